@@ -1,0 +1,58 @@
+"""The journal of a change to an environment: written before the first link, removed after the last.
+
+If it is there when an operation starts, the run that wrote it was killed. What it meant to do is then done again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from pepip.host import filesystems
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pepip.environment.metadata import Installation
+
+_FOLDER = ".pepip"
+
+
+def scratch(root: str) -> str:
+    """Return the folder in the environment where metadata grows. It exists only while links change."""
+    return f"{root}/{_FOLDER}"
+
+
+def begin(root: str, additions: list[Installation], removals: list[str]) -> None:
+    """Write the journal: entries to link, and names of distributions to remove."""
+    folder = scratch(root)
+    filesystems.remove_tree(folder)
+    os.mkdir(folder)
+    document = {
+        "link": [[added.entry.id, added.is_requested, added.direct_url] for added in additions],
+        "remove": removals,
+    }
+    with open(f"{folder}/journal.new", "w", encoding="utf-8") as file:
+        json.dump(document, file)
+    os.rename(f"{folder}/journal.new", f"{folder}/journal.json")
+
+
+def pending(root: str) -> tuple[list[tuple[str, bool, Any]], list[str]] | None:
+    """Return what a killed run meant to link and to remove, None if no run was killed.
+
+    A journal that was not finished belongs to a run that had changed nothing yet.
+    """
+    try:
+        with open(f"{scratch(root)}/journal.json", "rb") as file:
+            document = json.loads(file.read())
+        return [(row[0], row[1], row[2]) for row in document["link"]], list(document["remove"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, IndexError, TypeError):
+        return [], []
+
+
+def finish(root: str) -> None:
+    """Remove the journal: every link is in place."""
+    filesystems.remove_tree(scratch(root))

@@ -1,0 +1,219 @@
+"""Bringing an environment from one plan to another: the links that differ, and nothing else, are touched.
+
+Idempotent: a link that is right already is left, so that a run that was killed can be done again.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+
+from pepip import paths
+from pepip.environment import contents, journal, metadata, removal
+from pepip.errors import ObstructedError
+from pepip.host import filesystems, links
+from pepip.plan.merge import merge
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pepip.environment.metadata import Installation
+    from pepip.model import Entry, Environment, Installed, Link, Plan
+
+
+def change(
+    environment: Environment,
+    homes: tuple[str, ...],
+    *,
+    linked: dict[str, Entry],
+    additions: list[Installation],
+    removals: list[Installed],
+    foreign: list[Installed],
+    is_recovery: bool = False,
+) -> Plan:
+    """Add and remove linked distributions. The caller holds the environment's lock. Returns the new plan.
+
+    `linked` are the entries that the environment links now, by distribution name, `foreign` what has files of its
+    own; both include what `removals` names. With `is_recovery` the links that are there are not taken on trust.
+    Raises ObstructedError, before anything is changed, if a file that no distribution owns is in the way.
+    """
+    gone = {distribution.name for distribution in removals}
+    kept = {name: entry for name, entry in linked.items() if name not in gone}
+    after = {**kept, **{added.entry.name: added.entry for added in additions}}
+    staying = [item for item in foreign if item.name not in gone and item.name not in after]
+    before = merge(
+        linked.values(),
+        environment.interpreter,
+        foreign_directories=contents.foreign_directories(environment, foreign),
+    )
+    known = {} if is_recovery else before.links
+    vanishing = _vanishing(environment, removals)
+    directories = contents.foreign_directories(environment, staying)
+    while True:
+        plan = merge(after.values(), environment.interpreter, foreign_directories=directories)
+        obstacles = _obstacles(environment, homes, plan, known, vanishing)
+        if not obstacles:
+            break
+        directories |= obstacles
+
+    journal.begin(environment.root, additions, sorted(gone))
+    removed: set[str] = set()
+    for distribution in removals:
+        removed |= removal.remove(environment, distribution)
+    _remove_stale(environment, homes, before, plan)
+    new_metadata = {item.entry.dist_info for item in additions}
+    _make_links(environment, plan, known=known, removed=removed, new_metadata=new_metadata)
+    _write_metadata(environment, plan, additions)
+    new = {item.entry.name for item in additions}
+    _follow_sharing(environment, before, plan, kept=kept, added=new, removed=removed)
+    journal.finish(environment.root)
+    return plan
+
+
+def _vanishing(environment: Environment, removals: Iterable[Installed]) -> set[str]:
+    found: set[str] = set()
+    for distribution in removals:
+        files = contents.files_of(environment, distribution)
+        found.update(files)
+        for path in files:
+            found.update(paths.ancestors(path))
+    return found
+
+
+def _obstacles(
+    environment: Environment, homes: tuple[str, ...], plan: Plan, known: dict[str, Link], vanishing: set[str]
+) -> set[str]:
+    """Return the linked folders (relative to site-packages) in whose place a real folder with files stands."""
+    base = environment.interpreter.site_packages + "/"
+    found: set[str] = set()
+    for path, link in plan.links.items():
+        if known.get(path) == link or path.endswith("/" + paths.PYCACHE):
+            continue
+        place = f"{environment.root}/{path}"
+        if not os.path.lexists(place) or links.is_link_to(place, link.target):
+            continue
+        if paths.entry_of_link(links.read_link(place), homes):
+            continue
+        if os.path.isdir(place) and not os.path.islink(place):
+            if not link.is_directory:
+                raise ObstructedError(link.owner, place)
+            if not _may_become_link(environment, path, link.target, known, vanishing):
+                found.update([path[len(base) :], *paths.ancestors(path[len(base) :])])
+        elif path in known or path in vanishing or _is_same_file(place, link):
+            continue
+        elif not _passes_known_link(path, known):
+            raise ObstructedError(link.owner, place)
+    return found
+
+
+def _passes_known_link(path: str, known: dict[str, Link]) -> bool:
+    """Tell whether `path` lies below a folder that is linked now, and so isn't there by itself."""
+    return any(folder in known for folder in paths.ancestors(path))
+
+
+def _may_become_link(
+    environment: Environment, path: str, target: str, known: dict[str, Link], vanishing: set[str]
+) -> bool:
+    """Tell whether a real folder holds nothing but links of ours, bytecode, and what is about to be removed."""
+    for folder, folders, files in os.walk(f"{environment.root}/{path}"):
+        folders[:] = [name for name in folders if name != paths.PYCACHE]
+        relative = os.path.relpath(folder, environment.root).replace(os.sep, "/")
+        for name in [*files, *(name for name in folders if os.path.islink(f"{folder}/{name}"))]:
+            here = f"{relative}/{name}"
+            inside = here[len(path) + 1 :]
+            if here in known or here in vanishing:
+                continue
+            if not links.is_link_to(f"{environment.root}/{here}", f"{target}/{inside}"):
+                return False
+    return True
+
+
+def _is_same_file(place: str, link: Link) -> bool:
+    return not link.is_directory and os.path.isfile(place) and filecmp.cmp(place, link.target, shallow=False)
+
+
+def _remove_stale(environment: Environment, homes: tuple[str, ...], before: Plan, plan: Plan) -> None:
+    """Remove the links that the new plan does not have, and the folders that become empty."""
+    for path, link in before.links.items():
+        if path in plan.links and plan.links[path] == link:
+            continue
+        place = f"{environment.root}/{path}"
+        if links.is_link_to(place, link.target) or paths.entry_of_link(links.read_link(place), homes):
+            links.unlink(place)
+    removal.prune_folders(environment, before.directories - plan.directories)
+
+
+def _make_links(
+    environment: Environment, plan: Plan, *, known: dict[str, Link], removed: set[str], new_metadata: set[str]
+) -> None:
+    base = environment.interpreter.site_packages + "/"
+    own = tuple(base + folder for folder in new_metadata)
+    for folder in sorted(plan.directories):
+        if not folder.startswith(own) or not own:
+            _make_folder(f"{environment.root}/{folder}")
+    for path, link in plan.links.items():
+        if (known.get(path) == link and path not in removed) or (own and path.startswith(own)):
+            continue
+        make = links.link_directory if link.is_directory else links.link_file
+        place = f"{environment.root}/{path}"
+        try:
+            make(link.target, place)
+        except FileExistsError:
+            if not links.is_link_to(place, link.target):
+                _clear(place)
+                make(link.target, place)
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if links.read_link(path):  # a link of a killed run, where a real folder is wanted now
+            links.unlink(path)
+            os.mkdir(path)
+
+
+def _clear(place: str) -> None:
+    """Remove what `_obstacles` has found to be ours or worthless."""
+    if links.read_link(place) or not os.path.isdir(place):
+        links.unlink(place)
+    else:
+        filesystems.remove_tree(place)
+
+
+def _write_metadata(environment: Environment, plan: Plan, additions: list[Installation]) -> None:
+    """Write the scripts and the metadata of what is added: each `.dist-info` appears whole, and last."""
+    owned = _by_owner(plan)
+    scratch = journal.scratch(environment.root)
+    os.makedirs(f"{environment.root}/{environment.interpreter.scripts}", exist_ok=True)
+    for installation in additions:
+        entry = installation.entry
+        rows = metadata.write_scripts(environment, entry)
+        folder = f"{scratch}/{entry.dist_info}"
+        metadata.build_folder(environment, installation, owned.get(entry.name, ()), rows, folder)
+        place = f"{environment.site_packages}/{entry.dist_info}"
+        filesystems.remove_tree(place)
+        os.rename(folder, place)
+
+
+def _follow_sharing(
+    environment: Environment, before: Plan, plan: Plan, *, kept: dict[str, Entry], added: set[str], removed: set[str]
+) -> None:
+    """Bring the metadata and scripts of what stays in line with folders that others now share, or share no more."""
+    now, then = _by_owner(plan), _by_owner(before)
+    for name, entry in kept.items():
+        if name in added:
+            continue
+        if now.get(name) != then.get(name):
+            metadata.rewrite_leading_rows(environment, entry, now.get(name, ()))
+        if removed:
+            metadata.write_scripts(environment, entry, only=removed)
+
+
+def _by_owner(plan: Plan) -> dict[str, list[Link]]:
+    owned: dict[str, list[Link]] = {}
+    for link in plan.links.values():
+        if link.is_directory:
+            owned.setdefault(link.owner, []).append(link)
+    return owned

@@ -1,0 +1,204 @@
+"""The `.dist-info` folder and the scripts of a linked distribution: what is the environment's own.
+
+RECORD lists the links themselves first and the wheel's rows after. uv and pip remove in that order: the links go,
+the rest is found gone, and the store stays whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import NamedTuple
+
+from pepip import paths
+from pepip.host import links
+from pepip.plan.merge import data_path
+from pepip.wheel import record, scripts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pepip.model import Entry, Environment, Link
+
+_INSTALLER = b"uv"  # the environment equals the one that uv would have made
+
+
+class Installation(NamedTuple):
+    """An entry to be linked, and what the environment itself records of it.
+
+    `direct_url` is None for what an index gave (PEP 610).
+    """
+
+    entry: Entry
+    is_requested: bool
+    direct_url: dict[str, object] | None
+
+
+def write_scripts(environment: Environment, entry: Entry, *, only: set[str] | None = None) -> list[record.Row]:
+    """Write an entry's launchers and `.data` scripts. Returns their RECORD rows.
+
+    With `only`, those paths (relative to the environment) are written and no others.
+    """
+    interpreter = environment.interpreter
+    prefix = os.path.relpath(interpreter.scripts, interpreter.site_packages).replace(os.sep, "/")
+    contents = {name: _launcher(environment, text) for name, text in entry.launchers.items()}
+    rows: list[record.Row] = []
+    for scheme, name in entry.data:
+        source = f"{entry.path}/{entry.data_directory}/scripts/{name}"
+        if scheme != "scripts":
+            continue
+        with open(source, "rb") as file:
+            start = file.read(16)
+            if scripts.wants_interpreter(start):
+                contents[name] = scripts.with_interpreter(
+                    start + file.read(), interpreter.executable, relocatable=_is_relocatable(environment.root)
+                )
+            elif only is None or f"{interpreter.scripts}/{name}" in only:
+                _replace_with_link(source, f"{environment.root}/{interpreter.scripts}/{name}")
+    for name, content in contents.items():
+        rows.append(record.row_of(f"{prefix}/{name}", content))
+        if only is None or f"{interpreter.scripts}/{name}" in only:
+            _write_script(f"{environment.root}/{interpreter.scripts}/{name}", content)
+    return rows
+
+
+def build_folder(
+    environment: Environment,
+    installation: Installation,
+    entry_links: Iterable[Link],
+    script_rows: list[record.Row],
+    scratch: str,
+) -> None:
+    """Build an entry's `.dist-info` in the folder `scratch`, whole, ready to be renamed into place."""
+    entry = installation.entry
+    os.mkdir(scratch)
+    own = _own_files(installation)
+    for path in entry.files:
+        folder, _, name = path.partition("/")
+        if folder != entry.dist_info:
+            continue
+        if "/" in name:
+            os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
+        make = links.link_name if name == "METADATA" else links.link_file
+        make(f"{entry.path}/{path}", f"{scratch}/{name}")
+    for name, content in own.items():
+        with open(f"{scratch}/{name}", "wb") as file:
+            file.write(content)
+    rows = [record.row_of(f"{entry.dist_info}/{name}", content) for name, content in own.items()]
+    with open(f"{scratch}/RECORD", "w", encoding="utf-8", newline="") as text:
+        text.write(_leading_rows(environment, entry_links))
+        text.write(_wheel_rows(environment, entry, {row.path for row in script_rows}))
+        text.write(record.render([*script_rows, *rows]))
+
+
+def rewrite_leading_rows(environment: Environment, entry: Entry, entry_links: Iterable[Link]) -> None:
+    """Replace the rows for links at the head of a RECORD whose distribution was unfolded or folded again."""
+    path = f"{environment.site_packages}/{entry.dist_info}/RECORD"
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = record.parse(file.read())
+    own = f"{entry.dist_info}/RECORD"
+    kept = next((position for position, row in enumerate(rows) if row.hash_value or row.path == own), len(rows))
+    with open(f"{path}.new", "w", encoding="utf-8", newline="") as file:
+        file.write(_leading_rows(environment, entry_links) + record.render(rows[kept:]))
+    os.replace(f"{path}.new", path)
+
+
+def _leading_rows(environment: Environment, entry_links: Iterable[Link]) -> str:
+    base = environment.interpreter.site_packages + "/"
+    folders = sorted(link.path.removeprefix(base) for link in entry_links if link.is_directory)
+    return record.render(record.Row(folder, "", "") for folder in folders)
+
+
+def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> str:
+    """Return the rows of the wheel's own RECORD, with `.data` paths where the environment has them.
+
+    Rows in `replaced` are left out: their script has another first line here.
+    """
+    with open(f"{entry.path}/{entry.dist_info}/RECORD", encoding="utf-8", newline="") as file:
+        text = file.read()
+    if not entry.data:
+        return text
+    interpreter = environment.interpreter
+    up = os.path.relpath(".", interpreter.site_packages).replace(os.sep, "/")
+    prefix = entry.data_directory + "/"
+    rows = []
+    for row in record.parse(text):
+        path = row.path
+        if path.startswith(prefix):
+            scheme, _, inside = path[len(prefix) :].partition("/")
+            path = f"{up}/{data_path(scheme, inside, interpreter, entry.name)}"
+        if path not in replaced:
+            rows.append(row._replace(path=path))
+    return record.render(rows)
+
+
+def _own_files(installation: Installation) -> dict[str, bytes]:
+    files = {"INSTALLER": _INSTALLER}
+    if installation.is_requested:
+        files["REQUESTED"] = b""
+    if installation.direct_url is not None:
+        files["direct_url.json"] = json.dumps(installation.direct_url, separators=(",", ":")).encode()
+        timestamp = _cache_information(str(installation.direct_url.get("url", "")))
+        if timestamp:
+            files["uv_cache.json"] = timestamp
+    return files
+
+
+def _cache_information(url: str) -> bytes:
+    """Return what uv notes of a local archive, so that it sees when the file has changed. Empty for other URLs."""
+    if not url.startswith("file://") or "vcs" in url:
+        return b""
+    from urllib.request import url2pathname
+
+    try:
+        status = os.stat(url2pathname(url.removeprefix("file://")))
+    except OSError:
+        return b""
+    if os.path.isdir(url2pathname(url.removeprefix("file://"))):
+        return b""
+    seconds, nanoseconds = divmod(status.st_ctime_ns, 1_000_000_000)
+    information = {
+        "timestamp": {"secs_since_epoch": seconds, "nanos_since_epoch": nanoseconds},
+        "commit": None,
+        "tags": None,
+        "env": {},
+        "directories": {},
+    }
+    return json.dumps(information, separators=(",", ":")).encode()
+
+
+def _launcher(environment: Environment, text: str) -> bytes:
+    interpreter = environment.interpreter
+    relocatable = _is_relocatable(environment.root)
+    executable = os.path.basename(interpreter.executable) if relocatable else interpreter.executable
+    return scripts.shebang(executable, relocatable=relocatable) + text.encode()
+
+
+def _is_relocatable(root: str) -> bool:
+    with open(f"{root}/pyvenv.cfg", encoding="utf-8") as file:
+        return any(line.replace(" ", "").strip().lower() == "relocatable=true" for line in file)
+
+
+def _write_script(path: str, content: bytes) -> None:
+    links.unlink(path)  # it may be a link into another entry: never write through it
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def _replace_with_link(source: str, path: str) -> None:
+    links.unlink(path)
+    links.link_file(source, path)
+
+
+def bytecode_targets(environment: Environment, entry_links: Iterable[Link]) -> list[str]:
+    """Return the folders and modules that `compileall` must be given to compile what is linked.
+
+    It enters no linked folder by itself.
+    """
+    return [
+        f"{environment.root}/{link.path}"
+        for link in entry_links
+        if (link.is_directory and not link.path.endswith(paths.PYCACHE)) or link.path.endswith(".py")
+    ]

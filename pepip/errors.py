@@ -1,0 +1,87 @@
+"""The error tree. Owns what can go wrong, never how it is shown: `pepip.cli` alone turns errors into words.
+
+PepipError
+├── UsageError                the command line asks for something that makes no sense
+├── UvError                   uv was not found, or said no: its own message is kept
+├── StoreError                the store can't be read or written
+│   ├── InvalidWheelError     a wheel whose RECORD or scripts point outside of it
+│   ├── RecordMismatchError   a staged file differs from its RECORD row
+│   └── CorruptEntryError     an entry lacks what its metadata says
+└── VenvError                 a virtual environment can't be used as it is
+    └── ObstructedError       something that is not a link of ours stands where a link must go
+"""
+
+from __future__ import annotations
+
+
+class PepipError(Exception):
+    """Anything pepip refuses to do. `hint` is one sentence that helps, `exit_code` what the process returns."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(PepipError):
+    """The command line asks for something that makes no sense."""
+
+    exit_code = 2
+
+
+class UvError(PepipError):
+    """uv could not be started, or ended with an error. `output` is what it wrote, word for word."""
+
+    def __init__(self, message: str, *, output: str = "", exit_code: int = 1, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.output = output
+        self.exit_code = exit_code
+
+
+class StoreError(PepipError):
+    """The store can't be read or written."""
+
+
+class InvalidWheelError(StoreError):
+    """A wheel that would reach outside of its own files. Nothing of it is kept."""
+
+
+class RecordMismatchError(StoreError):
+    """Staged files differ from their RECORD rows. Nothing of the wheel is kept.
+
+    `distribution` is the normalized name, `paths` the rows that differ.
+    """
+
+    def __init__(self, distribution: str, paths: list[str]) -> None:
+        super().__init__(
+            f"the files of {distribution} differ from its RECORD: {', '.join(paths[:3])}"
+            + (f" and {len(paths) - 3} more" if len(paths) > 3 else ""),
+            hint="the cached wheel may be damaged: run `uv cache clean " + distribution + "` and install again",
+        )
+        self.distribution = distribution
+        self.paths = paths
+
+
+class CorruptEntryError(StoreError):
+    """An entry of the store lacks what its metadata says. `path` is the entry's directory."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"the store entry {path} is damaged: {reason}")
+        self.path = path
+
+
+class VenvError(PepipError):
+    """A virtual environment can't be used as it is."""
+
+
+class ObstructedError(VenvError):
+    """Something that is not a link of ours stands where a link must go. It is left alone."""
+
+    def __init__(self, distribution: str, path: str) -> None:
+        super().__init__(
+            f"cannot link {distribution}: {path} is in the way and no installed distribution owns it",
+            hint="move it away and run the command again",
+        )
+        self.path = path

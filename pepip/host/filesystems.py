@@ -1,0 +1,54 @@
+"""What a file system is and does: its device, its mount point, flushing it, removing a tree."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+
+def flush(path: str) -> None:
+    """Write what the file system that holds `path` still keeps in memory to its disk.
+
+    One call for a whole staged batch costs far less than one for each of its files. Does nothing where the
+    system has no such call.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            ctypes.CDLL(None, use_errno=True).syncfs(descriptor)
+        except (AttributeError, OSError):
+            os.sync()
+        finally:
+            os.close(descriptor)
+    elif sys.platform != "win32":
+        os.sync()
+
+
+def mount_point(path: str) -> str:
+    """Return the folder at which the file system of the existing folder `path` is mounted."""
+    path = os.path.realpath(path)
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def remove_tree(path: str) -> None:
+    """Remove a tree of which some directories may be read-only. What is gone already is no error."""
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        from pepip.host.permissions import unseal_tree
+
+        unseal_tree(path)
+        shutil.rmtree(path)
+
+
+def is_empty(path: str) -> bool:
+    """Tell whether a directory holds nothing."""
+    with os.scandir(path) as entries:
+        return next(entries, None) is None

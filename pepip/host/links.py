@@ -1,0 +1,94 @@
+"""Making, reading and removing links. Nothing else in pepip makes one.
+
+Directories are linked by a symbolic link, on Windows by a junction (which needs no privilege). Files are hard
+links where source and link share a file system that allows it, symbolic links elsewhere: a hard link costs no
+inode, and its real path is the environment's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+# EXDEV: another file system. EPERM: a file system without hard links, or protected_hardlinks on a file of
+# another user. EMLINK: ext4 allows 65,000 links, NTFS 1,023. EACCES and ENOTSUP: some network file systems.
+_NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def link_directory(target: str, path: str) -> None:
+    """Make `path` a link to the directory `target`. Raises FileExistsError if something is there already."""
+    if sys.platform == "win32":
+        import _winapi
+
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        _winapi.CreateJunction(target.replace("/", "\\"), path.replace("/", "\\"))
+    else:
+        os.symlink(target, path)
+
+
+def link_file(target: str, path: str) -> None:
+    """Make `path` a hard link to the file `target`, or a symbolic link where the file system has no hard link.
+
+    Raises FileExistsError if something is there already.
+    """
+    try:
+        os.link(target, path, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINK:
+            raise
+        os.symlink(target, path)
+
+
+def link_name(target: str, path: str) -> None:
+    """Make `path` a symbolic link to the file `target`, so that the link names it; a hard link where it must.
+
+    Windows refuses symbolic links to plain users without Developer Mode, hence the second way.
+    """
+    try:
+        os.symlink(target, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if sys.platform != "win32" and error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP}:
+            raise
+        os.link(target, path)
+
+
+def read_link(path: str) -> str:
+    """Return what a symbolic link or junction points to, empty if `path` is neither."""
+    try:
+        target = os.readlink(path)
+    except OSError:
+        return ""
+    if sys.platform == "win32":
+        return target.removeprefix("\\\\?\\").replace("\\", "/")
+    return target
+
+
+def is_link_to(path: str, target: str) -> bool:
+    """Tell whether `path` already is a link to `target`, of whichever kind."""
+    existing = read_link(path)
+    if existing:
+        return existing == target
+    try:
+        found, wanted = os.lstat(path), os.stat(target)
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino)
+
+
+def unlink(path: str) -> bool:
+    """Remove the link `path` and never what it points to. Returns False if nothing was there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    except (IsADirectoryError, PermissionError):
+        if sys.platform != "win32":
+            raise
+        os.rmdir(path)  # a junction is removed as the directory that it pretends to be
+    return True

@@ -1,0 +1,100 @@
+"""Advisory locks between processes. A lock ends with its process, so a kill -9 leaves nothing behind.
+
+The environment's lock is the file that uv locks itself, so that both wait for each other.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import contextmanager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def held(path: str, *, shared: bool = False, mode: int = 0o666) -> Iterator[bool]:
+    """Hold the lock on the file `path`, waiting for it as long as it takes.
+
+    Yields False, without a lock, where the file can neither be made nor read (a store that one may only
+    read, a file system without locks). The file stays: removing a lock file while others wait would let
+    two of them hold it.
+    """
+    descriptor = _open(path, mode)
+    if descriptor < 0:
+        yield False
+        return
+    try:
+        yield _lock(descriptor, shared=shared)
+    finally:
+        os.close(descriptor)
+
+
+def is_held(path: str) -> bool:
+    """Tell whether another process holds the lock on the file `path`. A missing file is held by none."""
+    descriptor = _open(path, 0, create=False)
+    if descriptor < 0:
+        return False
+    try:
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: str, mode: int, *, create: bool = True) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | getattr(os, "O_CLOEXEC", 0), mode)
+    except OSError as error:
+        if error.errno not in {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT}:
+            raise
+        try:
+            return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except OSError:
+            return -1
+    return descriptor
+
+
+if sys.platform == "win32":
+    import msvcrt
+    import time
+
+    def _lock(descriptor: int, *, shared: bool) -> bool:
+        del shared  # msvcrt has exclusive locks only
+        while True:
+            try:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            except OSError as error:  # noqa: PERF203 - each try is its own wait
+                if error.errno not in {errno.EACCES, errno.EDEADLK}:
+                    return False
+                time.sleep(0.05)
+            else:
+                return True
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int, *, shared: bool) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno in {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}:
+                return False
+            raise
+        return True
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True

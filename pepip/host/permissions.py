@@ -1,0 +1,101 @@
+"""Modes and groups: read-only entries, and a team's store whose group and mode carry to what is made in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import sys
+
+_WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
+
+def make_directory(path: str, *, like: os.stat_result, only_owner_removes: bool) -> None:
+    """Make the directory `path` with the mode and group of `like`, whatever the umask says.
+
+    With `only_owner_removes` a directory that a group may write gets the sticky bit: each user adds entries,
+    none can rename or remove another's. Raises FileExistsError if it exists.
+    """
+    os.mkdir(path)
+    if sys.platform == "win32":
+        return
+    mode = stat.S_IMODE(like.st_mode)
+    if only_owner_removes and mode & (stat.S_IWGRP | stat.S_IWOTH):
+        mode |= stat.S_ISVTX
+    made = os.stat(path)
+    if made.st_gid != like.st_gid:
+        try:
+            os.chown(path, -1, like.st_gid)
+        except PermissionError:
+            mode &= ~stat.S_ISGID  # not a member of that group: the directory stays this user's own
+    if stat.S_IMODE(made.st_mode) != mode:
+        os.chmod(path, mode)
+
+
+def make_file_readable(path: str, *, like: os.stat_result) -> None:
+    """Let everyone who may read the directory `like` read the file `path`, whatever the umask says."""
+    if sys.platform == "win32":
+        return
+    mode = 0o600 | (stat.S_IMODE(like.st_mode) & 0o044)
+    os.chmod(path, mode)
+
+
+def seal_file(path: str, status: os.stat_result, *, like: os.stat_result) -> None:
+    """Make a file read-only if its bytes are the store's alone, and readable to whom `like` is.
+
+    A file with a second hard link shares its mode with uv's cache, where uv may want to write: it is left as it
+    is, unless a user of the store could not read it. Then the store takes a copy.
+    """
+    if sys.platform == "win32":
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    readable = mode | (stat.S_IMODE(like.st_mode) & 0o044)
+    if readable & stat.S_IXUSR:
+        readable |= (readable & 0o044) >> 2
+    if status.st_nlink > 1:
+        if _is_readable(status, like=like):
+            return
+        shutil.copy2(path, f"{path}.copy")
+        os.replace(f"{path}.copy", path)
+    if readable & ~_WRITE_BITS != mode or status.st_nlink > 1:
+        os.chmod(path, readable & ~_WRITE_BITS)
+    _carry_group(path, status, like)
+
+
+def seal_directory(path: str, *, like: os.stat_result) -> None:
+    """Make a directory read-only, and readable to whom `like` is."""
+    _set_directory_mode(path, 0o500, like)
+
+
+def open_directory(path: str, *, like: os.stat_result) -> None:
+    """Make a directory writable for its owner alone, and readable to whom `like` is."""
+    _set_directory_mode(path, 0o700, like)
+
+
+def _set_directory_mode(path: str, own: int, like: os.stat_result) -> None:
+    if sys.platform != "win32":
+        _carry_group(path, os.stat(path), like)
+        os.chmod(path, own | (stat.S_IMODE(like.st_mode) & 0o055))
+
+
+def _carry_group(path: str, status: os.stat_result, like: os.stat_result) -> None:
+    if sys.platform != "win32" and status.st_gid != like.st_gid:
+        with contextlib.suppress(PermissionError):
+            os.chown(path, -1, like.st_gid)
+
+
+def _is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
+    """Tell whether everyone who may enter the directory `like` may read the file."""
+    mode, wanted = stat.S_IMODE(status.st_mode), stat.S_IMODE(like.st_mode)
+    everyone = bool(mode & stat.S_IROTH)
+    the_group = bool(mode & stat.S_IRGRP) and status.st_gid == like.st_gid
+    if wanted & stat.S_IROTH:
+        return everyone
+    return everyone or the_group or not wanted & stat.S_IRGRP
+
+
+def unseal_tree(path: str) -> None:
+    """Make every directory below `path` writable for its owner, so that the tree can be moved or removed."""
+    for folder, _, _ in os.walk(path):
+        os.chmod(folder, 0o700)

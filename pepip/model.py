@@ -1,0 +1,175 @@
+"""The nouns: small immutable types that cross module borders. Knows nothing of files, uv or terminals.
+
+An *entry* is one distribution version in the store, an *environment* a virtual environment that links
+entries, a *link* one file-system link in it, a *plan* the links that it needs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Interpreter(NamedTuple):
+    """What an environment's Python says of itself. Paths are relative to the environment's root."""
+
+    executable: str
+    version: str
+    implementation: str
+    site_packages: str
+    scripts: str
+    headers: str
+
+
+class Environment(NamedTuple):
+    """A virtual environment: its root folder and its interpreter."""
+
+    root: str
+    interpreter: Interpreter
+
+    @property
+    def site_packages(self) -> str:
+        """The absolute path of the folder that holds the distributions."""
+        return f"{self.root}/{self.interpreter.site_packages}"
+
+
+class Artifact(NamedTuple):
+    """One file or commit that a resolution chose for a distribution.
+
+    `identity` is what makes two builds the same (`sha256:…` of a wheel, `sdist-sha256:…`, `git:<commit>`), or
+    empty for a local folder, which is never shared. `requirement` is the line that makes uv stage exactly this
+    artifact. `size_bytes` is the download's size, 0 where the index doesn't say. `direct_url` is what the
+    environment's `direct_url.json` records (PEP 610), None for an artifact of an index.
+    """
+
+    name: str
+    version: str
+    identity: str
+    requirement: str
+    wheel: str
+    size_bytes: int
+    direct_url: dict[str, object] | None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the store may keep it."""
+        return bool(self.identity)
+
+
+class Entry(NamedTuple):
+    """One distribution version in the store, with all that linking it needs, computed when it was stored.
+
+    Paths are relative to the entry, which is laid out as an unpacked wheel. `directories` are linked whole,
+    `files` one by one, and `opened` are real directories in an environment. `bytecode` are those opened
+    directories whose `__pycache__` may be shared. `data` are (scheme, path) rows below `<name>.data/`, and
+    `launchers` the text after the `#!` line of each entry point's script.
+    """
+
+    id: str
+    path: str
+    name: str
+    version: str
+    identity: str
+    dist_info: str
+    directories: tuple[str, ...]
+    files: tuple[str, ...]
+    opened: tuple[str, ...]
+    bytecode: tuple[str, ...]
+    data: tuple[tuple[str, str], ...]
+    launchers: dict[str, str]
+    size_bytes: int
+
+    @property
+    def data_directory(self) -> str:
+        """The entry's `.data` folder, relative to the entry."""
+        return self.dist_info.removesuffix(".dist-info") + ".data"
+
+
+class Link(NamedTuple):
+    """One link of an environment. `path` is relative to the environment, `target` an absolute path in an entry."""
+
+    path: str
+    target: str
+    is_directory: bool
+    owner: str
+
+
+class Plan(NamedTuple):
+    """The links that an environment needs, by path, and the real directories that hold them."""
+
+    links: dict[str, Link]
+    directories: set[str]
+
+
+class Installed(NamedTuple):
+    """A distribution that an environment has. `entry_id` is empty where its files are the environment's own.
+
+    `is_dangling` says that it links an entry which the store doesn't hold any more.
+    """
+
+    name: str
+    version: str
+    dist_info: str
+    entry_id: str
+    is_dangling: bool
+
+
+class Change(NamedTuple):
+    """One line of uv's plan. `version` is empty for what is named by URL, `url` for what an index has."""
+
+    name: str
+    version: str
+    url: str
+
+
+class Changes(NamedTuple):
+    """What uv would remove from an environment and add to it."""
+
+    removed: tuple[Change, ...]
+    added: tuple[Change, ...]
+
+
+class Progress(NamedTuple):
+    """One step of an operation, for whoever shows it.
+
+    `phase` is one of resolve, download, store, link, build, compile, warning. `done` and `total` count `unit`s
+    (bytes or distributions); `total` is 0 where it isn't known. `detail` is a name or a sentence.
+    """
+
+    phase: str
+    detail: str = ""
+    done: int = 0
+    total: int = 0
+
+
+class Summary(NamedTuple):
+    """What an install did. Sizes are bytes on disk, inodes counted once."""
+
+    environment: str
+    dry_run: bool
+    linked: tuple[tuple[str, str], ...]
+    removed: tuple[tuple[str, str], ...]
+    private: tuple[tuple[str, str], ...]
+    reused: tuple[str, ...]
+    downloaded: tuple[str, ...]
+    avoided_bytes: int
+    stored_bytes: int
+    seconds: float
+
+
+class Request(NamedTuple):
+    """What a user asks to install, in uv's words. Options are split by the uv commands that know them.
+
+    `everywhere` (indexes, builds, cache, network) reaches every call of uv, `resolving` those that resolve, and
+    `installing` only `uv pip install` itself.
+    """
+
+    packages: tuple[str, ...] = ()
+    requirement_files: tuple[str, ...] = ()
+    constraint_files: tuple[str, ...] = ()
+    editables: tuple[str, ...] = ()
+    everywhere: tuple[str, ...] = ()
+    resolving: tuple[str, ...] = ()
+    installing: tuple[str, ...] = ()
+    no_deps: bool = False
+    upgrades: bool = False
+    reinstalls: bool = False

@@ -1,0 +1,100 @@
+"""Getting the entries for a set of artifacts: from the store, or staged by uv and published."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pepip.errors import PepipError, StoreError
+from pepip.model import Progress
+from pepip.store import entries, ingest
+from pepip.uv import stage
+from pepip.wheel import tags as wheel_tags
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pepip.model import Artifact, Entry, Request
+    from pepip.store.home import Store
+
+
+class Acquired(NamedTuple):
+    """Entries by distribution name, and the names of those that were not in the store before."""
+
+    entries: dict[str, Entry]
+    stored: tuple[str, ...]
+
+
+def buckets(tags: Sequence[str]) -> list[str]:
+    """Return the buckets that an interpreter with these supported tags may link."""
+    return wheel_tags.buckets_for(list(tags))
+
+
+def lookup(store: Store, artifacts: Sequence[Artifact], where: Sequence[str]) -> dict[str, Entry]:
+    """Return the entries that the store holds already, whole, by distribution name.
+
+    What was built here may lie in any of the buckets `where`.
+    """
+    found = {}
+    for artifact in artifacts:
+        known = [wheel_tags.bucket(wheel_tags.of_filename(artifact.wheel))] if artifact.wheel else where
+        entry = entries.find(
+            store, name=artifact.name, version=artifact.version, identity=artifact.identity, buckets=known
+        )
+        if entry is not None and entries.is_whole(entry):
+            found[artifact.name] = entry
+    return found
+
+
+def acquire(
+    store: Store, request: Request, artifacts: Sequence[Artifact], executable: str, tags: Sequence[str]
+) -> Iterator[Progress | Acquired]:
+    """Yield progress, and at the end the entries of all `artifacts`.
+
+    What is missing is staged by one call of uv, and again one by one where wheels overwrite each other's files.
+    Raises UvError, RecordMismatchError, InvalidWheelError or StoreError; entries published before stay.
+    """
+    have = lookup(store, artifacts, buckets(tags))
+    missing = [artifact for artifact in artifacts if artifact.name not in have]
+    if not missing:
+        yield Acquired(have, ())
+        return
+    if not store.is_writable():
+        names = ", ".join(f"{artifact.name} {artifact.version}".strip() for artifact in missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise StoreError(
+            f"the store {store.home} does not hold {names}{more}, and you may not add to it",
+            hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
+        )
+    total = sum(artifact.size_bytes for artifact in missing)
+    yield Progress("download", f"{len(missing)} distributions", 0, total)
+    with ingest.staging_area(store) as area:
+        batches = [missing]
+        number = 0
+        while batches:
+            batch = batches.pop()
+            number += 1
+            prefix = f"{area}/{number}"
+            sizes = {artifact.name: artifact.size_bytes for artifact in batch}
+            for arrival in stage.stage(request, batch, executable, prefix=prefix):
+                verb = "built" if arrival.is_built else "downloaded"
+                yield Progress("download", f"{verb} {arrival.name}", sizes.get(arrival.name, 0), total)
+            staged = ingest.discover(prefix)
+            again = ingest.contested(prefix, staged) if len(batch) > 1 else set()
+            batches += [[artifact] for artifact in batch if artifact.name in again]
+            ready = [item for item in staged if item.name not in again]
+            _check_complete(batch, {item.name for item in staged})
+            by_name = {artifact.name: artifact for artifact in batch}
+            ingest.settle(area)
+            for item in ready:
+                yield Progress("store", item.name, len(have), len(artifacts))
+                have[item.name] = ingest.publish(
+                    store, prefix, item, by_name[item.name], python=executable, alone=len(batch) == 1
+                )
+    yield Acquired(have, tuple(artifact.name for artifact in missing))
+
+
+def _check_complete(batch: Sequence[Artifact], staged: set[str]) -> None:
+    absent = [artifact.name for artifact in batch if artifact.name not in staged]
+    if absent:
+        raise PepipError(f"uv staged no distribution named {', '.join(absent)}")

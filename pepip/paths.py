@@ -1,0 +1,71 @@
+"""Path arithmetic: where things lie in a store and in an environment. Touches no file.
+
+Paths are strings: `pathlib` alone takes as long to import as the interpreter takes to start.
+"""
+
+from __future__ import annotations
+
+import os
+
+ENTRY_METADATA = "pepip-entry.json"
+PYCACHE = "__pycache__"
+
+
+def packages(home: str) -> str:
+    """Return the folder of all buckets."""
+    return f"{home}/packages"
+
+
+def projects(home: str) -> str:
+    """Return the folder of the registry: one small file per environment."""
+    return f"{home}/projects"
+
+
+def staging(home: str) -> str:
+    """Return the folder where entries grow before they are published."""
+    return f"{home}/staging"
+
+
+def trash(home: str) -> str:
+    """Return the folder where removed entries wait for their end."""
+    return f"{home}/trash"
+
+
+def cache(home: str) -> str:
+    """Return the folder of what can be lost without loss."""
+    return f"{home}/cache"
+
+
+def normalize_name(name: str) -> str:
+    """Return a distribution's name as PEP 503 compares it: `Zope.Interface` is `zope-interface`."""
+    normalized = name.lower().replace("_", "-").replace(".", "-")
+    while "--" in normalized:
+        normalized = normalized.replace("--", "-")
+    return normalized
+
+
+def ancestors(path: str) -> list[str]:
+    """Return the relative folders above `path`, the outermost first: `a/b/c` gives `a`, `a/b`."""
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def is_inside(path: str) -> bool:
+    """Tell whether a RECORD path stays below the folder that it is relative to (never absolute, never above)."""
+    if not path or path.startswith(("/", "\\")) or "\\" in path or "\0" in path or path[1:2] == ":":
+        return False
+    return os.path.normpath(path).split(os.sep, 1)[0] != os.pardir
+
+
+def entry_of_link(target: str, homes: tuple[str, ...]) -> str:
+    """Return the entry (`bucket/name-version`) that a link's target lies in, empty if in none.
+
+    `homes` are the spellings of the store's folder that count: as configured, and resolved.
+    """
+    for home in homes:
+        prefix = f"{home}/packages/"
+        if target.startswith(prefix):
+            parts = target[len(prefix) :].split("/", 2)
+            if len(parts) >= 2 and parts[1]:
+                return f"{parts[0]}/{parts[1]}"
+    return ""

@@ -1,0 +1,82 @@
+"""The store's root folder: where it is, who may write it, and its lock."""
+
+from __future__ import annotations
+
+import os
+
+from pepip import paths
+from pepip.errors import StoreError
+from pepip.host import locks, permissions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+
+class Store:
+    """A store's root. `home` is the folder as configured, `homes` every spelling of it that links may have."""
+
+    __slots__ = ("_like", "home", "homes")
+
+    def __init__(self, home: str) -> None:
+        self.home = home
+        real = os.path.realpath(home)
+        self.homes = (home,) if real == home else (home, real)
+        self._like: os.stat_result | None = None
+
+    @property
+    def like(self) -> os.stat_result:
+        """The mode and group that carry to what is made in the store."""
+        if self._like is None:
+            self._like = os.stat(self.home)
+        return self._like
+
+    def exists(self) -> bool:
+        """Tell whether anything was ever stored here."""
+        return os.path.isdir(self.home)
+
+    def is_writable(self) -> bool:
+        """Tell whether this user may add entries."""
+        folder = paths.packages(self.home)
+        return os.access(folder if os.path.isdir(folder) else self.home, os.W_OK | os.X_OK)
+
+    def create(self) -> None:
+        """Make the store's folders where they are missing. Raises StoreError if this user may not."""
+        if not os.path.isdir(self.home):
+            try:
+                os.makedirs(self.home, mode=0o755)
+            except OSError as error:
+                raise StoreError(
+                    f"cannot make the store {self.home}: {error.strerror}",
+                    hint="set PEPIP_HOME to a folder that you may write",
+                ) from error
+        for folder in (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache):
+            self.make_directory(folder(self.home))
+
+    def make_directory(self, path: str) -> None:
+        """Make one folder of the store's frame, for the team as the root says. One that exists is left."""
+        if os.path.isdir(path):
+            return
+        try:
+            permissions.make_directory(path, like=self.like, only_owner_removes=True)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise self.refusal(path, error) from error
+
+    def refusal(self, path: str, error: OSError) -> StoreError:
+        """Return the error for a path of the store that can't be written."""
+        hint = None
+        if isinstance(error, PermissionError):
+            hint = f"ask the owner of {self.home} for write permission, or set PEPIP_HOME to a folder of yours"
+        return StoreError(f"cannot write {path}: {error.strerror}", hint=hint)
+
+    def linking(self) -> AbstractContextManager[bool]:
+        """Hold off pruning while entries are looked up and linked. Many may link at the same time."""
+        return locks.held(f"{self.home}/.lock", shared=True, mode=0o666 & (self.like.st_mode | 0o600))
+
+
+def default_home(variables: dict[str, str]) -> str:
+    """Return `PEPIP_HOME`, or `~/.pepip`, as an absolute path."""
+    configured = variables.get("PEPIP_HOME", "")
+    return os.path.abspath(os.path.expanduser(configured or "~/.pepip"))

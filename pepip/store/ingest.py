@@ -1,0 +1,376 @@
+"""Publishing staged distributions as entries: carve, check against RECORD, flush, rename, seal.
+
+uv stages several wheels into one prefix, as it would install them. This module takes that tree apart again, one
+unpacked wheel per distribution. Whatever fails, nothing but the staging folder has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from typing import NamedTuple
+
+from pepip import paths
+from pepip.errors import CorruptEntryError, InvalidWheelError, RecordMismatchError, StoreError
+from pepip.host import filesystems, locks, permissions
+from pepip.store import entries
+from pepip.wheel import footprint, libraries, record, scripts, tags
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pepip.model import Artifact, Entry
+    from pepip.store.home import Store
+
+# What an installer writes into a .dist-info folder: the environment's own, never the entry's.
+_OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
+
+
+class Staged(NamedTuple):
+    """One distribution in a staging prefix. Paths of `rows` and `files` are relative to the prefix."""
+
+    name: str
+    version: str
+    dist_info: str
+    rows: dict[str, record.Row]
+    files: list[str]
+
+
+@contextlib.contextmanager
+def staging_area(store: Store) -> Iterator[str]:
+    """Yield a new folder below the store's staging folder, removed at the end.
+
+    Folders that a killed run left behind are removed first: their lock, which ended with it, says so.
+    """
+    _remove_abandoned(store)
+    area = f"{paths.staging(store.home)}/{os.getpid()}-{time.monotonic_ns()}"
+    with locks.held(f"{area}.lock"):
+        try:
+            permissions.make_directory(area, like=store.like, only_owner_removes=True)
+            yield area
+        except OSError as error:
+            if error.filename and str(error.filename).startswith(area):
+                raise store.refusal(area, error) from error
+            raise
+        finally:
+            filesystems.remove_tree(area)
+            os.unlink(f"{area}.lock")
+
+
+def discover(prefix: str) -> list[Staged]:
+    """Return the distributions staged in `prefix`, each with the files that its RECORD lists.
+
+    Raises InvalidWheelError if a row is absolute or leaves the prefix.
+    """
+    found = []
+    for site_packages in _site_packages(prefix):
+        folders = sorted(os.listdir(f"{prefix}/{site_packages}"))
+        found += [_read_staged(prefix, site_packages, name) for name in folders if name.endswith(".dist-info")]
+    return found
+
+
+def contested(prefix: str, staged: list[Staged]) -> set[str]:
+    """Return the names of distributions that must be staged again, alone, to be complete.
+
+    Those that list the same file, and all of them if a file is listed by none: no one can tell whose it is.
+    """
+    owners: dict[str, str] = {}
+    again: set[str] = set()
+    for distribution in staged:
+        for path in distribution.files:
+            other = owners.setdefault(path, distribution.name)
+            if other != distribution.name:
+                again |= {other, distribution.name}
+    if len(staged) > 1 and any(path not in owners for path in _all_files(prefix)):
+        return {distribution.name for distribution in staged}
+    return again
+
+
+def publish(store: Store, prefix: str, staged: Staged, artifact: Artifact, *, python: str, alone: bool) -> Entry:
+    """Publish one staged distribution and return its entry. Idempotent: an entry that exists is returned.
+
+    `python` is the interpreter that the staged launchers start. With `alone`, every file in the prefix is the
+    distribution's, listed in RECORD or not. Raises RecordMismatchError or InvalidWheelError; nothing is kept.
+    """
+    differing = _check(prefix, staged)
+    if differing:
+        raise RecordMismatchError(staged.name, differing)
+    files = _all_files(prefix) if alone else staged.files
+    workshop = f"{prefix}.{staged.name}"
+    os.mkdir(workshop)
+    launchers, data = _carve(prefix, workshop, staged, files, python)
+    document = _describe(workshop, staged, artifact, launchers, data)
+    _seal(store, workshop)
+    return _rename_into_place(store, workshop, document)
+
+
+def _site_packages(prefix: str) -> list[str]:
+    """Return the folders of a prefix that hold distributions: `lib/python3.12/site-packages` and the like."""
+    found: list[str] = []
+    for folder, folders, _ in os.walk(prefix):
+        if any(name.endswith(".dist-info") for name in folders):
+            found.append(os.path.relpath(folder, prefix).replace(os.sep, "/"))
+            folders.clear()
+        elif os.path.basename(folder) in {"bin", "share", "etc", "include"}:
+            folders.clear()
+    return found
+
+
+def _read_staged(prefix: str, site_packages: str, folder: str) -> Staged:
+    name, _, version = folder.removesuffix(".dist-info").partition("-")
+    with open(f"{prefix}/{site_packages}/{folder}/RECORD", encoding="utf-8", newline="") as file:
+        rows = record.parse(file.read())
+    by_path: dict[str, record.Row] = {}
+    for row in rows:
+        path = os.path.normpath(f"{site_packages}/{row.path}").replace(os.sep, "/")
+        if row.path.startswith("/") or not paths.is_inside(path):
+            raise InvalidWheelError(
+                f"the RECORD of {name} {version} has a row outside of the wheel: {row.path}",
+                hint="the wheel is malformed or hostile; nothing of it was kept",
+            )
+        by_path[path] = row
+    files = [path for path in by_path if os.path.lexists(f"{prefix}/{path}")]
+    return Staged(paths.normalize_name(name), version, f"{site_packages}/{folder}", by_path, files)
+
+
+def _all_files(prefix: str) -> list[str]:
+    found = []
+    for folder, folders, files in os.walk(prefix):
+        folders[:] = [name for name in folders if name != paths.PYCACHE]
+        relative = os.path.relpath(folder, prefix).replace(os.sep, "/")
+        found += [name if relative == "." else f"{relative}/{name}" for name in files]
+    return [path for path in found if path != ".lock"]
+
+
+def _check(prefix: str, staged: Staged) -> list[str]:
+    """Return the rows whose file is missing or has another hash. Reads every byte, on all processors."""
+    rows = [(path, row) for path, row in staged.rows.items() if row.hash_value]
+    if len(rows) < 50:
+        results = [record.matches(row, f"{prefix}/{path}") for path, row in rows]
+    else:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            results = list(pool.map(lambda item: record.matches(item[1], f"{prefix}/{item[0]}"), rows))
+    return [row.path for (_, row), same in zip(rows, results, strict=True) if not same]
+
+
+def _carve(
+    prefix: str, workshop: str, staged: Staged, files: list[str], python: str
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Move a distribution's files into the shape of an unpacked wheel. Returns its launchers and data files."""
+    site_packages = staged.dist_info.rpartition("/")[0]
+    dist_info = staged.dist_info.rpartition("/")[2]
+    data_directory = dist_info.removesuffix(".dist-info") + ".data"
+    declared = _declared_scripts(f"{prefix}/{staged.dist_info}", staged)
+    launchers: dict[str, str] = {}
+    data: list[tuple[str, str]] = []
+    rows: list[record.Row] = []
+    made: set[str] = set()
+    for path in files:
+        row = staged.rows.get(path)
+        source = f"{prefix}/{path}"
+        if path.startswith(site_packages + "/"):
+            inside = path[len(site_packages) + 1 :]
+            if inside in {f"{dist_info}/{name}" for name in (*_OWN_METADATA, "RECORD")}:
+                continue
+            _move(source, f"{workshop}/{inside}", made)
+            if row:
+                rows.append(row._replace(path=inside))
+            continue
+        scheme, inside = _scheme_of(path, staged.name)
+        if scheme == "scripts" and inside in declared:
+            with open(source, "rb") as file:
+                launchers[inside] = scripts.body(file.read()).decode("utf-8")
+            continue
+        restored = _restored_script(source, python) if scheme == "scripts" else None
+        target = f"{workshop}/{data_directory}/{scheme}/{inside}"
+        _move(source, target, made)
+        data.append((scheme, inside))
+        if restored is not None:
+            mode = os.stat(target).st_mode
+            os.unlink(target)
+            with open(target, "wb") as file:
+                file.write(restored)
+            os.chmod(target, mode)
+            row = record.row_of("", restored)
+        if row:
+            rows.append(row._replace(path=f"{data_directory}/{scheme}/{inside}"))
+    rows.append(record.Row(f"{dist_info}/RECORD", "", ""))
+    with open(f"{workshop}/{dist_info}/RECORD", "w", encoding="utf-8", newline="") as text:
+        text.write(record.render(rows))
+    return launchers, data
+
+
+def _declared_scripts(dist_info: str, staged: Staged) -> set[str]:
+    try:
+        with open(f"{dist_info}/entry_points.txt", encoding="utf-8") as file:
+            names = set(scripts.entry_points(file.read()))
+    except FileNotFoundError:
+        return set()
+    for name in names:
+        if not scripts.is_script_name(name):
+            raise InvalidWheelError(f"{staged.name} declares a script with the name {name!r}")
+    return names
+
+
+def _scheme_of(path: str, name: str) -> tuple[str, str]:
+    """Return the `.data` scheme of a file outside of site-packages, and its path in that scheme."""
+    parts = path.split("/")
+    if parts[0] in {"bin", "Scripts"} and len(parts) == 2:
+        return "scripts", parts[1]
+    if parts[0].lower() == "include" and parts[1] == "site" and parts[3] == name:
+        return "headers", "/".join(parts[4:])
+    return "data", path
+
+
+def _restored_script(path: str, python: str) -> bytes | None:
+    """Return the script as the wheel has it, with `#!python`, or None if uv changed nothing in it."""
+    if os.path.getsize(path) > 1 << 20:
+        return None
+    with open(path, "rb") as file:
+        rest = scripts.split_shebang(file.read(), python)
+    return None if rest is None else b"#!python" + rest
+
+
+def _move(source: str, target: str, made: set[str]) -> None:
+    folder = os.path.dirname(target)
+    if folder not in made:
+        os.makedirs(folder, exist_ok=True)
+        made.add(folder)
+    os.rename(source, target)
+
+
+def _describe(
+    workshop: str, staged: Staged, artifact: Artifact, launchers: dict[str, str], data: list[tuple[str, str]]
+) -> dict[str, object]:
+    """Write the entry's own metadata and return it: all that linking will need."""
+    dist_info = staged.dist_info.rpartition("/")[2]
+    data_directory = dist_info.removesuffix(".dist-info") + ".data"
+    found: list[str] = []
+    size_bytes = 0
+    for folder, _, files in os.walk(workshop):
+        relative = os.path.relpath(folder, workshop).replace(os.sep, "/")
+        for name in files:
+            status = os.lstat(f"{folder}/{name}")
+            size_bytes += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+            if relative.split("/", 1)[0] != data_directory:
+                found.append(name if relative == "." else f"{relative}/{name}")
+    own = {f"{dist_info}/RECORD"}
+    shape = footprint.compute(
+        workshop,
+        [path for path in sorted(found) if path not in own],
+        dist_info=dist_info,
+        escaping_libraries=libraries.escaping(workshop, found),
+    )
+    document: dict[str, object] = {
+        "format": entries.FORMAT,
+        "name": staged.name,
+        "version": artifact.version or staged.version,
+        "identity": artifact.identity,
+        "origin": artifact.wheel or artifact.requirement,
+        "tag": _tag(f"{workshop}/{dist_info}/WHEEL", artifact),
+        "dist_info": dist_info,
+        "directories": shape.directories,
+        "files": shape.files,
+        "opened": shape.opened,
+        "bytecode": shape.bytecode,
+        "data": sorted(data),
+        "launchers": launchers,
+        "size_bytes": size_bytes,
+        "file_count": len(found) + len(data),
+        "stored_at": int(time.time()),
+    }
+    with open(f"{workshop}/{paths.ENTRY_METADATA}", "w", encoding="utf-8") as file:
+        json.dump(document, file, separators=(",", ":"))
+    return document
+
+
+def _tag(wheel_file: str, artifact: Artifact) -> str:
+    """Return the tag that decides the bucket: of the wheel's name, or of its WHEEL file if it was built here."""
+    if artifact.wheel:
+        return tags.of_filename(artifact.wheel)
+    with open(wheel_file, encoding="utf-8") as file:
+        for line in file:
+            key, _, value = line.partition(":")
+            if key.strip().lower() == "tag":
+                return value.strip()
+    raise InvalidWheelError(f"the WHEEL file of {artifact.name} has no tag")
+
+
+def _seal(store: Store, workshop: str) -> None:
+    """Give every folder with modules its `__pycache__`, then make all else read-only."""
+    like = store.like
+    for folder, folders, files in os.walk(workshop, topdown=False):
+        if os.path.basename(folder) == paths.PYCACHE:
+            permissions.open_directory(folder, like=like)
+            continue
+        for name in files:
+            path = f"{folder}/{name}"
+            permissions.seal_file(path, os.lstat(path), like=like)
+        if paths.PYCACHE not in folders and any(name.endswith(".py") for name in files):
+            os.mkdir(f"{folder}/{paths.PYCACHE}")
+            permissions.open_directory(f"{folder}/{paths.PYCACHE}", like=like)
+        if folder != workshop:
+            permissions.seal_directory(folder, like=like)
+
+
+def _rename_into_place(store: Store, workshop: str, document: dict[str, object]) -> Entry:
+    """Publish a sealed workshop by one rename: under its plain name, or with a hash where another wheel has that."""
+    bucket = tags.bucket(str(document["tag"]))
+    folder = f"{paths.packages(store.home)}/{bucket}"
+    store.make_directory(folder)
+    identity = str(document["identity"])
+    plain, hashed = entries.folder_names(str(document["name"]), str(document["version"]), identity)
+    for name in (plain, hashed):
+        place = f"{folder}/{name}"
+        if os.path.isdir(place):
+            try:
+                existing = entries.read(store, f"{bucket}/{name}")
+            except CorruptEntryError:
+                existing = None
+            if existing is None and name == plain:
+                continue  # whose it was can't be known: it is left for a repair
+            if existing is not None and existing.identity != identity:
+                continue
+            if existing is not None and entries.is_whole(existing):
+                return existing
+            _discard(store, place)
+        try:
+            os.rename(workshop, place)
+        except OSError as error:
+            if not os.path.isdir(place):
+                raise store.refusal(place, error) from error
+            return _rename_into_place(store, workshop, document)  # another process was first: look again
+        permissions.seal_directory(place, like=store.like)
+        return entries.read(store, f"{bucket}/{name}")
+    raise StoreError(f"the store entries {plain} and {hashed} of {folder} belong to other wheels")
+
+
+def _discard(store: Store, place: str) -> None:
+    """Move a damaged entry into the trash, so that a whole one can take its place."""
+    grave = f"{paths.trash(store.home)}/{os.path.basename(place)}.{os.getpid()}-{time.monotonic_ns()}"
+    try:
+        os.chmod(place, 0o700)
+        os.rename(place, grave)
+    except OSError as error:
+        raise store.refusal(place, error) from error
+    filesystems.remove_tree(grave)
+
+
+def _remove_abandoned(store: Store) -> None:
+    folder = paths.staging(store.home)
+    for name in os.listdir(folder):
+        if name.endswith(".lock") or locks.is_held(f"{folder}/{name}.lock"):
+            continue
+        with contextlib.suppress(OSError):  # another user's: its owner's next run removes it
+            filesystems.remove_tree(f"{folder}/{name}")
+            os.unlink(f"{folder}/{name}.lock")
+
+
+def settle(area: str) -> None:
+    """Write the staged files to disk before any of them is published, so that a power cut can't hollow an entry."""
+    filesystems.flush(area)

@@ -1,0 +1,1 @@
+"""The sole starter of uv: resolving, staging, making environments. Knows nothing of the store's layout."""

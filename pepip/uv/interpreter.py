@@ -1,0 +1,115 @@
+"""Asking an environment's Python about itself: version, folders, and the wheel tags that it supports."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from pepip.errors import UvError, VenvError
+from pepip.model import Interpreter
+from pepip.uv import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Runs inside the environment's own interpreter, Python 3.8 and newer, hence the plain style.
+_PROBE = """
+import json, os, sys, sysconfig
+sys.path.insert(0, sys.argv[1])
+from packaging.tags import sys_tags
+prefix = sys.prefix
+short = "python%d.%d" % sys.version_info[:2]
+paths = sysconfig.get_paths()
+relative = lambda name: os.path.relpath(paths[name], prefix).replace(os.sep, "/")
+print(json.dumps({
+    "version": ".".join(map(str, sys.version_info[:3])),
+    "implementation": sys.implementation.name,
+    "site_packages": relative("purelib"),
+    "scripts": relative("scripts"),
+    "headers": ("Include" if os.name == "nt" else "include") + "/site/" + short,
+    "tags": [str(tag) for tag in sys_tags()],
+}))
+"""
+
+
+def executable(environment: str) -> str:
+    """Return the path of an environment's interpreter. Raises VenvError if `environment` is not a virtual one."""
+    if not os.path.isfile(f"{environment}/pyvenv.cfg"):
+        what = "is a file" if os.path.isfile(environment) else "is not a virtual environment (no pyvenv.cfg)"
+        raise VenvError(f"{environment} {what}", hint="name another folder with --venv, or move this one away")
+    for candidate in ("bin/python", "Scripts/python.exe"):
+        if os.path.lexists(f"{environment}/{candidate}"):
+            if os.access(f"{environment}/{candidate}", os.X_OK):
+                return f"{environment}/{candidate}"
+            raise VenvError(
+                f"the interpreter of {environment} is gone: {candidate} points to nothing that can be started",
+                hint=f"make the environment anew: `uv venv --clear {environment}`",
+            )
+    raise VenvError(f"{environment} has no interpreter", hint=f"make it anew: `uv venv --clear {environment}`")
+
+
+def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
+    """Return an environment's interpreter and the tags that it supports, the most specific first.
+
+    The answer is kept in the folder `cache`, for as long as the interpreter's file stays the same. Raises
+    VenvError if the interpreter is gone or does not start.
+    """
+    path = executable(environment)
+    real = os.path.realpath(path)
+    status = os.stat(real)
+    key = f"{real}\n{status.st_mtime_ns}\n{status.st_size}"
+    known = _remembered(cache, key)
+    if known is None:
+        known = _ask(path)
+        _remember(cache, key, known)
+    facts = Interpreter(
+        executable=path,
+        version=known["version"],
+        implementation=known["implementation"],
+        site_packages=known["site_packages"],
+        scripts=known["scripts"],
+        headers=known["headers"],
+    )
+    return facts, known["tags"]
+
+
+def _ask(path: str) -> dict[str, Any]:
+    import packaging
+
+    folder = os.path.dirname(os.path.dirname(str(packaging.__file__)))
+    try:
+        answer: dict[str, Any] = json.loads(process.run_python(path, ["-I", "-c", _PROBE, folder]).stdout)
+    except UvError as error:
+        last_line = (error.output.strip().splitlines() or [""])[-1]
+        raise VenvError(
+            f"{error.message}{': ' + last_line if last_line else ''}", hint="make the environment anew"
+        ) from error
+    return answer
+
+
+def _file(cache: str, key: str) -> str:
+    import hashlib
+
+    return f"{cache}/interpreters/{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+
+
+def _remembered(cache: str, key: str) -> dict[str, Any] | None:
+    try:
+        with open(_file(cache, key), "rb") as file:
+            document: dict[str, Any] = json.loads(file.read())
+        return document if document.pop("key") == key else None
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+
+
+def _remember(cache: str, key: str, facts: dict[str, Any]) -> None:
+    path = _file(cache, key)
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump({"key": key, **facts}, file)
+        os.replace(temporary, path)
+    except OSError:
+        pass  # a cache that can't be written costs one question, and nothing else

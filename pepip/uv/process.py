@@ -1,0 +1,130 @@
+"""Starting programs: uv, and an environment's interpreter. Nothing else in pepip starts one.
+
+Their output is always piped and their standard input closed, so that none of them writes to a terminal that
+another face of pepip owns.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import NamedTuple
+
+from pepip.errors import UvError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# Settings that would make uv work on another environment than the one that it is told to work on, or stage
+# entries that point into its cache.
+_UNWANTED = (
+    "UV_SYSTEM_PYTHON",
+    "UV_BREAK_SYSTEM_PACKAGES",
+    "UV_PYTHON",
+    "UV_COMPILE_BYTECODE",
+    "VIRTUAL_ENV",
+)
+
+
+class Result(NamedTuple):
+    """What a finished program wrote."""
+
+    stdout: str
+    stderr: str
+
+
+def uv_executable() -> str:
+    """Return the path of uv: beside this interpreter, in its `uv` package, or on `PATH`.
+
+    Raises UvError if there is none.
+    """
+    suffix = ".exe" if sys.platform == "win32" else ""
+    beside = f"{os.path.dirname(sys.executable)}/uv{suffix}"
+    if os.access(beside, os.X_OK):
+        return beside
+    try:
+        import uv
+    except ImportError:
+        pass
+    else:
+        try:
+            return str(uv.find_uv_bin())
+        except FileNotFoundError:
+            pass
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        if folder and os.access(f"{folder}/uv{suffix}", os.X_OK):
+            return f"{folder}/uv{suffix}"
+    raise UvError("uv was not found", hint="install it beside pepip: `pip install uv`")
+
+
+def run(arguments: Sequence[str], *, stdin: str = "", **settings: str) -> Result:
+    """Run uv to its end. Raises UvError with uv's own words if it fails.
+
+    `settings` are environment variables for this run alone.
+    """
+    process = _start([uv_executable(), *arguments], stdin=bool(stdin), settings=settings)
+    stdout, stderr = process.communicate(stdin or None)
+    if process.returncode:
+        raise _failure(arguments, process.returncode, stderr, stdout)
+    return Result(stdout, stderr)
+
+
+def stream(arguments: Sequence[str], **settings: str) -> Iterator[str]:
+    """Run uv and yield the lines that it writes to stderr, as they come.
+
+    Raises UvError if it fails. If the caller stops early, uv is ended first.
+    """
+    process = _start([uv_executable(), *arguments], stdin=False, settings=settings, merge=True)
+    lines: list[str] = []
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            lines.append(line)
+            yield line.rstrip("\n")
+        process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+        process.stdout.close()
+    if process.returncode:
+        raise _failure(arguments, process.returncode, "".join(lines), "")
+
+
+def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") -> Result:
+    """Run an environment's interpreter to its end. Raises UvError (its output kept) if it fails or won't start."""
+    try:
+        process = _start([executable, *arguments], stdin=bool(stdin), settings={})
+        stdout, stderr = process.communicate(stdin or None)
+    except OSError as error:
+        raise UvError(f"the interpreter {executable} does not start: {error.strerror}") from error
+    if process.returncode:
+        raise UvError(f"the interpreter {executable} failed", output=stderr, exit_code=1)
+    return Result(stdout, stderr)
+
+
+def _start(
+    command: list[str], *, stdin: bool, settings: dict[str, str], merge: bool = False
+) -> subprocess.Popen[str]:
+    variables = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
+    if variables.get("UV_LINK_MODE") == "symlink":
+        del variables["UV_LINK_MODE"]  # an entry must not point into a cache that can be emptied
+    variables.update(settings)
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+        env=variables,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
+def _failure(arguments: Sequence[str], exit_code: int, stderr: str, stdout: str) -> UvError:
+    what = " ".join(argument for argument in arguments[:2] if not argument.startswith("-"))
+    if exit_code < 0:
+        return UvError(f"uv {what} was ended by signal {-exit_code}", output=stderr or stdout)
+    return UvError(f"uv {what} failed", output=stderr or stdout, exit_code=exit_code)

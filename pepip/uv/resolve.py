@@ -1,0 +1,277 @@
+"""Asking uv what to install: its plan for an environment, and the exact wheels behind it.
+
+uv decides. `uv pip install --dry-run` says what it would change in an environment, with all that is there, and
+`uv pip compile --format pylock.toml` names the files, with hashes, before anything is downloaded.
+Source: the pylock.toml specification (PEP 751), and PEP 610 for direct URLs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from pepip.errors import UvError
+from pepip.model import Artifact, Change, Changes
+from pepip.paths import normalize_name
+from pepip.uv import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from pepip.model import Request
+
+_CHANGE = re.compile(r"^ ([+~-]) ([A-Za-z0-9._-]+)(?:==(\S+)| @ (\S+))?(?: \(from (.+)\))?$")
+_PLAIN_REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~(][^;@#]*)?$")
+
+
+def is_lock(path: str) -> bool:
+    """Tell whether a requirements file is a lock in the format of PEP 751 (`pylock.toml`, `pylock.dev.toml`)."""
+    name = os.path.basename(path)
+    return name.startswith("pylock.") and name.endswith(".toml")
+
+
+def changes(request: Request, executable: str) -> Changes:
+    """Return what `uv pip install` would change in the environment of `executable`.
+
+    Raises UvError with uv's message if the request can't be met.
+    """
+    result = process.run(
+        ["pip", "install", "--dry-run", "--color", "never", "--python", executable, *as_given(request)]
+    )
+    removed, added = [], []
+    for line in result.stderr.splitlines():
+        match = _CHANGE.match(line)
+        if match:
+            sign, name, version, url, origin = match.groups()
+            change = Change(normalize_name(name), version or "", url or origin or "")
+            if sign in "-~":
+                removed.append(change)
+            if sign in "+~":
+                added.append(change)
+    return Changes(tuple(removed), tuple(added))
+
+
+def resolve(request: Request, executable: str, tags: Sequence[str]) -> list[Artifact]:
+    """Return the artifacts that the request needs in an environment that has nothing yet."""
+    requirements = [*request.packages, *(f"-e {path}" for path in request.editables)]
+    files = list(request.requirement_files)
+    return _compile(request, requirements, files, executable, tags, no_deps=request.no_deps)
+
+
+def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Sequence[str]) -> list[Artifact]:
+    """Return the artifacts of the distributions that uv plans to add, as far as they can be told.
+
+    The request itself is resolved again, with uv's plan as constraints: only it knows the sources and indexes of
+    a `pyproject.toml`. Where that has no solution (what is installed may hold versions that no index has), the
+    pins are looked up by themselves. What neither finds is absent from the answer.
+    """
+    pins = [f"{change.name}=={change.version}" for change in wanted if change.version and not change.url]
+    urls = [f"{change.name} @ {change.url}" for change in wanted if change.url]
+    locks = [path for path in request.requirement_files if is_lock(path)]
+    artifacts: list[Artifact] = []
+    for path in locks:
+        with open(path, encoding="utf-8") as file:
+            artifacts += _artifacts(file.read(), tags, os.path.dirname(path))
+    if not locks:
+        requirements = [*request.packages, *(f"-e {path}" for path in request.editables)]
+        try:
+            artifacts = _compile(
+                request,
+                requirements,
+                list(request.requirement_files),
+                executable,
+                tags,
+                no_deps=request.no_deps,
+                constraints=pins,
+            )
+        except UvError:
+            artifacts = []
+    found = _matching(artifacts, wanted)
+    missing = {change.name for change in wanted} - {artifact.name for artifact in found}
+    lines = [line for line in (*pins, *urls) if re.split("==| @ ", line)[0] in missing]
+    if lines:
+        try:
+            artifacts = _compile(request, lines, [], executable, tags, no_deps=True)
+        except UvError:
+            return found
+        found += [artifact for artifact in _matching(artifacts, wanted) if artifact.name in missing]
+    return found
+
+
+def requested_names(request: Request, executable: str) -> set[str]:
+    """Return the normalized names of what the user asked for directly, as PEP 376's REQUESTED records it."""
+    names = set()
+    simple = not request.requirement_files and not request.editables
+    for package in request.packages:
+        match = _PLAIN_REQUIREMENT.match(package)
+        if match and not os.path.exists(package):
+            names.add(normalize_name(match[1]))
+        else:
+            simple = False
+    if simple:
+        return names
+    files = [path for path in request.requirement_files if not is_lock(path)]
+    requirements = [*request.packages, *(f"-e {path}" for path in request.editables)]
+    for path in request.requirement_files:
+        if is_lock(path):
+            with open(path, encoding="utf-8") as file:
+                names.update(artifact.name for artifact in _artifacts(file.read(), [], ""))
+    if files or requirements:
+        artifacts = _compile(request, requirements, files, executable, [], no_deps=True)
+        names.update(artifact.name for artifact in artifacts)
+    return names
+
+
+def as_given(request: Request) -> list[str]:
+    """Return the request as arguments of `uv pip install`."""
+    arguments = [*request.everywhere, *request.resolving, *request.installing]
+    for path in request.requirement_files:
+        arguments += ["-r", path]
+    for path in request.constraint_files:
+        arguments += ["-c", path]
+    for path in request.editables:
+        arguments += ["-e", path]
+    if request.no_deps:
+        arguments.append("--no-deps")
+    return [*arguments, "--", *request.packages] if request.packages else arguments
+
+
+def _compile(
+    request: Request,
+    requirements: Sequence[str],
+    files: Sequence[str],
+    executable: str,
+    tags: Sequence[str],
+    *,
+    no_deps: bool,
+    constraints: Sequence[str] = (),
+) -> list[Artifact]:
+    arguments = [
+        "pip",
+        "compile",
+        "--quiet",
+        "--format",
+        "pylock.toml",
+        "--no-header",
+        "--python",
+        executable,
+    ]
+    arguments += [*request.everywhere, *request.resolving]
+    for path in request.constraint_files:
+        arguments += ["-c", path]
+    if no_deps:
+        arguments.append("--no-deps")
+    sources = list(files)
+    stdin = ""
+    if requirements:
+        sources.append("-")
+        stdin = "\n".join(requirements) + "\n"
+    if constraints:
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+            path = f"{folder}/constraints.txt"
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("\n".join(constraints) + "\n")
+            output = process.run([*arguments, "-c", path, "--", *sources], stdin=stdin).stdout
+    else:
+        output = process.run([*arguments, "--", *sources], stdin=stdin).stdout
+    return _artifacts(output, tags, os.getcwd())
+
+
+def _matching(artifacts: list[Artifact], wanted: Sequence[Change]) -> list[Artifact]:
+    versions = {change.name: change.version for change in wanted}
+    return [
+        artifact
+        for artifact in artifacts
+        if artifact.name in versions and versions[artifact.name] in {"", artifact.version}
+    ]
+
+
+def _artifacts(lock: str, tags: Sequence[str], folder: str) -> list[Artifact]:
+    """Read a lock. Paths in it are relative to `folder`."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    rank = {tag: position for position, tag in enumerate(tags)}
+    return [_artifact(package, rank, folder) for package in tomllib.loads(lock).get("packages", [])]
+
+
+def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str) -> Artifact:
+    name, version = normalize_name(package["name"]), package.get("version", "")
+    if "vcs" in package:
+        return _of_commit(name, version, package["vcs"])
+    if "archive" in package:
+        return _of_archive(name, version, package["archive"], folder)
+    if "directory" in package:
+        return Artifact(name, version, "", "", "", 0, None)
+    wheel = _best_wheel(package.get("wheels", []), rank)
+    chosen = wheel or package.get("sdist", {})
+    digest = chosen.get("hashes", {}).get("sha256", "")
+    line = f"{name}=={version} --hash=sha256:{digest}"
+    kind = "sha256" if wheel else "sdist-sha256"
+    identity = f"{kind}:{digest}" if digest else ""
+    return Artifact(name, version, identity, line, _file_name(wheel) if wheel else "", chosen.get("size", 0), None)
+
+
+def _of_commit(name: str, version: str, vcs: dict[str, Any]) -> Artifact:
+    subdirectory = vcs.get("subdirectory", "")
+    commit, url = vcs["commit-id"], vcs["url"]
+    information = {"vcs": vcs["type"], "commit_id": commit}
+    if "requested-revision" in vcs:
+        information["requested_revision"] = vcs["requested-revision"]
+    direct_url: dict[str, object] = {"url": url, "vcs_info": information}
+    fragment = ""
+    if subdirectory:
+        direct_url["subdirectory"] = subdirectory
+        fragment = f"#subdirectory={subdirectory}"
+    line = f"{name} @ {vcs['type']}+{url}@{commit}{fragment}"
+    return Artifact(name, version, f"{vcs['type']}{fragment}:{commit}", line, "", 0, direct_url)
+
+
+def _of_archive(name: str, version: str, archive: dict[str, Any], folder: str) -> Artifact:
+    digest = archive.get("hashes", {}).get("sha256", "")
+    if "url" in archive:
+        url, path = archive["url"], ""
+    else:
+        from urllib.request import pathname2url
+
+        path = os.path.abspath(os.path.join(folder, archive["path"]))
+        url = "file://" + pathname2url(path)
+    file_name = url.rpartition("/")[2].partition("#")[0]
+    wheel = file_name if file_name.endswith(".whl") else ""
+    direct_url: dict[str, object] = {"url": url, "archive_info": {}}
+    line = f"{name} @ {url}"
+    fragment = archive.get("subdirectory", "")
+    if fragment:
+        direct_url["subdirectory"] = fragment
+        line += f"#subdirectory={fragment}"
+    if digest:
+        line += f" --hash=sha256:{digest}"
+    kind = "sha256" if wheel else f"sdist-sha256{'#' + fragment if fragment else ''}"
+    identity = f"{kind}:{digest}" if digest else ""
+    return Artifact(name, version, identity, line, wheel, archive.get("size", 0), direct_url)
+
+
+def _file_name(wheel: dict[str, Any]) -> str:
+    from urllib.parse import unquote
+
+    name = wheel.get("name") or (wheel.get("url") or wheel.get("path", "")).rpartition("/")[2]
+    return unquote(str(name).partition("#")[0])
+
+
+def _best_wheel(wheels: list[dict[str, Any]], rank: dict[str, int]) -> dict[str, Any] | None:
+    """Return the wheel whose tag the interpreter likes most. uv lists those that it can use, and no order."""
+    if len(wheels) < 2:
+        return wheels[0] if wheels else None
+    from pepip.wheel.tags import expand, of_filename
+
+    def position(wheel: dict[str, Any]) -> int:
+        return min(rank.get(tag, len(rank)) for tag in expand(of_filename(_file_name(wheel))))
+
+    return min(wheels, key=position)

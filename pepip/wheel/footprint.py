@@ -1,0 +1,105 @@
+"""How a distribution may be linked: which folders whole, which files one by one, which folders stay real.
+
+A folder is linked whole only if nothing else may ever put files in it: a regular package, or a folder that no
+import can name. Namespace packages of every style stay real, and so do the folders down to a library that looks
+outside of its distribution. Sources: PEP 420, and the pkgutil and pkg_resources styles in PyPA's "Packaging
+namespace packages".
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pepip.paths import PYCACHE, ancestors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LARGEST_NAMESPACE_INIT_BYTES = 20_000
+
+
+class Footprint(NamedTuple):
+    """What an environment links: see `Entry` for the fields."""
+
+    directories: tuple[str, ...]
+    files: tuple[str, ...]
+    opened: tuple[str, ...]
+    bytecode: tuple[str, ...]
+
+
+def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_libraries: Iterable[str]) -> Footprint:
+    """Return the footprint of the distribution whose `files` (relative to `root`) lie unpacked in `root`.
+
+    Files of `.data` folders aren't part of it; those of the `.dist-info` folder are, and that folder is opened.
+    """
+    tree = _tree(files)
+    declared = {path.rpartition("/")[0] for path in _namespace_inits(root, tree)}
+    must_open = {dist_info, *declared}
+    for path in [*declared, *escaping_libraries]:
+        must_open.update(ancestors(path))
+    directories: list[str] = []
+    leaves: list[str] = []
+    opened: list[str] = []
+    bytecode: list[str] = []
+
+    def visit(folder: str, node: dict[str, object], *, in_namespace: bool) -> None:
+        for name, child in node.items():
+            path = f"{folder}/{name}" if folder else name
+            if not isinstance(child, dict):
+                leaves.append(path)
+                continue
+            is_namespace = path in declared or (in_namespace and _is_namespace(name, child))
+            if is_namespace or path in must_open or name == PYCACHE:
+                opened.append(path)
+                visit(path, child, in_namespace=is_namespace)
+            else:
+                directories.append(path)
+        if folder and PYCACHE not in node and any(name.endswith(".py") for name in node):
+            bytecode.append(folder)
+
+    visit("", tree, in_namespace=True)
+    return Footprint(tuple(directories), tuple(leaves), tuple(opened), tuple(bytecode))
+
+
+def _tree(files: Iterable[str]) -> dict[str, object]:
+    tree: dict[str, object] = {}
+    for path in files:
+        node = tree
+        *folders, name = path.split("/")
+        for folder in folders:
+            child = node.setdefault(folder, {})
+            assert isinstance(child, dict)
+            node = child
+        node[name] = None
+    return tree
+
+
+def _is_namespace(name: str, node: dict[str, object]) -> bool:
+    """Tell whether an import, or a type checker, may find a namespace package here (PEP 420, PEP 561).
+
+    That is a folder which an import can name and which has no `__init__` module of any kind.
+    """
+    return name.removesuffix("-stubs").isidentifier() and not any(child.startswith("__init__.") for child in node)
+
+
+def _namespace_inits(root: str, tree: dict[str, object], folder: str = "") -> list[str]:
+    """Return the `__init__.py` files that make their package a pkgutil- or pkg_resources-style namespace."""
+    found = []
+    for name, child in tree.items():
+        path = f"{folder}/{name}" if folder else name
+        if isinstance(child, dict):
+            found += _namespace_inits(root, child, path)
+        elif name == "__init__.py" and folder and _declares_namespace(f"{root}/{path}"):
+            found.append(path)
+    return found
+
+
+def _declares_namespace(path: str) -> bool:
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST_NAMESPACE_INIT_BYTES + 1)
+    if len(content) > _LARGEST_NAMESPACE_INIT_BYTES:
+        return False
+    extends = b"extend_path" in content and b"pkgutil" in content
+    declares = b"declare_namespace" in content and b"pkg_resources" in content
+    return extends or declares

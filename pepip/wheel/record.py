@@ -1,0 +1,72 @@
+"""RECORD files: rows of path, hash and size.
+
+Source: "Recording installed projects", https://packaging.python.org/en/latest/specifications/
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_BLOCK_BYTES = 1 << 20
+
+
+class Row(NamedTuple):
+    """One row. `hash_value` is `algorithm=urlsafe-base64` or empty, `size` decimal bytes or empty."""
+
+    path: str
+    hash_value: str
+    size: str
+
+
+def parse(text: str) -> list[Row]:
+    """Return the rows of a RECORD file. Blank lines are skipped, absent fields are empty."""
+    rows = []
+    for fields in csv.reader(io.StringIO(text, newline="")):
+        if fields:
+            path, hash_value, size, *_ = [*fields, "", ""]
+            rows.append(Row(path.replace("\\", "/"), hash_value, size))
+    return rows
+
+
+def render(rows: Iterable[Row]) -> str:
+    """Return the text of a RECORD file. Paths with commas or quotes are quoted as CSV wants it."""
+    return "".join(f"{_quote(row.path)},{row.hash_value},{row.size}\n" for row in rows)
+
+
+def row_of(path: str, content: bytes) -> Row:
+    """Return the row that records `content` at `path`."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode("ascii")
+    return Row(path, f"sha256={digest}", str(len(content)))
+
+
+def matches(row: Row, path: str) -> bool:
+    """Tell whether the file at `path` has the hash that `row` names.
+
+    A row without a hash, or with an algorithm that this Python lacks, says nothing and matches any file. A
+    missing file never matches.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            algorithm, _, expected = row.hash_value.partition("=")
+            if not expected or algorithm not in hashlib.algorithms_available:
+                return True
+            digest = hashlib.new(algorithm)
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+    except OSError:
+        return False
+    return base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii") == expected.rstrip("=")
+
+
+def _quote(path: str) -> str:
+    if any(character in path for character in ',"\r\n'):
+        return '"' + path.replace('"', '""') + '"'
+    return path
