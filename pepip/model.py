@@ -38,7 +38,8 @@ class Artifact(NamedTuple):
     `identity` is what makes two builds the same (`sha256:…` of a wheel, `sdist-sha256:…`, `git:<commit>`), or
     empty for a local folder, which is never shared. `requirement` is the line that makes uv stage exactly this
     artifact. `size_bytes` is the download's size, 0 where the index doesn't say. `direct_url` is what the
-    environment's `direct_url.json` records (PEP 610), None for an artifact of an index.
+    environment's `direct_url.json` records (PEP 610), None for an artifact of an index. `local_path` is the file
+    if it lies on this machine, where uv watches it for changes, else empty.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Artifact(NamedTuple):
     wheel: str
     size_bytes: int
     direct_url: dict[str, object] | None
+    local_path: str
 
     @property
     def is_shared(self) -> bool:

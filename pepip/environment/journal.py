@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import json
 import os
+from typing import NamedTuple
 
 from pepip.host import filesystems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from pepip.environment.metadata import Installation
 
 _FOLDER = ".pepip"
+
+
+class Addition(NamedTuple):
+    """An entry that a run means to link, and what its metadata records: see `Installation`."""
+
+    entry_id: str
+    direct_url: dict[str, object] | None
+    local_path: str
 
 
 def scratch(root: str) -> str:
@@ -30,7 +37,7 @@ def begin(root: str, additions: list[Installation], removals: list[str]) -> None
     filesystems.remove_tree(folder)
     os.mkdir(folder)
     document = {
-        "link": [[added.entry.id, added.is_requested, added.direct_url] for added in additions],
+        "link": [Addition(added.entry.id, added.direct_url, added.local_path) for added in additions],
         "remove": removals,
     }
     with open(f"{folder}/journal.new", "w", encoding="utf-8") as file:
@@ -38,7 +45,7 @@ def begin(root: str, additions: list[Installation], removals: list[str]) -> None
     os.rename(f"{folder}/journal.new", f"{folder}/journal.json")
 
 
-def pending(root: str) -> tuple[list[tuple[str, bool, Any]], list[str]] | None:
+def pending(root: str) -> tuple[list[Addition], list[str]] | None:
     """Return what a killed run meant to link and to remove, None if no run was killed.
 
     A journal that was not finished belongs to a run that had changed nothing yet.
@@ -46,7 +53,7 @@ def pending(root: str) -> tuple[list[tuple[str, bool, Any]], list[str]] | None:
     try:
         with open(f"{scratch(root)}/journal.json", "rb") as file:
             document = json.loads(file.read())
-        return [(row[0], row[1], row[2]) for row in document["link"]], list(document["remove"])
+        return [Addition(*row) for row in document["link"]], list(document["remove"])
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, IndexError, TypeError):

@@ -27,12 +27,13 @@ _INSTALLER = b"uv"  # the environment equals the one that uv would have made
 class Installation(NamedTuple):
     """An entry to be linked, and what the environment itself records of it.
 
-    `direct_url` is None for what an index gave (PEP 610).
+    `direct_url` is None for what an index gave (PEP 610). `local_path` is the file it was made from, if that lies on
+    this machine.
     """
 
     entry: Entry
-    is_requested: bool
     direct_url: dict[str, object] | None
+    local_path: str
 
 
 def write_scripts(environment: Environment, entry: Entry, *, only: set[str] | None = None) -> list[record.Row]:
@@ -90,6 +91,7 @@ def build_folder(
         text.write(_leading_rows(environment, entry_links))
         text.write(_wheel_rows(environment, entry, {row.path for row in script_rows}))
         text.write(record.render([*script_rows, *rows]))
+    os.chmod(f"{scratch}/RECORD", os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_mode | 0o600)
 
 
 def rewrite_leading_rows(environment: Environment, entry: Entry, entry_links: Iterable[Link]) -> None:
@@ -134,30 +136,18 @@ def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> s
 
 
 def _own_files(installation: Installation) -> dict[str, bytes]:
-    files = {"INSTALLER": _INSTALLER}
-    if installation.is_requested:
-        files["REQUESTED"] = b""
+    """Return the files of a `.dist-info` folder that an installer writes. REQUESTED is in each, as with uv."""
+    files = {"INSTALLER": _INSTALLER, "REQUESTED": b""}
     if installation.direct_url is not None:
         files["direct_url.json"] = json.dumps(installation.direct_url, separators=(",", ":")).encode()
-        timestamp = _cache_information(str(installation.direct_url.get("url", "")))
-        if timestamp:
-            files["uv_cache.json"] = timestamp
+    if installation.local_path:
+        files["uv_cache.json"] = _timestamp(installation.local_path)
     return files
 
 
-def _cache_information(url: str) -> bytes:
-    """Return what uv notes of a local archive, so that it sees when the file has changed. Empty for other URLs."""
-    if not url.startswith("file://") or "vcs" in url:
-        return b""
-    from urllib.request import url2pathname
-
-    try:
-        status = os.stat(url2pathname(url.removeprefix("file://")))
-    except OSError:
-        return b""
-    if os.path.isdir(url2pathname(url.removeprefix("file://"))):
-        return b""
-    seconds, nanoseconds = divmod(status.st_ctime_ns, 1_000_000_000)
+def _timestamp(path: str) -> bytes:
+    """Return what uv notes of a local archive, so that it sees when the file has changed."""
+    seconds, nanoseconds = divmod(os.stat(path).st_ctime_ns, 1_000_000_000)
     information = {
         "timestamp": {"secs_since_epoch": seconds, "nanos_since_epoch": nanoseconds},
         "commit": None,

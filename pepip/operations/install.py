@@ -44,7 +44,6 @@ class _Work(NamedTuple):
     changes: Changes
     artifacts: list[Artifact]
     private: list[Change]
-    requested: set[str]
 
 
 def install(store: Store, request: Request, options: Options) -> Iterator[Progress | Summary]:
@@ -126,8 +125,7 @@ def _decide(request: Request, environment: Environment, tags: Sequence[str], pre
         artifacts = resolve.locate(request, changes.added, executable, tags) if changes.added else []
     shared = {artifact.name for artifact in artifacts if artifact.is_shared}
     private = [change for change in changes.added if change.name not in shared]
-    requested = resolve.requested_names(request, executable) if changes.added else set()
-    return _Work(changes, artifacts, private, requested)
+    return _Work(changes, artifacts, private)
 
 
 def _link(
@@ -143,8 +141,10 @@ def _link(
     if not acquired and not removed:
         return None
     linked = _linked(store, present)
-    direct = {artifact.name: artifact.direct_url for artifact in work.artifacts}
-    additions = [Installation(entry, name in work.requested, direct.get(name)) for name, entry in acquired.items()]
+    origins = {artifact.name: artifact for artifact in work.artifacts}
+    additions = [
+        Installation(entry, origins[name].direct_url, origins[name].local_path) for name, entry in acquired.items()
+    ]
     return linking.change(
         environment,
         store.homes,
@@ -189,23 +189,20 @@ def _recover(store: Store, environment: Environment, tags: Sequence[str], reques
             yield step
         else:
             have = step.entries
-    requested = {item.name for item in lost if _was_requested(environment, item)}
-    work = _Work(Changes((), ()), artifacts, [], requested)
+    work = _Work(Changes((), ()), artifacts, [])
     with store.linking(), locks.held(f"{environment.root}/.lock"):
         _link(store, environment, work, have, contents.installed(environment, store.homes))
 
 
-def _redo(
-    store: Store, environment: Environment, additions: list[tuple[str, bool, object]], names: list[str]
-) -> None:
+def _redo(store: Store, environment: Environment, additions: list[journal.Addition], names: list[str]) -> None:
     present = contents.installed(environment, store.homes)
     installations = []
-    for entry_id, is_requested, direct_url in additions:
+    for addition in additions:
         try:
-            entry = entries.read(store, entry_id)
+            entry = entries.read(store, addition.entry_id)
         except (FileNotFoundError, CorruptEntryError):
             continue  # pruned since: the request will bring it back
-        installations.append(Installation(entry, is_requested, direct_url if isinstance(direct_url, dict) else None))
+        installations.append(Installation(entry, addition.direct_url, addition.local_path))
     again = {installation.entry.name for installation in installations} | set(names)
     linked = _linked(store, present)
     linking.change(
@@ -224,10 +221,6 @@ def _is_lost(store: Store, distribution: Installed) -> bool:
         return False
     entry = _entry_of(store, distribution)
     return entry is None or not entries.is_whole(entry)
-
-
-def _was_requested(environment: Environment, distribution: Installed) -> bool:
-    return os.path.exists(f"{environment.site_packages}/{distribution.dist_info}/REQUESTED")
 
 
 def _install_private(request: Request, environment: Environment, work: _Work) -> Iterator[Progress]:

@@ -202,6 +202,7 @@ def _carve(
     rows.append(record.Row(f"{dist_info}/RECORD", "", ""))
     with open(f"{workshop}/{dist_info}/RECORD", "w", encoding="utf-8", newline="") as text:
         text.write(record.render(rows))
+    os.chmod(f"{workshop}/{dist_info}/RECORD", os.stat(f"{prefix}/{staged.dist_info}/RECORD").st_mode)
     return launchers, data
 
 

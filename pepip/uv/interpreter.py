@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 # Runs inside the environment's own interpreter, Python 3.8 and newer, hence the plain style.
 _PROBE = """
 import json, os, sys, sysconfig
-sys.path.insert(0, sys.argv[1])
-from packaging.tags import sys_tags
 prefix = sys.prefix
 short = "python%d.%d" % sys.version_info[:2]
 paths = sysconfig.get_paths()
@@ -28,7 +26,7 @@ print(json.dumps({
     "site_packages": relative("purelib"),
     "scripts": relative("scripts"),
     "headers": ("Include" if os.name == "nt" else "include") + "/site/" + short,
-    "tags": [str(tag) for tag in sys_tags()],
+    "soabi": sysconfig.get_config_var("SOABI") or "",
 }))
 """
 
@@ -75,17 +73,35 @@ def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
 
 
 def _ask(path: str) -> dict[str, Any]:
-    import packaging
-
-    folder = os.path.dirname(os.path.dirname(str(packaging.__file__)))
     try:
-        answer: dict[str, Any] = json.loads(process.run_python(path, ["-I", "-c", _PROBE, folder]).stdout)
+        answer: dict[str, Any] = json.loads(process.run_python(path, ["-I", "-c", _PROBE]).stdout)
     except UvError as error:
         last_line = (error.output.strip().splitlines() or [""])[-1]
         raise VenvError(
             f"{error.message}{': ' + last_line if last_line else ''}", hint="make the environment anew"
         ) from error
+    answer["tags"] = _tags(answer["implementation"], answer["version"], answer.pop("soabi"))
     return answer
+
+
+def _tags(implementation: str, version: str, soabi: str) -> list[str]:
+    """Return the tags of an interpreter on this machine. `soabi` is what its extension modules are named for.
+
+    They are computed here and not there, because an interpreter of 2019 doesn't run today's `packaging`.
+    """
+    from packaging import tags
+
+    numbers = [int(part) for part in version.split(".")[:2]]
+    short = "".join(map(str, numbers))
+    platforms = list(tags.platform_tags())
+    if implementation == "cpython":
+        flags = soabi.split("-")[1].lstrip("0123456789") if soabi.startswith("cpython-") else ""
+        name = f"cp{short}"
+        specific = tags.cpython_tags(numbers, [f"cp{short}{flags}"], platforms)
+    else:
+        name = f"{tags.INTERPRETER_SHORT_NAMES.get(implementation, implementation)}{short}"
+        specific = tags.generic_tags(name, [soabi.replace("-", "_").rpartition("_")[0] or "none"], platforms)
+    return [str(tag) for tag in (*specific, *tags.compatible_tags(numbers, name, platforms))]
 
 
 def _file(cache: str, key: str) -> str:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pepip.model import Request
 
 _CHANGE = re.compile(r"^ ([+~-]) ([A-Za-z0-9._-]+)(?:==(\S+)| @ (\S+))?(?: \(from (.+)\))?$")
-_PLAIN_REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~(][^;@#]*)?$")
 
 
 def is_lock(path: str) -> bool:
@@ -99,30 +98,6 @@ def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Se
             return found
         found += [artifact for artifact in _matching(artifacts, wanted) if artifact.name in missing]
     return found
-
-
-def requested_names(request: Request, executable: str) -> set[str]:
-    """Return the normalized names of what the user asked for directly, as PEP 376's REQUESTED records it."""
-    names = set()
-    simple = not request.requirement_files and not request.editables
-    for package in request.packages:
-        match = _PLAIN_REQUIREMENT.match(package)
-        if match and not os.path.exists(package):
-            names.add(normalize_name(match[1]))
-        else:
-            simple = False
-    if simple:
-        return names
-    files = [path for path in request.requirement_files if not is_lock(path)]
-    requirements = [*request.packages, *(f"-e {path}" for path in request.editables)]
-    for path in request.requirement_files:
-        if is_lock(path):
-            with open(path, encoding="utf-8") as file:
-                names.update(artifact.name for artifact in _artifacts(file.read(), [], ""))
-    if files or requirements:
-        artifacts = _compile(request, requirements, files, executable, [], no_deps=True)
-        names.update(artifact.name for artifact in artifacts)
-    return names
 
 
 def as_given(request: Request) -> list[str]:
@@ -209,14 +184,17 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str) -> Art
     if "archive" in package:
         return _of_archive(name, version, package["archive"], folder)
     if "directory" in package:
-        return Artifact(name, version, "", "", "", 0, None)
+        return Artifact(name, version, "", "", "", 0, None, "")
     wheel = _best_wheel(package.get("wheels", []), rank)
     chosen = wheel or package.get("sdist", {})
     digest = chosen.get("hashes", {}).get("sha256", "")
     line = f"{name}=={version} --hash=sha256:{digest}"
     kind = "sha256" if wheel else "sdist-sha256"
     identity = f"{kind}:{digest}" if digest else ""
-    return Artifact(name, version, identity, line, _file_name(wheel) if wheel else "", chosen.get("size", 0), None)
+    file_name = _file_name(wheel) if wheel else ""
+    return Artifact(
+        name, version, identity, line, file_name, chosen.get("size", 0), None, _local_path(chosen, folder)
+    )
 
 
 def _of_commit(name: str, version: str, vcs: dict[str, Any]) -> Artifact:
@@ -231,18 +209,16 @@ def _of_commit(name: str, version: str, vcs: dict[str, Any]) -> Artifact:
         direct_url["subdirectory"] = subdirectory
         fragment = f"#subdirectory={subdirectory}"
     line = f"{name} @ {vcs['type']}+{url}@{commit}{fragment}"
-    return Artifact(name, version, f"{vcs['type']}{fragment}:{commit}", line, "", 0, direct_url)
+    return Artifact(name, version, f"{vcs['type']}{fragment}:{commit}", line, "", 0, direct_url, "")
 
 
 def _of_archive(name: str, version: str, archive: dict[str, Any], folder: str) -> Artifact:
     digest = archive.get("hashes", {}).get("sha256", "")
-    if "url" in archive:
-        url, path = archive["url"], ""
-    else:
+    url = archive.get("url", "")
+    if not url:
         from urllib.request import pathname2url
 
-        path = os.path.abspath(os.path.join(folder, archive["path"]))
-        url = "file://" + pathname2url(path)
+        url = "file://" + pathname2url(_local_path(archive, folder))
     file_name = url.rpartition("/")[2].partition("#")[0]
     wheel = file_name if file_name.endswith(".whl") else ""
     direct_url: dict[str, object] = {"url": url, "archive_info": {}}
@@ -255,7 +231,20 @@ def _of_archive(name: str, version: str, archive: dict[str, Any], folder: str) -
         line += f" --hash=sha256:{digest}"
     kind = "sha256" if wheel else f"sdist-sha256{'#' + fragment if fragment else ''}"
     identity = f"{kind}:{digest}" if digest else ""
-    return Artifact(name, version, identity, line, wheel, archive.get("size", 0), direct_url)
+    return Artifact(
+        name, version, identity, line, wheel, archive.get("size", 0), direct_url, _local_path(archive, folder)
+    )
+
+
+def _local_path(source: dict[str, Any], folder: str) -> str:
+    """Return the absolute path of a file of the lock, empty if it is to be downloaded."""
+    url = str(source.get("url", ""))
+    if url.startswith("file://"):
+        from urllib.request import url2pathname
+
+        return url2pathname(url.removeprefix("file://").partition("#")[0])
+    path = source.get("path", "")
+    return os.path.abspath(os.path.join(folder, path)) if path else ""
 
 
 def _file_name(wheel: dict[str, Any]) -> str:

@@ -50,7 +50,8 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
                 leaves.append(path)
                 continue
             is_namespace = path in declared or (in_namespace and _is_namespace(name, child))
-            if is_namespace or path in must_open or name == PYCACHE:
+            is_metadata = path.startswith(dist_info + "/")
+            if is_namespace or is_metadata or path in must_open or name == PYCACHE:
                 opened.append(path)
                 visit(path, child, in_namespace=is_namespace)
             else:
