@@ -139,13 +139,11 @@ def document(summary: Summary) -> dict[str, object]:
 
 def fail(error: PepipError) -> int:
     """Say an error, and a hint where there is one. Returns the exit code."""
-    if isinstance(error, UvError) and error.output.strip():
-        output = error.output.strip("\n")
-        if "error:" not in output:
-            say(f"{_painted('error:', '1;31')} {error.message}")
-        say(output)
-    else:
+    output = _complaint(error.output) if isinstance(error, UvError) else ""
+    if "error:" not in output:
         say(f"{_painted('error:', '1;31')} {error.message}")
+    if output:
+        say(output)
     if error.hint:
         say(f"{_painted('hint:', '1;36')} {error.hint}")
     return error.exit_code
@@ -164,6 +162,13 @@ def human_size(size_bytes: int) -> str:
     from humanize import naturalsize
 
     return naturalsize(size_bytes)
+
+
+def _complaint(output: str) -> str:
+    """Return what uv complains of, without the lines that say how far it got."""
+    lines = output.strip("\n").splitlines()
+    start = next((number for number, line in enumerate(lines) if line.lstrip().startswith(("error:", "×"))), 0)
+    return "\n".join(lines[start:])
 
 
 def _sentence(summary: Summary) -> str:

@@ -18,7 +18,7 @@ from pepip.host import filesystems, locks
 from pepip.model import Artifact, Change, Changes, Progress, Request, Summary
 from pepip.operations import acquire, target
 from pepip.store import entries, registry
-from pepip.uv import process, resolve, stage
+from pepip.uv import hashes, process, resolve, stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ def _install(
             plan = _link(store, environment, work, acquired.entries, present)
         if work.private:
             yield from _install_private(request, environment, work)
+            versions = {item.name: item.version for item in contents.installed(environment, store.homes)}
+            work = work._replace(private=[item._replace(version=versions[item.name]) for item in work.private])
         if options.compile_bytecode and plan is not None:
             yield Progress("compile")
             _compile(environment, plan)
@@ -116,7 +118,7 @@ def _install(
 
 def _decide(request: Request, environment: Environment, tags: Sequence[str], present: Sequence[Installed]) -> _Work:
     executable = environment.interpreter.executable
-    if not present and not request.installing and not any(map(resolve.is_lock, request.requirement_files)):
+    if not present and not _needs_uvs_own_check(request):
         artifacts = resolve.resolve(request, executable, tags)
         added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
         changes = Changes((), added)
@@ -126,6 +128,15 @@ def _decide(request: Request, environment: Environment, tags: Sequence[str], pre
     shared = {artifact.name for artifact in artifacts if artifact.is_shared}
     private = [change for change in changes.added if change.name not in shared]
     return _Work(changes, artifacts, private)
+
+
+def _needs_uvs_own_check(request: Request) -> bool:
+    """Tell whether only `uv pip install` itself can read the request, so that resolving it is not enough."""
+    return (
+        bool(request.installing)
+        or any(map(resolve.is_lock, request.requirement_files))
+        or hashes.are_required(request, dict(os.environ), os.getcwd())
+    )
 
 
 def _link(
@@ -248,14 +259,14 @@ def _summary(
     environment: Environment, work: _Work, have: dict[str, Entry], stored: Sequence[str], dry_run: bool
 ) -> Summary:
     private = {change.name for change in work.private}
-    added = [(change.name, change.version) for change in work.changes.added]
+    shared = [change for change in work.changes.added if change.name not in private]
     reused = tuple(name for name in have if name not in stored)
     return Summary(
         environment=environment.root,
         dry_run=dry_run,
-        linked=tuple(pair for pair in added if pair[0] not in private),
+        linked=tuple((change.name, change.version) for change in shared),
         removed=tuple((change.name, change.version) for change in work.changes.removed),
-        private=tuple(pair for pair in added if pair[0] in private),
+        private=tuple((change.name, change.version) for change in work.private),
         reused=reused,
         downloaded=tuple(stored),
         avoided_bytes=sum(have[name].size_bytes for name in reused),

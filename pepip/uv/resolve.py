@@ -14,7 +14,7 @@ import sys
 from pepip.errors import UvError
 from pepip.model import Artifact, Change, Changes
 from pepip.paths import normalize_name
-from pepip.uv import process
+from pepip.uv import hashes, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Se
     artifacts: list[Artifact] = []
     for path in locks:
         with open(path, encoding="utf-8") as file:
-            artifacts += _artifacts(file.read(), tags, os.path.dirname(path))
+            artifacts += _artifacts(file.read(), tags, os.path.dirname(path), {})
     if not locks:
         requirements = [*request.packages, *(f"-e {path}" for path in request.editables)]
         try:
@@ -154,7 +154,7 @@ def _compile(
             output = process.run([*arguments, "-c", path, "--", *sources], stdin=stdin).stdout
     else:
         output = process.run([*arguments, "--", *sources], stdin=stdin).stdout
-    return _artifacts(output, tags, os.getcwd())
+    return _artifacts(output, tags, os.getcwd(), hashes.demanded(request))
 
 
 def _matching(artifacts: list[Artifact], wanted: Sequence[Change]) -> list[Artifact]:
@@ -166,18 +166,19 @@ def _matching(artifacts: list[Artifact], wanted: Sequence[Change]) -> list[Artif
     ]
 
 
-def _artifacts(lock: str, tags: Sequence[str], folder: str) -> list[Artifact]:
-    """Read a lock. Paths in it are relative to `folder`."""
+def _artifacts(lock: str, tags: Sequence[str], folder: str, allowed: dict[str, set[str]]) -> list[Artifact]:
+    """Read a lock. Paths in it are relative to `folder`, `allowed` are the digests that the request demands."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
 
     rank = {tag: position for position, tag in enumerate(tags)}
-    return [_artifact(package, rank, folder) for package in tomllib.loads(lock).get("packages", [])]
+    packages = tomllib.loads(lock).get("packages", [])
+    return [_artifact(package, rank, folder, allowed.get(normalize_name(package["name"]))) for package in packages]
 
 
-def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str) -> Artifact:
+def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, allowed: set[str] | None) -> Artifact:
     name, version = normalize_name(package["name"]), package.get("version", "")
     if "vcs" in package:
         return _of_commit(name, version, package["vcs"])
@@ -185,8 +186,14 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str) -> Art
         return _of_archive(name, version, package["archive"], folder)
     if "directory" in package:
         return Artifact(name, version, "", "", "", 0, None, "")
-    wheel = _best_wheel(package.get("wheels", []), rank)
-    chosen = wheel or package.get("sdist", {})
+    wheels, sdist = package.get("wheels", []), package.get("sdist", {})
+    if allowed is not None:
+        wheels = [wheel for wheel in wheels if wheel.get("hashes", {}).get("sha256") in allowed]
+        if not wheels and sdist.get("hashes", {}).get("sha256") not in allowed:
+            line = f"{name}=={version} " + " ".join(f"--hash=sha256:{digest}" for digest in sorted(allowed))
+            return Artifact(name, version, "sha256:none", line, "", 0, None, "")  # uv says what doesn't match
+    wheel = _best_wheel(wheels, rank)
+    chosen = wheel or sdist
     digest = chosen.get("hashes", {}).get("sha256", "")
     line = f"{name}=={version} --hash=sha256:{digest}"
     kind = "sha256" if wheel else "sdist-sha256"
