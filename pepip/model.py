@@ -61,9 +61,11 @@ class Entry(NamedTuple):
     """One distribution version in the store, with all that linking it needs, computed when it was stored.
 
     Paths are relative to the entry, which is laid out as an unpacked wheel. `directories` are linked whole,
-    `files` one by one, and `opened` are real directories in an environment. `bytecode` are those opened
-    directories whose `__pycache__` may be shared. `data` are (scheme, path) rows below `<name>.data/`, and
-    `launchers` the text after the `#!` line of each entry point's script.
+    `files` one by one, and `opened` are real directories in an environment; `namespaces` are those of them that
+    are no regular package, so that others may add packages to them. `bytecode` are those opened
+    directories whose `__pycache__` may be shared, `compiled` the bytecode files that the wheel itself ships.
+    `data` are (scheme, path) rows below `<name>.data/`, and `launchers` the text after the `#!` line of each
+    entry point's script.
     """
 
     id: str
@@ -75,7 +77,9 @@ class Entry(NamedTuple):
     directories: tuple[str, ...]
     files: tuple[str, ...]
     opened: tuple[str, ...]
+    namespaces: tuple[str, ...]
     bytecode: tuple[str, ...]
+    compiled: tuple[str, ...]
     data: tuple[tuple[str, str], ...]
     launchers: dict[str, str]
     size_bytes: int

@@ -167,7 +167,7 @@ def human_size(size_bytes: int) -> str:
 def _complaint(output: str) -> str:
     """Return what uv complains of, without the lines that say how far it got."""
     lines = output.strip("\n").splitlines()
-    start = next((number for number, line in enumerate(lines) if line.lstrip().startswith(("error:", "×"))), 0)
+    start = next((number for number, line in enumerate(lines) if line.lstrip().startswith(("error:", "\u00d7"))), 0)
     return "\n".join(lines[start:])
 
 

@@ -22,25 +22,34 @@ if TYPE_CHECKING:
 class _Share:
     """What one entry puts into the environment, unfolded step by step as others need the same folders."""
 
-    __slots__ = ("bytecode", "directories", "entry", "files", "opened")
+    __slots__ = ("bytecode", "directories", "entry", "files", "namespaces", "opened")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.directories = set(entry.directories)
         self.files = list(entry.files)
         self.opened = set(entry.opened)
+        self.namespaces = frozenset(entry.namespaces)
         self.bytecode = set(entry.bytecode)
 
     def unfold(self, folder: str) -> list[str]:
-        """Replace the link of `folder` by links of all files below it. Returns the folders that became real."""
+        """Replace the link of `folder` by links of all files below it. Returns the folders that became real.
+
+        Bytecode that the wheel ships is linked by itself too; a `__pycache__` with other bytecode is one link.
+        """
         self.directories.discard(folder)
         below = [folder]
+        shipped = [path for path in self.entry.compiled if path.startswith(folder + "/")]
+        self.files += shipped
+        with_bytecode = {path.rpartition("/")[0] for path in shipped}
+        self.opened |= with_bytecode
         for current in below:
             with os.scandir(f"{self.entry.path}/{current}") as children:
                 for child in children:
                     path = f"{current}/{child.name}"
                     if child.name == PYCACHE:
-                        self.bytecode.add(current)
+                        if path not in with_bytecode:
+                            self.bytecode.add(current)
                     elif child.is_dir(follow_symlinks=False):
                         below.append(path)
                     else:
@@ -57,11 +66,11 @@ def merge(entries: Iterable[Entry], interpreter: Interpreter, *, foreign_directo
     every order of installs.
     """
     shares = [_Share(entry) for entry in sorted(entries, key=lambda entry: entry.name)]
-    _unfold_shared(shares, set(foreign_directories))
+    foreign = set(foreign_directories)
+    _unfold_shared(shares, foreign)
     links: dict[str, Link] = {}
     directories: set[str] = set()
     site_packages = interpreter.site_packages
-    foreign = set(foreign_directories)
     bytecode_owners: dict[str, list[_Share]] = {}
     for share in shares:
         entry = share.entry
@@ -99,18 +108,27 @@ def data_path(scheme: str, path: str, interpreter: Interpreter, name: str) -> st
 
 
 def _unfold_shared(shares: list[_Share], foreign: set[str]) -> None:
-    """Unfold every linked folder that somebody else has files in, until none is left."""
-    holders: dict[str, int] = dict.fromkeys(foreign, 2)
+    """Unfold every linked folder that somebody else has files in, until none is left.
+
+    A namespace is shared by design, and the packages in it stay linked whole. Any other folder that is shared is
+    unfolded to its last file.
+    """
+    holders: dict[str, list[_Share]] = {}
     for share in shares:
-        for path in share.opened:
-            holders[path] = holders.get(path, 0) + 1
-        for path in share.directories:
-            holders[path] = holders.get(path, 0) + 1
-    pending = True
+        for path in (*share.directories, *share.opened):
+            holders.setdefault(path, []).append(share)
+    pending = [path for path, sharing in holders.items() if len(sharing) > 1 or path in foreign]
     while pending:
-        pending = False
-        for share in shares:
-            for path in [path for path in share.directories if holders[path] > 1]:
-                for opened in share.unfold(path)[1:]:
-                    holders[opened] = holders.get(opened, 0) + 1
-                pending = True
+        path = pending.pop()
+        sharing = holders[path]
+        if all(path in share.namespaces for share in sharing):
+            continue
+        for share in sharing:
+            inside = path + "/"
+            for folder in [name for name in share.directories if name == path or name.startswith(inside)]:
+                for opened in share.unfold(folder):
+                    if opened not in holders:
+                        holders[opened] = [share]
+                    elif share not in holders[opened]:
+                        holders[opened].append(share)
+                        pending.append(opened)

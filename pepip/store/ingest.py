@@ -98,7 +98,7 @@ def publish(store: Store, prefix: str, staged: Staged, artifact: Artifact, *, py
     differing = _check(prefix, staged)
     if differing:
         raise RecordMismatchError(staged.name, differing)
-    files = _all_files(prefix) if alone else staged.files
+    files = list(dict.fromkeys([*staged.files, *_all_files(prefix)])) if alone else staged.files
     workshop = f"{prefix}.{staged.name}"
     os.mkdir(workshop)
     launchers, data = _carve(prefix, workshop, staged, files, python)
@@ -137,6 +137,7 @@ def _read_staged(prefix: str, site_packages: str, folder: str) -> Staged:
 
 
 def _all_files(prefix: str) -> list[str]:
+    """Return the files of a prefix, but for bytecode and uv's lock."""
     found = []
     for folder, folders, files in os.walk(prefix):
         folders[:] = [name for name in folders if name != paths.PYCACHE]
@@ -278,7 +279,9 @@ def _describe(
         "directories": shape.directories,
         "files": shape.files,
         "opened": shape.opened,
+        "namespaces": shape.namespaces,
         "bytecode": shape.bytecode,
+        "compiled": [path for path in found if f"/{paths.PYCACHE}/" in path],
         "data": sorted(data),
         "launchers": launchers,
         "size_bytes": size_bytes,

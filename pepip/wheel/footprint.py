@@ -25,6 +25,7 @@ class Footprint(NamedTuple):
     directories: tuple[str, ...]
     files: tuple[str, ...]
     opened: tuple[str, ...]
+    namespaces: tuple[str, ...]
     bytecode: tuple[str, ...]
 
 
@@ -41,6 +42,7 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
     directories: list[str] = []
     leaves: list[str] = []
     opened: list[str] = []
+    namespaces: list[str] = []
     bytecode: list[str] = []
 
     def visit(folder: str, node: dict[str, object], *, in_namespace: bool) -> None:
@@ -53,6 +55,8 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
             is_metadata = path.startswith(dist_info + "/")
             if is_namespace or is_metadata or path in must_open or name == PYCACHE:
                 opened.append(path)
+                if is_namespace:
+                    namespaces.append(path)
                 visit(path, child, in_namespace=is_namespace)
             else:
                 directories.append(path)
@@ -60,7 +64,7 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
             bytecode.append(folder)
 
     visit("", tree, in_namespace=True)
-    return Footprint(tuple(directories), tuple(leaves), tuple(opened), tuple(bytecode))
+    return Footprint(*map(tuple, (directories, leaves, opened, namespaces, bytecode)))
 
 
 def _tree(files: Iterable[str]) -> dict[str, object]:
