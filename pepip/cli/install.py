@@ -12,8 +12,7 @@ from pepip.cli import options, output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
+    from collections.abc import Iterator, Sequence
 
 _DESCRIPTION = """\
 Install packages into a virtual environment, each linked from the shared store.
@@ -32,11 +31,9 @@ examples:
 """
 
 
-def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
-    """Declare the command."""
-    parser = commands.add_parser(
-        "install",
-        help="install packages into a virtual environment, linked from the store",
+def _parser() -> argparse.ArgumentParser:
+    parser = options.Parser(
+        prog="pepip install",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -61,16 +58,17 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     for option in ("--system", "--user"):
         parser.add_argument(option, dest="elsewhere", action="store_const", const=option, help=argparse.SUPPRESS)
     options.add_uv_options(parser)
-    parser.set_defaults(command=run)
+    return parser
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command. Returns the exit code."""
+def run(words: Sequence[str]) -> int:
+    """Run the command with the words that follow its name. Returns the exit code."""
     from pepip.errors import UsageError
     from pepip.model import Request, Summary
     from pepip.operations import install, target
     from pepip.store.home import Store, default_home
 
+    arguments = _parser().parse_intermixed_args(words)
     if arguments.elsewhere:
         raise UsageError(
             "pepip links into virtual environments only",

@@ -2,62 +2,54 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
 
 from pepip import __version__
 from pepip.cli import install, output
-from pepip.errors import PepipError
+from pepip.errors import PepipError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
 
-_DESCRIPTION = """\
-pepip keeps every package version once, in a shared store, and links it into each project's environment.
-"""
+_HELP = """\
+pepip {version}: every package version once, in a shared store, linked into each project's environment
 
-_EXAMPLES = """\
+usage: pepip COMMAND [OPTION ...]
+
+commands:
+  install    install packages into a virtual environment, linked from the store
+
+options:
+  -h, --help       show this help; `pepip COMMAND --help` shows a command's own
+  -V, --version    show the version
+
 examples:
-  pepip install requests            install into .venv here, made if it is missing
-  pepip install -r requirements.txt
-  pepip install --help              all options, with more examples
+  pepip install requests 'numpy<2'      install into .venv here, made if it is missing
+  pepip install -r requirements.txt     also pyproject.toml and pylock.toml
+  pepip install -e .                    this project itself, editable
 
-The store is ~/.pepip, or the folder that PEPIP_HOME names.
-"""
+The store is ~/.pepip, or the folder that PEPIP_HOME names."""
 
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints look like every other error of pepip."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say one error and one hint, and exit with code 2."""
-        output.say(f"error: {message}")
-        output.say(f"hint: `{self.prog} --help` shows what there is")
-        sys.exit(2)
+_COMMANDS = {"install": install.run}
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code: 0, 1 for a failure, 2 for a misuse, or uv's own."""
-    parser = _Parser(
-        prog="pepip",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("-V", "--version", action="version", version=f"pepip {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    install.add_parser(commands)
     if not arguments:
-        parser.print_help()
+        output.say(_usage())
         return 2
+    first, *rest = arguments
+    if first in {"-h", "--help", "help"}:
+        sys.stdout.write(_usage() + "\n")
+        return 0
     try:
-        parsed = parser.parse_args(arguments)
-        code: int = parsed.command(parsed)
+        command = _COMMANDS.get(first)
+        if command is None:
+            raise UsageError(f"there is no command {first!r}", hint="`pepip --help` shows what there is")
+        return command(rest)
     except PepipError as error:
         return output.fail(error)
     except BrokenPipeError:
@@ -67,7 +59,10 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         output.say("interrupted")
         return 128 + signal.SIGINT
-    return code
+
+
+def _usage() -> str:
+    return _HELP.format(version=__version__)
 
 
 def _die_of_pipe() -> int:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 from typing import NamedTuple
 
+from pepip.errors import UsageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+    from typing import Any, NoReturn
 
 
 class UvOption(NamedTuple):
@@ -64,6 +66,29 @@ UV_OPTIONS: tuple[UvOption, ...] = (
 )  # fmt: skip
 
 
+_HELP = {
+    "--upgrade": "take the newest versions that are allowed",
+    "--upgrade-package": "take the newest version of this package",
+    "--reinstall": "install everything again, even what is there",
+    "--prerelease": "whether to take pre-releases: disallow, allow, if-necessary, explicit, …",
+    "--pre": "take pre-releases",
+    "--offline": "use no network",
+    "--index": "an index to search before the default one",
+    "--default-index": "the index to use in place of the default one",
+    "--find-links": "a folder or page of distributions to search too",
+    "--no-index": "search no index",
+    "--torch-backend": "which builds of PyTorch to take: auto, cpu, cu128, …",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints look like every other error of pepip."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the complaint as a misuse of the command."""
+        raise UsageError(message, hint=f"`{self.prog} --help` shows what there is")
+
+
 class _Forward(argparse.Action):
     """Collect an option and its value, as they were typed, for the calls of uv that know it."""
 
@@ -85,14 +110,15 @@ class _Forward(argparse.Action):
 
 def add_uv_options(parser: argparse.ArgumentParser) -> None:
     """Let `parser` take all options of uv. They end up in lists named for their reach."""
-    group = parser.add_argument_group("options of uv", "indexes, resolver, builds and cache: passed on as they are")
+    group = parser.add_argument_group(
+        "options of uv", "passed on as they are; so are its other options for indexes, resolver, builds and cache"
+    )
     for option in UV_OPTIONS:
-        keywords: dict[str, Any] = {
-            "action": _Forward,
-            "dest": option.reach,
-            "default": [],
-            "help": argparse.SUPPRESS,
-        }
-        if not option.takes_value:
+        shown = [_HELP[name] for name in option.names if name in _HELP]
+        keywords: dict[str, Any] = {"action": _Forward, "dest": option.reach, "default": []}
+        keywords["help"] = shown[0] if shown else argparse.SUPPRESS
+        if option.takes_value:
+            keywords["metavar"] = "X"
+        else:
             keywords["nargs"] = 0
         group.add_argument(*option.names, **keywords)
