@@ -35,7 +35,15 @@ def begin(root: str, additions: list[Installation], removals: list[str]) -> None
     """Write the journal: entries to link, and names of distributions to remove."""
     folder = scratch(root)
     filesystems.remove_tree(folder)
-    os.mkdir(folder)
+    try:
+        os.mkdir(folder)
+        _write(folder, additions, removals)
+    except OSError:
+        filesystems.remove_tree(folder)  # nothing was changed: leave nothing behind
+        raise
+
+
+def _write(folder: str, additions: list[Installation], removals: list[str]) -> None:
     document = {
         "link": [Addition(added.entry.id, added.direct_url, added.local_path) for added in additions],
         "remove": removals,

@@ -16,7 +16,7 @@ from pepip.plan.merge import merge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from pepip.environment.metadata import Installation
     from pepip.model import Entry, Environment, Installed, Link, Plan
@@ -30,12 +30,14 @@ def change(
     additions: list[Installation],
     removals: list[Installed],
     foreign: list[Installed],
+    reserved: Collection[str] = (),
     is_recovery: bool = False,
 ) -> Plan:
     """Add and remove linked distributions. The caller holds the environment's lock. Returns the new plan.
 
     `linked` are the entries that the environment links now, by distribution name, `foreign` what has files of its
-    own; both include what `removals` names. With `is_recovery` the links that are there are not taken on trust.
+    own; both include what `removals` names. Folders in `reserved` (relative to site-packages) are about to get files
+    that are not links, and so stay real. With `is_recovery` the links that are there are not taken on trust.
     Raises ObstructedError, before anything is changed, if a file that no distribution owns is in the way.
     """
     gone = {distribution.name for distribution in removals}
@@ -47,9 +49,9 @@ def change(
         environment.interpreter,
         foreign_directories=contents.foreign_directories(environment, foreign),
     )
-    known = {} if is_recovery else before.links
+    known = {} if is_recovery or _has_drifted(environment, before) else before.links
     vanishing = _vanishing(environment, removals)
-    directories = contents.foreign_directories(environment, staying)
+    directories = contents.foreign_directories(environment, staying) | set(reserved)
     while True:
         plan = merge(after.values(), environment.interpreter, foreign_directories=directories)
         obstacles = _obstacles(environment, homes, plan, known, vanishing)
@@ -57,16 +59,31 @@ def change(
             break
         directories |= obstacles
 
+    if not is_recovery:
+        _check_scripts(environment, additions, vanishing, linked=linked, foreign=foreign)
+
     journal.begin(environment.root, additions, sorted(gone))
+    try:
+        _prepare_metadata(environment, plan, additions)
+    except OSError:
+        journal.finish(environment.root)  # nothing was changed: the disk may be full
+        raise
+    new = {item.entry.name for item in additions}
+    staying_entries = [entry for name, entry in kept.items() if name not in new]
+    refolded = [entry for entry in staying_entries if not known or _folders(before, entry) != _folders(plan, entry)]
+    for entry in refolded:
+        # Before any link is made: a tool that removes `entry` now must remove its links, never what they point to.
+        metadata.rewrite_leading_rows(environment, entry, _folders(before, entry) | _folders(plan, entry))
     removed: set[str] = set()
     for distribution in removals:
         removed |= removal.remove(environment, distribution)
     _remove_stale(environment, homes, before, plan)
     new_metadata = {item.entry.dist_info for item in additions}
     _make_links(environment, plan, known=known, removed=removed, new_metadata=new_metadata)
-    _write_metadata(environment, plan, additions)
-    new = {item.entry.name for item in additions}
-    _follow_sharing(environment, before, plan, kept=kept, added=new, removed=removed)
+    _place_metadata(environment, additions)
+    for entry in refolded:
+        metadata.rewrite_leading_rows(environment, entry, _folders(plan, entry))
+    _restore_scripts(environment, staying_entries, removed)
     journal.finish(environment.root)
     return plan
 
@@ -182,38 +199,68 @@ def _clear(place: str) -> None:
         filesystems.remove_tree(place)
 
 
-def _write_metadata(environment: Environment, plan: Plan, additions: list[Installation]) -> None:
-    """Write the scripts and the metadata of what is added: each `.dist-info` appears whole, and last."""
-    owned = _by_owner(plan)
+def _check_scripts(
+    environment: Environment,
+    additions: list[Installation],
+    vanishing: set[str],
+    *,
+    linked: dict[str, Entry],
+    foreign: list[Installed],
+) -> None:
+    """Raise ObstructedError if a script would replace a file that no distribution owns."""
+    scripts = environment.interpreter.scripts
+    owned: set[str] | None = None
+    for installation in additions:
+        for name in metadata.script_names(installation.entry):
+            path = f"{scripts}/{name}"
+            if path in vanishing or not os.path.lexists(f"{environment.root}/{path}"):
+                continue
+            if owned is None:
+                owned = {path for distribution in foreign for path in contents.files_of(environment, distribution)}
+                owned |= {f"{scripts}/{name}" for entry in linked.values() for name in metadata.script_names(entry)}
+            if path not in owned:
+                raise ObstructedError(installation.entry.name, f"{environment.root}/{path}")
+
+
+def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Installation]) -> None:
+    """Write the scripts and the `.dist-info` of what is added aside: if the disk is full, it is full now."""
     scratch = journal.scratch(environment.root)
-    os.makedirs(f"{environment.root}/{environment.interpreter.scripts}", exist_ok=True)
     for installation in additions:
         entry = installation.entry
-        rows = metadata.write_scripts(environment, entry)
+        rows = metadata.build_scripts(environment, entry, f"{scratch}/{entry.dist_info}.scripts")
         folder = f"{scratch}/{entry.dist_info}"
-        metadata.build_folder(environment, installation, owned.get(entry.name, ()), rows, folder)
-        place = f"{environment.site_packages}/{entry.dist_info}"
+        metadata.build_folder(environment, installation, _folders(plan, entry), rows, folder)
+
+
+def _place_metadata(environment: Environment, additions: list[Installation]) -> None:
+    """Move what was prepared into place: each `.dist-info` appears whole, and after all that it lists."""
+    scratch = journal.scratch(environment.root)
+    for installation in additions:
+        folder = f"{scratch}/{installation.entry.dist_info}"
+        metadata.place_scripts(environment, f"{folder}.scripts")
+        place = f"{environment.site_packages}/{installation.entry.dist_info}"
         filesystems.remove_tree(place)
         os.rename(folder, place)
 
 
-def _follow_sharing(
-    environment: Environment, before: Plan, plan: Plan, *, kept: dict[str, Entry], added: set[str], removed: set[str]
-) -> None:
-    """Bring the metadata and scripts of what stays in line with folders that others now share, or share no more."""
-    now, then = _by_owner(plan), _by_owner(before)
-    for name, entry in kept.items():
-        if name in added:
-            continue
-        if now.get(name) != then.get(name):
-            metadata.rewrite_leading_rows(environment, entry, now.get(name, ()))
-        if removed:
-            metadata.write_scripts(environment, entry, only=removed)
+def _restore_scripts(environment: Environment, staying: list[Entry], removed: set[str]) -> None:
+    """Write again the scripts that a removed distribution had taken from one that stays."""
+    scripts = environment.interpreter.scripts + "/"
+    lost = {path.removeprefix(scripts) for path in removed if path.startswith(scripts)}
+    for entry in staying:
+        if lost & metadata.script_names(entry):
+            folder = f"{journal.scratch(environment.root)}/{entry.dist_info}.scripts"
+            metadata.build_scripts(environment, entry, folder)
+            metadata.place_scripts(environment, folder, only=lost)
 
 
-def _by_owner(plan: Plan) -> dict[str, list[Link]]:
-    owned: dict[str, list[Link]] = {}
-    for link in plan.links.values():
-        if link.is_directory:
-            owned.setdefault(link.owner, []).append(link)
-    return owned
+def _has_drifted(environment: Environment, before: Plan) -> bool:
+    """Tell whether another tool has changed the shape of what is linked: a folder is real that would be a link."""
+    return any(
+        link.is_directory and not links.read_link(f"{environment.root}/{path}") for path, link in before.links.items()
+    )
+
+
+def _folders(plan: Plan, entry: Entry) -> set[str]:
+    """Return the paths at which a plan links whole folders of an entry."""
+    return {path for path, link in plan.links.items() if link.is_directory and link.owner == entry.name}

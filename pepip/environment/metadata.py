@@ -36,38 +36,50 @@ class Installation(NamedTuple):
     local_path: str
 
 
-def write_scripts(environment: Environment, entry: Entry, *, only: set[str] | None = None) -> list[record.Row]:
-    """Write an entry's launchers and `.data` scripts. Returns their RECORD rows.
+def script_names(entry: Entry) -> set[str]:
+    """Return the file names of all scripts of an entry."""
+    return {*entry.launchers, *(name for scheme, name in entry.data if scheme == "scripts")}
 
-    With `only`, those paths (relative to the environment) are written and no others.
+
+def build_scripts(environment: Environment, entry: Entry, folder: str) -> list[record.Row]:
+    """Write an entry's launchers and `.data` scripts into the new folder `folder`, to be moved into place.
+
+    Returns the RECORD rows of those that are the environment's own; the others are links to the entry's.
     """
     interpreter = environment.interpreter
     prefix = os.path.relpath(interpreter.scripts, interpreter.site_packages).replace(os.sep, "/")
     contents = {name: _launcher(environment, text) for name, text in entry.launchers.items()}
-    rows: list[record.Row] = []
-    for scheme, name in entry.data:
+    os.mkdir(folder)
+    for name in script_names(entry) - contents.keys():
         source = f"{entry.path}/{entry.data_directory}/scripts/{name}"
-        if scheme != "scripts":
-            continue
         with open(source, "rb") as file:
             start = file.read(16)
             if scripts.wants_interpreter(start):
-                contents[name] = scripts.with_interpreter(
-                    start + file.read(), interpreter.executable, relocatable=_is_relocatable(environment.root)
-                )
-            elif only is None or f"{interpreter.scripts}/{name}" in only:
-                _replace_with_link(source, f"{environment.root}/{interpreter.scripts}/{name}")
+                relocatable = _is_relocatable(environment.root)
+                python = interpreter.executable
+                contents[name] = scripts.with_interpreter(start + file.read(), python, relocatable=relocatable)
+            else:
+                links.link_file(source, f"{folder}/{name}")
     for name, content in contents.items():
-        rows.append(record.row_of(f"{prefix}/{name}", content))
-        if only is None or f"{interpreter.scripts}/{name}" in only:
-            _write_script(f"{environment.root}/{interpreter.scripts}/{name}", content)
-    return rows
+        descriptor = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    return [record.row_of(f"{prefix}/{name}", content) for name, content in sorted(contents.items())]
+
+
+def place_scripts(environment: Environment, folder: str, *, only: set[str] | None = None) -> None:
+    """Move built scripts into the environment's folder of scripts; with `only`, just those names."""
+    target = f"{environment.root}/{environment.interpreter.scripts}"
+    os.makedirs(target, exist_ok=True)
+    for name in os.listdir(folder):
+        if only is None or name in only:
+            os.replace(f"{folder}/{name}", f"{target}/{name}")
 
 
 def build_folder(
     environment: Environment,
     installation: Installation,
-    entry_links: Iterable[Link],
+    folders: Iterable[str],
     script_rows: list[record.Row],
     scratch: str,
 ) -> None:
@@ -88,28 +100,30 @@ def build_folder(
             file.write(content)
     rows = [record.row_of(f"{entry.dist_info}/{name}", content) for name, content in own.items()]
     with open(f"{scratch}/RECORD", "w", encoding="utf-8", newline="") as text:
-        text.write(_leading_rows(environment, entry_links))
+        text.write(_leading_rows(environment, folders))
         text.write(_wheel_rows(environment, entry, {row.path for row in script_rows}))
         text.write(record.render([*script_rows, *rows]))
     os.chmod(f"{scratch}/RECORD", os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_mode | 0o600)
 
 
-def rewrite_leading_rows(environment: Environment, entry: Entry, entry_links: Iterable[Link]) -> None:
-    """Replace the rows for links at the head of a RECORD whose distribution was unfolded or folded again."""
+def rewrite_leading_rows(environment: Environment, entry: Entry, folders: Iterable[str]) -> None:
+    """Replace the rows for linked `folders` at the head of a RECORD.
+
+    Its distribution was unfolded, or folded again. The paths are relative to the environment.
+    """
     path = f"{environment.site_packages}/{entry.dist_info}/RECORD"
     with open(path, encoding="utf-8", newline="") as file:
         rows = record.parse(file.read())
     own = f"{entry.dist_info}/RECORD"
     kept = next((position for position, row in enumerate(rows) if row.hash_value or row.path == own), len(rows))
     with open(f"{path}.new", "w", encoding="utf-8", newline="") as file:
-        file.write(_leading_rows(environment, entry_links) + record.render(rows[kept:]))
+        file.write(_leading_rows(environment, folders) + record.render(rows[kept:]))
     os.replace(f"{path}.new", path)
 
 
-def _leading_rows(environment: Environment, entry_links: Iterable[Link]) -> str:
+def _leading_rows(environment: Environment, folders: Iterable[str]) -> str:
     base = environment.interpreter.site_packages + "/"
-    folders = sorted(link.path.removeprefix(base) for link in entry_links if link.is_directory)
-    return record.render(record.Row(folder, "", "") for folder in folders)
+    return record.render(record.Row(folder.removeprefix(base), "", "") for folder in sorted(folders))
 
 
 def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> str:
@@ -168,18 +182,6 @@ def _launcher(environment: Environment, text: str) -> bytes:
 def _is_relocatable(root: str) -> bool:
     with open(f"{root}/pyvenv.cfg", encoding="utf-8") as file:
         return any(line.replace(" ", "").strip().lower() == "relocatable=true" for line in file)
-
-
-def _write_script(path: str, content: bytes) -> None:
-    links.unlink(path)  # it may be a link into another entry: never write through it
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-
-
-def _replace_with_link(source: str, path: str) -> None:
-    links.unlink(path)
-    links.link_file(source, path)
 
 
 def bytecode_targets(environment: Environment, entry_links: Iterable[Link]) -> list[str]:

@@ -33,6 +33,25 @@ def held(path: str, *, shared: bool = False, mode: int = 0o666) -> Iterator[bool
         os.close(descriptor)
 
 
+@contextmanager
+def in_use(folder: str, *, alone: bool = False) -> Iterator[None]:
+    """Mark an existing folder as in use by this process. Nothing is written there.
+
+    Others may use it at the same time, unless one wants to be `alone`: then each waits for the other. Windows locks
+    no folder: there it does nothing.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        yield
+        return
+    try:
+        _lock(descriptor, shared=not alone)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def is_held(path: str) -> bool:
     """Tell whether another process holds the lock on the file `path`. A missing file is held by none."""
     descriptor = _open(path, 0, create=False)
@@ -48,7 +67,7 @@ def _open(path: str, mode: int, *, create: bool = True) -> int:
     try:
         descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | getattr(os, "O_CLOEXEC", 0), mode)
     except OSError as error:
-        if error.errno not in {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT}:
+        if error.errno not in {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT, errno.EISDIR}:
             raise
         try:
             return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))

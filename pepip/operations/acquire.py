@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pepip import paths
 from pepip.errors import PepipError, StoreError
 from pepip.model import Progress
 from pepip.store import entries, ingest
@@ -42,6 +43,7 @@ def lookup(store: Store, artifacts: Sequence[Artifact], where: Sequence[str]) ->
             store, name=artifact.name, version=artifact.version, identity=artifact.identity, buckets=known
         )
         if entry is not None and entries.is_whole(entry):
+            ingest.complete(store, entry)
             found[artifact.name] = entry
     return found
 
@@ -92,6 +94,25 @@ def acquire(
                     store, prefix, item, by_name[item.name], python=executable, alone=len(batch) == 1
                 )
     yield Acquired(have, tuple(artifact.name for artifact in missing))
+
+
+def survey(store: Store, request: Request, artifacts: Sequence[Artifact], executable: str) -> set[str]:
+    """Return the folders below site-packages that local folders, which uv will install itself, put files in.
+
+    They are built into a staging folder to know: uv must never write into a folder that is a link to an entry.
+    """
+    local = [artifact for artifact in artifacts if artifact.requirement and not artifact.is_shared]
+    folders: set[str] = set()
+    if not local or not store.is_writable():
+        return folders
+    with ingest.staging_area(store) as area:
+        for _ in stage.stage(request, local, executable, prefix=f"{area}/local"):
+            pass
+        for item in ingest.discover(f"{area}/local"):
+            base = item.dist_info.rpartition("/")[0] + "/"
+            inside = (path.removeprefix(base) for path in item.files if path.startswith(base))
+            folders.update(folder for path in inside for folder in paths.ancestors(path))
+    return folders
 
 
 def _check_complete(batch: Sequence[Artifact], staged: set[str]) -> None:

@@ -14,18 +14,21 @@ from typing import NamedTuple
 from pepip.environment import contents, journal, linking
 from pepip.environment.metadata import Installation, bytecode_targets
 from pepip.errors import CorruptEntryError, PepipError, UvError
-from pepip.host import filesystems, locks
+from pepip.host import locks
 from pepip.model import Artifact, Change, Changes, Progress, Request, Summary
 from pepip.operations import acquire, target
-from pepip.store import entries, registry
+from pepip.store import entries, ingest, registry
 from pepip.uv import hashes, process, resolve, stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterator, Sequence
 
     from pepip.model import Entry, Environment, Installed, Plan
     from pepip.store.home import Store
+
+
+_MOST_ATTEMPTS = 20  # others may change the environment while a run decides what to do
 
 
 class Options(NamedTuple):
@@ -53,19 +56,22 @@ def install(store: Store, request: Request, options: Options) -> Iterator[Progre
     linked. A run that is killed is completed by the next one on that environment.
     """
     started = time.monotonic()
-    store.create()
+    if not options.dry_run:
+        store.create()
+        if store.is_writable():
+            ingest.remove_abandoned(store)
     made = target.make(options.environment, options.python, options.venv_options)
+    is_kept = False
     try:
-        environment, tags = target.open_environment(options.environment, store)
-        if not made:
-            yield from _recover(store, environment, tags, request)
-        summary = yield from _install(store, request, options, environment, tags)
-    except BaseException:
-        if made and not _has_distributions(options.environment):
-            filesystems.remove_tree(options.environment)
-        raise
-    if made and options.dry_run:
-        filesystems.remove_tree(options.environment)
+        with locks.in_use(options.environment):
+            environment, tags = target.open_environment(options.environment, store)
+            if not made and not options.dry_run:
+                yield from _recover(store, environment, tags, request)
+            summary = yield from _install(store, request, options, environment, tags)
+        is_kept = not options.dry_run
+    finally:
+        if made and not is_kept:
+            target.unmake(options.environment)
     yield summary._replace(seconds=time.monotonic() - started)
 
 
@@ -77,7 +83,7 @@ def _install(
     tags: Sequence[str],
 ) -> Generator[Progress, None, Summary]:
     """Yield progress and return the summary."""
-    for _ in range(3):
+    for _ in range(_MOST_ATTEMPTS):
         seen = contents.fingerprint(environment)
         yield Progress("resolve")
         present = contents.installed(environment, store.homes)
@@ -92,6 +98,12 @@ def _install(
                 yield step
             else:
                 acquired = step
+        executable = environment.interpreter.executable
+        reserved = acquire.survey(store, request, work.artifacts, executable)
+        legacy = _legacy(work, present)
+        if legacy:
+            stage.uninstall(executable, legacy)
+            continue
         if not registry.register(store, environment.root) and acquired.entries:
             yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
         yield Progress("link", "", 0, len(acquired.entries))
@@ -101,7 +113,7 @@ def _install(
             gone = [entry.path for entry in acquired.entries.values() if not os.path.isdir(entry.path)]
             if gone:
                 continue  # pruned meanwhile
-            plan = _link(store, environment, work, acquired.entries, present)
+            plan = _link(store, environment, work, acquired.entries, present, reserved=reserved)
         if work.private:
             yield from _install_private(request, environment, work)
             versions = {item.name: item.version for item in contents.installed(environment, store.homes)}
@@ -118,10 +130,14 @@ def _install(
 
 def _decide(request: Request, environment: Environment, tags: Sequence[str], present: Sequence[Installed]) -> _Work:
     executable = environment.interpreter.executable
+    artifacts: list[Artifact] | None = None
     if not present and not _needs_uvs_own_check(request):
-        artifacts = resolve.resolve(request, executable, tags)
-        added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
-        changes = Changes((), added)
+        # Into an empty environment an install is what a resolution says. If there is none, `uv pip install` is
+        # asked below after all, so that its own words reach the user.
+        with contextlib.suppress(UvError):
+            artifacts = resolve.resolve(request, executable, tags)
+    if artifacts is not None:
+        changes = Changes((), tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts))
     else:
         changes = resolve.changes(request, executable)
         artifacts = resolve.locate(request, changes.added, executable, tags) if changes.added else []
@@ -130,12 +146,18 @@ def _decide(request: Request, environment: Environment, tags: Sequence[str], pre
     return _Work(changes, artifacts, private)
 
 
+def _is_odd(package: str) -> bool:
+    """Tell whether a requirement would mean something else as a line of a requirements file."""
+    return not package.strip() or package.lstrip().startswith(("-", "#")) or "\n" in package
+
+
 def _needs_uvs_own_check(request: Request) -> bool:
     """Tell whether only `uv pip install` itself can read the request, so that resolving it is not enough."""
     return (
         bool(request.installing)
+        or any(_is_odd(package) for package in request.packages)
         or any(map(resolve.is_lock, request.requirement_files))
-        or hashes.are_required(request, dict(os.environ), os.getcwd())
+        or hashes.are_required(request)
     )
 
 
@@ -145,11 +167,13 @@ def _link(
     work: _Work,
     acquired: dict[str, Entry],
     present: Sequence[Installed],
+    *,
+    reserved: Collection[str] = (),
 ) -> Plan | None:
     """Change the links of the environment. Returns its plan, None if no link had to change."""
     private = {change.name for change in work.private}
     removed = {change.name for change in work.changes.removed} - private
-    if not acquired and not removed:
+    if not acquired and not removed and not reserved:
         return None
     linked = _linked(store, present)
     origins = {artifact.name: artifact for artifact in work.artifacts}
@@ -163,7 +187,14 @@ def _link(
         additions=additions,
         removals=[item for item in present if item.name in removed or item.name in acquired],
         foreign=[item for item in present if item.name not in linked],
+        reserved=reserved,
     )
+
+
+def _legacy(work: _Work, present: Sequence[Installed]) -> list[str]:
+    """Return the names of distributions without a RECORD that are to go: only uv knows how (egg-info, egg-link)."""
+    going = {change.name for change in (*work.changes.removed, *work.changes.added)}
+    return [item.name for item in present if item.name in going and not item.dist_info.endswith(".dist-info")]
 
 
 def _linked(store: Store, present: Sequence[Installed]) -> dict[str, Entry]:
@@ -187,6 +218,7 @@ def _recover(store: Store, environment: Environment, tags: Sequence[str], reques
         unfinished = journal.pending(environment.root)
         if unfinished is not None:
             _redo(store, environment, *unfinished)
+        journal.finish(environment.root)
     lost = [item for item in contents.installed(environment, store.homes) if _is_lost(store, item)]
     if not lost:
         return
@@ -249,10 +281,6 @@ def _compile(environment: Environment, plan: Plan) -> None:
         arguments = ["-m", "compileall", "-q", "-j", "0", "-i", "-"]
         with contextlib.suppress(UvError):  # some files are for other versions of Python: uv goes on too
             process.run_python(environment.interpreter.executable, arguments, stdin="\n".join(targets) + "\n")
-
-
-def _has_distributions(root: str) -> bool:
-    return any(name.endswith(".dist-info") for _, folders, _ in os.walk(root) for name in folders)
 
 
 def _summary(

@@ -6,8 +6,12 @@ import os
 
 from pepip import paths
 from pepip.errors import VenvError
+from pepip.host import filesystems, locks
 from pepip.model import Environment
 from pepip.uv import interpreter, stage
+
+# What `uv venv` makes before pyvenv.cfg, which comes last.
+_FRESH = {"CACHEDIR.TAG", ".gitignore", ".lock", "bin", "lib", "lib64", "Lib", "Scripts", "include"}
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,12 +41,10 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
 def make(root: str, python: str, options: Sequence[str]) -> bool:
     """Make the environment with uv if nothing is there. Returns whether it was made.
 
-    Raises VenvError if something else stands in its place, UvError if uv can't make it.
+    Raises VenvError if something else stands in its place, UvError if uv can't make it; nothing is left then.
     """
     if os.path.isfile(f"{root}/pyvenv.cfg"):
         return False
-    if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
-        interpreter.executable(root)  # says what is wrong
     parent = os.path.dirname(root)
     try:
         os.makedirs(parent, exist_ok=True)
@@ -50,8 +52,37 @@ def make(root: str, python: str, options: Sequence[str]) -> bool:
         raise VenvError(f"cannot make {parent}: {error.strerror}") from error
     if not os.access(parent, os.W_OK | os.X_OK):
         raise VenvError(f"cannot make {root}: no permission to write {parent}")
-    stage.make_environment(root, python, options)
+    with locks.in_use(parent, alone=True):
+        if os.path.isfile(f"{root}/pyvenv.cfg"):
+            return False  # another run was first
+        if _is_unfinished(root):
+            filesystems.remove_tree(root)
+        if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
+            interpreter.executable(root)  # says what is wrong
+        was_there = os.path.isdir(root)
+        try:
+            stage.make_environment(root, python, options)
+        except BaseException:
+            if not was_there:
+                filesystems.remove_tree(root)
+            raise
     return True
+
+
+def unmake(root: str) -> None:
+    """Remove an environment that this run made for nothing, unless another run has begun to use it."""
+    with locks.in_use(os.path.dirname(root), alone=True):
+        has_distributions = any(name.endswith(".dist-info") for _, folders, _ in os.walk(root) for name in folders)
+        if not has_distributions and not locks.is_held(root):
+            filesystems.remove_tree(root)
+
+
+def _is_unfinished(root: str) -> bool:
+    """Tell whether a run was killed while uv made this environment: uv's own files, and no pyvenv.cfg yet."""
+    try:
+        return os.path.isfile(f"{root}/CACHEDIR.TAG") and set(os.listdir(root)) <= _FRESH
+    except NotADirectoryError:
+        return False
 
 
 def open_environment(root: str, store: Store) -> tuple[Environment, list[str]]:

@@ -35,22 +35,20 @@ class _Share:
     def unfold(self, folder: str) -> list[str]:
         """Replace the link of `folder` by links of all files below it. Returns the folders that became real.
 
-        Bytecode that the wheel ships is linked by itself too; a `__pycache__` with other bytecode is one link.
+        Bytecode that the wheel ships is linked by itself too.
         """
         self.directories.discard(folder)
         below = [folder]
         shipped = [path for path in self.entry.compiled if path.startswith(folder + "/")]
         self.files += shipped
-        with_bytecode = {path.rpartition("/")[0] for path in shipped}
-        self.opened |= with_bytecode
+        self.opened |= {path.rpartition("/")[0] for path in shipped}
         for current in below:
             with os.scandir(f"{self.entry.path}/{current}") as children:
                 for child in children:
                     path = f"{current}/{child.name}"
                     if child.name == PYCACHE:
-                        if path not in with_bytecode:
-                            self.bytecode.add(current)
-                    elif child.is_dir(follow_symlinks=False):
+                        continue
+                    if child.is_dir(follow_symlinks=False):
                         below.append(path)
                     else:
                         self.files.append(path)
@@ -71,7 +69,6 @@ def merge(entries: Iterable[Entry], interpreter: Interpreter, *, foreign_directo
     links: dict[str, Link] = {}
     directories: set[str] = set()
     site_packages = interpreter.site_packages
-    bytecode_owners: dict[str, list[_Share]] = {}
     for share in shares:
         entry = share.entry
         prefix = f"{site_packages}/"
@@ -81,17 +78,14 @@ def merge(entries: Iterable[Entry], interpreter: Interpreter, *, foreign_directo
             links[prefix + path] = Link(prefix + path, f"{entry.path}/{path}", False, entry.name)
         directories.update(prefix + path for path in share.opened)
         for folder in share.bytecode:
-            bytecode_owners.setdefault(folder, []).append(share)
+            path = f"{prefix}{folder}/{PYCACHE}"
+            links[path] = Link(path, f"{entry.path}/{folder}/{PYCACHE}", True, entry.name)
         for scheme, path in entry.data:
             where = data_path(scheme, path, interpreter, entry.name)
             if scheme != "scripts":
                 target = f"{entry.path}/{entry.data_directory}/{scheme}/{path}"
                 links[where] = Link(where, target, False, entry.name)
             directories.update(ancestors(where))
-    for folder, owners in bytecode_owners.items():
-        if len(owners) == 1 and folder not in foreign:
-            path, entry = f"{site_packages}/{folder}/{PYCACHE}", owners[0].entry
-            links[path] = Link(path, f"{entry.path}/{folder}/{PYCACHE}", True, entry.name)
     return Plan(links, directories)
 
 
@@ -125,6 +119,9 @@ def _unfold_shared(shares: list[_Share], foreign: set[str]) -> None:
             continue
         for share in sharing:
             inside = path + "/"
+            # Python takes bytecode for right by its source's second and size alone: where others may put modules,
+            # a shared `__pycache__` could give one project the code of another's.
+            share.bytecode = {name for name in share.bytecode if name != path and not name.startswith(inside)}
             for folder in [name for name in share.directories if name == path or name.startswith(inside)]:
                 for opened in share.unfold(folder):
                     if opened not in holders:

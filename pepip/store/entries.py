@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 from pepip import paths
 from pepip.errors import CorruptEntryError
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from pepip.store.home import Store
 
 FORMAT = 1
+
+# Every folder of an entry has this modification time (2000-01-01): a file that was added, removed or replaced since
+# it was sealed, by root through a link, changes it.
+SEALED_AT_NS = 946_684_800 * 1_000_000_000
 
 
 def read(store: Store, entry_id: str) -> Entry:
@@ -72,11 +77,23 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
 
 
 def is_whole(entry: Entry) -> bool:
-    """Tell whether all that an environment links of the entry is there. Cheap: no file's bytes are read."""
-    for path in (*entry.directories, *entry.files):
+    """Tell whether all that an environment links of the entry is there, and no linked folder was changed.
+
+    Cheap: no file's bytes are read, and no folder is listed.
+    """
+    if not all(_is_sealed(f"{entry.path}/{path}") for path in entry.directories):
+        return False
+    for path in (*entry.files, f"{entry.dist_info}/RECORD"):
         if not os.path.lexists(f"{entry.path}/{path}"):
             return False
     return all(os.path.lexists(f"{entry.path}/{entry.data_directory}/{s}/{path}") for s, path in entry.data)
+
+
+def _is_sealed(path: str) -> bool:
+    try:
+        return os.lstat(path).st_mtime_ns == SEALED_AT_NS or sys.platform == "win32"
+    except FileNotFoundError:
+        return False
 
 
 def folder_names(name: str, version: str, identity: str) -> tuple[str, str]:

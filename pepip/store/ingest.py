@@ -41,11 +41,7 @@ class Staged(NamedTuple):
 
 @contextlib.contextmanager
 def staging_area(store: Store) -> Iterator[str]:
-    """Yield a new folder below the store's staging folder, removed at the end.
-
-    Folders that a killed run left behind are removed first: their lock, which ended with it, says so.
-    """
-    _remove_abandoned(store)
+    """Yield a new folder below the store's staging folder, removed at the end."""
     area = f"{paths.staging(store.home)}/{os.getpid()}-{time.monotonic_ns()}"
     with locks.held(f"{area}.lock"):
         try:
@@ -318,6 +314,7 @@ def _seal(store: Store, workshop: str) -> None:
         if paths.PYCACHE not in folders and any(name.endswith(".py") for name in files):
             os.mkdir(f"{folder}/{paths.PYCACHE}")
             permissions.open_directory(f"{folder}/{paths.PYCACHE}", like=like)
+        os.utime(folder, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
         if folder != workshop:
             permissions.seal_directory(folder, like=like)
 
@@ -365,16 +362,26 @@ def _discard(store: Store, place: str) -> None:
     filesystems.remove_tree(grave)
 
 
-def _remove_abandoned(store: Store) -> None:
-    folder = paths.staging(store.home)
-    for name in os.listdir(folder):
-        if name.endswith(".lock") or locks.is_held(f"{folder}/{name}.lock"):
-            continue
-        with contextlib.suppress(OSError):  # another user's: its owner's next run removes it
-            filesystems.remove_tree(f"{folder}/{name}")
-            os.unlink(f"{folder}/{name}.lock")
-
-
 def settle(area: str) -> None:
     """Write the staged files to disk before any of them is published, so that a power cut can't hollow an entry."""
     filesystems.flush(area)
+
+
+def complete(store: Store, entry: Entry) -> None:
+    """Seal an entry that a killed run had published and not sealed yet."""
+    if os.stat(entry.path).st_mode & 0o200:
+        with contextlib.suppress(PermissionError):  # another user's: that user's next run seals it
+            permissions.seal_directory(entry.path, like=store.like)
+
+
+def remove_abandoned(store: Store) -> None:
+    """Remove what killed runs left in the staging folder: their locks, which ended with them, say so."""
+    folder = paths.staging(store.home)
+    names = os.listdir(folder)
+    for name in names:
+        area = name.removesuffix(".lock")
+        if (area != name and area in names) or locks.is_held(f"{folder}/{area}.lock"):
+            continue
+        with contextlib.suppress(OSError):  # another user's: that user's next run removes it
+            filesystems.remove_tree(f"{folder}/{area}")
+            os.unlink(f"{folder}/{area}.lock")

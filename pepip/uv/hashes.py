@@ -11,6 +11,7 @@ import os
 import re
 
 from pepip.paths import normalize_name
+from pepip.uv import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ def demanded(request: Request) -> dict[str, set[str]]:
     return allowed
 
 
-def are_required(request: Request, variables: dict[str, str], folder: str) -> bool:
+def are_required(request: Request) -> bool:
     """Tell whether uv may refuse requirements that have no hash: only `uv pip install` itself checks that."""
-    if variables.get("UV_REQUIRE_HASHES", "").lower() in {"1", "true", "yes"}:
+    if os.environ.get("UV_REQUIRE_HASHES", "").lower() in {"1", "true", "yes"}:
         return True
     if any(line.startswith("--require-hashes") for path in request.requirement_files for line in _lines(path, set())):
         return True
-    return any(b"require-hashes" in _content(path) for path in _settings_files(variables, folder))
+    return settings.mention("require-hashes")
 
 
 def _lines(path: str, seen: set[str]) -> Iterator[str]:
@@ -70,28 +71,4 @@ def _read(path: str) -> str:
 
         with urlopen(path) as answer:
             return str(answer.read().decode("utf-8", "replace"))
-    return _content(path.removeprefix("file://")).decode("utf-8", "replace")
-
-
-def _settings_files(variables: dict[str, str], folder: str) -> Iterator[str]:
-    """Yield the places where uv looks for its settings, from `folder` upward, and the user's."""
-    current = folder
-    while True:
-        yield f"{current}/uv.toml"
-        yield f"{current}/pyproject.toml"
-        parent = os.path.dirname(current)
-        if parent == current:
-            break
-        current = parent
-    yield f"{variables.get('XDG_CONFIG_HOME') or os.path.expanduser('~/.config')}/uv/uv.toml"
-    yield "/etc/uv/uv.toml"
-    if variables.get("UV_CONFIG_FILE"):
-        yield variables["UV_CONFIG_FILE"]
-
-
-def _content(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
+    return settings.content(path.removeprefix("file://")).decode("utf-8", "replace")

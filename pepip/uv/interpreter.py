@@ -114,7 +114,8 @@ def _remembered(cache: str, key: str) -> dict[str, Any] | None:
     try:
         with open(_file(cache, key), "rb") as file:
             document: dict[str, Any] = json.loads(file.read())
-        return document if document.pop("key") == key else None
+        is_whole = document.keys() >= {"version", "implementation", "site_packages", "scripts", "headers", "tags"}
+        return document if document.pop("key") == key and is_whole else None
     except (OSError, ValueError, KeyError, AttributeError):
         return None
 
@@ -122,6 +123,8 @@ def _remembered(cache: str, key: str) -> dict[str, Any] | None:
 def _remember(cache: str, key: str, facts: dict[str, Any]) -> None:
     path = _file(cache, key)
     temporary = f"{path}.{os.getpid()}"
+    if not os.path.isdir(cache):
+        return  # a dry run on a machine without a store leaves none
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(temporary, "w", encoding="utf-8") as file:

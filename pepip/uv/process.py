@@ -109,8 +109,6 @@ def _start(
     command: list[str], *, stdin: bool, settings: dict[str, str], merge: bool = False
 ) -> subprocess.Popen[str]:
     variables = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
-    if variables.get("UV_LINK_MODE") == "symlink":
-        del variables["UV_LINK_MODE"]  # an entry must not point into a cache that can be emptied
     variables.update(settings)
     return subprocess.Popen(
         command,

@@ -185,7 +185,7 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, allowe
     if "archive" in package:
         return _of_archive(name, version, package["archive"], folder)
     if "directory" in package:
-        return Artifact(name, version, "", "", "", 0, None, "")
+        return _of_folder(name, version, package["directory"], folder)
     wheels, sdist = package.get("wheels", []), package.get("sdist", {})
     if allowed is not None:
         wheels = [wheel for wheel in wheels if wheel.get("hashes", {}).get("sha256") in allowed]
@@ -202,6 +202,12 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, allowe
     return Artifact(
         name, version, identity, line, file_name, chosen.get("size", 0), None, _local_path(chosen, folder)
     )
+
+
+def _of_folder(name: str, version: str, directory: dict[str, Any], folder: str) -> Artifact:
+    """Return a local folder's artifact, which is never shared. An editable one puts no modules into site-packages."""
+    line = "" if directory.get("editable") else f"{name} @ {_file_url(_local_path(directory, folder))}"
+    return Artifact(name, version, "", line, "", 0, None, "")
 
 
 def _of_commit(name: str, version: str, vcs: dict[str, Any]) -> Artifact:
@@ -221,11 +227,7 @@ def _of_commit(name: str, version: str, vcs: dict[str, Any]) -> Artifact:
 
 def _of_archive(name: str, version: str, archive: dict[str, Any], folder: str) -> Artifact:
     digest = archive.get("hashes", {}).get("sha256", "")
-    url = archive.get("url", "")
-    if not url:
-        from urllib.request import pathname2url
-
-        url = "file://" + pathname2url(_local_path(archive, folder))
+    url = archive.get("url") or _file_url(_local_path(archive, folder))
     file_name = url.rpartition("/")[2].partition("#")[0]
     wheel = file_name if file_name.endswith(".whl") else ""
     direct_url: dict[str, object] = {"url": url, "archive_info": {}}
@@ -254,6 +256,12 @@ def _local_path(source: dict[str, Any], folder: str) -> str:
     return os.path.abspath(os.path.join(folder, path)) if path else ""
 
 
+def _file_url(path: str) -> str:
+    from urllib.request import pathname2url
+
+    return "file://" + pathname2url(path)
+
+
 def _file_name(wheel: dict[str, Any]) -> str:
     from urllib.parse import unquote
 
@@ -262,12 +270,16 @@ def _file_name(wheel: dict[str, Any]) -> str:
 
 
 def _best_wheel(wheels: list[dict[str, Any]], rank: dict[str, int]) -> dict[str, Any] | None:
-    """Return the wheel whose tag the interpreter likes most. uv lists those that it can use, and no order."""
-    if len(wheels) < 2:
-        return wheels[0] if wheels else None
+    """Return the wheel whose tag the interpreter likes most, None if it can use none.
+
+    uv lists those that it can use, in no order; a lock from elsewhere lists those of other systems too.
+    """
+    if not wheels:
+        return None
     from pepip.wheel.tags import expand, of_filename
 
     def position(wheel: dict[str, Any]) -> int:
         return min(rank.get(tag, len(rank)) for tag in expand(of_filename(_file_name(wheel))))
 
-    return min(wheels, key=position)
+    best = min(wheels, key=position)
+    return best if position(best) < len(rank) else None

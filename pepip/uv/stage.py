@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from pepip.paths import normalize_name
-from pepip.uv import process
+from pepip.uv import process, settings
 from pepip.uv.resolve import as_given
 
 TYPE_CHECKING = False
@@ -36,7 +36,11 @@ def stage(request: Request, artifacts: Sequence[Artifact], executable: str, *, p
     with open(listing, "w", encoding="utf-8") as file:
         file.writelines(f"{artifact.requirement}\n" for artifact in artifacts)
     into = ["--python", executable, "--prefix", prefix]
-    yield from _arrivals(["pip", "install", "--no-deps", *_PLAIN_OUTPUT, *into, *request.everywhere, "-r", listing])
+    if _links_symbolically(request):
+        into += ["--link-mode", "hardlink"]  # an entry must not point into a cache that can be emptied
+    yield from _arrivals(
+        ["pip", "install", "--no-deps", *_PLAIN_OUTPUT, *_without_link_mode(request.everywhere), *into, "-r", listing]
+    )
 
 
 def install_private(request: Request, executable: str, *, reinstall: Sequence[str]) -> Iterator[Arrival]:
@@ -51,6 +55,28 @@ def install_private(request: Request, executable: str, *, reinstall: Sequence[st
     for name in reinstall:
         arguments[2:2] = ["--reinstall-package", name]
     yield from _arrivals(arguments)
+
+
+def uninstall(executable: str, names: Sequence[str]) -> None:
+    """Let uv remove distributions that only it knows how to remove. Raises UvError."""
+    process.run(["pip", "uninstall", *_PLAIN_OUTPUT, "--python", executable, "--", *names])
+
+
+def _links_symbolically(request: Request) -> bool:
+    """Tell whether an option, `UV_LINK_MODE` or a settings file may make uv install by symbolic links."""
+    if "--link-mode" in request.everywhere:
+        return request.everywhere[request.everywhere.index("--link-mode") + 1] == "symlink"
+    chosen = os.environ.get("UV_LINK_MODE")
+    return chosen == "symlink" if chosen else settings.mention("link-mode")
+
+
+def _without_link_mode(options: Sequence[str]) -> list[str]:
+    """Return the options without a link mode that an entry could not be staged with."""
+    kept = list(options)
+    while "--link-mode" in kept and kept[kept.index("--link-mode") + 1] == "symlink":
+        position = kept.index("--link-mode")
+        del kept[position : position + 2]
+    return kept
 
 
 def make_environment(root: str, python: str, options: Sequence[str]) -> None:

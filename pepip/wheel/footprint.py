@@ -60,7 +60,8 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
                 visit(path, child, in_namespace=is_namespace)
             else:
                 directories.append(path)
-        if folder and PYCACHE not in node and any(name.endswith(".py") for name in node):
+        is_own = bool(folder) and not in_namespace
+        if is_own and PYCACHE not in node and any(name.endswith(".py") for name in node):
             bytecode.append(folder)
 
     visit("", tree, in_namespace=True)
