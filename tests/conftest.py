@@ -1,0 +1,85 @@
+"""Fixtures that every test may use: an own store and project, uv's cache of the session, and interpreters."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.environments import PIP_FOR_ALL_VERSIONS, Twins
+from tests.support.machines import Machine, any_interpreter
+
+
+@pytest.fixture(scope="session")
+def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a real uv cache that all tests of this session share: the one of `UV_CACHE_DIR`, else a
+    temporary one.
+    """
+    given = os.environ.get("UV_CACHE_DIR")
+    if given:
+        return Path(given)
+    session = tmp_path_factory.getbasetemp()
+    return (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "uv-cache"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Return where this test's store will be; nothing is there yet."""
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def machine(tmp_path: Path, store: Path, uv_cache: Path) -> Machine:
+    """Return the user that the tests run as, with an empty home and an empty store."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Machine(home, store, uv_cache)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return the folder of an empty project."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def wheelhouse(tmp_path: Path) -> Path:
+    """Return an empty folder for wheels, to be given to `--find-links`."""
+    folder = tmp_path / "wheelhouse"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> Path:
+    """Return an interpreter for tests that take any version."""
+    return any_interpreter()
+
+
+@pytest.fixture
+def twins(machine: Machine, tmp_path: Path, interpreter: Path) -> Twins:
+    """Return two empty projects, one for uv and one for pepip."""
+    return Twins(machine, tmp_path, interpreter)
+
+
+@pytest.fixture(scope="session")
+def pip(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the package pip, to look into environments that have none."""
+    folder = tmp_path_factory.mktemp("pip")
+    machine = Machine(folder / "home", folder / "store", uv_cache)
+    target = folder / "site"
+    machine.uv("pip", "install", "--target", target, "--python", interpreter, PIP_FOR_ALL_VERSIONS, folder=folder)
+    return target
+
+
+@pytest.fixture(params=["root", "plain user"])
+def user(request: pytest.FixtureRequest, machine: Machine, tmp_path: Path) -> Machine:
+    """Return root, then a plain user, each with a home, a store and a cache of their own."""
+    if request.param == "plain user":
+        return machine.as_plain_user(tmp_path / "plain")
+    if os.geteuid() != 0:
+        pytest.skip("the tests do not run as root")
+    return machine

@@ -1,0 +1,80 @@
+"""Pairs of environments for tests: one that uv makes and one that pepip makes, from the same arguments and
+cache.
+
+Both lie in folders of one name and one path length, so that nothing differs that a path decides: prompts, and
+the form of a script's first line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.machines import Machine
+from tests.support.parity import Level, differences, observe
+
+PIP_FOR_ALL_VERSIONS = "pip==24.3.1"
+"""A pip that runs on Python 3.8 to 3.13."""
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two projects that get the same commands, one by uv and one by pepip."""
+
+    machine: Machine
+    folder: Path
+    interpreter: Path
+
+    @property
+    def uv_project(self) -> Path:
+        """Return the project that uv installs into."""
+        return self.folder / "by-uv" / "app"
+
+    @property
+    def pepip_project(self) -> Path:
+        """Return the project that pepip installs into."""
+        return self.folder / "pepip" / "app"
+
+    @property
+    def uv_environment(self) -> Path:
+        """Return uv's environment."""
+        return self.uv_project / ".venv"
+
+    @property
+    def pepip_environment(self) -> Path:
+        """Return pepip's environment."""
+        return self.pepip_project / ".venv"
+
+    def install(self, *arguments: str | Path) -> None:
+        """Install into both, with the same arguments; makes the environments where they are missing."""
+        self.machine.make_folder(self.uv_project)
+        self.machine.make_folder(self.pepip_project)
+        if not self.uv_environment.exists():
+            self.machine.uv("venv", ".venv", "--python", self.interpreter, folder=self.uv_project)
+        self.machine.uv("pip", "install", *arguments, folder=self.uv_project)
+        self.machine.pepip("install", "--python", self.interpreter, *arguments, folder=self.pepip_project)
+
+    def run(self, *command: str | Path) -> None:
+        """Run a command in both projects; `python` as its first word is each environment's own, `uv` is
+        uv.
+        """
+        for environment in (self.uv_environment, self.pepip_environment):
+            if command[0] == "python":
+                self.machine.python(environment, *command[1:])
+            elif command[0] == "uv":
+                self.machine.uv(*command[1:], folder=environment.parent)
+            else:
+                self.machine.run(command, folder=environment.parent)
+
+    def differences(self, level: Level = Level.BEHAVIOUR, *, pip: Path | None = None) -> list[str]:
+        """Return what differs between the two environments."""
+        return differences(
+            observe(self.uv_environment, self.machine, level=level, pip=pip),
+            observe(self.pepip_environment, self.machine, level=level, pip=pip),
+        )
+
+    def assert_equal(self, level: Level = Level.BEHAVIOUR, *, pip: Path | None = None) -> None:
+        """Assert that the two environments are equal, and show each difference where they are not."""
+        lines = self.differences(level, pip=pip)
+
+        assert not lines, "\n".join(["uv's and pepip's environments differ:", *lines])

@@ -1,0 +1,62 @@
+"""Small file systems for tests, mounted from image files: full disks, copy-on-write, and other devices.
+
+Each is gone when its context ends. What cannot be mounted here skips the test and says why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_MAKE_FILESYSTEM = {
+    "ext4": ("mkfs.ext4", "-q", "-F", "-m", "0"),
+    "btrfs": ("mkfs.btrfs", "-q", "-f"),
+    "xfs": ("mkfs.xfs", "-q", "-f", "-m", "reflink=1"),
+}
+
+SMALLEST_MEBIBYTES = {"tmpfs": 1, "ext4": 4, "btrfs": 128, "xfs": 320}
+"""The least size in which each file system can be made."""
+
+
+@contextlib.contextmanager
+def mounted(kind: str, directory: Path, *, mebibytes: int) -> Iterator[Path]:
+    """Mount an empty `tmpfs`, `ext4`, `btrfs` or `xfs` at `directory`, made where missing, and yield that
+    path.
+    """
+    if os.geteuid() != 0:
+        pytest.skip(f"mounting {kind} needs root")
+    for tool in ("mount", "umount", *_MAKE_FILESYSTEM.get(kind, ())[:1]):
+        if shutil.which(tool) is None:
+            pytest.skip(f"mounting {kind} needs {tool}, which is missing")
+    directory.mkdir(parents=True, exist_ok=True)
+    image = directory.with_name(f"{directory.name}.{kind}")
+    if kind == "tmpfs":
+        _run_or_skip("mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "pepip-tests", os.fspath(directory))
+    else:
+        with image.open("wb") as file:
+            file.truncate(max(mebibytes, SMALLEST_MEBIBYTES[kind]) << 20)
+        _run_or_skip(*_MAKE_FILESYSTEM[kind], os.fspath(image))
+        _run_or_skip("mount", "-t", kind, "-o", "loop", os.fspath(image), os.fspath(directory))
+    try:
+        yield directory
+    finally:
+        _unmount(directory)
+        image.unlink(missing_ok=True)
+
+
+def _unmount(directory: Path) -> None:
+    done = subprocess.run(["umount", os.fspath(directory)], capture_output=True, check=False)
+    if done.returncode != 0:
+        subprocess.run(["umount", "--lazy", os.fspath(directory)], capture_output=True, check=False)
+
+
+def _run_or_skip(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"`{' '.join(command)}` is not allowed here: {done.stderr.strip()}")

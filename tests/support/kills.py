@@ -1,0 +1,63 @@
+"""Ending pepip by SIGKILL: at each of its changes to the disk, or together with uv after a time.
+
+The first way is exact and repeatable: see `killing/sitecustomize.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.support.machines import Machine, Output
+
+_DRIVER = Path(__file__).with_name("killing")
+
+
+def killed_before(
+    machine: Machine, change: int, arguments: Sequence[str | Path], *, folder: Path, within: Path
+) -> Output:
+    """Run pepip until it is about to make its n-th change below `within`, and kill it there.
+
+    `change` 0 lets it run to its end. What it did is in `<within>/changes.log` either way.
+    """
+    log = within / "changes.log"
+    log.unlink(missing_ok=True)
+    variables = {
+        "KILLING_FOLDER": str(within),
+        "KILLING_LOG": str(log),
+        "KILLING_LAST_CHANGE": str(change),
+        "PYTHONPATH": str(_DRIVER),
+    }
+    return machine.pepip(*arguments, folder=folder, check=False, variables=variables)
+
+
+def changes_seen(within: Path) -> list[str]:
+    """Return what the last run below `within` changed, a line each, the last one perhaps not done."""
+    return (within / "changes.log").read_text().splitlines()
+
+
+def kill_all_after(seconds: float, machine: Machine, arguments: Sequence[str | Path], *, folder: Path) -> float:
+    """Run pepip and kill it and all that it started after `seconds`. Returns how long it ran."""
+    started = time.monotonic()
+    process = subprocess.Popen(
+        [*machine.prefix, sys.executable, "-m", "pepip", *(os.fspath(word) for word in arguments)],
+        cwd=folder,
+        env=machine.variables(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    ran_seconds = time.monotonic() - started
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return ran_seconds

@@ -1,0 +1,269 @@
+"""Running uv, pepip and interpreters for tests: as root or as a plain user, in an environment that holds no
+surprise.
+
+The only starter of processes in the tests' support. What this machine lacks skips a test and says what is
+missing. No path of any one machine is written here: interpreters are discovered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+PLAIN_USER_ID = 65534
+"""The user that plain-user tests become where they run as root: `nobody` on most systems."""
+
+TIMEOUT_SECONDS = 1200
+"""Longer than any one install of the long list takes on two cores with an empty cache."""
+
+_REMOVED_VARIABLES = (
+    "CONDA_PREFIX",
+    "PEPIP_HOME",
+    "PIP_TARGET",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONPYCACHEPREFIX",
+    "UV_LINK_MODE",
+    "UV_OFFLINE",
+    "UV_PROJECT_ENVIRONMENT",
+    "UV_PYTHON",
+    "VIRTUAL_ENV",
+)
+
+Output = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One user of the machine: a home, a store and uv's cache."""
+
+    home: Path
+    store: Path
+    uv_cache: Path
+    prefix: tuple[str, ...] = ()
+    """What is put before each command, such as what makes it run as another user."""
+
+    def as_plain_user(self, home: Path) -> Machine:
+        """Return a plain user of the same machine, who owns `home` and in it a store and a uv cache.
+
+        Skips the test where root has no way to become a plain user who can start this interpreter.
+        """
+        plain = replace(self, home=home, store=home / "store", uv_cache=home / "uv-cache")
+        plain = replace(plain, prefix=plain_user_prefix())
+        plain.make_folder(home)
+        return plain
+
+    def make_folder(self, folder: Path) -> Path:
+        """Make a folder that belongs to this user, and the missing ones above it, and return it."""
+        missing = [above for above in (folder, *folder.parents) if not above.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            self.give(made)
+        return folder
+
+    def give(self, path: Path) -> None:
+        """Make this user the owner of `path`."""
+        if self.prefix:
+            os.chown(path, PLAIN_USER_ID, PLAIN_USER_ID)
+
+    @contextlib.contextmanager
+    def scratch_folder(self) -> Iterator[Path]:
+        """Yield an empty folder of this user's that is gone afterwards."""
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            self.give(Path(folder))
+            yield Path(folder)
+
+    def variables(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the variables of a command: the tests' own without what would change its meaning, and
+        `extra`.
+        """
+        kept = {name: value for name, value in os.environ.items() if name not in _REMOVED_VARIABLES}
+        configuration = os.environ.get("XDG_CONFIG_HOME", str(Path.home() / ".config"))
+        executables = os.pathsep.join([str(uv_executable().parent), kept.get("PATH", os.defpath)])
+        return {
+            **kept,
+            "HOME": str(self.home),
+            "PATH": executables,
+            "PEPIP_HOME": str(self.store),
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_ROOT_USER_ACTION": "ignore",
+            "UV_CACHE_DIR": str(self.uv_cache),
+            "UV_NO_PROGRESS": "1",
+            "XDG_CONFIG_HOME": configuration,
+            **(extra or {}),
+        }
+
+    def run(
+        self,
+        command: Sequence[str | Path],
+        *,
+        folder: Path,
+        check: bool = True,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        variables: Mapping[str, str] | None = None,
+    ) -> Output:
+        """Run a command in `folder` and return what it said. With `check`, a failure fails the test with its
+        output.
+        """
+        words = [*self.prefix, *(os.fspath(word) for word in command)]
+        output = subprocess.run(
+            words,
+            cwd=folder,
+            env=self.variables(variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_seconds,
+            check=False,
+        )
+        if check and output.returncode != 0:
+            shown = " ".join(words[len(self.prefix) :])
+            pytest.fail(f"`{shown}` ended with {output.returncode}:\n{output.stdout}{output.stderr}", pytrace=False)
+        return output
+
+    def uv(
+        self,
+        *arguments: str | Path,
+        folder: Path,
+        check: bool = True,
+        variables: Mapping[str, str] | None = None,
+    ) -> Output:
+        """Run uv."""
+        return self.run([uv_executable(), *arguments], folder=folder, check=check, variables=variables)
+
+    def pepip(
+        self,
+        *arguments: str | Path,
+        folder: Path,
+        check: bool = True,
+        variables: Mapping[str, str] | None = None,
+    ) -> Output:
+        """Run pepip as the tests' own interpreter has it installed."""
+        command = [sys.executable, "-m", "pepip", *arguments]
+        return self.run(command, folder=folder, check=check, variables=variables)
+
+    def python(
+        self,
+        environment: Path,
+        *arguments: str | Path,
+        check: bool = True,
+        variables: Mapping[str, str] | None = None,
+    ) -> Output:
+        """Run the interpreter of an environment, in the folder of its project."""
+        command = [interpreter_of(environment), *arguments]
+        return self.run(command, folder=environment.parent, check=check, variables=variables)
+
+
+def interpreter_of(environment: Path) -> Path:
+    """Return the path of an environment's interpreter."""
+    return environment / "bin" / "python"
+
+
+def site_packages_of(environment: Path) -> Path:
+    """Return an environment's folder of pure packages."""
+    (folder,) = environment.glob("lib/python3.*/site-packages")
+    return folder
+
+
+@functools.cache
+def uv_executable() -> Path:
+    """Return uv as pepip finds it: from uv's Python package, else from PATH. Skips the test where there is
+    none.
+    """
+    if importlib.util.find_spec("uv") is not None:
+        uv_package = importlib.import_module("uv")
+        return Path(uv_package.find_uv_bin())
+    beside_interpreter = Path(sys.executable).with_name("uv")
+    on_path = str(beside_interpreter) if beside_interpreter.exists() else shutil.which("uv")
+    if on_path is None:
+        pytest.skip("uv is neither a package of this interpreter nor on PATH")
+    return Path(on_path)
+
+
+@functools.cache
+def find_interpreter(version: str) -> Path | None:
+    """Return an interpreter of a version such as `3.12`, or None. Virtual environments and dead shims are
+    passed over.
+    """
+    named = shutil.which(f"python{version}")
+    candidates = [Path(named)] if named else []
+    candidates += sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"), reverse=True)
+    for candidate in candidates:
+        if _is_base_interpreter(candidate, version):
+            return candidate
+    found = subprocess.run(
+        [uv_executable(), "python", "find", "--no-project", "--no-python-downloads", "--system", version],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    uvs_choice = Path(found.stdout.strip())
+    return uvs_choice if found.returncode == 0 and _is_base_interpreter(uvs_choice, version) else None
+
+
+def require_interpreter(version: str) -> Path:
+    """Return an interpreter of this version, or skip the test and say that there is none."""
+    interpreter = find_interpreter(version)
+    if interpreter is None:
+        pytest.skip(f"no Python {version} on PATH, below ~/.pyenv, or known to uv")
+    return interpreter
+
+
+def any_interpreter(preferred: Sequence[str] = ("3.12", "3.11", "3.13", "3.10")) -> Path:
+    """Return the first interpreter found of the preferred versions, or skip the test."""
+    for version in preferred:
+        interpreter = find_interpreter(version)
+        if interpreter is not None:
+            return interpreter
+    pytest.skip(f"none of Python {', '.join(preferred)} found")
+
+
+@functools.cache
+def plain_user_prefix() -> tuple[str, ...]:
+    """Return what runs a command as a plain user: nothing where the tests already do, else `setpriv`.
+
+    The plain user may read everything and writes only what is theirs: interpreters and pytest's own folders
+    often lie where only root may enter. Skips the test where this does not work.
+    """
+    if os.geteuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("the tests run as root and setpriv is missing: cannot become a plain user")
+    prefix = (
+        setpriv,
+        "--securebits=+no_setuid_fixup",  # else access(2) would not know of the capability
+        f"--reuid={PLAIN_USER_ID}",
+        f"--regid={PLAIN_USER_ID}",
+        "--clear-groups",
+        "--inh-caps=+dac_read_search",
+        "--ambient-caps=+dac_read_search",
+    )
+    if subprocess.run([*prefix, sys.executable, "-c", ""], capture_output=True, check=False).returncode != 0:
+        pytest.skip("setpriv cannot start this interpreter as a plain user here")
+    return prefix
+
+
+def _is_base_interpreter(candidate: Path, version: str) -> bool:
+    script = "import sys; print('%d.%d' % sys.version_info[:2], sys.prefix == sys.base_prefix)"
+    try:
+        answer = subprocess.run(
+            [candidate, "-I", "-c", script], capture_output=True, text=True, timeout=60, check=False
+        ).stdout
+    except OSError:
+        return False
+    return answer.split() == [version, "True"]

@@ -1,0 +1,355 @@
+"""Whether two environments are equal to whoever uses them, however each holds its files.
+
+`observe` asks an environment everything at a `Level`; `differences` compares two such answers. The comparison
+follows links and knows nothing of stores. What differs by nature is left out, and nothing else: bytecode,
+locks, the text of RECORD (its rows are compared), the prompt, and the environment's own path.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import hashlib
+import json
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import TimeoutExpired
+from typing import Any
+
+from tests.support.machines import Machine, interpreter_of, site_packages_of
+from tests.support.snapshots import sha256_of
+from tests.support.wheels import record_hash
+
+PROBE = Path(__file__).with_name("probe.py")
+
+SCRIPT_TIMEOUT_SECONDS = 30
+"""How long a console script may take to answer `--help`; that both take longer is equal, too."""
+
+LOADED = "loaded"
+
+
+class Level(enum.IntEnum):
+    """How much is observed; each level includes the ones before it."""
+
+    FILES = 1
+    METADATA = 2
+    BEHAVIOUR = 3
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One distribution as `importlib.metadata` sees it."""
+
+    version: str
+    requires: tuple[str, ...]
+    entry_points: tuple[str, ...]
+    record: Mapping[str, tuple[str, str]]
+    """RECORD's rows: hash and size by path."""
+    repeated_rows: tuple[str, ...]
+    files: frozenset[str]
+    missing_files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of one environment; the environment's path is written as `<environment>` throughout."""
+
+    environment: Path
+    level: Level
+    files: Mapping[str, str]
+    """Hash and executable bit by path, links followed."""
+    directories: frozenset[str]
+    """Every folder, empty ones too, but `__pycache__`."""
+    dangling_links: tuple[str, ...]
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """What uv and pip print, by command."""
+    distributions: Mapping[str, Distribution] = field(default_factory=dict)
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    imports: Mapping[str, str] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
+
+
+def observe(
+    environment: Path, machine: Machine, *, level: Level = Level.BEHAVIOUR, pip: Path | None = None
+) -> Observation:
+    """Observe an environment. `pip` is a folder with the package pip, for environments that have none of
+    their own.
+
+    At `BEHAVIOUR` the environment's code is run, which may leave bytecode in it and in what it links.
+    """
+    files, directories, dangling_links = _tree(environment)
+    observation = Observation(environment, level, files, directories, dangling_links)
+    if level < Level.METADATA:
+        return observation
+    report = _probe(environment, machine, level)
+    distributions = {found["name"]: _distribution(found) for found in report["distributions"]}
+    scripts: dict[str, str] = {}
+    if level >= Level.BEHAVIOUR:
+        names = _script_names(environment, distributions.values())
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            scripts = dict(zip(names, pool.map(lambda name: _help(environment, machine, name), names), strict=True))
+    return Observation(
+        environment,
+        level,
+        files,
+        directories,
+        dangling_links,
+        answers=_answers(environment, machine, pip),
+        distributions=distributions,
+        scripts=scripts,
+        imports=_normalised(report.get("imports", {}), environment),
+        libraries=_normalised(report.get("libraries", {}), environment),
+    )
+
+
+def differences(uv: Observation, pepip: Observation) -> list[str]:
+    """Return a line for each difference between the environments; nothing where they are equal.
+
+    Where several distributions claim one path with different bytes, uv's parallel installs let now one win
+    and now another: there the bytes of any claimant are right. Empty folders that uv leaves behind need not
+    be in pepip's.
+    """
+    claims = _contested_claims(uv.distributions)
+    return [
+        *_unequal("file", _settled(uv.files, claims), _settled(pepip.files, claims)),
+        *(f"folder {path}: only in pepip's" for path in sorted(pepip.directories - uv.directories)),
+        *(f"dangling link: {path}" for path in sorted(set(pepip.dangling_links) - set(uv.dangling_links))),
+        *_unequal("answer of", uv.answers, pepip.answers),
+        *_distribution_differences(uv, pepip),
+        *_unequal("script", uv.scripts, pepip.scripts),
+        *_unequal("import of", uv.imports, pepip.imports),
+        *(
+            f"library {path}: loads in uv's, but in pepip's: {pepip.libraries.get(path, 'absent')}"
+            for path, outcome in sorted(uv.libraries.items())
+            if outcome == LOADED and pepip.libraries.get(path) != LOADED
+        ),
+    ]
+
+
+def _tree(environment: Path) -> tuple[dict[str, str], frozenset[str], tuple[str, ...]]:
+    files: dict[str, str] = {}
+    directories: set[str] = set()
+    dangling_links: list[str] = []
+    for folder, names in _walk(environment):
+        relative = Path(folder).relative_to(environment)
+        for name in names:
+            path = Path(folder, name)
+            shown = (relative / name).as_posix()
+            if not path.exists():
+                dangling_links.append(shown)
+            elif shown != ".lock":
+                files[shown] = _file_description(path, shown, environment)
+        directories.add(relative.as_posix())
+    return files, frozenset(directories), tuple(dangling_links)
+
+
+def _walk(environment: Path) -> Iterator[tuple[str, list[str]]]:
+    """Walk an environment through its links, but not through links to folders that it has anyway
+    (`lib64`).
+    """
+    for folder, inner_folders, names in os.walk(environment, followlinks=True):
+        for name in list(inner_folders):
+            path = Path(folder, name)
+            if name == "__pycache__":
+                inner_folders.remove(name)
+            elif path.is_symlink() and path.resolve().is_relative_to(environment.resolve()):
+                inner_folders.remove(name)
+                names.append(name)
+        yield folder, names
+
+
+def _file_description(path: Path, shown: str, environment: Path) -> str:
+    if path.is_dir():
+        return f"link to the environment's own {path.resolve().relative_to(environment.resolve())}"
+    executable = ", executable" if path.stat().st_mode & stat.S_IXUSR else ""
+    if shown.endswith(".dist-info/RECORD"):
+        return f"RECORD{executable}"
+    if shown == "pyvenv.cfg":
+        lines = path.read_text().splitlines()
+        return "\n".join(line for line in lines if not line.startswith("prompt"))
+    if shown.startswith("bin/") and not path.is_symlink() and path.stat().st_size < 1 << 20:
+        contents = path.read_bytes().replace(os.fsencode(environment), b"<environment>")
+        return f"{hashlib.sha256(contents).hexdigest()[:16]}{executable}"
+    return f"{_hash_of_inode(path)}{executable}"
+
+
+def _hash_of_inode(path: Path) -> str:
+    """Return a file's hash, read once however many environments hold the same inode."""
+    status = path.stat()
+    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if identity not in _known_hashes:
+        _known_hashes[identity] = sha256_of(path)[:16]
+    return _known_hashes[identity]
+
+
+_known_hashes: dict[tuple[int, ...], str] = {}
+
+
+def _answers(environment: Path, machine: Machine, pip: Path | None) -> dict[str, str]:
+    python = interpreter_of(environment)
+    commands: dict[str, Sequence[str | Path]] = {
+        "uv pip list": ("list", "--format", "json"),
+        "uv pip freeze": ("freeze",),
+        "uv pip check": ("check",),
+        "uv pip tree": ("tree",),
+    }
+    answers = {}
+    with machine.scratch_folder() as folder:
+        for title, arguments in commands.items():
+            output = machine.uv("pip", *arguments, "--python", python, folder=folder, check=False)
+            said = output.stdout + (output.stderr if title == "uv pip check" else "")
+            answers[title] = f"exit {output.returncode}: {_normalised_text(said, environment)}"
+        pip_command = _pip_command(environment, pip)
+        if pip_command:
+            output = machine.run([*pip_command, "list", "--format", "json"], folder=folder, check=False)
+            answers["pip list"] = f"exit {output.returncode}: {output.stdout}"
+    return answers
+
+
+def _pip_command(environment: Path, pip: Path | None) -> list[str | Path]:
+    python = interpreter_of(environment)
+    if any(environment.glob("lib/python3.*/site-packages/pip/__main__.py")):
+        return [python, "-m", "pip"]
+    return [python, pip / "pip" / "__pip-runner__.py"] if pip else []
+
+
+def _probe(environment: Path, machine: Machine, level: Level) -> dict[str, Any]:
+    with machine.scratch_folder() as folder:
+        variables = {"QT_QPA_PLATFORM": "offscreen", "MPLCONFIGDIR": str(folder)}
+        command: list[str | Path] = [interpreter_of(environment), "-I", PROBE, level.name.lower()]
+        output = machine.run(command, folder=folder, variables=variables)
+    report: dict[str, Any] = json.loads(output.stdout)
+    return report
+
+
+def _distribution(found: dict[str, Any]) -> Distribution:
+    rows = [(row[0], (row[1], row[2])) for row in found["record"]]
+    paths = [path for path, _ in rows]
+    return Distribution(
+        version=found["version"],
+        requires=tuple(found["requires"]),
+        entry_points=tuple(found["entry_points"]),
+        record=dict(reversed(rows)),
+        repeated_rows=tuple(sorted(path for path, count in Counter(paths).items() if count > 1)),
+        files=frozenset(found["files"]),
+        missing_files=tuple(found["missing_files"]),
+    )
+
+
+def _script_names(environment: Path, distributions: Iterable[Distribution]) -> list[str]:
+    """Return the names of all executables in `bin/` that some RECORD lists."""
+    names = {
+        Path(path).name
+        for distribution in distributions
+        for path in distribution.record
+        if path.startswith("../") and Path(path).parent.name == "bin"
+    }
+    return sorted(name for name in names if os.access(environment / "bin" / name, os.X_OK))
+
+
+def _help(environment: Path, machine: Machine, name: str) -> str:
+    with machine.scratch_folder() as folder:
+        try:
+            output = machine.run(
+                [environment / "bin" / name, "--help"],
+                folder=folder,
+                check=False,
+                timeout_seconds=SCRIPT_TIMEOUT_SECONDS,
+                variables={"QT_QPA_PLATFORM": "offscreen", "COLUMNS": "100"},
+            )
+        except TimeoutExpired:
+            return "no end"
+        except OSError as error:
+            return f"cannot be started: {error.strerror}"
+    said = (output.stdout.strip() or output.stderr.strip()).split("\n")[0]
+    return f"exit {output.returncode}: {_normalised_text(said.replace(str(folder), '<folder>'), environment)}"
+
+
+def _normalised(outcomes: Mapping[str, str], environment: Path) -> dict[str, str]:
+    return {name: _normalised_text(outcome, environment) for name, outcome in outcomes.items()}
+
+
+def _normalised_text(text: str, environment: Path) -> str:
+    text = text.replace(os.fspath(environment), "<environment>")
+    text = re.sub(r"0x[0-9a-fA-F]+", "<address>", text)
+    return re.sub(r"\bin \d[\d.]*m?s\b", "in <time>", text).strip()
+
+
+def _contested_claims(distributions: Mapping[str, Distribution]) -> dict[str, set[str]]:
+    """Return, for each path that distributions claim with different bytes, the hashes that they claim."""
+    claims: dict[str, set[str]] = {}
+    for distribution in distributions.values():
+        for path, (row_hash, _) in distribution.record.items():
+            claims.setdefault(path, set()).add(row_hash)
+    return {path: hashes for path, hashes in claims.items() if len(hashes) > 1}
+
+
+def _settled(files: Mapping[str, str], claims: Mapping[str, set[str]]) -> dict[str, str]:
+    """Return descriptions of files in which those that hold what one of their claimants brought are all the
+    same.
+    """
+    settled = dict(files)
+    for path, row_hashes in claims.items():
+        for shown in [name for name in files if name.endswith(f"/site-packages/{path}")]:
+            description, _, executable = files[shown].partition(", ")
+            if description in {_hexadecimal(row_hash) for row_hash in row_hashes}:
+                settled[shown] = f"the bytes of one claimant, {executable}"
+    return settled
+
+
+def _hexadecimal(row_hash: str) -> str:
+    """Return the start of the hash that a row of RECORD holds, the way files are described."""
+    encoded = row_hash.partition("=")[2]
+    return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()[:16]
+
+
+def _unequal(what: str, uv: Mapping[str, str], pepip: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(uv.keys() | pepip.keys()):
+        if name not in pepip:
+            yield f"{what} {name}: only in uv's ({uv[name]})"
+        elif name not in uv:
+            yield f"{what} {name}: only in pepip's ({pepip[name]})"
+        elif uv[name] != pepip[name]:
+            yield f"{what} {name}: uv's {uv[name]!r}, pepip's {pepip[name]!r}"
+
+
+def _distribution_differences(uv: Observation, pepip: Observation) -> Iterator[str]:
+    for name in sorted(uv.distributions.keys() ^ pepip.distributions.keys()):
+        yield f"distribution {name}: only in {'uv' if name in uv.distributions else 'pepip'}'s"
+    for name in sorted(uv.distributions.keys() & pepip.distributions.keys()):
+        ours, theirs = pepip.distributions[name], uv.distributions[name]
+        for attribute in ("version", "requires", "entry_points"):
+            if getattr(ours, attribute) != getattr(theirs, attribute):
+                yield f"{attribute} of {name}: {getattr(theirs, attribute)} is {getattr(ours, attribute)}"
+        yield from (f"RECORD of {name}: {line}" for line in _record_differences(uv, pepip, name))
+
+
+def _record_differences(uv: Observation, pepip: Observation, name: str) -> Iterator[str]:
+    ours, theirs = pepip.distributions[name], uv.distributions[name]
+    for path, row in sorted(theirs.record.items()):
+        if path not in ours.record:
+            yield f"{path} is missing"
+        elif _names_the_environment(path):
+            file = site_packages_of(pepip.environment) / path
+            if file.is_file() and ours.record[path][0] not in ("", record_hash(file.read_bytes())):
+                yield f"{path} has the hash of something else"
+        elif ours.record[path] != row:
+            yield f"{path} has {ours.record[path]} instead of {row}"
+    for path in sorted(ours.record.keys() - theirs.record.keys()):
+        linked = site_packages_of(pepip.environment) / path
+        if ours.record[path] != ("", "") or not (linked.is_symlink() and linked.is_dir()):
+            yield f"{path} is neither a row of uv's nor a link to a folder"
+    yield from (f"files() lacks {path}" for path in sorted(theirs.files - ours.files))
+    yield from (f"{path} does not exist" for path in sorted(set(ours.missing_files) - set(theirs.missing_files)))
+    yield from (f"{path} is listed twice" for path in sorted(set(ours.repeated_rows) - set(theirs.repeated_rows)))
+
+
+def _names_the_environment(record_path: str) -> bool:
+    """Say whether a file holds its environment's path, so that its hash and size differ by nature."""
+    return record_path.startswith("../") and Path(record_path).parent.name == "bin"

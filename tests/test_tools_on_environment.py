@@ -1,0 +1,356 @@
+"""uv and pip do to a linked environment what they do to one of uv's own, and never touch the store or another
+project.
+
+Each test runs the same commands in twin environments. Afterwards both are equal, the store holds byte for
+byte what it held, and a second project with the same packages works as before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.environments import Twins
+from tests.support.machines import Machine
+from tests.support.parity import Level, Observation, differences, observe
+from tests.support.snapshots import Snapshot, changes, snapshot
+from tests.support.wheels import PKG_RESOURCES_NAMESPACE, PKGUTIL_NAMESPACE, Wheel
+
+
+def alpha(version: str) -> Wheel:
+    """Return a distribution with a package, a script, data, and files that only this version has."""
+    return Wheel(
+        "alpha",
+        version,
+        files={
+            "alpha/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
+            f"alpha/only_in_{version[0]}.py": "",
+            "alpha/inner/__init__.py": "",
+            "alpha/inner/table.txt": f"table of {version}\n",
+            "alpha_module.py": f"VERSION = {version!r}\n",
+        },
+        data={"data/share/alpha/manual.txt": f"manual of {version}\n", "scripts/alpha-script": "#!python\n"},
+        entry_points={"console_scripts": {"alpha": "alpha:main"}},
+    )
+
+
+BETA = Wheel("beta", "1.0", files={"beta/__init__.py": "import alpha\n"}, dependencies=["alpha"])
+CAMERA_FILES = {"camera/__init__.py": "LENS = 50\n", "camera/body.py": "", "camera/data/curve.txt": "curve\n"}
+CAMERA = Wheel("camera", "1.0", files={**CAMERA_FILES, "camera/plain.py": ""})
+CAMERA_CONTRIB = Wheel("camera-contrib", "1.0", files={**CAMERA_FILES, "camera/contrib.py": ""})
+NATIVE = [
+    Wheel("native-one", "1.0", files={"native/one/__init__.py": ""}),
+    Wheel("native-two", "1.0", files={"native/two/__init__.py": ""}),
+]
+PKGUTIL = [
+    Wheel(
+        f"pkgutil-{name}",
+        "1.0",
+        files={"joint/__init__.py": PKGUTIL_NAMESPACE, f"joint/{name}/__init__.py": ""},
+    )
+    for name in ("one", "two")
+]
+PKG_RESOURCES = [
+    Wheel(
+        f"declared-{name}",
+        "1.0",
+        files={"declared/__init__.py": PKG_RESOURCES_NAMESPACE, f"declared/{name}/__init__.py": ""},
+    )
+    for name in ("one", "two")
+]
+SHARING_DATA = [
+    Wheel(f"kernel-{name}", "1.0", data={f"data/share/kernels/{name}.json": "{}\n"}) for name in ("one", "two")
+]
+EVERY_WHEEL = [
+    alpha("1.0"),
+    alpha("2.0"),
+    BETA,
+    CAMERA,
+    CAMERA_CONTRIB,
+    *NATIVE,
+    *PKGUTIL,
+    *PKG_RESOURCES,
+    *SHARING_DATA,
+]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Twin environments of one user, a second project on the same store, and how all of it was before a tool
+    came.
+    """
+
+    twins: Twins
+    wheelhouse: Path
+    pip: Path
+    installed: tuple[str, ...]
+    store_before: Snapshot
+    second_before: Observation
+
+    @property
+    def source(self) -> tuple[str | Path, ...]:
+        """Return the arguments that make uv and pip take wheels from the wheelhouse alone."""
+        return ("--no-index", "--find-links", self.wheelhouse)
+
+    def run_pip(self, *arguments: str | Path) -> None:
+        """Run pip for both environments, from outside of them."""
+        self.twins.run("python", self.pip / "pip" / "__pip-runner__.py", *arguments)
+
+    def assert_nothing_else_changed(self) -> None:
+        """Assert that the twins are equal, the store is as before, and the second project, too."""
+        assert changes(self.store_before, self._store()) == []
+        self._assert_environments_are_right()
+
+    def assert_others_kept(self, *, but: str = "nothing") -> None:
+        """Assert that the store, `but` for a file, and the second project are as before, whatever became of the first."""
+        assert [line for line in changes(self.store_before, self._store()) if but not in line] == []
+        assert differences(self.second_before, self._second()) == []
+
+    def assert_store_kept(self) -> None:
+        """Assert the same where pepip may have added entries to the store."""
+        lines = changes(self.store_before, self._store())
+
+        assert [line for line in lines if not line.startswith("added:")] == []
+        self._assert_environments_are_right()
+
+    def _store(self) -> Snapshot:
+        return snapshot(self.twins.machine.store / "packages")
+
+    def _assert_environments_are_right(self) -> None:
+        self.twins.assert_equal(Level.METADATA, pip=self.pip)
+        assert differences(self.second_before, self._second()) == []
+
+    def _second(self) -> Observation:
+        return observe(self.second_before.environment, self.twins.machine, level=Level.METADATA)
+
+
+class Stage:
+    """Sets scenes for one user."""
+
+    def __init__(self, user: Machine, folder: Path, interpreter: Path, pip: Path) -> None:
+        self._twins = Twins(user, folder, interpreter)
+        self._wheelhouse = folder / "wheelhouse"
+        self._pip = pip
+        for wheel in EVERY_WHEEL:
+            wheel.write(self._wheelhouse)
+
+    def set(self, *requirements: str) -> Scene:
+        """Install the requirements into the twins and into a second project."""
+        user = self._twins.machine
+        source = ("--no-index", "--find-links", self._wheelhouse)
+        self._twins.install(*requirements, *source)
+        second = user.make_folder(self._twins.folder / "second" / "app")
+        user.pepip("install", "--python", self._twins.interpreter, *requirements, *source, folder=second)
+        return Scene(
+            self._twins,
+            self._wheelhouse,
+            self._pip,
+            requirements,
+            snapshot(user.store / "packages"),
+            observe(second / ".venv", user, level=Level.METADATA),
+        )
+
+
+@pytest.fixture
+def stage(user: Machine, tmp_path: Path, interpreter: Path, pip: Path) -> Stage:
+    """Return where scenes are set, for root and for a plain user."""
+    return Stage(user, user.make_folder(tmp_path / "stage"), interpreter, pip)
+
+
+def test_uv_pip_uninstall_removes_links_only(stage: Stage) -> None:
+    """A linked distribution is gone from its environment and whole in the store."""
+    scene = stage.set("alpha==1.0", "beta")
+
+    scene.twins.run("uv", "pip", "uninstall", "alpha")
+
+    scene.assert_nothing_else_changed()
+
+
+def test_uv_pip_install_of_another_version_replaces_links(stage: Stage) -> None:
+    """Real files take the place of the links, and are not written through them."""
+    scene = stage.set("alpha==1.0", "beta")
+
+    scene.twins.run("uv", "pip", "install", "alpha==2.0", *scene.source)
+
+    scene.assert_nothing_else_changed()
+
+
+def test_uv_pip_install_reinstall_replaces_links(stage: Stage) -> None:
+    """The same version again, as real files."""
+    scene = stage.set("alpha==1.0", "beta")
+
+    scene.twins.run("uv", "pip", "install", "--reinstall", "alpha==1.0", *scene.source)
+
+    scene.assert_nothing_else_changed()
+
+
+def test_uv_pip_install_reinstall_of_everything_replaces_links(stage: Stage) -> None:
+    """All that an environment holds is replaced at once, shared folders included."""
+    requirements = ("alpha==1.0", "beta", "camera", "camera-contrib", "native-one", "native-two")
+    scene = stage.set(*requirements)
+
+    scene.twins.run("uv", "pip", "install", "--reinstall", *requirements, *scene.source)
+
+    scene.assert_nothing_else_changed()
+
+
+def test_uv_pip_sync_removes_and_replaces(stage: Stage) -> None:
+    """`uv pip sync` leaves exactly what the file lists."""
+    scene = stage.set("alpha==1.0", "beta", "camera", "native-one")
+    requirements = scene.wheelhouse / "requirements.txt"
+    requirements.write_text("alpha==2.0\nnative-one==1.0\n")
+
+    scene.twins.run("uv", "pip", "sync", requirements, *scene.source)
+
+    scene.assert_nothing_else_changed()
+
+
+def test_uv_sync_removes_and_replaces(stage: Stage) -> None:
+    """`uv sync` makes the environment what the project declares."""
+    scene = stage.set("alpha==1.0", "beta", "camera")
+    for project in (scene.twins.uv_project, scene.twins.pepip_project):
+        declaration = project / "pyproject.toml"
+        declaration.write_text(
+            '[project]\nname = "app"\nversion = "0"\nrequires-python = ">=3.8"\n'
+            'dependencies = ["alpha==2.0", "native-one"]\n[tool.uv]\npackage = false\n'
+        )
+
+    scene.twins.run("uv", "sync", *scene.source)
+
+    scene.assert_nothing_else_changed()
+
+
+def test_pip_uninstall_removes_links_only(stage: Stage) -> None:
+    """What RECORD lists is removed, and nothing behind it."""
+    scene = stage.set("alpha==1.0", "beta")
+
+    scene.run_pip("uninstall", "--yes", "alpha")
+
+    scene.assert_nothing_else_changed()
+
+
+def test_pip_install_upgrade_replaces_links(stage: Stage) -> None:
+    """Real files take the place of the links."""
+    scene = stage.set("alpha==1.0", "beta")
+
+    scene.run_pip("install", "--upgrade", "alpha", *scene.source)
+
+    scene.assert_nothing_else_changed()
+
+
+def test_pip_install_force_reinstall_replaces_links(stage: Stage) -> None:
+    """The same version again, as real files."""
+    scene = stage.set("alpha==1.0", "beta")
+
+    scene.run_pip("install", "--force-reinstall", "alpha==1.0", *scene.source)
+
+    scene.assert_nothing_else_changed()
+
+
+@pytest.mark.parametrize("members", [NATIVE, PKGUTIL, PKG_RESOURCES, SHARING_DATA], ids=lambda pair: pair[0].name)
+def test_uv_adds_the_second_member_beside_the_link(stage: Stage, members: list[Wheel]) -> None:
+    """A namespace is a real folder, so that what uv adds to it stays in this environment."""
+    scene = stage.set(members[0].name)
+
+    scene.twins.run("uv", "pip", "install", members[1].name, *scene.source)
+
+    scene.assert_nothing_else_changed()
+
+
+@pytest.mark.parametrize("members", [NATIVE, PKGUTIL, PKG_RESOURCES, SHARING_DATA], ids=lambda pair: pair[0].name)
+def test_pip_adds_the_second_member_beside_the_link(stage: Stage, members: list[Wheel]) -> None:
+    """As with uv."""
+    scene = stage.set(members[0].name)
+
+    scene.run_pip("install", members[1].name, *scene.source)
+
+    scene.assert_nothing_else_changed()
+
+
+@pytest.mark.parametrize("leaving", [["camera"], ["camera-contrib"], ["camera", "camera-contrib"]])
+def test_uv_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[str]) -> None:
+    """Files that both claim go with the first that leaves, as under uv, and the rest stays."""
+    scene = stage.set("camera", "camera-contrib")
+
+    scene.twins.run("uv", "pip", "uninstall", *leaving)
+
+    scene.assert_nothing_else_changed()
+
+
+@pytest.mark.parametrize("leaving", [["camera"], ["camera-contrib"], ["camera", "camera-contrib"]])
+def test_pip_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[str]) -> None:
+    """As with uv."""
+    scene = stage.set("camera", "camera-contrib")
+
+    scene.run_pip("uninstall", "--yes", *leaving)
+
+    scene.assert_nothing_else_changed()
+
+
+@pytest.mark.parametrize("leaving", ["native-one", "pkgutil-one", "kernel-one"])
+def test_uv_removes_one_member_of_a_shared_folder(stage: Stage, leaving: str) -> None:
+    """The other member stays importable, and no empty folder is left."""
+    scene = stage.set("native-one", "native-two", "pkgutil-one", "pkgutil-two", "kernel-one", "kernel-two")
+
+    scene.twins.run("uv", "pip", "uninstall", leaving)
+
+    scene.assert_nothing_else_changed()
+
+
+def test_what_uv_writes_through_a_linked_package_is_refused_or_healed(stage: Stage) -> None:
+    """A second owner of a regular package, brought by uv, is kept out of the store or found there and removed.
+
+    A plain user is refused by the store's permissions. Root is not: the next `pepip install` of any project notices,
+    and stores the entry anew.
+    """
+    scene = stage.set("camera")
+    machine = scene.twins.machine
+
+    ended = machine.uv(
+        "pip", "install", "camera-contrib", *scene.source, folder=scene.twins.pepip_project, check=False
+    )
+    if ended.returncode == 0:
+        assert changes(scene.store_before, snapshot(machine.store / "packages")) != []
+        second = scene.second_before.environment.parent
+        said = machine.pepip("install", "camera", *scene.source, folder=second).stderr
+        assert "fetching" in said
+    else:
+        assert "Permission denied" in ended.stderr
+
+    scene.assert_others_kept(but="pepip-entry.json")  # which says when the entry was stored
+
+
+def test_pepip_brings_back_what_uv_removed(stage: Stage) -> None:
+    """After any tool's work, the next `pepip install` gives what uv would have given."""
+    scene = stage.set("alpha==1.0", "beta", "camera")
+    scene.twins.run("uv", "pip", "uninstall", "alpha", "camera")
+
+    scene.twins.install("alpha==1.0", "camera", "camera-contrib", *scene.source)
+
+    scene.assert_store_kept()
+
+
+def test_pepip_takes_over_what_uv_installed(stage: Stage) -> None:
+    """What uv put there as real files is replaced as uv would, and stays where it satisfies the request."""
+    scene = stage.set("alpha==1.0", "beta")
+    scene.twins.run("uv", "pip", "install", "alpha==2.0", "native-one", *scene.source)
+
+    scene.twins.install("alpha==1.0", "native-two", *scene.source)
+
+    scene.assert_store_kept()
+
+
+@pytest.mark.parametrize("old", ["23.3.2", "24.2"])
+def test_pip_replaces_and_removes_itself(twins: Twins, old: str) -> None:
+    """A linked pip upgrades itself, then uninstalls itself, and the store keeps the old one whole."""
+    twins.install(f"pip=={old}")
+    before = snapshot(twins.machine.store / "packages")
+
+    twins.run("python", "-m", "pip", "install", "--upgrade", "pip==24.3.1")
+    twins.assert_equal(Level.METADATA)
+    twins.run("python", "-m", "pip", "uninstall", "--yes", "pip")
+
+    twins.assert_equal(Level.METADATA)
+    assert changes(before, snapshot(twins.machine.store / "packages")) == []
