@@ -104,7 +104,7 @@ class Scene:
         self._assert_environments_are_right()
 
     def assert_others_kept(self, *, but: str = "nothing") -> None:
-        """Assert that the store, `but` for a file, and the second project are as before, whatever became of the first."""
+        """Assert that the store, `but` for a file, and the second project are as before."""
         assert [line for line in changes(self.store_before, self._store()) if but not in line] == []
         assert differences(self.second_before, self._second()) == []
 
