@@ -11,7 +11,7 @@ import os
 from typing import NamedTuple
 
 from pepip import paths
-from pepip.host import links
+from pepip.host import launchers, links
 from pepip.plan.merge import data_path
 from pepip.wheel import record, scripts
 
@@ -48,7 +48,7 @@ def build_scripts(environment: Environment, entry: Entry, folder: str) -> list[r
     """
     interpreter = environment.interpreter
     prefix = os.path.relpath(interpreter.scripts, interpreter.site_packages).replace(os.sep, "/")
-    contents = {name: _launcher(environment, text) for name, text in entry.launchers.items()}
+    contents = _launchers(environment, entry)
     os.mkdir(folder)
     for name in script_names(entry) - contents.keys():
         source = f"{entry.path}/{entry.data_directory}/scripts/{name}"
@@ -172,11 +172,24 @@ def _timestamp(path: str) -> bytes:
     return json.dumps(information, separators=(",", ":")).encode()
 
 
-def _launcher(environment: Environment, text: str) -> bytes:
-    interpreter = environment.interpreter
-    relocatable = _is_relocatable(environment.root)
-    executable = os.path.basename(interpreter.executable) if relocatable else interpreter.executable
-    return scripts.shebang(executable, relocatable=relocatable) + text.encode()
+def _launchers(environment: Environment, entry: Entry) -> dict[str, bytes]:
+    """Return the content of each entry point's launcher, by file name."""
+    executable = environment.interpreter.executable
+    if not launchers.ARE_PROGRAMS:
+        relocatable = _is_relocatable(environment.root)
+        python = os.path.basename(executable) if relocatable else executable
+        line = scripts.shebang(python, relocatable=relocatable)
+        return {name: line + text.encode() for name, text in entry.launchers.items()}
+    if not entry.launchers:
+        return {}
+    with open(f"{entry.path}/{entry.dist_info}/entry_points.txt", encoding="utf-8") as file:
+        points = list(scripts.entry_points(file.read()))
+    return {
+        launchers.file_name(point.name): launchers.program(
+            point.name, point.reference, is_gui=point.is_gui, interpreter=executable
+        )
+        for point in points
+    }
 
 
 def _is_relocatable(root: str) -> bool:

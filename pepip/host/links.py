@@ -11,9 +11,13 @@ import errno
 import os
 import sys
 
+from pepip.errors import VenvError
+
 # EXDEV: another file system. EPERM: a file system without hard links, or protected_hardlinks on a file of
 # another user. EMLINK: ext4 allows 65,000 links, NTFS 1,023. EACCES and ENOTSUP: some network file systems.
 _NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP}
+_NO_SYMBOLIC_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_PRIVILEGE_NOT_HELD = 1314  # Windows: symbolic links want Developer Mode
 
 
 def link_directory(target: str, path: str) -> None:
@@ -25,7 +29,7 @@ def link_directory(target: str, path: str) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
         _winapi.CreateJunction(target.replace("/", "\\"), path.replace("/", "\\"))
     else:
-        os.symlink(target, path)
+        _symbolic_link(target, path)
 
 
 def link_file(target: str, path: str) -> None:
@@ -40,7 +44,19 @@ def link_file(target: str, path: str) -> None:
     except OSError as error:
         if error.errno not in _NO_HARD_LINK:
             raise
+        _symbolic_link(target, path)
+
+
+def _symbolic_link(target: str, path: str) -> None:
+    try:
         os.symlink(target, path)
+    except OSError as error:
+        if error.errno not in _NO_SYMBOLIC_LINK and getattr(error, "winerror", 0) != _PRIVILEGE_NOT_HELD:
+            raise
+        raise VenvError(
+            f"cannot link {path}: its file system has no links, or the system refuses them",
+            hint="put the project on a file system with links; on Windows, put it on the drive of the store",
+        ) from error
 
 
 def link_name(target: str, path: str) -> None:

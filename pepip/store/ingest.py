@@ -15,6 +15,7 @@ from typing import NamedTuple
 from pepip import paths
 from pepip.errors import CorruptEntryError, InvalidWheelError, RecordMismatchError, StoreError
 from pepip.host import filesystems, locks, permissions
+from pepip.host import launchers as host_launchers
 from pepip.store import entries
 from pepip.wheel import footprint, libraries, record, scripts, tags
 
@@ -180,8 +181,7 @@ def _carve(
             continue
         scheme, inside = _scheme_of(path, staged.name)
         if scheme == "scripts" and inside in declared:
-            with open(source, "rb") as file:
-                launchers[inside] = scripts.body(file.read()).decode("utf-8")
+            launchers[inside] = "" if host_launchers.ARE_PROGRAMS else _launcher_body(source)
             continue
         restored = _restored_script(source, python) if scheme == "scripts" else None
         target = f"{workshop}/{data_directory}/{scheme}/{inside}"
@@ -206,13 +206,18 @@ def _carve(
 def _declared_scripts(dist_info: str, staged: Staged) -> set[str]:
     try:
         with open(f"{dist_info}/entry_points.txt", encoding="utf-8") as file:
-            names = set(scripts.entry_points(file.read()))
+            names = {point.name for point in scripts.entry_points(file.read())}
     except FileNotFoundError:
         return set()
     for name in names:
         if not scripts.is_script_name(name):
             raise InvalidWheelError(f"{staged.name} declares a script with the name {name!r}")
-    return names
+    return {host_launchers.file_name(name) for name in names}
+
+
+def _launcher_body(path: str) -> str:
+    with open(path, "rb") as file:
+        return scripts.body(file.read()).decode("utf-8")
 
 
 def _scheme_of(path: str, name: str) -> tuple[str, str]:

@@ -6,6 +6,8 @@ The text of a launcher is uv's own, taken from what uv staged, so that both tool
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,15 +15,24 @@ if TYPE_CHECKING:
 _SHEBANG_LIMIT = 127  # BINPRM_BUF_SIZE of older Linux kernels, less the final newline
 
 
-def entry_points(text: str) -> Iterator[str]:
-    """Yield the names of the console and GUI scripts that an `entry_points.txt` declares."""
-    wanted = False
+class EntryPoint(NamedTuple):
+    """One script that an `entry_points.txt` declares. `reference` is `module:function`."""
+
+    name: str
+    reference: str
+    is_gui: bool
+
+
+def entry_points(text: str) -> Iterator[EntryPoint]:
+    """Yield the console and GUI scripts that an `entry_points.txt` declares."""
+    section = ""
     for raw_line in text.splitlines():
         line = raw_line.strip()
         if line.startswith("["):
-            wanted = line in {"[console_scripts]", "[gui_scripts]"}
-        elif wanted and "=" in line and not line.startswith(("#", ";")):
-            yield line.partition("=")[0].strip()
+            section = line
+        elif section in {"[console_scripts]", "[gui_scripts]"} and "=" in line and not line.startswith(("#", ";")):
+            name, _, reference = line.partition("=")
+            yield EntryPoint(name.strip(), reference.strip(), section == "[gui_scripts]")
 
 
 def is_script_name(name: str) -> bool:
