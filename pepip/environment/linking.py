@@ -227,7 +227,9 @@ def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Inst
     scratch = journal.scratch(environment.root)
     for installation in additions:
         entry = installation.entry
-        rows = metadata.build_scripts(environment, entry, f"{scratch}/{entry.dist_info}.scripts")
+        rows = []
+        if metadata.script_names(entry):
+            rows = metadata.build_scripts(environment, entry, f"{scratch}/{entry.dist_info}.scripts")
         folder = f"{scratch}/{entry.dist_info}"
         metadata.build_folder(environment, installation, _folders(plan, entry), rows, folder)
 
@@ -237,7 +239,8 @@ def _place_metadata(environment: Environment, additions: list[Installation]) -> 
     scratch = journal.scratch(environment.root)
     for installation in additions:
         folder = f"{scratch}/{installation.entry.dist_info}"
-        metadata.place_scripts(environment, f"{folder}.scripts")
+        if metadata.script_names(installation.entry):
+            metadata.place_scripts(environment, f"{folder}.scripts")
         place = f"{environment.site_packages}/{installation.entry.dist_info}"
         filesystems.remove_tree(place)
         os.rename(folder, place)

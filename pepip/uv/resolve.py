@@ -194,8 +194,8 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, allowe
             return Artifact(name, version, "sha256:none", line, "", 0, None, "")  # uv says what doesn't match
     wheel = _best_wheel(wheels, rank)
     chosen = wheel or sdist
-    digest = chosen.get("hashes", {}).get("sha256", "")
-    line = f"{name}=={version} --hash=sha256:{digest}"
+    digest = _digest(chosen, folder)
+    line = f"{name}=={version}" + (f" --hash=sha256:{digest}" if digest else "")
     kind = "sha256" if wheel else "sdist-sha256"
     identity = f"{kind}:{digest}" if digest else ""
     file_name = _file_name(wheel) if wheel else ""
@@ -226,7 +226,7 @@ def _of_commit(name: str, version: str, vcs: dict[str, Any]) -> Artifact:
 
 
 def _of_archive(name: str, version: str, archive: dict[str, Any], folder: str) -> Artifact:
-    digest = archive.get("hashes", {}).get("sha256", "")
+    digest = _digest(archive, folder)
     url = archive.get("url") or _file_url(_local_path(archive, folder))
     file_name = url.rpartition("/")[2].partition("#")[0]
     wheel = file_name if file_name.endswith(".whl") else ""
@@ -254,6 +254,20 @@ def _local_path(source: dict[str, Any], folder: str) -> str:
         return url2pathname(url.removeprefix("file://").partition("#")[0])
     path = source.get("path", "")
     return os.path.abspath(os.path.join(folder, path)) if path else ""
+
+
+def _digest(source: dict[str, Any], folder: str) -> str:
+    """Return the SHA-256 digest of a file of the lock, empty if its index names none.
+
+    uv 0.11 names none of local files.
+    """
+    named = str(source.get("hashes", {}).get("sha256", ""))
+    path = _local_path(source, folder)
+    if named or not path:
+        return named
+    from pepip.wheel.record import digest
+
+    return digest(path, "sha256").hex()
 
 
 def _file_url(path: str) -> str:

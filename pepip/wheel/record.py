@@ -9,6 +9,7 @@ import base64
 import csv
 import hashlib
 import io
+import os
 from typing import NamedTuple
 
 TYPE_CHECKING = False
@@ -53,17 +54,23 @@ def matches(row: Row, path: str) -> bool:
     A row without a hash, or with an algorithm that this Python lacks, says nothing and matches any file. A
     missing file never matches.
     """
+    algorithm, _, expected = row.hash_value.partition("=")
+    if not expected or algorithm not in hashlib.algorithms_available:
+        return os.path.exists(path)
     try:
-        with open(path, "rb", buffering=0) as file:
-            algorithm, _, expected = row.hash_value.partition("=")
-            if not expected or algorithm not in hashlib.algorithms_available:
-                return True
-            digest = hashlib.new(algorithm)
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
+        found = digest(path, algorithm)
     except OSError:
         return False
-    return base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii") == expected.rstrip("=")
+    return base64.urlsafe_b64encode(found).rstrip(b"=").decode("ascii") == expected.rstrip("=")
+
+
+def digest(path: str, algorithm: str) -> bytes:
+    """Return the digest of the file at `path`. Raises OSError if it can't be read."""
+    found = hashlib.new(algorithm)
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(_BLOCK_BYTES):
+            found.update(block)
+    return found.digest()
 
 
 def _quote(path: str) -> str:

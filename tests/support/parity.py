@@ -278,7 +278,7 @@ def _normalised(outcomes: Mapping[str, str], environment: Path) -> dict[str, str
 def _normalised_text(text: str, environment: Path) -> str:
     text = text.replace(os.fspath(environment), "<environment>")
     text = re.sub(r"0x[0-9a-fA-F]+", "<address>", text)
-    return re.sub(r"\bin \d[\d.]*m?s\b", "in <time>", text).strip()
+    return re.sub(r"\b\d[\d.]*m?s\b", "<time>", text).strip()
 
 
 def _contested_claims(distributions: Mapping[str, Distribution]) -> dict[str, set[str]]:
