@@ -81,7 +81,7 @@ class ObstructedError(VenvError):
 
     def __init__(self, distribution: str, path: str) -> None:
         super().__init__(
-            f"cannot link {distribution}: {path} is in the way and no installed distribution owns it",
-            hint="move it away and run the command again",
+            f"cannot link {distribution}: {path} is in the way",
+            hint="no installed distribution owns it: move it away and run the command again",
         )
         self.path = path

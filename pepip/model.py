@@ -39,7 +39,8 @@ class Artifact(NamedTuple):
     empty for a local folder, which is never shared. `requirement` is the line that makes uv stage exactly this
     artifact. `size_bytes` is the download's size, 0 where the index doesn't say. `direct_url` is what the
     environment's `direct_url.json` records (PEP 610), None for an artifact of an index. `local_path` is the file
-    if it lies on this machine, where uv watches it for changes, else empty.
+    if it lies on this machine, where uv watches it for changes, else empty. `by_url` is a requirement line that names
+    the file itself, for when no index that uv searches has it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Artifact(NamedTuple):
     size_bytes: int
     direct_url: dict[str, object] | None
     local_path: str
+    by_url: str = ""
 
     @property
     def is_shared(self) -> bool:
@@ -107,16 +109,12 @@ class Plan(NamedTuple):
 
 
 class Installed(NamedTuple):
-    """A distribution that an environment has. `entry_id` is empty where its files are the environment's own.
-
-    `is_dangling` says that it links an entry which the store doesn't hold any more.
-    """
+    """A distribution that an environment has. `entry_id` is empty where its files are the environment's own."""
 
     name: str
     version: str
     dist_info: str
     entry_id: str
-    is_dangling: bool
 
 
 class Change(NamedTuple):
@@ -137,8 +135,8 @@ class Changes(NamedTuple):
 class Progress(NamedTuple):
     """One step of an operation, for whoever shows it.
 
-    `phase` is one of resolve, download, store, link, build, compile, warning. `done` and `total` count `unit`s
-    (bytes or distributions); `total` is 0 where it isn't known. `detail` is a name or a sentence.
+    `phase` is one of resolve, download, store, link, build, compile, warning. `done` and `total` count bytes while
+    downloading and distributions otherwise; `total` is 0 where it isn't known. `detail` is a name or a sentence.
     """
 
     phase: str
@@ -177,5 +175,3 @@ class Request(NamedTuple):
     resolving: tuple[str, ...] = ()
     installing: tuple[str, ...] = ()
     no_deps: bool = False
-    upgrades: bool = False
-    reinstalls: bool = False

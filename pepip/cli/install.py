@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="write one JSON document to stdout")
     parser.add_argument("-q", "--quiet", action="count", default=0, help="say errors only")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="say every step")
-    for option in ("-t/--target", "--prefix", "--root"):
+    for option in ("-t/--target", "--prefix", "--root", "--python-platform", "--python-version"):
         parser.add_argument(*option.split("/"), dest="elsewhere", metavar="PATH", help=argparse.SUPPRESS)
     for option in ("--system", "--user"):
         parser.add_argument(option, dest="elsewhere", action="store_const", const=option, help=argparse.SUPPRESS)
@@ -72,7 +72,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.elsewhere:
         raise UsageError(
             "pepip links into virtual environments only",
-            hint="for --system, --user, --target and --prefix use `uv pip install`",
+            hint="for another place or platform (--system, --target, --python-platform, …) use `uv pip install`",
         )
     for path in [*arguments.requirements, *arguments.constraints]:
         if path != "-" and "://" not in path and not os.path.exists(path):

@@ -54,8 +54,7 @@ UV_OPTIONS: tuple[UvOption, ...] = (
     *_values(
         "resolving",
         "--resolution", "--prerelease", "--prerelease-package", "--fork-strategy", "--overrides/--override",
-        "--excludes/--exclude", "--extra", "--group", "--upgrade-package/-P", "--upgrade-group", "--python-platform",
-        "--python-version",
+        "--excludes/--exclude", "--extra", "--group", "--upgrade-package/-P", "--upgrade-group",
     ),
     *_flags("resolving", "--pre", "--all-extras", "--upgrade/-U"),
     *_values("installing", "--reinstall-package", "--no-editable-package"),

@@ -167,8 +167,12 @@ def human_size(size_bytes: int) -> str:
 def _complaint(output: str) -> str:
     """Return what uv complains of, without the lines that say how far it got."""
     lines = output.strip("\n").splitlines()
+    if not lines:
+        return ""
     start = next((number for number, line in enumerate(lines) if line.lstrip().startswith(("error:", "\u00d7"))), 0)
-    return "\n".join(lines[start:])
+    return "\n".join(
+        [lines[start], *(f"  {line}" if line.startswith("error:") else line for line in lines[start + 1 :])]
+    )
 
 
 def _sentence(summary: Summary) -> str:

@@ -30,14 +30,33 @@ def installed(environment: Environment, homes: tuple[str, ...]) -> list[Installe
     for child in children:
         if child.name.endswith(".dist-info"):
             metadata = f"{child.path}/METADATA"
-            entry_id = paths.entry_of_link(links.read_link(metadata), homes)
+            entry_id = linked_entry(metadata, homes)
             name, _, version = child.name.removesuffix(".dist-info").partition("-")
-            is_dangling = bool(entry_id) and not os.path.exists(metadata)
-            found.append(Installed(paths.normalize_name(name), version, child.name, entry_id, is_dangling))
+            found.append(Installed(paths.normalize_name(name), version, child.name, entry_id))
         elif child.name.endswith((".egg-info", ".egg-link")):
             name, _, version = child.name.rpartition(".")[0].partition("-")
-            found.append(Installed(paths.normalize_name(name), version, child.name, "", False))
+            found.append(Installed(paths.normalize_name(name), version, child.name, ""))
     return sorted(found)
+
+
+def linked_entry(path: str, homes: tuple[str, ...]) -> str:
+    """Return the entry that the link at `path` leads into, empty if it is no link into the store.
+
+    A store may be reached by several spellings of its path, so a link is also followed to where it really leads.
+    """
+    target = links.read_link(path)
+    if not target:
+        return ""
+    return paths.entry_of_link(target, homes) or paths.entry_of_link(os.path.realpath(target), homes)
+
+
+def bytecode_targets(environment: Environment) -> list[str]:
+    """Return the folders that `compileall` must be given: it enters no linked folder by itself."""
+    found = [environment.site_packages]
+    for folder, folders, _ in os.walk(environment.site_packages):
+        linked = [name for name in folders if links.read_link(f"{folder}/{name}")]
+        found += [f"{folder}/{name}" for name in linked if name != paths.PYCACHE]
+    return found
 
 
 def fingerprint(environment: Environment) -> tuple[int, frozenset[str]]:
@@ -56,7 +75,7 @@ def files_of(environment: Environment, distribution: Installed) -> list[str]:
     """
     try:
         path = f"{environment.site_packages}/{distribution.dist_info}/RECORD"
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             rows = record.parse(file.read())
     except (FileNotFoundError, NotADirectoryError):
         return []

@@ -32,7 +32,7 @@ def scratch(root: str) -> str:
 
 
 def begin(root: str, additions: list[Installation], removals: list[str]) -> None:
-    """Write the journal: entries to link, and names of distributions to remove."""
+    """Write the journal: entries to link, and `.dist-info` folders to remove."""
     folder = scratch(root)
     filesystems.remove_tree(folder)
     try:

@@ -51,10 +51,12 @@ def change(
     )
     known = {} if is_recovery or _has_drifted(environment, before) else before.links
     vanishing = _vanishing(environment, removals)
+    ours = vanishing | before.links.keys()
+    owned = ours | {path for item in foreign for path in contents.files_of(environment, item)}
     directories = contents.foreign_directories(environment, staying) | set(reserved)
     while True:
         plan = merge(after.values(), environment.interpreter, foreign_directories=directories)
-        obstacles = _obstacles(environment, homes, plan, known, vanishing)
+        obstacles = _obstacles(environment, homes, plan, known=known, ours=ours, owned=owned, is_recovery=is_recovery)
         if not obstacles:
             break
         directories |= obstacles
@@ -62,7 +64,7 @@ def change(
     if not is_recovery:
         _check_scripts(environment, additions, vanishing, linked=linked, foreign=foreign)
 
-    journal.begin(environment.root, additions, sorted(gone))
+    journal.begin(environment.root, additions, sorted(item.dist_info for item in removals))
     try:
         _prepare_metadata(environment, plan, additions)
     except OSError:
@@ -83,7 +85,7 @@ def change(
     _place_metadata(environment, additions)
     for entry in refolded:
         metadata.rewrite_leading_rows(environment, entry, _folders(plan, entry))
-    _restore_scripts(environment, staying_entries, removed)
+    _restore_scripts(environment, staying_entries, removed, is_recovery=is_recovery)
     journal.finish(environment.root)
     return plan
 
@@ -99,27 +101,43 @@ def _vanishing(environment: Environment, removals: Iterable[Installed]) -> set[s
 
 
 def _obstacles(
-    environment: Environment, homes: tuple[str, ...], plan: Plan, known: dict[str, Link], vanishing: set[str]
+    environment: Environment,
+    homes: tuple[str, ...],
+    plan: Plan,
+    *,
+    known: dict[str, Link],
+    ours: Collection[str],
+    owned: Collection[str],
+    is_recovery: bool,
 ) -> set[str]:
-    """Return the linked folders (relative to site-packages) in whose place a real folder with files stands."""
+    """Return the linked folders (relative to site-packages) in whose place a real folder with files stands.
+
+    `ours` are the paths of links, and of what is about to go; `owned` those and the files of other distributions.
+    Raises ObstructedError where a file stands that is not in `owned`. A recovery finds half of its own work, and
+    raises nothing.
+    """
     base = environment.interpreter.site_packages + "/"
     found: set[str] = set()
+    for folder in plan.directories:
+        place = f"{environment.root}/{folder}"
+        if folder not in known and links.read_link(place) and not contents.linked_entry(place, homes):
+            raise ObstructedError("its distributions", place)
     for path, link in plan.links.items():
         if known.get(path) == link or path.endswith("/" + paths.PYCACHE):
             continue
         place = f"{environment.root}/{path}"
         if not os.path.lexists(place) or links.is_link_to(place, link.target):
             continue
-        if paths.entry_of_link(links.read_link(place), homes):
+        if contents.linked_entry(place, homes):
             continue
-        if os.path.isdir(place) and not os.path.islink(place):
+        if os.path.isdir(place) and not links.read_link(place):
             if not link.is_directory:
                 raise ObstructedError(link.owner, place)
-            if not _may_become_link(environment, path, link.target, known, vanishing):
+            if not _may_become_link(environment, path, link.target, ours):
                 found.update([path[len(base) :], *paths.ancestors(path[len(base) :])])
-        elif path in known or path in vanishing or _is_same_file(place, link):
+        elif is_recovery or path in owned or _is_same_file(place, link) or _passes_known_link(path, known):
             continue
-        elif not _passes_known_link(path, known):
+        else:
             raise ObstructedError(link.owner, place)
     return found
 
@@ -129,19 +147,16 @@ def _passes_known_link(path: str, known: dict[str, Link]) -> bool:
     return any(folder in known for folder in paths.ancestors(path))
 
 
-def _may_become_link(
-    environment: Environment, path: str, target: str, known: dict[str, Link], vanishing: set[str]
-) -> bool:
+def _may_become_link(environment: Environment, path: str, target: str, ours: Collection[str]) -> bool:
     """Tell whether a real folder holds nothing but links of ours, bytecode, and what is about to be removed."""
     for folder, folders, files in os.walk(f"{environment.root}/{path}"):
         folders[:] = [name for name in folders if name != paths.PYCACHE]
         relative = os.path.relpath(folder, environment.root).replace(os.sep, "/")
-        for name in [*files, *(name for name in folders if os.path.islink(f"{folder}/{name}"))]:
+        for name in [*files, *(name for name in folders if links.read_link(f"{folder}/{name}"))]:
             here = f"{relative}/{name}"
-            inside = here[len(path) + 1 :]
-            if here in known or here in vanishing:
+            if here in ours:
                 continue
-            if not links.is_link_to(f"{environment.root}/{here}", f"{target}/{inside}"):
+            if not links.is_link_to(f"{environment.root}/{here}", f"{target}/{here[len(path) + 1 :]}"):
                 return False
     return True
 
@@ -156,7 +171,7 @@ def _remove_stale(environment: Environment, homes: tuple[str, ...], before: Plan
         if path in plan.links and plan.links[path] == link:
             continue
         place = f"{environment.root}/{path}"
-        if links.is_link_to(place, link.target) or paths.entry_of_link(links.read_link(place), homes):
+        if links.is_link_to(place, link.target) or contents.linked_entry(place, homes):
             links.unlink(place)
     removal.prune_folders(environment, before.directories - plan.directories)
 
@@ -246,10 +261,13 @@ def _place_metadata(environment: Environment, additions: list[Installation]) -> 
         os.rename(folder, place)
 
 
-def _restore_scripts(environment: Environment, staying: list[Entry], removed: set[str]) -> None:
+def _restore_scripts(environment: Environment, staying: list[Entry], removed: set[str], *, is_recovery: bool) -> None:
     """Write again the scripts that a removed distribution had taken from one that stays."""
     scripts = environment.interpreter.scripts + "/"
     lost = {path.removeprefix(scripts) for path in removed if path.startswith(scripts)}
+    if is_recovery:  # the run that was killed may have removed others
+        names = {name for entry in staying for name in metadata.script_names(entry)}
+        lost |= {name for name in names if not os.path.lexists(f"{environment.root}/{scripts}{name}")}
     for entry in staying:
         if lost & metadata.script_names(entry):
             folder = f"{journal.scratch(environment.root)}/{entry.dist_info}.scripts"

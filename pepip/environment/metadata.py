@@ -10,7 +10,6 @@ import json
 import os
 from typing import NamedTuple
 
-from pepip import paths
 from pepip.host import launchers, links
 from pepip.plan.merge import data_path
 from pepip.wheel import record, scripts
@@ -19,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pepip.model import Entry, Environment, Link
+    from pepip.model import Entry, Environment
 
 _INSTALLER = b"uv"  # the environment equals the one that uv would have made
 
@@ -99,7 +98,7 @@ def build_folder(
         with open(f"{scratch}/{name}", "wb") as file:
             file.write(content)
     rows = [record.row_of(f"{entry.dist_info}/{name}", content) for name, content in own.items()]
-    with open(f"{scratch}/RECORD", "w", encoding="utf-8", newline="") as text:
+    with open(f"{scratch}/RECORD", "w", encoding="utf-8", errors="surrogateescape", newline="") as text:
         text.write(_leading_rows(environment, folders))
         text.write(_wheel_rows(environment, entry, {row.path for row in script_rows}))
         text.write(record.render([*script_rows, *rows]))
@@ -111,13 +110,16 @@ def rewrite_leading_rows(environment: Environment, entry: Entry, folders: Iterab
 
     Its distribution was unfolded, or folded again. The paths are relative to the environment.
     """
-    path = f"{environment.site_packages}/{entry.dist_info}/RECORD"
-    with open(path, encoding="utf-8", newline="") as file:
+    site_packages = environment.site_packages
+    path = f"{site_packages}/{entry.dist_info}/RECORD"
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = record.parse(file.read())
-    own = f"{entry.dist_info}/RECORD"
-    kept = next((position for position, row in enumerate(rows) if row.hash_value or row.path == own), len(rows))
-    with open(f"{path}.new", "w", encoding="utf-8", newline="") as file:
-        file.write(_leading_rows(environment, folders) + record.render(rows[kept:]))
+    now = {folder.removeprefix(environment.interpreter.site_packages + "/") for folder in folders}
+    kept = [
+        row for row in rows if row.hash_value or not (row.path in now or os.path.isdir(f"{site_packages}/{row.path}"))
+    ]
+    with open(f"{path}.new", "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        file.write(_leading_rows(environment, folders) + record.render(kept))
     os.replace(f"{path}.new", path)
 
 
@@ -131,7 +133,9 @@ def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> s
 
     Rows in `replaced` are left out: their script has another first line here.
     """
-    with open(f"{entry.path}/{entry.dist_info}/RECORD", encoding="utf-8", newline="") as file:
+    with open(
+        f"{entry.path}/{entry.dist_info}/RECORD", encoding="utf-8", errors="surrogateescape", newline=""
+    ) as file:
         text = file.read()
     if not entry.data:
         return text
@@ -195,15 +199,3 @@ def _launchers(environment: Environment, entry: Entry) -> dict[str, bytes]:
 def _is_relocatable(root: str) -> bool:
     with open(f"{root}/pyvenv.cfg", encoding="utf-8") as file:
         return any(line.replace(" ", "").strip().lower() == "relocatable=true" for line in file)
-
-
-def bytecode_targets(environment: Environment, entry_links: Iterable[Link]) -> list[str]:
-    """Return the folders and modules that `compileall` must be given to compile what is linked.
-
-    It enters no linked folder by itself.
-    """
-    return [
-        f"{environment.root}/{link.path}"
-        for link in entry_links
-        if (link.is_directory and not link.path.endswith(paths.PYCACHE)) or link.path.endswith(".py")
-    ]

@@ -46,9 +46,3 @@ def remove_tree(path: str) -> None:
 
         unseal_tree(path)
         shutil.rmtree(path)
-
-
-def is_empty(path: str) -> bool:
-    """Tell whether a directory holds nothing."""
-    with os.scandir(path) as entries:
-        return next(entries, None) is None

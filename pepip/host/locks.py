@@ -20,17 +20,28 @@ def held(path: str, *, shared: bool = False, mode: int = 0o666) -> Iterator[bool
     """Hold the lock on the file `path`, waiting for it as long as it takes.
 
     Yields False, without a lock, where the file can neither be made nor read (a store that one may only
-    read, a file system without locks). The file stays: removing a lock file while others wait would let
-    two of them hold it.
+    read, a file system without locks).
     """
-    descriptor = _open(path, mode)
-    if descriptor < 0:
-        yield False
-        return
+    while True:
+        descriptor = _open(path, mode)
+        if descriptor < 0:
+            yield False
+            return
+        is_locked = _lock(descriptor, shared=shared)
+        if _is_still(descriptor, path):
+            break
+        os.close(descriptor)  # it was removed while we waited: a newer file has its name
     try:
-        yield _lock(descriptor, shared=shared)
+        yield is_locked
     finally:
         os.close(descriptor)
+
+
+def _is_still(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def seal_file(path: str, status: os.stat_result, *, like: os.stat_result) -> Non
     """Make a file read-only if its bytes are the store's alone, and readable to whom `like` is.
 
     A file with a second hard link shares its mode with uv's cache, where uv may want to write: it is left as it
-    is, unless a user of the store could not read it. Then the store takes a copy.
+    is, unless another user of the store could not read it, or could write it. Then the store takes a copy.
     """
     if sys.platform == "win32":
         return
@@ -54,7 +54,7 @@ def seal_file(path: str, status: os.stat_result, *, like: os.stat_result) -> Non
     if readable & stat.S_IXUSR:
         readable |= (readable & 0o044) >> 2
     if status.st_nlink > 1:
-        if _is_readable(status, like=like):
+        if _is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
             return
         shutil.copy2(path, f"{path}.copy")
         os.replace(f"{path}.copy", path)
@@ -83,6 +83,12 @@ def _carry_group(path: str, status: os.stat_result, like: os.stat_result) -> Non
     if sys.platform != "win32" and status.st_gid != like.st_gid:
         with contextlib.suppress(PermissionError):
             os.chown(path, -1, like.st_gid)
+
+
+def _is_writable_by_others(status: os.stat_result, *, like: os.stat_result) -> bool:
+    """Tell whether another user of a shared store could write the file."""
+    is_shared = like.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return bool(is_shared and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def _is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pepip import paths
-from pepip.errors import PepipError, StoreError
+from pepip.errors import PepipError, StoreError, UvError
 from pepip.model import Progress
-from pepip.store import entries, ingest
+from pepip.store import entries, ingest, staging
 from pepip.uv import stage
 from pepip.wheel import tags as wheel_tags
 
@@ -26,16 +26,12 @@ class Acquired(NamedTuple):
     stored: tuple[str, ...]
 
 
-def buckets(tags: Sequence[str]) -> list[str]:
-    """Return the buckets that an interpreter with these supported tags may link."""
-    return wheel_tags.buckets_for(list(tags))
-
-
-def lookup(store: Store, artifacts: Sequence[Artifact], where: Sequence[str]) -> dict[str, Entry]:
+def lookup(store: Store, artifacts: Sequence[Artifact], tags: Sequence[str]) -> dict[str, Entry]:
     """Return the entries that the store holds already, whole, by distribution name.
 
-    What was built here may lie in any of the buckets `where`.
+    What was built here may lie in any of the buckets that an interpreter with these supported `tags` may link.
     """
+    where = wheel_tags.buckets_for(list(tags))
     found = {}
     for artifact in artifacts:
         known = [wheel_tags.bucket(wheel_tags.of_filename(artifact.wheel))] if artifact.wheel else where
@@ -56,7 +52,7 @@ def acquire(
     What is missing is staged by one call of uv, and again one by one where wheels overwrite each other's files.
     Raises UvError, RecordMismatchError, InvalidWheelError or StoreError; entries published before stay.
     """
-    have = lookup(store, artifacts, buckets(tags))
+    have = lookup(store, artifacts, tags)
     missing = [artifact for artifact in artifacts if artifact.name not in have]
     if not missing:
         yield Acquired(have, ())
@@ -69,8 +65,8 @@ def acquire(
             hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
         )
     total = sum(artifact.size_bytes for artifact in missing)
-    yield Progress("download", f"{len(missing)} distributions", 0, total)
-    with ingest.staging_area(store) as area:
+    yield Progress("download", f"{len(missing)} distribution{'' if len(missing) == 1 else 's'}", 0, total)
+    with staging.area(store) as area:
         batches = [missing]
         number = 0
         while batches:
@@ -78,21 +74,32 @@ def acquire(
             number += 1
             prefix = f"{area}/{number}"
             sizes = {artifact.name: artifact.size_bytes for artifact in batch}
-            for arrival in stage.stage(request, batch, executable, prefix=prefix):
-                verb = "built" if arrival.is_built else "downloaded"
-                yield Progress("download", f"{verb} {arrival.name}", sizes.get(arrival.name, 0), total)
+            try:
+                for arrival in stage.stage(request, batch, executable, prefix=prefix):
+                    verb = "built" if arrival.is_built else "downloaded"
+                    yield Progress("download", f"{verb} {arrival.name}", sizes.get(arrival.name, 0), total)
+            except UvError as error:
+                if "was not found" not in error.output or all(
+                    item.by_url in {"", item.requirement} for item in batch
+                ):
+                    raise
+                # A source or a lock named an index that a bare requirement does not search: ask by URL.
+                batches.append([item._replace(requirement=item.by_url or item.requirement) for item in batch])
+                continue
             staged = ingest.discover(prefix)
             again = ingest.contested(prefix, staged) if len(batch) > 1 else set()
             batches += [[artifact] for artifact in batch if artifact.name in again]
             ready = [item for item in staged if item.name not in again]
             _check_complete(batch, {item.name for item in staged})
             by_name = {artifact.name: artifact for artifact in batch}
-            ingest.settle(area)
+            prepared: list[ingest.Prepared] = []
             for item in ready:
-                yield Progress("store", item.name, len(have), len(artifacts))
-                have[item.name] = ingest.publish(
-                    store, prefix, item, by_name[item.name], python=executable, alone=len(batch) == 1
-                )
+                yield Progress("store", item.name, len(have) + len(prepared), len(artifacts))
+                artifact, alone = by_name[item.name], len(batch) == 1
+                prepared.append(ingest.prepare(store, prefix, item, artifact, python=executable, alone=alone))
+            staging.settle(area)
+            for item, entry in zip(ready, prepared, strict=True):
+                have[item.name] = ingest.publish(store, entry)
     yield Acquired(have, tuple(artifact.name for artifact in missing))
 
 
@@ -101,11 +108,11 @@ def survey(store: Store, request: Request, artifacts: Sequence[Artifact], execut
 
     They are built into a staging folder to know: uv must never write into a folder that is a link to an entry.
     """
-    local = [artifact for artifact in artifacts if artifact.requirement and not artifact.is_shared]
+    local = [item for item in artifacts if not item.is_shared and " @ file:" in item.requirement]
     folders: set[str] = set()
     if not local or not store.is_writable():
         return folders
-    with ingest.staging_area(store) as area:
+    with staging.area(store) as area:
         for _ in stage.stage(request, local, executable, prefix=f"{area}/local"):
             pass
         for item in ingest.discover(f"{area}/local"):

@@ -11,20 +11,20 @@ import os
 import time
 from typing import NamedTuple
 
-from pepip.environment import contents, journal, linking
-from pepip.environment.metadata import Installation, bytecode_targets
-from pepip.errors import CorruptEntryError, PepipError, UvError
+from pepip.environment import contents
+from pepip.environment.metadata import Installation
+from pepip.errors import PepipError, UvError
 from pepip.host import locks
 from pepip.model import Artifact, Change, Changes, Progress, Request, Summary
-from pepip.operations import acquire, target
-from pepip.store import entries, ingest, registry
-from pepip.uv import hashes, process, resolve, stage
+from pepip.operations import acquire, recover, target
+from pepip.store import registry, staging
+from pepip.uv import hashes, interpreter, resolve, settings, stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
-    from pepip.model import Entry, Environment, Installed, Plan
+    from pepip.model import Entry, Environment, Installed
     from pepip.store.home import Store
 
 
@@ -36,7 +36,6 @@ class Options(NamedTuple):
 
     environment: str
     python: str = ""
-    venv_options: tuple[str, ...] = ()
     compile_bytecode: bool = False
     dry_run: bool = False
 
@@ -56,23 +55,36 @@ def install(store: Store, request: Request, options: Options) -> Iterator[Progre
     linked. A run that is killed is completed by the next one on that environment.
     """
     started = time.monotonic()
-    if not options.dry_run:
-        store.create()
-        if store.is_writable():
-            ingest.remove_abandoned(store)
-    made = target.make(options.environment, options.python, options.venv_options)
-    is_kept = False
+    if options.dry_run:
+        with target.tried_out(options.environment, options.python) as root:
+            environment, tags = target.open_environment(root, store)
+            summary = _foresee(store, request, environment, tags)
+        yield summary._replace(environment=options.environment, seconds=time.monotonic() - started)
+        return
+    store.create()
+    if store.is_writable():
+        staging.remove_abandoned(store)
+    made = target.make(options.environment, options.python)
+    is_finished = False
     try:
         with locks.in_use(options.environment):
             environment, tags = target.open_environment(options.environment, store)
-            if not made and not options.dry_run:
-                yield from _recover(store, environment, tags, request)
+            if not made:
+                yield from recover.recover(store, environment, tags, request)
             summary = yield from _install(store, request, options, environment, tags)
-        is_kept = not options.dry_run
+        is_finished = True
     finally:
-        if made and not is_kept:
+        if made and not is_finished:
             target.unmake(options.environment)
     yield summary._replace(seconds=time.monotonic() - started)
+
+
+def _foresee(store: Store, request: Request, environment: Environment, tags: Sequence[str]) -> Summary:
+    """Return the summary of an install that is only asked about."""
+    work = _decide(request, environment, tags, contents.installed(environment, store.homes))
+    shared = [artifact for artifact in work.artifacts if artifact.is_shared]
+    have = acquire.lookup(store, shared, tags)
+    return _summary(environment, work, have, [item.name for item in shared if item.name not in have], dry_run=True)
 
 
 def _install(
@@ -89,9 +101,6 @@ def _install(
         present = contents.installed(environment, store.homes)
         work = _decide(request, environment, tags, present)
         shared = [artifact for artifact in work.artifacts if artifact.is_shared]
-        if options.dry_run:
-            have = acquire.lookup(store, shared, acquire.buckets(tags))
-            return _summary(environment, work, have, [a.name for a in shared if a.name not in have], True)
         acquired = acquire.Acquired({}, ())
         for step in acquire.acquire(store, request, shared, environment.interpreter.executable, tags):
             if isinstance(step, Progress):
@@ -113,15 +122,18 @@ def _install(
             gone = [entry.path for entry in acquired.entries.values() if not os.path.isdir(entry.path)]
             if gone:
                 continue  # pruned meanwhile
-            plan = _link(store, environment, work, acquired.entries, present, reserved=reserved)
+            origins = {item.name: (item.direct_url, item.local_path) for item in work.artifacts}
+            additions = [Installation(entry, *origins[name]) for name, entry in acquired.entries.items()]
+            going = {change.name for change in work.changes.removed} - {change.name for change in work.private}
+            recover.relink(store, environment, present, additions, going, reserved=reserved)
         if work.private:
             yield from _install_private(request, environment, work)
-            versions = {item.name: item.version for item in contents.installed(environment, store.homes)}
-            work = work._replace(private=[item._replace(version=versions[item.name]) for item in work.private])
-        if options.compile_bytecode and plan is not None:
+        if options.compile_bytecode:
             yield Progress("compile")
-            _compile(environment, plan)
-        return _summary(environment, work, acquired.entries, list(acquired.stored), False)
+            targets = contents.bytecode_targets(environment)
+            interpreter.compile_bytecode(environment.interpreter.executable, targets)
+        work = _with_versions(work, contents.installed(environment, store.homes))
+        return _summary(environment, work, acquired.entries, list(acquired.stored), dry_run=False)
     raise PepipError(
         f"{environment.root} keeps changing while it is installed into",
         hint="let the other installer finish, then run the command again",
@@ -146,6 +158,10 @@ def _decide(request: Request, environment: Environment, tags: Sequence[str], pre
     return _Work(changes, artifacts, private)
 
 
+# Settings that `uv pip compile` obeys and `uv pip install` does not know.
+_SETTINGS_OF_COMPILE = ("universal", "no-emit-package", "output-file", "python-platform", "python-version")
+
+
 def _is_odd(package: str) -> bool:
     """Tell whether a requirement would mean something else as a line of a requirements file."""
     return not package.strip() or package.lstrip().startswith(("-", "#")) or "\n" in package
@@ -158,36 +174,7 @@ def _needs_uvs_own_check(request: Request) -> bool:
         or any(_is_odd(package) for package in request.packages)
         or any(map(resolve.is_lock, request.requirement_files))
         or hashes.are_required(request)
-    )
-
-
-def _link(
-    store: Store,
-    environment: Environment,
-    work: _Work,
-    acquired: dict[str, Entry],
-    present: Sequence[Installed],
-    *,
-    reserved: Collection[str] = (),
-) -> Plan | None:
-    """Change the links of the environment. Returns its plan, None if no link had to change."""
-    private = {change.name for change in work.private}
-    removed = {change.name for change in work.changes.removed} - private
-    if not acquired and not removed and not reserved:
-        return None
-    linked = _linked(store, present)
-    origins = {artifact.name: artifact for artifact in work.artifacts}
-    additions = [
-        Installation(entry, origins[name].direct_url, origins[name].local_path) for name, entry in acquired.items()
-    ]
-    return linking.change(
-        environment,
-        store.homes,
-        linked=linked,
-        additions=additions,
-        removals=[item for item in present if item.name in removed or item.name in acquired],
-        foreign=[item for item in present if item.name not in linked],
-        reserved=reserved,
+        or any(map(settings.mention, _SETTINGS_OF_COMPILE))
     )
 
 
@@ -197,94 +184,30 @@ def _legacy(work: _Work, present: Sequence[Installed]) -> list[str]:
     return [item.name for item in present if item.name in going and not item.dist_info.endswith(".dist-info")]
 
 
-def _linked(store: Store, present: Sequence[Installed]) -> dict[str, Entry]:
-    """Return the entries that an environment links, by distribution name."""
-    entries_by_name = {item.name: _entry_of(store, item) for item in present}
-    return {name: entry for name, entry in entries_by_name.items() if entry is not None}
-
-
-def _entry_of(store: Store, distribution: Installed) -> Entry | None:
-    if not distribution.entry_id:
-        return None
-    try:
-        return entries.read(store, distribution.entry_id)
-    except (FileNotFoundError, CorruptEntryError):
-        return None
-
-
-def _recover(store: Store, environment: Environment, tags: Sequence[str], request: Request) -> Iterator[Progress]:
-    """Complete what a killed run began, and link again what the store has lost."""
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
-        unfinished = journal.pending(environment.root)
-        if unfinished is not None:
-            _redo(store, environment, *unfinished)
-        journal.finish(environment.root)
-    lost = [item for item in contents.installed(environment, store.homes) if _is_lost(store, item)]
-    if not lost:
-        return
-    yield Progress("warning", f"{len(lost)} linked distributions are not in the store any more: fetching them")
-    wanted = [Change(item.name, item.version, "") for item in lost]
-    bare = Request(everywhere=request.everywhere)
-    artifacts = resolve.locate(bare, wanted, environment.interpreter.executable, tags)
-    have: dict[str, Entry] = {}
-    for step in acquire.acquire(store, bare, artifacts, environment.interpreter.executable, tags):
-        if isinstance(step, Progress):
-            yield step
-        else:
-            have = step.entries
-    work = _Work(Changes((), ()), artifacts, [])
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
-        _link(store, environment, work, have, contents.installed(environment, store.homes))
-
-
-def _redo(store: Store, environment: Environment, additions: list[journal.Addition], names: list[str]) -> None:
-    present = contents.installed(environment, store.homes)
-    installations = []
-    for addition in additions:
-        try:
-            entry = entries.read(store, addition.entry_id)
-        except (FileNotFoundError, CorruptEntryError):
-            continue  # pruned since: the request will bring it back
-        installations.append(Installation(entry, addition.direct_url, addition.local_path))
-    again = {installation.entry.name for installation in installations} | set(names)
-    linked = _linked(store, present)
-    linking.change(
-        environment,
-        store.homes,
-        linked=linked,
-        additions=installations,
-        removals=[item for item in present if item.name in again],
-        foreign=[item for item in present if item.name not in linked],
-        is_recovery=True,
-    )
-
-
-def _is_lost(store: Store, distribution: Installed) -> bool:
-    if not distribution.entry_id:
-        return False
-    entry = _entry_of(store, distribution)
-    return entry is None or not entries.is_whole(entry)
-
-
 def _install_private(request: Request, environment: Environment, work: _Work) -> Iterator[Progress]:
+    """Let uv install what can't be shared, by itself and as real files."""
     replaced = {change.name for change in work.changes.removed}
     again = [change.name for change in work.private if change.name in replaced]
+    lines = {artifact.name: artifact.requirement for artifact in work.artifacts}
+    asked = [lines.get(change.name) or resolve.requirement_of(change) for change in work.private]
     yield Progress("build", ", ".join(change.name for change in work.private))
-    for arrival in stage.install_private(request, environment.interpreter.executable, reinstall=again):
+    for arrival in stage.install_private(request, asked, environment.interpreter.executable, reinstall=again):
         yield Progress("build", arrival.name)
 
 
-def _compile(environment: Environment, plan: Plan) -> None:
-    """Compile what is linked to bytecode, into the store where this user owns the entry."""
-    targets = bytecode_targets(environment, plan.links.values())
-    if targets:
-        arguments = ["-m", "compileall", "-q", "-j", "0", "-i", "-"]
-        with contextlib.suppress(UvError):  # some files are for other versions of Python: uv goes on too
-            process.run_python(environment.interpreter.executable, arguments, stdin="\n".join(targets) + "\n")
+def _with_versions(work: _Work, present: Sequence[Installed]) -> _Work:
+    """Return the work with the versions that only the build of a folder, a file or a commit could tell."""
+    versions = {item.name: item.version for item in present}
+
+    def complete(change: Change) -> Change:
+        return change if change.version else change._replace(version=versions.get(change.name, ""))
+
+    changes = work.changes._replace(added=tuple(map(complete, work.changes.added)))
+    return work._replace(changes=changes, private=list(map(complete, work.private)))
 
 
 def _summary(
-    environment: Environment, work: _Work, have: dict[str, Entry], stored: Sequence[str], dry_run: bool
+    environment: Environment, work: _Work, have: dict[str, Entry], stored: Sequence[str], *, dry_run: bool
 ) -> Summary:
     private = {change.name for change in work.private}
     shared = [change for change in work.changes.added if change.name not in private]

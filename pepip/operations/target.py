@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip import paths
@@ -10,12 +11,9 @@ from pepip.host import filesystems, locks
 from pepip.model import Environment
 from pepip.uv import interpreter, stage
 
-# What `uv venv` makes before pyvenv.cfg, which comes last.
-_FRESH = {"CACHEDIR.TAG", ".gitignore", ".lock", "bin", "lib", "lib64", "Lib", "Scripts", "include"}
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from pepip.store.home import Store
 
@@ -25,7 +23,8 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
 
     Where there is none, `.venv` in `folder` is where it will be made. Source: uv's discovery of environments.
     """
-    for choice in (named, variables.get("VIRTUAL_ENV", ""), variables.get("UV_PROJECT_ENVIRONMENT", "")):
+    active = [variables.get(name, "") for name in ("VIRTUAL_ENV", "CONDA_PREFIX")]
+    for choice in (named, *filter(_is_environment, active), variables.get("UV_PROJECT_ENVIRONMENT", "")):
         if choice:
             return os.path.abspath(os.path.join(folder, os.path.expanduser(choice)))
     current = folder
@@ -38,7 +37,12 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
         current = parent
 
 
-def make(root: str, python: str, options: Sequence[str]) -> bool:
+def _is_environment(path: str) -> bool:
+    """Tell whether a virtual environment is there. One that was activated and removed since is passed over."""
+    return bool(path) and os.path.isfile(f"{path}/pyvenv.cfg")
+
+
+def make(root: str, python: str) -> bool:
     """Make the environment with uv if nothing is there. Returns whether it was made.
 
     Raises VenvError if something else stands in its place, UvError if uv can't make it; nothing is left then.
@@ -52,21 +56,44 @@ def make(root: str, python: str, options: Sequence[str]) -> bool:
         raise VenvError(f"cannot make {parent}: {error.strerror}") from error
     if not os.access(parent, os.W_OK | os.X_OK):
         raise VenvError(f"cannot make {root}: no permission to write {parent}")
+    marker = f"{parent}/.{os.path.basename(root)}.pepip-making"
     with locks.in_use(parent, alone=True):
+        if os.path.lexists(marker) and not os.path.isfile(f"{root}/pyvenv.cfg"):
+            filesystems.remove_tree(root)  # a run was killed while uv made it: its marker is still there
         if os.path.isfile(f"{root}/pyvenv.cfg"):
+            _remove(marker)
             return False  # another run was first
-        if _is_unfinished(root):
-            filesystems.remove_tree(root)
         if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
             interpreter.executable(root)  # says what is wrong
         was_there = os.path.isdir(root)
         try:
-            stage.make_environment(root, python, options)
+            with open(marker, "x", encoding="utf-8"):
+                pass
+            stage.make_environment(root, python)
         except BaseException:
             if not was_there:
                 filesystems.remove_tree(root)
             raise
+        finally:
+            _remove(marker)
     return True
+
+
+@contextlib.contextmanager
+def tried_out(root: str, python: str) -> Iterator[str]:
+    """Yield the environment to ask for what an install would do: the one at `root`, or a temporary one.
+
+    Changes nothing at `root`. Raises VenvError if something else stands there.
+    """
+    if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
+        interpreter.executable(root)
+        yield root
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+        stage.make_environment(f"{folder}/.venv", python)
+        yield f"{folder}/.venv"
 
 
 def unmake(root: str) -> None:
@@ -77,12 +104,9 @@ def unmake(root: str) -> None:
             filesystems.remove_tree(root)
 
 
-def _is_unfinished(root: str) -> bool:
-    """Tell whether a run was killed while uv made this environment: uv's own files, and no pyvenv.cfg yet."""
-    try:
-        return os.path.isfile(f"{root}/CACHEDIR.TAG") and set(os.listdir(root)) <= _FRESH
-    except NotADirectoryError:
-        return False
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def open_environment(root: str, store: Store) -> tuple[Environment, list[str]]:

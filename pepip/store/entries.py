@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -77,15 +78,20 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
 
 
 def is_whole(entry: Entry) -> bool:
-    """Tell whether all that an environment links of the entry is there, and no linked folder was changed.
+    """Tell whether all that an environment links of the entry is there.
 
-    Cheap: no file's bytes are read, and no folder is listed.
+    Cheap: no file's bytes are read, and no folder is listed. What was added to a linked folder, removed from it or
+    replaced is noticed in the folder itself, not in those below it.
     """
     if not all(_is_sealed(f"{entry.path}/{path}") for path in entry.directories):
         return False
-    for path in (*entry.files, f"{entry.dist_info}/RECORD"):
-        if not os.path.lexists(f"{entry.path}/{path}"):
+    if not all(os.path.lexists(f"{entry.path}/{path}") for path in entry.files):
+        return False
+    try:
+        if not os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size:
             return False
+    except FileNotFoundError:
+        return False
     return all(os.path.lexists(f"{entry.path}/{entry.data_directory}/{s}/{path}") for s, path in entry.data)
 
 
@@ -98,7 +104,9 @@ def _is_sealed(path: str) -> bool:
 
 def folder_names(name: str, version: str, identity: str) -> tuple[str, str]:
     """Return the folder names that an entry may have: the plain one, and with a hash if another wheel has that."""
-    digest = "".join(character for character in identity.rpartition(":")[2] if character.isalnum())
+    digest = identity.removeprefix("sha256:")
+    if digest == identity:  # of a build: its source alone doesn't tell it from another Python's
+        digest = hashlib.sha256(identity.encode()).hexdigest()
     return f"{name}-{version}", f"{name}-{version}~{digest[:12]}"
 
 

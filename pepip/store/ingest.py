@@ -1,4 +1,4 @@
-"""Publishing staged distributions as entries: carve, check against RECORD, flush, rename, seal.
+"""Publishing staged distributions as entries: check against RECORD, carve, seal, rename.
 
 uv stages several wheels into one prefix, as it would install them. This module takes that tree apart again, one
 unpacked wheel per distribution. Whatever fails, nothing but the staging folder has changed.
@@ -9,20 +9,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from typing import NamedTuple
 
 from pepip import paths
 from pepip.errors import CorruptEntryError, InvalidWheelError, RecordMismatchError, StoreError
-from pepip.host import filesystems, locks, permissions
 from pepip.host import launchers as host_launchers
+from pepip.host import permissions
 from pepip.store import entries
 from pepip.wheel import footprint, libraries, record, scripts, tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pepip.model import Artifact, Entry
     from pepip.store.home import Store
 
@@ -38,23 +37,6 @@ class Staged(NamedTuple):
     dist_info: str
     rows: dict[str, record.Row]
     files: list[str]
-
-
-@contextlib.contextmanager
-def staging_area(store: Store) -> Iterator[str]:
-    """Yield a new folder below the store's staging folder, removed at the end."""
-    area = f"{paths.staging(store.home)}/{os.getpid()}-{time.monotonic_ns()}"
-    with locks.held(f"{area}.lock"):
-        try:
-            permissions.make_directory(area, like=store.like, only_owner_removes=True)
-            yield area
-        except OSError as error:
-            if error.filename and str(error.filename).startswith(area):
-                raise store.refusal(area, error) from error
-            raise
-        finally:
-            filesystems.remove_tree(area)
-            os.unlink(f"{area}.lock")
 
 
 def discover(prefix: str) -> list[Staged]:
@@ -86,11 +68,18 @@ def contested(prefix: str, staged: list[Staged]) -> set[str]:
     return again
 
 
-def publish(store: Store, prefix: str, staged: Staged, artifact: Artifact, *, python: str, alone: bool) -> Entry:
-    """Publish one staged distribution and return its entry. Idempotent: an entry that exists is returned.
+class Prepared(NamedTuple):
+    """A distribution that is carved, checked and sealed in `workshop`, and only has to be renamed into the store."""
 
-    `python` is the interpreter that the staged launchers start. With `alone`, every file in the prefix is the
-    distribution's, listed in RECORD or not. Raises RecordMismatchError or InvalidWheelError; nothing is kept.
+    workshop: str
+    document: dict[str, object]
+
+
+def prepare(store: Store, prefix: str, staged: Staged, artifact: Artifact, *, python: str, alone: bool) -> Prepared:
+    """Shape one staged distribution into an entry, still in the staging area.
+
+    `python` is the interpreter that the staged scripts start. With `alone`, every file in the prefix is the
+    distribution's, listed in RECORD or not. Raises RecordMismatchError or InvalidWheelError; nothing is kept then.
     """
     differing = _check(prefix, staged)
     if differing:
@@ -100,8 +89,10 @@ def publish(store: Store, prefix: str, staged: Staged, artifact: Artifact, *, py
     os.mkdir(workshop)
     launchers, data = _carve(prefix, workshop, staged, files, python)
     document = _describe(workshop, staged, artifact, launchers, data)
+    with open(f"{workshop}/{paths.ENTRY_METADATA}", "w", encoding="utf-8") as file:
+        json.dump(document, file, separators=(",", ":"))
     _seal(store, workshop)
-    return _rename_into_place(store, workshop, document)
+    return Prepared(workshop, document)
 
 
 def _site_packages(prefix: str) -> list[str]:
@@ -118,7 +109,9 @@ def _site_packages(prefix: str) -> list[str]:
 
 def _read_staged(prefix: str, site_packages: str, folder: str) -> Staged:
     name, _, version = folder.removesuffix(".dist-info").partition("-")
-    with open(f"{prefix}/{site_packages}/{folder}/RECORD", encoding="utf-8", newline="") as file:
+    with open(
+        f"{prefix}/{site_packages}/{folder}/RECORD", encoding="utf-8", errors="surrogateescape", newline=""
+    ) as file:
         rows = record.parse(file.read())
     by_path: dict[str, record.Row] = {}
     for row in rows:
@@ -197,7 +190,7 @@ def _carve(
         if row:
             rows.append(row._replace(path=f"{data_directory}/{scheme}/{inside}"))
     rows.append(record.Row(f"{dist_info}/RECORD", "", ""))
-    with open(f"{workshop}/{dist_info}/RECORD", "w", encoding="utf-8", newline="") as text:
+    with open(f"{workshop}/{dist_info}/RECORD", "w", encoding="utf-8", errors="surrogateescape", newline="") as text:
         text.write(record.render(rows))
     os.chmod(f"{workshop}/{dist_info}/RECORD", os.stat(f"{prefix}/{staged.dist_info}/RECORD").st_mode)
     return launchers, data
@@ -225,7 +218,7 @@ def _scheme_of(path: str, name: str) -> tuple[str, str]:
     parts = path.split("/")
     if parts[0] in {"bin", "Scripts"} and len(parts) == 2:
         return "scripts", parts[1]
-    if parts[0].lower() == "include" and parts[1] == "site" and parts[3] == name:
+    if len(parts) > 4 and parts[0].lower() == "include" and parts[1] == "site" and parts[3] == name:
         return "headers", "/".join(parts[4:])
     return "data", path
 
@@ -250,7 +243,7 @@ def _move(source: str, target: str, made: set[str]) -> None:
 def _describe(
     workshop: str, staged: Staged, artifact: Artifact, launchers: dict[str, str], data: list[tuple[str, str]]
 ) -> dict[str, object]:
-    """Write the entry's own metadata and return it: all that linking will need."""
+    """Return the entry's own metadata: all that linking will need."""
     dist_info = staged.dist_info.rpartition("/")[2]
     data_directory = dist_info.removesuffix(".dist-info") + ".data"
     found: list[str] = []
@@ -269,12 +262,12 @@ def _describe(
         dist_info=dist_info,
         escaping_libraries=libraries.escaping(workshop, found),
     )
-    document: dict[str, object] = {
+    return {
         "format": entries.FORMAT,
         "name": staged.name,
         "version": artifact.version or staged.version,
         "identity": artifact.identity,
-        "origin": artifact.wheel or artifact.requirement,
+        "origin": artifact.wheel or _without_password(artifact.requirement),
         "tag": _tag(f"{workshop}/{dist_info}/WHEEL", artifact),
         "dist_info": dist_info,
         "directories": shape.directories,
@@ -289,9 +282,11 @@ def _describe(
         "file_count": len(found) + len(data),
         "stored_at": int(time.time()),
     }
-    with open(f"{workshop}/{paths.ENTRY_METADATA}", "w", encoding="utf-8") as file:
-        json.dump(document, file, separators=(",", ":"))
-    return document
+
+
+def _without_password(requirement: str) -> str:
+    """Return a requirement without the user and password of its URL: other users may read the store."""
+    return re.sub(r"://(?!git@)[^/@\s]*@", "://", requirement)
 
 
 def _tag(wheel_file: str, artifact: Artifact) -> str:
@@ -324,8 +319,12 @@ def _seal(store: Store, workshop: str) -> None:
             permissions.seal_directory(folder, like=like)
 
 
-def _rename_into_place(store: Store, workshop: str, document: dict[str, object]) -> Entry:
-    """Publish a sealed workshop by one rename: under its plain name, or with a hash where another wheel has that."""
+def publish(store: Store, prepared: Prepared) -> Entry:
+    """Publish a prepared distribution by one rename, and return its entry. An entry that exists is returned.
+
+    It gets its plain name, or one with a hash where another wheel has that.
+    """
+    workshop, document = prepared
     bucket = tags.bucket(str(document["tag"]))
     folder = f"{paths.packages(store.home)}/{bucket}"
     store.make_directory(folder)
@@ -350,26 +349,20 @@ def _rename_into_place(store: Store, workshop: str, document: dict[str, object])
         except OSError as error:
             if not os.path.isdir(place):
                 raise store.refusal(place, error) from error
-            return _rename_into_place(store, workshop, document)  # another process was first: look again
+            return publish(store, prepared)  # another process was first: look again
         permissions.seal_directory(place, like=store.like)
         return entries.read(store, f"{bucket}/{name}")
     raise StoreError(f"the store entries {plain} and {hashed} of {folder} belong to other wheels")
 
 
 def _discard(store: Store, place: str) -> None:
-    """Move a damaged entry into the trash, so that a whole one can take its place."""
+    """Move a damaged entry into the trash, so that a whole one can take its place. What is in it stays there."""
     grave = f"{paths.trash(store.home)}/{os.path.basename(place)}.{os.getpid()}-{time.monotonic_ns()}"
     try:
         os.chmod(place, 0o700)
         os.rename(place, grave)
     except OSError as error:
         raise store.refusal(place, error) from error
-    filesystems.remove_tree(grave)
-
-
-def settle(area: str) -> None:
-    """Write the staged files to disk before any of them is published, so that a power cut can't hollow an entry."""
-    filesystems.flush(area)
 
 
 def complete(store: Store, entry: Entry) -> None:
@@ -377,16 +370,3 @@ def complete(store: Store, entry: Entry) -> None:
     if os.stat(entry.path).st_mode & 0o200:
         with contextlib.suppress(PermissionError):  # another user's: that user's next run seals it
             permissions.seal_directory(entry.path, like=store.like)
-
-
-def remove_abandoned(store: Store) -> None:
-    """Remove what killed runs left in the staging folder: their locks, which ended with them, say so."""
-    folder = paths.staging(store.home)
-    names = os.listdir(folder)
-    for name in names:
-        area = name.removesuffix(".lock")
-        if (area != name and area in names) or locks.is_held(f"{folder}/{area}.lock"):
-            continue
-        with contextlib.suppress(OSError):  # another user's: that user's next run removes it
-            filesystems.remove_tree(f"{folder}/{area}")
-            os.unlink(f"{folder}/{area}.lock")

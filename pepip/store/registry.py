@@ -44,10 +44,12 @@ def register(store: Store, environment: str) -> bool:
         return True
     try:
         descriptor, temporary = tempfile.mkstemp(dir=paths.projects(store.home), prefix=".", suffix=".new")
-    except (PermissionError, OSError) as error:
-        if isinstance(error, PermissionError) or not store.is_writable():
-            return False
-        raise
+    except PermissionError:
+        return False
+    except OSError:
+        if store.is_writable():
+            raise
+        return False
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump({**document, "registered_at": int(time.time())}, file, indent=1)

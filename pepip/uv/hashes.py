@@ -51,7 +51,7 @@ def _lines(path: str, seen: set[str]) -> Iterator[str]:
     if path in seen or path.endswith((".toml", ".py", ".cfg")):
         return
     seen.add(path)
-    text = _read(path).replace("\\\r\n", " ").replace("\\\n", " ")
+    text = read(path).replace("\\\r\n", " ").replace("\\\n", " ")
     for raw_line in text.splitlines():
         line = raw_line.split(" #", 1)[0].strip()
         included = _INCLUDE.match(line)
@@ -65,7 +65,8 @@ def _lines(path: str, seen: set[str]) -> Iterator[str]:
             yield line
 
 
-def _read(path: str) -> str:
+def read(path: str) -> str:
+    """Return the text of a requirements file or lock, which may lie behind a URL. Nothing if it can't be read."""
     if path.startswith(("http://", "https://")):
         from urllib.request import urlopen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
@@ -70,6 +71,16 @@ def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
         headers=known["headers"],
     )
     return facts, known["tags"]
+
+
+def compile_bytecode(path: str, targets: list[str]) -> None:
+    """Compile the modules below the folders `targets` with the interpreter at `path`, as far as they compile.
+
+    Some packages ship files for other versions of Python, which compile for none: uv goes on too.
+    """
+    arguments = ["-m", "compileall", "-q", "-j", "0", "-i", "-"]
+    with contextlib.suppress(UvError):
+        process.run_python(path, arguments, stdin="\n".join(targets) + "\n")
 
 
 def _ask(path: str) -> dict[str, Any]:

@@ -17,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Settings that would make uv work on another environment than the one that it is told to work on, or stage
-# entries that point into its cache.
+# Settings that would make uv work on another environment than the one that it is told to work on, or compile
+# what is only staged.
 _UNWANTED = (
     "UV_SYSTEM_PYTHON",
     "UV_BREAK_SYSTEM_PACKAGES",

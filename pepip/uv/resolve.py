@@ -14,7 +14,7 @@ import sys
 from pepip.errors import UvError
 from pepip.model import Artifact, Change, Changes
 from pepip.paths import normalize_name
-from pepip.uv import hashes, process
+from pepip.uv import hashes, process, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
     from pepip.model import Request
 
+_BUILD_OPTIONS = {
+    *("--config-setting", "--config-settings", "-C", "--config-settings-package", "--no-build-isolation"),
+    *("--no-build-isolation-package", "--build-constraints", "--build-constraint", "-b"),
+}
+_BUILD_SETTINGS = ("config-settings", "extra-build", "no-build-isolation", "build-constraint")
 _CHANGE = re.compile(r"^ ([+~-]) ([A-Za-z0-9._-]+)(?:==(\S+)| @ (\S+))?(?: \(from (.+)\))?$")
 
 
@@ -38,7 +43,7 @@ def changes(request: Request, executable: str) -> Changes:
     Raises UvError with uv's message if the request can't be met.
     """
     result = process.run(
-        ["pip", "install", "--dry-run", "--color", "never", "--python", executable, *as_given(request)]
+        ["pip", "install", "--dry-run", "--color", "never", "--python", executable, *_as_given(request)]
     )
     removed, added = [], []
     for line in result.stderr.splitlines():
@@ -67,14 +72,14 @@ def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Se
     a `pyproject.toml`. Where that has no solution (what is installed may hold versions that no index has), the
     pins are looked up by themselves. What neither finds is absent from the answer.
     """
-    pins = [f"{change.name}=={change.version}" for change in wanted if change.version and not change.url]
-    urls = [f"{change.name} @ {change.url}" for change in wanted if change.url]
+    pins = [requirement_of(change) for change in wanted if change.version and not change.url]
     locks = [path for path in request.requirement_files if is_lock(path)]
     artifacts: list[Artifact] = []
     for path in locks:
-        with open(path, encoding="utf-8") as file:
-            artifacts += _artifacts(file.read(), tags, os.path.dirname(path), {})
-    if not locks:
+        artifacts += [
+            _preferring_url(item) for item in _artifacts(hashes.read(path), tags, os.path.dirname(path), {})
+        ]
+    if not locks and (request.packages or request.requirement_files or request.editables or request.resolving):
         requirements = [*request.packages, *(f"-e {path}" for path in request.editables)]
         try:
             artifacts = _compile(
@@ -90,7 +95,7 @@ def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Se
             artifacts = []
     found = _matching(artifacts, wanted)
     missing = {change.name for change in wanted} - {artifact.name for artifact in found}
-    lines = [line for line in (*pins, *urls) if re.split("==| @ ", line)[0] in missing]
+    lines = [requirement_of(change) for change in wanted if change.name in missing]
     if lines:
         try:
             artifacts = _compile(request, lines, [], executable, tags, no_deps=True)
@@ -100,7 +105,17 @@ def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Se
     return found
 
 
-def as_given(request: Request) -> list[str]:
+def requirement_of(change: Change) -> str:
+    """Return the requirement line that names exactly what a change adds."""
+    return f"{change.name} @ {change.url}" if change.url else f"{change.name}=={change.version}"
+
+
+def _preferring_url(artifact: Artifact) -> Artifact:
+    """Return the artifact of a user's lock, to be taken from where the lock says: no index need have it."""
+    return artifact._replace(requirement=artifact.by_url or artifact.requirement)
+
+
+def _as_given(request: Request) -> list[str]:
     """Return the request as arguments of `uv pip install`."""
     arguments = [*request.everywhere, *request.resolving, *request.installing]
     for path in request.requirement_files:
@@ -144,17 +159,31 @@ def _compile(
     if requirements:
         sources.append("-")
         stdin = "\n".join(requirements) + "\n"
-    if constraints:
+    if constraints or settings.mention("output-file"):
         import tempfile
 
         with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
             path = f"{folder}/constraints.txt"
             with open(path, "w", encoding="utf-8") as file:
-                file.write("\n".join(constraints) + "\n")
-            output = process.run([*arguments, "-c", path, "--", *sources], stdin=stdin).stdout
+                file.writelines(f"{line}\n" for line in constraints)
+            arguments += ["-c", path, "--output-file", f"{folder}/pylock.toml"]
+            process.run([*arguments, "--", *sources], stdin=stdin)
+            with open(f"{folder}/pylock.toml", encoding="utf-8") as file:
+                output = file.read()
     else:
         output = process.run([*arguments, "--", *sources], stdin=stdin).stdout
-    return _artifacts(output, tags, os.getcwd(), hashes.demanded(request))
+    artifacts = _artifacts(output, tags, os.getcwd(), hashes.demanded(request))
+    if _has_build_settings(request):
+        # What they change in a build is no part of its identity: such a build is the project's own.
+        artifacts = [item if item.wheel else item._replace(identity="") for item in artifacts]
+    return artifacts
+
+
+def _has_build_settings(request: Request) -> bool:
+    """Tell whether builds are told anything that other projects may not tell them."""
+    return any(option in _BUILD_OPTIONS for option in request.everywhere) or any(
+        map(settings.mention, _BUILD_SETTINGS)
+    )
 
 
 def _matching(artifacts: list[Artifact], wanted: Sequence[Change]) -> list[Artifact]:
@@ -181,9 +210,9 @@ def _artifacts(lock: str, tags: Sequence[str], folder: str, allowed: dict[str, s
 def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, allowed: set[str] | None) -> Artifact:
     name, version = normalize_name(package["name"]), package.get("version", "")
     if "vcs" in package:
-        return _of_commit(name, version, package["vcs"])
+        return _of_commit(name, version, package["vcs"], rank)
     if "archive" in package:
-        return _of_archive(name, version, package["archive"], folder)
+        return _of_archive(name, version, package["archive"], folder, rank)
     if "directory" in package:
         return _of_folder(name, version, package["directory"], folder)
     wheels, sdist = package.get("wheels", []), package.get("sdist", {})
@@ -204,33 +233,45 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, allowe
     )
 
 
+def _identity_of_build(source: str, rank: dict[str, int]) -> str:
+    """Return the identity of what an interpreter with these tags builds from a source.
+
+    Another Python may build something else from it, also where the wheel's tag doesn't say so.
+    """
+    return f"{source}@{next(iter(rank), 'any').partition('-')[0]}"
+
+
 def _of_folder(name: str, version: str, directory: dict[str, Any], folder: str) -> Artifact:
-    """Return a local folder's artifact, which is never shared. An editable one puts no modules into site-packages."""
-    line = "" if directory.get("editable") else f"{name} @ {_file_url(_local_path(directory, folder))}"
+    """Return a local folder's artifact, which is never shared."""
+    path = _local_path(directory, folder)
+    if directory.get("subdirectory"):
+        path = f"{path}/{directory['subdirectory']}"
+    line = f"-e {_file_url(path)}" if directory.get("editable") else f"{name} @ {_file_url(path)}"
     return Artifact(name, version, "", line, "", 0, None, "")
 
 
-def _of_commit(name: str, version: str, vcs: dict[str, Any]) -> Artifact:
+def _of_commit(name: str, version: str, vcs: dict[str, Any], rank: dict[str, int]) -> Artifact:
     subdirectory = vcs.get("subdirectory", "")
     commit, url = vcs["commit-id"], vcs["url"]
     information = {"vcs": vcs["type"], "commit_id": commit}
     if "requested-revision" in vcs:
         information["requested_revision"] = vcs["requested-revision"]
-    direct_url: dict[str, object] = {"url": url, "vcs_info": information}
+    direct_url: dict[str, object] = {"url": _without_password(url), "vcs_info": information}
     fragment = ""
     if subdirectory:
         direct_url["subdirectory"] = subdirectory
         fragment = f"#subdirectory={subdirectory}"
     line = f"{name} @ {vcs['type']}+{url}@{commit}{fragment}"
-    return Artifact(name, version, f"{vcs['type']}{fragment}:{commit}", line, "", 0, direct_url, "")
+    identity = _identity_of_build(f"{vcs['type']}{fragment}:{commit}", rank)
+    return Artifact(name, version, identity, line, "", 0, direct_url, "")
 
 
-def _of_archive(name: str, version: str, archive: dict[str, Any], folder: str) -> Artifact:
+def _of_archive(name: str, version: str, archive: dict[str, Any], folder: str, rank: dict[str, int]) -> Artifact:
     digest = _digest(archive, folder)
     url = archive.get("url") or _file_url(_local_path(archive, folder))
     file_name = url.rpartition("/")[2].partition("#")[0]
     wheel = file_name if file_name.endswith(".whl") else ""
-    direct_url: dict[str, object] = {"url": url, "archive_info": {}}
+    direct_url: dict[str, object] = {"url": _without_password(url), "archive_info": {}}
     line = f"{name} @ {url}"
     fragment = archive.get("subdirectory", "")
     if fragment:
@@ -238,8 +279,10 @@ def _of_archive(name: str, version: str, archive: dict[str, Any], folder: str) -
         line += f"#subdirectory={fragment}"
     if digest:
         line += f" --hash=sha256:{digest}"
-    kind = "sha256" if wheel else f"sdist-sha256{'#' + fragment if fragment else ''}"
-    identity = f"{kind}:{digest}" if digest else ""
+    build = f"sdist-sha256{'#' + fragment if fragment else ''}:{digest}"
+    identity = f"sha256:{digest}" if wheel else _identity_of_build(build, rank)
+    if not digest:
+        identity = ""
     return Artifact(
         name, version, identity, line, wheel, archive.get("size", 0), direct_url, _local_path(archive, folder)
     )
@@ -268,6 +311,11 @@ def _digest(source: dict[str, Any], folder: str) -> str:
     from pepip.wheel.record import digest
 
     return digest(path, "sha256").hex()
+
+
+def _without_password(url: str) -> str:
+    """Return a URL without its user and password, which PEP 610 keeps out of `direct_url.json`."""
+    return re.sub(r"://(?!git@)[^/@\s]*@", "://", url)
 
 
 def _file_url(path: str) -> str:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from pepip.paths import normalize_name
 from pepip.uv import process, settings
-from pepip.uv.resolve import as_given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,18 +42,23 @@ def stage(request: Request, artifacts: Sequence[Artifact], executable: str, *, p
     )
 
 
-def install_private(request: Request, executable: str, *, reinstall: Sequence[str]) -> Iterator[Arrival]:
-    """Let uv install the rest of a request as real files: what is linked already satisfies it.
+def install_private(
+    request: Request, requirements: Sequence[str], executable: str, *, reinstall: Sequence[str]
+) -> Iterator[Arrival]:
+    """Let uv install `requirements`, lines of a requirements file, as real files into the environment.
 
-    `reinstall` names the distributions that are to be installed again even so.
+    `reinstall` names those of them that are there already. Their dependencies are linked before, or were there.
     """
-    kept = request._replace(
-        installing=tuple(option for option in request.installing if option not in {"--reinstall"})
-    )
-    arguments = ["pip", "install", *_PLAIN_OUTPUT, "--python", executable, *as_given(kept)]
+    import tempfile
+
+    arguments = ["pip", "install", "--no-deps", *_PLAIN_OUTPUT, "--python", executable, *request.everywhere]
     for name in reinstall:
-        arguments[2:2] = ["--reinstall-package", name]
-    yield from _arrivals(arguments)
+        arguments += ["--reinstall-package", name]
+    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+        listing = f"{folder}/requirements.txt"
+        with open(listing, "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in requirements)
+        yield from _arrivals([*arguments, "-r", listing])
 
 
 def uninstall(executable: str, names: Sequence[str]) -> None:
@@ -79,10 +83,10 @@ def _without_link_mode(options: Sequence[str]) -> list[str]:
     return kept
 
 
-def make_environment(root: str, python: str, options: Sequence[str]) -> None:
+def make_environment(root: str, python: str) -> None:
     """Make a virtual environment at `root` with uv, on `python` or uv's choice. Raises UvError."""
     choice = ["--python", python] if python else []
-    process.run(["venv", "--quiet", "--color", "never", *choice, *options, "--", root], **_python_setting())
+    process.run(["venv", "--quiet", "--color", "never", *choice, "--", root], **_python_setting())
 
 
 def _python_setting() -> dict[str, str]:

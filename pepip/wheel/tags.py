@@ -47,7 +47,7 @@ def bucket(tag: str) -> str:
     if "abi3" in abi or "abi3t" in abi:
         return f"{'abi3t' if 'abi3' not in abi else 'abi3'}-{platform}"
     if abi == ["none"]:
-        if any(name in {"py3", "py2"} or name.startswith("py3") for name in python):
+        if "py3" in python or "py2" in python:
             return PURE_BUCKET if platform == "any" else f"py3-none-{platform}"
         return f"{_implementation(python[0])}-{platform}"
     return f"{_implementation(abi[0] if abi[0].startswith('cp') else python[0])}-{platform}"

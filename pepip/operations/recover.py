@@ -1,0 +1,179 @@
+"""Bringing an environment back to what it should be, after a killed run or after the store lost entries."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import NamedTuple
+
+from pepip.environment import contents, journal, linking, removal
+from pepip.environment.metadata import Installation
+from pepip.errors import CorruptEntryError, UvError
+from pepip.host import locks
+from pepip.model import Change, Progress, Request
+from pepip.operations import acquire
+from pepip.store import entries
+from pepip.uv import resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from pepip.model import Artifact, Entry, Environment, Installed
+    from pepip.store.home import Store
+
+
+class _Lost(NamedTuple):
+    """A linked distribution whose entry is gone or was changed, and where it came from (PEP 610)."""
+
+    installed: Installed
+    direct_url: dict[str, object] | None
+
+
+def relink(
+    store: Store,
+    environment: Environment,
+    present: Sequence[Installed],
+    additions: list[Installation],
+    going: Collection[str],
+    *,
+    reserved: Collection[str] = (),
+) -> None:
+    """Link `additions` in place of what has their names, and remove what `going` names.
+
+    The caller holds the environment's lock. `reserved` as in `linking.change`.
+    """
+    names = {*going, *(addition.entry.name for addition in additions)}
+    if not names and not reserved:
+        return
+    linked = linked_entries(store, present)
+    linking.change(
+        environment,
+        store.homes,
+        linked=linked,
+        additions=additions,
+        removals=[item for item in present if item.name in names],
+        foreign=[item for item in present if item.name not in linked],
+        reserved=reserved,
+    )
+
+
+def linked_entries(store: Store, present: Sequence[Installed]) -> dict[str, Entry]:
+    """Return the entries that an environment links and the store still holds, by distribution name."""
+    found = {item.name: _entry_of(store, item) for item in present}
+    return {name: entry for name, entry in found.items() if entry is not None}
+
+
+def recover(store: Store, environment: Environment, tags: Sequence[str], request: Request) -> Iterator[Progress]:
+    """Complete what a killed run began, and store and link again what the store has lost.
+
+    What can't be had again is taken out of the environment if nothing of it is left, so that uv sees it missing,
+    and named in a warning.
+    """
+    with store.linking(), locks.held(f"{environment.root}/.lock"):
+        unfinished = journal.pending(environment.root)
+        if unfinished is not None:
+            _redo(store, environment, *unfinished)
+        journal.finish(environment.root)
+    lost = [
+        _lost(environment, item) for item in contents.installed(environment, store.homes) if _is_lost(store, item)
+    ]
+    if not lost:
+        return
+    names = ", ".join(item.installed.name for item in lost)
+    yield Progress("warning", f"the store has lost {names}, or somebody changed it there: fetching it again")
+    quiet = Request(everywhere=request.everywhere)
+    artifacts = _locate(quiet, lost, environment.interpreter.executable, tags)
+    have: dict[str, Entry] = {}
+    for artifact in artifacts:
+        with contextlib.suppress(UvError):
+            for step in acquire.acquire(store, quiet, [artifact], environment.interpreter.executable, tags):
+                if isinstance(step, Progress):
+                    yield step
+                else:
+                    have.update(step.entries)
+    local = {artifact.name: artifact.local_path for artifact in artifacts}
+    origins = {item.installed.name: item.direct_url for item in lost}
+    additions = [Installation(entry, origins[name], local[name]) for name, entry in have.items()]
+    missing = [item.installed for item in lost if item.installed.name not in have]
+    with store.linking(), locks.held(f"{environment.root}/.lock"):
+        relink(store, environment, contents.installed(environment, store.homes), additions, ())
+        for distribution in missing:
+            if _entry_of(store, distribution) is None:
+                removal.remove(environment, distribution)
+    if missing:
+        names = ", ".join(item.name for item in missing)
+        yield Progress("warning", f"{names} could not be fetched again: install it from where it came")
+
+
+def _locate(request: Request, lost: list[_Lost], executable: str, tags: Sequence[str]) -> list[Artifact]:
+    """Return the artifacts of what is lost, all at once, or one by one if one of them can't be found any more."""
+    wanted = [_wanted(item) for item in lost]
+    found = resolve.locate(request, wanted, executable, tags)
+    if not found and len(wanted) > 1:
+        for change in wanted:
+            found += resolve.locate(request, [change], executable, tags)
+    return [artifact for artifact in found if artifact.is_shared]
+
+
+def _wanted(lost: _Lost) -> Change:
+    distribution, origin = lost
+    if origin is None:
+        return Change(distribution.name, distribution.version, "")
+    url, commit = str(origin.get("url", "")), origin.get("vcs_info")
+    if isinstance(commit, dict):
+        url = f"{commit.get('vcs', 'git')}+{url}@{commit.get('commit_id', '')}"
+    if origin.get("subdirectory"):
+        url += f"#subdirectory={origin['subdirectory']}"
+    return Change(distribution.name, "", url)
+
+
+def _lost(environment: Environment, distribution: Installed) -> _Lost:
+    try:
+        path = f"{environment.site_packages}/{distribution.dist_info}/direct_url.json"
+        with open(path, encoding="utf-8") as file:
+            origin = json.load(file)
+    except (OSError, ValueError):
+        origin = None
+    return _Lost(distribution, origin if isinstance(origin, dict) else None)
+
+
+def _is_lost(store: Store, distribution: Installed) -> bool:
+    if not distribution.entry_id:
+        return False
+    entry = _entry_of(store, distribution)
+    return entry is None or not entries.is_whole(entry)
+
+
+def _entry_of(store: Store, distribution: Installed) -> Entry | None:
+    if not distribution.entry_id:
+        return None
+    try:
+        return entries.read(store, distribution.entry_id)
+    except (FileNotFoundError, CorruptEntryError):
+        return None
+
+
+def _redo(store: Store, environment: Environment, additions: list[journal.Addition], removals: list[str]) -> None:
+    """Do again what a journal says. What another tool has installed since stays."""
+    present = contents.installed(environment, store.homes)
+    installations = []
+    for addition in additions:
+        try:
+            entry = entries.read(store, addition.entry_id)
+        except (FileNotFoundError, CorruptEntryError):
+            continue  # pruned since: the request will bring it back
+        expected = {*removals, entry.dist_info}
+        if all(item.dist_info in expected for item in present if item.name == entry.name):
+            installations.append(Installation(entry, addition.direct_url, addition.local_path))
+    gone = {*removals, *(installation.entry.dist_info for installation in installations)}
+    linked = linked_entries(store, present)
+    linking.change(
+        environment,
+        store.homes,
+        linked=linked,
+        additions=installations,
+        removals=[item for item in present if item.dist_info in gone],
+        foreign=[item for item in present if item.name not in linked],
+        is_recovery=True,
+    )

@@ -1,0 +1,55 @@
+"""Staging areas: folders of the store where entries grow, each with a lock that ends with its process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from pepip import paths
+from pepip.host import filesystems, locks, permissions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pepip.store.home import Store
+
+
+@contextlib.contextmanager
+def area(store: Store) -> Iterator[str]:
+    """Yield a new folder below the store's staging folder, removed at the end.
+
+    Raises StoreError if the store has no room, or may not be written.
+    """
+    folder = f"{paths.staging(store.home)}/{os.getpid()}-{time.monotonic_ns()}"
+    with locks.held(f"{folder}.lock"):
+        try:
+            permissions.make_directory(folder, like=store.like, only_owner_removes=True)
+            yield folder
+        except OSError as error:
+            if error.filename and str(error.filename).startswith(folder):
+                raise store.refusal(folder, error) from error
+            raise
+        finally:
+            filesystems.remove_tree(folder)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{folder}.lock")
+
+
+def settle(folder: str) -> None:
+    """Write all that was staged to disk before any of it is published, so that a power cut can't hollow an entry."""
+    filesystems.flush(folder)
+
+
+def remove_abandoned(store: Store) -> None:
+    """Remove what killed runs left in the staging folder: their locks, which ended with them, say so."""
+    folder = paths.staging(store.home)
+    names = os.listdir(folder)
+    for name in names:
+        run = name.removesuffix(".lock")
+        if (run != name and run in names) or locks.is_held(f"{folder}/{run}.lock"):
+            continue
+        with contextlib.suppress(OSError):  # another user's: that user's next run removes it
+            filesystems.remove_tree(f"{folder}/{run}")
+            os.unlink(f"{folder}/{run}.lock")
