@@ -496,3 +496,28 @@ def test_settings_of_uv_are_respected(desk: Desk, machine: Machine) -> None:
 
     script = "import ink; print(ink.VERSION)"
     assert machine.python(project / ".venv", "-c", script).stdout.strip() == "2.0"
+
+
+def test_a_source_with_an_index_of_its_own_is_found(desk: Desk, machine: Machine, tmp_path: Path) -> None:
+    """A package of `[tool.uv.sources]` is staged from its explicit index, which no bare requirement searches."""
+    Wheel("pepip-tests-only-here", "1.0", files={"only_here.py": ""}).write(tmp_path / "index")
+    (desk.twins.pepip_project / "pyproject.toml").write_text(
+        f"""[project]
+name = "app"
+version = "1"
+dependencies = ["pepip-tests-only-here"]
+[[tool.uv.index]]
+name = "own"
+url = "{(tmp_path / "index").as_uri()}"
+format = "flat"
+explicit = true
+[tool.uv.sources]
+pepip-tests-only-here = {{ index = "own" }}
+"""
+    )
+
+    arguments = ("install", "-r", "pyproject.toml", "--python", desk.twins.interpreter)
+    machine.pepip(*arguments, folder=desk.twins.pepip_project)
+
+    assert (machine.store / "packages/py3-none-any/pepip-tests-only-here-1.0").is_dir()
+    machine.python(desk.twins.pepip_environment, "-c", "import only_here")

@@ -79,17 +79,16 @@ def acquire(
                     verb = "built" if arrival.is_built else "downloaded"
                     yield Progress("download", f"{verb} {arrival.name}", sizes.get(arrival.name, 0), total)
             except UvError as error:
-                if "was not found" not in error.output or all(
-                    item.by_url in {"", item.requirement} for item in batch
-                ):
+                again = [item._replace(requirement=item.by_url or item.requirement) for item in batch]
+                if "No solution found" not in error.output or again == batch:
                     raise
                 # A source or a lock named an index that a bare requirement does not search: ask by URL.
-                batches.append([item._replace(requirement=item.by_url or item.requirement) for item in batch])
+                batches.append(again)
                 continue
             staged = ingest.discover(prefix)
-            again = ingest.contested(prefix, staged) if len(batch) > 1 else set()
-            batches += [[artifact] for artifact in batch if artifact.name in again]
-            ready = [item for item in staged if item.name not in again]
+            contested = ingest.contested(prefix, staged) if len(batch) > 1 else set()
+            batches += [[artifact] for artifact in batch if artifact.name in contested]
+            ready = [item for item in staged if item.name not in contested]
             _check_complete(batch, {item.name for item in staged})
             by_name = {artifact.name: artifact for artifact in batch}
             prepared: list[ingest.Prepared] = []

@@ -225,11 +225,19 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, allowe
     chosen = wheel or sdist
     digest = _digest(chosen, folder)
     line = f"{name}=={version}" + (f" --hash=sha256:{digest}" if digest else "")
-    kind = "sha256" if wheel else "sdist-sha256"
-    identity = f"{kind}:{digest}" if digest else ""
-    file_name = _file_name(wheel) if wheel else ""
+    identity = f"sha256:{digest}" if wheel else _identity_of_build(f"sdist-sha256:{digest}", rank)
+    path = _local_path(chosen, folder)
+    url = chosen.get("url") or (_file_url(path) if path else "")
     return Artifact(
-        name, version, identity, line, file_name, chosen.get("size", 0), None, _local_path(chosen, folder)
+        name=name,
+        version=version,
+        identity=identity if digest else "",
+        requirement=line,
+        wheel=_file_name(wheel) if wheel else "",
+        size_bytes=chosen.get("size", 0),
+        direct_url=None,
+        local_path=path,
+        by_url=f"{name} @ {url}{f' --hash=sha256:{digest}' if digest else ''}" if url else "",
     )
 
 
