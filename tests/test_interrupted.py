@@ -50,6 +50,10 @@ def camera(version: str) -> Wheel:
 
 
 WHEELS = [
+    *(
+        Wheel(f"reader-{name}", "1.0", files={f"readers/{name}.py": "", "LICENSE.txt": f"of {name}\n"})
+        for name in ("one", "two")
+    ),
     camera("1.0"),
     camera("2.0"),
     Wheel("camera-contrib", "1.0", files={"camera/contrib.py": "", "camera/lenses/wide.py": ""}),
@@ -73,6 +77,7 @@ CHANGES = [
     Change("fresh", (), ("camera==1.0", "camera-contrib==1.0", "cloud-store")),
     Change("upgrade", ("camera==1.0", "cloud-store"), ("camera==2.0",)),
     Change("unfolding", ("camera==1.0", "cloud-core"), ("camera-contrib==1.0", "cloud-store")),
+    Change("one-file-of-two", ("reader-one",), ("reader-two",)),
     Change("folding", ("camera==1.0", "camera-contrib==1.0"), ("camera-contrib==2.0",)),
 ]
 

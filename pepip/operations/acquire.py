@@ -76,8 +76,8 @@ def acquire(
             sizes = {artifact.name: artifact.size_bytes for artifact in batch}
             try:
                 for arrival in stage.stage(request, batch, executable, prefix=prefix):
-                    verb = "built" if arrival.is_built else "downloaded"
-                    yield Progress("download", f"{verb} {arrival.name}", sizes.get(arrival.name, 0), total)
+                    name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
+                    yield Progress("download", name, sizes.get(arrival.name, 0), total)
             except UvError as error:
                 again = [item._replace(requirement=item.by_url or item.requirement) for item in batch]
                 if "No solution found" not in error.output or again == batch:
