@@ -50,6 +50,13 @@ def ancestors(path: str) -> list[str]:
     return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
+def without_password(url: str) -> str:
+    """Return a URL, or a requirement that names one, without its user and password: others may read where it goes."""
+    import re
+
+    return re.sub(r"://(?!git@)[^/@\s]*@", "://", url)
+
+
 def is_inside(path: str) -> bool:
     """Tell whether a RECORD path stays below the folder that it is relative to (never absolute, never above)."""
     if not path or path.startswith(("/", "\\")) or "\\" in path or "\0" in path or path[1:2] == ":":

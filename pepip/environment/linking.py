@@ -113,8 +113,8 @@ def _obstacles(
     """Return the linked folders (relative to site-packages) in whose place a real folder with files stands.
 
     `ours` are the paths of links, and of what is about to go; `owned` those and the files of other distributions.
-    Raises ObstructedError where a file stands that is not in `owned`. A recovery finds half of its own work, and
-    raises nothing.
+    Raises ObstructedError where a file stands that is not in `owned`, but not in a recovery, which finds half of its
+    own work; and where a folder that must be real is somebody's own link.
     """
     base = environment.interpreter.site_packages + "/"
     found: set[str] = set()

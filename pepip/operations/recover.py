@@ -44,24 +44,34 @@ def relink(
     The caller holds the environment's lock. `reserved` as in `linking.change`.
     """
     names = {*going, *(addition.entry.name for addition in additions)}
-    if not names and not reserved:
-        return
-    linked = linked_entries(store, present)
+    if names or reserved:
+        removals = [item for item in present if item.name in names]
+        _change(store, environment, present, additions, removals, reserved=reserved)
+
+
+def _change(
+    store: Store,
+    environment: Environment,
+    present: Sequence[Installed],
+    additions: list[Installation],
+    removals: list[Installed],
+    *,
+    reserved: Collection[str] = (),
+    is_recovery: bool = False,
+) -> None:
+    """Tell what the environment links from what has files of its own, and change its links."""
+    found = {item.name: _entry_of(store, item) for item in present}
+    linked = {name: entry for name, entry in found.items() if entry is not None}
     linking.change(
         environment,
         store.homes,
         linked=linked,
         additions=additions,
-        removals=[item for item in present if item.name in names],
+        removals=removals,
         foreign=[item for item in present if item.name not in linked],
         reserved=reserved,
+        is_recovery=is_recovery,
     )
-
-
-def linked_entries(store: Store, present: Sequence[Installed]) -> dict[str, Entry]:
-    """Return the entries that an environment links and the store still holds, by distribution name."""
-    found = {item.name: _entry_of(store, item) for item in present}
-    return {name: entry for name, entry in found.items() if entry is not None}
 
 
 def recover(store: Store, environment: Environment, tags: Sequence[str], request: Request) -> Iterator[Progress]:
@@ -167,13 +177,5 @@ def _redo(store: Store, environment: Environment, additions: list[journal.Additi
         if all(item.dist_info in expected for item in present if item.name == entry.name):
             installations.append(Installation(entry, addition.direct_url, addition.local_path))
     gone = {*removals, *(installation.entry.dist_info for installation in installations)}
-    linked = linked_entries(store, present)
-    linking.change(
-        environment,
-        store.homes,
-        linked=linked,
-        additions=installations,
-        removals=[item for item in present if item.dist_info in gone],
-        foreign=[item for item in present if item.name not in linked],
-        is_recovery=True,
-    )
+    stale = [item for item in present if item.dist_info in gone]
+    _change(store, environment, present, installations, stale, is_recovery=True)

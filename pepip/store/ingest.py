@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import time
 from typing import NamedTuple
 
@@ -267,7 +266,7 @@ def _describe(
         "name": staged.name,
         "version": artifact.version or staged.version,
         "identity": artifact.identity,
-        "origin": artifact.wheel or _without_password(artifact.requirement),
+        "origin": artifact.wheel or paths.without_password(artifact.requirement),
         "tag": _tag(f"{workshop}/{dist_info}/WHEEL", artifact),
         "dist_info": dist_info,
         "directories": shape.directories,
@@ -282,11 +281,6 @@ def _describe(
         "file_count": len(found) + len(data),
         "stored_at": int(time.time()),
     }
-
-
-def _without_password(requirement: str) -> str:
-    """Return a requirement without the user and password of its URL: other users may read the store."""
-    return re.sub(r"://(?!git@)[^/@\s]*@", "://", requirement)
 
 
 def _tag(wheel_file: str, artifact: Artifact) -> str:

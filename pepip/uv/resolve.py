@@ -13,7 +13,7 @@ import sys
 
 from pepip.errors import UvError
 from pepip.model import Artifact, Change, Changes
-from pepip.paths import normalize_name
+from pepip.paths import normalize_name, without_password
 from pepip.uv import hashes, process, settings
 
 TYPE_CHECKING = False
@@ -264,7 +264,7 @@ def _of_commit(name: str, version: str, vcs: dict[str, Any], rank: dict[str, int
     information = {"vcs": vcs["type"], "commit_id": commit}
     if "requested-revision" in vcs:
         information["requested_revision"] = vcs["requested-revision"]
-    direct_url: dict[str, object] = {"url": _without_password(url), "vcs_info": information}
+    direct_url: dict[str, object] = {"url": without_password(url), "vcs_info": information}
     fragment = ""
     if subdirectory:
         direct_url["subdirectory"] = subdirectory
@@ -279,7 +279,7 @@ def _of_archive(name: str, version: str, archive: dict[str, Any], folder: str, r
     url = archive.get("url") or _file_url(_local_path(archive, folder))
     file_name = url.rpartition("/")[2].partition("#")[0]
     wheel = file_name if file_name.endswith(".whl") else ""
-    direct_url: dict[str, object] = {"url": _without_password(url), "archive_info": {}}
+    direct_url: dict[str, object] = {"url": without_password(url), "archive_info": {}}
     line = f"{name} @ {url}"
     fragment = archive.get("subdirectory", "")
     if fragment:
@@ -319,11 +319,6 @@ def _digest(source: dict[str, Any], folder: str) -> str:
     from pepip.wheel.record import digest
 
     return digest(path, "sha256").hex()
-
-
-def _without_password(url: str) -> str:
-    """Return a URL without its user and password, which PEP 610 keeps out of `direct_url.json`."""
-    return re.sub(r"://(?!git@)[^/@\s]*@", "://", url)
 
 
 def _file_url(path: str) -> str:
