@@ -146,25 +146,29 @@ class Progress(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What an install did. Sizes are bytes on disk, inodes counted once."""
+    """What a change to an environment did. Sizes are bytes on disk, inodes counted once.
+
+    `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions.
+    """
 
     environment: str
     dry_run: bool
-    linked: tuple[tuple[str, str], ...]
-    removed: tuple[tuple[str, str], ...]
-    private: tuple[tuple[str, str], ...]
-    reused: tuple[str, ...]
-    downloaded: tuple[str, ...]
-    avoided_bytes: int
-    stored_bytes: int
-    seconds: float
+    linked: tuple[tuple[str, str], ...] = ()
+    removed: tuple[tuple[str, str], ...] = ()
+    private: tuple[tuple[str, str], ...] = ()
+    reused: tuple[str, ...] = ()
+    downloaded: tuple[str, ...] = ()
+    avoided_bytes: int = 0
+    stored_bytes: int = 0
+    seconds: float = 0.0
 
 
 class Request(NamedTuple):
     """What a user asks to install, in uv's words. Options are split by the uv commands that know them.
 
     `everywhere` (indexes, builds, cache, network) reaches every call of uv, `resolving` those that resolve, and
-    `installing` only `uv pip install` itself.
+    `installing` only `uv pip install` itself. With `is_whole` the requirement files are all that the environment
+    shall hold, as with `uv pip sync`.
     """
 
     packages: tuple[str, ...] = ()
@@ -175,3 +179,23 @@ class Request(NamedTuple):
     resolving: tuple[str, ...] = ()
     installing: tuple[str, ...] = ()
     no_deps: bool = False
+    is_whole: bool = False
+
+
+class ProjectRequest(NamedTuple):
+    """What a user asks of a project, in uv's words. Options are split by the uv commands that know them.
+
+    `everywhere` reaches every call of uv, `building` (what may be built, and must be) all those on the project,
+    `resolving` those that lock, `selecting` (extras, groups, packages) those that lock or sync, `syncing` those that
+    sync, and `replacing` (what is to be installed again) is for uv's plan alone. `lock_mode` is `locked`, `frozen` or
+    empty, `python` a request in uv's words.
+    """
+
+    everywhere: tuple[str, ...] = ()
+    building: tuple[str, ...] = ()
+    resolving: tuple[str, ...] = ()
+    selecting: tuple[str, ...] = ()
+    syncing: tuple[str, ...] = ()
+    replacing: tuple[str, ...] = ()
+    lock_mode: str = ""
+    python: str = ""

@@ -138,8 +138,6 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "no requirement": ((), "nothing to install"),
     "unknown option": (("lamp", "--no-such-option"), "--no-such-option"),
     "option without its value": (("lamp", "--index-url"), "--index-url"),
-    "target": (("lamp", "--target", "elsewhere"), "virtual environments only"),
-    "system": (("lamp", "--system"), "virtual environments only"),
     "bad resolution": (("lamp", "--resolution", "sideways"), "sideways"),
     "bad exclude-newer": (("lamp", "--exclude-newer", "yesterdayish"), "yesterdayish"),
     "unreachable url": (

@@ -1,8 +1,7 @@
-"""`pepip install`."""
+"""`pepip install` and `pepip pip sync`: what uv's pip interface installs."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import functools
 import os
@@ -12,16 +11,19 @@ from pepip.cli import options, output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
-_DESCRIPTION = """\
+    from pepip.model import Request
+
+_INSTALL = """\
 Install packages into a virtual environment, each linked from the shared store.
 
 The environment ends as `uv pip install` would leave it. A version that the store has is linked and never
 downloaded again; what it lacks is stored once, for every project.
 """
 
-_EXAMPLES = """\
+_INSTALL_EXAMPLES = """\
 examples:
   pepip install requests 'numpy<2'          into .venv here, made if it is missing
   pepip install -r requirements.txt         also pyproject.toml and pylock.toml
@@ -30,62 +32,41 @@ examples:
   pepip install torch --dry-run             only say what would be linked and downloaded
 """
 
+_SYNC = """\
+Make a virtual environment hold what requirement files list, and nothing else, as `uv pip sync` would.
+"""
 
-def _parser() -> argparse.ArgumentParser:
-    parser = options.Parser(
-        prog="pepip install",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+_SYNC_EXAMPLES = """\
+examples:
+  pepip pip sync requirements.txt           a file that names all, as `pepip pip compile` writes it
+  pepip pip sync pylock.toml
+"""
+
+# Where uv can install and pepip does not: uv does it alone.
+_ELSEWHERE_VALUES = ("-t/--target", "--prefix", "--root", "--python-platform", "--python-version")
+_ELSEWHERE_FLAGS = ("--system", "--user", "--break-system-packages")
+
+
+def run(words: Sequence[str], *, title: str = "pepip install") -> int:
+    """Run `pepip install` with the words that follow its name. Returns the exit code."""
+    from pepip.errors import UsageError
+    from pepip.model import Request
+
+    parser = options.Parser(title, description=_INSTALL, examples=_INSTALL_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="requirements: names, paths, URLs, git+…")
     add_list = functools.partial(parser.add_argument, action="append", default=[])
     kinds = "a requirements.txt, pyproject.toml or pylock.toml"
     add_list("-r", "--requirements", "--requirement", metavar="FILE", help=kinds)
-    add_list("-c", "--constraints", "--constraint", metavar="FILE", help="constrain versions by a requirements file")
     add_list("-e", "--editable", metavar="PATH", help="install a local project so that its files stay where they are")
-    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
-    parser.add_argument("-p", "--python", metavar="X", default="", help="the Python for a new environment")
     parser.add_argument("--no-deps", action="store_true", help="install only what is named, no dependencies")
-    parser.add_argument("--compile-bytecode", action="store_true", help="compile modules now, not at first import")
-    parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
-    parser.add_argument("--json", action="store_true", help="write one JSON document to stdout")
-    parser.add_argument("-q", "--quiet", action="count", default=0, help="say errors only")
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="say every step")
-    for option in ("-t/--target", "--prefix", "--root", "--python-platform", "--python-version"):
-        parser.add_argument(*option.split("/"), dest="elsewhere", metavar="PATH", help=argparse.SUPPRESS)
-    for option in ("--system", "--user"):
-        parser.add_argument(option, dest="elsewhere", action="store_const", const=option, help=argparse.SUPPRESS)
-    options.add_uv_options(parser)
-    return parser
-
-
-def run(words: Sequence[str]) -> int:
-    """Run the command with the words that follow its name. Returns the exit code."""
-    from pepip.errors import UsageError
-    from pepip.model import Request, Summary
-    from pepip.operations import install, target
-    from pepip.store.home import Store, default_home
-
-    arguments = _parser().parse_intermixed_args(words)
+    _add_arguments(parser)
+    arguments = parser.read(words)
     if arguments.elsewhere:
-        raise UsageError(
-            "pepip links into virtual environments only",
-            hint="for another place or platform (--system, --target, --python-platform, …) use `uv pip install`",
-        )
-    for path in [*arguments.requirements, *arguments.constraints]:
-        if path != "-" and "://" not in path and not os.path.exists(path):
-            raise UsageError(f"the file {path} does not exist")
+        return _leave_to_uv("install", words)
+    options.take_effect(arguments)
     if not (arguments.packages or arguments.requirements or arguments.editable or "--group" in arguments.resolving):
-        raise UsageError("nothing to install is named", hint="`pepip install --help` shows examples")
-    variables = dict(os.environ)
-    compiles = arguments.compile_bytecode or variables.get("UV_COMPILE_BYTECODE", "").lower() in {
-        "1",
-        "true",
-        "yes",
-    }
-    verbosity = arguments.verbose - arguments.quiet
+        raise UsageError("nothing to install is named", hint=f"`{title} --help` shows examples")
+    _check_files([*arguments.requirements, *arguments.constraints])
     with _requirements_from_stdin(arguments.requirements) as requirement_files:
         request = Request(
             packages=tuple(arguments.packages),
@@ -97,31 +78,79 @@ def run(words: Sequence[str]) -> int:
             installing=tuple(arguments.installing),
             no_deps=arguments.no_deps,
         )
-        choice = install.Options(
-            environment=target.locate(arguments.venv, variables, os.getcwd()),
-            python=arguments.python,
-            compile_bytecode=compiles,
-            dry_run=arguments.dry_run,
-        )
-        reporter = output.reporter(verbosity=-1 if arguments.json else verbosity)
-        summary: Summary | None = None
-        try:
-            for step in install.install(Store(default_home(variables)), request, choice):
-                if isinstance(step, Summary):
-                    summary = step
-                else:
-                    reporter.show(step)
-        finally:
-            reporter.close()
-    assert summary is not None
-    if arguments.json:
-        import json
+        return _install(arguments, request)
 
-        json.dump(output.document(summary), sys.stdout, indent=2)
-        sys.stdout.write("\n")
-    else:
-        output.summarize(summary, verbosity=verbosity)
+
+def run_sync(words: Sequence[str]) -> int:
+    """Run `pepip pip sync` with the words that follow its name. Returns the exit code."""
+    from pepip.model import Request
+
+    parser = options.Parser("pepip pip sync", description=_SYNC, examples=_SYNC_EXAMPLES)
+    parser.add_argument("requirements", metavar="FILE", nargs="+", help="a requirements.txt or pylock.toml")
+    _add_arguments(parser)
+    arguments = parser.read(words)
+    if arguments.elsewhere:
+        return _leave_to_uv("sync", words)
+    options.take_effect(arguments)
+    _check_files([*arguments.requirements, *arguments.constraints])
+    with _requirements_from_stdin(arguments.requirements) as requirement_files:
+        request = Request(
+            requirement_files=requirement_files,
+            constraint_files=tuple(arguments.constraints),
+            everywhere=tuple(arguments.everywhere),
+            resolving=tuple(arguments.resolving),
+            installing=tuple(arguments.installing),
+            is_whole=True,
+        )
+        return _install(arguments, request)
+
+
+def _add_arguments(parser: options.Parser) -> None:
+    """Add what `install` and `sync` have in common."""
+    constraints = "constrain versions by a requirements file"
+    parser.add_argument(
+        "-c", "--constraints", "--constraint", metavar="FILE", action="append", default=[], help=constraints
+    )
+    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
+    parser.add_argument("-p", "--python", metavar="X", default="", help="the Python for a new environment")
+    parser.add_argument("--compile-bytecode", action="store_true", help="compile modules now, not at first import")
+    parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+    options.add_elsewhere(parser, values=_ELSEWHERE_VALUES, flags=_ELSEWHERE_FLAGS)
+    parser.add_uv_options(options.PIP_OPTIONS)
+
+
+def _install(arguments: argparse.Namespace, request: Request) -> int:
+    from pepip.model import Summary
+    from pepip.operations import install, target
+    from pepip.store.home import Store, default_home
+    from pepip.uv import settings
+
+    variables = dict(os.environ)
+    named = arguments.venv or target.environment_of(arguments.python)
+    choice = install.Options(
+        environment=target.locate(named, variables, os.getcwd()),
+        python=arguments.python,
+        compile_bytecode=arguments.compile_bytecode or settings.is_on("UV_COMPILE_BYTECODE"),
+        dry_run=arguments.dry_run,
+    )
+    summary = output.follow(install.install(Store(default_home(variables)), request, choice), arguments)
+    assert isinstance(summary, Summary)
+    output.conclude(summary, arguments)
     return 0
+
+
+def _leave_to_uv(command: str, words: Sequence[str]) -> int:
+    from pepip.uv import program
+
+    return program.become(["pip", command, *words])
+
+
+def _check_files(files: Sequence[str]) -> None:
+    from pepip.errors import UsageError
+
+    for path in files:
+        if path != "-" and "://" not in path and not os.path.exists(path):
+            raise UsageError(f"the file {path} does not exist")
 
 
 @contextlib.contextmanager

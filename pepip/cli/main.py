@@ -1,4 +1,7 @@
-"""The command line's entry: which command runs, and what becomes of its errors."""
+"""The command line's entry: which command runs, and what becomes of its errors.
+
+A command that pepip has nothing to add to is uv's, from its first word on.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import signal
 import sys
 
 from pepip import __version__
-from pepip.cli import install, output
 from pepip.errors import PepipError, UsageError
 
 TYPE_CHECKING = False
@@ -19,49 +21,131 @@ pepip {version}: every package version once, in a shared store, linked into each
 
 usage: pepip COMMAND [OPTION ...]
 
-commands:
-  install    install packages into a virtual environment, linked from the store
+projects, linked from the store:
+  sync                  bring the lock and the environment up to date
+  add, remove           change the dependencies
+  run                   run a command in the environment
+
+environments, linked from the store:
+  install, uninstall    packages, files, URLs, folders
+  list, freeze, show    what an environment holds
+  check                 whether its packages fit together
+  pip …                 the same as uv and pip have it: install, uninstall, sync, compile, list, tree, …
+
+uv's own, passed on unchanged:
+  lock, tree, export, init, version, venv, tool, x, python, build, publish, cache, auth, self, format, audit, …
+  uv …                  any command of uv, also one that pepip has its own of
 
 options:
-  -h, --help       show this help; `pepip COMMAND --help` shows a command's own
-  -V, --version    show the version
+  -h, --help            show this help; `pepip help COMMAND` shows a command's own
+  -V, --version         show the version
 
 examples:
   pepip install requests 'numpy<2'      install into .venv here, made if it is missing
-  pepip install -r requirements.txt     also pyproject.toml and pylock.toml
-  pepip install -e .                    this project itself, editable
+  pepip sync                            the project here, as uv.lock says
+  pepip run pytest                      in the project's environment
+  eval "$(pepip generate-shell-completion bash)"
 
 The store is ~/.pepip, or the folder that PEPIP_HOME names."""
 
-_COMMANDS = {"install": install.run}
+
+_COMMANDS = {
+    "install": ("install", "run"),
+    "uninstall": ("uninstall", "run"),
+    "sync": ("project", "run_sync"),
+    "add": ("project", "run_add"),
+    "remove": ("project", "run_remove"),
+    "run": ("run", "run"),
+    "pip": ("pip", "run"),
+    "list": ("pip", "run_list"),
+    "freeze": ("pip", "run_freeze"),
+    "show": ("pip", "run_show"),
+    "check": ("pip", "run_check"),
+    "generate-shell-completion": ("completion", "run"),
+}
+"""pepip's own commands, each by the module of this package that has it, and the function there."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code: 0, 1 for a failure, 2 for a misuse, or uv's own."""
-    if not arguments:
-        output.say(_usage())
-        return 2
-    first, *rest = arguments
-    if first in {"-h", "--help", "help"}:
-        sys.stdout.write(_usage() + "\n")
-        return 0
     try:
-        command = _COMMANDS.get(first)
-        if command is None:
-            raise UsageError(f"there is no command {first!r}", hint="`pepip --help` shows what there is")
-        return command(rest)
+        return _dispatch(arguments)
     except PepipError as error:
+        from pepip.cli import output
+
         return output.fail(error)
     except BrokenPipeError:
         return _die_of_pipe()
     except OSError as error:
+        from pepip.cli import output
+
         return output.fail_in_system(error)
     except KeyboardInterrupt:
-        output.say("interrupted")
+        sys.stderr.write("interrupted\n")
         return 128 + signal.SIGINT
 
 
-def _usage() -> str:
+def _dispatch(arguments: Sequence[str]) -> int:
+    before, position = _leading_options(arguments)
+    if position == len(arguments):
+        return _without_command(arguments)
+    command, words = arguments[position], [*before, *arguments[position + 1 :]]
+    if command in _COMMANDS:
+        return _run(command, words)
+    if command == "help":
+        return _help([word for word in words if not word.startswith("-")])
+    if command == "x":
+        return _become_uv(["tool", "run", *words])
+    return _become_uv(words if command == "uv" else arguments)
+
+
+def _run(command: str, words: Sequence[str]) -> int:
+    import importlib
+
+    module, function = _COMMANDS[command]
+    return int(getattr(importlib.import_module(f"pepip.cli.{module}"), function)(words))
+
+
+def _help(commands: Sequence[str]) -> int:
+    """Show the help of pepip, of one of its commands, or of one of uv's."""
+    if not commands:
+        sys.stdout.write(usage() + "\n")
+        return 0
+    if commands[0] in _COMMANDS:
+        return _run(commands[0], [*commands[1:], "--help"])
+    return _become_uv(["help", *(commands if commands[0] != "uv" else commands[1:])])
+
+
+def _become_uv(words: Sequence[str]) -> int:
+    from pepip.uv import program
+
+    return program.become(words)
+
+
+def _leading_options(arguments: Sequence[str]) -> tuple[list[str], int]:
+    """Return the options before the command's name, which uv takes there as well as behind it, and its position."""
+    if not arguments or not arguments[0].startswith("-"):
+        return [], 0
+    from pepip.cli import options
+
+    before, rest = options.split(arguments, values=options.GLOBAL_VALUES)
+    return before, len(arguments) - len(rest)
+
+
+def _without_command(arguments: Sequence[str]) -> int:
+    if any(word in {"-h", "--help"} for word in arguments):
+        return _help([])
+    if any(word in {"-V", "--version"} for word in arguments):
+        sys.stdout.write(f"pepip {__version__}\n")
+        return 0
+    if arguments:
+        raise UsageError("no command is named", hint="`pepip --help` shows what there is")
+    sys.stderr.write(usage() + "\n")
+    return 2
+
+
+def usage() -> str:
+    """Return the help of pepip itself."""
     return _HELP.format(version=__version__)
 
 

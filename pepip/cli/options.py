@@ -6,6 +6,7 @@ pepip doesn't interpret them; it must only know which of them take a value.
 from __future__ import annotations
 
 import argparse
+import os
 from typing import NamedTuple
 
 from pepip.errors import UsageError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class UvOption(NamedTuple):
     """One option of uv: its names, whether it takes a value, and which calls of uv get it.
 
-    `reach` is `everywhere`, `resolving` or `installing`, as in `Request`.
+    `reach` is the field of `Request` or `ProjectRequest` in which it ends.
     """
 
     names: tuple[str, ...]
@@ -35,35 +36,77 @@ def _flags(reach: str, *names: str) -> list[UvOption]:
     return [UvOption(tuple(name.split("/")), False, reach) for name in names]
 
 
-UV_OPTIONS: tuple[UvOption, ...] = (
+_SHARED: tuple[UvOption, ...] = (
     *_values(
         "everywhere",
         "--index", "--default-index", "--index-url/-i", "--extra-index-url", "--find-links/-f", "--index-strategy",
-        "--keyring-provider", "--allow-insecure-host", "--cert", "--no-binary", "--only-binary",
-        "--config-setting/--config-settings/-C", "--config-settings-package", "--no-build-isolation-package",
-        "--build-constraints/--build-constraint/-b", "--exclude-newer", "--exclude-newer-package",
-        "--no-sources-package", "--cache-dir", "--config-file", "--refresh-package", "--torch-backend", "--project",
-        "--link-mode",
+        "--keyring-provider", "--allow-insecure-host", "--config-setting/--config-settings/-C",
+        "--config-settings-package", "--no-build-isolation-package", "--exclude-newer", "--exclude-newer-package",
+        "--no-sources-package", "--cache-dir", "--config-file", "--refresh-package", "--link-mode",
     ),
     *_flags(
         "everywhere",
-        "--no-index", "--no-build", "--no-build-isolation", "--no-sources", "--no-cache/-n", "--refresh", "--offline",
+        "--no-index", "--no-build-isolation", "--no-sources", "--no-cache/-n", "--refresh", "--offline",
         "--native-tls", "--system-certs", "--no-config", "--managed-python", "--no-managed-python",
-        "--no-python-downloads", "--require-build-hashes",
+        "--no-python-downloads", "--require-build-hashes", "--no-require-build-hashes",
     ),
     *_values(
         "resolving",
-        "--resolution", "--prerelease", "--prerelease-package", "--fork-strategy", "--overrides/--override",
-        "--excludes/--exclude", "--extra", "--group", "--upgrade-package/-P", "--upgrade-group",
+        "--resolution", "--prerelease", "--prerelease-package", "--fork-strategy", "--upgrade-package/-P",
+        "--upgrade-group",
     ),
-    *_flags("resolving", "--pre", "--all-extras", "--upgrade/-U"),
+    *_flags("resolving", "--upgrade/-U"),
+)  # fmt: skip
+
+PIP_OPTIONS: tuple[UvOption, ...] = (
+    *_SHARED,
+    *_values(
+        "everywhere",
+        "--cert", "--no-binary", "--only-binary", "--build-constraints/--build-constraint/-b", "--torch-backend",
+    ),
+    *_flags("everywhere", "--no-build"),
+    *_values("resolving", "--overrides/--override", "--excludes/--exclude", "--extra", "--group"),
+    *_flags("resolving", "--pre", "--all-extras"),
     *_values("installing", "--reinstall-package", "--no-editable-package"),
     *_flags(
         "installing", "--reinstall/--force-reinstall", "--exact", "--strict", "--require-hashes",
-        "--no-verify-hashes", "--verify-hashes", "--no-editable",
+        "--no-verify-hashes", "--verify-hashes", "--no-editable", "--allow-empty-requirements",
+        "--no-allow-empty-requirements",
     ),
 )  # fmt: skip
 
+LOCK_OPTIONS: tuple[UvOption, ...] = (
+    *_SHARED,
+    *_values("building", "--no-build-package", "--no-binary-package"),
+    *_flags("building", "--no-build", "--no-binary"),
+    *_values("syncing", "--no-install-package", "--only-install-package"),
+    *_flags(
+        "syncing", "--active", "--no-active", "--no-install-project", "--no-install-workspace", "--no-install-local",
+        "--only-install-project", "--only-install-workspace", "--only-install-local",
+    ),
+    *_values("replacing", "--reinstall-package"),
+    *_flags("replacing", "--reinstall/--force-reinstall"),
+)  # fmt: skip
+"""What `uv add` and `uv remove` take, beside their own."""
+
+PROJECT_OPTIONS: tuple[UvOption, ...] = (
+    *LOCK_OPTIONS,
+    *_values(
+        "selecting",
+        "--extra", "--no-extra", "--group", "--no-group", "--only-group", "--package", "--no-editable-package",
+    ),
+    *_flags(
+        "selecting",
+        "--all-extras", "--dev", "--no-dev", "--only-dev", "--no-default-groups", "--all-groups", "--no-editable",
+        "--editable", "--all-packages",
+    ),
+)  # fmt: skip
+"""What `uv sync` and `uv run` take, beside their own."""
+
+GLOBAL_VALUES = frozenset(
+    {"--color", "--directory", "--project", "--config-file", "--cache-dir", "--allow-insecure-host"}
+)
+"""The options that uv takes before the name of a command, with a value."""
 
 _HELP = {
     "--upgrade": "take the newest versions that are allowed",
@@ -77,15 +120,112 @@ _HELP = {
     "--find-links": "a folder or page of distributions to search too",
     "--no-index": "search no index",
     "--torch-backend": "which builds of PyTorch to take: auto, cpu, cu128, …",
+    "--exact": "remove what the request does not ask for",
+    "--extra": "with the dependencies of this extra",
+    "--all-extras": "with the dependencies of all extras",
+    "--group": "with the dependencies of this group",
+    "--all-groups": "with the dependencies of all groups",
+    "--only-group": "with the dependencies of this group alone",
+    "--no-dev": "without the group of development dependencies",
+    "--package": "of this member of the workspace",
+    "--all-packages": "of all members of the workspace",
+    "--no-editable": "install the project and its workspace as real files, not editable",
+    "--no-install-project": "leave the project itself out",
+    "--active": "the activated environment, not the project's",
 }
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints look like every other error of pepip."""
+    """A parser whose complaints look like every other error of pepip. All commands share its general options."""
+
+    def __init__(self, prog: str, *, description: str, examples: str = "") -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        general = self.add_argument_group("general options")
+        general.add_argument("-q", "--quiet", action="count", default=0, help="say errors only")
+        general.add_argument("-v", "--verbose", action="count", default=0, help="say every step")
+        general.add_argument("--json", action="store_true", help="write one JSON document to stdout")
+        general.add_argument("--color", choices=("auto", "always", "never"), help="whether to use colours")
+        general.add_argument("--no-progress", action="store_true", help="show no progress")
+        general.add_argument("--directory", metavar="PATH", help="work in this folder")
+        general.add_argument("--project", metavar="PATH", help="the folder of the project")
 
     def error(self, message: str) -> NoReturn:
         """Raise the complaint as a misuse of the command."""
         raise UsageError(message, hint=f"`{self.prog} --help` shows what there is")
+
+    def add_uv_options(self, table: Sequence[UvOption]) -> None:
+        """Take these options of uv. They end up in lists named for their reach."""
+        group = self.add_argument_group(
+            "options of uv", "passed on as they are; so are its other options for indexes, resolver, builds and cache"
+        )
+        for option in table:
+            shown = [_HELP[name] for name in option.names if name in _HELP]
+            keywords: dict[str, Any] = {"action": _Forward, "dest": option.reach, "default": []}
+            keywords["help"] = shown[0] if shown else argparse.SUPPRESS
+            if option.takes_value:
+                keywords["metavar"] = "X"
+            else:
+                keywords["nargs"] = 0
+            group.add_argument(*option.names, **keywords)
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Return what `words` say, positional arguments anywhere among them."""
+        arguments = self.parse_intermixed_args(words)
+        arguments.verbosity = -1 if arguments.json else arguments.verbose - arguments.quiet
+        return arguments
+
+    def options_with_value(self) -> frozenset[str]:
+        """Return the names of all options that take a value."""
+        return frozenset(name for action in self._actions if action.nargs != 0 for name in action.option_strings)
+
+
+def add_elsewhere(parser: Parser, *, values: Sequence[str], flags: Sequence[str]) -> None:
+    """Take options of uv that make a command uv's alone. If one is given, `elsewhere` is true."""
+    for option in values:
+        parser.add_argument(*option.split("/"), dest="elsewhere", metavar="X", help=argparse.SUPPRESS)
+    for option in flags:
+        parser.add_argument(option, dest="elsewhere", action="store_true", help=argparse.SUPPRESS)
+
+
+def take_effect(arguments: argparse.Namespace) -> None:
+    """Do what the general options say: `--color` stands above variables, `--directory` and `--project` are entered.
+
+    Raises UsageError if there is no such folder.
+    """
+    if arguments.color:
+        for name in ("NO_COLOR", "FORCE_COLOR"):
+            os.environ.pop(name, None)
+        if arguments.color != "auto":
+            os.environ["FORCE_COLOR" if arguments.color == "always" else "NO_COLOR"] = "1"
+    of_environment = os.environ.pop("UV_WORKING_DIR", "")
+    directory = arguments.directory or of_environment
+    if directory:
+        try:
+            os.chdir(directory)
+        except OSError as error:
+            raise UsageError(f"cannot go to {directory}: {error.strerror}") from error
+    if arguments.project:
+        os.environ["UV_PROJECT"] = arguments.project
+
+
+def split(words: Sequence[str], *, values: frozenset[str]) -> tuple[list[str], list[str]]:
+    """Split a command line into its options and the rest, from the first word on that is none.
+
+    `values` are the options that take a value.
+    """
+    position = 0
+    while position < len(words):
+        word = words[position]
+        if not word.startswith("-") or word in {"-", "--"}:
+            break
+        position += 2 if word in values else 1
+    return list(words[:position]), list(words[position:])
 
 
 class _Forward(argparse.Action):
@@ -105,19 +245,3 @@ class _Forward(argparse.Action):
         if isinstance(values, str):
             collected.append(values)
         setattr(namespace, self.dest, collected)
-
-
-def add_uv_options(parser: argparse.ArgumentParser) -> None:
-    """Let `parser` take all options of uv. They end up in lists named for their reach."""
-    group = parser.add_argument_group(
-        "options of uv", "passed on as they are; so are its other options for indexes, resolver, builds and cache"
-    )
-    for option in UV_OPTIONS:
-        shown = [_HELP[name] for name in option.names if name in _HELP]
-        keywords: dict[str, Any] = {"action": _Forward, "dest": option.reach, "default": []}
-        keywords["help"] = shown[0] if shown else argparse.SUPPRESS
-        if option.takes_value:
-            keywords["metavar"] = "X"
-        else:
-            keywords["nargs"] = 0
-        group.add_argument(*option.names, **keywords)

@@ -12,6 +12,10 @@ from pepip.errors import PepipError, UvError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+    from typing import Any
+
     from pepip.model import Progress, Summary
 
 _TITLES = {
@@ -52,36 +56,80 @@ class Reporter:
 
 
 class LiveReporter(Reporter):
-    """A reporter for a terminal: a bar per phase, which goes when the operation ends."""
+    """A reporter for a terminal: a bar per phase, which goes when the operation ends.
+
+    It opens after a moment only: what is done at once needs no bar, nor the time to import one.
+    """
+
+    _PATIENCE_SECONDS = 0.4
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
-
         super().__init__(verbosity=0)
-        self._display = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[amount]}", markup=False),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._display.add_task("Resolving", total=None, amount="")
+        import threading
+
+        self._lock = threading.Lock()
+        self._step: Progress | None = None
         self._received_bytes = 0
-        self._display.start()
+        self._display: Any = None
+        self._task: Any = None
+        self._opening = threading.Timer(self._PATIENCE_SECONDS, self._open)
+        self._opening.daemon = True
+        self._opening.start()
 
     def show(self, step: Progress) -> None:
         """Move the bar of the step's phase."""
         if step.phase == "warning":
             self.warn(step.detail)
             return
-        if step.phase != self._phase:
-            self._phase, self._received_bytes = step.phase, 0
-            self._display.reset(self._task, total=step.total or None)
+        with self._lock:
+            if step.phase != self._phase:
+                self._phase, self._received_bytes = step.phase, 0
+                if self._display is not None:
+                    self._display.reset(self._task, total=step.total or None)
+            if step.phase == "download":
+                self._received_bytes += step.done
+            self._step = step
+            self._move()
+
+    def warn(self, sentence: str) -> None:
+        """Say a warning, above the bar."""
+        with self._lock:
+            super().warn(sentence)
+
+    def close(self) -> None:
+        """Take the display away, so that the summary stands alone."""
+        self._opening.cancel()
+        with self._lock:
+            if self._display is not None:
+                self._display.stop()
+            self._display, self._step = None, None
+
+    def _open(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+        with self._lock:
+            if self._step is None:
+                return
+            self._display = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=30),
+                TextColumn("{task.fields[amount]}", markup=False),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._display.add_task("", total=None, amount="")
+            self._move()
+            self._display.start()
+
+    def _move(self) -> None:
+        """Show the last step on the bar, if it is open. The caller holds the lock."""
+        step = self._step
+        if self._display is None or step is None:
+            return
         done, amount = step.done, ""
         if step.phase == "download":
-            self._received_bytes += step.done
             done = self._received_bytes
             amount = f"{human_size(done)} of {human_size(step.total)}" if step.total else ""
         elif step.total:
@@ -91,16 +139,55 @@ class LiveReporter(Reporter):
             self._task, description=description, completed=done, total=step.total or None, amount=amount
         )
 
-    def close(self) -> None:
-        """Take the display away, so that the summary stands alone."""
-        self._display.stop()
 
-
-def reporter(*, verbosity: int) -> Reporter:
-    """Return the reporter that fits where stderr goes."""
-    if verbosity == 0 and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+def reporter(arguments: argparse.Namespace, *, is_quiet: bool = False) -> Reporter:
+    """Return the reporter that fits the arguments of a command, and where stderr goes."""
+    verbosity = -1 if is_quiet else arguments.verbosity
+    is_still = arguments.no_progress or os.environ.get("UV_NO_PROGRESS") or os.environ.get("TERM") == "dumb"
+    if verbosity == 0 and not is_still and sys.stderr.isatty():
         return LiveReporter()
     return Reporter(verbosity=verbosity)
+
+
+def follow(steps: Iterable[object], arguments: argparse.Namespace, *, is_quiet: bool = False) -> object:
+    """Show the progress of an operation, and return what it yields at its end."""
+    from pepip.model import Progress
+
+    shown = reporter(arguments, is_quiet=is_quiet)
+    result: object = None
+    try:
+        for step in steps:
+            if isinstance(step, Progress):
+                shown.show(step)
+            else:
+                result = step
+    finally:
+        shown.close()
+    return result
+
+
+def conclude(summary: Summary, arguments: argparse.Namespace, *, only_changes: bool = False) -> None:
+    """Say what a command did: as one JSON document, or to people."""
+    if arguments.json:
+        write_json(document(summary))
+    elif summary.linked or summary.removed or summary.private or not only_changes:
+        summarize(summary, verbosity=arguments.verbosity)
+
+
+def write_json(content: object) -> None:
+    """Write one JSON document to stdout."""
+    import json
+
+    json.dump(content, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+def confirm(question: str) -> bool:
+    """Ask on the terminal. An empty answer means yes, the end of the input no."""
+    sys.stderr.write(f"{question} [Y/n] ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    return answer.strip().lower() in {"", "y", "yes"} and answer != ""
 
 
 def say(line: str) -> None:
@@ -143,7 +230,7 @@ def fail(error: PepipError) -> int:
     if "error:" not in output:
         say(f"{_painted('error:', '1;31')} {error.message}")
     if output:
-        say(output)
+        say("\n".join(map(_painted_start, output.splitlines())))
     if error.hint:
         say(f"{_painted('hint:', '1;36')} {error.hint}")
     return error.exit_code
@@ -177,19 +264,38 @@ def _complaint(output: str) -> str:
 
 def _sentence(summary: Summary) -> str:
     seconds = f"{summary.seconds:.2f}s"
-    if not summary.linked and not summary.removed and not summary.private:
+    came = {name for name, _ in (*summary.linked, *summary.private)}
+    gone = len({name for name, _ in summary.removed} - came)
+    details = []
+    if summary.linked:
+        verb, count = ("Would link" if summary.dry_run else "Linked"), len(summary.linked)
+        details += [f"{len(summary.reused)} reused", f"{len(summary.downloaded)} {_arrived(summary)}"]
+        if summary.private:
+            details.append(f"{len(summary.private)} the project's own")
+    elif summary.private:
+        verb, count = ("Would install" if summary.dry_run else "Installed"), len(summary.private)
+        details.append("the project's own")
+    elif gone:
+        verb, count = ("Would remove" if summary.dry_run else "Removed"), gone
+    else:
         return f"Nothing to do: all requirements are met ({seconds})"
-    verb = "Would link" if summary.dry_run else "Linked"
-    parts = [f"{len(summary.reused)} reused", f"{len(summary.downloaded)} {_arrived(summary)}"]
-    if summary.private:
-        parts.append(f"{len(summary.private)} the project's own")
-    avoided = f", {human_size(summary.avoided_bytes)} not stored again" if summary.avoided_bytes else ""
-    count = len(summary.linked)
-    return f"{verb} {count} distribution{'' if count == 1 else 's'} in {seconds}: {', '.join(parts)}{avoided}"
+    if gone and came:
+        details.append(f"{gone} removed")
+    if summary.avoided_bytes:
+        details.append(f"{human_size(summary.avoided_bytes)} not stored again")
+    told = f": {', '.join(details)}" if details else ""
+    return f"{verb} {count} distribution{'' if count == 1 else 's'} in {seconds}{told}"
 
 
 def _arrived(summary: Summary) -> str:
     return "to download" if summary.dry_run else "downloaded"
+
+
+def _painted_start(line: str) -> str:
+    """Return a line of uv's with its first word in the colour that uv gives it."""
+    word, colon, rest = line.partition(":")
+    code = {"error": "1;31", "warning": "1;33", "hint": "1;36"}.get(word.strip(), "")
+    return f"{_painted(word + colon, code)}{rest}" if code and colon else line
 
 
 def _painted(text: str, code: str) -> str:

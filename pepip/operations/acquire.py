@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pepip.store.home import Store
 
 
+_SAID_OF_ANOTHER_INDEX = ("No solution found", "Hash mismatch")  # the index has no such version, or another file
+
+
 class Acquired(NamedTuple):
     """Entries by distribution name, and the names of those that were not in the store before."""
 
@@ -80,9 +83,9 @@ def acquire(
                     yield Progress("download", name, sizes.get(arrival.name, 0), total)
             except UvError as error:
                 again = [item._replace(requirement=item.by_url or item.requirement) for item in batch]
-                if "No solution found" not in error.output or again == batch:
+                if not any(sentence in error.output for sentence in _SAID_OF_ANOTHER_INDEX) or again == batch:
                     raise
-                # A source or a lock named an index that a bare requirement does not search: ask by URL.
+                # A source or a lock named an index that a bare requirement does not search first: ask by URL.
                 batches.append(again)
                 continue
             staged = ingest.discover(prefix)

@@ -13,7 +13,7 @@ from pepip.uv import interpreter, stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pepip.store.home import Store
 
@@ -42,6 +42,15 @@ def _is_environment(path: str) -> bool:
     return bool(path) and os.path.isfile(f"{path}/pyvenv.cfg")
 
 
+def environment_of(python: str) -> str:
+    """Return the environment that a request for a Python names: its folder, or its interpreter. Empty if none."""
+    if not python or not os.path.exists(python):
+        return ""
+    folder = os.path.abspath(python)
+    candidates = (folder, os.path.dirname(os.path.dirname(folder)))
+    return next((candidate for candidate in candidates if _is_environment(candidate)), "")
+
+
 def make(root: str, python: str) -> bool:
     """Make the environment with uv if nothing is there. Returns whether it was made.
 
@@ -49,6 +58,11 @@ def make(root: str, python: str) -> bool:
     """
     if os.path.isfile(f"{root}/pyvenv.cfg"):
         return False
+    return make_with(root, lambda: stage.make_environment(root, python))
+
+
+def make_with(root: str, maker: Callable[[], None], *, anew: bool = False) -> bool:
+    """Let `maker` make the environment at `root` if it is missing, or `anew` if it is there. See `make`."""
     parent = os.path.dirname(root)
     try:
         os.makedirs(parent, exist_ok=True)
@@ -56,27 +70,65 @@ def make(root: str, python: str) -> bool:
         raise VenvError(f"cannot make {parent}: {error.strerror}") from error
     if not os.access(parent, os.W_OK | os.X_OK):
         raise VenvError(f"cannot make {root}: no permission to write {parent}")
-    marker = f"{parent}/.{os.path.basename(root)}.pepip-making"
     with locks.in_use(parent, alone=True):
-        if os.path.lexists(marker) and not os.path.isfile(f"{root}/pyvenv.cfg"):
-            filesystems.remove_tree(root)  # a run was killed while uv made it: its marker is still there
-        if os.path.isfile(f"{root}/pyvenv.cfg"):
-            _remove(marker)
+        _remove_unfinished(root)
+        if _is_environment(root) and not anew:
             return False  # another run was first
         if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
             interpreter.executable(root)  # says what is wrong
         was_there = os.path.isdir(root)
         try:
-            with open(marker, "x", encoding="utf-8"):
+            with open(_marker(root), "x", encoding="utf-8"):
                 pass
-            stage.make_environment(root, python)
+            if anew:
+                _clear(root)
+            maker()
         except BaseException:
             if not was_there:
                 filesystems.remove_tree(root)
             raise
         finally:
-            _remove(marker)
+            _remove(_marker(root))
     return True
+
+
+def remove_unfinished(name: str, folder: str) -> None:
+    """Remove an environment `name`, in `folder` or above it, that uv was making when its run was killed.
+
+    uv itself would refuse to go on with it. `name` may be an absolute path.
+    """
+    current = folder
+    while True:
+        root = os.path.join(current, name)
+        if os.path.lexists(_marker(root)):
+            with locks.in_use(os.path.dirname(root), alone=True):
+                _remove_unfinished(root)
+        parent = os.path.dirname(current)
+        if parent == current:
+            return
+        current = parent
+
+
+def _remove_unfinished(root: str) -> None:
+    """Remove what a killed maker left; the caller holds the lock of the folder above."""
+    if os.path.lexists(_marker(root)):
+        if not _is_environment(root):
+            filesystems.remove_tree(root)
+        _remove(_marker(root))
+
+
+def _clear(root: str) -> None:
+    """Remove an environment. It counts as unfinished from the first moment on; of a link, only the link goes."""
+    if os.path.islink(root):
+        os.unlink(root)
+    else:
+        _remove(f"{root}/pyvenv.cfg")
+        filesystems.remove_tree(root)
+
+
+def _marker(root: str) -> str:
+    """Return the file that stands beside an environment while uv makes it."""
+    return f"{os.path.dirname(root)}/.{os.path.basename(root)}.pepip-making"
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from pepip.host import locks, permissions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
 
@@ -76,7 +77,7 @@ class Store:
         return locks.held(f"{self.home}/.lock", shared=True, mode=0o666 & (self.like.st_mode | 0o600))
 
 
-def default_home(variables: dict[str, str]) -> str:
+def default_home(variables: Mapping[str, str]) -> str:
     """Return `PEPIP_HOME`, or `~/.pepip`, as an absolute path."""
     configured = variables.get("PEPIP_HOME", "")
     return os.path.abspath(os.path.expanduser(configured or "~/.pepip"))

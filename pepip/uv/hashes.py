@@ -39,7 +39,7 @@ def demanded(request: Request) -> dict[str, set[str]]:
 
 def are_required(request: Request) -> bool:
     """Tell whether uv may refuse requirements that have no hash: only `uv pip install` itself checks that."""
-    if os.environ.get("UV_REQUIRE_HASHES", "").lower() in {"1", "true", "yes"}:
+    if settings.is_on("UV_REQUIRE_HASHES"):
         return True
     if any(line.startswith("--require-hashes") for path in request.requirement_files for line in _lines(path, set())):
         return True

@@ -1,30 +1,34 @@
 """Starting programs: uv, and an environment's interpreter. Nothing else in pepip starts one.
 
-Their output is always piped and their standard input closed, so that none of them writes to a terminal that
-another face of pepip owns.
+Their output is piped and their standard input closed, so that none of them writes to a terminal that another face
+of pepip owns. The one exception takes the place of pepip itself.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from typing import NamedTuple
 
 from pepip.errors import UvError
+from pepip.uv import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Settings that would make uv work on another environment than the one that it is told to work on, or compile
-# what is only staged.
+# Settings that would make uv work on another environment than the one that it is told to work on, compile what is
+# only staged, contradict what it is told about a lock, or colour what is read here.
 _UNWANTED = (
     "UV_SYSTEM_PYTHON",
     "UV_BREAK_SYSTEM_PACKAGES",
     "UV_PYTHON",
     "UV_COMPILE_BYTECODE",
+    "UV_FROZEN",
+    "UV_LOCKED",
     "VIRTUAL_ENV",
+    "FORCE_COLOR",
+    "CLICOLOR_FORCE",
 )
 
 
@@ -35,36 +39,12 @@ class Result(NamedTuple):
     stderr: str
 
 
-def uv_executable() -> str:
-    """Return the path of uv: beside this interpreter, in its `uv` package, or on `PATH`.
-
-    Raises UvError if there is none.
-    """
-    suffix = ".exe" if sys.platform == "win32" else ""
-    beside = f"{os.path.dirname(sys.executable)}/uv{suffix}"
-    if os.access(beside, os.X_OK):
-        return beside
-    try:
-        import uv
-    except ImportError:
-        pass
-    else:
-        try:
-            return str(uv.find_uv_bin())
-        except FileNotFoundError:
-            pass
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
-        if folder and os.access(f"{folder}/uv{suffix}", os.X_OK):
-            return f"{folder}/uv{suffix}"
-    raise UvError("uv was not found", hint="install it beside pepip: `pip install uv`")
-
-
 def run(arguments: Sequence[str], *, stdin: str = "", **settings: str) -> Result:
     """Run uv to its end. Raises UvError with uv's own words if it fails.
 
     `settings` are environment variables for this run alone.
     """
-    process = _start([uv_executable(), *arguments], stdin=bool(stdin), settings=settings)
+    process = _start([program.path(), *arguments], stdin=bool(stdin), settings=settings)
     stdout, stderr = process.communicate(stdin or None)
     if process.returncode:
         raise _failure(arguments, process.returncode, stderr, stdout)
@@ -76,7 +56,7 @@ def stream(arguments: Sequence[str], **settings: str) -> Iterator[str]:
 
     Raises UvError if it fails. If the caller stops early, uv is ended first.
     """
-    process = _start([uv_executable(), *arguments], stdin=False, settings=settings, merge=True)
+    process = _start([program.path(), *arguments], stdin=False, settings=settings, merge=True)
     lines: list[str] = []
     assert process.stdout is not None
     try:
@@ -103,6 +83,17 @@ def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") ->
     if process.returncode:
         raise UvError(f"the interpreter {executable} failed", output=stderr, exit_code=1)
     return Result(stdout, stderr)
+
+
+def run_attached(command: Sequence[str]) -> int:
+    """Run a program on this terminal, and return its exit code. Ctrl-C is for the program to answer."""
+    import signal
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.Popen(command).wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _start(

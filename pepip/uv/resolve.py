@@ -38,15 +38,24 @@ def is_lock(path: str) -> bool:
 
 
 def changes(request: Request, executable: str) -> Changes:
-    """Return what `uv pip install` would change in the environment of `executable`.
+    """Return what `uv pip install`, or `sync`, would change in the environment of `executable`.
 
     Raises UvError with uv's message if the request can't be met.
     """
-    result = process.run(
-        ["pip", "install", "--dry-run", "--color", "never", "--python", executable, *_as_given(request)]
-    )
+    command = ["pip", "sync" if request.is_whole else "install", "--dry-run", "--color", "never"]
+    return read_changes(process.run([*command, "--python", executable, *_as_given(request)]).stderr)
+
+
+def removals(request: Request, executable: str) -> tuple[Change, ...]:
+    """Return what `uv pip uninstall` would remove from the environment of `executable`. Raises UvError."""
+    command = ["pip", "uninstall", "--dry-run", "--color", "never", "--python", executable, *_as_given(request)]
+    return read_changes(process.run(command).stderr).removed
+
+
+def read_changes(output: str) -> Changes:
+    """Return the changes that uv announces on its error output, in the text that it shows to people."""
     removed, added = [], []
-    for line in result.stderr.splitlines():
+    for line in output.splitlines():
         match = _CHANGE.match(line)
         if match:
             sign, name, version, url, origin = match.groups()
@@ -88,7 +97,7 @@ def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Se
                 list(request.requirement_files),
                 executable,
                 tags,
-                no_deps=request.no_deps,
+                no_deps=request.no_deps or request.is_whole,
                 constraints=pins,
             )
         except UvError:
@@ -116,10 +125,10 @@ def _preferring_url(artifact: Artifact) -> Artifact:
 
 
 def _as_given(request: Request) -> list[str]:
-    """Return the request as arguments of `uv pip install`."""
+    """Return the request as arguments of `uv pip install` or `sync`."""
     arguments = [*request.everywhere, *request.resolving, *request.installing]
     for path in request.requirement_files:
-        arguments += ["-r", path]
+        arguments += [path] if request.is_whole else ["-r", path]
     for path in request.constraint_files:
         arguments += ["-c", path]
     for path in request.editables:
@@ -172,11 +181,20 @@ def _compile(
                 output = file.read()
     else:
         output = process.run([*arguments, "--", *sources], stdin=stdin).stdout
-    artifacts = _artifacts(output, tags, os.getcwd(), hashes.demanded(request))
-    if _has_build_settings(request):
-        # What they change in a build is no part of its identity: such a build is the project's own.
-        artifacts = [item if item.wheel else item._replace(identity="") for item in artifacts]
-    return artifacts
+    return _shareable(request, _artifacts(output, tags, os.getcwd(), hashes.demanded(request)))
+
+
+def artifacts_of_lock(request: Request, lock: str, wanted: Sequence[Change], tags: Sequence[str]) -> list[Artifact]:
+    """Return the artifacts that a lock, made in this folder, names for what uv plans to add."""
+    return _shareable(request, _matching(_artifacts(lock, tags, os.getcwd(), {}), wanted))
+
+
+def _shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
+    """Return the artifacts, those without an identity that other projects' settings could build otherwise."""
+    if not _has_build_settings(request):
+        return artifacts
+    # What they change in a build is no part of its identity: such a build is the project's own.
+    return [item if item.wheel else item._replace(identity="") for item in artifacts]
 
 
 def _has_build_settings(request: Request) -> bool:
@@ -191,7 +209,8 @@ def _matching(artifacts: list[Artifact], wanted: Sequence[Change]) -> list[Artif
     return [
         artifact
         for artifact in artifacts
-        if artifact.name in versions and versions[artifact.name] in {"", artifact.version}
+        if artifact.name in versions
+        and ("" in {artifact.version, versions[artifact.name]} or versions[artifact.name] == artifact.version)
     ]
 
 

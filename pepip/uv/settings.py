@@ -17,6 +17,11 @@ def mention(setting: str) -> bool:
     return any(setting.encode() in content(path) for path in _files())
 
 
+def is_on(variable: str) -> bool:
+    """Tell whether an environment variable says yes, in the words that uv takes for it."""
+    return os.environ.get(variable, "").lower() in {"1", "true", "t", "yes", "y", "on"}
+
+
 def content(path: str) -> bytes:
     """Return what a file holds, nothing if it can't be read."""
     try:
@@ -27,8 +32,8 @@ def content(path: str) -> bytes:
 
 
 def _files() -> Iterator[str]:
-    """Yield the places where uv looks: from this folder upward, the user's, the system's, and the named one."""
-    current = os.getcwd()
+    """Yield the places where uv looks: from the project's folder upward, the user's, the system's, the named one."""
+    current = os.path.abspath(os.environ.get("UV_PROJECT") or os.curdir)
     while True:
         yield f"{current}/uv.toml"
         yield f"{current}/pyproject.toml"

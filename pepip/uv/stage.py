@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pepip.model import Artifact, Request
 
-_PLAIN_OUTPUT = ("--color", "never", "--no-progress")
+PLAIN_OUTPUT = ("--color", "never", "--no-progress")
 _DOWNLOADED = re.compile(r"^\s*(Downloaded|Built) ([A-Za-z0-9._-]+)")
 
 
@@ -37,8 +37,8 @@ def stage(request: Request, artifacts: Sequence[Artifact], executable: str, *, p
     into = ["--python", executable, "--prefix", prefix]
     if _links_symbolically(request):
         into += ["--link-mode", "hardlink"]  # an entry must not point into a cache that can be emptied
-    yield from _arrivals(
-        ["pip", "install", "--no-deps", *_PLAIN_OUTPUT, *_without_link_mode(request.everywhere), *into, "-r", listing]
+    yield from arrivals(
+        ["pip", "install", "--no-deps", *PLAIN_OUTPUT, *_without_link_mode(request.everywhere), *into, "-r", listing]
     )
 
 
@@ -51,19 +51,19 @@ def install_private(
     """
     import tempfile
 
-    arguments = ["pip", "install", "--no-deps", *_PLAIN_OUTPUT, "--python", executable, *request.everywhere]
+    arguments = ["pip", "install", "--no-deps", *PLAIN_OUTPUT, "--python", executable, *request.everywhere]
     for name in reinstall:
         arguments += ["--reinstall-package", name]
     with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
         listing = f"{folder}/requirements.txt"
         with open(listing, "w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in requirements)
-        yield from _arrivals([*arguments, "-r", listing])
+        yield from arrivals([*arguments, "-r", listing])
 
 
 def uninstall(executable: str, names: Sequence[str]) -> None:
     """Let uv remove distributions that only it knows how to remove. Raises UvError."""
-    process.run(["pip", "uninstall", *_PLAIN_OUTPUT, "--python", executable, "--", *names])
+    process.run(["pip", "uninstall", *PLAIN_OUTPUT, "--python", executable, "--", *names])
 
 
 def _links_symbolically(request: Request) -> bool:
@@ -93,8 +93,12 @@ def _python_setting() -> dict[str, str]:
     return {"UV_PYTHON": os.environ["UV_PYTHON"]} if "UV_PYTHON" in os.environ else {}
 
 
-def _arrivals(arguments: Sequence[str]) -> Iterator[Arrival]:
-    for line in process.stream(arguments):
+def arrivals(arguments: Sequence[str], **variables: str) -> Iterator[Arrival]:
+    """Run uv, and yield the distributions that it has downloaded or built. Raises UvError.
+
+    `variables` are environment variables for this run alone.
+    """
+    for line in process.stream(arguments, **variables):
         match = _DOWNLOADED.match(line)
         if match:
             yield Arrival(normalize_name(match[2]), match[1] == "Built")

@@ -1,0 +1,71 @@
+"""Shell completion: uv's own for all that is uv's, asked under uv's name, and pepip's commands before it."""
+
+from __future__ import annotations
+
+import sys
+
+from pepip.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_OWN = "install uninstall list freeze show check x uv"
+_PIPS = "install|uninstall|list|freeze|show|check"
+
+_BASH = f"""
+_pepip() {{
+    if [[ $COMP_CWORD -eq 1 ]]; then
+        COMPREPLY=()
+        COMP_WORDS[0]=uv
+        _uv uv "$2" "$3"
+        COMPREPLY+=($(compgen -W "{_OWN}" -- "$2"))
+        return
+    fi
+    local first="${{COMP_WORDS[1]}}"
+    COMP_WORDS[0]=uv
+    case "$first" in
+        {_PIPS}) COMP_WORDS=(uv pip "${{COMP_WORDS[@]:1}}"); COMP_CWORD=$((COMP_CWORD + 1)) ;;
+        x) COMP_WORDS=(uv tool run "${{COMP_WORDS[@]:2}}"); COMP_CWORD=$((COMP_CWORD + 1)) ;;
+        uv) COMP_WORDS=("${{COMP_WORDS[@]:1}}"); COMP_CWORD=$((COMP_CWORD - 1)) ;;
+    esac
+    _uv uv "$2" "$3"
+}}
+complete -F _pepip -o bashdefault -o default pepip
+"""
+
+_ZSH = f"""
+_pepip() {{
+    if (( CURRENT == 2 )); then
+        compadd -- ${{=:-"{_OWN}"}}
+    fi
+    case "$words[2]" in
+        {_PIPS}) (( CURRENT > 2 )) && words=(uv pip "${{(@)words[2,-1]}}") && (( CURRENT += 1 )) ;;
+        x) (( CURRENT > 2 )) && words=(uv tool run "${{(@)words[3,-1]}}") && (( CURRENT += 1 )) ;;
+        uv) (( CURRENT > 2 )) && words=("${{(@)words[2,-1]}}") && (( CURRENT -= 1 )) ;;
+    esac
+    words[1]=uv
+    _uv "$@"
+}}
+compdef _pepip pepip
+"""
+
+_FISH = f"""
+complete -c pepip -w uv
+complete -c pepip -n "__fish_is_nth_token 1" -f -a "{_OWN}"
+"""
+
+_SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+
+
+def run(words: Sequence[str]) -> int:
+    """Write the completion of a shell to stdout: uv's, which the commands of both names share, and pepip's."""
+    shells = [word for word in words if word in _SCRIPTS]
+    if not shells or len(words) > 1:
+        raise UsageError(
+            "the completion of which shell?", hint=f"`pepip generate-shell-completion {'|'.join(_SCRIPTS)}`"
+        )
+    from pepip.uv import process
+
+    sys.stdout.write(process.run(["generate-shell-completion", shells[0]]).stdout + _SCRIPTS[shells[0]])
+    return 0

@@ -1,0 +1,77 @@
+"""`pepip uninstall`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pepip.cli import options, output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DESCRIPTION = """\
+Remove packages from a virtual environment: their links, scripts, data files and metadata.
+
+The store keeps them, for other projects and for the next time.
+"""
+
+_EXAMPLES = """\
+examples:
+  pepip uninstall requests                  asks first, on a terminal
+  pepip uninstall -y -r requirements.txt
+"""
+
+
+def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
+    """Run the command with the words that follow its name. Returns the exit code."""
+    from pepip.errors import UsageError
+    from pepip.model import Request, Summary
+    from pepip.operations import target, uninstall
+    from pepip.store.home import Store, default_home
+
+    parser = options.Parser(title, description=_DESCRIPTION, examples=_EXAMPLES)
+    parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="names")
+    parser.add_argument("-r", "--requirements", "--requirement", metavar="FILE", action="append", default=[])
+    parser.add_argument("-y", "--yes", action="store_true", help="ask nothing")
+    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
+    parser.add_argument("-p", "--python", metavar="X", default="", help="an environment, or its interpreter")
+    parser.add_argument("--dry-run", action="store_true", help="say what would go and change nothing")
+    elsewhere = ("-t/--target", "--prefix")
+    options.add_elsewhere(parser, values=elsewhere, flags=("--system", "--break-system-packages"))
+    parser.add_uv_options(options.PIP_OPTIONS)
+    arguments = parser.read(words)
+    named = arguments.venv or target.environment_of(arguments.python)
+    if arguments.elsewhere or (arguments.python and not named):
+        from pepip.uv import program
+
+        return program.become(["pip", "uninstall", *words])
+    options.take_effect(arguments)
+    if not arguments.packages and not arguments.requirements:
+        raise UsageError("nothing to uninstall is named", hint=f"`{title} --help` shows examples")
+    store = Store(default_home(os.environ))
+    root = target.locate(named, dict(os.environ), os.getcwd())
+    request = Request(
+        packages=tuple(arguments.packages),
+        requirement_files=tuple(arguments.requirements),
+        everywhere=tuple(arguments.everywhere),
+    )
+    removal = uninstall.foresee(store, root, request)
+    reporter = output.Reporter(verbosity=arguments.verbosity)
+    for name in removal.absent:
+        reporter.warn(f"skipping {name}: it is not installed")
+    pairs = tuple((change.name, change.version) for change in removal.removed)
+    summary = Summary(root, dry_run=True, removed=pairs)
+    if removal.removed and not arguments.dry_run:
+        if not arguments.yes and not arguments.json and sys.stdin.isatty() and sys.stderr.isatty():
+            for name, version in pairs:
+                output.say(f" - {name}{'==' + version if version else ''}")
+            if not output.confirm(f"Remove from {root}?"):
+                output.say("Nothing was removed")
+                return 1
+        done = output.follow(uninstall.uninstall(store, root, request), arguments)
+        assert isinstance(done, Summary)
+        summary = done
+    output.conclude(summary._replace(dry_run=arguments.dry_run), arguments)
+    return 0

@@ -1,0 +1,182 @@
+"""Bringing an environment to what uv decided: the steps that every command which changes one has in common.
+
+Decide, look up, stage what is missing, publish, register, link. A command brings a `Job`: how uv decides, and how uv
+itself installs what can't be shared (a local folder, an editable), as real files.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from pepip.environment import contents
+from pepip.environment.metadata import Installation
+from pepip.errors import PepipError
+from pepip.host import locks
+from pepip.model import Change, Changes, Progress, Summary
+from pepip.operations import acquire, recover, target
+from pepip.store import registry, staging
+from pepip.uv import interpreter, stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from pepip.model import Artifact, Entry, Environment, Installed, Request
+    from pepip.store.home import Store
+
+
+_MOST_ATTEMPTS = 20  # others may change the environment while a run decides what to do
+
+
+class Work(NamedTuple):
+    """What is to be done, decided before anything is changed. `private` is what uv installs by itself."""
+
+    changes: Changes
+    artifacts: list[Artifact]
+    private: list[Change]
+
+
+class Job(NamedTuple):
+    """What differs between the commands that change an environment.
+
+    `request` holds uv's options for staging. `decide` is called with what the environment holds, again whenever
+    others changed it meanwhile; `install_private` after everything else is linked.
+    """
+
+    request: Request
+    decide: Callable[[Sequence[Installed]], Work]
+    install_private: Callable[[Work], Iterator[Progress]]
+
+
+def work_of(changes: Changes, artifacts: list[Artifact]) -> Work:
+    """Return the work that uv's plan means: what no shared artifact is known of is private."""
+    shared = {artifact.name for artifact in artifacts if artifact.is_shared}
+    return Work(changes, artifacts, [change for change in changes.added if change.name not in shared])
+
+
+def foresee(store: Store, job: Job, environment: Environment, tags: Sequence[str]) -> Summary:
+    """Return the summary of a change that is only asked about."""
+    work = job.decide(contents.installed(environment, store.homes))
+    shared = [artifact for artifact in work.artifacts if artifact.is_shared]
+    have = acquire.lookup(store, shared, tags)
+    return _summary(environment, work, have, [item.name for item in shared if item.name not in have], dry_run=True)
+
+
+def carry_out(
+    store: Store,
+    root: str,
+    *,
+    make: Callable[[], bool],
+    job: Callable[[Environment, Sequence[str]], Job],
+    compile_bytecode: bool = False,
+) -> Generator[Progress, None, Summary]:
+    """Change the environment at `root`, yielding progress, and return the summary.
+
+    `make` makes the environment where it is missing and tells whether it did; `job` is called with the environment
+    and the wheel tags that it supports. Raises PepipError; an environment that this run made is removed again then.
+    What was linked into another one before the failure stays, and so do the entries that were published. A run that
+    is killed is completed by the next one on that environment.
+    """
+    store.create()
+    if store.is_writable():
+        staging.remove_abandoned(store)
+    made = make()
+    is_finished = False
+    try:
+        with locks.in_use(root):
+            environment, tags = target.open_environment(root, store)
+            errand = job(environment, tags)
+            if not made:
+                yield from recover.recover(store, environment, tags, errand.request)
+            summary = yield from _change(store, errand, environment, tags, compile_bytecode=compile_bytecode)
+        is_finished = True
+    finally:
+        if made and not is_finished:
+            target.unmake(root)
+    return summary
+
+
+def _change(
+    store: Store, job: Job, environment: Environment, tags: Sequence[str], *, compile_bytecode: bool
+) -> Generator[Progress, None, Summary]:
+    executable = environment.interpreter.executable
+    for _ in range(_MOST_ATTEMPTS):
+        seen = contents.fingerprint(environment)
+        yield Progress("resolve")
+        present = contents.installed(environment, store.homes)
+        work = job.decide(present)
+        shared = [artifact for artifact in work.artifacts if artifact.is_shared]
+        acquired = acquire.Acquired({}, ())
+        for step in acquire.acquire(store, job.request, shared, executable, tags):
+            if isinstance(step, Progress):
+                yield step
+            else:
+                acquired = step
+        reserved = acquire.survey(store, job.request, work.artifacts, executable)
+        legacy = _legacy(work, present)
+        if legacy:
+            stage.uninstall(executable, legacy)
+            continue
+        if not registry.register(store, environment.root) and acquired.entries:
+            yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
+        yield Progress("link", "", 0, len(acquired.entries))
+        with store.linking(), locks.held(f"{environment.root}/.lock"):
+            if contents.fingerprint(environment) != seen:
+                continue  # another installer was at work meanwhile: what was decided may not hold any more
+            gone = [entry.path for entry in acquired.entries.values() if not os.path.isdir(entry.path)]
+            if gone:
+                continue  # pruned meanwhile
+            origins = {item.name: (item.direct_url, item.local_path) for item in work.artifacts}
+            additions = [Installation(entry, *origins[name]) for name, entry in acquired.entries.items()]
+            going = {change.name for change in work.changes.removed} - {change.name for change in work.private}
+            recover.relink(store, environment, present, additions, going, reserved=reserved)
+        if work.private:
+            yield Progress("build", ", ".join(change.name for change in work.private))
+            yield from job.install_private(work)
+        if compile_bytecode:
+            yield Progress("compile")
+            interpreter.compile_bytecode(executable, contents.bytecode_targets(environment))
+        work = _with_versions(work, contents.installed(environment, store.homes))
+        return _summary(environment, work, acquired.entries, list(acquired.stored), dry_run=False)
+    raise PepipError(
+        f"{environment.root} keeps changing while it is installed into",
+        hint="let the other installer finish, then run the command again",
+    )
+
+
+def _legacy(work: Work, present: Sequence[Installed]) -> list[str]:
+    """Return the names of distributions without a RECORD that are to go: only uv knows how (egg-info, egg-link)."""
+    going = {change.name for change in (*work.changes.removed, *work.changes.added)}
+    return [item.name for item in present if item.name in going and not item.dist_info.endswith(".dist-info")]
+
+
+def _with_versions(work: Work, present: Sequence[Installed]) -> Work:
+    """Return the work with the versions that only the build of a folder, a file or a commit could tell."""
+    versions = {item.name: item.version for item in present}
+
+    def complete(change: Change) -> Change:
+        return change if change.version else change._replace(version=versions.get(change.name, ""))
+
+    changes = work.changes._replace(added=tuple(map(complete, work.changes.added)))
+    return work._replace(changes=changes, private=list(map(complete, work.private)))
+
+
+def _summary(
+    environment: Environment, work: Work, have: dict[str, Entry], stored: Sequence[str], *, dry_run: bool
+) -> Summary:
+    private = {change.name for change in work.private}
+    shared = [change for change in work.changes.added if change.name not in private]
+    reused = tuple(name for name in have if name not in stored)
+    return Summary(
+        environment=environment.root,
+        dry_run=dry_run,
+        linked=tuple((change.name, change.version) for change in shared),
+        removed=tuple((change.name, change.version) for change in work.changes.removed),
+        private=tuple((change.name, change.version) for change in work.private),
+        reused=reused,
+        downloaded=tuple(stored),
+        avoided_bytes=sum(have[name].size_bytes for name in reused),
+        stored_bytes=sum(have[name].size_bytes for name in stored if name in have),
+        seconds=0.0,
+    )

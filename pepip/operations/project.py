@@ -1,0 +1,162 @@
+"""Projects: `uv sync`, `add`, `remove` and the environment for `uv run`, linked from the store.
+
+The lock is uv's, and so is the plan. The project itself and the members of its workspace are what uv makes of them:
+editable, or real files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import NamedTuple
+
+from pepip.environment import contents
+from pepip.model import Progress, Summary
+from pepip.operations import change, target
+from pepip.uv import project
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from typing import Any
+
+    from pepip.model import Environment, Installed, ProjectRequest
+    from pepip.store.home import Store
+
+
+class Options(NamedTuple):
+    """How to sync, beside the request itself."""
+
+    compile_bytecode: bool = False
+    dry_run: bool = False
+
+
+class Outcome(NamedTuple):
+    """What a sync did, and uv's own account of the same (`uv sync --output-format json`)."""
+
+    summary: Summary
+    document: dict[str, Any]
+
+
+def sync(store: Store, request: ProjectRequest, options: Options) -> Iterator[Progress | Outcome]:
+    """Bring the project's lock and environment up to date, yielding progress and, at the end, an Outcome.
+
+    Raises PepipError. A run that is killed is completed by the next one. Where nothing changes, nothing is written.
+    """
+    yield from _sync(store, request, options)
+
+
+def add(store: Store, words: Sequence[str], package: str, request: ProjectRequest) -> Iterator[Progress | Outcome]:
+    """Let uv add dependencies to the project, or to `package` of its workspace, and sync what `request` selects.
+
+    `words` are those of `uv add`. As with uv, `pyproject.toml` and `uv.lock` are as before if anything fails.
+    """
+    yield Progress("resolve")
+    with _restored_on_failure(project.files(package)):
+        project.edit("add", words)
+        yield from _sync(store, request._replace(lock_mode="frozen"), Options())
+
+
+def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Iterator[Progress | Outcome]:
+    """Let uv remove dependencies from the project, and sync what `request` selects.
+
+    `words` are those of `uv remove`. As with uv, `pyproject.toml` stays changed if the sync fails.
+    """
+    yield Progress("resolve")
+    project.edit("remove", words)
+    yield from _sync(store, request._replace(lock_mode="frozen"), Options())
+
+
+def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[Progress | Outcome, None, None]:
+    started = time.monotonic()
+    yield Progress("resolve")
+    target.remove_unfinished(os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", _folder())
+    foresight = project.foresee(request)
+    for sentence in foresight.warnings:
+        yield Progress("warning", sentence)
+    if options.dry_run:
+        with _tried_out(request, foresight) as root:
+            environment, tags = target.open_environment(root, store)
+            job = _job(request, foresight, environment, tags)
+            summary = change.foresee(store, job, environment, tags)._replace(environment=foresight.environment)
+    else:
+        if not foresight.is_locked:
+            project.lock(request)
+        summary = yield from change.carry_out(
+            store,
+            foresight.environment,
+            make=lambda: foresight.is_made and _make(request, foresight.environment),
+            job=lambda environment, tags: _job(request, foresight, environment, tags),
+            compile_bytecode=options.compile_bytecode,
+        )
+    summary = summary._replace(seconds=time.monotonic() - started)
+    yield Outcome(summary, {**foresight.document, "dry_run": options.dry_run})
+
+
+def _job(
+    request: ProjectRequest, foresight: project.Foresight, environment: Environment, tags: Sequence[str]
+) -> change.Job:
+    executable = environment.interpreter.executable
+    seen = contents.fingerprint(environment)
+
+    def decide(present: Sequence[Installed]) -> change.Work:
+        del present
+        is_fresh = contents.fingerprint(environment) == seen
+        changes = foresight.changes if is_fresh else project.foresee(request).changes
+        artifacts = project.locate(request, changes.added, executable, tags) if changes.added else []
+        return change.work_of(changes, artifacts)
+
+    def install_private(work: change.Work) -> Iterator[Progress]:
+        replaced = {item.name for item in work.changes.removed}
+        again = [item.name for item in work.private if item.name in replaced]
+        for arrival in project.install_private(request, reinstall=again):
+            yield Progress("build", arrival.name)
+
+    return change.Job(project.staging_request(request), decide, install_private)
+
+
+def _make(request: ProjectRequest, root: str) -> bool:
+    return target.make_with(root, lambda: project.make_environment(request), anew=True)
+
+
+@contextlib.contextmanager
+def _tried_out(request: ProjectRequest, foresight: project.Foresight) -> Iterator[str]:
+    """Yield the environment to ask for what a sync would do: the project's, or one like it that goes again."""
+    if not foresight.is_made:
+        yield foresight.environment
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+        project.make_environment(request, UV_PROJECT_ENVIRONMENT=f"{folder}/.venv")
+        yield f"{folder}/.venv"
+
+
+@contextlib.contextmanager
+def _restored_on_failure(files: Sequence[str]) -> Iterator[None]:
+    """Write `files` back as they were, or remove those that were not there, if the body fails or is interrupted."""
+    before = {path: _content(path) for path in files}
+    try:
+        yield
+    except BaseException:
+        for path, content in before.items():
+            if content is None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+            elif _content(path) != content:
+                with open(path, "wb") as file:
+                    file.write(content)
+        raise
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _folder() -> str:
+    return os.path.abspath(os.environ.get("UV_PROJECT") or os.curdir)

@@ -1,0 +1,64 @@
+"""Uninstalling: links, scripts, data files and metadata go; what the store keeps stays for other projects."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import NamedTuple
+
+from pepip.environment import contents
+from pepip.model import Changes
+from pepip.operations import change, target
+from pepip.paths import normalize_name
+from pepip.uv import resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pepip.model import Change, Environment, Installed, Progress, Request, Summary
+    from pepip.store.home import Store
+
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class Removal(NamedTuple):
+    """What an uninstall would remove, and the names that it would not find."""
+
+    removed: tuple[Change, ...]
+    absent: tuple[str, ...]
+
+
+def foresee(store: Store, root: str, request: Request) -> Removal:
+    """Return what uninstalling the packages and files of `request` would remove from the environment at `root`.
+
+    Changes nothing. Raises PepipError.
+    """
+    environment, _ = target.open_environment(root, store)
+    removed = resolve.removals(request, environment.interpreter.executable)
+    going = {item.name for item in removed}
+    present = {item.name for item in contents.installed(environment, store.homes)}
+    named = [match[0] for match in map(_NAME.match, request.packages) if match and "/" not in match.string]
+    return Removal(removed, tuple(name for name in named if normalize_name(name) not in going | present))
+
+
+def uninstall(store: Store, root: str, request: Request) -> Iterator[Progress | Summary]:
+    """Uninstall from the environment at `root`, yielding progress and, at the end, a Summary.
+
+    Folders that were unfolded for what goes are linked whole again. Raises PepipError. A run that is killed is
+    completed by the next one on that environment.
+    """
+    started = time.monotonic()
+
+    def job(environment: Environment, tags: Sequence[str]) -> change.Job:
+        del tags
+
+        def decide(present: Sequence[Installed]) -> change.Work:
+            del present
+            removed = resolve.removals(request, environment.interpreter.executable)
+            return change.work_of(Changes(removed, ()), [])
+
+        return change.Job(request, decide, install_private=lambda _: iter(()))
+
+    summary = yield from change.carry_out(store, root, make=lambda: False, job=job)
+    yield summary._replace(seconds=time.monotonic() - started)

@@ -1,0 +1,54 @@
+"""Where uv is, and becoming it: a command that pepip has nothing to add to is uv's from here on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from pepip.errors import UvError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def path() -> str:
+    """Return the path of uv: beside this interpreter, in its `uv` package, or on `PATH`.
+
+    Raises UvError if there is none.
+    """
+    suffix = ".exe" if sys.platform == "win32" else ""
+    beside = f"{os.path.dirname(sys.executable)}/uv{suffix}"
+    if os.access(beside, os.X_OK):
+        return beside
+    try:
+        import uv
+    except ImportError:
+        pass
+    else:
+        try:
+            return str(uv.find_uv_bin())
+        except FileNotFoundError:
+            pass
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        if folder and os.access(f"{folder}/uv{suffix}", os.X_OK):
+            return f"{folder}/uv{suffix}"
+    raise UvError("uv was not found", hint="install it beside pepip: `pip install uv`")
+
+
+def become(arguments: Sequence[str]) -> int:
+    """Let uv take this process over, with its terminal, signals and exit code. Returns only on Windows.
+
+    There a process can't be taken over: uv runs inside it, and its exit code is returned.
+    """
+    command = [path(), *arguments]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if sys.platform == "win32":
+        from pepip.uv import process
+
+        return process.run_attached(command)
+    for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores them, and what is ignored stays so in the next program
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    return os.execv(command[0], command)

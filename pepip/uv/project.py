@@ -1,0 +1,166 @@
+"""Asking uv about a project: what `uv sync` would change, its lock, and the files that the lock names.
+
+uv alone reads and writes `pyproject.toml` and `uv.lock`. Source: uv's documentation of projects, and the pylock.toml
+specification (PEP 751).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from typing import NamedTuple
+
+from pepip.errors import UvError
+from pepip.model import Request
+from pepip.paths import normalize_name
+from pepip.uv import process, program, resolve, settings, stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from pepip.model import Artifact, Change, Changes, ProjectRequest
+
+
+class Foresight(NamedTuple):
+    """What `uv sync` would do. `is_made` tells that it would make the environment, or make it anew.
+
+    `document` is uv's own account of it (`--output-format json`), `warnings` are its sentences.
+    """
+
+    environment: str
+    is_made: bool
+    is_locked: bool
+    changes: Changes
+    warnings: tuple[str, ...]
+    document: dict[str, Any]
+
+
+def foresee(request: ProjectRequest) -> Foresight:
+    """Return what `uv sync` would do. Changes nothing. Raises UvError with uv's message if it would fail."""
+    lock_mode = [f"--{request.lock_mode}"] if request.lock_mode else []
+    result = _run(
+        "sync", "--dry-run", "--output-format", "json", "--color", "never",
+        *lock_mode, *_common(request), *request.resolving, *request.selecting, *request.syncing, *request.replacing,
+    )  # fmt: skip
+    document = json.loads(result.stdout)
+    warnings = (line.removeprefix("warning: ") for line in result.stderr.splitlines() if line.startswith("warning: "))
+    return Foresight(
+        environment=document["sync"]["environment"]["path"],
+        is_made=document["sync"]["action"] in {"create", "replace"},
+        is_locked=document["lock"]["action"] not in {"create", "update"},
+        changes=resolve.read_changes(result.stderr),
+        warnings=tuple(warnings),
+        document=document,
+    )
+
+
+def lock(request: ProjectRequest) -> None:
+    """Bring `uv.lock` up to date. Raises UvError; the lock is then as it was."""
+    _run("lock", "--color", "never", *_common(request), *request.resolving)
+
+
+def edit(command: str, words: Sequence[str]) -> None:
+    """Run `uv add` or `uv remove` with these words, without their sync. Raises UvError."""
+    _run(command, "--no-sync", "--color", "never", *words)
+
+
+def make_environment(request: ProjectRequest, **variables: str) -> None:
+    """Make the project's environment, or make it anew, as `uv sync` would, with nothing in it. Raises UvError."""
+    active = [option for option in request.syncing if option == "--active"]
+    nothing = [program.path(), "--version"]
+    _run("run", "--no-sync", *_common(request), *request.selecting, *active, "--", *nothing, **variables)
+
+
+def locate(request: ProjectRequest, wanted: Sequence[Change], executable: str, tags: Sequence[str]) -> list[Artifact]:
+    """Return the artifacts that the lock names for what uv plans to add.
+
+    What the user wants built from source by settings of the project, and what the lock has from several sources, is
+    never shared: uv knows what is meant.
+    """
+    result = _run(
+        "export", "--frozen", "--format", "pylock.toml", "--no-header", "--quiet",
+        *_common(request._replace(python="")), *request.selecting, "--python", executable,
+    )  # fmt: skip
+    artifacts = resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, tags)
+    counts = Counter(artifact.name for artifact in artifacts)
+    from_source = _from_source(request)
+    return [
+        item._replace(identity="") if counts[item.name] > 1 or from_source & {item.name, _ALL} else item
+        for item in artifacts
+    ]
+
+
+def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Iterator[stage.Arrival]:
+    """Let `uv sync` install what is not linked: the project itself, and what can't be shared.
+
+    `reinstall` names those of them that are there already and are to be replaced.
+    """
+    replaced = [word for name in reinstall for word in ("--reinstall-package", name)]
+    arguments = [*_common(request), *request.selecting, *request.syncing, *replaced]
+    yield from stage.arrivals(["sync", "--frozen", *stage.PLAIN_OUTPUT, *arguments], **_variables())
+
+
+def staging_request(request: ProjectRequest) -> Request:
+    """Return uv's options for staging what a project's lock names, in the words of `uv pip install`."""
+    building: list[str] = []
+    words = iter(request.building)
+    for option in words:
+        if option == "--no-build":
+            building.append(option)
+        elif option == "--no-build-package":
+            building += ["--only-binary", next(words)]
+        elif option == "--no-binary-package":
+            next(words)  # what it names is never shared
+    return Request(everywhere=(*request.everywhere, *building))
+
+
+def files(package: str) -> list[str]:
+    """Return the paths of the files that `uv add` may write: those of the project, of `package`, of the workspace."""
+    member = _folder(["--package", package] if package else [])
+    root = member
+    while root and not os.path.isfile(f"{root}/uv.lock") and os.path.dirname(root) != root:
+        root = os.path.dirname(root)
+    folders = {member, root} if os.path.isfile(f"{root}/uv.lock") else {member}
+    return [f"{folder}/{name}" for folder in sorted(folders) for name in ("pyproject.toml", "uv.lock")]
+
+
+_ALL = ":all:"
+
+
+def _from_source(request: ProjectRequest) -> set[str]:
+    """Return the names of what is to be built from source even where there is a wheel; `:all:` stands for all."""
+    words = request.building
+    named = {words[at + 1] for at, word in enumerate(words) if word == "--no-binary-package"}
+    if "--no-binary" in words or settings.is_on("UV_NO_BINARY"):
+        named.add(_ALL)
+    named.update(os.environ.get("UV_NO_BINARY_PACKAGE", "").split())
+    if settings.mention("no-binary"):
+        named.add(_ALL)
+    return {name if name == _ALL else normalize_name(name) for name in named}
+
+
+def _folder(arguments: Sequence[str]) -> str:
+    """Return the folder of the project that uv finds from here, or of a member of its workspace."""
+    return _run("workspace", "dir", *arguments).stdout.strip()
+
+
+def _common(request: ProjectRequest) -> list[str]:
+    python = ["--python", request.python] if request.python else []
+    return [*request.everywhere, *request.building, *python]
+
+
+def _run(*arguments: str, **variables: str) -> process.Result:
+    try:
+        return process.run(arguments, **{**_variables(), **variables})
+    except UvError as error:
+        if "--output-format" in error.output and "unexpected argument" in error.output:
+            raise UvError("this uv is too old", hint="pepip needs uv 0.13 or newer") from error
+        raise
+
+
+def _variables() -> dict[str, str]:
+    """Return the settings that choose a project's environment, which other calls of uv must not see."""
+    return {name: os.environ[name] for name in ("UV_PYTHON", "VIRTUAL_ENV") if name in os.environ}

@@ -1,0 +1,217 @@
+"""Interrupted syncs of a project: whenever a run is killed, the next `pepip sync` completes what it began."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.kills import changes_seen, kill_all_after, killed_before
+from tests.support.machines import Machine, require_interpreter
+from tests.support.parity import Level, Observation, differences, observe
+from tests.support.snapshots import link_shape
+from tests.support.stores import leftovers_of, problems_of
+from tests.support.wheels import Wheel
+
+KILLS = 7
+"""Kills at changes to the disk, of each kind of sync: twenty-one in all."""
+
+KILLS_WITH_UV = 3
+"""Kills after a time, together with uv, of each kind of sync: nine in all."""
+
+WHEELS = [
+    Wheel(
+        "camera",
+        "1.0",
+        files={"camera/__init__.py": "def main():\n    print(1)\n", "camera/lenses/__init__.py": ""},
+        data={"data/share/camera/manual.txt": "turn it on"},
+        entry_points={"console_scripts": {"camera": "camera:main"}},
+    ),
+    Wheel("camera-contrib", "1.0", files={"camera/contrib.py": "", "camera/lenses/wide.py": ""}),
+    Wheel("cloud-core", "1.0", files={"cloud/core/__init__.py": ""}),
+    Wheel("cloud-store", "1.0", files={"cloud/store/__init__.py": ""}, dependencies=["cloud-core"]),
+]
+
+PYPROJECT = """\
+[project]
+name = "gallery"
+version = "1.0"
+requires-python = ">=3.10"
+dependencies = ["camera", "cloud-core"]
+
+[project.scripts]
+gallery = "gallery:main"
+
+[dependency-groups]
+more = ["camera-contrib", "cloud-store"]
+
+[tool.uv]
+no-index = true
+find-links = ["../../wheelhouse"]
+
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+
+BACKEND = '''\
+"""A build backend of one file, so that the project can be installed without an index."""
+
+import base64, hashlib, os, zipfile
+
+METADATA = "Metadata-Version: 2.1\\nName: gallery\\nVersion: 1.0\\nRequires-Python: >=3.10\\n"
+METADATA += "Requires-Dist: camera\\nRequires-Dist: cloud-core\\n"
+
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    files = {
+        "gallery.pth": os.getcwd() + "/src\\n",
+        "gallery-1.0.dist-info/METADATA": METADATA,
+        "gallery-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        "gallery-1.0.dist-info/entry_points.txt": "[console_scripts]\\ngallery = gallery:main\\n",
+    }
+    rows = []
+    with zipfile.ZipFile(wheel_directory + "/gallery-1.0-py3-none-any.whl", "w") as wheel:
+        for name, text in files.items():
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+            rows.append(f"{name},sha256={digest},{len(text.encode())}")
+            wheel.writestr(name, text)
+        wheel.writestr("gallery-1.0.dist-info/RECORD", "\\n".join([*rows, "gallery-1.0.dist-info/RECORD,,", ""]))
+    return "gallery-1.0-py3-none-any.whl"
+
+
+build_wheel = build_editable
+'''
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of sync that is interrupted: what was synced before it, and its own options."""
+
+    name: str
+    before: tuple[str, ...] | None
+    options: tuple[str, ...]
+    other_python: bool = False
+
+
+KINDS = [
+    Kind("fresh", None, ("--group", "more")),
+    Kind("group", (), ("--group", "more")),
+    Kind("python", ("--group", "more"), (), other_python=True),
+]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A project and a store of its own, in which a sync is interrupted."""
+
+    machine: Machine
+    folder: Path
+    command: tuple[str | Path, ...]
+
+    @property
+    def project(self) -> Path:
+        """Return the project's folder."""
+        return self.folder / "gallery"
+
+    def observe(self) -> Observation:
+        """Return what the environment looks like to whoever uses it, but for what tells where the scene plays."""
+        seen = observe(self.project / ".venv", self.machine, level=Level.METADATA)
+        own = ("gallery.pth", "gallery-1.0.dist-info/")
+        return replace(
+            seen,
+            files={path: held for path, held in seen.files.items() if not any(name in path for name in own)},
+            answers={title: said.replace(str(self.folder), "<scene>") for title, said in seen.answers.items()},
+            distributions={name: found for name, found in seen.distributions.items() if name != "gallery"},
+        )
+
+    def shape(self) -> dict[str, str]:
+        """Return how the environment holds each path."""
+        shape = link_shape(self.project / ".venv")
+        return {path: held.replace(str(self.folder), "<scene>") for path, held in shape.items()}
+
+
+class Stage:
+    """Sets a scene for each interrupted sync, and remembers how undisturbed ones end."""
+
+    def __init__(self, machine: Machine, folder: Path, interpreters: tuple[Path, Path]) -> None:
+        self._machine, self._folder, self._interpreters = machine, folder, interpreters
+        for wheel in WHEELS:
+            wheel.write(folder / "wheelhouse")
+        self.undisturbed = functools.cache(self._undisturbed)
+
+    def set(self, name: str, kind: Kind) -> Scene:
+        """Return a scene where all is ready for the sync."""
+        folder = self._folder / name
+        first, other = self._interpreters
+        command = ("sync", *kind.options, "--python", other if kind.other_python else first)
+        scene = Scene(replace(self._machine, store=folder / "store"), folder, command)
+        (scene.project / "src" / "gallery").mkdir(parents=True)
+        (scene.project / "src" / "gallery" / "__init__.py").write_text("def main():\n    print('hung')\n")
+        (scene.project / "pyproject.toml").write_text(PYPROJECT)
+        (scene.project / "backend.py").write_text(BACKEND)
+        if kind.before is not None:
+            scene.machine.pepip("sync", *kind.before, "--python", first, folder=scene.project)
+        return scene
+
+    def _undisturbed(self, kind: Kind) -> tuple[Scene, Observation, int]:
+        scene = self.set(f"undisturbed-{kind.name}", kind)
+        output = killed_before(scene.machine, 0, scene.command, folder=scene.project, within=scene.folder)
+        assert output.returncode == 0, output.stderr
+        return scene, scene.observe(), len(changes_seen(scene.folder))
+
+
+@pytest.fixture(scope="module")
+def stage(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """Return the stage of all kills of this module."""
+    folder = tmp_path_factory.mktemp("sync-kills")
+    home = folder / "home"
+    home.mkdir()
+    return Stage(Machine(home, folder / "no-store", uv_cache), folder, (interpreter, require_interpreter("3.10")))
+
+
+def _assert_next_sync_completes(stage: Stage, scene: Scene, kind: Kind) -> None:
+    assert problems_of(scene.machine.store, sealed=False) == []
+
+    scene.machine.pepip(*scene.command, folder=scene.project)
+
+    reference, expected, _ = stage.undisturbed(kind)
+    assert differences(expected, scene.observe()) == []
+    assert scene.shape() == reference.shape()
+    assert leftovers_of(scene.machine.store) == []
+    assert problems_of(scene.machine.store) == []
+    assert (scene.project / "uv.lock").read_bytes() == (reference.project / "uv.lock").read_bytes()
+    assert scene.machine.run([scene.project / ".venv" / "bin" / "gallery"], folder=scene.folder).stdout == "hung\n"
+    assert "Would make no changes" in scene.machine.uv(*scene.command, "--dry-run", folder=scene.project).stderr
+
+
+@pytest.mark.parametrize("part", range(KILLS))
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_sync_killed_at_a_change_is_completed_by_the_next(stage: Stage, kind: Kind, part: int) -> None:
+    """A SIGKILL before any one change to the disk hurts nothing, and the next sync ends as if there was none."""
+    _, _, count = stage.undisturbed(kind)
+    scene = stage.set(f"{kind.name}-{part}", kind)
+
+    point = 1 + part * (count - 1) // (KILLS - 1)
+    output = killed_before(scene.machine, point, scene.command, folder=scene.project, within=scene.folder)
+
+    assert output.returncode == -9, f"killed before {changes_seen(scene.folder)[-1]}: {output.stderr}"
+    _assert_next_sync_completes(stage, scene, kind)
+
+
+@pytest.mark.parametrize("part", range(KILLS_WITH_UV))
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_sync_killed_together_with_uv_is_completed_by_the_next(stage: Stage, kind: Kind, part: int) -> None:
+    """The whole group of processes dies at once, also while uv makes the environment or installs the project."""
+    stage.undisturbed(kind)
+    scene = stage.set(f"{kind.name}-group-{part}", kind)
+    measured = stage.set(f"{kind.name}-group-{part}-measured", kind)
+    whole_seconds = kill_all_after(60, measured.machine, measured.command, folder=measured.project)
+
+    seconds = whole_seconds * (part + 1) / (KILLS_WITH_UV + 1)
+    kill_all_after(seconds, scene.machine, scene.command, folder=scene.project)
+
+    _assert_next_sync_completes(stage, scene, kind)
