@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ENTRY_METADATA = "pepip-entry.json"
 PYCACHE = "__pycache__"
 
@@ -48,6 +52,17 @@ def ancestors(path: str) -> list[str]:
     """Return the relative folders above `path`, the outermost first: `a/b/c` gives `a`, `a/b`."""
     parts = path.split("/")
     return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def upward(folder: str) -> Iterator[str]:
+    """Yield the absolute path of a folder, and then of each that it lies in, up to the root."""
+    folder = os.path.abspath(folder)
+    while True:
+        yield folder
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return
+        folder = parent
 
 
 def without_password(url: str) -> str:

@@ -51,8 +51,27 @@ compdef _pepip pepip
 """
 
 _FISH = f"""
+function __pepip_has_own
+    set -l words (commandline -opc)
+    test (count $words) -ge 2; and contains -- $words[2] {_OWN}
+end
+
+function __pepip_as_uv
+    set -l words (commandline -opc)
+    switch $words[2]
+        case x
+            set words tool run $words[3..]
+        case uv
+            set words $words[3..]
+        case '*'
+            set words pip $words[2..]
+    end
+    complete -C "uv $words "(commandline -ct)
+end
+
 complete -c pepip -w uv
 complete -c pepip -n "__fish_is_nth_token 1" -f -a "{_OWN}"
+complete -c pepip -n __pepip_has_own -f -a "(__pepip_as_uv)"
 """
 
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}

@@ -25,15 +25,13 @@ examples:
   pepip run --with rich script.py
 """
 
-_VALUES = ("--env-file", "-w/--with", "--with-editable", "--with-requirements", "--python-platform")
+_VALUES = ("--env-file", "-w/--with", "--with-editable", "--with-requirements")
 _FLAGS = ("-m/--module", "-s/--script", "--gui-script", "--no-env-file", "--no-sync", "--isolated", "--no-project")
 
 
 def run(words: Sequence[str]) -> int:
-    """Run `pepip run` with the words that follow its name. Returns the exit code, or becomes uv."""
-    from pepip.errors import UsageError, UvError
-    from pepip.operations import project as projects
-    from pepip.store.home import Store, default_home
+    """Run the command with the words that follow its name. Becomes uv in the end; returns on Windows alone."""
+    from pepip.errors import UsageError
     from pepip.uv import program
 
     parser = project.parser_of("pepip run", _DESCRIPTION, _EXAMPLES)
@@ -42,66 +40,65 @@ def run(words: Sequence[str]) -> int:
     for option in _VALUES:
         parser.add_argument(*option.split("/"), dest="of_uv", metavar="X", action="append")
     for option in _FLAGS:
-        parser.add_argument(
-            *option.split("/"), dest=option.rpartition("--")[2].replace("-", "_"), action="store_true"
-        )
+        name = option.rpartition("--")[2].replace("-", "_")
+        parser.add_argument(*option.split("/"), dest=name, action="store_true")
+    options.add_elsewhere(parser, values=("--python-platform",), flags=())
     parser.add_uv_options(options.PROJECT_OPTIONS)
     of_run, command = options.split(words, values=parser.options_with_value())
     try:
         arguments = parser.read(of_run)
     except UsageError:
         return program.become(["run", *words])  # an option of a newer uv, or none: uv has the last word
-    if _runs_outside_of_project(arguments, command):
-        return program.become(["run", *words])
-    before = os.getcwd()
+    folder, variables = os.getcwd(), dict(os.environ)
     options.take_effect(arguments)
+    is_settled = not _runs_outside_of_project(arguments, command) and _bring_up_to_date(arguments)
+    if is_settled and (command[0] == "-" or "://" in command[0]):
+        is_settled = False  # the script may have metadata of its own, which only uv will see
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
+    return program.become(["run", *(["--no-sync"] if is_settled else []), *words])
+
+
+def _bring_up_to_date(arguments: argparse.Namespace) -> bool:
+    """Sync the project's environment. Returns False where uv can't say how: it will then say why not."""
+    from pepip.errors import UvError
+    from pepip.operations import project as projects
+    from pepip.store.home import Store, default_home
+
     request = project.request_of(arguments)
     if not arguments.exact:
         request = request._replace(syncing=(*request.syncing, "--inexact"))
-    reporter = output.reporter(arguments)
     choice = projects.Options(compile_bytecode=project.compiles(arguments))
-    has_begun = False
+    reporter = output.reporter(arguments)
+    is_decided = False
     try:
         for step in projects.sync(Store(default_home(os.environ)), request, choice):
             if isinstance(step, projects.Outcome):
+                reporter.close()
                 output.conclude(step.summary, arguments, only_changes=True)
-            elif step.phase != "warning" or has_begun:  # uv says its own warnings again
-                has_begun = has_begun or step.phase != "resolve"
+            elif step.phase != "warning" or is_decided:  # uv says its own warnings again
+                is_decided = is_decided or step.phase != "resolve"
                 reporter.show(step)
     except UvError:
-        if has_begun:
+        if is_decided:
             raise
-        os.chdir(before)
-        return program.become(["run", *words])  # no project, or none that can be synced: uv says so
+        return False
     finally:
         reporter.close()
-    os.chdir(before)
-    is_settled = command[0] not in {"-"} and "://" not in command[0]
-    return program.become(["run", *(["--no-sync"] if is_settled else []), *words])
+    return True
 
 
 def _runs_outside_of_project(arguments: argparse.Namespace, command: Sequence[str]) -> bool:
     """Tell whether `uv run` would leave the project's environment alone, or find none."""
     from pepip.uv import settings
 
-    if arguments.no_project or arguments.isolated or arguments.no_sync or not command:
-        return True
-    if any(map(settings.is_on, ("UV_NO_SYNC", "UV_ISOLATED", "UV_NO_PROJECT"))):
-        return True
-    folder = os.path.abspath(arguments.directory or os.environ.get("UV_WORKING_DIR") or os.curdir)
-    return (not arguments.module and _has_inline_metadata(os.path.join(folder, command[0]))) or not _is_in_project(
-        os.path.join(folder, arguments.project or os.environ.get("UV_PROJECT") or os.curdir)
+    return (
+        bool(arguments.no_project or arguments.isolated or arguments.no_sync or arguments.elsewhere or not command)
+        or any(map(settings.is_on, ("UV_NO_SYNC", "UV_ISOLATED", "UV_NO_PROJECT")))
+        or (not arguments.module and _has_inline_metadata(command[0]))
+        or not settings.project_folder()
     )
-
-
-def _is_in_project(folder: str) -> bool:
-    current = os.path.abspath(folder)
-    while not os.path.isfile(f"{current}/pyproject.toml"):
-        parent = os.path.dirname(current)
-        if parent == current:
-            return False
-        current = parent
-    return True
 
 
 def _has_inline_metadata(path: str) -> bool:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pepip.environment import contents
 from pepip.model import Progress, Summary
 from pepip.operations import change, target
-from pepip.uv import project
+from pepip.uv import project, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Itera
 def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[Progress | Outcome, None, None]:
     started = time.monotonic()
     yield Progress("resolve")
-    target.remove_unfinished(os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", _folder())
+    target.remove_unfinished(os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", settings.start_folder())
     foresight = project.foresee(request)
     for sentence in foresight.warnings:
         yield Progress("warning", sentence)
@@ -156,7 +156,3 @@ def _content(path: str) -> bytes | None:
             return file.read()
     except FileNotFoundError:
         return None
-
-
-def _folder() -> str:
-    return os.path.abspath(os.environ.get("UV_PROJECT") or os.curdir)

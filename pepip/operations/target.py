@@ -27,14 +27,8 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
     for choice in (named, *filter(_is_environment, active), variables.get("UV_PROJECT_ENVIRONMENT", "")):
         if choice:
             return os.path.abspath(os.path.join(folder, os.path.expanduser(choice)))
-    current = folder
-    while True:
-        if os.path.isfile(f"{current}/.venv/pyvenv.cfg"):
-            return f"{current}/.venv"
-        parent = os.path.dirname(current)
-        if parent == current:
-            return os.path.abspath(f"{folder}/.venv")
-        current = parent
+    places = (f"{above}/.venv" for above in paths.upward(folder))
+    return next(filter(_is_environment, places), os.path.abspath(f"{folder}/.venv"))
 
 
 def _is_environment(path: str) -> bool:
@@ -97,16 +91,10 @@ def remove_unfinished(name: str, folder: str) -> None:
 
     uv itself would refuse to go on with it. `name` may be an absolute path.
     """
-    current = folder
-    while True:
-        root = os.path.join(current, name)
+    for root in {os.path.join(above, name) for above in paths.upward(folder)}:
         if os.path.lexists(_marker(root)):
             with locks.in_use(os.path.dirname(root), alone=True):
                 _remove_unfinished(root)
-        parent = os.path.dirname(current)
-        if parent == current:
-            return
-        current = parent
 
 
 def _remove_unfinished(root: str) -> None:

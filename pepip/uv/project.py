@@ -118,13 +118,13 @@ def staging_request(request: ProjectRequest) -> Request:
 
 
 def files(package: str) -> list[str]:
-    """Return the paths of the files that `uv add` may write: those of the project, of `package`, of the workspace."""
-    member = _folder(["--package", package] if package else [])
-    root = member
-    while root and not os.path.isfile(f"{root}/uv.lock") and os.path.dirname(root) != root:
-        root = os.path.dirname(root)
-    folders = {member, root} if os.path.isfile(f"{root}/uv.lock") else {member}
-    return [f"{folder}/{name}" for folder in sorted(folders) for name in ("pyproject.toml", "uv.lock")]
+    """Return the paths of the files that `uv add` may write: of the project, or of `package`, and of the workspace.
+
+    Raises UvError if there is no project.
+    """
+    root = _run("workspace", "dir").stdout.strip()
+    member = _run("workspace", "dir", "--package", package).stdout.strip() if package else settings.project_folder()
+    return [f"{folder}/{name}" for folder in sorted({root, member}) for name in ("pyproject.toml", "uv.lock")]
 
 
 _ALL = ":all:"
@@ -140,11 +140,6 @@ def _from_source(request: ProjectRequest) -> set[str]:
     if settings.mention("no-binary"):
         named.add(_ALL)
     return {name if name == _ALL else normalize_name(name) for name in named}
-
-
-def _folder(arguments: Sequence[str]) -> str:
-    """Return the folder of the project that uv finds from here, or of a member of its workspace."""
-    return _run("workspace", "dir", *arguments).stdout.strip()
 
 
 def _common(request: ProjectRequest) -> list[str]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from pepip.paths import upward
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,16 +33,21 @@ def content(path: str) -> bytes:
         return b""
 
 
+def start_folder() -> str:
+    """Return the folder from which on uv looks upward for a project and its settings."""
+    return os.path.abspath(os.environ.get("UV_PROJECT") or os.curdir)
+
+
+def project_folder() -> str:
+    """Return the folder of the nearest `pyproject.toml` from there upward, empty if there is none."""
+    return next((folder for folder in upward(start_folder()) if os.path.isfile(f"{folder}/pyproject.toml")), "")
+
+
 def _files() -> Iterator[str]:
     """Yield the places where uv looks: from the project's folder upward, the user's, the system's, the named one."""
-    current = os.path.abspath(os.environ.get("UV_PROJECT") or os.curdir)
-    while True:
-        yield f"{current}/uv.toml"
-        yield f"{current}/pyproject.toml"
-        parent = os.path.dirname(current)
-        if parent == current:
-            break
-        current = parent
+    for folder in upward(start_folder()):
+        yield f"{folder}/uv.toml"
+        yield f"{folder}/pyproject.toml"
     yield f"{os.environ.get('XDG_CONFIG_HOME') or os.path.expanduser('~/.config')}/uv/uv.toml"
     yield "/etc/uv/uv.toml"
     if os.environ.get("UV_CONFIG_FILE"):
