@@ -64,7 +64,7 @@ def run_sync(words: Sequence[str]) -> int:
     options.add_elsewhere(parser, values=("--script", "--python-platform"), flags=("--check",))
     parser.add_uv_options(options.PROJECT_OPTIONS)
     arguments = parser.read(words)
-    if arguments.elsewhere:
+    if arguments.elsewhere or (arguments.frozen and arguments.locked):
         return _leave_to_uv("sync", words)
     options.take_effect(arguments)
     request = request_of(arguments)
@@ -166,17 +166,25 @@ def _is_for_uv_alone(arguments: argparse.Namespace) -> bool:
 
 
 def _words_of_uv(words: Sequence[str]) -> list[str]:
-    """Return the words without those that uv does not know, or that have taken effect already."""
+    """Return the words for an edit without a sync: without those that only syncing, or pepip, knows."""
+    of_sync = [
+        option for option in options.LOCK_OPTIONS if option.reach == "syncing" and "--active" not in option.names
+    ]
+    flags = {"--json", "--no-progress", *(name for item in of_sync if not item.takes_value for name in item.names)}
+    values = {
+        "--directory",
+        "--project",
+        "--color",
+        *(name for item in of_sync if item.takes_value for name in item.names),
+    }
     kept = []
     remaining = iter(words)
     for word in remaining:
-        if word in {"--directory", "--project", "--color"}:
-            next(remaining, None)
-        elif word == "--":
+        if word == "--":
             kept += [word, *remaining]
-        elif word not in {"--json", "--no-progress"} and not word.startswith(
-            ("--directory=", "--project=", "--color=")
-        ):
+        elif word in values:
+            next(remaining, None)
+        elif word not in flags and word.partition("=")[0] not in values:
             kept.append(word)
     return kept
 

@@ -78,7 +78,7 @@ def acquire(
             prefix = f"{area}/{number}"
             sizes = {artifact.name: artifact.size_bytes for artifact in batch}
             try:
-                for arrival in stage.stage(request, batch, executable, prefix=prefix):
+                for arrival in stage.stage(request, [item.requirement for item in batch], executable, prefix=prefix):
                     name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
                     yield Progress("download", name, sizes.get(arrival.name, 0), total)
             except UvError as error:
@@ -105,19 +105,19 @@ def acquire(
     yield Acquired(have, tuple(artifact.name for artifact in missing))
 
 
-def survey(store: Store, request: Request, artifacts: Sequence[Artifact], executable: str) -> set[str]:
-    """Return the folders below site-packages that local folders, which uv will install itself, put files in.
+def survey(store: Store, request: Request, requirements: Sequence[str], executable: str) -> set[str]:
+    """Return the folders below site-packages in which what uv will install by itself has files.
 
-    They are built into a staging folder to know: uv must never write into a folder that is a link to an entry.
+    `requirements` are built into a staging folder to know: uv must never write into a folder that is a link to an
+    entry. Raises UvError if one can't be built, before anything was changed; uv keeps what it has built.
     """
-    local = [item for item in artifacts if not item.is_shared and " @ file:" in item.requirement]
     folders: set[str] = set()
-    if not local or not store.is_writable():
+    if not requirements or not store.is_writable():
         return folders
     with staging.area(store) as area:
-        for _ in stage.stage(request, local, executable, prefix=f"{area}/local"):
+        for _ in stage.stage(request, requirements, executable, prefix=f"{area}/private"):
             pass
-        for item in ingest.discover(f"{area}/local"):
+        for item in ingest.discover(f"{area}/private"):
             base = item.dist_info.rpartition("/")[0] + "/"
             inside = (path.removeprefix(base) for path in item.files if path.startswith(base))
             folders.update(folder for path in inside for folder in paths.ancestors(path))

@@ -16,7 +16,7 @@ from pepip.host import locks
 from pepip.model import Change, Changes, Progress, Summary
 from pepip.operations import acquire, recover, target
 from pepip.store import registry, staging
-from pepip.uv import interpreter, stage
+from pepip.uv import interpreter, resolve, stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +30,15 @@ _MOST_ATTEMPTS = 20  # others may change the environment while a run decides wha
 
 
 class Work(NamedTuple):
-    """What is to be done, decided before anything is changed. `private` is what uv installs by itself."""
+    """What is to be done, decided before anything is changed.
+
+    `private` is what uv installs by itself, and `private_requirements` the same as lines of a requirements file.
+    """
 
     changes: Changes
     artifacts: list[Artifact]
     private: list[Change]
+    private_requirements: list[str]
 
 
 class Job(NamedTuple):
@@ -51,8 +55,13 @@ class Job(NamedTuple):
 
 def work_of(changes: Changes, artifacts: list[Artifact]) -> Work:
     """Return the work that uv's plan means: what no shared artifact is known of is private."""
-    shared = {artifact.name for artifact in artifacts if artifact.is_shared}
-    return Work(changes, artifacts, [change for change in changes.added if change.name not in shared])
+    known = {artifact.name: artifact for artifact in artifacts}
+    private = [change for change in changes.added if change.name not in known or not known[change.name].is_shared]
+    lines = [
+        known[change.name].requirement if change.name in known else resolve.requirement_of(change)
+        for change in private
+    ]
+    return Work(changes, artifacts, private, lines)
 
 
 def foresee(store: Store, job: Job, environment: Environment, tags: Sequence[str]) -> Summary:
@@ -113,7 +122,9 @@ def _change(
                 yield step
             else:
                 acquired = step
-        reserved = acquire.survey(store, job.request, work.artifacts, executable)
+        if work.private:
+            yield Progress("build", ", ".join(change.name for change in work.private))
+        reserved = acquire.survey(store, job.request, work.private_requirements, executable)
         legacy = _legacy(work, present)
         if legacy:
             stage.uninstall(executable, legacy)
@@ -132,7 +143,6 @@ def _change(
             going = {change.name for change in work.changes.removed} - {change.name for change in work.private}
             recover.relink(store, environment, present, additions, going, reserved=reserved)
         if work.private:
-            yield Progress("build", ", ".join(change.name for change in work.private))
             yield from job.install_private(work)
         if compile_bytecode:
             yield Progress("compile")

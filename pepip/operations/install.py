@@ -75,9 +75,7 @@ def _job(request: Request, environment: Environment, tags: Sequence[str]) -> cha
     def install_private(work: change.Work) -> Iterator[Progress]:
         replaced = {item.name for item in work.changes.removed}
         again = [item.name for item in work.private if item.name in replaced]
-        lines = {artifact.name: artifact.requirement for artifact in work.artifacts}
-        asked = [lines.get(item.name) or resolve.requirement_of(item) for item in work.private]
-        for arrival in stage.install_private(request, asked, executable, reinstall=again):
+        for arrival in stage.install_private(request, work.private_requirements, executable, reinstall=again):
             yield Progress("build", arrival.name)
 
     return change.Job(request, decide, install_private)

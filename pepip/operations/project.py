@@ -12,9 +12,10 @@ import time
 from typing import NamedTuple
 
 from pepip.environment import contents
+from pepip.errors import UvError
 from pepip.model import Progress, Summary
 from pepip.operations import change, target
-from pepip.uv import project, settings
+from pepip.uv import project, resolve, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ def add(store: Store, words: Sequence[str], package: str, request: ProjectReques
     `words` are those of `uv add`. As with uv, `pyproject.toml` and `uv.lock` are as before if anything fails.
     """
     yield Progress("resolve")
-    with _restored_on_failure(project.files(package)):
+    files: list[str] = []
+    with contextlib.suppress(UvError):  # no such project: `uv add` says so
+        files = project.files(package)
+    with _restored_on_failure(files):
         project.edit("add", words)
         yield from _sync(store, request._replace(lock_mode="frozen"), Options())
 
@@ -78,7 +82,7 @@ def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[
     if options.dry_run:
         with _tried_out(request, foresight) as root:
             environment, tags = target.open_environment(root, store)
-            job = _job(request, foresight, environment, tags)
+            job = _job(request, foresight, environment, tags, is_dry_run=True)
             summary = change.foresee(store, job, environment, tags)._replace(environment=foresight.environment)
     else:
         if not foresight.is_locked:
@@ -91,11 +95,31 @@ def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[
             compile_bytecode=options.compile_bytecode,
         )
     summary = summary._replace(seconds=time.monotonic() - started)
-    yield Outcome(summary, {**foresight.document, "dry_run": options.dry_run})
+    yield Outcome(summary, _account(foresight, summary))
+
+
+def _account(foresight: project.Foresight, summary: Summary) -> dict[str, Any]:
+    """Return uv's account of the sync, with the versions that only a build could tell."""
+    versions = dict((*summary.removed, *summary.private))
+    sync = foresight.document["sync"]
+    changes = [
+        item if "version" in item or not versions.get(item["name"]) else _with_version(item, versions[item["name"]])
+        for item in sync["changes"]
+    ]
+    return {**foresight.document, "sync": {**sync, "changes": changes}, "dry_run": summary.dry_run}
+
+
+def _with_version(change_of_uv: dict[str, Any], version: str) -> dict[str, Any]:
+    return {"name": change_of_uv["name"], "version": version, **change_of_uv}
 
 
 def _job(
-    request: ProjectRequest, foresight: project.Foresight, environment: Environment, tags: Sequence[str]
+    request: ProjectRequest,
+    foresight: project.Foresight,
+    environment: Environment,
+    tags: Sequence[str],
+    *,
+    is_dry_run: bool = False,
 ) -> change.Job:
     executable = environment.interpreter.executable
     seen = contents.fingerprint(environment)
@@ -104,7 +128,13 @@ def _job(
         del present
         is_fresh = contents.fingerprint(environment) == seen
         changes = foresight.changes if is_fresh else project.foresee(request).changes
-        artifacts = project.locate(request, changes.added, executable, tags) if changes.added else []
+        if not changes.added:
+            return change.work_of(changes, [])
+        if is_dry_run and not foresight.is_locked:
+            # No lock says yet what would be added: what an index has of these versions is asked instead.
+            artifacts = resolve.locate(project.staging_request(request), changes.added, executable, tags)
+        else:
+            artifacts = project.locate(request, changes.added, executable, tags)
         return change.work_of(changes, artifacts)
 
     def install_private(work: change.Work) -> Iterator[Progress]:

@@ -87,10 +87,14 @@ def locate(request: ProjectRequest, wanted: Sequence[Change], executable: str, t
     artifacts = resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, tags)
     counts = Counter(artifact.name for artifact in artifacts)
     from_source = _from_source(request)
-    return [
-        item._replace(identity="") if counts[item.name] > 1 or from_source & {item.name, _ALL} else item
-        for item in artifacts
-    ]
+    found = []
+    for item in artifacts:
+        if from_source & {item.name, _ALL} and item.is_shared:
+            line = item.requirement if item.direct_url else f"{item.name}=={item.version}"
+            found.append(item._replace(identity="", requirement=line))  # the lock's hash may be the wheel's
+        else:
+            found.append(item._replace(identity="") if counts[item.name] > 1 else item)
+    return found
 
 
 def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Iterator[stage.Arrival]:
@@ -112,8 +116,10 @@ def staging_request(request: ProjectRequest) -> Request:
             building.append(option)
         elif option == "--no-build-package":
             building += ["--only-binary", next(words)]
+        elif option == "--no-binary":
+            building += ["--no-binary", _ALL]
         elif option == "--no-binary-package":
-            next(words)  # what it names is never shared
+            building += ["--no-binary", next(words)]
     return Request(everywhere=(*request.everywhere, *building))
 
 
@@ -134,11 +140,13 @@ def _from_source(request: ProjectRequest) -> set[str]:
     """Return the names of what is to be built from source even where there is a wheel; `:all:` stands for all."""
     words = request.building
     named = {words[at + 1] for at, word in enumerate(words) if word == "--no-binary-package"}
+    named.update(os.environ.get("UV_NO_BINARY_PACKAGE", "").split())
     if "--no-binary" in words or settings.is_on("UV_NO_BINARY"):
         named.add(_ALL)
-    named.update(os.environ.get("UV_NO_BINARY_PACKAGE", "").split())
-    if settings.mention("no-binary"):
-        named.add(_ALL)
+    for setting in ("no-binary", "no-binary-package"):
+        for value in settings.values(setting):
+            if value is not False:
+                named.update(value if isinstance(value, list) else [_ALL])
     return {name if name == _ALL else normalize_name(name) for name in named}
 
 

@@ -6,17 +6,40 @@ Source: uv's documentation of configuration files.
 from __future__ import annotations
 
 import os
+import sys
 
 from pepip.paths import upward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 
 def mention(setting: str) -> bool:
     """Tell whether a settings file that uv may read from here names `setting`."""
     return any(setting.encode() in content(path) for path in _files())
+
+
+def values(setting: str) -> Iterator[Any]:
+    """Yield the values that settings files give `setting`, for uv or its pip interface. None if one can't be read."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    for path in _files():
+        text = content(path)
+        if setting.encode() not in text:
+            continue
+        try:
+            document = tomllib.loads(text.decode())
+            table = document.get("tool", {}).get("uv", {}) if path.endswith("pyproject.toml") else document
+            tables = [table, table.get("pip", {})]
+        except (ValueError, AttributeError):
+            yield None
+            continue
+        yield from (table[setting] for table in tables if setting in table)
 
 
 def is_on(variable: str) -> bool:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pepip.model import Artifact, Request
+    from pepip.model import Request
 
 PLAIN_OUTPUT = ("--color", "never", "--no-progress")
 _DOWNLOADED = re.compile(r"^\s*(Downloaded|Built) ([A-Za-z0-9._-]+)")
@@ -26,14 +26,15 @@ class Arrival(NamedTuple):
     is_built: bool
 
 
-def stage(request: Request, artifacts: Sequence[Artifact], executable: str, *, prefix: str) -> Iterator[Arrival]:
-    """Unpack or build exactly these artifacts into `prefix`, from uv's cache where it has them.
+def stage(request: Request, requirements: Sequence[str], executable: str, *, prefix: str) -> Iterator[Arrival]:
+    """Unpack or build exactly these into `prefix`, from uv's cache where it has them.
 
-    Hashes are checked by uv. Raises UvError with uv's message; the prefix may then hold anything.
+    `requirements` are lines of a requirements file. Hashes are checked by uv. Raises UvError with uv's message; the
+    prefix may then hold anything.
     """
     listing = f"{prefix}.txt"
     with open(listing, "w", encoding="utf-8") as file:
-        file.writelines(f"{artifact.requirement}\n" for artifact in artifacts)
+        file.writelines(f"{line}\n" for line in requirements)
     into = ["--python", executable, "--prefix", prefix]
     if _links_symbolically(request):
         into += ["--link-mode", "hardlink"]  # an entry must not point into a cache that can be emptied

@@ -7,11 +7,13 @@ the form of a script's first line.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.machines import Machine
+from tests.support.machines import Machine, Output
 from tests.support.parity import Level, differences, observe
+from tests.support.snapshots import Snapshot, changes, snapshot
 
 PIP_FOR_ALL_VERSIONS = "pip==24.3.1"
 """A pip that runs on Python 3.8 to 3.13."""
@@ -54,6 +56,31 @@ class Twins:
         self.machine.uv("pip", "install", *arguments, folder=self.uv_project)
         self.machine.pepip("install", "--python", self.interpreter, *arguments, folder=self.pepip_project)
 
+    def both(
+        self,
+        *arguments: str | Path,
+        member: str = ".",
+        check: bool = True,
+        variables: Mapping[str, str] | None = None,
+    ) -> tuple[Output, Output]:
+        """Run one command of uv's by uv and by pepip, each in its project or a folder of it. Returns what both said.
+
+        The Python of environments that it makes is the twins'.
+        """
+        settings = {"UV_PYTHON": str(self.interpreter), **(variables or {})}
+        return (
+            self.machine.uv(*arguments, folder=self.uv_project / member, check=check, variables=settings),
+            self.machine.pepip(*arguments, folder=self.pepip_project / member, check=check, variables=settings),
+        )
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file into both projects."""
+        for project in (self.uv_project, self.pepip_project):
+            path = project / name
+            self.machine.make_folder(path.parent)
+            path.write_text(text)
+            self.machine.give(path)
+
     def run(self, *command: str | Path) -> None:
         """Run a command in both projects; `python` as its first word is each environment's own, `uv` is
         uv.
@@ -73,8 +100,16 @@ class Twins:
             observe(self.pepip_environment, self.machine, level=level, pip=pip),
         )
 
+    def file_differences(self) -> list[str]:
+        """Return what differs between the projects outside of their environments."""
+        return changes(_own_files(self.uv_project), _own_files(self.pepip_project))
+
     def assert_equal(self, level: Level = Level.BEHAVIOUR, *, pip: Path | None = None) -> None:
         """Assert that the two environments are equal, and show each difference where they are not."""
         lines = self.differences(level, pip=pip)
 
         assert not lines, "\n".join(["uv's and pepip's environments differ:", *lines])
+
+
+def _own_files(project: Path) -> Snapshot:
+    return {path: node for path, node in snapshot(project).items() if path.partition("/")[0] != ".venv"}

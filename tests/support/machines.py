@@ -135,6 +135,21 @@ class Machine:
             pytest.fail(f"`{shown}` ended with {output.returncode}:\n{output.stdout}{output.stderr}", pytrace=False)
         return output
 
+    def start(
+        self, command: Sequence[str | Path], *, folder: Path, variables: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a command in `folder`, its three streams piped, as the leader of a group of processes."""
+        return subprocess.Popen(
+            [*self.prefix, *(os.fspath(word) for word in command)],
+            cwd=folder,
+            env=self.variables(variables),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     def uv(
         self,
         *arguments: str | Path,

@@ -2,7 +2,8 @@
 
 `observe` asks an environment everything at a `Level`; `differences` compares two such answers. The comparison
 follows links and knows nothing of stores. What differs by nature is left out, and nothing else: bytecode,
-locks, the text of RECORD (its rows are compared), the prompt, and the environment's own path.
+locks, the text of RECORD (its rows are compared), the prompt, times that uv notes of a folder that it built, and
+the paths of the environment and of its project.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen of one environment; the environment's path is written as `<environment>` throughout."""
+    """What was seen of one environment; its path is written as `<environment>`, its project's as `<project>`."""
 
     environment: Path
     level: Level
@@ -176,7 +177,23 @@ def _file_description(path: Path, shown: str, environment: Path) -> str:
     if shown.startswith("bin/") and not path.is_symlink() and path.stat().st_size < 1 << 20:
         contents = path.read_bytes().replace(os.fsencode(environment), b"<environment>")
         return f"{hashlib.sha256(contents).hexdigest()[:16]}{executable}"
+    if shown.endswith(_NOTE_OF_TIMES):
+        return f"uv's note of {', '.join(sorted(json.loads(path.read_bytes())))}{executable}"
+    if _names_the_project(path, environment):
+        contents = path.read_bytes().replace(os.fsencode(environment.parent), b"<project>")
+        return f"{hashlib.sha256(contents).hexdigest()[:16]} with the project's path{executable}"
     return f"{_hash_of_inode(path)}{executable}"
+
+
+_NOTE_OF_TIMES = ".dist-info/uv_cache.json"
+
+
+def _names_the_project(path: Path, environment: Path) -> bool:
+    """Say whether a file is one that an editable install leaves: real, small, with the path of the project in it."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > 1 << 16:
+        return False
+    is_outermost = path.parent.name == "site-packages" or path.parent.suffix == ".dist-info"
+    return is_outermost and os.fsencode(environment.parent) in path.read_bytes()
 
 
 def _hash_of_inode(path: Path) -> str:
@@ -208,7 +225,7 @@ def _answers(environment: Path, machine: Machine, pip: Path | None) -> dict[str,
         pip_command = _pip_command(environment, pip)
         if pip_command:
             output = machine.run([*pip_command, "list", "--format", "json"], folder=folder, check=False)
-            answers["pip list"] = f"exit {output.returncode}: {output.stdout}"
+            answers["pip list"] = f"exit {output.returncode}: {_normalised_text(output.stdout, environment)}"
     return answers
 
 
@@ -276,7 +293,7 @@ def _normalised(outcomes: Mapping[str, str], environment: Path) -> dict[str, str
 
 
 def _normalised_text(text: str, environment: Path) -> str:
-    text = text.replace(os.fspath(environment), "<environment>")
+    text = text.replace(os.fspath(environment), "<environment>").replace(os.fspath(environment.parent), "<project>")
     text = re.sub(r"0x[0-9a-fA-F]+", "<address>", text)
     return re.sub(r"\b\d[\d.]*m?s\b", "<time>", text).strip()
 
@@ -335,7 +352,7 @@ def _record_differences(uv: Observation, pepip: Observation, name: str) -> Itera
     for path, row in sorted(theirs.record.items()):
         if path not in ours.record:
             yield f"{path} is missing"
-        elif _names_the_environment(path):
+        elif ours.record[path] != row and _differs_by_nature(path, pepip.environment):
             file = site_packages_of(pepip.environment) / path
             if file.is_file() and ours.record[path][0] not in ("", record_hash(file.read_bytes())):
                 yield f"{path} has the hash of something else"
@@ -350,6 +367,8 @@ def _record_differences(uv: Observation, pepip: Observation, name: str) -> Itera
     yield from (f"{path} is listed twice" for path in sorted(set(ours.repeated_rows) - set(theirs.repeated_rows)))
 
 
-def _names_the_environment(record_path: str) -> bool:
-    """Say whether a file holds its environment's path, so that its hash and size differ by nature."""
-    return record_path.startswith("../") and Path(record_path).parent.name == "bin"
+def _differs_by_nature(record_path: str, environment: Path) -> bool:
+    """Say whether a file holds the path of its environment or project, or times, so that its hash and size differ."""
+    is_script = record_path.startswith("../") and Path(record_path).parent.name == "bin"
+    file = site_packages_of(environment) / record_path
+    return is_script or record_path.endswith(_NOTE_OF_TIMES) or _names_the_project(file, environment)

@@ -1,4 +1,7 @@
-"""What a refusal looks like: one `error:` line that names the cause, an exit code, and nothing else."""
+"""What a refusal looks like: one `error:` line that names the cause, an exit code, and nothing else.
+
+Where uv refuses, its words and its exit code are pepip's.
+"""
 
 from __future__ import annotations
 
@@ -19,3 +22,28 @@ def assert_refused(output: Output, *words: str, exit_codes: tuple[int, ...] = (1
     assert output.stdout == "", shown
     for word in words:
         assert word in output.stderr, shown
+
+
+def assert_refused_alike(by_uv: Output, by_pepip: Output, *, but: tuple[str, ...] = ()) -> None:
+    """Assert that uv refused, that pepip said all that uv complained of, and that it ended with uv's exit code.
+
+    Lines that hold one of the texts `but` are not compared, nor whether a sentence is the error or its cause. uv's
+    project lies in a folder `by-uv`, pepip's in `pepip`.
+    """
+    shown = f"uv: exit {by_uv.returncode}\n{by_uv.stderr}\npepip: exit {by_pepip.returncode}\n{by_pepip.stderr}"
+    lines = [_sentence(line) for line in by_uv.stderr.replace("/by-uv/", "/pepip/").splitlines()]
+    is_start = [line.startswith(("error:", "\u00d7")) for line in by_uv.stderr.splitlines()]
+    said = {_sentence(line) for line in by_pepip.stderr.splitlines()}
+
+    assert by_uv.returncode != 0, shown
+    assert any(is_start), shown
+    assert by_pepip.returncode == by_uv.returncode, shown
+    assert by_pepip.stderr.count("Traceback") <= by_uv.stderr.count("Traceback"), shown
+    assert by_pepip.stdout == by_uv.stdout, shown
+    complaint = [line for line in lines[is_start.index(True) :] if not any(text in line for text in but)]
+    assert [line for line in complaint if line not in said] == [], shown
+
+
+def _sentence(line: str) -> str:
+    sentence = line.strip().removeprefix("error: ").removeprefix("cause: ")
+    return sentence.replace("failed to clone into", "failed to fetch into")  # the second who asks finds a clone

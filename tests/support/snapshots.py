@@ -73,6 +73,20 @@ def changes(before: Snapshot, after: Snapshot) -> list[str]:
     return lines
 
 
+def stamps(tree: Path) -> dict[str, tuple[int, int]]:
+    """Return which inode each path of `tree` is and when it was last written, in nanoseconds.
+
+    Contents of `__pycache__` are left out as in a snapshot.
+    """
+    statuses = {}
+    for folder, folders, names in os.walk(tree):
+        if Path(folder).name == "__pycache__":
+            folders.clear()
+        else:
+            statuses.update({path: os.lstat(path) for path in (f"{folder}/{name}" for name in [*folders, *names])})
+    return {path: (status.st_ino, status.st_mtime_ns) for path, status in statuses.items()}
+
+
 def link_shape(environment: Path) -> dict[str, str]:
     """Return how each path of an environment is held: a folder, a link and its target, or a file.
 
