@@ -126,10 +126,11 @@ class Change(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What uv would remove from an environment and add to it."""
+    """What uv would remove from an environment and add to it, and the sentences with which it warns."""
 
     removed: tuple[Change, ...]
     added: tuple[Change, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class Progress(NamedTuple):

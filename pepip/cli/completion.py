@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from pepip.errors import UsageError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +35,7 @@ complete -F _pepip -o bashdefault -o default pepip
 _ZSH = f"""
 _pepip() {{
     if (( CURRENT == 2 )); then
-        compadd -- ${{=:-"{_OWN}"}}
+        compadd -- {_OWN}
     fi
     case "$words[2]" in
         {_PIPS}) (( CURRENT > 2 )) && words=(uv pip "${{(@)words[2,-1]}}") && (( CURRENT += 1 )) ;;
@@ -78,13 +76,15 @@ _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
 def run(words: Sequence[str]) -> int:
-    """Write the completion of a shell to stdout: uv's, which the commands of both names share, and pepip's."""
-    shells = [word for word in words if word in _SCRIPTS]
-    if not shells or len(words) > 1:
-        raise UsageError(
-            "the completion of which shell?", hint=f"`pepip generate-shell-completion {'|'.join(_SCRIPTS)}`"
-        )
+    """Write the completion of a shell to stdout: uv's, which the commands of both names share, and pepip's.
+
+    For other shells, and for uv's own help, uv answers alone.
+    """
+    if len(words) != 1 or words[0] not in _SCRIPTS:
+        from pepip.uv import program
+
+        return program.become(["generate-shell-completion", *words])
     from pepip.uv import process
 
-    sys.stdout.write(process.run(["generate-shell-completion", shells[0]]).stdout + _SCRIPTS[shells[0]])
+    sys.stdout.write(process.run(["generate-shell-completion", words[0]]).stdout + _SCRIPTS[words[0]])
     return 0

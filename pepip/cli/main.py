@@ -10,7 +10,7 @@ import signal
 import sys
 
 from pepip import __version__
-from pepip.errors import PepipError, UsageError
+from pepip.errors import PepipError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +66,9 @@ _COMMANDS = {
 """pepip's own commands, each by the module of this package that has it, and the function there."""
 
 
+_PIPS_OWN = (["install"], ["uninstall"], ["sync"])
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code: 0, 1 for a failure, 2 for a misuse, or uv's own."""
     try:
@@ -111,7 +114,8 @@ def _help(commands: Sequence[str]) -> int:
     if not commands:
         sys.stdout.write(usage() + "\n")
         return 0
-    if commands[0] in _COMMANDS:
+    is_own = commands[0] in _COMMANDS and (commands[0] != "pip" or commands[1:2] in _PIPS_OWN)
+    if is_own:
         return _run(commands[0], [*commands[1:], "--help"])
     return _become_uv(["help", *(commands if commands[0] != "uv" else commands[1:])])
 
@@ -139,7 +143,7 @@ def _without_command(arguments: Sequence[str]) -> int:
         sys.stdout.write(f"pepip {__version__}\n")
         return 0
     if arguments:
-        raise UsageError("no command is named", hint="`pepip --help` shows what there is")
+        return _become_uv(arguments)  # it says what is wrong
     sys.stderr.write(usage() + "\n")
     return 2
 

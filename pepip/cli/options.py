@@ -151,6 +151,8 @@ class Parser(argparse.ArgumentParser):
         general.add_argument("-v", "--verbose", action="count", default=0, help="say every step")
         general.add_argument("--json", action="store_true", help="write one JSON document to stdout")
         general.add_argument("--color", choices=("auto", "always", "never"), help="whether to use colours")
+        never = argparse.SUPPRESS
+        general.add_argument("--no-color", dest="color", action="store_const", const="never", help=never)
         general.add_argument("--no-progress", action="store_true", help="show no progress")
         general.add_argument("--directory", metavar="PATH", help="work in this folder")
         general.add_argument("--project", metavar="PATH", help="the folder of the project")
@@ -199,7 +201,7 @@ def take_effect(arguments: argparse.Namespace) -> None:
     Raises UsageError if there is no such folder.
     """
     if arguments.color:
-        for name in ("NO_COLOR", "FORCE_COLOR"):
+        for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
             os.environ.pop(name, None)
         if arguments.color != "auto":
             os.environ["FORCE_COLOR" if arguments.color == "always" else "NO_COLOR"] = "1"

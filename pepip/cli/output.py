@@ -299,6 +299,13 @@ def _painted_start(line: str) -> str:
 
 
 def _painted(text: str, code: str) -> str:
-    if os.environ.get("NO_COLOR") or not (sys.stderr.isatty() or os.environ.get("FORCE_COLOR")):
-        return text
-    return f"\x1b[{code}m{text}\x1b[0m"
+    return f"\x1b[{code}m{text}\x1b[0m" if _has_color() else text
+
+
+def _has_color() -> bool:
+    """Tell whether to colour what goes to stderr: by the conventions of NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") != "0":
+        return True
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def run(words: Sequence[str]) -> int:
     """Run `pepip pip` with the words that follow: what changes an environment is pepip's, the rest uv's."""
+    os.environ.pop("UV_PROJECT_ENVIRONMENT", None)  # uv's pip interface doesn't ask it either
     before, rest = options.split(words, values=options.GLOBAL_VALUES)
     command, after = rest[:1], rest[1:]
     if command == ["install"]:

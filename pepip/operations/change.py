@@ -115,6 +115,8 @@ def _change(
         yield Progress("resolve")
         present = contents.installed(environment, store.homes)
         work = job.decide(present)
+        for sentence in work.changes.warnings:
+            yield Progress("warning", sentence)
         shared = [artifact for artifact in work.artifacts if artifact.is_shared]
         acquired = acquire.Acquired({}, ())
         for step in acquire.acquire(store, job.request, shared, executable, tags):

@@ -77,9 +77,9 @@ def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[
     yield Progress("resolve")
     target.remove_unfinished(os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", settings.start_folder())
     foresight = project.foresee(request)
-    for sentence in foresight.warnings:
-        yield Progress("warning", sentence)
     if options.dry_run:
+        for sentence in foresight.changes.warnings:
+            yield Progress("warning", sentence)
         with _tried_out(request, foresight) as root:
             environment, tags = target.open_environment(root, store)
             job = _job(request, foresight, environment, tags, is_dry_run=True)

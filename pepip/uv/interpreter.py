@@ -34,6 +34,8 @@ print(json.dumps({
 
 def executable(environment: str) -> str:
     """Return the path of an environment's interpreter. Raises VenvError if `environment` is not a virtual one."""
+    if not os.path.lexists(environment):
+        raise VenvError(f"there is no environment at {environment}", hint="`pepip venv` or `pepip install` makes one")
     if not os.path.isfile(f"{environment}/pyvenv.cfg"):
         what = "is a file" if os.path.isfile(environment) else "is not a virtual environment (no pyvenv.cfg)"
         raise VenvError(f"{environment} {what}", hint="name another folder with --venv, or move this one away")

@@ -27,14 +27,13 @@ if TYPE_CHECKING:
 class Foresight(NamedTuple):
     """What `uv sync` would do. `is_made` tells that it would make the environment, or make it anew.
 
-    `document` is uv's own account of it (`--output-format json`), `warnings` are its sentences.
+    `document` is uv's own account of it (`--output-format json`).
     """
 
     environment: str
     is_made: bool
     is_locked: bool
     changes: Changes
-    warnings: tuple[str, ...]
     document: dict[str, Any]
 
 
@@ -46,13 +45,11 @@ def foresee(request: ProjectRequest) -> Foresight:
         *lock_mode, *_common(request), *request.resolving, *request.selecting, *request.syncing, *request.replacing,
     )  # fmt: skip
     document = json.loads(result.stdout)
-    warnings = (line.removeprefix("warning: ") for line in result.stderr.splitlines() if line.startswith("warning: "))
     return Foresight(
         environment=document["sync"]["environment"]["path"],
         is_made=document["sync"]["action"] in {"create", "replace"},
         is_locked=document["lock"]["action"] not in {"create", "update"},
         changes=resolve.read_changes(result.stderr),
-        warnings=tuple(warnings),
         document=document,
     )
 

@@ -54,8 +54,10 @@ def removals(request: Request, executable: str) -> tuple[Change, ...]:
 
 def read_changes(output: str) -> Changes:
     """Return the changes that uv announces on its error output, in the text that it shows to people."""
-    removed, added = [], []
+    removed, added, warnings = [], [], []
     for line in output.splitlines():
+        if line.startswith(("warning: ", "No requirements found")):
+            warnings.append(line.removeprefix("warning: "))
         match = _CHANGE.match(line)
         if match:
             sign, name, version, url, origin = match.groups()
@@ -64,7 +66,7 @@ def read_changes(output: str) -> Changes:
                 removed.append(change)
             if sign in "+~":
                 added.append(change)
-    return Changes(tuple(removed), tuple(added))
+    return Changes(tuple(removed), tuple(added), tuple(warnings))
 
 
 def resolve(request: Request, executable: str, tags: Sequence[str]) -> list[Artifact]:

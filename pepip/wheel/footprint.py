@@ -90,14 +90,19 @@ def _is_namespace(name: str, node: dict[str, object]) -> bool:
 
 
 def _namespace_inits(root: str, tree: dict[str, object], folder: str = "") -> list[str]:
-    """Return the `__init__.py` files that make their package a pkgutil- or pkg_resources-style namespace."""
+    """Return the `__init__.py` files that make their package a pkgutil- or pkg_resources-style namespace.
+
+    Inside a regular package there are none that count: it is one distribution's, with all that it has vendored.
+    """
     found = []
+    if folder and any(name.startswith("__init__.") for name in tree):
+        path = f"{folder}/__init__.py"
+        if "__init__.py" not in tree or not _declares_namespace(f"{root}/{path}"):
+            return []
+        found.append(path)
     for name, child in tree.items():
-        path = f"{folder}/{name}" if folder else name
         if isinstance(child, dict):
-            found += _namespace_inits(root, child, path)
-        elif name == "__init__.py" and folder and _declares_namespace(f"{root}/{path}"):
-            found.append(path)
+            found += _namespace_inits(root, child, f"{folder}/{name}" if folder else name)
     return found
 
 

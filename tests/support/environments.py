@@ -67,6 +67,7 @@ class Twins:
 
         The Python of environments that it makes is the twins'.
         """
+        assert arguments[0] != "pip", "with UV_PYTHON uv's pip interface would work on the interpreter itself"
         settings = {"UV_PYTHON": str(self.interpreter), **(variables or {})}
         return (
             self.machine.uv(*arguments, folder=self.uv_project / member, check=check, variables=settings),
