@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-import sys
 
-from pepip.cli import options, output
+from pepip.cli import options, output, stdin
+from pepip.uv import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from pepip.model import Request
 
@@ -42,9 +41,9 @@ examples:
   pepip pip sync pylock.toml
 """
 
-# Where uv can install and pepip does not: uv does it alone.
-_ELSEWHERE_VALUES = ("-t/--target", "--prefix", "--root", "--python-platform", "--python-version")
-_ELSEWHERE_FLAGS = ("--system", "--user", "--break-system-packages")
+# Where uv can install and pepip does not, and what it can answer instead: uv does it alone.
+_ELSEWHERE_VALUES = ("-t/--target", "--prefix", "--root", "--python-platform", "--python-version", "--output-format")
+_ELSEWHERE_FLAGS = ("--system", "--user", "--break-system-packages", "--check", "--show-settings")
 
 
 def run(words: Sequence[str], *, title: str = "pepip install") -> int:
@@ -60,18 +59,18 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
     add_list("-e", "--editable", metavar="PATH", help="install a local project so that its files stay where they are")
     parser.add_argument("--no-deps", action="store_true", help="install only what is named, no dependencies")
     _add_arguments(parser)
-    arguments = parser.read(words)
-    if arguments.elsewhere:
-        return _leave_to_uv("install", words)
+    arguments = parser.read_for_uv(words, ["pip", "install"])
+    if is_elsewhere(arguments):
+        return program.become(["pip", "install", *words])
     options.take_effect(arguments)
     if not (arguments.packages or arguments.requirements or arguments.editable or "--group" in arguments.resolving):
         raise UsageError("nothing to install is named", hint=f"`{title} --help` shows examples")
     _check_files([*arguments.requirements, *arguments.constraints])
-    with _requirements_from_stdin(arguments.requirements) as requirement_files:
+    with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
         request = Request(
             packages=tuple(arguments.packages),
-            requirement_files=requirement_files,
-            constraint_files=tuple(arguments.constraints),
+            requirement_files=tuple(files[name] for name in arguments.requirements),
+            constraint_files=tuple(files[name] for name in arguments.constraints),
             editables=tuple(arguments.editable),
             everywhere=tuple(arguments.everywhere),
             resolving=tuple(arguments.resolving),
@@ -88,15 +87,15 @@ def run_sync(words: Sequence[str]) -> int:
     parser = options.Parser("pepip pip sync", description=_SYNC, examples=_SYNC_EXAMPLES)
     parser.add_argument("requirements", metavar="FILE", nargs="+", help="a requirements.txt or pylock.toml")
     _add_arguments(parser)
-    arguments = parser.read(words)
-    if arguments.elsewhere:
-        return _leave_to_uv("sync", words)
+    arguments = parser.read_for_uv(words, ["pip", "sync"])
+    if is_elsewhere(arguments):
+        return program.become(["pip", "sync", *words])
     options.take_effect(arguments)
     _check_files([*arguments.requirements, *arguments.constraints])
-    with _requirements_from_stdin(arguments.requirements) as requirement_files:
+    with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
         request = Request(
-            requirement_files=requirement_files,
-            constraint_files=tuple(arguments.constraints),
+            requirement_files=tuple(files[name] for name in arguments.requirements),
+            constraint_files=tuple(files[name] for name in arguments.constraints),
             everywhere=tuple(arguments.everywhere),
             resolving=tuple(arguments.resolving),
             installing=tuple(arguments.installing),
@@ -119,6 +118,22 @@ def _add_arguments(parser: options.Parser) -> None:
     parser.add_uv_options(options.PIP_OPTIONS)
 
 
+def is_elsewhere(arguments: argparse.Namespace) -> bool:
+    """Tell whether options, variables or settings ask for another place than a virtual environment."""
+    from pepip.operations import target
+    from pepip.uv import settings
+
+    if arguments.elsewhere:
+        return True
+    if arguments.venv or target.environment_of(arguments.python):
+        return False
+    return (
+        settings.is_on("UV_SYSTEM_PYTHON")
+        or target.is_conda(dict(os.environ))
+        or any(value for name in ("system", "target", "prefix", "python") for value in settings.values(name))
+    )
+
+
 def _install(arguments: argparse.Namespace, request: Request) -> int:
     from pepip.model import Summary
     from pepip.operations import install, target
@@ -126,7 +141,7 @@ def _install(arguments: argparse.Namespace, request: Request) -> int:
     from pepip.uv import settings
 
     variables = dict(os.environ)
-    named = arguments.venv or target.environment_of(arguments.python)
+    named = arguments.venv or target.environment_of(arguments.python or variables.get("UV_PYTHON", ""))
     choice = install.Options(
         environment=target.locate(named, variables, os.getcwd()),
         python=arguments.python,
@@ -139,33 +154,9 @@ def _install(arguments: argparse.Namespace, request: Request) -> int:
     return 0
 
 
-def _leave_to_uv(command: str, words: Sequence[str]) -> int:
-    from pepip.uv import program
-
-    return program.become(["pip", command, *words])
-
-
 def _check_files(files: Sequence[str]) -> None:
     from pepip.errors import UsageError
 
     for path in files:
         if path != "-" and "://" not in path and not os.path.exists(path):
             raise UsageError(f"the file {path} does not exist")
-
-
-@contextlib.contextmanager
-def _requirements_from_stdin(files: list[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the requirement files, with `-` replaced by a file that holds what stdin says.
-
-    uv is asked more than once, and stdin can be read only once.
-    """
-    if "-" not in files:
-        yield tuple(files)
-        return
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
-        path = f"{folder}/requirements.txt"
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(sys.stdin.read())
-        yield tuple(path if name == "-" else name for name in files)

@@ -66,13 +66,20 @@ _COMMANDS = {
 """pepip's own commands, each by the module of this package that has it, and the function there."""
 
 
-_PIPS_OWN = (["install"], ["uninstall"], ["sync"])
-
-
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code: 0, 1 for a failure, 2 for a misuse, or uv's own."""
+    """Run one command and return its exit code: 0, 1 for a failure, 2 for a misuse, or uv's own.
+
+    A signal that asks to end unwinds what is going on, so that nothing half done is left, and then ends the process.
+    """
+    for number in _ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
     try:
         return _dispatch(arguments)
+    except _EndedError as ended:
+        signal.signal(ended.number, signal.SIG_DFL)
+        os.kill(os.getpid(), ended.number)
+        return 128 + ended.number
     except PepipError as error:
         from pepip.cli import output
 
@@ -86,6 +93,22 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 128 + signal.SIGINT
+
+
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class _EndedError(BaseException):
+    """A signal asked this process to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _end(number: int, frame: object) -> None:
+    del frame
+    raise _EndedError(number)
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
@@ -114,9 +137,11 @@ def _help(commands: Sequence[str]) -> int:
     if not commands:
         sys.stdout.write(usage() + "\n")
         return 0
-    is_own = commands[0] in _COMMANDS and (commands[0] != "pip" or commands[1:2] in _PIPS_OWN)
-    if is_own:
+    is_of_uv = commands[0] == "pip" and "".join(commands[1:2]) not in {"install", "uninstall", "sync"}
+    if commands[0] in _COMMANDS and not is_of_uv:
         return _run(commands[0], [*commands[1:], "--help"])
+    if commands[0] == "x":
+        return _become_uv(["help", "tool", "run"])
     return _become_uv(["help", *(commands if commands[0] != "uv" else commands[1:])])
 
 

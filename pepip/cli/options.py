@@ -42,20 +42,23 @@ _SHARED: tuple[UvOption, ...] = (
         "--index", "--default-index", "--index-url/-i", "--extra-index-url", "--find-links/-f", "--index-strategy",
         "--keyring-provider", "--allow-insecure-host", "--config-setting/--config-settings/-C",
         "--config-settings-package", "--no-build-isolation-package", "--exclude-newer", "--exclude-newer-package",
-        "--no-sources-package", "--cache-dir", "--config-file", "--refresh-package", "--link-mode",
+        "--no-sources-package", "--cache-dir", "--config-file", "--refresh-package", "--link-mode", "--trusted-host",
+        "--python-preference", "--python-fetch", "--preview-features",
     ),
     *_flags(
         "everywhere",
-        "--no-index", "--no-build-isolation", "--no-sources", "--no-cache/-n", "--refresh", "--offline",
-        "--native-tls", "--system-certs", "--no-config", "--managed-python", "--no-managed-python",
-        "--no-python-downloads", "--require-build-hashes", "--no-require-build-hashes",
+        "--no-index", "--no-build-isolation", "--build-isolation", "--no-sources", "--no-cache/--no-cache-dir/-n",
+        "--refresh", "--no-refresh", "--offline", "--no-offline", "--native-tls", "--no-native-tls", "--system-certs",
+        "--no-system-certs", "--no-config", "--managed-python", "--no-managed-python", "--no-python-downloads",
+        "--allow-python-downloads", "--require-build-hashes", "--no-require-build-hashes", "--preview",
+        "--no-preview", "--no-installer-metadata",
     ),
     *_values(
         "resolving",
         "--resolution", "--prerelease", "--prerelease-package", "--fork-strategy", "--upgrade-package/-P",
         "--upgrade-group",
     ),
-    *_flags("resolving", "--upgrade/-U"),
+    *_flags("resolving", "--upgrade/-U", "--no-upgrade", "--pre"),
 )  # fmt: skip
 
 PIP_OPTIONS: tuple[UvOption, ...] = (
@@ -64,28 +67,30 @@ PIP_OPTIONS: tuple[UvOption, ...] = (
         "everywhere",
         "--cert", "--no-binary", "--only-binary", "--build-constraints/--build-constraint/-b", "--torch-backend",
     ),
-    *_flags("everywhere", "--no-build"),
+    *_flags("everywhere", "--no-build", "--build"),
     *_values("resolving", "--overrides/--override", "--excludes/--exclude", "--extra", "--group"),
-    *_flags("resolving", "--pre", "--all-extras"),
+    *_flags("resolving", "--all-extras", "--no-all-extras"),
     *_values("installing", "--reinstall-package", "--no-editable-package"),
     *_flags(
-        "installing", "--reinstall/--force-reinstall", "--exact", "--strict", "--require-hashes",
-        "--no-verify-hashes", "--verify-hashes", "--no-editable", "--allow-empty-requirements",
-        "--no-allow-empty-requirements",
+        "installing", "--reinstall/--force-reinstall", "--no-reinstall", "--exact", "--strict", "--no-strict",
+        "--require-hashes", "--no-require-hashes", "--no-verify-hashes", "--verify-hashes", "--no-editable", "--deps",
+        "--allow-empty-requirements", "--no-allow-empty-requirements", "--no-system", "--no-break-system-packages",
+        "--no-compile-bytecode/--no-compile", "--disable-pip-version-check",
     ),
 )  # fmt: skip
 
 LOCK_OPTIONS: tuple[UvOption, ...] = (
     *_SHARED,
     *_values("building", "--no-build-package", "--no-binary-package"),
-    *_flags("building", "--no-build", "--no-binary"),
+    *_flags("building", "--no-build", "--build", "--no-binary", "--binary"),
     *_values("syncing", "--no-install-package", "--only-install-package"),
     *_flags(
-        "syncing", "--active", "--no-active", "--no-install-project", "--no-install-workspace", "--no-install-local",
+        "syncing", "--no-compile-bytecode/--no-compile",
+        "--active", "--no-active", "--no-install-project", "--no-install-workspace", "--no-install-local",
         "--only-install-project", "--only-install-workspace", "--only-install-local",
     ),
     *_values("replacing", "--reinstall-package"),
-    *_flags("replacing", "--reinstall/--force-reinstall"),
+    *_flags("replacing", "--reinstall/--force-reinstall", "--no-reinstall", "--no-frozen", "--no-locked"),
 )  # fmt: skip
 """What `uv add` and `uv remove` take, beside their own."""
 
@@ -97,14 +102,17 @@ PROJECT_OPTIONS: tuple[UvOption, ...] = (
     ),
     *_flags(
         "selecting",
-        "--all-extras", "--dev", "--no-dev", "--only-dev", "--no-default-groups", "--all-groups", "--no-editable",
-        "--editable", "--all-packages",
+        "--all-extras", "--no-all-extras", "--dev", "--no-dev", "--only-dev", "--no-default-groups", "--all-groups",
+        "--no-editable", "--editable", "--all-packages",
     ),
 )  # fmt: skip
 """What `uv sync` and `uv run` take, beside their own."""
 
 GLOBAL_VALUES = frozenset(
-    {"--color", "--directory", "--project", "--config-file", "--cache-dir", "--allow-insecure-host"}
+    {
+        *("--color", "--directory", "--project", "--config-file", "--cache-dir", "--allow-insecure-host"),
+        *("--trusted-host", "--preview-features", "--python-preference", "--python-fetch"),
+    }
 )
 """The options that uv takes before the name of a command, with a value."""
 
@@ -138,7 +146,7 @@ _HELP = {
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints look like every other error of pepip. All commands share its general options."""
 
-    def __init__(self, prog: str, *, description: str, examples: str = "") -> None:
+    def __init__(self, prog: str, *, description: str, examples: str = "", json: bool = True) -> None:
         super().__init__(
             prog=prog,
             description=description,
@@ -149,7 +157,8 @@ class Parser(argparse.ArgumentParser):
         general = self.add_argument_group("general options")
         general.add_argument("-q", "--quiet", action="count", default=0, help="say errors only")
         general.add_argument("-v", "--verbose", action="count", default=0, help="say every step")
-        general.add_argument("--json", action="store_true", help="write one JSON document to stdout")
+        if json:
+            general.add_argument("--json", action="store_true", help="write one JSON document to stdout")
         general.add_argument("--color", choices=("auto", "always", "never"), help="whether to use colours")
         never = argparse.SUPPRESS
         general.add_argument("--no-color", dest="color", action="store_const", const="never", help=never)
@@ -179,8 +188,28 @@ class Parser(argparse.ArgumentParser):
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what `words` say, positional arguments anywhere among them."""
         arguments = self.parse_intermixed_args(words)
+        arguments.json = getattr(arguments, "json", False)
         arguments.verbosity = -1 if arguments.json else arguments.verbose - arguments.quiet
         return arguments
+
+    def read_for_uv(
+        self, words: Sequence[str], command: Sequence[str], *, rest: Sequence[str] = ()
+    ) -> argparse.Namespace:
+        """Return the same; but an option that only uv knows makes this process uv's `command`, with a warning.
+
+        `rest` are words that are not pepip's to read.
+        """
+        try:
+            return self.read(words)
+        except UsageError as error:
+            if not error.message.startswith("unrecognized arguments: -"):
+                raise
+            from pepip.cli import output
+            from pepip.uv import program
+
+            unknown = error.message.partition(": ")[2].split()[0]
+            output.Reporter(verbosity=0).warn(f"pepip does not know {unknown}: uv alone runs this, and links nothing")
+            raise SystemExit(program.become([*command, *words, *rest])) from None
 
     def options_with_value(self) -> frozenset[str]:
         """Return the names of all options that take a value."""
@@ -243,7 +272,8 @@ class _Forward(argparse.Action):
         """Append the option to the list that `dest` names."""
         del parser
         collected = list(getattr(namespace, self.dest) or [])
-        collected.append(str(option_string))
-        if isinstance(values, str):
-            collected.append(values)
+        if isinstance(values, str) and values.startswith("-"):
+            collected.append(f"{option_string}={values}")
+        else:
+            collected += [str(option_string), *([values] if isinstance(values, str) else [])]
         setattr(namespace, self.dest, collected)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 
 from pepip.cli import options
+from pepip.errors import UsageError
 from pepip.uv import program
 
 TYPE_CHECKING = False
@@ -32,9 +34,6 @@ def run(words: Sequence[str]) -> int:
     return program.become(["pip", *words])
 
 
-_CHOOSES = ("-p", "--python", "--system", "-t", "--target", "--prefix", "--no-system", "--help", "-h", "--path")
-
-
 def run_list(words: Sequence[str]) -> int:
     """Run `pepip list`."""
     return _look("list", words)
@@ -60,21 +59,36 @@ def _look(command: str, words: Sequence[str]) -> int:
 
     `--venv PATH` names it; uv's own options that choose another stay uv's.
     """
-    kept: list[str] = []
-    named = ""
-    remaining = iter(words)
-    for word in remaining:
-        if word == "--venv":
-            named = next(remaining, "")
-        elif word.startswith("--venv="):
-            named = word.partition("=")[2]
-        else:
-            kept.append(word)
-    if any(word.partition("=")[0] in _CHOOSES for word in kept):
-        return program.become(["pip", command, *kept])
+    parser = argparse.ArgumentParser(prog=f"pepip {command}", add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--venv")
+    parser.add_argument("--directory", default=os.environ.get("UV_WORKING_DIR", "."))
+    for option in ("-p/--python", "-t/--target", "--prefix", "--path"):
+        parser.add_argument(*option.split("/"), dest="chosen")
+    for option in ("-h/--help", "--system", "--no-system"):
+        parser.add_argument(*option.split("/"), dest="chosen", action="store_true")
+    try:
+        arguments, _ = parser.parse_known_args(words)
+    except argparse.ArgumentError as error:
+        raise UsageError(str(error)) from error
+    if arguments.chosen and arguments.venv is None:
+        return program.become(["pip", command, *words])
     from pepip.operations import target
     from pepip.uv import interpreter
 
-    root = target.locate(named, dict(os.environ), os.getcwd())
-    chosen = ["--python", interpreter.executable(root)] if named or os.path.isfile(f"{root}/pyvenv.cfg") else []
-    return program.become(["pip", command, *chosen, *kept])
+    folder = os.path.abspath(arguments.directory)
+    root = target.locate(arguments.venv or "", dict(os.environ), folder)
+    is_there = arguments.venv is not None or os.path.isfile(f"{root}/pyvenv.cfg")
+    chosen = ["--python", interpreter.executable(root)] if is_there else []
+    return program.become(["pip", command, *chosen, *_without_venv(words)])
+
+
+def _without_venv(words: Sequence[str]) -> list[str]:
+    """Return the words without `--venv PATH`, which uv does not know."""
+    kept = []
+    remaining = iter(words)
+    for word in remaining:
+        if word == "--venv":
+            next(remaining, None)
+        elif not word.startswith("--venv="):
+            kept.append(word)
+    return kept

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from pepip.cli import options, output
+from pepip.cli import options, output, stdin
+from pepip.uv import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ def run_sync(words: Sequence[str]) -> int:
     parser.add_argument("--exact", action="store_true", help="remove what the project does not ask for: as without")
     parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
     parser.add_argument("--output-format", choices=("text", "json"), help="`json`: uv's account of the sync")
-    options.add_elsewhere(parser, values=("--script", "--python-platform"), flags=("--check",))
+    answers = ("--check", "--no-check", "--show-settings", "--isolated")
+    options.add_elsewhere(parser, values=("--script", "--python-platform"), flags=answers)
     parser.add_uv_options(options.PROJECT_OPTIONS)
-    arguments = parser.read(words)
+    arguments = parser.read_for_uv(words, ["sync"])
     if arguments.elsewhere or (arguments.frozen and arguments.locked):
-        return _leave_to_uv("sync", words)
+        return program.become(["sync", *words])
     options.take_effect(arguments)
     request = request_of(arguments)
     if arguments.inexact:
@@ -89,18 +91,20 @@ def run_add(words: Sequence[str]) -> int:
 
     parser = parser_of("pepip add", _ADD, _ADD_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="requirements: names, paths, URLs, git+…")
+    parser.add_argument("-r", "--requirements", "--requirement", metavar="FILE", action="append", default=[])
+    parser.add_argument("-c", "--constraints", "--constraint", metavar="FILE", action="append", default=[])
     _add_kinds(parser)
-    for option in (
-        *("-r/--requirements/--requirement", "-c/--constraints/--constraint", "-m/--marker", "--bounds", "--rev"),
-        *("--tag", "--branch", "--extra"),
-    ):
+    for option in (*("-m/--marker", "--bounds", "--rev", "--tag", "--branch", "--extra"),):
         parser.add_argument(*option.split("/"), dest="of_uv", metavar="X")
-    for option in ("--editable", "--no-editable", "--raw", "--lfs", "--workspace", "--no-workspace"):
+    for option in (
+        *("--editable", "--no-editable", "--raw", "--raw-sources", "--lfs", "--no-lfs", "--workspace"),
+        "--no-workspace",
+    ):
         parser.add_argument(option, dest="of_uv", action="store_true")
     parser.add_uv_options(options.LOCK_OPTIONS)
-    arguments = parser.read(words)
+    arguments = parser.read_for_uv(words, ["add"])
     if _is_for_uv_alone(arguments):
-        return _leave_to_uv("add", words)
+        return program.become(["add", *words])
     options.take_effect(arguments)
     request = _edited_request(arguments)
     selecting = ["--dev"] if arguments.dev else ["--no-dev"]
@@ -109,8 +113,10 @@ def run_add(words: Sequence[str]) -> int:
     elif arguments.optional:
         selecting = ["--extra", arguments.optional, "--no-dev"]
     request = request._replace(selecting=(*request.selecting, *selecting), syncing=(*request.syncing, "--inexact"))
-    steps = project.add(Store(default_home(os.environ)), _words_of_uv(words), arguments.package or "", request)
-    output.conclude(_follow(steps, arguments).summary, arguments)
+    with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
+        kept = [files["-"] if word == "-" else word for word in _words_of_uv(words)]
+        steps = project.add(Store(default_home(os.environ)), kept, arguments.package or "", request)
+        output.conclude(_follow(steps, arguments).summary, arguments)
     return 0
 
 
@@ -123,18 +129,18 @@ def run_remove(words: Sequence[str]) -> int:
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="names")
     _add_kinds(parser)
     parser.add_uv_options(options.LOCK_OPTIONS)
-    arguments = parser.read(words)
+    arguments = parser.read_for_uv(words, ["remove"])
     if _is_for_uv_alone(arguments):
-        return _leave_to_uv("remove", words)
+        return program.become(["remove", *words])
     options.take_effect(arguments)
     steps = project.remove(Store(default_home(os.environ)), _words_of_uv(words), _edited_request(arguments))
     output.conclude(_follow(steps, arguments).summary, arguments)
     return 0
 
 
-def parser_of(title: str, description: str, examples: str) -> options.Parser:
+def parser_of(title: str, description: str, examples: str, *, json: bool = True) -> options.Parser:
     """Return a parser with what all commands on a project have in common."""
-    parser = options.Parser(title, description=description, examples=examples)
+    parser = options.Parser(title, description=description, examples=examples, json=json)
     parser.add_argument("-p", "--python", metavar="X", default="", help="the Python of the environment")
     parser.add_argument("--locked", action="store_true", help="fail if uv.lock is not up to date")
     parser.add_argument("--frozen", action="store_true", help="take uv.lock as it is")
@@ -192,10 +198,8 @@ def _words_of_uv(words: Sequence[str]) -> list[str]:
 def request_of(arguments: argparse.Namespace) -> ProjectRequest:
     """Return what the arguments of a command on a project ask for."""
     from pepip.model import ProjectRequest
-    from pepip.uv import settings
 
     modes = [mode for mode in ("frozen", "locked") if getattr(arguments, mode)]
-    from_settings = [mode for mode in ("frozen", "locked") if settings.is_on(f"UV_{mode.upper()}")]
     return ProjectRequest(
         everywhere=tuple(arguments.everywhere),
         building=tuple(arguments.building),
@@ -203,7 +207,7 @@ def request_of(arguments: argparse.Namespace) -> ProjectRequest:
         selecting=tuple(getattr(arguments, "selecting", ())),
         syncing=tuple(arguments.syncing),
         replacing=tuple(arguments.replacing),
-        lock_mode=next(iter([*modes, *from_settings]), ""),
+        lock_mode=next(iter(modes), ""),
         python=arguments.python,
     )
 
@@ -229,9 +233,3 @@ def _follow(
     outcome = output.follow(steps, arguments, is_quiet=is_quiet)
     assert isinstance(outcome, project.Outcome)
     return outcome
-
-
-def _leave_to_uv(command: str, words: Sequence[str]) -> int:
-    from pepip.uv import program
-
-    return program.become([command, *words])

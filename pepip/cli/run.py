@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pepip.cli import options, output, project
+from pepip.uv import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +32,7 @@ _FLAGS = ("-m/--module", "-s/--script", "--gui-script", "--no-env-file", "--no-s
 
 def run(words: Sequence[str]) -> int:
     """Run the command with the words that follow its name. Becomes uv in the end; returns on Windows alone."""
-    from pepip.errors import UsageError
-    from pepip.uv import program
-
-    parser = project.parser_of("pepip run", _DESCRIPTION, _EXAMPLES)
+    parser = project.parser_of("pepip run", _DESCRIPTION, _EXAMPLES, json=False)
     parser.add_argument("--exact", action="store_true", help="remove what the project does not ask for, too")
     parser.add_argument("command", metavar="COMMAND", nargs="*", help="a command of the environment, or a script")
     for option in _VALUES:
@@ -42,17 +40,15 @@ def run(words: Sequence[str]) -> int:
     for option in _FLAGS:
         name = option.rpartition("--")[2].replace("-", "_")
         parser.add_argument(*option.split("/"), dest=name, action="store_true")
-    options.add_elsewhere(parser, values=("--python-platform",), flags=())
+    options.add_elsewhere(parser, values=("--python-platform",), flags=("--show-settings",))
     parser.add_uv_options(options.PROJECT_OPTIONS)
     of_run, command = options.split(words, values=parser.options_with_value())
-    try:
-        arguments = parser.read(of_run)
-    except UsageError:
-        return program.become(["run", *words])  # an option of a newer uv, or none: uv has the last word
+    arguments = parser.read_for_uv(of_run, ["run"], rest=command)
+    command = command[1:] if command[:1] == ["--"] else command
     folder, variables = os.getcwd(), dict(os.environ)
     options.take_effect(arguments)
     is_settled = not _runs_outside_of_project(arguments, command) and _bring_up_to_date(arguments)
-    if is_settled and (command[0] == "-" or "://" in command[0]):
+    if is_settled and (command[:1] == ["-"] or "://" in "".join(command[:1])):
         is_settled = False  # the script may have metadata of its own, which only uv will see
     os.chdir(folder)
     os.environ.clear()
@@ -94,16 +90,17 @@ def _runs_outside_of_project(arguments: argparse.Namespace, command: Sequence[st
     from pepip.uv import settings
 
     return (
-        bool(arguments.no_project or arguments.isolated or arguments.no_sync or arguments.elsewhere or not command)
+        bool(arguments.no_project or arguments.isolated or arguments.no_sync or arguments.elsewhere)
         or any(map(settings.is_on, ("UV_NO_SYNC", "UV_ISOLATED", "UV_NO_PROJECT")))
-        or (not arguments.module and _has_inline_metadata(command[0]))
+        or (bool(command) and not arguments.module and _has_inline_metadata(arguments, command[0]))
         or not settings.project_folder()
     )
 
 
-def _has_inline_metadata(path: str) -> bool:
-    """Tell whether a file is a script with inline metadata (PEP 723)."""
-    if not os.path.isfile(path):
+def _has_inline_metadata(arguments: argparse.Namespace, path: str) -> bool:
+    """Tell whether uv takes a file for a script, and it has inline metadata (PEP 723)."""
+    is_script = arguments.script or arguments.gui_script or path.endswith((".py", ".pyw"))
+    if not is_script or not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
         return any(line.rstrip() == b"# /// script" for line in file)

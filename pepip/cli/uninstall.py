@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import sys
 
-from pepip.cli import options, output
+from pepip.cli import install, options, output, stdin
+from pepip.uv import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
+
+    from pepip.model import Request
+    from pepip.store.home import Store
 
 _DESCRIPTION = """\
 Remove packages from a virtual environment: their links, scripts, data files and metadata.
@@ -27,8 +32,8 @@ examples:
 def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     """Run the command with the words that follow its name. Returns the exit code."""
     from pepip.errors import UsageError
-    from pepip.model import Request, Summary
-    from pepip.operations import target, uninstall
+    from pepip.model import Request
+    from pepip.operations import target
     from pepip.store.home import Store, default_home
 
     parser = options.Parser(title, description=_DESCRIPTION, examples=_EXAMPLES)
@@ -41,28 +46,38 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     elsewhere = ("-t/--target", "--prefix")
     options.add_elsewhere(parser, values=elsewhere, flags=("--system", "--break-system-packages"))
     parser.add_uv_options(options.PIP_OPTIONS)
-    arguments = parser.read(words)
-    named = arguments.venv or target.environment_of(arguments.python)
-    if arguments.elsewhere or (arguments.python and not named):
-        from pepip.uv import program
-
+    arguments = parser.read_for_uv(words, ["pip", "uninstall"])
+    if install.is_elsewhere(arguments):
         return program.become(["pip", "uninstall", *words])
     options.take_effect(arguments)
+    named = arguments.venv or target.environment_of(arguments.python or os.environ.get("UV_PYTHON", ""))
+    if arguments.python and not named:
+        raise UsageError(f"{arguments.python} is no virtual environment", hint="name one with --venv PATH")
     if not arguments.packages and not arguments.requirements:
         raise UsageError("nothing to uninstall is named", hint=f"`{title} --help` shows examples")
     store = Store(default_home(os.environ))
     root = target.locate(named, dict(os.environ), os.getcwd())
-    request = Request(
-        packages=tuple(arguments.packages),
-        requirement_files=tuple(arguments.requirements),
-        everywhere=tuple(arguments.everywhere),
-    )
+    with stdin.as_file(arguments.requirements) as files:
+        request = Request(
+            packages=tuple(arguments.packages),
+            requirement_files=tuple(files[name] for name in arguments.requirements),
+            everywhere=tuple(arguments.everywhere),
+        )
+        return _uninstall(store, root, request, arguments)
+
+
+def _uninstall(store: Store, root: str, request: Request, arguments: argparse.Namespace) -> int:
+    from pepip.model import Summary
+    from pepip.operations import uninstall
+
     removal = uninstall.foresee(store, root, request)
     reporter = output.Reporter(verbosity=arguments.verbosity)
     for name in removal.absent:
         reporter.warn(f"skipping {name}: it is not installed")
+    if not removal.removed:
+        reporter.warn("no packages to uninstall")
     pairs = tuple((change.name, change.version) for change in removal.removed)
-    summary = Summary(root, dry_run=True, removed=pairs)
+    summary = Summary(root, arguments.dry_run, removed=pairs)
     if removal.removed and not arguments.dry_run:
         if not arguments.yes and not arguments.json and sys.stdin.isatty() and sys.stderr.isatty():
             for name, version in pairs:
@@ -73,5 +88,6 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
         done = output.follow(uninstall.uninstall(store, root, request), arguments)
         assert isinstance(done, Summary)
         summary = done
-    output.conclude(summary._replace(dry_run=arguments.dry_run), arguments)
+    if removal.removed or arguments.json:
+        output.conclude(summary, arguments)
     return 0

@@ -53,6 +53,11 @@ def _write(folder: str, additions: list[Installation], removals: list[str]) -> N
     os.rename(f"{folder}/journal.new", f"{folder}/journal.json")
 
 
+def is_there(root: str) -> bool:
+    """Tell whether a change was begun and not finished, by whomever."""
+    return os.path.lexists(scratch(root))
+
+
 def pending(root: str) -> tuple[list[Addition], list[str]] | None:
     """Return what a killed run meant to link and to remove, None if no run was killed.
 

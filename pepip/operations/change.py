@@ -64,6 +64,17 @@ def work_of(changes: Changes, artifacts: list[Artifact]) -> Work:
     return Work(changes, artifacts, private, lines)
 
 
+def again(work: Work, options: Sequence[str]) -> list[str]:
+    """Return the names of what is private, is there already, and is to be installed again at any rate.
+
+    uv sees by itself what has changed, and would build it a second time if it were told.
+    """
+    if not any(option.startswith(("--reinstall", "--force-reinstall")) for option in options):
+        return []
+    replaced = {change.name for change in work.changes.removed}
+    return [change.name for change in work.private if change.name in replaced]
+
+
 def foresee(store: Store, job: Job, environment: Environment, tags: Sequence[str]) -> Summary:
     """Return the summary of a change that is only asked about."""
     work = job.decide(contents.installed(environment, store.homes))
@@ -87,18 +98,27 @@ def carry_out(
     What was linked into another one before the failure stays, and so do the entries that were published. A run that
     is killed is completed by the next one on that environment.
     """
-    store.create()
-    if store.is_writable():
-        staging.remove_abandoned(store)
     made = make()
     is_finished = False
     try:
         with locks.in_use(root):
             environment, tags = target.open_environment(root, store)
             errand = job(environment, tags)
-            if not made:
+            first = None if made else _decide_first(store, errand, environment)
+            if first is not None and not first.work.changes.added and not first.work.changes.removed:
+                yield from _note(store, first)
+                if compile_bytecode:
+                    yield from _compile(environment)
+                return _summary(environment, first.work, {}, [], dry_run=False)
+            store.create()
+            if store.is_writable():
+                staging.remove_abandoned(store)
+            target.check_writable(environment)
+            if first is None and not made:
                 yield from recover.recover(store, environment, tags, errand.request)
-            summary = yield from _change(store, errand, environment, tags, compile_bytecode=compile_bytecode)
+            summary = yield from _change(store, errand, environment, tags, first)
+            if compile_bytecode:
+                yield from _compile(environment)
         is_finished = True
     finally:
         if made and not is_finished:
@@ -106,15 +126,52 @@ def carry_out(
     return summary
 
 
+class _Decision(NamedTuple):
+    """Work that was decided for an environment that was in this state."""
+
+    environment: Environment
+    fingerprint: object
+    present: list[Installed]
+    work: Work
+
+
+def _decide_first(store: Store, job: Job, environment: Environment) -> _Decision | None:
+    """Return what is to be done, None if the environment must be recovered before uv can be asked.
+
+    Where that is nothing, nobody needs to write anything: neither the environment nor a store.
+    """
+    if recover.is_needed(store, environment):
+        return None
+    return _decide(store, job, environment)
+
+
+def _decide(store: Store, job: Job, environment: Environment) -> _Decision:
+    seen = contents.fingerprint(environment)
+    present = contents.installed(environment, store.homes)
+    return _Decision(environment, seen, present, job.decide(present))
+
+
+def _note(store: Store, decision: _Decision) -> Iterator[Progress]:
+    """Pass on what uv warns of, and see that the registry knows of an environment that links entries."""
+    for sentence in decision.work.changes.warnings:
+        yield Progress("warning", sentence)
+    if any(item.entry_id for item in decision.present):
+        registry.register(store, decision.environment.root)
+
+
+def _compile(environment: Environment) -> Iterator[Progress]:
+    yield Progress("compile")
+    interpreter.compile_bytecode(environment.interpreter.executable, contents.bytecode_targets(environment))
+
+
 def _change(
-    store: Store, job: Job, environment: Environment, tags: Sequence[str], *, compile_bytecode: bool
+    store: Store, job: Job, environment: Environment, tags: Sequence[str], first: _Decision | None
 ) -> Generator[Progress, None, Summary]:
     executable = environment.interpreter.executable
     for _ in range(_MOST_ATTEMPTS):
-        seen = contents.fingerprint(environment)
         yield Progress("resolve")
-        present = contents.installed(environment, store.homes)
-        work = job.decide(present)
+        _, seen, present, work = first or _decide(store, job, environment)
+        first = None
         for sentence in work.changes.warnings:
             yield Progress("warning", sentence)
         shared = [artifact for artifact in work.artifacts if artifact.is_shared]
@@ -146,9 +203,6 @@ def _change(
             recover.relink(store, environment, present, additions, going, reserved=reserved)
         if work.private:
             yield from job.install_private(work)
-        if compile_bytecode:
-            yield Progress("compile")
-            interpreter.compile_bytecode(executable, contents.bytecode_targets(environment))
         work = _with_versions(work, contents.installed(environment, store.homes))
         return _summary(environment, work, acquired.entries, list(acquired.stored), dry_run=False)
     raise PepipError(

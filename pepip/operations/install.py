@@ -73,8 +73,7 @@ def _job(request: Request, environment: Environment, tags: Sequence[str]) -> cha
         return change.work_of(changes, artifacts)
 
     def install_private(work: change.Work) -> Iterator[Progress]:
-        replaced = {item.name for item in work.changes.removed}
-        again = [item.name for item in work.private if item.name in replaced]
+        again = change.again(work, request.installing)
         for arrival in stage.install_private(request, work.private_requirements, executable, reinstall=again):
             yield Progress("build", arrival.name)
 

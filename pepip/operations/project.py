@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from pepip.environment import contents
 from pepip.errors import UvError
+from pepip.host import filesystems
 from pepip.model import Progress, Summary
 from pepip.operations import change, target
 from pepip.uv import project, resolve, settings
@@ -138,9 +139,7 @@ def _job(
         return change.work_of(changes, artifacts)
 
     def install_private(work: change.Work) -> Iterator[Progress]:
-        replaced = {item.name for item in work.changes.removed}
-        again = [item.name for item in work.private if item.name in replaced]
-        for arrival in project.install_private(request, reinstall=again):
+        for arrival in project.install_private(request, reinstall=change.again(work, request.replacing)):
             yield Progress("build", arrival.name)
 
     return change.Job(project.staging_request(request), decide, install_private)
@@ -159,7 +158,7 @@ def _tried_out(request: ProjectRequest, foresight: project.Foresight) -> Iterato
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
-        project.make_environment(request, UV_PROJECT_ENVIRONMENT=f"{folder}/.venv")
+        project.make_environment(request, elsewhere=f"{folder}/.venv")
         yield f"{folder}/.venv"
 
 
@@ -175,8 +174,7 @@ def _restored_on_failure(files: Sequence[str]) -> Iterator[None]:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
             elif _content(path) != content:
-                with open(path, "wb") as file:
-                    file.write(content)
+                filesystems.replace_content(path, content)
         raise
 
 

@@ -74,6 +74,13 @@ def _change(
     )
 
 
+def is_needed(store: Store, environment: Environment) -> bool:
+    """Tell whether a killed run left a change unfinished, or the store has lost what the environment links."""
+    return journal.is_there(environment.root) or any(
+        _is_lost(store, item) for item in contents.installed(environment, store.homes)
+    )
+
+
 def recover(store: Store, environment: Environment, tags: Sequence[str], request: Request) -> Iterator[Progress]:
     """Complete what a killed run began, and store and link again what the store has lost.
 

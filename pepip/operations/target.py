@@ -9,7 +9,7 @@ from pepip import paths
 from pepip.errors import VenvError
 from pepip.host import filesystems, locks
 from pepip.model import Environment
-from pepip.uv import interpreter, stage
+from pepip.uv import interpreter, settings, stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,10 +23,12 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
 
     Where there is none, `.venv` in `folder` is where it will be made. Source: uv's discovery of environments.
     """
-    active = [variables.get(name, "") for name in ("VIRTUAL_ENV", "CONDA_PREFIX")]
-    for choice in (named, *filter(_is_environment, active), variables.get("UV_PROJECT_ENVIRONMENT", "")):
-        if choice:
-            return os.path.abspath(os.path.join(folder, os.path.expanduser(choice)))
+    active = variables.get("VIRTUAL_ENV", "")
+    if named or _is_environment(active):
+        return os.path.abspath(os.path.join(folder, os.path.expanduser(named or active)))
+    configured = variables.get("UV_PROJECT_ENVIRONMENT", "")
+    if configured:
+        return os.path.abspath(os.path.join(settings.project_folder() or folder, configured))
     places = (f"{above}/.venv" for above in paths.upward(folder))
     return next(filter(_is_environment, places), os.path.abspath(f"{folder}/.venv"))
 
@@ -34,6 +36,13 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
 def _is_environment(path: str) -> bool:
     """Tell whether a virtual environment is there. One that was activated and removed since is passed over."""
     return bool(path) and os.path.isfile(f"{path}/pyvenv.cfg")
+
+
+def is_conda(variables: dict[str, str]) -> bool:
+    """Tell whether a conda environment is active, and no virtual one: uv installs there, as real files."""
+    prefix = variables.get("CONDA_PREFIX", "")
+    is_base = variables.get("CONDA_DEFAULT_ENV", "") in {"base", "root"}
+    return bool(prefix) and not is_base and not _is_environment(variables.get("VIRTUAL_ENV", ""))
 
 
 def environment_of(python: str) -> str:
@@ -68,7 +77,7 @@ def make_with(root: str, maker: Callable[[], None], *, anew: bool = False) -> bo
         _remove_unfinished(root)
         if _is_environment(root) and not anew:
             return False  # another run was first
-        if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
+        if not anew and os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
             interpreter.executable(root)  # says what is wrong
         was_there = os.path.isdir(root)
         try:
@@ -106,11 +115,12 @@ def _remove_unfinished(root: str) -> None:
 
 
 def _clear(root: str) -> None:
-    """Remove an environment. It counts as unfinished from the first moment on; of a link, only the link goes."""
+    """Remove an environment, which counts as unfinished from the first moment on. A link to its folder stays."""
+    _remove(f"{root}/pyvenv.cfg")
     if os.path.islink(root):
-        os.unlink(root)
+        for name in os.listdir(root) if os.path.isdir(root) else ():
+            filesystems.remove(f"{root}/{name}")
     else:
-        _remove(f"{root}/pyvenv.cfg")
         filesystems.remove_tree(root)
 
 
@@ -155,7 +165,11 @@ def open_environment(root: str, store: Store) -> tuple[Environment, list[str]]:
     Raises VenvError if it can't be used.
     """
     facts, tags = interpreter.inspect(root, paths.cache(store.home))
-    site_packages = f"{root}/{facts.site_packages}"
-    if os.path.isdir(site_packages) and not os.access(site_packages, os.W_OK | os.X_OK):
-        raise VenvError(f"cannot change {root}: no permission to write {site_packages}")
     return Environment(root, facts), tags
+
+
+def check_writable(environment: Environment) -> None:
+    """Raise VenvError if this user may not change the environment."""
+    site_packages = environment.site_packages
+    if os.path.isdir(site_packages) and not os.access(site_packages, os.W_OK | os.X_OK):
+        raise VenvError(f"cannot change {environment.root}: no permission to write {site_packages}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 # Settings that would make uv work on another environment than the one that it is told to work on, compile what is
-# only staged, contradict what it is told about a lock, or colour what is read here.
+# only staged, contradict what it is told about a lock, or colour what is read here. Who wants one passes it on.
 _UNWANTED = (
     "UV_SYSTEM_PYTHON",
     "UV_BREAK_SYSTEM_PACKAGES",
@@ -26,6 +26,9 @@ _UNWANTED = (
     "UV_COMPILE_BYTECODE",
     "UV_FROZEN",
     "UV_LOCKED",
+    "UV_ISOLATED",
+    "UV_NO_PROJECT",
+    "UV_ENV_FILE",
     "VIRTUAL_ENV",
     "FORCE_COLOR",
     "CLICOLOR_FORCE",
@@ -45,7 +48,7 @@ def run(arguments: Sequence[str], *, stdin: str = "", **settings: str) -> Result
     `settings` are environment variables for this run alone.
     """
     process = _start([program.path(), *arguments], stdin=bool(stdin), settings=settings)
-    stdout, stderr = process.communicate(stdin or None)
+    stdout, stderr = _finish(process, stdin)
     if process.returncode:
         raise _failure(arguments, process.returncode, stderr, stdout)
     return Result(stdout, stderr)
@@ -77,7 +80,7 @@ def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") ->
     """Run an environment's interpreter to its end. Raises UvError (its output kept) if it fails or won't start."""
     try:
         process = _start([executable, *arguments], stdin=bool(stdin), settings={})
-        stdout, stderr = process.communicate(stdin or None)
+        stdout, stderr = _finish(process, stdin)
     except OSError as error:
         raise UvError(f"the interpreter {executable} does not start: {error.strerror}") from error
     if process.returncode:
@@ -110,6 +113,16 @@ def _start(
         encoding="utf-8",
         errors="replace",
     )
+
+
+def _finish(process: subprocess.Popen[str], stdin: str) -> tuple[str, str]:
+    """Wait for a program and return what it wrote. It is ended first if this run is interrupted meanwhile."""
+    try:
+        return process.communicate(stdin or None)
+    except BaseException:
+        process.terminate()
+        process.communicate()
+        raise
 
 
 def _failure(arguments: Sequence[str], exit_code: int, stderr: str, stdout: str) -> UvError:

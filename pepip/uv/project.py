@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pepip.model import Artifact, Change, Changes, ProjectRequest
 
 
+_ALL = ":all:"  # in uv's words: every distribution
+
+
 class Foresight(NamedTuple):
     """What `uv sync` would do. `is_made` tells that it would make the environment, or make it anew.
 
@@ -43,6 +46,7 @@ def foresee(request: ProjectRequest) -> Foresight:
     result = _run(
         "sync", "--dry-run", "--output-format", "json", "--color", "never",
         *lock_mode, *_common(request), *request.resolving, *request.selecting, *request.syncing, *request.replacing,
+        **_set("UV_FROZEN", "UV_LOCKED"),
     )  # fmt: skip
     document = json.loads(result.stdout)
     return Foresight(
@@ -61,12 +65,16 @@ def lock(request: ProjectRequest) -> None:
 
 def edit(command: str, words: Sequence[str]) -> None:
     """Run `uv add` or `uv remove` with these words, without their sync. Raises UvError."""
-    _run(command, "--no-sync", "--color", "never", *words)
+    _run(command, "--no-sync", "--color", "never", *words, **_set("UV_LOCKED"))
 
 
-def make_environment(request: ProjectRequest, **variables: str) -> None:
-    """Make the project's environment, or make it anew, as `uv sync` would, with nothing in it. Raises UvError."""
-    active = [option for option in request.syncing if option == "--active"]
+def make_environment(request: ProjectRequest, *, elsewhere: str = "") -> None:
+    """Make the project's environment as `uv sync` would, with nothing in it; or one like it, `elsewhere`.
+
+    Raises UvError.
+    """
+    active = [option for option in request.syncing if option == "--active" and not elsewhere]
+    variables = {"UV_PROJECT_ENVIRONMENT": elsewhere} if elsewhere else {}
     nothing = [program.path(), "--version"]
     _run("run", "--no-sync", *_common(request), *request.selecting, *active, "--", *nothing, **variables)
 
@@ -130,9 +138,6 @@ def files(package: str) -> list[str]:
     return [f"{folder}/{name}" for folder in sorted({root, member}) for name in ("pyproject.toml", "uv.lock")]
 
 
-_ALL = ":all:"
-
-
 def _from_source(request: ProjectRequest) -> set[str]:
     """Return the names of what is to be built from source even where there is a wheel; `:all:` stands for all."""
     words = request.building
@@ -163,4 +168,8 @@ def _run(*arguments: str, **variables: str) -> process.Result:
 
 def _variables() -> dict[str, str]:
     """Return the settings that choose a project's environment, which other calls of uv must not see."""
-    return {name: os.environ[name] for name in ("UV_PYTHON", "VIRTUAL_ENV") if name in os.environ}
+    return _set("UV_PYTHON", "VIRTUAL_ENV")
+
+
+def _set(*names: str) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if name in os.environ}

@@ -56,7 +56,7 @@ def read_changes(output: str) -> Changes:
     """Return the changes that uv announces on its error output, in the text that it shows to people."""
     removed, added, warnings = [], [], []
     for line in output.splitlines():
-        if line.startswith(("warning: ", "No requirements found")):
+        if line.startswith(("warning: ", "No requirements found")) and "--output-format json" not in line:
             warnings.append(line.removeprefix("warning: "))
         match = _CHANGE.match(line)
         if match:
@@ -180,10 +180,11 @@ def _compile(
             arguments += ["-c", path, "--output-file", f"{folder}/pylock.toml"]
             process.run([*arguments, "--", *sources], stdin=stdin)
             with open(f"{folder}/pylock.toml", encoding="utf-8") as file:
-                output = file.read()
+                artifacts = _artifacts(file.read(), tags, folder, hashes.demanded(request))
     else:
         output = process.run([*arguments, "--", *sources], stdin=stdin).stdout
-    return _shareable(request, _artifacts(output, tags, os.getcwd(), hashes.demanded(request)))
+        artifacts = _artifacts(output, tags, os.getcwd(), hashes.demanded(request))
+    return _shareable(request, artifacts)
 
 
 def artifacts_of_lock(request: Request, lock: str, wanted: Sequence[Change], tags: Sequence[str]) -> list[Artifact]:
@@ -201,7 +202,7 @@ def _shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
 
 def _has_build_settings(request: Request) -> bool:
     """Tell whether builds are told anything that other projects may not tell them."""
-    return any(option in _BUILD_OPTIONS for option in request.everywhere) or any(
+    return any(option.partition("=")[0] in _BUILD_OPTIONS for option in request.everywhere) or any(
         map(settings.mention, _BUILD_SETTINGS)
     )
 
