@@ -102,6 +102,8 @@ def carry_out(
     is_finished = False
     try:
         with locks.in_use(root):
+            if made:
+                store.create()
             environment, tags = target.open_environment(root, store)
             errand = job(environment, tags)
             first = None if made else _decide_first(store, errand, environment)
