@@ -200,3 +200,53 @@ class ProjectRequest(NamedTuple):
     replacing: tuple[str, ...] = ()
     lock_mode: str = ""
     python: str = ""
+
+
+class Stored(NamedTuple):
+    """What the store says of one entry, for people. Times are seconds since 1970, of the last link 0 if not known.
+
+    `state` is `ok`, or `damaged` where the entry's own metadata can't be read; its other fields may then be empty.
+    """
+
+    id: str
+    path: str
+    name: str
+    version: str
+    identity: str
+    origin: str
+    file_count: int
+    stored_at: int
+    last_linked_at: int
+    state: str
+
+    @property
+    def bucket(self) -> str:
+        """The part of the store for one kind of interpreter."""
+        return self.id.partition("/")[0]
+
+
+class Registration(NamedTuple):
+    """One file of the registry: where an environment is, and which entries it linked when pepip last changed it.
+
+    `device`, `mount_point` and `filesystem` (0 if not known) held it then; `real` is where a link to it led.
+    `entries` is None where an older pepip registered it, and `is_damaged` tells that the file can't be read: nothing
+    else in it is known then. `others` are further files on the same environment, by other users.
+    """
+
+    file: str
+    environment: str
+    project: str
+    device: int
+    mount_point: str
+    entries: tuple[str, ...] | None
+    is_damaged: bool = False
+    real: str = ""
+    filesystem: int = 0
+    others: tuple[str, ...] = ()
+
+
+class Usage(NamedTuple):
+    """What trees occupy on disk. Bytes are allocated ones, each inode counted once; symbolic links count as such."""
+
+    allocated_bytes: int = 0
+    inodes: int = 0

@@ -40,6 +40,11 @@ def cache(home: str) -> str:
     return f"{home}/cache"
 
 
+def global_environment(home: str) -> str:
+    """Return the environment that stands in for a project's where there is none."""
+    return f"{home}/global-venv"
+
+
 def normalize_name(name: str) -> str:
     """Return a distribution's name as PEP 503 compares it: `Zope.Interface` is `zope-interface`."""
     normalized = name.lower().replace("_", "-").replace(".", "-")

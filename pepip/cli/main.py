@@ -32,6 +32,15 @@ environments, linked from the store:
   check                 whether its packages fit together
   pip …                 the same as uv and pip have it: install, uninstall, sync, compile, list, tree, …
 
+the store:
+  store list, show      entries, their size, and who links them
+  uses, projects        which environments have a package, and what each links
+  savings, prune        what sharing saves; remove what nobody links
+  store verify, repair  check every file; make damaged entries and environments whole
+  store add, remove     fill it without a project; take one entry out
+  detach, attach        one package as the project's own copy, to patch it, and back
+  doctor                look at everything that pepip rests on
+
 uv's own, passed on unchanged:
   lock, tree, export, init, version, venv, tool, x, python, build, publish, cache, auth, self, format, audit, …
   uv …                  any command of uv, also one that pepip has its own of
@@ -61,6 +70,14 @@ _COMMANDS = {
     "freeze": ("pip", "run_freeze"),
     "show": ("pip", "run_show"),
     "check": ("pip", "run_check"),
+    "store": ("store", "run"),
+    "uses": ("projects", "run_uses"),
+    "projects": ("projects", "run"),
+    "savings": ("savings", "run"),
+    "prune": ("prune", "run"),
+    "doctor": ("savings", "run_doctor"),
+    "detach": ("detach", "run"),
+    "attach": ("detach", "run_attach"),
     "generate-shell-completion": ("completion", "run"),
 }
 """pepip's own commands, each by the module of this package that has it, and the function there."""

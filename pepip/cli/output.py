@@ -25,6 +25,9 @@ _TITLES = {
     "link": "Linking",
     "build": "Installing with uv",
     "compile": "Compiling bytecode",
+    "verify": "Verifying",
+    "repair": "Repairing",
+    "prune": "Pruning",
 }
 
 
@@ -49,7 +52,7 @@ class Reporter:
     def warn(self, sentence: str) -> None:
         """Say a warning."""
         if self.verbosity >= 0:
-            say(f"{_painted('warning:', '33')} {sentence}")
+            _tell("warning:", "33", sentence)
 
     def close(self) -> None:
         """End the display."""
@@ -178,21 +181,35 @@ def write_json(content: object) -> None:
     """Write one JSON document to stdout."""
     import json
 
-    json.dump(content, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+    # Without an indent, json has a fast way, which a list of thousands needs: machines read what is no terminal.
+    sys.stdout.write(json.dumps(content, indent=2 if sys.stdout.isatty() else None) + "\n")
 
 
-def confirm(question: str) -> bool:
-    """Ask on the terminal. An empty answer means yes, the end of the input no."""
-    sys.stderr.write(f"{question} [Y/n] ")
+def confirm(question: str, *, default: bool = True) -> bool:
+    """Ask on the terminal. An empty answer means `default`, the end of the input no."""
+    sys.stderr.write(f"{question} [{'Y/n' if default else 'y/N'}] ")
     sys.stderr.flush()
     answer = sys.stdin.readline()
-    return answer.strip().lower() in {"", "y", "yes"} and answer != ""
+    return default if answer.strip() == "" and answer else answer.strip().lower() in {"y", "yes"}
 
 
 def say(line: str) -> None:
-    """Write one line for people."""
+    """Write one line for people. Control characters, which a name on disk may hold, are shown as what they are."""
+    _write("\n".join(map(printable, line.split("\n"))))
+
+
+def printable(text: str) -> str:
+    """Return text without control characters: each is written as in Python's source."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _write(line: str) -> None:
     sys.stderr.write(line + "\n")
+
+
+def _tell(title: str, code: str, sentence: str) -> None:
+    """Write a sentence behind a title in colour."""
+    _write(f"{_painted(title, code)} {printable(sentence)}")
 
 
 def summarize(summary: Summary, *, verbosity: int) -> None:
@@ -204,7 +221,7 @@ def summarize(summary: Summary, *, verbosity: int) -> None:
     for name, is_added, version in sorted(changes):
         sign = _painted("+", "32") if is_added else _painted("-", "31")
         own = " (the project's own)" if is_added and (name, version) in summary.private else ""
-        say(f" {sign} {_painted(name, '1')}{'==' + version if version else ''}{own}")
+        _write(f" {sign} {_painted(printable(name), '1')}{printable('==' + version) if version else ''}{own}")
     say(_sentence(summary))
 
 
@@ -228,11 +245,11 @@ def fail(error: PepipError) -> int:
     """Say an error, and a hint where there is one. Returns the exit code."""
     output = _complaint(error.output) if isinstance(error, UvError) else ""
     if "error:" not in output:
-        say(f"{_painted('error:', '1;31')} {error.message}")
+        _tell("error:", "1;31", error.message)
     if output:
-        say("\n".join(map(_painted_start, output.splitlines())))
+        _write("\n".join(map(_painted_start, output.splitlines())))
     if error.hint:
-        say(f"{_painted('hint:', '1;36')} {error.hint}")
+        _tell("hint:", "1;36", error.hint)
     return error.exit_code
 
 
@@ -240,7 +257,7 @@ def fail_in_system(error: OSError) -> int:
     """Say what the operating system refused, and where. Returns the exit code."""
     place = error.filename2 or error.filename
     reason = error.strerror or str(error)
-    say(f"{_painted('error:', '1;31')} {reason}{f': {place}' if place else ''}")
+    _tell("error:", "1;31", f"{reason}{f': {place}' if place else ''}")
     return 1
 
 
@@ -295,7 +312,7 @@ def _painted_start(line: str) -> str:
     """Return a line of uv's with its first word in the colour that uv gives it."""
     word, colon, rest = line.partition(":")
     code = {"error": "1;31", "warning": "1;33", "hint": "1;36"}.get(word.strip(), "")
-    return f"{_painted(word + colon, code)}{rest}" if code and colon else line
+    return f"{_painted(word + colon, code)}{printable(rest)}" if code and colon else printable(line)
 
 
 def _painted(text: str, code: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 
 from pepip import paths
@@ -21,7 +23,11 @@ def installed(environment: Environment, homes: tuple[str, ...]) -> list[Installe
 
     A distribution is linked if its METADATA is a link into the store; the link names the entry.
     """
-    site_packages = environment.site_packages
+    return installed_in(environment.site_packages, homes)
+
+
+def installed_in(site_packages: str, homes: tuple[str, ...]) -> list[Installed]:
+    """Return the distributions in a folder, by name: see `installed`. Raises OSError if it can't be read."""
     found = []
     try:
         children = list(os.scandir(site_packages))
@@ -50,6 +56,47 @@ def linked_entry(path: str, homes: tuple[str, ...]) -> str:
     return paths.entry_of_link(target, homes) or paths.entry_of_link(os.path.realpath(target), homes)
 
 
+def entries_linked(root: str, homes: tuple[str, ...]) -> tuple[set[str], list[list[object]]]:
+    """Return every entry that any link below an environment's root leads into, whatever its metadata says.
+
+    And the folders that were looked at, relative to the root, with their modification times; a `.dist-info` folder
+    is only ever replaced as a whole, and left out. Raises OSError if a folder can't be read: then nobody knows.
+    """
+    found: set[str] = set()
+    times: list[list[object]] = []
+    pending = [root]
+    while pending:
+        folder = pending.pop()
+        if not folder.endswith(".dist-info"):
+            times.append([folder[len(root) + 1 :], os.lstat(folder).st_mtime_ns])
+        with os.scandir(folder) as children:
+            for child in children:
+                if links.is_link(child):
+                    found.add(linked_entry(child.path, homes))
+                elif child.is_dir(follow_symlinks=False):
+                    pending.append(child.path)
+    return found - {""}, times
+
+
+def site_packages_of(root: str) -> list[str]:
+    """Return the folders of distributions below an environment's root, without asking its interpreter.
+
+    Raises OSError if one can't be looked into.
+    """
+    if os.path.isdir(f"{root}/Lib/site-packages"):
+        return [f"{root}/Lib/site-packages"]
+    try:
+        names = sorted(os.listdir(f"{root}/lib"))
+    except FileNotFoundError:
+        return []
+    found = []
+    for name in names:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.stat(f"{root}/lib/{name}/site-packages")
+            found.append(f"{root}/lib/{name}/site-packages")
+    return found
+
+
 def bytecode_targets(environment: Environment) -> list[str]:
     """Return the folders that `compileall` must be given: it enters no linked folder by itself."""
     found = [environment.site_packages]
@@ -68,20 +115,63 @@ def fingerprint(environment: Environment) -> tuple[int, frozenset[str]]:
         return 0, frozenset()
 
 
+def direct_url(environment: Environment, distribution: Installed) -> dict[str, object] | None:
+    """Return what `direct_url.json` says of where a distribution came from (PEP 610), None if it came by index."""
+    try:
+        path = f"{environment.site_packages}/{distribution.dist_info}/direct_url.json"
+        with open(path, encoding="utf-8") as file:
+            origin = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return origin if isinstance(origin, dict) else None
+
+
+def cache_info(environment: Environment, distribution: Installed) -> str:
+    """Return what uv noted of the file that a distribution came from, empty if nothing."""
+    try:
+        with open(f"{environment.site_packages}/{distribution.dist_info}/uv_cache.json", encoding="utf-8") as file:
+            return file.read()
+    except (OSError, ValueError):
+        return ""
+
+
+def hashes_of(environment: Environment, distribution: Installed) -> dict[str, str]:
+    """Return the hashes that a distribution's RECORD lists, by path, but for what the environment itself wrote.
+
+    Scripts are left out: their first line is the environment's.
+    """
+    own = record.own_metadata(distribution.dist_info)
+    rows = _rows(environment, distribution)
+    return {
+        row.path: row.hash_value for row in rows if row.hash_value and row.path not in own and ".." not in row.path
+    }
+
+
+def changed_files(environment: Environment, distribution: Installed) -> list[str]:
+    """Return the paths of a distribution's files that do not have the hash which RECORD lists, or are gone."""
+    base = environment.site_packages
+    rows = _rows(environment, distribution)
+    return [row.path for row in rows if row.hash_value and not record.matches(row, f"{base}/{row.path}")]
+
+
 def files_of(environment: Environment, distribution: Installed) -> list[str]:
     """Return the paths of a distribution's RECORD, relative to the environment's root.
 
     Rows that leave the environment are left out, as uv does. Without a RECORD there are none.
     """
-    try:
-        path = f"{environment.site_packages}/{distribution.dist_info}/RECORD"
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            rows = record.parse(file.read())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    rows = _rows(environment, distribution)
     base = environment.interpreter.site_packages
     normalized = (os.path.normpath(f"{base}/{row.path}").replace(os.sep, "/") for row in rows)
     return [path for path in normalized if paths.is_inside(path)]
+
+
+def _rows(environment: Environment, distribution: Installed) -> list[record.Row]:
+    try:
+        path = f"{environment.site_packages}/{distribution.dist_info}/RECORD"
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return record.parse(file.read())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def foreign_directories(environment: Environment, distributions: Iterable[Installed]) -> set[str]:

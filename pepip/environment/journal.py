@@ -24,6 +24,7 @@ class Addition(NamedTuple):
     entry_id: str
     direct_url: dict[str, object] | None
     local_path: str
+    cache_info: str = ""
 
 
 def scratch(root: str) -> str:
@@ -45,7 +46,7 @@ def begin(root: str, additions: list[Installation], removals: list[str]) -> None
 
 def _write(folder: str, additions: list[Installation], removals: list[str]) -> None:
     document = {
-        "link": [Addition(added.entry.id, added.direct_url, added.local_path) for added in additions],
+        "link": [Addition(added.entry.id, *added[1:]) for added in additions],
         "remove": removals,
     }
     with open(f"{folder}/journal.new", "w", encoding="utf-8") as file:

@@ -90,6 +90,20 @@ def change(
     return plan
 
 
+def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: list[Installed]) -> bool:
+    """Tell whether every link is there that the linked entries need, and leads to what the entries are now."""
+    plan = merge(
+        linked.values(),
+        environment.interpreter,
+        foreign_directories=contents.foreign_directories(environment, foreign),
+    )
+    return all(
+        links.is_link_to(f"{environment.root}/{path}", link.target)
+        for path, link in plan.links.items()
+        if not path.endswith("/" + paths.PYCACHE)
+    )
+
+
 def _vanishing(environment: Environment, removals: Iterable[Installed]) -> set[str]:
     found: set[str] = set()
     for distribution in removals:

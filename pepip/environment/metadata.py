@@ -27,12 +27,13 @@ class Installation(NamedTuple):
     """An entry to be linked, and what the environment itself records of it.
 
     `direct_url` is None for what an index gave (PEP 610). `local_path` is the file it was made from, if that lies on
-    this machine.
+    this machine; `cache_info` is what uv noted of that file before, where it is to be kept.
     """
 
     entry: Entry
     direct_url: dict[str, object] | None
     local_path: str
+    cache_info: str = ""
 
 
 def script_names(entry: Entry) -> set[str]:
@@ -158,7 +159,9 @@ def _own_files(installation: Installation) -> dict[str, bytes]:
     files = {"INSTALLER": _INSTALLER, "REQUESTED": b""}
     if installation.direct_url is not None:
         files["direct_url.json"] = json.dumps(installation.direct_url, separators=(",", ":")).encode()
-    if installation.local_path:
+    if installation.cache_info:
+        files["uv_cache.json"] = installation.cache_info.encode()
+    elif installation.local_path:
         files["uv_cache.json"] = _timestamp(installation.local_path)
     return files
 

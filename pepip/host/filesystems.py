@@ -28,11 +28,27 @@ def flush(path: str) -> None:
 
 
 def mount_point(path: str) -> str:
-    """Return the folder at which the file system of the existing folder `path` is mounted."""
+    """Return the folder at which the file system of the existing folder `path` is mounted, bind mounts too."""
     path = os.path.realpath(path)
-    while not os.path.ismount(path):
+    mounts = _mounts()
+    while path not in mounts and not os.path.ismount(path):
         path = os.path.dirname(path)
     return path
+
+
+def identity(path: str) -> int:
+    """Return a number that tells the file system of `path` from another on the same device, 0 if it has none."""
+    return os.statvfs(path).f_fsid if hasattr(os, "statvfs") else 0
+
+
+def _mounts() -> set[str]:
+    """Return all mount points that Linux lists: `ismount` does not see those within one device."""
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            places = [line.split()[4] for line in file]
+    except (OSError, IndexError):
+        return set()
+    return {os.fsdecode(place.decode("unicode_escape").encode("latin-1")) for place in places}
 
 
 def remove_tree(path: str) -> None:

@@ -85,6 +85,11 @@ def read_link(path: str) -> str:
     return target
 
 
+def is_link(child: os.DirEntry[str]) -> bool:
+    """Tell whether a child of a scanned folder is a symbolic link, or a junction."""
+    return child.is_symlink() or (sys.platform == "win32" and bool(read_link(child.path)))
+
+
 def is_link_to(path: str, target: str) -> bool:
     """Tell whether `path` already is a link to `target`, of whichever kind."""
     existing = read_link(path)
@@ -108,3 +113,20 @@ def unlink(path: str) -> bool:
             raise
         os.rmdir(path)  # a junction is removed as the directory that it pretends to be
     return True
+
+
+def kinds(folder: str) -> list[str]:
+    """Return which kinds of links the file system of `folder` has, by making one of each and removing it again."""
+    source, path = f"{folder}/link-source", f"{folder}/link"
+    with open(source, "w", encoding="utf-8"):
+        pass
+    found = []
+    for kind, make in (("hard links", os.link), ("symbolic links", os.symlink)):
+        try:
+            make(source, path)
+        except OSError:
+            continue
+        os.unlink(path)
+        found.append(kind)
+    os.unlink(source)
+    return found

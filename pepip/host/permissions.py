@@ -41,8 +41,10 @@ def make_file_readable(path: str, *, like: os.stat_result) -> None:
     os.chmod(path, mode)
 
 
-def seal_file(path: str, status: os.stat_result, *, like: os.stat_result) -> None:
+def seal_file(path: str, status: os.stat_result, *, like: os.stat_result, is_ours: bool = False) -> None:
     """Make a file read-only if its bytes are the store's alone, and readable to whom `like` is.
+
+    They are, whatever other names it has, if it `is_ours`: those are environments' then.
 
     A file with a second hard link shares its mode with uv's cache, where uv may want to write: it is left as it
     is, unless another user of the store could not read it, or could write it. Then the store takes a copy.
@@ -50,10 +52,10 @@ def seal_file(path: str, status: os.stat_result, *, like: os.stat_result) -> Non
     if sys.platform == "win32":
         return
     mode = stat.S_IMODE(status.st_mode)
-    readable = mode | (stat.S_IMODE(like.st_mode) & 0o044)
+    readable = mode | 0o400 | (stat.S_IMODE(like.st_mode) & 0o044)
     if readable & stat.S_IXUSR:
         readable |= (readable & 0o044) >> 2
-    if status.st_nlink > 1:
+    if status.st_nlink > 1 and not is_ours:
         if _is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
             return
         shutil.copy2(path, f"{path}.copy")
@@ -105,3 +107,22 @@ def unseal_tree(path: str) -> None:
     """Make every directory below `path` writable for its owner, so that the tree can be moved or removed."""
     for folder, _, _ in os.walk(path):
         os.chmod(folder, 0o700)
+
+
+def may_remove(path: str) -> bool:
+    """Tell whether this user may remove what is at `path`: its owner may, and who has power over others' files.
+
+    A file also goes by who owns its folder, or may write it where it has no sticky bit; a folder must be opened.
+    """
+    if sys.platform == "win32":
+        return os.access(path, os.W_OK)
+    try:
+        status, above = os.lstat(path), os.stat(os.path.dirname(path))
+    except FileNotFoundError:
+        return False
+    if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
+        return False
+    if status.st_uid == os.geteuid() or os.access(path, os.W_OK):
+        return True
+    is_free = not above.st_mode & stat.S_ISVTX or above.st_uid == os.geteuid()
+    return is_free and not stat.S_ISDIR(status.st_mode)

@@ -48,14 +48,21 @@ def lookup(store: Store, artifacts: Sequence[Artifact], tags: Sequence[str]) -> 
 
 
 def acquire(
-    store: Store, request: Request, artifacts: Sequence[Artifact], executable: str, tags: Sequence[str]
+    store: Store,
+    request: Request,
+    artifacts: Sequence[Artifact],
+    executable: str,
+    tags: Sequence[str],
+    *,
+    anew: bool = False,
 ) -> Iterator[Progress | Acquired]:
     """Yield progress, and at the end the entries of all `artifacts`.
 
-    What is missing is staged by one call of uv, and again one by one where wheels overwrite each other's files.
+    What is missing is staged by one call of uv, and again one by one where wheels overwrite each other's files. With
+    `anew` everything is, in place of entries that are there.
     Raises UvError, RecordMismatchError, InvalidWheelError or StoreError; entries published before stay.
     """
-    have = lookup(store, artifacts, tags)
+    have = {} if anew else lookup(store, artifacts, tags)
     missing = [artifact for artifact in artifacts if artifact.name not in have]
     if not missing:
         yield Acquired(have, ())
@@ -101,7 +108,7 @@ def acquire(
                 prepared.append(ingest.prepare(store, prefix, item, artifact, python=executable, alone=alone))
             staging.settle(area)
             for item, entry in zip(ready, prepared, strict=True):
-                have[item.name] = ingest.publish(store, entry)
+                have[item.name] = ingest.publish(store, entry, anew=anew)
     yield Acquired(have, tuple(artifact.name for artifact in missing))
 
 

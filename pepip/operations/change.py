@@ -157,8 +157,9 @@ def _note(store: Store, decision: _Decision) -> Iterator[Progress]:
     """Pass on what uv warns of, and see that the registry knows of an environment that links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence)
-    if any(item.entry_id for item in decision.present):
-        registry.register(store, decision.environment.root)
+    linked = {item.entry_id for item in decision.present if item.entry_id}
+    if linked:
+        registry.register(store, decision.environment.root, linked)
 
 
 def _compile(environment: Environment) -> Iterator[Progress]:
@@ -190,19 +191,24 @@ def _change(
         if legacy:
             stage.uninstall(executable, legacy)
             continue
-        if not registry.register(store, environment.root) and acquired.entries:
-            yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
+        linked = {item.entry_id for item in present if item.entry_id}
+        coming = {entry.id for entry in acquired.entries.values()}
         yield Progress("link", "", 0, len(acquired.entries))
+        is_registered = True
         with store.linking(), locks.held(f"{environment.root}/.lock"):
             if contents.fingerprint(environment) != seen:
                 continue  # another installer was at work meanwhile: what was decided may not hold any more
             gone = [entry.path for entry in acquired.entries.values() if not os.path.isdir(entry.path)]
             if gone:
                 continue  # pruned meanwhile
+            # While nobody prunes, and before the first link: no prune can miss it.
+            is_registered = registry.register(store, environment.root, linked | coming)
             origins = {item.name: (item.direct_url, item.local_path) for item in work.artifacts}
             additions = [Installation(entry, *origins[name]) for name, entry in acquired.entries.items()]
             going = {change.name for change in work.changes.removed} - {change.name for change in work.private}
             recover.relink(store, environment, present, additions, going, reserved=reserved)
+        if coming and not is_registered:
+            yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
         if work.private:
             yield from job.install_private(work)
         work = _with_versions(work, contents.installed(environment, store.homes))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import NamedTuple
 
-from pepip.environment import contents, journal, linking, removal
+from pepip.environment import contents, copying, journal, linking, removal
 from pepip.environment.metadata import Installation
-from pepip.errors import CorruptEntryError, UvError
+from pepip.errors import CorruptEntryError, StoreError, UvError
 from pepip.host import locks
 from pepip.model import Change, Progress, Request
 from pepip.operations import acquire
-from pepip.store import entries
+from pepip.store import entries, registry
 from pepip.uv import resolve
 
 TYPE_CHECKING = False
@@ -47,6 +46,8 @@ def relink(
     if names or reserved:
         removals = [item for item in present if item.name in names]
         _change(store, environment, present, additions, removals, reserved=reserved)
+        for addition in additions:
+            entries.note_linked(addition.entry)
 
 
 def _change(
@@ -76,9 +77,26 @@ def _change(
 
 def is_needed(store: Store, environment: Environment) -> bool:
     """Tell whether a killed run left a change unfinished, or the store has lost what the environment links."""
-    return journal.is_there(environment.root) or any(
-        _is_lost(store, item) for item in contents.installed(environment, store.homes)
+    return (
+        journal.is_there(environment.root)
+        or copying.is_begun(environment.root)
+        or any(_is_lost(store, item) for item in contents.installed(environment, store.homes))
     )
+
+
+def finish_copies(store: Store, environment: Environment) -> None:
+    """Put a distribution that was copied aside in the place of its links. The caller holds the environment's lock.
+
+    What a killed run had not copied whole is thrown away: its links are as they were.
+    """
+    copies = copying.pending(environment.root)
+    if copies is None:
+        copying.discard(environment.root)
+        return
+    present = contents.installed(environment, store.homes)
+    if any(item.name == copies.name and item.entry_id for item in present):
+        relink(store, environment, present, [], [copies.name], reserved=copies.folders)
+    copying.place(environment, copies)
 
 
 def recover(store: Store, environment: Environment, tags: Sequence[str], request: Request) -> Iterator[Progress]:
@@ -92,8 +110,11 @@ def recover(store: Store, environment: Environment, tags: Sequence[str], request
         if unfinished is not None:
             _redo(store, environment, *unfinished)
         journal.finish(environment.root)
+        finish_copies(store, environment)
     lost = [
-        _lost(environment, item) for item in contents.installed(environment, store.homes) if _is_lost(store, item)
+        _Lost(item, contents.direct_url(environment, item))
+        for item in contents.installed(environment, store.homes)
+        if _is_lost(store, item)
     ]
     if not lost:
         return
@@ -103,7 +124,7 @@ def recover(store: Store, environment: Environment, tags: Sequence[str], request
     artifacts = _locate(quiet, lost, environment.interpreter.executable, tags)
     have: dict[str, Entry] = {}
     for artifact in artifacts:
-        with contextlib.suppress(UvError):
+        with contextlib.suppress(UvError, StoreError):  # it stays as it is, and is named below
             for step in acquire.acquire(store, quiet, [artifact], environment.interpreter.executable, tags):
                 if isinstance(step, Progress):
                     yield step
@@ -114,13 +135,30 @@ def recover(store: Store, environment: Environment, tags: Sequence[str], request
     additions = [Installation(entry, origins[name], local[name]) for name, entry in have.items()]
     missing = [item.installed for item in lost if item.installed.name not in have]
     with store.linking(), locks.held(f"{environment.root}/.lock"):
-        relink(store, environment, contents.installed(environment, store.homes), additions, ())
+        present = contents.installed(environment, store.homes)
+        linked = {item.entry_id for item in present if item.entry_id}
+        registry.register(store, environment.root, linked | {entry.id for entry in have.values()})
+        relink(store, environment, present, additions, ())
         for distribution in missing:
             if _entry_of(store, distribution) is None:
                 removal.remove(environment, distribution)
     if missing:
         names = ", ".join(item.name for item in missing)
         yield Progress("warning", f"{names} could not be fetched again: install it from where it came")
+
+
+def is_stale(store: Store, environment: Environment) -> bool:
+    """Tell whether a link of an environment does not lead to what the store has now: an entry was replaced."""
+    present = contents.installed(environment, store.homes)
+    found = {item.name: _entry_of(store, item) for item in present}
+    linked = {name: entry for name, entry in found.items() if entry is not None}
+    return not linking.is_as_planned(environment, linked, [item for item in present if item.name not in linked])
+
+
+def link_anew(store: Store, environment: Environment) -> None:
+    """Make every link of an environment again that is not what it should be: entries may have been replaced."""
+    with store.linking(), locks.held(f"{environment.root}/.lock"):
+        _change(store, environment, contents.installed(environment, store.homes), [], [], is_recovery=True)
 
 
 def _locate(request: Request, lost: list[_Lost], executable: str, tags: Sequence[str]) -> list[Artifact]:
@@ -143,16 +181,6 @@ def _wanted(lost: _Lost) -> Change:
     if origin.get("subdirectory"):
         url += f"#subdirectory={origin['subdirectory']}"
     return Change(distribution.name, "", url)
-
-
-def _lost(environment: Environment, distribution: Installed) -> _Lost:
-    try:
-        path = f"{environment.site_packages}/{distribution.dist_info}/direct_url.json"
-        with open(path, encoding="utf-8") as file:
-            origin = json.load(file)
-    except (OSError, ValueError):
-        origin = None
-    return _Lost(distribution, origin if isinstance(origin, dict) else None)
 
 
 def _is_lost(store: Store, distribution: Installed) -> bool:
@@ -182,7 +210,7 @@ def _redo(store: Store, environment: Environment, additions: list[journal.Additi
             continue  # pruned since: the request will bring it back
         expected = {*removals, entry.dist_info}
         if all(item.dist_info in expected for item in present if item.name == entry.name):
-            installations.append(Installation(entry, addition.direct_url, addition.local_path))
+            installations.append(Installation(entry, *addition[1:]))
     gone = {*removals, *(installation.entry.dist_info for installation in installations)}
     stale = [item for item in present if item.dist_info in gone]
     _change(store, environment, present, installations, stale, is_recovery=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
 import hashlib
 import json
 import os
@@ -9,13 +11,16 @@ import sys
 
 from pepip import paths
 from pepip.errors import CorruptEntryError
-from pepip.model import Entry
+from pepip.model import Entry, Stored
+from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from pepip.store.home import Store
+    from pepip.store.memory import Memory
 
 FORMAT = 1
 
@@ -75,6 +80,90 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
             if entry.identity == identity and entry.name == name:
                 return entry
     return None
+
+
+def stored(store: Store, memory: Memory | None = None) -> list[Stored]:
+    """Return all entries of the store, those that can't be read too, by name and version."""
+    found = []
+    for bucket in _children(paths.packages(store.home)):
+        folder = f"{paths.packages(store.home)}/{bucket}"
+        rows = (_stored(f"{folder}/{name}", f"{bucket}/{name}", memory) for name in _children(folder))
+        found += [row for row in rows if row is not None]
+    return sorted(found, key=lambda item: (item.name, item.version, item.id))
+
+
+def _stored(path: str, entry_id: str, memory: Memory | None) -> Stored | None:
+    """Return what an entry says of itself, None of what is no entry: a file, or something that went meanwhile."""
+    try:
+        changed_at = os.stat(f"{path}/{paths.ENTRY_METADATA}").st_mtime_ns
+        known = memory.recall("entries", entry_id, changed_at) if memory else None
+        if known is None:
+            known = _read_stored(path)
+            if memory:
+                memory.note("entries", entry_id, changed_at, known)
+        name, version, identity, origin, file_count, stored_at = known
+        linked_at = changed_at // 1_000_000_000
+        return Stored(entry_id, path, name, version, identity, origin, file_count, stored_at, linked_at, "ok")
+    except (OSError, ValueError, KeyError, TypeError):
+        if not os.path.isdir(path):
+            return None
+        name, _, version = entry_id.partition("/")[2].partition("~")[0].rpartition("-")
+        return Stored(entry_id, path, name, version, "", "", 0, 0, 0, "damaged")
+
+
+def _read_stored(path: str) -> list[Any]:
+    with open(f"{path}/{paths.ENTRY_METADATA}", "rb") as file:
+        document = json.loads(file.read())
+    texts = [document[key] for key in ("name", "version", "identity", "origin")]
+    numbers = [document[key] for key in ("file_count", "stored_at")]
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
+        raise TypeError("a value of another type")
+    return [*texts, *(min(number, _LATEST) for number in numbers)]
+
+
+_LATEST = 1 << 40  # more seconds than any calendar here has days for
+
+
+def requirement_of(stored: Stored) -> str:
+    """Return the requirement line that makes uv stage the very file that an entry was made from."""
+    try:
+        with open(f"{stored.path}/{paths.ENTRY_METADATA}", "rb") as file:
+            return str(json.loads(file.read()).get("requirement", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def matches(stored: Stored, patterns: Iterable[str]) -> bool:
+    """Tell whether an entry has one of the names, shell patterns: `torch*`, `torch==2.9*`, `torch-2.9.1`."""
+    names = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path))
+    for pattern in patterns:
+        name, separator, version = pattern.partition("==")
+        normalized = f"{paths.normalize_name(name)}{separator}{version}"
+        if any(fnmatch.fnmatchcase(shown, wanted) for shown in names for wanted in (pattern, normalized)):
+            return True
+    return False
+
+
+def hashes_of(entry: Entry) -> dict[str, str]:
+    """Return the hashes that the entry's RECORD lists, by path, but for `.data` files, which lie elsewhere."""
+    path = f"{entry.path}/{entry.dist_info}/RECORD"
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = record.parse(file.read())
+    data = entry.data_directory + "/"
+    return {row.path: row.hash_value for row in rows if row.hash_value and not row.path.startswith(data)}
+
+
+def note_linked(entry: Entry) -> None:
+    """Note that an environment links the entry now: the modification time of its metadata says when that was."""
+    with contextlib.suppress(OSError):  # another user's entry: its owner's links count
+        os.utime(f"{entry.path}/{paths.ENTRY_METADATA}")
+
+
+def _children(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def is_whole(entry: Entry) -> bool:

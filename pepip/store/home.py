@@ -76,6 +76,10 @@ class Store:
         """Hold off pruning while entries are looked up and linked. Many may link at the same time."""
         return locks.held(f"{self.home}/.lock", shared=True, mode=0o666 & (self.like.st_mode | 0o600))
 
+    def pruning(self) -> AbstractContextManager[bool]:
+        """Hold off everyone who links, until it is clear what nobody links and that is out of the way."""
+        return locks.held(f"{self.home}/.lock", mode=0o666 & (self.like.st_mode | 0o600))
+
 
 def default_home(variables: Mapping[str, str]) -> str:
     """Return `PEPIP_HOME`, or `~/.pepip`, as an absolute path."""

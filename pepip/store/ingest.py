@@ -16,16 +16,13 @@ from pepip import paths
 from pepip.errors import CorruptEntryError, InvalidWheelError, RecordMismatchError, StoreError
 from pepip.host import launchers as host_launchers
 from pepip.host import permissions
-from pepip.store import entries
+from pepip.store import entries, trash
 from pepip.wheel import footprint, libraries, record, scripts, tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.model import Artifact, Entry
     from pepip.store.home import Store
-
-# What an installer writes into a .dist-info folder: the environment's own, never the entry's.
-_OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 
 
 class Staged(NamedTuple):
@@ -156,6 +153,7 @@ def _carve(
     dist_info = staged.dist_info.rpartition("/")[2]
     data_directory = dist_info.removesuffix(".dist-info") + ".data"
     declared = _declared_scripts(f"{prefix}/{staged.dist_info}", staged)
+    own = record.own_metadata(dist_info)
     launchers: dict[str, str] = {}
     data: list[tuple[str, str]] = []
     rows: list[record.Row] = []
@@ -165,8 +163,8 @@ def _carve(
         source = f"{prefix}/{path}"
         if path.startswith(site_packages + "/"):
             inside = path[len(site_packages) + 1 :]
-            if inside in {f"{dist_info}/{name}" for name in (*_OWN_METADATA, "RECORD")}:
-                continue
+            if inside in own:
+                continue  # the environment's own, never the entry's
             _move(source, f"{workshop}/{inside}", made)
             if row:
                 rows.append(row._replace(path=inside))
@@ -247,14 +245,18 @@ def _describe(
     data_directory = dist_info.removesuffix(".dist-info") + ".data"
     found: list[str] = []
     size_bytes = 0
+    modes_are_uvs = False
     for folder, _, files in os.walk(workshop):
         relative = os.path.relpath(folder, workshop).replace(os.sep, "/")
         for name in files:
             status = os.lstat(f"{folder}/{name}")
+            modes_are_uvs = modes_are_uvs or status.st_nlink > 1
             size_bytes += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
             if relative.split("/", 1)[0] != data_directory:
                 found.append(name if relative == "." else f"{relative}/{name}")
     own = {f"{dist_info}/RECORD"}
+    with open(f"{workshop}/{dist_info}/RECORD", encoding="utf-8", errors="surrogateescape", newline="") as text:
+        listed = {row.path for row in record.parse(text.read())}
     shape = footprint.compute(
         workshop,
         [path for path in sorted(found) if path not in own],
@@ -267,6 +269,9 @@ def _describe(
         "version": artifact.version or staged.version,
         "identity": artifact.identity,
         "origin": artifact.wheel or paths.without_password(artifact.requirement),
+        "requirement": paths.without_password(artifact.by_url or artifact.requirement),
+        "record": record.digest(f"{workshop}/{dist_info}/RECORD", "sha256").hex(),
+        "modes_are_uvs": modes_are_uvs,
         "tag": _tag(f"{workshop}/{dist_info}/WHEEL", artifact),
         "dist_info": dist_info,
         "directories": shape.directories,
@@ -274,6 +279,8 @@ def _describe(
         "opened": shape.opened,
         "namespaces": shape.namespaces,
         "bytecode": shape.bytecode,
+        "executables": [path for path in found if os.stat(f"{workshop}/{path}").st_mode & 0o100],
+        "unlisted": [path for path in found if path not in listed],
         "compiled": [path for path in found if f"/{paths.PYCACHE}/" in path],
         "data": sorted(data),
         "launchers": launchers,
@@ -313,10 +320,11 @@ def _seal(store: Store, workshop: str) -> None:
             permissions.seal_directory(folder, like=like)
 
 
-def publish(store: Store, prepared: Prepared) -> Entry:
+def publish(store: Store, prepared: Prepared, *, anew: bool = False) -> Entry:
     """Publish a prepared distribution by one rename, and return its entry. An entry that exists is returned.
 
-    It gets its plain name, or one with a hash where another wheel has that.
+    It gets its plain name, or one with a hash where another wheel has that. With `anew` it takes the place of the
+    entry of the same identity, which goes to the trash.
     """
     workshop, document = prepared
     bucket = tags.bucket(str(document["tag"]))
@@ -335,28 +343,18 @@ def publish(store: Store, prepared: Prepared) -> Entry:
                 continue  # whose it was can't be known: it is left for a repair
             if existing is not None and existing.identity != identity:
                 continue
-            if existing is not None and entries.is_whole(existing):
+            if existing is not None and entries.is_whole(existing) and not anew:
                 return existing
-            _discard(store, place)
+            trash.discard(store, place)
         try:
             os.rename(workshop, place)
         except OSError as error:
             if not os.path.isdir(place):
                 raise store.refusal(place, error) from error
-            return publish(store, prepared)  # another process was first: look again
+            return publish(store, prepared, anew=anew)  # another process was first: look again
         permissions.seal_directory(place, like=store.like)
         return entries.read(store, f"{bucket}/{name}")
     raise StoreError(f"the store entries {plain} and {hashed} of {folder} belong to other wheels")
-
-
-def _discard(store: Store, place: str) -> None:
-    """Move a damaged entry into the trash, so that a whole one can take its place. What is in it stays there."""
-    grave = f"{paths.trash(store.home)}/{os.path.basename(place)}.{os.getpid()}-{time.monotonic_ns()}"
-    try:
-        os.chmod(place, 0o700)
-        os.rename(place, grave)
-    except OSError as error:
-        raise store.refusal(place, error) from error
 
 
 def complete(store: Store, entry: Entry) -> None:

@@ -1,11 +1,13 @@
 """The registry: one small file per environment that links the store. They are the roots of pruning.
 
-A file says where an environment is, never what it links: that is read from its links. The device and mount point
-that held it, noted at registration, tell a deleted folder from a disk that went away.
+What an environment links is read from its links. A file also notes which entries those were when pepip last changed
+the environment, for when it can't be reached; and the device and mount point that held it, which tell a deleted
+folder from a disk that went away.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,36 +16,57 @@ import time
 
 from pepip import paths
 from pepip.host import filesystems, permissions
+from pepip.model import Registration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pepip.store.home import Store
 
 
-def file_name(environment: str) -> str:
-    """Return the registry's file for an environment: its project's name, and a hash of its path."""
+def file_name(environment: str, *, user: str = "") -> str:
+    """Return the registry's file for an environment: its project's name, a hash of its path, perhaps a `user`."""
     project = os.path.basename(os.path.dirname(environment)) or "root"
     readable = "".join(character if character.isalnum() else "-" for character in project)[:40]
-    return f"{readable}-{hashlib.sha256(environment.encode()).hexdigest()[:16]}.json"
+    return f"{readable}-{hashlib.sha256(environment.encode()).hexdigest()[:16]}{user and '-' + user}.json"
 
 
-def register(store: Store, environment: str) -> bool:
-    """Note that `environment` (an absolute path) links the store. Idempotent; a damaged file is written anew.
+def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
+    """Note that `environment` (an absolute path) links entries, or is about to. Idempotent.
 
-    Returns False where this user may not write the registry, and so pruning can't know of the environment.
+    A damaged file is written anew; beside one of another user this user's own is written. Returns False where this
+    user may not write the registry, and so pruning can't know of the environment.
     """
-    path = f"{paths.projects(store.home)}/{file_name(environment)}"
     document = {
         "format": 1,
         "environment": environment,
         "project": os.path.dirname(environment),
+        "real": os.path.realpath(environment),
         "device": os.stat(environment).st_dev,
+        "filesystem": filesystems.identity(environment),
         "mount_point": filesystems.mount_point(environment),
     }
-    if _is_registered(path, document):
-        return True
+    linked = set(entry_ids)
+    folder = paths.projects(store.home)
+    user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
+    for name in (file_name(environment), file_name(environment, user=user)):
+        if _is_registered(f"{folder}/{name}", document, linked):
+            return True
+        try:
+            return _write(store, f"{folder}/{name}", {**document, "entries": sorted(linked)})
+        except PermissionError:
+            continue  # another user of the store registered it and keeps the file
+    return False
+
+
+def _write(store: Store, path: str, document: dict[str, object]) -> bool:
+    """Write a file of the registry whole.
+
+    Returns False where this user may write none, raises PermissionError if it is another user's.
+    """
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=paths.projects(store.home), prefix=".", suffix=".new")
+        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".", suffix=".new")
     except PermissionError:
         return False
     except OSError:
@@ -57,19 +80,74 @@ def register(store: Store, environment: str) -> bool:
             os.fsync(file.fileno())
         permissions.make_file_readable(temporary, like=store.like)
         os.replace(temporary, path)
-    except PermissionError:
-        os.unlink(temporary)
-        return os.path.exists(path)  # another user of the store registered it and keeps the file
     except BaseException:
         os.unlink(temporary)
         raise
     return True
 
 
-def _is_registered(path: str, document: dict[str, object]) -> bool:
+def registrations(store: Store) -> list[Registration]:
+    """Return what the registry holds, damaged files too, by environment: one for each, however many files."""
+    try:
+        children = os.listdir(paths.projects(store.home))
+    except FileNotFoundError:
+        return []
+    names = (name for name in sorted(children) if name.endswith(".json") and not name.startswith("."))
+    by_key: dict[str, Registration] = {}
+    for name in names:
+        item = _read(f"{paths.projects(store.home)}/{name}")
+        if item is None:
+            continue
+        key = item.file if item.is_damaged else item.environment
+        by_key[key] = _united(by_key[key], item) if key in by_key else item
+    return sorted(by_key.values(), key=lambda item: (item.environment, item.file))
+
+
+def files_of(registration: Registration) -> list[str]:
+    """Return the files of the registry that say this."""
+    return [registration.file, *registration.others]
+
+
+def forget(registration: Registration) -> None:
+    """Take an environment out of the registry. Raises OSError where this user may not."""
+    for file in files_of(registration):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(file)
+
+
+def _united(one: Registration, other: Registration) -> Registration:
+    entry_ids = None
+    if one.entries is not None and other.entries is not None:
+        entry_ids = tuple(sorted({*one.entries, *other.entries}))
+    return one._replace(entries=entry_ids, others=(*one.others, other.file))
+
+
+def _read(path: str) -> Registration | None:
+    """Return a file of the registry, None if it was removed meanwhile."""
+    try:
+        with open(path, "rb") as file:
+            document = json.loads(file.read())
+        recorded = document.get("entries")
+        return Registration(
+            file=path,
+            environment=str(document["environment"]),
+            project=str(document["project"]),
+            device=int(document["device"]),
+            mount_point=str(document["mount_point"]),
+            entries=None if recorded is None else tuple(map(str, recorded)),
+            real=str(document.get("real", "")),
+            filesystem=int(document.get("filesystem", 0)),
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Registration(path, "", "", 0, "", None, is_damaged=True)
+
+
+def _is_registered(path: str, document: dict[str, object], linked: set[str]) -> bool:
     try:
         with open(path, "rb") as file:
             known = json.loads(file.read())
-        return all(known[key] == value for key, value in document.items())
+        return all(known[key] == value for key, value in document.items()) and linked <= set(known["entries"])
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -16,6 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
+"""What an installer writes into a `.dist-info` folder, beside RECORD."""
+
 _BLOCK_BYTES = 1 << 20
 
 
@@ -71,6 +74,11 @@ def digest(path: str, algorithm: str) -> bytes:
         while block := file.read(_BLOCK_BYTES):
             found.update(block)
     return found.digest()
+
+
+def own_metadata(dist_info: str) -> set[str]:
+    """Return the paths in a `.dist-info` folder that an installer writes, and no wheel has."""
+    return {f"{dist_info}/{name}" for name in (*OWN_METADATA, "RECORD")}
 
 
 def _quote(path: str) -> str:

@@ -1,0 +1,77 @@
+"""`pepip detach` and `pepip attach`: one package as the project's own copy, and back."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pepip.cli import options, output
+from pepip.cli.store import open_store
+from pepip.errors import VenvError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DETACH = """\
+Make a package of an environment its own, writable copy, to patch or debug it. No other environment notices.
+"""
+
+_ATTACH = """\
+Link packages of an environment from the store again, if it holds the very same wheels.
+"""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run `pepip detach`. Returns the exit code."""
+    from pepip.operations import detach, target
+
+    parser = options.Parser("pepip detach", description=_DETACH)
+    parser.add_argument("names", metavar="NAME", nargs="+")
+    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    root = target.locate(arguments.venv, dict(os.environ), os.getcwd())
+    done = detach.detach(open_store(), root, arguments.names)
+    if arguments.json:
+        output.write_json([{"name": item.name, "version": item.version} for item in done])
+        return 0
+    for item in done:
+        output.say(f"{item.name} {item.version} is the environment's own now, in {item.site_packages}")
+    return 0
+
+
+def run_attach(words: Sequence[str]) -> int:
+    """Run `pepip attach`. Returns the exit code."""
+    from pepip.operations import detach, target
+
+    parser = options.Parser("pepip attach", description=_ATTACH)
+    parser.add_argument("names", metavar="NAME", nargs="+")
+    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
+    parser.add_argument("--force", action="store_true", help="also where files were changed: the changes are lost")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    root = target.locate(arguments.venv, dict(os.environ), os.getcwd())
+    store = open_store()
+    for name in () if arguments.force else arguments.names:
+        changed = detach.changed_files(store, root, name)
+        if changed and not (_can_ask(arguments.json) and _agrees(name, changed)):
+            shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+            raise VenvError(f"{name} has changes of yours: {shown}", hint="`--force` links it all the same")
+    done = detach.attach(store, root, arguments.names)
+    if arguments.json:
+        output.write_json([{"name": item.name, "version": item.version, "changed": item.changed} for item in done])
+        return 0
+    for item in done:
+        output.say(f"{item.name} {item.version} is linked from the store")
+    return 0
+
+
+def _can_ask(is_json: bool) -> bool:
+    return not is_json and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _agrees(name: str, changed: list[str]) -> bool:
+    for path in changed:
+        output.say(f"  {path}")
+    return output.confirm(f"These files of {name} were changed. Lose the changes?", default=False)

@@ -1,0 +1,178 @@
+"""`pepip projects` and `pepip uses`: which environments link what."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pepip.cli import options, output, tables
+from pepip.cli.store import open_store
+from pepip.errors import StoreError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.operations.savings import Share
+
+_DESCRIPTION = """\
+List the environments that link the store, or show one of them.
+
+`pepip projects scan DIR…` finds those that nobody registered (moved, copied, restored); `pepip projects forget PATH`
+takes one out of the registry.
+"""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run `pepip projects`, or its `forget` or `scan`. Returns the exit code."""
+    before, rest = options.split(words, values=options.GLOBAL_VALUES)
+    if rest[:1] == ["forget"]:
+        return _forget([*before, *rest[1:]])
+    if rest[:1] == ["scan"]:
+        return _scan([*before, *rest[1:]])
+    from pepip.operations import savings
+    from pepip.store.memory import Memory
+
+    parser = options.Parser("pepip projects", description=_DESCRIPTION)
+    parser.add_argument("path", metavar="PATH", nargs="?", help="an environment, or its project")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    store = open_store()
+    memory = Memory(store)
+    shares = savings.shares(store, memory)
+    memory.save()
+    if arguments.path:
+        path = os.path.abspath(arguments.path)
+        shares = [item for item in shares if path in {item.known.environment, item.known.project}]
+        if not shares:
+            raise StoreError(f"no environment at {path} links the store", hint="`pepip projects scan` finds them")
+    if arguments.json:
+        output.write_json([_document(item) for item in shares])
+        return 0
+    if arguments.path:
+        for item in shares:
+            _describe(item)
+        return 0
+    rows = [
+        (
+            item.known.environment,
+            item.known.python,
+            str(len(item.known.packages)),
+            output.human_size(item.alone_bytes),
+            output.human_size(item.own_bytes),
+            item.known.state,
+            str(_drift(item) or ""),
+        )
+        for item in shares
+    ]
+    tables.show(
+        ("environment", "python", "packages", "alone", "own", "state", "not linked"), rows, right=(2, 3, 4, 6)
+    )
+    for item in shares:
+        if item.known.reason:
+            output.say(f"{item.known.environment}: {item.known.reason}")
+    return 0
+
+
+def _drift(item: Share) -> int:
+    return sum(not package.entry_id for package in item.known.packages)
+
+
+def _document(item: Share) -> dict[str, object]:
+    return {
+        "environment": item.known.environment,
+        "project": item.known.project,
+        "python": item.known.python,
+        "packages": [
+            {"name": package.name, "version": package.version, "entry": package.entry_id or None}
+            for package in item.known.packages
+        ],
+        "alone_bytes": item.alone_bytes,
+        "own_bytes": item.own_bytes,
+        "state": item.known.state,
+        "reason": item.known.reason,
+    }
+
+
+def _describe(item: Share) -> None:
+    known = item.known
+    tables.say(
+        f"{known.environment}  Python {known.python}  {known.state}{': ' if known.reason else ''}{known.reason}"
+    )
+    tables.say(
+        f"  {output.human_size(item.own_bytes)} of its own, {output.human_size(item.alone_bytes)} without the store"
+    )
+    rows = [(package.name, package.version, package.entry_id or "its own files") for package in known.packages]
+    tables.show(("name", "version", "from"), rows)
+
+
+def _forget(words: Sequence[str]) -> int:
+    from pepip.operations import scan
+
+    parser = options.Parser("pepip projects forget", description="Take an environment out of the registry.")
+    parser.add_argument("path", metavar="PATH", help="the environment, its project, or the registry's file")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    path = os.path.abspath(arguments.path)
+    found = scan.forget(open_store(), path)
+    if not found:
+        raise StoreError(f"{path} is not registered", hint="`pepip projects` shows what is")
+    if arguments.json:
+        output.write_json({"forgotten": [item.environment or item.file for item in found]})
+        return 0
+    for item in found:
+        output.say(f"Forgot {item.environment or item.file}: what only it linked is an orphan now")
+    return 0
+
+
+def _scan(words: Sequence[str]) -> int:
+    from pepip.operations import scan
+
+    parser = options.Parser("pepip projects scan", description="Register all environments below folders.")
+    parser.add_argument("folders", metavar="DIR", nargs="+")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    for folder in arguments.folders:
+        if not os.path.isdir(folder):
+            raise UsageError(f"the folder {folder} does not exist")
+    found = list(scan.scan(open_store(), arguments.folders))
+    if arguments.json:
+        output.write_json([{"environment": item.environment, "was_known": item.was_known} for item in found])
+        return 0
+    for item in found:
+        output.say(f"{'known' if item.was_known else 'found'}: {item.environment}, {len(item.entries)} entries")
+    output.say(f"{sum(not item.was_known for item in found)} found, {len(found)} link the store")
+    return 0
+
+
+def run_uses(words: Sequence[str]) -> int:
+    """Run `pepip uses`. Returns 0 if an environment has it, 1 if none."""
+    from pepip.operations import uses
+
+    parser = options.Parser("pepip uses", description="Say which environments have a distribution.")
+    parser.add_argument("requirement", metavar="NAME[SPECIFIER]", help="for example 'urllib3<2.5'")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    found = uses.uses(open_store(), arguments.requirement)
+    if arguments.json:
+        output.write_json(
+            [
+                {
+                    "environment": use.environment,
+                    "name": use.package.name,
+                    "version": use.package.version,
+                    "entry": use.package.entry_id or None,
+                    "state": use.state,
+                }
+                for use in found
+            ]
+        )
+        return 0 if found else 1
+    rows = [
+        (use.environment, use.package.version, use.package.entry_id or "its own files", use.state) for use in found
+    ]
+    if found:
+        tables.show(("environment", "version", "from", "state"), rows)
+    else:
+        sys.stderr.write(f"no environment has {arguments.requirement}\n")
+    return 0 if found else 1

@@ -1,0 +1,166 @@
+"""`pepip prune`."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from pepip.cli import options, output, tables
+from pepip.cli.store import open_store
+from pepip.errors import StoreError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.operations import prune
+
+_DESCRIPTION = """\
+Take out of the store what no environment links. Shows first what that is, and asks.
+"""
+
+_EXAMPLES = """\
+examples:
+  pepip prune --dry-run                     what would go, and how much that frees
+  pepip prune --yes --older-than 30d        what was not linked for a month
+  pepip prune --max-size 20GB               the least recently linked first, until the store is that small
+  pepip prune 'torch*' --keep 'torch==2.9*'
+"""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command with the words that follow its name. Returns the exit code."""
+    from pepip.operations import prune
+
+    parser = options.Parser("pepip prune", description=_DESCRIPTION, examples=_EXAMPLES)
+    parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="only these names, as shell patterns")
+    parser.add_argument("--dry-run", action="store_true", help="say what would go and change nothing")
+    parser.add_argument("-y", "--yes", action="store_true", help="ask nothing")
+    parser.add_argument("--older-than", metavar="AGE", default="0s", help="not linked for so long: 12h, 30d, 8w")
+    parser.add_argument("--max-size", metavar="SIZE", help="only until the store is so small: 20GB")
+    parser.add_argument("--keep", metavar="PATTERN", action="append", default=[], help="never these")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    choice = prune.Options(
+        patterns=tuple(arguments.patterns),
+        keep=tuple(arguments.keep),
+        older_than_seconds=_seconds(arguments.older_than),
+        max_bytes=-1 if arguments.max_size is None else _bytes(arguments.max_size),
+    )
+    store = open_store()
+    if not store.exists():
+        raise StoreError(f"there is no store at {store.home}")
+    preview = prune.foresee(store, choice)
+    if arguments.dry_run:
+        if arguments.json:
+            output.write_json(_document(preview))
+        else:
+            _show(preview, would=True)
+        return 0
+    if preview.blocked:
+        raise StoreError(preview.blocked, hint=prune.HINT_BLOCKED)
+    if not arguments.yes:
+        if not sys.stdin.isatty() or arguments.json:
+            raise UsageError("without a terminal to ask on, pruning wants --yes", hint="`pepip prune --dry-run`")
+        _show(preview, would=True)
+        if not preview.orphans and not preview.freed_bytes:
+            return 0
+        if not output.confirm("Remove them?", default=False):
+            output.say("Nothing was removed")
+            return 1
+        choice = choice._replace(only=frozenset(orphan.stored.id for orphan in preview.orphans))
+    done = output.follow(prune.prune(store, choice), arguments)
+    assert isinstance(done, prune.Preview)
+    if arguments.json:
+        output.write_json(_document(done))
+    else:
+        _show(done, would=False)
+    return 0
+
+
+def _show(preview: prune.Preview, *, would: bool) -> None:
+    if preview.orphans and would:
+        rows = [
+            (
+                orphan.stored.name,
+                orphan.stored.version,
+                orphan.stored.bucket,
+                output.human_size(orphan.allocated_bytes),
+                tables.when(max(orphan.stored.last_linked_at, orphan.stored.stored_at)),
+            )
+            for orphan in preview.orphans
+        ]
+        tables.show(("name", "version", "bucket", "size", "last linked"), rows, right=(3,))
+    for known in preview.gone:
+        output.say(f"gone: {known.environment} ({known.reason}): what only it linked is not kept")
+    for known in preview.unreachable:
+        what = "what it linked" if known.entries is None else f"{len(known.entries)} entries"
+        output.say(f"kept: {what} of {known.environment}, which can't be reached: {known.reason}")
+    for environment in preview.found:
+        output.say(f"kept: what {environment} links, which nobody had registered")
+    for orphan in preview.refused:
+        output.say(f"left: {orphan.stored.id} is another user's")
+    if preview.blocked:
+        output.say(f"nothing may be removed: {preview.blocked}")
+        return
+    count = len(preview.orphans)
+    verb = "Would remove" if would else "Removed"
+    output.say(
+        f"{verb} {count} entr{'y' if count == 1 else 'ies'}: {output.human_size(preview.freed_bytes)} "
+        f"{'would be' if would else 'are'} free{'' if would else ' now'}"
+    )
+    if preview.shared_bytes:
+        output.say(
+            f"{output.human_size(preview.shared_bytes)} more stay on disk: uv's cache, or somebody else, has hard "
+            "links to the same files (`uv cache prune`)"
+        )
+
+
+def _document(preview: prune.Preview) -> dict[str, object]:
+    return {
+        "orphans": [
+            {
+                "name": orphan.stored.name,
+                "version": orphan.stored.version,
+                "bucket": orphan.stored.bucket,
+                "size_bytes": orphan.allocated_bytes,
+                "last_linked_at": orphan.stored.last_linked_at,
+                "entry": orphan.stored.id,
+            }
+            for orphan in preview.orphans
+        ],
+        "freed_bytes": preview.freed_bytes,
+        "shared_bytes": preview.shared_bytes,
+        "unreachable": [
+            {
+                "environment": known.environment,
+                "reason": known.reason,
+                "entries": None if known.entries is None else sorted(known.entries),
+            }
+            for known in preview.unreachable
+        ],
+        "gone": [known.environment for known in preview.gone],
+        "found": preview.found,
+        "blocked": preview.blocked,
+        "refused": [orphan.stored.id for orphan in preview.refused],
+    }
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip().lower())
+    if not match:
+        raise UsageError(f"{text!r} is no age", hint="a number with s, m, h, d or w: 30d")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text.strip().lower())
+    if not match:
+        raise UsageError(f"{text!r} is no size", hint="a number with kB, MB, GB or TB: 20GB")
+    factor = _SIZES[match[2]]
+    if match[3]:
+        factor = 1024 ** {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}[match[2]]
+    return int(float(match[1]) * factor)

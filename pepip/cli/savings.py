@@ -1,0 +1,64 @@
+"""`pepip savings` and `pepip doctor`."""
+
+from __future__ import annotations
+
+from pepip.cli import options, output, tables
+from pepip.cli.store import open_store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def run(words: Sequence[str]) -> int:
+    """Run `pepip savings`. Returns the exit code."""
+    from pepip.operations import savings
+    from pepip.store.memory import Memory
+
+    parser = options.Parser("pepip savings", description="Say what sharing saves, measured on disk.")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    store = open_store()
+    memory = Memory(store)
+    sums, _ = savings.measure(store, memory)
+    memory.save()
+    if arguments.json:
+        output.write_json(
+            {
+                "on_disk_bytes": sums.on_disk_bytes,
+                "without_sharing_bytes": sums.without_sharing_bytes,
+                "with_hard_links_bytes": sums.with_hard_links_bytes,
+                "saved_bytes": sums.saved_bytes,
+                "prunable_bytes": sums.prunable_bytes,
+                "entries": sums.entries,
+                "projects": sums.projects,
+            }
+        )
+        return 0
+    rows = [
+        ("on disk", sums.on_disk_bytes, f"{sums.entries} entries and {sums.projects} environments"),
+        ("with copies in each", sums.without_sharing_bytes, "as pip makes them, and uv across file systems"),
+        ("with uv's hard links", sums.with_hard_links_bytes, "files once, but folders and bytecode in each"),
+        ("saved", sums.saved_bytes, "against copies"),
+        ("prunable", sums.prunable_bytes, "`pepip prune`" if sums.prunable_bytes else ""),
+    ]
+    tables.show(("", "size", ""), [(title, output.human_size(size), note) for title, size, note in rows], right=(1,))
+    return 0
+
+
+def run_doctor(words: Sequence[str]) -> int:
+    """Run `pepip doctor`. Returns 1 if anything is wrong."""
+    from pepip.operations import doctor
+
+    parser = options.Parser("pepip doctor", description="Look at everything that pepip rests on.")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    checks = list(doctor.examine(open_store()))
+    if arguments.json:
+        output.write_json([check._asdict() for check in checks])
+    else:
+        for check in checks:
+            tables.say(f"{check.state:<8} {check.topic:<12} {check.sentence}")
+            if check.hint and check.state != doctor.OK:
+                tables.say(f"{'':<8} {'hint:':<12} {check.hint}")
+    return 1 if any(check.state == doctor.ERROR for check in checks) else 0

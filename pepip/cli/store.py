@@ -1,0 +1,337 @@
+"""`pepip store`: what is in the store, and looking after it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pepip.cli import options, output, tables
+from pepip.errors import StoreError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.model import Stored
+    from pepip.operations import details
+    from pepip.store.home import Store
+
+_HELP = """\
+Look into the store, and look after it.
+
+commands:
+  list      entries with their size, projects and state
+  show      everything about one distribution
+  add       fill the store without a project
+  remove    take one entry out
+  verify    check every file against its hash
+  repair    make damaged entries and environments whole again
+  path      where the store is
+
+`pepip store COMMAND --help` shows a command's options."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one of the commands of `pepip store`. Returns the exit code."""
+    commands = {
+        "list": _list,
+        "show": _show,
+        "add": _add,
+        "remove": _remove,
+        "verify": _verify,
+        "repair": _repair,
+        "path": _path,
+    }
+    before, rest = options.split(words, values=options.GLOBAL_VALUES)
+    if not rest and any(word in {"-h", "--help"} for word in before):
+        sys.stdout.write(_HELP + "\n")
+        return 0
+    if not rest or rest[0] not in commands:
+        what = f"there is no command `store {rest[0]}`" if rest else "which command of `store`?"
+        raise UsageError(what, hint=f"one of {', '.join(commands)}; `pepip store --help`")
+    return commands[rest[0]]([*before, *rest[1:]])
+
+
+def _list(words: Sequence[str]) -> int:
+    from pepip.operations import census, savings
+    from pepip.store import entries
+    from pepip.store.memory import Memory
+
+    parser = options.Parser("pepip store list", description="List the entries of the store.")
+    parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="names, as a shell pattern")
+    parser.add_argument("--orphans", action="store_true", help="only those that no environment links")
+    parser.add_argument("--sort", choices=("size", "name", "projects", "stored"), default="name")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    store = open_store()
+    memory = Memory(store)
+    seen = census.take(store, memory=memory)
+    users = seen.users()
+    chosen = [item for item in seen.stored if entries.matches(item, [arguments.pattern])]
+    if arguments.orphans:
+        chosen = [item for item in chosen if item.id not in users]
+    sizes = savings.sizes(store, chosen, memory)
+    memory.save()
+    order = {
+        "size": lambda item: -sizes[item.id],
+        "projects": lambda item: -len(users.get(item.id, ())),
+        "stored": lambda item: -item.stored_at,
+    }
+    if arguments.sort in order:
+        chosen.sort(key=order[arguments.sort])
+    if arguments.json:
+        output.write_json([_document(item, sizes[item.id], users.get(item.id, [])) for item in chosen])
+        return 0
+    rows = [
+        (
+            item.name,
+            item.version,
+            item.bucket,
+            output.human_size(sizes[item.id]),
+            str(len(users.get(item.id, ()))),
+            _state(item, users),
+            tables.when(item.last_linked_at),
+        )
+        for item in chosen
+    ]
+    tables.show(("name", "version", "bucket", "size", "projects", "state", "last linked"), rows, right=(3, 4))
+    total = output.human_size(sum(sizes.values()))
+    output.say(f"{len(chosen)} entr{'y' if len(chosen) == 1 else 'ies'}, {total}, in {store.home}")
+    return 0
+
+
+def _state(item: Stored, users: dict[str, list[str]]) -> str:
+    if item.state != "ok":
+        return item.state
+    return "linked" if item.id in users else "orphan"
+
+
+def _document(item: Stored, size_bytes: int, projects: list[str]) -> dict[str, object]:
+    return {
+        "name": item.name,
+        "version": item.version,
+        "bucket": item.bucket,
+        "size_bytes": size_bytes,
+        "files": item.file_count,
+        "projects": projects,
+        "state": item.state if item.state != "ok" else ("linked" if projects else "orphan"),
+        "stored_at": item.stored_at,
+        "last_linked_at": item.last_linked_at,
+        "origin": item.origin,
+        "entry": item.id,
+    }
+
+
+def _show(words: Sequence[str]) -> int:
+    from pepip.operations import details, savings
+
+    parser = options.Parser("pepip store show", description="Show everything about one distribution.")
+    parser.add_argument("name", metavar="NAME[==VERSION]")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    name, _, version = arguments.name.partition("==")
+    store = open_store()
+    found = details.show(store, name, version)
+    if not found:
+        raise StoreError(f"the store has no {arguments.name}", hint="`pepip store list` shows what it has")
+    sizes = savings.sizes(store, [item.stored for item in found])
+    if arguments.json:
+        documents = [
+            {
+                **_document(item.stored, sizes[item.stored.id], [user.environment for user in item.users]),
+                "identity": item.stored.identity,
+                "path": item.stored.path,
+                "summary": item.summary,
+                "dependencies": list(item.dependencies),
+                "dependants": list(item.dependants),
+                "scripts": list(item.scripts),
+                "linked_whole": list(item.entry.directories),
+                "opened": list(item.entry.opened),
+                "namespaces": list(item.entry.namespaces),
+                "unfolded": {user.environment: list(user.unfolded) for user in item.users if user.unfolded},
+            }
+            for item in found
+        ]
+        output.write_json(documents)
+        return 0
+    for item in found:
+        _describe(item, sizes[item.stored.id])
+    return 0
+
+
+def _describe(item: details.Details, size_bytes: int) -> None:
+    stored, entry = item.stored, item.entry
+    tables.say(f"{stored.name} {stored.version}  {item.summary}")
+    tables.say(f"  entry       {stored.id}")
+    tables.say(f"  size        {output.human_size(size_bytes)}, {stored.file_count} files")
+    tables.say(f"  from        {stored.origin}")
+    tables.say(f"  identity    {stored.identity}")
+    tables.say(f"  stored      {tables.when(stored.stored_at)}, last linked {tables.when(stored.last_linked_at)}")
+    tables.say(f"  linked by   {len(item.users)} environment{'' if len(item.users) == 1 else 's'}")
+    for user in item.users:
+        tables.say(f"    {user.environment}")
+        for folder in user.unfolded:
+            tables.say(f"      {folder} is a real folder there: other distributions have files in it")
+    for title, values in (
+        ("needs", item.dependencies),
+        ("needed by", item.dependants),
+        ("scripts", item.scripts),
+        ("whole", entry.directories),
+    ):
+        if values:
+            tables.say(f"  {title:<12}{', '.join(values)}")
+    for folder in entry.opened:
+        reason = "a namespace, which others may add to" if folder in entry.namespaces else _REASON_OPENED
+        if folder != entry.dist_info and not folder.startswith(entry.dist_info + "/"):
+            tables.say(f"  unfolded    {folder}: {reason}")
+
+
+_REASON_OPENED = "on the way to a library that looks for others beside the package, or to such a namespace"
+
+
+def _add(words: Sequence[str]) -> int:
+    from pepip.model import Request
+    from pepip.operations import fill
+
+    parser = options.Parser("pepip store add", description="Store packages, without a project that links them.")
+    parser.add_argument("packages", metavar="REQUIREMENT", nargs="*")
+    parser.add_argument("-r", "--requirements", "--requirement", metavar="FILE", action="append", default=[])
+    parser.add_argument("-p", "--python", metavar="X", default="", help="the Python that they are for")
+    parser.add_uv_options(options.PIP_OPTIONS)
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    if not arguments.packages and not arguments.requirements:
+        raise UsageError("nothing to store is named", hint="`pepip store add torch --python 3.12`")
+    request = Request(
+        packages=tuple(arguments.packages),
+        requirement_files=tuple(arguments.requirements),
+        everywhere=tuple(arguments.everywhere),
+        resolving=tuple(arguments.resolving),
+    )
+    filled = output.follow(fill.fill(open_store(), request, arguments.python), arguments)
+    assert isinstance(filled, fill.Filled)
+    if arguments.json:
+        output.write_json(
+            {
+                "stored": [{"name": item.name, "version": item.version, "entry": item.id} for item in filled.stored],
+                "reused": [{"name": item.name, "version": item.version, "entry": item.id} for item in filled.reused],
+                "unshared": filled.unshared,
+            }
+        )
+        return 0
+    for item in filled.stored:
+        output.say(f" + {item.name}=={item.version}")
+    for name in filled.unshared:
+        output.Reporter(verbosity=arguments.verbosity).warn(f"{name} can't be shared, and is not stored")
+    output.say(f"Stored {len(filled.stored)}, had {len(filled.reused)}")
+    return 0
+
+
+def _remove(words: Sequence[str]) -> int:
+    from pepip.operations import prune
+
+    parser = options.Parser("pepip store remove", description="Take one entry out of the store.")
+    parser.add_argument("entry", metavar="ENTRY", help="NAME==VERSION, or BUCKET/NAME-VERSION")
+    parser.add_argument("--force", action="store_true", help="even if environments link it: they will be broken")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    outcome = prune.remove(open_store(), arguments.entry, force=arguments.force)
+    if arguments.json:
+        output.write_json(
+            {"removed": outcome.entry_id, "freed_bytes": outcome.freed_bytes, "broken": list(outcome.broken)}
+        )
+        return 0
+    for environment in outcome.broken:
+        output.Reporter(verbosity=arguments.verbosity).warn(f"{environment} linked it, and is broken now")
+    output.say(f"Removed {outcome.entry_id}: {output.human_size(outcome.freed_bytes)} freed")
+    return 0
+
+
+def _verify(words: Sequence[str]) -> int:
+    from pepip.operations import verify
+
+    parser = options.Parser("pepip store verify", description="Check every file of the store against its hash.")
+    parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    verdict = output.follow(verify.verify(open_store(), arguments.patterns), arguments)
+    assert isinstance(verdict, verify.Verdict)
+    if arguments.json:
+        output.write_json(
+            {
+                "checked": verdict.checked,
+                "damaged": [
+                    {
+                        "entry": finding.stored.id,
+                        "flaws": [{"kind": flaw.kind, "path": flaw.path} for flaw in finding.flaws],
+                    }
+                    for finding in verdict.findings
+                ],
+            }
+        )
+        return 1 if verdict.findings else 0
+    for finding in verdict.findings:
+        tables.say(finding.stored.id)
+        for flaw in finding.flaws:
+            tables.say(f"  {flaw.kind:<8} {flaw.path}")
+    if verdict.findings:
+        count = len(verdict.findings)
+        raise StoreError(
+            f"{count} of {verdict.checked} entries {'is' if count == 1 else 'are'} not as stored",
+            hint="`pepip store repair` makes them whole again",
+        )
+    output.say(f"All {verdict.checked} entries are as they were stored")
+    return 0
+
+
+def _repair(words: Sequence[str]) -> int:
+    from pepip.model import Request
+    from pepip.operations import verify
+
+    parser = options.Parser("pepip store repair", description="Make damaged entries and environments whole again.")
+    parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns")
+    parser.add_uv_options(options.PIP_OPTIONS)
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    request = Request(everywhere=tuple(arguments.everywhere))
+    repaired = output.follow(verify.repair(open_store(), request, arguments.patterns), arguments)
+    assert isinstance(repaired, verify.Repaired)
+    if arguments.json:
+        output.write_json(
+            {
+                "repaired": repaired.entries,
+                "failed": [{"entry": entry_id, "reason": reason} for entry_id, reason in repaired.failed],
+                "healed": repaired.environments,
+                "left": repaired.left,
+            }
+        )
+        return 1 if repaired.failed else 0
+    for entry_id in repaired.entries:
+        output.say(f"Repaired {entry_id}")
+    for environment in repaired.environments:
+        output.say(f"Healed {environment}")
+    for environment in repaired.left:
+        output.say(f"Left {environment}, which you may not change: its owner can run `pepip store repair`, too")
+    for entry_id, reason in repaired.failed:
+        output.fail(StoreError(f"{entry_id} could not be repaired: {reason}"))
+    if not repaired.entries and not repaired.environments and not repaired.failed:
+        output.say("Nothing to repair")
+    return 1 if repaired.failed else 0
+
+
+def _path(words: Sequence[str]) -> int:
+    parser = options.Parser("pepip store path", description="Say where the store is.")
+    arguments = parser.read(words)
+    home = open_store().home
+    if arguments.json:
+        output.write_json({"path": home})
+    else:
+        sys.stdout.write(home + "\n")
+    return 0
+
+
+def open_store() -> Store:
+    """Return the store that `PEPIP_HOME` names, or the user's."""
+    from pepip.store.home import Store, default_home
+
+    return Store(default_home(os.environ))

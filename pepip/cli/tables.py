@@ -1,0 +1,55 @@
+"""Tables on stdout: by rich on a terminal, as plain aligned text in a pipe."""
+
+from __future__ import annotations
+
+import sys
+
+from pepip.cli import output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def show(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+    """Write a table. `right` are the numbers of the columns that are aligned to the right.
+
+    Control characters, which a name on disk may hold, are shown as what they are.
+    """
+    cells = [[output.printable(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _show_on_terminal(columns, cells, right)
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    for row in [list(columns), *cells]:
+        shown = (
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        sys.stdout.write("  ".join(shown).rstrip() + "\n")
+
+
+def _show_on_terminal(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[int]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number in right else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def say(line: str) -> None:
+    """Write one line of an answer."""
+    sys.stdout.write(output.printable(line) + "\n")
+
+
+def when(seconds: int) -> str:
+    """Return a day, `2026-03-14`, for seconds since 1970; empty for 0."""
+    import time
+
+    return time.strftime("%Y-%m-%d", time.localtime(seconds)) if seconds else ""

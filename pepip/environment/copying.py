@@ -1,0 +1,155 @@
+"""Copies of an entry in an environment: real, writable files where links were."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import NamedTuple
+
+from pepip import paths
+from pepip.environment import journal, metadata
+from pepip.host import filesystems
+from pepip.plan.merge import data_path
+from pepip.wheel import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.model import Entry, Environment
+
+
+class Copies(NamedTuple):
+    """A distribution whose files were copied aside, whole, to take the place of its links.
+
+    `files` are relative to the environment, those of the `.dist-info` folder left out: it moves as one, and last.
+    `folders` are those of site-packages that will hold them, and so must be real.
+    """
+
+    name: str
+    dist_info: str
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+def prepare(environment: Environment, entry: Entry) -> Copies:
+    """Copy an entry aside, laid out as the environment has it, with the metadata that the environment has of it.
+
+    Raises OSError if the disk is full: nothing has changed then.
+    """
+    scratch = _scratch(environment.root)
+    filesystems.remove_tree(scratch)
+    try:
+        copies = _copy(environment, entry, scratch)
+        with open(f"{scratch}/{_READY}.new", "w", encoding="utf-8") as file:
+            json.dump(copies, file)
+        os.rename(f"{scratch}/{_READY}.new", f"{scratch}/{_READY}")
+    except BaseException:
+        filesystems.remove_tree(scratch)
+        raise
+    return copies
+
+
+def pending(root: str) -> Copies | None:
+    """Return the copies that a killed run had made and not placed, None if there are none."""
+    try:
+        with open(f"{_scratch(root)}/{_READY}", "rb") as file:
+            name, dist_info, files, folders = json.loads(file.read())
+        return Copies(name, dist_info, tuple(files), tuple(folders))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError):
+        return None
+
+
+def is_begun(root: str) -> bool:
+    """Tell whether a run began to copy an entry, and has not placed all of it."""
+    return os.path.lexists(_scratch(root))
+
+
+def place(environment: Environment, copies: Copies) -> None:
+    """Move the copies to their places. The links that were there are gone. Idempotent."""
+    scratch = _scratch(environment.root)
+    for path in copies.files:
+        if os.path.lexists(f"{scratch}/{path}"):
+            os.makedirs(os.path.dirname(f"{environment.root}/{path}"), exist_ok=True)
+            os.replace(f"{scratch}/{path}", f"{environment.root}/{path}")
+    folder = f"{environment.interpreter.site_packages}/{copies.dist_info}"
+    if os.path.lexists(f"{scratch}/{folder}"):
+        os.rename(f"{scratch}/{folder}", f"{environment.root}/{folder}")
+    discard(environment.root)
+
+
+def discard(root: str) -> None:
+    """Remove what was copied aside."""
+    filesystems.remove_tree(_scratch(root))
+
+
+_READY = "ready.json"
+
+
+def _scratch(root: str) -> str:
+    return f"{journal.scratch(root)}.copies"
+
+
+def _copy(environment: Environment, entry: Entry, scratch: str) -> Copies:
+    base = environment.interpreter.site_packages
+    data = entry.data_directory + "/"
+    files = []
+    for folder, _, names in os.walk(entry.path):
+        inside = os.path.relpath(folder, entry.path).replace(os.sep, "/")
+        is_bytecode = os.path.basename(folder) == paths.PYCACHE
+        for name in names:
+            path = name if inside == "." else f"{inside}/{name}"
+            if path in {paths.ENTRY_METADATA, f"{entry.dist_info}/RECORD"}:
+                continue
+            if is_bytecode and path not in entry.compiled:
+                continue
+            if path.startswith(data):
+                scheme, _, rest = path[len(data) :].partition("/")
+                if scheme == "scripts":
+                    continue
+                shown = data_path(scheme, rest, environment.interpreter, entry.name)
+            else:
+                shown = f"{base}/{path}"
+            _copy_file(f"{folder}/{name}", f"{scratch}/{shown}")
+            files.append(shown)
+    files += _copy_scripts(environment, entry, scratch)
+    _copy_own_metadata(environment, entry, scratch)
+    outside = tuple(path for path in files if not path.startswith(f"{base}/{entry.dist_info}/"))
+    below = (path[len(base) + 1 :] for path in outside if path.startswith(base + "/"))
+    folders = {folder for path in below for folder in paths.ancestors(path)}
+    return Copies(entry.name, entry.dist_info, outside, tuple(sorted(folders)))
+
+
+def _copy_file(source: str, target: str) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    shutil.copy2(source, target)
+    os.chmod(target, os.stat(target).st_mode | 0o200)
+
+
+def _copy_scripts(environment: Environment, entry: Entry, scratch: str) -> list[str]:
+    """Copy the scripts that the environment has of an entry: their first line is right already."""
+    found = []
+    for name in sorted(metadata.script_names(entry)):
+        path = f"{environment.interpreter.scripts}/{name}"
+        if os.path.exists(f"{environment.root}/{path}"):
+            _copy_file(f"{environment.root}/{path}", f"{scratch}/{path}")
+            found.append(path)
+    return found
+
+
+def _copy_own_metadata(environment: Environment, entry: Entry, scratch: str) -> None:
+    """Copy what is the environment's own in the `.dist-info` folder. RECORD loses its rows of linked folders."""
+    folder = f"{environment.interpreter.site_packages}/{entry.dist_info}"
+    for name in record.OWN_METADATA:
+        if os.path.isfile(f"{environment.root}/{folder}/{name}"):
+            _copy_file(f"{environment.root}/{folder}/{name}", f"{scratch}/{folder}/{name}")
+    source = f"{environment.root}/{folder}/RECORD"
+    with open(source, encoding="utf-8", errors="surrogateescape", newline="") as text:
+        rows = [row for row in record.parse(text.read()) if row.hash_value or _is_of_a_file(environment, row)]
+    with open(f"{scratch}/{folder}/RECORD", "w", encoding="utf-8", errors="surrogateescape", newline="") as text:
+        text.write(record.render(rows))
+
+
+def _is_of_a_file(environment: Environment, row: record.Row) -> bool:
+    return not os.path.isdir(f"{environment.site_packages}/{row.path}")

@@ -1,0 +1,179 @@
+"""What trees occupy on disk: allocated bytes and inodes. Read only; symbolic links are never followed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import NamedTuple
+
+from pepip.model import Usage
+from pepip.paths import PYCACHE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+_BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's own
+
+Inode = tuple[int, int]
+"""A device and a number on it."""
+
+
+class Weight(NamedTuple):
+    """The bytes of a tree: of its files, of its folders, and of compiled bytecode with the folders that hold it."""
+
+    files: int
+    folders: int
+    bytecode: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.files + self.folders + self.bytecode
+
+
+class Beside(NamedTuple):
+    """What a tree occupies beside others. `links` are the bytes of symbolic links among `own`.
+
+    `shared` are the inodes of it that have more names, with their bytes; `times` those of its folders.
+    """
+
+    own: int
+    links: int
+    shared: dict[Inode, int]
+    times: list[list[object]]
+
+
+def measure(trees: Iterable[str]) -> Usage:
+    """Return what trees occupy together, each inode counted once."""
+    seen: dict[Inode, int] = {}
+    for tree in trees:
+        for _, status in _walk(tree):
+            seen[status.st_dev, status.st_ino] = _allocated(status)
+    return Usage(sum(seen.values()), len(seen))
+
+
+class Weighed(NamedTuple):
+    """What a tree occupies, its inodes, and its folders with their modification times, relative to it.
+
+    `unused` are the bytes of folders for bytecode that hold none.
+    """
+
+    weight: Weight
+    inodes: set[Inode]
+    times: list[list[object]]
+    unused: int
+
+
+def weigh(tree: str) -> Weighed:
+    """Return what a tree occupies."""
+    files = folders = bytecode = 0
+    unused: dict[str, int] = {}
+    inodes: set[Inode] = set()
+    times: list[list[object]] = []
+    start = len(tree) + 1
+    for path, status in _walk(tree):
+        inode = (status.st_dev, status.st_ino)
+        if inode in inodes:
+            continue
+        inodes.add(inode)
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if is_folder:
+            times.append([path[start:], status.st_mtime_ns])
+        if PYCACHE in path:
+            bytecode += _allocated(status)
+            if is_folder:
+                unused[path] = _allocated(status)
+            else:
+                unused.pop(os.path.dirname(path), None)
+        elif is_folder:
+            folders += _allocated(status)
+        else:
+            files += _allocated(status)
+    return Weighed(Weight(files, folders, bytecode), inodes, times, sum(unused.values()))
+
+
+def weigh_beside(tree: str, others: set[Inode]) -> Beside:
+    """Return what a tree occupies beside the inodes of `others`."""
+    own = links = 0
+    seen: set[Inode] = set()
+    shared: dict[Inode, int] = {}
+    times: list[list[object]] = []
+    start = len(tree) + 1
+    for path, status in _walk(tree):
+        inode = (status.st_dev, status.st_ino)
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if is_folder:
+            times.append([path[start:], status.st_mtime_ns])
+        if inode not in others and inode not in seen:
+            seen.add(inode)
+            own += _allocated(status)
+            if stat.S_ISLNK(status.st_mode):
+                links += _allocated(status)
+            elif status.st_nlink > 1 and not is_folder:
+                shared[inode] = _allocated(status)
+    return Beside(own, links, shared, times)
+
+
+def are_unchanged(root: str, folders: list[list[Any]]) -> bool:
+    """Tell whether folders, given relative to `root` with their modification times, still have those."""
+    try:
+        return all(os.lstat(f"{root}/{name}" if name else root).st_mtime_ns == time for name, time in folders)
+    except OSError:
+        return False
+
+
+def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
+    """Return the bytes that removing `trees` gives back, and those that stay because others have names for them."""
+    names: dict[Inode, int] = {}
+    statuses: dict[Inode, os.stat_result] = {}
+    for tree in trees:
+        for _, status in _walk(tree):
+            inode = (status.st_dev, status.st_ino)
+            names[inode] = names.get(inode, 0) + 1
+            statuses[inode] = status
+    freed = kept = 0
+    for inode, status in statuses.items():
+        if stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink:
+            freed += _allocated(status)
+        else:
+            kept += _allocated(status)
+    return freed, kept
+
+
+def _walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield every name of a tree, its root first. What vanishes meanwhile, or may not be read, is left out."""
+    try:
+        root = os.lstat(tree)
+    except OSError:
+        return
+    yield tree, root
+    pending = [tree] if stat.S_ISDIR(root.st_mode) else []
+    while pending:
+        try:
+            children = os.scandir(pending.pop())
+        except OSError:
+            continue
+        with children:
+            for child in children:
+                try:
+                    status = child.stat(follow_symlinks=False)
+                except OSError:
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    pending.append(child.path)
+                yield child.path, status
+
+
+def allocated(path: str) -> int:
+    """Return what one file or folder occupies, without what is in it; 0 if it is not there."""
+    try:
+        return _allocated(os.lstat(path))
+    except OSError:
+        return 0
+
+
+def _allocated(status: os.stat_result) -> int:
+    blocks: int = getattr(status, "st_blocks", -(-status.st_size // _BLOCK_BYTES))
+    return blocks * _BLOCK_BYTES

@@ -1,0 +1,215 @@
+"""Who links what: the store's entries, and the environments that the registry knows, as they are on disk now.
+
+Of an environment that can't be reached, the registry's note stands for its links.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from pepip.environment import contents, journal
+from pepip.host import filesystems, usage
+from pepip.model import Installed
+from pepip.store import entries, registry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pepip.model import Registration, Stored
+    from pepip.store.home import Store
+    from pepip.store.memory import Memory
+
+OK = "ok"
+BROKEN = "broken"
+MISSING = "missing"
+UNREACHABLE = "unreachable"
+
+
+class Known(NamedTuple):
+    """An environment that the registry knows.
+
+    `state` is `ok`; `broken` (its interpreter is gone, a change to it was interrupted, or the store has lost what it
+    links); `missing` (deleted); or `unreachable` (its disk is not there, or may not be read), and `reason` says why
+    in a sentence. `entries` are the ids of what it links, for an unreachable one those of the registry's note; None
+    if nobody can know.
+    """
+
+    environment: str
+    project: str
+    python: str
+    state: str
+    reason: str
+    packages: tuple[Installed, ...]
+    entries: frozenset[str] | None
+    registration: Registration
+
+
+class Census(NamedTuple):
+    """All entries, all known environments, and the files of the registry that can't be read.
+
+    `found` are environments that nobody registered and that lie beside known ones, with what they link.
+    """
+
+    stored: list[Stored]
+    projects: list[Known]
+    damaged: list[Registration]
+    found: dict[str, frozenset[str]]
+
+    def users(self) -> dict[str, list[str]]:
+        """Return the environments that link each entry, by its id."""
+        found: dict[str, list[str]] = {}
+        for known in self.projects:
+            for entry_id in known.entries or ():
+                found.setdefault(entry_id, []).append(known.environment)
+        for environment, entry_ids in self.found.items():
+            for entry_id in entry_ids:
+                found.setdefault(entry_id, []).append(environment)
+        return found
+
+
+def take(store: Store, *, memory: Memory | None = None) -> Census:
+    """Return the census: every link of an environment counts, whatever its metadata says.
+
+    `memory` may answer for what has not changed since. Reads only; an environment that vanishes meanwhile is as if it
+    had vanished before.
+    """
+    stored = entries.stored(store, memory)
+    ids = {item.id for item in stored}
+    registered = registry.registrations(store)
+    projects = [_look(store, item, ids, memory) for item in registered if not item.is_damaged]
+    roots = [root for item in registered for root in (item.environment, item.real) if root]
+    found = _beside(store, roots, memory)
+    return Census(stored, projects, [item for item in registered if item.is_damaged], found)
+
+
+def _look(store: Store, registration: Registration, stored_ids: set[str], memory: Memory | None) -> Known:
+    """Return what one registered environment is like."""
+    root = registration.environment
+    state, reason = _whereabouts(registration, root)
+    if state == MISSING and registration.real not in {"", root}:
+        root = registration.real  # the link to it is gone, and it may still be where it led
+        state, reason = _whereabouts(registration, root)
+    recorded = None if registration.entries is None else frozenset(registration.entries)
+    shown = registration.environment
+    if state != OK:
+        linked = frozenset() if state == MISSING else recorded
+        return Known(shown, registration.project, "", state, reason, (), linked, registration)
+    try:
+        packages = _packages(store, root, memory)
+        linked = frozenset(item.entry_id for item in packages if item.entry_id) | _links(store, root, memory)
+    except OSError as error:
+        reason = f"{error.filename or root}: {error.strerror}"
+        return Known(shown, registration.project, "", UNREACHABLE, reason, (), recorded, registration)
+    reason = _defect(root, linked - stored_ids)
+    state = BROKEN if reason else OK
+    return Known(shown, registration.project, _python_of(root), state, reason, tuple(packages), linked, registration)
+
+
+def _beside(store: Store, roots: Iterable[str], memory: Memory | None) -> dict[str, frozenset[str]]:
+    """Return what is linked by environments that lie beside known ones and are not known themselves.
+
+    A project that was copied or moved mostly stays near: `code/a/.venv` lets `code/*/.venv` and `code/a/*` count.
+    """
+    known = set(roots)
+    candidates: set[str] = set()
+    for folder, name in {(os.path.dirname(os.path.dirname(root)), os.path.basename(root)) for root in known}:
+        candidates.update(f"{child}/{name}" for child in _folders(folder))
+    for folder in {os.path.dirname(root) for root in known}:
+        candidates.update(_folders(folder))
+    found = {}
+    for root in sorted(candidates - known):
+        if os.path.isfile(f"{root}/pyvenv.cfg") and os.path.realpath(root) not in known:
+            try:
+                linked = _links(store, root, memory)
+            except OSError:
+                continue
+            if linked:
+                found[root] = linked
+    return found
+
+
+def _folders(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as children:
+            return [child.path for child in children if child.is_dir()]
+    except OSError:
+        return []
+
+
+def _links(store: Store, root: str, memory: Memory | None) -> frozenset[str]:
+    """Return the ids of all entries that any link in an environment leads into. Raises OSError."""
+    folders = memory.evidence("links", root) if memory else None
+    if memory and folders is not None and usage.are_unchanged(root, folders):
+        return frozenset(memory.recall("links", root, folders))
+    linked, times = contents.entries_linked(root, store.homes)
+    if memory:
+        memory.note("links", root, times, sorted(linked))
+    return frozenset(linked)
+
+
+def _packages(store: Store, root: str, memory: Memory | None) -> list[Installed]:
+    """Return the distributions of an environment. None comes or goes without its folder's time changing."""
+    folders = contents.site_packages_of(root)
+    evidence = [[folder, os.stat(folder).st_mtime_ns] for folder in folders]
+    known = memory.recall("packages", root, evidence) if memory else None
+    if known is not None:
+        return [Installed(*row) for row in known]
+    packages = [item for folder in folders for item in contents.installed_in(folder, store.homes)]
+    if memory:
+        memory.note("packages", root, evidence, [list(item) for item in packages])
+    return packages
+
+
+def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
+    """Tell whether an environment is there, was deleted, or can't be reached.
+
+    A folder counts as deleted if the nearest folder above it that exists is where that was when it was registered:
+    on the same device, mounted at the same place, the same file system.
+    """
+    try:
+        os.stat(root)
+        os.scandir(root).close()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        return UNREACHABLE, f"{error.filename or root}: {error.strerror}"
+    else:
+        return OK, ""
+    above = os.path.dirname(root)
+    while True:
+        try:
+            device = os.stat(above).st_dev
+            break
+        except (FileNotFoundError, NotADirectoryError):
+            above = os.path.dirname(above)
+        except OSError as error:
+            return UNREACHABLE, f"{above}: {error.strerror}"
+    if device != registration.device or filesystems.mount_point(above) != registration.mount_point:
+        return UNREACHABLE, f"the disk of {registration.mount_point} is not there"
+    if registration.filesystem not in {0, filesystems.identity(above)}:
+        return UNREACHABLE, f"another disk is at {registration.mount_point}"
+    return MISSING, "it was deleted or moved"
+
+
+def _defect(root: str, lost: frozenset[str]) -> str:
+    """Return in a sentence what is wrong with an environment that is there, empty if nothing is."""
+    if not any(os.path.exists(f"{root}/{path}") for path in ("bin/python", "Scripts/python.exe")):
+        return "its interpreter is gone"
+    if journal.pending(root) is not None:
+        return "a change to it was interrupted: the next `pepip install` or `pepip sync` there completes it"
+    if lost:
+        names = ", ".join(sorted(entry_id.partition("/")[2] for entry_id in lost)[:3])
+        return f"the store has lost {names}{' and more' if len(lost) > 3 else ''}, which it links"
+    return ""
+
+
+def _python_of(root: str) -> str:
+    """Return the version of an environment's Python, as its `pyvenv.cfg` says."""
+    try:
+        with open(f"{root}/pyvenv.cfg", encoding="utf-8", errors="replace") as file:
+            pairs = [line.partition("=") for line in file]
+    except OSError:
+        return ""
+    return next((value.strip() for key, _, value in pairs if key.strip() in {"version_info", "version"}), "")

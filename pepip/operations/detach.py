@@ -1,0 +1,134 @@
+"""Making one distribution of an environment its own, writable copy, to patch or debug it, and linking it again.
+
+Other environments don't notice: the store's entry is only read.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pepip.environment import contents, copying
+from pepip.environment.metadata import Installation
+from pepip.errors import VenvError
+from pepip.host import locks
+from pepip.model import Request
+from pepip.operations import recover, target
+from pepip.paths import normalize_name
+from pepip.store import entries, registry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.model import Entry, Environment, Installed
+    from pepip.store.home import Store
+
+
+class Detached(NamedTuple):
+    """A distribution that is the environment's own now, and where its package lies."""
+
+    name: str
+    version: str
+    site_packages: str
+
+
+class Attached(NamedTuple):
+    """A distribution that is linked now, and its files that had been changed."""
+
+    name: str
+    version: str
+    changed: list[str]
+
+
+def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
+    """Replace the links of distributions by copies of their own, and return where they are.
+
+    Raises VenvError, before anything is changed, if one of them is not linked. A run that is killed is completed by
+    the next one on that environment, whatever it does.
+    """
+    environment = _open(store, root)
+    if not store.exists():
+        raise VenvError(f"there is no store at {store.home}")
+    detached = []
+    with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+        present = contents.installed(environment, store.homes)
+        chosen = [_find(environment, present, name) for name in names]
+        own = next((item for item in chosen if not item.entry_id), None)
+        if own is not None:
+            raise VenvError(f"{own.name} {own.version} is the environment's own already")
+        for item in chosen:
+            copying.prepare(environment, entries.read(store, item.entry_id))
+            recover.finish_copies(store, environment)
+            detached.append(Detached(item.name, item.version, environment.site_packages))
+    return detached
+
+
+def changed_files(store: Store, root: str, name: str) -> list[str]:
+    """Return the files of a detached distribution that are not as its RECORD says: linking it again loses them."""
+    environment = _open(store, root)
+    distribution = _find(environment, contents.installed(environment, store.homes), name)
+    return contents.changed_files(environment, distribution)
+
+
+def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
+    """Link distributions whose files are the environment's own, if the store holds the very same wheels.
+
+    Their files are removed, changed ones too: see `changed_files`. Raises VenvError, before anything is changed, if
+    the store has no such entry for one of them.
+    """
+    environment = _open(store, root)
+    if not store.exists():
+        present = contents.installed(environment, store.homes)
+        for name in names:
+            _installation(store, environment, _find(environment, present, name))  # says that it is not there
+    with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+        present = contents.installed(environment, store.homes)
+        chosen = [_find(environment, present, name) for name in names]
+        installations = [_installation(store, environment, item) for item in chosen]
+        changed = [contents.changed_files(environment, item) for item in chosen]
+        linked = {item.entry_id for item in present if item.entry_id}
+        registry.register(store, root, linked | {item.entry.id for item in installations})
+        recover.relink(store, environment, present, installations, ())
+    return [Attached(item.name, item.version, files) for item, files in zip(chosen, changed, strict=True)]
+
+
+def _open(store: Store, root: str) -> Environment:
+    """Return the environment, after what a killed run has left undone is done."""
+    environment, tags = target.open_environment(root, store)
+    target.check_writable(environment)
+    if recover.is_needed(store, environment):
+        for _ in recover.recover(store, environment, tags, Request()):
+            pass
+    return environment
+
+
+def _installation(store: Store, environment: Environment, distribution: Installed) -> Installation:
+    if distribution.entry_id:
+        raise VenvError(f"{distribution.name} {distribution.version} is linked already")
+    entry = _same_wheel(store, environment, distribution)
+    if entry is None:
+        pin = f"{distribution.name}=={distribution.version}"
+        raise VenvError(
+            f"the store does not hold the wheel that {pin} was installed from",
+            hint=f"`pepip install --reinstall-package {distribution.name} {pin}` takes one from the index",
+        )
+    origin = contents.direct_url(environment, distribution)
+    return Installation(entry, origin, "", contents.cache_info(environment, distribution))
+
+
+def _find(environment: Environment, present: list[Installed], name: str) -> Installed:
+    found = next((item for item in present if item.name == normalize_name(name)), None)
+    if found is None:
+        raise VenvError(f"{name} is not installed in {environment.root}")
+    return found
+
+
+def _same_wheel(store: Store, environment: Environment, distribution: Installed) -> Entry | None:
+    """Return the entry that has the files which a distribution's RECORD lists, with the same hashes."""
+    wanted = contents.hashes_of(environment, distribution)
+    for stored in entries.stored(store):
+        if (stored.name, stored.version) == (distribution.name, distribution.version) and stored.state == "ok":
+            entry = entries.read(store, stored.id)
+            if entries.is_whole(entry) and wanted == entries.hashes_of(entry):
+                return entry
+    return None

@@ -1,0 +1,111 @@
+"""Everything about one entry: who links it, what it needs and what needs it, where it is from, how it is linked."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from pepip.environment import contents
+from pepip.operations import census
+from pepip.paths import normalize_name
+from pepip.store import entries
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.model import Entry, Stored
+    from pepip.operations.census import Census
+    from pepip.store.home import Store
+
+
+class User(NamedTuple):
+    """An environment that links an entry. In `unfolded` folders others have files too, so they are real there."""
+
+    environment: str
+    unfolded: tuple[str, ...]
+
+
+class Details(NamedTuple):
+    """What is known of an entry. `dependencies` are requirement lines, `dependants` ids of entries that name it."""
+
+    stored: Stored
+    entry: Entry
+    summary: str
+    dependencies: tuple[str, ...]
+    dependants: tuple[str, ...]
+    scripts: tuple[str, ...]
+    users: tuple[User, ...]
+
+
+def show(store: Store, name: str, version: str = "") -> list[Details]:
+    """Return the details of all entries of a distribution, or of one version of it."""
+    seen = census.take(store)
+    chosen = [
+        item
+        for item in seen.stored
+        if item.name == normalize_name(name) and version in {"", item.version} and item.state == "ok"
+    ]
+    if not chosen:
+        return []
+    needed = {item.id: _requirements(item.path) for item in seen.stored}
+    dependants = tuple(
+        item.id for item in seen.stored if any(_name_of(line) == chosen[0].name for line in needed[item.id])
+    )
+    return [_details(store, seen, item, needed[item.id], dependants) for item in chosen]
+
+
+def _details(
+    store: Store, seen: Census, stored: Stored, dependencies: Sequence[str], dependants: tuple[str, ...]
+) -> Details:
+    entry = entries.read(store, stored.id)
+    users = []
+    for known in seen.projects:
+        if stored.id in (known.entries or ()):
+            unfolded = _unfolded(known.environment, entry)
+            users.append(User(known.environment, unfolded))
+    scripts = {*entry.launchers, *(path for scheme, path in entry.data if scheme == "scripts")}
+    return Details(
+        stored=stored,
+        entry=entry,
+        summary=next(iter(_headers(stored.path, "Summary")), ""),
+        dependencies=tuple(dependencies),
+        dependants=dependants,
+        scripts=tuple(sorted(scripts)),
+        users=tuple(users),
+    )
+
+
+def _unfolded(environment: str, entry: Entry) -> tuple[str, ...]:
+    return tuple(
+        path
+        for folder in contents.site_packages_of(environment)
+        for path in entry.directories
+        if os.path.isdir(f"{folder}/{path}") and not os.path.islink(f"{folder}/{path}")
+    )
+
+
+def _requirements(path: str) -> list[str]:
+    return [line for line in _headers(path, "Requires-Dist") if "extra ==" not in line]
+
+
+def _headers(path: str, name: str) -> list[str]:
+    """Return the values of a field of an entry's METADATA (core metadata specification)."""
+    folder = next((child for child in os.listdir(path) if child.endswith(".dist-info")), "")
+    found = []
+    try:
+        with open(f"{path}/{folder}/METADATA", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if not line.strip():
+                    break  # the description follows
+                key, _, value = line.partition(":")
+                if key.lower() == name.lower():
+                    found.append(value.strip())
+    except OSError:
+        return []
+    return found
+
+
+def _name_of(requirement: str) -> str:
+    end = next((at for at, character in enumerate(requirement) if character in " ;[(<>=!~@"), len(requirement))
+    return normalize_name(requirement[:end])

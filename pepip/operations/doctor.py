@@ -1,0 +1,159 @@
+"""A look at everything that pepip rests on: uv, the store, the registry, environments, file systems, permissions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import NamedTuple
+
+from pepip import paths
+from pepip.errors import PepipError
+from pepip.host import links, usage
+from pepip.operations import census
+from pepip.store import staging, trash
+from pepip.uv import process, program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pepip.operations.census import Census
+    from pepip.store.home import Store
+
+OK, WARNING, ERROR = "ok", "warning", "error"
+
+
+class Check(NamedTuple):
+    """One thing that was looked at. `state` is `ok`, `warning` or `error`; `hint` says what to do about it."""
+
+    topic: str
+    state: str
+    sentence: str
+    hint: str = ""
+
+
+def examine(store: Store) -> Iterator[Check]:
+    """Yield one check after the other. Changes nothing but a file in the staging folder, which goes again."""
+    yield _uv()
+    if not store.exists():
+        yield Check("store", OK, f"{store.home} does not exist yet", "`pepip install` or `pepip sync` makes it")
+        return
+    seen = census.take(store)
+    yield _store(store, seen)
+    yield _writing(store)
+    yield from _links(store)
+    yield _room(store)
+    yield from _registry(store, seen)
+    yield from _environments(seen)
+    yield _trash(store)
+
+
+def _uv() -> Check:
+    try:
+        version = process.run(["--version"]).stdout.strip()
+    except PepipError as error:
+        return Check("uv", ERROR, error.message, error.hint or "")
+    return Check("uv", OK, f"{version}, {program.path()}")
+
+
+def _store(store: Store, seen: Census) -> Check:
+    damaged = [item.id for item in seen.stored if item.state != "ok"]
+    sentence = f"{store.home}: {len(seen.stored)} entries, {len(seen.projects)} environments"
+    if damaged:
+        return Check("store", ERROR, f"{sentence}; {', '.join(damaged[:3])} can't be read", "`pepip store repair`")
+    return Check("store", OK, sentence)
+
+
+def _writing(store: Store) -> Check:
+    if not store.is_writable():
+        return Check("permissions", WARNING, "you may use this store, and not add to it", "ask its owner")
+    others = [
+        folder
+        for folder in (paths.packages(store.home), paths.projects(store.home), paths.staging(store.home))
+        if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK)
+    ]
+    if others:
+        return Check(
+            "permissions", ERROR, f"{others[0]} may not be written", "`pepip` as its owner, or mend its mode"
+        )
+    return Check("permissions", OK, "you may add to this store")
+
+
+def _links(store: Store) -> Iterator[Check]:
+    """Try in the staging folder what links the store's file system has; and where uv's cache lies."""
+    if store.is_writable():
+        with staging.area(store) as area:
+            kinds = links.kinds(area)
+        lacking = [kind for kind in ("hard links", "symbolic links") if kind not in kinds]
+        if lacking:
+            yield Check(
+                "links",
+                ERROR,
+                f"the store's file system has no {' and no '.join(lacking)}",
+                "move the store elsewhere",
+            )
+        else:
+            yield Check("links", OK, "the store's file system has hard and symbolic links")
+    try:
+        cache = process.run(["cache", "dir"]).stdout.strip()
+        same = os.stat(_existing(cache)).st_dev == os.stat(store.home).st_dev
+    except (PepipError, OSError):
+        return
+    if same:
+        yield Check("uv's cache", OK, f"{cache}, on the store's file system: its files are shared with the store")
+    else:
+        yield Check(
+            "uv's cache",
+            WARNING,
+            f"{cache}, on another file system: what is stored is copied from it",
+            "UV_CACHE_DIR on the store's file system saves those copies",
+        )
+
+
+def _room(store: Store) -> Check:
+    free = shutil.disk_usage(store.home).free
+    state = WARNING if free < _LITTLE_BYTES else OK
+    return Check("room", state, f"{free // 1_000_000} MB are free", "`pepip prune`" if state == WARNING else "")
+
+
+_LITTLE_BYTES = 1_000_000_000
+
+
+def _registry(store: Store, seen: Census) -> Iterator[Check]:
+    for registration in seen.damaged:
+        yield Check(
+            "registry",
+            ERROR,
+            f"{registration.file} can't be read: nothing is pruned until it is",
+            "`pepip projects scan DIR` registers what is below a folder anew; then remove the file",
+        )
+    if not seen.damaged:
+        yield Check("registry", OK, f"{paths.projects(store.home)}: {len(seen.projects)} environments")
+
+
+def _environments(seen: Census) -> Iterator[Check]:
+    hints = {
+        census.BROKEN: "`pepip store repair`, or `pepip sync` there",
+        census.UNREACHABLE: "what it linked last is kept; `pepip projects forget` if it is gone for good",
+        census.MISSING: "`pepip prune` frees what only it linked; `pepip projects scan DIR` if it was moved",
+    }
+    bad = [known for known in seen.projects if known.state != census.OK]
+    for known in bad:
+        state = ERROR if known.state == census.BROKEN else WARNING
+        yield Check("environment", state, f"{known.environment}: {known.reason}", hints[known.state])
+    if not bad and seen.projects:
+        yield Check("environments", OK, f"all {len(seen.projects)} are there and whole")
+
+
+def _trash(store: Store) -> Check:
+    left = trash.contents(store)
+    if not left:
+        return Check("trash", OK, "empty")
+    size = usage.measure(left).allocated_bytes
+    return Check("trash", WARNING, f"{len(left)} entries, {size // 1_000_000} MB", "`pepip prune` empties it")
+
+
+def _existing(path: str) -> str:
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return path

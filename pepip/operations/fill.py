@@ -1,0 +1,73 @@
+"""Filling the store without a project: for an image, or a team that shares it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import NamedTuple
+
+from pepip import paths
+from pepip.errors import PepipError
+from pepip.host import locks
+from pepip.model import Progress
+from pepip.operations import acquire, target
+from pepip.store import staging
+from pepip.uv import resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pepip.model import Entry, Request
+    from pepip.store.home import Store
+
+
+class Filled(NamedTuple):
+    """What the store holds for a request now: the entries that it had, those that came, and what can't be shared."""
+
+    reused: list[Entry]
+    stored: list[Entry]
+    unshared: list[str]
+
+
+def fill(store: Store, request: Request, python: str) -> Iterator[Progress | Filled]:
+    """Store all that `request` would install into an empty environment, yielding progress and then a Filled.
+
+    `python` is a request in uv's words; without one the store's own environment is asked, which is made for this.
+    Raises PepipError; what was published before the failure stays.
+    """
+    store.create()
+    if store.is_writable():
+        staging.remove_abandoned(store)
+    yield Progress("resolve")
+    with _environment(store, python) as root:
+        environment, tags = target.open_environment(root, store)
+        executable = environment.interpreter.executable
+        artifacts = resolve.resolve(request, executable, tags)
+        shared = [artifact for artifact in artifacts if artifact.is_shared]
+        acquired = acquire.Acquired({}, ())
+        for step in acquire.acquire(store, request, shared, executable, tags):
+            if isinstance(step, Progress):
+                yield step
+            else:
+                acquired = step
+    entries = [acquired.entries[name] for name in sorted(acquired.entries)]
+    yield Filled(
+        reused=[entry for entry in entries if entry.name not in acquired.stored],
+        stored=[entry for entry in entries if entry.name in acquired.stored],
+        unshared=[artifact.name for artifact in artifacts if not artifact.is_shared],
+    )
+
+
+@contextlib.contextmanager
+def _environment(store: Store, python: str) -> Iterator[str]:
+    """Yield the environment that says for which interpreter to resolve."""
+    root = paths.global_environment(store.home)
+    if not python and store.is_writable():
+        target.make(root, "")
+        with locks.in_use(root):
+            yield root
+        return
+    with target.tried_out("", python) as root:
+        if not root:
+            raise PepipError("no interpreter was found")
+        yield root

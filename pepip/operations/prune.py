@@ -1,0 +1,212 @@
+"""Pruning: taking out of the store what no environment links.
+
+Roots are read from the environments' own links, while everyone who links waits. What goes is renamed into the trash
+first, whole, and taken apart afterwards: whoever is killed leaves nothing half removed where it could be linked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import NamedTuple
+
+from pepip.errors import StoreError
+from pepip.host import permissions, usage
+from pepip.model import Progress
+from pepip.operations import census
+from pepip.paths import normalize_name
+from pepip.store import entries, registry, trash
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from pepip.model import Stored
+    from pepip.operations.census import Census, Known
+    from pepip.store.home import Store
+
+
+class Options(NamedTuple):
+    """Which orphans may go. `max_bytes` is how large the store may stay, below zero if that does not matter.
+
+    `patterns` and `keep` are shell patterns of names, `older_than_seconds` is counted from the last link. `only`
+    names the ids that were chosen from a preview; what is no orphan any more stays all the same.
+    """
+
+    patterns: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    older_than_seconds: float = 0
+    max_bytes: int = -1
+    only: frozenset[str] | None = None
+
+
+class Orphan(NamedTuple):
+    """An entry that no environment links. `freed_bytes` is what its removal alone gives back."""
+
+    stored: Stored
+    allocated_bytes: int
+    freed_bytes: int
+
+
+class Preview(NamedTuple):
+    """What a prune would do, or did.
+
+    `shared_bytes` stay on disk because others (uv's cache) have names for the same files. `unreachable` keep what
+    they linked last, `found` are environments that nobody had registered; `blocked` says why nothing may be removed
+    at all. `refused` are another user's.
+    """
+
+    orphans: list[Orphan]
+    freed_bytes: int
+    shared_bytes: int
+    gone: list[Known]
+    unreachable: list[Known]
+    found: list[str]
+    blocked: str
+    refused: list[Orphan]
+
+
+def foresee(store: Store, options: Options) -> Preview:
+    """Return what a prune would do now. Changes nothing."""
+    return _decide(store, options, census.take(store))
+
+
+def prune(store: Store, options: Options) -> Iterator[Progress | Preview]:
+    """Remove orphans, yielding progress and, at the end, what was done. Raises StoreError if nothing may be removed.
+
+    Environments are looked at again while nobody links, so that what was linked since a preview stays. A run that is
+    killed leaves whole entries, in their place or in the trash, which the next run empties.
+    """
+    yield Progress("prune", "waiting for those who link")
+    with store.pruning():
+        seen = census.take(store)
+        preview = _decide(store, options, seen)
+        if preview.blocked:
+            raise StoreError(preview.blocked, hint=HINT_BLOCKED)
+        unkept = [root for root, linked in seen.found.items() if not registry.register(store, root, linked)]
+        removed: list[Orphan] = []
+        refused = list(preview.refused)
+        grave = trash.new_grave(store) if preview.orphans else ""
+        for orphan in preview.orphans:
+            yield Progress(
+                "prune", f"{orphan.stored.name} {orphan.stored.version}", len(removed), len(preview.orphans)
+            )
+            try:
+                trash.discard(store, orphan.stored.path, grave)
+            except StoreError:
+                refused.append(orphan)
+            else:
+                removed.append(orphan)
+        gone = [] if unkept else preview.gone  # what lies beside them would not be found again
+        freed, shared = usage.freed_by_removing(_removable(store, gone, grave))
+        for known in gone:
+            with contextlib.suppress(OSError):  # another user's
+                registry.forget(known.registration)
+    yield Progress("prune", "emptying the trash")
+    trash.empty(store)
+    yield preview._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
+
+
+HINT_BLOCKED = (
+    "`pepip projects scan DIR` registers the environments below a folder anew; then remove the damaged file"
+)
+
+
+class Removed(NamedTuple):
+    """An entry that was taken out, and the environments that are broken for it."""
+
+    entry_id: str
+    freed_bytes: int
+    broken: tuple[str, ...]
+
+
+def remove(store: Store, named: str, *, force: bool) -> Removed:
+    """Take one entry out, named by its id or as `name==version`.
+
+    Raises StoreError if there is none, if several have that name, or if environments link it and `force` is not set.
+    """
+    name, _, version = named.partition("==")
+    with store.pruning():
+        seen = census.take(store)
+        wanted = (normalize_name(name), version)
+        chosen = [item for item in seen.stored if item.id == named or (item.name, item.version) == wanted]
+        if len(chosen) != 1:
+            what = ", ".join(item.id for item in chosen)
+            raise StoreError(
+                f"the store has several: {what}" if chosen else f"the store has no entry {named}",
+                hint="name one of them" if chosen else "`pepip store list` shows what it has",
+            )
+        users = seen.users().get(chosen[0].id, [])
+        if seen.damaged and not force:
+            raise StoreError(_unreadable(seen), hint=HINT_BLOCKED)
+        if users and not force:
+            raise StoreError(
+                f"{chosen[0].id} is linked by {', '.join(users[:3])}{' and more' if len(users) > 3 else ''}",
+                hint="uninstall it there, or break them with --force",
+            )
+        freed, _ = usage.freed_by_removing([chosen[0].path])
+        trash.discard(store, chosen[0].path)
+    trash.empty(store)
+    return Removed(chosen[0].id, freed, tuple(users))
+
+
+def _decide(store: Store, options: Options, seen: Census) -> Preview:
+    unreachable = [known for known in seen.projects if known.state == census.UNREACHABLE]
+    gone = [known for known in seen.projects if known.state == census.MISSING]
+    found = sorted(seen.found)
+    blocked = _unreadable(seen) if seen.damaged else ""
+    unknown = [known for known in unreachable if known.entries is None]
+    if unknown and not blocked:
+        blocked = f"{unknown[0].environment} can't be reached, and the registry does not say what it links"
+    if blocked:
+        return Preview([], 0, 0, gone, unreachable, found, blocked, [])
+    chosen = _choose(options, seen, seen.users().keys())
+    orphans = [orphan for orphan in chosen if permissions.may_remove(orphan.stored.path)]
+    refused = [orphan for orphan in chosen if orphan not in orphans]
+    trees = [orphan.stored.path for orphan in orphans]
+    freed, shared = usage.freed_by_removing([*trees, *_removable(store, gone)])
+    return Preview(orphans, freed, shared, gone, unreachable, found, "", refused)
+
+
+def _removable(store: Store, gone: list[Known], own_grave: str = "") -> list[str]:
+    """Return what goes beside the orphans: what lies in the trash, and what the registry says of deleted folders.
+
+    Only what this user may remove.
+    """
+    files = [file for known in gone for file in registry.files_of(known.registration)]
+    return [path for path in (*trash.contents(store, own=own_grave), *files) if permissions.may_remove(path)]
+
+
+def _unreadable(seen: Census) -> str:
+    return f"the registry file {seen.damaged[0].file} can't be read, so nobody knows what its environment links"
+
+
+def _choose(options: Options, seen: Census, kept: Collection[str]) -> list[Orphan]:
+    """Return the orphans that the options let go, the least recently linked first."""
+    now = time.time()
+    candidates = [
+        item
+        for item in seen.stored
+        if item.id not in kept
+        and (options.only is None or item.id in options.only)
+        and (not options.patterns or entries.matches(item, options.patterns))
+        and not entries.matches(item, options.keep)
+        and now - max(item.last_linked_at, item.stored_at) >= options.older_than_seconds
+    ]
+    candidates.sort(key=lambda item: (max(item.last_linked_at, item.stored_at), item.id))
+    orphans = [_orphan(item) for item in candidates]
+    if options.max_bytes < 0:
+        return orphans
+    excess = usage.measure([item.path for item in seen.stored]).allocated_bytes - options.max_bytes
+    chosen = []
+    for orphan in orphans:
+        if excess <= 0:
+            break
+        chosen.append(orphan)
+        excess -= orphan.allocated_bytes
+    return chosen
+
+
+def _orphan(stored: Stored) -> Orphan:
+    freed, shared = usage.freed_by_removing([stored.path])
+    return Orphan(stored, freed + shared, freed)

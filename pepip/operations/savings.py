@@ -1,0 +1,189 @@
+"""What sharing saves: measured on disk, each inode counted once, the store included."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from pepip import paths
+from pepip.host import usage
+from pepip.operations import census
+from pepip.store import trash
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pepip.model import Stored
+    from pepip.operations.census import Census, Known
+    from pepip.store.home import Store
+    from pepip.store.memory import Memory
+
+
+class Share(NamedTuple):
+    """What one environment needs. `own_bytes` are on disk for it alone, `alone_bytes` it would need with copies."""
+
+    known: Known
+    own_bytes: int
+    alone_bytes: int
+
+
+class Savings(NamedTuple):
+    """The sums. `on_disk_bytes` are those of all entries and all environments that can be reached.
+
+    `without_sharing_bytes` are what copies in every environment would take, `with_hard_links_bytes` what uv's hard
+    links would, with its cache on the same file system: files once, but folders and bytecode in every environment.
+    `prunable_bytes` are what no environment links.
+    """
+
+    on_disk_bytes: int
+    without_sharing_bytes: int
+    with_hard_links_bytes: int
+    prunable_bytes: int
+    entries: int
+    projects: int
+
+    @property
+    def saved_bytes(self) -> int:
+        """What sharing saves against copies."""
+        return self.without_sharing_bytes - self.on_disk_bytes
+
+
+class Scales:
+    """Weighs entries and environments. An inode belongs to the entry that has it, else to its environment.
+
+    `memory` answers for what has not changed: bytecode comes and goes with the time of its folder, and everything
+    else of an entry is sealed.
+    """
+
+    def __init__(self, store: Store, memory: Memory | None = None) -> None:
+        self._packages = paths.packages(store.home)
+        self._memory = memory
+        self._weights: dict[str, usage.Weight] = {}
+        self._overheads: dict[str, int] = {}
+        self._inodes: dict[str, set[usage.Inode]] = {}
+        self.shared: dict[str, dict[usage.Inode, int]] = {}
+
+    def entry(self, entry_id: str) -> usage.Weight:
+        """Return what an entry occupies, nothing if the store has lost it."""
+        if entry_id not in self._weights:
+            self._weights[entry_id] = self._recalled(entry_id) or self._weigh(entry_id)
+        return self._weights[entry_id]
+
+    def inodes(self, entry_id: str) -> set[usage.Inode]:
+        """Return the inodes of an entry."""
+        if entry_id not in self._inodes:
+            self._weights[entry_id] = self._weigh(entry_id)
+        return self._inodes[entry_id]
+
+    def share(self, known: Known) -> Share:
+        """Return what an environment needs."""
+        own = links = 0
+        if known.state not in {census.MISSING, census.UNREACHABLE}:
+            own, links = self._own(known)
+        linked = sum(self._alone(entry_id) for entry_id in known.entries or ())
+        return Share(known, own, own - links + linked)
+
+    def _alone(self, entry_id: str) -> int:
+        """Return what an entry would take as a copy: without the folders and files that only a store has."""
+        return self.entry(entry_id).total - self._overheads[entry_id]
+
+    def _recalled(self, entry_id: str) -> usage.Weight | None:
+        folders = self._memory.evidence("weights", entry_id) if self._memory else None
+        path = f"{self._packages}/{entry_id}"
+        if self._memory is None or folders is None or not usage.are_unchanged(path, folders):
+            return None
+        *weight, self._overheads[entry_id] = self._memory.recall("weights", entry_id, folders)
+        return usage.Weight(*weight)
+
+    def _weigh(self, entry_id: str) -> usage.Weight:
+        path = f"{self._packages}/{entry_id}"
+        weight, inodes, times, unused = usage.weigh(path)
+        self._inodes[entry_id] = inodes
+        self._overheads[entry_id] = _overhead(path) + unused
+        if self._memory:
+            evidence = [[name, time] for name, time in times if not name or str(name).endswith(paths.PYCACHE)]
+            self._memory.note("weights", entry_id, evidence, [*weight, self._overheads[entry_id]])
+        return weight
+
+    def _own(self, known: Known) -> tuple[int, int]:
+        """Return the bytes that are an environment's own, and those of them that are links into the store."""
+        root, memory = known.environment, self._memory
+        folders = memory.evidence("own", root) if memory else None
+        if memory and folders is not None and usage.are_unchanged(root, folders):
+            own, links = memory.recall("own", root, folders)
+            return own, links
+        of_entries: set[usage.Inode] = set()
+        for entry_id in known.entries or ():
+            of_entries |= self.inodes(entry_id)
+        found = usage.weigh_beside(root, of_entries)
+        self.shared[root] = found.shared
+        if memory:
+            evidence = [[name, time] for name, time in found.times if not str(name).endswith(".dist-info")]
+            memory.note("own", root, evidence, [found.own, found.links])
+        return found.own, found.links
+
+
+def _overhead(path: str) -> int:
+    """Return what an entry has that a copy in an environment has not, or has of its own: its root, and metadata."""
+    names = ["", f"/{paths.ENTRY_METADATA}"]
+    folder = next((name for name in _children(path) if name.endswith(".dist-info")), "")
+    if folder:
+        names += [f"/{folder}", f"/{folder}/RECORD"]
+    return sum(usage.allocated(f"{path}{name}") for name in names)
+
+
+def _children(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def measure(store: Store, memory: Memory | None = None) -> tuple[Savings, list[Share]]:
+    """Return what sharing saves, and each environment's share. Changes nothing.
+
+    `memory` may say who links what; every size is measured now.
+    """
+    seen, scales = census.take(store, memory=memory), Scales(store)
+    weights = {item.id: scales.entry(item.id) for item in seen.stored}
+    found = [scales.share(known) for known in seen.projects]
+    users = seen.users()
+    used = [entry_id for share in found for entry_id in share.known.entries or () if entry_id in weights]
+    own = sum(share.own_bytes for share in found) - _counted_twice(seen, scales)
+    trashed = usage.measure(trash.contents(store)).allocated_bytes
+    savings = Savings(
+        on_disk_bytes=sum(weight.total for weight in weights.values()) + own,
+        without_sharing_bytes=sum(share.alone_bytes for share in found),
+        with_hard_links_bytes=sum(weights[entry_id].files for entry_id in set(used))
+        + sum(weights[entry_id].folders + weights[entry_id].bytecode for entry_id in used)
+        + own,
+        prunable_bytes=sum(weight.total for entry_id, weight in weights.items() if entry_id not in users) + trashed,
+        entries=len(seen.stored),
+        projects=len(seen.projects),
+    )
+    return savings, found
+
+
+def _counted_twice(seen: Census, scales: Scales) -> int:
+    """Return the bytes of inodes that several environments have, or an environment and an entry it does not name."""
+    counted = {inode for item in seen.stored for inode in scales.inodes(item.id)}
+    twice = 0
+    for shared in scales.shared.values():
+        for inode, allocated in shared.items():
+            if inode in counted:
+                twice += allocated
+            counted.add(inode)
+    return twice
+
+
+def shares(store: Store, memory: Memory | None = None) -> list[Share]:
+    """Return what each known environment needs, by its path."""
+    scales = Scales(store, memory)
+    return [scales.share(known) for known in census.take(store, memory=memory).projects]
+
+
+def sizes(store: Store, chosen: Iterable[Stored], memory: Memory | None = None) -> dict[str, int]:
+    """Return what each entry occupies on disk, in bytes, folders and bytecode included, by its id."""
+    scales = Scales(store, memory)
+    return {item.id: scales.entry(item.id).total for item in chosen}

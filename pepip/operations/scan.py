@@ -1,0 +1,68 @@
+"""Finding environments that link the store and are not registered: moved, copied, restored from a backup."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from pepip.environment import contents
+from pepip.store import registry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pepip.model import Registration
+    from pepip.store.home import Store
+
+_NEVER_ENTERED = {".git", "node_modules", "__pycache__", "site-packages", "proc", "sys", "dev"}
+
+
+class Found(NamedTuple):
+    """An environment that links the store. `was_known` tells that it was registered already."""
+
+    environment: str
+    entries: frozenset[str]
+    was_known: bool
+
+
+def scan(store: Store, folders: Iterable[str]) -> Iterator[Found]:
+    """Register every environment below `folders` that links the store, and yield it. Links are not followed.
+
+    What can't be read is passed over.
+    """
+    known = {item.environment for item in registry.registrations(store) if not item.is_damaged}
+    for folder in folders:
+        for root in _environments(os.path.abspath(folder)):
+            linked = _linked(store, root)
+            if linked:
+                with store.linking():
+                    registry.register(store, root, linked)
+                yield Found(root, linked, root in known)
+
+
+def forget(store: Store, path: str) -> list[Registration]:
+    """Take out of the registry what is known of an environment, a project, or a file of the registry itself.
+
+    Returns what it was. Raises OSError where this user may not.
+    """
+    found = [item for item in registry.registrations(store) if path in {item.environment, item.project, item.file}]
+    for item in found:
+        registry.forget(item)
+    return found
+
+
+def _environments(folder: str) -> Iterator[str]:
+    for current, folders, files in os.walk(folder):
+        if "pyvenv.cfg" in files:
+            folders.clear()
+            yield current
+        else:
+            folders[:] = [name for name in folders if name not in _NEVER_ENTERED]
+
+
+def _linked(store: Store, root: str) -> frozenset[str]:
+    try:
+        return frozenset(contents.entries_linked(root, store.homes)[0])
+    except OSError:
+        return frozenset()

@@ -1,0 +1,57 @@
+"""Which environments have a distribution, for a security notice say."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pepip.errors import UsageError
+from pepip.model import Installed
+from pepip.operations import census
+from pepip.paths import normalize_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.store.home import Store
+
+
+class Use(NamedTuple):
+    """An environment that has a distribution, linked or not. An unreachable one had it when it was last changed."""
+
+    environment: str
+    package: Installed
+    state: str
+
+
+def uses(store: Store, requirement: str) -> list[Use]:
+    """Return who has a distribution of this name whose version the specifier holds, pre-releases too (PEP 440).
+
+    Raises UsageError if `requirement` is none.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        wanted = Requirement(requirement)
+    except InvalidRequirement as error:
+        raise UsageError(
+            f"{requirement!r} is no requirement", hint="a name, and a specifier: 'urllib3<2.5'"
+        ) from error
+    name = normalize_name(wanted.name)
+
+    def is_meant(version: str) -> bool:
+        try:
+            return wanted.specifier.contains(Version(version), prereleases=True)
+        except InvalidVersion:
+            return not wanted.specifier
+
+    seen = census.take(store)
+    by_id = {item.id: Installed(item.name, item.version, "", item.id) for item in seen.stored}
+    found = []
+    for known in seen.projects:
+        packages = known.packages or tuple(by_id[entry] for entry in known.entries or () if entry in by_id)
+        found += [
+            Use(known.environment, package, known.state)
+            for package in packages
+            if package.name == name and is_meant(package.version)
+        ]
+    return found

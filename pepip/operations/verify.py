@@ -1,0 +1,198 @@
+"""Verifying entries, each file against the hashes of RECORD, and repairing those that are not as they were stored."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import NamedTuple
+
+from pepip.errors import PepipError, RecordMismatchError, UvError, VenvError
+from pepip.host import locks
+from pepip.model import Artifact, Progress, Request
+from pepip.operations import acquire, census, recover, target
+from pepip.store import entries, inspection, trash
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from pepip.model import Stored
+    from pepip.operations.census import Known
+    from pepip.store.home import Store
+    from pepip.store.inspection import Flaw
+
+
+class Finding(NamedTuple):
+    """An entry that is not as it was stored, and its flaws."""
+
+    stored: Stored
+    flaws: tuple[Flaw, ...]
+
+
+class Verdict(NamedTuple):
+    """What a verification found: how many entries were looked at, and those with flaws."""
+
+    checked: int
+    findings: list[Finding]
+
+
+class Repaired(NamedTuple):
+    """What a repair did: entries made whole, those it could not (with the reason), environments that were healed.
+
+    `left` are environments that this user may not change: their owners' next install heals them.
+    """
+
+    entries: list[str]
+    failed: list[tuple[str, str]]
+    environments: list[str]
+    left: list[str]
+
+
+def verify(store: Store, patterns: Sequence[str] = ()) -> Iterator[Progress | Verdict]:
+    """Check entries, all or those that match, yielding progress and, at the end, a Verdict. Reads every byte."""
+    chosen = [item for item in entries.stored(store) if not patterns or entries.matches(item, patterns)]
+    findings = []
+    for number, item in enumerate(chosen):
+        yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
+        flaws = inspection.inspect(item.path)
+        if flaws:
+            findings.append(Finding(item, tuple(flaws)))
+    yield Verdict(len(chosen), findings)
+
+
+def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iterator[Progress | Repaired]:
+    """Make damaged entries whole again, and heal the environments that link them or dangle.
+
+    Modes and what does not belong are mended in place; an entry whose bytes differ is fetched again, by its hash.
+    `request` holds uv's options for that. What can't be mended is left as it is, and named.
+    """
+    findings: list[Finding] = []
+    for step in verify(store, patterns):
+        if isinstance(step, Verdict):
+            findings = step.findings
+        else:
+            yield step
+    users = census.take(store)
+    by_entry = users.users()
+    mended: list[str] = []
+    failed: list[tuple[str, str]] = []
+    for finding in findings:
+        yield Progress("repair", f"{finding.stored.name} {finding.stored.version}", len(mended), len(findings))
+        try:
+            yield from _mend(store, request, finding, by_entry.get(finding.stored.id, []))
+        except (PepipError, OSError) as error:
+            failed.append((finding.stored.id, _reason(error)))
+        else:
+            mended.append(finding.stored.id)
+    healed: list[str] = []
+    left: list[str] = []
+    seen = census.take(store)
+    ill = {entry_id for entry_id, _ in failed} & {item.id for item in seen.stored}
+    for known in seen.projects:
+        linked = known.entries or frozenset()
+        is_concerned = bool(linked & set(mended))
+        is_meant = is_concerned or not patterns
+        if known.state in {census.OK, census.BROKEN} and is_meant and not linked & ill:
+            try:
+                healed += yield from _heal(store, request, known, is_concerned=is_concerned, recovers=not patterns)
+            except (VenvError, PermissionError):
+                left.append(known.environment)
+            except (PepipError, OSError) as error:
+                failed.append((known.environment, _reason(error)))
+    yield Repaired(mended, failed, healed, left)
+
+
+def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]) -> Iterator[Progress]:
+    stored, flaws = finding
+    if all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
+        inspection.mend(stored.path, flaws, trash.new_grave(store), like=store.like)
+        return
+    if not stored.identity:
+        entry_name = os.path.basename(stored.path)
+        trash.discard(store, stored.path)
+        raise PepipError(f"{entry_name} no longer says what it is: it went to the trash")
+    artifact = _artifact(stored)
+    python = _python_of(stored.bucket)
+    with _interpreter(store, users, python) as (executable, tags):
+        try:
+            yield from _fetch(store, request, artifact, executable, tags)
+        except RecordMismatchError:
+            # uv's cache may have the damaged bytes themselves, by hard links: it is passed by.
+            anew = request._replace(everywhere=(*request.everywhere, "--no-cache"))
+            yield from _fetch(store, anew, artifact, executable, tags)
+
+
+def _fetch(
+    store: Store, request: Request, artifact: Artifact, executable: str, tags: Sequence[str]
+) -> Iterator[Progress]:
+    for step in acquire.acquire(store, request, [artifact], executable, tags, anew=True):
+        if isinstance(step, Progress):
+            yield step
+
+
+def _reason(error: PepipError | OSError) -> str:
+    """Return what went wrong in one line, uv's own words among it."""
+    if isinstance(error, UvError) and error.output:
+        return f"{error.message}: {' '.join(error.output.split())}"
+    return error.message if isinstance(error, PepipError) else str(error)
+
+
+def _python_of(bucket: str) -> str:
+    """Return the Python that a bucket's entries need, in uv's words; empty where any will do."""
+    kind, _, rest = bucket.partition("-")
+    digits = rest.partition("-")[0]
+    return f"{digits[0]}.{digits[1:]}" if kind == "cpython" and digits.isdigit() and len(digits) > 1 else ""
+
+
+def _artifact(stored: Stored) -> Artifact:
+    """Return what to ask uv for, to get the very same entry again."""
+    kind, _, digest = stored.identity.partition(":")
+    digest = digest.partition("@")[0]
+    is_wheel = stored.origin.endswith(".whl")
+    line = f"{stored.name}=={stored.version} --hash=sha256:{digest}"
+    known = entries.requirement_of(stored)
+    if not kind.startswith(("sha256", "sdist-sha256")):
+        line = known or stored.origin
+    return Artifact(
+        name=stored.name,
+        version=stored.version,
+        identity=stored.identity,
+        requirement=line,
+        wheel=stored.origin if is_wheel else "",
+        size_bytes=0,
+        direct_url=None,
+        local_path="",
+        by_url=known,
+    )
+
+
+@contextlib.contextmanager
+def _interpreter(store: Store, environments: Sequence[str], python: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield an interpreter that an entry serves, and its tags: of an environment that links it, or a `python`."""
+    for root in environments:
+        with contextlib.suppress(VenvError):
+            environment, tags = target.open_environment(root, store)
+            yield environment.interpreter.executable, tags
+            return
+    with target.tried_out("", python) as root:
+        environment, tags = target.open_environment(root, store)
+        yield environment.interpreter.executable, tags
+
+
+def _heal(
+    store: Store, request: Request, known: Known, *, is_concerned: bool, recovers: bool
+) -> Generator[Progress, None, list[str]]:
+    """Link an environment anew where its links dangle or lead to what was replaced. Returns it if it was ill.
+
+    With `recovers` all that it has lost is fetched again, not only what was repaired.
+    """
+    environment, tags = target.open_environment(known.environment, store)
+    if recover.is_needed(store, environment) or recover.is_stale(store, environment):
+        target.check_writable(environment)
+        with locks.in_use(known.environment):
+            if recovers:
+                yield from recover.recover(store, environment, tags, request)
+            recover.link_anew(store, environment)
+    elif known.state != census.BROKEN and not is_concerned:
+        return []
+    return [known.environment]

@@ -1,0 +1,155 @@
+"""Looking an entry over: bytes against RECORD, modes as they were sealed, and nothing else there."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from typing import NamedTuple
+
+from pepip import paths
+from pepip.host import permissions
+from pepip.store.entries import SEALED_AT_NS
+from pepip.wheel import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+
+class Flaw(NamedTuple):
+    """One thing that is not as it was stored. `path` is relative to the entry.
+
+    `kind` is `altered` (other bytes), `missing`, `added`, `link` (a link in a file's place), `mode`, or `touched` (a
+    folder in which something was changed, and changed back).
+    """
+
+    kind: str
+    path: str
+
+
+def inspect(path: str) -> list[Flaw]:
+    """Return the flaws of the entry at `path`, by path. Reads every byte, changes nothing."""
+    try:
+        document = _document(path)
+        record_file = f"{document['dist_info']}/RECORD"
+    except (OSError, ValueError, KeyError, TypeError):
+        return [Flaw("missing", paths.ENTRY_METADATA)]
+    try:
+        rows = _rows(path, document["dist_info"])
+    except FileNotFoundError:
+        return [Flaw("missing", record_file)]
+    except OSError:
+        return [Flaw("mode", record_file)]
+    if document.get("record", "") not in {"", record.digest(f"{path}/{record_file}", "sha256").hex()}:
+        return [Flaw("altered", record_file)]  # what belongs to the entry is not known any more
+    expected = {row.path: row for row in rows}
+    own = {paths.ENTRY_METADATA, record_file}
+    listed = {*expected, *own, *document["files"], *document.get("compiled", ()), *document.get("unlisted", ())}
+    folders = {folder for shown in listed for folder in paths.ancestors(shown)}
+    found: list[Flaw] = []
+    present: set[str] = set()
+    for current, inner, names in os.walk(path):
+        relative = os.path.relpath(current, path).replace(os.sep, "/")
+        prefix = "" if relative == "." else f"{relative}/"
+        is_bytecode = os.path.basename(current) == paths.PYCACHE
+        if relative != "." and relative not in folders and not is_bytecode:
+            found.append(Flaw("added", relative))
+            inner.clear()
+            continue
+        found += _flaws_of_folder(current, relative, is_bytecode=is_bytecode)
+        for name in [*names, *(name for name in inner if os.path.islink(f"{current}/{name}"))]:
+            shown = prefix + name
+            present.add(shown)
+            if is_bytecode and name.endswith(".pyc") and shown not in expected:
+                continue  # compiled since
+            found += _flaws_of_file(
+                f"{current}/{name}",
+                shown,
+                expected.get(shown),
+                is_listed=shown in listed,
+                is_executable=shown in document.get("executables", ()),
+                may_be_writable=document.get("modes_are_uvs", True),
+            )
+    found += [Flaw("missing", shown) for shown in listed - present - set(document.get("compiled", ()))]
+    return sorted(found, key=lambda flaw: (flaw.path, flaw.kind))
+
+
+def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) -> None:
+    """Set modes right, and move what does not belong into the new folder `grave`, where it keeps its path.
+
+    Raises OSError where this user may not.
+    """
+    document = _document(path)
+    executables = set(document.get("executables", ()))
+    permissions.unseal_tree(path)
+    for flaw in flaws:
+        place = f"{path}/{flaw.path}"
+        if flaw.kind == "added":
+            os.makedirs(os.path.dirname(f"{grave}/{flaw.path}"), exist_ok=True)
+            if os.path.lexists(place):
+                os.rename(place, f"{grave}/{flaw.path}")
+        elif not os.path.isdir(place):
+            if flaw.path in executables:
+                os.chmod(place, stat.S_IMODE(os.stat(place).st_mode) | 0o100)
+            is_ours = not document.get("modes_are_uvs", True)
+            permissions.seal_file(place, os.lstat(place), like=like, is_ours=is_ours)
+    seal_directories(path, like=like)
+
+
+def seal_directories(path: str, *, like: os.stat_result) -> None:
+    """Make the directories of an entry read-only and give them their fixed time, but for those of bytecode."""
+    for folder, _, _ in os.walk(path, topdown=False):
+        if os.path.basename(folder) == paths.PYCACHE:
+            permissions.open_directory(folder, like=like)
+        else:
+            os.utime(folder, ns=(SEALED_AT_NS, SEALED_AT_NS))
+            permissions.seal_directory(folder, like=like)
+
+
+def _document(path: str) -> dict[str, Any]:
+    with open(f"{path}/{paths.ENTRY_METADATA}", "rb") as file:
+        document: dict[str, Any] = json.loads(file.read())
+    return document
+
+
+def _rows(path: str, dist_info: str) -> list[record.Row]:
+    with open(f"{path}/{dist_info}/RECORD", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return record.parse(file.read())
+
+
+def _flaws_of_folder(folder: str, shown: str, *, is_bytecode: bool) -> list[Flaw]:
+    status = os.stat(folder)
+    if sys.platform == "win32":
+        return []
+    mode = stat.S_IMODE(status.st_mode)
+    found = []
+    if mode & 0o500 != 0o500 or (mode & _WRITE_BITS and not is_bytecode):
+        found.append(Flaw("mode", shown))
+    if status.st_mtime_ns != SEALED_AT_NS and not is_bytecode:
+        found.append(Flaw("touched", shown))
+    return found
+
+
+def _flaws_of_file(
+    place: str, shown: str, row: record.Row | None, *, is_listed: bool, is_executable: bool, may_be_writable: bool
+) -> list[Flaw]:
+    """Return the flaws of one file. It may be writable where it was stored as a hard link: its mode is uv's then."""
+    status = os.lstat(place)
+    if stat.S_ISLNK(status.st_mode):
+        return [Flaw("link", shown)]
+    if not is_listed:
+        return [Flaw("added", shown)]
+    found = []
+    mode = stat.S_IMODE(status.st_mode)
+    is_writable = mode & _WRITE_BITS and not may_be_writable
+    if sys.platform != "win32" and (not mode & 0o400 or is_writable or (is_executable and not mode & 0o100)):
+        found.append(Flaw("mode", shown))
+    if row is not None and mode & 0o400 and not record.matches(row, place):
+        found.append(Flaw("altered", shown))
+    return found
+
+
+_WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH

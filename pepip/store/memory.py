@@ -1,0 +1,79 @@
+"""What was seen of entries and environments, remembered for as long as the times of their folders say the same.
+
+It lies in `cache/`, a file for each user: without it every answer is the same, and slower. Pruning never asks it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+from pepip import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pepip.store.home import Store
+
+_FORMAT = 2
+
+_RESTS_ON = {"weights": "entries", "own": "packages"}
+"""Of which topic a name must still be known, for what another topic says of it to be kept."""
+
+
+class Memory:
+    """Answers by topic and name, each with the evidence that it rests on. Other evidence makes it forgotten."""
+
+    def __init__(self, store: Store) -> None:
+        user = os.getuid() if hasattr(os, "getuid") else 0
+        self._folder = paths.cache(store.home)
+        self._path = f"{self._folder}/seen-{user}.json"
+        self._before = self._read()
+        self._now: dict[str, dict[str, list[Any]]] = {}
+        self._is_changed = False
+
+    def recall(self, topic: str, name: str, evidence: Any) -> Any:
+        """Return the answer that was given on the same evidence, None if there is none."""
+        row = self._before.get(topic, {}).get(name)
+        if row is None or row[0] != evidence:
+            return None
+        self._now.setdefault(topic, {})[name] = row
+        return row[1]
+
+    def evidence(self, topic: str, name: str) -> Any:
+        """Return the evidence of the answer that is remembered, to be checked, None if there is none."""
+        row = self._before.get(topic, {}).get(name)
+        return None if row is None else row[0]
+
+    def note(self, topic: str, name: str, evidence: Any, answer: Any) -> None:
+        """Remember an answer. Both are what JSON can hold, lists rather than tuples."""
+        self._now.setdefault(topic, {})[name] = [evidence, answer]
+        self._is_changed = True
+
+    def save(self) -> None:
+        """Write down what is known now. What was not asked about stays, unless it is of an entry that is gone."""
+        if not self._is_changed or not os.path.isdir(self._folder):
+            return
+        topics = {topic: {**rows, **self._now.get(topic, {})} for topic, rows in self._before.items()}
+        topics = {**self._now, **topics}
+        for topic, basis in _RESTS_ON.items():
+            if basis in self._now:
+                alive = self._now[basis]
+                topics[basis] = alive
+                topics[topic] = {name: row for name, row in topics.get(topic, {}).items() if name in alive}
+        temporary = f"{self._path}.{os.getpid()}"
+        with contextlib.suppress(OSError):  # it costs the time to look again, and nothing else
+            with open(temporary, "w", encoding="utf-8") as file:
+                file.write(json.dumps({"format": _FORMAT, "topics": topics}))
+            os.replace(temporary, self._path)
+
+    def _read(self) -> dict[str, dict[str, list[Any]]]:
+        try:
+            with open(self._path, "rb") as file:
+                document = json.loads(file.read())
+            topics: dict[str, dict[str, list[Any]]] = document["topics"] if document["format"] == _FORMAT else {}
+            return topics
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
