@@ -234,7 +234,10 @@ LAYOUTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("is_synced", [True, False], ids=["synced before", "new"])
+@pytest.mark.parametrize(
+    "is_synced",
+    [pytest.param(True, id="synced before"), pytest.param(False, id="new", marks=pytest.mark.real_world)],
+)
 @pytest.mark.parametrize("lay_out", LAYOUTS, ids=lambda function: function.__name__)
 def test_a_sync_that_fails_says_what_uv_says(twins: Twins, lay_out: Callable[[Twins], None], is_synced: bool) -> None:
     """Words and exit code are uv's, no traceback, and the environment that was there is as before."""

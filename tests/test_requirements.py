@@ -256,7 +256,13 @@ SHARED_LAYOUTS = [lay_out_wheel_file, lay_out_wheel_url, lay_out_sdist, lay_out_
 
 
 @pytest.mark.parametrize("lay_out", LAYOUTS, ids=lambda lay_out: lay_out.__name__.removeprefix("lay_out_"))
-@pytest.mark.parametrize("is_made", [False, True], ids=["new environment", "existing environment"])
+@pytest.mark.parametrize(
+    "is_made",
+    [
+        pytest.param(False, id="new environment", marks=pytest.mark.real_world),
+        pytest.param(True, id="existing environment"),
+    ],
+)
 def test_files_urls_repositories_and_folders(
     desk: Desk, lay_out: Callable[[Desk], list[str | Path]], is_made: bool
 ) -> None:

@@ -32,9 +32,12 @@ def problems_of(store: Path, *, sealed: bool = True) -> list[str]:
 
 
 def leftovers_of(store: Path) -> list[str]:
-    """Return what lies in a store's folders for passing things."""
+    """Return what lies in a store's folders for passing things, but for the trash's own lock."""
     return sorted(
-        path.relative_to(store).as_posix() for name in ("staging", "trash") for path in store.glob(f"{name}/*")
+        path.relative_to(store).as_posix()
+        for name in ("staging", "trash")
+        for path in store.glob(f"{name}/*")
+        if path.name != ".lock"
     )
 
 

@@ -1,0 +1,194 @@
+"""Projects that share a store, and what looking after it says of them: pruning, savings, and the registry."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.machines import Machine, Output, site_packages_of
+from tests.support.stores import entries_of
+from tests.support.wheels import Wheel
+
+STRANGER_ID = 64109
+"""The user to whom root gives what a stranger may not see."""
+
+PEPIP_FILE = "pepip-entry.json"
+
+
+def drum(version: str) -> Wheel:
+    """Return a distribution with a package, an inner package, data and a script."""
+    return Wheel(
+        "drum",
+        version,
+        files={
+            "drum/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
+            "drum/skins/__init__.py": "",
+        },
+        data={"data/share/drum/manual.txt": version},
+        entry_points={"console_scripts": {"drum": "drum:main"}},
+    )
+
+
+WHEELS = [
+    drum("1.0"),
+    drum("2.0"),
+    Wheel("horn", "1.0", files={"horn/__init__.py": "", "horn/sound.bin": bytes(range(256)) * 400}),
+    Wheel("Big_Bell", "1.0", files={"big_bell/__init__.py": "", "big_bell/sound.bin": bytes(range(256)) * 1600}),
+    Wheel("wind-one", "1.0", files={"wind/one/__init__.py": ""}),
+    Wheel("wind-two", "1.0", files={"wind/two/__init__.py": ""}),
+    Wheel("band", "1.0", files={"band/__init__.py": "", "band/members.py": "NAMES = []\n" * 1000}),
+    Wheel("band-guests", "1.0", files={"band/guests.py": "NAMES = []\n" * 1000}),
+]
+"""Packages, namespaces, and two distributions with one folder (`band`), which is unfolded into hard links."""
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """A user who has projects below `folder` and looks after the store that they share."""
+
+    machine: Machine
+    folder: Path
+    wheelhouse: Path
+    interpreter: Path
+
+    @classmethod
+    def settle(cls, machine: Machine, folder: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
+        """Return the user, with all wheels in the wheelhouse."""
+        for wheel in WHEELS:
+            wheel.write(wheelhouse)
+        return cls(machine, folder, wheelhouse, interpreter)
+
+    @property
+    def store(self) -> Path:
+        """Return the store."""
+        return self.machine.store
+
+    @property
+    def source(self) -> tuple[str | Path, ...]:
+        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
+        return ("--no-index", "--find-links", self.wheelhouse, "--python", self.interpreter)
+
+    def install(self, project: str | Path, *requirements: str | Path) -> Path:
+        """Install into a project, made where missing, which must succeed, and return its environment."""
+        folder = self.machine.make_folder(self.folder / project)
+        self.machine.pepip("install", *requirements, *self.source, folder=folder)
+        return folder / ".venv"
+
+    def ask(self, *arguments: str | Path) -> Any:
+        """Return the JSON document that a command of pepip's answers, which must succeed."""
+        return json.loads(self.machine.pepip(*arguments, "--json", folder=self.folder).stdout)
+
+    def preview(self, *arguments: str | Path) -> Any:
+        """Return what a prune would do."""
+        return self.ask("prune", "--dry-run", *arguments)
+
+    def prune(self, *arguments: str | Path) -> Any:
+        """Prune without a question, and return what was done."""
+        return self.ask("prune", "--yes", *arguments)
+
+    def prune_in_words(self, *arguments: str | Path, check: bool = True) -> Output:
+        """Prune without a question, and return what was said."""
+        return self.machine.pepip("prune", "--yes", *arguments, folder=self.folder, check=check)
+
+    def entries(self) -> list[str]:
+        """Return the names of the store's entries."""
+        return entries_of(self.store)
+
+    def entry(self, name: str) -> Path:
+        """Return where an entry lies."""
+        (found,) = self.store.glob(f"packages/*/{name}")
+        return found
+
+    def age(self, name: str, days: float) -> None:
+        """Make an entry look as if it had been stored and last linked so many days ago."""
+        path = self.entry(name) / PEPIP_FILE
+        then = time.time() - days * 86_400
+        document = json.loads(path.read_text())
+        document["stored_at"] = int(then)
+        mode = path.stat().st_mode
+        path.chmod(0o600)
+        path.write_text(json.dumps(document))
+        path.chmod(mode)
+        os.utime(path, (then, then))
+
+    def registry_file(self, environment: Path) -> Path:
+        """Return the registry's file of an environment."""
+        (found,) = [
+            path
+            for path in (self.store / "projects").glob("*.json")
+            if json.loads(path.read_text())["environment"] == str(environment)
+        ]
+        return found
+
+    def run_drum(self, environment: Path) -> str:
+        """Import drum in an environment and start its script, and return what the script says.
+
+        By the environment's interpreter: the script's first line may name a place that it was moved from.
+        """
+        self.machine.python(environment, "-c", "import drum.skins")
+        assert (environment / "share" / "drum" / "manual.txt").read_text()
+        return self.machine.python(environment, environment / "bin" / "drum").stdout.strip()
+
+
+def names_of(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the rows' names and versions, as entries have them."""
+    return [f"{row['name']}-{row['version']}" for row in rows]
+
+
+def dangling_links(environment: Path) -> list[str]:
+    """Return the links of an environment that lead nowhere."""
+    return [
+        path
+        for folder, folders, names in os.walk(environment)
+        for path in (f"{folder}/{name}" for name in [*folders, *names])
+        if os.path.islink(path) and not os.path.exists(path)
+    ]
+
+
+def without_metadata(environment: Path, stem: str) -> Path:
+    """Remove a distribution's `.dist-info` as `rm -r` does, and return the folder that it was in."""
+    site_packages = site_packages_of(environment)
+    shutil.rmtree(site_packages / f"{stem}.dist-info")
+    return site_packages
+
+
+def close(folder: Path) -> None:
+    """Close a folder to whom `stranger_prefix` makes: to root within a user namespace, or to oneself."""
+    if os.geteuid() == 0:
+        os.chown(folder, STRANGER_ID, STRANGER_ID)
+        folder.chmod(0o700)
+    else:
+        folder.chmod(0)
+
+
+def stranger_prefix() -> tuple[str, ...]:
+    """Return what runs a command as a user to whom closed folders are closed.
+
+    For root, one in a user namespace where no other user has an id: there root has no power over others' files, as
+    on NFS. So the interpreter may lie where only root may enter. Skips the test where there are no such namespaces.
+    """
+    if os.geteuid() != 0:
+        return ()
+    unshare = shutil.which("unshare")
+    prefix = (unshare or "unshare", "--user", "--map-root-user")
+    if unshare is None or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(
+            "a user without root's power over others' files needs user namespaces, which are not allowed here"
+        )
+    return prefix
+
+
+def free_bytes(folder: Path) -> int:
+    """Return what is free on the file system that holds `folder`, once all that was changed is on its disk."""
+    subprocess.run(["sync", "--file-system", folder], check=True)
+    status = os.statvfs(folder)
+    return status.f_bfree * status.f_frsize

@@ -1,0 +1,650 @@
+"""`pepip detach` and `pepip attach`: one distribution as the project's own copy, and linked again as it was.
+
+Whatever is done to the copy, the store and all other projects stay as they are.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.environments import Twins
+from tests.support.filesystems import mounted
+from tests.support.kills import changes_seen, killed_before
+from tests.support.machines import Machine, Output, site_packages_of
+from tests.support.parity import Level, Observation, differences, observe
+from tests.support.projects import commit
+from tests.support.refusals import assert_refused
+from tests.support.snapshots import changes, link_shape, snapshot
+from tests.support.stores import leftovers_of, problems_of
+from tests.support.teams import Team
+from tests.support.terminals import run_on_terminal
+from tests.support.wheels import PKGUTIL_NAMESPACE, Wheel
+
+CAMERA = Wheel(
+    "camera",
+    "1.0",
+    files={
+        "camera/__init__.py": "VERSION = '1.0'\ndef main():\n    print(VERSION)\n",
+        "camera/lenses/__init__.py": "",
+        "camera/lenses/glass.txt": "clear\n",
+        "camera/shutter": "#!/bin/sh\necho click\n",
+        "camera_module.py": "VERSION = '1.0'\n",
+    },
+    data={
+        "data/share/camera/manual.txt": "press it\n",
+        "data/etc/camera.conf": "iso = 100\n",
+        "headers/camera.h": "#define CAMERA 1\n",
+        "scripts/camera-python": "#!python\nprint('python')\n",
+        "scripts/camera-shell": "#!/bin/sh\necho shell\n",
+    },
+    entry_points={"console_scripts": {"camera": "camera:main"}},
+    executables=["camera/shutter"],
+)
+WHEELS = [
+    CAMERA,
+    Wheel("camera-contrib", "1.0", files={"camera/contrib.py": "", "camera/lenses/wide.py": ""}),
+    Wheel("cloud-core", "1.0", files={"cloud/core/__init__.py": "NAME = 'core'\n"}),
+    Wheel("cloud-store", "1.0", files={"cloud/store/__init__.py": "NAME = 'store'\n"}),
+    Wheel("old-one", "1.0", files={"old/__init__.py": PKGUTIL_NAMESPACE, "old/one/__init__.py": ""}),
+    Wheel("old-two", "1.0", files={"old/__init__.py": PKGUTIL_NAMESPACE, "old/two/__init__.py": ""}),
+    Wheel("bystander", "1.0", files={"bystander/__init__.py": "HERE = True\n"}),
+]
+SOURCE_ONLY = Wheel("quill", "1.0", files={"quill/__init__.py": "FEATHER = 1\n"})
+
+CASES = {
+    "a package, modules, scripts and data": ("camera", "bystander"),
+    "a namespace": ("cloud-core", "cloud-store"),
+    "an old namespace": ("old-one", "old-two"),
+    "a folder of two": ("camera", "camera-contrib"),
+    "the other of that folder": ("camera-contrib", "camera"),
+    "a build": ("quill", "bystander"),
+}
+"""What is detached, and what lies beside it."""
+
+
+@dataclass(frozen=True)
+class Darkroom:
+    """A project, another one beside it, and the wheels that both may take."""
+
+    machine: Machine
+    folder: Path
+    source: tuple[str | Path, ...]
+
+    @property
+    def project(self) -> Path:
+        """Return the project that is worked on."""
+        return self.folder / "pepip" / "app"
+
+    @property
+    def environment(self) -> Path:
+        """Return its environment."""
+        return self.project / ".venv"
+
+    @property
+    def site_packages(self) -> Path:
+        """Return the folder of its distributions."""
+        return site_packages_of(self.environment)
+
+    @property
+    def another(self) -> Path:
+        """Return the project beside it."""
+        return self.folder / "another"
+
+    def install(self, *requirements: str | Path, project: Path | None = None) -> None:
+        """Install into a project, made where missing."""
+        folder = self.machine.make_folder(project or self.project)
+        self.machine.pepip("install", *requirements, *self.source, folder=folder)
+
+    def pepip(self, *arguments: str | Path, check: bool = True) -> Output:
+        """Run pepip in the project."""
+        return self.machine.pepip(*arguments, folder=self.project, check=check)
+
+    def observe(self) -> Observation:
+        """Return what the environment looks like to whoever uses it."""
+        return observe(self.environment, self.machine, level=Level.METADATA)
+
+    def files_of(self, name: str) -> list[Path]:
+        """Return the files of a distribution, as `importlib.metadata` lists them; each is there."""
+        script = (
+            "import importlib.metadata as m, os\n"
+            f"for file in m.files({name!r}): print(os.path.normpath(file.locate()))"
+        )
+        paths = [Path(line) for line in self.machine.python(self.environment, "-c", script).stdout.splitlines()]
+        assert [path for path in paths if not path.exists()] == []
+        return [path for path in paths if not path.is_dir()]
+
+    def links_on_the_way(self, path: Path) -> list[Path]:
+        """Return the links among a path and the folders above it, up to the environment."""
+        steps = [path, *path.parents]
+        return [step for step in steps[: steps.index(self.environment)] if step.is_symlink()]
+
+    def assert_own(self, name: str) -> None:
+        """Assert that each file of a distribution is real, writable, and nobody else's."""
+        files = self.files_of(name)
+        assert files
+        for path in files:
+            status = path.lstat()
+            assert self.links_on_the_way(path) == [], path
+            assert status.st_nlink == 1, path
+            assert status.st_mode & 0o200, path
+            assert os.access(path.parent, os.W_OK), path
+
+    def assert_linked(self, name: str) -> None:
+        """Assert that a distribution is linked from the store."""
+        (metadata,) = self.site_packages.glob(f"{name.replace('-', '_')}-*.dist-info/METADATA")
+        assert metadata.is_symlink()
+        assert metadata.resolve().is_relative_to(self.machine.store.resolve())
+
+    def assert_nothing_passing_is_left(self) -> None:
+        """Assert that the store is whole, and that neither it nor the environment holds what is half done."""
+        assert problems_of(self.machine.store) == []
+        assert leftovers_of(self.machine.store) == []
+        assert list(self.environment.glob(".pepip*")) == []
+
+
+@pytest.fixture
+def darkroom(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Darkroom:
+    """Return two projects with nothing installed yet."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    SOURCE_ONLY.write_sdist(wheelhouse)
+    return Darkroom(machine, tmp_path, ("--no-index", "--find-links", wheelhouse, "--python", interpreter))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_detached_distribution_is_what_uv_would_have_installed(darkroom: Darkroom, twins: Twins, case: str) -> None:
+    """Real, writable files of its own with uv's bytes, all of them listed; what lies beside it stays linked."""
+    name, beside = CASES[case]
+    twins.install(name, beside, *darkroom.source[:3])
+    darkroom.install(name, beside, project=darkroom.another)
+    others = snapshot(darkroom.another), snapshot(darkroom.machine.store / "packages")
+
+    darkroom.pepip("detach", name)
+
+    darkroom.assert_own(name)
+    darkroom.assert_linked(beside)
+    twins.assert_equal(Level.METADATA)
+    assert changes(others[0], snapshot(darkroom.another)) == []
+    assert changes(others[1], snapshot(darkroom.machine.store / "packages")) == []
+    darkroom.assert_nothing_passing_is_left()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_attach_gives_back_the_links_that_were_there(darkroom: Darkroom, case: str) -> None:
+    """Each path is held as before, and RECORD is the same, though the copy has compiled bytecode by then."""
+    name, beside = CASES[case]
+    darkroom.install(name, beside)
+    shape, seen = link_shape(darkroom.environment), darkroom.observe()
+    record = next(darkroom.site_packages.glob(f"{name.replace('-', '_')}-*.dist-info/RECORD"))
+    rows = record.read_text()
+
+    darkroom.pepip("detach", name)
+    darkroom.machine.python(darkroom.environment, "-m", "compileall", "-q", darkroom.site_packages)
+    output = darkroom.pepip("attach", name)
+
+    assert f"{name} 1.0 is linked from the store" in output.stderr
+    assert link_shape(darkroom.environment) == shape
+    assert record.read_text() == rows
+    assert differences(seen, darkroom.observe()) == []
+    darkroom.assert_nothing_passing_is_left()
+
+
+@pytest.mark.parametrize("case", ["a package, modules, scripts and data", "a folder of two", "an old namespace"])
+def test_patches_reach_nobody_else(darkroom: Darkroom, case: str) -> None:
+    """Every file of the copy is rewritten in place: the store, the other project and what lies beside keep theirs."""
+    name, beside = CASES[case]
+    darkroom.install(name, beside)
+    darkroom.install(name, beside, project=darkroom.another)
+    darkroom.pepip("detach", name)
+    before = snapshot(darkroom.machine.store / "packages"), snapshot(darkroom.another)
+    sibling = {path: path.read_bytes() for path in darkroom.files_of(beside)}
+    environments_own = darkroom.site_packages / f"{name.replace('-', '_')}-1.0.dist-info"
+
+    for path in darkroom.files_of(name):
+        if path.parent != environments_own:
+            path.write_bytes(b"# patched\n")
+
+    assert changes(before[0], snapshot(darkroom.machine.store / "packages")) == []
+    assert changes(before[1], snapshot(darkroom.another)) == []
+    shared = {path for path in sibling if path in set(darkroom.files_of(name))}
+    assert {path for path, content in sibling.items() if path.read_bytes() != content} <= shared
+    assert problems_of(darkroom.machine.store) == []
+
+
+def test_a_patch_is_what_the_project_imports(darkroom: Darkroom) -> None:
+    """Changed and added modules are used at once, also by the console script."""
+    darkroom.install("camera")
+    darkroom.pepip("detach", "camera")
+    package = darkroom.site_packages / "camera"
+    (package / "__init__.py").write_text("from camera.mine import main\n")
+    (package / "mine.py").write_text("def main():\n    print('patched')\n")
+
+    said = darkroom.machine.run([darkroom.environment / "bin" / "camera"], folder=darkroom.project).stdout
+
+    assert said == "patched\n"
+
+
+@pytest.mark.parametrize("tool", ["uv", "pepip"])
+@pytest.mark.parametrize("case", CASES)
+def test_uninstalling_a_detached_distribution_leaves_the_store_whole(
+    darkroom: Darkroom, twins: Twins, case: str, tool: str
+) -> None:
+    """All of it goes, as from uv's environment, and the rest works on."""
+    name, beside = CASES[case]
+    twins.install(name, beside, *darkroom.source[:3])
+    before = snapshot(darkroom.machine.store / "packages")
+    darkroom.pepip("detach", name)
+
+    twins.machine.uv("pip", "uninstall", name, folder=twins.uv_project)
+    run = darkroom.machine.uv if tool == "uv" else darkroom.machine.pepip
+    run(*(("pip",) if tool == "uv" else ()), "uninstall", name, folder=darkroom.project)
+
+    kept = "old/__init__.py" if tool == "pepip" else "nothing"  # uv removes what two have with the first that goes
+    assert [line for line in twins.differences(Level.METADATA) if kept not in line] == []
+    darkroom.assert_linked(beside)
+    assert changes(before, snapshot(darkroom.machine.store / "packages")) == []
+
+
+def test_a_commit_and_a_file_keep_their_origin(darkroom: Darkroom, tmp_path: Path) -> None:
+    """`direct_url.json` is the same before, while detached, and after: uv and pip see the same requirement."""
+    repository = commit(darkroom.machine, tmp_path / "repository", SOURCE_ONLY)
+    wheel = CAMERA.write(tmp_path / "elsewhere")
+    darkroom.install(f"quill @ git+{repository.as_uri()}", wheel)
+    seen = darkroom.observe()
+    origins = {path: path.read_bytes() for path in darkroom.site_packages.glob("*.dist-info/direct_url.json")}
+    shape = link_shape(darkroom.environment)
+    assert len(origins) == 2
+
+    darkroom.pepip("detach", "quill", "camera")
+    assert darkroom.observe().answers == seen.answers
+    assert {path: path.read_bytes() for path in origins} == origins
+    darkroom.pepip("attach", "quill", "camera")
+
+    assert {path: path.read_bytes() for path in origins} == origins
+    assert link_shape(darkroom.environment) == shape
+
+
+def change_a_module(site_packages: Path) -> str:
+    """Change a module."""
+    (site_packages / "camera" / "__init__.py").write_text("PATCHED = True\n")
+    return "camera/__init__.py"
+
+
+def remove_a_module(site_packages: Path) -> str:
+    """Remove a module."""
+    (site_packages / "camera_module.py").unlink()
+    return "camera_module.py"
+
+
+def change_data(site_packages: Path) -> str:
+    """Change a file outside of site-packages."""
+    (site_packages.parents[2] / "etc" / "camera.conf").write_text("iso = 400\n")
+    return "etc/camera.conf"
+
+
+def change_a_script(site_packages: Path) -> str:
+    """Change a script of an entry point."""
+    (site_packages.parents[2] / "bin" / "camera").write_text("#!/bin/sh\necho mine\n")
+    return "bin/camera"
+
+
+@pytest.mark.parametrize("patch", [change_a_module, remove_a_module, change_data, change_a_script])
+def test_attach_loses_no_patch_unless_told(darkroom: Darkroom, patch: object) -> None:
+    """What was changed is named, and nothing happens; `--force` links all the same."""
+    assert callable(patch)
+    darkroom.install("camera", "bystander")
+    shape = link_shape(darkroom.environment)
+    darkroom.pepip("detach", "camera")
+    named = patch(darkroom.site_packages)
+    before = snapshot(darkroom.environment)
+
+    for arguments in ((), ("--json",)):
+        assert_refused(darkroom.pepip("attach", "camera", *arguments, check=False), named, "--force")
+        assert changes(before, snapshot(darkroom.environment)) == []
+    darkroom.pepip("attach", "--force", "camera")
+
+    assert link_shape(darkroom.environment) == shape
+    assert problems_of(darkroom.machine.store) == []
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "y\n"], ids=["no", "nothing", "yes"])
+def test_attach_asks_on_a_terminal(darkroom: Darkroom, answer: str) -> None:
+    """The files are named and the default is no."""
+    darkroom.install("camera")
+    darkroom.pepip("detach", "camera")
+    change_a_module(darkroom.site_packages)
+    before = snapshot(darkroom.environment)
+
+    screen = run_on_terminal(
+        darkroom.machine,
+        [sys.executable, "-m", "pepip", "attach", "camera"],
+        folder=darkroom.project,
+        answers=[("[y/N]", answer)],
+    )
+
+    assert "camera/__init__.py" in screen.stdout
+    if answer == "y\n":
+        assert screen.returncode == 0
+        darkroom.assert_linked("camera")
+    else:
+        assert screen.returncode == 1
+        assert changes(before, snapshot(darkroom.environment)) == []
+
+
+def test_what_the_user_added_to_a_copy_outlives_attach(darkroom: Darkroom) -> None:
+    """A module that no RECORD lists is nobody's to remove: it stays, and the rest is linked around it."""
+    darkroom.install("camera")
+    darkroom.pepip("detach", "camera")
+    mine = darkroom.site_packages / "camera" / "mine.py"
+    mine.write_text("MINE = True\n")
+
+    darkroom.pepip("attach", "--force", "camera")
+
+    darkroom.assert_linked("camera")
+    script = "import camera.mine, camera.lenses; assert camera.mine.MINE and camera.VERSION == '1.0'"
+    darkroom.machine.python(darkroom.environment, "-c", script)
+    assert problems_of(darkroom.machine.store) == []
+
+
+def test_attach_links_what_uv_installed(darkroom: Darkroom) -> None:
+    """Real files of uv's become the links that pepip would have made, if the store has that wheel."""
+    darkroom.install("camera", "bystander", project=darkroom.another)
+    darkroom.install("bystander")
+    darkroom.machine.uv("pip", "install", *darkroom.source[:3], "camera", folder=darkroom.project)
+    seen = darkroom.observe()
+
+    darkroom.pepip("attach", "camera")
+
+    darkroom.assert_linked("camera")
+    theirs, ours = (
+        {path: held.replace(str(folder), "<project>") for path, held in link_shape(folder / ".venv").items()}
+        for folder in (darkroom.another, darkroom.project)
+    )
+    assert ours == theirs
+    assert differences(seen, darkroom.observe()) == []
+    darkroom.assert_nothing_passing_is_left()
+
+
+def test_attach_says_when_the_store_has_no_such_wheel(darkroom: Darkroom, tmp_path: Path) -> None:
+    """Nothing of that version, or one with other bytes: the real files stay, and the hint says what helps."""
+    darkroom.install("bystander")
+    other = replace(CAMERA, files={**CAMERA.files, "camera/other.py": ""}).write(tmp_path / "other")
+    darkroom.machine.uv("pip", "install", *darkroom.source[:3], "camera", folder=darkroom.project)
+    before = snapshot(darkroom.environment)
+
+    missing = darkroom.pepip("attach", "camera", check=False)
+    darkroom.install(other, project=darkroom.another)
+    different = darkroom.pepip("attach", "camera", check=False)
+
+    for output in (missing, different):
+        assert_refused(output, "the store does not hold the wheel", "camera==1.0", "pepip install")
+    assert changes(before, snapshot(darkroom.environment)) == []
+
+
+REFUSED = {
+    "detach of what is not installed": (("detach", "no-such-package"), "no-such-package is not installed"),
+    "attach of what is not installed": (("attach", "no-such-package"), "no-such-package is not installed"),
+    "attach of what is linked": (("attach", "bystander"), "bystander 1.0 is linked already"),
+    "detach of what is detached": (("detach", "camera"), "camera 1.0 is the environment's own already"),
+    "detach of no environment": (("detach", "camera", "--venv", "elsewhere"), "elsewhere"),
+    "attach of no environment": (("attach", "camera", "--venv", "elsewhere"), "elsewhere"),
+    "detach of nothing": (("detach",), "NAME"),
+    "one of two is not installed": (("detach", "bystander", "no-such-package"), "no-such-package is not installed"),
+    "one of two is linked": (("attach", "camera", "bystander"), "bystander 1.0 is linked already"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(darkroom: Darkroom, case: str) -> None:
+    """The message says why, and all is as before, also where only one of several names is wrong."""
+    arguments, words = REFUSED[case]
+    darkroom.install("bystander", "camera")
+    darkroom.pepip("detach", "camera")
+    before = snapshot(darkroom.project), snapshot(darkroom.machine.store / "packages")
+
+    output = darkroom.pepip(*arguments, check=False)
+
+    assert_refused(output, words)
+    assert changes(before[0], snapshot(darkroom.project)) == []
+    assert changes(before[1], snapshot(darkroom.machine.store / "packages")) == []
+
+
+def test_machines_are_answered_in_json(darkroom: Darkroom) -> None:
+    """One document on stdout and nothing else; names are taken in any spelling."""
+    darkroom.install("camera", "cloud-core")
+
+    detached = darkroom.pepip("detach", "--json", "Cloud_Core", "camera")
+    attached = darkroom.pepip("attach", "--json", "CLOUD.core", "camera")
+
+    rows = [{"name": name, "version": "1.0"} for name in ("cloud-core", "camera")]
+    assert json.loads(detached.stdout) == rows
+    assert json.loads(attached.stdout) == [{**row, "changed": []} for row in rows]
+    assert detached.stderr == attached.stderr == ""
+
+
+PROJECT = """\
+[project]
+name = "app"
+version = "0.1.0"
+requires-python = ">=3.9"
+dependencies = ["camera", "cloud-core", "cloud-store"]
+
+[tool.uv]
+package = false
+"""
+
+
+def test_a_sync_leaves_a_detached_distribution_alone(darkroom: Darkroom) -> None:
+    """Both pepip and uv find it installed, with its patch, and change no file; a reinstall links it again."""
+    darkroom.machine.make_folder(darkroom.project)
+    (darkroom.project / "pyproject.toml").write_text(PROJECT)
+    source, settings = darkroom.source[:3], {"UV_PYTHON": str(darkroom.source[-1])}
+    run = darkroom.machine.pepip
+    run("sync", *source, folder=darkroom.project, variables=settings)
+    shape = link_shape(darkroom.environment)
+    darkroom.pepip("detach", "camera", "cloud-core")
+    change_a_module(darkroom.site_packages)
+    before = snapshot(darkroom.environment)
+
+    for tool in (darkroom.machine.pepip, darkroom.machine.uv):
+        tool("sync", *source, folder=darkroom.project, variables=settings)
+        tool("run", *source, "python", "-B", "-c", "import cloud.core", folder=darkroom.project, variables=settings)
+        assert changes(before, snapshot(darkroom.environment)) == []
+    darkroom.install("camera")
+    assert changes(before, snapshot(darkroom.environment)) == []
+    run("sync", "--reinstall", *source, folder=darkroom.project, variables=settings)
+
+    assert link_shape(darkroom.environment) == shape
+
+
+def test_an_install_beside_a_detached_distribution_never_writes_to_the_store(darkroom: Darkroom) -> None:
+    """A newcomer in the copy's folder is linked file by file, and the patch stays."""
+    darkroom.install("camera")
+    darkroom.pepip("detach", "camera")
+    change_a_module(darkroom.site_packages)
+    before = snapshot(darkroom.machine.store / "packages")
+
+    darkroom.install("camera-contrib")
+
+    assert (darkroom.site_packages / "camera" / "__init__.py").read_text() == "PATCHED = True\n"
+    darkroom.machine.python(darkroom.environment, "-c", "import camera.contrib, camera.lenses.wide")
+    added = [line for line in changes(before, snapshot(darkroom.machine.store / "packages")) if "contrib" not in line]
+    assert added == []
+    darkroom.pepip("attach", "--force", "camera")
+    darkroom.machine.python(darkroom.environment, "-c", "import camera.contrib; assert camera.VERSION == '1.0'")
+    assert problems_of(darkroom.machine.store) == []
+
+
+def test_a_detached_distribution_outlives_its_entry(darkroom: Darkroom) -> None:
+    """Nothing of the copy is in the store: it works when that is gone, and attach says what is missing."""
+    darkroom.install("camera")
+    darkroom.pepip("detach", "camera")
+    for folder, _, _ in os.walk(darkroom.machine.store):
+        Path(folder).chmod(0o700)
+    shutil.rmtree(darkroom.machine.store)
+
+    script = "import camera.lenses, camera_module; assert camera.VERSION == '1.0'"
+    darkroom.machine.python(darkroom.environment, "-c", script)
+
+    darkroom.assert_own("camera")
+    assert_refused(darkroom.pepip("attach", "camera", check=False), "the store does not hold the wheel")
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
+def test_a_copy_that_finds_no_room_changes_nothing(
+    machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path, kind: str
+) -> None:
+    """On a full disk, another one than the store's, the environment stays linked and works."""
+    Wheel("heavy", "1.0", files={"heavy/__init__.py": "", "heavy/a.bin": os.urandom(6 << 20)}).write(wheelhouse)
+    with mounted(kind, tmp_path / "disk", mebibytes=6) as disk:
+        project = machine.make_folder(disk / "app")
+        source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
+        machine.pepip("install", "heavy", *source, folder=project)
+        before = snapshot(project / ".venv")
+
+        output = machine.pepip("detach", "heavy", folder=project, check=False)
+
+        assert_refused(output, "No space left")
+        assert changes(before, snapshot(project / ".venv")) == []
+        machine.python(project / ".venv", "-B", "-c", "import heavy")
+
+
+def test_a_team_member_detaches_what_another_stored(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> None:
+    """The copy is the member's own to write, though the entry is not, and it can be linked again."""
+    CAMERA.write(wheelhouse)
+    team = Team.assemble(tmp_path / "team", umask="077")
+    source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
+    rooms = [Darkroom(user, user.home, source) for user in team.users]
+    for room in rooms:
+        room.install("camera")
+    shape = link_shape(rooms[1].environment)
+    before = snapshot(team.store / "packages"), snapshot(rooms[0].environment)
+
+    rooms[1].pepip("detach", "camera")
+
+    rooms[1].assert_own("camera")
+    owners = {path.stat().st_uid for path in rooms[1].files_of("camera")}
+    assert owners == {rooms[1].machine.home.stat().st_uid}
+    rooms[1].pepip("attach", "camera")
+    assert link_shape(rooms[1].environment) == shape
+    assert changes(before[0], snapshot(team.store / "packages")) == []
+    assert changes(before[1], snapshot(rooms[0].environment)) == []
+
+
+def test_an_interrupted_install_is_completed_before_a_detach(darkroom: Darkroom) -> None:
+    """What a killed run left half linked is not forgotten when the next command is another."""
+    darkroom.install("camera", "bystander", project=darkroom.another)
+    darkroom.install("bystander")
+    command = ("install", "camera", "camera-contrib", *darkroom.source)
+    probe = darkroom.folder / "probe"
+    darkroom.install("bystander", project=probe)
+    killed_before(darkroom.machine, 0, command, folder=probe, within=probe)
+    seen = changes_seen(probe)
+    point = next(number for number, line in enumerate(seen, 1) if "camera" in line and " os.link " in line)
+    killed_before(darkroom.machine, point, command, folder=darkroom.project, within=darkroom.project)
+
+    darkroom.pepip("detach", "bystander")
+
+    darkroom.assert_own("bystander")
+    script = "import camera.contrib, camera.lenses.wide, camera_module, bystander"
+    darkroom.machine.python(darkroom.environment, "-c", script)
+    darkroom.assert_linked("camera")
+    darkroom.assert_nothing_passing_is_left()
+
+
+KILLS = 9
+
+
+class Interruptions:
+    """Sets scenes in which a command is killed, and knows how many changes to the disk it makes undisturbed."""
+
+    def __init__(self, darkroom: Darkroom, command: str) -> None:
+        self.command = command
+        self._darkroom = darkroom
+        self._numbers = itertools.count()
+        undisturbed = self.set("undisturbed")
+        output = killed_before(
+            undisturbed.machine, 0, (command, "camera"), folder=undisturbed.project, within=undisturbed.folder
+        )
+        assert output.returncode == 0, output.stderr
+        self.count = len(changes_seen(undisturbed.folder))
+
+    def set(self, name: str) -> Darkroom:
+        """Return a scene where the command can be given: camera and its companion, in a store of its own."""
+        folder = self._darkroom.folder / name
+        machine = replace(self._darkroom.machine, store=folder / "store")
+        scene = replace(self._darkroom, machine=machine, folder=folder)
+        scene.install("camera", "camera-contrib", "cloud-core")
+        if self.command == "attach":
+            scene.pepip("detach", "camera")
+        return scene
+
+    def interrupt(self, part: int) -> Darkroom:
+        """Return a scene after a kill at one of the points, from the first change to the last."""
+        scene = self.set(f"kill-{next(self._numbers)}")
+        point = 1 + part * (self.count - 1) // (KILLS - 1)
+        output = killed_before(
+            scene.machine, point, (self.command, "camera"), folder=scene.project, within=scene.folder
+        )
+        assert output.returncode == -9, output.stderr
+        assert problems_of(scene.machine.store) == []
+        return scene
+
+
+@pytest.fixture(scope="module", params=["detach", "attach"])
+def interruptions(
+    request: pytest.FixtureRequest, uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Interruptions:
+    """Return what interrupts a command."""
+    folder = tmp_path_factory.mktemp(request.param)
+    for wheel in WHEELS:
+        wheel.write(folder / "wheelhouse")
+    source = ("--no-index", "--find-links", folder / "wheelhouse", "--python", interpreter)
+    (folder / "home").mkdir()
+    machine = Machine(folder / "home", folder / "no-store", uv_cache)
+    return Interruptions(Darkroom(machine, folder, source), request.param)
+
+
+_WORKS = "import camera.contrib, camera.lenses.wide, camera_module, cloud.core; assert camera.VERSION == '1.0'"
+
+
+@pytest.mark.parametrize("part", range(KILLS))
+def test_after_a_kill_the_next_run_completes(interruptions: Interruptions, part: int) -> None:
+    """Killed before any one change, the same command ends as if there had been no kill, or was done already."""
+    scene = interruptions.interrupt(part)
+
+    output = scene.pepip(interruptions.command, "camera", check=False)
+
+    is_done = "already" in output.stderr
+    assert output.returncode == 0 or is_done, output.stderr
+    if interruptions.command == "detach":
+        scene.assert_own("camera")
+    else:
+        scene.assert_linked("camera")
+    scene.machine.python(scene.environment, "-c", _WORKS)
+    scene.machine.uv("pip", "check", folder=scene.project)
+    scene.assert_nothing_passing_is_left()
+
+
+@pytest.mark.parametrize("part", range(0, KILLS, 2))
+def test_after_a_kill_an_install_gives_a_whole_environment(interruptions: Interruptions, part: int) -> None:
+    """Linked or its own, what was asked for is there and complete, and uv can remove it without harm to the store."""
+    scene = interruptions.interrupt(part)
+
+    scene.install("camera", "camera-contrib", "cloud-core")
+
+    scene.machine.python(scene.environment, "-c", _WORKS)
+    assert {"__init__.py", "camera_module.py", "camera-shell", "camera", "manual.txt", "camera.h"} <= {
+        path.name for path in scene.files_of("camera")
+    }
+    scene.assert_nothing_passing_is_left()
+    scene.machine.uv("pip", "uninstall", "camera", "camera-contrib", "cloud-core", folder=scene.project)
+    assert problems_of(scene.machine.store) == []

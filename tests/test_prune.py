@@ -1,0 +1,411 @@
+"""`pepip prune`: what it shows, what it asks, what its options choose, and how much it says that it frees."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.filesystems import mounted
+from tests.support.keeping import Keeper, dangling_links, free_bytes, names_of, without_metadata
+from tests.support.machines import Machine
+from tests.support.refusals import assert_refused
+from tests.support.snapshots import changes, snapshot
+from tests.support.stores import leftovers_of, problems_of
+from tests.support.terminals import run_on_terminal
+from tests.support.wheels import Wheel
+
+
+@pytest.fixture
+def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
+    """Return a user with wheels to install and no project yet."""
+    return Keeper.settle(machine, tmp_path, wheelhouse, interpreter)
+
+
+@pytest.fixture
+def orphaned(keeper: Keeper) -> Keeper:
+    """Return a user with two orphans, drum 1.0 and horn, and a project that links drum 2.0."""
+    keeper.install("kept", "drum==2.0")
+    leave_orphans(keeper, "drum==1.0", "horn")
+    return keeper
+
+
+def leave_orphans(keeper: Keeper, *requirements: str) -> None:
+    """Install into a project and delete it."""
+    keeper.install("gone", *requirements)
+    shutil.rmtree(keeper.folder / "gone")
+
+
+def on_terminal(
+    keeper: Keeper, *arguments: str | Path, answers: Any = (), variables: dict[str, str] | None = None
+) -> Any:
+    """Run `pepip prune` on a terminal."""
+    command = [sys.executable, "-m", "pepip", "prune", *arguments]
+    return run_on_terminal(keeper.machine, command, folder=keeper.folder, answers=answers, variables=variables)
+
+
+# What it shows, and what it asks
+
+
+def test_a_preview_says_what_would_go_and_changes_nothing(orphaned: Keeper) -> None:
+    """For programs: each orphan with its bytes, the sum that is freed, and what can't be reached."""
+    before = snapshot(orphaned.store)
+
+    document = orphaned.preview()
+
+    assert names_of(document["orphans"]) == ["drum-1.0", "horn-1.0"]
+    for row in document["orphans"]:
+        assert row["bucket"] == "py3-none-any"
+        assert row["size_bytes"] == _du(orphaned.entry(f"{row['name']}-{row['version']}"))
+    assert document["freed_bytes"] > 0
+    assert document["unreachable"] == []
+    assert changes(before, snapshot(orphaned.store)) == []
+
+
+def _du(*trees: Path) -> int:
+    """Return what `du` says that trees occupy together."""
+    import subprocess
+
+    lines = subprocess.run(["du", "-c", "-s", "-B1", *trees], capture_output=True, text=True, check=True).stdout
+    return int(lines.splitlines()[-1].split()[0])
+
+
+def test_a_preview_in_words(orphaned: Keeper) -> None:
+    """For people: names, versions and sizes, why they may go, and what that frees."""
+    said = orphaned.prune_in_words("--dry-run")
+
+    for words in (("drum", "1.0"), ("horn", "1.0")):
+        assert any(all(word in line for word in words) for line in (said.stdout + said.stderr).splitlines())
+    assert f"gone: {orphaned.folder / 'gone' / '.venv'}" in said.stderr
+    assert "Would remove 2 entries" in said.stderr
+    assert orphaned.entries() == ["drum-1.0", "drum-2.0", "horn-1.0"]
+
+
+def test_it_removes_orphans_whole_and_leaves_nothing_behind(orphaned: Keeper) -> None:
+    """The document is the preview's, and the next prune finds nothing."""
+    preview = orphaned.preview()
+
+    done = orphaned.prune()
+
+    assert done == preview
+    assert orphaned.entries() == ["drum-2.0"]
+    assert [name for name in leftovers_of(orphaned.store) if name != "trash/.lock"] == []
+    assert problems_of(orphaned.store) == []
+    assert orphaned.run_drum(orphaned.folder / "kept" / ".venv") == "2.0"
+    again = orphaned.prune()
+    assert (again["orphans"], again["freed_bytes"], again["gone"]) == ([], 0, [])
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_without_a_terminal_it_wants_yes(orphaned: Keeper, arguments: tuple[str, ...]) -> None:
+    """A script that forgot it is told, and nothing is removed."""
+    before = snapshot(orphaned.store)
+
+    output = orphaned.machine.pepip("prune", *arguments, folder=orphaned.folder, check=False)
+
+    assert_refused(output, "--yes", exit_codes=(2,))
+    assert changes(before, snapshot(orphaned.store)) == []
+
+
+@pytest.mark.parametrize("typed", ["y\n", "yes\n"])
+def test_on_a_terminal_it_shows_and_asks(orphaned: Keeper, typed: str) -> None:
+    """The preview comes first; a yes removes what it showed."""
+    screen = on_terminal(orphaned, answers=[("[y/N]", typed)])
+
+    assert screen.returncode == 0
+    preview, _, after = screen.stdout.partition("[y/N]")
+    assert "horn" in preview
+    assert "Would remove 2 entries" in preview
+    assert "Removed 2 entries" in after
+    assert orphaned.entries() == ["drum-2.0"]
+
+
+@pytest.mark.parametrize("typed", ["n\n", "\n", "\x04"], ids=["no", "nothing", "end of input"])
+def test_any_other_answer_removes_nothing(orphaned: Keeper, typed: str) -> None:
+    """Also none at all."""
+    before = snapshot(orphaned.store)
+
+    screen = on_terminal(orphaned, answers=[("[y/N]", typed)])
+
+    assert screen.returncode == 1
+    assert "Nothing was removed" in screen.stdout
+    assert changes(before, snapshot(orphaned.store)) == []
+
+
+def test_nothing_to_remove_asks_nothing(keeper: Keeper) -> None:
+    """On a terminal, too."""
+    keeper.install("kept", "horn")
+
+    screen = on_terminal(keeper)
+
+    assert screen.returncode == 0
+    assert "[y/N]" not in screen.stdout
+    assert keeper.entries() == ["horn-1.0"]
+
+
+def test_what_happens_while_it_asks_counts(orphaned: Keeper) -> None:
+    """What was linked meanwhile stays; what became an orphan meanwhile was not asked about, and stays too."""
+
+    def answers() -> Iterator[tuple[str, str]]:
+        yield ("[y/N]", "")
+        orphaned.install("late", "drum==1.0")
+        leave_orphans(orphaned, "wind-one")
+        yield ("", "y\n")
+
+    screen = on_terminal(orphaned, answers=answers())
+
+    assert "Removed 1 entry" in screen.stdout
+    assert orphaned.entries() == ["drum-1.0", "drum-2.0", "wind-one-1.0"]
+    assert orphaned.run_drum(orphaned.folder / "late" / ".venv") == "1.0"
+
+
+def test_without_a_store_it_says_so_and_makes_none(keeper: Keeper) -> None:
+    """A mistyped `PEPIP_HOME` is not an empty store."""
+    output = keeper.prune_in_words(check=False)
+
+    assert_refused(output, str(keeper.store))
+    assert not keeper.store.exists()
+
+
+# Which of the orphans
+
+
+def test_patterns_choose_names_and_versions(keeper: Keeper) -> None:
+    """Shell patterns of names, and of `name==version`."""
+    leave_orphans(keeper, "drum==1.0", "horn", "wind-one", "wind-two")
+    leave_orphans(keeper, "drum==2.0")
+
+    assert names_of(keeper.preview("wind-*")["orphans"]) == ["wind-one-1.0", "wind-two-1.0"]
+    assert names_of(keeper.preview("drum==2*")["orphans"]) == ["drum-2.0"]
+    assert names_of(keeper.preview("*o*", "--keep", "horn")["orphans"]) == ["wind-one-1.0", "wind-two-1.0"]
+    assert keeper.preview("nothing-of-that-name")["orphans"] == []
+    keeper.prune("wind-*", "drum", "--keep", "drum==2.0", "--keep", "*-two")
+
+    assert keeper.entries() == ["drum-2.0", "horn-1.0", "wind-two-1.0"]
+
+
+@pytest.mark.parametrize("spelled", ["Big_Bell", "big.bell", "BIG-BELL", "Big_*", "big_bell==1.0"])
+def test_patterns_know_a_distribution_by_any_spelling(keeper: Keeper, spelled: str) -> None:
+    """As everywhere in packaging: what was to be kept is not removed for a capital or an underscore."""
+    leave_orphans(keeper, "Big_Bell", "horn")
+
+    assert names_of(keeper.preview("--keep", spelled)["orphans"]) == ["horn-1.0"]
+    assert names_of(keeper.preview(spelled)["orphans"]) == ["big-bell-1.0"]
+
+
+def test_only_what_was_not_linked_for_so_long(keeper: Keeper) -> None:
+    """An age in hours, days or weeks, counted from the last link."""
+    leave_orphans(keeper, "drum==1.0", "horn", "wind-one")
+    keeper.age("drum-1.0", days=40)
+    keeper.age("horn-1.0", days=20)
+
+    assert names_of(keeper.preview("--older-than", "30d")["orphans"]) == ["drum-1.0"]
+    assert names_of(keeper.preview("--older-than", "2w")["orphans"]) == ["drum-1.0", "horn-1.0"]
+    assert names_of(keeper.preview("--older-than", "481h")["orphans"]) == ["drum-1.0"]
+    assert len(keeper.preview("--older-than", "0s")["orphans"]) == 3
+    keeper.prune("--older-than", "30d")
+
+    assert keeper.entries() == ["horn-1.0", "wind-one-1.0"]
+
+
+def test_a_new_link_makes_an_old_entry_young(keeper: Keeper) -> None:
+    """Also when the entry was only reused."""
+    leave_orphans(keeper, "drum==1.0", "horn")
+    keeper.age("drum-1.0", days=40)
+    keeper.age("horn-1.0", days=40)
+    leave_orphans(keeper, "drum==1.0")
+
+    done = keeper.prune("--older-than", "30d")
+
+    assert names_of(done["orphans"]) == ["horn-1.0"]
+
+
+def test_the_least_recently_linked_go_first_until_the_store_is_small(keeper: Keeper) -> None:
+    """And not one more: what is left is no larger than was asked."""
+    leave_orphans(keeper, "Big_Bell", "horn", "drum==1.0")
+    for days, name in ((10, "big-bell-1.0"), (30, "horn-1.0"), (20, "drum-1.0")):
+        keeper.age(name, days)
+    sizes = {row["name"]: row["size_bytes"] for row in keeper.preview()["orphans"]}
+    everything = sum(sizes.values())
+
+    def chosen(limit: int) -> list[str]:
+        return [row["name"] for row in keeper.preview("--max-size", str(limit))["orphans"]]
+
+    assert chosen(everything) == []
+    assert chosen(everything - 1) == ["horn"]
+    assert chosen(everything - sizes["horn"]) == ["horn"]
+    assert chosen(everything - sizes["horn"] - 1) == ["horn", "drum"]
+    assert chosen(0) == ["horn", "drum", "big-bell"]
+    keeper.prune("--max-size", f"{(sizes['big-bell'] + 999) // 1000}kB")
+    assert keeper.entries() == ["big-bell-1.0"]
+
+
+def test_a_size_never_takes_what_is_in_use(keeper: Keeper) -> None:
+    """However old, and however much too large the store stays."""
+    environment = keeper.install("kept", "Big_Bell")
+    leave_orphans(keeper, "horn")
+    keeper.age("big-bell-1.0", days=400)
+
+    done = keeper.prune("--max-size", "1kB")
+
+    assert names_of(done["orphans"]) == ["horn-1.0"]
+    assert keeper.entries() == ["big-bell-1.0"]
+    assert dangling_links(environment) == []
+
+
+def test_a_size_with_the_other_options(keeper: Keeper) -> None:
+    """What is kept or too young is passed over, and the next oldest goes."""
+    leave_orphans(keeper, "Big_Bell", "horn", "drum==1.0")
+    for days, name in ((40, "big-bell-1.0"), (50, "horn-1.0"), (1, "drum-1.0")):
+        keeper.age(name, days)
+
+    kept = keeper.preview("--max-size", "1B", "--keep", "horn", "--older-than", "30d")
+
+    assert names_of(kept["orphans"]) == ["big-bell-1.0"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--older-than", "30"),
+        ("--older-than", "soon"),
+        ("--older-than", "-1d"),
+        ("--max-size", "big"),
+        ("--max-size", "20XB"),
+        ("--max-size", ""),
+    ],
+)
+def test_what_is_no_age_or_size_is_refused(orphaned: Keeper, option: str, value: str) -> None:
+    """Rather than taken for something else: nothing is removed."""
+    output = orphaned.prune_in_words(f"{option}={value}", check=False)
+
+    assert_refused(output, repr(value), exit_codes=(2,))
+    assert orphaned.entries() == ["drum-1.0", "drum-2.0", "horn-1.0"]
+
+
+@pytest.mark.parametrize(("text", "size_bytes"), [("1MB", 10**6), ("1MiB", 2**20), ("0.5 gb", 5 * 10**8), ("7", 7)])
+def test_sizes_are_read_as_they_are_written(text: str, size_bytes: int) -> None:
+    """In decimal units, or binary ones with an `i`."""
+    from pepip.cli.prune import _bytes
+
+    assert _bytes(text) == size_bytes
+
+
+# How much it frees
+
+
+@pytest.fixture(params=["cache elsewhere", "cache on the same disk"])
+def disk(request: pytest.FixtureRequest, keeper: Keeper) -> Iterator[tuple[Path, Keeper]]:
+    """Yield a disk of its own with a store and a project on it, and their user; uv's cache is there or elsewhere."""
+    with mounted("ext4", keeper.folder / "disk", mebibytes=64) as place:
+        cache = place / "cache" if request.param == "cache on the same disk" else keeper.folder / "own-cache"
+        machine = replace(keeper.machine, store=place / "store", uv_cache=cache)
+        yield place, replace(keeper, machine=machine, folder=keeper.machine.make_folder(place / "work"))
+
+
+WHAT_GOES = {
+    "a deleted project": ("drum==1.0", "horn", "Big_Bell", "wind-one"),
+    "bytecode": ("drum==1.0", "horn", "--compile-bytecode"),
+    "shared folders": ("band", "band-guests"),
+}
+
+
+@pytest.mark.parametrize("requirements", WHAT_GOES.values(), ids=WHAT_GOES)
+def test_the_bytes_that_are_freed_are_what_the_file_system_gains(
+    disk: tuple[Path, Keeper], requirements: tuple[str, ...]
+) -> None:
+    """To the byte, by what `df` reads before and after. What hard links in uv's cache keep is said. ext4 itself keeps
+    nothing here: its folders of the store have as many blocks before as after.
+    """
+    place, keeper = disk
+    keeper.install("kept", "drum==2.0", "wind-two")
+    leave_orphans(keeper, *requirements)
+    foreseen = keeper.preview()
+    before = free_bytes(place)
+
+    said = keeper.prune_in_words()
+
+    gained = free_bytes(place) - before
+    is_shared = keeper.machine.uv_cache.is_relative_to(place)
+    assert foreseen["freed_bytes"] == gained
+    assert gained > 0
+    assert (foreseen["shared_bytes"] > 0) == is_shared
+    assert ("hard links" in said.stderr) == is_shared
+    sizes = sum(row["size_bytes"] for row in foreseen["orphans"])
+    registry_bytes = os.statvfs(place).f_bsize  # the one file of the project that is gone
+    assert gained + foreseen["shared_bytes"] == sizes + registry_bytes
+    assert keeper.entries() == ["drum-2.0", "wind-two-1.0"]
+
+
+def test_many_orphans_free_what_is_said(disk: tuple[Path, Keeper]) -> None:
+    """Also when there are so many that a folder of their names takes more blocks than before, which ext4 never gives
+    back.
+    """
+    place, keeper = disk
+    names = [f"leaf-with-a-rather-long-name-{number}" for number in range(60)]
+    for name in names:
+        Wheel(name, "1.0", files={f"{name.replace('-', '_')}.py": ""}).write(keeper.wheelhouse)
+    keeper.install("kept", "drum==2.0")
+    leave_orphans(keeper, *names)
+    foreseen = keeper.preview()
+    before = free_bytes(place)
+
+    done = keeper.prune()
+
+    assert len(done["orphans"]) == len(names)
+    assert done["freed_bytes"] == foreseen["freed_bytes"] == free_bytes(place) - before
+
+
+def test_bytes_in_the_trash_of_a_killed_prune_are_counted(disk: tuple[Path, Keeper]) -> None:
+    """The next prune frees them, and says so: what both say together is what the disk gained."""
+    place, keeper = disk
+    keeper.install("kept", "drum==2.0")
+    leave_orphans(keeper, "drum==1.0", "horn")
+    (keeper.entry("horn-1.0")).rename(keeper.store / "trash" / "horn-1.0.1-1")
+    foreseen = keeper.preview()
+    before = free_bytes(place)
+
+    done = keeper.prune()
+
+    assert names_of(done["orphans"]) == ["drum-1.0"]
+    assert done["freed_bytes"] == foreseen["freed_bytes"] == free_bytes(place) - before
+    assert list((keeper.store / "trash").glob("[!.]*")) == []
+
+
+def test_bytes_that_an_environment_still_has_are_not_called_free(disk: tuple[Path, Keeper]) -> None:
+    """Hard links of an environment that lost its metadata keep the bytes of an orphan."""
+    place, keeper = disk
+    environment = keeper.install("app", "band", "band-guests")
+    for stem in ("band-1.0", "band_guests-1.0"):
+        without_metadata(environment, stem)
+    for path in [path for path in environment.rglob("*") if path.is_symlink() and "packages" in os.readlink(path)]:
+        path.unlink()
+    foreseen = keeper.preview()
+    before = free_bytes(place)
+
+    done = keeper.prune()
+
+    assert len(done["orphans"]) == 2
+    assert done["shared_bytes"] >= 2 * 8192
+    assert done["freed_bytes"] == foreseen["freed_bytes"] == free_bytes(place) - before
+
+
+def test_what_stays_is_not_called_free(disk: tuple[Path, Keeper]) -> None:
+    """Where a damaged registry keeps everything, neither a preview nor its words promise a byte."""
+    _, keeper = disk
+    leave_orphans(keeper, "drum==1.0")
+    (keeper.store / "projects" / "unreadable-0123456789abcdef.json").write_text("{")
+
+    document = keeper.preview()
+
+    assert document["freed_bytes"] == 0
+    assert document["orphans"] == []
+    assert "unreadable-0123456789abcdef.json" in document["blocked"]
+    assert json.dumps(document["gone"]) == json.dumps([str(keeper.folder / "gone" / ".venv")])

@@ -1,0 +1,751 @@
+"""Pruning never removes what an environment links, wherever that environment is now and whoever works meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pepip.model import Progress
+from pepip.operations import prune
+from pepip.store.home import Store
+from tests.support.filesystems import mounted
+from tests.support.keeping import (
+    Keeper,
+    close,
+    dangling_links,
+    free_bytes,
+    names_of,
+    stranger_prefix,
+    without_metadata,
+)
+from tests.support.kills import changes_seen, killed_before
+from tests.support.machines import Machine, site_packages_of
+from tests.support.refusals import assert_refused
+from tests.support.snapshots import changes, snapshot
+from tests.support.stores import entries_of, problems_of
+from tests.support.teams import Team
+
+KILLS = 6
+"""Kills of one prune, spread evenly over its changes on disk."""
+
+
+DRUMS_METADATA = "lib/python3.*/site-packages/drum-1.0.dist-info"
+
+
+@pytest.fixture
+def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
+    """Return a user with wheels to install and no project yet."""
+    return Keeper.settle(machine, tmp_path, wheelhouse, interpreter)
+
+
+@pytest.fixture(params=[1, 2], ids=["first prune", "second prune"])
+def prunes(request: pytest.FixtureRequest) -> range:
+    """Return how often is pruned: what one prune forgets, the next one must not miss."""
+    return range(request.param)
+
+
+def assert_drum_is_kept(keeper: Keeper, environment: Path, times: range = range(2)) -> None:
+    """Prune so many times, and assert that nothing was removed and that the environment works."""
+    for _ in times:
+        assert keeper.prune()["orphans"] == []
+
+    assert keeper.entries() == ["drum-1.0"]
+    assert dangling_links(environment) == []
+    assert keeper.run_drum(environment) == "1.0"
+
+
+# Projects that were deleted, moved or copied
+
+
+def test_a_deleted_project_frees_what_only_it_linked(keeper: Keeper) -> None:
+    """What another project links too stays, and the deleted one is out of the registry."""
+    keeper.install("first", "drum==1.0", "horn", "wind-one")
+    second = keeper.install("second", "drum==1.0", "wind-two")
+    shutil.rmtree(keeper.folder / "first")
+
+    done = keeper.prune()
+
+    assert names_of(done["orphans"]) == ["horn-1.0", "wind-one-1.0"]
+    assert done["gone"] == [str(keeper.folder / "first" / ".venv")]
+    assert keeper.entries() == ["drum-1.0", "wind-two-1.0"]
+    assert [row["environment"] for row in keeper.ask("projects")] == [str(second)]
+    assert keeper.run_drum(second) == "1.0"
+    assert dangling_links(second) == []
+
+
+@pytest.mark.parametrize("what", ["environment", "project"])
+def test_a_moved_project_is_kept_after_a_scan(keeper: Keeper, what: str) -> None:
+    """Wherever it went: the scan registers the new place, and the old one is forgotten."""
+    environment = keeper.install("before", "drum==1.0")
+    elsewhere = keeper.folder / "far" / "away" / "after"
+    elsewhere.parent.mkdir(parents=True)
+    if what == "project":
+        environment.parent.rename(elsewhere)
+    else:
+        elsewhere.mkdir()
+        environment.rename(elsewhere / ".venv")
+
+    found = keeper.ask("projects", "scan", keeper.folder / "far")
+
+    assert found == [{"environment": str(elsewhere / ".venv"), "was_known": False}]
+    for _ in range(2):
+        assert keeper.prune()["orphans"] == []
+    assert keeper.entries() == ["drum-1.0"]
+    assert dangling_links(elsewhere / ".venv") == []
+    assert [row["environment"] for row in keeper.ask("projects")] == [str(elsewhere / ".venv")]
+
+
+def test_a_project_that_was_moved_far_away_without_a_scan_is_as_good_as_deleted(keeper: Keeper) -> None:
+    """Its old place is on a disk that is there, and nobody knows the new one; the prune says what is gone."""
+    environment = keeper.install("before", "drum==1.0")
+    (keeper.folder / "far" / "away").mkdir(parents=True)
+    environment.parent.rename(keeper.folder / "far" / "away" / "after")
+
+    done = keeper.prune_in_words()
+
+    assert f"gone: {environment}" in done.stderr
+    assert keeper.entries() == []
+
+
+def test_a_moved_project_is_kept_while_its_old_place_may_be_an_unmounted_disk(keeper: Keeper) -> None:
+    """Moved off a disk that is not there any more, and not scanned: the old place stands for it."""
+    with mounted("tmpfs", keeper.folder / "disk", mebibytes=64) as disk:
+        environment = keeper.install(disk / "app", "drum==1.0")
+        moved = keeper.folder / "far" / "away" / "app"
+        shutil.move(environment.parent, keeper.machine.make_folder(moved.parent))
+
+    for _ in range(2):
+        assert [row["environment"] for row in keeper.prune()["unreachable"]] == [str(environment)]
+
+    assert keeper.entries() == ["drum-1.0"]
+    assert dangling_links(moved / ".venv") == []
+
+
+@pytest.mark.parametrize("place", ["copy/.venv", "app/.venv-copy"], ids=["project", "environment"])
+@pytest.mark.parametrize("original", ["stays", "changes", "is deleted"])
+def test_an_environment_that_was_copied_beside_the_original_is_kept(
+    keeper: Keeper, place: str, original: str
+) -> None:
+    """By `cp -r`, which nobody registered: also when the original links something else by now, or is gone."""
+    environment = keeper.install("app", "drum==1.0")
+    copy = keeper.folder / place
+    copy.parent.mkdir(exist_ok=True)
+    subprocess.run(["cp", "-r", environment, copy], check=True)
+    if original == "is deleted":
+        shutil.rmtree(environment)
+    elif original == "changes":
+        keeper.machine.uv("pip", "uninstall", "drum", folder=environment.parent)
+
+    for _ in range(3):
+        assert keeper.prune()["orphans"] == []
+
+    assert keeper.entries() == ["drum-1.0"]
+    assert dangling_links(copy) == []
+    keeper.machine.run([copy / "bin" / "python", "-c", "import drum.skins"], folder=copy)
+
+
+def test_a_project_that_was_renamed_is_kept(keeper: Keeper, prunes: range) -> None:
+    """Its new name lies beside its old one: no scan is needed."""
+    environment = keeper.install("before", "drum==1.0")
+    environment.parent.rename(keeper.folder / "after")
+
+    for _ in prunes:
+        done = keeper.prune()
+        assert done["orphans"] == []
+
+    assert keeper.entries() == ["drum-1.0"]
+    assert dangling_links(keeper.folder / "after" / ".venv") == []
+
+
+def test_an_environment_that_is_reached_by_a_link_outlives_the_link(keeper: Keeper, prunes: range) -> None:
+    """A project that was worked on by another name is where it really is, when that name is gone."""
+    real = keeper.machine.make_folder(keeper.folder / "far" / "away" / "real")
+    (keeper.folder / "alias").symlink_to(real)
+    keeper.install("alias", "drum==1.0", "--venv", keeper.folder / "alias" / ".venv")
+    (keeper.folder / "alias").unlink()
+
+    assert_drum_is_kept(keeper, real / ".venv", prunes)
+
+
+def test_an_environment_folder_that_is_a_link_is_kept_where_it_leads(keeper: Keeper, prunes: range) -> None:
+    """On clusters `.venv` often is a link to a larger disk: the environment is there as long as that is."""
+    elsewhere = keeper.folder / "scratch" / "environments" / "app"
+    project = keeper.machine.make_folder(keeper.folder / "work" / "app")
+    keeper.machine.make_folder(elsewhere.parent)
+    keeper.machine.uv("venv", elsewhere, "--python", keeper.interpreter, folder=project)
+    (project / ".venv").symlink_to(elsewhere)
+    keeper.install(project, "drum==1.0")
+    (project / ".venv").unlink()
+
+    assert_drum_is_kept(keeper, elsewhere, prunes)
+
+
+@pytest.mark.parametrize("pruned_by", ["link", "real path"])
+def test_a_store_with_two_names_keeps_what_is_linked_by_either(keeper: Keeper, pruned_by: str) -> None:
+    """Links hold the name of the store that was used to install; pruning understands the other, too."""
+    (keeper.folder / "link-to-store").symlink_to("real-store")
+    keeper.machine.make_folder(keeper.folder / "real-store")
+    by_link = replace(keeper, machine=replace(keeper.machine, store=keeper.folder / "link-to-store"))
+    by_path = replace(keeper, machine=replace(keeper.machine, store=keeper.folder / "real-store"))
+    by_link.install("first", "drum==1.0")
+    by_path.install("second", "horn")
+
+    done = (by_link if pruned_by == "link" else by_path).prune()
+
+    assert done["orphans"] == []
+    assert entries_of(keeper.folder / "real-store") == ["drum-1.0", "horn-1.0"]
+
+
+# Disks that are not there
+
+
+@pytest.mark.parametrize("mount_point", ["stays", "vanishes"])
+@pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
+def test_a_project_on_an_unmounted_disk_is_kept(keeper: Keeper, kind: str, mount_point: str) -> None:
+    """What it linked last stays, and is named with the reason; the rest goes."""
+    with mounted(kind, keeper.folder / "media" / "disk", mebibytes=64) as disk:
+        environment = keeper.install(disk / "work" / "app", "drum==1.0", "wind-one")
+        keeper.install("here", "horn")
+        shutil.rmtree(keeper.folder / "here")
+    if mount_point == "vanishes":
+        disk.rmdir()
+
+    said = keeper.prune_in_words("--dry-run").stderr
+    for _ in range(2):
+        done = keeper.prune()
+        assert [row["environment"] for row in done["unreachable"]] == [str(environment)]
+        assert [entry.partition("/")[2] for entry in done["unreachable"][0]["entries"]] == [
+            "drum-1.0",
+            "wind-one-1.0",
+        ]
+
+    assert f"kept: 2 entries of {environment}, which can't be reached: the disk of {disk} is not there" in said
+    assert keeper.entries() == ["drum-1.0", "wind-one-1.0"]
+    (row,) = keeper.ask("projects")
+    assert row["state"] == "unreachable"
+
+
+def test_an_unmounted_disk_that_comes_back_has_working_projects(keeper: Keeper) -> None:
+    """Mounted again, the environment is what it was."""
+    with mounted("ext4", keeper.folder / "disk", mebibytes=64) as disk:
+        environment = keeper.install(disk / "app", "drum==1.0")
+        subprocess.run(["umount", disk], check=True)
+        keeper.prune()
+        subprocess.run(["mount", "-o", "loop", disk.with_name("disk.ext4"), disk], check=True)
+
+        assert_drum_is_kept(keeper, environment)
+        shutil.rmtree(disk / "app")
+        state = keeper.ask("projects")[0]["state"]
+        keeper.prune()
+        subprocess.run(["umount", disk], check=True)
+        keeper.prune()
+        subprocess.run(["mount", "-o", "loop", disk.with_name("disk.ext4"), disk], check=True)
+
+    assert state in {"missing", "unreachable"}  # the number of its device may have changed
+
+
+def test_another_disk_in_the_place_of_an_unmounted_one_is_not_taken_for_it(keeper: Keeper) -> None:
+    """Two sticks in one slot have one device number and one mount point: the projects of the first are kept."""
+    place = keeper.folder / "stick"
+    with mounted("tmpfs", place, mebibytes=64):
+        environment = keeper.install(place / "app", "drum==1.0")
+        device = place.stat().st_dev
+    for _ in range(20):
+        with mounted("tmpfs", place, mebibytes=1):
+            if place.stat().st_dev == device:
+                done = keeper.prune()
+                break
+    else:
+        pytest.skip("the kernel never used the device's number again")
+
+    assert keeper.entries() == ["drum-1.0"]
+    assert [row["environment"] for row in done["unreachable"]] == [str(environment)]
+
+
+def test_a_folder_that_was_mounted_elsewhere_is_not_taken_for_deleted(keeper: Keeper) -> None:
+    """As in a container: the project's folder, of the disk that outside holds everything, is mounted elsewhere."""
+    real = keeper.machine.make_folder(keeper.folder / "real")
+    with mounted("tmpfs", keeper.folder / "container", mebibytes=1) as container:
+        inside = container / "work"
+        inside.mkdir()
+        subprocess.run(["mount", "--bind", real, inside], check=True)
+        try:
+            environment = keeper.install(inside / "app", "drum==1.0")
+        finally:
+            subprocess.run(["umount", inside], check=True)
+
+    done = keeper.prune()
+
+    assert keeper.entries() == ["drum-1.0"]
+    assert [row["environment"] for row in done["unreachable"]] == [str(environment)]
+    assert dangling_links(real / "app" / ".venv") == []
+
+
+# Folders that one may not read, and a registry that can't be read
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        "..",
+        ".",
+        "lib",
+        "lib/python3.*",
+        "lib/python3.*/site-packages",
+        DRUMS_METADATA,
+        "share",
+    ],
+)
+def test_an_environment_behind_a_closed_folder_is_kept(keeper: Keeper, closed: str) -> None:
+    """Another user's folder, without permission to look into it: what was linked last stays and is named."""
+    stranger = replace(keeper, machine=replace(keeper.machine, prefix=stranger_prefix()))
+    environment = keeper.install("app", "drum==1.0")
+    keeper.install("gone", "horn")
+    shutil.rmtree(keeper.folder / "gone")
+    (folder,) = (
+        [environment.parent] if closed == ".." else environment.glob(closed) if closed != "." else [environment]
+    )
+    close(folder)
+
+    try:
+        previewed = json.loads(
+            stranger.machine.pepip("prune", "--dry-run", "--json", folder=keeper.folder, check=False).stdout
+        )
+        for _ in range(2):
+            done = stranger.prune()
+            assert [row["environment"] for row in done["unreachable"]] == [str(environment)]
+            assert "Permission denied" in done["unreachable"][0]["reason"]
+        listed = stranger.ask("projects")
+    finally:
+        folder.chmod(0o700)
+
+    assert names_of(previewed["orphans"]) == ["horn-1.0"]
+    assert keeper.entries() == ["drum-1.0"]
+    assert dangling_links(environment) == []
+    assert [row["state"] for row in listed] == ["unreachable"] or closed in {"share", DRUMS_METADATA}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "\0\0\0\0", "[]", "{}", '{"environment": "/app/.venv", "project": "/app"}', "null"],
+    ids=["empty", "cut off", "zeros", "a list", "nothing in it", "half", "null"],
+)
+def test_a_damaged_registry_file_keeps_everything(keeper: Keeper, text: str) -> None:
+    """Nobody knows whose it was: nothing is removed, and the file and the way out are named."""
+    environment = keeper.install("app", "drum==1.0")
+    keeper.install("gone", "horn")
+    shutil.rmtree(keeper.folder / "gone")
+    damaged = keeper.registry_file(environment)
+    damaged.write_text(text)
+    before = snapshot(keeper.store)
+
+    preview = keeper.preview()
+    refusal = keeper.prune_in_words(check=False)
+
+    assert preview["orphans"] == []
+    assert str(damaged) in preview["blocked"]
+    assert_refused(refusal, str(damaged), "projects scan", exit_codes=(1,))
+    assert changes(before, snapshot(keeper.store)) == []
+
+
+def test_a_damaged_registry_is_made_whole_by_a_scan(keeper: Keeper) -> None:
+    """Where the scan writes the same file anew nothing is left to do; else the damaged file is forgotten."""
+    environment = keeper.install("app", "drum==1.0")
+    keeper.install("gone", "horn")
+    shutil.rmtree(keeper.folder / "gone")
+    keeper.registry_file(environment).write_text("{")
+    stranded = keeper.store / "projects" / "stranded-0123456789abcdef.json"
+    stranded.write_text("")
+
+    keeper.ask("projects", "scan", keeper.folder)
+    keeper.ask("projects", "forget", stranded)
+    done = keeper.prune()
+
+    assert names_of(done["orphans"]) == ["horn-1.0"]
+    assert keeper.entries() == ["drum-1.0"]
+    assert keeper.run_drum(environment) == "1.0"
+
+
+# What counts is what an environment links
+
+
+@pytest.mark.parametrize("tool", ["uv", "pip", "pepip"])
+def test_uninstalling_with_any_tool_makes_an_orphan(keeper: Keeper, pip: Path, tool: str) -> None:
+    """The registry's note says otherwise; the links decide."""
+    environment = keeper.install("app", "drum==1.0", "wind-one", "horn")
+    if tool == "uv":
+        keeper.machine.uv("pip", "uninstall", "drum", "wind-one", folder=environment.parent)
+    elif tool == "pip":
+        keeper.machine.python(
+            environment, "-m", "pip", "uninstall", "--yes", "drum", "wind-one", variables={"PYTHONPATH": str(pip)}
+        )
+    else:
+        keeper.machine.pepip("uninstall", "drum", "wind-one", folder=environment.parent)
+
+    done = keeper.prune()
+
+    assert names_of(done["orphans"]) == ["drum-1.0", "wind-one-1.0"]
+    assert keeper.entries() == ["horn-1.0"]
+    assert dangling_links(environment) == []
+
+
+def test_an_upgrade_makes_an_orphan_of_the_old_version(keeper: Keeper) -> None:
+    """By uv, which puts real files there, and by pepip."""
+    keeper.install("by-pepip", "drum==1.0")
+    by_uv = keeper.install("by-uv", "drum==1.0")
+    keeper.install("by-pepip", "drum==2.0")
+    assert keeper.preview()["orphans"] == []
+    keeper.machine.uv("pip", "install", "drum==2.0", *keeper.source[:3], folder=by_uv.parent)
+
+    done = keeper.prune()
+
+    assert names_of(done["orphans"]) == ["drum-1.0"]
+    assert keeper.run_drum(by_uv) == keeper.run_drum(keeper.folder / "by-pepip" / ".venv") == "2.0"
+
+
+@pytest.mark.parametrize("rest", ["folder", "inner link", "data"])
+def test_one_link_is_enough_to_keep_an_entry(keeper: Keeper, rest: str) -> None:
+    """Without its metadata, which `rm -r` took, by the link of its folder, below a namespace, or of one data file."""
+    with mounted("tmpfs", keeper.folder / "disk", mebibytes=64) as disk:  # where all links are symbolic
+        environment = keeper.install(disk / "app", "drum==1.0", "wind-one")
+        site_packages = without_metadata(environment, "wind_one-1.0" if rest == "inner link" else "drum-1.0")
+        if rest == "data":
+            (site_packages / "drum").unlink()
+        links = [path for path in environment.rglob("*") if str(keeper.store) in str(path.resolve())]
+
+        for _ in range(2):
+            assert keeper.prune()["orphans"] == []
+
+        assert len(links) > 1
+        assert all(path.is_symlink() for path in links)
+        assert keeper.entries() == ["drum-1.0", "wind-one-1.0"]
+        assert dangling_links(environment) == []
+
+
+def test_metadata_alone_keeps_an_entry(keeper: Keeper) -> None:
+    """Folders that were unfolded hold hard links, which name no entry: the metadata does."""
+    environment = keeper.install("app", "band", "band-guests")
+    members = site_packages_of(environment) / "band" / "members.py"
+
+    done = keeper.prune()
+
+    assert not members.is_symlink()
+    assert members.samefile(keeper.entry("band-1.0") / "band" / "members.py")
+    assert done["orphans"] == []
+    assert keeper.entries() == ["band-1.0", "band-guests-1.0"]
+
+
+def test_link_counts_say_nothing(keeper: Keeper) -> None:
+    """An entry whose files have other names, in uv's cache and in an environment without metadata, is an orphan."""
+    environment = keeper.install("app", "band", "band-guests")
+    for stem in ("band-1.0", "band_guests-1.0"):
+        without_metadata(environment, stem)
+    for path in [path for path in environment.rglob("*") if path.is_symlink() and "packages" in os.readlink(path)]:
+        path.unlink()
+
+    done = keeper.prune()
+
+    assert len(done["orphans"]) == 2
+    assert (site_packages_of(environment) / "band" / "members.py").read_text().startswith("NAMES")
+
+
+# Others at work meanwhile
+
+
+def test_an_install_between_the_look_and_the_removal_is_registered_and_kept(keeper: Keeper) -> None:
+    """A project that was deleted and made again while a prune runs: that prune must not forget the new one."""
+    environment = keeper.install("far/app", "drum==1.0")
+    keeper.install("third", "drum==1.0")
+    leftover = keeper.install("other", "horn")
+    for root in (environment, leftover):
+        shutil.rmtree(root)
+    pruning = prune.prune(Store(str(keeper.store)), prune.Options())
+    for step in pruning:
+        if isinstance(step, Progress) and step.detail.startswith("horn"):
+            break  # it has looked, holds its lock, and is about to remove the first
+
+    with ThreadPoolExecutor(1) as pool:
+        installing = pool.submit(keeper.install, "far/app", "drum==1.0")
+        _wait_until_it_waits(keeper, installing.done)
+        for _ in pruning:
+            pass
+        installing.result()
+    shutil.rmtree(keeper.folder / "third")
+    after = keeper.prune()
+
+    assert after["orphans"] == []
+    assert [row["environment"] for row in keeper.ask("projects")] == [str(environment)]
+    assert dangling_links(environment) == []
+    assert keeper.run_drum(environment) == "1.0"
+
+
+def _wait_until_it_waits(keeper: Keeper, is_over: Callable[[], bool]) -> None:
+    """Wait until an install waits for the store's lock, or is over."""
+    awaited = threading.Event()
+    for _ in range(600):
+        if is_over() or _is_waiting_for_lock(keeper.store / ".lock"):
+            return
+        awaited.wait(0.05)
+    pytest.fail("the install neither waits nor ends")
+
+
+def _is_waiting_for_lock(path: Path) -> bool:
+    """Tell whether a process waits for a lock on a file, as the kernel's list of locks says (`->` is who waits)."""
+    number = path.stat().st_ino
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and f":{number} " in line for line in lines)
+
+
+def crowd(keeper: Keeper, *, installers: int, pruners: int, rounds: int) -> list[int]:
+    """Let processes install, check, uninstall and delete in a loop while others prune without a pause.
+
+    Returns how many prunes there were, by pruner. An install that fails or a link that leads nowhere fails the test.
+    """
+    wanted = (("drum==1.0", "wind-one"), ("horn", "drum==2.0"), ("band", "band-guests"), ("wind-two", "wind-one"))
+    is_over = threading.Event()
+    keeper.install("first", "wind-one")  # prune wants a store
+
+    def install(number: int) -> None:
+        project = Path(f"user{number}", "app")  # far from each other: a prune looks beside what it knows
+        for turn in range(rounds):
+            environment = keeper.install(project, *wanted[(turn + number) % len(wanted)])
+            assert dangling_links(environment) == [], (number, turn)
+            way = (turn + number // 2) % 4
+            if way == 0:
+                shutil.rmtree(environment)
+            elif way == 1:
+                keeper.machine.uv("pip", "uninstall", "drum", "horn", folder=environment.parent)
+            elif way == 2:
+                keeper.machine.pepip("uninstall", "wind-one", "band", folder=environment.parent)
+            elif turn % 2:
+                shutil.rmtree(environment.parent)
+
+    def keep_pruning(_: int) -> int:
+        count = 0
+        while not is_over.is_set():
+            assert keeper.prune()["blocked"] == ""
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(installers + pruners) as pool:
+        prunings = [pool.submit(keep_pruning, number) for number in range(pruners)]
+        installs = [pool.submit(install, number) for number in range(installers)]
+        try:
+            for future in installs:
+                future.result()
+        finally:
+            is_over.set()
+        counts = [future.result() for future in prunings]
+    for number in range(installers):
+        assert dangling_links(keeper.folder / f"user{number}") == []
+    return counts
+
+
+def test_eight_processes_install_and_prune_at_once(keeper: Keeper) -> None:
+    """Hundreds of rounds in all: every install succeeds, no link ever leads nowhere, and the store is whole."""
+    counts = crowd(keeper, installers=6, pruners=2, rounds=20)
+
+    assert all(count >= 10 for count in counts)
+    assert problems_of(keeper.store) == []
+    assert _remains(keeper.store) == []
+
+
+@pytest.mark.real_world
+def test_eight_processes_install_and_prune_for_long(keeper: Keeper) -> None:
+    """The same with a thousand rounds and more, and also with more who prune than who install."""
+    for installers, pruners, rounds in ((6, 2, 50), (3, 5, 50), (7, 1, 40)):
+        counts = crowd(keeper, installers=installers, pruners=pruners, rounds=rounds)
+
+        assert min(counts) > 0
+        assert problems_of(keeper.store) == []
+        assert _remains(keeper.store) == []
+
+
+# Kills
+
+
+def _remains(store: Path) -> list[str]:
+    """Return what lies in the folders for passing things, but for their locks."""
+    return sorted(
+        path.relative_to(store).as_posix()
+        for name in ("staging", "trash")
+        for path in store.glob(f"{name}/*")
+        if path.name != ".lock"
+    )
+
+
+def test_a_killed_prune_leaves_whole_entries_and_the_next_one_finishes(keeper: Keeper) -> None:
+    """Killed before one of its changes on disk: what is in place can be linked by anybody, as it was before."""
+    kept = keeper.install("kept", "drum==2.0", "wind-one")
+    keeper.install("gone", "drum==1.0", "horn", "band")
+    shutil.rmtree(keeper.folder / "gone")
+    pristine, log = keeper.folder / "pristine", keeper.folder / "log"
+    log.mkdir()
+    subprocess.run(["cp", "-a", keeper.store, pristine], check=True)
+    arguments = ["prune", "--yes"]
+    assert killed_before(keeper.machine, 0, arguments, folder=keeper.folder, within=keeper.folder).returncode == 0
+    total = len(changes_seen(keeper.folder))
+    assert total > 20
+
+    for change in sorted({*range(1, 5), *(1 + turn * (total - 1) // (KILLS - 1) for turn in range(KILLS))}):
+        subprocess.run(["rm", "-rf", keeper.store], check=True)
+        subprocess.run(["cp", "-a", pristine, keeper.store], check=True)
+        killed = killed_before(keeper.machine, change, arguments, folder=keeper.folder, within=keeper.folder)
+        where = f"killed before change {change} of {total}: {changes_seen(keeper.folder)[-1]}"
+        assert killed.returncode == -9, where
+        assert problems_of(keeper.store, sealed=False) == [], where
+        assert dangling_links(kept) == [], where
+        if change in {1, 2, 3, total}:
+            again = keeper.install("again", "drum==1.0")
+            assert keeper.run_drum(again) == "1.0", where
+            shutil.rmtree(again.parent)
+
+        keeper.prune()
+
+        assert keeper.entries() == ["drum-2.0", "wind-one-1.0"], where
+        assert problems_of(keeper.store) == [], where
+        assert _remains(keeper.store) == [], where
+    assert keeper.run_drum(kept) == "2.0"
+
+
+def test_a_killed_prune_leaves_entries_that_all_may_read(keeper: Keeper) -> None:
+    """What others of a team could read before the kill they can read after it, and link."""
+    keeper.install("gone", "drum==1.0", "horn")
+    shutil.rmtree(keeper.folder / "gone")
+    before = {path.name: path.stat().st_mode & 0o055 for path in keeper.store.glob("packages/*/*")}
+
+    for change in range(1, 9):
+        killed_before(keeper.machine, change, ["prune", "--yes"], folder=keeper.folder, within=keeper.folder)
+        after = {path.name: path.stat().st_mode & 0o055 for path in keeper.store.glob("packages/*/*")}
+        assert after == {name: before[name] for name in after}, changes_seen(keeper.folder)[-1]
+
+    assert after == {}
+
+
+def test_a_killed_install_keeps_what_it_had_linked(keeper: Keeper) -> None:
+    """Killed in the midst of linking: what its environment links and what it will is not taken from it by a prune."""
+    keeper.install("second", "drum==1.0", "wind-one")
+    project = keeper.machine.make_folder(keeper.folder / "app")
+    arguments = ["install", "drum==1.0", "wind-one", *keeper.source]
+    killed_before(keeper.machine, 0, arguments, folder=project, within=keeper.folder)
+    total = len(changes_seen(keeper.folder))
+    for change in range(total - 6, total, 2):
+        shutil.rmtree(project / ".venv")
+        killed_before(keeper.machine, change, arguments, folder=project, within=keeper.folder)
+        shutil.rmtree(keeper.folder / "second", ignore_errors=True)
+
+        keeper.prune()
+
+        assert dangling_links(project / ".venv") == [], change
+        keeper.machine.pepip(*arguments, folder=project)
+        assert keeper.run_drum(project / ".venv") == "1.0"
+
+
+# A team's store
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Team:
+    """Return two users of one group and the store that they share."""
+    return Team.assemble(tmp_path / "team", umask="027")
+
+
+def test_what_is_another_users_is_said_and_not_failed_on(
+    team: Team, wheelhouse: Path, interpreter: Path, tmp_path: Path
+) -> None:
+    """Each removes their own half, and all that the other has stored stays whole."""
+    first, second = (Keeper.settle(user, user.home / "work", wheelhouse, interpreter) for user in team.users)
+    first.install("app", "drum==1.0", "wind-one")
+    first.install("stays", "band")
+    second.install("app", "horn", "wind-two")
+    for keeper in (first, second):
+        shutil.rmtree(keeper.folder / "app")
+
+    said = first.prune_in_words()
+
+    assert said.returncode == 0
+    assert entries_of(team.store) == ["band-1.0", "horn-1.0", "wind-two-1.0"]
+    for name in ("horn-1.0", "wind-two-1.0"):
+        assert f"{name} is another user's" in said.stderr
+    assert "Removed 2 entries" in said.stderr
+    done = second.prune()
+    assert names_of(done["orphans"]) == ["horn-1.0", "wind-two-1.0"]
+    assert entries_of(team.store) == ["band-1.0"]
+    assert problems_of(team.store) == []
+
+
+@pytest.mark.parametrize("is_dry", [True, False], ids=["preview", "prune"])
+def test_bytes_that_another_user_keeps_are_not_called_free(
+    team: Team, wheelhouse: Path, interpreter: Path, tmp_path: Path, is_dry: bool
+) -> None:
+    """Neither entries nor files of the registry nor what lies in the trash, if only another user can remove it."""
+    with mounted("ext4", tmp_path / "disk", mebibytes=64) as disk:
+        team.store.rename(team.store.with_name("unused"))
+        (disk / "store").mkdir()
+        os.chown(disk / "store", 0, team.group_id)
+        (disk / "store").chmod(0o2775)
+        first, second = (
+            Keeper.settle(replace(user, store=disk / "store"), user.home / "work", wheelhouse, interpreter)
+            for user in team.users
+        )
+        first.install("app", "drum==1.0", "wind-one")
+        second.install("app", "horn", "wind-two")
+        for keeper in (first, second):
+            shutil.rmtree(keeper.folder / "app")
+        # The other's prune was killed when an entry lay in the trash.
+        (first.store / "trash" / "horn-1.0.1-1").mkdir()
+        (first.store / "trash" / "horn-1.0.1-1" / "sound.bin").write_bytes(bytes(50_000))
+        others = ["chown", "-R", "--reference", second.entry("horn-1.0"), first.store / "trash" / "horn-1.0.1-1"]
+        subprocess.run(others, check=True)
+        before = free_bytes(disk)
+
+        said = first.preview() if is_dry else first.prune()
+        if is_dry:
+            first.prune()
+
+        assert said["freed_bytes"] == free_bytes(disk) - before
+        assert first.entries() == ["horn-1.0", "wind-two-1.0"]
+        if is_dry:
+            assert names_of(said["orphans"]) == ["drum-1.0", "wind-one-1.0"]
+            assert [entry.partition("/")[2] for entry in said["refused"]] == ["horn-1.0", "wind-two-1.0"]
+
+
+def test_a_project_that_two_users_work_on_is_kept_when_its_disk_is_not_there(
+    team: Team, wheelhouse: Path, interpreter: Path, tmp_path: Path
+) -> None:
+    """What the second user linked into an environment that the first registered is noted, too."""
+    first, second = (Keeper.settle(user, tmp_path, wheelhouse, interpreter) for user in team.users)
+    with mounted("tmpfs", tmp_path / "disk", mebibytes=64) as disk:
+        os.chown(disk, -1, team.group_id)
+        disk.chmod(0o2775)
+        environment = first.install(disk / "app", "drum==1.0")
+        subprocess.run(["chmod", "-R", "g+w", disk / "app"], check=True)
+        second.machine.pepip("install", "horn", *second.source, folder=disk / "app")
+
+    done = second.prune()
+
+    assert [row["environment"] for row in done["unreachable"]] == [str(environment)]
+    assert entries_of(team.store) == ["drum-1.0", "horn-1.0"]
+
+
+def test_someone_who_may_only_read_the_store_removes_nothing(keeper: Keeper, tmp_path: Path) -> None:
+    """The entries are named as another user's, and the command ends well."""
+    keeper.install("app", "drum==1.0")
+    shutil.rmtree(keeper.folder / "app")
+    reader = replace(keeper.machine.as_plain_user(tmp_path / "plain"), store=keeper.store)
+    before = snapshot(keeper.store)
+
+    output = reader.pepip("prune", "--yes", folder=reader.home)
+
+    assert "drum-1.0 is another user's" in output.stderr
+    assert "Removed 0 entries: 0 Bytes" in output.stderr
+    assert changes(before, snapshot(keeper.store)) == []

@@ -1,0 +1,891 @@
+"""What the store's commands say: `pepip store list`, `show`, `add`, `remove`, `path`, `pepip uses`, `pepip doctor`.
+
+To people on a terminal and in a pipe, and to machines with `--json`; with names on disk that nobody should trust.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.filesystems import mounted
+from tests.support.machines import Machine, Output, find_interpreter, interpreter_of, site_packages_of
+from tests.support.refusals import assert_refused
+from tests.support.snapshots import changes, link_shape, sha256_of, snapshot
+from tests.support.stores import entries_of, leftovers_of, problems_of
+from tests.support.teams import Team
+from tests.support.terminals import run_on_terminal
+from tests.support.wheels import Wheel
+
+
+def drum(version: str) -> Wheel:
+    """Return a distribution with a dependency, an extra, scripts, and a package of one version."""
+    return Wheel(
+        "drum",
+        version,
+        files={
+            "drum/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
+            "drum/skin.bin": "x" * 9000,
+        },
+        data={"scripts/drum-roll": "#!python\nprint('rrr')\n"},
+        entry_points={"console_scripts": {"drum": "drum:main"}},
+        dependencies=["Stick_Pair>=1", "horn<2"],
+        extras={"loud": ["amplifier"]},
+        variant="It goes [bold]boom[/bold]",
+    )
+
+
+DRUM_PART = Wheel("drum-part", "1.0", files={"drum/part.py": ""})
+WHEELS = [
+    drum("1.0"),
+    drum("2.0"),
+    DRUM_PART,
+    Wheel("stick-pair", "1.0", files={"stick_pair/__init__.py": ""}),
+    Wheel("horn", "1.0", files={"horn/__init__.py": ""}),
+    Wheel("wind-one", "1.0", files={"wind/one/__init__.py": ""}),
+    Wheel("wind-two", "1.0", files={"wind/two/__init__.py": ""}),
+]
+
+
+@dataclass(frozen=True)
+class Hall:
+    """Projects on one store, and the wheels that they may take."""
+
+    machine: Machine
+    folder: Path
+    wheelhouse: Path
+    interpreter: Path
+
+    @property
+    def store(self) -> Path:
+        """Return the store."""
+        return self.machine.store
+
+    @property
+    def source(self) -> tuple[str | Path, ...]:
+        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
+        return ("--no-index", "--find-links", self.wheelhouse)
+
+    def install(self, project: str, *requirements: str | Path) -> Path:
+        """Install into a project, made where missing, and return its environment."""
+        folder = self.machine.make_folder(self.folder / project)
+        self.machine.pepip("install", *requirements, *self.source, "--python", self.interpreter, folder=folder)
+        return folder / ".venv"
+
+    def pepip(self, *arguments: str | Path, check: bool = False) -> Output:
+        """Run pepip beside the projects."""
+        return self.machine.pepip(*arguments, folder=self.folder, check=check)
+
+    def on_terminal(self, *arguments: str | Path, columns: int = 200) -> Output:
+        """Run pepip beside the projects, on a terminal."""
+        command = [sys.executable, "-m", "pepip", *arguments]
+        return run_on_terminal(self.machine, command, folder=self.folder, variables={"COLUMNS": str(columns)})
+
+    def read(self, *arguments: str | Path, exit_code: int = 0) -> Any:
+        """Run pepip with `--json` and return its document; there is nothing but that."""
+        output = self.pepip(*arguments, "--json")
+        assert (output.returncode, output.stderr) == (exit_code, ""), output.stderr
+        return json.loads(output.stdout)
+
+    def add(self, *requirements: str | Path, check: bool = True) -> Output:
+        """Fill the store without a project."""
+        return self.pepip("store", "add", *requirements, *self.source, check=check)
+
+    def entry(self, name: str) -> Path:
+        """Return the only entry of this name and version."""
+        (found,) = self.store.glob(f"packages/*/{name}")
+        return found
+
+
+@pytest.fixture
+def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Hall:
+    """Return an empty store and wheels to take."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    return Hall(machine, tmp_path, wheelhouse, interpreter)
+
+
+@pytest.fixture(scope="module")
+def filled(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Hall:
+    """Return a store with two projects and an orphan, for tests that only look."""
+    folder = tmp_path_factory.mktemp("filled")
+    for wheel in WHEELS:
+        wheel.write(folder / "wheelhouse")
+    (folder / "home").mkdir()
+    found = Hall(Machine(folder / "home", folder / "store", uv_cache), folder, folder / "wheelhouse", interpreter)
+    found.install("one", "drum==1.0", "drum-part", "wind-one")
+    found.install("two", "drum==2.0", "horn")
+    found.add("wind-two")
+    return found
+
+
+def test_the_path_is_said_and_nothing_is_made(hall: Hall) -> None:
+    """One line, as `PEPIP_HOME` says or `~/.pepip`; a relative one is meant from here."""
+    assert hall.pepip("store", "path").stdout == f"{hall.store}\n"
+    assert hall.read("store", "path") == {"path": str(hall.store)}
+    for setting, expected in (("", hall.machine.home / ".pepip"), ("here", hall.folder / "here")):
+        output = hall.machine.pepip("store", "path", folder=hall.folder, variables={"PEPIP_HOME": setting})
+        assert output.stdout == f"{expected}\n"
+
+    assert not hall.store.exists()
+    assert not (hall.machine.home / ".pepip").exists()
+
+
+LOOKING: dict[tuple[str, ...], tuple[int, Any]] = {
+    ("store", "list"): (0, []),
+    ("store", "verify"): (0, {"checked": 0, "damaged": []}),
+    ("store", "repair"): (0, {"repaired": [], "failed": [], "healed": [], "left": []}),
+    ("projects",): (0, []),
+    ("uses", "drum"): (1, []),
+}
+
+
+@pytest.mark.parametrize("command", LOOKING, ids=" ".join)
+def test_looking_at_no_store_makes_none(hall: Hall, command: tuple[str, ...]) -> None:
+    """Before anything was installed the answers are empty, in every form."""
+    code, document = LOOKING[command]
+
+    assert hall.read(*command, exit_code=code) == document
+    for output in (hall.pepip(*command), hall.on_terminal(*command)):
+        assert output.returncode == code
+        assert "Traceback" not in output.stdout + output.stderr
+        assert "error" not in output.stdout + output.stderr
+    assert not hall.store.exists()
+
+
+def test_the_list_names_every_entry(filled: Hall) -> None:
+    """Name, version, bucket, size, how many projects, state and the day of the last link, and a sum."""
+    output = filled.pepip("store", "list")
+
+    header, *rows = [line.split() for line in output.stdout.splitlines()]
+    assert header == ["name", "version", "bucket", "size", "projects", "state", "last", "linked"]
+    assert [(row[0], row[1], row[2], row[5], row[6]) for row in rows] == [
+        ("drum", "1.0", "py3-none-any", "1", "linked"),
+        ("drum", "2.0", "py3-none-any", "1", "linked"),
+        ("drum-part", "1.0", "py3-none-any", "1", "linked"),
+        ("horn", "1.0", "py3-none-any", "2", "linked"),
+        ("stick-pair", "1.0", "py3-none-any", "2", "linked"),
+        ("wind-one", "1.0", "py3-none-any", "1", "linked"),
+        ("wind-two", "1.0", "py3-none-any", "0", "orphan"),
+    ]
+    assert len({line.index("linked") for line in output.stdout.splitlines()[1:7]}) == 1
+    assert output.stderr.startswith("7 entries, ")
+    assert str(filled.store) in output.stderr
+    assert "\x1b" not in output.stdout + output.stderr
+
+
+def test_the_list_on_a_terminal_is_a_table(filled: Hall) -> None:
+    """All that the plain text has, also where the window is too narrow for a row."""
+    wide = filled.on_terminal("store", "list")
+    narrow = filled.on_terminal("store", "list", columns=40)
+
+    assert wide.returncode == narrow.returncode == 0
+    assert "─" in wide.stdout
+    for name in ("drum-part", "stick-pair", "wind-two", "orphan", "py3-none-any"):
+        assert name in wide.stdout
+    assert max(len(_unpainted(line)) for line in narrow.stdout.splitlines()[:-1]) <= 40
+    assert "Traceback" not in narrow.stdout
+
+
+def _unpainted(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def test_the_list_is_a_document_for_machines(filled: Hall) -> None:
+    """Each entry says what it is, who links it, where it is from and how large it is."""
+    by_entry = {item["entry"]: item for item in filled.read("store", "list")}
+
+    assert len(by_entry) == 7
+    found = by_entry["py3-none-any/drum-1.0"]
+    assert found["projects"] == [str(filled.folder / "one" / ".venv")]
+    assert (found["name"], found["version"], found["bucket"], found["state"]) == (
+        "drum",
+        "1.0",
+        "py3-none-any",
+        "linked",
+    )
+    assert found["origin"] == drum("1.0").filename
+    assert found["size_bytes"] >= 9000
+    assert found["files"] >= 5
+    assert found["last_linked_at"] >= found["stored_at"] > 1_700_000_000
+    assert by_entry["py3-none-any/wind-two-1.0"]["projects"] == []
+    assert by_entry["py3-none-any/wind-two-1.0"]["state"] == "orphan"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("drum*",), ["drum-1.0", "drum-2.0", "drum-part-1.0"]),
+        (("drum==2*",), ["drum-2.0"]),
+        (("--orphans",), ["wind-two-1.0"]),
+        (("--orphans", "drum"), []),
+        (("no-such-thing",), []),
+        (("Stick_Pair",), ["stick-pair-1.0"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_the_list_takes_patterns(filled: Hall, arguments: tuple[str, ...], expected: list[str]) -> None:
+    """A shell pattern of names and versions, and orphans alone; names count in any spelling."""
+    found = [item["entry"].partition("/")[2] for item in filled.read("store", "list", *arguments)]
+
+    assert found == expected
+
+
+@pytest.mark.parametrize("order", ["size", "name", "projects", "stored"])
+def test_the_list_is_sorted(filled: Hall, order: str) -> None:
+    """Largest, most linked, newest first; names from a to z."""
+    found = filled.read("store", "list", "--sort", order)
+
+    key = {"size": "size_bytes", "stored": "stored_at", "name": "name", "projects": "projects"}[order]
+    values = [len(item[key]) if order == "projects" else item[key] for item in found]
+    assert values == sorted(values, reverse=order != "name")
+    assert len(found) == 7
+
+
+def test_show_says_everything_of_an_entry(filled: Hall) -> None:
+    """Who links it, what it needs and what needs it, where it is from, scripts, and how it is linked."""
+    said = filled.pepip("store", "show", "drum==1.0").stdout
+    horn = filled.pepip("store", "show", "horn").stdout
+    part = filled.pepip("store", "show", "drum-part").stdout
+
+    wheel = filled.wheelhouse / drum("1.0").filename
+    assert said.splitlines()[0] == "drum 1.0  It goes [bold]boom[/bold]"
+    for words in (
+        "py3-none-any/drum-1.0",
+        f"sha256:{sha256_of(wheel)}",
+        wheel.name,
+        "linked by   1 environment",
+        str(filled.folder / "one" / ".venv"),
+        "Stick_Pair>=1, horn<2",
+        "drum, drum-roll",
+        "drum is a real folder there: other distributions have files in it",
+    ):
+        assert words in said, words
+    assert "amplifier" not in said
+    assert "two" not in said.replace(str(filled.folder), "")
+    assert "needed by   py3-none-any/drum-1.0, py3-none-any/drum-2.0" in horn
+    assert "linked by   2 environments" in horn
+    assert "drum is a real folder there" in part or "unfolded    drum: a namespace" in part
+
+
+def test_show_says_why_a_folder_is_unfolded(filled: Hall) -> None:
+    """A namespace is open to others, and the package in it is linked whole."""
+    said = filled.pepip("store", "show", "wind-one").stdout
+    (document,) = filled.read("store", "show", "wind-one")
+
+    assert "unfolded    wind: a namespace, which others may add to" in said
+    assert "whole       wind/one" in said
+    assert document["namespaces"] == ["wind"]
+    assert document["linked_whole"] == ["wind/one"]
+    assert document["unfolded"] == {}
+
+
+def test_show_is_a_document_for_machines(filled: Hall) -> None:
+    """All versions, or one; folders that are unfolded are named for each environment."""
+    both = filled.read("store", "show", "DRUM")
+    (one,) = filled.read("store", "show", "drum==1.0")
+
+    environment = str(filled.folder / "one" / ".venv")
+    assert [item["version"] for item in both] == ["1.0", "2.0"]
+    assert one in both
+    assert one["unfolded"] == {environment: ["drum"]}
+    assert one["dependencies"] == ["Stick_Pair>=1", "horn<2"]
+    assert one["scripts"] == ["drum", "drum-roll"]
+    assert one["identity"] == f"sha256:{sha256_of(filled.wheelhouse / drum('1.0').filename)}"
+    assert one["path"] == str(filled.entry("drum-1.0"))
+    assert both[1]["unfolded"] == {}
+    assert both[1]["projects"] == [str(filled.folder / "two" / ".venv")]
+
+
+@pytest.mark.parametrize("specifier", ["drum", "drum>=1", "drum<2", "drum==2.*", "DRUM~=1.0", "drum!=1.0"])
+def test_uses_names_who_has_a_version(filled: Hall, specifier: str) -> None:
+    """For a notice on some versions: the environments whose version the specifier holds."""
+    expected = {
+        "drum": ["one", "two"],
+        "drum>=1": ["one", "two"],
+        "drum<2": ["one"],
+        "drum==2.*": ["two"],
+        "DRUM~=1.0": ["one"],
+        "drum!=1.0": ["two"],
+    }[specifier]
+
+    found = filled.read("uses", specifier)
+    said = filled.pepip("uses", specifier)
+    screen = filled.on_terminal("uses", specifier)
+
+    environments = [str(filled.folder / project / ".venv") for project in expected]
+    assert [item["environment"] for item in found] == environments
+    assert all(item["entry"] == f"py3-none-any/drum-{item['version']}" for item in found)
+    for environment in environments:
+        assert environment in said.stdout
+        assert environment in screen.stdout
+    assert len(said.stdout.splitlines()) == 1 + len(environments)
+    assert said.returncode == screen.returncode == 0
+
+
+def test_uses_of_what_nobody_has(filled: Hall) -> None:
+    """Exit code 1, as grep's; an orphan is used by nobody."""
+    for requirement in ("drum>3", "no-such-package", "wind-two"):
+        output = filled.pepip("uses", requirement)
+        assert (output.returncode, output.stdout) == (1, "")
+        assert output.stderr == f"no environment has {requirement}\n"
+
+
+def test_uses_counts_copies_too(hall: Hall) -> None:
+    """A security notice concerns what is detached, and what uv put beside the links."""
+    environment = hall.install("app", "drum==1.0")
+    hall.machine.pepip("detach", "drum", folder=environment.parent)
+    hall.machine.uv("pip", "install", "wind-one", *hall.source, folder=environment.parent)
+
+    for name in ("drum<2", "wind-one"):
+        (found,) = hall.read("uses", name)
+        assert (found["environment"], found["entry"], found["state"]) == (str(environment), None, "ok")
+        assert "its own files" in hall.pepip("uses", name).stdout
+
+
+MISUSES: dict[tuple[str, ...], tuple[int, str]] = {
+    ("store",): (2, "which command of `store`?"),
+    ("store", "no-such-command"): (2, "no-such-command"),
+    ("store", "list", "--sort", "colour"): (2, "colour"),
+    ("store", "list", "--no-such-option"): (2, "--no-such-option"),
+    ("store", "show"): (2, "NAME"),
+    ("store", "show", "no-such-package"): (1, "the store has no no-such-package"),
+    ("store", "show", "drum==9"): (1, "the store has no drum==9"),
+    ("store", "show", "../../etc"): (1, "../../etc"),
+    ("store", "add"): (2, "nothing to store is named"),
+    ("store", "add", "--python", "9.99", "horn"): (2, "9.99"),
+    ("store", "remove"): (2, "ENTRY"),
+    ("store", "remove", "no-such-package==1"): (1, "the store has no entry no-such-package==1"),
+    ("store", "remove", "drum"): (1, "drum"),
+    ("store", "remove", "../projects"): (1, "../projects"),
+    ("uses",): (2, "NAME"),
+    ("uses", "drum<"): (2, "'drum<' is no requirement"),
+    ("uses", "[red]"): (2, "[red]"),
+    ("uses", "\x1b[31m"): (2, "is no requirement"),
+}
+
+
+@pytest.mark.parametrize("arguments", MISUSES, ids=lambda words: repr(" ".join(words)))
+def test_a_misuse_is_refused(filled: Hall, arguments: tuple[str, ...]) -> None:
+    """One line says what is wrong, with and without `--json`, and the store is as it was."""
+    code, words = MISUSES[arguments]
+    before = snapshot(filled.store / "packages")
+
+    for more in ((), ("--json",)):
+        output = filled.pepip(*arguments, *more)
+        assert_refused(output, words, exit_codes=(1, 2))
+        assert "\x1b" not in output.stderr
+        if "9.99" not in arguments:  # the code is uv's
+            assert output.returncode == code
+    assert changes(before, snapshot(filled.store / "packages")) == []
+
+
+@pytest.mark.parametrize("command", ["list", "show", "add", "remove", "verify", "repair", "path", ""])
+def test_each_command_has_its_help(filled: Hall, command: str) -> None:
+    """`--help` behind it and `pepip help` before it say the same, and end with 0."""
+    behind = filled.pepip("store", *([command] if command else []), "--help")
+    before = filled.pepip("help", "store", *([command] if command else []))
+
+    assert (behind.returncode, behind.stderr) == (0, "")
+    assert f"store {command}".strip() in behind.stdout
+    assert before.stdout == behind.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [("store", "list"), ("store", "show", "drum"), ("uses", "drum"), ("store", "path")]
+)
+def test_a_reader_that_leaves_is_no_error(filled: Hall, command: tuple[str, ...]) -> None:
+    """As in `pepip store list | head -1`: nothing is said of it."""
+    process = filled.machine.start([sys.executable, "-m", "pepip", *command], folder=filled.folder)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+
+    assert process.wait(60) in {0, 141, -13}
+    assert "Broken" not in said
+    assert "Traceback" not in said
+
+
+def test_add_fills_the_store_without_a_project(hall: Hall) -> None:
+    """With dependencies, once; a project links them later and downloads nothing."""
+    first = hall.add("drum==1.0")
+    stored = snapshot(hall.store / "packages")
+    second = hall.read("store", "add", "drum==1.0", *hall.source)
+
+    assert [line.strip() for line in first.stderr.splitlines() if line.startswith(" + ")] == [
+        "+ drum==1.0",
+        "+ horn==1.0",
+        "+ stick-pair==1.0",
+    ]
+    assert "Stored 3, had 0" in first.stderr
+    assert second["stored"] == []
+    assert [item["entry"] for item in second["reused"]] == [
+        "py3-none-any/drum-1.0",
+        "py3-none-any/horn-1.0",
+        "py3-none-any/stick-pair-1.0",
+    ]
+    assert changes(stored, snapshot(hall.store / "packages")) == []
+    assert problems_of(hall.store) == []
+    assert leftovers_of(hall.store) == []
+    assert interpreter_of(hall.store / "global-venv").exists()
+    assert list((hall.store / "projects").iterdir()) == []
+    assert list(site_packages_of(hall.store / "global-venv").glob("*.dist-info")) == []
+    assert not (hall.folder / ".venv").exists()
+    project = hall.machine.make_folder(hall.folder / "app")
+    arguments = ("install", "--json", "drum==1.0", *hall.source, "--python", hall.interpreter)
+    linked = json.loads(hall.machine.pepip(*arguments, folder=project).stdout)
+    assert sorted(linked["reused"]) == ["drum", "horn", "stick-pair"]
+    assert linked["downloaded"] == []
+
+
+def test_add_takes_requirements_files_and_builds(hall: Hall) -> None:
+    """Files with hashes and sdists; what can't be shared is named and left out."""
+    Wheel("built", "1.0", files={"built.py": ""}).write_sdist(hall.wheelhouse)
+    local = Wheel("local", "1.0", files={"local.py": ""}).write_source(hall.folder / "local")
+    digest = sha256_of(hall.wheelhouse / "horn-1.0-py3-none-any.whl")
+    (hall.folder / "requirements.txt").write_text(f"horn==1.0 --hash=sha256:{digest}\n")
+
+    hashed = hall.add("-r", "requirements.txt")
+    output = hall.add("built", local)
+
+    assert "+ horn==1.0" in hashed.stderr
+    assert "local can't be shared" in output.stderr
+    assert entries_of(hall.store) == ["built-1.0", "horn-1.0"]
+
+
+def test_add_for_another_python(hall: Hall, interpreter: Path) -> None:
+    """Only what that version needs is stored, and no environment is left in the store."""
+    found = {version: find_interpreter(version) for version in ("3.8", "3.9", "3.10", "3.11", "3.13")}
+    other, path = next(((key, path) for key, path in found.items() if path not in {None, interpreter}), ("", None))
+    if path is None:
+        pytest.skip("there is but one Python")
+    tag = f"cp{other.replace('.', '')}"
+    for name in (tag, "cp312" if tag != "cp312" else "cp311"):
+        files = {"native/__init__.py": f"FOR = {name!r}\n"}
+        Wheel("native", "1.0", files=files, tag=f"{name}-{name}-linux_x86_64").write(hall.wheelhouse)
+
+    hall.add("native", "--python", path)
+
+    (entry,) = hall.store.glob("packages/*/native-1.0")
+    assert entry.parent.name == f"cpython-{tag.removeprefix('cp')}-linux-x86_64"
+    assert (entry / "native" / "__init__.py").read_text() == f"FOR = {tag!r}\n"
+    assert not (hall.store / "global-venv").exists()
+
+
+@pytest.mark.parametrize("requirement", ["no-such-package", "drum==9", "drum==", "./missing"])
+def test_add_of_what_there_is_not(hall: Hall, requirement: str) -> None:
+    """Refused in uv's words, and no entry or half of one is left."""
+    output = hall.add(requirement, check=False)
+
+    assert_refused(output, requirement.removeprefix("./"))
+    assert entries_of(hall.store) == []
+    assert leftovers_of(hall.store) == []
+
+
+def test_a_reader_adds_nothing(hall: Hall, tmp_path: Path) -> None:
+    """What the store has is said to be there; for more the owner is to be asked."""
+    hall.add("horn")
+    reader = replace(hall, machine=replace(hall.machine.as_plain_user(tmp_path / "plain"), store=hall.store))
+    before = snapshot(hall.store)
+    arguments = ("--python", hall.interpreter)
+
+    had = reader.add("horn", *arguments)
+    refused = reader.add("wind-one", *arguments, check=False)
+
+    assert "Stored 0, had 1" in had.stderr
+    assert_refused(refused, str(hall.store), "wind-one 1.0", "you may not add to it")
+    assert changes(before, snapshot(hall.store)) == []
+
+
+@pytest.mark.parametrize("named", ["horn==1.0", "HORN==1.0", "py3-none-any/horn-1.0"])
+def test_remove_takes_one_orphan_out(hall: Hall, named: str) -> None:
+    """Named by version or by entry; nothing else goes, and nothing is left in the trash."""
+    hall.add("horn", "wind-one")
+    before = snapshot(hall.entry("wind-one-1.0"))
+
+    output = hall.pepip("store", "remove", named)
+
+    assert (output.returncode, output.stdout) == (0, "")
+    assert "Removed py3-none-any/horn-1.0" in output.stderr
+    assert entries_of(hall.store) == ["wind-one-1.0"]
+    assert changes(before, snapshot(hall.entry("wind-one-1.0"))) == []
+    assert leftovers_of(hall.store) == []
+
+
+def test_remove_refuses_what_is_linked(hall: Hall) -> None:
+    """Who links it is named, and all is as before; with force it goes, and who is broken is named."""
+    environments = [hall.install(project, "horn", "wind-one") for project in ("one", "two")]
+    before = snapshot(hall.store / "packages")
+
+    refused = hall.pepip("store", "remove", "horn==1.0")
+    assert_refused(refused, "py3-none-any/horn-1.0 is linked by", *map(str, environments), "--force")
+    assert changes(before, snapshot(hall.store / "packages")) == []
+    document = hall.read("store", "remove", "--force", "horn==1.0")
+
+    assert document["removed"] == "py3-none-any/horn-1.0"
+    assert sorted(document["broken"]) == sorted(map(str, environments))
+    assert entries_of(hall.store) == ["wind-one-1.0"]
+    doctor = hall.pepip("doctor")
+    assert doctor.returncode == 1
+    for environment in environments:
+        assert f"{environment}: the store has lost horn-1.0, which it links" in doctor.stdout
+    hall.pepip("store", "repair", *hall.source, check=True)
+    assert hall.pepip("doctor").returncode == 0
+    for environment in environments:
+        hall.machine.python(environment, "-c", "import horn, wind.one")
+
+
+def test_a_forced_removal_warns_people(hall: Hall) -> None:
+    """The environments that are broken now are warnings, one each."""
+    environment = hall.install("one", "horn")
+
+    output = hall.pepip("store", "remove", "--force", "horn==1.0")
+
+    assert f"warning: {environment} linked it, and is broken now" in output.stderr
+    assert "Removed py3-none-any/horn-1.0" in output.stderr
+
+
+def test_remove_does_not_guess_between_two(hall: Hall, tmp_path: Path) -> None:
+    """Two wheels of one name and version are both named; the entry's own name tells them apart."""
+    hall.add("horn")
+    other = Wheel("horn", "1.0", files={"horn/__init__.py": "OTHER = True\n"}).write(tmp_path / "other")
+    hall.add(other)
+    first, second = (f"py3-none-any/{name}" for name in entries_of(hall.store))
+
+    output = hall.pepip("store", "remove", "horn==1.0")
+    assert_refused(output, first, second)
+    assert len(entries_of(hall.store)) == 2
+    hall.pepip("store", "remove", second, check=True)
+
+    assert [f"py3-none-any/{name}" for name in entries_of(hall.store)] == [first]
+
+
+def test_remove_counts_links_that_nobody_registered(hall: Hall) -> None:
+    """An environment that was moved still links: it lies beside one that is known."""
+    hall.install("one", "wind-one")
+    environment = hall.install("two", "horn")
+    environment.parent.rename(hall.folder / "moved")
+
+    output = hall.pepip("store", "remove", "horn==1.0")
+
+    assert_refused(output, "is linked by", str(hall.folder / "moved" / ".venv"))
+    assert "horn-1.0" in entries_of(hall.store)
+
+
+def test_another_users_entry_stays(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> None:
+    """That one may not remove it is said; what is one's own goes."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    team = Team.assemble(tmp_path / "team", umask="022")
+    halls = [Hall(user, user.home, wheelhouse, interpreter) for user in team.users]
+    halls[0].add("horn")
+    halls[1].add("wind-one", "--python", interpreter)
+    before = snapshot(halls[0].entry("horn-1.0"))
+
+    for more in ((), ("--force",)):
+        assert_refused(halls[1].pepip("store", "remove", "horn==1.0", *more), "horn-1.0", "ermission")
+        assert changes(before, snapshot(halls[0].entry("horn-1.0"))) == []
+    halls[1].pepip("store", "remove", "wind-one==1.0", check=True)
+
+    assert entries_of(team.store) == ["horn-1.0"]
+    assert leftovers_of(team.store) == []
+    assert problems_of(team.store) == []
+    for each in halls:
+        assert each.pepip("doctor").returncode == 0
+
+
+def test_the_doctor_finds_nothing_wrong(hall: Hall) -> None:
+    """One line for each thing that was looked at, and no hint where none is needed."""
+    hall.install("one", "drum==1.0")
+
+    output = hall.pepip("doctor")
+
+    assert (output.returncode, output.stderr) == (0, "")
+    lines = output.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["ok"] * len(lines)
+    for topic in ("uv", "store", "permissions", "links", "uv's cache", "room", "registry", "environments", "trash"):
+        assert len([line for line in lines if line[8:].startswith(f" {topic} ")]) == 1, topic
+    document = hall.read("doctor")
+    assert [item["topic"] for item in document] == [line[9:21].strip() for line in lines]
+    assert "3 entries, 1 environments" in output.stdout
+    assert leftovers_of(hall.store) == []
+
+
+def test_the_doctor_before_there_is_a_store(hall: Hall) -> None:
+    """It looks, says so, and makes none."""
+    output = hall.pepip("doctor")
+
+    assert output.returncode == 0
+    assert f"{hall.store} does not exist yet" in output.stdout
+    assert not hall.store.exists()
+
+
+def lose_the_interpreter(hall: Hall) -> tuple[str, str, str]:
+    """Remove an environment's interpreter."""
+    (hall.folder / "one" / ".venv" / "bin" / "python").unlink()
+    return "error", "its interpreter is gone", "pepip sync"
+
+
+def lose_an_entry(hall: Hall) -> tuple[str, str, str]:
+    """Move an entry away."""
+    entry = hall.entry("horn-1.0")
+    entry.chmod(0o755)
+    entry.rename(hall.folder / "horn")
+    return "error", "the store has lost horn-1.0, which it links", "pepip store repair"
+
+
+def leave_a_journal(hall: Hall) -> tuple[str, str, str]:
+    """Leave what an interrupted change leaves."""
+    (hall.folder / "one" / ".venv" / ".pepip").mkdir()
+    (hall.folder / "one" / ".venv" / ".pepip" / "journal.json").write_text('{"link": [], "remove": []}')
+    return "error", "a change to it was interrupted", "pepip sync"
+
+
+def delete_the_project(hall: Hall) -> tuple[str, str, str]:
+    """Delete a project."""
+    shutil.rmtree(hall.folder / "one")
+    return "warning", "it was deleted or moved", "pepip prune"
+
+
+def garble_the_registry(hall: Hall) -> tuple[str, str, str]:
+    """Write nonsense into a file of the registry."""
+    next((hall.store / "projects").glob("one-*.json")).write_text("{")
+    return "error", "can't be read: nothing is pruned until it is", "pepip projects scan"
+
+
+def damage_an_entry(hall: Hall) -> tuple[str, str, str]:
+    """Take an entry's own metadata away."""
+    hall.entry("horn-1.0").chmod(0o755)
+    (hall.entry("horn-1.0") / "pepip-entry.json").unlink()
+    return "error", "py3-none-any/horn-1.0 can't be read", "pepip store repair"
+
+
+def leave_something_in_the_trash(hall: Hall) -> tuple[str, str, str]:
+    """Leave what a killed prune leaves."""
+    (hall.store / "trash" / "horn-1.0.1-2").mkdir()
+    return "warning", "1 entries", "pepip prune"
+
+
+def forbid_a_folder(hall: Hall) -> tuple[str, str, str]:
+    """Make the registry read-only."""
+    (hall.store / "projects").chmod(0o555)
+    return "error", f"{hall.store / 'projects'} may not be written", "mend its mode"
+
+
+AILMENTS = [
+    lose_the_interpreter,
+    lose_an_entry,
+    leave_a_journal,
+    delete_the_project,
+    garble_the_registry,
+    damage_an_entry,
+    leave_something_in_the_trash,
+    forbid_a_folder,
+]
+
+
+@pytest.mark.parametrize("ail", AILMENTS, ids=lambda ail: ail.__name__.replace("_", " "))
+def test_the_doctor_finds_what_is_wrong(machine: Machine, tmp_path: Path, hall: Hall, ail: Any) -> None:
+    """It names it with a hint, changes nothing, and ends with 1 for an error alone."""
+    if ail is forbid_a_folder:
+        hall = replace(hall, machine=machine.as_plain_user(tmp_path / "plain"), folder=tmp_path / "plain")
+    hall.install("one", "horn")
+    hall.install("two", "wind-one")
+    state, sentence, hint = ail(hall)
+    before = snapshot(hall.store)
+
+    output = hall.pepip("doctor")
+
+    assert "Traceback" not in output.stderr
+    assert output.returncode == (1 if state == "error" else 0)
+    lines = output.stdout.splitlines()
+    (number,) = (number for number, line in enumerate(lines) if line.startswith(state) and sentence in line)
+    assert "hint:" in lines[number + 1]
+    assert hint in lines[number + 1]
+    assert changes(before, snapshot(hall.store)) == []
+    found = [item for item in hall.read("doctor", exit_code=output.returncode) if sentence in item["sentence"]]
+    assert [item["state"] for item in found] == [state]
+    assert sentence in hall.on_terminal("doctor").stdout.replace("\n", "")
+
+
+def test_the_doctor_sees_a_cache_on_another_disk(hall: Hall, tmp_path: Path) -> None:
+    """Copies are made then, and the hint says how to have none."""
+    hall.add("horn")
+    with mounted("tmpfs", tmp_path / "disk", mebibytes=4) as disk:
+        far = replace(hall, machine=replace(hall.machine, uv_cache=disk / "cache"))
+
+        output = far.pepip("doctor")
+
+        assert output.returncode == 0
+        assert f"{disk / 'cache'}, on another file system" in output.stdout
+        assert "UV_CACHE_DIR" in output.stdout
+
+
+def test_the_doctor_sees_that_there_is_little_room(hall: Hall, tmp_path: Path) -> None:
+    """Below a gigabyte it warns, and names what frees some."""
+    with mounted("tmpfs", tmp_path / "disk", mebibytes=16) as disk:
+        tight = replace(hall, machine=replace(hall.machine, store=disk / "store"))
+        tight.add("horn")
+
+        (room,) = (item for item in tight.read("doctor") if item["topic"] == "room")
+
+        assert (room["state"], room["hint"]) == ("warning", "`pepip prune`")
+
+
+def test_a_readers_doctor(hall: Hall, tmp_path: Path) -> None:
+    """Who may only read the store is told so, and it is no error."""
+    hall.install("one", "horn")
+    reader = replace(hall, machine=replace(hall.machine.as_plain_user(tmp_path / "plain"), store=hall.store))
+    before = snapshot(hall.store)
+
+    output = reader.pepip("doctor")
+
+    assert output.returncode == 0, output.stdout
+    assert "you may use this store, and not add to it" in output.stdout
+    assert changes(before, snapshot(hall.store)) == []
+
+
+HOSTILE = [
+    "[red]",
+    "[",
+    "clear\x1b[2J-1.0",
+    "bell\x07-1.0",
+    "two\nlines-1.0",
+    "tab\there-1.0",
+    "\udcff-1.0",
+    "right\u202eleft-1.0",
+    "-1.0",
+]
+"""Names of folders below `packages/`, as an attacker, a bug or another tool may have left them."""
+
+ALL_COMMANDS = [
+    ("store", "list"),
+    ("store", "list", "--sort", "size"),
+    ("store", "show", "horn"),
+    ("store", "verify"),
+    ("store", "remove", "nothing==1"),
+    ("store", "remove", "py3-none-any/horn-1.0"),
+    ("uses", "horn"),
+    ("projects",),
+    ("savings",),
+    ("prune", "--dry-run"),
+    ("doctor",),
+]
+
+
+def lay_out_hostile_names(found: Hall) -> None:
+    """Make folders, files and links of hostile names in a store, and a project with such a name that links it."""
+    found.install("[bold]pro\x1b[31mject", "horn")
+    for name in HOSTILE:
+        (found.store / "packages" / "py3-none-any" / name).mkdir()
+        (found.store / "packages" / f"bucket {name}" / name).mkdir(parents=True)
+    (found.store / "packages" / "py3-none-any" / "file-1.0").write_text("")
+    (found.store / "packages" / "file").write_text("")
+    (found.store / "packages" / "py3-none-any" / "dangling-1.0").symlink_to("nowhere")
+    (found.store / "packages" / "py3-none-any" / "loop-1.0").symlink_to("loop-1.0")
+
+
+@pytest.fixture(scope="module")
+def hostile(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Hall:
+    """Return a store with hostile names, for tests that only look."""
+    folder = tmp_path_factory.mktemp("hostile")
+    for wheel in WHEELS:
+        wheel.write(folder / "wheelhouse")
+    (folder / "home").mkdir()
+    found = Hall(Machine(folder / "home", folder / "store", uv_cache), folder, folder / "wheelhouse", interpreter)
+    lay_out_hostile_names(found)
+    return found
+
+
+@pytest.mark.parametrize("command", ALL_COMMANDS, ids=" ".join)
+def test_hostile_names_break_no_output(hostile: Hall, command: tuple[str, ...]) -> None:
+    """No traceback, no control character and no lost markup, in a pipe, on a terminal, and as JSON."""
+    output = hostile.pepip(*command)
+    document = hostile.pepip(*command, "--json")
+    screen = hostile.on_terminal(*command, columns=300)
+
+    said = output.stdout + output.stderr
+    assert "Traceback" not in said + document.stderr + screen.stdout
+    assert output.returncode in {0, 1}
+    assert document.returncode == output.returncode
+    if document.stdout:
+        json.loads(document.stdout)
+    for character in "\x1b\x07\t\u202e":
+        assert character not in said, f"{character!r}: {said!r}"
+    for sequence in ("\x1b[2J", "\x07", "\u202e", "pro\x1b[31mject"):
+        assert sequence not in screen.stdout, f"{sequence!r}: {screen.stdout!r}"
+
+
+def test_hostile_names_are_listed_as_damaged(hostile: Hall) -> None:
+    """Each folder is there, spelt out in text and exact in JSON; files and links that lead nowhere are no entries."""
+    found = {item["entry"]: item["state"] for item in hostile.read("store", "list")}
+    said = hostile.pepip("store", "list").stdout
+
+    damaged = {entry for entry, state in found.items() if state == "damaged"}
+    assert damaged == {f"{bucket}/{name}" for name in HOSTILE for bucket in ("py3-none-any", f"bucket {name}")}
+    assert found.keys() - damaged == {"py3-none-any/horn-1.0"}
+    assert len(said.splitlines()) == 1 + len(found)
+    assert "[red]" in said
+
+
+def test_a_repair_takes_hostile_names_away(hall: Hall) -> None:
+    """What no one can know the origin of goes to the trash, and each is named; what is whole stays."""
+    lay_out_hostile_names(hall)
+    before = snapshot(hall.entry("horn-1.0"))
+
+    output = hall.pepip("store", "repair", *hall.source)
+
+    said = output.stdout + output.stderr
+    assert "Traceback" not in said
+    assert [character for character in "\x1b\x07\t\u202e" if character in said] == []
+    assert changes(before, snapshot(hall.entry("horn-1.0"))) == []
+    assert [item["entry"] for item in hall.read("store", "list")] == ["py3-none-any/horn-1.0"]
+
+
+def test_an_entry_can_lie_about_itself(hall: Hall) -> None:
+    """Control characters and markup in an entry's own metadata are text, and values of a wrong kind are damage."""
+    hall.add("horn", "wind-one", "wind-two")
+    for name, changed in (
+        ("horn-1.0", {"name": "[red]\x1b[2J", "version": "\n1", "origin": "\x07[/]"}),
+        ("wind-one-1.0", {"name": 5, "version": None, "stored_at": "yesterday"}),
+        ("wind-two-1.0", {"stored_at": 10**30, "file_count": "many"}),
+    ):
+        path = hall.entry(name) / "pepip-entry.json"
+        path.chmod(0o644)
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
+
+    for command in (("store", "list"), ("store", "verify"), ("savings",), ("prune", "--dry-run"), ("doctor",)):
+        for output in (hall.pepip(*command), hall.pepip(*command, "--json"), hall.on_terminal(*command)):
+            said = output.stdout + output.stderr
+            assert "Traceback" not in said, f"{command}: {said}"
+            assert "\x1b[2J" not in said
+            assert "\x07" not in said
+
+
+def test_nothing_that_only_looks_changes_anything(hall: Hall) -> None:
+    """Lists, shows, verifications and the doctor leave store and environments as they are, links and all."""
+    environment = hall.install("one", "drum==1.0", "wind-one")
+    before = snapshot(hall.store / "packages"), snapshot(hall.store / "projects"), snapshot(environment)
+    shape = link_shape(environment)
+    times = {path: os.lstat(path).st_mtime_ns for path in (hall.store / "packages").rglob("*")}
+
+    for command in ALL_COMMANDS:
+        hall.pepip(*command)
+
+    assert changes(before[0], snapshot(hall.store / "packages")) == []
+    assert changes(before[1], snapshot(hall.store / "projects")) == []
+    assert changes(before[2], snapshot(environment)) == []
+    assert link_shape(environment) == shape
+    assert {path: os.lstat(path).st_mtime_ns for path in times} == times
