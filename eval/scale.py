@@ -1,6 +1,6 @@
 """Make a store of many entries and many environments that link it, and measure listing and pruning on it.
 
-    python eval/scale.py --entries 5000 --environments 1000 --keep /tmp/scale
+    python eval/scale.py --entries 5000 --environments 1000 --keep scale
 
 The entries are published and the links made by pepip's own engine, as an install does, from distributions laid out
 here. Each command is then run as its own process, several times; medians are printed. Needs pepip, and nothing else.

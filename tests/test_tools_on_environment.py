@@ -346,7 +346,8 @@ def test_pepip_takes_over_what_uv_installed(stage: Stage) -> None:
     scene.assert_store_kept()
 
 
-@pytest.mark.parametrize("old", [pytest.param("23.3.2", marks=pytest.mark.real_world), "24.2"])
+@pytest.mark.real_world
+@pytest.mark.parametrize("old", ["23.3.2", "24.2"])
 def test_pip_replaces_and_removes_itself(twins: Twins, old: str) -> None:
     """A linked pip upgrades itself, then uninstalls itself, and the store keeps the old one whole."""
     twins.install(f"pip=={old}")
