@@ -320,9 +320,18 @@ def _painted(text: str, code: str) -> str:
 
 
 def _has_color() -> bool:
-    """Tell whether to colour what goes to stderr: by the conventions of NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE."""
+    """Tell whether to colour what goes to stderr, by uv's rules.
+
+    It colours on a terminal that TERM, CLICOLOR or CI says to show colours; NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE
+    stand above that.
+    """
     if os.environ.get("NO_COLOR"):
         return False
-    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") != "0":
+    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
         return True
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    shows_colors = (
+        os.environ.get("TERM", "dumb" if os.name == "posix" else "") != "dumb"
+        or os.environ.get("CLICOLOR", "0") != "0"
+        or "CI" in os.environ
+    )
+    return shows_colors and sys.stderr.isatty()

@@ -29,7 +29,12 @@ TIMEOUT_SECONDS = 1200
 """Longer than any one install of the long list takes on two cores with an empty cache."""
 
 _REMOVED_VARIABLES = (
+    "CI",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
     "CONDA_PREFIX",
+    "FORCE_COLOR",
+    "NO_COLOR",
     "PEPIP_HOME",
     "PIP_TARGET",
     "PYTHONDONTWRITEBYTECODE",
