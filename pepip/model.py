@@ -6,7 +6,7 @@ entries, a *link* one file-system link in it, a *plan* the links that it needs.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pepip.records import NamedTuple
 
 
 class Interpreter(NamedTuple):
@@ -149,7 +149,8 @@ class Progress(NamedTuple):
 class Summary(NamedTuple):
     """What a change to an environment did. Sizes are bytes on disk, inodes counted once.
 
-    `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions.
+    `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions, `warnings` the
+    sentences with which uv warned.
     """
 
     environment: str
@@ -162,6 +163,7 @@ class Summary(NamedTuple):
     avoided_bytes: int = 0
     stored_bytes: int = 0
     seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
 
 
 class Request(NamedTuple):

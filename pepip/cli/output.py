@@ -225,6 +225,15 @@ def summarize(summary: Summary, *, verbosity: int) -> None:
     say(_sentence(summary))
 
 
+def say_nothing_to_do(seconds: float) -> None:
+    """Say that there was nothing to do, and how long it took to find out."""
+    say(_nothing_to_do(seconds))
+
+
+def _nothing_to_do(seconds: float) -> str:
+    return f"Nothing to do: all requirements are met ({seconds:.2f}s)"
+
+
 def document(summary: Summary) -> dict[str, object]:
     """Return the JSON document of an install."""
     pairs = ("linked", "removed", "private")
@@ -295,7 +304,7 @@ def _sentence(summary: Summary) -> str:
     elif gone:
         verb, count = ("Would remove" if summary.dry_run else "Removed"), gone
     else:
-        return f"Nothing to do: all requirements are met ({seconds})"
+        return _nothing_to_do(summary.seconds)
     if gone and came:
         details.append(f"{gone} removed")
     if summary.avoided_bytes:

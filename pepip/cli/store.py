@@ -332,6 +332,7 @@ def _path(words: Sequence[str]) -> int:
 
 def open_store() -> Store:
     """Return the store that `PEPIP_HOME` names, or the user's."""
-    from pepip.store.home import Store, default_home
+    from pepip.paths import default_home
+    from pepip.store.home import Store
 
     return Store(default_home(os.environ))

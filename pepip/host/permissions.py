@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import sys
 
@@ -58,6 +57,8 @@ def seal_file(path: str, status: os.stat_result, *, like: os.stat_result, is_our
     if status.st_nlink > 1 and not is_ours:
         if _is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
             return
+        import shutil
+
         shutil.copy2(path, f"{path}.copy")
         os.replace(f"{path}.copy", path)
     if readable & ~_WRITE_BITS != mode or status.st_nlink > 1:

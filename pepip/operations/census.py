@@ -6,11 +6,11 @@ Of an environment that can't be reached, the registry's note stands for its link
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from pepip.environment import contents, journal
 from pepip.host import filesystems, usage
 from pepip.model import Installed
+from pepip.records import NamedTuple
 from pepip.store import entries, registry
 
 TYPE_CHECKING = False

@@ -5,15 +5,14 @@ Other environments don't notice: the store's entry is only read.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pepip.environment import contents, copying
 from pepip.environment.metadata import Installation
 from pepip.errors import VenvError
 from pepip.host import locks
 from pepip.model import Request
-from pepip.operations import recover, target
+from pepip.operations import recover, relinking, target
 from pepip.paths import normalize_name
+from pepip.records import NamedTuple
 from pepip.store import entries, registry
 
 TYPE_CHECKING = False
@@ -88,7 +87,7 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
         changed = [contents.changed_files(environment, item) for item in chosen]
         linked = {item.entry_id for item in present if item.entry_id}
         registry.register(store, root, linked | {item.entry.id for item in installations})
-        recover.relink(store, environment, present, installations, ())
+        relinking.relink(store, environment, present, installations, ())
     return [Attached(item.name, item.version, files) for item, files in zip(chosen, changed, strict=True)]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from pepip.environment import contents
 from pepip.operations import census
 from pepip.paths import normalize_name
+from pepip.records import NamedTuple
 from pepip.store import entries
 
 TYPE_CHECKING = False

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import NamedTuple
 
 from pepip import paths
 from pepip.errors import PepipError
 from pepip.host import links, usage
 from pepip.operations import census
+from pepip.records import NamedTuple
 from pepip.store import staging, trash
 from pepip.uv import process, program
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from typing import NamedTuple
 
 from pepip import paths
 from pepip.errors import PepipError
 from pepip.host import locks
 from pepip.model import Progress
 from pepip.operations import acquire, target
+from pepip.records import NamedTuple
 from pepip.store import staging
 from pepip.uv import resolve
+from pepip.uv.answers import Answers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _environment(store: Store, python: str) -> Iterator[str]:
     """Yield the environment that says for which interpreter to resolve."""
     root = paths.global_environment(store.home)
     if not python and store.is_writable():
-        target.make(root, "")
+        target.make(root, "", Answers(paths.cache(store.home)))
         with locks.in_use(root):
             yield root
         return

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import NamedTuple
 
 from pepip.errors import StoreError
 from pepip.host import permissions, usage
 from pepip.model import Progress
 from pepip.operations import census
 from pepip.paths import normalize_name
+from pepip.records import NamedTuple
 from pepip.store import entries, registry, trash
 
 TYPE_CHECKING = False

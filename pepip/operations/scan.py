@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from pepip.environment import contents
+from pepip.records import NamedTuple
 from pepip.store import registry
 
 TYPE_CHECKING = False

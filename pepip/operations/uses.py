@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pepip.errors import UsageError
 from pepip.model import Installed
 from pepip.operations import census
 from pepip.paths import normalize_name
+from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

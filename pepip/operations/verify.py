@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import NamedTuple
 
 from pepip.errors import PepipError, RecordMismatchError, UvError, VenvError
 from pepip.host import locks
 from pepip.model import Artifact, Progress, Request
 from pepip.operations import acquire, census, recover, target
+from pepip.records import NamedTuple
 from pepip.store import entries, inspection, trash
 
 TYPE_CHECKING = False

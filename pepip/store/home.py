@@ -10,7 +10,6 @@ from pepip.host import locks, permissions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
 
@@ -79,9 +78,3 @@ class Store:
     def pruning(self) -> AbstractContextManager[bool]:
         """Hold off everyone who links, until it is clear what nobody links and that is out of the way."""
         return locks.held(f"{self.home}/.lock", mode=0o666 & (self.like.st_mode | 0o600))
-
-
-def default_home(variables: Mapping[str, str]) -> str:
-    """Return `PEPIP_HOME`, or `~/.pepip`, as an absolute path."""
-    configured = variables.get("PEPIP_HOME", "")
-    return os.path.abspath(os.path.expanduser(configured or "~/.pepip"))

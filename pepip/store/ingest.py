@@ -10,12 +10,12 @@ import contextlib
 import json
 import os
 import time
-from typing import NamedTuple
 
 from pepip import paths
 from pepip.errors import CorruptEntryError, InvalidWheelError, RecordMismatchError, StoreError
 from pepip.host import launchers as host_launchers
 from pepip.host import permissions
+from pepip.records import NamedTuple
 from pepip.store import entries, trash
 from pepip.wheel import footprint, libraries, record, scripts, tags
 
@@ -359,6 +359,5 @@ def publish(store: Store, prepared: Prepared, *, anew: bool = False) -> Entry:
 
 def complete(store: Store, entry: Entry) -> None:
     """Seal an entry that a killed run had published and not sealed yet."""
-    if os.stat(entry.path).st_mode & 0o200:
-        with contextlib.suppress(PermissionError):  # another user's: that user's next run seals it
-            permissions.seal_directory(entry.path, like=store.like)
+    with contextlib.suppress(PermissionError):  # another user's: that user's next run seals it
+        permissions.seal_directory(entry.path, like=store.like)

@@ -6,10 +6,10 @@ import json
 import os
 import stat
 import sys
-from typing import NamedTuple
 
 from pepip import paths
 from pepip.host import permissions
+from pepip.records import NamedTuple
 from pepip.store.entries import SEALED_AT_NS
 from pepip.wheel import record
 

@@ -8,13 +8,11 @@ folder from a disk that went away.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import tempfile
 import time
 
-from pepip import paths
+from pepip import digests, paths
 from pepip.host import filesystems, permissions
 from pepip.model import Registration
 
@@ -29,7 +27,14 @@ def file_name(environment: str, *, user: str = "") -> str:
     """Return the registry's file for an environment: its project's name, a hash of its path, perhaps a `user`."""
     project = os.path.basename(os.path.dirname(environment)) or "root"
     readable = "".join(character if character.isalnum() else "-" for character in project)[:40]
-    return f"{readable}-{hashlib.sha256(environment.encode()).hexdigest()[:16]}{user and '-' + user}.json"
+    return f"{readable}-{digests.hexadecimal(environment.encode())[:16]}{user and '-' + user}.json"
+
+
+def files(store: Store, environment: str) -> list[str]:
+    """Return the files in which this user may have registered an environment."""
+    user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
+    folder = paths.projects(store.home)
+    return [f"{folder}/{name}" for name in (file_name(environment), file_name(environment, user=user))]
 
 
 def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
@@ -48,13 +53,11 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
         "mount_point": filesystems.mount_point(environment),
     }
     linked = set(entry_ids)
-    folder = paths.projects(store.home)
-    user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
-    for name in (file_name(environment), file_name(environment, user=user)):
-        if _is_registered(f"{folder}/{name}", document, linked):
+    for path in files(store, environment):
+        if _is_registered(path, document, linked):
             return True
         try:
-            return _write(store, f"{folder}/{name}", {**document, "entries": sorted(linked)})
+            return _write(store, path, {**document, "entries": sorted(linked)})
         except PermissionError:
             continue  # another user of the store registered it and keeps the file
     return False
@@ -66,7 +69,8 @@ def _write(store: Store, path: str, document: dict[str, object]) -> bool:
     Returns False where this user may write none, raises PermissionError if it is another user's.
     """
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".", suffix=".new")
+        temporary = f"{os.path.dirname(path)}/.{os.getpid()}-{time.monotonic_ns()}.new"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
     except PermissionError:
         return False
     except OSError:
@@ -76,8 +80,11 @@ def _write(store: Store, path: str, document: dict[str, object]) -> bool:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump({**document, "registered_at": int(time.time())}, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
+            if document["device"] != os.stat(path.rpartition("/")[0]).st_dev:
+                # Elsewhere links could outlive a power cut that this file doesn't. On one file system what is
+                # renamed first is there first; an empty file would be found damaged, and block pruning.
+                file.flush()
+                os.fsync(file.fileno())
         permissions.make_file_readable(temporary, like=store.like)
         os.replace(temporary, path)
     except BaseException:
