@@ -224,7 +224,8 @@ class Parser(argparse.ArgumentParser):
             if _wants_next(word, with_value) and position < len(words):
                 given.append(words[position])
                 position += 1
-        return [*given, "--", *positional] if positional else given
+        divider = ["--"] if any(word.startswith("-") for word in positional) else []
+        return [*given, *divider, *positional]
 
     def read_for_uv(
         self, words: Sequence[str], command: Sequence[str], *, rest: Sequence[str] = ()

@@ -271,10 +271,17 @@ def fail_in_system(error: OSError) -> int:
 
 
 def human_size(size_bytes: int) -> str:
-    """Return a size for people: `12.4 MB`."""
-    from humanize import naturalsize
+    """Return a size for people, in powers of 1000: `12.4 MB`.
 
-    return naturalsize(size_bytes)
+    The one line that each install ends with needs it: humanize takes longer to load than a small environment to link.
+    """
+    if size_bytes < 1000:
+        return f"{size_bytes} Byte{'' if size_bytes == 1 else 's'}"
+    size, units = size_bytes / 1000, iter(("kB", "MB", "GB", "TB"))
+    unit = next(units)
+    while round(size, 1) >= 1000 and (larger := next(units, "")):
+        size, unit = size / 1000, larger
+    return f"{size:.1f} {unit}"
 
 
 def _complaint(output: str) -> str:

@@ -109,11 +109,14 @@ def acquire(
             ready = [item for item in staged if item.name not in contested]
             _check_complete(batch, {item.name for item in staged})
             by_name = {artifact.name: artifact for artifact in batch}
+            whole = ingest.folders_of_one(staged)
             prepared: list[ingest.Prepared] = []
             for item in ready:
                 yield Progress("store", item.name, len(have) + len(prepared), len(artifacts))
                 artifact, alone = by_name[item.name], len(batch) == 1
-                prepared.append(ingest.prepare(store, prefix, item, artifact, python=executable, alone=alone))
+                prepared.append(
+                    ingest.prepare(store, prefix, item, artifact, python=executable, alone=alone, whole=whole)
+                )
             staging.settle(area)
             for item, entry in zip(ready, prepared, strict=True):
                 have[item.name] = ingest.publish(store, entry, anew=anew)

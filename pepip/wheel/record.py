@@ -79,10 +79,13 @@ def digest(path: str, algorithm: str) -> bytes:
     """Return the digest of the file at `path`. Raises OSError if it can't be read."""
     import hashlib
 
-    found = hashlib.new(algorithm)
-    with open(path, "rb", buffering=0) as file:
-        while block := file.read(_BLOCK_BYTES):
+    found = hashlib.sha256() if algorithm == "sha256" else hashlib.new(algorithm)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        while block := os.read(descriptor, _BLOCK_BYTES):
             found.update(block)
+    finally:
+        os.close(descriptor)
     return found.digest()
 
 
