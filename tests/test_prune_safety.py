@@ -84,9 +84,9 @@ def test_a_deleted_project_frees_what_only_it_linked(keeper: Keeper) -> None:
 
 @pytest.mark.parametrize("what", ["environment", "project"])
 def test_a_moved_project_is_kept_after_a_scan(keeper: Keeper, what: str) -> None:
-    """Wherever it went: the scan registers the new place, and the old one is forgotten."""
+    """Wherever it went, `dev` too: the scan registers the new place, and the old one is forgotten."""
     environment = keeper.install("before", "drum==1.0")
-    elsewhere = keeper.folder / "far" / "away" / "after"
+    elsewhere = keeper.folder / "far" / "dev" / "after"
     elsewhere.parent.mkdir(parents=True)
     if what == "project":
         environment.parent.rename(elsewhere)
@@ -203,6 +203,66 @@ def test_a_store_with_two_names_keeps_what_is_linked_by_either(keeper: Keeper, p
 
     assert done["orphans"] == []
     assert entries_of(keeper.folder / "real-store") == ["drum-1.0", "horn-1.0"]
+
+
+def test_a_link_that_leads_elsewhere_now_leaves_both_environments_known(keeper: Keeper) -> None:
+    """As `current -> release-1`, and then `release-2`: each release is registered by where it really is."""
+    (keeper.folder / "deployed").mkdir()
+    current = keeper.folder / "current"
+    for release, name in (("one", "drum==1.0"), ("two", "horn")):
+        keeper.machine.make_folder(keeper.folder / "deployed" / release / "inner")
+        current.unlink(missing_ok=True)
+        current.symlink_to(keeper.folder / "deployed" / release / "inner")
+        keeper.install(current, name, "--venv", current / ".venv")
+    (first,) = keeper.ask("projects", keeper.folder / "deployed" / "one" / "inner")
+    (second,) = keeper.ask("projects", current)
+
+    assert keeper.prune()["orphans"] == []
+    assert [first["environment"], second["environment"]] == [
+        str(keeper.folder / "deployed" / release / "inner" / ".venv") for release in ("one", "two")
+    ]
+    assert len(keeper.ask("projects")) == 2  # each counted once, whatever name it goes by
+
+
+def test_a_store_that_is_mounted_at_a_second_place_keeps_what_is_linked_there(keeper: Keeper) -> None:
+    """While it is mounted, and after."""
+    second = keeper.machine.make_folder(keeper.folder / "second")
+    keeper.machine.make_folder(keeper.store)
+    try:
+        subprocess.run(["mount", "--bind", keeper.store, second], check=True, capture_output=True)
+    except subprocess.CalledProcessError:
+        pytest.skip("a bind mount is not allowed here")
+    try:
+        by_second = replace(keeper, machine=replace(keeper.machine, store=second))
+        by_second.install("app", "drum==1.0")
+        orphans = keeper.preview()["orphans"]
+    finally:
+        subprocess.run(["umount", second], check=True)
+
+    assert orphans == []
+    assert keeper.prune()["orphans"] == []
+
+
+def test_a_store_that_was_moved_keeps_what_links_to_its_old_place(keeper: Keeper) -> None:
+    """Its environments are called broken, whoever remembers them whole; each is mended by whatever changes it next."""
+    environments = [keeper.install(name, "drum==1.0", "band", "band-guests") for name in ("app", "other", "third")]
+    keeper.ask("projects")
+    moved = replace(keeper, machine=replace(keeper.machine, store=keeper.folder / "larger" / "store"))
+    moved.store.parent.mkdir()
+    keeper.store.rename(moved.store)
+
+    states = {row["state"]: row["reason"] for row in moved.ask("projects")}
+    assert states == {"broken": "its links lead to where the store was"}
+    assert moved.prune()["orphans"] == []
+    moved.install("app", "horn")
+    moved.machine.pepip("uninstall", "band-guests", folder=keeper.folder / "other")
+    healed = moved.ask("store", "repair")["healed"]
+
+    assert healed == [str(environments[2])]
+    assert {row["state"] for row in moved.ask("projects")} == {"ok"}
+    assert moved.prune()["orphans"] == []
+    assert [moved.run_drum(environment) for environment in environments] == ["1.0"] * 3
+    assert [link for environment in environments for link in dangling_links(environment)] == []
 
 
 # Disks that are not there

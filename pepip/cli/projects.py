@@ -43,7 +43,8 @@ def run(words: Sequence[str]) -> int:
     memory.save()
     if arguments.path:
         path = os.path.abspath(arguments.path)
-        shares = [item for item in shares if path in {item.known.environment, item.known.project}]
+        meant = {path, os.path.realpath(path)}
+        shares = [item for item in shares if meant & {item.known.environment, item.known.project}]
         if not shares:
             raise StoreError(f"no environment at {path} links the store", hint="`pepip projects scan` finds them")
     if arguments.json:

@@ -49,11 +49,43 @@ def linked_entry(path: str, homes: tuple[str, ...]) -> str:
     """Return the entry that the link at `path` leads into, empty if it is no link into the store.
 
     A store may be reached by several spellings of its path, so a link is also followed to where it really leads.
+    It may be mounted at a second place, or have been moved since the link was made.
     """
     target = links.read_link(path)
     if not target:
         return ""
-    return paths.entry_of_link(target, homes) or paths.entry_of_link(os.path.realpath(target), homes)
+    return (
+        paths.entry_of_link(target, homes)
+        or paths.entry_of_link(os.path.realpath(target), homes)
+        or _entry_elsewhere(target, homes[0])
+    )
+
+
+def _entry_elsewhere(target: str, home: str) -> str:
+    """Return the entry that a link leads into by another path of the store: one that it has too, or had once.
+
+    Where nothing is at the other path any more, an entry of the same name must be here.
+    """
+    at = target.find(_PACKAGES)
+    while at >= 0:
+        entry_id = paths.entry_of_link(target, (target[:at],))
+        try:
+            if entry_id and os.path.samefile(paths.packages(target[:at]), paths.packages(home)):
+                return entry_id
+        except OSError:
+            if os.path.isdir(f"{paths.packages(home)}/{entry_id}"):
+                return entry_id
+        at = target.find(_PACKAGES, at + 1)
+    return ""
+
+
+_PACKAGES = paths.packages("") + "/"
+"""What stands between a store's folder and an entry in a link's target."""
+
+
+def leads_nowhere(environment: Environment, distribution: Installed) -> bool:
+    """Tell whether a distribution's links dangle: its entry is gone, or the store is not where it was."""
+    return not os.path.exists(f"{environment.site_packages}/{distribution.dist_info}/METADATA")
 
 
 def entries_linked(root: str, homes: tuple[str, ...]) -> tuple[set[str], list[list[object]]]:

@@ -201,7 +201,7 @@ def _make_links(
     for path, link in plan.links.items():
         if (known.get(path) == link and path not in removed) or (own and path.startswith(own)):
             continue
-        make = links.link_directory if link.is_directory else links.link_file
+        make = links.link_directory if link.is_directory else metadata.maker_of(path)
         place = f"{environment.root}/{path}"
         try:
             make(link.target, place)

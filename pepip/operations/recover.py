@@ -80,7 +80,10 @@ def is_needed(store: Store, environment: Environment) -> bool:
     return (
         journal.is_there(environment.root)
         or copying.is_begun(environment.root)
-        or any(_is_lost(store, item) for item in contents.installed(environment, store.homes))
+        or any(
+            _is_lost(store, item) or _is_moved(environment, item)
+            for item in contents.installed(environment, store.homes)
+        )
     )
 
 
@@ -111,6 +114,9 @@ def recover(store: Store, environment: Environment, tags: Sequence[str], request
             _redo(store, environment, *unfinished)
         journal.finish(environment.root)
         finish_copies(store, environment)
+        present = contents.installed(environment, store.homes)
+        if any(_is_moved(environment, item) and not _is_lost(store, item) for item in present):
+            _change(store, environment, present, [], [], is_recovery=True)
     lost = [
         _Lost(item, contents.direct_url(environment, item))
         for item in contents.installed(environment, store.homes)
@@ -181,6 +187,11 @@ def _wanted(lost: _Lost) -> Change:
     if origin.get("subdirectory"):
         url += f"#subdirectory={origin['subdirectory']}"
     return Change(distribution.name, "", url)
+
+
+def _is_moved(environment: Environment, distribution: Installed) -> bool:
+    """Tell whether the links of a distribution lead to where the store was before it was moved."""
+    return bool(distribution.entry_id) and contents.leads_nowhere(environment, distribution)
 
 
 def _is_lost(store: Store, distribution: Installed) -> bool:

@@ -99,6 +99,9 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iter
                 left.append(known.environment)
             except (PepipError, OSError) as error:
                 failed.append((known.environment, _reason(error)))
+    there = {item.id for item in entries.stored(store)} - ill  # fetched again for an environment, from its origin
+    mended += [entry_id for entry_id, _ in failed if entry_id in there]
+    failed = [(entry_id, reason) for entry_id, reason in failed if entry_id not in there]
     yield Repaired(mended, failed, healed, left)
 
 

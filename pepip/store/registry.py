@@ -35,14 +35,16 @@ def file_name(environment: str, *, user: str = "") -> str:
 def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
     """Note that `environment` (an absolute path) links entries, or is about to. Idempotent.
 
+    It is registered by its real path, once, whatever links it is reached by: those may lead elsewhere tomorrow.
     A damaged file is written anew; beside one of another user this user's own is written. Returns False where this
     user may not write the registry, and so pruning can't know of the environment.
     """
+    real = os.path.realpath(environment)
     document = {
         "format": 1,
-        "environment": environment,
-        "project": os.path.dirname(environment),
-        "real": os.path.realpath(environment),
+        "environment": real,
+        "project": os.path.realpath(os.path.dirname(environment)),
+        "named": environment,
         "device": os.stat(environment).st_dev,
         "filesystem": filesystems.identity(environment),
         "mount_point": filesystems.mount_point(environment),
@@ -50,7 +52,7 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
     linked = set(entry_ids)
     folder = paths.projects(store.home)
     user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
-    for name in (file_name(environment), file_name(environment, user=user)):
+    for name in (file_name(real), file_name(real, user=user)):
         if _is_registered(f"{folder}/{name}", document, linked):
             return True
         try:
@@ -135,7 +137,7 @@ def _read(path: str) -> Registration | None:
             device=int(document["device"]),
             mount_point=str(document["mount_point"]),
             entries=None if recorded is None else tuple(map(str, recorded)),
-            real=str(document.get("real", "")),
+            named=str(document.get("named", "")),
             filesystem=int(document.get("filesystem", 0)),
         )
     except FileNotFoundError:
