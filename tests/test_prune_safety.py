@@ -244,7 +244,7 @@ def test_a_store_that_is_mounted_at_a_second_place_keeps_what_is_linked_there(ke
 
 
 def test_a_store_that_was_moved_keeps_what_links_to_its_old_place(keeper: Keeper) -> None:
-    """Its environments are called broken, whoever remembers them whole; each is mended by whatever changes it next."""
+    """Its environments are called broken, whoever remembers them; each is mended by what changes it next."""
     environments = [keeper.install(name, "drum==1.0", "band", "band-guests") for name in ("app", "other", "third")]
     keeper.ask("projects")
     moved = replace(keeper, machine=replace(keeper.machine, store=keeper.folder / "larger" / "store"))

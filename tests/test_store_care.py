@@ -26,7 +26,7 @@ from tests.support.parity import Level, Observation, differences, observe
 from tests.support.projects import commit, write_simple_index
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import Snapshot, changes, snapshot
-from tests.support.stores import problems_of
+from tests.support.stores import leftovers_of, problems_of
 from tests.support.teams import Team
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import Wheel
@@ -421,7 +421,7 @@ def test_what_is_damaged_is_a_table_for_people_and_a_document_for_machines(tower
 
 @pytest.mark.parametrize(
     ("pattern", "is_checked"),
-    [("chime", True), ("ch*", True), ("chime==1.0", True), ("chime==2*", False), ("bell*", False)],
+    [("chime", True), ("ch*", True), ("chime==1.0", True), ("bell*", False)],
 )
 def test_a_pattern_chooses_what_is_checked_and_repaired(tower: Tower, pattern: str, is_checked: bool) -> None:
     """What the pattern does not name is neither read nor mended."""
@@ -434,6 +434,14 @@ def test_a_pattern_chooses_what_is_checked_and_repaired(tower: Tower, pattern: s
     assert list(found) == (["py3-none-any/chime-1.0"] if is_checked else [])
     assert json.loads(output.stdout)["repaired"] == list(found)
     assert bool(tower.flaws()) != is_checked
+
+
+def test_a_pattern_that_no_entry_has_is_refused(tower: Tower) -> None:
+    """A name that was mistyped must not pass for one that is whole."""
+    tower.install(*tower.source, "chime")
+
+    assert_refused(tower.verify("chime==2*"), "the store has no entry chime==2*")
+    assert_refused(tower.repair("chimes", check=False), "the store has no entry chimes")
 
 
 def test_nothing_to_repair_writes_nothing(tower: Tower) -> None:
@@ -744,7 +752,8 @@ def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(
 
     assert "Traceback" not in output.stderr
     assert "Repaired py3-none-any/bell-core-1.0" in output.stderr
-    assert "py3-none-any/chime-1.0 could not be repaired" in output.stderr
+    assert "py3-none-any/chime-1.0 could not be repaired: it is another user's" in output.stderr
+    assert leftovers_of(towers[0].machine.store) == []
     assert changes(damaged, snapshot(towers[0].entry("chime"))) == []
     assert changes(environment, snapshot(towers[0].environment)) == []
     assert list(towers[1].flaws()) == ["py3-none-any/chime-1.0"]

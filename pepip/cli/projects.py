@@ -149,12 +149,16 @@ def _scan(words: Sequence[str]) -> int:
 def run_uses(words: Sequence[str]) -> int:
     """Run `pepip uses`. Returns 0 if an environment has it, 1 if none."""
     from pepip.operations import uses
+    from pepip.store.memory import Memory
 
     parser = options.Parser("pepip uses", description="Say which environments have a distribution.")
     parser.add_argument("requirement", metavar="NAME[SPECIFIER]", help="for example 'urllib3<2.5'")
     arguments = parser.read(words)
     options.take_effect(arguments)
-    found = uses.uses(open_store(), arguments.requirement)
+    store = open_store()
+    memory = Memory(store)
+    found = uses.uses(store, arguments.requirement, memory)
+    memory.save()
     if arguments.json:
         output.write_json(
             [

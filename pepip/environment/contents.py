@@ -173,7 +173,7 @@ def hashes_of(environment: Environment, distribution: Installed) -> dict[str, st
     Scripts are left out: their first line is the environment's.
     """
     own = record.own_metadata(distribution.dist_info)
-    rows = _rows(environment, distribution)
+    rows = _rows(environment.site_packages, distribution)
     return {
         row.path: row.hash_value for row in rows if row.hash_value and row.path not in own and ".." not in row.path
     }
@@ -182,7 +182,7 @@ def hashes_of(environment: Environment, distribution: Installed) -> dict[str, st
 def changed_files(environment: Environment, distribution: Installed) -> list[str]:
     """Return the paths of a distribution's files that do not have the hash which RECORD lists, or are gone."""
     base = environment.site_packages
-    rows = _rows(environment, distribution)
+    rows = _rows(base, distribution)
     return [row.path for row in rows if row.hash_value and not record.matches(row, f"{base}/{row.path}")]
 
 
@@ -191,15 +191,22 @@ def files_of(environment: Environment, distribution: Installed) -> list[str]:
 
     Rows that leave the environment are left out, as uv does. Without a RECORD there are none.
     """
-    rows = _rows(environment, distribution)
+    rows = _rows(environment.site_packages, distribution)
     base = environment.interpreter.site_packages
     normalized = (os.path.normpath(f"{base}/{row.path}").replace(os.sep, "/") for row in rows)
     return [path for path in normalized if paths.is_inside(path)]
 
 
-def _rows(environment: Environment, distribution: Installed) -> list[record.Row]:
+def holders(site_packages: str, folder: str, homes: tuple[str, ...]) -> list[str]:
+    """Return the names of distributions in `site_packages` whose RECORD lists files below its folder `folder`."""
+    inside = folder + "/"
+    found = installed_in(site_packages, homes)
+    return [item.name for item in found if any(row.path.startswith(inside) for row in _rows(site_packages, item))]
+
+
+def _rows(site_packages: str, distribution: Installed) -> list[record.Row]:
     try:
-        path = f"{environment.site_packages}/{distribution.dist_info}/RECORD"
+        path = f"{site_packages}/{distribution.dist_info}/RECORD"
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return record.parse(file.read())
     except (FileNotFoundError, NotADirectoryError):

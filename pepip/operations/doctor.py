@@ -35,6 +35,9 @@ class Check(NamedTuple):
 def examine(store: Store) -> Iterator[Check]:
     """Yield one check after the other. Changes nothing but a file in the staging folder, which goes again."""
     yield _uv()
+    if os.path.lexists(store.home) and not store.exists():
+        yield Check("store", ERROR, f"{store.home} is no folder", "set PEPIP_HOME to a folder")
+        return
     if not store.exists():
         yield Check("store", OK, f"{store.home} does not exist yet", "`pepip install` or `pepip sync` makes it")
         return
@@ -81,7 +84,7 @@ def _writing(store: Store) -> Check:
 
 def _links(store: Store) -> Iterator[Check]:
     """Try in the staging folder what links the store's file system has; and where uv's cache lies."""
-    if store.is_writable():
+    if store.is_writable() and os.path.isdir(paths.staging(store.home)):
         with staging.area(store) as area:
             kinds = links.kinds(area)
         lacking = [kind for kind in ("hard links", "symbolic links") if kind not in kinds]

@@ -6,7 +6,6 @@ import contextlib
 from typing import NamedTuple
 
 from pepip import paths
-from pepip.errors import PepipError
 from pepip.host import locks
 from pepip.model import Progress
 from pepip.operations import acquire, target
@@ -68,6 +67,4 @@ def _environment(store: Store, python: str) -> Iterator[str]:
             yield root
         return
     with target.tried_out("", python) as root:
-        if not root:
-            raise PepipError("no interpreter was found")
         yield root

@@ -41,11 +41,10 @@ class Options(NamedTuple):
 
 
 class Orphan(NamedTuple):
-    """An entry that no environment links. `freed_bytes` is what its removal alone gives back."""
+    """An entry that no environment links, and what it occupies, whoever else has names for its files."""
 
     stored: Stored
     allocated_bytes: int
-    freed_bytes: int
 
 
 class Preview(NamedTuple):
@@ -121,15 +120,20 @@ class Removed(NamedTuple):
 
 
 def remove(store: Store, named: str, *, force: bool) -> Removed:
-    """Take one entry out, named by its id or as `name==version`.
+    """Take one entry out, named by its id, as `name==version`, or by its name if the store has one of that name.
 
     Raises StoreError if there is none, if several have that name, or if environments link it and `force` is not set.
     """
     name, _, version = named.partition("==")
+    if not store.exists():
+        raise StoreError(f"there is no store at {store.home}")
     with store.pruning():
         seen = census.take(store)
-        wanted = (normalize_name(name), version)
-        chosen = [item for item in seen.stored if item.id == named or (item.name, item.version) == wanted]
+        chosen = [
+            item
+            for item in seen.stored
+            if item.id == named or (item.name == normalize_name(name) and version in {"", item.version})
+        ]
         if len(chosen) != 1:
             what = ", ".join(item.id for item in chosen)
             raise StoreError(
@@ -208,5 +212,4 @@ def _choose(options: Options, seen: Census, kept: Collection[str]) -> list[Orpha
 
 
 def _orphan(stored: Stored) -> Orphan:
-    freed, shared = usage.freed_by_removing([stored.path])
-    return Orphan(stored, freed + shared, freed)
+    return Orphan(stored, usage.measure([stored.path]).allocated_bytes)

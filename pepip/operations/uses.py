@@ -12,6 +12,7 @@ from pepip.paths import normalize_name
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.store.home import Store
+    from pepip.store.memory import Memory
 
 
 class Use(NamedTuple):
@@ -22,10 +23,10 @@ class Use(NamedTuple):
     state: str
 
 
-def uses(store: Store, requirement: str) -> list[Use]:
+def uses(store: Store, requirement: str, memory: Memory | None = None) -> list[Use]:
     """Return who has a distribution of this name whose version the specifier holds, pre-releases too (PEP 440).
 
-    Raises UsageError if `requirement` is none.
+    `memory` may answer for what has not changed. Raises UsageError if `requirement` is none.
     """
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.version import InvalidVersion, Version
@@ -44,7 +45,7 @@ def uses(store: Store, requirement: str) -> list[Use]:
         except InvalidVersion:
             return not wanted.specifier
 
-    seen = census.take(store)
+    seen = census.take(store, memory=memory)
     by_id = {item.id: Installed(item.name, item.version, "", item.id) for item in seen.stored}
     found = []
     for known in seen.projects:

@@ -6,8 +6,8 @@ import contextlib
 import os
 from typing import NamedTuple
 
-from pepip.errors import PepipError, RecordMismatchError, UvError, VenvError
-from pepip.host import locks
+from pepip.errors import PepipError, RecordMismatchError, StoreError, UvError, VenvError
+from pepip.host import locks, permissions
 from pepip.model import Artifact, Progress, Request
 from pepip.operations import acquire, census, recover, target
 from pepip.store import entries, inspection, trash
@@ -49,8 +49,13 @@ class Repaired(NamedTuple):
 
 
 def verify(store: Store, patterns: Sequence[str] = ()) -> Iterator[Progress | Verdict]:
-    """Check entries, all or those that match, yielding progress and, at the end, a Verdict. Reads every byte."""
+    """Check entries, all or those that match, yielding progress and, at the end, a Verdict. Reads every byte.
+
+    Raises StoreError if there are `patterns` and none matches.
+    """
     chosen = [item for item in entries.stored(store) if not patterns or entries.matches(item, patterns)]
+    if patterns and not chosen:
+        raise StoreError(f"the store has no entry {', '.join(patterns)}", hint="`pepip store list` shows what it has")
     findings = []
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
@@ -107,8 +112,13 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iter
 
 def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]) -> Iterator[Progress]:
     stored, flaws = finding
+    if not store.is_writable():
+        raise StoreError("you may not change this store")
+    if not permissions.may_remove(stored.path):
+        raise StoreError("it is another user's, who may repair it, as root may")
     if all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
-        inspection.mend(stored.path, flaws, trash.new_grave(store), like=store.like)
+        grave = trash.new_grave(store) if any(flaw.kind == "added" for flaw in flaws) else ""
+        inspection.mend(stored.path, flaws, grave, like=store.like)
         return
     if not stored.identity:
         entry_name = os.path.basename(stored.path)
@@ -134,10 +144,11 @@ def _fetch(
 
 
 def _reason(error: PepipError | OSError) -> str:
-    """Return what went wrong in one line, uv's own words among it."""
+    """Return what went wrong in one line, uv's own words among it, from its complaint on."""
     if isinstance(error, UvError) and error.output:
-        return f"{error.message}: {' '.join(error.output.split())}"
-    return error.message if isinstance(error, PepipError) else str(error)
+        words = error.output.partition("error:")[2] or error.output
+        return f"{error.message}: {' '.join(words.split())}"
+    return error.message if isinstance(error, PepipError) else f"{error.strerror}: {error.filename}"
 
 
 def _python_of(bucket: str) -> str:

@@ -78,7 +78,9 @@ def inspect(path: str) -> list[Flaw]:
 
 
 def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) -> None:
-    """Set modes right, and move what does not belong into the new folder `grave`, where it keeps its path.
+    """Set modes right, and move what does not belong into the folder `grave`, where it keeps its path.
+
+    `grave` is needed only where a flaw says that something was added.
 
     Raises OSError where this user may not.
     """

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _FORMAT = 2
 
-_RESTS_ON = {"weights": "entries", "own": "packages"}
-"""Of which topic a name must still be known, for what another topic says of it to be kept."""
+_RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
+"""In which topic a name must have been met now, for what a topic says of it to be kept."""
 
 
 class Memory:

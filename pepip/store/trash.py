@@ -10,6 +10,7 @@ import os
 import time
 
 from pepip import paths
+from pepip.errors import StoreError
 from pepip.host import filesystems, locks
 
 TYPE_CHECKING = False
@@ -29,15 +30,22 @@ def new_grave(store: Store) -> str:
 
 def discard(store: Store, place: str, grave: str = "") -> None:
     """Move the entry at `place` into a `grave`, or one of its own. Raises StoreError if it is another user's."""
+    own = grave
     try:
         mode = os.stat(place).st_mode & 0o7777
         os.chmod(place, mode | 0o200)
         try:
-            os.rename(place, f"{grave or new_grave(store)}/{os.path.basename(place)}")
+            own = grave or new_grave(store)
+            os.rename(place, f"{own}/{os.path.basename(place)}")
         except OSError:
             os.chmod(place, mode)
             raise
     except OSError as error:
+        if own and not grave:
+            os.rmdir(own)
+        if isinstance(error, PermissionError):
+            name = os.path.basename(place)
+            raise StoreError(f"{name} is another user's", hint="its owner may remove it, and root") from error
         raise store.refusal(place, error) from error
 
 
