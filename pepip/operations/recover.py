@@ -97,8 +97,12 @@ def finish_copies(store: Store, environment: Environment) -> None:
         copying.discard(environment.root)
         return
     present = contents.installed(environment, store.homes)
-    if any(item.name == copies.name and item.entry_id for item in present):
+    current = next((item for item in present if item.name == copies.name), None)
+    if current is not None and current.entry_id:
         relink(store, environment, present, [], [copies.name], reserved=copies.folders)
+    elif current is not None and not copying.is_placed(environment, copies):
+        copying.discard(environment.root)  # another tool has installed it since
+        return
     copying.place(environment, copies)
 
 
