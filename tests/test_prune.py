@@ -209,6 +209,7 @@ def test_only_what_was_not_linked_for_so_long(keeper: Keeper) -> None:
     assert names_of(keeper.preview("--older-than", "30d")["orphans"]) == ["drum-1.0"]
     assert names_of(keeper.preview("--older-than", "2w")["orphans"]) == ["drum-1.0", "horn-1.0"]
     assert names_of(keeper.preview("--older-than", "481h")["orphans"]) == ["drum-1.0"]
+    keeper.age("wind-one-1.0", days=-1)  # by a clock that was ahead
     assert len(keeper.preview("--older-than", "0s")["orphans"]) == 3
     keeper.prune("--older-than", "30d")
 

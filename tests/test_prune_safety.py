@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 import threading
 from collections.abc import Callable
@@ -417,6 +418,41 @@ def test_a_damaged_registry_file_keeps_everything(keeper: Keeper, text: str) -> 
     assert changes(before, snapshot(keeper.store)) == []
 
 
+def test_a_registry_file_of_nonsense_stops_nobody_for_ever(keeper: Keeper) -> None:
+    """A path that is none, or a pipe: as damaged as any, and no command fails or waits."""
+    environment = keeper.install("app", "drum==1.0")
+    document = json.loads(keeper.registry_file(environment).read_text())
+    strange = keeper.store / "projects" / "strange-0123456789abcdef.json"
+
+    for path in ("", "relative/.venv", "/with/\0/.venv", "/half/\ud800/.venv", 5):
+        strange.write_text(json.dumps({**document, "environment": path}))
+        assert str(strange) in keeper.preview()["blocked"]
+    strange.unlink()
+    os.mkfifo(strange)
+
+    assert str(strange) in keeper.preview()["blocked"]
+    assert [row["environment"] for row in keeper.ask("projects")] == [str(environment)]
+
+
+def test_a_registry_that_is_gone_keeps_everything(keeper: Keeper) -> None:
+    """Without it no environment would count; a scan makes it anew."""
+    environment = keeper.install("app", "drum==1.0")
+    keeper.machine.pepip("store", "add", "horn", *keeper.source, folder=keeper.folder)
+    shutil.rmtree(keeper.store / "projects")
+
+    refusal = keeper.prune_in_words(check=False)
+    doctor = keeper.machine.pepip("doctor", folder=keeper.folder, check=False)
+    removal = keeper.machine.pepip("store", "remove", "drum", folder=keeper.folder, check=False)
+    assert_refused(refusal, str(keeper.store / "projects"), "is gone", "projects scan", exit_codes=(1,))
+    assert_refused(removal, "is gone", exit_codes=(1,))
+    assert (doctor.returncode, "is gone: nothing is pruned" in doctor.stdout) == (1, True)
+    assert keeper.entries() == ["drum-1.0", "horn-1.0"]
+    keeper.ask("projects", "scan", keeper.folder)
+
+    assert names_of(keeper.prune()["orphans"]) == ["horn-1.0"]
+    assert keeper.run_drum(environment) == "1.0"
+
+
 def test_a_damaged_registry_is_made_whole_by_a_scan(keeper: Keeper) -> None:
     """Where the scan writes the same file anew nothing is left to do; else the damaged file is forgotten."""
     environment = keeper.install("app", "drum==1.0")
@@ -795,6 +831,23 @@ def test_a_project_that_two_users_work_on_is_kept_when_its_disk_is_not_there(
 
     assert [row["environment"] for row in done["unreachable"]] == [str(environment)]
     assert entries_of(team.store) == ["drum-1.0", "horn-1.0"]
+
+
+def test_a_store_can_be_locked_by_all_who_may_use_it(keeper: Keeper) -> None:
+    """Whoever made its lock first, with whatever umask: who can't wait for those who link must not prune."""
+    keeper.machine.make_folder(keeper.store).chmod(0o2775)
+    secretive = replace(keeper, machine=replace(keeper.machine, prefix=("sh", "-c", 'umask 077; exec "$@"', "sh")))
+    secretive.install("app", "drum==1.0")
+    lock = keeper.store / ".lock"
+
+    assert stat.S_IMODE(lock.stat().st_mode) == 0o664
+    close(lock)
+    stranger = replace(keeper, machine=replace(keeper.machine, prefix=stranger_prefix()))
+    refusal = stranger.prune_in_words(check=False)
+    lock.chmod(0o600)
+
+    assert_refused(refusal, str(lock), "may not be read", exit_codes=(1,))
+    assert keeper.entries() == ["drum-1.0"]
 
 
 def test_someone_who_may_only_read_the_store_removes_nothing(keeper: Keeper, tmp_path: Path) -> None:

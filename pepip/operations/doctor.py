@@ -130,7 +130,14 @@ def _registry(store: Store, seen: Census) -> Iterator[Check]:
             f"{registration.file} can't be read: nothing is pruned until it is",
             "`pepip projects scan DIR` registers what is below a folder anew; then remove the file",
         )
-    if not seen.damaged:
+    if seen.stored and not os.path.isdir(paths.projects(store.home)):
+        yield Check(
+            "registry",
+            ERROR,
+            f"{paths.projects(store.home)} is gone: nothing is pruned until it is there",
+            "`pepip projects scan DIR` registers what is below a folder anew",
+        )
+    elif not seen.damaged:
         yield Check("registry", OK, f"{paths.projects(store.home)}: {len(seen.projects)} environments")
 
 

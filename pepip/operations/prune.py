@@ -7,9 +7,11 @@ first, whole, and taken apart afterwards: whoever is killed leaves nothing half 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from typing import NamedTuple
 
+from pepip import paths
 from pepip.errors import StoreError
 from pepip.host import permissions, usage
 from pepip.model import Progress
@@ -77,7 +79,9 @@ def prune(store: Store, options: Options) -> Iterator[Progress | Preview]:
     killed leaves whole entries, in their place or in the trash, which the next run empties.
     """
     yield Progress("prune", "waiting for those who link")
-    with store.pruning():
+    with store.pruning() as is_alone:
+        if not is_alone:
+            yield Progress("warning", f"{store.home} can't be locked: let nobody install from it meanwhile")
         seen = census.take(store)
         preview = _decide(store, options, seen)
         if preview.blocked:
@@ -106,9 +110,7 @@ def prune(store: Store, options: Options) -> Iterator[Progress | Preview]:
     yield preview._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
 
 
-HINT_BLOCKED = (
-    "`pepip projects scan DIR` registers the environments below a folder anew; then remove the damaged file"
-)
+HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a folder anew; then remove a damaged file"
 
 
 class Removed(NamedTuple):
@@ -141,8 +143,8 @@ def remove(store: Store, named: str, *, force: bool) -> Removed:
                 hint="name one of them" if chosen else "`pepip store list` shows what it has",
             )
         users = seen.users().get(chosen[0].id, [])
-        if seen.damaged and not force:
-            raise StoreError(_unreadable(seen), hint=HINT_BLOCKED)
+        if not force and _unreadable(store, seen):
+            raise StoreError(_unreadable(store, seen), hint=HINT_BLOCKED)
         if users and not force:
             raise StoreError(
                 f"{chosen[0].id} is linked by {', '.join(users[:3])}{' and more' if len(users) > 3 else ''}",
@@ -158,7 +160,7 @@ def _decide(store: Store, options: Options, seen: Census) -> Preview:
     unreachable = [known for known in seen.projects if known.state == census.UNREACHABLE]
     gone = [known for known in seen.projects if known.state == census.MISSING]
     found = sorted(seen.found)
-    blocked = _unreadable(seen) if seen.damaged else ""
+    blocked = _unreadable(store, seen)
     unknown = [known for known in unreachable if known.entries is None]
     if unknown and not blocked:
         blocked = f"{unknown[0].environment} can't be reached, and the registry does not say what it links"
@@ -181,8 +183,13 @@ def _removable(store: Store, gone: list[Known], own_grave: str = "") -> list[str
     return [path for path in (*trash.contents(store, own=own_grave), *files) if permissions.may_remove(path)]
 
 
-def _unreadable(seen: Census) -> str:
-    return f"the registry file {seen.damaged[0].file} can't be read, so nobody knows what its environment links"
+def _unreadable(store: Store, seen: Census) -> str:
+    """Return in a sentence why nobody knows all environments, empty if the registry can be read."""
+    if seen.stored and not os.path.isdir(paths.projects(store.home)):
+        return f"the registry {paths.projects(store.home)} is gone, so nobody knows which environments there are"
+    if seen.damaged:
+        return f"the registry file {seen.damaged[0].file} can't be read, so nobody knows what its environment links"
+    return ""
 
 
 def _choose(options: Options, seen: Census, kept: Collection[str]) -> list[Orphan]:
@@ -195,9 +202,9 @@ def _choose(options: Options, seen: Census, kept: Collection[str]) -> list[Orpha
         and (options.only is None or item.id in options.only)
         and (not options.patterns or entries.matches(item, options.patterns))
         and not entries.matches(item, options.keep)
-        and now - max(item.last_linked_at, item.stored_at) >= options.older_than_seconds
+        and (not options.older_than_seconds or now - _linked_at(item) >= options.older_than_seconds)
     ]
-    candidates.sort(key=lambda item: (max(item.last_linked_at, item.stored_at), item.id))
+    candidates.sort(key=lambda item: (_linked_at(item), item.id))
     orphans = [_orphan(item) for item in candidates]
     if options.max_bytes < 0:
         return orphans
@@ -209,6 +216,11 @@ def _choose(options: Options, seen: Census, kept: Collection[str]) -> list[Orpha
         chosen.append(orphan)
         excess -= orphan.allocated_bytes
     return chosen
+
+
+def _linked_at(stored: Stored) -> int:
+    """Return when an entry was linked last, or stored: by a clock that may have been ahead of this one."""
+    return max(stored.last_linked_at, stored.stored_at)
 
 
 def _orphan(stored: Stored) -> Orphan:

@@ -32,6 +32,8 @@ def scan(store: Store, folders: Iterable[str]) -> Iterator[Found]:
 
     What can't be read is passed over.
     """
+    if store.exists() and store.is_writable():
+        store.create()  # the registry may have been lost
     known = {item.environment for item in registry.registrations(store) if not item.is_damaged}
     for folder in folders:
         for root in _environments(os.path.abspath(folder)):

@@ -127,23 +127,31 @@ def _united(one: Registration, other: Registration) -> Registration:
 def _read(path: str) -> Registration | None:
     """Return a file of the registry, None if it was removed meanwhile."""
     try:
-        with open(path, "rb") as file:
+        # A pipe of that name must not make a reader wait.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
             document = json.loads(file.read())
         recorded = document.get("entries")
         return Registration(
             file=path,
-            environment=str(document["environment"]),
+            environment=_path(document["environment"]),
             project=str(document["project"]),
             device=int(document["device"]),
             mount_point=str(document["mount_point"]),
             entries=None if recorded is None else tuple(map(str, recorded)),
-            named=str(document.get("named", "")),
+            named=_path(document.get("named", document["environment"])),
             filesystem=int(document.get("filesystem", 0)),
         )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Registration(path, "", "", 0, "", None, is_damaged=True)
+
+
+def _path(text: str) -> str:
+    """Return an absolute path. Raises ValueError if it is none that a system takes."""
+    if not os.path.isabs(text) or b"\0" in os.fsencode(text):
+        raise ValueError(text)
+    return text
 
 
 def _is_registered(path: str, document: dict[str, object], linked: set[str]) -> bool:
