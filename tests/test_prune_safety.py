@@ -295,6 +295,17 @@ def test_a_project_on_an_unmounted_disk_is_kept(keeper: Keeper, kind: str, mount
     assert row["state"] == "unreachable"
 
 
+def test_an_environment_that_is_a_mount_point_is_kept_when_it_is_not_mounted(keeper: Keeper) -> None:
+    """As a container's volume at `.venv`: the folder is there without it, and empty."""
+    with mounted("tmpfs", keeper.folder / "app" / ".venv", mebibytes=16) as environment:
+        keeper.install("app", "drum==1.0")
+
+    done = keeper.prune()
+
+    assert [row["environment"] for row in done["unreachable"]] == [str(environment)]
+    assert keeper.entries() == ["drum-1.0"]
+
+
 def test_an_unmounted_disk_that_comes_back_has_working_projects(keeper: Keeper) -> None:
     """Mounted again, the environment is what it was."""
     with mounted("ext4", keeper.folder / "disk", mebibytes=64) as disk:

@@ -444,6 +444,18 @@ def test_a_pattern_that_no_entry_has_is_refused(tower: Tower) -> None:
     assert_refused(tower.repair("chimes", check=False), "the store has no entry chimes")
 
 
+def test_an_environment_that_can_not_be_healed_is_named_with_the_reason(tower: Tower) -> None:
+    """One that has lost its interpreter: it is not said to be another user's."""
+    tower.install(*tower.source, "chime")
+    (tower.environment / "bin" / "python").unlink()
+
+    output = tower.repair(check=False)
+
+    assert output.returncode == 1
+    assert f"error: {tower.environment} could not be repaired:" in output.stderr
+    assert "may not change" not in output.stderr
+
+
 def test_nothing_to_repair_writes_nothing(tower: Tower) -> None:
     """The repair of a whole store leaves all as it is, and says so."""
     tower.install(*tower.source, "chime")

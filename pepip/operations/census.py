@@ -165,18 +165,20 @@ def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
     """Tell whether an environment is there, was deleted, or can't be reached.
 
     A folder counts as deleted if the nearest folder above it that exists is where that was when it was registered:
-    on the same device, mounted at the same place, the same file system.
+    on the same device, mounted at the same place, the same file system. One that is no environment may be the place
+    where one was mounted.
     """
+    is_there = True
     try:
         os.stat(root)
         os.scandir(root).close()
     except (FileNotFoundError, NotADirectoryError):
-        pass
+        is_there = False
     except OSError as error:
         return UNREACHABLE, f"{error.filename or root}: {error.strerror}"
-    else:
+    if is_there and os.path.lexists(f"{root}/pyvenv.cfg"):
         return OK, ""
-    above = os.path.dirname(root)
+    above = root if is_there else os.path.dirname(root)
     while True:
         try:
             device = os.stat(above).st_dev
@@ -189,7 +191,7 @@ def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
         return UNREACHABLE, f"the disk of {registration.mount_point} is not there"
     if registration.filesystem not in {0, filesystems.identity(above)}:
         return UNREACHABLE, f"another disk is at {registration.mount_point}"
-    return MISSING, "it was deleted or moved"
+    return (OK, "") if is_there else (MISSING, "it was deleted or moved")
 
 
 def _defect(root: str, lost: frozenset[str], packages: Sequence[Installed]) -> str:

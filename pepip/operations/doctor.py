@@ -45,6 +45,7 @@ def examine(store: Store) -> Iterator[Check]:
     yield _store(store, seen)
     yield _writing(store)
     yield from _links(store)
+    yield _here(store)
     yield _room(store)
     yield from _registry(store, seen)
     yield from _environments(seen)
@@ -111,6 +112,18 @@ def _links(store: Store) -> Iterator[Check]:
             f"{cache}, on another file system: what is stored is copied from it",
             "UV_CACHE_DIR on the store's file system saves those copies",
         )
+
+
+def _here(store: Store) -> Check:
+    """Say which links an environment in the current folder gets."""
+    here = os.getcwd()
+    if os.stat(here).st_dev == os.stat(store.home).st_dev:
+        return Check("this folder", OK, f"{here} is on the store's file system: its environments get hard links")
+    return Check(
+        "this folder",
+        OK,
+        f"{here} is on another file system than the store: its environments get symbolic links alone",
+    )
 
 
 def _room(store: Store) -> Check:

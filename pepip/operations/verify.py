@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import NamedTuple
 
@@ -100,7 +101,7 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iter
         if known.state in {census.OK, census.BROKEN} and is_meant and not linked & ill:
             try:
                 healed += yield from _heal(store, request, known, is_concerned=is_concerned, recovers=not patterns)
-            except (VenvError, PermissionError):
+            except PermissionError:
                 left.append(known.environment)
             except (PepipError, OSError) as error:
                 failed.append((known.environment, _reason(error)))
@@ -202,7 +203,8 @@ def _heal(
     """
     environment, tags = target.open_environment(known.environment, store)
     if recover.is_needed(store, environment) or recover.is_stale(store, environment):
-        target.check_writable(environment)
+        if not os.access(environment.site_packages, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), environment.site_packages)
         with locks.in_use(known.environment):
             if recovers:
                 yield from recover.recover(store, environment, tags, request)
