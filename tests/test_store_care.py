@@ -765,7 +765,7 @@ def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(
     assert "Traceback" not in output.stderr
     assert "Repaired py3-none-any/bell-core-1.0" in output.stderr
     assert "py3-none-any/chime-1.0 could not be repaired: it is another user's" in output.stderr
-    assert leftovers_of(towers[0].machine.store) == []
+    assert len(leftovers_of(towers[0].machine.store)) == 1  # what was replaced
     assert changes(damaged, snapshot(towers[0].entry("chime"))) == []
     assert changes(environment, snapshot(towers[0].environment)) == []
     assert list(towers[1].flaws()) == ["py3-none-any/chime-1.0"]
