@@ -181,15 +181,16 @@ def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
     above = root if is_there else os.path.dirname(root)
     while True:
         try:
-            device = os.stat(above).st_dev
+            device, filesystem = os.stat(above).st_dev, filesystems.identity(above)
             break
         except (FileNotFoundError, NotADirectoryError):
+            is_there = False
             above = os.path.dirname(above)
         except OSError as error:
             return UNREACHABLE, f"{above}: {error.strerror}"
     if device != registration.device or filesystems.mount_point(above) != registration.mount_point:
         return UNREACHABLE, f"the disk of {registration.mount_point} is not there"
-    if registration.filesystem not in {0, filesystems.identity(above)}:
+    if registration.filesystem not in {0, filesystem}:
         return UNREACHABLE, f"another disk is at {registration.mount_point}"
     return (OK, "") if is_there else (MISSING, "it was deleted or moved")
 

@@ -83,6 +83,8 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iter
     mended: list[str] = []
     failed: list[tuple[str, str]] = []
     for finding in findings:
+        if not os.path.lexists(finding.stored.path):
+            continue  # pruned meanwhile
         yield Progress("repair", f"{finding.stored.name} {finding.stored.version}", len(mended), len(findings))
         try:
             yield from _mend(store, request, finding, by_entry.get(finding.stored.id, []))
@@ -104,7 +106,8 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iter
             except PermissionError:
                 left.append(known.environment)
             except (PepipError, OSError) as error:
-                failed.append((known.environment, _reason(error)))
+                if os.path.lexists(known.environment):  # else it was deleted meanwhile
+                    failed.append((known.environment, _reason(error)))
     there = {item.id for item in entries.stored(store)} - ill  # fetched again for an environment, from its origin
     mended += [entry_id for entry_id, _ in failed if entry_id in there]
     failed = [(entry_id, reason) for entry_id, reason in failed if entry_id not in there]
