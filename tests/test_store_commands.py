@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.filesystems import mounted
+from tests.support.keeping import close, stranger_prefix
 from tests.support.machines import Machine, Output, find_interpreter, interpreter_of, site_packages_of
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, link_shape, sha256_of, snapshot
@@ -304,6 +305,22 @@ def test_show_is_a_document_for_machines(filled: Hall) -> None:
     assert one["path"] == str(filled.entry("drum-1.0"))
     assert both[1]["unfolded"] == {}
     assert both[1]["projects"] == [str(filled.folder / "two" / ".venv")]
+
+
+def test_environments_that_are_hidden_or_unknown_count(hall: Hall) -> None:
+    """One that may not be looked into, with what it linked last, and one that was moved beside another."""
+    hidden = hall.install("one", "horn")
+    moved = hall.install("two", "horn").parent.rename(hall.folder / "moved") / ".venv"
+    stranger = replace(hall, machine=replace(hall.machine, prefix=stranger_prefix()))
+    close(hidden.parent)
+    try:
+        (shown,) = stranger.read("store", "show", "horn")
+        used = stranger.read("uses", "horn")
+    finally:
+        hidden.parent.chmod(0o700)
+
+    assert shown["projects"] == [str(moved), str(hidden)]
+    assert {item["environment"]: item["state"] for item in used} == {str(hidden): "unreachable", str(moved): "ok"}
 
 
 @pytest.mark.parametrize("specifier", ["drum", "drum>=1", "drum<2", "drum==2.*", "DRUM~=1.0", "drum!=1.0"])

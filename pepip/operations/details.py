@@ -68,11 +68,7 @@ def _details(
     store: Store, seen: Census, stored: Stored, dependencies: Sequence[str], dependants: tuple[str, ...]
 ) -> Details:
     entry = entries.read(store, stored.id)
-    users = []
-    for known in seen.projects:
-        if stored.id in (known.entries or ()):
-            unfolded = _unfolded(store, known.environment, entry)
-            users.append(User(known.environment, unfolded))
+    linking = sorted(seen.users().get(stored.id, ()))
     scripts = {*entry.launchers, *(path for scheme, path in entry.data if scheme == "scripts")}
     return Details(
         stored=stored,
@@ -81,18 +77,22 @@ def _details(
         dependencies=tuple(dependencies),
         dependants=dependants,
         scripts=tuple(sorted(scripts)),
-        users=tuple(users),
+        users=tuple(User(environment, _unfolded(store, environment, entry)) for environment in linking),
         opened=_opened(entry),
     )
 
 
 def _unfolded(store: Store, environment: str, entry: Entry) -> dict[str, list[str]]:
-    return {
-        path: [name for name in contents.holders(folder, path, store.homes) if name != entry.name]
-        for folder in contents.site_packages_of(environment)
-        for path in entry.directories
-        if os.path.isdir(f"{folder}/{path}") and not os.path.islink(f"{folder}/{path}")
-    }
+    """Return what `User` has. Nothing is known of an environment that can't be reached."""
+    try:
+        return {
+            path: [name for name in contents.holders(folder, path, store.homes) if name != entry.name]
+            for folder in contents.site_packages_of(environment)
+            for path in entry.directories
+            if os.path.isdir(f"{folder}/{path}") and not os.path.islink(f"{folder}/{path}")
+        }
+    except OSError:
+        return {}
 
 
 def _opened(entry: Entry) -> dict[str, str]:
@@ -121,9 +121,9 @@ def _requirements(path: str) -> list[str]:
 
 def _headers(path: str, name: str) -> list[str]:
     """Return the values of a field of an entry's METADATA (core metadata specification)."""
-    folder = next((child for child in os.listdir(path) if child.endswith(".dist-info")), "")
     found = []
     try:
+        folder = next((child for child in os.listdir(path) if child.endswith(".dist-info")), "")
         with open(f"{path}/{folder}/METADATA", encoding="utf-8", errors="replace") as file:
             for line in file:
                 if not line.strip():

@@ -26,6 +26,7 @@ class Use(NamedTuple):
 def uses(store: Store, requirement: str, memory: Memory | None = None) -> list[Use]:
     """Return who has a distribution of this name whose version the specifier holds, pre-releases too (PEP 440).
 
+    Environments beside known ones count, too, with what they link.
     `memory` may answer for what has not changed. Raises UsageError if `requirement` is none.
     """
     from packaging.requirements import InvalidRequirement, Requirement
@@ -47,12 +48,11 @@ def uses(store: Store, requirement: str, memory: Memory | None = None) -> list[U
 
     seen = census.take(store, memory=memory)
     by_id = {item.id: Installed(item.name, item.version, "", item.id) for item in seen.stored}
-    found = []
-    for known in seen.projects:
-        packages = known.packages or tuple(by_id[entry] for entry in known.entries or () if entry in by_id)
-        found += [
-            Use(known.environment, package, known.state)
-            for package in packages
-            if package.name == name and is_meant(package.version)
-        ]
-    return found
+    rows = [(known.environment, known.packages, known.entries or (), known.state) for known in seen.projects]
+    rows += [(environment, (), entry_ids, census.OK) for environment, entry_ids in seen.found.items()]
+    return [
+        Use(environment, package, state)
+        for environment, packages, entry_ids, state in rows
+        for package in packages or tuple(by_id[entry] for entry in entry_ids if entry in by_id)
+        if package.name == name and is_meant(package.version)
+    ]

@@ -60,10 +60,19 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Iterator[Progress | Ve
     findings = []
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
-        flaws = inspection.inspect(item.path)
+        flaws = _inspect(item)
         if flaws:
             findings.append(Finding(item, tuple(flaws)))
     yield Verdict(len(chosen), findings)
+
+
+def _inspect(stored: Stored) -> list[Flaw]:
+    """Return an entry's flaws: none if it was pruned meanwhile, those of the new one if it was repaired."""
+    try:
+        flaws = inspection.inspect(stored.path)
+    except FileNotFoundError:
+        flaws = inspection.inspect(stored.path) if os.path.lexists(stored.path) else []
+    return flaws if os.path.lexists(stored.path) else []
 
 
 def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iterator[Progress | Repaired]:

@@ -63,8 +63,8 @@ def inspect(path: str) -> list[Flaw]:
         for name in [*names, *(name for name in inner if os.path.islink(f"{current}/{name}"))]:
             shown = prefix + name
             present.add(shown)
-            if is_bytecode and name.endswith(".pyc") and shown not in expected:
-                continue  # compiled since
+            if is_bytecode and (name.endswith(".pyc") or ".pyc." in name) and shown not in expected:
+                continue  # compiled since, or just now
             found += _flaws_of_file(
                 f"{current}/{name}",
                 shown,
