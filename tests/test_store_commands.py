@@ -527,6 +527,22 @@ def test_a_reader_adds_nothing(hall: Hall, tmp_path: Path) -> None:
     assert changes(before, snapshot(hall.store)) == []
 
 
+@pytest.mark.parametrize("what", ["its interpreter", "everything"])
+def test_add_makes_its_environment_anew(hall: Hall, what: str) -> None:
+    """The store's own environment can be lost, as when its Python was removed."""
+    hall.add("horn")
+    own = hall.store / "global-venv"
+    interpreter_of(own).unlink()
+    if what == "everything":
+        shutil.rmtree(own)
+        (own / "rest").mkdir(parents=True)
+
+    hall.pepip("store", "add", "wind-one", *hall.source, check=True)
+
+    assert entries_of(hall.store) == ["horn-1.0", "wind-one-1.0"]
+    assert interpreter_of(own).exists()
+
+
 @pytest.mark.parametrize("named", ["horn", "HORN==1.0", "py3-none-any/horn-1.0"])
 def test_remove_takes_one_orphan_out(hall: Hall, named: str) -> None:
     """Named by the one version that there is or by entry; nothing else goes, and nothing is left in the trash."""

@@ -45,7 +45,7 @@ def examine(store: Store) -> Iterator[Check]:
     yield _store(store, seen)
     yield _writing(store)
     yield from _links(store)
-    yield _here(store)
+    yield from _here(store)
     yield _room(store)
     yield from _registry(store, seen)
     yield from _environments(seen)
@@ -114,16 +114,18 @@ def _links(store: Store) -> Iterator[Check]:
         )
 
 
-def _here(store: Store) -> Check:
+def _here(store: Store) -> Iterator[Check]:
     """Say which links an environment in the current folder gets."""
-    here = os.getcwd()
-    if os.stat(here).st_dev == os.stat(store.home).st_dev:
-        return Check("this folder", OK, f"{here} is on the store's file system: its environments get hard links")
-    return Check(
-        "this folder",
-        OK,
-        f"{here} is on another file system than the store: its environments get symbolic links alone",
-    )
+    try:
+        here = os.getcwd()
+        is_near = os.stat(here).st_dev == os.stat(store.home).st_dev
+    except FileNotFoundError:
+        return  # it was removed
+    if is_near:
+        sentence = f"{here} is on the store's file system: its environments get hard links"
+    else:
+        sentence = f"{here} is on another file system than the store: its environments get symbolic links alone"
+    yield Check("this folder", OK, sentence)
 
 
 def _room(store: Store) -> Check:
