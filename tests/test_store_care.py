@@ -454,7 +454,7 @@ def test_an_environment_that_can_not_be_healed_is_named_with_the_reason(tower: T
 
     assert output.returncode == 1
     assert f"error: {tower.environment} could not be repaired:" in output.stderr
-    assert "may not change" not in output.stderr
+    assert "another user's" not in output.stderr
 
 
 def test_nothing_to_repair_writes_nothing(tower: Tower) -> None:
@@ -774,6 +774,28 @@ def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(
     assert towers[1].flaws() == {}
     for each in towers:
         each.machine.python(each.environment, "-c", "import chime; assert chime.VERSION == '1.0'")
+
+
+def test_root_makes_no_files_in_another_users_environment(
+    tmp_path: Path, machine: Machine, wheelhouse: Path, interpreter: Path
+) -> None:
+    """It could not be changed any more by its owner, whose own repair heals it."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    team = Team.assemble(tmp_path / "team", umask="022")
+    member = Tower(team.users[0], team.users[0].home, wheelhouse, interpreter)
+    member.install(*member.source, "chime", "bell-core", link_mode="copy")
+    entry = member.entry("chime")
+    entry.chmod(0o755)
+    entry.rename(tmp_path / "lost")
+    root = Tower(replace(machine, store=team.store), tmp_path, wheelhouse, interpreter)
+
+    output = root.repair()
+
+    assert f"Left {member.environment}, which is another user's" in output.stderr
+    assert {path.lstat().st_uid for path in member.environment.rglob("*")} == {member.folder.stat().st_uid}
+    member.repair()
+    member.machine.python(member.environment, "-c", "import chime, bell.core")
 
 
 def test_a_team_member_goes_on_where_anothers_entry_is_damaged(

@@ -309,7 +309,7 @@ def _repair(words: Sequence[str]) -> int:
     for environment in repaired.environments:
         output.say(f"Healed {environment}")
     for environment in repaired.left:
-        output.say(f"Left {environment}, which you may not change: its owner can run `pepip store repair`, too")
+        output.say(f"Left {environment}, which is another user's, who can run `pepip store repair`, too")
     for entry_id, reason in repaired.failed:
         output.fail(StoreError(f"{entry_id} could not be repaired: {reason}"))
     if any(reason.startswith("uv ") for _, reason in repaired.failed):

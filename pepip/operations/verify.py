@@ -40,7 +40,7 @@ class Verdict(NamedTuple):
 class Repaired(NamedTuple):
     """What a repair did: entries made whole, those it could not (with the reason), environments that were healed.
 
-    `left` are environments that this user may not change: their owners' next install heals them.
+    `left` are environments that this user may not change, or root should not: their owners' next install heals them.
     """
 
     entries: list[str]
@@ -215,7 +215,7 @@ def _heal(
     """
     environment, tags = target.open_environment(known.environment, store)
     if recover.is_needed(store, environment) or recover.is_stale(store, environment):
-        if not os.access(environment.site_packages, os.W_OK | os.X_OK):
+        if not permissions.may_change(environment.site_packages):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), environment.site_packages)
         with locks.in_use(known.environment):
             if recovers:
