@@ -76,11 +76,23 @@ def is_held(path: str) -> bool:
         os.close(descriptor)
 
 
+# A full disk is among them: removing things must be possible there.
+_NO_NEW_FILE = {
+    errno.EACCES,
+    errno.EROFS,
+    errno.EPERM,
+    errno.ENOENT,
+    errno.EISDIR,
+    errno.ENOSPC,
+    getattr(errno, "EDQUOT", errno.ENOSPC),
+}
+
+
 def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
     try:
         descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
     except OSError as error:
-        if error.errno not in {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT, errno.EISDIR}:
+        if error.errno not in _NO_NEW_FILE:
             raise
         try:
             return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))

@@ -86,8 +86,14 @@ def _writing(store: Store) -> Check:
 def _links(store: Store) -> Iterator[Check]:
     """Try in the staging folder what links the store's file system has; and where uv's cache lies."""
     if store.is_writable() and os.path.isdir(paths.staging(store.home)):
-        with staging.area(store) as area:
-            kinds = links.kinds(area)
+        try:
+            with staging.area(store) as area:
+                kinds = links.kinds(area)
+        except (PepipError, OSError):  # a full disk
+            yield Check(
+                "links", WARNING, f"nothing can be written to {store.home}", "`pepip prune` frees what it can"
+            )
+            return
         lacking = [kind for kind in ("hard links", "symbolic links") if kind not in kinds]
         if lacking:
             yield Check(

@@ -86,7 +86,7 @@ def prune(store: Store, options: Options) -> Iterator[Progress | Preview]:
         preview = _decide(store, options, seen)
         if preview.blocked:
             raise StoreError(preview.blocked, hint=HINT_BLOCKED)
-        unkept = [root for root, linked in seen.found.items() if not registry.register(store, root, linked)]
+        unkept = [root for root, linked in seen.found.items() if not _is_registered(store, root, linked)]
         removed: list[Orphan] = []
         refused = list(preview.refused)
         grave = trash.new_grave(store) if preview.orphans else ""
@@ -96,7 +96,9 @@ def prune(store: Store, options: Options) -> Iterator[Progress | Preview]:
             )
             try:
                 trash.discard(store, orphan.stored.path, grave)
-            except StoreError:
+            except StoreError as error:
+                if not isinstance(error.__cause__, PermissionError):
+                    raise
                 refused.append(orphan)
             else:
                 removed.append(orphan)
@@ -108,6 +110,14 @@ def prune(store: Store, options: Options) -> Iterator[Progress | Preview]:
     yield Progress("prune", "emptying the trash")
     trash.empty(store)
     yield preview._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
+
+
+def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
+    """Register an environment that was found, and tell whether that worked: the disk may be full."""
+    try:
+        return registry.register(store, root, linked)
+    except OSError:
+        return False
 
 
 HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a folder anew; then remove a damaged file"
