@@ -230,7 +230,8 @@ class Stored(NamedTuple):
 class Registration(NamedTuple):
     """One file of the registry: where an environment is, and which entries it linked when pepip last changed it.
 
-    `device`, `mount_point` and `filesystem` (0 if not known) held it then; `real` is where a link to it led.
+    `environment` is its real path; `named` the one by which it was reached, perhaps by links. `device`, `mount_point`
+    and `filesystem` (0 if not known) held it then.
     `entries` is None where an older pepip registered it, and `is_damaged` tells that the file can't be read: nothing
     else in it is known then. `others` are further files on the same environment, by other users.
     """
@@ -242,7 +243,7 @@ class Registration(NamedTuple):
     mount_point: str
     entries: tuple[str, ...] | None
     is_damaged: bool = False
-    real: str = ""
+    named: str = ""
     filesystem: int = 0
     others: tuple[str, ...] = ()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environments import Twins
+from tests.support.environments import SuppliedTwins, Twins
 from tests.support.machines import Machine, any_interpreter, find_interpreter, site_packages_of, uv_executable
 from tests.support.parity import Level
 from tests.support.snapshots import changes, sha256_of, snapshot
@@ -41,21 +41,8 @@ WHEELS = [ink("1.0"), ink("2.0"), ink("3.0"), PAPER, LETTER]
 
 
 @dataclass(frozen=True)
-class Desk:
+class Desk(SuppliedTwins):
     """Twin projects, and the wheels that they may take."""
-
-    twins: Twins
-    wheelhouse: Path
-
-    @property
-    def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
-        return ("--no-index", "--find-links", self.wheelhouse)
-
-    @property
-    def projects(self) -> tuple[Path, Path]:
-        """Return both projects' folders."""
-        return self.twins.uv_project, self.twins.pepip_project
 
     @property
     def site_packages(self) -> Path:

@@ -73,9 +73,15 @@ def place(environment: Environment, copies: Copies) -> None:
             os.makedirs(os.path.dirname(f"{environment.root}/{path}"), exist_ok=True)
             os.replace(f"{scratch}/{path}", f"{environment.root}/{path}")
     folder = f"{environment.interpreter.site_packages}/{copies.dist_info}"
-    if os.path.lexists(f"{scratch}/{folder}"):
+    if not is_placed(environment, copies):
         os.rename(f"{scratch}/{folder}", f"{environment.root}/{folder}")
     discard(environment.root)
+
+
+def is_placed(environment: Environment, copies: Copies) -> bool:
+    """Tell whether the metadata of the copies, which moves last, is in its place."""
+    folder = f"{environment.interpreter.site_packages}/{copies.dist_info}"
+    return not os.path.lexists(f"{folder_of(environment.root)}/{folder}")
 
 
 def discard(root: str) -> None:

@@ -91,14 +91,17 @@ def change(
 
 
 def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: list[Installed]) -> bool:
-    """Tell whether every link is there that the linked entries need, and leads to what the entries are now."""
+    """Tell whether every link is there that the linked entries need, and leads to what the entries are now.
+
+    By whichever of the store's paths.
+    """
     plan = merge(
         linked.values(),
         environment.interpreter,
         foreign_directories=contents.foreign_directories(environment, foreign),
     )
     return all(
-        links.is_link_to(f"{environment.root}/{path}", link.target)
+        links.leads_to(f"{environment.root}/{path}", link.target)
         for path, link in plan.links.items()
         if not path.endswith("/" + paths.PYCACHE)
     )
@@ -206,7 +209,7 @@ def _make_links(
     for path, link in plan.links.items():
         if (known.get(path) == link and path not in removed) or is_new_metadata(path):
             continue
-        make = links.link_directory if link.is_directory else links.link_file
+        make = links.link_directory if link.is_directory else metadata.maker_of(path)
         place = f"{environment.root}/{path}"
         try:
             make(link.target, place)

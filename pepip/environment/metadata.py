@@ -16,7 +16,7 @@ from pepip.wheel import record, scripts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pepip.model import Entry, Environment
 
@@ -81,6 +81,11 @@ def place_scripts(environment: Environment, folder: str, *, only: set[str] | Non
     filesystems.remove_tree(folder)
 
 
+def maker_of(path: str) -> Callable[[str, str], None]:
+    """Return what links the file at `path` in an environment: METADATA by a link that names its entry."""
+    return links.link_name if path.endswith(".dist-info/METADATA") else links.link_file
+
+
 def build_folder(
     environment: Environment,
     installation: Installation,
@@ -107,8 +112,7 @@ def build_folder(
         name = path.removeprefix(inside)
         if "/" in name:
             os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
-        make = links.link_name if name == "METADATA" else links.link_file
-        make(f"{entry.path}/{path}", f"{scratch}/{name}")
+        maker_of(path)(f"{entry.path}/{path}", f"{scratch}/{name}")
     for name, content in own.items():
         if name in written and links.share_inode(written[name], f"{scratch}/{name}"):
             continue

@@ -112,6 +112,14 @@ def is_link_to(path: str, target: str) -> bool:
     return (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino)
 
 
+def leads_to(path: str, target: str) -> bool:
+    """Tell whether `path` is the file or folder `target` by another name, or a link that ends there."""
+    try:
+        return os.path.samefile(path, target)
+    except OSError:
+        return False
+
+
 def unlink(path: str) -> bool:
     """Remove the link `path` and never what it points to. Returns False if nothing was there."""
     try:

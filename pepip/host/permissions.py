@@ -110,6 +110,16 @@ def unseal_tree(path: str) -> None:
         os.chmod(folder, 0o700)
 
 
+def may_change(folder: str) -> bool:
+    """Tell whether this user may make files in a folder, and is root there only in what is root's.
+
+    What root makes in another user's folder that user could not change any more.
+    """
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    return sys.platform == "win32" or os.geteuid() != 0 or os.stat(folder).st_uid == 0
+
+
 def may_remove(path: str) -> bool:
     """Tell whether this user may remove what is at `path`: its owner may, and who has power over others' files.
 

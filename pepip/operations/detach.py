@@ -51,7 +51,7 @@ def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
     detached = []
     with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
         present = contents.installed(environment, store.homes)
-        chosen = [_find(environment, present, name) for name in names]
+        chosen = _find_all(environment, present, names)
         own = next((item for item in chosen if not item.entry_id), None)
         if own is not None:
             raise VenvError(f"{own.name} {own.version} is the environment's own already")
@@ -82,7 +82,7 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
             _installation(store, environment, _find(environment, present, name))  # says that it is not there
     with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
         present = contents.installed(environment, store.homes)
-        chosen = [_find(environment, present, name) for name in names]
+        chosen = _find_all(environment, present, names)
         installations = [_installation(store, environment, item) for item in chosen]
         changed = [contents.changed_files(environment, item) for item in chosen]
         linked = {item.entry_id for item in present if item.entry_id}
@@ -113,6 +113,11 @@ def _installation(store: Store, environment: Environment, distribution: Installe
         )
     origin = contents.direct_url(environment, distribution)
     return Installation(entry, origin, "", contents.cache_info(environment, distribution))
+
+
+def _find_all(environment: Environment, present: list[Installed], names: Sequence[str]) -> list[Installed]:
+    """Return the distributions of these names, each once, however often and however spelled it is named."""
+    return list(dict.fromkeys(_find(environment, present, name) for name in names))
 
 
 def _find(environment: Environment, present: list[Installed], name: str) -> Installed:

@@ -35,7 +35,10 @@ def is_needed(store: Store, environment: Environment) -> bool:
     return (
         journal.is_there(environment.root)
         or copying.is_begun(environment.root)
-        or any(_is_lost(store, item) for item in contents.installed(environment, store.homes))
+        or any(
+            _is_lost(store, item) or _is_moved(environment, item)
+            for item in contents.installed(environment, store.homes)
+        )
     )
 
 
@@ -49,8 +52,12 @@ def finish_copies(store: Store, environment: Environment) -> None:
         copying.discard(environment.root)
         return
     present = contents.installed(environment, store.homes)
-    if any(item.name == copies.name and item.entry_id for item in present):
+    current = next((item for item in present if item.name == copies.name), None)
+    if current is not None and current.entry_id:
         relink(store, environment, present, [], [copies.name], reserved=copies.folders)
+    elif current is not None and not copying.is_placed(environment, copies):
+        copying.discard(environment.root)  # another tool has installed it since
+        return
     copying.place(environment, copies)
 
 
@@ -66,6 +73,9 @@ def recover(store: Store, environment: Environment, tags: Sequence[str], request
             _redo(store, environment, *unfinished)
         journal.finish(environment.root)
         finish_copies(store, environment)
+        present = contents.installed(environment, store.homes)
+        if any(_is_moved(environment, item) and not _is_lost(store, item) for item in present):
+            change_links(store, environment, present, [], [], is_recovery=True)
     lost = [
         _Lost(item, contents.direct_url(environment, item))
         for item in contents.installed(environment, store.homes)
@@ -136,6 +146,11 @@ def _wanted(lost: _Lost) -> Change:
     if origin.get("subdirectory"):
         url += f"#subdirectory={origin['subdirectory']}"
     return Change(distribution.name, "", url)
+
+
+def _is_moved(environment: Environment, distribution: Installed) -> bool:
+    """Tell whether the links of a distribution lead to where the store was before it was moved."""
+    return bool(distribution.entry_id) and contents.leads_nowhere(environment, distribution)
 
 
 def _is_lost(store: Store, distribution: Installed) -> bool:

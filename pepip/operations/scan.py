@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pepip.model import Registration
     from pepip.store.home import Store
 
-_NEVER_ENTERED = {".git", "node_modules", "__pycache__", "site-packages", "proc", "sys", "dev"}
+_NEVER_ENTERED = {".git", "node_modules", "__pycache__", "site-packages"}
+_OF_THE_SYSTEM = {"/proc", "/sys", "/dev"}
 
 
 class Found(NamedTuple):
@@ -31,6 +32,8 @@ def scan(store: Store, folders: Iterable[str]) -> Iterator[Found]:
 
     What can't be read is passed over.
     """
+    if store.exists() and store.is_writable():
+        store.create()  # the registry may have been lost
     known = {item.environment for item in registry.registrations(store) if not item.is_damaged}
     for folder in folders:
         for root in _environments(os.path.abspath(folder)):
@@ -38,7 +41,7 @@ def scan(store: Store, folders: Iterable[str]) -> Iterator[Found]:
             if linked:
                 with store.linking():
                     registry.register(store, root, linked)
-                yield Found(root, linked, root in known)
+                yield Found(root, linked, os.path.realpath(root) in known)
 
 
 def forget(store: Store, path: str) -> list[Registration]:
@@ -46,7 +49,12 @@ def forget(store: Store, path: str) -> list[Registration]:
 
     Returns what it was. Raises OSError where this user may not.
     """
-    found = [item for item in registry.registrations(store) if path in {item.environment, item.project, item.file}]
+    meant = {path, os.path.realpath(path)}
+    found = [
+        item
+        for item in registry.registrations(store)
+        if meant & {item.environment, item.named, item.project, item.file} - {""}
+    ]
     for item in found:
         registry.forget(item)
     return found
@@ -58,7 +66,11 @@ def _environments(folder: str) -> Iterator[str]:
             folders.clear()
             yield current
         else:
-            folders[:] = [name for name in folders if name not in _NEVER_ENTERED]
+            folders[:] = [
+                name
+                for name in folders
+                if name not in _NEVER_ENTERED and os.path.join(current, name) not in _OF_THE_SYSTEM
+            ]
 
 
 def _linked(store: Store, root: str) -> frozenset[str]:

@@ -76,5 +76,13 @@ class Store:
         return locks.held(f"{self.home}/.lock", shared=True, mode=0o666 & (self.like.st_mode | 0o600))
 
     def pruning(self) -> AbstractContextManager[bool]:
-        """Hold off everyone who links, until it is clear what nobody links and that is out of the way."""
-        return locks.held(f"{self.home}/.lock", mode=0o666 & (self.like.st_mode | 0o600))
+        """Hold off everyone who links, until it is clear what nobody links and that is out of the way.
+
+        Raises StoreError where this user can't wait for them.
+        """
+        lock = f"{self.home}/.lock"
+        if os.path.exists(lock) and not os.access(lock, os.R_OK):
+            raise StoreError(
+                f"{lock} is another user's, and may not be read", hint="its owner's next install mends it"
+            )
+        return locks.held(lock, mode=0o666 & (self.like.st_mode | 0o600))

@@ -31,23 +31,26 @@ def file_name(environment: str, *, user: str = "") -> str:
 
 
 def files(store: Store, environment: str) -> list[str]:
-    """Return the files in which this user may have registered an environment."""
+    """Return the files in which this user may have registered an environment, whatever links it is reached by."""
+    real = os.path.realpath(environment)
     user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
     folder = paths.projects(store.home)
-    return [f"{folder}/{name}" for name in (file_name(environment), file_name(environment, user=user))]
+    return [f"{folder}/{name}" for name in (file_name(real), file_name(real, user=user))]
 
 
 def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
     """Note that `environment` (an absolute path) links entries, or is about to. Idempotent.
 
+    It is registered by its real path, once, whatever links it is reached by: those may lead elsewhere tomorrow.
     A damaged file is written anew; beside one of another user this user's own is written. Returns False where this
     user may not write the registry, and so pruning can't know of the environment.
     """
+    real = os.path.realpath(environment)
     document = {
         "format": 1,
-        "environment": environment,
-        "project": os.path.dirname(environment),
-        "real": os.path.realpath(environment),
+        "environment": real,
+        "project": os.path.realpath(os.path.dirname(environment)),
+        "named": environment,
         "device": os.stat(environment).st_dev,
         "filesystem": filesystems.identity(environment),
         "mount_point": filesystems.mount_point(environment),
@@ -132,23 +135,31 @@ def _united(one: Registration, other: Registration) -> Registration:
 def _read(path: str) -> Registration | None:
     """Return a file of the registry, None if it was removed meanwhile."""
     try:
-        with open(path, "rb") as file:
+        # A pipe of that name must not make a reader wait.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
             document = json.loads(file.read())
         recorded = document.get("entries")
         return Registration(
             file=path,
-            environment=str(document["environment"]),
+            environment=_path(document["environment"]),
             project=str(document["project"]),
             device=int(document["device"]),
             mount_point=str(document["mount_point"]),
             entries=None if recorded is None else tuple(map(str, recorded)),
-            real=str(document.get("real", "")),
+            named=_path(document.get("named", document["environment"])),
             filesystem=int(document.get("filesystem", 0)),
         )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Registration(path, "", "", 0, "", None, is_damaged=True)
+
+
+def _path(text: str) -> str:
+    """Return an absolute path. Raises ValueError if it is none that a system takes."""
+    if not os.path.isabs(text) or b"\0" in os.fsencode(text):
+        raise ValueError(text)
+    return text
 
 
 def _is_registered(path: str, document: dict[str, object], linked: set[str]) -> bool:
