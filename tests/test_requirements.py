@@ -242,6 +242,7 @@ LAYOUTS = [
 SHARED_LAYOUTS = [lay_out_wheel_file, lay_out_wheel_url, lay_out_sdist, lay_out_sdist_file, lay_out_repository]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("lay_out", LAYOUTS, ids=lambda lay_out: lay_out.__name__.removeprefix("lay_out_"))
 @pytest.mark.parametrize(
     "is_made",
@@ -329,6 +330,7 @@ STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 def test_what_is_installed_changes_as_under_uv(desk: Desk, steps: tuple[tuple[str, ...], ...]) -> None:
     """After each step both environments are equal, and packages are links."""

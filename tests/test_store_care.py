@@ -366,6 +366,7 @@ def by_uv(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFa
     return observe(project / ".venv", machine, level=Level.METADATA)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.replace("_", " "))
 def test_a_fault_is_found_and_repaired(tower: Tower, by_uv: Observation, damage: Callable[[Path], None]) -> None:
     """Verify names it and changes nothing; after a repair the entry is as it was stored, and the environment uv's."""
@@ -556,6 +557,7 @@ ORIGINS = [
 ]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("is_linked", [True, False], ids=["linked", "orphan"])
 @pytest.mark.parametrize("lay_out", ORIGINS, ids=lambda lay_out: lay_out.__name__.removeprefix("lay_out_"))
 def test_uvs_cache_is_enough_for_a_repair(

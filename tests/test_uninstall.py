@@ -100,6 +100,7 @@ def desk(twins: Twins, wheelhouse: Path) -> Desk:
     return Desk(twins, wheelhouse)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("installed", "leaving"),
     [

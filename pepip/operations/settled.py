@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pepip.model import ProjectRequest, Request, Summary
     from pepip.store.home import Store
 
-_LAG_NS = 50_000_000  # how much earlier than the clock a file system may stamp a change
+_SECOND_NS = 1_000_000_000
+_LAG_NS = _SECOND_NS // 20  # how much earlier than the clock a file system may stamp a change
 
 
 def is_settled(home: str, words: Sequence[str]) -> bool:
@@ -82,6 +83,17 @@ def _note(store: Store, words: Sequence[str], root: str, files: Iterable[str], s
         places += [f"{site_packages}/{item.dist_info}", f"{site_packages}/{item.dist_info}/METADATA"]
         if item.entry_id:
             places += entries.sealed(entries.read(store, item.entry_id))
-    newest = max(os.stat(place).st_mtime_ns for place in places if os.path.exists(place))
-    if newest < started_at_ns - _LAG_NS:
+    if not any(_may_have_changed(place, started_at_ns) for place in places):
         Answers(paths.cache(store.home)).remember(_key(words), "", states(places))
+
+
+def _may_have_changed(place: str, since_ns: int) -> bool:
+    """Tell whether a place may have been changed at that time or later, and stamped as if before.
+
+    File systems stamp by a clock that lags, and some by whole seconds, or two.
+    """
+    try:
+        changed_at_ns = os.stat(place).st_mtime_ns
+    except OSError:
+        return False
+    return changed_at_ns >= since_ns - (_LAG_NS if changed_at_ns % _SECOND_NS else 2 * _SECOND_NS)
