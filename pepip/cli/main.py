@@ -88,7 +88,9 @@ def run(arguments: Sequence[str]) -> int:
     A signal that asks to end unwinds what is going on, so that nothing half done is left, and then ends the process.
     """
     try:
-        return _dispatch(arguments)
+        code = _dispatch(arguments)
+        sys.stdout.flush()  # what can't be written is found here, not at the end of the process
+        return code
     except _EndedError as ended:
         import signal
 
