@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ENTRY_METADATA = "pepip-entry.json"
+READY = ".pepip"
+"""The folder of an entry that holds what environments link and no wheel has."""
 PYCACHE = "__pycache__"
 
 
@@ -49,6 +51,11 @@ def cache(home: str) -> str:
 def global_environment(home: str) -> str:
     """Return the environment that stands in for a project's where there is none."""
     return f"{home}/global-venv"
+
+
+def ready(entry: str, inside: str) -> str:
+    """Return where an entry keeps a link that leads to its own path `inside`."""
+    return f"{entry}/{READY}/{inside.replace('/', '%')}"
 
 
 def normalize_name(name: str) -> str:

@@ -103,6 +103,8 @@ def _copy(environment: Environment, entry: Entry, scratch: str) -> Copies:
     files = []
     for folder, _, names in os.walk(entry.path):
         inside = os.path.relpath(folder, entry.path).replace(os.sep, "/")
+        if inside == paths.READY:
+            continue
         is_bytecode = os.path.basename(folder) == paths.PYCACHE
         for name in names:
             path = name if inside == "." else f"{inside}/{name}"

@@ -81,7 +81,7 @@ def change(
         removed |= removal.remove(environment, distribution)
     _remove_stale(environment, homes, before, plan)
     new_metadata = {item.entry.dist_info for item in additions}
-    _make_links(environment, plan, known=known, removed=removed, new_metadata=new_metadata)
+    _make_links(environment, plan, after, known=known, removed=removed, new_metadata=new_metadata)
     _place_metadata(environment, additions)
     for entry in refolded:
         metadata.rewrite_leading_rows(environment, entry, has.get(entry.name, set()))
@@ -196,7 +196,13 @@ def _remove_stale(environment: Environment, homes: tuple[str, ...], before: Plan
 
 
 def _make_links(
-    environment: Environment, plan: Plan, *, known: dict[str, Link], removed: set[str], new_metadata: set[str]
+    environment: Environment,
+    plan: Plan,
+    entries: dict[str, Entry],
+    *,
+    known: dict[str, Link],
+    removed: set[str],
+    new_metadata: set[str],
 ) -> None:
     base = environment.interpreter.site_packages + "/"
 
@@ -209,14 +215,14 @@ def _make_links(
     for path, link in plan.links.items():
         if (known.get(path) == link and path not in removed) or is_new_metadata(path):
             continue
-        make = links.link_directory if link.is_directory else metadata.maker_of(path)
-        place = f"{environment.root}/{path}"
+        entry, place = entries[link.owner], f"{environment.root}/{path}"
+        inside = link.target[len(entry.path) + 1 :]
         try:
-            make(link.target, place)
+            metadata.link(entry, inside, place, is_directory=link.is_directory)
         except FileExistsError:
             if not links.is_link_to(place, link.target):
                 _clear(place)
-                make(link.target, place)
+                metadata.link(entry, inside, place, is_directory=link.is_directory)
 
 
 def _make_folder(path: str) -> None:
@@ -263,14 +269,13 @@ def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Inst
     """Write the scripts and the `.dist-info` of what is added aside: if the disk is full, it is full now."""
     scratch = journal.scratch(environment.root)
     folders = _folders(plan)
-    written: dict[str, str] = {}
     for installation in additions:
         entry = installation.entry
         rows = []
         if metadata.script_names(entry):
             rows = metadata.build_scripts(environment, entry, f"{scratch}/{entry.dist_info}.scripts")
         folder = f"{scratch}/{entry.dist_info}"
-        metadata.build_folder(environment, installation, folders.get(entry.name, ()), rows, folder, written=written)
+        metadata.build_folder(environment, installation, folders.get(entry.name, ()), rows, folder)
 
 
 def _place_metadata(environment: Environment, additions: list[Installation]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 
+from pepip import paths
 from pepip.host import filesystems, launchers, links
 from pepip.plan.merge import data_path
 from pepip.records import NamedTuple
@@ -16,12 +17,9 @@ from pepip.wheel import record, scripts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from pepip.model import Entry, Environment
-
-_SAME_IN_EACH = ("INSTALLER", "REQUESTED")
-_INSTALLER = b"uv"  # the environment equals the one that uv would have made
 
 
 class Installation(NamedTuple):
@@ -81,9 +79,18 @@ def place_scripts(environment: Environment, folder: str, *, only: set[str] | Non
     filesystems.remove_tree(folder)
 
 
-def maker_of(path: str) -> Callable[[str, str], None]:
-    """Return what links the file at `path` in an environment: METADATA by a link that names its entry."""
-    return links.link_name if path.endswith(".dist-info/METADATA") else links.link_file
+def link(entry: Entry, inside: str, place: str, *, is_directory: bool) -> None:
+    """Link what an entry has at `inside` to `place`: METADATA by a link that names its entry, as folders are linked.
+
+    Raises FileExistsError if something is there already.
+    """
+    target = f"{entry.path}/{inside}"
+    if is_directory:
+        links.link_directory(target, place, ready=paths.ready(entry.path, inside))
+    elif inside.endswith(".dist-info/METADATA"):
+        links.link_name(target, place, ready=paths.ready(entry.path, inside))
+    else:
+        links.link_file(target, place)
 
 
 def build_folder(
@@ -92,40 +99,46 @@ def build_folder(
     folders: Iterable[str],
     script_rows: list[record.Row],
     scratch: str,
-    *,
-    written: dict[str, str],
 ) -> None:
     """Build an entry's `.dist-info` in the folder `scratch`, whole, ready to be renamed into place.
 
-    `written` holds the places of files that are the same in each, by name: all are one inode.
+    `folders` are those that are linked whole. What an entry holds ready is linked, too.
     """
     entry = installation.entry
     os.mkdir(scratch)
-    own = _own_files(installation)
     inside = entry.dist_info + "/"
-    for path in entry.directories:
-        if path.startswith(inside):
-            links.link_directory(f"{entry.path}/{path}", f"{scratch}/{path.removeprefix(inside)}")
-    for path in entry.files:
-        if not path.startswith(inside):
-            continue
-        name = path.removeprefix(inside)
-        if "/" in name:
-            os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
-        maker_of(path)(f"{entry.path}/{path}", f"{scratch}/{name}")
+    for is_directory, linked in ((True, entry.directories), (False, entry.files)):
+        for path in linked:
+            if not path.startswith(inside):
+                continue
+            name = path.removeprefix(inside)
+            if "/" in name:
+                os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
+            link(entry, path, f"{scratch}/{name}", is_directory=is_directory)
+    own = _own_files(installation)
+    ready = f"{entry.path}/{paths.READY}"
     for name, content in own.items():
-        if name in written and links.share_inode(written[name], f"{scratch}/{name}"):
-            continue
-        with open(f"{scratch}/{name}", "wb", buffering=0) as file:
-            file.write(content)
-        if name in _SAME_IN_EACH:
-            written[name] = f"{scratch}/{name}"
+        if content != record.OF_EACH.get(name) or not links.share_inode(f"{ready}/{name}", f"{scratch}/{name}"):
+            _write(f"{scratch}/{name}", content)
+    base = environment.interpreter.site_packages + "/"
+    now = {folder.removeprefix(base) for folder in folders}
+    is_plain = now == _linked_whole(entry) and own == record.OF_EACH
+    if is_plain and links.share_inode(f"{ready}/RECORD", f"{scratch}/RECORD"):
+        return  # nothing in it is this environment's alone
     rows = [record.row_of(f"{entry.dist_info}/{name}", content) for name, content in own.items()]
-    text = _leading_rows(environment, folders), record.render([*script_rows, *rows])
-    head, tail = (part.encode("utf-8", "surrogateescape") for part in text)
-    with open(f"{scratch}/RECORD", "wb", buffering=0) as file:
-        file.write(head + _wheel_rows(environment, entry, {row.path for row in script_rows}) + tail)
+    of_wheel = _wheel_rows(environment, entry, {row.path for row in script_rows})
+    _write(f"{scratch}/RECORD", record.of_environment(now, of_wheel, [*script_rows, *rows]))
     os.chmod(f"{scratch}/RECORD", os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_mode | 0o600)
+
+
+def _linked_whole(entry: Entry) -> set[str]:
+    """Return the folders that are linked whole where nobody shares one."""
+    return {*entry.directories, *(f"{path}/{paths.PYCACHE}" for path in entry.bytecode)}
+
+
+def _write(path: str, content: bytes) -> None:
+    with open(path, "wb", buffering=0) as file:
+        file.write(content)
 
 
 def rewrite_leading_rows(environment: Environment, entry: Entry, folders: Iterable[str]) -> None:
@@ -177,7 +190,7 @@ def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> b
 
 def _own_files(installation: Installation) -> dict[str, bytes]:
     """Return the files of a `.dist-info` folder that an installer writes. REQUESTED is in each, as with uv."""
-    files = {"INSTALLER": _INSTALLER, "REQUESTED": b""}
+    files = dict(record.OF_EACH)
     if installation.direct_url is not None:
         files["direct_url.json"] = json.dumps(installation.direct_url, separators=(",", ":")).encode()
     if installation.cache_info:

@@ -20,8 +20,13 @@ _NO_SYMBOLIC_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _PRIVILEGE_NOT_HELD = 1314  # Windows: symbolic links want Developer Mode
 
 
-def link_directory(target: str, path: str) -> None:
-    """Make `path` a link to the directory `target`. Raises FileExistsError if something is there already."""
+def link_directory(target: str, path: str, *, ready: str = "") -> None:
+    """Make `path` a link to the directory `target`. Raises FileExistsError if something is there already.
+
+    `ready` may be a symbolic link to the same, of which `path` becomes another name where it can.
+    """
+    if ready and _share_link(ready, target, path):
+        return
     if sys.platform == "win32":
         import _winapi
 
@@ -69,11 +74,30 @@ def symbolic_link(target: str, path: str) -> None:
         ) from error
 
 
-def link_name(target: str, path: str) -> None:
+def _share_link(ready: str, target: str, path: str) -> bool:
+    """Make `path` another name of the symbolic link `ready`, if that leads to `target`. Returns whether it did.
+
+    Raises FileExistsError if something is at `path`.
+    """
+    if read_link(ready) != target:
+        return False
+    try:
+        os.link(ready, path, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):
+        return False
+    return True
+
+
+def link_name(target: str, path: str, *, ready: str = "") -> None:
     """Make `path` a symbolic link to the file `target`, so that the link names it; a hard link where it must.
 
-    Windows refuses symbolic links to plain users without Developer Mode, hence the second way.
+    `ready` is as in `link_directory`. Windows refuses symbolic links to plain users without Developer Mode, hence the
+    second way.
     """
+    if ready and _share_link(ready, target, path):
+        return
     try:
         os.symlink(target, path)
     except FileExistsError:

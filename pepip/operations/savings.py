@@ -130,6 +130,7 @@ def _overhead(path: str) -> int:
     folder = next((name for name in _children(path) if name.endswith(".dist-info")), "")
     if folder:
         names += [f"/{folder}", f"/{folder}/RECORD"]
+    names += [f"/{paths.READY}", *(f"/{paths.READY}/{name}" for name in _children(f"{path}/{paths.READY}"))]
     return sum(usage.allocated(f"{path}{name}") for name in names)
 
 

@@ -16,7 +16,7 @@ from pepip.errors import CorruptEntryError, InvalidWheelError, RecordMismatchErr
 from pepip.host import launchers as host_launchers
 from pepip.host import permissions
 from pepip.records import NamedTuple
-from pepip.store import entries, trash
+from pepip.store import entries, ready, trash
 from pepip.wheel import footprint, libraries, record, scripts, tags
 
 TYPE_CHECKING = False
@@ -392,6 +392,7 @@ def publish(store: Store, prepared: Prepared, *, anew: bool = False) -> Entry:
             if existing is not None and entries.is_whole(existing) and not anew:
                 return existing
             trash.discard(store, place)
+        ready.make(workshop, place, document, like=store.like)
         try:
             os.rename(workshop, place)
         except OSError as error:

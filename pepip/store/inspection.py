@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -10,6 +11,7 @@ import sys
 from pepip import paths
 from pepip.host import permissions
 from pepip.records import NamedTuple
+from pepip.store import ready
 from pepip.store.entries import SEALED_AT_NS
 from pepip.wheel import record
 
@@ -55,6 +57,8 @@ def inspect(path: str) -> list[Flaw]:
         relative = os.path.relpath(current, path).replace(os.sep, "/")
         prefix = "" if relative == "." else f"{relative}/"
         is_bytecode = os.path.basename(current) == paths.PYCACHE
+        if relative == ".":
+            inner[:] = [name for name in inner if name != paths.READY]
         if relative != "." and relative not in folders and not is_bytecode:
             found.append(Flaw("added", relative))
             inner.clear()
@@ -74,6 +78,7 @@ def inspect(path: str) -> list[Flaw]:
                 may_be_writable=document.get("modes_are_uvs", True),
             )
     found += [Flaw("missing", shown) for shown in listed - present - set(document.get("compiled", ()))]
+    found += _flaws_of_ready(path, document)
     return sorted(found, key=lambda flaw: (flaw.path, flaw.kind))
 
 
@@ -120,6 +125,16 @@ def _document(path: str) -> dict[str, Any]:
 def _rows(path: str, dist_info: str) -> list[record.Row]:
     with open(f"{path}/{dist_info}/RECORD", encoding="utf-8", errors="surrogateescape", newline="") as file:
         return record.parse(file.read())
+
+
+def _flaws_of_ready(path: str, document: dict[str, Any]) -> list[Flaw]:
+    """Return what is altered of the files that environments have alike. A link is looked at whenever it is used."""
+    found = []
+    for name, content in ready.contents(path, document).items():
+        with contextlib.suppress(FileNotFoundError), open(f"{path}/{paths.READY}/{name}", "rb") as file:
+            if file.read() != content:
+                found.append(Flaw("altered", f"{paths.READY}/{name}"))
+    return found
 
 
 def _flaws_of_folder(folder: str, shown: str, *, is_bytecode: bool) -> list[Flaw]:

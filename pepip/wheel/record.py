@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 """What an installer writes into a `.dist-info` folder, beside RECORD."""
 
+OF_EACH = {"INSTALLER": b"uv", "REQUESTED": b""}
+"""What a `.dist-info` folder has alike in each environment: the one that uv would have made."""
+
 _BLOCK_BYTES = 1 << 20
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
@@ -50,6 +53,15 @@ def parse(text: str) -> list[Row]:
 def render(rows: Iterable[Row]) -> str:
     """Return the text of a RECORD file. Paths with commas or quotes are quoted as CSV wants it."""
     return "".join(f"{_quote(row.path)},{row.hash_value},{row.size}\n" for row in rows)
+
+
+def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable[Row]) -> bytes:
+    """Return a RECORD of an environment that links `folders` (relative to site-packages) whole.
+
+    Their rows come first, then the wheel's, then those of what the installer wrote.
+    """
+    head = render(Row(folder, "", "") for folder in sorted(folders))
+    return head.encode("utf-8", "surrogateescape") + wheel_rows + render(own_rows).encode("utf-8", "surrogateescape")
 
 
 def row_of(path: str, content: bytes) -> Row:

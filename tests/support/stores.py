@@ -52,7 +52,7 @@ def _problems_of_entry(entry: Path) -> list[str]:
         Path(folder, name).relative_to(entry).as_posix()
         for folder, _, names in os.walk(entry)
         for name in names
-        if Path(folder).name != "__pycache__"
+        if Path(folder).name not in {"__pycache__", ".pepip"}
     }
     found = [f"{path} is not in RECORD" for path in sorted(present - rows.keys() - _UNRECORDED)]
     for path, recorded in rows.items():
