@@ -149,7 +149,8 @@ class Progress(NamedTuple):
 class Summary(NamedTuple):
     """What a change to an environment did. Sizes are bytes on disk, inodes counted once.
 
-    `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions.
+    `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions. Of a dry run,
+    `download_bytes` is the size of what would be downloaded, as far as the index says it.
     """
 
     environment: str
@@ -162,6 +163,7 @@ class Summary(NamedTuple):
     avoided_bytes: int = 0
     stored_bytes: int = 0
     seconds: float = 0.0
+    download_bytes: int = 0
 
 
 class Request(NamedTuple):
