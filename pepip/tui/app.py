@@ -1,0 +1,435 @@
+"""The app: four panes over one picture of the store, dialogs for what changes it, and one runner for operations.
+
+It paints what the last look saw, then looks again while it can be used. What it does, the engine does; here is only
+what is shown, asked, and told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+from typing import ClassVar, cast
+
+from rich.text import Text
+from textual import work
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import ContentSwitcher, Input, Static
+from textual.worker import get_current_worker
+
+from pepip.store.memory import Memory
+from pepip.tui import catalog as catalogs
+from pepip.tui import entries, wording
+from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
+from pepip.tui.runner import Job, Runner
+from pepip.tui.store_pane import StorePane
+from pepip.tui.welcome import HELP, screen_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from textual.screen import Screen
+    from textual.widget import Widget
+
+    from pepip.store.home import Store
+    from pepip.tui.activity_pane import ActivityPane
+    from pepip.tui.catalog import Catalog
+    from pepip.tui.entries import Listing
+    from pepip.tui.flows import Flows
+    from pepip.tui.projects_pane import ProjectsPane
+    from pepip.tui.savings_pane import SavingsPane
+
+_SECONDS_BETWEEN_CHECKS = 2.0
+_FOCUS = {"store": "#entries", "projects": "#environments", "savings": "#shared", "activity": "#jobs"}
+
+
+class JobChanged(Message):
+    """An operation got further, began or ended. Comes from the runner's thread."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self.job = job
+
+
+class Handed(Message):
+    """Something that a thread wants done in the app's own, if there is still an app."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        super().__init__()
+        self.call = call
+
+
+class PepipApp(App[None]):
+    """The app. `is_still` leaves out what changes with time alone, for pictures."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "pepip"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares it so
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012 - textual declares it so
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "show('store')", "Store", show=False),
+        Binding("2", "show('projects')", "Projects", show=False),
+        Binding("3", "show('savings')", "Savings", show=False),
+        Binding("4", "show('activity')", "Activity", show=False),
+        Binding("P", "prune", "Prune", tooltip="Prune: preview what no environment links, and remove it"),
+        Binding("r", "rescan", "Rescan", show=False, tooltip="Look at the disk again"),
+        Binding("I", "install_anywhere", "Install…", show=False, tooltip="Install into a project, known or new"),
+        Binding("V", "verify_all", "Verify all", show=False, tooltip="Verify every file of the store"),
+        Binding("C", "scan", "Scan…", show=False, tooltip="Scan a folder for environments nobody registered"),
+        Binding("x", "cancel_job", "Cancel", show=False, tooltip="Cancel the running operation"),
+        Binding("escape", "hide_drawer", "Hide", show=False, system=True),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("ctrl+p", "command_palette", "Commands", key_display="^p", tooltip="All commands, by name"),
+        Binding("q", "quit", "Quit"),
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+    ]
+
+    def __init__(self, store: Store, *, pane: str = "store", is_still: bool = False) -> None:
+        super().__init__()
+        self.store = store
+        self.catalog: Catalog | None = None
+        self.runner = Runner(self._tell)
+        self.is_still = is_still
+        self.is_reading = False
+        self.here = pane
+        self._flows: Flows | None = None
+        self._stamp: tuple[int, ...] = ()
+        self._was_there = store.exists()
+        self._is_drawer_hidden = False
+        self._finished: set[int] = set()
+
+    @property
+    def flows(self) -> Flows:
+        """What asks and concludes, imported when it is first wanted: the first paint does without."""
+        if self._flows is None:
+            from pepip.tui.flows import Flows
+
+            self._flows = Flows(self)
+        return self._flows
+
+    def compose(self) -> ComposeResult:
+        """Make all that there is; the panes are filled when something is known."""
+        yield Tabs()
+        yield SavingsLine()
+        yield Notices()
+        yield Static("", id="trouble")
+        with ContentSwitcher(initial="store", id="panes"):
+            yield StorePane(self.store)
+        yield Drawer()
+        yield Keys(id="keys")
+
+    async def on_mount(self) -> None:
+        """Show what is known, then look."""
+        self.query_one(Drawer).is_still = self.is_still
+        await self.action_show(self.here)
+        self._start()
+        if not self.is_still:
+            self.set_interval(_SECONDS_BETWEEN_CHECKS, self._check)
+            self.set_interval(0.5, self._follow)
+
+    def hand_over(self, call: Callable[[], object]) -> None:
+        """Have something done in the app's own thread. Where the app is being left, nothing is."""
+        self.post_message(Handed(call))
+
+    def on_handed(self, event: Handed) -> None:
+        """Do what a thread wants done."""
+        with contextlib.suppress(NoMatches):  # the widgets are gone: the app is being left
+            event.call()
+
+    # Looking
+
+    @work(thread=True, exclusive=True, group="look")
+    def _start(self) -> None:
+        """Show what the last look saw, then look."""
+        memory = Memory(self.store)
+        remembered = catalogs.recall(self.store, memory)
+        if remembered is not None:
+            listing = entries.listing(remembered, (), ())
+            self.hand_over(lambda: self._show(remembered, listing))
+        self._look(memory)
+
+    @work(thread=True, exclusive=True, group="look")
+    def _look_again(self) -> None:
+        self._look()
+
+    def _look(self, memory: Memory | None = None) -> None:
+        """Look at the disk and show what is there. Runs in a thread."""
+        self.is_reading = True
+        self.hand_over(self._say_status)
+        stamp = catalogs.stamp(self.store)
+        found = catalogs.read(self.store, was_there=self._was_there, memory=memory)
+        pane = self.query_one(StorePane)
+        listing = entries.listing(found, pane.damaged.keys(), self._touched())
+        self.is_reading = False
+        if not get_current_worker().is_cancelled:
+            self._stamp = stamp
+            self.hand_over(lambda: self._show(found, listing))
+
+    def _show(self, found: Catalog, listing: Listing) -> None:
+        """Show a look at the store on all panes."""
+        if found.trouble is not None and found.trouble.kind == catalogs.AWAY and self.catalog is not None:
+            found = self.catalog._replace(trouble=found.trouble, notices=found.notices)
+        self.catalog = found
+        self._was_there = self._was_there or (found.trouble is None and found.overview is not None)
+        special = screen_of(self.store.home, found)
+        self._make_room(special)
+        self.query_one(Notices).say(found.notices)
+        self.query_one(SavingsLine).say(found.overview.savings if found.overview else None, is_fresh=found.is_fresh)
+        self.query_one(StorePane).show(found, listing)
+        self._fill()
+        self._say_status()
+        if self.focused is None and special is None and not isinstance(self.screen, ModalScreen):
+            self.screen.set_focus(self.query_one(_FOCUS[self.here]))
+        if found.is_fresh and not gc.get_freeze_count():
+            gc.freeze()  # thousands of rows that stay: going through them now and then would be felt while typing
+        gc.enable()
+
+    def _fill(self) -> None:
+        """Show what is known on the pane in sight; the store's is always up to date."""
+        pane = self._pane()
+        if self.here == "activity":
+            cast("ActivityPane", pane).show(self.runner.jobs)
+        elif self.here == "projects" and self.catalog is not None:
+            cast("ProjectsPane", pane).show(self.catalog, self._touched())
+        elif self.here == "savings" and self.catalog is not None:
+            cast("SavingsPane", pane).show(self.catalog)
+
+    def _pane(self) -> Widget:
+        return self.query_one("#panes").query_one(f"#{self.here}")
+
+    def _make_room(self, special: Text | None) -> None:
+        """Show a screen of words in place of the panes, or the panes. What was done can always be seen."""
+        trouble = self.query_one("#trouble", Static)
+        is_special = special is not None and self.here != "activity"
+        trouble.display = is_special
+        self.query_one("#panes").display = not is_special
+        if is_special and special is not None:
+            trouble.update(special)
+            self.set_focus(None)
+
+    def _say_status(self) -> None:
+        home = wording.short_path(self.store.home, os.path.expanduser("~"))
+        status = home if not self.is_reading or self.is_still else "looking at the disk …"
+        self.query_one(Tabs).say(status=status, running=len(self.runner.busy))
+
+    def _check(self) -> None:
+        """Look again if entries or registrations came or went: by this app, another one, or the command line."""
+        if not self.is_reading and self.catalog is not None and catalogs.stamp(self.store) != self._stamp:
+            self._look_again()
+
+    def on_app_focus(self) -> None:
+        """Look again when the terminal is looked at again: environments may have been changed by uv."""
+        if not self.is_reading and self.catalog is not None:
+            self._look_again()
+
+    def action_rescan(self) -> None:
+        """Look at the disk again."""
+        if not self.is_reading:
+            self._look_again()
+
+    def _touched(self) -> frozenset[str]:
+        return frozenset(key for job in self.runner.busy for key in job.touches)
+
+    # Operations
+
+    def _tell(self, job: Job) -> None:
+        """Pass on what the runner says, from its thread."""
+        self.post_message(JobChanged(job))
+
+    def on_job_changed(self, event: JobChanged) -> None:
+        """Show how far an operation is; when one ends, say how, and look at what it did."""
+        job = event.job
+        if not job.is_listed:
+            return
+        self._follow()
+        if job.step.phase == "" or job.is_over:
+            self._show_busy()
+        if job.is_over and job.number not in self._finished:
+            self._finished.add(job.number)
+            self.flows.conclude(job)
+            self._look_again()
+        elif not job.is_over and job.number not in self._finished and not job.log:
+            self._is_drawer_hidden = False
+
+    def _follow(self) -> None:
+        busy = self.runner.busy
+        current = next((job for job in busy if job is self.runner.current), None)
+        drawer = self.query_one(Drawer)
+        drawer.say(None if self._is_drawer_hidden else current, max(0, len(busy) - 1))
+        tabs = self.query_one(Tabs)
+        if tabs.running != len(busy):
+            tabs.say(running=len(busy))
+        if self.here == "activity" and self._pane().is_mounted:
+            self._fill()
+
+    @work(thread=True, exclusive=True, group="busy")
+    def _show_busy(self) -> None:
+        """Mark what is being worked on."""
+        found = self.catalog
+        if found is None or found.trouble is not None:
+            return
+        touched = self._touched()
+        listing = entries.listing(found, self.query_one(StorePane).damaged.keys(), touched)
+        if not get_current_worker().is_cancelled and self.catalog is found:
+            self.hand_over(lambda: self.catalog is found and self._relist(found, listing))
+            if self.here == "projects":
+                self.hand_over(self._fill)
+
+    def _relist(self, found: Catalog, listing: Listing) -> bool:
+        """Show the same look with other states. A newer one that came meanwhile stays."""
+        self.query_one(StorePane).show(found, listing)
+        return True
+
+    def action_cancel_job(self) -> None:
+        """Cancel the operation under the cursor, or else the running one."""
+        job = cast("ActivityPane", self._pane()).current if self.here == "activity" else None
+        if job is None or job.is_over:
+            job = self.runner.current
+        if job is not None and job.is_listed:
+            self.runner.cancel(job)
+            self.notify(f"Cancelling: {job.title}", timeout=3, markup=False)
+
+    def action_hide_drawer(self) -> None:
+        """Put the drawer away; the operation goes on."""
+        self._is_drawer_hidden = True
+        self.query_one(Drawer).say(None, 0)
+
+    # Panes
+
+    async def action_show(self, pane: str) -> None:
+        """Show a pane; it is made when it is first shown."""
+        panes = self.query_one("#panes", ContentSwitcher)
+        if not panes.query(f"#{pane}"):
+            made = _make_pane(pane)
+            made.display = False
+            await panes.mount(made)
+        panes.current = self.here = pane
+        self.query_one(Tabs).say(here=pane)
+        self._make_room(screen_of(self.store.home, self.catalog) if self.catalog else None)
+        self._fill()
+        if panes.display:
+            self.screen.set_focus(self.query_one(_FOCUS[pane]))
+
+    async def on_savings_pane_wanted(self, event: SavingsPane.Wanted) -> None:
+        """Show a package in the store."""
+        await self.action_show("store")
+        self.query_one("#filter", Input).value = f"name:{event.name}"
+
+    def on_store_pane_asked(self, event: StorePane.Asked) -> None:
+        """Do what is wanted of entries."""
+        self.flows.of_entries(event)
+
+    def on_projects_pane_asked(self, event: ProjectsPane.Asked) -> None:
+        """Do what is wanted of a project."""
+        self.flows.of_project(event)
+
+    def action_prune(self) -> None:
+        """Show what a prune would remove, and remove what is ticked."""
+        self.flows.ask_to_prune()
+
+    def action_install_anywhere(self) -> None:
+        """Ask to install into a project, known or new."""
+        self.flows.ask_to_install()
+
+    def action_verify_all(self) -> None:
+        """Verify the whole store."""
+        self.flows.verify_all()
+
+    def action_scan(self) -> None:
+        """Ask for a folder, and register the environments below it."""
+        self.flows.ask_to_scan()
+
+    def action_help(self) -> None:
+        """Show the keys of the pane that has the focus."""
+        if not isinstance(self.screen, ModalScreen):
+            from pepip.tui.dialogs import Help
+
+            self.push_screen(Help(self.screen, Tabs.TITLES[self.here], HELP[self.here]), self._press)
+
+    def _press(self, key: str | None) -> None:
+        if key:
+            self.simulate_key(key)
+
+    def action_command_palette(self) -> None:
+        """Show the palette, but not over a dialog."""
+        if not isinstance(self.screen, ModalScreen):
+            super().action_command_palette()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Yield all that can be done here, for the palette."""
+        seen = set()
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.system or not active.enabled or binding.action in seen or binding.key in {"ctrl+p"}:
+                continue
+            if binding.tooltip or binding.show or binding.action.startswith("show("):
+                seen.add(binding.action)
+                title = (
+                    binding.description if not binding.action.startswith("show(") else f"Go to {binding.description}"
+                )
+
+                def press(key: str = binding.key) -> None:
+                    self.simulate_key(key)
+
+                yield SystemCommand(title.rstrip("…"), binding.tooltip or "", press)
+        yield SystemCommand(
+            "Theme", "Change the colours; the ansi themes use the terminal's own", self.action_change_theme
+        )
+
+    def action_explain(self) -> None:
+        """Show in full what is wrong."""
+        if self.catalog is not None and self.catalog.notices:
+            text = Text("\n\n".join(f"{notice.sentence}\n{notice.advice}" for notice in self.catalog.notices))
+            self.flows.explain("What is wrong", text)
+
+    # The end
+
+    async def action_quit(self) -> None:
+        """Leave; where something is running, ask what is to become of it."""
+        if isinstance(self.screen, ModalScreen):
+            self.screen.dismiss("")
+        if self.runner.busy:
+            self.flows.ask_to_leave()
+        else:
+            self.exit()
+
+    def hang_up(self) -> None:
+        """Leave because the terminal is gone: cancel what runs, at its next safe point."""
+        self.runner.cancel_all()
+        self.exit(return_code=129)
+
+
+def _make_pane(name: str) -> Widget:
+    if name == "projects":
+        from pepip.tui.projects_pane import ProjectsPane
+
+        return ProjectsPane()
+    if name == "savings":
+        from pepip.tui.savings_pane import SavingsPane
+
+        return SavingsPane()
+    from pepip.tui.activity_pane import ActivityPane
+
+    return ActivityPane()
+
+
+def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
+    """Show the app on this terminal until it is left. Returns the exit code."""
+    import signal
+
+    gc.disable()  # until the first look is shown: collecting what only grows would cost a tenth of the first paint
+    app = PepipApp(store, pane=pane)
+    for name in ("SIGHUP", "SIGTERM"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: app.call_later(app.hang_up))
+    if theme:
+        app.theme = theme
+    app.run()
+    app.runner.wait(30)
+    return app.return_code or 0
