@@ -11,6 +11,11 @@ from tests.support.environments import PIP_FOR_ALL_VERSIONS, Twins
 from tests.support.machines import Machine, any_interpreter
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the option that writes the pictures of `pepip ui` anew."""
+    parser.addoption("--update-snapshots", action="store_true", help="write the pictures in snapshots/ anew")
+
+
 @pytest.fixture(scope="session")
 def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a real uv cache that all tests of this session share: the one of `UV_CACHE_DIR`, else a
