@@ -243,10 +243,10 @@ def test_a_damaged_entry_and_a_deleted_project_are_named(band: Machine, store: P
     use(store, script, size=(150, 40))
 
 
-def endless(ended: list[str]) -> Iterator[object]:
-    """Yield progress until closed."""
+def endless(finish: threading.Event, ended: list[str]) -> Iterator[object]:
+    """Yield progress until told to finish, or closed."""
     try:
-        while True:
+        while not finish.wait(0.01):
             yield Progress("verify", "something[/]", 1, 2)
     finally:
         ended.append("closed")
@@ -258,14 +258,8 @@ def test_leaving_while_something_runs(band: Machine, store: Path, answer: str, s
     ended: list[str] = []
     finish = threading.Event()
 
-    def steps() -> Iterator[object]:
-        for step in endless(ended):
-            yield step
-            if finish.is_set():
-                return
-
     async def script(person: Person) -> None:
-        person.app.runner.submit(Job("go on [/]", "pepip", steps))
+        person.app.runner.submit(Job("go on [/]", "pepip", lambda: endless(finish, ended)))
         await person.until(lambda: person.app.runner.current, "a start")
         await person.press("q")
         await person.sees("Something is running", "go on [/]")

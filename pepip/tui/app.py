@@ -6,7 +6,6 @@ what is shown, asked, and told.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 from typing import ClassVar, cast
@@ -15,7 +14,6 @@ from rich.text import Text
 from textual import work
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.css.query import NoMatches
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher, Input, Static
@@ -69,6 +67,7 @@ class PepipApp(App[None]):
 
     CSS_PATH = "app.tcss"
     TITLE = "pepip"
+    AUTO_FOCUS = None  # textual would give the keys to the filter, even behind the screen of an empty store
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012 - textual declares it so
 
@@ -139,7 +138,7 @@ class PepipApp(App[None]):
 
     def on_handed(self, event: Handed) -> None:
         """Do what a thread wants done."""
-        with contextlib.suppress(NoMatches):  # the widgets are gone: the app is being left
+        if self.is_running:  # while the app is being left, messages still come, and the widgets are gone
             event.call()
 
     # Looking
@@ -220,7 +219,9 @@ class PepipApp(App[None]):
 
     def _check(self) -> None:
         """Look again if entries or registrations came or went: by this app, another one, or the command line."""
-        if not self.is_reading and self.catalog is not None and catalogs.stamp(self.store) != self._stamp:
+        if self.is_reading or self.catalog is None or not self.is_running:
+            return
+        if catalogs.stamp(self.store) != self._stamp:
             self._look_again()
 
     def on_app_focus(self) -> None:
@@ -245,7 +246,7 @@ class PepipApp(App[None]):
     def on_job_changed(self, event: JobChanged) -> None:
         """Show how far an operation is; when one ends, say how, and look at what it did."""
         job = event.job
-        if not job.is_listed:
+        if not job.is_listed or not self.is_running:
             return
         self._follow()
         if job.step.phase == "" or job.is_over:
@@ -258,6 +259,8 @@ class PepipApp(App[None]):
             self._is_drawer_hidden = False
 
     def _follow(self) -> None:
+        if not self.is_running:
+            return
         busy = self.runner.busy
         current = next((job for job in busy if job is self.runner.current), None)
         drawer = self.query_one(Drawer)

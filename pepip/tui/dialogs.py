@@ -151,6 +151,11 @@ class Question(Dialog):
         """Return the buttons."""
         return (Choice("go", self._verb, "primary"), Choice("", "Cancel"))
 
+    def on_mount(self) -> None:
+        """Put the focus on the line."""
+        super().on_mount()
+        self.query_one("#line").focus()
+
     def on_input_submitted(self) -> None:
         """Take Enter for the first button."""
         self.action_answer("go")
