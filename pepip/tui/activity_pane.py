@@ -7,11 +7,12 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from pepip.tui import wording
 from pepip.tui.bars import said
+from pepip.tui.reader import Reader
 from pepip.tui.runner import CANCELLED, DONE, FAILED, RUNNING, WAITING
 from pepip.tui.table import Column, Row, Table
 
@@ -50,8 +51,8 @@ class ActivityPane(Vertical):
     def compose(self) -> ComposeResult:
         """Make the list and the log."""
         with Horizontal(id="activity-split"):
-            yield Table(COLUMNS, id="jobs")
-            with VerticalScroll(id="log", can_focus=True):
+            yield Table(COLUMNS, verb="Log", id="jobs")
+            with Reader(id="log"):
                 yield Static("", id="log-text")
 
     @property
@@ -86,7 +87,8 @@ class ActivityPane(Vertical):
         if job is None:
             text.update("")
             return
-        shown = Text(f"$ {wording.printable(job.command)}\n\n", "bold")
+        shown = Text()
+        shown.append(f"$ {wording.printable(job.command)}\n\n", "bold")
         shown.append("\n".join(job.log))
         text.update(shown)
         if job.state == RUNNING:

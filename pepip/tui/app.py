@@ -16,7 +16,7 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import ContentSwitcher, Input, Static
+from textual.widgets import ContentSwitcher, Static
 from textual.worker import get_current_worker
 
 from pepip.store.memory import Memory
@@ -25,7 +25,7 @@ from pepip.tui import entries, wording
 from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
 from pepip.tui.runner import Job, Runner
 from pepip.tui.store_pane import StorePane
-from pepip.tui.welcome import HELP, screen_of
+from pepip.tui.welcome import HELP, figures_of, keys_of, screen_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class PepipApp(App[None]):
         with ContentSwitcher(initial="store", id="panes"):
             yield StorePane(self.store)
         yield Drawer()
-        yield Keys(id="keys")
+        yield Keys()
 
     async def on_mount(self) -> None:
         """Show what is known, then look."""
@@ -179,12 +179,13 @@ class PepipApp(App[None]):
         special = screen_of(self.store.home, found)
         self._make_room(special)
         self.query_one(Notices).say(found.notices)
-        self.query_one(SavingsLine).say(found.overview.savings if found.overview else None, is_fresh=found.is_fresh)
+        sums = found.overview.savings if found.overview else None
+        self.query_one(SavingsLine).say(sums, is_fresh=found.is_fresh, otherwise=figures_of(found))
         self.query_one(StorePane).show(found, listing)
         self._fill()
         self._say_status()
-        if self.focused is None and special is None and not isinstance(self.screen, ModalScreen):
-            self.screen.set_focus(self.query_one(_FOCUS[self.here]))
+        if self.default_screen.focused is None and special is None:
+            self.default_screen.set_focus(self.query_one(_FOCUS[self.here]))
         if found.is_fresh and not gc.get_freeze_count():
             gc.freeze()  # thousands of rows that stay: going through them now and then would be felt while typing
         gc.enable()
@@ -208,9 +209,10 @@ class PepipApp(App[None]):
         is_special = special is not None and self.here != "activity"
         trouble.display = is_special
         self.query_one("#panes").display = not is_special
+        self.query_one(Keys).say(keys_of(self.catalog) if is_special and self.catalog else ())
         if is_special and special is not None:
             trouble.update(special)
-            self.set_focus(None)
+            self.default_screen.set_focus(None)
 
     def _say_status(self) -> None:
         home = wording.short_path(self.store.home, os.path.expanduser("~"))
@@ -317,12 +319,16 @@ class PepipApp(App[None]):
         self._make_room(screen_of(self.store.home, self.catalog) if self.catalog else None)
         self._fill()
         if panes.display:
-            self.screen.set_focus(self.query_one(_FOCUS[pane]))
+            self.default_screen.set_focus(self.query_one(_FOCUS[pane]))
 
     async def on_savings_pane_wanted(self, event: SavingsPane.Wanted) -> None:
         """Show a package in the store."""
+        await self.show_in_store(event.name, event.entry_id)
+
+    async def show_in_store(self, name: str, entry_id: str) -> None:
+        """Show all versions of a package in the store, with the cursor on one of them."""
         await self.action_show("store")
-        self.query_one("#filter", Input).value = f"name:{event.name}"
+        self.query_one(StorePane).seek(f"name:{name}", entry_id)
 
     def on_store_pane_asked(self, event: StorePane.Asked) -> None:
         """Do what is wanted of entries."""
@@ -331,6 +337,12 @@ class PepipApp(App[None]):
     def on_projects_pane_asked(self, event: ProjectsPane.Asked) -> None:
         """Do what is wanted of a project."""
         self.flows.of_project(event)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to prune where something is stored."""
+        if action == "prune":
+            return self.catalog is None or not self.catalog.is_empty
+        return super().check_action(action, parameters)
 
     def action_prune(self) -> None:
         """Show what a prune would remove, and remove what is ticked."""

@@ -15,10 +15,12 @@ from pepip.tui.runner import TITLES, WAITING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import Any
 
     from textual import events
+    from textual.binding import Binding
+    from textual.screen import Screen
 
     from pepip.operations.savings import Savings
     from pepip.tui.catalog import Trouble
@@ -104,17 +106,18 @@ class SavingsLine(Line):
         super().__init__(id="savings-line")
         self.sums: Savings | None = None
         self.is_fresh = False
+        self.otherwise = "…"
 
-    def say(self, sums: Savings | None, *, is_fresh: bool) -> None:
-        """Show other sums. Those that are not fresh are an earlier look's, marked by a `~`."""
-        self.sums, self.is_fresh = sums, is_fresh
+    def say(self, sums: Savings | None, *, is_fresh: bool, otherwise: str) -> None:
+        """Show other sums, or what is said where there are none. An earlier look's are marked by a `~`."""
+        self.sums, self.is_fresh, self.otherwise = sums, is_fresh, otherwise
         self.refresh()
 
     def render(self) -> Text:
         """Return the line, in as many words as fit."""
         sums, self.spots = self.sums, []
         if sums is None:
-            return Text(" …", no_wrap=True)
+            return Text(f" {self.otherwise}", self.style_of("muted"), no_wrap=True)
         width = self.size.width
         for level in range(3):
             text = self._line(sums, level)
@@ -181,6 +184,15 @@ class Keys(Line):
 
     _LAST: ClassVar[tuple[str, ...]] = ("question_mark", "ctrl+p", "q")
 
+    def __init__(self) -> None:
+        super().__init__(id="keys")
+        self.wanted: Collection[str] = ()
+
+    def say(self, wanted: Collection[str]) -> None:
+        """Show keys, too, that are not among those in sight elsewhere."""
+        self.wanted = wanted
+        self.refresh()
+
     def on_mount(self) -> None:
         """Follow the focus."""
         self.screen.bindings_updated_signal.subscribe(self, self._follow)
@@ -191,9 +203,9 @@ class Keys(Line):
     def render(self) -> Text:
         """Return as many keys as fit, help, palette and quit always among them."""
         found = [
-            (active.binding.key, self.app.get_key_display(active.binding), active.binding.description)
+            (active.binding.key, self.app.get_key_display(active.binding), label_of(active.binding, self.screen))
             for active in self.screen.active_bindings.values()
-            if active.binding.show and active.enabled
+            if (active.binding.show or active.binding.key in self.wanted) and active.enabled
         ]
         last = [item for item in found if item[0] in self._LAST]
         first = [item for item in found if item[0] not in self._LAST]
@@ -271,6 +283,13 @@ class Drawer(Line):
         """Show the log."""
         event.stop()
         await self.app.run_action("show('activity')")
+
+
+def label_of(binding: Binding, screen: Screen[object]) -> str:
+    """Return what a key does, in a word: of Enter, what it does to a row of the list that has the focus."""
+    if binding.action == "choose":
+        return str(getattr(screen.focused, "verb", binding.description))
+    return binding.description
 
 
 def said(job: Job) -> str:

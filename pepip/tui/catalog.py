@@ -55,11 +55,6 @@ class Catalog(NamedTuple):
         """Whether nothing is stored, and no environment is known."""
         return self.overview is None or not (self.stored or self.shares or self.overview.seen.damaged)
 
-    def python_of(self, environment: str) -> str:
-        """Return the version of an environment's Python, empty if it isn't known."""
-        share = self.shares.get(environment)
-        return share.known.python if share else ""
-
 
 def recall(store: Store, memory: Memory) -> Catalog | None:
     """Return what the last look saw, at once, None if nothing is remembered or the store can't be read."""

@@ -7,10 +7,12 @@ from typing import ClassVar, NamedTuple
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from pepip.tui.bars import label_of
+from pepip.tui.reader import Reader
 from pepip.tui.table import Column, Row, Table
 
 TYPE_CHECKING = False
@@ -41,12 +43,19 @@ class CommandLine(Static):
 
 
 class Dialog(ModalScreen[str]):
-    """A box in the middle. Escape answers with nothing, arrows go from button to button."""
+    """A box in the middle. Escape answers with nothing, left and right go from button to button.
+
+    Up and down are for what there is to be read, while the focus stays on the button that Enter presses.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "answer('')", "Close"),
         Binding("left", "app.focus_previous", "Previous", show=False),
         Binding("right", "app.focus_next", "Next", show=False),
+        Binding("down,j", "look_further(1)", "Down", show=False),
+        Binding("up,k", "look_further(-1)", "Up", show=False),
+        Binding("pagedown,ctrl+d", "look_further(8)", "Page down", show=False),
+        Binding("pageup,ctrl+u", "look_further(-8)", "Page up", show=False),
         Binding("y", "copy", "Copy command", show=False),
     ]
 
@@ -96,6 +105,15 @@ class Dialog(ModalScreen[str]):
         """Close with an answer."""
         self.dismiss(key)
 
+    def action_look_further(self, rows: int) -> None:
+        """Go through the list or the text."""
+        for table in self.query(Table):
+            if table.display:
+                table.action_move(rows)
+                return
+        for reader in self.query(Reader):
+            reader.scroll_relative(y=rows, animate=False)
+
     def action_copy(self) -> None:
         """Copy the command that does the same."""
         if self.command:
@@ -120,7 +138,7 @@ class Message(Dialog):
 
     def body(self) -> ComposeResult:
         """Make the text, scrolled where it is long."""
-        with VerticalScroll(classes="dialog--scroll"):
+        with Reader(classes="dialog--scroll"):
             yield Static(self._text)
 
     def choices(self) -> Sequence[Choice]:
@@ -177,7 +195,9 @@ class Help(Dialog):
             is_scrolling = binding.action.startswith(("scroll_", "page_left", "page_right"))
             if active.enabled and not binding.system and binding.description and not is_scrolling:
                 shown = screen.app.get_key_display(binding)
-                self._rows.append(Row(binding.key, (shown, binding.tooltip or binding.description), ("accent", "")))
+                self._rows.append(
+                    Row(binding.key, (shown, binding.tooltip or label_of(binding, screen)), ("accent", ""))
+                )
         unique = {row.cells[1]: row for row in reversed(self._rows)}
         keys: dict[str, list[str]] = {}
         for row in self._rows:

@@ -30,12 +30,12 @@ TONES = {USED: "good", ORPHAN: "warn", DAMAGED: "bad", BUSY: "accent"}
 COLUMNS = (
     Column("state", "", 1),
     Column("name", "Package", 0),
-    Column("version", "Version", 12),
-    Column("python", "Python", 11, from_width=66),
+    Column("version", "Version", 14),
+    Column("python", "Python", 11, from_width=62),
     Column("size", "Size", 9, is_right=True),
     Column("size", "", 8, from_width=90),
     Column("projects", "Projects", 10, is_right=True, from_width=54),
-    Column("state", "State", 9, from_width=74),
+    Column("state", "State", 9, from_width=84),
 )
 
 SORTS = ("size", "name", "projects", "stored", "state")

@@ -138,9 +138,10 @@ class Flows:
 
     def _show_detail(self, stored: Stored) -> None:
         if self.catalog is not None:
-            text = self.app.query_one(StorePane).text_of(stored, self.catalog, min(84, self.app.size.width - 8))
+            width = min(84, int(self.app.size.width * 0.96) - 5)  # within the frame, beside the scroll bar
+            text = self.app.query_one(StorePane).text_of(stored, self.catalog, width)
             command = commands.of("store", "show", f"{stored.name}=={stored.version}")
-            self.app.hand_over(lambda: self.explain(f"{stored.name} {stored.version}", text, command=command))
+            self.app.hand_over(lambda: self.explain("Entry", text, command=command))
 
     def _ask_to_remove(self, chosen: Sequence[Stored]) -> None:
         """Preview the removal of what is marked; what an environment links is never removed, and named."""
@@ -209,6 +210,8 @@ class Flows:
             self.begin(lambda: jobs.sync(self.store, environment))
         elif event.what == "forget":
             self._ask_to_forget(environment)
+        elif event.what == "show":
+            self._show_in_store(environment, packages[0])
         elif event.what == "copy":
             self.copy(commands.of("projects", environment))
         elif event.what == "upgrade":
@@ -223,6 +226,14 @@ class Flows:
             self._confirm(f"Detach {packages[0]}", text, "Detach", jobs.detach(self.store, environment, packages[0]))
         elif event.what == "attach":
             self.begin(lambda: jobs.attach(self.store, environment, packages[0]))
+
+    def _show_in_store(self, environment: str, name: str) -> None:
+        share = self.catalog.shares.get(environment) if self.catalog else None
+        found = [package for package in share.known.packages if package.name == name] if share else []
+        if found and found[0].entry_id:
+            self.app.call_later(self.app.show_in_store, name, found[0].entry_id)
+        else:
+            self.app.notify(f"{name} is the project's own: it is not in the store", markup=False)
 
     def _all_of(self, environment: str) -> list[str]:
         share = self.catalog.shares.get(environment) if self.catalog else None
@@ -258,7 +269,8 @@ class Flows:
         if job.state == CANCELLED:
             self.app.notify(f"{job.title}: cancelled", severity="warning", markup=False)
         elif job.state == FAILED and job.failure is not None:
-            text = Text(f"{job.failure.message}\n", "bold")
+            text = Text()
+            text.append(f"{job.failure.message}\n", "bold")
             if job.failure.output:
                 text.append(f"\n{wording_of(job.failure.output)}\n")
             if job.failure.hint:

@@ -8,7 +8,6 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.widgets import Button, Input, Static
 
 from pepip.errors import PepipError
@@ -17,6 +16,7 @@ from pepip.operations.project import Outcome
 from pepip.operations.uninstall import Removal
 from pepip.tui import commands, jobs, wording
 from pepip.tui.dialogs import Choice, Dialog
+from pepip.tui.reader import Reader
 from pepip.tui.runner import CANCELLED, FAILED, TITLES, Failure
 from pepip.tui.table import Column, Row, Table
 
@@ -40,7 +40,7 @@ class InstallForm(Dialog):
 
     def body(self) -> ComposeResult:
         """Make the two lines, and the known projects to pick from."""
-        yield Static(Text("Project: a known one, or the path of a new one"), classes="dialog--label")
+        yield Static(Text("Project: a known one, or a new folder"), classes="dialog--label")
         place = Input(self.place, placeholder="~/code/my-project", id="place")
         yield place
         yield Table((Column("path", "Known projects", 0), Column("python", "Python", 8)), rests=False, id="known")
@@ -147,8 +147,8 @@ class PlanDialog(Dialog):
         """Make the sentence, the table of changes, and the place for uv's words."""
         yield Static(Text("Asking uv what would change …"), id="plan-sentence")
         columns = (Column("sign", "", 1), Column("name", "Package", 0), Column("what", "What happens", 0))
-        yield Table(columns, rests=False, id="plan")
-        with VerticalScroll(id="plan-error", classes="dialog--scroll"):
+        yield Table(columns, id="plan")
+        with Reader(id="plan-error", classes="dialog--scroll"):
             yield Static("", id="plan-words")
 
     def choices(self) -> Sequence[Choice]:

@@ -30,7 +30,7 @@ _GLYPHS = {census.OK: "●", census.BROKEN: "✗", census.MISSING: "○", census
 COLUMNS = (
     Column("state", "", 1),
     Column("name", "Project", 0),
-    Column("path", "Folder", 0, from_width=84),
+    Column("path", "Folder", 0, from_width=72),
     Column("python", "Python", 7, from_width=64),
     Column("packages", "Linked", 7, is_right=True, from_width=46),
     Column("alone", "Alone", 9, is_right=True),
@@ -92,10 +92,10 @@ class ProjectsPane(Vertical):
     def compose(self) -> ComposeResult:
         """Make the two lists."""
         with Horizontal(id="projects-split"):
-            yield Table(COLUMNS, id="environments")
+            yield Table(COLUMNS, verb="Packages", id="environments")
             with Vertical(id="project-detail"):
                 yield Static("", id="project-text")
-                yield Table(PACKAGES, can_mark=True, rests=False, id="packages")
+                yield Table(PACKAGES, can_mark=True, rests=False, verb="In the store", id="packages")
 
     @property
     def table(self) -> Table:
@@ -168,14 +168,15 @@ class ProjectsPane(Vertical):
             table.show(())
             return
         known = share.known
-        shown = Text(wording.printable(wording.short_path(known.environment, self._home)), "bold")
+        shown = Text()
+        shown.append(wording.printable(wording.short_path(known.environment, self._home)), "bold")
         shown.append(f"\n{'Python ' + known.python if known.python else 'Python unknown'} · {known.state}", "")
         if known.reason:
             shown.append(f": {known.reason}")
         own = sum(not package.entry_id for package in known.packages)
         shown.append(
             f"\n{len(known.entries or ())} linked, {own} its own · takes {wording.size(share.own_bytes)}, "
-            f"alone it would take {wording.size(share.alone_bytes)}"
+            f"{wording.size(share.alone_bytes)} alone"
         )
         text.update(shown)
         if self._packages_of != known.environment:
@@ -226,10 +227,12 @@ class ProjectsPane(Vertical):
         event.stop()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Go from a project to its packages."""
+        """Go from a project to its packages, and from a package to the store."""
         event.stop()
         if event.table is self.table:
             self.action_to_packages()
+        elif self.current is not None:
+            self.post_message(self.Asked("show", self.current.known.environment, [event.key]))
 
     def on_table_sorted(self, event: Table.Sorted) -> None:
         """Sort by the column that was clicked."""

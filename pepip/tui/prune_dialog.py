@@ -7,11 +7,11 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.widgets import Button, Static
 
 from pepip.tui import commands, entries, wording
 from pepip.tui.dialogs import Choice, Dialog
+from pepip.tui.reader import Reader
 from pepip.tui.table import Column, Row, Table
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ class PruneDialog(Dialog):
             Column("size", "Frees", 9, is_right=True),
         )
         yield Table(columns, can_mark=True, id="orphans")
-        with VerticalScroll(id="prune-notes"):
+        with Reader(id="prune-notes"):
             yield Static("", id="prune-notes-text")
 
     def choices(self) -> Sequence[Choice]:

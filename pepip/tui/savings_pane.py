@@ -44,9 +44,9 @@ class SavingsPane(Vertical):
     class Wanted(Message):
         """A package is to be shown in the store."""
 
-        def __init__(self, name: str) -> None:
+        def __init__(self, name: str, entry_id: str) -> None:
             super().__init__()
-            self.name = name
+            self.name, self.entry_id = name, entry_id
 
     def __init__(self) -> None:
         super().__init__(id="savings")
@@ -56,8 +56,8 @@ class SavingsPane(Vertical):
         """Make the figures and the two lists."""
         yield Static("", id="savings-text")
         with Horizontal(id="savings-split"):
-            yield Table(SHARED, id="shared")
-            yield Table(VERSIONS, id="versions")
+            yield Table(SHARED, verb="In the store", id="shared")
+            yield Table(VERSIONS, verb="In the store", id="versions")
 
     def show(self, catalog: Catalog) -> None:
         """Show another look at the store."""
@@ -146,7 +146,7 @@ class SavingsPane(Vertical):
         """Show the package in the store."""
         event.stop()
         stored = self.catalog.stored.get(event.key) if self.catalog else None
-        self.post_message(self.Wanted(stored.name if stored else event.key))
+        self.post_message(self.Wanted(stored.name if stored else event.key, event.key))
 
     def action_copy(self) -> None:
         """Copy the command."""

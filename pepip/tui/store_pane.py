@@ -9,7 +9,7 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
@@ -18,6 +18,7 @@ from pepip.operations import details
 from pepip.tui import entries, filtering, wording
 from pepip.tui.bars import Line, Spot
 from pepip.tui.entries import Listing
+from pepip.tui.reader import Reader
 from pepip.tui.table import Table
 
 TYPE_CHECKING = False
@@ -149,7 +150,7 @@ class StorePane(Vertical):
         yield Facets()
         with Horizontal():
             yield Table(entries.COLUMNS, can_mark=True, id="entries")
-            with VerticalScroll(id="detail", can_focus=True):
+            with Reader(id="detail"):
                 yield Static("", id="detail-text")
 
     @property
@@ -311,6 +312,14 @@ class StorePane(Vertical):
     def on_resize(self) -> None:
         """Show the detail where there is room for it."""
         self.call_after_refresh(self._describe)
+
+    def seek(self, line: str, entry_id: str) -> None:
+        """Filter by a line, with the cursor on an entry, if it is there."""
+        typed = self.query_one("#filter", Input)
+        with typed.prevent(Input.Changed):
+            typed.value = line
+        self._filter()
+        self.table.put_cursor(entry_id)
 
     def _sort_by(self, key: str) -> None:
         self.is_descending = not self.is_descending if key == self.sort_key else key in entries.DESCENDING

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 class Column(NamedTuple):
-    """A column. `width` 0 takes what the others leave; it is shown where the table has `from_width` columns."""
+    """A column. It is as wide as what is in it, at most `width`; 0 takes what the others leave.
+
+    It is shown where the table has `from_width` columns.
+    """
 
     key: str
     title: str
@@ -44,10 +47,10 @@ class Row(NamedTuple):
     tones: tuple[str, ...]
 
 
-class Table(ScrollView, can_focus=True):
+class Table(ScrollView, can_focus=True, inherit_bindings=False):
     """The table. With `can_mark`, rows get a mark by a click on their first column, or by `action_mark`.
 
-    One that `rests` shows its cursor where the keys go elsewhere, too.
+    One that `rests` shows its cursor where the keys go elsewhere, too. `verb` says what choosing a row does.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -87,10 +90,12 @@ class Table(ScrollView, can_focus=True):
         *,
         can_mark: bool = False,
         rests: bool = True,
+        verb: str = "Detail",
         id: str | None = None,  # noqa: A002 - textual's name
     ) -> None:
         super().__init__(id=id)
         self.rests = rests
+        self.verb = verb
         self.columns = columns
         self.can_mark = can_mark
         self.empty_text = ""
@@ -101,6 +106,7 @@ class Table(ScrollView, can_focus=True):
         self._rows: Sequence[Row] = ()
         self._places: dict[str, int] = {}
         self._view: Sequence[int] = ()
+        self._widths = [column.width for column in columns]
         self._position = 0
         self._styles: dict[str, Style] = {}
         self._strips: dict[tuple[str, bool, bool, int], Strip] = {}
@@ -118,6 +124,9 @@ class Table(ScrollView, can_focus=True):
         self._places = {row.key: place for place, row in enumerate(rows)}
         self.marks &= self._places.keys()
         self._strips.clear()
+        self._widths = [
+            _fitting(column, [row.cells[number] for row in rows]) for number, column in enumerate(self.columns)
+        ]
         self._view = ()
 
     def look(self, view: Sequence[int]) -> None:
@@ -152,9 +161,9 @@ class Table(ScrollView, can_focus=True):
         """The columns that fit, each with its number and its width here."""
         room = self.width - self._lead
         chosen = [(number, column) for number, column in enumerate(self.columns) if column.from_width <= room]
-        rest = room + 1 - sum(column.width + 2 for _, column in chosen)
+        rest = room + 1 - sum(self._widths[number] + 2 for number, _ in chosen)
         flexible = sum(not column.width for _, column in chosen) or 1
-        return [(number, column, column.width or max(8, rest // flexible)) for number, column in chosen]
+        return [(number, column, self._widths[number] or max(8, rest // flexible)) for number, column in chosen]
 
     def put_cursor(self, key: str) -> None:
         """Move the cursor to a row, if it is seen."""
@@ -287,7 +296,8 @@ class Table(ScrollView, can_focus=True):
         style = self._style("title")
         segments = [Segment(" " * self._lead, style)]
         for _, column, width in self.shown_columns:
-            arrow = (" ↓" if self.is_descending else " ↑") if column.key == self.sort_key else ""
+            is_sorted = column.title and column.key == self.sort_key
+            arrow = (" ↓" if self.is_descending else " ↑") if is_sorted else ""
             segments.append(Segment(_sized(column.title + arrow, width, is_right=column.is_right) + "  ", style))
         return Strip(segments).adjust_cell_length(self.width, style)
 
@@ -318,6 +328,12 @@ class Table(ScrollView, can_focus=True):
     def scroll_to_cursor(self) -> None:
         """Bring the cursor into sight."""
         self.scroll_to_region(Region(0, self._position, 1, 2), animate=False)
+
+
+def _fitting(column: Column, cells: Sequence[str]) -> int:
+    """Return the width that a column needs for its title, with an arrow, and for all that is in it."""
+    needed = max(map(len, cells), default=0)
+    return min(column.width, max(needed, len(column.title) + 2 if column.title else 1))
 
 
 def _sized(text: str, width: int, *, is_right: bool) -> str:

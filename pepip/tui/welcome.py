@@ -30,16 +30,32 @@ HELP = {
 }
 
 
+def figures_of(found: Catalog) -> str:
+    """Return what is said in place of the figures, where there are none."""
+    if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
+        return "no figures: the store can't be looked at"
+    return "nothing on disk yet"
+
+
+def keys_of(found: Catalog) -> tuple[str, ...]:
+    """Return the keys that the words in place of the panes speak of."""
+    if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
+        return ("r",)
+    return ("I", "C")
+
+
 def screen_of(home: str, found: Catalog) -> Text | None:
     """Return what to show in place of the panes, None where they have something to show."""
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
-        text = Text(f"{found.trouble.sentence}\n", "bold")
+        text = Text()
+        text.append(f"{found.trouble.sentence}\n", "bold")
         text.append(f"\n{found.trouble.advice}\n")
         text.append("\nr looks again · 4 shows what was done · q leaves", "dim")
         return text
     if not found.is_empty:
         return None
-    text = Text("Nothing is stored yet.\n", "bold")
+    text = Text()
+    text.append("Nothing is stored yet.\n", "bold")
     text.append(
         f"\npepip keeps every version of a package once, in {wording.short_path(home)}, and links it into each "
         "project's .venv. "
