@@ -180,7 +180,8 @@ class PepipApp(App[None]):
         self._make_room(special)
         self.query_one(Notices).say(found.notices)
         sums = found.overview.savings if found.overview else None
-        self.query_one(SavingsLine).say(sums, is_fresh=found.is_fresh, otherwise=figures_of(found))
+        is_fresh = found.is_fresh and found.trouble is None
+        self.query_one(SavingsLine).say(sums, is_fresh=is_fresh, otherwise=figures_of(found))
         self.query_one(StorePane).show(found, listing)
         self._fill()
         self._say_status()
@@ -341,7 +342,7 @@ class PepipApp(App[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to prune where something is stored."""
         if action == "prune":
-            return self.catalog is None or not self.catalog.is_empty
+            return self.catalog is None or (self.catalog.trouble is None and not self.catalog.is_empty)
         return super().check_action(action, parameters)
 
     def action_prune(self) -> None:
@@ -414,10 +415,10 @@ class PepipApp(App[None]):
         else:
             self.exit()
 
-    def hang_up(self) -> None:
-        """Leave because the terminal is gone: cancel what runs, at its next safe point."""
+    def hang_up(self, signal_number: int) -> None:
+        """Leave because a signal says so, or the terminal is gone: cancel what runs, at its next safe point."""
         self.runner.cancel_all()
-        self.exit(return_code=129)
+        self.exit(return_code=128 + signal_number)
 
 
 def _make_pane(name: str) -> Widget:
@@ -440,9 +441,9 @@ def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
 
     gc.disable()  # until the first look is shown: collecting what only grows would cost a tenth of the first paint
     app = PepipApp(store, pane=pane)
-    for name in ("SIGHUP", "SIGTERM"):
+    for name in ("SIGHUP", "SIGTERM", "SIGINT"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: app.call_later(app.hang_up))
+            signal.signal(getattr(signal, name), lambda number, _: app.call_later(app.hang_up, number))
     if theme:
         app.theme = theme
     app.run()

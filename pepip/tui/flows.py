@@ -196,8 +196,7 @@ class Flows:
         """Do what is wanted of a project."""
         environment, packages = event.environment, event.packages
         if event.what == "install":
-            place = environment.removesuffix("/.venv")
-            self.ask_to_install(place=place)
+            self.ask_to_install(place=wording.short_path(environment.removesuffix("/.venv")))
         elif event.what == "repair":
             text = Text(
                 "All entries are checked, every byte read; what differs is fetched again, and environments "

@@ -41,7 +41,7 @@ PACKAGES = (
     Column("name", "Package", 0),
     Column("version", "Version", 12),
     Column("size", "Size", 9, is_right=True, from_width=40),
-    Column("others", "Shared with", 12, is_right=True, from_width=44),
+    Column("others", "Others", 8, is_right=True, from_width=36),
 )
 
 
@@ -175,8 +175,8 @@ class ProjectsPane(Vertical):
             shown.append(f": {known.reason}")
         own = sum(not package.entry_id for package in known.packages)
         shown.append(
-            f"\n{len(known.entries or ())} linked, {own} its own · takes {wording.size(share.own_bytes)}, "
-            f"{wording.size(share.alone_bytes)} alone"
+            f"\n{len(known.entries or ())} linked, {own} its own"
+            f"\ntakes {wording.size(share.own_bytes)}, alone it would take {wording.size(share.alone_bytes)}"
         )
         text.update(shown)
         if self._packages_of != known.environment:
@@ -192,7 +192,7 @@ class ProjectsPane(Vertical):
         rows = []
         for package in sorted(share.known.packages):
             others = len(catalog.users.get(package.entry_id, ())) - 1
-            shared = wording.count(others, "other") if others > 0 else "-"
+            shared = f"{others:,}" if others > 0 else "-"
             rows.append(
                 Row(
                     package.name,

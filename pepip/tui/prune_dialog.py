@@ -136,6 +136,7 @@ class PruneDialog(Dialog):
         most = "" if is_all else f" of {len(preview.orphans)}"
         sentence.update(Text(f"{entry_count}{most} to remove: {size} on disk become free. Space unticks a row."))
         go.label = Text(f"Remove {entry_count}")
+        go.refresh(layout=True)  # textual keeps the width of the label before
         pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]
         self.say_command(commands.prune(pins, is_all=is_all) if chosen or is_all else "")
 

@@ -294,6 +294,8 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _titles(self) -> Strip:
         style = self._style("title")
+        if not self._rows and not self.empty_text:  # nothing is known yet: the columns' widths aren't, either
+            return Strip.blank(self.width, style)
         segments = [Segment(" " * self._lead, style)]
         for _, column, width in self.shown_columns:
             is_sorted = column.title and column.key == self.sort_key

@@ -18,7 +18,8 @@ HELP = {
     ),
     "projects": (
         "Every environment that links the store. Alone: what it would take with copies of its own. Takes: what it "
-        "takes now, beside the store. 40+2: forty linked, two its own. Enter goes to its packages, Escape back."
+        "takes now, beside the store. 40+2: forty linked, two its own. Others: how many more link "
+        "that version. Enter goes to its packages, Escape back."
     ),
     "savings": (
         "What sharing is worth, measured on disk, each inode counted once. Enter on a package shows it in the store."
