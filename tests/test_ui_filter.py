@@ -60,6 +60,12 @@ def test_a_bar_is_as_long_as_its_share() -> None:
     assert wording.bar(7, 3) == "███"
 
 
+def test_growth_is_a_sum_over_time() -> None:
+    """It ends at the whole, whenever the steps came; steps at one time are one."""
+    assert wording.growth([(30, 1), (10, 3), (20, 4)], 3) == "▃▇█"
+    assert wording.growth([(10, 5)], 2) == "██"
+
+
 def test_requirements_are_read_as_a_shell_would() -> None:
     """Quotes, extras and files; options that mean something else are refused."""
     request, words = jobs.requirements("'numpy<2' requests[socks] -r dev.txt -e . -U")

@@ -24,7 +24,6 @@ from pepip.tui.app import PepipApp
 from pepip.tui.catalog import Catalog, Trouble
 from pepip.tui.jobs import Plan
 from pepip.tui.runner import Job, once
-from pepip.tui.store_pane import StorePane
 from tests.support import catalogs as looks
 from tests.support.screens import Person, normalized
 
@@ -87,9 +86,8 @@ def troubled(kind: str) -> Callable[[str], Catalog]:
 
 async def damaged(person: Person) -> None:
     """Find an entry damaged."""
-    pane = person.app.query_one(StorePane)
     (entry_id,) = [key for key in person.app.catalog.stored if "pandas" in key]  # type: ignore[union-attr]
-    pane.damaged[entry_id] = [Flaw("altered", "pandas/__init__.py"), Flaw("missing", "pandas/[io]/sql.py")]
+    person.app.damaged[entry_id] = [Flaw("altered", "pandas/__init__.py"), Flaw("missing", "pandas/[io]/sql.py")]
     person.app.action_rescan()
     await person.sees("✗")
     await person.press("g")

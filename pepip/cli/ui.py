@@ -53,9 +53,9 @@ def run(words: Sequence[str]) -> int:
         raise UsageError(
             "`pepip ui` needs a terminal", hint="`--screenshot FILE.svg` needs none; `pepip store list` writes text"
         )
-    from pepip.tui import app
+    from pepip.tui import start
 
-    return app.run(open_store(), pane=arguments.screen, theme=arguments.theme)
+    return start.run(open_store(), pane=arguments.screen, theme=arguments.theme)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -8,33 +8,33 @@ from __future__ import annotations
 
 import gc
 import os
+from functools import partial
 from typing import ClassVar, cast
 
 from rich.text import Text
-from textual import work
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher, Static
-from textual.worker import get_current_worker
 
-from pepip.store.memory import Memory
 from pepip.tui import catalog as catalogs
-from pepip.tui import entries, wording
-from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
+from pepip.tui import wording
+from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs, label_of
+from pepip.tui.lookout import Lookout
 from pepip.tui.runner import Job, Runner
 from pepip.tui.store_pane import StorePane
 from pepip.tui.welcome import HELP, figures_of, keys_of, screen_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from textual.screen import Screen
     from textual.widget import Widget
 
     from pepip.store.home import Store
+    from pepip.store.inspection import Flaw
     from pepip.tui.activity_pane import ActivityPane
     from pepip.tui.catalog import Catalog
     from pepip.tui.entries import Listing
@@ -63,7 +63,10 @@ class Handed(Message):
 
 
 class PepipApp(App[None]):
-    """The app. `is_still` leaves out what changes with time alone, for pictures."""
+    """The app. `is_still` leaves out what changes with time alone, for pictures.
+
+    `damaged` holds the flaws that verifications found, by the entry's id.
+    """
 
     CSS_PATH = "app.tcss"
     TITLE = "pepip"
@@ -76,7 +79,7 @@ class PepipApp(App[None]):
         Binding("2", "show('projects')", "Projects", show=False),
         Binding("3", "show('savings')", "Savings", show=False),
         Binding("4", "show('activity')", "Activity", show=False),
-        Binding("P", "prune", "Prune", tooltip="Prune: preview what no environment links, and remove it"),
+        Binding("P", "prune", "Prune", tooltip="Preview what no environment links, and remove it"),
         Binding("r", "rescan", "Rescan", show=False, tooltip="Look at the disk again"),
         Binding("I", "install_anywhere", "Install…", show=False, tooltip="Install into a project, known or new"),
         Binding("V", "verify_all", "Verify all", show=False, tooltip="Verify every file of the store"),
@@ -93,13 +96,12 @@ class PepipApp(App[None]):
         super().__init__()
         self.store = store
         self.catalog: Catalog | None = None
+        self.damaged: dict[str, Sequence[Flaw]] = {}
         self.runner = Runner(self._tell)
         self.is_still = is_still
-        self.is_reading = False
+        self.lookout = Lookout(self, store, self._show)
         self.here = pane
         self._flows: Flows | None = None
-        self._stamp: tuple[int, ...] = ()
-        self._was_there = store.exists()
         self._is_drawer_hidden = False
         self._finished: set[int] = set()
 
@@ -119,7 +121,7 @@ class PepipApp(App[None]):
         yield Notices()
         yield Static("", id="trouble")
         with ContentSwitcher(initial="store", id="panes"):
-            yield StorePane(self.store)
+            yield StorePane(self.store, self.damaged)
         yield Drawer()
         yield Keys()
 
@@ -127,7 +129,8 @@ class PepipApp(App[None]):
         """Show what is known, then look."""
         self.query_one(Drawer).is_still = self.is_still
         await self.action_show(self.here)
-        self._start()
+        self.lookout.begin()
+        self._say_status()
         if not self.is_still:
             self.set_interval(_SECONDS_BETWEEN_CHECKS, self._check)
             self.set_interval(0.5, self._follow)
@@ -143,39 +146,26 @@ class PepipApp(App[None]):
 
     # Looking
 
-    @work(thread=True, exclusive=True, group="look")
-    def _start(self) -> None:
-        """Show what the last look saw, then look."""
-        memory = Memory(self.store)
-        remembered = catalogs.recall(self.store, memory)
-        if remembered is not None:
-            listing = entries.listing(remembered, (), ())
-            self.hand_over(lambda: self._show(remembered, listing))
-        self._look(memory)
+    @property
+    def is_reading(self) -> bool:
+        """Whether the disk is being looked at."""
+        return self.lookout.is_reading
 
-    @work(thread=True, exclusive=True, group="look")
-    def _look_again(self) -> None:
-        self._look()
+    @property
+    def touched(self) -> frozenset[str]:
+        """The ids of entries and roots of environments that something is being done to."""
+        return frozenset(key for job in self.runner.busy for key in job.touches)
 
-    def _look(self, memory: Memory | None = None) -> None:
-        """Look at the disk and show what is there. Runs in a thread."""
-        self.is_reading = True
-        self.hand_over(self._say_status)
-        stamp = catalogs.stamp(self.store)
-        found = catalogs.read(self.store, was_there=self._was_there, memory=memory)
-        pane = self.query_one(StorePane)
-        listing = entries.listing(found, pane.damaged.keys(), self._touched())
-        self.is_reading = False
-        if not get_current_worker().is_cancelled:
-            self._stamp = stamp
-            self.hand_over(lambda: self._show(found, listing))
+    def look_again(self) -> None:
+        """Look at the disk again, and say so."""
+        self.lookout.look()
+        self._say_status()
 
     def _show(self, found: Catalog, listing: Listing) -> None:
         """Show a look at the store on all panes."""
         if found.trouble is not None and found.trouble.kind == catalogs.AWAY and self.catalog is not None:
             found = self.catalog._replace(trouble=found.trouble, notices=found.notices)
         self.catalog = found
-        self._was_there = self._was_there or (found.trouble is None and found.overview is not None)
         special = screen_of(self.store.home, found)
         self._make_room(special)
         self.query_one(Notices).say(found.notices)
@@ -197,7 +187,7 @@ class PepipApp(App[None]):
         if self.here == "activity":
             cast("ActivityPane", pane).show(self.runner.jobs)
         elif self.here == "projects" and self.catalog is not None:
-            cast("ProjectsPane", pane).show(self.catalog, self._touched())
+            cast("ProjectsPane", pane).show(self.catalog, self.touched)
         elif self.here == "savings" and self.catalog is not None:
             cast("SavingsPane", pane).show(self.catalog)
 
@@ -221,24 +211,20 @@ class PepipApp(App[None]):
         self.query_one(Tabs).say(status=status, running=len(self.runner.busy))
 
     def _check(self) -> None:
-        """Look again if entries or registrations came or went: by this app, another one, or the command line."""
-        if self.is_reading or self.catalog is None or not self.is_running:
-            return
-        if catalogs.stamp(self.store) != self._stamp:
-            self._look_again()
+        """Look again if something changed on disk, and nobody told."""
+        if self.is_running and self.catalog is not None:
+            self.lookout.check()
+            self._say_status()
 
     def on_app_focus(self) -> None:
         """Look again when the terminal is looked at again: environments may have been changed by uv."""
-        if not self.is_reading and self.catalog is not None:
-            self._look_again()
+        if self.catalog is not None:
+            self.action_rescan()
 
     def action_rescan(self) -> None:
         """Look at the disk again."""
         if not self.is_reading:
-            self._look_again()
-
-    def _touched(self) -> frozenset[str]:
-        return frozenset(key for job in self.runner.busy for key in job.touches)
+            self.look_again()
 
     # Operations
 
@@ -257,7 +243,7 @@ class PepipApp(App[None]):
         if job.is_over and job.number not in self._finished:
             self._finished.add(job.number)
             self.flows.conclude(job)
-            self._look_again()
+            self.look_again()
         elif not job.is_over and job.number not in self._finished and not job.log:
             self._is_drawer_hidden = False
 
@@ -274,23 +260,19 @@ class PepipApp(App[None]):
         if self.here == "activity" and self._pane().is_mounted:
             self._fill()
 
-    @work(thread=True, exclusive=True, group="busy")
     def _show_busy(self) -> None:
         """Mark what is being worked on."""
         found = self.catalog
         if found is None or found.trouble is not None:
             return
-        touched = self._touched()
-        listing = entries.listing(found, self.query_one(StorePane).damaged.keys(), touched)
-        if not get_current_worker().is_cancelled and self.catalog is found:
-            self.hand_over(lambda: self.catalog is found and self._relist(found, listing))
-            if self.here == "projects":
-                self.hand_over(self._fill)
 
-    def _relist(self, found: Catalog, listing: Listing) -> bool:
-        """Show the same look with other states. A newer one that came meanwhile stays."""
-        self.query_one(StorePane).show(found, listing)
-        return True
+        def show(listing: Listing) -> None:
+            if self.catalog is found:  # a newer look may have come meanwhile
+                self.query_one(StorePane).show(found, listing)
+
+        self.lookout.mark(found, show)
+        if self.here == "projects":
+            self._fill()
 
     def action_cancel_job(self) -> None:
         """Cancel the operation under the cursor, or else the running one."""
@@ -384,16 +366,11 @@ class PepipApp(App[None]):
             binding = active.binding
             if binding.system or not active.enabled or binding.action in seen or binding.key in {"ctrl+p"}:
                 continue
-            if binding.tooltip or binding.show or binding.action.startswith("show("):
+            is_pane = binding.action.startswith("show(")
+            if binding.tooltip or binding.show or is_pane:
                 seen.add(binding.action)
-                title = (
-                    binding.description if not binding.action.startswith("show(") else f"Go to {binding.description}"
-                )
-
-                def press(key: str = binding.key) -> None:
-                    self.simulate_key(key)
-
-                yield SystemCommand(title.rstrip("…"), binding.tooltip or "", press)
+                title = f"Go to {binding.description}" if is_pane else label_of(binding, screen).rstrip("…")
+                yield SystemCommand(title, binding.tooltip or "", partial(self.simulate_key, binding.key))
         yield SystemCommand(
             "Theme", "Change the colours; the ansi themes use the terminal's own", self.action_change_theme
         )
@@ -433,19 +410,3 @@ def _make_pane(name: str) -> Widget:
     from pepip.tui.activity_pane import ActivityPane
 
     return ActivityPane()
-
-
-def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
-    """Show the app on this terminal until it is left. Returns the exit code."""
-    import signal
-
-    gc.disable()  # until the first look is shown: collecting what only grows would cost a tenth of the first paint
-    app = PepipApp(store, pane=pane)
-    for name in ("SIGHUP", "SIGTERM", "SIGINT"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda number, _: app.call_later(app.hang_up, number))
-    if theme:
-        app.theme = theme
-    app.run()
-    app.runner.wait(30)
-    return app.return_code or 0

@@ -76,10 +76,12 @@ class Tabs(Line):
 
     def say(self, *, here: str | None = None, status: str | None = None, running: int | None = None) -> None:
         """Show another pane as the current one, another status, or another number of operations."""
+        before = (self.here, self.status, self.running)
         self.here = self.here if here is None else here
         self.status = self.status if status is None else status
         self.running = self.running if running is None else running
-        self.refresh()
+        if before != (self.here, self.status, self.running):
+            self.refresh()
 
     def render(self) -> Text:
         """Return the line."""

@@ -294,7 +294,7 @@ class Flows:
         if isinstance(result, verify.Verdict):
             return self._note_findings(job, result)
         if isinstance(result, verify.Repaired):
-            damaged = self.app.query_one(StorePane).damaged
+            damaged = self.app.damaged
             for entry_id in result.entries:
                 damaged.pop(entry_id, None)
             for entry_id, reason in result.failed:
@@ -315,7 +315,7 @@ class Flows:
         return "done"
 
     def _note_findings(self, job: Job, verdict: verify.Verdict) -> str:
-        damaged = self.app.query_one(StorePane).damaged
+        damaged = self.app.damaged
         if not job.touches:
             damaged.clear()
         for entry_id in job.touches:

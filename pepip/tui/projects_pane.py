@@ -50,17 +50,11 @@ class ProjectsPane(Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "ask('install')", "Install", tooltip="Install into this project"),
-        Binding(
-            "u", "ask('uninstall')", "Uninstall", tooltip="Uninstall the marked packages, or the one under the cursor"
-        ),
-        Binding(
-            "U", "ask('upgrade')", "Upgrade", tooltip="Upgrade the marked packages, the one under the cursor, or all"
-        ),
+        Binding("u", "ask('uninstall')", "Uninstall", tooltip="Uninstall the marked packages, or the current one"),
+        Binding("U", "ask('upgrade')", "Upgrade", tooltip="Upgrade the marked packages, the current one, or all"),
         Binding("S", "ask('sync')", "Sync", tooltip="Sync the project with its lock"),
         Binding("space", "mark", "Mark", key_display="␣", tooltip="Mark a package of the project"),
-        Binding(
-            "c", "app.scan", "Scan", tooltip="Scan a folder for environments that were moved, copied or restored"
-        ),
+        Binding("c", "app.scan", "Scan", tooltip="Scan a folder for environments moved, copied, restored"),
         Binding("f", "ask('forget')", "Forget", tooltip="Take this environment out of the registry"),
         Binding(
             "D", "ask('detach')", "Detach", show=False, tooltip="Make a package the project's own copy, to patch it"

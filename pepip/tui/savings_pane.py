@@ -76,6 +76,10 @@ class SavingsPane(Vertical):
         ):
             text.append(f" {title:<21} {wording.size(figure):>9}  ", style)
             text.append(wording.bar(figure / most, width) + "\n", style)
+        steps = [(stored.stored_at, seen.sizes[stored.id]) for stored in seen.seen.stored if stored.stored_at]
+        if len({wording.day(when) for when, _ in steps}) > 1 and self.app.size.height > 20:
+            since = f"since {wording.day(min(steps)[0])}"
+            text.append(f" {since:<31}  {wording.growth(steps, width)}\n", "dim")
         times = wording.factor(sums.without_sharing_bytes, sums.on_disk_bytes)
         text.append(
             f" {wording.count(sums.entries, 'entry', 'entries')}, {wording.count(sums.projects, 'environment')}"

@@ -23,7 +23,7 @@ from pepip.tui.table import Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pepip.model import Stored
     from pepip.operations.details import Details
@@ -101,16 +101,16 @@ class Facets(Line):
 
 
 class StorePane(Vertical):
-    """The pane. `damaged` holds the flaws that a verification found, by the entry's id."""
+    """The pane. `damaged` are the flaws that verifications found, by the entry's id: its giver goes on adding."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", tooltip="Filter: words, orphan: used: damaged: >100MB <1GB project:api"),
+        Binding("slash", "filter", "Filter", tooltip="Filter by words and facets: orphan: >100MB project:api"),
         Binding("space", "mark", "Mark", tooltip="Mark the entry under the cursor", key_display="␣"),
         Binding("i", "install", "Install", tooltip="Install the entry under the cursor into a project"),
         Binding("d", "remove", "Remove", tooltip="Remove the marked entries that no environment links"),
         Binding("v", "verify", "Verify", tooltip="Verify the marked entries, or the one under the cursor"),
         Binding("R", "repair", "Repair", tooltip="Repair the marked entries, or the one under the cursor"),
-        Binding("s", "sort", "Sort", tooltip="Sort by the next column; twice on a title turns the order round"),
+        Binding("s", "sort", "Sort", tooltip="Sort by the next column; a click on a title sorts, too"),
         Binding("a", "mark_all", "Mark all", show=False),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this entry"),
         Binding("l,right", "to_detail", "To the detail", show=False),
@@ -131,11 +131,11 @@ class StorePane(Vertical):
             super().__init__()
             self.entry_id, self.text = entry_id, text
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, damaged: Mapping[str, Sequence[Flaw]]) -> None:
         super().__init__(id="store")
         self.store = store
+        self.damaged = damaged
         self.catalog: Catalog | None = None
-        self.damaged: dict[str, Sequence[Flaw]] = {}
         self.listing = EMPTY
         self.sort_key, self.is_descending = "size", True
         self._order: list[int] = []

@@ -22,7 +22,8 @@ HELP = {
         "that version. Enter goes to its packages, Escape back."
     ),
     "savings": (
-        "What sharing is worth, measured on disk, each inode counted once. Enter on a package shows it in the store."
+        "What sharing is worth, measured on disk, each inode counted once. Since: how what is here now came to be "
+        "stored. Enter on a package shows it in the store."
     ),
     "activity": (
         "What is running and what was done, newest first, with all that was said. Cancelling ends at the next safe "

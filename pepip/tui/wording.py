@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pepip.model import Summary
 
 
@@ -63,6 +66,16 @@ def bar(share: float, width: int) -> str:
         eighths = 1
     full, rest = divmod(eighths, 8)
     return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
+
+
+def growth(steps: Sequence[tuple[int, int]], width: int) -> str:
+    """Return how a sum grew, in `width` columns from the first step to the last. A step is a time and an amount."""
+    first, last = min(steps)[0], max(steps)[0]
+    sums = [0] * width
+    for when, amount in steps:
+        sums[(when - first) * (width - 1) // max(1, last - first)] += amount
+    sums = list(itertools.accumulate(sums))
+    return "".join("▁▂▃▄▅▆▇█"[total * 7 // max(1, sums[-1])] for total in sums)
 
 
 def outcome(summary: Summary) -> str:
