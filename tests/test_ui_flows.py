@@ -11,6 +11,10 @@ import pytest
 
 from pepip.model import Progress
 from pepip.operations import install as installing
+from pepip.operations import scan as scanning
+from pepip.store.home import Store
+from pepip.tui import jobs as jobs_of
+from pepip.tui.bars import Drawer
 from pepip.tui.runner import CANCELLED, DONE, FAILED
 from tests.support.machines import Machine, site_packages_of
 from tests.support.screens import PATIENCE_SECONDS, Person, use
@@ -166,6 +170,73 @@ def test_syncing_a_project_with_its_lock(player: Machine, store: Path, tmp_path:
     assert (project / "uv.lock").exists()
 
 
+def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, store: Path, tmp_path: Path) -> None:
+    """Where an install would be undone by the next sync, Add and Remove are offered; an upgrade is the lock's."""
+    project = player.make_folder(tmp_path / "app")
+    described = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum<2"]\n'
+    (project / "pyproject.toml").write_text(described)
+    player.pepip("sync", folder=project, variables={"XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"]})
+    (project / "pyproject.toml").write_text(described.replace("drum<2", "drum"))
+
+    async def script(person: Person) -> None:
+        await person.press("2", "U")
+        await person.sees("drum 2.0", "was 1.0", "pepip sync --directory")
+        await person.answers("go")
+        assert (await person.has_done()).state == DONE
+        await person.press("i")
+        await person.write("#line", "horn")
+        await person.press("enter")
+        await person.sees("Add puts it in there")
+        await person.answers("instead")
+        job = await person.has_done(2)
+        assert job.state == DONE, job.log
+        assert job.command == f"pepip add --directory {project} horn"
+        await person.press("enter")
+        person.table("#packages").put_cursor("horn")
+        await person.press("u")
+        await person.sees("Remove takes it out there")
+        await person.answers("instead")
+        assert (await person.has_done(3)).state == DONE
+
+    use(store, script, size=(140, 36))
+
+    environment = project / ".venv"
+    assert version_in(environment, "drum") == "2.0"
+    assert version_in(environment, "horn") == ""
+    assert "horn" not in (project / "pyproject.toml").read_text()
+    assert 'name = "drum"' in (project / "uv.lock").read_text()
+
+
+def test_a_scan_of_thousands_of_folders_can_be_cancelled(
+    player: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends between two folders: what it found until then is registered, and the rest is not."""
+    install(player, tmp_path / "code" / "a", "horn")
+    for number in range(120):
+        (tmp_path / "code" / "z" / str(number)).mkdir(parents=True)
+    cancelled = threading.Event()
+    real = scanning.scan
+
+    def slowly(*arguments: object) -> object:
+        for step in real(*arguments):  # type: ignore[arg-type]
+            yield step
+            if isinstance(step, Progress):
+                cancelled.wait(PATIENCE_SECONDS)
+
+    monkeypatch.setattr(scanning, "scan", slowly)
+
+    async def script(person: Person) -> None:
+        job = person.app.runner.submit(jobs_of.scan(Store(str(store)), str(tmp_path / "code")))
+        await person.until(lambda: job.step.phase == "scan", "a folder")
+        person.app.runner.cancel(job)
+        cancelled.set()
+        assert (await person.has_done()).state == CANCELLED
+
+    use(store, script)
+
+    assert len(list((store / "projects").glob("*.json"))) == 1
+
+
 def test_pruning_leaves_what_was_unticked_and_what_is_linked(player: Machine, store: Path, tmp_path: Path) -> None:
     """One key to the preview with the focus on Cancel; only what is ticked goes."""
     environment = install(player, tmp_path / "one", "drum==1.0", "horn")
@@ -261,6 +332,7 @@ def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_pa
         job = await person.has_done(2)
         assert job.state == DONE, job.log
         await person.until(lambda: "✗" not in person.screen, "a whole store")
+        await person.sees("every file is as it was stored")
 
     use(store, script)
 
@@ -379,7 +451,10 @@ def test_cancelling_in_the_middle_leaves_nothing_half_done(
         jobs = person.app.runner.jobs
         await person.until(lambda: jobs and jobs[0].step.phase == "download", "a download")
         await person.until(lambda: person.dialog is None, "the end of the dialog")
-        await person.press("x")
+        await person.until(lambda: person.app.query_one(Drawer).spots, "the drawer")
+        spot = person.app.query_one(Drawer).spots[0]
+        await person.click("#drawer", (spot.start, 0))
+        await person.until(jobs[0].is_cancelled.is_set, "the click")
         cancelled.set()
         job = await person.has_done()
         assert job.state == CANCELLED

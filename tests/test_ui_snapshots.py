@@ -87,7 +87,7 @@ def troubled(kind: str) -> Callable[[str], Catalog]:
 async def damaged(person: Person) -> None:
     """Find an entry damaged."""
     (entry_id,) = [key for key in person.app.catalog.stored if "pandas" in key]  # type: ignore[union-attr]
-    person.app.damaged[entry_id] = [Flaw("altered", "pandas/__init__.py"), Flaw("missing", "pandas/[io]/sql.py")]
+    person.app.verified[entry_id] = [Flaw("altered", "pandas/__init__.py"), Flaw("missing", "pandas/[io]/sql.py")]
     person.app.action_rescan()
     await person.sees("✗")
     await person.press("g")

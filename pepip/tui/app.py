@@ -65,7 +65,7 @@ class Handed(Message):
 class PepipApp(App[None]):
     """The app. `is_still` leaves out what changes with time alone, for pictures.
 
-    `damaged` holds the flaws that verifications found, by the entry's id.
+    `verified` holds what verifications found, by the entry's id: its flaws, none where it is whole.
     """
 
     CSS_PATH = "app.tcss"
@@ -96,7 +96,7 @@ class PepipApp(App[None]):
         super().__init__()
         self.store = store
         self.catalog: Catalog | None = None
-        self.damaged: dict[str, Sequence[Flaw]] = {}
+        self.verified: dict[str, Sequence[Flaw]] = {}
         self.runner = Runner(self._tell)
         self.is_still = is_still
         self.lookout = Lookout(self, store, self._show)
@@ -121,7 +121,7 @@ class PepipApp(App[None]):
         yield Notices()
         yield Static("", id="trouble")
         with ContentSwitcher(initial="store", id="panes"):
-            yield StorePane(self.store, self.damaged)
+            yield StorePane(self.store, self.verified)
         yield Drawer()
         yield Keys()
 
@@ -150,6 +150,11 @@ class PepipApp(App[None]):
     def is_reading(self) -> bool:
         """Whether the disk is being looked at."""
         return self.lookout.is_reading
+
+    @property
+    def damaged(self) -> frozenset[str]:
+        """The ids of the entries that a verification found damaged."""
+        return frozenset([entry_id for entry_id, flaws in list(self.verified.items()) if flaws])
 
     @property
     def touched(self) -> frozenset[str]:

@@ -239,7 +239,7 @@ class Keys(Line):
 
 
 class Drawer(Line):
-    """The current operation in two lines, above the keys. A click shows its log."""
+    """The current operation in two lines, above the keys. A click cancels or hides it, or shows its log."""
 
     def __init__(self) -> None:
         super().__init__(id="drawer")
@@ -263,6 +263,7 @@ class Drawer(Line):
         if width < 60:
             right = " x cancel "
         title = job.title + (f"  (+{self.waiting} waiting)" if self.waiting else "")
+        self.spots = []
         room = max(4, width - len(right) - 1)
         text = Text(no_wrap=True, end="")
         shown = wording.printable(title)
@@ -274,17 +275,21 @@ class Drawer(Line):
         filled = wording.bar(share, bar_width) if share >= 0 else ""
         text.append(f" {filled}", self.style_of("good"))
         text.append("░" * (bar_width - len(filled)), self.style_of("muted"))
+        for word, action in (("x cancel", "cancel_job"), ("esc hide", "hide_drawer")):
+            start = room + 1 + right.find(word)
+            if word in right:
+                self.spots.append(Spot(start, start + len(word), action))
         words = f" {said(job)}" + (f"  {job.amount}" if job.amount else "")
         if len(words) > width - bar_width - 2 and job.amount:
             words = f" {job.amount}"
         text.append(words[: max(0, width - bar_width - 2)], self.style_of(""))
-        self.spots = []
         return text
 
     async def on_click(self, event: events.Click) -> None:
-        """Show the log."""
+        """Do what is written there; anywhere else, show the log."""
         event.stop()
-        await self.app.run_action("show('activity')")
+        spots = [spot for spot in self.spots if event.y == 0 and spot.start <= event.x < spot.end]
+        await self.app.run_action(spots[0].action if spots else "show('activity')")
 
 
 def label_of(binding: Binding, screen: Screen[object]) -> str:

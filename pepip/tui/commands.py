@@ -25,9 +25,9 @@ def on_environment(command: str, environment: str, *words: str) -> str:
     return of(command, *place, *words)
 
 
-def sync(project: str, *words: str) -> str:
-    """Return the command that syncs a project."""
-    return of("sync", "--directory", project, *words)
+def on_project(command: str, project: str, *words: str) -> str:
+    """Return a command that works on a project and its lock."""
+    return of(command, "--directory", project, *words)
 
 
 def prune(pins: Sequence[str], *, is_all: bool) -> str:

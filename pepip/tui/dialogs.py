@@ -11,13 +11,14 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from pepip.tui import wording
 from pepip.tui.bars import label_of
 from pepip.tui.reader import Reader
 from pepip.tui.table import Column, Row, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from textual.screen import Screen
 
@@ -69,14 +70,14 @@ class Dialog(ModalScreen[str]):
         with Vertical(classes="dialog"):
             yield Static(Text(self.title_text, no_wrap=True, overflow="ellipsis"), classes="dialog--title")
             yield from self.body()
-            yield CommandLine(Text(self._shown_command()), classes="dialog--command")
+            yield CommandLine("", classes="dialog--command")
             with Horizontal(classes="dialog--buttons"):
                 for choice in self.choices():
                     yield button(choice)
 
     def on_mount(self) -> None:
-        """Hide the line for the command where there is none."""
-        self.query_one(".dialog--command").display = bool(self.command)
+        """Show the command, if there is one."""
+        self.say_command(self.command)
 
     def body(self) -> ComposeResult:
         """Make what is between the title and the buttons."""
@@ -90,11 +91,14 @@ class Dialog(ModalScreen[str]):
         """Show another command line."""
         self.command = command
         line = self.query_one(".dialog--command", Static)
-        line.update(Text(self._shown_command()))
+        line.update(self._shown_command())
         line.display = bool(command)
 
-    def _shown_command(self) -> str:
-        return f"$ {self.command}"
+    def _shown_command(self) -> Text:
+        text = Text(f"$ {wording.printable(self.command)}")
+        if not self.query(Input):  # there, a key is a letter: a click copies
+            text.append("   y copies", "italic")
+        return text
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Answer with the button's key."""
@@ -152,11 +156,11 @@ class Message(Dialog):
 
 
 class Question(Dialog):
-    """One line to be typed."""
+    """One line to be typed. `command` makes of it the command that does the same."""
 
-    def __init__(self, title: str, text: str, *, value: str = "", verb: str = "OK") -> None:
-        super().__init__(title)
-        self._text, self._value, self._verb = text, value, verb
+    def __init__(self, title: str, text: str, *, value: str, verb: str, command: Callable[[str], str]) -> None:
+        super().__init__(title, command=command(value))
+        self._text, self._value, self._verb, self._command_of = text, value, verb, command
 
     def body(self) -> ComposeResult:
         """Make the question and the line."""
@@ -173,6 +177,10 @@ class Question(Dialog):
         """Put the focus on the line."""
         super().on_mount()
         self.query_one("#line").focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say the command for what is typed."""
+        self.say_command(self._command_of(event.value))
 
     def on_input_submitted(self) -> None:
         """Take Enter for the first button."""

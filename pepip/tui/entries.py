@@ -128,7 +128,7 @@ def describe(
     catalog: Catalog,
     stored: Stored,
     details: Details | None,
-    flaws: Sequence[Flaw],
+    flaws: Sequence[Flaw] | None,
     needs: Mapping[str, Sequence[str]],
     *,
     width: int = 80,
@@ -136,7 +136,7 @@ def describe(
     """Return all about an entry, for people, in lines of `width` columns.
 
     Without `details` that is what the catalog knows by itself. `needs` names, by environment, the distributions there
-    that need this one.
+    that need this one. `flaws` are what a verification found, None if there was none.
     """
     seen = catalog.overview
     users = catalog.users.get(stored.id, [])
@@ -163,6 +163,7 @@ def describe(
         ("stored", f"{wording.day(stored.stored_at)}, last linked {wording.day(stored.last_linked_at)}"),
         ("from", wording.printable(stored.origin) or "-"),
         ("hash", stored.identity or "-"),
+        ("verified", _verdict(flaws)),
         ("folder", wording.short_path(stored.path, home)),
     ):
         _row(text, title, value, width)
@@ -208,11 +209,17 @@ def why(catalog: Catalog, details: Details) -> dict[str, list[str]]:
     return found
 
 
+def _verdict(flaws: Sequence[Flaw] | None) -> str:
+    if flaws is None:
+        return "not since the start: v does it"
+    return f"{wording.count(len(flaws), 'flaw')}, see below" if flaws else "every file is as it was stored"
+
+
 def _row(text: Text, title: str, value: str, width: int) -> None:
     """Add a title and its value, which goes on below itself where it is long."""
-    lines = textwrap.wrap(value, max(20, width - 10), break_on_hyphens=False) or [""]
-    text.append(f"  {title:<8}", "dim")
-    text.append("\n          ".join(lines) + "\n")
+    lines = textwrap.wrap(value, max(20, width - 12), break_on_hyphens=False) or [""]
+    text.append(f"  {title:<10}", "dim")
+    text.append("\n            ".join(lines) + "\n")
 
 
 def _names(names: Sequence[str]) -> str:

@@ -80,6 +80,8 @@ class Flows:
         def decided(answer: str | None) -> None:
             if answer == "go":
                 self.runner.submit(plan.carry_out)
+            elif answer == "instead" and plan.instead is not None:
+                self.runner.submit(plan.instead)
             elif answer == "back" and go_back is not None:
                 go_back()
 
@@ -214,7 +216,7 @@ class Flows:
         elif event.what == "copy":
             self.copy(commands.of("projects", environment))
         elif event.what == "upgrade":
-            names = packages or self._all_of(environment)
+            names = packages or ([] if jobs.has_lock(environment) else self._all_of(environment))
             self.begin(lambda: jobs.upgrade(self.store, environment, names))
         elif not packages:
             self.app.notify("Enter goes to the packages of this project: choose or mark some there.", timeout=4)
@@ -259,7 +261,8 @@ class Flows:
                     self.complain(error)
 
         text = "Registers every environment below a folder that links the store: moved, copied, restored."
-        self.app.push_screen(Question("Scan for environments", text, value="~", verb="Scan"), typed)
+        question = Question("Scan for environments", text, value="~", verb="Scan", command=jobs.scan_command)
+        self.app.push_screen(question, typed)
 
     # The end of a job
 
@@ -294,9 +297,7 @@ class Flows:
         if isinstance(result, verify.Verdict):
             return self._note_findings(job, result)
         if isinstance(result, verify.Repaired):
-            damaged = self.app.damaged
-            for entry_id in result.entries:
-                damaged.pop(entry_id, None)
+            self.app.verified.update(dict.fromkeys(result.entries, ()))
             for entry_id, reason in result.failed:
                 job.say(f"could not be repaired: {entry_id}: {reason}")
             failed = f", {len(result.failed)} could not be" if result.failed else ""
@@ -315,13 +316,10 @@ class Flows:
         return "done"
 
     def _note_findings(self, job: Job, verdict: verify.Verdict) -> str:
-        damaged = self.app.damaged
-        if not job.touches:
-            damaged.clear()
-        for entry_id in job.touches:
-            damaged.pop(entry_id, None)
+        seen = job.touches or (self.catalog.stored if self.catalog else {})
+        self.app.verified.update(dict.fromkeys(seen, ()))
         for finding in verdict.findings:
-            damaged[finding.stored.id] = finding.flaws
+            self.app.verified[finding.stored.id] = finding.flaws
             job.say(f"damaged: {finding.stored.id}")
             for flaw in finding.flaws:
                 job.say(f"  {flaw.kind:<8} {flaw.path}")

@@ -16,23 +16,29 @@ from pepip.operations import scan as scanning
 from pepip.operations import uninstall as uninstalling
 from pepip.operations import verify as verifying
 from pepip.tui import commands, wording
-from pepip.tui.runner import Job, once
+from pepip.tui.runner import STARTED_IN, Job, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pepip.store.home import Store
 
 
 class Plan(NamedTuple):
-    """Something that a person asks for: a job that only foresees it, and the one that does it."""
+    """Something that a person asks for: a job that only foresees it, and the one that does it.
+
+    Where a project says in its `pyproject.toml` what it needs, `instead` changes that, too, under `verb_instead`.
+    """
 
     title: str
     verb: str
     foresee: Job
     carry_out: Job
     is_destructive: bool = False
+    instead: Job | None = None
+    verb_instead: str = ""
+    note: str = ""
 
 
 def environment_at(text: str) -> str:
@@ -42,7 +48,7 @@ def environment_at(text: str) -> str:
     """
     if not text.strip():
         raise UsageError("which project?", hint="type the folder of a project; a new one is made")
-    path = os.path.abspath(os.path.expanduser(text.strip()))
+    path = _absolute(text)
     if os.path.lexists(path) and not os.path.isdir(path):
         raise UsageError(f"{path} is a file", hint="type the folder of a project")
     if os.path.isfile(f"{path}/pyvenv.cfg") or os.path.basename(path) in {".venv", "venv"}:
@@ -87,11 +93,21 @@ def requirements(line: str) -> tuple[Request, list[str]]:
 def install(store: Store, environment: str, line: str) -> Plan:
     """Return the plan of installing into an environment. Raises UsageError if the line can't be read."""
     request, words = requirements(line)
-    return _install(store, environment, request, f"install {' '.join(words)}", verb="Install", words=words)
+    plan = _install(store, environment, request, f"install {' '.join(words)}", verb="Install", words=words)
+    if not has_lock(environment) or request.editables:
+        return plan
+    note = "A sync of this project removes what its pyproject.toml does not name: Add puts it in there."
+    return plan._replace(instead=_add(store, environment, words), verb_instead="Add", note=note)
 
 
 def upgrade(store: Store, environment: str, names: Sequence[str]) -> Plan:
-    """Return the plan of upgrading distributions of an environment, and what they need."""
+    """Return the plan of upgrading distributions of an environment, and what they need; all if none are named.
+
+    Where the project has a lock, it is the lock that is upgraded, and the environment synced.
+    """
+    if has_lock(environment):
+        words = [word for name in names for word in ("--upgrade-package", name)] or ["--upgrade"]
+        return sync(store, environment, words)
     request = Request(packages=tuple(names), resolving=("--upgrade",))
     return _install(store, environment, request, f"upgrade {' '.join(names)}", verb="Upgrade", words=["-U", *names])
 
@@ -136,21 +152,59 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> Plan:
         folder=folder,
         touches=frozenset([environment]),
     )
-    return Plan(title, "Uninstall", foresee, carry_out, is_destructive=True)
+    plan = Plan(title, "Uninstall", foresee, carry_out, is_destructive=True)
+    if not has_lock(environment):
+        return plan
+    note = "A sync of this project brings back what its pyproject.toml names: Remove takes it out there."
+    return plan._replace(instead=_remove(store, environment, names), verb_instead="Remove", note=note)
 
 
-def sync(store: Store, environment: str, *, is_upgrade: bool = False) -> Plan:
-    """Return the plan of bringing a project's environment to what its lock says. Raises UsageError if it has none."""
+def has_lock(environment: str) -> bool:
+    """Tell whether uv keeps this environment as a project's lock says: the `.venv` of one with a `[project]`."""
+    folder, name = os.path.split(environment)
+    try:
+        with open(f"{folder}/pyproject.toml", "rb") as file:
+            return name == ".venv" and b"[project]" in file.read()
+    except OSError:
+        return False
+
+
+def _add(store: Store, environment: str, words: Sequence[str]) -> Job:
+    """Return the job that adds requirements to a project. As on the command line, it removes nothing."""
+    request = ProjectRequest(selecting=("--no-dev",), syncing=("--inexact",))
+    return _edit(environment, "add", words, "to", lambda: projects.add(store, words, "", request))
+
+
+def _remove(store: Store, environment: str, names: Sequence[str]) -> Job:
+    """Return the job that takes requirements out of a project."""
+    return _edit(environment, "remove", names, "from", lambda: projects.remove(store, names, ProjectRequest()))
+
+
+def _edit(environment: str, verb: str, words: Sequence[str], where: str, make: Callable[[], Iterator[object]]) -> Job:
     folder = os.path.dirname(environment)
-    if not os.path.isfile(f"{folder}/pyproject.toml"):
+    return Job(
+        f"{verb} {' '.join(words)} {where} {_project(environment)}",
+        commands.on_project(verb, folder, *words),
+        make,
+        folder=folder,
+        touches=frozenset([environment]),
+    )
+
+
+def sync(store: Store, environment: str, words: Sequence[str] = ()) -> Plan:
+    """Return the plan of bringing a project's environment to what its lock says. Raises UsageError if it has none.
+
+    `words` say what of the lock is upgraded first.
+    """
+    folder = os.path.dirname(environment)
+    if not has_lock(environment):
         raise UsageError(
-            f"{folder} has no pyproject.toml: there is nothing to sync with",
+            f"{environment} is not the .venv of a pyproject.toml with a [project]: there is nothing to sync it with",
             hint="install into it, or `uv init` there first",
         )
-    request = ProjectRequest(resolving=("--upgrade",) if is_upgrade else ())
-    words = ["--upgrade"] if is_upgrade else []
-    command = commands.sync(folder, *words)
-    title = f"sync {_project(environment)}"
+    request = ProjectRequest(resolving=tuple(words))
+    command = commands.on_project("sync", folder, *words)
+    title = f"{'upgrade' if words else 'sync'} {_project(environment)}"
 
     def job(*, dry_run: bool) -> Job:
         return Job(
@@ -162,7 +216,7 @@ def sync(store: Store, environment: str, *, is_upgrade: bool = False) -> Plan:
             is_listed=not dry_run,
         )
 
-    return Plan(title, "Sync", job(dry_run=True), job(dry_run=False))
+    return Plan(title, "Upgrade" if words else "Sync", job(dry_run=True), job(dry_run=False))
 
 
 def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Job:
@@ -239,10 +293,20 @@ def forget(store: Store, environment: str) -> Job:
 
 def scan(store: Store, folder: str) -> Job:
     """Return the job that registers all environments below a folder. Raises UsageError if it is none."""
-    path = os.path.abspath(os.path.expanduser(folder.strip() or "."))
+    path = _absolute(folder or ".")
     if not os.path.isdir(path):
         raise UsageError(f"there is no folder {path}")
-    return Job(f"scan {path}", commands.of("projects", "scan", path), lambda: iter(scanning.scan(store, [path])))
+    return Job(f"scan {path}", scan_command(folder), lambda: scanning.scan(store, [path]))
+
+
+def scan_command(folder: str) -> str:
+    """Return the command that does the same as a scan of a folder."""
+    return commands.of("projects", "scan", _absolute(folder or "."))
+
+
+def _absolute(path: str) -> str:
+    """Return a typed path from the folder that the app was started in, whatever a running operation is in now."""
+    return os.path.normpath(os.path.join(STARTED_IN, os.path.expanduser(path.strip())))
 
 
 def _project(environment: str) -> str:

@@ -155,13 +155,15 @@ class PlanDialog(Dialog):
         """Return the buttons. What removes something is not the first of them."""
         go = Choice("go", self.plan.verb, "error" if self.plan.is_destructive else "primary")
         back = [Choice("back", "Back")] if self._can_go_back else []
-        return (Choice("", "Cancel"), *back, go)
+        instead = [Choice("instead", self.plan.verb_instead, go.kind)] if self.plan.instead else []
+        return (Choice("", "Cancel"), *back, *instead, go)
 
     def on_mount(self) -> None:
         """Ask, and look now and then whether the answer is there."""
         super().on_mount()
         self.query_one("#plan").display = self.query_one("#plan-error").display = False
-        self.query_one("#answer-go", Button).disabled = True
+        for ahead in self.query("#answer-go, #answer-instead").results(Button):
+            ahead.disabled = True
         self.query_one("#answer-", Button).focus()
         self._runner.submit(self.plan.foresee)
         self.set_interval(0.05, self._look)
@@ -202,12 +204,16 @@ class PlanDialog(Dialog):
         text = Text(sentence)
         for line in warnings:
             text.append(f"\n{line}", "italic")
+        if self.plan.note:
+            text.append(f"\n{self.plan.note}", "italic")
         self.query_one("#plan-sentence", Static).update(text)
         table = self.query_one("#plan", Table)
         table.display = bool(rows)
         table.show(rows)
         go = self.query_one("#answer-go", Button)
         go.disabled = not has_work
+        for instead in self.query("#answer-instead").results(Button):
+            instead.disabled = False
         if has_work and not self.plan.is_destructive:
             go.focus()
 

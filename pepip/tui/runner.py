@@ -31,6 +31,11 @@ CANCELLED = "cancelled"
 _SECONDS_BETWEEN_MESSAGES = 0.15
 _MOST_LOG_LINES = 2000
 
+try:
+    STARTED_IN = os.getcwd()  # before any operation enters a folder of its own
+except OSError:  # it was removed
+    STARTED_IN = os.path.expanduser("~")
+
 TITLES = {
     "resolve": "Resolving",
     "download": "Downloading",
@@ -41,6 +46,7 @@ TITLES = {
     "verify": "Verifying",
     "repair": "Repairing",
     "prune": "Pruning",
+    "scan": "Looking into",
     "warning": "warning:",
 }
 
@@ -125,6 +131,8 @@ class Job:
         if step.phase == "download":
             self.received_bytes += step.done
         self.step = step
+        if step.phase == "scan":  # a folder of thousands: in sight, and not in the log
+            return
         size = ""
         if step.phase == "download" and (step.done or (step.total and not self.received_bytes)):
             size = f"  {wording.size(step.done or step.total)}"
@@ -273,9 +281,9 @@ def _entered(folder: str) -> Iterator[None]:
     if not folder or not os.path.isdir(folder):
         yield
         return
-    before = os.getcwd()
     os.chdir(folder)
     try:
         yield
     finally:
-        os.chdir(before)
+        with contextlib.suppress(OSError):
+            os.chdir(STARTED_IN)

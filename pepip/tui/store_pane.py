@@ -101,7 +101,7 @@ class Facets(Line):
 
 
 class StorePane(Vertical):
-    """The pane. `damaged` are the flaws that verifications found, by the entry's id: its giver goes on adding."""
+    """The pane. `verified` is what verifications found, by the entry's id: its giver goes on adding."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", tooltip="Filter by words and facets: orphan: >100MB project:api"),
@@ -131,10 +131,10 @@ class StorePane(Vertical):
             super().__init__()
             self.entry_id, self.text = entry_id, text
 
-    def __init__(self, store: Store, damaged: Mapping[str, Sequence[Flaw]]) -> None:
+    def __init__(self, store: Store, verified: Mapping[str, Sequence[Flaw]]) -> None:
         super().__init__(id="store")
         self.store = store
-        self.damaged = damaged
+        self.verified = verified
         self.catalog: Catalog | None = None
         self.listing = EMPTY
         self.sort_key, self.is_descending = "size", True
@@ -226,7 +226,7 @@ class StorePane(Vertical):
         if stored is None or self.catalog is None:
             text.update("")
             return
-        flaws = self.damaged.get(stored.id, ())
+        flaws = self.verified.get(stored.id)
         width = self.query_one("#detail").content_size.width
         text.update(entries.describe(self.catalog, stored, None, flaws, {}, width=width))
         self.query_one("#detail").scroll_home(animate=False)
@@ -248,7 +248,7 @@ class StorePane(Vertical):
         """Return all about an entry, in lines of `width`. Reads files: not for the app's own thread."""
         found = self._details(stored, catalog)
         needs = entries.why(catalog, found) if found else {}
-        return entries.describe(catalog, stored, found, self.damaged.get(stored.id, ()), needs, width=width)
+        return entries.describe(catalog, stored, found, self.verified.get(stored.id), needs, width=width)
 
     def _details(self, stored: Stored, catalog: Catalog) -> Details | None:
         if catalog.overview is None:
