@@ -96,7 +96,7 @@ class Dialog(ModalScreen[str]):
 
     def _shown_command(self) -> Text:
         text = Text(f"$ {wording.printable(self.command)}")
-        if not self.query(Input):  # there, a key is a letter: a click copies
+        if not self.query(Input) and self.app.size.width >= 60:  # where one types, y is a letter: a click copies
             text.append("   y copies", "italic")
         return text
 

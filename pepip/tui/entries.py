@@ -161,10 +161,7 @@ def describe(
         ("size", f"{wording.size(size_bytes)}, {wording.count(stored.file_count, 'file')}"),
         ("for", stored.bucket),
         ("stored", f"{wording.day(stored.stored_at)}, last linked {wording.day(stored.last_linked_at)}"),
-        ("from", wording.printable(stored.origin) or "-"),
-        ("hash", stored.identity or "-"),
-        ("verified", _verdict(flaws)),
-        ("folder", wording.short_path(stored.path, home)),
+        ("verify", _verdict(flaws)),
     ):
         _row(text, title, value, width)
     if flaws:
@@ -186,16 +183,23 @@ def describe(
             text.append(f"    {reason}\n", "dim")
     if len(users) > 40:
         text.append(f"  and {len(users) - 40} more: filter the projects by its name\n", "dim")
-    if details is None:
-        return text
-    for title, values in (("Needs", details.dependencies), ("Scripts", details.scripts)):
-        if values:
-            text.append(f"\n{title}\n", "bold")
-            text.append("".join(f"  {wording.printable(value)}\n" for value in values))
-    unfolded = {folder for user in details.users for folder in user.unfolded}
-    if unfolded:
-        text.append("\nReal folders where others have files in them, too\n", "bold")
-        text.append("".join(f"  {wording.printable(folder)}\n" for folder in sorted(unfolded)))
+    if details is not None:
+        unfolded = {folder for user in details.users for folder in user.unfolded}
+        for title, values in (
+            ("Needs", details.dependencies),
+            ("Scripts", details.scripts),
+            ("Real folders where others have files in them, too", sorted(unfolded)),
+        ):
+            if values:
+                text.append(f"\n{title}\n", "bold")
+                text.append("".join(f"  {wording.printable(value)}\n" for value in values))
+    text.append("\nWhere it comes from\n", "bold")
+    for title, value in (
+        ("from", wording.printable(stored.origin) or "-"),
+        ("hash", stored.identity or "-"),
+        ("folder", wording.short_path(stored.path, home)),
+    ):
+        _row(text, title, value, width)
     return text
 
 
@@ -217,9 +221,9 @@ def _verdict(flaws: Sequence[Flaw] | None) -> str:
 
 def _row(text: Text, title: str, value: str, width: int) -> None:
     """Add a title and its value, which goes on below itself where it is long."""
-    lines = textwrap.wrap(value, max(20, width - 12), break_on_hyphens=False) or [""]
-    text.append(f"  {title:<10}", "dim")
-    text.append("\n            ".join(lines) + "\n")
+    lines = textwrap.wrap(value, max(20, width - 10), break_on_hyphens=False) or [""]
+    text.append(f"  {title:<8}", "dim")
+    text.append("\n          ".join(lines) + "\n")
 
 
 def _names(names: Sequence[str]) -> str:
