@@ -90,10 +90,10 @@ def test_a_second_install_reuses_all(player: Machine, store: Path, tmp_path: Pat
     environment = install(player, tmp_path / "two", "horn")
 
     async def script(person: Person) -> None:
-        await person.press("2")
-        await person.until(lambda: person.table("#environments").keys, "projects")
-        person.table("#environments").put_cursor(str(environment))
-        await person.press("i")
+        await person.press("I")
+        await person.write("#place", "two")
+        await person.until(lambda: len(person.table("#known").keys) == 1, "one project")
+        await person.press("down", "enter")
         await person.write("#line", "drum")
         await person.until(lambda: person.dialog and person.dialog.command, "the command")
         assert person.dialog is not None

@@ -46,8 +46,11 @@ class CommandLine(Static):
 class Dialog(ModalScreen[str]):
     """A box in the middle. Escape answers with nothing, left and right go from button to button.
 
-    Up and down are for what there is to be read, while the focus stays on the button that Enter presses.
+    Up and down are for what there is to be read, while the focus stays on the button that Enter presses. Where the
+    command changes while one types or clicks, `COMMAND_LINES` are kept for it, so that nothing else moves.
     """
+
+    COMMAND_LINES: ClassVar[int] = 0
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "answer('')", "Close"),
@@ -91,8 +94,10 @@ class Dialog(ModalScreen[str]):
         """Show another command line."""
         self.command = command
         line = self.query_one(".dialog--command", Static)
-        line.update(self._shown_command())
-        line.display = bool(command)
+        line.update(self._shown_command() if command else "")
+        line.display = bool(command or self.COMMAND_LINES)
+        if self.COMMAND_LINES:
+            line.styles.height = self.COMMAND_LINES
 
     def _shown_command(self) -> Text:
         text = Text(f"$ {wording.printable(self.command)}")
@@ -157,6 +162,8 @@ class Message(Dialog):
 
 class Question(Dialog):
     """One line to be typed. `command` makes of it the command that does the same."""
+
+    COMMAND_LINES = 2
 
     def __init__(self, title: str, text: str, *, value: str, verb: str, command: Callable[[str], str]) -> None:
         super().__init__(title, command=command(value))

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 class InstallForm(Dialog):
     """Where to install, and what. Answers `go`; the two lines are kept in `place` and `line`."""
 
+    COMMAND_LINES = 2
+
     def __init__(self, shares: Sequence[Share], *, place: str = "", line: str = "") -> None:
         super().__init__("Install")
         self.place, self.line = place, line
@@ -83,6 +85,14 @@ class InstallForm(Dialog):
         """Take the project under the cursor, where the list has the focus."""
         if event.table.has_focus and event.key:
             self._pick(event.key)
+
+    def action_look_further(self, rows: int) -> None:
+        """Go to the known projects, and take the first one."""
+        del rows
+        table = self.query_one("#known", Table)
+        if table.cursor_key:
+            table.focus()
+            self._pick(table.cursor_key)
 
     def _pick(self, key: str) -> None:
         place = self.query_one("#place", Input)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class PruneDialog(Dialog):
     """Answers `go` to remove what is ticked, which `chosen` tells."""
 
+    COMMAND_LINES = 2
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "tick", "Tick", show=False),
         Binding("a", "tick_all", "Tick all", show=False),
@@ -31,7 +33,7 @@ class PruneDialog(Dialog):
     ]
 
     def __init__(self, foresee: Callable[[PruneDialog], None]) -> None:
-        super().__init__("Prune: what no environment links")
+        super().__init__("Prune what nobody links · ␣ unticks")
         self.preview: Preview | None = None
         self._foresee = foresee
 
@@ -134,7 +136,7 @@ class PruneDialog(Dialog):
         size = wording.size(freed)
         entry_count = wording.count(len(chosen), "entry", "entries")
         most = "" if is_all else f" of {len(preview.orphans)}"
-        sentence.update(Text(f"{entry_count}{most} to remove: {size} on disk become free. Space unticks a row."))
+        sentence.update(Text(f"{entry_count}{most} to remove: {size} on disk become free."))
         go.label = Text(f"Remove {entry_count}")
         go.refresh(layout=True)  # textual keeps the width of the label before
         pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]
