@@ -332,6 +332,17 @@ def test_the_palette_and_the_clipboard(band: Machine, store: Path) -> None:
     use(store, script)
 
 
+def test_the_doctor_says_how_all_is(band: Machine, store: Path, tmp_path: Path) -> None:
+    """What it rests on, a line each, and what to do about what is wrong."""
+    shutil.rmtree(tmp_path / "one")
+
+    async def script(person: Person) -> None:
+        await person.press("exclamation_mark")
+        await person.sees("Doctor", "uv: uv ", "warning environment:", "trash: empty", "$ pepip doctor")
+
+    use(store, script)
+
+
 def test_a_registry_document_is_untouched_by_looking(band: Machine, store: Path) -> None:
     """Looking changes nothing but what is remembered of the looking."""
     before = {path: path.read_bytes() for path in (store / "projects").iterdir()}

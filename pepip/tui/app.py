@@ -84,6 +84,7 @@ class PepipApp(App[None]):
         Binding("I", "install_anywhere", "Install…", show=False, tooltip="Install into a project, known or new"),
         Binding("V", "verify_all", "Verify all", show=False, tooltip="Verify every file of the store"),
         Binding("C", "scan", "Scan…", show=False, tooltip="Scan a folder for environments nobody registered"),
+        Binding("exclamation_mark", "doctor", "Doctor", show=False, tooltip="Look at everything that pepip rests on"),
         Binding("x", "cancel_job", "Cancel", show=False, tooltip="Cancel the running operation"),
         Binding("escape", "hide_drawer", "Hide", show=False, system=True),
         Binding("question_mark", "help", "Help", key_display="?"),
@@ -343,6 +344,10 @@ class PepipApp(App[None]):
     def action_verify_all(self) -> None:
         """Verify the whole store."""
         self.flows.verify_all()
+
+    def action_doctor(self) -> None:
+        """Say how all is that pepip rests on."""
+        self.flows.examine()
 
     def action_scan(self) -> None:
         """Ask for a folder, and register the environments below it."""

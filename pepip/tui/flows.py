@@ -6,9 +6,9 @@ from rich.text import Text
 
 from pepip.errors import PepipError
 from pepip.model import Summary
-from pepip.operations import detach, prune, scan, verify
+from pepip.operations import detach, doctor, prune, scan, verify
 from pepip.operations.project import Outcome
-from pepip.tui import commands, jobs, wording
+from pepip.tui import commands, jobs, tones, wording
 from pepip.tui.dialogs import Choice, Message, Question
 from pepip.tui.plan_dialog import InstallForm, PlanDialog, wording_of
 from pepip.tui.prune_dialog import PruneDialog
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pepip.tui.catalog import Catalog
     from pepip.tui.jobs import Plan
     from pepip.tui.projects_pane import ProjectsPane
+
+
+_TONES = {doctor.OK: "good", doctor.WARNING: "warn", doctor.ERROR: "bad"}
 
 
 class Flows:
@@ -263,6 +266,24 @@ class Flows:
         text = "Registers every environment below a folder that links the store: moved, copied, restored."
         question = Question("Scan for environments", text, value="~", verb="Scan", command=jobs.scan_command)
         self.app.push_screen(question, typed)
+
+    def examine(self) -> None:
+        """Look at everything that pepip rests on, and say what was found."""
+
+        def look() -> None:
+            text = Text()
+            try:
+                for check in doctor.examine(self.store):
+                    text.append(f"{check.state:<8} ", tones.of(self.app)[_TONES[check.state]])
+                    text.append(f"{check.topic}: ", "bold")
+                    text.append(f"{wording.printable(check.sentence)}\n")
+                    if check.hint and check.state != doctor.OK:
+                        text.append(f"         {check.hint}\n", "dim")
+            except (PepipError, OSError) as error:
+                text.append(f"The store can't be looked at: {error}\n")
+            self.app.hand_over(lambda: self.explain("Doctor", text, command=commands.of("doctor")))
+
+        self.app.run_worker(look, thread=True, exclusive=True, group="doctor")
 
     # The end of a job
 

@@ -11,13 +11,15 @@ from textual.color import Color
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from textual.app import App
     from textual.theme import Theme
 
 _BY_THEME: dict[str, dict[str, Style]] = {}
 
 
-def of(app: App[object]) -> dict[str, Style]:
+def of(app: App[Any]) -> dict[str, Style]:
     """Return the styles by their names."""
     theme = app.current_theme
     if theme.name not in _BY_THEME:

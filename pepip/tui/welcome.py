@@ -52,7 +52,7 @@ def screen_of(home: str, found: Catalog) -> Text | None:
         text = Text()
         text.append(f"{found.trouble.sentence}\n", "bold")
         text.append(f"\n{found.trouble.advice}\n")
-        text.append("\nr looks again · 4 shows what was done · q leaves", "dim")
+        text.append("\nr looks again · ! examines · 4 shows what was done · q leaves", "dim")
         return text
     if not found.is_empty:
         return None
