@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 SHARED = (
     Column("name", "Most shared", 0),
     Column("version", "Version", 12, from_width=46),
-    Column("bar", "", 16, from_width=70),
+    Column("bar", "", 16, from_width=64),
     Column("users", "Links", 6, is_right=True),
     Column("saved", "Saved", 9, is_right=True),
 )
 VERSIONS = (
     Column("name", "Side by side", 0),
-    Column("versions", "Versions", 24, from_width=54),
+    Column("versions", "Versions", 24, from_width=36),
     Column("size", "Size", 9, is_right=True),
 )
 
