@@ -167,7 +167,7 @@ def test_a_prune_on_a_real_terminal(stocked: Machine, project: Path, store: Path
     assert [path.name for path in store.glob("packages/*/*")] == ["horn-1.0"]
 
 
-@pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_a_terminal_that_is_closed_ends_the_app(
     stocked: Machine, store: Path, tmp_path: Path, end: signal.Signals
 ) -> None:

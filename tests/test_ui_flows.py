@@ -120,8 +120,7 @@ def test_uninstalling_takes_the_links_and_leaves_the_store(player: Machine, stor
         person.table("#packages").put_cursor("skin")
         await person.press("u")
         await person.sees("Removes 1 distribution")
-        assert person.app.focused is not None
-        assert person.app.focused.id == "answer-"
+        assert person.focus == "answer-"
         await person.answers("go")
         assert (await person.has_done()).state == DONE
 
@@ -246,8 +245,7 @@ def test_pruning_leaves_what_was_unticked_and_what_is_linked(player: Machine, st
     async def script(person: Person) -> None:
         await person.press("P")
         await person.until(lambda: len(person.table("#orphans").marks) == 2, "the preview")
-        assert person.app.focused is not None
-        assert person.app.focused.id == "answer-"
+        assert person.focus == "answer-"
         person.table("#orphans").put_cursor(next(key for key in person.table("#orphans").keys if "horn" in key))
         await person.press("space")
         await person.sees("1 entry of 2 to remove", "pepip prune --yes drum==1.0")

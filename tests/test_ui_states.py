@@ -105,6 +105,39 @@ def test_the_mouse_does_it_all(band: Machine, store: Path) -> None:
     use(store, script)
 
 
+def test_arrows_and_enter_lead_from_one_thing_to_the_next(band: Machine, store: Path) -> None:
+    """From the list to the detail and back; from a project to its packages, and from one of them to the store."""
+
+    async def script(person: Person) -> None:
+        await person.press("right")
+        assert person.focus == "detail"
+        await person.press("left")
+        assert person.focus == "entries"
+        await person.press("2", "enter")
+        assert person.focus == "packages"
+        person.table("#packages").put_cursor("horn")
+        await person.press("enter")
+        await person.until(lambda: person.app.here == "store", "the store")
+        await person.sees("name:horn", "1 entry, ")
+        assert "horn" in person.table("#entries").cursor_key
+
+    use(store, script, size=(150, 40))
+
+
+def test_a_dialog_is_read_with_the_focus_on_its_button(band: Machine, store: Path) -> None:
+    """Down goes through a text that is longer than its place; Enter still closes."""
+
+    async def script(person: Person) -> None:
+        await person.press("enter")
+        await person.sees("Who links it")
+        await person.press(*["down"] * 30)
+        await person.sees("folder")
+        await person.press("enter")
+        await person.until(lambda: person.dialog is None, "the end of the dialog")
+
+    use(store, script, size=(60, 18))
+
+
 def test_changes_by_the_command_line_are_noticed(
     band: Machine, store: Path, tmp_path: Path, wheelhouse: Path
 ) -> None:

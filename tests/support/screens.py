@@ -88,6 +88,11 @@ class Person:
         return text_of(self.app)
 
     @property
+    def focus(self) -> str:
+        """The name of what has the focus, empty if nothing has."""
+        return (self.app.focused.id or "") if self.app.focused else ""
+
+    @property
     def dialog(self) -> Dialog | None:
         """The dialog that is open."""
         return self.app.screen if isinstance(self.app.screen, Dialog) else None
