@@ -78,7 +78,7 @@ class ActivityPane(Vertical):
             for key, job in reversed(self._jobs.items())
         ]
         table = self.query_one("#jobs", Table)
-        table.empty_text = "nothing was done yet: i installs, P prunes, v verifies"
+        table.empty_text = "nothing was done yet: I installs, P prunes, V verifies"
         table.show(rows)
         self._log()
 

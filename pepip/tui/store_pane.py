@@ -149,7 +149,9 @@ class StorePane(Vertical):
         yield line
         yield Facets()
         with Horizontal():
-            yield Table(entries.COLUMNS, can_mark=True, id="entries")
+            table = Table(entries.COLUMNS, can_mark=True, id="entries")
+            table.empty_text = "looking at the disk …"
+            yield table
             with Reader(id="detail"):
                 yield Static("", id="detail-text")
 

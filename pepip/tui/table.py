@@ -106,7 +106,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self._rows: Sequence[Row] = ()
         self._places: dict[str, int] = {}
         self._view: Sequence[int] = ()
-        self._widths = [column.width for column in columns]
+        self._widths: list[int] = []  # not known before the first rows are
         self._position = 0
         self._styles: dict[str, Style] = {}
         self._strips: dict[tuple[str, bool, bool, int], Strip] = {}
@@ -158,7 +158,9 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def shown_columns(self) -> list[tuple[int, Column, int]]:
-        """The columns that fit, each with its number and its width here."""
+        """The columns that fit, each with its number and its width here; none before the first rows came."""
+        if not self._widths:
+            return []
         room = self.width - self._lead
         chosen = [(number, column) for number, column in enumerate(self.columns) if column.from_width <= room]
         rest = room + 1 - sum(self._widths[number] + 2 for number, _ in chosen)
@@ -294,7 +296,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _titles(self) -> Strip:
         style = self._style("title")
-        if not self._rows and not self.empty_text:  # nothing is known yet: the columns' widths aren't, either
+        if not self._widths:
             return Strip.blank(self.width, style)
         segments = [Segment(" " * self._lead, style)]
         for _, column, width in self.shown_columns:
