@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from textual.worker import get_current_worker
 
 from pepip.store.memory import Memory
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from pepip.tui.app import PepipApp
     from pepip.tui.catalog import Catalog
     from pepip.tui.entries import Listing
+
+
+_MOST_SECONDS_FOR_PAINT = 2.0
 
 
 class Lookout:
@@ -66,14 +71,25 @@ class Lookout:
             memory = Memory(self._store) if remembers else None
             remembered = catalogs.recall(self._store, memory) if memory else None
             if remembered is not None:
-                rows = entries.listing(remembered, (), ())
-                self._app.hand_over(lambda: self._show(remembered, rows))
+                self._show_first(remembered)
             stamp = catalogs.stamp(self._store)
             found = catalogs.read(self._store, was_there=self._was_there, memory=memory)
             listing = entries.listing(found, self._app.damaged, self._app.touched)
             self._app.hand_over(lambda: self._conclude(number, stamp, found, listing))
 
         self._app.run_worker(work, thread=True, exclusive=True, group="look", description="look")
+
+    def _show_first(self, remembered: Catalog) -> None:
+        """Show what was remembered, and wait until it is painted: both at once would take turns at the processor."""
+        rows = entries.listing(remembered, (), ())
+        is_painted = threading.Event()
+
+        def show() -> None:
+            self._show(remembered, rows)
+            self._app.call_after_refresh(is_painted.set)
+
+        self._app.hand_over(show)
+        is_painted.wait(_MOST_SECONDS_FOR_PAINT)
 
     def _conclude(self, number: int, stamp: tuple[int, ...], found: Catalog, listing: Listing) -> None:
         if number != self._looks:
