@@ -28,6 +28,16 @@ import termios
 import time
 from pathlib import Path
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.screen import Screen
+    from textual.strip import Strip
+
+    from pepip.tui.app import PepipApp
+    from pepip.tui.table import Table
+
 KEYS = "dist-04"
 
 
@@ -90,6 +100,35 @@ def first_paint(home: Path, row: str) -> tuple[float, float]:
     return seconds, work
 
 
+class Watch:
+    """Tells when a table shows other rows: when lines of it were put together since, and went to the terminal."""
+
+    def __init__(self, app: PepipApp, table: Table) -> None:
+        self._has_other_rows = self._is_put_together = False
+        self.is_painted = asyncio.Event()
+        look, render_line, display = table.look, table.render_line, app._display
+
+        def looking(view: Sequence[int]) -> None:
+            look(view)
+            self._has_other_rows = True
+
+        def rendering(y: int) -> Strip:
+            self._is_put_together = self._has_other_rows
+            return render_line(y)
+
+        def displaying(screen: Screen[object], renderable: object) -> None:
+            display(screen, renderable)  # type: ignore[arg-type]
+            if self._is_put_together:
+                self.is_painted.set()
+
+        table.look, table.render_line, app._display = looking, rendering, displaying  # type: ignore[method-assign]
+
+    def begin(self) -> None:
+        """Watch for the next rows."""
+        self._has_other_rows = self._is_put_together = False
+        self.is_painted.clear()
+
+
 async def inside(home: str) -> dict[str, object]:
     """Return the figures of one app that is used: keys into the filter, and a look at each pane."""
     import resource
@@ -107,21 +146,14 @@ async def inside(home: str) -> dict[str, object]:
             await asyncio.sleep(0.02)
         await pilot.press("slash")
         table = app.query_one("#entries", Table)
+        watch = Watch(app, table)
         for key in [*KEYS.replace("-", ""), *["backspace"] * (len(KEYS) - 1)] * 3:
-            painted = asyncio.Event()
-            before = table.look
+            watch.begin()
             started, worked = time.perf_counter(), time.thread_time()
-
-            def looking(view: object, before: object = before, painted: asyncio.Event = painted) -> None:
-                before(view)  # type: ignore[operator]
-                app.call_after_refresh(painted.set)
-
-            table.look = looking  # type: ignore[method-assign, assignment]
             app.post_message(events.Key(key, key if len(key) == 1 else None))
-            await painted.wait()
+            await watch.is_painted.wait()
             seconds.append(time.perf_counter() - started)
             processor_seconds.append(time.thread_time() - worked)
-            table.look = before  # type: ignore[method-assign]
         for pane in ("projects", "savings", "activity", "store"):
             await app.action_show(pane)
             await pilot.pause()
