@@ -130,3 +130,8 @@ def text_of(app: PepipApp) -> str:
 def normalized(svg: str) -> str:
     """Return a picture's text without what has no meaning: numbers of styles, and blanks between elements."""
     return re.sub(r">\s+<", ">\n<", svg).strip() + "\n"
+
+
+def words_of(svg: str) -> str:
+    """Return the letters of a picture, without places, colours and blanks."""
+    return re.sub(r"\s|&#160;", "", "".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg)))
