@@ -32,9 +32,9 @@ def take(store: Store, *, pane: str, size: tuple[int, int], theme: str = "") -> 
         async with app.run_test(size=size) as pilot:
             while app.catalog is None or not app.catalog.is_fresh or app.is_reading:
                 await pilot.pause(0.02)
-            for _ in range(20):  # the detail comes a moment later
+            await pilot.pause()
+            while any(not worker.is_finished for worker in app.workers):  # the detail comes a moment later
                 await pilot.pause(0.02)
-            await app.workers.wait_for_complete()
             await pilot.pause()
             return picture_of(app)
 
