@@ -107,7 +107,7 @@ def upgrade(store: Store, environment: str, names: Sequence[str]) -> Plan:
     """
     if has_lock(environment):
         words = [word for name in names for word in ("--upgrade-package", name)] or ["--upgrade"]
-        return sync(store, environment, words)
+        return sync(store, environment, words, what=f"upgrade {' '.join(names)} in" if names else "upgrade")
     request = Request(packages=tuple(names), resolving=("--upgrade",))
     return _install(store, environment, request, f"upgrade {' '.join(names)}", verb="Upgrade", words=["-U", *names])
 
@@ -191,7 +191,7 @@ def _edit(environment: str, verb: str, words: Sequence[str], where: str, make: C
     )
 
 
-def sync(store: Store, environment: str, words: Sequence[str] = ()) -> Plan:
+def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str = "sync") -> Plan:
     """Return the plan of bringing a project's environment to what its lock says. Raises UsageError if it has none.
 
     `words` say what of the lock is upgraded first.
@@ -204,7 +204,7 @@ def sync(store: Store, environment: str, words: Sequence[str] = ()) -> Plan:
         )
     request = ProjectRequest(resolving=tuple(words))
     command = commands.on_project("sync", folder, *words)
-    title = f"{'upgrade' if words else 'sync'} {_project(environment)}"
+    title = f"{what} {_project(environment)}"
 
     def job(*, dry_run: bool) -> Job:
         return Job(
