@@ -95,8 +95,8 @@ async def damaged(person: Person) -> None:
     await person.press("g")
 
 
-def planned(result: object) -> Script:
-    """Return the script of one who is shown a plan."""
+def planned(result: object, *, has_lock: bool = False) -> Script:
+    """Return the script of one who is shown a plan, maybe of a project that says in a file what it needs."""
 
     async def script(person: Person) -> None:
         def steps() -> object:
@@ -105,6 +105,8 @@ def planned(result: object) -> Script:
         command = "pepip install --directory ~/code/api --venv .venv 'requests[socks]' 'numpy<2.5'"
         foresee = Job("install requests[socks] numpy in api", command, once(steps), is_listed=False)
         plan = Plan(foresee.title, "Install", foresee, foresee)
+        if has_lock:
+            plan = plan._replace(instead=foresee, verb_instead="Add", note="A sync removes it again: Add keeps it.")
         person.app.flows.begin(lambda: plan, go_back=lambda: None)
         await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")
 
@@ -198,6 +200,7 @@ STATES = {
     "install-form": State(keys("i")),
     "install-form-50x20": State(keys("i"), (50, 20)),
     "install-plan": State(planned(PLAN)),
+    "install-plan-50x20": State(planned(PLAN, has_lock=True), (50, 20)),
     "install-plan-ansi": State(planned(PLAN), (100, 30), "ansi-light"),
     "install-refused": State(planned(UvError("uv pip compile failed", output="error: [x] no solution\n  hint [/]"))),
     "prune": State(pruning),

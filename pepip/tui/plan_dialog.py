@@ -258,7 +258,7 @@ def _foreseen(result: object) -> tuple[str, list[Row], bool]:
     rows = []
     for name, version in sorted({*result.linked, *result.private}):
         was = f", was {before[name]}" if name in before else ""
-        what = "reused from the store" if name in reused else "to download"
+        what = "from the store" if name in reused else "to download"
         rows.append(_row("+", name, version, ("the project's own" if name in private else what) + was))
     came = {name for name, _ in (*result.linked, *result.private)}
     rows += [_row("-", name, version, "removed") for name, version in result.removed if name not in came]
