@@ -12,7 +12,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -328,10 +328,6 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         """Show where the keys go."""
         super().watch_has_focus(has_focus)
         self.refresh()
-
-    def scroll_to_cursor(self) -> None:
-        """Bring the cursor into sight."""
-        self.scroll_to_region(Region(0, self._position, 1, 2), animate=False)
 
 
 def _fitting(column: Column, cells: Sequence[str]) -> int:
