@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 
+_MOST_LETTERS = 600
+"""How much of a command is shown."""
+
 _PLAIN = frozenset({"Down", "Up", "Page down", "Page up", "First", "Last"})
 """What every list does: the help says it last."""
 
@@ -100,7 +103,8 @@ class Dialog(ModalScreen[str]):
             line.styles.height = self.COMMAND_LINES
 
     def _shown_command(self) -> Text:
-        text = Text(f"$ {wording.printable(self.command)}")
+        shown = self.command[:_MOST_LETTERS]  # of hundreds of names, a part says what it is; all of it is copied
+        text = Text(f"$ {wording.printable(shown)}{'' if shown == self.command else ' …'}")
         if not self.query(Input) and self.app.size.width >= 60:  # where one types, y is a letter: a click copies
             text.append("   y copies", "italic")
         return text
