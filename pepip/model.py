@@ -6,7 +6,7 @@ entries, a *link* one file-system link in it, a *plan* the links that it needs.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pepip.records import NamedTuple
 
 
 class Interpreter(NamedTuple):
@@ -149,8 +149,9 @@ class Progress(NamedTuple):
 class Summary(NamedTuple):
     """What a change to an environment did. Sizes are bytes on disk, inodes counted once.
 
-    `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions. Of a dry run,
-    `download_bytes` is the size of what would be downloaded, as far as the index says it.
+    `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions, `warnings` the
+    sentences with which uv warned. Of a dry run, `download_bytes` is the size of what would be downloaded, as far as
+    the index says it.
     """
 
     environment: str
@@ -164,6 +165,7 @@ class Summary(NamedTuple):
     stored_bytes: int = 0
     seconds: float = 0.0
     download_bytes: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 class Request(NamedTuple):
@@ -230,7 +232,8 @@ class Stored(NamedTuple):
 class Registration(NamedTuple):
     """One file of the registry: where an environment is, and which entries it linked when pepip last changed it.
 
-    `device`, `mount_point` and `filesystem` (0 if not known) held it then; `real` is where a link to it led.
+    `environment` is its real path; `named` the one by which it was reached, perhaps by links. `device`, `mount_point`
+    and `filesystem` (0 if not known) held it then.
     `entries` is None where an older pepip registered it, and `is_damaged` tells that the file can't be read: nothing
     else in it is known then. `others` are further files on the same environment, by other users.
     """
@@ -242,7 +245,7 @@ class Registration(NamedTuple):
     mount_point: str
     entries: tuple[str, ...] | None
     is_damaged: bool = False
-    real: str = ""
+    named: str = ""
     filesystem: int = 0
     others: tuple[str, ...] = ()
 

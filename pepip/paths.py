@@ -9,10 +9,16 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ENTRY_METADATA = "pepip-entry.json"
 PYCACHE = "__pycache__"
+
+
+def default_home(variables: Mapping[str, str]) -> str:
+    """Return the store's root: `PEPIP_HOME`, or `~/.pepip`, as an absolute path."""
+    configured = variables.get("PEPIP_HOME", "")
+    return os.path.abspath(os.path.expanduser(configured or "~/.pepip"))
 
 
 def packages(home: str) -> str:

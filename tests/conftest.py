@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,19 @@ from tests.support.machines import Machine, any_interpreter
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take the option that writes the pictures of `pepip ui` anew."""
     parser.addoption("--update-snapshots", action="store_true", help="write the pictures in snapshots/ anew")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move all but every n-th variant of a test that is marked `every(n)` to the long list."""
+    counts: Counter[str] = Counter()
+    for item in items:
+        marker = item.get_closest_marker("every")
+        if marker:
+            name = item.nodeid.partition("[")[0]
+            if counts[name] % marker.args[0]:
+                item.add_marker("real_world")
+            counts[name] += 1
 
 
 @pytest.fixture(scope="session")

@@ -239,8 +239,8 @@ names = []
 real = options.Parser.read
 
 def read(self, words):
-    for action in self._actions:
-        names.extend(action.option_strings)
+    for item in (*self._actions, *(option for _, table in self._tables for option in table)):
+        names.extend(getattr(item, "option_strings", None) or getattr(item, "names", ()))
     print(*names)
     sys.exit(0)
 

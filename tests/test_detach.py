@@ -560,6 +560,37 @@ def test_an_interrupted_install_is_completed_before_a_detach(darkroom: Darkroom)
     darkroom.assert_nothing_passing_is_left()
 
 
+def test_a_name_that_is_given_twice_counts_once(darkroom: Darkroom) -> None:
+    """However it is spelled."""
+    darkroom.install("camera")
+
+    darkroom.pepip("detach", "camera", "Camera")
+    darkroom.assert_own("camera")
+    darkroom.pepip("attach", "CAMERA", "camera")
+
+    darkroom.assert_linked("camera")
+    darkroom.assert_nothing_passing_is_left()
+
+
+def test_what_another_tool_installed_since_a_kill_stays(darkroom: Darkroom) -> None:
+    """Copies that a killed run had made, and not placed, are not put over it."""
+    darkroom.install("camera", "bystander")
+    darkroom.install("camera", project=darkroom.folder / "probe")
+    killed_before(darkroom.machine, 0, ("detach", "camera"), folder=darkroom.folder / "probe", within=darkroom.folder)
+    seen = changes_seen(darkroom.folder)
+    point = next(number for number, line in enumerate(seen, 1) if "ready.json" in line and "rename" in line)
+    killed_before(darkroom.machine, point + 1, ("detach", "camera"), folder=darkroom.project, within=darkroom.folder)
+    darkroom.machine.uv("pip", "install", "--reinstall", "camera", *darkroom.source[:3], folder=darkroom.project)
+    (site_packages_of(darkroom.environment) / "camera" / "mine.py").write_text("")
+
+    darkroom.pepip("detach", "bystander")
+
+    darkroom.assert_own("bystander")
+    darkroom.machine.python(darkroom.environment, "-c", "import camera.lenses, camera_module")
+    assert (site_packages_of(darkroom.environment) / "camera" / "mine.py").exists()
+    darkroom.assert_nothing_passing_is_left()
+
+
 KILLS = 9
 
 

@@ -270,6 +270,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL", "SIGUSR1"])
 @pytest.mark.parametrize("way", [("run", "--no-project"), ("uv", "run", "--no-project")], ids=" ".join)
 def test_a_signal_ends_it_as_it_ends_uv(desk: Desk, name: str, way: tuple[str, ...]) -> None:
@@ -425,6 +426,7 @@ COLOURS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("ending", ["success", "failure"])
 @pytest.mark.parametrize("case", COLOURS)
 def test_colours_are_where_uv_has_them(desk: Desk, case: str, ending: str) -> None:

@@ -211,6 +211,8 @@ def test_a_library_that_looks_for_its_neighbour_finds_it(
     install_local(twins, wheelhouse, fuel, engine)
 
     twins.assert_equal(pip=pip)
+    said = twins.machine.pepip("store", "show", "engine", folder=twins.folder).stdout
+    assert "engine/lib: on the way to engine/lib/libengine.so, which looks for libraries outside" in said
 
 
 def test_an_archive_without_a_hash_in_record_equals_uvs(twins: Twins, pip: Path, wheelhouse: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environments import Twins
+from tests.support.environments import SuppliedTwins, Twins
 from tests.support.machines import Output, site_packages_of, uv_executable
 from tests.support.parity import Level
 from tests.support.snapshots import changes, sha256_of, snapshot
@@ -43,21 +43,8 @@ WHEELS = [tea("1.0"), tea("2.0"), tea("3.0"), POT, CUP, SAUCER]
 
 
 @dataclass(frozen=True)
-class Desk:
+class Desk(SuppliedTwins):
     """Twin projects, each with an environment, and the wheels that they may take."""
-
-    twins: Twins
-    wheelhouse: Path
-
-    @property
-    def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
-        return ("--no-index", "--find-links", self.wheelhouse)
-
-    @property
-    def projects(self) -> tuple[Path, Path]:
-        """Return both projects' folders."""
-        return self.twins.uv_project, self.twins.pepip_project
 
     def write(self, name: str, text: str) -> None:
         """Write a file into both projects. `{project}` in it is the project's folder."""

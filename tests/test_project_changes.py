@@ -45,6 +45,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("case", CHANGES)
 def test_add_and_remove_write_what_uv_writes(twins: Twins, case: str) -> None:
     """`pyproject.toml` and `uv.lock` are the same to the byte, and the environment is equal."""

@@ -37,6 +37,7 @@ def synced(twins: Twins) -> None:
     twins.both("sync")
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     "words",
     [
@@ -119,6 +120,7 @@ def test_run_without_sync_leaves_the_environment(twins: Twins) -> None:
     assert twins.file_differences() == []
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     "words",
     [

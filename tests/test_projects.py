@@ -46,6 +46,7 @@ def test_sync_makes_uvs_environment(twins: Twins, definition: Definition) -> Non
     assert_same(twins)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("definition", PROJECTS, ids=str)
 def test_a_second_run_writes_nothing(twins: Twins, definition: Definition) -> None:
     """What is up to date stays as it is to the last time stamp, in the project and in the store, whoever asks."""
@@ -127,6 +128,7 @@ SWITCHES = {
 }
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("case", SWITCHES)
 def test_switching_ends_as_under_uv(twins: Twins, case: str) -> None:
     """Whatever a sync selects, the environment goes from what was selected before to that, as uv's does."""
@@ -202,6 +204,7 @@ def lay_out_with_old_lock(twins: Twins) -> None:
     twins.write("pyproject.toml", project_table('"markupsafe>=2.1,<3", "idna>=3.2,<3.7", "click>=8,<8.2"'))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     "words",
     [

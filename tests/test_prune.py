@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -209,6 +211,7 @@ def test_only_what_was_not_linked_for_so_long(keeper: Keeper) -> None:
     assert names_of(keeper.preview("--older-than", "30d")["orphans"]) == ["drum-1.0"]
     assert names_of(keeper.preview("--older-than", "2w")["orphans"]) == ["drum-1.0", "horn-1.0"]
     assert names_of(keeper.preview("--older-than", "481h")["orphans"]) == ["drum-1.0"]
+    keeper.age("wind-one-1.0", days=-1)  # by a clock that was ahead
     assert len(keeper.preview("--older-than", "0s")["orphans"]) == 3
     keeper.prune("--older-than", "30d")
 
@@ -296,6 +299,49 @@ def test_sizes_are_read_as_they_are_written(text: str, size_bytes: int) -> None:
     from pepip.cli.prune import _bytes
 
     assert _bytes(text) == size_bytes
+
+
+def test_one_version_in_two_buckets_goes_from_both(keeper: Keeper) -> None:
+    """As of a package that was built for two Pythons: both entries have one name."""
+    for tag in ("py3-none-any", "py3-none-linux_x86_64"):
+        wheel = Wheel("twin", "1.0", files={"twin/__init__.py": ""}, tag=tag).write(keeper.wheelhouse)
+        keeper.machine.pepip("store", "add", wheel, *keeper.source, folder=keeper.folder)
+    assert keeper.entries() == ["twin-1.0", "twin-1.0"]
+
+    done = keeper.prune()
+
+    assert (names_of(done["orphans"]), done["refused"]) == (["twin-1.0", "twin-1.0"], [])
+    assert keeper.entries() == []
+    assert leftovers_of(keeper.store) == []
+
+
+def test_a_full_disk_can_be_pruned(keeper: Keeper) -> None:
+    """With no room for a folder in the trash, a lock, or a file of the registry."""
+    with mounted("ext4", keeper.folder / "disk", mebibytes=16) as place:
+        crowded = replace(keeper, machine=replace(keeper.machine, store=place / "store"))
+        environment = crowded.install("app", "drum==1.0")
+        crowded.machine.pepip("store", "add", "horn", *keeper.source, folder=keeper.folder)
+        shutil.copytree(environment.parent, keeper.folder / "copied", symlinks=True)
+        fill(place)
+
+        doctor = crowded.machine.pepip("doctor", folder=keeper.folder)
+        done = crowded.prune()
+
+        assert names_of(done["orphans"]) == ["horn-1.0"]
+        assert crowded.entries() == ["drum-1.0"]
+        assert leftovers_of(crowded.store) == []
+        assert "0 MB are free" in doctor.stdout
+
+
+def fill(disk: Path) -> None:
+    """Leave room for nothing on a disk, neither for a byte nor for a folder."""
+    for size_bytes in (65536, 1):
+        with contextlib.suppress(OSError), (disk / f"filler-{size_bytes}").open("wb", buffering=0) as file:
+            while file.write(bytes(size_bytes)):
+                pass
+    with contextlib.suppress(OSError):
+        for number in itertools.count():
+            (disk / f"folder-{number}").mkdir()
 
 
 # How much it frees

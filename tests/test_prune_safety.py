@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 import threading
 from collections.abc import Callable
@@ -84,9 +85,9 @@ def test_a_deleted_project_frees_what_only_it_linked(keeper: Keeper) -> None:
 
 @pytest.mark.parametrize("what", ["environment", "project"])
 def test_a_moved_project_is_kept_after_a_scan(keeper: Keeper, what: str) -> None:
-    """Wherever it went: the scan registers the new place, and the old one is forgotten."""
+    """Wherever it went, `dev` too: the scan registers the new place, and the old one is forgotten."""
     environment = keeper.install("before", "drum==1.0")
-    elsewhere = keeper.folder / "far" / "away" / "after"
+    elsewhere = keeper.folder / "far" / "dev" / "after"
     elsewhere.parent.mkdir(parents=True)
     if what == "project":
         environment.parent.rename(elsewhere)
@@ -205,6 +206,66 @@ def test_a_store_with_two_names_keeps_what_is_linked_by_either(keeper: Keeper, p
     assert entries_of(keeper.folder / "real-store") == ["drum-1.0", "horn-1.0"]
 
 
+def test_a_link_that_leads_elsewhere_now_leaves_both_environments_known(keeper: Keeper) -> None:
+    """As `current -> release-1`, and then `release-2`: each release is registered by where it really is."""
+    (keeper.folder / "deployed").mkdir()
+    current = keeper.folder / "current"
+    for release, name in (("one", "drum==1.0"), ("two", "horn")):
+        keeper.machine.make_folder(keeper.folder / "deployed" / release / "inner")
+        current.unlink(missing_ok=True)
+        current.symlink_to(keeper.folder / "deployed" / release / "inner")
+        keeper.install(current, name, "--venv", current / ".venv")
+    (first,) = keeper.ask("projects", keeper.folder / "deployed" / "one" / "inner")
+    (second,) = keeper.ask("projects", current)
+
+    assert keeper.prune()["orphans"] == []
+    assert [first["environment"], second["environment"]] == [
+        str(keeper.folder / "deployed" / release / "inner" / ".venv") for release in ("one", "two")
+    ]
+    assert len(keeper.ask("projects")) == 2  # each counted once, whatever name it goes by
+
+
+def test_a_store_that_is_mounted_at_a_second_place_keeps_what_is_linked_there(keeper: Keeper) -> None:
+    """While it is mounted, and after."""
+    second = keeper.machine.make_folder(keeper.folder / "second")
+    keeper.machine.make_folder(keeper.store)
+    try:
+        subprocess.run(["mount", "--bind", keeper.store, second], check=True, capture_output=True)
+    except subprocess.CalledProcessError:
+        pytest.skip("a bind mount is not allowed here")
+    try:
+        by_second = replace(keeper, machine=replace(keeper.machine, store=second))
+        by_second.install("app", "drum==1.0")
+        orphans = keeper.preview()["orphans"]
+    finally:
+        subprocess.run(["umount", second], check=True)
+
+    assert orphans == []
+    assert keeper.prune()["orphans"] == []
+
+
+def test_a_store_that_was_moved_keeps_what_links_to_its_old_place(keeper: Keeper) -> None:
+    """Its environments are called broken, whoever remembers them; each is mended by what changes it next."""
+    environments = [keeper.install(name, "drum==1.0", "band", "band-guests") for name in ("app", "other", "third")]
+    keeper.ask("projects")
+    moved = replace(keeper, machine=replace(keeper.machine, store=keeper.folder / "larger" / "store"))
+    moved.store.parent.mkdir()
+    keeper.store.rename(moved.store)
+
+    states = {row["state"]: row["reason"] for row in moved.ask("projects")}
+    assert states == {"broken": "its links lead to where the store was"}
+    assert moved.prune()["orphans"] == []
+    moved.install("app", "horn")
+    moved.machine.pepip("uninstall", "band-guests", folder=keeper.folder / "other")
+    healed = moved.ask("store", "repair")["healed"]
+
+    assert healed == [str(environments[2])]
+    assert {row["state"] for row in moved.ask("projects")} == {"ok"}
+    assert moved.prune()["orphans"] == []
+    assert [moved.run_drum(environment) for environment in environments] == ["1.0"] * 3
+    assert [link for environment in environments for link in dangling_links(environment)] == []
+
+
 # Disks that are not there
 
 
@@ -232,6 +293,17 @@ def test_a_project_on_an_unmounted_disk_is_kept(keeper: Keeper, kind: str, mount
     assert keeper.entries() == ["drum-1.0", "wind-one-1.0"]
     (row,) = keeper.ask("projects")
     assert row["state"] == "unreachable"
+
+
+def test_an_environment_that_is_a_mount_point_is_kept_when_it_is_not_mounted(keeper: Keeper) -> None:
+    """As a container's volume at `.venv`: the folder is there without it, and empty."""
+    with mounted("tmpfs", keeper.folder / "app" / ".venv", mebibytes=16) as environment:
+        keeper.install("app", "drum==1.0")
+
+    done = keeper.prune()
+
+    assert [row["environment"] for row in done["unreachable"]] == [str(environment)]
+    assert keeper.entries() == ["drum-1.0"]
 
 
 def test_an_unmounted_disk_that_comes_back_has_working_projects(keeper: Keeper) -> None:
@@ -355,6 +427,41 @@ def test_a_damaged_registry_file_keeps_everything(keeper: Keeper, text: str) -> 
     assert str(damaged) in preview["blocked"]
     assert_refused(refusal, str(damaged), "projects scan", exit_codes=(1,))
     assert changes(before, snapshot(keeper.store)) == []
+
+
+def test_a_registry_file_of_nonsense_stops_nobody_for_ever(keeper: Keeper) -> None:
+    """A path that is none, or a pipe: as damaged as any, and no command fails or waits."""
+    environment = keeper.install("app", "drum==1.0")
+    document = json.loads(keeper.registry_file(environment).read_text())
+    strange = keeper.store / "projects" / "strange-0123456789abcdef.json"
+
+    for path in ("", "relative/.venv", "/with/\0/.venv", "/half/\ud800/.venv", 5):
+        strange.write_text(json.dumps({**document, "environment": path}))
+        assert str(strange) in keeper.preview()["blocked"]
+    strange.unlink()
+    os.mkfifo(strange)
+
+    assert str(strange) in keeper.preview()["blocked"]
+    assert [row["environment"] for row in keeper.ask("projects")] == [str(environment)]
+
+
+def test_a_registry_that_is_gone_keeps_everything(keeper: Keeper) -> None:
+    """Without it no environment would count; a scan makes it anew."""
+    environment = keeper.install("app", "drum==1.0")
+    keeper.machine.pepip("store", "add", "horn", *keeper.source, folder=keeper.folder)
+    shutil.rmtree(keeper.store / "projects")
+
+    refusal = keeper.prune_in_words(check=False)
+    doctor = keeper.machine.pepip("doctor", folder=keeper.folder, check=False)
+    removal = keeper.machine.pepip("store", "remove", "drum", folder=keeper.folder, check=False)
+    assert_refused(refusal, str(keeper.store / "projects"), "is gone", "projects scan", exit_codes=(1,))
+    assert_refused(removal, "is gone", exit_codes=(1,))
+    assert (doctor.returncode, "is gone: nothing is pruned" in doctor.stdout) == (1, True)
+    assert keeper.entries() == ["drum-1.0", "horn-1.0"]
+    keeper.ask("projects", "scan", keeper.folder)
+
+    assert names_of(keeper.prune()["orphans"]) == ["horn-1.0"]
+    assert keeper.run_drum(environment) == "1.0"
 
 
 def test_a_damaged_registry_is_made_whole_by_a_scan(keeper: Keeper) -> None:
@@ -735,6 +842,23 @@ def test_a_project_that_two_users_work_on_is_kept_when_its_disk_is_not_there(
 
     assert [row["environment"] for row in done["unreachable"]] == [str(environment)]
     assert entries_of(team.store) == ["drum-1.0", "horn-1.0"]
+
+
+def test_a_store_can_be_locked_by_all_who_may_use_it(keeper: Keeper) -> None:
+    """Whoever made its lock first, with whatever umask: who can't wait for those who link must not prune."""
+    keeper.machine.make_folder(keeper.store).chmod(0o2775)
+    secretive = replace(keeper, machine=replace(keeper.machine, prefix=("sh", "-c", 'umask 077; exec "$@"', "sh")))
+    secretive.install("app", "drum==1.0")
+    lock = keeper.store / ".lock"
+
+    assert stat.S_IMODE(lock.stat().st_mode) == 0o664
+    close(lock)
+    stranger = replace(keeper, machine=replace(keeper.machine, prefix=stranger_prefix()))
+    refusal = stranger.prune_in_words(check=False)
+    lock.chmod(0o600)
+
+    assert_refused(refusal, str(lock), "may not be read", exit_codes=(1,))
+    assert keeper.entries() == ["drum-1.0"]
 
 
 def test_someone_who_may_only_read_the_store_removes_nothing(keeper: Keeper, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environments import Twins
+from tests.support.environments import SuppliedTwins, Twins
 from tests.support.machines import Machine, any_interpreter, find_interpreter, site_packages_of, uv_executable
 from tests.support.parity import Level
 from tests.support.snapshots import changes, sha256_of, snapshot
@@ -41,21 +41,8 @@ WHEELS = [ink("1.0"), ink("2.0"), ink("3.0"), PAPER, LETTER]
 
 
 @dataclass(frozen=True)
-class Desk:
+class Desk(SuppliedTwins):
     """Twin projects, and the wheels that they may take."""
-
-    twins: Twins
-    wheelhouse: Path
-
-    @property
-    def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
-        return ("--no-index", "--find-links", self.wheelhouse)
-
-    @property
-    def projects(self) -> tuple[Path, Path]:
-        """Return both projects' folders."""
-        return self.twins.uv_project, self.twins.pepip_project
 
     @property
     def site_packages(self) -> Path:
@@ -255,6 +242,7 @@ LAYOUTS = [
 SHARED_LAYOUTS = [lay_out_wheel_file, lay_out_wheel_url, lay_out_sdist, lay_out_sdist_file, lay_out_repository]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("lay_out", LAYOUTS, ids=lambda lay_out: lay_out.__name__.removeprefix("lay_out_"))
 @pytest.mark.parametrize(
     "is_made",
@@ -342,6 +330,7 @@ STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 def test_what_is_installed_changes_as_under_uv(desk: Desk, steps: tuple[tuple[str, ...], ...]) -> None:
     """After each step both environments are equal, and packages are links."""

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.filesystems import mounted
+from tests.support.keeping import close, stranger_prefix
 from tests.support.machines import Machine, Output, find_interpreter, interpreter_of, site_packages_of
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, link_shape, sha256_of, snapshot
@@ -266,7 +267,7 @@ def test_show_says_everything_of_an_entry(filled: Hall) -> None:
         str(filled.folder / "one" / ".venv"),
         "Stick_Pair>=1, horn<2",
         "drum, drum-roll",
-        "drum is a real folder there: other distributions have files in it",
+        "drum is a real folder there: drum-part has files in it, too",
     ):
         assert words in said, words
     assert "amplifier" not in said
@@ -297,12 +298,29 @@ def test_show_is_a_document_for_machines(filled: Hall) -> None:
     assert [item["version"] for item in both] == ["1.0", "2.0"]
     assert one in both
     assert one["unfolded"] == {environment: ["drum"]}
+    assert one["shared_with"] == {environment: {"drum": ["drum-part"]}}
     assert one["dependencies"] == ["Stick_Pair>=1", "horn<2"]
     assert one["scripts"] == ["drum", "drum-roll"]
     assert one["identity"] == f"sha256:{sha256_of(filled.wheelhouse / drum('1.0').filename)}"
     assert one["path"] == str(filled.entry("drum-1.0"))
     assert both[1]["unfolded"] == {}
     assert both[1]["projects"] == [str(filled.folder / "two" / ".venv")]
+
+
+def test_environments_that_are_hidden_or_unknown_count(hall: Hall) -> None:
+    """One that may not be looked into, with what it linked last, and one that was moved beside another."""
+    hidden = hall.install("one", "horn")
+    moved = hall.install("two", "horn").parent.rename(hall.folder / "moved") / ".venv"
+    stranger = replace(hall, machine=replace(hall.machine, prefix=stranger_prefix()))
+    close(hidden.parent)
+    try:
+        (shown,) = stranger.read("store", "show", "horn")
+        used = stranger.read("uses", "horn")
+    finally:
+        hidden.parent.chmod(0o700)
+
+    assert shown["projects"] == [str(moved), str(hidden)]
+    assert {item["environment"]: item["state"] for item in used} == {str(hidden): "unreachable", str(moved): "ok"}
 
 
 @pytest.mark.parametrize("specifier", ["drum", "drum>=1", "drum<2", "drum==2.*", "DRUM~=1.0", "drum!=1.0"])
@@ -509,9 +527,25 @@ def test_a_reader_adds_nothing(hall: Hall, tmp_path: Path) -> None:
     assert changes(before, snapshot(hall.store)) == []
 
 
-@pytest.mark.parametrize("named", ["horn==1.0", "HORN==1.0", "py3-none-any/horn-1.0"])
+@pytest.mark.parametrize("what", ["its interpreter", "everything"])
+def test_add_makes_its_environment_anew(hall: Hall, what: str) -> None:
+    """The store's own environment can be lost, as when its Python was removed."""
+    hall.add("horn")
+    own = hall.store / "global-venv"
+    interpreter_of(own).unlink()
+    if what == "everything":
+        shutil.rmtree(own)
+        (own / "rest").mkdir(parents=True)
+
+    hall.pepip("store", "add", "wind-one", *hall.source, check=True)
+
+    assert entries_of(hall.store) == ["horn-1.0", "wind-one-1.0"]
+    assert interpreter_of(own).exists()
+
+
+@pytest.mark.parametrize("named", ["horn", "HORN==1.0", "py3-none-any/horn-1.0"])
 def test_remove_takes_one_orphan_out(hall: Hall, named: str) -> None:
-    """Named by version or by entry; nothing else goes, and nothing is left in the trash."""
+    """Named by the one version that there is or by entry; nothing else goes, and nothing is left in the trash."""
     hall.add("horn", "wind-one")
     before = snapshot(hall.entry("wind-one-1.0"))
 
@@ -564,8 +598,8 @@ def test_remove_does_not_guess_between_two(hall: Hall, tmp_path: Path) -> None:
     hall.add(other)
     first, second = (f"py3-none-any/{name}" for name in entries_of(hall.store))
 
-    output = hall.pepip("store", "remove", "horn==1.0")
-    assert_refused(output, first, second)
+    for named in ("horn==1.0", "horn"):
+        assert_refused(hall.pepip("store", "remove", named), first, second)
     assert len(entries_of(hall.store)) == 2
     hall.pepip("store", "remove", second, check=True)
 
@@ -595,7 +629,7 @@ def test_another_users_entry_stays(tmp_path: Path, wheelhouse: Path, interpreter
     before = snapshot(halls[0].entry("horn-1.0"))
 
     for more in ((), ("--force",)):
-        assert_refused(halls[1].pepip("store", "remove", "horn==1.0", *more), "horn-1.0", "ermission")
+        assert_refused(halls[1].pepip("store", "remove", "horn==1.0", *more), "horn-1.0 is another user's")
         assert changes(before, snapshot(halls[0].entry("horn-1.0"))) == []
     halls[1].pepip("store", "remove", "wind-one==1.0", check=True)
 
@@ -629,7 +663,23 @@ def test_the_doctor_before_there_is_a_store(hall: Hall) -> None:
 
     assert output.returncode == 0
     assert f"{hall.store} does not exist yet" in output.stdout
+    assert_refused(hall.pepip("store", "remove", "horn"), f"there is no store at {hall.store}")
     assert not hall.store.exists()
+
+
+def test_the_doctor_of_a_store_that_is_empty(hall: Hall) -> None:
+    """As a team makes one, before anybody has stored anything; and where something else has its name."""
+    hall.store.mkdir()
+    empty = hall.pepip("doctor")
+    left = list(hall.store.iterdir())
+    hall.store.rmdir()
+    hall.store.write_text("")
+    file = hall.pepip("doctor")
+
+    assert (empty.returncode, empty.stderr, left) == (0, "", [])
+    assert "0 entries, 0 environments" in empty.stdout
+    assert file.returncode == 1
+    assert f"{hall.store} is no folder" in file.stdout
 
 
 def lose_the_interpreter(hall: Hall) -> tuple[str, str, str]:
@@ -650,6 +700,12 @@ def leave_a_journal(hall: Hall) -> tuple[str, str, str]:
     """Leave what an interrupted change leaves."""
     (hall.folder / "one" / ".venv" / ".pepip").mkdir()
     (hall.folder / "one" / ".venv" / ".pepip" / "journal.json").write_text('{"link": [], "remove": []}')
+    return "error", "a change to it was interrupted", "pepip sync"
+
+
+def leave_copies(hall: Hall) -> tuple[str, str, str]:
+    """Leave what an interrupted detaching leaves."""
+    (hall.folder / "one" / ".venv" / ".pepip.copies").mkdir()
     return "error", "a change to it was interrupted", "pepip sync"
 
 
@@ -688,6 +744,7 @@ AILMENTS = [
     lose_the_interpreter,
     lose_an_entry,
     leave_a_journal,
+    leave_copies,
     delete_the_project,
     garble_the_registry,
     damage_an_entry,

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.environments import Twins
 from tests.support.filesystems import mounted
+from tests.support.keeping import drum
 from tests.support.machines import Machine, site_packages_of
 from tests.support.parity import Level
 from tests.support.refusals import assert_refused
@@ -19,21 +20,6 @@ from tests.support.snapshots import changes, snapshot
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.teams import Team
 from tests.support.wheels import Wheel
-
-
-def drum(version: str) -> Wheel:
-    """Return a distribution with a package, data and a script."""
-    return Wheel(
-        "drum",
-        version,
-        files={
-            "drum/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
-            "drum/skins/__init__.py": "",
-        },
-        data={"data/share/drum/manual.txt": version},
-        entry_points={"console_scripts": {"drum": "drum:main"}},
-    )
-
 
 WHEELS = [
     drum("1.0"),

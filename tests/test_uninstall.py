@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environments import Twins
+from tests.support.environments import SuppliedTwins, Twins
 from tests.support.machines import Output, site_packages_of, uv_executable
 from tests.support.parity import Level
 from tests.support.snapshots import changes, link_shape, snapshot
@@ -51,16 +51,8 @@ EVERY_WHEEL = [
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Twin projects, and the wheels that they may take."""
-
-    twins: Twins
-    wheelhouse: Path
-
-    @property
-    def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
-        return ("--no-index", "--find-links", self.wheelhouse)
+class Desk(SuppliedTwins):
+    """What is uninstalled from both."""
 
     @property
     def environment(self) -> Path:
@@ -108,6 +100,7 @@ def desk(twins: Twins, wheelhouse: Path) -> Desk:
     return Desk(twins, wheelhouse)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("installed", "leaving"),
     [

@@ -77,7 +77,7 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
             installing=tuple(arguments.installing),
             no_deps=arguments.no_deps,
         )
-        return _install(arguments, request)
+        return _install(arguments, request, ["install", *words])
 
 
 def run_sync(words: Sequence[str]) -> int:
@@ -101,7 +101,7 @@ def run_sync(words: Sequence[str]) -> int:
             installing=tuple(arguments.installing),
             is_whole=True,
         )
-        return _install(arguments, request)
+        return _install(arguments, request, ["pip", "sync", *words])
 
 
 def _add_arguments(parser: options.Parser) -> None:
@@ -134,10 +134,13 @@ def is_elsewhere(arguments: argparse.Namespace) -> bool:
     )
 
 
-def _install(arguments: argparse.Namespace, request: Request) -> int:
+def _install(arguments: argparse.Namespace, request: Request, words: Sequence[str]) -> int:
+    import time
+
     from pepip.model import Summary
-    from pepip.operations import install, target
-    from pepip.store.home import Store, default_home
+    from pepip.operations import install, settled, target
+    from pepip.paths import default_home
+    from pepip.store.home import Store
     from pepip.uv import settings
 
     variables = dict(os.environ)
@@ -148,9 +151,12 @@ def _install(arguments: argparse.Namespace, request: Request) -> int:
         compile_bytecode=arguments.compile_bytecode or settings.is_on("UV_COMPILE_BYTECODE"),
         dry_run=arguments.dry_run,
     )
-    summary = output.follow(install.install(Store(default_home(variables)), request, choice), arguments)
+    store, started_at_ns = Store(default_home(variables)), time.time_ns()
+    summary = output.follow(install.install(store, request, choice), arguments)
     assert isinstance(summary, Summary)
     output.conclude(summary, arguments)
+    if options.is_repeatable(arguments) and not choice.compile_bytecode:
+        settled.note_install(store, words, request, summary, started_at_ns)
     return 0
 
 

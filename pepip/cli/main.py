@@ -6,7 +6,6 @@ A command that pepip has nothing to add to is uv's, from its first word on.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 from pepip import __version__
@@ -90,12 +89,13 @@ def run(arguments: Sequence[str]) -> int:
 
     A signal that asks to end unwinds what is going on, so that nothing half done is left, and then ends the process.
     """
-    for number in _ENDING:
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _end)
     try:
-        return _dispatch(arguments)
+        code = _dispatch(arguments)
+        sys.stdout.flush()  # what can't be written is found here, not at the end of the process
+        return code
     except _EndedError as ended:
+        import signal
+
         signal.signal(ended.number, signal.SIG_DFL)
         os.kill(os.getpid(), ended.number)
         return 128 + ended.number
@@ -111,10 +111,7 @@ def run(arguments: Sequence[str]) -> int:
         return output.fail_in_system(error)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
-        return 128 + signal.SIGINT
-
-
-_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        return 128 + 2
 
 
 class _EndedError(BaseException):
@@ -123,6 +120,16 @@ class _EndedError(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+def _unwind_when_asked_to_end() -> None:
+    """Let a signal that asks this process to end raise an error, unless whoever started it ignores the signal."""
+    import signal
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
 
 
 def _end(number: int, frame: object) -> None:
@@ -135,6 +142,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if position == len(arguments):
         return _without_command(arguments)
     command, words = arguments[position], [*before, *arguments[position + 1 :]]
+    if command in _SETTLING and _is_settled(command, words):
+        return _leave_settled(command, words)
     if command in _COMMANDS:
         return _run(command, words)
     if command == "help":
@@ -144,9 +153,37 @@ def _dispatch(arguments: Sequence[str]) -> int:
     return _become_uv(words if command == "uv" else arguments)
 
 
+_SETTLING = ("install", "sync", "run")
+"""The commands that bring an environment up to date. Typed again, they mostly find nothing to do."""
+
+
+def _is_settled(command: str, words: Sequence[str]) -> bool:
+    """Tell whether the command would find nothing to do, as it did before."""
+    from pepip.operations import settled
+    from pepip.paths import default_home
+
+    if command == "run":
+        if not words or words[0].startswith("-") or words[0].endswith((".py", ".pyw")) or "://" in words[0]:
+            return False  # options, or a script that may have metadata of its own
+        words = []
+    return settled.is_settled(default_home(os.environ), [command, *words])
+
+
+def _leave_settled(command: str, words: Sequence[str]) -> int:
+    """End a command that has nothing to do; `run` goes on with what it is to run."""
+    if command == "run":
+        return _become_uv(["run", "--no-sync", *words])
+    if not any(word.startswith(("-q", "--quiet")) for word in words):
+        from pepip.cli import output
+
+        output.say_nothing_to_do(0.0)
+    return 0
+
+
 def _run(command: str, words: Sequence[str]) -> int:
     import importlib
 
+    _unwind_when_asked_to_end()
     module, function = _COMMANDS[command]
     return int(getattr(importlib.import_module(f"pepip.cli.{module}"), function)(words))
 

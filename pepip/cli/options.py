@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import NamedTuple
 
 from pepip.errors import UsageError
+from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,13 +147,15 @@ class Parser(argparse.ArgumentParser):
     """A parser whose complaints look like every other error of pepip. All commands share its general options."""
 
     def __init__(self, prog: str, *, description: str, examples: str = "", json: bool = True) -> None:
+        self._help_width: int | None = 80
         super().__init__(
             prog=prog,
             description=description,
             epilog=examples,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=self._formatter,
             allow_abbrev=False,
         )
+        self._tables: list[tuple[argparse._ArgumentGroup, Sequence[UvOption]]] = []
         general = self.add_argument_group("general options")
         general.add_argument("-q", "--quiet", action="count", default=0, help="say errors only")
         general.add_argument("-v", "--verbose", action="count", default=0, help="say every step")
@@ -175,22 +177,55 @@ class Parser(argparse.ArgumentParser):
         group = self.add_argument_group(
             "options of uv", "passed on as they are; so are its other options for indexes, resolver, builds and cache"
         )
-        for option in table:
-            shown = [_HELP[name] for name in option.names if name in _HELP]
-            keywords: dict[str, Any] = {"action": _Forward, "dest": option.reach, "default": []}
-            keywords["help"] = shown[0] if shown else argparse.SUPPRESS
-            if option.takes_value:
-                keywords["metavar"] = "X"
-            else:
-                keywords["nargs"] = 0
-            group.add_argument(*option.names, **keywords)
+        self._tables.append((group, table))
+        self.set_defaults(**{option.reach: [] for option in table})
+
+    def _take_options_in(self, words: Sequence[str]) -> None:
+        """Add those options of uv that `words` may mean: there are some hundred, and most commands use none."""
+        given = {word.partition("=")[0] for word in words}
+        given.update(f"-{letter}" for word in words if word[:1] == "-" != word[1:2] for letter in word[1:])
+        wants_help = not given.isdisjoint(("-h", "--help"))
+        if wants_help:
+            self._help_width = None
+        for group, table in self._tables:
+            for option in table:
+                if wants_help or not given.isdisjoint(option.names):
+                    _add_uv_option(group, option)
+        self._tables.clear()
+
+    def _formatter(self, prog: str) -> argparse.HelpFormatter:
+        """Return what formats a help. argparse asks at every option; the terminal's width matters to a help alone."""
+        return argparse.RawDescriptionHelpFormatter(prog, width=self._help_width)
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what `words` say, positional arguments anywhere among them."""
-        arguments = self.parse_intermixed_args(words)
+        self._take_options_in(words)
+        arguments = self.parse_args(self._options_first(words))
         arguments.json = getattr(arguments, "json", False)
         arguments.verbosity = -1 if arguments.json else arguments.verbose - arguments.quiet
         return arguments
+
+    def _options_first(self, words: Sequence[str]) -> list[str]:
+        """Return the words, positional arguments behind all options."""
+        with_value = self.options_with_value()
+        given: list[str] = []
+        positional: list[str] = []
+        position = 0
+        while position < len(words):
+            word = words[position]
+            position += 1
+            if word == "--":
+                positional += words[position:]
+                break
+            if word == "-" or not word.startswith("-"):
+                positional.append(word)
+                continue
+            given.append(word)
+            if _wants_next(word, with_value) and position < len(words):
+                given.append(words[position])
+                position += 1
+        divider = ["--"] if any(word.startswith("-") for word in positional) else []
+        return [*given, *divider, *positional]
 
     def read_for_uv(
         self, words: Sequence[str], command: Sequence[str], *, rest: Sequence[str] = ()
@@ -213,7 +248,28 @@ class Parser(argparse.ArgumentParser):
 
     def options_with_value(self) -> frozenset[str]:
         """Return the names of all options that take a value."""
-        return frozenset(name for action in self._actions if action.nargs != 0 for name in action.option_strings)
+        own = (name for action in self._actions if action.nargs != 0 for name in action.option_strings)
+        of_uv = (name for _, table in self._tables for item in table if item.takes_value for name in item.names)
+        return frozenset((*own, *of_uv))
+
+
+def _wants_next(word: str, with_value: frozenset[str]) -> bool:
+    """Tell whether an option takes the next word as its value, given that `with_value` are those that take one."""
+    if word.startswith("--"):
+        return word in with_value
+    taking = next((at for at in range(1, len(word)) if f"-{word[at]}" in with_value), 0)
+    return taking == len(word) - 1
+
+
+def _add_uv_option(group: argparse._ArgumentGroup, option: UvOption) -> None:
+    shown = [_HELP[name] for name in option.names if name in _HELP]
+    keywords: dict[str, Any] = {"action": _Forward, "dest": option.reach, "default": []}
+    keywords["help"] = shown[0] if shown else argparse.SUPPRESS
+    if option.takes_value:
+        keywords["metavar"] = "X"
+    else:
+        keywords["nargs"] = 0
+    group.add_argument(*option.names, **keywords)
 
 
 def add_elsewhere(parser: Parser, *, values: Sequence[str], flags: Sequence[str]) -> None:
@@ -243,6 +299,11 @@ def take_effect(arguments: argparse.Namespace) -> None:
             raise UsageError(f"cannot go to {directory}: {error.strerror}") from error
     if arguments.project:
         os.environ["UV_PROJECT"] = arguments.project
+
+
+def is_repeatable(arguments: argparse.Namespace) -> bool:
+    """Tell whether a command that found nothing to do may be answered by that alone, typed here again."""
+    return not (arguments.directory or arguments.project or arguments.json or arguments.verbosity > 0)
 
 
 def split(words: Sequence[str], *, values: frozenset[str]) -> tuple[list[str], list[str]]:

@@ -225,6 +225,15 @@ def summarize(summary: Summary, *, verbosity: int) -> None:
     say(_sentence(summary))
 
 
+def say_nothing_to_do(seconds: float) -> None:
+    """Say that there was nothing to do, and how long it took to find out."""
+    say(_nothing_to_do(seconds))
+
+
+def _nothing_to_do(seconds: float) -> str:
+    return f"Nothing to do: all requirements are met ({seconds:.2f}s)"
+
+
 def document(summary: Summary) -> dict[str, object]:
     """Return the JSON document of an install."""
     pairs = ("linked", "removed", "private")
@@ -262,10 +271,17 @@ def fail_in_system(error: OSError) -> int:
 
 
 def human_size(size_bytes: int) -> str:
-    """Return a size for people: `12.4 MB`."""
-    from humanize import naturalsize
+    """Return a size for people, in powers of 1000: `12.4 MB`.
 
-    return naturalsize(size_bytes)
+    The one line that each install ends with needs it: humanize takes longer to load than a small environment to link.
+    """
+    if size_bytes < 1000:
+        return f"{size_bytes} Byte{'' if size_bytes == 1 else 's'}"
+    size, units = size_bytes / 1000, iter(("kB", "MB", "GB", "TB"))
+    unit = next(units)
+    while round(size, 1) >= 1000 and (larger := next(units, "")):
+        size, unit = size / 1000, larger
+    return f"{size:.1f} {unit}"
 
 
 def _complaint(output: str) -> str:
@@ -295,7 +311,7 @@ def _sentence(summary: Summary) -> str:
     elif gone:
         verb, count = ("Would remove" if summary.dry_run else "Removed"), gone
     else:
-        return f"Nothing to do: all requirements are met ({seconds})"
+        return _nothing_to_do(summary.seconds)
     if gone and came:
         details.append(f"{gone} removed")
     if summary.avoided_bytes:

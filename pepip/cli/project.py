@@ -54,8 +54,11 @@ examples:
 
 def run_sync(words: Sequence[str]) -> int:
     """Run `pepip sync` with the words that follow its name. Returns the exit code."""
-    from pepip.operations import project
-    from pepip.store.home import Store, default_home
+    import time
+
+    from pepip.operations import project, settled
+    from pepip.paths import default_home
+    from pepip.store.home import Store
 
     parser = parser_of("pepip sync", _SYNC, _SYNC_EXAMPLES)
     parser.add_argument("--inexact", "--no-exact", action="store_true", help="keep what the project does not ask for")
@@ -74,20 +77,22 @@ def run_sync(words: Sequence[str]) -> int:
         request = request._replace(syncing=(*request.syncing, "--inexact"))
     choice = project.Options(compile_bytecode=compiles(arguments), dry_run=arguments.dry_run)
     wants_uvs_document = arguments.output_format == "json"
-    outcome = _follow(
-        project.sync(Store(default_home(os.environ)), request, choice), arguments, is_quiet=wants_uvs_document
-    )
+    store, started_at_ns = Store(default_home(os.environ)), time.time_ns()
+    outcome = _follow(project.sync(store, request, choice), arguments, is_quiet=wants_uvs_document)
     if wants_uvs_document:
         output.write_json(outcome.document)
-    else:
-        output.conclude(outcome.summary, arguments)
+        return 0
+    output.conclude(outcome.summary, arguments)
+    if options.is_repeatable(arguments) and not choice.compile_bytecode:
+        settled.note_sync(store, ["sync", *words], request, outcome.summary, started_at_ns)
     return 0
 
 
 def run_add(words: Sequence[str]) -> int:
     """Run `pepip add` with the words that follow its name. Returns the exit code."""
     from pepip.operations import project
-    from pepip.store.home import Store, default_home
+    from pepip.paths import default_home
+    from pepip.store.home import Store
 
     parser = parser_of("pepip add", _ADD, _ADD_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="requirements: names, paths, URLs, git+…")
@@ -123,7 +128,8 @@ def run_add(words: Sequence[str]) -> int:
 def run_remove(words: Sequence[str]) -> int:
     """Run `pepip remove` with the words that follow its name. Returns the exit code."""
     from pepip.operations import project
-    from pepip.store.home import Store, default_home
+    from pepip.paths import default_home
+    from pepip.store.home import Store
 
     parser = parser_of("pepip remove", _REMOVE, _REMOVE_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="names")

@@ -43,7 +43,8 @@ def run(words: Sequence[str]) -> int:
     memory.save()
     if arguments.path:
         path = os.path.abspath(arguments.path)
-        shares = [item for item in shares if path in {item.known.environment, item.known.project}]
+        meant = {path, os.path.realpath(path)}
+        shares = [item for item in shares if meant & {item.known.environment, item.known.project}]
         if not shares:
             raise StoreError(f"no environment at {path} links the store", hint="`pepip projects scan` finds them")
     if arguments.json:
@@ -148,12 +149,16 @@ def _scan(words: Sequence[str]) -> int:
 def run_uses(words: Sequence[str]) -> int:
     """Run `pepip uses`. Returns 0 if an environment has it, 1 if none."""
     from pepip.operations import uses
+    from pepip.store.memory import Memory
 
     parser = options.Parser("pepip uses", description="Say which environments have a distribution.")
     parser.add_argument("requirement", metavar="NAME[SPECIFIER]", help="for example 'urllib3<2.5'")
     arguments = parser.read(words)
     options.take_effect(arguments)
-    found = uses.uses(open_store(), arguments.requirement)
+    store = open_store()
+    memory = Memory(store)
+    found = uses.uses(store, arguments.requirement, memory)
+    memory.save()
     if arguments.json:
         output.write_json(
             [

@@ -105,6 +105,7 @@ def _show(preview: prune.Preview, *, would: bool) -> None:
         output.say(f"left: {orphan.stored.id} is another user's")
     if preview.blocked:
         output.say(f"nothing may be removed: {preview.blocked}")
+        output.say(prune.HINT_BLOCKED)
         return
     count = len(preview.orphans)
     verb = "Would remove" if would else "Removed"

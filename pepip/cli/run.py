@@ -47,7 +47,7 @@ def run(words: Sequence[str]) -> int:
     command = command[1:] if command[:1] == ["--"] else command
     folder, variables = os.getcwd(), dict(os.environ)
     options.take_effect(arguments)
-    is_settled = not _runs_outside_of_project(arguments, command) and _bring_up_to_date(arguments)
+    is_settled = not _runs_outside_of_project(arguments, command) and _bring_up_to_date(arguments, ["run", *of_run])
     if is_settled and (command[:1] == ["-"] or "://" in "".join(command[:1])):
         is_settled = False  # the script may have metadata of its own, which only uv will see
     os.chdir(folder)
@@ -56,23 +56,33 @@ def run(words: Sequence[str]) -> int:
     return program.become(["run", *(["--no-sync"] if is_settled else []), *words])
 
 
-def _bring_up_to_date(arguments: argparse.Namespace) -> bool:
-    """Sync the project's environment. Returns False where uv can't say how: it will then say why not."""
+def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bool:
+    """Sync the project's environment. Returns False where uv can't say how: it will then say why not.
+
+    `words` are those of the command line that decide on it.
+    """
+    import time
+
     from pepip.errors import UvError
     from pepip.operations import project as projects
-    from pepip.store.home import Store, default_home
+    from pepip.operations import settled
+    from pepip.paths import default_home
+    from pepip.store.home import Store
 
     request = project.request_of(arguments)
     if not arguments.exact:
         request = request._replace(syncing=(*request.syncing, "--inexact"))
     choice = projects.Options(compile_bytecode=project.compiles(arguments))
     reporter = output.reporter(arguments)
+    store, started_at_ns = Store(default_home(os.environ)), time.time_ns()
     is_decided = False
     try:
-        for step in projects.sync(Store(default_home(os.environ)), request, choice):
+        for step in projects.sync(store, request, choice):
             if isinstance(step, projects.Outcome):
                 reporter.close()
                 output.conclude(step.summary, arguments, only_changes=True)
+                if options.is_repeatable(arguments) and not choice.compile_bytecode:
+                    settled.note_sync(store, words, request, step.summary, started_at_ns)
             elif step.phase != "warning" or is_decided:  # uv says its own warnings again
                 is_decided = is_decided or step.phase != "resolve"
                 reporter.show(step)

@@ -149,6 +149,8 @@ def _show(words: Sequence[str]) -> int:
                 "opened": list(item.entry.opened),
                 "namespaces": list(item.entry.namespaces),
                 "unfolded": {user.environment: list(user.unfolded) for user in item.users if user.unfolded},
+                "shared_with": {user.environment: user.unfolded for user in item.users if user.unfolded},
+                "why_opened": item.opened,
             }
             for item in found
         ]
@@ -170,8 +172,9 @@ def _describe(item: details.Details, size_bytes: int) -> None:
     tables.say(f"  linked by   {len(item.users)} environment{'' if len(item.users) == 1 else 's'}")
     for user in item.users:
         tables.say(f"    {user.environment}")
-        for folder in user.unfolded:
-            tables.say(f"      {folder} is a real folder there: other distributions have files in it")
+        for folder, others in user.unfolded.items():
+            whose = f"{' and '.join(others)} {'has' if len(others) == 1 else 'have'} files in it, too"
+            tables.say(f"      {folder} is a real folder there: {whose if others else 'it holds files of its own'}")
     for title, values in (
         ("needs", item.dependencies),
         ("needed by", item.dependants),
@@ -180,13 +183,8 @@ def _describe(item: details.Details, size_bytes: int) -> None:
     ):
         if values:
             tables.say(f"  {title:<12}{', '.join(values)}")
-    for folder in entry.opened:
-        reason = "a namespace, which others may add to" if folder in entry.namespaces else _REASON_OPENED
-        if folder != entry.dist_info and not folder.startswith(entry.dist_info + "/"):
-            tables.say(f"  unfolded    {folder}: {reason}")
-
-
-_REASON_OPENED = "on the way to a library that looks for others beside the package, or to such a namespace"
+    for folder, reason in item.opened.items():
+        tables.say(f"  unfolded    {folder}: {reason}")
 
 
 def _add(words: Sequence[str]) -> int:
@@ -311,9 +309,11 @@ def _repair(words: Sequence[str]) -> int:
     for environment in repaired.environments:
         output.say(f"Healed {environment}")
     for environment in repaired.left:
-        output.say(f"Left {environment}, which you may not change: its owner can run `pepip store repair`, too")
+        output.say(f"Left {environment}, which is another user's, who can run `pepip store repair`, too")
     for entry_id, reason in repaired.failed:
         output.fail(StoreError(f"{entry_id} could not be repaired: {reason}"))
+    if any(reason.startswith("uv ") for _, reason in repaired.failed):
+        output.say("--index URL or --find-links DIR may name where it is, or the settings of a project: run it there")
     if not repaired.entries and not repaired.environments and not repaired.failed:
         output.say("Nothing to repair")
     return 1 if repaired.failed else 0
@@ -332,6 +332,7 @@ def _path(words: Sequence[str]) -> int:
 
 def open_store() -> Store:
     """Return the store that `PEPIP_HOME` names, or the user's."""
-    from pepip.store.home import Store, default_home
+    from pepip.paths import default_home
+    from pepip.store.home import Store
 
     return Store(default_home(os.environ))

@@ -34,7 +34,8 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     from pepip.errors import UsageError
     from pepip.model import Request
     from pepip.operations import target
-    from pepip.store.home import Store, default_home
+    from pepip.paths import default_home
+    from pepip.store.home import Store
 
     parser = options.Parser(title, description=_DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="names")

@@ -49,11 +49,43 @@ def linked_entry(path: str, homes: tuple[str, ...]) -> str:
     """Return the entry that the link at `path` leads into, empty if it is no link into the store.
 
     A store may be reached by several spellings of its path, so a link is also followed to where it really leads.
+    It may be mounted at a second place, or have been moved since the link was made.
     """
     target = links.read_link(path)
     if not target:
         return ""
-    return paths.entry_of_link(target, homes) or paths.entry_of_link(os.path.realpath(target), homes)
+    return (
+        paths.entry_of_link(target, homes)
+        or paths.entry_of_link(os.path.realpath(target), homes)
+        or _entry_elsewhere(target, homes[0])
+    )
+
+
+def _entry_elsewhere(target: str, home: str) -> str:
+    """Return the entry that a link leads into by another path of the store: one that it has too, or had once.
+
+    Where nothing is at the other path any more, an entry of the same name must be here.
+    """
+    at = target.find(_PACKAGES)
+    while at >= 0:
+        entry_id = paths.entry_of_link(target, (target[:at],))
+        try:
+            if entry_id and os.path.samefile(paths.packages(target[:at]), paths.packages(home)):
+                return entry_id
+        except OSError:
+            if os.path.isdir(f"{paths.packages(home)}/{entry_id}"):
+                return entry_id
+        at = target.find(_PACKAGES, at + 1)
+    return ""
+
+
+_PACKAGES = paths.packages("") + "/"
+"""What stands between a store's folder and an entry in a link's target."""
+
+
+def leads_nowhere(environment: Environment, distribution: Installed) -> bool:
+    """Tell whether a distribution's links dangle: its entry is gone, or the store is not where it was."""
+    return not os.path.exists(f"{environment.site_packages}/{distribution.dist_info}/METADATA")
 
 
 def entries_linked(root: str, homes: tuple[str, ...]) -> tuple[set[str], list[list[object]]]:
@@ -141,7 +173,7 @@ def hashes_of(environment: Environment, distribution: Installed) -> dict[str, st
     Scripts are left out: their first line is the environment's.
     """
     own = record.own_metadata(distribution.dist_info)
-    rows = _rows(environment, distribution)
+    rows = _rows(environment.site_packages, distribution)
     return {
         row.path: row.hash_value for row in rows if row.hash_value and row.path not in own and ".." not in row.path
     }
@@ -150,7 +182,7 @@ def hashes_of(environment: Environment, distribution: Installed) -> dict[str, st
 def changed_files(environment: Environment, distribution: Installed) -> list[str]:
     """Return the paths of a distribution's files that do not have the hash which RECORD lists, or are gone."""
     base = environment.site_packages
-    rows = _rows(environment, distribution)
+    rows = _rows(base, distribution)
     return [row.path for row in rows if row.hash_value and not record.matches(row, f"{base}/{row.path}")]
 
 
@@ -159,15 +191,22 @@ def files_of(environment: Environment, distribution: Installed) -> list[str]:
 
     Rows that leave the environment are left out, as uv does. Without a RECORD there are none.
     """
-    rows = _rows(environment, distribution)
+    rows = _rows(environment.site_packages, distribution)
     base = environment.interpreter.site_packages
     normalized = (os.path.normpath(f"{base}/{row.path}").replace(os.sep, "/") for row in rows)
     return [path for path in normalized if paths.is_inside(path)]
 
 
-def _rows(environment: Environment, distribution: Installed) -> list[record.Row]:
+def holders(site_packages: str, folder: str, homes: tuple[str, ...]) -> list[str]:
+    """Return the names of distributions in `site_packages` whose RECORD lists files below its folder `folder`."""
+    inside = folder + "/"
+    found = installed_in(site_packages, homes)
+    return [item.name for item in found if any(row.path.startswith(inside) for row in _rows(site_packages, item))]
+
+
+def _rows(site_packages: str, distribution: Installed) -> list[record.Row]:
     try:
-        path = f"{environment.site_packages}/{distribution.dist_info}/RECORD"
+        path = f"{site_packages}/{distribution.dist_info}/RECORD"
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return record.parse(file.read())
     except (FileNotFoundError, NotADirectoryError):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from typing import NamedTuple
 
 from pepip import paths
 from pepip.environment import journal, metadata
 from pepip.host import filesystems
 from pepip.plan.merge import data_path
+from pepip.records import NamedTuple
 from pepip.wheel import record
 
 TYPE_CHECKING = False
@@ -36,7 +35,7 @@ def prepare(environment: Environment, entry: Entry) -> Copies:
 
     Raises OSError if the disk is full: nothing has changed then.
     """
-    scratch = _scratch(environment.root)
+    scratch = folder_of(environment.root)
     filesystems.remove_tree(scratch)
     try:
         copies = _copy(environment, entry, scratch)
@@ -52,7 +51,7 @@ def prepare(environment: Environment, entry: Entry) -> Copies:
 def pending(root: str) -> Copies | None:
     """Return the copies that a killed run had made and not placed, None if there are none."""
     try:
-        with open(f"{_scratch(root)}/{_READY}", "rb") as file:
+        with open(f"{folder_of(root)}/{_READY}", "rb") as file:
             name, dist_info, files, folders = json.loads(file.read())
         return Copies(name, dist_info, tuple(files), tuple(folders))
     except (FileNotFoundError, NotADirectoryError):
@@ -63,31 +62,38 @@ def pending(root: str) -> Copies | None:
 
 def is_begun(root: str) -> bool:
     """Tell whether a run began to copy an entry, and has not placed all of it."""
-    return os.path.lexists(_scratch(root))
+    return os.path.lexists(folder_of(root))
 
 
 def place(environment: Environment, copies: Copies) -> None:
     """Move the copies to their places. The links that were there are gone. Idempotent."""
-    scratch = _scratch(environment.root)
+    scratch = folder_of(environment.root)
     for path in copies.files:
         if os.path.lexists(f"{scratch}/{path}"):
             os.makedirs(os.path.dirname(f"{environment.root}/{path}"), exist_ok=True)
             os.replace(f"{scratch}/{path}", f"{environment.root}/{path}")
     folder = f"{environment.interpreter.site_packages}/{copies.dist_info}"
-    if os.path.lexists(f"{scratch}/{folder}"):
+    if not is_placed(environment, copies):
         os.rename(f"{scratch}/{folder}", f"{environment.root}/{folder}")
     discard(environment.root)
 
 
+def is_placed(environment: Environment, copies: Copies) -> bool:
+    """Tell whether the metadata of the copies, which moves last, is in its place."""
+    folder = f"{environment.interpreter.site_packages}/{copies.dist_info}"
+    return not os.path.lexists(f"{folder_of(environment.root)}/{folder}")
+
+
 def discard(root: str) -> None:
     """Remove what was copied aside."""
-    filesystems.remove_tree(_scratch(root))
+    filesystems.remove_tree(folder_of(root))
 
 
 _READY = "ready.json"
 
 
-def _scratch(root: str) -> str:
+def folder_of(root: str) -> str:
+    """Return the folder in the environment where copies grow. It exists only while an entry is copied."""
     return f"{journal.scratch(root)}.copies"
 
 
@@ -123,6 +129,8 @@ def _copy(environment: Environment, entry: Entry, scratch: str) -> Copies:
 
 def _copy_file(source: str, target: str) -> None:
     os.makedirs(os.path.dirname(target), exist_ok=True)
+    import shutil
+
     shutil.copy2(source, target)
     os.chmod(target, os.stat(target).st_mode | 0o200)
 

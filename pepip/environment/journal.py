@@ -5,11 +5,12 @@ If it is there when an operation starts, the run that wrote it was killed. What 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from typing import NamedTuple
 
 from pepip.host import filesystems
+from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,4 +77,6 @@ def pending(root: str) -> tuple[list[Addition], list[str]] | None:
 
 def finish(root: str) -> None:
     """Remove the journal: every link is in place."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.unlink(f"{scratch(root)}/journal.json")
     filesystems.remove_tree(scratch(root))

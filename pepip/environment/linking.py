@@ -5,7 +5,6 @@ Idempotent: a link that is right already is left, so that a run that was killed 
 
 from __future__ import annotations
 
-import filecmp
 import os
 
 from pepip import paths
@@ -72,10 +71,11 @@ def change(
         raise
     new = {item.entry.name for item in additions}
     staying_entries = [entry for name, entry in kept.items() if name not in new]
-    refolded = [entry for entry in staying_entries if not known or _folders(before, entry) != _folders(plan, entry)]
+    had, has = _folders(before), _folders(plan)
+    refolded = [entry for entry in staying_entries if not known or had.get(entry.name) != has.get(entry.name)]
     for entry in refolded:
         # Before any link is made: a tool that removes `entry` now must remove its links, never what they point to.
-        metadata.rewrite_leading_rows(environment, entry, _folders(before, entry) | _folders(plan, entry))
+        metadata.rewrite_leading_rows(environment, entry, had.get(entry.name, set()) | has.get(entry.name, set()))
     removed: set[str] = set()
     for distribution in removals:
         removed |= removal.remove(environment, distribution)
@@ -84,21 +84,24 @@ def change(
     _make_links(environment, plan, known=known, removed=removed, new_metadata=new_metadata)
     _place_metadata(environment, additions)
     for entry in refolded:
-        metadata.rewrite_leading_rows(environment, entry, _folders(plan, entry))
+        metadata.rewrite_leading_rows(environment, entry, has.get(entry.name, set()))
     _restore_scripts(environment, staying_entries, removed, is_recovery=is_recovery)
     journal.finish(environment.root)
     return plan
 
 
 def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: list[Installed]) -> bool:
-    """Tell whether every link is there that the linked entries need, and leads to what the entries are now."""
+    """Tell whether every link is there that the linked entries need, and leads to what the entries are now.
+
+    By whichever of the store's paths.
+    """
     plan = merge(
         linked.values(),
         environment.interpreter,
         foreign_directories=contents.foreign_directories(environment, foreign),
     )
     return all(
-        links.is_link_to(f"{environment.root}/{path}", link.target)
+        links.leads_to(f"{environment.root}/{path}", link.target)
         for path, link in plan.links.items()
         if not path.endswith("/" + paths.PYCACHE)
     )
@@ -176,6 +179,8 @@ def _may_become_link(environment: Environment, path: str, target: str, ours: Col
 
 
 def _is_same_file(place: str, link: Link) -> bool:
+    import filecmp
+
     return not link.is_directory and os.path.isfile(place) and filecmp.cmp(place, link.target, shallow=False)
 
 
@@ -194,14 +199,17 @@ def _make_links(
     environment: Environment, plan: Plan, *, known: dict[str, Link], removed: set[str], new_metadata: set[str]
 ) -> None:
     base = environment.interpreter.site_packages + "/"
-    own = tuple(base + folder for folder in new_metadata)
+
+    def is_new_metadata(path: str) -> bool:
+        return path.startswith(base) and path[len(base) :].partition("/")[0] in new_metadata
+
     for folder in sorted(plan.directories):
-        if not folder.startswith(own) or not own:
+        if not is_new_metadata(folder):
             _make_folder(f"{environment.root}/{folder}")
     for path, link in plan.links.items():
-        if (known.get(path) == link and path not in removed) or (own and path.startswith(own)):
+        if (known.get(path) == link and path not in removed) or is_new_metadata(path):
             continue
-        make = links.link_directory if link.is_directory else links.link_file
+        make = links.link_directory if link.is_directory else metadata.maker_of(path)
         place = f"{environment.root}/{path}"
         try:
             make(link.target, place)
@@ -254,13 +262,15 @@ def _check_scripts(
 def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Installation]) -> None:
     """Write the scripts and the `.dist-info` of what is added aside: if the disk is full, it is full now."""
     scratch = journal.scratch(environment.root)
+    folders = _folders(plan)
+    written: dict[str, str] = {}
     for installation in additions:
         entry = installation.entry
         rows = []
         if metadata.script_names(entry):
             rows = metadata.build_scripts(environment, entry, f"{scratch}/{entry.dist_info}.scripts")
         folder = f"{scratch}/{entry.dist_info}"
-        metadata.build_folder(environment, installation, _folders(plan, entry), rows, folder)
+        metadata.build_folder(environment, installation, folders.get(entry.name, ()), rows, folder, written=written)
 
 
 def _place_metadata(environment: Environment, additions: list[Installation]) -> None:
@@ -296,6 +306,10 @@ def _has_drifted(environment: Environment, before: Plan) -> bool:
     )
 
 
-def _folders(plan: Plan, entry: Entry) -> set[str]:
-    """Return the paths at which a plan links whole folders of an entry."""
-    return {path for path, link in plan.links.items() if link.is_directory and link.owner == entry.name}
+def _folders(plan: Plan) -> dict[str, set[str]]:
+    """Return the paths at which a plan links whole folders, by the name of the distribution that they belong to."""
+    found: dict[str, set[str]] = {}
+    for path, link in plan.links.items():
+        if link.is_directory:
+            found.setdefault(link.owner, set()).add(path)
+    return found

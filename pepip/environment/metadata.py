@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from typing import NamedTuple
 
-from pepip.host import launchers, links
+from pepip.host import filesystems, launchers, links
 from pepip.plan.merge import data_path
+from pepip.records import NamedTuple
 from pepip.wheel import record, scripts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pepip.model import Entry, Environment
 
+_SAME_IN_EACH = ("INSTALLER", "REQUESTED")
 _INSTALLER = b"uv"  # the environment equals the one that uv would have made
 
 
@@ -68,12 +69,21 @@ def build_scripts(environment: Environment, entry: Entry, folder: str) -> list[r
 
 
 def place_scripts(environment: Environment, folder: str, *, only: set[str] | None = None) -> None:
-    """Move built scripts into the environment's folder of scripts; with `only`, just those names."""
+    """Move built scripts into the environment's folder of scripts; with `only`, just those names.
+
+    The folder that they were built in goes.
+    """
     target = f"{environment.root}/{environment.interpreter.scripts}"
     os.makedirs(target, exist_ok=True)
     for name in os.listdir(folder):
         if only is None or name in only:
             os.replace(f"{folder}/{name}", f"{target}/{name}")
+    filesystems.remove_tree(folder)
+
+
+def maker_of(path: str) -> Callable[[str, str], None]:
+    """Return what links the file at `path` in an environment: METADATA by a link that names its entry."""
+    return links.link_name if path.endswith(".dist-info/METADATA") else links.link_file
 
 
 def build_folder(
@@ -82,27 +92,39 @@ def build_folder(
     folders: Iterable[str],
     script_rows: list[record.Row],
     scratch: str,
+    *,
+    written: dict[str, str],
 ) -> None:
-    """Build an entry's `.dist-info` in the folder `scratch`, whole, ready to be renamed into place."""
+    """Build an entry's `.dist-info` in the folder `scratch`, whole, ready to be renamed into place.
+
+    `written` holds the places of files that are the same in each, by name: all are one inode.
+    """
     entry = installation.entry
     os.mkdir(scratch)
     own = _own_files(installation)
+    inside = entry.dist_info + "/"
+    for path in entry.directories:
+        if path.startswith(inside):
+            links.link_directory(f"{entry.path}/{path}", f"{scratch}/{path.removeprefix(inside)}")
     for path in entry.files:
-        folder, _, name = path.partition("/")
-        if folder != entry.dist_info:
+        if not path.startswith(inside):
             continue
+        name = path.removeprefix(inside)
         if "/" in name:
             os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
-        make = links.link_name if name == "METADATA" else links.link_file
-        make(f"{entry.path}/{path}", f"{scratch}/{name}")
+        maker_of(path)(f"{entry.path}/{path}", f"{scratch}/{name}")
     for name, content in own.items():
-        with open(f"{scratch}/{name}", "wb") as file:
+        if name in written and links.share_inode(written[name], f"{scratch}/{name}"):
+            continue
+        with open(f"{scratch}/{name}", "wb", buffering=0) as file:
             file.write(content)
+        if name in _SAME_IN_EACH:
+            written[name] = f"{scratch}/{name}"
     rows = [record.row_of(f"{entry.dist_info}/{name}", content) for name, content in own.items()]
-    with open(f"{scratch}/RECORD", "w", encoding="utf-8", errors="surrogateescape", newline="") as text:
-        text.write(_leading_rows(environment, folders))
-        text.write(_wheel_rows(environment, entry, {row.path for row in script_rows}))
-        text.write(record.render([*script_rows, *rows]))
+    text = _leading_rows(environment, folders), record.render([*script_rows, *rows])
+    head, tail = (part.encode("utf-8", "surrogateescape") for part in text)
+    with open(f"{scratch}/RECORD", "wb", buffering=0) as file:
+        file.write(head + _wheel_rows(environment, entry, {row.path for row in script_rows}) + tail)
     os.chmod(f"{scratch}/RECORD", os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_mode | 0o600)
 
 
@@ -129,29 +151,28 @@ def _leading_rows(environment: Environment, folders: Iterable[str]) -> str:
     return record.render(record.Row(folder.removeprefix(base), "", "") for folder in sorted(folders))
 
 
-def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> str:
+def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> bytes:
     """Return the rows of the wheel's own RECORD, with `.data` paths where the environment has them.
 
     Rows in `replaced` are left out: their script has another first line here.
     """
-    with open(
-        f"{entry.path}/{entry.dist_info}/RECORD", encoding="utf-8", errors="surrogateescape", newline=""
-    ) as file:
-        text = file.read()
+    with open(f"{entry.path}/{entry.dist_info}/RECORD", "rb", buffering=0) as file:
+        content = file.read()
     if not entry.data:
-        return text
+        return content
     interpreter = environment.interpreter
     up = os.path.relpath(".", interpreter.site_packages).replace(os.sep, "/")
     prefix = entry.data_directory + "/"
     rows = []
-    for row in record.parse(text):
-        path = row.path
-        if path.startswith(prefix):
-            scheme, _, inside = path[len(prefix) :].partition("/")
-            path = f"{up}/{data_path(scheme, inside, interpreter, entry.name)}"
+    for row in record.parse(content.decode("utf-8", "surrogateescape")):
+        if not row.path.startswith(prefix):
+            rows.append(row)
+            continue
+        scheme, _, inside = row.path[len(prefix) :].partition("/")
+        path = f"{up}/{data_path(scheme, inside, interpreter, entry.name)}"
         if path not in replaced:
             rows.append(row._replace(path=path))
-    return record.render(rows)
+    return record.render(rows).encode("utf-8", "surrogateescape")
 
 
 def _own_files(installation: Installation) -> dict[str, bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 
 
@@ -54,6 +53,16 @@ def _mounts() -> set[str]:
 def remove_tree(path: str) -> None:
     """Remove a tree of which some directories may be read-only. What is gone already is no error."""
     try:
+        os.rmdir(path)  # it may be empty, or gone
+    except FileNotFoundError:
+        return
+    except OSError:
+        pass
+    else:
+        return
+    import shutil
+
+    try:
         shutil.rmtree(path)
     except FileNotFoundError:
         return
@@ -74,6 +83,8 @@ def remove(path: str) -> None:
 
 def replace_content(path: str, content: bytes) -> None:
     """Give a file that exists other content, at once: it has the old or the new one, also if the disk is full."""
+    import shutil
+
     path = os.path.realpath(path)
     temporary = f"{path}.{os.getpid()}"
     try:

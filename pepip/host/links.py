@@ -29,7 +29,7 @@ def link_directory(target: str, path: str) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
         _winapi.CreateJunction(target.replace("/", "\\"), path.replace("/", "\\"))
     else:
-        _symbolic_link(target, path)
+        symbolic_link(target, path)
 
 
 def link_file(target: str, path: str) -> None:
@@ -44,10 +44,20 @@ def link_file(target: str, path: str) -> None:
     except OSError as error:
         if error.errno not in _NO_HARD_LINK:
             raise
-        _symbolic_link(target, path)
+        symbolic_link(target, path)
 
 
-def _symbolic_link(target: str, path: str) -> None:
+def share_inode(source: str, path: str) -> bool:
+    """Make `path` another name of the file `source`. Returns False, with nothing made, where that can't be had."""
+    try:
+        os.link(source, path, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def symbolic_link(target: str, path: str) -> None:
+    """Make `path` a symbolic link. Raises VenvError where the file system has none, or the system refuses them."""
     try:
         os.symlink(target, path)
     except OSError as error:
@@ -100,6 +110,14 @@ def is_link_to(path: str, target: str) -> bool:
     except OSError:
         return False
     return (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino)
+
+
+def leads_to(path: str, target: str) -> bool:
+    """Tell whether `path` is the file or folder `target` by another name, or a link that ends there."""
+    try:
+        return os.path.samefile(path, target)
+    except OSError:
+        return False
 
 
 def unlink(path: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from contextlib import contextmanager
 
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def held(path: str, *, shared: bool = False, mode: int = 0o666) -> Iterator[bool]:
+def held(path: str, *, shared: bool = False, mode: int = 0) -> Iterator[bool]:
     """Hold the lock on the file `path`, waiting for it as long as it takes.
 
+    The file gets at least `mode`, whatever the umask says: who can't open it can't wait for anybody.
     Yields False, without a lock, where the file can neither be made nor read (a store that one may only
     read, a file system without locks).
     """
@@ -65,7 +67,7 @@ def in_use(folder: str, *, alone: bool = False) -> Iterator[None]:
 
 def is_held(path: str) -> bool:
     """Tell whether another process holds the lock on the file `path`. A missing file is held by none."""
-    descriptor = _open(path, 0, create=False)
+    descriptor = _open(path, create=False)
     if descriptor < 0:
         return False
     try:
@@ -74,16 +76,32 @@ def is_held(path: str) -> bool:
         os.close(descriptor)
 
 
-def _open(path: str, mode: int, *, create: bool = True) -> int:
+# A full disk is among them: removing things must be possible there.
+_NO_NEW_FILE = {
+    errno.EACCES,
+    errno.EROFS,
+    errno.EPERM,
+    errno.ENOENT,
+    errno.EISDIR,
+    errno.ENOSPC,
+    getattr(errno, "EDQUOT", errno.ENOSPC),
+}
+
+
+def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
     try:
-        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | getattr(os, "O_CLOEXEC", 0), mode)
+        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
     except OSError as error:
-        if error.errno not in {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT, errno.EISDIR}:
+        if error.errno not in _NO_NEW_FILE:
             raise
         try:
             return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         except OSError:
             return -1
+    if mode and sys.platform != "win32":
+        status = os.fstat(descriptor)
+        if status.st_uid == os.geteuid() and mode & ~status.st_mode:
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode) | mode)
     return descriptor
 
 
@@ -117,7 +135,7 @@ else:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         except OSError as error:
-            if error.errno in {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}:
+            if error.errno in {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}:
                 return False
             raise
         return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import sys
 
@@ -58,6 +57,8 @@ def seal_file(path: str, status: os.stat_result, *, like: os.stat_result, is_our
     if status.st_nlink > 1 and not is_ours:
         if _is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
             return
+        import shutil
+
         shutil.copy2(path, f"{path}.copy")
         os.replace(f"{path}.copy", path)
     if readable & ~_WRITE_BITS != mode or status.st_nlink > 1:
@@ -107,6 +108,16 @@ def unseal_tree(path: str) -> None:
     """Make every directory below `path` writable for its owner, so that the tree can be moved or removed."""
     for folder, _, _ in os.walk(path):
         os.chmod(folder, 0o700)
+
+
+def may_change(folder: str) -> bool:
+    """Tell whether this user may make files in a folder, and is root there only in what is root's.
+
+    What root makes in another user's folder that user could not change any more.
+    """
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    return sys.platform == "win32" or os.geteuid() != 0 or os.stat(folder).st_uid == 0
 
 
 def may_remove(path: str) -> bool:

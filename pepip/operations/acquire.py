@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import os
 
 from pepip import paths
 from pepip.errors import PepipError, StoreError, UvError
 from pepip.model import Progress
-from pepip.store import entries, ingest, staging
-from pepip.uv import stage
+from pepip.records import NamedTuple
+from pepip.store import entries
 from pepip.wheel import tags as wheel_tags
 
 TYPE_CHECKING = False
@@ -34,7 +34,9 @@ def lookup(store: Store, artifacts: Sequence[Artifact], tags: Sequence[str]) -> 
 
     What was built here may lie in any of the buckets that an interpreter with these supported `tags` may link.
     """
-    where = wheel_tags.buckets_for(list(tags))
+    where = []
+    if not all(artifact.wheel for artifact in artifacts):
+        where = wheel_tags.buckets_for(list(tags))
     found = {}
     for artifact in artifacts:
         known = [wheel_tags.bucket(wheel_tags.of_filename(artifact.wheel))] if artifact.wheel else where
@@ -42,7 +44,10 @@ def lookup(store: Store, artifacts: Sequence[Artifact], tags: Sequence[str]) -> 
             store, name=artifact.name, version=artifact.version, identity=artifact.identity, buckets=known
         )
         if entry is not None and entries.is_whole(entry):
-            ingest.complete(store, entry)
+            if os.stat(entry.path).st_mode & 0o200:  # a killed run had published it, and not sealed it yet
+                from pepip.store import ingest
+
+                ingest.complete(store, entry)
             found[artifact.name] = entry
     return found
 
@@ -76,6 +81,9 @@ def acquire(
         )
     total = sum(artifact.size_bytes for artifact in missing)
     yield Progress("download", f"{len(missing)} distribution{'' if len(missing) == 1 else 's'}", 0, total)
+    from pepip.store import ingest, staging
+    from pepip.uv import stage
+
     with staging.area(store) as area:
         batches = [missing]
         number = 0
@@ -101,11 +109,14 @@ def acquire(
             ready = [item for item in staged if item.name not in contested]
             _check_complete(batch, {item.name for item in staged})
             by_name = {artifact.name: artifact for artifact in batch}
+            whole = ingest.folders_of_one(staged)
             prepared: list[ingest.Prepared] = []
             for item in ready:
                 yield Progress("store", item.name, len(have) + len(prepared), len(artifacts))
                 artifact, alone = by_name[item.name], len(batch) == 1
-                prepared.append(ingest.prepare(store, prefix, item, artifact, python=executable, alone=alone))
+                prepared.append(
+                    ingest.prepare(store, prefix, item, artifact, python=executable, alone=alone, whole=whole)
+                )
             staging.settle(area)
             for item, entry in zip(ready, prepared, strict=True):
                 have[item.name] = ingest.publish(store, entry, anew=anew)
@@ -121,6 +132,9 @@ def survey(store: Store, request: Request, requirements: Sequence[str], executab
     folders: set[str] = set()
     if not requirements or not store.is_writable():
         return folders
+    from pepip.store import ingest, staging
+    from pepip.uv import stage
+
     with staging.area(store) as area:
         for _ in stage.stage(request, requirements, executable, prefix=f"{area}/private"):
             pass

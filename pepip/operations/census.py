@@ -6,16 +6,16 @@ Of an environment that can't be reached, the registry's note stands for its link
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
-from pepip.environment import contents, journal
+from pepip.environment import contents, copying, journal
 from pepip.host import filesystems, usage
 from pepip.model import Installed
+from pepip.records import NamedTuple
 from pepip.store import entries, registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pepip.model import Registration, Stored
     from pepip.store.home import Store
@@ -79,7 +79,7 @@ def take(store: Store, *, memory: Memory | None = None) -> Census:
     ids = {item.id for item in stored}
     registered = registry.registrations(store)
     projects = [_look(store, item, ids, memory) for item in registered if not item.is_damaged]
-    roots = [root for item in registered for root in (item.environment, item.real) if root]
+    roots = [root for item in registered for root in (item.environment, item.named) if root]
     found = _beside(store, roots, memory)
     return Census(stored, projects, [item for item in registered if item.is_damaged], found)
 
@@ -88,23 +88,22 @@ def _look(store: Store, registration: Registration, stored_ids: set[str], memory
     """Return what one registered environment is like."""
     root = registration.environment
     state, reason = _whereabouts(registration, root)
-    if state == MISSING and registration.real not in {"", root}:
-        root = registration.real  # the link to it is gone, and it may still be where it led
+    if state == MISSING and registration.named and os.path.isfile(f"{registration.named}/pyvenv.cfg"):
+        root = os.path.realpath(registration.named)  # the folder was moved, and the link to it made anew
         state, reason = _whereabouts(registration, root)
     recorded = None if registration.entries is None else frozenset(registration.entries)
-    shown = registration.environment
     if state != OK:
         linked = frozenset() if state == MISSING else recorded
-        return Known(shown, registration.project, "", state, reason, (), linked, registration)
+        return Known(root, registration.project, "", state, reason, (), linked, registration)
     try:
         packages = _packages(store, root, memory)
         linked = frozenset(item.entry_id for item in packages if item.entry_id) | _links(store, root, memory)
     except OSError as error:
         reason = f"{error.filename or root}: {error.strerror}"
-        return Known(shown, registration.project, "", UNREACHABLE, reason, (), recorded, registration)
-    reason = _defect(root, linked - stored_ids)
+        return Known(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration)
+    reason = _defect(root, linked - stored_ids, packages)
     state = BROKEN if reason else OK
-    return Known(shown, registration.project, _python_of(root), state, reason, tuple(packages), linked, registration)
+    return Known(root, registration.project, _python_of(root), state, reason, tuple(packages), linked, registration)
 
 
 def _beside(store: Store, roots: Iterable[str], memory: Memory | None) -> dict[str, frozenset[str]]:
@@ -166,42 +165,50 @@ def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
     """Tell whether an environment is there, was deleted, or can't be reached.
 
     A folder counts as deleted if the nearest folder above it that exists is where that was when it was registered:
-    on the same device, mounted at the same place, the same file system.
+    on the same device, mounted at the same place, the same file system. One that is no environment may be the place
+    where one was mounted.
     """
+    is_there = True
     try:
         os.stat(root)
         os.scandir(root).close()
     except (FileNotFoundError, NotADirectoryError):
-        pass
+        is_there = False
     except OSError as error:
         return UNREACHABLE, f"{error.filename or root}: {error.strerror}"
-    else:
+    if is_there and os.path.lexists(f"{root}/pyvenv.cfg"):
         return OK, ""
-    above = os.path.dirname(root)
+    above = root if is_there else os.path.dirname(root)
     while True:
         try:
-            device = os.stat(above).st_dev
+            device, filesystem = os.stat(above).st_dev, filesystems.identity(above)
             break
         except (FileNotFoundError, NotADirectoryError):
+            is_there = False
             above = os.path.dirname(above)
         except OSError as error:
             return UNREACHABLE, f"{above}: {error.strerror}"
     if device != registration.device or filesystems.mount_point(above) != registration.mount_point:
         return UNREACHABLE, f"the disk of {registration.mount_point} is not there"
-    if registration.filesystem not in {0, filesystems.identity(above)}:
+    if registration.filesystem not in {0, filesystem}:
         return UNREACHABLE, f"another disk is at {registration.mount_point}"
-    return MISSING, "it was deleted or moved"
+    return (OK, "") if is_there else (MISSING, "it was deleted or moved")
 
 
-def _defect(root: str, lost: frozenset[str]) -> str:
+def _defect(root: str, lost: frozenset[str], packages: Sequence[Installed]) -> str:
     """Return in a sentence what is wrong with an environment that is there, empty if nothing is."""
     if not any(os.path.exists(f"{root}/{path}") for path in ("bin/python", "Scripts/python.exe")):
         return "its interpreter is gone"
-    if journal.pending(root) is not None:
+    if journal.pending(root) is not None or copying.is_begun(root):
         return "a change to it was interrupted: the next `pepip install` or `pepip sync` there completes it"
     if lost:
         names = ", ".join(sorted(entry_id.partition("/")[2] for entry_id in lost)[:3])
         return f"the store has lost {names}{' and more' if len(lost) > 3 else ''}, which it links"
+    linked = next((item for item in packages if item.entry_id), None)
+    if linked and not any(
+        os.path.exists(f"{folder}/{linked.dist_info}/METADATA") for folder in contents.site_packages_of(root)
+    ):
+        return "its links lead to where the store was"
     return ""
 
 

@@ -7,16 +7,17 @@ itself installs what can't be shared (a local folder, an editable), as real file
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
+from pepip import paths
 from pepip.environment import contents
 from pepip.environment.metadata import Installation
 from pepip.errors import PepipError
 from pepip.host import locks
 from pepip.model import Change, Changes, Progress, Summary
-from pepip.operations import acquire, recover, target
-from pepip.store import registry, staging
-from pepip.uv import interpreter, resolve, stage
+from pepip.operations import acquire, relinking, target
+from pepip.records import NamedTuple
+from pepip.store import registry
+from pepip.uv import interpreter, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,10 +116,14 @@ def carry_out(
                     yield from _compile(environment)
                 return _summary(environment, first.work, {}, [], dry_run=False)
             store.create()
-            if store.is_writable():
+            if store.is_writable() and os.listdir(paths.staging(store.home)):
+                from pepip.store import staging
+
                 staging.remove_abandoned(store)
             target.check_writable(environment)
             if first is None and not made:
+                from pepip.operations import recover
+
                 yield from recover.recover(store, environment, tags, errand.request)
             summary = yield from _change(store, errand, environment, tags, first)
             if compile_bytecode:
@@ -144,6 +149,8 @@ def _decide_first(store: Store, job: Job, environment: Environment) -> _Decision
 
     Where that is nothing, nobody needs to write anything: neither the environment nor a store.
     """
+    from pepip.operations import recover
+
     if recover.is_needed(store, environment):
         return None
     return _decide(store, job, environment)
@@ -191,6 +198,8 @@ def _change(
         reserved = acquire.survey(store, job.request, work.private_requirements, executable)
         legacy = _legacy(work, present)
         if legacy:
+            from pepip.uv import stage
+
             stage.uninstall(executable, legacy)
             continue
         linked = {item.entry_id for item in present if item.entry_id}
@@ -208,7 +217,7 @@ def _change(
             origins = {item.name: (item.direct_url, item.local_path) for item in work.artifacts}
             additions = [Installation(entry, *origins[name]) for name, entry in acquired.entries.items()]
             going = {change.name for change in work.changes.removed} - {change.name for change in work.private}
-            recover.relink(store, environment, present, additions, going, reserved=reserved)
+            relinking.relink(store, environment, present, additions, going, reserved=reserved)
         if coming and not is_registered:
             yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
         if work.private:
@@ -254,5 +263,5 @@ def _summary(
         downloaded=tuple(stored),
         avoided_bytes=sum(have[name].size_bytes for name in reused),
         stored_bytes=sum(have[name].size_bytes for name in stored if name in have),
-        seconds=0.0,
+        warnings=work.changes.warnings,
     )

@@ -5,15 +5,14 @@ Other environments don't notice: the store's entry is only read.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pepip.environment import contents, copying
 from pepip.environment.metadata import Installation
 from pepip.errors import VenvError
 from pepip.host import locks
 from pepip.model import Request
-from pepip.operations import recover, target
+from pepip.operations import recover, relinking, target
 from pepip.paths import normalize_name
+from pepip.records import NamedTuple
 from pepip.store import entries, registry
 
 TYPE_CHECKING = False
@@ -52,7 +51,7 @@ def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
     detached = []
     with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
         present = contents.installed(environment, store.homes)
-        chosen = [_find(environment, present, name) for name in names]
+        chosen = _find_all(environment, present, names)
         own = next((item for item in chosen if not item.entry_id), None)
         if own is not None:
             raise VenvError(f"{own.name} {own.version} is the environment's own already")
@@ -83,12 +82,12 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
             _installation(store, environment, _find(environment, present, name))  # says that it is not there
     with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
         present = contents.installed(environment, store.homes)
-        chosen = [_find(environment, present, name) for name in names]
+        chosen = _find_all(environment, present, names)
         installations = [_installation(store, environment, item) for item in chosen]
         changed = [contents.changed_files(environment, item) for item in chosen]
         linked = {item.entry_id for item in present if item.entry_id}
         registry.register(store, root, linked | {item.entry.id for item in installations})
-        recover.relink(store, environment, present, installations, ())
+        relinking.relink(store, environment, present, installations, ())
     return [Attached(item.name, item.version, files) for item, files in zip(chosen, changed, strict=True)]
 
 
@@ -114,6 +113,11 @@ def _installation(store: Store, environment: Environment, distribution: Installe
         )
     origin = contents.direct_url(environment, distribution)
     return Installation(entry, origin, "", contents.cache_info(environment, distribution))
+
+
+def _find_all(environment: Environment, present: list[Installed], names: Sequence[str]) -> list[Installed]:
+    """Return the distributions of these names, each once, however often and however spelled it is named."""
+    return list(dict.fromkeys(_find(environment, present, name) for name in names))
 
 
 def _find(environment: Environment, present: list[Installed], name: str) -> Installed:

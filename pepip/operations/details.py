@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from pepip.environment import contents
 from pepip.operations import census
 from pepip.paths import normalize_name
+from pepip.records import NamedTuple
 from pepip.store import entries
+from pepip.wheel import libraries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,14 +21,21 @@ if TYPE_CHECKING:
 
 
 class User(NamedTuple):
-    """An environment that links an entry. In `unfolded` folders others have files too, so they are real there."""
+    """An environment that links an entry.
+
+    `unfolded` are folders that could be linked whole and are real there, each with the other distributions that have
+    files in it.
+    """
 
     environment: str
-    unfolded: tuple[str, ...]
+    unfolded: dict[str, list[str]]
 
 
 class Details(NamedTuple):
-    """What is known of an entry. `dependencies` are requirement lines, `dependants` ids of entries that name it."""
+    """What is known of an entry. `dependencies` are requirement lines, `dependants` ids of entries that name it.
+
+    `opened` are the folders that are real in every environment, each with the reason in a sentence.
+    """
 
     stored: Stored
     entry: Entry
@@ -36,6 +44,7 @@ class Details(NamedTuple):
     dependants: tuple[str, ...]
     scripts: tuple[str, ...]
     users: tuple[User, ...]
+    opened: dict[str, str]
 
 
 def requirements(stored: Stored) -> tuple[str, ...]:
@@ -75,11 +84,7 @@ def _details(
     store: Store, seen: Census, stored: Stored, dependencies: Sequence[str], dependants: tuple[str, ...]
 ) -> Details:
     entry = entries.read(store, stored.id)
-    users = []
-    for known in seen.projects:
-        if stored.id in (known.entries or ()):
-            unfolded = _unfolded(known.environment, entry)
-            users.append(User(known.environment, unfolded))
+    linking = sorted(seen.users().get(stored.id, ()))
     scripts = {*entry.launchers, *(path for scheme, path in entry.data if scheme == "scripts")}
     return Details(
         stored=stored,
@@ -88,17 +93,42 @@ def _details(
         dependencies=tuple(dependencies),
         dependants=dependants,
         scripts=tuple(sorted(scripts)),
-        users=tuple(users),
+        users=tuple(User(environment, _unfolded(store, environment, entry)) for environment in linking),
+        opened=_opened(entry),
     )
 
 
-def _unfolded(environment: str, entry: Entry) -> tuple[str, ...]:
-    return tuple(
-        path
-        for folder in contents.site_packages_of(environment)
-        for path in entry.directories
-        if os.path.isdir(f"{folder}/{path}") and not os.path.islink(f"{folder}/{path}")
-    )
+def _unfolded(store: Store, environment: str, entry: Entry) -> dict[str, list[str]]:
+    """Return what `User` has. Nothing is known of an environment that can't be reached."""
+    try:
+        return {
+            path: [name for name in contents.holders(folder, path, store.homes) if name != entry.name]
+            for folder in contents.site_packages_of(environment)
+            for path in entry.directories
+            if os.path.isdir(f"{folder}/{path}") and not os.path.islink(f"{folder}/{path}")
+        }
+    except OSError:
+        return {}
+
+
+def _opened(entry: Entry) -> dict[str, str]:
+    """Return why folders of an entry are never linked whole, its metadata left out."""
+    metadata = (entry.dist_info, entry.dist_info + "/")
+    folders = [path for path in entry.opened if path != metadata[0] and not path.startswith(metadata[1])]
+    found = libraries.escaping(entry.path, entry.files) if folders else []
+    reasons = {}
+    for path in folders:
+        library = next((name for name in found if name.startswith(path + "/")), "")
+        namespace = next((name for name in entry.namespaces if name.startswith(path + "/")), "")
+        if path in entry.namespaces:
+            reasons[path] = "a namespace, which others may add to"
+        elif library:
+            reasons[path] = f"on the way to {library}, which looks for libraries outside of the package"
+        elif namespace:
+            reasons[path] = f"on the way to the namespace {namespace}"
+        else:
+            reasons[path] = "bytecode that the wheel ships"
+    return reasons
 
 
 def _requirements(path: str) -> list[str]:

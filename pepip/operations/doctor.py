@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import NamedTuple
 
 from pepip import paths
 from pepip.errors import PepipError
 from pepip.host import links, usage
 from pepip.operations import census
+from pepip.records import NamedTuple
 from pepip.store import staging, trash
 from pepip.uv import process, program
 
@@ -35,6 +35,9 @@ class Check(NamedTuple):
 def examine(store: Store) -> Iterator[Check]:
     """Yield one check after the other. Changes nothing but a file in the staging folder, which goes again."""
     yield _uv()
+    if os.path.lexists(store.home) and not store.exists():
+        yield Check("store", ERROR, f"{store.home} is no folder", "set PEPIP_HOME to a folder")
+        return
     if not store.exists():
         yield Check("store", OK, f"{store.home} does not exist yet", "`pepip install` or `pepip sync` makes it")
         return
@@ -42,6 +45,7 @@ def examine(store: Store) -> Iterator[Check]:
     yield _store(store, seen)
     yield _writing(store)
     yield from _links(store)
+    yield from _here(store)
     yield _room(store)
     yield from _registry(store, seen)
     yield from _environments(seen)
@@ -81,9 +85,15 @@ def _writing(store: Store) -> Check:
 
 def _links(store: Store) -> Iterator[Check]:
     """Try in the staging folder what links the store's file system has; and where uv's cache lies."""
-    if store.is_writable():
-        with staging.area(store) as area:
-            kinds = links.kinds(area)
+    if store.is_writable() and os.path.isdir(paths.staging(store.home)):
+        try:
+            with staging.area(store) as area:
+                kinds = links.kinds(area)
+        except (PepipError, OSError):  # a full disk
+            yield Check(
+                "links", WARNING, f"nothing can be written to {store.home}", "`pepip prune` frees what it can"
+            )
+            return
         lacking = [kind for kind in ("hard links", "symbolic links") if kind not in kinds]
         if lacking:
             yield Check(
@@ -110,6 +120,20 @@ def _links(store: Store) -> Iterator[Check]:
         )
 
 
+def _here(store: Store) -> Iterator[Check]:
+    """Say which links an environment in the current folder gets."""
+    try:
+        here = os.getcwd()
+        is_near = os.stat(here).st_dev == os.stat(store.home).st_dev
+    except FileNotFoundError:
+        return  # it was removed
+    if is_near:
+        sentence = f"{here} is on the store's file system: its environments get hard links"
+    else:
+        sentence = f"{here} is on another file system than the store: its environments get symbolic links alone"
+    yield Check("this folder", OK, sentence)
+
+
 def _room(store: Store) -> Check:
     free = shutil.disk_usage(store.home).free
     state = WARNING if free < _LITTLE_BYTES else OK
@@ -127,7 +151,14 @@ def _registry(store: Store, seen: Census) -> Iterator[Check]:
             f"{registration.file} can't be read: nothing is pruned until it is",
             "`pepip projects scan DIR` registers what is below a folder anew; then remove the file",
         )
-    if not seen.damaged:
+    if seen.stored and not os.path.isdir(paths.projects(store.home)):
+        yield Check(
+            "registry",
+            ERROR,
+            f"{paths.projects(store.home)} is gone: nothing is pruned until it is there",
+            "`pepip projects scan DIR` registers what is below a folder anew",
+        )
+    elif not seen.damaged:
         yield Check("registry", OK, f"{paths.projects(store.home)}: {len(seen.projects)} environments")
 
 

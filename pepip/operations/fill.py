@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from typing import NamedTuple
 
 from pepip import paths
-from pepip.errors import PepipError
+from pepip.errors import VenvError
 from pepip.host import locks
 from pepip.model import Progress
 from pepip.operations import acquire, target
+from pepip.records import NamedTuple
 from pepip.store import staging
-from pepip.uv import resolve
+from pepip.uv import interpreter, resolve, stage
+from pepip.uv.answers import Answers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,12 +63,22 @@ def fill(store: Store, request: Request, python: str) -> Iterator[Progress | Fil
 def _environment(store: Store, python: str) -> Iterator[str]:
     """Yield the environment that says for which interpreter to resolve."""
     root = paths.global_environment(store.home)
-    if not python and store.is_writable():
-        target.make(root, "")
+    if not python and store.is_writable() and _is_made(root, Answers(paths.cache(store.home))):
         with locks.in_use(root):
             yield root
         return
     with target.tried_out("", python) as root:
-        if not root:
-            raise PepipError("no interpreter was found")
         yield root
+
+
+def _is_made(root: str, known: Answers) -> bool:
+    """Make the store's own environment if it is missing or has lost its interpreter, and tell whether it is there."""
+    try:
+        target.make(root, "", known)
+        interpreter.executable(root)
+    except VenvError:
+        try:
+            target.make_with(root, lambda: stage.make_environment(root, ""), anew=True)
+        except (VenvError, PermissionError):  # another user's
+            return False
+    return True

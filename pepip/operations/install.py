@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import NamedTuple
 
+from pepip import paths
 from pepip.errors import UvError
 from pepip.model import Change, Changes, Progress, Request, Summary
 from pepip.operations import change, target
-from pepip.uv import hashes, resolve, settings, stage
+from pepip.records import NamedTuple
+from pepip.uv import hashes, resolve, settings
+from pepip.uv.answers import Answers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +37,10 @@ def install(store: Store, request: Request, options: Options) -> Iterator[Progre
     linked. A run that is killed is completed by the next one on that environment.
     """
     started = time.monotonic()
+    known = Answers(paths.cache(store.home))
 
     def job(environment: Environment, tags: Sequence[str]) -> change.Job:
-        return _job(request, environment, tags)
+        return _job(request, environment, tags, known)
 
     if options.dry_run:
         with target.tried_out(options.environment, options.python) as root:
@@ -48,14 +51,14 @@ def install(store: Store, request: Request, options: Options) -> Iterator[Progre
         summary = yield from change.carry_out(
             store,
             options.environment,
-            make=lambda: target.make(options.environment, options.python),
+            make=lambda: target.make(options.environment, options.python, known),
             job=job,
             compile_bytecode=options.compile_bytecode,
         )
     yield summary._replace(seconds=time.monotonic() - started)
 
 
-def _job(request: Request, environment: Environment, tags: Sequence[str]) -> change.Job:
+def _job(request: Request, environment: Environment, tags: Sequence[str], known: Answers) -> change.Job:
     executable = environment.interpreter.executable
 
     def decide(present: Sequence[Installed]) -> change.Work:
@@ -64,7 +67,7 @@ def _job(request: Request, environment: Environment, tags: Sequence[str]) -> cha
             # Into an empty environment an install is what a resolution says. If there is none, uv is asked below
             # after all, so that its own words reach the user.
             with contextlib.suppress(UvError):
-                artifacts = resolve.resolve(request, executable, tags)
+                artifacts = resolve.resolve(request, executable, tags, known)
         if artifacts is not None:
             added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
             return change.work_of(Changes((), added), artifacts)
@@ -73,6 +76,8 @@ def _job(request: Request, environment: Environment, tags: Sequence[str]) -> cha
         return change.work_of(changes, artifacts)
 
     def install_private(work: change.Work) -> Iterator[Progress]:
+        from pepip.uv import stage
+
         again = change.again(work, request.installing)
         for arrival in stage.install_private(request, work.private_requirements, executable, reinstall=again):
             yield Progress("build", arrival.name)
@@ -97,5 +102,5 @@ def _needs_uvs_own_check(request: Request) -> bool:
         or any(_is_odd(package) for package in request.packages)
         or any(map(resolve.is_lock, request.requirement_files))
         or hashes.are_required(request)
-        or any(map(settings.mention, _SETTINGS_OF_COMPILE))
+        or settings.mention(*_SETTINGS_OF_COMPILE)
     )

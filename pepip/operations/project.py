@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import NamedTuple
 
 from pepip.environment import contents
 from pepip.errors import UvError
 from pepip.host import filesystems
 from pepip.model import Progress, Summary
 from pepip.operations import change, target
+from pepip.records import NamedTuple
 from pepip.uv import project, resolve, settings
 
 TYPE_CHECKING = False

@@ -7,14 +7,16 @@ first, whole, and taken apart afterwards: whoever is killed leaves nothing half 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from typing import NamedTuple
 
+from pepip import paths
 from pepip.errors import StoreError
 from pepip.host import permissions, usage
 from pepip.model import Progress
 from pepip.operations import census
 from pepip.paths import normalize_name
+from pepip.records import NamedTuple
 from pepip.store import entries, registry, trash
 
 TYPE_CHECKING = False
@@ -41,11 +43,10 @@ class Options(NamedTuple):
 
 
 class Orphan(NamedTuple):
-    """An entry that no environment links. `freed_bytes` is what its removal alone gives back."""
+    """An entry that no environment links, and what it occupies, whoever else has names for its files."""
 
     stored: Stored
     allocated_bytes: int
-    freed_bytes: int
 
 
 class Preview(NamedTuple):
@@ -78,12 +79,14 @@ def prune(store: Store, options: Options) -> Iterator[Progress | Preview]:
     killed leaves whole entries, in their place or in the trash, which the next run empties.
     """
     yield Progress("prune", "waiting for those who link")
-    with store.pruning():
+    with store.pruning() as is_alone:
+        if not is_alone:
+            yield Progress("warning", f"{store.home} can't be locked: let nobody install from it meanwhile")
         seen = census.take(store)
         preview = _decide(store, options, seen)
         if preview.blocked:
             raise StoreError(preview.blocked, hint=HINT_BLOCKED)
-        unkept = [root for root, linked in seen.found.items() if not registry.register(store, root, linked)]
+        unkept = [root for root, linked in seen.found.items() if not _is_registered(store, root, linked)]
         removed: list[Orphan] = []
         refused = list(preview.refused)
         grave = trash.new_grave(store) if preview.orphans else ""
@@ -93,7 +96,9 @@ def prune(store: Store, options: Options) -> Iterator[Progress | Preview]:
             )
             try:
                 trash.discard(store, orphan.stored.path, grave)
-            except StoreError:
+            except StoreError as error:
+                if not isinstance(error.__cause__, PermissionError):
+                    raise
                 refused.append(orphan)
             else:
                 removed.append(orphan)
@@ -107,9 +112,15 @@ def prune(store: Store, options: Options) -> Iterator[Progress | Preview]:
     yield preview._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
 
 
-HINT_BLOCKED = (
-    "`pepip projects scan DIR` registers the environments below a folder anew; then remove the damaged file"
-)
+def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
+    """Register an environment that was found, and tell whether that worked: the disk may be full."""
+    try:
+        return registry.register(store, root, linked)
+    except OSError:
+        return False
+
+
+HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a folder anew; then remove a damaged file"
 
 
 class Removed(NamedTuple):
@@ -121,15 +132,20 @@ class Removed(NamedTuple):
 
 
 def remove(store: Store, named: str, *, force: bool) -> Removed:
-    """Take one entry out, named by its id or as `name==version`.
+    """Take one entry out, named by its id, as `name==version`, or by its name if the store has one of that name.
 
     Raises StoreError if there is none, if several have that name, or if environments link it and `force` is not set.
     """
     name, _, version = named.partition("==")
+    if not store.exists():
+        raise StoreError(f"there is no store at {store.home}")
     with store.pruning():
         seen = census.take(store)
-        wanted = (normalize_name(name), version)
-        chosen = [item for item in seen.stored if item.id == named or (item.name, item.version) == wanted]
+        chosen = [
+            item
+            for item in seen.stored
+            if item.id == named or (item.name == normalize_name(name) and version in {"", item.version})
+        ]
         if len(chosen) != 1:
             what = ", ".join(item.id for item in chosen)
             raise StoreError(
@@ -137,8 +153,8 @@ def remove(store: Store, named: str, *, force: bool) -> Removed:
                 hint="name one of them" if chosen else "`pepip store list` shows what it has",
             )
         users = seen.users().get(chosen[0].id, [])
-        if seen.damaged and not force:
-            raise StoreError(_unreadable(seen), hint=HINT_BLOCKED)
+        if not force and _unreadable(store, seen):
+            raise StoreError(_unreadable(store, seen), hint=HINT_BLOCKED)
         if users and not force:
             raise StoreError(
                 f"{chosen[0].id} is linked by {', '.join(users[:3])}{' and more' if len(users) > 3 else ''}",
@@ -154,7 +170,7 @@ def _decide(store: Store, options: Options, seen: Census) -> Preview:
     unreachable = [known for known in seen.projects if known.state == census.UNREACHABLE]
     gone = [known for known in seen.projects if known.state == census.MISSING]
     found = sorted(seen.found)
-    blocked = _unreadable(seen) if seen.damaged else ""
+    blocked = _unreadable(store, seen)
     unknown = [known for known in unreachable if known.entries is None]
     if unknown and not blocked:
         blocked = f"{unknown[0].environment} can't be reached, and the registry does not say what it links"
@@ -177,8 +193,13 @@ def _removable(store: Store, gone: list[Known], own_grave: str = "") -> list[str
     return [path for path in (*trash.contents(store, own=own_grave), *files) if permissions.may_remove(path)]
 
 
-def _unreadable(seen: Census) -> str:
-    return f"the registry file {seen.damaged[0].file} can't be read, so nobody knows what its environment links"
+def _unreadable(store: Store, seen: Census) -> str:
+    """Return in a sentence why nobody knows all environments, empty if the registry can be read."""
+    if seen.stored and not os.path.isdir(paths.projects(store.home)):
+        return f"the registry {paths.projects(store.home)} is gone, so nobody knows which environments there are"
+    if seen.damaged:
+        return f"the registry file {seen.damaged[0].file} can't be read, so nobody knows what its environment links"
+    return ""
 
 
 def _choose(options: Options, seen: Census, kept: Collection[str]) -> list[Orphan]:
@@ -191,9 +212,9 @@ def _choose(options: Options, seen: Census, kept: Collection[str]) -> list[Orpha
         and (options.only is None or item.id in options.only)
         and (not options.patterns or entries.matches(item, options.patterns))
         and not entries.matches(item, options.keep)
-        and now - max(item.last_linked_at, item.stored_at) >= options.older_than_seconds
+        and (not options.older_than_seconds or now - _linked_at(item) >= options.older_than_seconds)
     ]
-    candidates.sort(key=lambda item: (max(item.last_linked_at, item.stored_at), item.id))
+    candidates.sort(key=lambda item: (_linked_at(item), item.id))
     orphans = [_orphan(item) for item in candidates]
     if options.max_bytes < 0:
         return orphans
@@ -207,6 +228,10 @@ def _choose(options: Options, seen: Census, kept: Collection[str]) -> list[Orpha
     return chosen
 
 
+def _linked_at(stored: Stored) -> int:
+    """Return when an entry was linked last, or stored: by a clock that may have been ahead of this one."""
+    return max(stored.last_linked_at, stored.stored_at)
+
+
 def _orphan(stored: Stored) -> Orphan:
-    freed, shared = usage.freed_by_removing([stored.path])
-    return Orphan(stored, freed + shared, freed)
+    return Orphan(stored, usage.measure([stored.path]).allocated_bytes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import NamedTuple
 
 from pepip.environment import contents, copying, journal, linking, removal
 from pepip.environment.metadata import Installation
@@ -11,12 +10,14 @@ from pepip.errors import CorruptEntryError, StoreError, UvError
 from pepip.host import locks
 from pepip.model import Change, Progress, Request
 from pepip.operations import acquire
+from pepip.operations.relinking import change_links, entry_of, relink
+from pepip.records import NamedTuple
 from pepip.store import entries, registry
 from pepip.uv import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pepip.model import Artifact, Entry, Environment, Installed
     from pepip.store.home import Store
@@ -29,58 +30,15 @@ class _Lost(NamedTuple):
     direct_url: dict[str, object] | None
 
 
-def relink(
-    store: Store,
-    environment: Environment,
-    present: Sequence[Installed],
-    additions: list[Installation],
-    going: Collection[str],
-    *,
-    reserved: Collection[str] = (),
-) -> None:
-    """Link `additions` in place of what has their names, and remove what `going` names.
-
-    The caller holds the environment's lock. `reserved` as in `linking.change`.
-    """
-    names = {*going, *(addition.entry.name for addition in additions)}
-    if names or reserved:
-        removals = [item for item in present if item.name in names]
-        _change(store, environment, present, additions, removals, reserved=reserved)
-        for addition in additions:
-            entries.note_linked(addition.entry)
-
-
-def _change(
-    store: Store,
-    environment: Environment,
-    present: Sequence[Installed],
-    additions: list[Installation],
-    removals: list[Installed],
-    *,
-    reserved: Collection[str] = (),
-    is_recovery: bool = False,
-) -> None:
-    """Tell what the environment links from what has files of its own, and change its links."""
-    found = {item.name: _entry_of(store, item) for item in present}
-    linked = {name: entry for name, entry in found.items() if entry is not None}
-    linking.change(
-        environment,
-        store.homes,
-        linked=linked,
-        additions=additions,
-        removals=removals,
-        foreign=[item for item in present if item.name not in linked],
-        reserved=reserved,
-        is_recovery=is_recovery,
-    )
-
-
 def is_needed(store: Store, environment: Environment) -> bool:
     """Tell whether a killed run left a change unfinished, or the store has lost what the environment links."""
     return (
         journal.is_there(environment.root)
         or copying.is_begun(environment.root)
-        or any(_is_lost(store, item) for item in contents.installed(environment, store.homes))
+        or any(
+            _is_lost(store, item) or _is_moved(environment, item)
+            for item in contents.installed(environment, store.homes)
+        )
     )
 
 
@@ -94,8 +52,12 @@ def finish_copies(store: Store, environment: Environment) -> None:
         copying.discard(environment.root)
         return
     present = contents.installed(environment, store.homes)
-    if any(item.name == copies.name and item.entry_id for item in present):
+    current = next((item for item in present if item.name == copies.name), None)
+    if current is not None and current.entry_id:
         relink(store, environment, present, [], [copies.name], reserved=copies.folders)
+    elif current is not None and not copying.is_placed(environment, copies):
+        copying.discard(environment.root)  # another tool has installed it since
+        return
     copying.place(environment, copies)
 
 
@@ -111,6 +73,9 @@ def recover(store: Store, environment: Environment, tags: Sequence[str], request
             _redo(store, environment, *unfinished)
         journal.finish(environment.root)
         finish_copies(store, environment)
+        present = contents.installed(environment, store.homes)
+        if any(_is_moved(environment, item) and not _is_lost(store, item) for item in present):
+            change_links(store, environment, present, [], [], is_recovery=True)
     lost = [
         _Lost(item, contents.direct_url(environment, item))
         for item in contents.installed(environment, store.homes)
@@ -140,7 +105,7 @@ def recover(store: Store, environment: Environment, tags: Sequence[str], request
         registry.register(store, environment.root, linked | {entry.id for entry in have.values()})
         relink(store, environment, present, additions, ())
         for distribution in missing:
-            if _entry_of(store, distribution) is None:
+            if entry_of(store, distribution) is None:
                 removal.remove(environment, distribution)
     if missing:
         names = ", ".join(item.name for item in missing)
@@ -150,7 +115,7 @@ def recover(store: Store, environment: Environment, tags: Sequence[str], request
 def is_stale(store: Store, environment: Environment) -> bool:
     """Tell whether a link of an environment does not lead to what the store has now: an entry was replaced."""
     present = contents.installed(environment, store.homes)
-    found = {item.name: _entry_of(store, item) for item in present}
+    found = {item.name: entry_of(store, item) for item in present}
     linked = {name: entry for name, entry in found.items() if entry is not None}
     return not linking.is_as_planned(environment, linked, [item for item in present if item.name not in linked])
 
@@ -158,7 +123,7 @@ def is_stale(store: Store, environment: Environment) -> bool:
 def link_anew(store: Store, environment: Environment) -> None:
     """Make every link of an environment again that is not what it should be: entries may have been replaced."""
     with store.linking(), locks.held(f"{environment.root}/.lock"):
-        _change(store, environment, contents.installed(environment, store.homes), [], [], is_recovery=True)
+        change_links(store, environment, contents.installed(environment, store.homes), [], [], is_recovery=True)
 
 
 def _locate(request: Request, lost: list[_Lost], executable: str, tags: Sequence[str]) -> list[Artifact]:
@@ -183,20 +148,16 @@ def _wanted(lost: _Lost) -> Change:
     return Change(distribution.name, "", url)
 
 
+def _is_moved(environment: Environment, distribution: Installed) -> bool:
+    """Tell whether the links of a distribution lead to where the store was before it was moved."""
+    return bool(distribution.entry_id) and contents.leads_nowhere(environment, distribution)
+
+
 def _is_lost(store: Store, distribution: Installed) -> bool:
     if not distribution.entry_id:
         return False
-    entry = _entry_of(store, distribution)
+    entry = entry_of(store, distribution)
     return entry is None or not entries.is_whole(entry)
-
-
-def _entry_of(store: Store, distribution: Installed) -> Entry | None:
-    if not distribution.entry_id:
-        return None
-    try:
-        return entries.read(store, distribution.entry_id)
-    except (FileNotFoundError, CorruptEntryError):
-        return None
 
 
 def _redo(store: Store, environment: Environment, additions: list[journal.Addition], removals: list[str]) -> None:
@@ -213,4 +174,4 @@ def _redo(store: Store, environment: Environment, additions: list[journal.Additi
             installations.append(Installation(entry, *addition[1:]))
     gone = {*removals, *(installation.entry.dist_info for installation in installations)}
     stale = [item for item in present if item.dist_info in gone]
-    _change(store, environment, present, installations, stale, is_recovery=True)
+    change_links(store, environment, present, installations, stale, is_recovery=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from pepip import paths
 from pepip.host import usage
 from pepip.operations import census
+from pepip.records import NamedTuple
 from pepip.store import trash
 
 TYPE_CHECKING = False

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from pepip.environment import contents
 from pepip.model import Progress
+from pepip.records import NamedTuple
 from pepip.store import registry
 
 TYPE_CHECKING = False
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pepip.store.home import Store
 
 _FOLDERS_PER_STEP = 50
-_NEVER_ENTERED = {".git", "node_modules", "__pycache__", "site-packages", "proc", "sys", "dev"}
+_NEVER_ENTERED = {".git", "node_modules", "__pycache__", "site-packages"}
+_OF_THE_SYSTEM = {"/proc", "/sys", "/dev"}
 
 
 class Found(NamedTuple):
@@ -33,6 +34,8 @@ def scan(store: Store, folders: Iterable[str]) -> Iterator[Progress | Found]:
 
     What can't be read is passed over. Progress names a folder now and then.
     """
+    if store.exists() and store.is_writable():
+        store.create()  # the registry may have been lost
     known = {item.environment for item in registry.registrations(store) if not item.is_damaged}
     for folder in folders:
         for number, (root, is_environment) in enumerate(_folders(os.path.abspath(folder))):
@@ -42,7 +45,7 @@ def scan(store: Store, folders: Iterable[str]) -> Iterator[Progress | Found]:
             if linked:
                 with store.linking():
                     registry.register(store, root, linked)
-                yield Found(root, linked, root in known)
+                yield Found(root, linked, os.path.realpath(root) in known)
 
 
 def forget(store: Store, path: str) -> list[Registration]:
@@ -50,7 +53,12 @@ def forget(store: Store, path: str) -> list[Registration]:
 
     Returns what it was. Raises OSError where this user may not.
     """
-    found = [item for item in registry.registrations(store) if path in {item.environment, item.project, item.file}]
+    meant = {path, os.path.realpath(path)}
+    found = [
+        item
+        for item in registry.registrations(store)
+        if meant & {item.environment, item.named, item.project, item.file} - {""}
+    ]
     for item in found:
         registry.forget(item)
     return found
@@ -60,7 +68,11 @@ def _folders(folder: str) -> Iterator[tuple[str, bool]]:
     """Yield each folder, and whether it is an environment, which is not entered."""
     for current, folders, files in os.walk(folder):
         is_environment = "pyvenv.cfg" in files
-        folders[:] = [] if is_environment else [name for name in folders if name not in _NEVER_ENTERED]
+        folders[:] = [
+            name
+            for name in folders
+            if not is_environment and name not in _NEVER_ENTERED and os.path.join(current, name) not in _OF_THE_SYSTEM
+        ]
         yield current, is_environment
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 
 from pepip import paths
+from pepip.environment import skeleton
 from pepip.errors import VenvError
 from pepip.host import filesystems, locks
 from pepip.model import Environment
-from pepip.uv import interpreter, settings, stage
+from pepip.uv import answers, interpreter, repetition, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pepip.store.home import Store
+    from pepip.uv.answers import Answers
 
 
 def locate(named: str, variables: dict[str, str], folder: str) -> str:
@@ -54,14 +57,36 @@ def environment_of(python: str) -> str:
     return next((candidate for candidate in candidates if _is_environment(candidate)), "")
 
 
-def make(root: str, python: str) -> bool:
+def make(root: str, python: str, known: Answers) -> bool:
     """Make the environment with uv if nothing is there. Returns whether it was made.
 
+    Where uv would make the same one as before, at another place, it is made from what `known` holds.
     Raises VenvError if something else stands in its place, UvError if uv can't make it; nothing is left then.
     """
     if os.path.isfile(f"{root}/pyvenv.cfg"):
         return False
-    return make_with(root, lambda: stage.make_environment(root, python))
+    return make_with(root, lambda: _make_skeleton(root, python, known))
+
+
+def _make_skeleton(root: str, python: str, known: Answers) -> None:
+    from pepip.uv import stage
+
+    question = repetition.environment_question(python) if skeleton.is_plain(root) else None
+    if question is None:
+        stage.make_environment(root, python)
+        return
+    words, places = question
+    key = answers.key("environment", *words)
+    answer = known.recall(key)
+    if answer is not None:
+        skeleton.write(root, json.loads(answer))
+        return
+    evidence = answers.states(filter(None, places))
+    stage.make_environment(root, python)
+    rows = skeleton.read(root)
+    if rows:
+        base = os.path.realpath(interpreter.executable(root))
+        known.remember(key, json.dumps(rows), [*evidence, (base, answers.state_of(base))])
 
 
 def make_with(root: str, maker: Callable[[], None], *, anew: bool = False) -> bool:
@@ -140,6 +165,8 @@ def tried_out(root: str, python: str) -> Iterator[str]:
         yield root
         return
     import tempfile
+
+    from pepip.uv import stage
 
     with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
         stage.make_environment(f"{folder}/.venv", python)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from typing import NamedTuple
 
 from pepip.environment import contents
 from pepip.model import Changes
 from pepip.operations import change, target
 from pepip.paths import normalize_name
+from pepip.records import NamedTuple
 from pepip.uv import resolve
 
 TYPE_CHECKING = False

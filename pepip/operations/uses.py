@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pepip.errors import UsageError
 from pepip.model import Installed
 from pepip.operations import census
 from pepip.paths import normalize_name
+from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.store.home import Store
+    from pepip.store.memory import Memory
 
 
 class Use(NamedTuple):
@@ -22,10 +22,11 @@ class Use(NamedTuple):
     state: str
 
 
-def uses(store: Store, requirement: str) -> list[Use]:
+def uses(store: Store, requirement: str, memory: Memory | None = None) -> list[Use]:
     """Return who has a distribution of this name whose version the specifier holds, pre-releases too (PEP 440).
 
-    Raises UsageError if `requirement` is none.
+    Environments beside known ones count, too, with what they link.
+    `memory` may answer for what has not changed. Raises UsageError if `requirement` is none.
     """
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.version import InvalidVersion, Version
@@ -44,14 +45,13 @@ def uses(store: Store, requirement: str) -> list[Use]:
         except InvalidVersion:
             return not wanted.specifier
 
-    seen = census.take(store)
+    seen = census.take(store, memory=memory)
     by_id = {item.id: Installed(item.name, item.version, "", item.id) for item in seen.stored}
-    found = []
-    for known in seen.projects:
-        packages = known.packages or tuple(by_id[entry] for entry in known.entries or () if entry in by_id)
-        found += [
-            Use(known.environment, package, known.state)
-            for package in packages
-            if package.name == name and is_meant(package.version)
-        ]
-    return found
+    rows = [(known.environment, known.packages, known.entries or (), known.state) for known in seen.projects]
+    rows += [(environment, (), entry_ids, census.OK) for environment, entry_ids in seen.found.items()]
+    return [
+        Use(environment, package, state)
+        for environment, packages, entry_ids, state in rows
+        for package in packages or tuple(by_id[entry] for entry in entry_ids if entry in by_id)
+        if package.name == name and is_meant(package.version)
+    ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-from typing import NamedTuple
 
-from pepip.errors import PepipError, RecordMismatchError, UvError, VenvError
-from pepip.host import locks
+from pepip.errors import PepipError, RecordMismatchError, StoreError, UvError, VenvError
+from pepip.host import locks, permissions
 from pepip.model import Artifact, Progress, Request
 from pepip.operations import acquire, census, recover, target
+from pepip.records import NamedTuple
 from pepip.store import entries, inspection, trash
 
 TYPE_CHECKING = False
@@ -39,7 +40,7 @@ class Verdict(NamedTuple):
 class Repaired(NamedTuple):
     """What a repair did: entries made whole, those it could not (with the reason), environments that were healed.
 
-    `left` are environments that this user may not change: their owners' next install heals them.
+    `left` are environments that this user may not change, or root should not: their owners' next install heals them.
     """
 
     entries: list[str]
@@ -49,15 +50,29 @@ class Repaired(NamedTuple):
 
 
 def verify(store: Store, patterns: Sequence[str] = ()) -> Iterator[Progress | Verdict]:
-    """Check entries, all or those that match, yielding progress and, at the end, a Verdict. Reads every byte."""
+    """Check entries, all or those that match, yielding progress and, at the end, a Verdict. Reads every byte.
+
+    Raises StoreError if there are `patterns` and none matches.
+    """
     chosen = [item for item in entries.stored(store) if not patterns or entries.matches(item, patterns)]
+    if patterns and not chosen:
+        raise StoreError(f"the store has no entry {', '.join(patterns)}", hint="`pepip store list` shows what it has")
     findings = []
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
-        flaws = inspection.inspect(item.path)
+        flaws = _inspect(item)
         if flaws:
             findings.append(Finding(item, tuple(flaws)))
     yield Verdict(len(chosen), findings)
+
+
+def _inspect(stored: Stored) -> list[Flaw]:
+    """Return an entry's flaws: none if it was pruned meanwhile, those of the new one if it was repaired."""
+    try:
+        flaws = inspection.inspect(stored.path)
+    except FileNotFoundError:
+        flaws = inspection.inspect(stored.path) if os.path.lexists(stored.path) else []
+    return flaws if os.path.lexists(stored.path) else []
 
 
 def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iterator[Progress | Repaired]:
@@ -77,6 +92,8 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iter
     mended: list[str] = []
     failed: list[tuple[str, str]] = []
     for finding in findings:
+        if not os.path.lexists(finding.stored.path):
+            continue  # pruned meanwhile
         yield Progress("repair", f"{finding.stored.name} {finding.stored.version}", len(mended), len(findings))
         try:
             yield from _mend(store, request, finding, by_entry.get(finding.stored.id, []))
@@ -95,17 +112,26 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iter
         if known.state in {census.OK, census.BROKEN} and is_meant and not linked & ill:
             try:
                 healed += yield from _heal(store, request, known, is_concerned=is_concerned, recovers=not patterns)
-            except (VenvError, PermissionError):
+            except PermissionError:
                 left.append(known.environment)
             except (PepipError, OSError) as error:
-                failed.append((known.environment, _reason(error)))
+                if os.path.lexists(known.environment):  # else it was deleted meanwhile
+                    failed.append((known.environment, _reason(error)))
+    there = {item.id for item in entries.stored(store)} - ill  # fetched again for an environment, from its origin
+    mended += [entry_id for entry_id, _ in failed if entry_id in there]
+    failed = [(entry_id, reason) for entry_id, reason in failed if entry_id not in there]
     yield Repaired(mended, failed, healed, left)
 
 
 def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]) -> Iterator[Progress]:
     stored, flaws = finding
+    if not store.is_writable():
+        raise StoreError("you may not change this store")
+    if not permissions.may_remove(stored.path):
+        raise StoreError("it is another user's, who may repair it, as root may")
     if all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
-        inspection.mend(stored.path, flaws, trash.new_grave(store), like=store.like)
+        grave = trash.new_grave(store) if any(flaw.kind == "added" for flaw in flaws) else ""
+        inspection.mend(stored.path, flaws, grave, like=store.like)
         return
     if not stored.identity:
         entry_name = os.path.basename(stored.path)
@@ -131,10 +157,11 @@ def _fetch(
 
 
 def _reason(error: PepipError | OSError) -> str:
-    """Return what went wrong in one line, uv's own words among it."""
+    """Return what went wrong in one line, uv's own words among it, from its complaint on."""
     if isinstance(error, UvError) and error.output:
-        return f"{error.message}: {' '.join(error.output.split())}"
-    return error.message if isinstance(error, PepipError) else str(error)
+        words = error.output.partition("error:")[2] or error.output
+        return f"{error.message}: {' '.join(words.split())}"
+    return error.message if isinstance(error, PepipError) else f"{error.strerror}: {error.filename}"
 
 
 def _python_of(bucket: str) -> str:
@@ -188,7 +215,8 @@ def _heal(
     """
     environment, tags = target.open_environment(known.environment, store)
     if recover.is_needed(store, environment) or recover.is_stale(store, environment):
-        target.check_writable(environment)
+        if not permissions.may_change(environment.site_packages):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), environment.site_packages)
         with locks.in_use(known.environment):
             if recovers:
                 yield from recover.recover(store, environment, tags, request)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fnmatch
-import hashlib
 import json
 import os
 import sys
 
-from pepip import paths
+from pepip import digests, paths
 from pepip.errors import CorruptEntryError
 from pepip.model import Entry, Stored
 from pepip.wheel import record
@@ -135,6 +133,8 @@ def requirement_of(stored: Stored) -> str:
 
 def matches(stored: Stored, patterns: Iterable[str]) -> bool:
     """Tell whether an entry has one of the names, shell patterns: `torch*`, `torch==2.9*`, `torch-2.9.1`."""
+    import fnmatch
+
     names = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path))
     for pattern in patterns:
         name, separator, version = pattern.partition("==")
@@ -172,9 +172,11 @@ def is_whole(entry: Entry) -> bool:
     Cheap: no file's bytes are read, and no folder is listed. What was added to a linked folder, removed from it or
     replaced is noticed in the folder itself, not in those below it.
     """
-    if not all(_is_sealed(f"{entry.path}/{path}") for path in entry.directories):
+    if not all(map(_is_sealed, sealed(entry))):
         return False
-    if not all(os.path.lexists(f"{entry.path}/{path}") for path in entry.files):
+    # A sealed folder has the files that it had: to look at those outside of all is enough, where folders say so.
+    files = entry.files if sys.platform == "win32" else [path for path in entry.files if "/" not in path]
+    if not all(os.path.lexists(f"{entry.path}/{path}") for path in files):
         return False
     try:
         if not os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size:
@@ -182,6 +184,12 @@ def is_whole(entry: Entry) -> bool:
     except FileNotFoundError:
         return False
     return all(os.path.lexists(f"{entry.path}/{entry.data_directory}/{s}/{path}") for s, path in entry.data)
+
+
+def sealed(entry: Entry) -> list[str]:
+    """Return the folders of an entry that links lead into, or beside: while it is whole, none ever changes."""
+    opened = (path for path in entry.opened if not path.endswith(paths.PYCACHE))
+    return [f"{entry.path}/{path}" for path in (*entry.directories, *opened)]
 
 
 def _is_sealed(path: str) -> bool:
@@ -195,7 +203,7 @@ def folder_names(name: str, version: str, identity: str) -> tuple[str, str]:
     """Return the folder names that an entry may have: the plain one, and with a hash if another wheel has that."""
     digest = identity.removeprefix("sha256:")
     if digest == identity:  # of a build: its source alone doesn't tell it from another Python's
-        digest = hashlib.sha256(identity.encode()).hexdigest()
+        digest = digests.hexadecimal(identity.encode())
     return f"{name}-{version}", f"{name}-{version}~{digest[:12]}"
 
 

@@ -10,7 +10,6 @@ from pepip.host import locks, permissions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
 
@@ -77,11 +76,13 @@ class Store:
         return locks.held(f"{self.home}/.lock", shared=True, mode=0o666 & (self.like.st_mode | 0o600))
 
     def pruning(self) -> AbstractContextManager[bool]:
-        """Hold off everyone who links, until it is clear what nobody links and that is out of the way."""
-        return locks.held(f"{self.home}/.lock", mode=0o666 & (self.like.st_mode | 0o600))
+        """Hold off everyone who links, until it is clear what nobody links and that is out of the way.
 
-
-def default_home(variables: Mapping[str, str]) -> str:
-    """Return `PEPIP_HOME`, or `~/.pepip`, as an absolute path."""
-    configured = variables.get("PEPIP_HOME", "")
-    return os.path.abspath(os.path.expanduser(configured or "~/.pepip"))
+        Raises StoreError where this user can't wait for them.
+        """
+        lock = f"{self.home}/.lock"
+        if os.path.exists(lock) and not os.access(lock, os.R_OK):
+            raise StoreError(
+                f"{lock} is another user's, and may not be read", hint="its owner's next install mends it"
+            )
+        return locks.held(lock, mode=0o666 & (self.like.st_mode | 0o600))

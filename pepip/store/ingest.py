@@ -10,17 +10,19 @@ import contextlib
 import json
 import os
 import time
-from typing import NamedTuple
 
 from pepip import paths
 from pepip.errors import CorruptEntryError, InvalidWheelError, RecordMismatchError, StoreError
 from pepip.host import launchers as host_launchers
 from pepip.host import permissions
+from pepip.records import NamedTuple
 from pepip.store import entries, trash
 from pepip.wheel import footprint, libraries, record, scripts, tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pepip.model import Artifact, Entry
     from pepip.store.home import Store
 
@@ -33,6 +35,11 @@ class Staged(NamedTuple):
     dist_info: str
     rows: dict[str, record.Row]
     files: list[str]
+
+    @property
+    def site_packages(self) -> str:
+        """The folder of the prefix that holds the distribution."""
+        return self.dist_info.rpartition("/")[0]
 
 
 def discover(prefix: str) -> list[Staged]:
@@ -71,11 +78,32 @@ class Prepared(NamedTuple):
     document: dict[str, object]
 
 
-def prepare(store: Store, prefix: str, staged: Staged, artifact: Artifact, *, python: str, alone: bool) -> Prepared:
+def folders_of_one(staged: list[Staged]) -> set[str]:
+    """Return the folders, right below site-packages and relative to the prefix, that one distribution has alone."""
+    owners: dict[str, set[str]] = {}
+    for item in staged:
+        start = len(item.site_packages) + 1
+        for path in item.files:
+            if path.startswith(item.site_packages + "/") and "/" in path[start:]:
+                owners.setdefault(path[: path.index("/", start)], set()).add(item.name)
+    return {folder for folder, names in owners.items() if len(names) == 1}
+
+
+def prepare(
+    store: Store,
+    prefix: str,
+    staged: Staged,
+    artifact: Artifact,
+    *,
+    python: str,
+    alone: bool,
+    whole: Collection[str] = (),
+) -> Prepared:
     """Shape one staged distribution into an entry, still in the staging area.
 
     `python` is the interpreter that the staged scripts start. With `alone`, every file in the prefix is the
-    distribution's, listed in RECORD or not. Raises RecordMismatchError or InvalidWheelError; nothing is kept then.
+    distribution's, listed in RECORD or not. The folders in `whole` are moved as they are: see `folders_of_one`.
+    Raises RecordMismatchError or InvalidWheelError; nothing is kept then.
     """
     differing = _check(prefix, staged)
     if differing:
@@ -83,7 +111,7 @@ def prepare(store: Store, prefix: str, staged: Staged, artifact: Artifact, *, py
     files = list(dict.fromkeys([*staged.files, *_all_files(prefix)])) if alone else staged.files
     workshop = f"{prefix}.{staged.name}"
     os.mkdir(workshop)
-    launchers, data = _carve(prefix, workshop, staged, files, python)
+    launchers, data = _carve(prefix, workshop, staged, files, python=python, whole=whole)
     document = _describe(workshop, staged, artifact, launchers, data)
     with open(f"{workshop}/{paths.ENTRY_METADATA}", "w", encoding="utf-8") as file:
         json.dump(document, file, separators=(",", ":"))
@@ -135,21 +163,25 @@ def _all_files(prefix: str) -> list[str]:
 def _check(prefix: str, staged: Staged) -> list[str]:
     """Return the rows whose file is missing or has another hash. Reads every byte, on all processors."""
     rows = [(path, row) for path, row in staged.rows.items() if row.hash_value]
-    if len(rows) < 50:
-        results = [record.matches(row, f"{prefix}/{path}") for path, row in rows]
-    else:
-        from concurrent.futures import ThreadPoolExecutor
+    workers = os.cpu_count() or 1
 
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            results = list(pool.map(lambda item: record.matches(item[1], f"{prefix}/{item[0]}"), rows))
-    return [row.path for (_, row), same in zip(rows, results, strict=True) if not same]
+    def differing(number: int) -> list[str]:
+        return [row.path for path, row in rows[number::workers] if not record.matches(row, f"{prefix}/{path}")]
+
+    if len(rows) < 50:
+        workers = 1
+        return differing(0)
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers) as pool:
+        return [path for found in pool.map(differing, range(workers)) for path in found]
 
 
 def _carve(
-    prefix: str, workshop: str, staged: Staged, files: list[str], python: str
+    prefix: str, workshop: str, staged: Staged, files: list[str], *, python: str, whole: Collection[str]
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Move a distribution's files into the shape of an unpacked wheel. Returns its launchers and data files."""
-    site_packages = staged.dist_info.rpartition("/")[0]
+    site_packages = staged.site_packages
     dist_info = staged.dist_info.rpartition("/")[2]
     data_directory = dist_info.removesuffix(".dist-info") + ".data"
     declared = _declared_scripts(f"{prefix}/{staged.dist_info}", staged)
@@ -158,16 +190,22 @@ def _carve(
     data: list[tuple[str, str]] = []
     rows: list[record.Row] = []
     made: set[str] = set()
+    start = len(site_packages) + 1
     for path in files:
         row = staged.rows.get(path)
         source = f"{prefix}/{path}"
         if path.startswith(site_packages + "/"):
-            inside = path[len(site_packages) + 1 :]
+            inside = path[start:]
             if inside in own:
                 continue  # the environment's own, never the entry's
-            _move(source, f"{workshop}/{inside}", made)
+            top = inside.partition("/")[0]
+            if path[: start + len(top)] not in whole or top == dist_info:
+                _move(source, f"{workshop}/{inside}", made)
+            elif top not in made:
+                os.rename(f"{prefix}/{site_packages}/{top}", f"{workshop}/{top}")
+                made.add(top)
             if row:
-                rows.append(row._replace(path=inside))
+                rows.append(row if row.path == inside else row._replace(path=inside))
             continue
         scheme, inside = _scheme_of(path, staged.name)
         if scheme == "scripts" and inside in declared:
@@ -243,20 +281,28 @@ def _describe(
     """Return the entry's own metadata: all that linking will need."""
     dist_info = staged.dist_info.rpartition("/")[2]
     data_directory = dist_info.removesuffix(".dist-info") + ".data"
+    with open(f"{workshop}/{dist_info}/RECORD", encoding="utf-8", errors="surrogateescape", newline="") as text:
+        listed = {row.path for row in record.parse(text.read())}
     found: list[str] = []
+    executables: list[str] = []
     size_bytes = 0
     modes_are_uvs = False
     for folder, _, files in os.walk(workshop):
         relative = os.path.relpath(folder, workshop).replace(os.sep, "/")
+        is_bytecode = os.path.basename(folder) == paths.PYCACHE
         for name in files:
+            path = name if relative == "." else f"{relative}/{name}"
+            if is_bytecode and path not in listed:
+                os.unlink(f"{folder}/{name}")  # of no wheel
+                continue
             status = os.lstat(f"{folder}/{name}")
             modes_are_uvs = modes_are_uvs or status.st_nlink > 1
             size_bytes += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
             if relative.split("/", 1)[0] != data_directory:
-                found.append(name if relative == "." else f"{relative}/{name}")
+                found.append(path)
+                if status.st_mode & 0o100:
+                    executables.append(path)
     own = {f"{dist_info}/RECORD"}
-    with open(f"{workshop}/{dist_info}/RECORD", encoding="utf-8", errors="surrogateescape", newline="") as text:
-        listed = {row.path for row in record.parse(text.read())}
     shape = footprint.compute(
         workshop,
         [path for path in sorted(found) if path not in own],
@@ -279,7 +325,7 @@ def _describe(
         "opened": shape.opened,
         "namespaces": shape.namespaces,
         "bytecode": shape.bytecode,
-        "executables": [path for path in found if os.stat(f"{workshop}/{path}").st_mode & 0o100],
+        "executables": executables,
         "unlisted": [path for path in found if path not in listed],
         "compiled": [path for path in found if f"/{paths.PYCACHE}/" in path],
         "data": sorted(data),
@@ -359,6 +405,5 @@ def publish(store: Store, prepared: Prepared, *, anew: bool = False) -> Entry:
 
 def complete(store: Store, entry: Entry) -> None:
     """Seal an entry that a killed run had published and not sealed yet."""
-    if os.stat(entry.path).st_mode & 0o200:
-        with contextlib.suppress(PermissionError):  # another user's: that user's next run seals it
-            permissions.seal_directory(entry.path, like=store.like)
+    with contextlib.suppress(PermissionError):  # another user's: that user's next run seals it
+        permissions.seal_directory(entry.path, like=store.like)

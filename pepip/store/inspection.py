@@ -6,10 +6,10 @@ import json
 import os
 import stat
 import sys
-from typing import NamedTuple
 
 from pepip import paths
 from pepip.host import permissions
+from pepip.records import NamedTuple
 from pepip.store.entries import SEALED_AT_NS
 from pepip.wheel import record
 
@@ -63,8 +63,8 @@ def inspect(path: str) -> list[Flaw]:
         for name in [*names, *(name for name in inner if os.path.islink(f"{current}/{name}"))]:
             shown = prefix + name
             present.add(shown)
-            if is_bytecode and name.endswith(".pyc") and shown not in expected:
-                continue  # compiled since
+            if is_bytecode and (name.endswith(".pyc") or ".pyc." in name) and shown not in expected:
+                continue  # compiled since, or just now
             found += _flaws_of_file(
                 f"{current}/{name}",
                 shown,
@@ -78,7 +78,9 @@ def inspect(path: str) -> list[Flaw]:
 
 
 def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) -> None:
-    """Set modes right, and move what does not belong into the new folder `grave`, where it keeps its path.
+    """Set modes right, and move what does not belong into the folder `grave`, where it keeps its path.
+
+    `grave` is needed only where a flaw says that something was added.
 
     Raises OSError where this user may not.
     """

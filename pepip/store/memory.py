@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _FORMAT = 2
 
-_RESTS_ON = {"weights": "entries", "own": "packages"}
-"""Of which topic a name must still be known, for what another topic says of it to be kept."""
+_RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
+"""In which topic a name must have been met now, for what a topic says of it to be kept."""
 
 
 class Memory:
@@ -68,10 +68,13 @@ class Memory:
                 topics[basis] = alive
                 topics[topic] = {name: row for name, row in topics.get(topic, {}).items() if name in alive}
         temporary = f"{self._path}.{os.getpid()}"
-        with contextlib.suppress(OSError):  # it costs the time to look again, and nothing else
+        try:
             with open(temporary, "w", encoding="utf-8") as file:
                 file.write(json.dumps({"format": _FORMAT, "topics": topics}))
             os.replace(temporary, self._path)
+        except OSError:  # it costs the time to look again, and nothing else
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
 
     def _read(self) -> dict[str, dict[str, list[Any]]]:
         try:

@@ -8,13 +8,11 @@ folder from a disk that went away.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import tempfile
 import time
 
-from pepip import paths
+from pepip import digests, paths
 from pepip.host import filesystems, permissions
 from pepip.model import Registration
 
@@ -29,32 +27,40 @@ def file_name(environment: str, *, user: str = "") -> str:
     """Return the registry's file for an environment: its project's name, a hash of its path, perhaps a `user`."""
     project = os.path.basename(os.path.dirname(environment)) or "root"
     readable = "".join(character if character.isalnum() else "-" for character in project)[:40]
-    return f"{readable}-{hashlib.sha256(environment.encode()).hexdigest()[:16]}{user and '-' + user}.json"
+    return f"{readable}-{digests.hexadecimal(environment.encode())[:16]}{user and '-' + user}.json"
+
+
+def files(store: Store, environment: str) -> list[str]:
+    """Return the files in which this user may have registered an environment, whatever links it is reached by."""
+    real = os.path.realpath(environment)
+    user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
+    folder = paths.projects(store.home)
+    return [f"{folder}/{name}" for name in (file_name(real), file_name(real, user=user))]
 
 
 def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
     """Note that `environment` (an absolute path) links entries, or is about to. Idempotent.
 
+    It is registered by its real path, once, whatever links it is reached by: those may lead elsewhere tomorrow.
     A damaged file is written anew; beside one of another user this user's own is written. Returns False where this
     user may not write the registry, and so pruning can't know of the environment.
     """
+    real = os.path.realpath(environment)
     document = {
         "format": 1,
-        "environment": environment,
-        "project": os.path.dirname(environment),
-        "real": os.path.realpath(environment),
+        "environment": real,
+        "project": os.path.realpath(os.path.dirname(environment)),
+        "named": environment,
         "device": os.stat(environment).st_dev,
         "filesystem": filesystems.identity(environment),
         "mount_point": filesystems.mount_point(environment),
     }
     linked = set(entry_ids)
-    folder = paths.projects(store.home)
-    user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
-    for name in (file_name(environment), file_name(environment, user=user)):
-        if _is_registered(f"{folder}/{name}", document, linked):
+    for path in files(store, environment):
+        if _is_registered(path, document, linked):
             return True
         try:
-            return _write(store, f"{folder}/{name}", {**document, "entries": sorted(linked)})
+            return _write(store, path, {**document, "entries": sorted(linked)})
         except PermissionError:
             continue  # another user of the store registered it and keeps the file
     return False
@@ -66,7 +72,8 @@ def _write(store: Store, path: str, document: dict[str, object]) -> bool:
     Returns False where this user may write none, raises PermissionError if it is another user's.
     """
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".", suffix=".new")
+        temporary = f"{os.path.dirname(path)}/.{os.getpid()}-{time.monotonic_ns()}.new"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
     except PermissionError:
         return False
     except OSError:
@@ -76,8 +83,11 @@ def _write(store: Store, path: str, document: dict[str, object]) -> bool:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump({**document, "registered_at": int(time.time())}, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
+            if document["device"] != os.stat(path.rpartition("/")[0]).st_dev:
+                # Elsewhere links could outlive a power cut that this file doesn't. On one file system what is
+                # renamed first is there first; an empty file would be found damaged, and block pruning.
+                file.flush()
+                os.fsync(file.fileno())
         permissions.make_file_readable(temporary, like=store.like)
         os.replace(temporary, path)
     except BaseException:
@@ -125,23 +135,31 @@ def _united(one: Registration, other: Registration) -> Registration:
 def _read(path: str) -> Registration | None:
     """Return a file of the registry, None if it was removed meanwhile."""
     try:
-        with open(path, "rb") as file:
+        # A pipe of that name must not make a reader wait.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
             document = json.loads(file.read())
         recorded = document.get("entries")
         return Registration(
             file=path,
-            environment=str(document["environment"]),
+            environment=_path(document["environment"]),
             project=str(document["project"]),
             device=int(document["device"]),
             mount_point=str(document["mount_point"]),
             entries=None if recorded is None else tuple(map(str, recorded)),
-            real=str(document.get("real", "")),
+            named=_path(document.get("named", document["environment"])),
             filesystem=int(document.get("filesystem", 0)),
         )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Registration(path, "", "", 0, "", None, is_damaged=True)
+
+
+def _path(text: str) -> str:
+    """Return an absolute path. Raises ValueError if it is none that a system takes."""
+    if not os.path.isabs(text) or b"\0" in os.fsencode(text):
+        raise ValueError(text)
+    return text
 
 
 def _is_registered(path: str, document: dict[str, object], linked: set[str]) -> bool:

@@ -6,10 +6,12 @@ What is in the trash is linked by nobody's metadata any more. A killed run leave
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 
 from pepip import paths
+from pepip.errors import StoreError
 from pepip.host import filesystems, locks
 
 TYPE_CHECKING = False
@@ -20,24 +22,44 @@ if TYPE_CHECKING:
 def new_grave(store: Store) -> str:
     """Make a folder in the trash for what one run discards, and return it.
 
-    The trash itself stays small that way: a folder that has grown never gives its blocks back.
+    The trash itself stays small that way: a folder that has grown never gives its blocks back. It is the grave where
+    the disk is too full for a folder.
     """
     folder = f"{paths.trash(store.home)}/{os.getpid()}-{time.monotonic_ns()}"
-    store.make_directory(folder)
+    try:
+        store.make_directory(folder)
+    except StoreError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in {
+            errno.ENOSPC,
+            getattr(errno, "EDQUOT", 0),
+        }:
+            return paths.trash(store.home)
+        raise
     return folder
 
 
 def discard(store: Store, place: str, grave: str = "") -> None:
-    """Move the entry at `place` into a `grave`, or one of its own. Raises StoreError if it is another user's."""
+    """Move the entry at `place` into a `grave`, or one of its own.
+
+    Raises StoreError, of a PermissionError if it is another user's.
+    """
+    own = grave
     try:
         mode = os.stat(place).st_mode & 0o7777
         os.chmod(place, mode | 0o200)
         try:
-            os.rename(place, f"{grave or new_grave(store)}/{os.path.basename(place)}")
+            own = grave or new_grave(store)
+            bucket, name = place.split("/")[-2:]
+            os.rename(place, f"{own}/{name}.{bucket}.{time.monotonic_ns()}")
         except OSError:
             os.chmod(place, mode)
             raise
     except OSError as error:
+        if own not in {"", grave, paths.trash(store.home)}:
+            os.rmdir(own)
+        if isinstance(error, PermissionError):
+            name = os.path.basename(place)
+            raise StoreError(f"{name} is another user's", hint="its owner may remove it, and root") from error
         raise store.refusal(place, error) from error
 
 
@@ -45,7 +67,7 @@ def contents(store: Store, *, own: str = "") -> list[str]:
     """Return the paths of the graves in the trash; of one's `own`, made just now, what lies in it."""
     folder = paths.trash(store.home)
     graves = [f"{folder}/{name}" for name in _children(folder)]
-    inside = [f"{own}/{name}" for name in _children(own)] if own else []
+    inside = [f"{own}/{name}" for name in _children(own)] if own not in {"", folder} else []
     return [*(grave for grave in graves if grave != own), *inside]
 
 

@@ -45,7 +45,7 @@ class PruneDialog(Dialog):
             Column("version", "Version", 12),
             Column("python", "Python", 11, from_width=64),
             Column("when", "Last linked", 11, from_width=52),
-            Column("size", "Frees", 9, is_right=True),
+            Column("size", "On disk", 9, is_right=True),
         )
         yield Table(columns, can_mark=True, id="orphans")
         with Reader(id="prune-notes"):
@@ -84,7 +84,7 @@ class PruneDialog(Dialog):
                     wording.printable(orphan.stored.version),
                     entries.short_bucket(orphan.stored.bucket),
                     wording.day(max(orphan.stored.last_linked_at, orphan.stored.stored_at)),
-                    wording.size(orphan.freed_bytes),
+                    wording.size(orphan.allocated_bytes),
                 ),
                 ("name", "", "muted", "muted", ""),
             )
@@ -132,11 +132,11 @@ class PruneDialog(Dialog):
             sentence.update(Text("Nothing to prune: an environment links every entry."))
             self.say_command("")
             return
-        freed = preview.freed_bytes if is_all else sum(orphan.freed_bytes for orphan in chosen)
-        size = wording.size(freed)
+        taken = wording.size(sum(orphan.allocated_bytes for orphan in chosen))
+        effect = f"{wording.size(preview.freed_bytes)} on disk become free" if is_all else f"{taken} on disk"
         entry_count = wording.count(len(chosen), "entry", "entries")
         most = "" if is_all else f" of {len(preview.orphans)}"
-        sentence.update(Text(f"{entry_count}{most} to remove: {size} on disk become free."))
+        sentence.update(Text(f"{entry_count}{most} to remove: {effect}."))
         go.label = Text(f"Remove {entry_count}")
         go.refresh(layout=True)  # textual keeps the width of the label before
         pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]

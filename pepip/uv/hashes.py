@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from pepip.model import Request
 
-_HASH = re.compile(r"--hash[= ](\w+):([0-9A-Za-z]+)")
-_PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:===?|@)")
-_INCLUDE = re.compile(r"^(?:-r|-c|--requirements?|--constraints?)[= ]\s*(\S+)")
+_HASH = r"--hash[= ](\w+):([0-9A-Za-z]+)"
+_PINNED = r"^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:===?|@)"
+_INCLUDE = r"^(?:-r|-c|--requirements?|--constraints?)[= ]\s*(\S+)"
 
 
 def demanded(request: Request) -> dict[str, set[str]]:
@@ -29,8 +29,8 @@ def demanded(request: Request) -> dict[str, set[str]]:
     allowed: dict[str, set[str]] = {}
     for path in (*request.requirement_files, *request.constraint_files):
         for line in _lines(path, set()):
-            pinned = _PINNED.match(line)
-            digests = {digest for algorithm, digest in _HASH.findall(line) if algorithm == "sha256"}
+            pinned = re.match(_PINNED, line)
+            digests = {digest for algorithm, digest in re.findall(_HASH, line) if algorithm == "sha256"}
             if pinned and digests:
                 name = normalize_name(pinned[1])
                 allowed[name] = allowed[name] & digests if name in allowed else digests
@@ -54,7 +54,7 @@ def _lines(path: str, seen: set[str]) -> Iterator[str]:
     text = read(path).replace("\\\r\n", " ").replace("\\\n", " ")
     for raw_line in text.splitlines():
         line = raw_line.split(" #", 1)[0].strip()
-        included = _INCLUDE.match(line)
+        included = re.match(_INCLUDE, line)
         if included:
             target = included[1]
             if "://" not in target and not os.path.isabs(target):

@@ -6,9 +6,9 @@ import contextlib
 import json
 import os
 
+from pepip import digests
 from pepip.errors import UvError, VenvError
 from pepip.model import Interpreter
-from pepip.uv import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def compile_bytecode(path: str, targets: list[str]) -> None:
 
     Some packages ship files for other versions of Python, which compile for none: uv goes on too.
     """
+    from pepip.uv import process
+
     arguments = ["-m", "compileall", "-q", "-j", "0", "-i", "-"]
     with contextlib.suppress(UvError):
         process.run_python(path, arguments, stdin="\n".join(targets) + "\n")
@@ -87,6 +89,8 @@ def compile_bytecode(path: str, targets: list[str]) -> None:
 
 def _ask(path: str) -> dict[str, Any]:
     try:
+        from pepip.uv import process
+
         answer: dict[str, Any] = json.loads(process.run_python(path, ["-I", "-c", _PROBE]).stdout)
     except UvError as error:
         last_line = (error.output.strip().splitlines() or [""])[-1]
@@ -118,9 +122,7 @@ def _tags(implementation: str, version: str, soabi: str) -> list[str]:
 
 
 def _file(cache: str, key: str) -> str:
-    import hashlib
-
-    return f"{cache}/interpreters/{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+    return f"{cache}/interpreters/{digests.hexadecimal(key.encode())[:24]}.json"
 
 
 def _remembered(cache: str, key: str) -> dict[str, Any] | None:

@@ -7,15 +7,15 @@ of pepip owns. The one exception takes the place of pepip itself.
 from __future__ import annotations
 
 import os
-import subprocess
 from _thread import get_ident
-from typing import NamedTuple
 
 from pepip.errors import UvError
+from pepip.records import NamedTuple
 from pepip.uv import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Sequence
 
 # Settings that would make uv work on another environment than the one that it is told to work on, compile what is
@@ -113,6 +113,7 @@ def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") ->
 def run_attached(command: Sequence[str]) -> int:
     """Run a program on this terminal, and return its exit code. Ctrl-C is for the program to answer."""
     import signal
+    import subprocess
 
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -128,6 +129,8 @@ def _start(
     variables.update(settings)
     if get_ident() in _interrupted:
         raise KeyboardInterrupt
+    import subprocess
+
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from typing import NamedTuple
 
 from pepip.errors import UvError
 from pepip.model import Request
 from pepip.paths import normalize_name
+from pepip.records import NamedTuple
 from pepip.uv import process, program, resolve, settings, stage
 
 TYPE_CHECKING = False

@@ -7,6 +7,7 @@ Source: the pylock.toml specification (PEP 751), and PEP 610 for direct URLs.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -14,7 +15,7 @@ import sys
 from pepip.errors import UvError
 from pepip.model import Artifact, Change, Changes
 from pepip.paths import normalize_name, without_password
-from pepip.uv import hashes, process, settings
+from pepip.uv import answers, hashes, repetition, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pepip.model import Request
+    from pepip.uv.answers import Answers
 
 _BUILD_OPTIONS = {
     *("--config-setting", "--config-settings", "-C", "--config-settings-package", "--no-build-isolation"),
     *("--no-build-isolation-package", "--build-constraints", "--build-constraint", "-b"),
 }
 _BUILD_SETTINGS = ("config-settings", "extra-build", "no-build-isolation", "build-constraint")
-_CHANGE = re.compile(r"^ ([+~-]) ([A-Za-z0-9._-]+)(?:==(\S+)| @ (\S+))?(?: \(from (.+)\))?$")
+_CHANGE = r"^ ([+~-]) ([A-Za-z0-9._-]+)(?:==(\S+)| @ (\S+))?(?: \(from (.+)\))?$"
 
 
 def is_lock(path: str) -> bool:
@@ -42,12 +44,16 @@ def changes(request: Request, executable: str) -> Changes:
 
     Raises UvError with uv's message if the request can't be met.
     """
+    from pepip.uv import process
+
     command = ["pip", "sync" if request.is_whole else "install", "--dry-run", "--color", "never"]
     return read_changes(process.run([*command, "--python", executable, *_as_given(request)]).stderr)
 
 
 def removals(request: Request, executable: str) -> tuple[Change, ...]:
     """Return what `uv pip uninstall` would remove from the environment of `executable`. Raises UvError."""
+    from pepip.uv import process
+
     command = ["pip", "uninstall", "--dry-run", "--color", "never", "--python", executable, *_as_given(request)]
     return read_changes(process.run(command).stderr).removed
 
@@ -58,7 +64,7 @@ def read_changes(output: str) -> Changes:
     for line in output.splitlines():
         if line.startswith(("warning: ", "No requirements found")) and "--output-format json" not in line:
             warnings.append(line.removeprefix("warning: "))
-        match = _CHANGE.match(line)
+        match = re.match(_CHANGE, line)
         if match:
             sign, name, version, url, origin = match.groups()
             change = Change(normalize_name(name), version or "", url or origin or "")
@@ -69,11 +75,28 @@ def read_changes(output: str) -> Changes:
     return Changes(tuple(removed), tuple(added), tuple(warnings))
 
 
-def resolve(request: Request, executable: str, tags: Sequence[str]) -> list[Artifact]:
-    """Return the artifacts that the request needs in an environment that has nothing yet."""
+def resolve(request: Request, executable: str, tags: Sequence[str], known: Answers | None = None) -> list[Artifact]:
+    """Return the artifacts that the request needs in an environment that has nothing yet.
+
+    Where uv would answer the same as before, the answer in `known` is taken.
+    """
+    key = ""
+    evidence: list[tuple[str, str]] = []
+    if known and repetition.is_offline(request) and repetition.is_plain(request):
+        python = os.path.realpath(executable)
+        key = answers.key("resolution", *_as_given(request), python, answers.state_of(python), *settings.texts())
+        answer = known.recall(key)
+        if answer is not None:
+            return [Artifact(*row) for row in json.loads(answer)]
+        evidence = [*repetition.index_evidence(), *answers.states(repetition.files(request))]
     requirements = [*request.packages, *(f"-e {path}" for path in request.editables)]
     files = list(request.requirement_files)
-    return _compile(request, requirements, files, executable, tags, no_deps=request.no_deps)
+    found = _compile(request, requirements, files, executable, tags, no_deps=request.no_deps)
+    if known and evidence and all(item.wheel and not item.local_path and not item.direct_url for item in found):
+        known.remember(
+            key, json.dumps(found), [*evidence, *repetition.metadata_evidence(item.name for item in found)]
+        )
+    return found
 
 
 def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Sequence[str]) -> list[Artifact]:
@@ -150,6 +173,8 @@ def _compile(
     no_deps: bool,
     constraints: Sequence[str] = (),
 ) -> list[Artifact]:
+    from pepip.uv import process
+
     arguments = [
         "pip",
         "compile",
@@ -202,8 +227,8 @@ def _shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
 
 def _has_build_settings(request: Request) -> bool:
     """Tell whether builds are told anything that other projects may not tell them."""
-    return any(option.partition("=")[0] in _BUILD_OPTIONS for option in request.everywhere) or any(
-        map(settings.mention, _BUILD_SETTINGS)
+    return any(option.partition("=")[0] in _BUILD_OPTIONS for option in request.everywhere) or settings.mention(
+        *_BUILD_SETTINGS
     )
 
 

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def mention(setting: str) -> bool:
-    """Tell whether a settings file that uv may read from here names `setting`."""
-    return any(setting.encode() in content(path) for path in _files())
+_read: dict[str, tuple[tuple[int, int, int], bytes]] = {}
+
+
+def mention(*settings: str) -> bool:
+    """Tell whether a settings file that uv may read from here names one of `settings`."""
+    return any(setting.encode() in text for text in map(content, places()) if text for setting in settings)
 
 
 def values(setting: str) -> Iterator[Any]:
@@ -28,7 +31,7 @@ def values(setting: str) -> Iterator[Any]:
     else:
         import tomli as tomllib
 
-    for path in _files():
+    for path in places():
         text = content(path)
         if setting.encode() not in text:
             continue
@@ -47,13 +50,24 @@ def is_on(variable: str) -> bool:
     return os.environ.get(variable, "").lower() in {"1", "true", "t", "yes", "y", "on"}
 
 
+def texts() -> list[str]:
+    """Return what all settings files hold that uv may read from here, in the order in which it looks for them."""
+    return [text.decode("utf-8", "surrogateescape") for text in map(content, places()) if text]
+
+
 def content(path: str) -> bytes:
-    """Return what a file holds, nothing if it can't be read."""
+    """Return what a file holds, nothing if it can't be read. It is read once for as long as it is the same."""
     try:
+        status = os.stat(path)
+        state = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if path in _read and _read[path][0] == state:
+            return _read[path][1]
         with open(path, "rb") as file:
-            return file.read()
+            text = file.read()
     except OSError:
         return b""
+    _read[path] = (state, text)
+    return text
 
 
 def start_folder() -> str:
@@ -66,7 +80,7 @@ def project_folder() -> str:
     return next((folder for folder in upward(start_folder()) if os.path.isfile(f"{folder}/pyproject.toml")), "")
 
 
-def _files() -> Iterator[str]:
+def places() -> Iterator[str]:
     """Yield the places where uv looks: from the project's folder upward, the user's, the system's, the named one."""
     for folder in upward(start_folder()):
         yield f"{folder}/uv.toml"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
 
 from pepip.paths import normalize_name
+from pepip.records import NamedTuple
 from pepip.uv import process, settings
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pepip.model import Request
 
 PLAIN_OUTPUT = ("--color", "never", "--no-progress")
-_DOWNLOADED = re.compile(r"^\s*(Downloaded|Built) ([A-Za-z0-9._-]+)")
+_DOWNLOADED = r"^\s*(Downloaded|Built) ([A-Za-z0-9._-]+)"
 
 
 class Arrival(NamedTuple):
@@ -100,6 +100,6 @@ def arrivals(arguments: Sequence[str], **variables: str) -> Iterator[Arrival]:
     `variables` are environment variables for this run alone.
     """
     for line in process.stream(arguments, **variables):
-        match = _DOWNLOADED.match(line)
+        match = re.match(_DOWNLOADED, line)
         if match:
             yield Arrival(normalize_name(match[2]), match[1] == "Built")

@@ -8,9 +8,8 @@ namespace packages".
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pepip.paths import PYCACHE, ancestors
+from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +31,8 @@ class Footprint(NamedTuple):
 def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_libraries: Iterable[str]) -> Footprint:
     """Return the footprint of the distribution whose `files` (relative to `root`) lie unpacked in `root`.
 
-    Files of `.data` folders aren't part of it; those of the `.dist-info` folder are, and that folder is opened.
+    Files of `.data` folders aren't part of it; those of the `.dist-info` folder are, and that folder is opened: an
+    installer writes into it. The folders in it (licenses, SBOMs) are linked whole.
     """
     tree = _tree(files)
     declared = {path.rpartition("/")[0] for path in _namespace_inits(root, tree)}
@@ -52,8 +52,7 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
                 leaves.append(path)
                 continue
             is_namespace = path in declared or (in_namespace and _is_namespace(name, child))
-            is_metadata = path.startswith(dist_info + "/")
-            if is_namespace or is_metadata or path in must_open or name == PYCACHE:
+            if is_namespace or path in must_open or name == PYCACHE:
                 opened.append(path)
                 if is_namespace:
                     namespaces.append(path)

@@ -7,6 +7,7 @@ Source: ld.so(8), DT_RPATH and DT_RUNPATH.
 
 from __future__ import annotations
 
+import mmap
 import os
 
 TYPE_CHECKING = False
@@ -32,6 +33,15 @@ def _is_library_name(path: str) -> bool:
     return name.endswith(".so") or ".so." in name
 
 
+def _mentions_origin(descriptor: int) -> bool:
+    """Tell whether a file holds the word by which a run path starts from the library itself.
+
+    Most libraries do not, and to search the bytes takes far less time than to read the tables.
+    """
+    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
+        return content.find(b"ORIGIN") >= 0
+
+
 def _leaves(root: str, library: str, run_path: str) -> bool:
     for origin in ("$ORIGIN", "${ORIGIN}"):
         if run_path == origin or run_path.startswith(origin + "/"):
@@ -42,7 +52,7 @@ def _leaves(root: str, library: str, run_path: str) -> bool:
 
 def _run_paths(path: str) -> list[str]:
     with open(path, "rb") as file:
-        if file.read(4) != _ELF_MAGIC:
+        if file.read(4) != _ELF_MAGIC or not _mentions_origin(file.fileno()):
             return []
         file.seek(0)
         from elftools.common.exceptions import ELFError

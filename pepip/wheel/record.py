@@ -5,12 +5,11 @@ Source: "Recording installed projects", https://packaging.python.org/en/latest/s
 
 from __future__ import annotations
 
-import base64
-import csv
-import hashlib
-import io
 import os
-from typing import NamedTuple
+from binascii import b2a_base64
+
+from pepip import digests
+from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 """What an installer writes into a `.dist-info` folder, beside RECORD."""
 
 _BLOCK_BYTES = 1 << 20
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Row(NamedTuple):
@@ -32,8 +32,15 @@ class Row(NamedTuple):
 
 def parse(text: str) -> list[Row]:
     """Return the rows of a RECORD file. Blank lines are skipped, absent fields are empty."""
+    if '"' in text or "\r" in text.replace("\r\n", "\n"):
+        import csv
+        import io
+
+        lines: Iterable[list[str]] = csv.reader(io.StringIO(text, newline=""))
+    else:  # nothing is quoted, as in nearly every wheel
+        lines = (line.split(",") for line in text.replace("\r\n", "\n").split("\n") if line)
     rows = []
-    for fields in csv.reader(io.StringIO(text, newline="")):
+    for fields in lines:
         if fields:
             path, hash_value, size, *_ = [*fields, "", ""]
             rows.append(Row(path.replace("\\", "/"), hash_value, size))
@@ -47,8 +54,7 @@ def render(rows: Iterable[Row]) -> str:
 
 def row_of(path: str, content: bytes) -> Row:
     """Return the row that records `content` at `path`."""
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode("ascii")
-    return Row(path, f"sha256={digest}", str(len(content)))
+    return Row(path, f"sha256={_encoded(digests.binary(content))}", str(len(content)))
 
 
 def matches(row: Row, path: str) -> bool:
@@ -57,6 +63,8 @@ def matches(row: Row, path: str) -> bool:
     A row without a hash, or with an algorithm that this Python lacks, says nothing and matches any file. A
     missing file never matches.
     """
+    import hashlib
+
     algorithm, _, expected = row.hash_value.partition("=")
     if not expected or algorithm not in hashlib.algorithms_available:
         return os.path.exists(path)
@@ -64,21 +72,31 @@ def matches(row: Row, path: str) -> bool:
         found = digest(path, algorithm)
     except OSError:
         return False
-    return base64.urlsafe_b64encode(found).rstrip(b"=").decode("ascii") == expected.rstrip("=")
+    return _encoded(found) == expected.rstrip("=")
 
 
 def digest(path: str, algorithm: str) -> bytes:
     """Return the digest of the file at `path`. Raises OSError if it can't be read."""
-    found = hashlib.new(algorithm)
-    with open(path, "rb", buffering=0) as file:
-        while block := file.read(_BLOCK_BYTES):
+    import hashlib
+
+    found = hashlib.sha256() if algorithm == "sha256" else hashlib.new(algorithm)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        while block := os.read(descriptor, _BLOCK_BYTES):
             found.update(block)
+    finally:
+        os.close(descriptor)
     return found.digest()
 
 
 def own_metadata(dist_info: str) -> set[str]:
     """Return the paths in a `.dist-info` folder that an installer writes, and no wheel has."""
     return {f"{dist_info}/{name}" for name in (*OWN_METADATA, "RECORD")}
+
+
+def _encoded(found: bytes) -> str:
+    """Return a digest as RECORD writes it: URL-safe Base64 without padding (PEP 376)."""
+    return b2a_base64(found, newline=False).rstrip(b"=").translate(_URL_SAFE).decode("ascii")
 
 
 def _quote(path: str) -> str:

@@ -6,7 +6,7 @@ The text of a launcher is uv's own, taken from what uv staged, so that both tool
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -76,15 +76,11 @@ def preview(found: Catalog) -> Preview:
     """Return what a prune would do."""
     seen = found.overview
     assert seen is not None
-    orphans = [
-        Orphan(item, seen.sizes[item.id], seen.sizes[item.id] // 2)
-        for item in seen.seen.stored
-        if item.id not in found.users
-    ]
+    orphans = [Orphan(item, seen.sizes[item.id]) for item in seen.seen.stored if item.id not in found.users]
     away = _known("/mnt/usb", "laptop", {})._replace(
         state=census.UNREACHABLE, reason="the disk of /mnt/usb is not there", entries=frozenset({"a", "b"})
     )
-    freed = sum(orphan.freed_bytes for orphan in orphans)
+    freed = sum(orphan.allocated_bytes for orphan in orphans) // 2
     return Preview(orphans, freed, freed, [], [away], [], "", [])
 
 

@@ -114,3 +114,21 @@ class Twins:
 
 def _own_files(project: Path) -> Snapshot:
     return {path: node for path, node in snapshot(project).items() if path.partition("/")[0] != ".venv"}
+
+
+@dataclass(frozen=True)
+class SuppliedTwins:
+    """Twin projects, and the wheels that they may take."""
+
+    twins: Twins
+    wheelhouse: Path
+
+    @property
+    def source(self) -> tuple[str | Path, ...]:
+        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
+        return ("--no-index", "--find-links", self.wheelhouse)
+
+    @property
+    def projects(self) -> tuple[Path, Path]:
+        """Return both projects' folders."""
+        return self.twins.uv_project, self.twins.pepip_project

@@ -1,0 +1,70 @@
+"""The skeleton of a virtual environment: the files and links that uv makes, which differ in one path alone.
+
+uv makes the first one; those after it are written from what it made, its root in place of the first one's.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip.host import links
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ROOT = "\0root\0"
+_LINK, _FOLDER, _FILE, _PROGRAM = "link", "folder", "file", "program"
+
+# In a path of these characters alone no shell's activation script quotes anything.
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,")
+
+
+def is_plain(root: str) -> bool:
+    """Tell whether a root is written the same in every script, so that another one can stand in its place."""
+    return os.name == "posix" and root.count("/") > 1 and not set(root) - _PLAIN
+
+
+def read(root: str) -> list[list[str]]:
+    """Return the skeleton of the environment at `root`, which holds nothing else yet: rows of kind, path and content.
+
+    Empty if it holds what can't be written from text.
+    """
+    rows: list[list[str]] = []
+    pending = [""]
+    for folder in pending:
+        with os.scandir(f"{root}/{folder}") as children:
+            for child in sorted(children, key=lambda child: child.name):
+                path = f"{folder}{child.name}"
+                if child.is_symlink():
+                    rows.append([_LINK, path, os.readlink(child.path)])
+                elif child.is_dir():
+                    rows.append([_FOLDER, path, ""])
+                    pending.append(f"{path}/")
+                else:
+                    kind = _PROGRAM if child.stat().st_mode & 0o100 else _FILE
+                    try:
+                        with open(child.path, encoding="utf-8", newline="") as file:
+                            rows.append([kind, path, file.read().replace(root, _ROOT)])
+                    except UnicodeDecodeError:
+                        return []
+    rows.sort(key=lambda row: row[1] == "pyvenv.cfg")  # the last: it makes a folder an environment
+    return rows
+
+
+def write(root: str, rows: Sequence[Sequence[str]]) -> None:
+    """Make an environment at `root` from a skeleton. The folder may be there, empty. Raises OSError."""
+    os.makedirs(root, exist_ok=True)
+    for kind, path, content in rows:
+        place = f"{root}/{path}"
+        if kind == _LINK:
+            links.symbolic_link(content, place)
+        elif kind == _FOLDER:
+            os.mkdir(place)
+        else:
+            mode = 0o777 if kind == _PROGRAM else 0o666
+            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
+            try:
+                os.write(descriptor, content.replace(_ROOT, root).encode())
+            finally:
+                os.close(descriptor)

@@ -1,0 +1,66 @@
+"""`NamedTuple` as `typing` has it, at a tenth of its price.
+
+`typing` compiles every annotation and every constructor when a class is made: for the types of this package that
+takes as long as linking a small environment, at each start. Type checkers see the one of `typing`.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple as NamedTuple
+else:
+    try:
+        from _collections import _tuplegetter as _getter
+    except ImportError:  # another implementation of Python
+        from operator import itemgetter
+
+        def _getter(position, doc):
+            return property(itemgetter(position), doc=doc)
+
+    class _Fields(type):
+        """Makes a class of annotated fields a subclass of tuple, with a getter for each."""
+
+        def __new__(cls, name, bases, namespace):
+            if not bases:
+                return super().__new__(cls, name, (tuple,), {**namespace, "__slots__": ()})
+            fields = tuple(namespace.get("__annotations__", ()))
+            defaults = {field: namespace.pop(field) for field in fields if field in namespace}
+            getters = {field: _getter(position, None) for position, field in enumerate(fields)}
+            own = {"__slots__": (), "_fields": fields, "_field_defaults": defaults, "__match_args__": fields}
+            return super().__new__(cls, name, bases, {**namespace, **getters, **own})
+
+    class NamedTuple(metaclass=_Fields):
+        """The base of all: an immutable tuple whose items have names."""
+
+        _fields = _field_defaults = ()
+
+        def __new__(cls, *values, **named):
+            """Return an instance of these items, in order or by name; the others have their defaults."""
+            fields = cls._fields
+            if named or len(values) != len(fields):
+                items = dict(zip(fields, values, strict=False))
+                if len(values) > len(fields) or not items.keys().isdisjoint(named) or named.keys() - set(fields):
+                    raise TypeError(f"{cls.__name__} takes {', '.join(fields)}")
+                items = {**cls._field_defaults, **items, **named}
+                if len(items) < len(fields):
+                    raise TypeError(f"{cls.__name__} lacks {', '.join(name for name in fields if name not in items)}")
+                values = [items[field] for field in fields]
+            return tuple.__new__(cls, values)
+
+        def _replace(self, **changes):
+            """Return a copy with other values for some fields."""
+            return type(self)(**{**self._asdict(), **changes})
+
+        def _asdict(self):
+            """Return the values by the names of their fields."""
+            return dict(zip(self._fields, self, strict=True))
+
+        def __getnewargs__(self):
+            """Let copies and pickles be made."""
+            return tuple(self)
+
+        def __repr__(self):
+            """Return the class and its fields, as one would write them."""
+            shown = ", ".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
+            return f"{type(self).__name__}({shown})"
