@@ -188,6 +188,7 @@ def describe(
         for title, values in (
             ("Needs", details.dependencies),
             ("Scripts", details.scripts),
+            ("Real folders everywhere", [f"{folder}: {reason}" for folder, reason in details.opened.items()]),
             ("Real folders where others have files in them, too", sorted(unfolded)),
         ):
             if values:

@@ -69,7 +69,7 @@ def details(found: Catalog, name: str, version: str) -> list[Details]:
     dependants = needing if name in {"idna", "numpy"} else ()
     needs = ("idna<4,>=2.5", "urllib3<3,>=1.21.1") if name == "requests" else ()
     users = tuple(User(root, ()) for root in found.users.get(item.id, ()))
-    return [Details(item, entry, "What it is in one sentence [of its own].", needs, dependants, (), users)]
+    return [Details(item, entry, "What it is in one sentence [of its own].", needs, dependants, (), users, {})]
 
 
 def preview(found: Catalog) -> Preview:
