@@ -12,6 +12,11 @@ from tests.support.environments import PIP_FOR_ALL_VERSIONS, Twins
 from tests.support.machines import Machine, any_interpreter
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the option that writes the pictures of `pepip ui` anew."""
+    parser.addoption("--update-snapshots", action="store_true", help="write the pictures in snapshots/ anew")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Move all but every n-th variant of a test that is marked `every(n)` to the long list."""

@@ -39,6 +39,7 @@ the store:
   store add, remove     fill it without a project; take one entry out
   detach, attach        one package as the project's own copy, to patch it, and back
   doctor                look at everything that pepip rests on
+  ui                    all of it on the whole terminal, with keys and mouse
 
 uv's own, passed on unchanged:
   lock, tree, export, init, version, venv, tool, x, python, build, publish, cache, auth, self, format, audit, …
@@ -75,6 +76,7 @@ _COMMANDS = {
     "savings": ("savings", "run"),
     "prune": ("prune", "run"),
     "doctor": ("savings", "run_doctor"),
+    "ui": ("ui", "run"),
     "detach": ("detach", "run"),
     "attach": ("detach", "run_attach"),
     "generate-shell-completion": ("completion", "run"),

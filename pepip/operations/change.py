@@ -81,7 +81,9 @@ def foresee(store: Store, job: Job, environment: Environment, tags: Sequence[str
     work = job.decide(contents.installed(environment, store.homes))
     shared = [artifact for artifact in work.artifacts if artifact.is_shared]
     have = acquire.lookup(store, shared, tags)
-    return _summary(environment, work, have, [item.name for item in shared if item.name not in have], dry_run=True)
+    missing = [item for item in shared if item.name not in have]
+    summary = _summary(environment, work, have, [item.name for item in missing], dry_run=True)
+    return summary._replace(download_bytes=sum(item.size_bytes for item in missing))
 
 
 def carry_out(

@@ -13,7 +13,7 @@ from pepip.wheel import libraries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pepip.model import Entry, Stored
     from pepip.operations.census import Census
@@ -47,9 +47,24 @@ class Details(NamedTuple):
     opened: dict[str, str]
 
 
-def show(store: Store, name: str, version: str = "") -> list[Details]:
-    """Return the details of all entries of a distribution, or of one version of it."""
-    seen = census.take(store)
+def requirements(stored: Stored) -> tuple[str, ...]:
+    """Return the requirement lines of an entry, without those of its extras. They never change."""
+    return tuple(_requirements(stored.path))
+
+
+def show(
+    store: Store,
+    name: str,
+    version: str = "",
+    *,
+    seen: Census | None = None,
+    needed: Mapping[str, Sequence[str]] | None = None,
+) -> list[Details]:
+    """Return the details of all entries of a distribution, or of one version of it.
+
+    `seen` is a census that was taken before, and `needed` holds the `requirements` of all its entries, by id.
+    """
+    seen = seen or census.take(store)
     chosen = [
         item
         for item in seen.stored
@@ -57,11 +72,12 @@ def show(store: Store, name: str, version: str = "") -> list[Details]:
     ]
     if not chosen:
         return []
-    needed = {item.id: _requirements(item.path) for item in seen.stored}
+    if needed is None:
+        needed = {item.id: requirements(item) for item in seen.stored}
     dependants = tuple(
-        item.id for item in seen.stored if any(_name_of(line) == chosen[0].name for line in needed[item.id])
+        item.id for item in seen.stored if any(_name_of(line) == chosen[0].name for line in needed.get(item.id, ()))
     )
-    return [_details(store, seen, item, needed[item.id], dependants) for item in chosen]
+    return [_details(store, seen, item, needed.get(item.id, ()), dependants) for item in chosen]
 
 
 def _details(

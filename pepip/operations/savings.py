@@ -12,7 +12,7 @@ from pepip.store import trash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from pepip.model import Stored
     from pepip.operations.census import Census, Known
@@ -63,6 +63,11 @@ class Scales:
         self._overheads: dict[str, int] = {}
         self._inodes: dict[str, set[usage.Inode]] = {}
         self.shared: dict[str, dict[usage.Inode, int]] = {}
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a memory may answer, so that not every inode is looked at."""
+        return self._memory is not None
 
     def entry(self, entry_id: str) -> usage.Weight:
         """Return what an entry occupies, nothing if the store has lost it."""
@@ -146,24 +151,45 @@ def measure(store: Store, memory: Memory | None = None) -> tuple[Savings, list[S
 
     `memory` may say who links what; every size is measured now.
     """
-    seen, scales = census.take(store, memory=memory), Scales(store)
+    return of_census(store, census.take(store, memory=memory), Scales(store))
+
+
+def of_census(store: Store, seen: Census, scales: Scales) -> tuple[Savings, list[Share]]:
+    """Return the same for a census that was taken before, weighed by `scales`."""
     weights = {item.id: scales.entry(item.id) for item in seen.stored}
     found = [scales.share(known) for known in seen.projects]
-    users = seen.users()
     used = [entry_id for share in found for entry_id in share.known.entries or () if entry_id in weights]
-    own = sum(share.own_bytes for share in found) - _counted_twice(seen, scales)
     trashed = usage.measure(trash.contents(store)).allocated_bytes
-    savings = Savings(
+    twice = 0 if scales.remembers else _counted_twice(seen, scales)
+    sums = sum_up(weights, found, used, kept=seen.users(), trashed_bytes=trashed, counted_twice_bytes=twice)
+    return sums, found
+
+
+def sum_up(
+    weights: Mapping[str, usage.Weight],
+    found: Sequence[Share],
+    used: Sequence[str],
+    *,
+    kept: Collection[str],
+    trashed_bytes: int,
+    counted_twice_bytes: int = 0,
+) -> Savings:
+    """Return the sums, from each entry's weight, each environment's share, and the ids that environments link.
+
+    `kept` are the ids that a prune leaves.
+    """
+    own = sum(share.own_bytes for share in found) - counted_twice_bytes
+    return Savings(
         on_disk_bytes=sum(weight.total for weight in weights.values()) + own,
         without_sharing_bytes=sum(share.alone_bytes for share in found),
         with_hard_links_bytes=sum(weights[entry_id].files for entry_id in set(used))
         + sum(weights[entry_id].folders + weights[entry_id].bytecode for entry_id in used)
         + own,
-        prunable_bytes=sum(weight.total for entry_id, weight in weights.items() if entry_id not in users) + trashed,
-        entries=len(seen.stored),
-        projects=len(seen.projects),
+        prunable_bytes=sum(weight.total for entry_id, weight in weights.items() if entry_id not in kept)
+        + trashed_bytes,
+        entries=len(weights),
+        projects=len(found),
     )
-    return savings, found
 
 
 def _counted_twice(seen: Census, scales: Scales) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pepip.environment import contents
+from pepip.model import Progress
 from pepip.records import NamedTuple
 from pepip.store import registry
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pepip.model import Registration
     from pepip.store.home import Store
 
+_FOLDERS_PER_STEP = 50
 _NEVER_ENTERED = {".git", "node_modules", "__pycache__", "site-packages"}
 _OF_THE_SYSTEM = {"/proc", "/sys", "/dev"}
 
@@ -27,17 +29,19 @@ class Found(NamedTuple):
     was_known: bool
 
 
-def scan(store: Store, folders: Iterable[str]) -> Iterator[Found]:
+def scan(store: Store, folders: Iterable[str]) -> Iterator[Progress | Found]:
     """Register every environment below `folders` that links the store, and yield it. Links are not followed.
 
-    What can't be read is passed over.
+    What can't be read is passed over. Progress names a folder now and then.
     """
     if store.exists() and store.is_writable():
         store.create()  # the registry may have been lost
     known = {item.environment for item in registry.registrations(store) if not item.is_damaged}
     for folder in folders:
-        for root in _environments(os.path.abspath(folder)):
-            linked = _linked(store, root)
+        for number, (root, is_environment) in enumerate(_folders(os.path.abspath(folder))):
+            if number % _FOLDERS_PER_STEP == 0:
+                yield Progress("scan", root)
+            linked = _linked(store, root) if is_environment else None
             if linked:
                 with store.linking():
                     registry.register(store, root, linked)
@@ -60,17 +64,16 @@ def forget(store: Store, path: str) -> list[Registration]:
     return found
 
 
-def _environments(folder: str) -> Iterator[str]:
+def _folders(folder: str) -> Iterator[tuple[str, bool]]:
+    """Yield each folder, and whether it is an environment, which is not entered."""
     for current, folders, files in os.walk(folder):
-        if "pyvenv.cfg" in files:
-            folders.clear()
-            yield current
-        else:
-            folders[:] = [
-                name
-                for name in folders
-                if name not in _NEVER_ENTERED and os.path.join(current, name) not in _OF_THE_SYSTEM
-            ]
+        is_environment = "pyvenv.cfg" in files
+        folders[:] = [
+            name
+            for name in folders
+            if not is_environment and name not in _NEVER_ENTERED and os.path.join(current, name) not in _OF_THE_SYSTEM
+        ]
+        yield current, is_environment
 
 
 def _linked(store: Store, root: str) -> frozenset[str]:

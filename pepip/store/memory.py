@@ -47,6 +47,10 @@ class Memory:
         row = self._before.get(topic, {}).get(name)
         return None if row is None else row[0]
 
+    def remembered(self, topic: str) -> dict[str, list[Any]]:
+        """Return all rows of a topic, evidence and answer by name, as they were written down: none is checked."""
+        return self._before.get(topic, {})
+
     def note(self, topic: str, name: str, evidence: Any, answer: Any) -> None:
         """Remember an answer. Both are what JSON can hold, lists rather than tuples."""
         self._now.setdefault(topic, {})[name] = [evidence, answer]

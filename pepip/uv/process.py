@@ -7,6 +7,7 @@ of pepip owns. The one exception takes the place of pepip itself.
 from __future__ import annotations
 
 import os
+from _thread import get_ident
 
 from pepip.errors import UvError
 from pepip.records import NamedTuple
@@ -35,11 +36,31 @@ _UNWANTED = (
 )
 
 
+_running: dict[int, set[subprocess.Popen[str]]] = {}
+_interrupted: set[int] = set()
+
+
 class Result(NamedTuple):
     """What a finished program wrote."""
 
     stdout: str
     stderr: str
+
+
+def interrupt(thread: int) -> None:
+    """End what a thread has running, and let it start nothing more: there it is as if the user pressed ctrl+c.
+
+    KeyboardInterrupt is raised in that thread, where it waits for a program or as soon as it would start one.
+    `allow` ends this.
+    """
+    _interrupted.add(thread)
+    for process in list(_running.get(thread, ())):
+        process.terminate()
+
+
+def allow(thread: int) -> None:
+    """Let a thread start programs again."""
+    _interrupted.discard(thread)
 
 
 def run(arguments: Sequence[str], *, stdin: str = "", **settings: str) -> Result:
@@ -48,7 +69,7 @@ def run(arguments: Sequence[str], *, stdin: str = "", **settings: str) -> Result
     `settings` are environment variables for this run alone.
     """
     process = _start([program.path(), *arguments], stdin=bool(stdin), settings=settings)
-    stdout, stderr = _finish(process, stdin)
+    stdout, stderr = _communicate(process, stdin)
     if process.returncode:
         raise _failure(arguments, process.returncode, stderr, stdout)
     return Result(stdout, stderr)
@@ -72,6 +93,7 @@ def stream(arguments: Sequence[str], **settings: str) -> Iterator[str]:
             process.terminate()
             process.wait()
         process.stdout.close()
+        _forget(process)
     if process.returncode:
         raise _failure(arguments, process.returncode, "".join(lines), "")
 
@@ -80,7 +102,7 @@ def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") ->
     """Run an environment's interpreter to its end. Raises UvError (its output kept) if it fails or won't start."""
     try:
         process = _start([executable, *arguments], stdin=bool(stdin), settings={})
-        stdout, stderr = _finish(process, stdin)
+        stdout, stderr = _communicate(process, stdin)
     except OSError as error:
         raise UvError(f"the interpreter {executable} does not start: {error.strerror}") from error
     if process.returncode:
@@ -105,9 +127,11 @@ def _start(
 ) -> subprocess.Popen[str]:
     variables = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
     variables.update(settings)
+    if get_ident() in _interrupted:
+        raise KeyboardInterrupt
     import subprocess
 
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -116,9 +140,13 @@ def _start(
         encoding="utf-8",
         errors="replace",
     )
+    _running.setdefault(get_ident(), set()).add(process)
+    if get_ident() in _interrupted:  # meanwhile
+        process.terminate()
+    return process
 
 
-def _finish(process: subprocess.Popen[str], stdin: str) -> tuple[str, str]:
+def _communicate(process: subprocess.Popen[str], stdin: str) -> tuple[str, str]:
     """Wait for a program and return what it wrote. It is ended first if this run is interrupted meanwhile."""
     try:
         return process.communicate(stdin or None)
@@ -126,6 +154,15 @@ def _finish(process: subprocess.Popen[str], stdin: str) -> tuple[str, str]:
         process.terminate()
         process.communicate()
         raise
+    finally:
+        _forget(process)
+
+
+def _forget(process: subprocess.Popen[str]) -> None:
+    """Note that a program has ended. Raises KeyboardInterrupt where that was not its own doing."""
+    _running.get(get_ident(), set()).discard(process)
+    if get_ident() in _interrupted:
+        raise KeyboardInterrupt
 
 
 def _failure(arguments: Sequence[str], exit_code: int, stderr: str, stdout: str) -> UvError:

@@ -1,0 +1,84 @@
+"""All that a look at the store shows, in one piece: who links what, what it weighs, and what sharing saves."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from pepip import paths
+from pepip.host import usage
+from pepip.model import Registration, Stored
+from pepip.operations import census, savings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.operations.census import Census
+    from pepip.operations.savings import Savings, Share
+    from pepip.store.home import Store
+    from pepip.store.memory import Memory
+
+
+class Overview(NamedTuple):
+    """A census, with the bytes on disk of each entry by its id, each environment's share, and the sums."""
+
+    seen: Census
+    sizes: dict[str, int]
+    shares: list[Share]
+    savings: Savings
+
+
+def take(store: Store, memory: Memory | None = None) -> Overview:
+    """Return what is on disk now. `memory` may answer for what has not changed since."""
+    seen = census.take(store, memory=memory)
+    scales = savings.Scales(store, memory)
+    sums, shares = savings.of_census(store, seen, scales)
+    return Overview(seen, {item.id: scales.entry(item.id).total for item in seen.stored}, shares, sums)
+
+
+def recall(store: Store, memory: Memory) -> Overview | None:
+    """Return what the last look saw, without looking again: at once, and maybe outdated. None if nobody looked.
+
+    Of environments only the places are known and what they link, and all count as whole.
+    """
+    rows_of_weights = memory.remembered("weights").items()
+    weights = {name: usage.Weight(*row[1][:3]) for name, row in rows_of_weights}
+    alone_bytes = {name: weights[name].total - row[1][3] for name, row in rows_of_weights}
+    stored = [
+        _stored(store, entry_id, row[0], row[1])
+        for entry_id, row in memory.remembered("entries").items()
+        if entry_id in weights
+    ]
+    if not stored:
+        return None
+    stored.sort(key=lambda item: (item.name, item.version, item.id))
+    own = {root: row[1] for root, row in memory.remembered("own").items()}
+    shares = []
+    for root, (_, rows) in sorted(memory.remembered("packages").items()):
+        linked = frozenset([row[3] for row in rows if row[3]])
+        registration = Registration("", root, os.path.dirname(root), 0, "", ())
+        known = census.Known(root, registration.project, "", census.OK, "", (), linked, registration)
+        own_bytes, links = own.get(root, (0, 0))
+        alone = sum(alone_bytes.get(entry_id, 0) for entry_id in linked)
+        shares.append(savings.Share(known, own_bytes, own_bytes - links + alone))
+    seen = census.Census(stored, [share.known for share in shares], [], {})
+    used = [entry_id for share in shares for entry_id in share.known.entries or () if entry_id in weights]
+    sums = savings.sum_up(
+        {item.id: weights[item.id] for item in stored}, shares, used, kept=set(used), trashed_bytes=0
+    )
+    return Overview(seen, {item.id: weights[item.id].total for item in stored}, shares, sums)
+
+
+def _stored(store: Store, entry_id: str, changed_at: int, row: list[object]) -> Stored:
+    name, version, identity, origin, file_count, stored_at = row
+    return Stored(
+        id=entry_id,
+        path=f"{paths.packages(store.home)}/{entry_id}",
+        name=str(name),
+        version=str(version),
+        identity=str(identity),
+        origin=str(origin),
+        file_count=int(str(file_count)),
+        stored_at=int(str(stored_at)),
+        last_linked_at=changed_at // 1_000_000_000,
+        state="ok",
+    )

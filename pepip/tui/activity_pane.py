@@ -1,0 +1,111 @@
+"""What is running, what was done, and what it said."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
+
+from pepip.tui import wording
+from pepip.tui.bars import said
+from pepip.tui.reader import Reader
+from pepip.tui.runner import CANCELLED, DONE, FAILED, RUNNING, WAITING
+from pepip.tui.table import Column, Row, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.tui.runner import Job
+
+_GLYPHS = {WAITING: "·", RUNNING: "◐", DONE: "✓", FAILED: "✗", CANCELLED: "○"}
+_TONES = {WAITING: "muted", RUNNING: "accent", DONE: "good", FAILED: "bad", CANCELLED: "warn"}
+
+COLUMNS = (
+    Column("state", "", 1),
+    Column("title", "Operation", 0),
+    Column("outcome", "Outcome", 0, from_width=72),
+    Column("state", "State", 9),
+    Column("seconds", "Seconds", 7, is_right=True, from_width=48),
+)
+
+
+class ActivityPane(Vertical):
+    """The pane: the newest operation first, and the log of the one under the cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "app.cancel_job", "Cancel", tooltip="Cancel this operation"),
+        Binding("y", "copy", "Copy", tooltip="Copy the command that does the same"),
+        Binding("l,right", "app.focus_next", "To the log", show=False),
+        Binding("h,left", "app.focus_previous", "To the list", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="activity")
+        self._jobs: dict[str, Job] = {}
+
+    def compose(self) -> ComposeResult:
+        """Make the list and the log."""
+        with Horizontal(id="activity-split"):
+            yield Table(COLUMNS, verb="Log", id="jobs")
+            with Reader(id="log"):
+                yield Static("", id="log-text")
+
+    @property
+    def current(self) -> Job | None:
+        """The operation under the cursor."""
+        return self._jobs.get(self.query_one("#jobs", Table).cursor_key)
+
+    def show(self, jobs: Sequence[Job]) -> None:
+        """Show the operations as they are now."""
+        self._jobs = {str(job.number): job for job in jobs}
+        rows = [
+            Row(
+                key,
+                (
+                    _GLYPHS[job.state],
+                    wording.printable(job.title),
+                    wording.printable(job.outcome or (said(job) if job.state == RUNNING else "")),
+                    job.state,
+                    f"{job.seconds:.1f}" if job.is_over else "",
+                ),
+                (_TONES[job.state], "name", "muted", _TONES[job.state], "muted"),
+            )
+            for key, job in reversed(self._jobs.items())
+        ]
+        table = self.query_one("#jobs", Table)
+        table.empty_text = "nothing was done yet: I installs, P prunes, V verifies"
+        table.show(rows)
+        self._log()
+
+    def _log(self) -> None:
+        job, text = self.current, self.query_one("#log-text", Static)
+        if job is None:
+            text.update("")
+            return
+        shown = Text()
+        shown.append(f"$ {wording.printable(job.command)}\n\n", "bold")
+        shown.append("\n".join(job.log))
+        text.update(shown)
+        if job.state == RUNNING:
+            self.query_one("#log").scroll_end(animate=False)
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """Show another log."""
+        event.stop()
+        self._log()
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Go to the log."""
+        event.stop()
+        self.screen.set_focus(self.query_one("#log"))
+
+    def action_copy(self) -> None:
+        """Copy the command."""
+        if self.current is not None:
+            self.app.copy_to_clipboard(self.current.command)
+            self.app.notify(wording.printable(self.current.command), title="Copied", markup=False)

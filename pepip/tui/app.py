@@ -1,0 +1,422 @@
+"""The app: four panes over one picture of the store, dialogs for what changes it, and one runner for operations.
+
+It paints what the last look saw, then looks again while it can be used. What it does, the engine does; here is only
+what is shown, asked, and told.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from functools import partial
+from typing import ClassVar, cast
+
+from rich.text import Text
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import ContentSwitcher, Static
+
+from pepip.tui import catalog as catalogs
+from pepip.tui import wording
+from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs, label_of
+from pepip.tui.lookout import Lookout
+from pepip.tui.runner import Job, Runner
+from pepip.tui.store_pane import StorePane
+from pepip.tui.welcome import HELP, figures_of, keys_of, screen_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from textual.screen import Screen
+    from textual.widget import Widget
+
+    from pepip.store.home import Store
+    from pepip.store.inspection import Flaw
+    from pepip.tui.activity_pane import ActivityPane
+    from pepip.tui.catalog import Catalog
+    from pepip.tui.entries import Listing
+    from pepip.tui.flows import Flows
+    from pepip.tui.projects_pane import ProjectsPane
+    from pepip.tui.savings_pane import SavingsPane
+
+_SECONDS_BETWEEN_CHECKS = 2.0
+_FOCUS = {"store": "#entries", "projects": "#environments", "savings": "#shared", "activity": "#jobs"}
+
+
+class JobChanged(Message):
+    """An operation got further, began or ended. Comes from the runner's thread."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self.job = job
+
+
+class Handed(Message):
+    """Something that a thread wants done in the app's own, if there is still an app."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        super().__init__()
+        self.call = call
+
+
+class PepipApp(App[None]):
+    """The app. `is_still` leaves out what changes with time alone, for pictures.
+
+    `verified` holds what verifications found, by the entry's id: its flaws, none where it is whole.
+    """
+
+    CSS_PATH = "app.tcss"
+    TITLE = "pepip"
+    AUTO_FOCUS = None  # textual would give the keys to the filter, even behind the screen of an empty store
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares it so
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012 - textual declares it so
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "show('store')", "Store", show=False),
+        Binding("2", "show('projects')", "Projects", show=False),
+        Binding("3", "show('savings')", "Savings", show=False),
+        Binding("4", "show('activity')", "Activity", show=False),
+        Binding("P", "prune", "Prune", tooltip="Preview what no environment links, and remove it"),
+        Binding("r", "rescan", "Rescan", show=False, tooltip="Look at the disk again"),
+        Binding("I", "install_anywhere", "Install…", show=False, tooltip="Install into a project, known or new"),
+        Binding("V", "verify_all", "Verify all", show=False, tooltip="Verify every file of the store"),
+        Binding("C", "scan", "Scan…", show=False, tooltip="Scan a folder for environments nobody registered"),
+        Binding("exclamation_mark", "doctor", "Doctor", show=False, tooltip="Look at everything that pepip rests on"),
+        Binding("x", "cancel_job", "Cancel", show=False, tooltip="Cancel the running operation"),
+        Binding("escape", "hide_drawer", "Hide", show=False, system=True),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("ctrl+p", "command_palette", "Commands", key_display="^p", tooltip="All commands, by name"),
+        Binding("q", "quit", "Quit"),
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+    ]
+
+    def __init__(self, store: Store, *, pane: str = "store", is_still: bool = False) -> None:
+        super().__init__()
+        self.store = store
+        self.catalog: Catalog | None = None
+        self.verified: dict[str, Sequence[Flaw]] = {}
+        self.runner = Runner(self._tell)
+        self.is_still = is_still
+        self.lookout = Lookout(self, store, self._show)
+        self.here = pane
+        self._flows: Flows | None = None
+        self._is_drawer_hidden = False
+        self._finished: set[int] = set()
+
+    @property
+    def flows(self) -> Flows:
+        """What asks and concludes, imported when it is first wanted: the first paint does without."""
+        if self._flows is None:
+            from pepip.tui.flows import Flows
+
+            self._flows = Flows(self)
+        return self._flows
+
+    def compose(self) -> ComposeResult:
+        """Make all that there is; the panes are filled when something is known."""
+        yield Tabs()
+        yield SavingsLine()
+        yield Notices()
+        yield Static("", id="trouble")
+        with ContentSwitcher(initial="store", id="panes"):
+            yield StorePane(self.store, self.verified)
+        yield Drawer()
+        yield Keys()
+
+    async def on_mount(self) -> None:
+        """Show what is known, then look."""
+        self.query_one(Drawer).is_still = self.is_still
+        await self.action_show(self.here)
+        self.lookout.begin()
+        self._say_status()
+        if not self.is_still:
+            self.set_interval(_SECONDS_BETWEEN_CHECKS, self._check)
+            self.set_interval(0.5, self._follow)
+
+    def hand_over(self, call: Callable[[], object]) -> None:
+        """Have something done in the app's own thread. Where the app is being left, nothing is."""
+        self.post_message(Handed(call))
+
+    def on_handed(self, event: Handed) -> None:
+        """Do what a thread wants done."""
+        if self.is_running:  # while the app is being left, messages still come, and the widgets are gone
+            event.call()
+
+    # Looking
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the disk is being looked at."""
+        return self.lookout.is_reading
+
+    @property
+    def damaged(self) -> frozenset[str]:
+        """The ids of the entries that a verification found damaged."""
+        return frozenset([entry_id for entry_id, flaws in list(self.verified.items()) if flaws])
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """The ids of entries and roots of environments that something is being done to."""
+        return frozenset(key for job in self.runner.busy for key in job.touches)
+
+    def look_again(self) -> None:
+        """Look at the disk again, and say so."""
+        self.lookout.look()
+        self._say_status()
+
+    def _show(self, found: Catalog, listing: Listing) -> None:
+        """Show a look at the store on all panes."""
+        if found.trouble is not None and found.trouble.kind == catalogs.AWAY and self.catalog is not None:
+            found = self.catalog._replace(trouble=found.trouble, notices=found.notices)
+        self.catalog = found
+        special = screen_of(self.store.home, found)
+        self._make_room(special)
+        self.query_one(Notices).say(found.notices)
+        sums = found.overview.savings if found.overview else None
+        is_fresh = found.is_fresh and found.trouble is None
+        self.query_one(SavingsLine).say(sums, is_fresh=is_fresh, otherwise=figures_of(found))
+        self.query_one(StorePane).show(found, listing)
+        self._fill()
+        self._say_status()
+        if self.default_screen.focused is None and special is None:
+            self.default_screen.set_focus(self.query_one(_FOCUS[self.here]))
+        if found.is_fresh and not gc.get_freeze_count():
+            gc.freeze()  # thousands of rows that stay: going through them now and then would be felt while typing
+        gc.enable()
+
+    def _fill(self) -> None:
+        """Show what is known on the pane in sight; the store's is always up to date."""
+        pane = self._pane()
+        if self.here == "activity":
+            cast("ActivityPane", pane).show(self.runner.jobs)
+        elif self.here == "projects" and self.catalog is not None:
+            cast("ProjectsPane", pane).show(self.catalog, self.touched)
+        elif self.here == "savings" and self.catalog is not None:
+            cast("SavingsPane", pane).show(self.catalog)
+
+    def _pane(self) -> Widget:
+        return self.query_one("#panes").query_one(f"#{self.here}")
+
+    def _make_room(self, special: Text | None) -> None:
+        """Show a screen of words in place of the panes, or the panes. What was done can always be seen."""
+        trouble = self.query_one("#trouble", Static)
+        is_special = special is not None and self.here != "activity"
+        trouble.display = is_special
+        self.query_one("#panes").display = not is_special
+        self.query_one(Keys).say(keys_of(self.catalog) if is_special and self.catalog else ())
+        if is_special and special is not None:
+            trouble.update(special)
+            self.default_screen.set_focus(None)
+
+    def _say_status(self) -> None:
+        home = wording.short_path(self.store.home, os.path.expanduser("~"))
+        status = home if not self.is_reading or self.is_still else "looking at the disk …"
+        self.query_one(Tabs).say(status=status, running=len(self.runner.busy))
+
+    def _check(self) -> None:
+        """Look again if something changed on disk, and nobody told."""
+        if self.is_running and self.catalog is not None:
+            self.lookout.check()
+            self._say_status()
+
+    def on_app_focus(self) -> None:
+        """Look again when the terminal is looked at again: environments may have been changed by uv."""
+        if self.catalog is not None:
+            self.action_rescan()
+
+    def action_rescan(self) -> None:
+        """Look at the disk again."""
+        if not self.is_reading:
+            self.look_again()
+
+    # Operations
+
+    def _tell(self, job: Job) -> None:
+        """Pass on what the runner says, from its thread."""
+        self.post_message(JobChanged(job))
+
+    def on_job_changed(self, event: JobChanged) -> None:
+        """Show how far an operation is; when one ends, say how, and look at what it did."""
+        job = event.job
+        if not job.is_listed or not self.is_running:
+            return
+        self._follow()
+        if job.step.phase == "" or job.is_over:
+            self._show_busy()
+        if job.is_over and job.number not in self._finished:
+            self._finished.add(job.number)
+            self.flows.conclude(job)
+            self.look_again()
+        elif not job.is_over and job.number not in self._finished and not job.log:
+            self._is_drawer_hidden = False
+
+    def _follow(self) -> None:
+        if not self.is_running:
+            return
+        busy = self.runner.busy
+        current = next((job for job in busy if job is self.runner.current), None)
+        drawer = self.query_one(Drawer)
+        drawer.say(None if self._is_drawer_hidden else current, max(0, len(busy) - 1))
+        tabs = self.query_one(Tabs)
+        if tabs.running != len(busy):
+            tabs.say(running=len(busy))
+        if self.here == "activity" and self._pane().is_mounted:
+            self._fill()
+
+    def _show_busy(self) -> None:
+        """Mark what is being worked on."""
+        found = self.catalog
+        if found is None or found.trouble is not None:
+            return
+
+        def show(listing: Listing) -> None:
+            if self.catalog is found:  # a newer look may have come meanwhile
+                self.query_one(StorePane).show(found, listing)
+
+        self.lookout.mark(found, show)
+        if self.here == "projects":
+            self._fill()
+
+    def action_cancel_job(self) -> None:
+        """Cancel the operation under the cursor, or else the running one."""
+        job = cast("ActivityPane", self._pane()).current if self.here == "activity" else None
+        if job is None or job.is_over:
+            job = self.runner.current
+        if job is not None and job.is_listed:
+            self.runner.cancel(job)
+            self.notify(f"Cancelling: {job.title}", timeout=3, markup=False)
+
+    def action_hide_drawer(self) -> None:
+        """Put the drawer away; the operation goes on."""
+        self._is_drawer_hidden = True
+        self.query_one(Drawer).say(None, 0)
+
+    # Panes
+
+    async def action_show(self, pane: str) -> None:
+        """Show a pane; it is made when it is first shown."""
+        panes = self.query_one("#panes", ContentSwitcher)
+        if not panes.query(f"#{pane}"):
+            made = _make_pane(pane)
+            made.display = False
+            await panes.mount(made)
+        panes.current = self.here = pane
+        self.query_one(Tabs).say(here=pane)
+        self._make_room(screen_of(self.store.home, self.catalog) if self.catalog else None)
+        self._fill()
+        if panes.display:
+            self.default_screen.set_focus(self.query_one(_FOCUS[pane]))
+
+    async def on_savings_pane_wanted(self, event: SavingsPane.Wanted) -> None:
+        """Show a package in the store."""
+        await self.show_in_store(event.name, event.entry_id)
+
+    async def show_in_store(self, name: str, entry_id: str) -> None:
+        """Show all versions of a package in the store, with the cursor on one of them."""
+        await self.action_show("store")
+        self.query_one(StorePane).seek(f"name:{name}", entry_id)
+
+    def on_store_pane_asked(self, event: StorePane.Asked) -> None:
+        """Do what is wanted of entries."""
+        self.flows.of_entries(event)
+
+    def on_projects_pane_asked(self, event: ProjectsPane.Asked) -> None:
+        """Do what is wanted of a project."""
+        self.flows.of_project(event)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to prune where something is stored."""
+        if action == "prune":
+            return self.catalog is None or (self.catalog.trouble is None and not self.catalog.is_empty)
+        return super().check_action(action, parameters)
+
+    def action_prune(self) -> None:
+        """Show what a prune would remove, and remove what is ticked."""
+        self.flows.ask_to_prune()
+
+    def action_install_anywhere(self) -> None:
+        """Ask to install into a project, known or new."""
+        self.flows.ask_to_install()
+
+    def action_verify_all(self) -> None:
+        """Verify the whole store."""
+        self.flows.verify_all()
+
+    def action_doctor(self) -> None:
+        """Say how all is that pepip rests on."""
+        self.flows.examine()
+
+    def action_scan(self) -> None:
+        """Ask for a folder, and register the environments below it."""
+        self.flows.ask_to_scan()
+
+    def action_help(self) -> None:
+        """Show the keys of the pane that has the focus."""
+        if not isinstance(self.screen, ModalScreen):
+            from pepip.tui.dialogs import Help
+
+            self.push_screen(Help(self.screen, Tabs.TITLES[self.here], HELP[self.here]), self._press)
+
+    def _press(self, key: str | None) -> None:
+        if key:
+            self.simulate_key(key)
+
+    def action_command_palette(self) -> None:
+        """Show the palette, but not over a dialog."""
+        if not isinstance(self.screen, ModalScreen):
+            super().action_command_palette()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Yield all that can be done here, for the palette."""
+        seen = set()
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.system or not active.enabled or binding.action in seen or binding.key in {"ctrl+p"}:
+                continue
+            is_pane = binding.action.startswith("show(")
+            if binding.tooltip or binding.show or is_pane:
+                seen.add(binding.action)
+                title = f"Go to {binding.description}" if is_pane else label_of(binding, screen).rstrip("…")
+                yield SystemCommand(title, binding.tooltip or "", partial(self.simulate_key, binding.key))
+        yield SystemCommand(
+            "Theme", "Change the colours; the ansi themes use the terminal's own", self.action_change_theme
+        )
+
+    def action_explain(self) -> None:
+        """Show in full what is wrong."""
+        if self.catalog is not None and self.catalog.notices:
+            text = Text("\n\n".join(f"{notice.sentence}\n{notice.advice}" for notice in self.catalog.notices))
+            self.flows.explain("What is wrong", text)
+
+    # The end
+
+    async def action_quit(self) -> None:
+        """Leave; where something is running, ask what is to become of it."""
+        if isinstance(self.screen, ModalScreen):
+            self.screen.dismiss("")
+        if self.runner.busy:
+            self.flows.ask_to_leave()
+        else:
+            self.exit()
+
+    def hang_up(self, signal_number: int) -> None:
+        """Leave because a signal says so, or the terminal is gone: cancel what runs, at its next safe point."""
+        self.runner.cancel_all()
+        self.exit(return_code=128 + signal_number)
+
+
+def _make_pane(name: str) -> Widget:
+    if name == "projects":
+        from pepip.tui.projects_pane import ProjectsPane
+
+        return ProjectsPane()
+    if name == "savings":
+        from pepip.tui.savings_pane import SavingsPane
+
+        return SavingsPane()
+    from pepip.tui.activity_pane import ActivityPane
+
+    return ActivityPane()

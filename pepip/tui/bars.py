@@ -1,0 +1,309 @@
+"""The lines that are always in sight: tabs, savings, what is wrong, what is running, and the keys that work here."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+from textual.widget import Widget
+
+from pepip.tui import tones, wording
+from pepip.tui.runner import TITLES, WAITING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from typing import Any
+
+    from textual import events
+    from textual.binding import Binding
+    from textual.screen import Screen
+
+    from pepip.operations.savings import Savings
+    from pepip.tui.catalog import Trouble
+    from pepip.tui.runner import Job
+
+
+class Spot(NamedTuple):
+    """A part of a line that can be clicked, and the action or key that this means."""
+
+    start: int
+    end: int
+    action: str
+
+
+class Line(Widget):
+    """One line of text, of which parts can be clicked."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - textual's name
+        super().__init__(id=id)
+        self.spots: list[Spot] = []
+
+    def style_of(self, name: str) -> Style:
+        """Return a style by its name."""
+        return tones.of(self.app)[name]
+
+    async def on_click(self, event: events.Click) -> None:
+        """Do what the clicked part means."""
+        for spot in self.spots:
+            if spot.start <= event.x < spot.end:
+                await self.press(spot.action)
+                return
+
+    async def press(self, action: str) -> None:
+        """Run an action of the app."""
+        await self.app.run_action(action)
+
+
+class Tabs(Line):
+    """The four panes, and to the right what the app is doing."""
+
+    TITLES: ClassVar[dict[str, str]] = {
+        "store": "Store",
+        "projects": "Projects",
+        "savings": "Savings",
+        "activity": "Activity",
+    }
+
+    def __init__(self) -> None:
+        super().__init__(id="tabs")
+        self.here = "store"
+        self.status = ""
+        self.running = 0
+
+    def say(self, *, here: str | None = None, status: str | None = None, running: int | None = None) -> None:
+        """Show another pane as the current one, another status, or another number of operations."""
+        before = (self.here, self.status, self.running)
+        self.here = self.here if here is None else here
+        self.status = self.status if status is None else status
+        self.running = self.running if running is None else running
+        if before != (self.here, self.status, self.running):
+            self.refresh()
+
+    def render(self) -> Text:
+        """Return the line."""
+        width = self.size.width
+        text = Text(no_wrap=True, end="")
+        text.append(" pepip " if width >= 60 else "", self.style_of("key"))
+        self.spots = []
+        for number, (name, title) in enumerate(self.TITLES.items(), 1):
+            busy = f" ●{self.running}" if name == "activity" and self.running else ""
+            label = f" {number} {title}{busy} " if width >= 46 or name == self.here else f" {number}{busy} "
+            start = cell_len(text.plain)
+            text.append(label, self.style_of("cursor" if name == self.here else ""))
+            self.spots.append(Spot(start, start + cell_len(label), f"show('{name}')"))
+        room = width - cell_len(text.plain) - 2
+        status = wording.fit(self.status, room) if room > 6 else ""
+        text.append(" " * (room + 1 - cell_len(status)) + status, self.style_of("muted"))
+        return text
+
+
+class SavingsLine(Line):
+    """What the store takes, what copies would, and what nobody needs: `[P]` prunes it."""
+
+    def __init__(self) -> None:
+        super().__init__(id="savings-line")
+        self.sums: Savings | None = None
+        self.is_fresh = False
+        self.otherwise = "…"
+
+    def say(self, sums: Savings | None, *, is_fresh: bool, otherwise: str) -> None:
+        """Show other sums, or what is said where there are none. An earlier look's are marked by a `~`."""
+        self.sums, self.is_fresh, self.otherwise = sums, is_fresh, otherwise
+        self.refresh()
+
+    def render(self) -> Text:
+        """Return the line, in as many words as fit."""
+        sums, self.spots = self.sums, []
+        if sums is None:
+            return Text(f" {self.otherwise}", self.style_of("muted"), no_wrap=True)
+        width = self.size.width
+        for level in range(3):
+            text = self._line(sums, level)
+            if cell_len(text.plain) <= width:
+                return text
+        return text
+
+    def _line(self, sums: Savings, level: int) -> Text:
+        figure, plain = self.style_of("name"), self.style_of("muted")
+        text = Text(" ", no_wrap=True, end="")
+        if not self.is_fresh:
+            text.append("~ ", plain)
+        text.append(wording.size(sums.on_disk_bytes), figure)
+        text.append(" on disk" if level < 2 else "", plain)
+        text.append(" · ", plain)
+        if level == 0:
+            text.append(wording.size(sums.without_sharing_bytes), figure)
+            text.append(" without sharing · ", plain)
+        times = wording.factor(sums.without_sharing_bytes, sums.on_disk_bytes)
+        if sums.saved_bytes > 0:
+            text.append("saved ", plain)
+            text.append(wording.size(sums.saved_bytes) + (f" ({times})" if times else ""), self.style_of("gain"))
+        else:
+            text.append("nothing saved yet", plain)
+        text.append(" · ", plain)
+        start = cell_len(text.plain)
+        if sums.prunable_bytes:
+            text.append(wording.size(sums.prunable_bytes), self.style_of("alarm"))
+            text.append(" prunable" if level < 2 else "", plain)
+            text.append(" [P]", self.style_of("alarm"))
+            self.spots = [Spot(start, cell_len(text.plain), "prune")]
+        else:
+            text.append("nothing to prune" if level < 2 else "0 B", plain)
+        return text
+
+
+class Notices(Line):
+    """What is wrong and can be lived with, a line each; the line is not there where nothing is."""
+
+    def __init__(self) -> None:
+        super().__init__(id="notices")
+        self.notices: Sequence[Trouble] = ()
+
+    def say(self, notices: Sequence[Trouble]) -> None:
+        """Show other notices."""
+        self.notices = notices
+        self.display = bool(notices)
+        self.styles.height = len(notices)
+        self.refresh(layout=True)
+
+    def render(self) -> Text:
+        """Return the lines. Each can be clicked for all that is to be said."""
+        width = self.size.width
+        self.spots = [Spot(0, width, "explain")]
+        lines = []
+        for notice in self.notices:
+            line = f" ! {notice.sentence} {notice.advice}"
+            lines.append(line if cell_len(line) <= width else f"{line[: width - 9]}… [more]")
+        return Text("\n".join(lines), self.style_of("alarm"), no_wrap=True, end="")
+
+
+class Keys(Line):
+    """The keys that work where the focus is. Each can be clicked."""
+
+    _LAST: ClassVar[tuple[str, ...]] = ("question_mark", "ctrl+p", "q")
+
+    def __init__(self) -> None:
+        super().__init__(id="keys")
+        self.wanted: Collection[str] = ()
+
+    def say(self, wanted: Collection[str]) -> None:
+        """Show keys, too, that are not among those in sight elsewhere."""
+        self.wanted = wanted
+        self.refresh()
+
+    def on_mount(self) -> None:
+        """Follow the focus."""
+        self.screen.bindings_updated_signal.subscribe(self, self._follow)
+
+    def _follow(self, _: Any) -> None:
+        self.refresh()
+
+    def render(self) -> Text:
+        """Return as many keys as fit, help, palette and quit always among them."""
+        found = [
+            (active.binding.key, self.app.get_key_display(active.binding), label_of(active.binding, self.screen))
+            for active in self.screen.active_bindings.values()
+            if (active.binding.show or active.binding.key in self.wanted) and active.enabled
+        ]
+        last = [item for item in found if item[0] in self._LAST]
+        first = [item for item in found if item[0] not in self._LAST]
+        room = self.size.width - sum(self._width(item) for item in last)
+        text = Text(no_wrap=True, end="")
+        self.spots = []
+        for item in first:
+            if self._width(item) <= room:
+                room -= self._width(item)
+                self._put(text, item)
+        for item in last:
+            self._put(text, item)
+        return text
+
+    @staticmethod
+    def _width(item: tuple[str, str, str]) -> int:
+        return cell_len(item[1]) + cell_len(item[2]) + 3
+
+    def _put(self, text: Text, item: tuple[str, str, str]) -> None:
+        key, shown, label = item
+        start = cell_len(text.plain)
+        text.append(f" {shown}", self.style_of("key"))
+        text.append(f" {label} ", self.style_of(""))
+        self.spots.append(Spot(start, cell_len(text.plain), key))
+
+    async def press(self, action: str) -> None:
+        """Press a key."""
+        self.app.simulate_key(action)
+
+
+class Drawer(Line):
+    """The current operation in two lines, above the keys. A click cancels or hides it, or shows its log."""
+
+    def __init__(self) -> None:
+        super().__init__(id="drawer")
+        self.job: Job | None = None
+        self.waiting = 0
+        self.is_still = False
+
+    def say(self, job: Job | None, waiting: int) -> None:
+        """Show another operation, none to show nothing."""
+        self.job, self.waiting = job, waiting
+        self.display = job is not None
+        self.refresh()
+
+    def render(self) -> Text:
+        """Return the two lines."""
+        job, width = self.job, self.size.width
+        if job is None:
+            return Text("")
+        seconds = "" if self.is_still else f"{time.monotonic() - job.started:.0f} s · "
+        right = f" {seconds}x cancel · esc hide "
+        if width < 60:
+            right = " x cancel "
+        title = job.title + (f"  (+{self.waiting} waiting)" if self.waiting else "")
+        self.spots = []
+        room = max(4, width - len(right) - 1)
+        text = Text(no_wrap=True, end="")
+        shown = wording.printable(title)
+        shown = shown if len(shown) <= room else shown[: room - 1] + "…"
+        text.append(f" {shown:<{room}}", self.style_of("name"))
+        text.append(f"{right}\n", self.style_of(""))
+        bar_width = max(8, min(40, width // 3))
+        share = job.share
+        filled = wording.bar(share, bar_width) if share >= 0 else ""
+        text.append(f" {filled}", self.style_of("good"))
+        text.append("░" * (bar_width - len(filled)), self.style_of("muted"))
+        for word, action in (("x cancel", "cancel_job"), ("esc hide", "hide_drawer")):
+            start = room + 1 + right.find(word)
+            if word in right:
+                self.spots.append(Spot(start, start + len(word), action))
+        words = f" {said(job)}" + (f"  {job.amount}" if job.amount else "")
+        if len(words) > width - bar_width - 2 and job.amount:
+            words = f" {job.amount}"
+        text.append(words[: max(0, width - bar_width - 2)], self.style_of(""))
+        return text
+
+    async def on_click(self, event: events.Click) -> None:
+        """Do what is written there; anywhere else, show the log."""
+        event.stop()
+        spots = [spot for spot in self.spots if event.y == 0 and spot.start <= event.x < spot.end]
+        await self.app.run_action(spots[0].action if spots else "show('activity')")
+
+
+def label_of(binding: Binding, screen: Screen[object]) -> str:
+    """Return what a key does, in a word: of Enter, what it does to a row of the list that has the focus."""
+    if binding.action == "choose":
+        return str(getattr(screen.focused, "verb", binding.description))
+    return binding.description
+
+
+def said(job: Job) -> str:
+    """Return what a job is doing, in words."""
+    if job.state == WAITING:
+        return "waiting for those before it"
+    if job.is_cancelled.is_set():
+        return "cancelling: ends at the next safe point …"
+    step = job.step
+    return wording.printable(f"{TITLES.get(step.phase, step.phase or 'Starting')} {step.detail}".strip())

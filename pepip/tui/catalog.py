@@ -1,0 +1,182 @@
+"""What the screens show: one immutable picture of the store, read in a thread and then never changed.
+
+Knows nothing of widgets. Reading changes nothing but what the store remembers of the reading.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from pepip import paths
+from pepip.errors import PepipError
+from pepip.operations import overview
+from pepip.store.memory import Memory
+from pepip.tui import wording
+from pepip.uv import program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.model import Stored
+    from pepip.operations.overview import Overview
+    from pepip.operations.savings import Share
+    from pepip.store.home import Store
+
+ABSENT = "absent"
+DENIED = "denied"
+AWAY = "away"
+
+
+class Trouble(NamedTuple):
+    """Something that is wrong. `kind` is `absent`, `denied`, `away`, `read-only`, `uv` or `registry`."""
+
+    kind: str
+    sentence: str
+    advice: str
+
+
+class Catalog(NamedTuple):
+    """One look at the store.
+
+    `users` are the environments that link each entry, by its id. With `trouble` there is no overview to trust;
+    `notices` are lesser. One that is not `is_fresh` says what an earlier look saw.
+    """
+
+    overview: Overview | None
+    users: dict[str, list[str]]
+    stored: dict[str, Stored]
+    shares: dict[str, Share]
+    trouble: Trouble | None
+    notices: tuple[Trouble, ...]
+    is_fresh: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is stored, and no environment is known."""
+        return self.overview is None or not (self.stored or self.shares or self.overview.seen.damaged)
+
+
+def recall(store: Store, memory: Memory) -> Catalog | None:
+    """Return what the last look saw, at once, None if nothing is remembered or the store can't be read."""
+    if _trouble(store, was_there=False) is not None:
+        return None
+    seen = overview.recall(store, memory)
+    return None if seen is None else _of(seen, (), is_fresh=False)
+
+
+def read(store: Store, *, was_there: bool, memory: Memory | None = None) -> Catalog:
+    """Look at the store. `was_there` tells that it was seen before: where it is gone, its disk went away.
+
+    `memory` is what was read of the last look, just before.
+    """
+    trouble = _trouble(store, was_there=was_there)
+    if trouble is None:
+        try:
+            memory = memory or Memory(store)
+            seen = overview.take(store, memory)
+            memory.save()
+            # What went away in the middle of the reading looks empty: it is looked at again.
+            trouble = _trouble(store, was_there=was_there)
+            if trouble is None:
+                return _of(seen, tuple(_notices(store, seen)), is_fresh=True)
+        except OSError as error:
+            trouble = _refused(store, error)
+    notices = (*_notice_of_uv(),)
+    return Catalog(None, {}, {}, {}, trouble, notices, is_fresh=True)
+
+
+def stamp(store: Store) -> tuple[int, ...]:
+    """Return what changes when entries come or go, or environments are registered: a few times of folders."""
+    folders = [paths.packages(store.home), paths.projects(store.home)]
+    try:
+        with os.scandir(folders[0]) as buckets:
+            folders += sorted(bucket.path for bucket in buckets)
+        return tuple(os.stat(folder).st_mtime_ns for folder in folders)
+    except OSError:
+        return (int(os.path.isdir(store.home)),)
+
+
+def _of(seen: Overview, notices: tuple[Trouble, ...], *, is_fresh: bool) -> Catalog:
+    return Catalog(
+        overview=seen,
+        users=seen.seen.users(),
+        stored={item.id: item for item in seen.seen.stored},
+        shares={share.known.environment: share for share in seen.shares},
+        trouble=None,
+        notices=notices,
+        is_fresh=is_fresh,
+    )
+
+
+def _trouble(store: Store, *, was_there: bool) -> Trouble | None:
+    try:
+        os.listdir(store.home)
+        if os.path.isdir(paths.packages(store.home)):
+            os.listdir(paths.packages(store.home))
+        elif was_there:
+            return _away(store)
+    except FileNotFoundError:
+        return (
+            _away(store)
+            if was_there
+            else Trouble(ABSENT, f"There is no store at {wording.short_path(store.home)} yet.", "")
+        )
+    except OSError as error:
+        return _refused(store, error)
+    return None
+
+
+def _away(store: Store) -> Trouble:
+    return Trouble(
+        AWAY,
+        f"The store at {wording.short_path(store.home)} is not there any more.",
+        "Its disk may have gone away, or somebody removed it. Mount the disk again, then press r. "
+        "Environments that link it are broken until then; pepip removes nothing meanwhile.",
+    )
+
+
+def _refused(store: Store, error: OSError) -> Trouble:
+    return Trouble(
+        DENIED,
+        f"The store at {wording.short_path(store.home)} can't be read: {error.strerror or error}"
+        + (f" ({error.filename})" if error.filename and error.filename != store.home else "")
+        + ".",
+        "Ask the owner of that folder for permission to read it, or start with PEPIP_HOME set to a folder of "
+        "yours. Then press r.",
+    )
+
+
+def _notices(store: Store, seen: Overview) -> list[Trouble]:
+    found = [*_notice_of_uv()]
+    damaged = seen.seen.damaged
+    if damaged:
+        found.append(
+            Trouble(
+                "registry",
+                f"The registry file {damaged[0].file} can't be read: nothing may be pruned until it is.",
+                "Scan the folder that its project lies in, which registers it anew; then remove that file.",
+            )
+        )
+    if store.exists() and not store.is_writable():
+        found.append(
+            Trouble(
+                "read-only",
+                "You may use this store, and not add to it or prune it.",
+                "Ask its owner for permission to write, or start with PEPIP_HOME set to a folder of yours.",
+            )
+        )
+    return found
+
+
+def _notice_of_uv() -> list[Trouble]:
+    try:
+        program.path()
+    except PepipError as error:
+        return [
+            Trouble(
+                "uv",
+                f"{error.message[:1].upper()}{error.message[1:]}: nothing can be installed, upgraded or repaired.",
+                f"{error.hint or ''}; looking, verifying and pruning work without it.",
+            )
+        ]
+    return []

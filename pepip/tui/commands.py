@@ -1,0 +1,35 @@
+"""The command line that does the same as an action of the app, word for word, to be copied."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def of(*words: str) -> str:
+    """Return a `pepip` command of these words, quoted for a shell."""
+    return shlex.join(["pepip", *words])
+
+
+def on_environment(command: str, environment: str, *words: str) -> str:
+    """Return a command that works on an environment, as if it were started in the folder of its project.
+
+    A project that does not exist yet can't be entered: it is named by its environment then.
+    """
+    project, name = os.path.split(environment)
+    place = ["--directory", project, "--venv", name] if os.path.isdir(project) else ["--venv", environment]
+    return of(command, *place, *words)
+
+
+def on_project(command: str, project: str, *words: str) -> str:
+    """Return a command that works on a project and its lock."""
+    return of(command, "--directory", project, *words)
+
+
+def prune(pins: Sequence[str], *, is_all: bool) -> str:
+    """Return the command that prunes all orphans, or those of these `name==version` pins."""
+    return of("prune", "--yes", *([] if is_all else pins))

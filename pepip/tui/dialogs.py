@@ -1,0 +1,246 @@
+"""Dialogs: a message, a question, the help, and the base of all of them. What is dangerous is never the default."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from pepip.tui import wording
+from pepip.tui.bars import label_of
+from pepip.tui.reader import Reader
+from pepip.tui.table import Column, Row, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from textual.screen import Screen
+
+
+_MOST_LETTERS = 600
+"""How much of a command is shown."""
+
+_PLAIN = frozenset({"Down", "Up", "Page down", "Page up", "First", "Last"})
+"""What every list does: the help says it last."""
+
+
+class Choice(NamedTuple):
+    """A button. `kind` is `default`, `primary` or `error`; the first one of a question has the focus."""
+
+    key: str
+    label: str
+    kind: str = "default"
+
+
+class CommandLine(Static):
+    """The command that does the same. A click copies it."""
+
+    async def on_click(self) -> None:
+        """Copy the command."""
+        await self.run_action("screen.copy")
+
+
+class Dialog(ModalScreen[str]):
+    """A box in the middle. Escape answers with nothing, left and right go from button to button.
+
+    Up and down are for what there is to be read, while the focus stays on the button that Enter presses. Where the
+    command changes while one types or clicks, `COMMAND_LINES` are kept for it, so that nothing else moves.
+    """
+
+    COMMAND_LINES: ClassVar[int] = 0
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "answer('')", "Close"),
+        Binding("left", "app.focus_previous", "Previous", show=False),
+        Binding("right", "app.focus_next", "Next", show=False),
+        Binding("down,j", "look_further(1)", "Down", show=False),
+        Binding("up,k", "look_further(-1)", "Up", show=False),
+        Binding("pagedown,ctrl+d", "look_further(8)", "Page down", show=False),
+        Binding("pageup,ctrl+u", "look_further(-8)", "Page up", show=False),
+        Binding("y", "copy", "Copy command", show=False),
+    ]
+
+    def __init__(self, title: str, *, command: str = "") -> None:
+        super().__init__()
+        self.title_text = title
+        self.command = command
+
+    def compose(self) -> ComposeResult:
+        """Make the frame; `body` and `choices` say what is in it."""
+        with Vertical(classes="dialog"):
+            yield Static(Text(self.title_text, no_wrap=True, overflow="ellipsis"), classes="dialog--title")
+            yield from self.body()
+            yield CommandLine("", classes="dialog--command")
+            with Horizontal(classes="dialog--buttons"):
+                for choice in self.choices():
+                    yield button(choice)
+
+    def on_mount(self) -> None:
+        """Show the command, if there is one."""
+        self.say_command(self.command)
+
+    def body(self) -> ComposeResult:
+        """Make what is between the title and the buttons."""
+        yield from ()
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the buttons."""
+        return (Choice("", "Close"),)
+
+    def say_command(self, command: str) -> None:
+        """Show another command line."""
+        self.command = command
+        line = self.query_one(".dialog--command", Static)
+        line.update(self._shown_command() if command else "")
+        line.display = bool(command or self.COMMAND_LINES)
+        if self.COMMAND_LINES:
+            line.styles.height = self.COMMAND_LINES
+
+    def _shown_command(self) -> Text:
+        shown = self.command[:_MOST_LETTERS]  # of hundreds of names, a part says what it is; all of it is copied
+        text = Text(f"$ {wording.printable(shown)}{'' if shown == self.command else ' …'}")
+        if not self.query(Input) and self.app.size.width >= 60:  # where one types, y is a letter: a click copies
+            text.append("   y copies", "italic")
+        return text
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Answer with the button's key."""
+        event.stop()
+        self.action_answer((event.button.id or "").removeprefix("answer-"))
+
+    def action_answer(self, key: str) -> None:
+        """Close with an answer."""
+        self.dismiss(key)
+
+    def action_look_further(self, rows: int) -> None:
+        """Go through the list or the text."""
+        for table in self.query(Table):
+            if table.display:
+                table.action_move(rows)
+                return
+        for reader in self.query(Reader):
+            reader.scroll_relative(y=rows, animate=False)
+
+    def action_copy(self) -> None:
+        """Copy the command that does the same."""
+        if self.command:
+            self.app.copy_to_clipboard(self.command)
+            self.app.notify(self.command, title="Copied", markup=False)
+
+
+def button(choice: Choice) -> Button:
+    """Return the button of a choice."""
+    made = Button(Text(choice.label), id=f"answer-{choice.key}", compact=True)
+    made.variant = choice.kind
+    return made
+
+
+class Message(Dialog):
+    """Something to be read, in full, and perhaps a question below it. The first choice has the focus."""
+
+    def __init__(self, title: str, text: Text, choices: Sequence[Choice] = (), *, command: str = "") -> None:
+        super().__init__(title, command=command)
+        self._text = text
+        self._choices = choices or (Choice("", "Close"),)
+
+    def body(self) -> ComposeResult:
+        """Make the text, scrolled where it is long."""
+        with Reader(classes="dialog--scroll"):
+            yield Static(self._text)
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the buttons."""
+        return self._choices
+
+    def on_mount(self) -> None:
+        """Put the focus on the first choice."""
+        super().on_mount()
+        self.query(Button).first().focus()
+
+
+class Question(Dialog):
+    """One line to be typed. `command` makes of it the command that does the same."""
+
+    COMMAND_LINES = 2
+
+    def __init__(self, title: str, text: str, *, value: str, verb: str, command: Callable[[str], str]) -> None:
+        super().__init__(title, command=command(value))
+        self._text, self._value, self._verb, self._command_of = text, value, verb, command
+
+    def body(self) -> ComposeResult:
+        """Make the question and the line."""
+        yield Static(Text(self._text))
+        line = Input(self._value, id="line")
+        line.cursor_blink = False
+        yield line
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the buttons."""
+        return (Choice("go", self._verb, "primary"), Choice("", "Cancel"))
+
+    def on_mount(self) -> None:
+        """Put the focus on the line."""
+        super().on_mount()
+        self.query_one("#line").focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say the command for what is typed."""
+        self.say_command(self._command_of(event.value))
+
+    def on_input_submitted(self) -> None:
+        """Take Enter for the first button."""
+        self.action_answer("go")
+
+    def action_answer(self, key: str) -> None:
+        """Answer with the line, or with nothing."""
+        self.dismiss(self.query_one("#line", Input).value if key else "")
+
+
+class Help(Dialog):
+    """The keys that work where the focus was, each of which can be chosen."""
+
+    def __init__(self, screen: Screen[object], where: str, text: str) -> None:
+        super().__init__(f"Help · {where}")
+        self._text = text
+        self._rows = []
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            is_scrolling = binding.action.startswith(("scroll_", "page_left", "page_right"))
+            if active.enabled and not binding.system and binding.description and not is_scrolling:
+                shown = screen.app.get_key_display(binding)
+                self._rows.append(
+                    Row(binding.key, (shown, binding.tooltip or label_of(binding, screen)), ("accent", ""))
+                )
+        unique = {row.cells[1]: row for row in reversed(self._rows)}
+        keys: dict[str, list[str]] = {}
+        for row in self._rows:
+            keys.setdefault(row.cells[1], []).append(row.cells[0])
+        self._rows = [
+            Row(row.key, (" ".join(keys[row.cells[1]][:3]), row.cells[1]), row.tones)
+            for row in self._rows
+            if unique[row.cells[1]] is row
+        ]
+        self._rows.sort(key=lambda row: row.cells[1] in _PLAIN)
+
+    def body(self) -> ComposeResult:
+        """Make the text and the list."""
+        yield Static(Text(self._text), classes="dialog--text")
+        table = Table((Column("key", "Key", 12), Column("what", "What it does", 0)), id="help")
+        yield table
+
+    def on_mount(self) -> None:
+        """Fill the list."""
+        super().on_mount()
+        table = self.query_one("#help", Table)
+        table.show(self._rows)
+        table.focus()
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Close, and press that key."""
+        self.dismiss(event.key)

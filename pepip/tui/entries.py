@@ -1,0 +1,232 @@
+"""The store's entries as rows of a table, as facts to filter, and in words. Knows nothing of widgets."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from typing import NamedTuple
+
+from rich.text import Text
+
+from pepip.tui import wording
+from pepip.tui.filtering import Facts
+from pepip.tui.table import Column, Row
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import Any
+
+    from pepip.model import Stored
+    from pepip.operations.details import Details
+    from pepip.store.inspection import Flaw
+    from pepip.tui.catalog import Catalog
+
+USED, ORPHAN, DAMAGED, BUSY = "used", "orphan", "damaged", "busy"
+
+GLYPHS = {USED: "●", ORPHAN: "○", DAMAGED: "✗", BUSY: "◐"}
+TONES = {USED: "good", ORPHAN: "warn", DAMAGED: "bad", BUSY: "accent"}
+
+COLUMNS = (
+    Column("state", "", 1),
+    Column("name", "Package", 0),
+    Column("version", "Version", 14, from_width=36),
+    Column("python", "Python", 11, from_width=62),
+    Column("size", "Size", 9, is_right=True),
+    Column("size", "", 8, from_width=90),
+    Column("projects", "Projects", 10, is_right=True, from_width=54),
+    Column("state", "State", 9, from_width=84),
+)
+
+SORTS = ("size", "name", "projects", "stored", "state")
+DESCENDING = frozenset({"size", "projects", "stored"})
+"""What starts with the largest when it is sorted by."""
+
+
+class Listing(NamedTuple):
+    """All entries: what is known of each, its row, and its facts, by the same index."""
+
+    stored: Sequence[Stored]
+    sizes: Sequence[int]
+    states: Sequence[str]
+    users: Sequence[Sequence[str]]
+    rows: Sequence[Row]
+    facts: Sequence[Facts]
+
+    def sorted_by(self, key: str, view: Sequence[int], *, is_descending: bool) -> list[int]:
+        """Return indices in another order. What is damaged comes first, whatever the order."""
+        ranks = {DAMAGED: 0, BUSY: 1, ORPHAN: 2, USED: 3}
+        orders: dict[str, Callable[[int], Any]] = {
+            "size": lambda place: self.sizes[place],
+            "projects": lambda place: len(self.users[place]),
+            "stored": lambda place: self.stored[place].stored_at,
+            "version": lambda place: self.stored[place].version,
+            "python": lambda place: self.stored[place].bucket,
+            "state": lambda place: ranks[self.states[place]],
+            "name": lambda place: self.stored[place].name,
+        }
+        found = sorted(view, key=orders[key], reverse=is_descending)
+        if DAMAGED in self.states:
+            found.sort(key=lambda place: self.states[place] != DAMAGED)
+        return found
+
+
+def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -> Listing:
+    """Return all entries of a catalog. `damaged` were found so by a verification, `busy` are being worked on."""
+    seen = catalog.overview
+    if seen is None:
+        return Listing((), (), (), (), (), ())
+    largest = max(seen.sizes.values(), default=1) or 1
+    states, rows, facts, sizes, users = [], [], [], [], []
+    for stored in seen.seen.stored:
+        linked_by = catalog.users.get(stored.id, ())
+        size_bytes = seen.sizes[stored.id]
+        state = USED if linked_by else ORPHAN
+        if stored.id in busy:
+            state = BUSY
+        elif stored.state != "ok" or stored.id in damaged:
+            state = DAMAGED
+        tone = TONES[state]
+        python = short_bucket(stored.bucket)
+        rows.append(
+            Row(
+                stored.id,
+                (
+                    GLYPHS[state],
+                    wording.printable(stored.name),
+                    wording.printable(stored.version),
+                    python,
+                    wording.size(size_bytes),
+                    wording.bar(size_bytes / largest, 8),
+                    f"{len(linked_by):,}" if linked_by else "-",
+                    state,
+                ),
+                (tone, "name", "", "muted", "", "accent", "" if linked_by else "muted", tone),
+            )
+        )
+        holds = (state, USED) if linked_by else (state, ORPHAN)
+        text = f"{stored.name} {stored.version} {python}".lower()
+        facts.append(Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text))
+        states.append(state)
+        sizes.append(size_bytes)
+        users.append(linked_by)
+    return Listing(seen.seen.stored, sizes, states, users, rows, facts)
+
+
+def short_bucket(bucket: str) -> str:
+    """Return the kind of interpreter in a few letters: `cpython-312-linux-x86_64` is `cp312 linux`."""
+    if bucket == "py3-none-any":
+        return "any"
+    parts = bucket.split("-")
+    if parts[0] == "cpython" and len(parts) > 2:
+        return f"cp{parts[1]} {parts[2]}"
+    known = [part for part in parts if part not in {"none", "x86_64"}]
+    return " ".join(known[:2])
+
+
+def describe(
+    catalog: Catalog,
+    stored: Stored,
+    details: Details | None,
+    flaws: Sequence[Flaw] | None,
+    needs: Mapping[str, Sequence[str]],
+    *,
+    width: int = 80,
+) -> Text:
+    """Return all about an entry, for people, in lines of `width` columns.
+
+    Without `details` that is what the catalog knows by itself. `needs` names, by environment, the distributions there
+    that need this one. `flaws` are what a verification found, None if there was none.
+    """
+    seen = catalog.overview
+    users = catalog.users.get(stored.id, [])
+    size_bytes = seen.sizes.get(stored.id, 0) if seen else 0
+    home = os.path.expanduser("~")
+    text = Text()
+    text.append(f"{wording.printable(stored.name)} {wording.printable(stored.version)}\n", "bold")
+    if details is not None and details.summary:
+        text.append(wording.printable(details.summary) + "\n", "italic")
+    text.append("\n")
+    state = "damaged: its own metadata can't be read" if stored.state != "ok" else ""
+    if flaws:
+        state = f"damaged: {wording.count(len(flaws), 'flaw')}, see below"
+    if not state:
+        state = (
+            f"used by {wording.count(len(users), 'environment')}"
+            if users
+            else f"orphan: no environment links it; pruning frees {wording.size(size_bytes)}"
+        )
+    for title, value in (
+        ("state", state),
+        ("size", f"{wording.size(size_bytes)}, {wording.count(stored.file_count, 'file')}"),
+        ("for", stored.bucket),
+        ("stored", f"{wording.day(stored.stored_at)}, last linked {wording.day(stored.last_linked_at)}"),
+        ("verify", _verdict(flaws)),
+    ):
+        _row(text, title, value, width)
+    if flaws:
+        text.append("\nNot as it was stored\n", "bold")
+        for flaw in flaws[:20]:
+            text.append(f"  {flaw.kind:<8}{wording.printable(flaw.path)}\n")
+        if len(flaws) > 20:
+            text.append(f"  and {len(flaws) - 20} more\n")
+    text.append("\nWho links it, and why\n" if users else "\nNobody links it\n", "bold")
+    for user in users[:40]:
+        text.append(f"  {wording.short_path(wording.printable(user), home)}\n")
+        if details is not None:
+            asking = needs.get(user, ())
+            reason = (
+                f"{_names(asking)} need{'s' if len(asking) == 1 else ''} it"
+                if asking
+                else "asked for: nothing else there needs it"
+            )
+            text.append(f"    {reason}\n", "dim")
+    if len(users) > 40:
+        text.append(f"  and {len(users) - 40} more: filter the projects by its name\n", "dim")
+    if details is not None:
+        unfolded = {folder for user in details.users for folder in user.unfolded}
+        for title, values in (
+            ("Needs", details.dependencies),
+            ("Scripts", details.scripts),
+            ("Real folders everywhere", [f"{folder}: {reason}" for folder, reason in details.opened.items()]),
+            ("Real folders where others have files in them, too", sorted(unfolded)),
+        ):
+            if values:
+                text.append(f"\n{title}\n", "bold")
+                text.append("".join(f"  {wording.printable(value)}\n" for value in values))
+    text.append("\nWhere it comes from\n", "bold")
+    for title, value in (
+        ("from", wording.printable(stored.origin) or "-"),
+        ("hash", stored.identity or "-"),
+        ("folder", wording.short_path(stored.path, home)),
+    ):
+        _row(text, title, value, width)
+    return text
+
+
+def why(catalog: Catalog, details: Details) -> dict[str, list[str]]:
+    """Return, by environment that links an entry, the names of the distributions there that need it."""
+    found = {}
+    names = {entry_id: catalog.stored[entry_id].name for entry_id in details.dependants if entry_id in catalog.stored}
+    for user in catalog.users.get(details.stored.id, ()):
+        linked = catalog.shares[user].known.entries if user in catalog.shares else None
+        found[user] = sorted({names[entry_id] for entry_id in names.keys() & (linked or ())})
+    return found
+
+
+def _verdict(flaws: Sequence[Flaw] | None) -> str:
+    if flaws is None:
+        return "not since the start: v does it"
+    return f"{wording.count(len(flaws), 'flaw')}, see below" if flaws else "every file is as it was stored"
+
+
+def _row(text: Text, title: str, value: str, width: int) -> None:
+    """Add a title and its value, which goes on below itself where it is long."""
+    lines = textwrap.wrap(value, max(20, width - 10), break_on_hyphens=False) or [""]
+    text.append(f"  {title:<8}", "dim")
+    text.append("\n          ".join(lines) + "\n")
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:4])
+    return shown + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -1,0 +1,116 @@
+"""The filter line of the store: words, and facets that ask for a property. Pure.
+
+torch               in name, version or kind of interpreter; every word must be there
+-torch              not there
+orphan: used: damaged: busy: marked:
+>100MB  <1GB        size on disk
+project:api         linked by an environment whose path holds `api`
+name:…  version:…  python:…
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+STATES = ("orphan", "used", "damaged", "busy", "marked")
+
+_SIZE = re.compile(r"([<>]=?)(\d+(?:\.\d+)?)([kmgt]?)(i?)b?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+class Facts(NamedTuple):
+    """What of one entry can be filtered, in lower case. `states` are those of `STATES` that hold.
+
+    `text` is what words are looked for in.
+    """
+
+    name: str
+    version: str
+    python: str
+    size_bytes: int
+    states: Collection[str]
+    users: Sequence[str]
+    text: str
+
+
+class Filter(NamedTuple):
+    """A filter line, taken apart. `ranges` are the least and the greatest size in bytes, the bounds outside."""
+
+    words: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+    above_bytes: float = -1
+    below_bytes: float = float("inf")
+
+    def holds(self, facts: Facts) -> bool:
+        """Tell whether an entry passes."""
+        if not self.above_bytes < facts.size_bytes < self.below_bytes:
+            return False
+        if self.states and any(state not in facts.states for state in self.states):
+            return False
+        if self.words or self.without:
+            text = facts.text
+            for word in self.words:
+                if word not in text:
+                    return False
+            for word in self.without:
+                if word in text:
+                    return False
+        return not self.fields or all(_has(facts, field, value) for field, value in self.fields)
+
+
+def parse(line: str) -> Filter:
+    """Return the filter that a line says. Nothing is wrong: what is no facet is a word."""
+    words, without, states, fields = [], [], [], []
+    above, below = -1.0, float("inf")
+    for word in line.lower().split():
+        match = _SIZE.fullmatch(word)
+        field, colon, value = word.partition(":")
+        if match:
+            limit = _bytes(match)
+            if match[1].startswith(">"):
+                above = limit - (0.5 if match[1] == ">=" else 0)
+            else:
+                below = limit + (0.5 if match[1] == "<=" else 0)
+        elif colon and field in STATES and not value:
+            states.append(field)
+        elif colon and field in {"project", "name", "version", "python"}:
+            if value:
+                fields.append((field, value))
+        elif word.startswith("-") and len(word) > 1:
+            without.append(word[1:])
+        elif word not in {"-", "<", ">", "<=", ">="}:
+            words.append(word)
+    return Filter(tuple(words), tuple(without), tuple(states), tuple(fields), above, below)
+
+
+def toggled(line: str, facet: str) -> str:
+    """Return the line with a facet put in, or taken out where it was."""
+    words = line.split()
+    return " ".join(word for word in words if word != facet) if facet in words else " ".join([*words, facet])
+
+
+def tally(facts: Sequence[Facts]) -> Mapping[str, int]:
+    """Return how many entries each state holds for."""
+    found = dict.fromkeys(STATES, 0)
+    for item in facts:
+        for state in set(item.states):
+            found[state] += 1
+    return found
+
+
+def _has(facts: Facts, field: str, value: str) -> bool:
+    if field == "project":
+        return any(value in user.lower() for user in facts.users)
+    return value in str(getattr(facts, field))
+
+
+def _bytes(match: re.Match[str]) -> float:
+    base = 1024 if match[4] else 1000
+    return float(match[2]) * float(base ** _POWERS[match[3].lower()])

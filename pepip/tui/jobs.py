@@ -1,0 +1,319 @@
+"""The actions of the app as jobs: an operation of the engine, its title, and the command that does the same."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import NamedTuple
+
+from pepip.errors import UsageError
+from pepip.model import ProjectRequest, Request
+from pepip.operations import detach as detaching
+from pepip.operations import install as installing
+from pepip.operations import project as projects
+from pepip.operations import prune as pruning
+from pepip.operations import scan as scanning
+from pepip.operations import uninstall as uninstalling
+from pepip.operations import verify as verifying
+from pepip.tui import commands, wording
+from pepip.tui.runner import STARTED_IN, Job, once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pepip.store.home import Store
+
+
+class Plan(NamedTuple):
+    """Something that a person asks for: a job that only foresees it, and the one that does it.
+
+    Where a project says in its `pyproject.toml` what it needs, `instead` changes that, too, under `verb_instead`.
+    """
+
+    title: str
+    verb: str
+    foresee: Job
+    carry_out: Job
+    is_destructive: bool = False
+    instead: Job | None = None
+    verb_instead: str = ""
+    note: str = ""
+
+
+def environment_at(text: str) -> str:
+    """Return the environment that a person means by a path: itself, or the `.venv` of a project's folder.
+
+    Raises UsageError if the path is empty, or is a file.
+    """
+    if not text.strip():
+        raise UsageError("which project?", hint="type the folder of a project; a new one is made")
+    path = _absolute(text)
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise UsageError(f"{path} is a file", hint="type the folder of a project")
+    if os.path.isfile(f"{path}/pyvenv.cfg") or os.path.basename(path) in {".venv", "venv"}:
+        return path
+    return f"{path}/.venv"
+
+
+def requirements(line: str) -> tuple[Request, list[str]]:
+    """Return the request that a line of requirements means, and its words. Raises UsageError.
+
+    Beside requirements it takes `-r FILE`, `-c FILE`, `-e PATH` and `-U`, as the command does.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"these requirements can't be read: {str(error).lower()}") from error
+    lists: dict[str, list[str]] = {"-r": [], "-c": [], "-e": []}
+    packages: list[str] = []
+    is_upgrade = False
+    remaining = iter(words)
+    for word in remaining:
+        if word in lists:
+            lists[word].append(_value(word, next(remaining, "")))
+        elif word in {"-U", "--upgrade"}:
+            is_upgrade = True
+        elif word.startswith("-"):
+            raise UsageError(f"{word} is not for here", hint="requirements, -r FILE, -c FILE, -e PATH and -U are")
+        else:
+            packages.append(word)
+    if not packages and not lists["-r"] and not lists["-e"]:
+        raise UsageError("what is to be installed?", hint="type names: requests 'numpy<2'")
+    request = Request(
+        packages=tuple(packages),
+        requirement_files=tuple(lists["-r"]),
+        constraint_files=tuple(lists["-c"]),
+        editables=tuple(lists["-e"]),
+        resolving=("--upgrade",) if is_upgrade else (),
+    )
+    return request, words
+
+
+def install(store: Store, environment: str, line: str) -> Plan:
+    """Return the plan of installing into an environment. Raises UsageError if the line can't be read."""
+    request, words = requirements(line)
+    plan = _install(store, environment, request, f"install {' '.join(words)}", verb="Install", words=words)
+    if not has_lock(environment) or request.editables:
+        return plan
+    note = "A sync of this project removes what its pyproject.toml does not name: Add puts it in there."
+    return plan._replace(instead=_add(store, environment, words), verb_instead="Add", note=note)
+
+
+def upgrade(store: Store, environment: str, names: Sequence[str]) -> Plan:
+    """Return the plan of upgrading distributions of an environment, and what they need; all if none are named.
+
+    Where the project has a lock, it is the lock that is upgraded, and the environment synced.
+    """
+    if has_lock(environment):
+        words = [word for name in names for word in ("--upgrade-package", name)] or ["--upgrade"]
+        return sync(store, environment, words, what=f"upgrade {' '.join(names)} in" if names else "upgrade")
+    request = Request(packages=tuple(names), resolving=("--upgrade",))
+    return _install(store, environment, request, f"upgrade {' '.join(names)}", verb="Upgrade", words=["-U", *names])
+
+
+def _install(store: Store, environment: str, request: Request, what: str, *, verb: str, words: Sequence[str]) -> Plan:
+    options = installing.Options(environment=environment)
+    folder = os.path.dirname(environment)
+    command = commands.on_environment("install", environment, *words)
+    title = f"{what} in {_project(environment)}"
+
+    def job(*, dry_run: bool) -> Job:
+        choice = options._replace(dry_run=dry_run)
+        return Job(
+            title,
+            command,
+            lambda: installing.install(store, request, choice),
+            folder=folder,
+            touches=frozenset([environment]),
+            is_listed=not dry_run,
+        )
+
+    return Plan(title, verb, job(dry_run=True), job(dry_run=False))
+
+
+def uninstall(store: Store, environment: str, names: Sequence[str]) -> Plan:
+    """Return the plan of uninstalling distributions from an environment."""
+    request = Request(packages=tuple(names))
+    folder = os.path.dirname(environment)
+    command = commands.on_environment("uninstall", environment, "--yes", *names)
+    title = f"uninstall {' '.join(names)} from {_project(environment)}"
+    foresee = Job(
+        title,
+        command,
+        once(lambda: uninstalling.foresee(store, environment, request)),
+        folder=folder,
+        is_listed=False,
+    )
+    carry_out = Job(
+        title,
+        command,
+        lambda: uninstalling.uninstall(store, environment, request),
+        folder=folder,
+        touches=frozenset([environment]),
+    )
+    plan = Plan(title, "Uninstall", foresee, carry_out, is_destructive=True)
+    if not has_lock(environment):
+        return plan
+    note = "A sync of this project brings back what its pyproject.toml names: Remove takes it out there."
+    return plan._replace(instead=_remove(store, environment, names), verb_instead="Remove", note=note)
+
+
+def has_lock(environment: str) -> bool:
+    """Tell whether uv keeps this environment as a project's lock says: the `.venv` of one with a `[project]`."""
+    folder, name = os.path.split(environment)
+    try:
+        with open(f"{folder}/pyproject.toml", "rb") as file:
+            return name == ".venv" and b"[project]" in file.read()
+    except OSError:
+        return False
+
+
+def _add(store: Store, environment: str, words: Sequence[str]) -> Job:
+    """Return the job that adds requirements to a project. As on the command line, it removes nothing."""
+    request = ProjectRequest(selecting=("--no-dev",), syncing=("--inexact",))
+    return _edit(environment, "add", words, "to", lambda: projects.add(store, words, "", request))
+
+
+def _remove(store: Store, environment: str, names: Sequence[str]) -> Job:
+    """Return the job that takes requirements out of a project."""
+    return _edit(environment, "remove", names, "from", lambda: projects.remove(store, names, ProjectRequest()))
+
+
+def _edit(environment: str, verb: str, words: Sequence[str], where: str, make: Callable[[], Iterator[object]]) -> Job:
+    folder = os.path.dirname(environment)
+    return Job(
+        f"{verb} {' '.join(words)} {where} {_project(environment)}",
+        commands.on_project(verb, folder, *words),
+        make,
+        folder=folder,
+        touches=frozenset([environment]),
+    )
+
+
+def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str = "sync") -> Plan:
+    """Return the plan of bringing a project's environment to what its lock says. Raises UsageError if it has none.
+
+    `words` say what of the lock is upgraded first.
+    """
+    folder = os.path.dirname(environment)
+    if not has_lock(environment):
+        raise UsageError(
+            f"{environment} is not the .venv of a pyproject.toml with a [project]: there is nothing to sync it with",
+            hint="install into it, or `uv init` there first",
+        )
+    request = ProjectRequest(resolving=tuple(words))
+    command = commands.on_project("sync", folder, *words)
+    title = f"{what} {_project(environment)}"
+
+    def job(*, dry_run: bool) -> Job:
+        return Job(
+            title,
+            command,
+            lambda: projects.sync(store, request, projects.Options(dry_run=dry_run)),
+            folder=folder,
+            touches=frozenset([environment]),
+            is_listed=not dry_run,
+        )
+
+    return Plan(title, "Upgrade" if words else "Sync", job(dry_run=True), job(dry_run=False))
+
+
+def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Job:
+    """Return the job that removes orphans which were chosen from a preview. The engine looks again before."""
+    ids = frozenset(orphan.stored.id for orphan in chosen)
+    pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]
+    return Job(
+        f"prune {wording.count(len(chosen), 'entry', 'entries')}",
+        commands.prune(pins, is_all=is_all),
+        lambda: pruning.prune(store, pruning.Options(only=ids)),
+        touches=ids,
+    )
+
+
+def verify(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job:
+    """Return the job that checks entries, all if none are named."""
+    what = (
+        ", ".join(pins[:3]) + (f" and {len(pins) - 3} more" if len(pins) > 3 else "") if pins else "the whole store"
+    )
+    return Job(
+        f"verify {what}",
+        commands.of("store", "verify", *pins),
+        lambda: verifying.verify(store, pins),
+        touches=ids,
+    )
+
+
+def repair(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job:
+    """Return the job that makes entries whole again, all if none are named, and environments that need it."""
+    what = (
+        ", ".join(pins[:3]) + (f" and {len(pins) - 3} more" if len(pins) > 3 else "") if pins else "the whole store"
+    )
+    return Job(
+        f"repair {what}",
+        commands.of("store", "repair", *pins),
+        lambda: verifying.repair(store, Request(), pins),
+        touches=ids,
+    )
+
+
+def detach(store: Store, environment: str, name: str) -> Job:
+    """Return the job that makes a distribution the environment's own, writable copy."""
+    return Job(
+        f"detach {name} in {_project(environment)}",
+        commands.on_environment("detach", environment, name),
+        once(lambda: detaching.detach(store, environment, [name])[0]),
+        touches=frozenset([environment]),
+    )
+
+
+def attach(store: Store, environment: str, name: str) -> Plan:
+    """Return the plan of linking a distribution again that is the environment's own."""
+    title = f"attach {name} in {_project(environment)}"
+    command = commands.on_environment("attach", environment, "--force", name)
+    foresee = Job(title, command, once(lambda: detaching.changed_files(store, environment, name)), is_listed=False)
+    carry_out = Job(
+        title,
+        command,
+        once(lambda: detaching.attach(store, environment, [name])[0]),
+        touches=frozenset([environment]),
+    )
+    return Plan(title, "Attach", foresee, carry_out, is_destructive=True)
+
+
+def forget(store: Store, environment: str) -> Job:
+    """Return the job that takes an environment out of the registry."""
+    return Job(
+        f"forget {_project(environment)}",
+        commands.of("projects", "forget", environment),
+        once(lambda: scanning.forget(store, environment)),
+        touches=frozenset([environment]),
+    )
+
+
+def scan(store: Store, folder: str) -> Job:
+    """Return the job that registers all environments below a folder. Raises UsageError if it is none."""
+    path = _absolute(folder or ".")
+    if not os.path.isdir(path):
+        raise UsageError(f"there is no folder {path}")
+    return Job(f"scan {path}", scan_command(folder), lambda: scanning.scan(store, [path]))
+
+
+def scan_command(folder: str) -> str:
+    """Return the command that does the same as a scan of a folder."""
+    return commands.of("projects", "scan", _absolute(folder or "."))
+
+
+def _absolute(path: str) -> str:
+    """Return a typed path from the folder that the app was started in, whatever a running operation is in now."""
+    return os.path.normpath(os.path.join(STARTED_IN, os.path.expanduser(path.strip())))
+
+
+def _project(environment: str) -> str:
+    return os.path.basename(os.path.dirname(environment)) or environment
+
+
+def _value(option: str, value: str) -> str:
+    if not value:
+        raise UsageError(f"{option} wants a value")
+    return value

@@ -1,0 +1,279 @@
+"""Asking what is to be installed where, and showing what an operation would do before it does it."""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Button, Input, Static
+
+from pepip.errors import PepipError
+from pepip.model import Progress, Summary
+from pepip.operations.project import Outcome
+from pepip.operations.uninstall import Removal
+from pepip.tui import commands, jobs, wording
+from pepip.tui.dialogs import Choice, Dialog
+from pepip.tui.reader import Reader
+from pepip.tui.runner import CANCELLED, FAILED, TITLES, Failure
+from pepip.tui.table import Column, Row, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.operations.savings import Share
+    from pepip.tui.jobs import Plan
+    from pepip.tui.runner import Job, Runner
+
+
+class InstallForm(Dialog):
+    """Where to install, and what. Answers `go`; the two lines are kept in `place` and `line`."""
+
+    COMMAND_LINES = 2
+
+    def __init__(self, shares: Sequence[Share], *, place: str = "", line: str = "") -> None:
+        super().__init__("Install")
+        self.place, self.line = place, line
+        self._projects = [share.known for share in shares if share.known.state in {"ok", "broken"}]
+        self._home = os.path.expanduser("~")
+
+    def body(self) -> ComposeResult:
+        """Make the two lines, and the known projects to pick from."""
+        yield Static(Text("Project: a known one, or a new folder"), classes="dialog--label")
+        place = Input(self.place, placeholder="~/code/my-project", id="place")
+        yield place
+        yield Table((Column("path", "Known projects", 0), Column("python", "Python", 8)), rests=False, id="known")
+        yield Static(Text("Requirements, as for `pepip install`"), classes="dialog--label")
+        line = Input(self.line, placeholder="requests 'numpy<2' -r requirements.txt", id="line")
+        yield line
+        place.cursor_blink = line.cursor_blink = False
+        yield Static("", id="complaint")
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the buttons."""
+        return (Choice("go", "Show the plan", "primary"), Choice("", "Cancel"))
+
+    def on_mount(self) -> None:
+        """Start where something is missing."""
+        super().on_mount()
+        self._narrow("")
+        self.query_one("#line" if self.place else "#place", Input).focus()
+        self._say()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Narrow the list down, and say the command."""
+        if event.input.id == "place":
+            self._narrow(event.value)
+        self._say()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go on to what is missing, or to the plan."""
+        if event.input.id == "place" and not self.query_one("#line", Input).value:
+            self.query_one("#line", Input).focus()
+        else:
+            self.action_answer("go")
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Take a known project."""
+        self._pick(event.key)
+        self.query_one("#line", Input).focus()
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """Take the project under the cursor, where the list has the focus."""
+        if event.table.has_focus and event.key:
+            self._pick(event.key)
+
+    def action_look_further(self, rows: int) -> None:
+        """Go to the known projects, and take the first one."""
+        del rows
+        table = self.query_one("#known", Table)
+        if table.cursor_key:
+            table.focus()
+            self._pick(table.cursor_key)
+
+    def _pick(self, key: str) -> None:
+        place = self.query_one("#place", Input)
+        with place.prevent(Input.Changed):
+            place.value = wording.short_path(key, self._home)
+        self._say()
+
+    def action_answer(self, key: str) -> None:
+        """Close, if what was typed makes sense."""
+        if key == "go":
+            self.place = self.query_one("#place", Input).value
+            self.line = self.query_one("#line", Input).value
+            try:
+                jobs.environment_at(self.place)
+                jobs.requirements(self.line)
+            except PepipError as error:
+                hint = f"; {error.hint}" if error.hint else ""
+                self.query_one("#complaint", Static).update(Text(f"{error.message}{hint}"))
+                return
+        self.dismiss(key)
+
+    def _narrow(self, typed: str) -> None:
+        wanted = os.path.expanduser(typed.strip())
+        rows = [
+            Row(
+                known.project if os.path.basename(known.environment) == ".venv" else known.environment,
+                (wording.printable(wording.short_path(known.project, self._home)), known.python[:7]),
+                ("", "muted"),
+            )
+            for known in self._projects
+            if wanted in known.environment
+        ]
+        table = self.query_one("#known", Table)
+        table.empty_text = "a new project" if wanted else "no project is known yet: type the path of one"
+        table.show(rows)
+
+    def _say(self) -> None:
+        self.query_one("#complaint", Static).update("")
+        try:
+            environment = jobs.environment_at(self.query_one("#place", Input).value)
+            _, words = jobs.requirements(self.query_one("#line", Input).value)
+        except PepipError:
+            self.say_command("")
+            return
+        self.say_command(commands.on_environment("install", environment, *words))
+
+
+class PlanDialog(Dialog):
+    """What an operation would do. Answers `go` to have it done, `back` to change what was asked."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("x", "answer('')", "Cancel", show=False)]
+
+    def __init__(self, plan: Plan, runner: Runner, *, can_go_back: bool = False) -> None:
+        super().__init__(plan.title[:1].upper() + plan.title[1:], command=plan.foresee.command)
+        self.plan = plan
+        self._runner = runner
+        self._can_go_back = can_go_back
+        self._seen = ""
+        self.is_ready = False
+
+    def body(self) -> ComposeResult:
+        """Make the sentence, the table of changes, and the place for uv's words."""
+        yield Static(Text("Asking uv what would change …"), id="plan-sentence")
+        columns = (Column("sign", "", 1), Column("name", "Package", 0), Column("what", "What happens", 0))
+        yield Table(columns, id="plan")
+        with Reader(id="plan-error", classes="dialog--scroll"):
+            yield Static("", id="plan-words")
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the buttons. What removes something is not the first of them."""
+        go = Choice("go", self.plan.verb, "error" if self.plan.is_destructive else "primary")
+        back = [Choice("back", "Back")] if self._can_go_back else []
+        instead = [Choice("instead", self.plan.verb_instead, go.kind)] if self.plan.instead else []
+        return (Choice("", "Cancel"), *back, *instead, go)
+
+    def on_mount(self) -> None:
+        """Ask, and look now and then whether the answer is there."""
+        super().on_mount()
+        self.query_one("#plan").display = self.query_one("#plan-error").display = False
+        for ahead in self.query("#answer-go, #answer-instead").results(Button):
+            ahead.disabled = True
+        self.query_one("#answer-", Button).focus()
+        self._runner.submit(self.plan.foresee)
+        self.set_interval(0.05, self._look)
+
+    def on_unmount(self) -> None:
+        """Don't go on asking when nobody waits for the answer."""
+        if not self.plan.foresee.is_over:
+            self._runner.cancel(self.plan.foresee)
+
+    def _look(self) -> None:
+        job = self.plan.foresee
+        if self._seen == "over":
+            return
+        if not job.is_over:
+            current = self._runner.current
+            waits = current is not None and current is not job
+            words = f"Waiting for: {current.title} …" if waits and current else _asking(job.step)
+            if words != self._seen:
+                self._seen = words
+                self.query_one("#plan-sentence", Static).update(Text(words))
+            return
+        self._seen = "over"
+        if job.state == FAILED and job.failure is not None:
+            self._complain(job.failure)
+        elif job.state != CANCELLED:
+            self._show(job)
+        self.is_ready = True
+
+    def _complain(self, failure: Failure) -> None:
+        self.query_one("#plan-sentence", Static).update(Text(f"This can't be done: {failure.message}"))
+        self.query_one("#plan-error").display = True
+        hint = f"\n\nhint: {failure.hint}" if failure.hint else ""
+        self.query_one("#plan-words", Static).update(Text(wording_of(failure.output) + hint))
+
+    def _show(self, job: Job) -> None:
+        sentence, rows, has_work = _foreseen(job.result)
+        warnings = [line for line in job.log if line.startswith("warning:")]
+        text = Text(sentence)
+        for line in warnings:
+            text.append(f"\n{line}", "italic")
+        if self.plan.note:
+            text.append(f"\n{self.plan.note}", "italic")
+        self.query_one("#plan-sentence", Static).update(text)
+        table = self.query_one("#plan", Table)
+        table.display = bool(rows)
+        table.show(rows)
+        go = self.query_one("#answer-go", Button)
+        go.disabled = not has_work
+        for instead in self.query("#answer-instead").results(Button):
+            instead.disabled = False
+        if has_work and not self.plan.is_destructive:
+            go.focus()
+
+
+def wording_of(output: str) -> str:
+    """Return a program's output in lines that can be shown."""
+    return "\n".join(wording.printable(line) for line in output.strip("\n").splitlines())
+
+
+def _asking(step: Progress) -> str:
+    return f"{TITLES.get(step.phase, 'Asking uv what would change')} {step.detail}".rstrip() + " …"
+
+
+def _foreseen(result: object) -> tuple[str, list[Row], bool]:
+    """Return a plan in a sentence, as rows, and whether there is anything to be done."""
+    if isinstance(result, Outcome):
+        result = result.summary
+    if isinstance(result, Removal):
+        rows = [_row("-", change.name, change.version, "removed") for change in result.removed]
+        absent = f" Not installed: {', '.join(result.absent)}." if result.absent else ""
+        count = wording.count(len(rows), "distribution")
+        return f"Removes {count} from this environment. The store keeps what it holds.{absent}", rows, bool(rows)
+    if isinstance(result, list):
+        rows = [_row("!", path, "", "your change is lost") for path in result]
+        if rows:
+            return f"{wording.count(len(rows), 'file')} changed by you would be lost:", rows, True
+        return "No file was changed: the copy goes, and it is linked from the store again.", rows, True
+    if not isinstance(result, Summary):
+        return "uv gave no plan", [], False
+    reused, private = set(result.reused), {name for name, _ in result.private}
+    before = dict(result.removed)
+    rows = []
+    for name, version in sorted({*result.linked, *result.private}):
+        was = f", was {before[name]}" if name in before else ""
+        what = "from the store" if name in reused else "to download"
+        rows.append(_row("+", name, version, ("the project's own" if name in private else what) + was))
+    came = {name for name, _ in (*result.linked, *result.private)}
+    rows += [_row("-", name, version, "removed") for name, version in result.removed if name not in came]
+    if not rows:
+        return "Nothing to do: all is there already.", [], False
+    parts = [f"{len(reused)} reused"]
+    size = f" ({wording.size(result.download_bytes)})" if result.download_bytes else ""
+    parts.append(f"{len(result.downloaded)} to download{size}" if result.downloaded else "0 B to download")
+    if private:
+        parts.append(f"{len(private)} the project's own")
+    parts.append(f"{wording.size(result.avoided_bytes)} not stored again")
+    return " · ".join(parts), rows, True
+
+
+def _row(sign: str, name: str, version: str, what: str) -> Row:
+    tone = {"+": "good", "-": "bad", "!": "warn"}[sign]
+    shown = wording.printable(f"{name} {version}".strip())
+    return Row(f"{sign}{name}", (sign, shown, what), (tone, "name", "muted"))

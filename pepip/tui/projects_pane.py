@@ -1,0 +1,277 @@
+"""The projects: every environment that links the store, the versions it has, and what it takes."""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Static
+
+from pepip.operations import census
+from pepip.tui import wording
+from pepip.tui.table import Column, Row, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from pepip.operations.savings import Share
+    from pepip.tui.catalog import Catalog
+
+_TONES = {census.OK: "good", census.BROKEN: "bad", census.MISSING: "warn", census.UNREACHABLE: "warn"}
+_GLYPHS = {census.OK: "●", census.BROKEN: "✗", census.MISSING: "○", census.UNREACHABLE: "?"}
+
+COLUMNS = (
+    Column("state", "", 1),
+    Column("name", "Project", 0),
+    Column("path", "Folder", 0, from_width=72),
+    Column("python", "Python", 7, from_width=64),
+    Column("packages", "Linked", 7, is_right=True, from_width=46),
+    Column("alone", "Alone", 9, is_right=True),
+    Column("own", "Takes", 9, is_right=True),
+    Column("state", "State", 11, from_width=68),
+)
+PACKAGES = (
+    Column("name", "Package", 0),
+    Column("version", "Version", 12),
+    Column("size", "Size", 9, is_right=True, from_width=40),
+    Column("others", "Others", 8, is_right=True, from_width=36),
+)
+
+
+class ProjectsPane(Vertical):
+    """The pane: the projects, and the packages of the one under the cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "ask('install')", "Install", tooltip="Install into this project"),
+        Binding("u", "ask('uninstall')", "Uninstall", tooltip="Uninstall the marked packages, or the current one"),
+        Binding("U", "ask('upgrade')", "Upgrade", tooltip="Upgrade the marked packages, the current one, or all"),
+        Binding("S", "ask('sync')", "Sync", tooltip="Sync the project with its lock"),
+        Binding("space", "mark", "Mark", key_display="␣", tooltip="Mark a package of the project"),
+        Binding("c", "app.scan", "Scan", tooltip="Scan a folder for environments moved, copied, restored"),
+        Binding("f", "ask('forget')", "Forget", tooltip="Take this environment out of the registry"),
+        Binding(
+            "D", "ask('detach')", "Detach", show=False, tooltip="Make a package the project's own copy, to patch it"
+        ),
+        Binding("A", "ask('attach')", "Attach", show=False, tooltip="Link a package again that is the project's own"),
+        Binding("R", "ask('repair')", "Repair", show=False, tooltip="Repair the store and all environments"),
+        Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
+        Binding("a", "mark_all", "Mark all", show=False),
+        Binding("y", "ask('copy')", "Copy", show=False, tooltip="Copy the command that shows this project"),
+        Binding("l,right", "to_packages", "To the packages", show=False),
+        Binding("h,left,escape", "to_projects", "To the projects", show=False),
+    ]
+
+    class Asked(Message):
+        """Something is wanted of an environment, and of packages there."""
+
+        def __init__(self, what: str, environment: str, packages: list[str]) -> None:
+            super().__init__()
+            self.what, self.environment, self.packages = what, environment, packages
+
+    def __init__(self) -> None:
+        super().__init__(id="projects")
+        self.catalog: Catalog | None = None
+        self.sort_key, self.is_descending = "alone", True
+        self._shares: list[Share] = []
+        self._home = os.path.expanduser("~")
+        self._packages_of = ""
+
+    def compose(self) -> ComposeResult:
+        """Make the two lists."""
+        with Horizontal(id="projects-split"):
+            yield Table(COLUMNS, verb="Packages", id="environments")
+            with Vertical(id="project-detail"):
+                yield Static("", id="project-text")
+                yield Table(PACKAGES, can_mark=True, rests=False, verb="In the store", id="packages")
+
+    @property
+    def table(self) -> Table:
+        """The list of projects."""
+        return self.query_one("#environments", Table)
+
+    @property
+    def packages(self) -> Table:
+        """The list of the packages of one of them."""
+        return self.query_one("#packages", Table)
+
+    @property
+    def current(self) -> Share | None:
+        """The environment under the cursor."""
+        return self.catalog.shares.get(self.table.cursor_key) if self.catalog else None
+
+    def show(self, catalog: Catalog, busy: frozenset[str]) -> None:
+        """Show another look at the store. `busy` are environments that something is done to."""
+        self.catalog = catalog
+        self._shares = list(catalog.shares.values())
+        rows = [self._row(share, is_busy=share.known.environment in busy) for share in self._shares]
+        self.table.empty_text = "no environment links the store yet: i installs into one, c scans for them"
+        self.table.take(rows)
+        self._sort()
+        self._describe()
+
+    def _row(self, share: Share, *, is_busy: bool) -> Row:
+        known = share.known
+        name = os.path.basename(known.project) or known.project
+        if os.path.basename(known.environment) != ".venv":
+            name = f"{name} ({os.path.basename(known.environment)})"
+        tone = "accent" if is_busy else _TONES[known.state]
+        own = sum(not package.entry_id for package in known.packages)
+        linked = len(known.entries or ())
+        return Row(
+            known.environment,
+            (
+                "◐" if is_busy else _GLYPHS[known.state],
+                wording.printable(name),
+                wording.printable(wording.short_path(os.path.dirname(known.project), self._home)),
+                known.python.removesuffix(".final.0")[:7],
+                f"{linked}+{own}" if own else str(linked),
+                wording.size(share.alone_bytes),
+                wording.size(share.own_bytes),
+                "busy" if is_busy else known.state,
+            ),
+            (tone, "name", "muted", "muted", "", "", "", tone),
+        )
+
+    def _sort(self) -> None:
+        orders: dict[str, Callable[[Share], Any]] = {
+            "name": lambda share: os.path.basename(share.known.project),
+            "path": lambda share: share.known.environment,
+            "python": lambda share: share.known.python,
+            "packages": lambda share: len(share.known.entries or ()),
+            "alone": lambda share: share.alone_bytes,
+            "own": lambda share: share.own_bytes,
+            "state": lambda share: share.known.state,
+        }
+        order, shares = orders[self.sort_key], self._shares
+        table = self.table
+        table.sort_key, table.is_descending = self.sort_key, self.is_descending
+        table.look(sorted(range(len(shares)), key=lambda place: order(shares[place]), reverse=self.is_descending))
+
+    def _describe(self) -> None:
+        share, table = self.current, self.packages
+        text = self.query_one("#project-text", Static)
+        if share is None or self.catalog is None:
+            text.update("")
+            table.show(())
+            return
+        known = share.known
+        shown = Text()
+        shown.append(wording.printable(wording.short_path(known.environment, self._home)), "bold")
+        shown.append(f"\n{'Python ' + known.python if known.python else 'Python unknown'} · {known.state}", "")
+        if known.reason:
+            shown.append(f": {known.reason}")
+        own = sum(not package.entry_id for package in known.packages)
+        shown.append(
+            f"\n{len(known.entries or ())} linked, {own} its own"
+            f"\ntakes {wording.size(share.own_bytes)}, alone it would take {wording.size(share.alone_bytes)}"
+        )
+        text.update(shown)
+        if self._packages_of != known.environment:
+            table.marks = set()
+            self._packages_of = known.environment
+        table.empty_text = "nothing known of what it holds" if known.state != census.OK else "nothing installed"
+        table.show(self._package_rows(share))
+
+    def _package_rows(self, share: Share) -> list[Row]:
+        catalog = self.catalog
+        assert catalog is not None
+        sizes = catalog.overview.sizes if catalog.overview else {}
+        rows = []
+        for package in sorted(share.known.packages):
+            others = len(catalog.users.get(package.entry_id, ())) - 1
+            shared = f"{others:,}" if others > 0 else "-"
+            rows.append(
+                Row(
+                    package.name,
+                    (
+                        wording.printable(package.name),
+                        wording.printable(package.version),
+                        wording.size(sizes.get(package.entry_id, 0)) if package.entry_id else "",
+                        shared if package.entry_id else "its own",
+                    ),
+                    ("name", "", "", "muted" if package.entry_id else "warn"),
+                )
+            )
+        if not rows:
+            rows = [
+                Row(
+                    entry_id,
+                    (entry_id.partition("/")[2], "", wording.size(sizes.get(entry_id, 0)), ""),
+                    ("", "", "", ""),
+                )
+                for entry_id in sorted(share.known.entries or ())
+            ]
+        return rows
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """Show the packages of another project."""
+        event.stop()
+        if type(event) is Table.Moved and event.table is self.table:
+            self._describe()
+
+    def on_table_marked(self, event: Table.Marked) -> None:
+        """Nothing else depends on marks here."""
+        event.stop()
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Go from a project to its packages, and from a package to the store."""
+        event.stop()
+        if event.table is self.table:
+            self.action_to_packages()
+        elif self.current is not None:
+            self.post_message(self.Asked("show", self.current.known.environment, [event.key]))
+
+    def on_table_sorted(self, event: Table.Sorted) -> None:
+        """Sort by the column that was clicked."""
+        event.stop()
+        if event.table is self.table:
+            is_same = event.key == self.sort_key
+            self.is_descending = not self.is_descending if is_same else event.key in {"packages", "alone", "own"}
+            self.sort_key = event.key
+            self._sort()
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        keys = ["alone", "own", "name", "packages", "state"]
+        at = keys.index(self.sort_key) if self.sort_key in keys else -1
+        self.sort_key = keys[(at + 1) % len(keys)]
+        self.is_descending = self.sort_key in {"packages", "alone", "own"}
+        self._sort()
+        self.app.notify(f"by {self.sort_key}", title="Sorted", timeout=1.5)
+
+    def action_to_packages(self) -> None:
+        """Go to the packages, which take the place of the projects where there is no room for both."""
+        if self.current is not None:
+            self.add_class("-packages")
+            self.screen.set_focus(self.packages)
+
+    def action_to_projects(self) -> None:
+        """Go back to the projects."""
+        self.remove_class("-packages")
+        self.app.call_later(self.app.run_action, "hide_drawer")
+        self.screen.set_focus(self.table)
+
+    def action_mark(self) -> None:
+        """Mark a package."""
+        if self.packages.has_focus:
+            self.packages.action_mark()
+
+    def action_mark_all(self) -> None:
+        """Mark all packages, or none."""
+        if self.packages.has_focus:
+            self.packages.action_mark_all()
+
+    def action_ask(self, what: str) -> None:
+        """Ask for something with this project, and its marked packages, or the one under the cursor."""
+        share, table = self.current, self.packages
+        packages = sorted(table.marks)
+        if not packages and table.has_focus and table.cursor_key:
+            packages = [table.cursor_key]
+        self.post_message(self.Asked(what, share.known.environment if share else "", packages))

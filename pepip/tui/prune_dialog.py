@@ -1,0 +1,160 @@
+"""The preview of a prune: complete, with every row to be unticked, and nothing removed by default."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Button, Static
+
+from pepip.tui import commands, entries, wording
+from pepip.tui.dialogs import Choice, Dialog
+from pepip.tui.reader import Reader
+from pepip.tui.table import Column, Row, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pepip.operations.prune import Orphan, Preview
+
+
+class PruneDialog(Dialog):
+    """Answers `go` to remove what is ticked, which `chosen` tells."""
+
+    COMMAND_LINES = 2
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "tick", "Tick", show=False),
+        Binding("a", "tick_all", "Tick all", show=False),
+        Binding("tab", "app.focus_next", "Next", show=False),
+    ]
+
+    def __init__(self, foresee: Callable[[PruneDialog], None]) -> None:
+        super().__init__("Prune what nobody links · ␣ unticks")
+        self.preview: Preview | None = None
+        self._foresee = foresee
+
+    def body(self) -> ComposeResult:
+        """Make the sentence, the orphans, and what else there is to know."""
+        yield Static(Text("Looking at the links of every environment …"), id="prune-sentence")
+        columns = (
+            Column("name", "Package", 0),
+            Column("version", "Version", 12),
+            Column("python", "Python", 11, from_width=64),
+            Column("when", "Last linked", 11, from_width=52),
+            Column("size", "On disk", 9, is_right=True),
+        )
+        yield Table(columns, can_mark=True, id="orphans")
+        with Reader(id="prune-notes"):
+            yield Static("", id="prune-notes-text")
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the buttons, the harmless one first."""
+        return (Choice("", "Cancel"), Choice("go", "Remove", "error"))
+
+    def on_mount(self) -> None:
+        """Wait for the preview, with the focus on what does no harm."""
+        super().on_mount()
+        self.query_one("#orphans").display = self.query_one("#prune-notes").display = False
+        self.query_one("#answer-go", Button).disabled = True
+        self.query_one("#answer-", Button).focus()
+        self._foresee(self)
+
+    @property
+    def chosen(self) -> list[Orphan]:
+        """The orphans that are ticked."""
+        marks = self.query_one("#orphans", Table).marks
+        return [orphan for orphan in self.preview.orphans if orphan.stored.id in marks] if self.preview else []
+
+    def complain(self, sentence: str) -> None:
+        """Say that there can be no preview."""
+        self.query_one("#prune-sentence", Static).update(Text(sentence))
+
+    def show(self, preview: Preview) -> None:
+        """Show the preview, all of it ticked."""
+        self.preview = preview
+        rows = [
+            Row(
+                orphan.stored.id,
+                (
+                    wording.printable(orphan.stored.name),
+                    wording.printable(orphan.stored.version),
+                    entries.short_bucket(orphan.stored.bucket),
+                    wording.day(max(orphan.stored.last_linked_at, orphan.stored.stored_at)),
+                    wording.size(orphan.allocated_bytes),
+                ),
+                ("name", "", "muted", "muted", ""),
+            )
+            for orphan in preview.orphans
+        ]
+        table = self.query_one("#orphans", Table)
+        table.marks = {row.key for row in rows}
+        table.display = bool(rows)
+        table.show(rows)
+        notes = list(_notes(preview))
+        self.query_one("#prune-notes").display = bool(notes)
+        self.query_one("#prune-notes-text", Static).update(Text("\n".join(notes)))
+        self._say()
+
+    def on_table_marked(self) -> None:
+        """Say what is ticked now."""
+        self._say()
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Take Enter on a row for its tick."""
+        event.table.action_mark()
+
+    def action_tick(self) -> None:
+        """Tick the row under the cursor, or take its tick away."""
+        self.query_one("#orphans", Table).action_mark()
+
+    def action_tick_all(self) -> None:
+        """Tick all rows, or none."""
+        self.query_one("#orphans", Table).action_mark_all()
+
+    def _say(self) -> None:
+        preview = self.preview
+        if preview is None:
+            return
+        chosen = self.chosen
+        is_all = len(chosen) == len(preview.orphans)
+        go = self.query_one("#answer-go", Button)
+        go.disabled = bool(preview.blocked) or not (chosen or (is_all and (preview.freed_bytes or preview.gone)))
+        sentence = self.query_one("#prune-sentence", Static)
+        if preview.blocked:
+            sentence.update(Text(f"Nothing may be removed: {preview.blocked}."))
+            self.say_command("")
+            return
+        if not preview.orphans and not preview.freed_bytes:
+            sentence.update(Text("Nothing to prune: an environment links every entry."))
+            self.say_command("")
+            return
+        taken = wording.size(sum(orphan.allocated_bytes for orphan in chosen))
+        effect = f"{wording.size(preview.freed_bytes)} on disk become free" if is_all else f"{taken} on disk"
+        entry_count = wording.count(len(chosen), "entry", "entries")
+        most = "" if is_all else f" of {len(preview.orphans)}"
+        sentence.update(Text(f"{entry_count}{most} to remove: {effect}."))
+        go.label = Text(f"Remove {entry_count}")
+        go.refresh(layout=True)  # textual keeps the width of the label before
+        pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]
+        self.say_command(commands.prune(pins, is_all=is_all) if chosen or is_all else "")
+
+
+def _notes(preview: Preview) -> list[str]:
+    """Return all that a person should know before removing, a line each."""
+    found = []
+    if preview.shared_bytes:
+        found.append(
+            f"{wording.size(preview.shared_bytes)} more stay on disk: uv's cache has hard links to the same files "
+            "(`uv cache prune`)"
+        )
+    found += [f"gone: {known.environment} ({known.reason})" for known in preview.gone]
+    for known in preview.unreachable:
+        what = "what it linked" if known.entries is None else wording.count(len(known.entries), "entry", "entries")
+        found.append(f"kept: {what} of {known.environment}, which can't be reached: {known.reason}")
+    found += [f"kept: what {environment} links, which nobody had registered" for environment in preview.found]
+    found += [f"left: {orphan.stored.id} is another user's" for orphan in preview.refused]
+    return [wording.printable(line) for line in found]

@@ -1,0 +1,158 @@
+"""The savings: what sharing is worth, which packages bring most of it, and which versions lie side by side."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Static
+
+from pepip.tui import wording
+from pepip.tui.table import Column, Row, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.tui.catalog import Catalog
+
+SHARED = (
+    Column("name", "Most shared", 0),
+    Column("version", "Version", 12, from_width=46),
+    Column("bar", "", 16, from_width=64),
+    Column("users", "Links", 6, is_right=True),
+    Column("saved", "Saved", 9, is_right=True),
+)
+VERSIONS = (
+    Column("name", "Side by side", 0),
+    Column("versions", "Versions", 24, from_width=36),
+    Column("size", "Size", 9, is_right=True),
+)
+
+
+class SavingsPane(Vertical):
+    """The pane. Choosing a package shows it in the store."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("l,right", "app.focus_next", "Next list", show=False),
+        Binding("h,left", "app.focus_previous", "Previous list", show=False),
+        Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that says the savings"),
+    ]
+
+    class Wanted(Message):
+        """A package is to be shown in the store."""
+
+        def __init__(self, name: str, entry_id: str) -> None:
+            super().__init__()
+            self.name, self.entry_id = name, entry_id
+
+    def __init__(self) -> None:
+        super().__init__(id="savings")
+        self.catalog: Catalog | None = None
+
+    def compose(self) -> ComposeResult:
+        """Make the figures and the two lists."""
+        yield Static("", id="savings-text")
+        with Horizontal(id="savings-split"):
+            yield Table(SHARED, verb="In the store", id="shared")
+            yield Table(VERSIONS, verb="In the store", id="versions")
+
+    def show(self, catalog: Catalog) -> None:
+        """Show another look at the store."""
+        self.catalog, seen = catalog, catalog.overview
+        if seen is None:
+            return
+        sums = seen.savings
+        width = max(10, min(48, self.size.width - 40)) if self.size.width else 40
+        most = max(sums.without_sharing_bytes, sums.with_hard_links_bytes, sums.on_disk_bytes, 1)
+        text = Text()
+        for title, figure, style in (
+            ("with copies in each", sums.without_sharing_bytes, "dim"),
+            ("with uv's hard links", sums.with_hard_links_bytes, "dim"),
+            ("on disk, with pepip", sums.on_disk_bytes, "bold"),
+            ("  of it prunable", sums.prunable_bytes, ""),
+        ):
+            text.append(f" {title:<21} {wording.size(figure):>9}  ", style)
+            text.append(wording.bar(figure / most, width) + "\n", style)
+        steps = [(stored.stored_at, seen.sizes[stored.id]) for stored in seen.seen.stored if stored.stored_at]
+        if len({wording.day(when) for when, _ in steps}) > 1 and self.app.size.height > 20:
+            since = f"since {wording.day(min(steps)[0])}"
+            text.append(f" {since:<31}  {wording.growth(steps, width)}\n", "dim")
+        times = wording.factor(sums.without_sharing_bytes, sums.on_disk_bytes)
+        text.append(
+            f" {wording.count(sums.entries, 'entry', 'entries')}, {wording.count(sums.projects, 'environment')}"
+            + (f": {times} less than with copies" if times and self.size.width > 70 else ""),
+            "dim",
+        )
+        self.query_one("#savings-text", Static).update(text)
+        self._show_shared(catalog)
+        self._show_versions(catalog)
+
+    def _show_shared(self, catalog: Catalog) -> None:
+        seen = catalog.overview
+        assert seen is not None
+        found = [
+            (seen.sizes[entry_id] * (len(users) - 1), entry_id, len(users))
+            for entry_id, users in catalog.users.items()
+            if len(users) > 1 and entry_id in seen.sizes
+        ]
+        found.sort(key=lambda item: (-item[0], item[1]))
+        largest = found[0][0] if found else 1
+        rows = [
+            Row(
+                entry_id,
+                (
+                    wording.printable(catalog.stored[entry_id].name),
+                    wording.printable(catalog.stored[entry_id].version),
+                    wording.bar(saved / largest, 16),
+                    f"{users:,}",
+                    wording.size(saved),
+                ),
+                ("name", "muted", "accent", "", "good"),
+            )
+            for saved, entry_id, users in found[:300]
+        ]
+        table = self.query_one("#shared", Table)
+        table.empty_text = "no two environments link the same version yet"
+        table.show(rows)
+
+    def _show_versions(self, catalog: Catalog) -> None:
+        seen = catalog.overview
+        assert seen is not None
+        by_name: dict[str, list[str]] = {}
+        for stored in seen.seen.stored:
+            by_name.setdefault(stored.name, []).append(stored.id)
+        found = [
+            (sum(seen.sizes[entry_id] for entry_id in ids), name, ids)
+            for name, ids in by_name.items()
+            if len(ids) > 1
+        ]
+        found.sort(key=lambda item: (-item[0], item[1]))
+        rows = [
+            Row(
+                name,
+                (
+                    wording.printable(name),
+                    wording.printable(", ".join(dict.fromkeys(catalog.stored[entry_id].version for entry_id in ids))),
+                    wording.size(size_bytes),
+                ),
+                ("name", "muted", ""),
+            )
+            for size_bytes, name, ids in found[:300]
+        ]
+        table = self.query_one("#versions", Table)
+        table.empty_text = "every package is there in one version"
+        table.show(rows)
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Show the package in the store."""
+        event.stop()
+        stored = self.catalog.stored.get(event.key) if self.catalog else None
+        self.post_message(self.Wanted(stored.name if stored else event.key, event.key))
+
+    def action_copy(self) -> None:
+        """Copy the command."""
+        self.app.copy_to_clipboard("pepip savings")
+        self.app.notify("pepip savings", title="Copied", markup=False)

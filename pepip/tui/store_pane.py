@@ -1,0 +1,381 @@
+"""The store: every entry, what it weighs and who links it; a filter that follows each key, marks, and the detail."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Input, Static
+from textual.worker import get_current_worker
+
+from pepip.operations import details
+from pepip.tui import entries, filtering, wording
+from pepip.tui.bars import Line, Spot
+from pepip.tui.entries import Listing
+from pepip.tui.reader import Reader
+from pepip.tui.table import Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pepip.model import Stored
+    from pepip.operations.details import Details
+    from pepip.store.home import Store
+    from pepip.store.inspection import Flaw
+    from pepip.tui.catalog import Catalog
+
+_SECONDS_BEFORE_DETAILS = 0.12
+EMPTY = Listing((), (), (), (), (), ())
+
+
+class FilterLine(Input):
+    """The filter. Down and Enter go to the table, Escape empties it first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,enter", "leave", "To the list", show=False),
+        Binding("escape", "clear", "Clear", key_display="esc"),
+    ]
+
+    def action_leave(self) -> None:
+        """Go to the list, at once: the next key is for it."""
+        self.screen.set_focus(self.screen.query_one("#entries"))
+
+    def action_clear(self) -> None:
+        """Empty the line, or leave it where it is empty."""
+        if self.value:
+            self.value = ""
+        else:
+            self.action_leave()
+
+
+class Facets(Line):
+    """How many entries are in each state; a click filters by it."""
+
+    class Toggled(Message):
+        """A facet was clicked."""
+
+        def __init__(self, facet: str) -> None:
+            super().__init__()
+            self.facet = facet
+
+    def __init__(self) -> None:
+        super().__init__(id="facets")
+        self.counts: dict[str, int] = {}
+        self.line = ""
+        self.shown = ""
+
+    def say(self, counts: dict[str, int], line: str, shown: str) -> None:
+        """Show other numbers: of each facet, and of what is seen."""
+        self.counts, self.line, self.shown = counts, line, shown
+        self.refresh()
+
+    def render(self) -> Text:
+        """Return the line."""
+        text = Text(" ", no_wrap=True, end="")
+        self.spots = []
+        words = self.line.split()
+        room = self.size.width - cell_len(self.shown) - 2
+        for facet, number in self.counts.items():
+            is_on = facet in words
+            label = f"{facet.rstrip(':')} {number:,}"
+            if (not number and not is_on) or cell_len(text.plain) + len(label) + 2 > room:
+                continue
+            start = cell_len(text.plain)
+            text.append(label, self.style_of("cursor" if is_on else "accent"))
+            self.spots.append(Spot(start, cell_len(text.plain), facet))
+            text.append("  ")
+        text.append(" " * max(1, self.size.width - cell_len(text.plain) - cell_len(self.shown) - 1))
+        text.append(self.shown, self.style_of("muted"))
+        return text
+
+    async def press(self, action: str) -> None:
+        """Say which facet was clicked."""
+        self.post_message(self.Toggled(action))
+
+
+class StorePane(Vertical):
+    """The pane. `verified` is what verifications found, by the entry's id: its giver goes on adding."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", tooltip="Filter by words and facets: orphan: >100MB project:api"),
+        Binding("space", "mark", "Mark", tooltip="Mark the entry under the cursor", key_display="␣"),
+        Binding("i", "install", "Install", tooltip="Install the entry under the cursor into a project"),
+        Binding("d", "remove", "Remove", tooltip="Remove the marked entries that no environment links"),
+        Binding("v", "verify", "Verify", tooltip="Verify the marked entries, or the one under the cursor"),
+        Binding("R", "repair", "Repair", tooltip="Repair the marked entries, or the one under the cursor"),
+        Binding("s", "sort", "Sort", tooltip="Sort by the next column; a click on a title sorts, too"),
+        Binding("a", "mark_all", "Mark all", show=False),
+        Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this entry"),
+        Binding("l,right", "to_detail", "To the detail", show=False),
+        Binding("h,left,escape", "to_list", "To the list", show=False),
+    ]
+
+    class Asked(Message):
+        """Something is wanted of entries: `install`, `remove`, `verify`, `repair` or `detail`."""
+
+        def __init__(self, what: str, chosen: list[Stored]) -> None:
+            super().__init__()
+            self.what, self.chosen = what, chosen
+
+    class Described(Message):
+        """The detail of an entry was read."""
+
+        def __init__(self, entry_id: str, text: Text) -> None:
+            super().__init__()
+            self.entry_id, self.text = entry_id, text
+
+    def __init__(self, store: Store, verified: Mapping[str, Sequence[Flaw]]) -> None:
+        super().__init__(id="store")
+        self.store = store
+        self.verified = verified
+        self.catalog: Catalog | None = None
+        self.listing = EMPTY
+        self.sort_key, self.is_descending = "size", True
+        self._order: list[int] = []
+        self._tally: dict[str, int] = {}
+        self._needed: dict[str, tuple[str, ...]] = {}
+
+    def compose(self) -> ComposeResult:
+        """Make the filter, the list and the detail."""
+        line = FilterLine(placeholder="/ filter   orphan:  >100MB  project:api  -word", id="filter")
+        line.cursor_blink = False
+        yield line
+        yield Facets()
+        with Horizontal():
+            table = Table(entries.COLUMNS, can_mark=True, id="entries")
+            table.empty_text = "looking at the disk …"
+            yield table
+            with Reader(id="detail"):
+                yield Static("", id="detail-text")
+
+    @property
+    def table(self) -> Table:
+        """The list."""
+        return self.query_one("#entries", Table)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the detail has its place beside the list."""
+        return self.query_one("#detail").display
+
+    @property
+    def current(self) -> Stored | None:
+        """The entry under the cursor."""
+        return self.catalog.stored.get(self.table.cursor_key) if self.catalog else None
+
+    @property
+    def chosen(self) -> list[Stored]:
+        """The marked entries, or the one under the cursor."""
+        marks = self.table.marks
+        if marks and self.catalog:
+            return [self.catalog.stored[key] for key in sorted(marks) if key in self.catalog.stored]
+        return [self.current] if self.current else []
+
+    # What is shown
+
+    def show(self, catalog: Catalog, listing: Listing) -> None:
+        """Show another look at the store."""
+        is_first = not self.listing.rows
+        self.catalog, self.listing = catalog, listing
+        self._tally = {f"{name}:": number for name, number in filtering.tally(listing.facts).items()}
+        self.table.take(listing.rows)
+        self._sort()
+        if is_first:
+            self.table.action_jump(0)
+        self._describe()
+
+    def _sort(self) -> None:
+        table = self.table
+        table.sort_key, table.is_descending = self.sort_key, self.is_descending
+        places = range(len(self.listing.rows))
+        self._order = self.listing.sorted_by(self.sort_key, places, is_descending=self.is_descending)
+        self._filter()
+
+    def _filter(self) -> None:
+        line = self.query_one("#filter", Input).value
+        wanted = filtering.parse(line)
+        facts, order = self.listing.facts, self._order
+        if "marked" in wanted.states:
+            wanted = wanted._replace(states=tuple(state for state in wanted.states if state != "marked"))
+            marks, rows = self.table.marks, self.listing.rows
+            order = [place for place in order if rows[place].key in marks]
+        view = order if wanted == filtering.Filter() else [place for place in order if wanted.holds(facts[place])]
+        self.table.empty_text = f"nothing matches {line}" if line else "the store is empty"
+        self.table.look(view)
+        self._count()
+
+    def _count(self) -> None:
+        sizes, marks = self.listing.sizes, self.table.marks
+        view = self.table._view
+        shown = f"{wording.count(len(view), 'entry', 'entries')}, {wording.size(sum(sizes[place] for place in view))}"
+        if marks:
+            marked = sum(size for row, size in zip(self.listing.rows, sizes, strict=True) if row.key in marks)
+            shown = f"{len(marks):,} marked, {wording.size(marked)}"
+        counts = {**self._tally, "marked:": len(marks)}
+        self.query_one(Facets).say(counts, self.query_one("#filter", Input).value, shown)
+
+    def _describe(self) -> None:
+        if not self.is_wide:
+            return
+        stored, text = self.current, self.query_one("#detail-text", Static)
+        if stored is None or self.catalog is None:
+            text.update("")
+            return
+        flaws = self.verified.get(stored.id)
+        width = self.query_one("#detail").content_size.width
+        text.update(entries.describe(self.catalog, stored, None, flaws, {}, width=width))
+        self.query_one("#detail").scroll_home(animate=False)
+        self._look_closer(stored, self.catalog, width)
+
+    @work(thread=True, exclusive=True, group="detail", description="detail")  # else the whole catalog is spelt out
+    def _look_closer(self, stored: Stored, catalog: Catalog, width: int) -> None:
+        """Read what only the entry's own files say, once the cursor rests on it."""
+        import time
+
+        time.sleep(_SECONDS_BEFORE_DETAILS)
+        if get_current_worker().is_cancelled:
+            return
+        text = self.text_of(stored, catalog, width)
+        if not get_current_worker().is_cancelled:
+            self.post_message(self.Described(stored.id, text))
+
+    def text_of(self, stored: Stored, catalog: Catalog, width: int) -> Text:
+        """Return all about an entry, in lines of `width`. Reads files: not for the app's own thread."""
+        found = self._details(stored, catalog)
+        needs = entries.why(catalog, found) if found else {}
+        return entries.describe(catalog, stored, found, self.verified.get(stored.id), needs, width=width)
+
+    def _details(self, stored: Stored, catalog: Catalog) -> Details | None:
+        if catalog.overview is None:
+            return None
+        worker = get_current_worker()
+        for item in catalog.overview.seen.stored:
+            if item.id not in self._needed:
+                self._needed[item.id] = details.requirements(item)
+                if worker.is_cancelled:  # another entry is looked at: it goes on from here
+                    return None
+        try:
+            found = details.show(
+                self.store, stored.name, stored.version, seen=catalog.overview.seen, needed=self._needed
+            )
+        except Exception:  # noqa: BLE001 - it was pruned or damaged meanwhile: the next look says so
+            return None
+        return next((item for item in found if item.stored.id == stored.id), None)
+
+    def on_store_pane_described(self, event: Described) -> None:
+        """Show the detail, if the cursor is still there."""
+        event.stop()
+        if self.is_attached and self.children and self.table.cursor_key == event.entry_id and self.is_wide:
+            self.query_one("#detail-text", Static).update(event.text)
+
+    # What is done
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Follow each key of the filter."""
+        event.stop()
+        self._filter()
+
+    def on_facets_toggled(self, event: Facets.Toggled) -> None:
+        """Filter by a facet, or no longer."""
+        line = self.query_one("#filter", Input)
+        line.value = filtering.toggled(line.value, event.facet)
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """Show the detail of another entry."""
+        event.stop()
+        if type(event) is Table.Moved:
+            self._describe()
+
+    def on_table_marked(self, event: Table.Marked) -> None:
+        """Count the marks."""
+        event.stop()
+        self._count()
+
+    def on_table_sorted(self, event: Table.Sorted) -> None:
+        """Sort by the column that was clicked, the other way round where it is sorted by it."""
+        event.stop()
+        self._sort_by(event.key)
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Show the detail."""
+        event.stop()
+        if self.is_wide:
+            self.screen.set_focus(self.query_one("#detail"))
+        elif self.current:
+            self.post_message(self.Asked("detail", [self.current]))
+
+    def on_resize(self) -> None:
+        """Show the detail where there is room for it."""
+        self.call_after_refresh(self._describe)
+
+    def seek(self, line: str, entry_id: str) -> None:
+        """Filter by a line, with the cursor on an entry, if it is there."""
+        typed = self.query_one("#filter", Input)
+        with typed.prevent(Input.Changed):
+            typed.value = line
+        self._filter()
+        self.table.put_cursor(entry_id)
+
+    def _sort_by(self, key: str) -> None:
+        self.is_descending = not self.is_descending if key == self.sort_key else key in entries.DESCENDING
+        self.sort_key = key
+        self._sort()
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        at = entries.SORTS.index(self.sort_key) if self.sort_key in entries.SORTS else -1
+        self.sort_key = entries.SORTS[(at + 1) % len(entries.SORTS)]
+        self.is_descending = self.sort_key in entries.DESCENDING
+        self._sort()
+        self.app.notify(f"by {self.sort_key}", title="Sorted", timeout=1.5)
+
+    def action_filter(self) -> None:
+        """Go to the filter."""
+        self.screen.set_focus(self.query_one("#filter"))
+
+    def action_mark(self) -> None:
+        """Mark the entry under the cursor."""
+        self.table.action_mark()
+
+    def action_mark_all(self) -> None:
+        """Mark all that are seen, or none."""
+        self.table.action_mark_all()
+
+    def action_to_detail(self) -> None:
+        """Go to the detail."""
+        if self.is_wide:
+            self.screen.set_focus(self.query_one("#detail"))
+
+    def action_to_list(self) -> None:
+        """Go to the list; there, take the filter away, and put the drawer away."""
+        self.app.call_later(self.app.run_action, "hide_drawer")
+        if self.table.has_focus:
+            self.query_one("#filter", Input).value = ""
+        self.screen.set_focus(self.table)
+
+    def action_install(self) -> None:
+        """Ask to install the entry under the cursor."""
+        self.post_message(self.Asked("install", [self.current] if self.current else []))
+
+    def action_remove(self) -> None:
+        """Ask to remove what is marked."""
+        self.post_message(self.Asked("remove", self.chosen))
+
+    def action_verify(self) -> None:
+        """Ask to verify."""
+        self.post_message(self.Asked("verify", self.chosen))
+
+    def action_repair(self) -> None:
+        """Ask to repair."""
+        self.post_message(self.Asked("repair", self.chosen))
+
+    def action_copy(self) -> None:
+        """Ask for the command."""
+        self.post_message(self.Asked("copy", self.chosen))

@@ -1,0 +1,344 @@
+"""A table for thousands of rows: only the lines in sight are ever put together.
+
+Rows are given once, with their cells as text; what is shown of them, and in which order, is a list of indices. The
+cursor and the marks are held by key, so that sorting and filtering never move them to another row.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from pepip.tui import tones
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+
+
+class Column(NamedTuple):
+    """A column. It is as wide as what is in it, at most `width`; 0 takes what the others leave.
+
+    It is shown where the table has `from_width` columns.
+    """
+
+    key: str
+    title: str
+    width: int
+    is_right: bool = False
+    from_width: int = 0
+
+
+class Row(NamedTuple):
+    """A row: its key, and for each column a text and a tone (`muted`, `good`, `bad`, `warn`, `accent`, or none)."""
+
+    key: str
+    cells: tuple[str, ...]
+    tones: tuple[str, ...]
+
+
+class Table(ScrollView, can_focus=True, inherit_bindings=False):
+    """The table. With `can_mark`, rows get a mark by a click on their first column, or by `action_mark`.
+
+    One that `rests` shows its cursor where the keys go elsewhere, too. `verb` says what choosing a row does.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False),
+        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False),
+        Binding("g,home", "jump(0)", "First", show=False),
+        Binding("G,end", "jump(-1)", "Last", show=False),
+        Binding("enter", "choose", "Detail", show=True, key_display="⏎"),
+    ]
+
+    class Moved(Message):
+        """The cursor is on another row. `key` is empty where there is none."""
+
+        def __init__(self, table: Table, key: str) -> None:
+            super().__init__()
+            self.table, self.key = table, key
+
+        @property
+        def control(self) -> Table:
+            """The table."""
+            return self.table
+
+    class Chosen(Moved):
+        """Enter, or a double click."""
+
+    class Marked(Moved):
+        """The marks changed."""
+
+    class Sorted(Moved):
+        """A title was clicked: `key` is its column's."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        can_mark: bool = False,
+        rests: bool = True,
+        verb: str = "Detail",
+        id: str | None = None,  # noqa: A002 - textual's name
+    ) -> None:
+        super().__init__(id=id)
+        self.rests = rests
+        self.verb = verb
+        self.columns = columns
+        self.can_mark = can_mark
+        self.empty_text = ""
+        self.sort_key = ""
+        self.is_descending = False
+        self.marks: set[str] = set()
+        self.cursor_key = ""
+        self._rows: Sequence[Row] = ()
+        self._places: dict[str, int] = {}
+        self._view: Sequence[int] = ()
+        self._widths: list[int] = []  # not known before the first rows are
+        self._position = 0
+        self._styles: dict[str, Style] = {}
+        self._strips: dict[tuple[str, bool, bool, int], Strip] = {}
+
+    # What is shown
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Show other rows, all of them."""
+        self.take(rows)
+        self.look(range(len(rows)))
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Take other rows, of which `look` then says what is seen. The cursor and the marks keep their keys."""
+        self._rows = rows
+        self._places = {row.key: place for place, row in enumerate(rows)}
+        self.marks &= self._places.keys()
+        self._strips.clear()
+        self._widths = [
+            _fitting(column, [row.cells[number] for row in rows]) for number, column in enumerate(self.columns)
+        ]
+        self._view = ()
+
+    def look(self, view: Sequence[int]) -> None:
+        """Show other rows of the same, or in another order. The cursor stays on its row if that is still seen."""
+        before = self.cursor_key
+        self._view = view
+        self.virtual_size = Size(0, len(view) + 1)
+        place = self._places.get(before, -1)
+        if place >= 0 and place in view:
+            self._position = view.index(place)
+        else:
+            self._position = min(self._position, max(0, len(view) - 1)) if before in self._places else 0
+        self._settle(before)
+        self.refresh()
+
+    @property
+    def width(self) -> int:
+        """The columns that there are beside the scroll bar."""
+        return self.scrollable_content_region.width
+
+    @property
+    def _lead(self) -> int:
+        return 2 if self.can_mark else 1
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of the rows that are seen, in their order."""
+        return [self._rows[place].key for place in self._view]
+
+    @property
+    def shown_columns(self) -> list[tuple[int, Column, int]]:
+        """The columns that fit, each with its number and its width here; none before the first rows came."""
+        if not self._widths:
+            return []
+        room = self.width - self._lead
+        chosen = [(number, column) for number, column in enumerate(self.columns) if column.from_width <= room]
+        rest = room + 1 - sum(self._widths[number] + 2 for number, _ in chosen)
+        flexible = sum(not column.width for _, column in chosen) or 1
+        return [(number, column, self._widths[number] or max(8, rest // flexible)) for number, column in chosen]
+
+    def put_cursor(self, key: str) -> None:
+        """Move the cursor to a row, if it is seen."""
+        place = self._places.get(key, -1)
+        if place >= 0 and place in self._view:
+            before, self._position = self.cursor_key, self._view.index(place)
+            self._settle(before)
+
+    # Moving and marking
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor."""
+        self._go(self._position + rows)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by what is in sight."""
+        self._go(self._position + pages * max(1, self.size.height - 2))
+
+    def action_jump(self, position: int) -> None:
+        """Move the cursor to the first or the last row."""
+        self._go(len(self._view) - 1 if position < 0 else position)
+
+    def action_choose(self) -> None:
+        """Say that the row under the cursor was chosen."""
+        if self.cursor_key:
+            self.post_message(self.Chosen(self, self.cursor_key))
+
+    def action_mark(self) -> None:
+        """Mark the row under the cursor, or take its mark away, and go to the next."""
+        if self.can_mark and self.cursor_key:
+            self.marks ^= {self.cursor_key}
+            self._go(self._position + 1)
+            self._tell_marks()
+
+    def action_mark_all(self) -> None:
+        """Mark all rows that are seen; take all marks away where they are all marked."""
+        if self.can_mark:
+            seen = set(self.keys)
+            self.marks = self.marks - seen if seen <= self.marks else self.marks | seen
+            self._tell_marks()
+
+    def _tell_marks(self) -> None:
+        self.refresh()
+        self.post_message(self.Marked(self, self.cursor_key))
+
+    def _go(self, position: int) -> None:
+        before = self.cursor_key
+        self._position = max(0, min(len(self._view) - 1, position))
+        self._settle(before)
+
+    def _settle(self, before: str) -> None:
+        """Take the row at the cursor's position for the one that it is on, and bring it into sight."""
+        if self._view:
+            self.cursor_key = self._rows[self._view[self._position]].key
+        else:
+            self.cursor_key, self._position = "", 0
+        height = max(1, self.size.height - 1)
+        top = round(self.scroll_y)
+        if self._position < top:
+            self.scroll_to(y=self._position, animate=False, force=True)
+        elif self._position >= top + height:
+            self.scroll_to(y=self._position - height + 1, animate=False, force=True)
+        self.refresh()
+        if self.cursor_key != before:
+            self.post_message(self.Moved(self, self.cursor_key))
+
+    # The mouse
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where was clicked; sort by a title, mark in the first column, choose by a second click."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        if offset.y == 0:
+            column = self._column_at(offset.x)
+            if column is not None:
+                self.post_message(self.Sorted(self, column.key))
+            return
+        position = round(self.scroll_y) + offset.y - 1
+        if position >= len(self._view):
+            return
+        self._go(position)
+        if self.can_mark and offset.x < 2:
+            self.marks ^= {self.cursor_key}
+            self._tell_marks()
+        elif event.chain == 2:
+            self.action_choose()
+
+    def _column_at(self, x: int) -> Column | None:
+        left = self._lead
+        for _, column, width in self.shown_columns:
+            if left <= x < left + width + 2:
+                return column
+            left += width + 2
+        return None
+
+    # Painting
+
+    def notify_style_update(self) -> None:
+        """Forget the colours of another theme."""
+        super().notify_style_update()
+        self._styles.clear()
+        self._strips.clear()
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        self._strips.clear()
+        self._settle(self.cursor_key)
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line: the titles first, then the rows in sight."""
+        if y == 0:
+            return self._titles()
+        position = round(self.scroll_y) + y - 1
+        if position >= len(self._view):
+            if position == 0 and self.empty_text:
+                text = set_cell_size(f"  {self.empty_text}", self.width)
+                return Strip([Segment(text, self._style("muted"))])
+            return Strip.blank(self.width, self.rich_style)
+        row = self._rows[self._view[position]]
+        is_cursor = position == self._position
+        state = (row.key, is_cursor, row.key in self.marks, self.width + (1000 if self.has_focus else 0))
+        if state not in self._strips:
+            if len(self._strips) > 2000:
+                self._strips.clear()
+            self._strips[state] = self._row(row, is_cursor=is_cursor)
+        return self._strips[state]
+
+    def _titles(self) -> Strip:
+        style = self._style("title")
+        if not self._widths:
+            return Strip.blank(self.width, style)
+        segments = [Segment(" " * self._lead, style)]
+        for _, column, width in self.shown_columns:
+            is_sorted = column.title and column.key == self.sort_key
+            arrow = (" ↓" if self.is_descending else " ↑") if is_sorted else ""
+            segments.append(Segment(_sized(column.title + arrow, width, is_right=column.is_right) + "  ", style))
+        return Strip(segments).adjust_cell_length(self.width, style)
+
+    def _row(self, row: Row, *, is_cursor: bool) -> Strip:
+        over = None
+        if is_cursor and (self.has_focus or self.rests):
+            over = self._style("cursor" if self.has_focus else "resting")
+        plain = over or self.rich_style
+        segments = []
+        mark = "●" if row.key in self.marks else " "
+        segments.append(Segment(f"{mark:<{self._lead}}", over or self._style("key")))
+        for number, column, width in self.shown_columns:
+            tone = row.tones[number]
+            style = over if over is not None else (self._style(tone) if tone else plain)
+            segments.append(Segment(_sized(row.cells[number], width, is_right=column.is_right) + "  ", style))
+        return Strip(segments).adjust_cell_length(self.width, plain)
+
+    def _style(self, tone: str) -> Style:
+        if tone not in self._styles:
+            self._styles[tone] = self.rich_style + tones.of(self.app)[tone]
+        return self._styles[tone]
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show where the keys go."""
+        super().watch_has_focus(has_focus)
+        self.refresh()
+
+
+def _fitting(column: Column, cells: Sequence[str]) -> int:
+    """Return the width that a column needs for its title, with an arrow, and for all that is in it."""
+    needed = max(map(len, cells), default=0)
+    return min(column.width, max(needed, len(column.title) + 2 if column.title else 1))
+
+
+def _sized(text: str, width: int, *, is_right: bool) -> str:
+    """Return text in exactly `width` columns; what is cut ends in an ellipsis."""
+    length = cell_len(text)
+    if length > width:
+        return set_cell_size(text, width - 1) + "…" if width > 1 else set_cell_size(text, width)
+    return " " * (width - length) + text if is_right else text + " " * (width - length)

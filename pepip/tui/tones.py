@@ -1,0 +1,60 @@
+"""The few styles that text on the screens has, by name, in the colours of the current theme.
+
+They are worked out once for each theme: asking the style sheet for them, for every widget, would cost a third of the
+first paint.
+"""
+
+from __future__ import annotations
+
+from rich.style import Style
+from textual.color import Color
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from textual.app import App
+    from textual.theme import Theme
+
+_BY_THEME: dict[str, dict[str, Style]] = {}
+
+
+def of(app: App[Any]) -> dict[str, Style]:
+    """Return the styles by their names."""
+    theme = app.current_theme
+    if theme.name not in _BY_THEME:
+        _BY_THEME[theme.name] = _styles(theme)
+    return _BY_THEME[theme.name]
+
+
+def _styles(theme: Theme) -> dict[str, Style]:
+    colors = theme.to_color_system().generate()
+
+    def color(variable: str, *, on: str = "") -> Style:
+        value = colors[variable]
+        if value.startswith("auto"):
+            return Style(color=Color.parse(colors[on]).get_contrast_text().rich_color)
+        return Style(color=Color.parse(value).rich_color)
+
+    def ground(variable: str) -> Style:
+        return Style(bgcolor=Color.parse(colors[variable]).rich_color)
+
+    bold, dim = Style(bold=True), Style(dim=True)
+    cursor = color("block-cursor-foreground", on="block-cursor-background") + ground("block-cursor-background") + bold
+    # The terminal's own colours have no shades: what lies on another ground elsewhere is underlined there.
+    raised = Style(bold=True, underline=True) if theme.ansi else bold + ground("panel")
+    return {
+        "": Style.null(),
+        "name": bold,
+        "muted": dim,
+        "good": color("text-success"),
+        "gain": color("text-success") + bold,
+        "bad": color("text-error") + bold,
+        "warn": color("text-warning"),
+        "alarm": color("text-warning") + bold,
+        "accent": color("text-accent"),
+        "key": color("text-accent") + bold,
+        "title": raised,
+        "resting": raised,
+        "cursor": cursor,
+    }

@@ -1,0 +1,73 @@
+"""Words for whole screens: an empty store, one that can't be read or went away; and the help of each pane."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from pepip.tui import catalog as catalogs
+from pepip.tui import wording
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.tui.catalog import Catalog
+
+HELP = {
+    "store": (
+        "Every version is stored once. ● used  ○ orphan: no environment links it  ✗ damaged  ◐ being worked on. "
+        "The filter takes words and facets: orphan: used: damaged: marked: >100MB <1GB project:api name:torch -word"
+    ),
+    "projects": (
+        "Every environment that links the store. Alone: what it would take with copies of its own. Takes: what it "
+        "takes now, beside the store. 40+2: forty linked, two its own. Others: how many more link "
+        "that version. Enter goes to its packages, Escape back."
+    ),
+    "savings": (
+        "What sharing is worth, measured on disk, each inode counted once. Since: how what is here now came to be "
+        "stored. Enter on a package shows it in the store."
+    ),
+    "activity": (
+        "What is running and what was done, newest first, with all that was said. Cancelling ends at the next safe "
+        "point: nothing is left half done."
+    ),
+}
+
+
+def figures_of(found: Catalog) -> str:
+    """Return what is said in place of the figures, where there are none."""
+    if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
+        return "no figures: the store can't be looked at"
+    return "nothing on disk yet"
+
+
+def keys_of(found: Catalog) -> tuple[str, ...]:
+    """Return the keys that the words in place of the panes speak of."""
+    if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
+        return ("r",)
+    return ("I", "C")
+
+
+def screen_of(home: str, found: Catalog) -> Text | None:
+    """Return what to show in place of the panes, None where they have something to show."""
+    if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
+        text = Text()
+        text.append(f"{found.trouble.sentence}\n", "bold")
+        text.append(f"\n{found.trouble.advice}\n")
+        text.append("\nr looks again · ! examines · 4 shows what was done · q leaves", "dim")
+        return text
+    if not found.is_empty:
+        return None
+    text = Text()
+    text.append("Nothing is stored yet.\n", "bold")
+    text.append(
+        f"\npepip keeps every version of a package once, in {wording.short_path(home)}, and links it into each "
+        "project's .venv. "
+        "The second project that needs it costs no download and no disk.\n"
+    )
+    text.append("\nBegin here\n", "bold")
+    text.append("  I  install something into a project, known or new\n")
+    text.append("  C  find environments that link a store which was here before\n")
+    text.append("\nor in a shell\n", "bold")
+    text.append("  cd my-project && pepip install requests\n")
+    text.append("  cd my-project && pepip sync              with a pyproject.toml\n")
+    text.append("\nThis screen notices what comes. ? shows the keys, q leaves.", "dim")
+    return text

@@ -1,0 +1,96 @@
+"""Words and figures for people, the same on every screen. Knows nothing of widgets."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.model import Summary
+
+
+@functools.lru_cache(4096)
+def size(size_bytes: int) -> str:
+    """Return a size for people: `12.4 MB`, as the command line says it."""
+    from humanize import naturalsize
+
+    return naturalsize(size_bytes).replace("Bytes", "B").replace("Byte", "B")
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: `1 entry`, `1,200 entries`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def factor(without: int, on_disk: int) -> str:
+    """Return how many times more it would be without sharing, `5.0×`; empty where that is no gain."""
+    return f"{without / on_disk:.1f}×" if on_disk and without > on_disk else ""
+
+
+def day(seconds: int) -> str:
+    """Return a day, `2026-03-14`, for seconds since 1970; a dash for 0."""
+    return time.strftime("%Y-%m-%d", time.localtime(seconds)) if seconds else "-"
+
+
+def printable(text: str) -> str:
+    """Return text in which control characters, which a name on disk may hold, are shown as what they are."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def short_path(path: str, home: str = "") -> str:
+    """Return a path with the user's home as `~`."""
+    home = home or os.path.expanduser("~")
+    if home and home != "/" and (path == home or path.startswith(home + "/")):
+        return "~" + path[len(home) :]
+    return path
+
+
+def fit(text: str, width: int) -> str:
+    """Return a path or a name in at most `width` columns: its end says more than its start."""
+    if len(text) <= width:
+        return text
+    return "…" + text[-(width - 1) :] if width > 1 else "…"[:width]
+
+
+def bar(share: float, width: int) -> str:
+    """Return a bar that fills `share` (0 to 1) of `width` columns, to an eighth of one."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    if share > 0 and not eighths:
+        eighths = 1
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
+
+
+def growth(steps: Sequence[tuple[int, int]], width: int) -> str:
+    """Return how a sum grew, in `width` columns from the first step to the last. A step is a time and an amount."""
+    first, last = min(steps)[0], max(steps)[0]
+    sums = [0] * width
+    for when, amount in steps:
+        sums[(when - first) * (width - 1) // max(1, last - first)] += amount
+    sums = list(itertools.accumulate(sums))
+    return "".join("▁▂▃▄▅▆▇█"[total * 7 // max(1, sums[-1])] for total in sums)
+
+
+def outcome(summary: Summary) -> str:
+    """Return in a sentence what a change to an environment did."""
+    came = {name for name, _ in (*summary.linked, *summary.private)}
+    gone = len({name for name, _ in summary.removed} - came)
+    parts = []
+    if summary.linked:
+        parts.append(
+            f"{len(summary.linked)} linked: {len(summary.reused)} reused, {len(summary.downloaded)} downloaded"
+        )
+    if summary.private:
+        parts.append(f"{len(summary.private)} the project's own")
+    if gone:
+        parts.append(f"{gone} removed")
+    if summary.avoided_bytes:
+        parts.append(f"{size(summary.avoided_bytes)} not stored again")
+    return ", ".join(parts) or "nothing to do: all is as asked"

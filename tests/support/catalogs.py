@@ -1,0 +1,113 @@
+"""A look at a store that nobody made: fixed names, sizes and days, for pictures that are the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pepip.host.usage import Weight
+from pepip.model import Entry, Installed, Registration, Stored
+from pepip.operations import census, savings
+from pepip.operations.details import Details, User
+from pepip.operations.overview import Overview
+from pepip.operations.prune import Orphan, Preview
+from pepip.tui import catalog as catalogs
+from pepip.tui.catalog import Catalog, Trouble
+
+DAY = 86_400
+FIRST_DAY = 1_772_323_200 + 12 * 3600  # noon, so that it is the same day in most time zones
+
+PACKAGES = {
+    "torch==2.9.1": ("cpython-312-linux-x86_64", 1_730_400_000, 11_204),
+    "triton==3.5.1": ("cpython-312-linux-x86_64", 598_100_000, 1_402),
+    "numpy==2.0.2": ("cpython-312-linux-x86_64", 72_800_000, 931),
+    "numpy==2.4.1": ("cpython-312-linux-x86_64", 60_700_000, 914),
+    "pandas==3.0.1": ("cpython-312-linux-x86_64", 48_200_000, 2_710),
+    "django==5.2.9": ("py3-none-any", 41_500_000, 6_580),
+    "cryptography==46.0.3": ("abi3-linux-x86_64", 14_100_000, 212),
+    "requests==2.32.5": ("py3-none-any", 520_000, 42),
+    "rich==14.2.0": ("py3-none-any", 1_500_000, 160),
+    "requests-extra[/]==0.1": ("py3-none-any", 9_000, 3),
+    "idna==3.11": ("py3-none-any", 405_500, 22),
+    "sqlalchemy==1.4.54": ("cpython-39-linux-x86_64", 7_300_000, 640),
+}
+PROJECTS = {
+    "api": ["django==5.2.9", "requests==2.32.5", "idna==3.11", "cryptography==46.0.3"],
+    "research": ["torch==2.9.1", "triton==3.5.1", "numpy==2.4.1", "pandas==3.0.1", "rich==14.2.0"],
+    "training [gpu]": ["torch==2.9.1", "triton==3.5.1", "numpy==2.4.1", "requests==2.32.5", "idna==3.11"],
+    "crawler": ["requests==2.32.5", "idna==3.11", "rich==14.2.0", "requests-extra[/]==0.1"],
+}
+
+
+def of(home: str, *, projects: Iterable[str] = tuple(PROJECTS), notices: tuple[Trouble, ...] = ()) -> Catalog:
+    """Return a look at a store in `home`/.pepip, with projects in `home`/code."""
+    stored = [_stored(home, number, pin) for number, pin in enumerate(PACKAGES)]
+    stored.sort(key=lambda item: (item.name, item.version))
+    ids = {f"{item.name}=={item.version}": item.id for item in stored}
+    weights = {ids[pin]: Weight(int(size * 0.9), size // 50, size // 13) for pin, (_, size, _) in PACKAGES.items()}
+    shares = []
+    for name in projects:
+        known = _known(home, name, ids)
+        linked = sum(weights[entry_id].total for entry_id in known.entries or ())
+        shares.append(savings.Share(known, 1_200_000, 1_200_000 + linked))
+    used = [entry_id for share in shares for entry_id in share.known.entries or ()]
+    sums = savings.sum_up(weights, shares, used, kept=set(used), trashed_bytes=0)
+    seen = census.Census(stored, [share.known for share in shares], [], {})
+    overview = Overview(seen, {item.id: weights[item.id].total for item in stored}, shares, sums)
+    return catalogs._of(overview, notices, is_fresh=True)
+
+
+def empty() -> Catalog:
+    """Return a look at a store that is not there yet."""
+    return Catalog(None, {}, {}, {}, Trouble(catalogs.ABSENT, "", ""), (), is_fresh=True)
+
+
+def details(found: Catalog, name: str, version: str) -> list[Details]:
+    """Return what `details.show` would say of an entry."""
+    (item,) = [item for item in found.stored.values() if (item.name, item.version) == (name, version)]
+    entry = Entry(item.id, item.path, name, version, "", "", (), (), (), (), (), (), (), {}, 0)
+    needing = tuple(key for key, other in found.stored.items() if other.name in {"requests", "pandas"})
+    dependants = needing if name in {"idna", "numpy"} else ()
+    needs = ("idna<4,>=2.5", "urllib3<3,>=1.21.1") if name == "requests" else ()
+    users = tuple(User(root, ()) for root in found.users.get(item.id, ()))
+    return [Details(item, entry, "What it is in one sentence [of its own].", needs, dependants, (), users, {})]
+
+
+def preview(found: Catalog) -> Preview:
+    """Return what a prune would do."""
+    seen = found.overview
+    assert seen is not None
+    orphans = [Orphan(item, seen.sizes[item.id]) for item in seen.seen.stored if item.id not in found.users]
+    away = _known("/mnt/usb", "laptop", {})._replace(
+        state=census.UNREACHABLE, reason="the disk of /mnt/usb is not there", entries=frozenset({"a", "b"})
+    )
+    freed = sum(orphan.allocated_bytes for orphan in orphans) // 2
+    return Preview(orphans, freed, freed, [], [away], [], "", [])
+
+
+def _stored(home: str, number: int, pin: str) -> Stored:
+    name, _, version = pin.partition("==")
+    bucket, _, files = PACKAGES[pin]
+    entry_id = f"{bucket}/{name}-{version}"
+    return Stored(
+        id=entry_id,
+        path=f"{home}/.pepip/packages/{entry_id}",
+        name=name,
+        version=version,
+        identity=f"sha256:{number:064x}",
+        origin=f"{name}-{version}-{bucket}.whl",
+        file_count=files,
+        stored_at=FIRST_DAY + number * DAY,
+        last_linked_at=FIRST_DAY + (number + 20) * DAY,
+        state="ok",
+    )
+
+
+def _known(home: str, name: str, ids: dict[str, str]) -> census.Known:
+    root = f"{home}/code/{name}/.venv"
+    pins = PROJECTS.get(name, [])
+    packages = [Installed(*pin.split("=="), "", ids[pin]) for pin in pins]
+    if name == "research":
+        packages.append(Installed("research", "0.1.0", "", ""))
+    entries = frozenset(ids[pin] for pin in pins)
+    registration = Registration("", root, f"{home}/code/{name}", 0, "", tuple(entries))
+    return census.Known(root, f"{home}/code/{name}", "3.12.12", census.OK, "", tuple(packages), entries, registration)

@@ -1,0 +1,180 @@
+"""`pepip ui` as a command: on a real terminal, without one, and what headless commands must not import."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.support.machines import Machine
+from tests.support.wheels import Wheel
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def stocked(machine: Machine, project: Path, wheelhouse: Path) -> Machine:
+    """Return a user whose store has an entry that is linked, and an orphan."""
+    Wheel("horn", "1.0", files={"horn/__init__.py": ""}).write(wheelhouse)
+    Wheel("drum", "1.0", files={"drum/__init__.py": ""}).write(wheelhouse)
+    machine.pepip("install", "horn", "drum", "--no-index", "--find-links", wheelhouse, folder=project)
+    machine.pepip("uninstall", "-y", "drum", folder=project)
+    return machine
+
+
+def test_without_a_terminal_there_is_one_clear_error(stocked: Machine, project: Path) -> None:
+    """It says what to do instead, and nothing is written to stdout."""
+    output = stocked.pepip("ui", folder=project, check=False)
+
+    assert output.returncode == 2
+    assert output.stdout == ""
+    assert output.stderr.splitlines()[0] == "error: `pepip ui` needs a terminal"
+    assert "--screenshot" in output.stderr
+
+
+@pytest.mark.parametrize("pane", ["store", "projects", "savings", "activity"])
+def test_a_picture_is_written_without_a_terminal(stocked: Machine, project: Path, pane: str) -> None:
+    """It is SVG, asks no network for fonts, and shows what the store holds; NO_COLOR does not change it."""
+    stocked.pepip(
+        "ui",
+        "--screenshot",
+        "x.svg",
+        "--size",
+        "120x30",
+        "--screen",
+        pane,
+        folder=project,
+        variables={"NO_COLOR": "1"},
+    )
+
+    svg = (project / "x.svg").read_text()
+    ElementTree.fromstring(svg)
+    assert "https://" not in svg.replace("https://www.textualize.io", "").replace("https://github.com/Textualize", "")
+    assert pane != "store" or "drum" in svg
+
+
+def test_options_that_make_no_sense_are_refused(stocked: Machine, project: Path) -> None:
+    """A size, a theme, a screen: each names what there is."""
+    for words in (("--size", "big"), ("--theme", "none"), ("--screen", "x")):
+        output = stocked.pepip("ui", *words, "--screenshot", "x.svg", folder=project, check=False)
+        assert output.returncode == 2
+        assert output.stderr.startswith("error: ")
+        assert not (project / "x.svg").exists()
+
+
+def test_no_headless_command_imports_textual(stocked: Machine, project: Path) -> None:
+    """Nor does the help of `pepip ui`: whoever has no terminal pays nothing for it."""
+    for words in (["store", "list"], ["prune", "--dry-run"], ["install", "horn", "--dry-run"], ["ui", "--help"]):
+        code = (
+            "import sys; from pepip.cli.main import run\n"
+            f"try: run({words!r})\nexcept SystemExit: pass\n"
+            "found = [name for name in sys.modules if name.startswith(('textual', 'pepip.tui'))]\n"
+            "sys.exit(f'imported {found}' if found else 0)"
+        )
+        stocked.run([sys.executable, "-c", code], folder=project)
+
+
+@contextmanager
+def terminal(machine: Machine, folder: Path, size: tuple[int, int] = (80, 24)) -> Iterator[Terminal]:
+    """Yield a terminal in which `pepip ui` runs. Skips the test where tmux is missing."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is missing: no terminal to look at")
+    socket = folder / "tmux"
+    shown = Terminal(machine, socket)
+    command = [Path(sys.executable).with_name("pepip"), "ui"]
+    if not command[0].exists():
+        pytest.skip("pepip is not installed beside this interpreter")
+    words = ["new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), *map(str, command)]
+    shown.tmux("-f", "/dev/null", *words)
+    try:
+        yield shown
+    finally:
+        shown.tmux("kill-server", check=False)
+
+
+class Terminal:
+    """A terminal of tmux: keys go in, the screen comes out."""
+
+    def __init__(self, machine: Machine, socket: Path) -> None:
+        self._machine = machine
+        self._socket = socket
+
+    def tmux(self, *words: str, check: bool = True) -> str:
+        """Run tmux on this terminal's own server."""
+        variables = self._machine.variables({"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"})
+        for name in ("TMUX", "COLUMNS", "LINES", "NO_COLOR"):
+            variables.pop(name, None)
+        command = ["tmux", "-u", "-S", str(self._socket), *words]
+        return subprocess.run(command, env=variables, check=check, capture_output=True, text=True).stdout
+
+    def press(self, *keys: str) -> None:
+        """Press keys, in tmux's names."""
+        self.tmux("send-keys", *keys)
+
+    @property
+    def screen(self) -> str:
+        """What is on the screen."""
+        return self.tmux("capture-pane", "-p", check=False)
+
+    @property
+    def process(self) -> int:
+        """The process that runs there."""
+        return int(self.tmux("list-panes", "-F", "#{pane_pid}").split()[0])
+
+    def sees(self, words: str) -> None:
+        """Wait until words are on the screen."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while words not in self.screen:
+            if time.monotonic() > deadline:
+                pytest.fail(f"{words!r} never came:\n{self.screen}", pytrace=False)
+            time.sleep(0.05)
+
+    def ends(self) -> None:
+        """Wait until the program has ended, and with it the terminal."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.tmux("list-sessions", check=False):
+            if time.monotonic() > deadline:
+                pytest.fail(f"it never ended:\n{self.screen}", pytrace=False)
+            time.sleep(0.05)
+
+
+def test_a_prune_on_a_real_terminal(stocked: Machine, project: Path, store: Path, tmp_path: Path) -> None:
+    """The installed `pepip ui`: look, filter, prune by keys, leave."""
+    with terminal(stocked, tmp_path) as shown:
+        shown.sees("2 entries")
+        shown.press("/")
+        shown.sees("esc Clear")
+        shown.press("orphan:")
+        shown.sees("1 entry")
+        shown.press("Enter")
+        shown.sees("Detail")
+        shown.press("P")
+        shown.sees("Remove 1 entry")
+        shown.press("Right", "Enter")
+        shown.sees("1 entry removed")
+        shown.press("q")
+        shown.ends()
+
+    assert [path.name for path in store.glob("packages/*/*")] == ["horn-1.0"]
+
+
+@pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_terminal_that_is_closed_ends_the_app(
+    stocked: Machine, store: Path, tmp_path: Path, end: signal.Signals
+) -> None:
+    """It leaves by itself, and the store is as it was."""
+    with terminal(stocked, tmp_path, (50, 20)) as shown:
+        shown.sees("2 entries")
+        os.kill(shown.process, end)
+        shown.ends()
+
+    assert len(list(store.glob("packages/*/*"))) == 2

@@ -1,0 +1,80 @@
+"""The filter line of `pepip ui`: words and facets."""
+
+from __future__ import annotations
+
+import pytest
+
+from pepip.tui import filtering, jobs, wording
+from pepip.tui.filtering import Facts
+
+TORCH = Facts(
+    "torch",
+    "2.9.1+cu128",
+    "cp312 linux",
+    1_700_000_000,
+    {"used"},
+    ["/home/a/code/api/.venv"],
+    "torch 2.9.1+cu128 cp312",
+)
+IDNA = Facts("idna", "3.11", "any", 400_000, {"orphan"}, [], "idna 3.11 any")
+
+
+@pytest.mark.parametrize(
+    ("line", "holds"),
+    [
+        ("", (True, True)),
+        ("TORCH", (True, False)),
+        ("tor cp312", (True, False)),
+        ("-torch", (False, True)),
+        (">1GB", (True, False)),
+        (">=400kB <1MB", (False, True)),
+        ("<1gib", (False, True)),
+        ("orphan:", (False, True)),
+        ("used: project:API", (True, False)),
+        ("project:billing", (False, False)),
+        ("project:", (True, True)),
+        ("python:any", (False, True)),
+        ("version:3.1 name:idn", (False, True)),
+        ("[/] [socks]", (False, False)),
+        ("> - <", (True, True)),
+    ],
+)
+def test_what_a_line_lets_through(line: str, holds: tuple[bool, bool]) -> None:
+    """Every word and every facet of a line must hold; what is half typed stands in nobody's way."""
+    wanted = filtering.parse(line)
+
+    assert (wanted.holds(TORCH), wanted.holds(IDNA)) == holds
+
+
+def test_a_facet_is_put_in_and_taken_out() -> None:
+    """A click on a facet adds it to what was typed, a second takes it away."""
+    assert filtering.toggled("torch", "orphan:") == "torch orphan:"
+    assert filtering.toggled("torch orphan: x", "orphan:") == "torch x"
+
+
+def test_a_bar_is_as_long_as_its_share() -> None:
+    """To an eighth of a column; what is something is never nothing."""
+    assert wording.bar(0.5, 8) == "████"
+    assert wording.bar(0.0001, 8) == "▏"
+    assert wording.bar(0, 8) == ""
+    assert wording.bar(7, 3) == "███"
+
+
+def test_growth_is_a_sum_over_time() -> None:
+    """It ends at the whole, whenever the steps came; steps at one time are one."""
+    assert wording.growth([(30, 1), (10, 3), (20, 4)], 3) == "▃▇█"
+    assert wording.growth([(10, 5)], 2) == "██"
+
+
+def test_requirements_are_read_as_a_shell_would() -> None:
+    """Quotes, extras and files; options that mean something else are refused."""
+    request, words = jobs.requirements("'numpy<2' requests[socks] -r dev.txt -e . -U")
+
+    assert request.packages == ("numpy<2", "requests[socks]")
+    assert request.requirement_files == ("dev.txt",)
+    assert request.editables == (".",)
+    assert request.resolving == ("--upgrade",)
+    assert words[0] == "numpy<2"
+    for line in ("", "  ", "-r", "--target x y", "'open"):
+        with pytest.raises(jobs.UsageError):
+            jobs.requirements(line)

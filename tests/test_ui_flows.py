@@ -1,0 +1,465 @@
+"""The flows of `pepip ui`, each to its end on disk: a person at the real app, a real store, real links."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from pepip.model import Progress
+from pepip.operations import install as installing
+from pepip.operations import scan as scanning
+from pepip.store.home import Store
+from pepip.tui import jobs as jobs_of
+from pepip.tui.bars import Drawer
+from pepip.tui.runner import CANCELLED, DONE, FAILED
+from tests.support.machines import Machine, site_packages_of
+from tests.support.screens import PATIENCE_SECONDS, Person, use
+from tests.support.snapshots import changes, snapshot
+from tests.support.stores import entries_of, leftovers_of, problems_of
+from tests.support.wheels import Wheel
+
+WHEELS = [
+    Wheel("drum", "1.0", files={"drum/__init__.py": "VERSION = '1.0'\n"}),
+    Wheel("drum", "2.0", files={"drum/__init__.py": "VERSION = '2.0'\n"}, dependencies=["skin"]),
+    Wheel("skin", "1.0", files={"skin/__init__.py": "x = 1\n" * 3000}),
+    Wheel("horn", "1.0", files={"horn/__init__.py": ""}, extras={"brass": ["skin"]}),
+]
+
+
+@pytest.fixture
+def player(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return a user whose uv takes wheels from the wheelhouse alone; this process is theirs, too."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    settings = tmp_path / "settings" / "uv" / "uv.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
+    for name in set(os.environ) - machine.variables().keys():
+        monkeypatch.delenv(name)
+    for name, value in machine.variables().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
+    monkeypatch.chdir(tmp_path)
+    return machine
+
+
+def install(player: Machine, project: Path, *requirements: str) -> Path:
+    """Install by the command line, and return the environment."""
+    player.make_folder(project)
+    settings = {"XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"]}
+    player.pepip("install", *requirements, folder=project, variables=settings)
+    return project / ".venv"
+
+
+def version_in(environment: Path, name: str) -> str:
+    """Return the version of a distribution that an environment has, empty if none."""
+    found = list(site_packages_of(environment).glob(f"{name}-*.dist-info"))
+    return found[0].name.removesuffix(".dist-info").rpartition("-")[2] if found else ""
+
+
+def test_a_first_install_into_a_new_path(player: Machine, store: Path, tmp_path: Path) -> None:
+    """From the empty store's screen: the path is made, the plan says what comes, the environment works."""
+
+    async def script(person: Person) -> None:
+        await person.sees("Nothing is stored yet")
+        await person.press("I")
+        await person.write("#place", str(tmp_path / "new" / "band"))
+        await person.write("#line", "drum 'horn[brass]'")
+        await person.press("enter")
+        await person.sees("3 to download", "horn 1.0", "to download")
+        await person.answers("go")
+        job = await person.has_done()
+        assert job.state == DONE, job.log
+        await person.sees("skin", "3 linked")
+
+    use(store, script)
+
+    environment = tmp_path / "new" / "band" / ".venv"
+    assert entries_of(store) == ["drum-2.0", "horn-1.0", "skin-1.0"]
+    player.python(environment, "-c", "import drum, horn, skin; assert drum.VERSION == '2.0'")
+    assert problems_of(store) == []
+
+
+def test_a_second_install_reuses_all(player: Machine, store: Path, tmp_path: Path) -> None:
+    """Into a known project, picked from the list: nothing is downloaded, and the command is shown."""
+    install(player, tmp_path / "one", "drum")
+    environment = install(player, tmp_path / "two", "horn")
+
+    async def script(person: Person) -> None:
+        await person.press("I")
+        await person.write("#place", "two")
+        await person.until(lambda: len(person.table("#known").keys) == 1, "one project")
+        await person.press("down", "enter")
+        await person.write("#line", "drum")
+        await person.until(lambda: person.dialog and person.dialog.command, "the command")
+        assert person.dialog is not None
+        assert person.dialog.command == f"pepip install --directory {tmp_path / 'two'} --venv .venv drum"
+        await person.press("enter")
+        await person.sees("2 reused", "0 B to download")
+        await person.press("enter")
+        job = await person.has_done()
+        assert job.state == DONE, job.log
+
+    use(store, script, size=(140, 36))
+
+    assert version_in(environment, "drum") == "2.0"
+    assert (site_packages_of(environment) / "drum").is_symlink()
+
+
+def test_uninstalling_takes_the_links_and_leaves_the_store(player: Machine, store: Path, tmp_path: Path) -> None:
+    """The dialog's default is Cancel; what is confirmed is gone from the environment alone."""
+    environment = install(player, tmp_path / "one", "drum")
+    before = snapshot(store / "packages")
+
+    async def script(person: Person) -> None:
+        await person.press("2", "enter")
+        person.table("#packages").put_cursor("skin")
+        await person.press("u")
+        await person.sees("Removes 1 distribution")
+        assert person.focus == "answer-"
+        await person.answers("go")
+        assert (await person.has_done()).state == DONE
+
+    use(store, script)
+
+    assert version_in(environment, "skin") == ""
+    assert version_in(environment, "drum") == "2.0"
+    assert changes(before, snapshot(store / "packages")) == []
+
+
+def test_upgrading_a_package(player: Machine, store: Path, tmp_path: Path) -> None:
+    """The plan names both versions; afterwards the new one is linked, and its dependency."""
+    environment = install(player, tmp_path / "one", "drum==1.0")
+
+    async def script(person: Person) -> None:
+        await person.press("2", "enter", "space", "U")
+        await person.sees("drum 2.0", "was 1.0")
+        await person.answers("go")
+        assert (await person.has_done()).state == DONE
+
+    use(store, script, size=(130, 36))
+
+    assert version_in(environment, "drum") == "2.0"
+    assert version_in(environment, "skin") == "1.0"
+
+
+def test_syncing_a_project_with_its_lock(player: Machine, store: Path, tmp_path: Path, interpreter: Path) -> None:
+    """The project's environment is what its lock says, and the lock is uv's."""
+    project = player.make_folder(tmp_path / "app")
+    environment = install(player, project, "horn")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum"]\n'
+    )
+
+    async def script(person: Person) -> None:
+        await person.press("2", "S")
+        await person.sees("drum 2.0", "horn 1.0")
+        await person.answers("go")
+        job = await person.has_done()
+        assert job.state == DONE, job.log
+
+    use(store, script)
+
+    assert version_in(environment, "drum") == "2.0"
+    assert version_in(environment, "horn") == ""
+    assert (project / "uv.lock").exists()
+
+
+def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, store: Path, tmp_path: Path) -> None:
+    """Where an install would be undone by the next sync, Add and Remove are offered; an upgrade is the lock's."""
+    project = player.make_folder(tmp_path / "app")
+    described = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum<2"]\n'
+    (project / "pyproject.toml").write_text(described)
+    player.pepip("sync", folder=project, variables={"XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"]})
+    (project / "pyproject.toml").write_text(described.replace("drum<2", "drum"))
+
+    async def script(person: Person) -> None:
+        await person.press("2", "U")
+        await person.sees("drum 2.0", "was 1.0", "pepip sync --directory")
+        await person.answers("go")
+        assert (await person.has_done()).state == DONE
+        await person.press("i")
+        await person.write("#line", "horn")
+        await person.press("enter")
+        await person.sees("Add puts it in there")
+        await person.answers("instead")
+        job = await person.has_done(2)
+        assert job.state == DONE, job.log
+        assert job.command == f"pepip add --directory {project} horn"
+        await person.press("enter")
+        person.table("#packages").put_cursor("horn")
+        await person.press("u")
+        await person.sees("Remove takes it out there")
+        await person.answers("instead")
+        assert (await person.has_done(3)).state == DONE
+
+    use(store, script, size=(140, 36))
+
+    environment = project / ".venv"
+    assert version_in(environment, "drum") == "2.0"
+    assert version_in(environment, "horn") == ""
+    assert "horn" not in (project / "pyproject.toml").read_text()
+    assert 'name = "drum"' in (project / "uv.lock").read_text()
+
+
+def test_a_scan_of_thousands_of_folders_can_be_cancelled(
+    player: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends between two folders: what it found until then is registered, and the rest is not."""
+    install(player, tmp_path / "code" / "a", "horn")
+    for number in range(120):
+        (tmp_path / "code" / "z" / str(number)).mkdir(parents=True)
+    cancelled = threading.Event()
+    real = scanning.scan
+
+    def slowly(*arguments: object) -> object:
+        for step in real(*arguments):  # type: ignore[arg-type]
+            yield step
+            if isinstance(step, Progress):
+                cancelled.wait(PATIENCE_SECONDS)
+
+    monkeypatch.setattr(scanning, "scan", slowly)
+
+    async def script(person: Person) -> None:
+        job = person.app.runner.submit(jobs_of.scan(Store(str(store)), str(tmp_path / "code")))
+        await person.until(lambda: job.step.phase == "scan", "a folder")
+        person.app.runner.cancel(job)
+        cancelled.set()
+        assert (await person.has_done()).state == CANCELLED
+
+    use(store, script)
+
+    assert len(list((store / "projects").glob("*.json"))) == 1
+
+
+def test_pruning_leaves_what_was_unticked_and_what_is_linked(player: Machine, store: Path, tmp_path: Path) -> None:
+    """One key to the preview with the focus on Cancel; only what is ticked goes."""
+    environment = install(player, tmp_path / "one", "drum==1.0", "horn")
+    player.pepip("uninstall", "-y", "drum", "horn", folder=tmp_path / "one")
+    install(player, tmp_path / "one", "skin")
+
+    async def script(person: Person) -> None:
+        await person.press("P")
+        await person.until(lambda: len(person.table("#orphans").marks) == 2, "the preview")
+        assert person.focus == "answer-"
+        person.table("#orphans").put_cursor(next(key for key in person.table("#orphans").keys if "horn" in key))
+        await person.press("space")
+        await person.sees("1 entry of 2 to remove", "pepip prune --yes drum==1.0")
+        await person.answers("go")
+        job = await person.has_done()
+        assert job.state == DONE, job.log
+        await person.sees("1 entry removed")
+
+    use(store, script)
+
+    assert entries_of(store) == ["horn-1.0", "skin-1.0"]
+    assert leftovers_of(store) == []
+    player.python(environment, "-c", "import skin")
+
+
+def test_pruning_spares_what_was_linked_since_the_preview(player: Machine, store: Path, tmp_path: Path) -> None:
+    """Another project links an orphan while the preview is open: it stays, and the rest goes."""
+    install(player, tmp_path / "one", "drum==1.0", "horn")
+    player.pepip("uninstall", "-y", "drum", "horn", folder=tmp_path / "one")
+
+    async def script(person: Person) -> None:
+        await person.press("P")
+        await person.until(lambda: len(person.table("#orphans").marks) == 2, "the preview")
+        install(player, tmp_path / "two", "horn")
+        await person.answers("go")
+        assert (await person.has_done()).state == DONE
+
+    use(store, script)
+
+    assert entries_of(store) == ["horn-1.0"]
+    player.python(tmp_path / "two" / ".venv", "-c", "import horn")
+
+
+def test_cancel_is_what_enter_and_escape_do_in_a_prune(player: Machine, store: Path, tmp_path: Path) -> None:
+    """Nothing is removed by an answer that is not meant."""
+    install(player, tmp_path / "one", "horn")
+    player.pepip("uninstall", "-y", "horn", folder=tmp_path / "one")
+
+    async def script(person: Person) -> None:
+        for key in ("enter", "escape"):
+            await person.press("P")
+            await person.until(lambda: person.dialog and person.table("#orphans").marks, "the preview")
+            await person.press(key)
+            await person.until(lambda: person.dialog is None, "the end of the dialog")
+
+    app = use(store, script)
+
+    assert app.runner.jobs == []
+    assert entries_of(store) == ["horn-1.0"]
+
+
+def test_marked_entries_that_are_linked_are_not_removed(player: Machine, store: Path, tmp_path: Path) -> None:
+    """The app names who links them, and offers nothing to press."""
+    environment = install(player, tmp_path / "one", "horn")
+
+    async def script(person: Person) -> None:
+        await person.press("space", "d")
+        await person.sees("is linked by", "uninstall it there first")
+        await person.press("enter")
+
+    app = use(store, script)
+
+    assert app.runner.jobs == []
+    player.python(environment, "-c", "import horn")
+
+
+def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_path: Path) -> None:
+    """A verification floats the damaged entry up; the repair names who is concerned, and makes it whole."""
+    environment = install(player, tmp_path / "one", "drum", "horn")
+    (module,) = store.glob("packages/*/horn-1.0/horn/__init__.py")
+    module.chmod(0o644)
+    module.unlink()
+
+    async def script(person: Person) -> None:
+        await person.press("V")
+        assert (await person.has_done()).state == DONE
+        await person.until(lambda: "horn" in person.table("#entries").keys[0], "the damaged entry at the top")
+        await person.sees("damaged 1", "✗")
+        await person.press("g", "R")
+        await person.sees("linked to it are linked anew", str(environment))
+        await person.answers("go")
+        job = await person.has_done(2)
+        assert job.state == DONE, job.log
+        await person.until(lambda: "✗" not in person.screen, "a whole store")
+        await person.sees("every file is as it was stored")
+
+    use(store, script)
+
+    assert problems_of(store) == []
+    player.python(environment, "-c", "import horn")
+
+
+def test_detaching_and_attaching_a_package(player: Machine, store: Path, tmp_path: Path) -> None:
+    """It becomes a real folder and a link again; a change of the user's is named before it is lost."""
+    environment = install(player, tmp_path / "one", "horn")
+    package = site_packages_of(environment) / "horn"
+
+    async def script(person: Person) -> None:
+        await person.press("2", "enter", "D")
+        await person.answers("go")
+        assert (await person.has_done()).state == DONE
+        assert not package.is_symlink()
+        (package / "__init__.py").write_text("mine = True\n")
+        await person.until(lambda: "its own" in person.screen, "its own")
+        await person.press("A")
+        await person.sees("horn/__init__.py", "your change is lost")
+        await person.answers("go")
+        assert (await person.has_done(2)).state == DONE
+
+    use(store, script, size=(140, 36))
+
+    assert package.is_symlink()
+
+
+def test_forgetting_and_finding_an_environment(player: Machine, store: Path, tmp_path: Path) -> None:
+    """What was forgotten is found again by a scan of its folder."""
+    install(player, tmp_path / "code" / "one", "horn")
+
+    async def script(person: Person) -> None:
+        await person.press("2", "f")
+        await person.answers("go")
+        await person.has_done()
+        await person.until(lambda: not person.table("#environments").keys, "no project")
+        await person.press("c")
+        await person.write("#line", str(tmp_path / "code"))
+        await person.press("enter")
+        job = await person.has_done(2)
+        assert job.outcome == "1 found, 1 link the store"
+        await person.until(lambda: person.table("#environments").keys, "the project")
+
+    use(store, script)
+
+
+def test_what_uv_refuses_is_shown_in_full(player: Machine, store: Path, tmp_path: Path) -> None:
+    """The plan says it, with names that look like markup, and nothing is made."""
+    install(player, tmp_path / "one", "horn")
+    before = snapshot(store / "packages")
+
+    async def script(person: Person) -> None:
+        await person.press("I")
+        await person.write("#place", str(tmp_path / "two"))
+        await person.write("#line", "no-such-thing[socks]")
+        await person.press("enter")
+        await person.sees("This can't be done", "no-such-thing[socks]")
+        await person.answers("back")
+        await person.sees("Requirements, as for")
+        await person.press("escape")
+
+    use(store, script)
+
+    assert not (tmp_path / "two" / ".venv").exists()
+    assert changes(before, snapshot(store / "packages")) == []
+
+
+def test_an_operation_that_fails_says_why(player: Machine, store: Path, tmp_path: Path, wheelhouse: Path) -> None:
+    """A wheel that lies about its bytes is refused: in full in a dialog and the log, and nothing of it is kept."""
+    install(player, tmp_path / "one", "horn")
+    Wheel("liar", "1.0", files={"liar/__init__.py": "1"}, wrong_hashes=["liar/__init__.py"]).write(wheelhouse)
+
+    async def script(person: Person) -> None:
+        await person.press("I")
+        await person.write("#place", str(tmp_path / "one"))
+        await person.write("#line", "liar")
+        await person.press("enter")
+        await person.answers("go")
+        job = await person.has_done()
+        assert job.state == FAILED
+        await person.sees("Failed: install liar", "RECORD")
+        await person.press("escape", "4")
+        await person.sees("failed", "RECORD")
+
+    use(store, script)
+
+    assert entries_of(store) == ["horn-1.0"]
+    assert problems_of(store) == []
+    assert leftovers_of(store) == []
+
+
+def test_cancelling_in_the_middle_leaves_nothing_half_done(
+    player: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment that the install made is gone again, the store is whole, and the next install works."""
+    real = installing.install
+
+    def slowly(*arguments: object) -> object:
+        for step in real(*arguments):  # type: ignore[arg-type]
+            yield step
+            if isinstance(step, Progress) and step.phase == "download":
+                cancelled.wait(PATIENCE_SECONDS)
+        return
+
+    cancelled = threading.Event()
+    monkeypatch.setattr(installing, "install", slowly)
+
+    async def script(person: Person) -> None:
+        await person.press("I")
+        await person.write("#place", str(tmp_path / "one"))
+        await person.write("#line", "drum")
+        await person.press("enter")
+        await person.answers("go")
+        jobs = person.app.runner.jobs
+        await person.until(lambda: jobs and jobs[0].step.phase == "download", "a download")
+        await person.until(lambda: person.dialog is None, "the end of the dialog")
+        await person.until(lambda: person.app.query_one(Drawer).spots, "the drawer")
+        spot = person.app.query_one(Drawer).spots[0]
+        await person.click("#drawer", (spot.start, 0))
+        await person.until(jobs[0].is_cancelled.is_set, "the click")
+        cancelled.set()
+        job = await person.has_done()
+        assert job.state == CANCELLED
+
+    use(store, script)
+
+    assert not (tmp_path / "one" / ".venv").exists()
+    assert problems_of(store) == []
+    assert leftovers_of(store) == []
+    player.python(install(player, tmp_path / "one", "drum"), "-c", "import drum, skin")

@@ -1,0 +1,278 @@
+"""Pictures of the app's states, compared with those in `snapshots/`. `--update-snapshots` writes them anew.
+
+What they show is a fixed look at a store, so that they are the same on every machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from pepip.errors import UvError
+from pepip.model import Progress, Summary
+from pepip.operations import details, prune
+from pepip.store.home import Store
+from pepip.store.inspection import Flaw
+from pepip.tui import catalog as catalogs
+from pepip.tui import picture
+from pepip.tui.app import PepipApp
+from pepip.tui.catalog import Catalog, Trouble
+from pepip.tui.jobs import Plan
+from pepip.tui.runner import Job, once
+from tests.support import catalogs as looks
+from tests.support.screens import Person, normalized, words_of
+
+SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
+DRAWN_BY = SNAPSHOTS / "drawn-by.txt"
+
+Script = Callable[[Person], Awaitable[None]]
+
+
+class State(NamedTuple):
+    """A state of the app: how to get there, and how large and coloured the picture is."""
+
+    script: Script
+    size: tuple[int, int] = (80, 24)
+    theme: str = "textual-dark"
+    pane: str = "store"
+    look: Callable[[str], Catalog] = looks.of
+
+
+def keys(*pressed: str) -> Script:
+    """Return the script of one who presses keys."""
+
+    async def script(person: Person) -> None:
+        await person.press(*pressed)
+
+    return script
+
+
+def filtered(line: str) -> Script:
+    """Return the script of one who filters."""
+
+    async def script(person: Person) -> None:
+        await person.write("#filter", line)
+
+    return script
+
+
+def noticed(*kinds: str) -> Callable[[str], Catalog]:
+    """Return a look with things that are wrong."""
+    sentences = {
+        "uv": Trouble("uv", "Uv was not found: nothing can be installed.", "Install it beside pepip."),
+        "registry": Trouble("registry", "The registry file x.json can't be read: nothing may be pruned.", "Scan."),
+    }
+    return lambda home: looks.of(home, notices=tuple(sentences[kind] for kind in kinds))
+
+
+def troubled(kind: str) -> Callable[[str], Catalog]:
+    """Return a look at a store that can't be looked at."""
+
+    def look(home: str) -> Catalog:
+        store = Store(f"{home}/.pepip")
+        trouble = (
+            catalogs._away(store)
+            if kind == "away"
+            else catalogs._refused(store, PermissionError(13, "Permission denied", store.home))
+        )
+        return looks.empty()._replace(trouble=trouble)
+
+    return look
+
+
+async def damaged(person: Person) -> None:
+    """Find an entry damaged."""
+    (entry_id,) = [key for key in person.app.catalog.stored if "pandas" in key]  # type: ignore[union-attr]
+    person.app.verified[entry_id] = [Flaw("altered", "pandas/__init__.py"), Flaw("missing", "pandas/[io]/sql.py")]
+    person.app.action_rescan()
+    await person.sees("✗")
+    await person.press("g")
+
+
+def planned(result: object, *, has_lock: bool = False) -> Script:
+    """Return the script of one who is shown a plan, maybe of a project that says in a file what it needs."""
+
+    async def script(person: Person) -> None:
+        def steps() -> object:
+            return result if not isinstance(result, Exception) else _raise(result)
+
+        command = "pepip install --directory ~/code/api --venv .venv 'requests[socks]' 'numpy<2.5'"
+        foresee = Job("install requests[socks] numpy in api", command, once(steps), is_listed=False)
+        plan = Plan(foresee.title, "Install", foresee, foresee)
+        if has_lock:
+            plan = plan._replace(instead=foresee, verb_instead="Add", note="A sync removes it again: Add keeps it.")
+        person.app.flows.begin(lambda: plan, go_back=lambda: None)
+        await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")
+
+    return script
+
+
+def _raise(error: Exception) -> object:
+    raise error
+
+
+async def pruning(person: Person) -> None:
+    """Untick a row of the preview."""
+    await person.press("P")
+    await person.sees("Remove")
+    await person.until(lambda: person.table("#orphans").marks, "orphans")
+    await person.press("space")
+
+
+async def installing(person: Person) -> None:
+    """Be in the middle of an install."""
+
+    def steps() -> Iterator[object]:
+        yield Progress("resolve")
+        yield Progress("download", "9 distributions", 0, 88_000_000)
+        yield Progress("download", "numpy", 60_700_000, 88_000_000)
+        while not job.is_cancelled.is_set():
+            time.sleep(0.01)  # an operation that goes on
+        yield Progress("link")
+
+    job = Job("install numpy 'requests[socks]' in api", "pepip install numpy", steps)
+    person.app.runner.submit(job)
+    await person.until(lambda: job.received_bytes, "bytes")
+    person.app._follow()
+
+
+async def activities(person: Person) -> None:
+    """Have done two things, one in vain."""
+    words = "error: no solution found\n  because [/] is hostile, and markup is not read"
+    failing = once(lambda: _raise(UvError("uv pip compile failed", output=words, hint="ask for less")))
+    done = once(
+        lambda: Summary("/x", dry_run=False, linked=(("idna", "3.11"),), reused=("idna",), avoided_bytes=405_500)
+    )
+    person.app.runner.submit(Job("install idna in api", "pepip install idna", done))
+    person.app.runner.submit(Job("install nonsense[/] in api", "pepip install 'nonsense[/]'", failing))
+    await person.until(lambda: person.dialog and not person.app.runner.busy, "the failure")
+    await person.press("escape", "4")
+    for job in person.app.runner.jobs:
+        job.seconds = 1.2
+    person.app._follow()
+
+
+PLAN = Summary(
+    "/x",
+    dry_run=True,
+    linked=(("numpy", "2.4.1"), ("requests", "2.32.5"), ("pysocks", "1.7.1"), ("idna", "3.11")),
+    removed=(("numpy", "2.0.2"), ("old-thing", "1.0")),
+    private=(("api", "0.1.0"),),
+    reused=("numpy", "requests", "idna"),
+    downloaded=("pysocks",),
+    avoided_bytes=61_600_000,
+    download_bytes=16_700,
+)
+
+STATES = {
+    "store-80x24": State(keys()),
+    "store-160x48": State(keys("j"), (160, 48)),
+    "store-50x20": State(keys(), (50, 20)),
+    "store-light": State(keys("j", "j"), (120, 30), "textual-light"),
+    "store-ansi": State(keys("space", "space"), (80, 24), "ansi-dark"),
+    "store-filtered": State(filtered(">10MB project:research -triton")),
+    "store-nothing-matches": State(filtered("no-such-thing[/]")),
+    "store-damaged": State(damaged, (120, 30)),
+    "store-notices": State(keys(), look=noticed("uv", "registry")),
+    "store-empty": State(keys(), look=lambda _: looks.empty()),
+    "store-empty-50x20": State(keys(), (50, 20), look=lambda _: looks.empty()),
+    "store-denied": State(keys(), look=troubled("denied")),
+    "store-away": State(keys(), look=troubled("away"), theme="ansi-light"),
+    "detail-80x24": State(keys("enter")),
+    "projects-80x24": State(keys(), pane="projects"),
+    "projects-160x48": State(keys("j"), (160, 48), pane="projects"),
+    "projects-50x20": State(keys(), (50, 20), pane="projects"),
+    "projects-packages": State(keys("enter", "j"), pane="projects"),
+    "projects-none": State(keys(), pane="projects", look=lambda home: looks.of(home, projects=())),
+    "savings-80x24": State(keys(), pane="savings"),
+    "savings-160x48": State(keys(), (160, 48), pane="savings", theme="nord"),
+    "savings-50x20": State(keys(), (50, 20), pane="savings"),
+    "activity": State(activities, (120, 30)),
+    "activity-none": State(keys(), pane="activity"),
+    "drawer": State(installing),
+    "drawer-50x20": State(installing, (50, 20)),
+    "install-form": State(keys("i")),
+    "install-form-50x20": State(keys("i"), (50, 20)),
+    "install-plan": State(planned(PLAN)),
+    "install-plan-50x20": State(planned(PLAN, has_lock=True), (50, 20)),
+    "install-plan-ansi": State(planned(PLAN), (100, 30), "ansi-light"),
+    "install-refused": State(planned(UvError("uv pip compile failed", output="error: [x] no solution\n  hint [/]"))),
+    "prune": State(pruning),
+    "prune-50x20": State(pruning, (50, 20)),
+    "prune-ansi": State(pruning, (120, 30), "ansi-dark"),
+    "repair": State(keys("R")),
+    "remove-linked": State(keys("d")),
+    "help": State(keys("question_mark")),
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the home of somebody whose terminal has colours."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_looks_as_it_did(
+    name: str, home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """The picture of each state is the one that was reviewed; where another Textual draws it, the words are."""
+    state = STATES[name]
+    found = state.look(str(home))
+    monkeypatch.setattr(catalogs, "recall", lambda *_: None)
+    monkeypatch.setattr(catalogs, "read", lambda *_, **__: found)
+    monkeypatch.setattr(details, "show", lambda _store, item, version, **_: looks.details(found, item, version))
+    monkeypatch.setattr(prune, "foresee", lambda *_: looks.preview(found))
+
+    svg = normalized(asyncio.run(_picture(state, home)))
+
+    expected = SNAPSHOTS / f"{name}.svg"
+    if request.config.getoption("--update-snapshots"):
+        SNAPSHOTS.mkdir(exist_ok=True)
+        expected.write_text(svg)
+        DRAWN_BY.write_text(f"{_painters()}\n")
+    assert expected.exists(), "never reviewed: run with --update-snapshots, and look at it"
+    reduced = str if DRAWN_BY.read_text().strip() == _painters() else words_of
+    if reduced(svg) != reduced(expected.read_text()):
+        seen = expected.with_suffix(".new.svg")
+        seen.write_text(svg)
+        pytest.fail(f"{name} looks otherwise: compare {expected} with {seen}", pytrace=False)
+
+
+def _painters() -> str:
+    """Return the versions of what draws: another one may draw the same words otherwise."""
+    return ", ".join(f"{name} {metadata.version(name)}" for name in ("textual", "rich"))
+
+
+async def _picture(state: State, home: Path) -> str:
+    app = PepipApp(Store(f"{home}/.pepip"), pane=state.pane, is_still=True)
+    app.animation_level = "none"
+    app.theme = state.theme
+    async with app.run_test(size=state.size) as pilot:
+        person = Person(app, pilot)
+        await person.has_looked()
+        await state.script(person)
+        await _settle(person)
+        svg = picture.picture_of(app)
+        app.runner.cancel_all()
+        await asyncio.get_running_loop().run_in_executor(None, app.runner.wait, 10)
+    return svg
+
+
+async def _settle(person: Person) -> None:
+    """Wait until nothing more is on its way: no worker is at work, and two looks show the same."""
+    before = ""
+    while before != person.screen or any(not worker.is_finished for worker in person.app.workers):
+        before = person.screen
+        await person.pilot.pause(0.1)

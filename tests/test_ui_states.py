@@ -1,0 +1,390 @@
+"""What `pepip ui` shows and does when things are not as they should be, change meanwhile, or have hostile names."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pepip.model import Progress
+from pepip.tui.runner import CANCELLED, DONE, Job, once
+from pepip.uv import program
+from tests.support.machines import Machine
+from tests.support.screens import Person, use
+from tests.support.wheels import Wheel
+
+WHEELS = [
+    Wheel("drum", "1.0", files={"drum/__init__.py": "x = 1\n" * 2000}, dependencies=["horn"]),
+    Wheel("horn", "1.0", files={"horn/__init__.py": ""}, extras={"[/]": ["drum"]}),
+    Wheel("horn", "2.0", files={"horn/__init__.py": ""}),
+]
+
+
+@pytest.fixture
+def band(machine: Machine, tmp_path: Path, wheelhouse: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return a user with two projects, one of which has a name that looks like markup."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    monkeypatch.setenv("HOME", str(machine.home))
+    monkeypatch.setenv("UV_CACHE_DIR", str(machine.uv_cache))
+    machine.make_folder(tmp_path / "one")
+    machine.make_folder(tmp_path / "[red]two[b]")
+    add(machine, tmp_path / "one", wheelhouse, "drum", "horn==1.0")
+    add(machine, tmp_path / "[red]two[b]", wheelhouse, "horn==1.0")
+    return machine
+
+
+def add(machine: Machine, project: Path, wheelhouse: Path, *requirements: str) -> None:
+    """Install by the command line."""
+    machine.pepip("install", *requirements, "--no-index", "--find-links", wheelhouse, folder=project)
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(band: Machine, store: Path) -> None:
+    """On every pane, and in the detail that says who links an entry."""
+
+    async def script(person: Person) -> None:
+        await person.write("#filter", "horn")
+        await person.press("enter")
+        await person.sees("[red]two[b]/.venv", "asked for", "drum needs it")
+        await person.press("2")
+        await person.sees("[red]two[b]")
+        await person.press("3")
+        await person.sees("Most shared", "horn")
+
+    use(store, script, size=(150, 40))
+
+
+def test_the_cursor_and_the_marks_stay_on_their_entries(band: Machine, store: Path) -> None:
+    """Sorting, filtering and another look don't move a key press to another package."""
+
+    async def script(person: Person) -> None:
+        table = person.table("#entries")
+        table.put_cursor(next(key for key in table.keys if "horn" in key))
+        chosen = table.cursor_key
+        await person.press("space")
+        for _ in range(5):
+            await person.press("s")
+        assert table.marks == {chosen}
+        table.put_cursor(chosen)
+        await person.write("#filter", "horn")
+        assert table.cursor_key == chosen
+        await person.write("#filter", "")
+        await person.press("r")
+        await person.has_looked()
+        assert table.cursor_key == chosen
+        assert table.marks == {chosen}
+
+    use(store, script)
+
+
+def test_the_mouse_does_it_all(band: Machine, store: Path) -> None:
+    """Tabs, titles, rows, marks, facets, the prune of the savings line, and the keys."""
+
+    async def script(person: Person) -> None:
+        await person.click("#tabs", (22, 0))
+        assert person.app.here == "projects"
+        await person.click("#tabs", (9, 0))
+        assert person.app.here == "store"
+        table = person.table("#entries")
+        await person.click("#entries", (8, 0))
+        assert table.sort_key == "name"
+        await person.click("#entries", (0, 2))
+        assert table.marks == {table.keys[1]}
+        await person.click("#facets", (2, 0))
+        await person.until(lambda: person.app.query_one("#filter").value, "a facet")  # type: ignore[attr-defined]
+        keys = person.app.query_one("#keys")
+        spot = next(spot for spot in keys.spots if spot.action == "question_mark")  # type: ignore[attr-defined]
+        await person.click("#keys", (spot.start + 1, 0))
+        await person.sees("Help · Store")
+
+    use(store, script)
+
+
+def test_arrows_and_enter_lead_from_one_thing_to_the_next(band: Machine, store: Path) -> None:
+    """From the list to the detail and back; from a project to its packages, and from one of them to the store."""
+
+    async def script(person: Person) -> None:
+        await person.press("right")
+        assert person.focus == "detail"
+        await person.press("left")
+        assert person.focus == "entries"
+        await person.press("2", "enter")
+        assert person.focus == "packages"
+        person.table("#packages").put_cursor("horn")
+        await person.press("enter")
+        await person.until(lambda: person.app.here == "store", "the store")
+        await person.sees("name:horn", "1 entry, ")
+        assert "horn" in person.table("#entries").cursor_key
+
+    use(store, script, size=(150, 40))
+
+
+def test_a_dialog_is_read_with_the_focus_on_its_button(band: Machine, store: Path) -> None:
+    """Down goes through a text that is longer than its place; Enter still closes."""
+
+    async def script(person: Person) -> None:
+        await person.press("enter")
+        await person.sees("Who links it")
+        await person.press(*["down"] * 30)
+        await person.sees("folder")
+        await person.press("enter")
+        await person.until(lambda: person.dialog is None, "the end of the dialog")
+
+    use(store, script, size=(60, 18))
+
+
+def test_changes_by_the_command_line_are_noticed(
+    band: Machine, store: Path, tmp_path: Path, wheelhouse: Path
+) -> None:
+    """The app looks again by itself when entries come."""
+
+    async def script(person: Person) -> None:
+        await person.sees("2 entries")
+        add(band, tmp_path / "one", wheelhouse, "horn==2.0")
+        await person.sees("3 entries")
+
+    use(store, script)
+
+
+def test_two_apps_and_the_command_line_at_once(band: Machine, store: Path, tmp_path: Path) -> None:
+    """What one of them prunes, the other sees gone; nobody waits for anybody for long."""
+    band.pepip("uninstall", "-y", "drum", folder=tmp_path / "one")
+
+    async def script(person: Person) -> None:
+        other = threading.Thread(target=lambda: band.pepip("prune", "--yes", folder=tmp_path))
+        await person.press("P")
+        await person.until(lambda: person.dialog and person.table("#orphans").marks, "the preview")
+        other.start()
+        await person.until(lambda: not list(store.glob("packages/*/drum-1.0")), "the other's prune")
+        other.join()
+        await person.answers("go")
+        job = await person.has_done()
+        assert job.state == DONE
+        await person.sees("1 entry, ")
+
+    use(store, script)
+
+
+def test_a_store_on_a_disk_that_goes_away_and_comes_back(band: Machine, store: Path, tmp_path: Path) -> None:
+    """The app says so in place of an empty list, and goes on when it is there again."""
+
+    async def script(person: Person) -> None:
+        store.rename(tmp_path / "away")
+        await person.press("r")
+        await person.sees("is not there any more")
+        await person.press("P")
+        assert person.dialog is None or "Prune" in person.screen
+        if person.dialog is not None:
+            await person.press("escape")
+        (tmp_path / "away").rename(store)
+        await person.press("r")
+        await person.sees("2 entries")
+
+    use(store, script)
+
+    assert len(list(store.glob("packages/*/*"))) == 2
+
+
+def test_a_store_that_may_not_be_read(band: Machine, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app says which folder, and what to do; root, who may read all, is refused by a stand-in."""
+    real = os.listdir
+
+    def refusing(path: str = ".") -> list[str]:
+        if str(path).startswith(str(store)):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", refusing)
+
+    async def script(person: Person) -> None:
+        await person.sees("can't be read: Permission denied", "PEPIP_HOME")
+        await person.press("P", "2", "3", "4", "1")
+
+    use(store, script)
+
+
+def test_a_store_path_that_is_a_file(tmp_path: Path) -> None:
+    """It is an error in words, not a crash."""
+    (tmp_path / "store").write_text("")
+
+    async def script(person: Person) -> None:
+        await person.sees("can't be read: Not a directory")
+
+    use(tmp_path / "store", script)
+
+
+def test_a_broken_registry_file_blocks_pruning(band: Machine, store: Path) -> None:
+    """The notice names the file; the preview says why nothing may be removed; a click shows it in full."""
+    registered = next((store / "projects").glob("*.json"))
+    registered.write_text("{")
+
+    async def script(person: Person) -> None:
+        await person.sees("! The registry file")
+        await person.click("#notices")
+        await person.sees("What is wrong", registered.name)
+        await person.press("escape", "P")
+        await person.sees("Nothing may be removed")
+        assert person.app.screen.query_one("#answer-go").disabled
+        await person.press("escape")
+
+    use(store, script)
+
+
+def test_without_uv_the_app_looks_and_says_what_it_cannot(
+    band: Machine, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking and verifying work; an install is refused in words."""
+
+    def missing() -> str:
+        raise program.UvError("uv was not found", hint="install it beside pepip: `pip install uv`")
+
+    monkeypatch.setattr(program, "path", missing)
+
+    async def script(person: Person) -> None:
+        await person.sees("! Uv was not found")
+        await person.press("V")
+        assert (await person.has_done()).state == DONE
+        await person.press("I")
+        await person.write("#place", str(store.parent / "three"))
+        await person.write("#line", "horn")
+        await person.press("enter")
+        await person.sees("This can't be done", "uv was not found")
+
+    use(store, script)
+
+
+def test_a_damaged_entry_and_a_deleted_project_are_named(band: Machine, store: Path, tmp_path: Path) -> None:
+    """One floats up as damaged, the other is missing, with the reason."""
+    (document,) = store.glob("packages/*/drum-1.0/pepip-entry.json")
+    document.chmod(0o644)
+    document.write_text("{")
+    shutil.rmtree(tmp_path / "[red]two[b]")
+
+    async def script(person: Person) -> None:
+        await person.sees("damaged 1", "✗")
+        assert "drum" in person.table("#entries").keys[0]
+        await person.press("2")
+        await person.sees("missing")
+        person.table("#environments").put_cursor(str(tmp_path / "[red]two[b]" / ".venv"))
+        await person.sees("it was deleted or moved")
+
+    use(store, script, size=(150, 40))
+
+
+def endless(finish: threading.Event, ended: list[str]) -> Iterator[object]:
+    """Yield progress until told to finish, or closed."""
+    try:
+        while not finish.wait(0.01):
+            yield Progress("verify", "something[/]", 1, 2)
+    finally:
+        ended.append("closed")
+
+
+@pytest.mark.parametrize(("answer", "state"), [("finish", DONE), ("cancel", CANCELLED)])
+def test_leaving_while_something_runs(band: Machine, store: Path, answer: str, state: str) -> None:
+    """The app asks: it finishes, or cancels and waits; Stay is the default."""
+    ended: list[str] = []
+    finish = threading.Event()
+
+    async def script(person: Person) -> None:
+        person.app.runner.submit(Job("go on [/]", "pepip", lambda: endless(finish, ended)))
+        await person.until(lambda: person.app.runner.current, "a start")
+        await person.press("q")
+        await person.sees("Something is running", "go on [/]")
+        await person.press("enter")
+        await person.until(lambda: person.dialog is None, "the end of the dialog")
+        assert person.app.is_running
+        await person.press("q")
+        await person.sees("Something is running")
+        await person.answers(answer)
+        finish.set() if answer == "finish" else None
+        await person.until(lambda: not person.app.is_running or person.app._exit, "the end")
+
+    app = use(store, script)
+
+    assert app.runner.jobs[0].state == state
+    assert ended == ["closed"]
+
+
+def test_operations_wait_for_each_other(band: Machine, store: Path) -> None:
+    """Two are done in their order; one that waits is cancelled before it began."""
+    order: list[str] = []
+    go_on = threading.Event()
+
+    def first() -> None:
+        go_on.wait(30)
+        order.append("first")
+
+    async def script(person: Person) -> None:
+        jobs = [
+            person.app.runner.submit(Job("first", "pepip", once(first))),
+            person.app.runner.submit(Job("second", "pepip", once(lambda: order.append("second")))),
+            person.app.runner.submit(Job("third", "pepip", once(lambda: order.append("third")))),
+        ]
+        person.app.runner.cancel(jobs[1])
+        go_on.set()
+        await person.has_done(3)
+        assert [job.state for job in jobs] == [DONE, CANCELLED, DONE]
+
+    use(store, script)
+
+    assert order == ["first", "third"]
+
+
+def test_a_fault_of_the_engine_does_not_take_the_app_down(band: Machine, store: Path) -> None:
+    """It is shown in full, and the next operation runs."""
+
+    async def script(person: Person) -> None:
+        person.app.runner.submit(Job("divide", "pepip", once(lambda: 1 // 0)))
+        await person.sees("Failed: divide", "ZeroDivisionError")
+        await person.press("escape")
+        person.app.runner.submit(Job("go on", "pepip", once(lambda: 1)))
+        assert (await person.has_done(2)).state == DONE
+
+    use(store, script)
+
+
+def test_the_palette_and_the_clipboard(band: Machine, store: Path) -> None:
+    """Every action is found by name; the command of what is in sight is copied."""
+
+    async def script(person: Person) -> None:
+        await person.press("y")
+        assert person.app.clipboard.startswith("pepip store show ")
+        await person.press("ctrl+p")
+        await person.pilot.pause()
+        await person.press(*"verify all")
+        await person.sees("Verify every file of the store")
+        await person.press("enter")
+        assert (await person.has_done()).title == "verify the whole store"
+
+    use(store, script)
+
+
+def test_the_doctor_says_how_all_is(band: Machine, store: Path, tmp_path: Path) -> None:
+    """What it rests on, a line each, and what to do about what is wrong."""
+    shutil.rmtree(tmp_path / "one")
+
+    async def script(person: Person) -> None:
+        await person.press("exclamation_mark")
+        await person.sees("Doctor", "uv: uv ", "warning environment:", "trash: empty", "$ pepip doctor")
+
+    use(store, script)
+
+
+def test_a_registry_document_is_untouched_by_looking(band: Machine, store: Path) -> None:
+    """Looking changes nothing but what is remembered of the looking."""
+    before = {path: path.read_bytes() for path in (store / "projects").iterdir()}
+
+    async def script(person: Person) -> None:
+        await person.press("2", "3", "4", "1", "r")
+        await person.has_looked()
+
+    use(store, script)
+
+    assert {path: path.read_bytes() for path in (store / "projects").iterdir()} == before
+    assert all(json.loads(content)["format"] == 1 for content in before.values())
