@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pepip import sizes
 from pepip.errors import PepipError, UvError
 
 TYPE_CHECKING = False
@@ -45,7 +46,7 @@ class Reporter:
         elif self.verbosity > 0:
             say(f"{_TITLES.get(step.phase, step.phase)} {step.detail}".rstrip())
         elif self.verbosity == 0 and step.phase != self._phase and step.phase in {"download", "build"}:
-            size = f" ({human_size(step.total)})" if step.total else ""
+            size = f" ({sizes.human(step.total)})" if step.total else ""
             say(f"{_TITLES[step.phase]} {step.detail}{size}")
         self._phase = step.phase
 
@@ -134,7 +135,7 @@ class LiveReporter(Reporter):
         done, amount = step.done, ""
         if step.phase == "download":
             done = self._received_bytes
-            amount = f"{human_size(done)} of {human_size(step.total)}" if step.total else ""
+            amount = f"{sizes.human(done)} of {sizes.human(step.total)}" if step.total else ""
         elif step.total:
             amount = f"{step.done}/{step.total}"
         description = f"{_TITLES.get(step.phase, step.phase)} {step.detail}".rstrip()
@@ -270,20 +271,6 @@ def fail_in_system(error: OSError) -> int:
     return 1
 
 
-def human_size(size_bytes: int) -> str:
-    """Return a size for people, in powers of 1000: `12.4 MB`.
-
-    The one line that each install ends with needs it: humanize takes longer to load than a small environment to link.
-    """
-    if size_bytes < 1000:
-        return f"{size_bytes} Byte{'' if size_bytes == 1 else 's'}"
-    size, units = size_bytes / 1000, iter(("kB", "MB", "GB", "TB"))
-    unit = next(units)
-    while round(size, 1) >= 1000 and (larger := next(units, "")):
-        size, unit = size / 1000, larger
-    return f"{size:.1f} {unit}"
-
-
 def _complaint(output: str) -> str:
     """Return what uv complains of, without the lines that say how far it got."""
     lines = output.strip("\n").splitlines()
@@ -315,7 +302,7 @@ def _sentence(summary: Summary) -> str:
     if gone and came:
         details.append(f"{gone} removed")
     if summary.avoided_bytes:
-        details.append(f"{human_size(summary.avoided_bytes)} not stored again")
+        details.append(f"{sizes.human(summary.avoided_bytes)} not stored again")
     told = f": {', '.join(details)}" if details else ""
     return f"{verb} {count} distribution{'' if count == 1 else 's'} in {seconds}{told}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pepip import sizes
 from pepip.cli import options, output, tables
 from pepip.cli.store import open_store
 from pepip.errors import StoreError, UsageError
@@ -59,8 +60,8 @@ def run(words: Sequence[str]) -> int:
             item.known.environment,
             item.known.python,
             str(len(item.known.packages)),
-            output.human_size(item.alone_bytes),
-            output.human_size(item.own_bytes),
+            sizes.human(item.alone_bytes),
+            sizes.human(item.own_bytes),
             item.known.state,
             str(_drift(item) or ""),
         )
@@ -100,9 +101,7 @@ def _describe(item: Share) -> None:
     tables.say(
         f"{known.environment}  Python {known.python}  {known.state}{': ' if known.reason else ''}{known.reason}"
     )
-    tables.say(
-        f"  {output.human_size(item.own_bytes)} of its own, {output.human_size(item.alone_bytes)} without the store"
-    )
+    tables.say(f"  {sizes.human(item.own_bytes)} of its own, {sizes.human(item.alone_bytes)} without the store")
     rows = [(package.name, package.version, package.entry_id or "its own files") for package in known.packages]
     tables.show(("name", "version", "from"), rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
+from pepip import sizes
 from pepip.cli import options, output, tables
 from pepip.cli.store import open_store
 from pepip.errors import StoreError, UsageError
@@ -88,7 +89,7 @@ def _show(preview: prune.Preview, *, would: bool) -> None:
                 orphan.stored.name,
                 orphan.stored.version,
                 orphan.stored.bucket,
-                output.human_size(orphan.allocated_bytes),
+                sizes.human(orphan.allocated_bytes),
                 tables.when(max(orphan.stored.last_linked_at, orphan.stored.stored_at)),
             )
             for orphan in preview.orphans
@@ -110,12 +111,12 @@ def _show(preview: prune.Preview, *, would: bool) -> None:
     count = len(preview.orphans)
     verb = "Would remove" if would else "Removed"
     output.say(
-        f"{verb} {count} entr{'y' if count == 1 else 'ies'}: {output.human_size(preview.freed_bytes)} "
+        f"{verb} {count} entr{'y' if count == 1 else 'ies'}: {sizes.human(preview.freed_bytes)} "
         f"{'would be' if would else 'are'} free{'' if would else ' now'}"
     )
     if preview.shared_bytes:
         output.say(
-            f"{output.human_size(preview.shared_bytes)} more stay on disk: uv's cache, or somebody else, has hard "
+            f"{sizes.human(preview.shared_bytes)} more stay on disk: uv's cache, or somebody else, has hard "
             "links to the same files (`uv cache prune`)"
         )
 

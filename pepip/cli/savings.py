@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pepip import sizes
 from pepip.cli import options, output, tables
 from pepip.cli.store import open_store
 
@@ -42,7 +43,7 @@ def run(words: Sequence[str]) -> int:
         ("saved", sums.saved_bytes, "against copies"),
         ("prunable", sums.prunable_bytes, "`pepip prune`" if sums.prunable_bytes else ""),
     ]
-    tables.show(("", "size", ""), [(title, output.human_size(size), note) for title, size, note in rows], right=(1,))
+    tables.show(("", "size", ""), [(title, sizes.human(size), note) for title, size, note in rows], right=(1,))
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pepip import sizes
 from pepip.cli import options, output, tables
 from pepip.errors import StoreError, UsageError
 
@@ -87,7 +88,7 @@ def _list(words: Sequence[str]) -> int:
             item.name,
             item.version,
             item.bucket,
-            output.human_size(sizes[item.id]),
+            sizes.human(sizes[item.id]),
             str(len(users.get(item.id, ()))),
             _state(item, users),
             tables.when(item.last_linked_at),
@@ -95,7 +96,7 @@ def _list(words: Sequence[str]) -> int:
         for item in chosen
     ]
     tables.show(("name", "version", "bucket", "size", "projects", "state", "last linked"), rows, right=(3, 4))
-    total = output.human_size(sum(sizes.values()))
+    total = sizes.human(sum(sizes.values()))
     output.say(f"{len(chosen)} entr{'y' if len(chosen) == 1 else 'ies'}, {total}, in {store.home}")
     return 0
 
@@ -165,7 +166,7 @@ def _describe(item: details.Details, size_bytes: int) -> None:
     stored, entry = item.stored, item.entry
     tables.say(f"{stored.name} {stored.version}  {item.summary}")
     tables.say(f"  entry       {stored.id}")
-    tables.say(f"  size        {output.human_size(size_bytes)}, {stored.file_count} files")
+    tables.say(f"  size        {sizes.human(size_bytes)}, {stored.file_count} files")
     tables.say(f"  from        {stored.origin}")
     tables.say(f"  identity    {stored.identity}")
     tables.say(f"  stored      {tables.when(stored.stored_at)}, last linked {tables.when(stored.last_linked_at)}")
@@ -241,7 +242,7 @@ def _remove(words: Sequence[str]) -> int:
         return 0
     for environment in outcome.broken:
         output.Reporter(verbosity=arguments.verbosity).warn(f"{environment} linked it, and is broken now")
-    output.say(f"Removed {outcome.entry_id}: {output.human_size(outcome.freed_bytes)} freed")
+    output.say(f"Removed {outcome.entry_id}: {sizes.human(outcome.freed_bytes)} freed")
     return 0
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from pepip import paths
 from pepip.host import usage
 from pepip.model import Registration, Stored
 from pepip.operations import census, savings
+from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ Knows nothing of widgets. Reading changes nothing but what the store remembers o
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from pepip import paths
 from pepip.errors import PepipError
 from pepip.operations import overview
+from pepip.records import NamedTuple
 from pepip.store.memory import Memory
 from pepip.tui import wording
 from pepip.uv import program

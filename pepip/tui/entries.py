@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import textwrap
-from typing import NamedTuple
 
 from rich.text import Text
 
+from pepip.records import NamedTuple
 from pepip.tui import wording
 from pepip.tui.filtering import Facts
 from pepip.tui.table import Column, Row

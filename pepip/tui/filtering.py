@@ -11,7 +11,8 @@ name:…  version:…  python:…
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import NamedTuple
 
 from pepip.errors import UsageError
 from pepip.model import ProjectRequest, Request
@@ -15,6 +14,7 @@ from pepip.operations import prune as pruning
 from pepip.operations import scan as scanning
 from pepip.operations import uninstall as uninstalling
 from pepip.operations import verify as verifying
+from pepip.records import NamedTuple
 from pepip.tui import commands, wording
 from pepip.tui.runner import STARTED_IN, Job, once
 

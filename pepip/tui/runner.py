@@ -11,10 +11,10 @@ import os
 import threading
 import time
 import traceback
-from typing import NamedTuple
 
 from pepip.errors import PepipError, UvError
 from pepip.model import Progress
+from pepip.records import NamedTuple
 from pepip.tui import wording
 from pepip.uv import process
 

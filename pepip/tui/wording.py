@@ -7,6 +7,8 @@ import itertools
 import os
 import time
 
+from pepip import sizes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +19,7 @@ if TYPE_CHECKING:
 @functools.lru_cache(4096)
 def size(size_bytes: int) -> str:
     """Return a size for people: `12.4 MB`, as the command line says it."""
-    from humanize import naturalsize
-
-    return naturalsize(size_bytes).replace("Bytes", "B").replace("Byte", "B")
+    return sizes.human(size_bytes).replace("Bytes", "B").replace("Byte", "B")
 
 
 def count(number: int, one: str, many: str = "") -> str:

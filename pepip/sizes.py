@@ -1,0 +1,14 @@
+"""Sizes for people. By hand: the line that each install ends with needs one, and a library takes longer to load."""
+
+from __future__ import annotations
+
+
+def human(size_bytes: int) -> str:
+    """Return a size in powers of 1000, as file managers show it: `12.4 MB`."""
+    if size_bytes < 1000:
+        return f"{size_bytes} Byte{'' if size_bytes == 1 else 's'}"
+    size, units = size_bytes / 1000, iter(("kB", "MB", "GB", "TB"))
+    unit = next(units)
+    while round(size, 1) >= 1000 and (larger := next(units, "")):
+        size, unit = size / 1000, larger
+    return f"{size:.1f} {unit}"
