@@ -71,24 +71,24 @@ def _list(words: Sequence[str]) -> int:
     chosen = [item for item in seen.stored if entries.matches(item, [arguments.pattern])]
     if arguments.orphans:
         chosen = [item for item in chosen if item.id not in users]
-    sizes = savings.sizes(store, chosen, memory)
+    weights = savings.sizes(store, chosen, memory)
     memory.save()
     order = {
-        "size": lambda item: -sizes[item.id],
+        "size": lambda item: -weights[item.id],
         "projects": lambda item: -len(users.get(item.id, ())),
         "stored": lambda item: -item.stored_at,
     }
     if arguments.sort in order:
         chosen.sort(key=order[arguments.sort])
     if arguments.json:
-        output.write_json([_document(item, sizes[item.id], users.get(item.id, [])) for item in chosen])
+        output.write_json([_document(item, weights[item.id], users.get(item.id, [])) for item in chosen])
         return 0
     rows = [
         (
             item.name,
             item.version,
             item.bucket,
-            sizes.human(sizes[item.id]),
+            sizes.human(weights[item.id]),
             str(len(users.get(item.id, ()))),
             _state(item, users),
             tables.when(item.last_linked_at),
@@ -96,7 +96,7 @@ def _list(words: Sequence[str]) -> int:
         for item in chosen
     ]
     tables.show(("name", "version", "bucket", "size", "projects", "state", "last linked"), rows, right=(3, 4))
-    total = sizes.human(sum(sizes.values()))
+    total = sizes.human(sum(weights.values()))
     output.say(f"{len(chosen)} entr{'y' if len(chosen) == 1 else 'ies'}, {total}, in {store.home}")
     return 0
 
@@ -135,11 +135,11 @@ def _show(words: Sequence[str]) -> int:
     found = details.show(store, name, version)
     if not found:
         raise StoreError(f"the store has no {arguments.name}", hint="`pepip store list` shows what it has")
-    sizes = savings.sizes(store, [item.stored for item in found])
+    weights = savings.sizes(store, [item.stored for item in found])
     if arguments.json:
         documents = [
             {
-                **_document(item.stored, sizes[item.stored.id], [user.environment for user in item.users]),
+                **_document(item.stored, weights[item.stored.id], [user.environment for user in item.users]),
                 "identity": item.stored.identity,
                 "path": item.stored.path,
                 "summary": item.summary,
@@ -158,7 +158,7 @@ def _show(words: Sequence[str]) -> int:
         output.write_json(documents)
         return 0
     for item in found:
-        _describe(item, sizes[item.stored.id])
+        _describe(item, weights[item.stored.id])
     return 0
 
 
