@@ -1,0 +1,31 @@
+"""Whether an environment holds what was asked for: the same distributions for every tool."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from eval.bench.measure import clean_variables
+from eval.bench.prepare import pin_key
+
+_SEEDS = {"pip", "setuptools"}
+"""What `python -m venv` brings by itself."""
+
+_LIST = """
+import importlib.metadata as metadata, json
+print(json.dumps([[item.metadata["Name"], item.version] for item in metadata.distributions()]))
+"""
+
+
+def differences(python: Path, pins: Sequence[str]) -> str:
+    """Return what the environment of `python` has more or less than `pins`, empty if it is the same."""
+    done = subprocess.run([python, "-c", _LIST], capture_output=True, text=True, env=clean_variables(), check=True)
+    present = {(str(canonicalize_name(name)), version) for name, version in json.loads(done.stdout)}
+    wanted = {pin_key(pin) for pin in pins}
+    missing = [f"no {name} {version}" for name, version in sorted(wanted - present)]
+    more = [f"also {name} {version}" for name, version in sorted(present - wanted) if name not in _SEEDS]
+    return ", ".join(missing + more)
