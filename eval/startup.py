@@ -58,6 +58,19 @@ dependencies = {pins}
 """
 
 
+@dataclass(frozen=True)
+class Project:
+    """Where commands run, and with which environment variables: offline, with a store of its own."""
+
+    folder: Path
+    programs: tools.Programs
+    variables: Mapping[str, str]
+
+    def seconds(self, command: list[str]) -> float:
+        """Return what one run of a command takes. Raises FailedError."""
+        return measure([command], self.folder, self.variables).seconds
+
+
 @dataclass
 class Start:
     """What the starts of one command took, and the modules that it imports beyond those of a bare interpreter."""
@@ -78,7 +91,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = (arguments.folder or Path(tempfile.mkdtemp(prefix="pepip-startup-"))).resolve()
     try:
-        bare, starts = measure_starts(folder, arguments.rounds)
+        bare, starts = measure_starts(lay_out(folder), arguments.rounds)
     finally:
         if not arguments.folder:
             clear(folder)
@@ -91,49 +104,50 @@ def main() -> None:
         arguments.json.write_text(json.dumps(document, indent=2) + "\n")
 
 
-def measure_starts(folder: Path, rounds: int) -> tuple[list[float], list[Start]]:
-    """Return the seconds of `python -c pass`, and the starts of each command."""
+def lay_out(folder: Path) -> Project:
+    """Make a project in `folder` in which no command of COMMANDS has anything left to do, with uv's lock of it."""
     programs = prepare.install_tools(folder / "tools", "", with_old_pepip=False)
     goods = prepare.collect(programs, sets.SETS["seed"], folder / "wheels", [])
-    tool = tools.make("pepip", programs)
-    home, project = folder / "startup-home", folder / "startup-project"
+    tool, home, project = tools.make("pepip", programs), folder / "startup-home", folder / "startup-project"
     for scratch in (home, project):
         clear(scratch)
         scratch.mkdir()
-    python = str(programs.pepip.with_name("python"))
+    major, minor, _ = prepare.python_version(programs.python)
+    (project / tools.REQUIREMENTS).write_text("".join(f"{pin}\n" for pin in goods.pins))
+    document = _PROJECT.format(python=f"{major}.{minor}", pins=json.dumps(goods.pins))
+    (project / "pyproject.toml").write_text(document)
     with index.served(map(index.read_wheel, goods.files)) as server:
         supply = tools.Supply(server.url, folder / "wheels")
-        major, minor, _ = prepare.python_version(programs.python)
-        (project / tools.REQUIREMENTS).write_text("\n".join(goods.pins))
-        document = _PROJECT.format(python=f"{major}.{minor}", pins=json.dumps(goods.pins))
-        (project / "pyproject.toml").write_text(document)
-        online = tool.variables(home, supply, offline=False)
-        measure([*tool.new, [str(programs.pepip), "sync"]], project, online)
-        variables = tool.variables(home, supply, offline=True)
-        bare_modules = set(imported([python, "-X", "importtime", "-c", "pass"], project, variables))
-        starts = []
-        for command in COMMANDS:
-            words = [python, "-X", "importtime", str(programs.pepip), *command.split()]
-            found = imported(words, project, variables)
-            starts.append(Start(command, [name for name in found if name not in bare_modules]))
-        bare = []
-        for number in range(rounds + 1):
-            taken = measure([[python, "-c", "pass"]], project, variables).seconds
-            if number:  # the first round warms up
-                bare.append(taken)
-            for start in starts:
-                taken = measure([[str(programs.pepip), *start.command.split()]], project, variables).seconds
-                words_of_uv = COMMANDS[start.command].split()
-                of_uv = measure([[str(programs.uv), *words_of_uv]], project, variables).seconds if words_of_uv else 0
-                if number:
-                    start.seconds.append(taken)
-                    start.seconds_of_uv += [of_uv] if words_of_uv else []
+        commands = [*tool.new, [str(programs.pepip), "sync"]]
+        measure(commands, project, tool.variables(home, supply, offline=False))
+    return Project(project, programs, tool.variables(home, supply, offline=True))
+
+
+def measure_starts(project: Project, rounds: int) -> tuple[list[float], list[Start]]:
+    """Return the seconds of `python -c pass`, and the starts of each command."""
+    pepip, uv = str(project.programs.pepip), str(project.programs.uv)
+    python = str(project.programs.pepip.with_name("python"))
+    bare_modules = imported(project, [python, "-X", "importtime", "-c", "pass"])
+    starts = []
+    for command in COMMANDS:
+        modules = imported(project, [python, "-X", "importtime", pepip, *command.split()])
+        starts.append(Start(command, [module for module in modules if module not in bare_modules]))
+    bare = []
+    for number in range(rounds + 1):
+        is_counted = number > 0  # the first round warms up
+        bare += [project.seconds([python, "-c", "pass"])][:is_counted]
+        for start in starts:
+            start.seconds += [project.seconds([pepip, *start.command.split()])][:is_counted]
+            if COMMANDS[start.command]:
+                start.seconds_of_uv += [project.seconds([uv, *COMMANDS[start.command].split()])][:is_counted]
     return bare, starts
 
 
-def imported(command: list[str], folder: Path, variables: Mapping[str, str]) -> list[str]:
+def imported(project: Project, command: list[str]) -> list[str]:
     """Return the modules that a run of Python with `-X importtime` imported."""
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=project.folder, env=project.variables, capture_output=True, text=True, check=False
+    )
     lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     return [line.rpartition("|")[2].strip() for line in lines[1:]]
 

@@ -33,6 +33,7 @@ def versions(programs: Programs) -> dict[str, str]:
         "pepip": __version__,
         "uv": prepare.uv_version(programs.uv),
         **of_old,
+        "pip": prepare.pip_version(programs.python),
         "python of environments": ".".join(map(str, prepare.python_version(programs.python))),
         "python of pepip": ".".join(map(str, prepare.python_version(programs.pepip.with_name("python")))),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 Commands = Sequence[Sequence[str]]
 """Programs by their absolute paths, with their arguments, to be run one after the other."""
 
+_PATH = re.compile(r"(?:/[\w.@+-]+){2,}")
 _SPAWN = Path(__file__).with_name("spawn.py")
 _MEANING_SOMETHING = ("PYTHON", "UV_", "PIP_", "PEPIP_", "VIRTUAL_ENV", "CONDA", "XDG_", "NO_COLOR", "FORCE_COLOR")
 
@@ -26,7 +28,7 @@ class Sample:
 
 
 class FailedError(Exception):
-    """A command ended with another exit code than 0; the text is the last that it said."""
+    """A command ended with another exit code than 0; the text is the last that it said, without paths."""
 
 
 def clean_variables() -> dict[str, str]:
@@ -49,5 +51,6 @@ def measure(commands: Commands, folder: Path, variables: Mapping[str, str]) -> S
     answer = json.loads(done.stdout)
     if answer["exit_code"]:
         said = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        raise FailedError(f"exit code {answer['exit_code']}: {' / '.join(said[-3:])}")
+        words = _PATH.sub("…", " / ".join(said[-3:]))
+        raise FailedError(f"exit code {answer['exit_code']}: {words}")
     return Sample(answer["seconds"], answer["peak_kilobytes"])

@@ -43,6 +43,11 @@ def uv_version(uv: Path) -> str:
     return _output([uv, "--version"]).split()[1]
 
 
+def pip_version(python: Path) -> str:
+    """Return the version of the pip that an interpreter puts into new environments."""
+    return _output([python, "-m", "ensurepip", "--version"]).split()[1]
+
+
 def python_version(python: Path) -> tuple[int, int, int]:
     """Return the version of an interpreter."""
     major, minor, micro = _output([python, "-c", "import sys; print(*sys.version_info[:3])"]).split()

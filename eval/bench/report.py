@@ -89,7 +89,7 @@ def verdicts(outcome: Outcome) -> list[Verdict]:
 
 def text(outcome: Outcome) -> str:
     """Return everything for people: conditions, tables, targets, and what a tool could not do."""
-    parts = ["\n".join(f"{name}: {_words(value)}" for name, value in outcome.facts.items())]
+    parts = ["\n".join(f"{name}: {_words(value)}" for name, value in outcome.facts.items() if value != [])]
     parts += [_times(outcome), _memory(outcome), _disk(outcome), _targets(verdicts(outcome))]
     parts += [
         f"{tool} has no figure for '{outcome.title(row)}': {why}"

@@ -71,7 +71,6 @@ class Rounds:
     say: Callable[[str], None]
     settle: Callable[[], None] = os.sync
     results: Results = field(default_factory=Results)
-    _turn: int = 0
 
     def warm(self, count: int, others: Path | None, asked: Callable[[], int]) -> int:
         """Run a warm-up and `count` rounds, and return how many requests the index got after the warm-up.
@@ -93,7 +92,7 @@ class Rounds:
         for number in range(1, count + 1):
             self.say(f"cold round {number} of {count}")
             for row, commands in ((rows.COLD, None), (rows.COLD_IMPORT, self.work.importing)):
-                for tool in self._in_turn():
+                for tool in self._in_turn(row, number):
                     project, home = self._project(tool, "cold", number), self.folder / "cold-homes" / tool.name
                     if commands is None:
                         self._lay_out(project, self.work.pins)
@@ -120,7 +119,7 @@ class Rounds:
             (rows.TIDY, lambda tool: tool.tidy),
         ]
         for row, commands in steps if is_warming else [*steps, *removing]:
-            for tool in self._in_turn():
+            for tool in self._in_turn(row, number):
                 if not commands(tool):
                     continue
                 project = self._project(tool, "life", number)
@@ -133,7 +132,7 @@ class Rounds:
 
     def _unseen(self, number: int) -> None:
         """Make an environment from a request of the same meaning that differs in every round."""
-        for tool in self._in_turn():
+        for tool in self._in_turn(rows.UNSEEN, number):
             project = self._project(tool, "unseen", number)
             self._lay_out(project, [*self.work.pins, f"{self.work.pins[0].partition('==')[0]}>0.0.{number}"])
             self._take(rows.UNSEEN, tool, project, tool.new, is_warming=number == 0)
@@ -143,7 +142,7 @@ class Rounds:
                 self._take(rows.UNSEEN, tool, project, tool.install(EXTRA_OLD), is_warming=True)
 
     def _other(self, number: int, others: Path | None) -> None:
-        for tool in self._in_turn():
+        for tool in self._in_turn(rows.OTHER, number):
             project = self._project(tool, "other", number)
             self._lay_out(project, self.work.pins)
             if others is None:
@@ -193,9 +192,9 @@ class Rounds:
             self.results.troubles[rows.NEW, tool.name] = wrong
             self.say(f"  {tool.name} made another environment: {wrong}")
 
-    def _in_turn(self) -> list[Tool]:
-        self._turn += 1
-        first = self._turn % len(self.tools)
+    def _in_turn(self, row: Row, number: int) -> list[Tool]:
+        """Return the tools in another order in each round, so that none is always the one after another."""
+        first = (number + rows.ROWS.index(row)) % len(self.tools)
         return [*self.tools[first:], *self.tools[:first]]
 
     def _project(self, tool: Tool, kind: str, number: int) -> Path:
