@@ -17,13 +17,15 @@ _SEEDS = {"pip", "setuptools"}
 
 _LIST = """
 import importlib.metadata as metadata, json
-print(json.dumps([[item.metadata["Name"], item.version] for item in metadata.distributions()]))
+print(json.dumps([[item.metadata["Name"] or "?", item.version] for item in metadata.distributions()]))
 """
 
 
 def differences(python: Path, pins: Sequence[str]) -> str:
     """Return what the environment of `python` has more or less than `pins`, empty if it is the same."""
-    done = subprocess.run([python, "-c", _LIST], capture_output=True, text=True, env=clean_variables(), check=True)
+    done = subprocess.run([python, "-c", _LIST], capture_output=True, text=True, env=clean_variables(), check=False)
+    if done.returncode:
+        return "its distributions can't be listed"
     present = {(str(canonicalize_name(name)), version) for name, version in json.loads(done.stdout)}
     wanted = {pin_key(pin) for pin in pins}
     missing = [f"no {name} {version}" for name, version in sorted(wanted - present)]

@@ -22,14 +22,14 @@ _HUES = {
     "pip": "#bf8700",
 }
 _STYLE = """
-  text { font: 12px system-ui, sans-serif; fill: #1f2328 }
+  text { font: 12px system-ui, sans-serif; fill: #1f2328; stroke: #ffffff; stroke-width: 3px; paint-order: stroke }
   .title { font-weight: 600 }
   .note { fill: #59636e }
   .line { stroke: #59636e; stroke-dasharray: 2 3 }
   .gap { fill: #ffffff }
   .page { fill: #ffffff }
   @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc }
+    text { fill: #f0f6fc; stroke: #0d1117 }
     .note { fill: #9198a1 }
     .line { stroke: #9198a1 }
     .gap, .page { fill: #0d1117 }

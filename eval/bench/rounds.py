@@ -124,8 +124,8 @@ class Rounds:
                     continue
                 project = self._project(tool, "life", number)
                 self._take(row, tool, project, commands(tool), is_warming=is_warming, after=rows.NEW)
-                if number == 1 and row is rows.IMPORT and (row, tool.name) not in self.results.troubles:
-                    self._check(tool, project)
+                if row is rows.IMPORT and number < 2:
+                    self._check(tool, rows.NEW, project)
         if not is_warming:
             for tool in self.tools:
                 clear(self._project(tool, "life", number))
@@ -151,6 +151,8 @@ class Rounds:
                 home, forced = others / tool.name, {}
             home.mkdir(parents=True, exist_ok=True)
             self._take(rows.OTHER, tool, project, tool.new, is_warming=number == 0, home=home, forced=forced)
+            if number < 2:
+                self._check(tool, rows.OTHER, project)
             if number:
                 clear(project)
 
@@ -186,11 +188,17 @@ class Rounds:
         if not is_warming:
             self.results.samples.setdefault((row, tool.name), []).append(sample)
 
-    def _check(self, tool: Tool, project: Path) -> None:
+    def _check(self, tool: Tool, row: Row, project: Path) -> None:
+        """Take a row from a tool whose environment is not the one that was asked for, or can't be used."""
+        troubles = self.results.troubles
+        if (row, tool.name) in troubles:
+            return
         wrong = check.differences(project / PYTHON, self.work.pins)
+        if row is rows.NEW and (rows.IMPORT, tool.name) in troubles:
+            wrong = f"its environment can't be used: {troubles[rows.IMPORT, tool.name]}"
         if wrong:
-            self.results.troubles[rows.NEW, tool.name] = wrong
-            self.say(f"  {tool.name} made another environment: {wrong}")
+            troubles[row, tool.name] = wrong
+            self.say(f"  {tool.name} made another environment for '{row.key}': {wrong}")
 
     def _in_turn(self, row: Row, number: int) -> list[Tool]:
         """Return the tools in another order in each round, so that none is always the one after another."""

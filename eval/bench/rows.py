@@ -28,8 +28,8 @@ COLD_IMPORT = Row("cold-import", "cold first install to first import done")
 ROWS = (NEW, UNSEEN, OTHER, NOTHING, ADD, UPGRADE, IMPORT, FIRST_IMPORT, REMOVE, TIDY, COLD, COLD_IMPORT)
 """All rows, in the order of the table."""
 
-SUMS = {FIRST_IMPORT: (NEW, IMPORT), TIDY: (REMOVE, TIDY)}
-"""Rows that add up two measurements of one round."""
+SUMS = {FIRST_IMPORT: (NEW, IMPORT), TIDY: (REMOVE, TIDY), COLD_IMPORT: (COLD, COLD_IMPORT)}
+"""Rows that add up two measurements of one round: what a user waits for, one after the other."""
 
 BYTES = Row("bytes", "bytes of the last project, after its first import")
 INODES = Row("inodes", "inodes of the last project, after its first import")
