@@ -10,13 +10,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from eval.bench import disk, index, plot, report, rows, sets, tools
+from eval.bench import check, disk, index, plot, report, rows, sets, tools
 from eval.bench.measure import FailedError, clean_variables, measure
 from eval.bench.rounds import Results, Rounds, Sample, Work
-from tests.support.machines import uv_executable
+from tests.support.machines import Machine, uv_executable
 from tests.support.wheels import Wheel
 
-LIBRARY = Wheel("the-library", "1.5", files={"the_library/__init__.py": "VALUE = 1\n", "_private.py": ""})
+LIBRARY = Wheel(
+    "the-library",
+    "1.5",
+    files={"the_library/__init__.py": "VALUE = 1\n", "_private.py": ""},
+    entry_points={"console_scripts": {"greet": "the_library:main"}},
+)
 PINS = ["the-library==1.5"]
 
 
@@ -58,12 +63,28 @@ def test_rounds_fill_every_row_and_ask_the_index_nothing_after_the_warm_up(
 
     found = rounds.results
     assert found.troubles == {}
+    assert found.missing_programs == {}
     assert asked == 0
     assert {row for row in rows.ROWS if not found.seconds(row, "pepip")} == set()
     assert {row for row in rows.ROWS if not found.seconds(row, "uv")} == {rows.TIDY}
     assert footprint.whole.inodes > footprint.last_after_import.inodes > 0
     ElementTree.fromstring(plot.draw(outcome(found), "seed & more"))
     assert rows.NEW.title in report.text(outcome(found, [footprint]))
+
+
+def test_environment_is_compared_with_its_pins_and_its_scripts(
+    files: list[Path], machine: Machine, project: Path
+) -> None:
+    """Another version, one distribution too many and a console script that is not there are all told."""
+    machine.uv("venv", folder=project)
+    machine.uv("pip", "install", files[0], files[1], folder=project)
+    python = project / ".venv" / "bin" / "python"
+    python.with_name("greet").unlink()
+
+    assert check.differences(python, ["the-library==2"]) == (
+        f"no the-library 2, also {sets.EXTRA} {sets.EXTRA_OLD.partition('==')[2]}, also the-library 1.5"
+    )
+    assert check.missing_programs(python) == ["greet"]
 
 
 def test_index_answers_with_the_headers_of_a_real_one(files: list[Path]) -> None:
@@ -89,7 +110,7 @@ def test_memory_is_the_programs_own_and_not_its_starters(tmp_path: Path) -> None
     """A small program has a small peak, however large the process is that asks for the measurement."""
     ballast = bytearray(200 << 20)
 
-    small = measure([["/bin/true"]], tmp_path, clean_variables())
+    small = measure([["/bin/sh", "-c", ":"]], tmp_path, clean_variables())
     large = measure([[sys.executable, "-c", "bytearray(100 << 20)"]], tmp_path, clean_variables())
 
     assert len(ballast) > 1000 * small.peak_kilobytes

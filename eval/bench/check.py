@@ -21,6 +21,22 @@ print(json.dumps([[item.metadata["Name"] or "?", item.version] for item in metad
 """
 
 
+_PROGRAMS = """
+import importlib.metadata as metadata, os, sys
+points = [point for item in metadata.distributions() for point in item.entry_points]
+named = {point.name for point in points if point.group == "console_scripts"}
+print(*sorted(name for name in named if not os.path.exists(os.path.join(os.path.dirname(sys.executable), name))))
+"""
+
+
+def missing_programs(python: Path) -> list[str]:
+    """Return the console scripts that distributions of an environment declare and that it lacks."""
+    done = subprocess.run(
+        [python, "-c", _PROGRAMS], capture_output=True, text=True, env=clean_variables(), check=False
+    )
+    return done.stdout.split()
+
+
 def differences(python: Path, pins: Sequence[str]) -> str:
     """Return what the environment of `python` has more or less than `pins`, empty if it is the same."""
     done = subprocess.run([python, "-c", _LIST], capture_output=True, text=True, env=clean_variables(), check=False)

@@ -95,6 +95,10 @@ def text(outcome: Outcome) -> str:
         f"{tool} has no figure for '{outcome.title(row)}': {why}"
         for (row, tool), why in outcome.results.troubles.items()
     ]
+    parts += [
+        f"{tool}'s environments lack the programs {', '.join(names)}: its figures are those of less work"
+        for tool, names in outcome.results.missing_programs.items()
+    ]
     return "\n\n".join(parts)
 
 
@@ -114,6 +118,7 @@ def document(outcome: Outcome) -> dict[str, object]:
         "disk": [asdict(item) for item in outcome.footprints],
         "targets": [{**item._asdict(), "verdict": item.word} for item in verdicts(outcome)],
         "troubles": troubles,
+        "missing_programs": outcome.results.missing_programs,
     }
 
 

@@ -36,10 +36,11 @@ class Work:
 
 @dataclass
 class Results:
-    """Samples by row and tool, and by the same why there are none."""
+    """Samples by row and tool, by the same why there are none, and what the environments of a tool lack."""
 
     samples: dict[tuple[Row, str], list[Sample]] = field(default_factory=dict)
     troubles: dict[tuple[Row, str], str] = field(default_factory=dict)
+    missing_programs: dict[str, list[str]] = field(default_factory=dict)
 
     def seconds(self, row: Row, tool: str) -> list[float]:
         """Return the seconds of each round, empty if the tool could not do it."""
@@ -199,6 +200,8 @@ class Rounds:
         if wrong:
             troubles[row, tool.name] = wrong
             self.say(f"  {tool.name} made another environment for '{row.key}': {wrong}")
+        elif missing := check.missing_programs(project / PYTHON):
+            self.results.missing_programs[tool.name] = missing
 
     def _in_turn(self, row: Row, number: int) -> list[Tool]:
         """Return the tools in another order in each round, so that none is always the one after another."""

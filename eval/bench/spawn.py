@@ -9,6 +9,9 @@ import os
 import sys
 import time
 
+UNIT = 1024 if sys.platform == "darwin" else 1
+"""Of `ru_maxrss` in kilobytes: macOS counts bytes."""
+
 
 def main() -> None:
     """Read `commands`, `folder`, `variables` and `log` from standard input, run, and print the figures."""
@@ -25,7 +28,7 @@ def main() -> None:
     for command in request["commands"]:
         process = os.posix_spawn(command[0], command, request["variables"], file_actions=actions)
         _, status, used = os.wait4(process, 0)
-        peak = max(peak, used.ru_maxrss)
+        peak = max(peak, used.ru_maxrss // UNIT)
         exit_code = os.waitstatus_to_exitcode(status)
         if exit_code:
             break
