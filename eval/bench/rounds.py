@@ -1,0 +1,226 @@
+"""The rounds: each step of a project's life, by every tool in turn, in an order that rotates.
+
+The first round warms up and is not counted: it fills caches and stores from the index, and leaves its projects, so
+that a later one is never a store's only user. After it the tools are told to be offline.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from eval.bench import check, rows
+from eval.bench.measure import Commands, FailedError, Sample, measure
+from eval.bench.rows import Row
+from eval.bench.sets import EXTRA_NEW, EXTRA_OLD
+from eval.bench.tools import ENVIRONMENT, REQUIREMENTS, Supply, Tool
+
+PYTHON = f"{ENVIRONMENT}/bin/python"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every tool is to install, all versions pinned, and the modules to import then."""
+
+    pins: Sequence[str]
+    modules: Sequence[str]
+
+    @property
+    def importing(self) -> Commands:
+        """Return the command that imports them."""
+        return [[PYTHON, "-c", f"import {', '.join(self.modules)}"]]
+
+
+@dataclass
+class Results:
+    """Samples by row and tool, by the same why there are none, and what the environments of a tool lack."""
+
+    samples: dict[tuple[Row, str], list[Sample]] = field(default_factory=dict)
+    troubles: dict[tuple[Row, str], str] = field(default_factory=dict)
+    missing_programs: dict[str, list[str]] = field(default_factory=dict)
+
+    def seconds(self, row: Row, tool: str) -> list[float]:
+        """Return the seconds of each round, empty if the tool could not do it."""
+        if row in rows.SUMS:
+            parts = [self._of(part, tool) for part in rows.SUMS[row]]
+            return [sum(sample.seconds for sample in of_round) for of_round in zip(*parts, strict=False)]
+        return [sample.seconds for sample in self._of(row, tool)]
+
+    def peak_kilobytes(self, row: Row, tool: str) -> int:
+        """Return the most memory that any round took, 0 if there is none."""
+        return max((sample.peak_kilobytes for sample in self._of(row, tool)), default=0)
+
+    def _of(self, row: Row, tool: str) -> list[Sample]:
+        return [] if (row, tool) in self.troubles else self.samples.get((row, tool), [])
+
+
+@dataclass
+class Rounds:
+    """Runs rounds for some tools in a folder.
+
+    `say` is called with a line of progress. `settle` is called before each clock starts: what earlier commands wrote
+    is on disk then, so that no tool pays for another's writes.
+    """
+
+    folder: Path
+    tools: Sequence[Tool]
+    work: Work
+    supply: Supply
+    say: Callable[[str], None]
+    settle: Callable[[], None] = os.sync
+    results: Results = field(default_factory=Results)
+
+    def warm(self, count: int, others: Path | None, asked: Callable[[], int]) -> int:
+        """Run a warm-up and `count` rounds, and return how many requests the index got after the warm-up.
+
+        The caches of the row on two file systems are below `others`, or, where that is None, copies are forced.
+        """
+        already_asked = 0
+        for number in range(count + 1):
+            self.say(f"round {number} of {count}" if number else "warm-up")
+            if number == 1:
+                already_asked = asked()
+            self._life(number)
+            self._unseen(number)
+            self._other(number, others)
+        return asked() - already_asked
+
+    def cold(self, count: int) -> None:
+        """Run `count` rounds of a first install with nothing cached, and of the first import after it."""
+        for number in range(1, count + 1):
+            self.say(f"cold round {number} of {count}")
+            for row, commands in ((rows.COLD, None), (rows.COLD_IMPORT, self.work.importing)):
+                for tool in self._in_turn(row, number):
+                    project, home = self._project(tool, "cold", number), self.folder / "cold-homes" / tool.name
+                    if commands is None:
+                        self._lay_out(project, self.work.pins)
+                        home.mkdir(parents=True)
+                    self._take(row, tool, project, commands or tool.new, home=home, after=rows.COLD)
+            for tool in self.tools:
+                clear(self.folder / "cold-homes" / tool.name)
+                clear(self._project(tool, "cold", number))
+
+    def _life(self, number: int) -> None:
+        is_warming = number == 0
+        for tool in self.tools:
+            self._lay_out(self._project(tool, "life", number), self.work.pins)
+            (self.folder / "homes" / tool.name).mkdir(parents=True, exist_ok=True)
+        steps: list[tuple[Row, Callable[[Tool], Commands]]] = [
+            (rows.NEW, lambda tool: tool.new),
+            (rows.IMPORT, lambda _: self.work.importing),
+            (rows.NOTHING, lambda tool: tool.install("-r", REQUIREMENTS)),
+            (rows.ADD, lambda tool: tool.install(EXTRA_OLD)),
+            (rows.UPGRADE, lambda tool: tool.install(EXTRA_NEW)),
+        ]
+        removing: list[tuple[Row, Callable[[Tool], Commands]]] = [
+            (rows.REMOVE, lambda _: [["/bin/rm", "-rf", ENVIRONMENT]]),
+            (rows.TIDY, lambda tool: tool.tidy),
+        ]
+        for row, commands in steps if is_warming else [*steps, *removing]:
+            for tool in self._in_turn(row, number):
+                if not commands(tool):
+                    continue
+                project = self._project(tool, "life", number)
+                self._take(row, tool, project, commands(tool), is_warming=is_warming, after=rows.NEW)
+                if row is rows.IMPORT and number < 2:
+                    self._check(tool, rows.NEW, project)
+        if not is_warming:
+            for tool in self.tools:
+                clear(self._project(tool, "life", number))
+
+    def _unseen(self, number: int) -> None:
+        """Make an environment from a request of the same meaning that differs in every round."""
+        for tool in self._in_turn(rows.UNSEEN, number):
+            project = self._project(tool, "unseen", number)
+            self._lay_out(project, [*self.work.pins, f"{self.work.pins[0].partition('==')[0]}>0.0.{number}"])
+            self._take(rows.UNSEEN, tool, project, tool.new, is_warming=number == 0)
+            if number:
+                clear(project)
+            else:  # keeps the older version in use, too
+                self._take(rows.UNSEEN, tool, project, tool.install(EXTRA_OLD), is_warming=True)
+
+    def _other(self, number: int, others: Path | None) -> None:
+        for tool in self._in_turn(rows.OTHER, number):
+            project = self._project(tool, "other", number)
+            self._lay_out(project, self.work.pins)
+            if others is None:
+                home, forced = self.folder / "homes" / tool.name, {"UV_LINK_MODE": "copy"}
+            else:
+                home, forced = others / tool.name, {}
+            home.mkdir(parents=True, exist_ok=True)
+            self._take(rows.OTHER, tool, project, tool.new, is_warming=number == 0, home=home, forced=forced)
+            if number < 2:
+                self._check(tool, rows.OTHER, project)
+            if number:
+                clear(project)
+
+    def _take(
+        self,
+        row: Row,
+        tool: Tool,
+        project: Path,
+        commands: Commands,
+        *,
+        is_warming: bool = False,
+        home: Path | None = None,
+        forced: dict[str, str] | None = None,
+        after: Row | None = None,
+    ) -> None:
+        """Measure once and note it. What failed once, or needs what failed, is not tried again."""
+        troubles = self.results.troubles
+        if (row, tool.name) in troubles:
+            return
+        if after and (after, tool.name) in troubles:
+            troubles[row, tool.name] = troubles[after, tool.name]
+            return
+        is_online = is_warming or row in {rows.COLD, rows.COLD_IMPORT}
+        home = home or self.folder / "homes" / tool.name
+        variables = {**tool.variables(home, self.supply, offline=not is_online), **(forced or {})}
+        self.settle()
+        try:
+            sample = measure(commands, project, variables)
+        except FailedError as failure:
+            troubles[row, tool.name] = str(failure)
+            self.say(f"  {tool.name} can't do '{row.key}': {failure}")
+            return
+        if not is_warming:
+            self.results.samples.setdefault((row, tool.name), []).append(sample)
+
+    def _check(self, tool: Tool, row: Row, project: Path) -> None:
+        """Take a row from a tool whose environment is not the one that was asked for, or can't be used."""
+        troubles = self.results.troubles
+        if (row, tool.name) in troubles:
+            return
+        wrong = check.differences(project / PYTHON, self.work.pins)
+        if row is rows.NEW and (rows.IMPORT, tool.name) in troubles:
+            wrong = f"its environment can't be used: {troubles[rows.IMPORT, tool.name]}"
+        if wrong:
+            troubles[row, tool.name] = wrong
+            self.say(f"  {tool.name} made another environment for '{row.key}': {wrong}")
+        elif missing := check.missing_programs(project / PYTHON):
+            self.results.missing_programs[tool.name] = missing
+
+    def _in_turn(self, row: Row, number: int) -> list[Tool]:
+        """Return the tools in another order in each round, so that none is always the one after another."""
+        first = (number + rows.ROWS.index(row)) % len(self.tools)
+        return [*self.tools[first:], *self.tools[:first]]
+
+    def _project(self, tool: Tool, kind: str, number: int) -> Path:
+        return self.folder / "projects" / tool.name / f"{kind}-{number}"
+
+    @staticmethod
+    def _lay_out(project: Path, lines: Sequence[str]) -> None:
+        project.mkdir(parents=True)
+        (project / REQUIREMENTS).write_text("".join(f"{line}\n" for line in lines))
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder, also one that holds a store's read-only folders."""
+    if folder.exists() and os.geteuid() != 0:
+        for path, _, _ in os.walk(folder):
+            os.chmod(path, 0o700)
+    if folder.exists():
+        shutil.rmtree(folder)

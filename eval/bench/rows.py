@@ -1,0 +1,55 @@
+"""The rows of the table: what each one is, and which figure of uv's it is compared with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One thing that is timed. `title` may hold `{other}`: what stands for a cache on another file system."""
+
+    key: str
+    title: str
+
+
+NEW = Row("new", "new environment: venv and install")
+UNSEEN = Row("unseen", "the same, for a request that this tool never saw")
+OTHER = Row("other", "new environment, {other}")
+NOTHING = Row("nothing", "nothing to do")
+ADD = Row("add", "one package added")
+UPGRADE = Row("upgrade", "one package upgraded")
+IMPORT = Row("import", "first import in the new environment")
+FIRST_IMPORT = Row("first-import", "from nothing to first import done, second project on")
+REMOVE = Row("remove", "project removed: rm -rf")
+TIDY = Row("tidy", "… and then pruned")
+COLD = Row("cold", "cold first install: empty cache, index on loopback")
+COLD_IMPORT = Row("cold-import", "cold first install to first import done")
+
+ROWS = (NEW, UNSEEN, OTHER, NOTHING, ADD, UPGRADE, IMPORT, FIRST_IMPORT, REMOVE, TIDY, COLD, COLD_IMPORT)
+"""All rows, in the order of the table."""
+
+SUMS = {FIRST_IMPORT: (NEW, IMPORT), TIDY: (REMOVE, TIDY), COLD_IMPORT: (COLD, COLD_IMPORT)}
+"""Rows that add up two measurements of one round: what a user waits for, one after the other."""
+
+BYTES = Row("bytes", "bytes of the last project, after its first import")
+INODES = Row("inodes", "inodes of the last project, after its first import")
+
+
+class Target(NamedTuple):
+    """At most `ratio` times what uv's default needs, for pepip and one set (empty: for any)."""
+
+    row: Row
+    set_name: str
+    ratio: float
+
+
+TARGETS = (
+    Target(NEW, "seed", 0.59),
+    Target(NEW, "ml", 0.20),
+    Target(OTHER, "ml", 0.03),
+    Target(NOTHING, "", 2.0),
+    Target(FIRST_IMPORT, "ml", 0.55),
+    Target(COLD, "ml", 1.15),
+    Target(BYTES, "ml", 0.05),
+    Target(INODES, "ml", 0.05),
+)

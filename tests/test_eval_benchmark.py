@@ -1,0 +1,174 @@
+"""The parts of the benchmark, with small wheels: what it serves, measures, compares and says."""
+
+from __future__ import annotations
+
+import os
+import sys
+import urllib.request
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from eval.bench import check, disk, index, plot, report, rows, sets, tools
+from eval.bench.measure import FailedError, clean_variables, measure
+from eval.bench.rounds import Results, Rounds, Sample, Work
+from tests.support.machines import Machine, uv_executable
+from tests.support.wheels import Wheel
+
+LIBRARY = Wheel(
+    "the-library",
+    "1.5",
+    files={"the_library/__init__.py": "VALUE = 1\n", "_private.py": ""},
+    entry_points={"console_scripts": {"greet": "the_library:main"}},
+)
+PINS = ["the-library==1.5"]
+
+
+@pytest.fixture
+def files(wheelhouse: Path) -> list[Path]:
+    """Return the wheels that small rounds need."""
+    extra = [Wheel(sets.EXTRA, pin.partition("==")[2]) for pin in (sets.EXTRA_OLD, sets.EXTRA_NEW)]
+    return [wheel.write(wheelhouse) for wheel in (LIBRARY, *extra)]
+
+
+@pytest.fixture
+def programs(interpreter: Path) -> tools.Programs:
+    """Return uv, and the pepip of the interpreter that runs the tests."""
+    return tools.Programs(uv_executable(), Path(sys.executable).with_name("pepip"), None, interpreter)
+
+
+def outcome(results: Results, footprints: list[disk.Footprint] | None = None) -> report.Outcome:
+    """Return the outcome of a run of uv and pepip on the seed set."""
+    return report.Outcome(["uv", "pepip"], "seed", "copied", {"rounds": 1}, results, footprints or [])
+
+
+def results_of(row: rows.Row, **seconds: list[float]) -> Results:
+    """Return results that have these samples of one row."""
+    return Results({(row, tool): [Sample(second, 20000) for second in of_tool] for tool, of_tool in seconds.items()})
+
+
+def test_rounds_fill_every_row_and_ask_the_index_nothing_after_the_warm_up(
+    files: list[Path], programs: tools.Programs, tmp_path: Path
+) -> None:
+    """Both tools go through a project's life, offline once it is warm, and the environments are what was pinned."""
+    compared = [tools.make(name, programs) for name in ("uv", "pepip")]
+    work = Work(PINS, ["the_library"])
+    with index.served(map(index.read_wheel, files)) as server:
+        supply = tools.Supply(server.url, files[0].parent)
+        rounds = Rounds(tmp_path / "run", compared, work, supply, say=lambda _: None, settle=lambda: None)
+        asked = rounds.warm(1, tmp_path / "others", lambda: server.requests)
+        rounds.cold(1)
+        footprint = disk.measure_projects(tmp_path / "disk", compared[1], work, supply, 2)
+
+    found = rounds.results
+    assert found.troubles == {}
+    assert found.missing_programs == {}
+    assert asked == 0
+    assert {row for row in rows.ROWS if not found.seconds(row, "pepip")} == set()
+    assert {row for row in rows.ROWS if not found.seconds(row, "uv")} == {rows.TIDY}
+    assert footprint.whole.inodes > footprint.last_after_import.inodes > 0
+    ElementTree.fromstring(plot.draw(outcome(found), "seed & more"))
+    assert rows.NEW.title in report.text(outcome(found, [footprint]))
+
+
+def test_environment_is_compared_with_its_pins_and_its_scripts(
+    files: list[Path], machine: Machine, project: Path
+) -> None:
+    """Another version, one distribution too many and a console script that is not there are all told."""
+    machine.uv("venv", folder=project)
+    machine.uv("pip", "install", files[0], files[1], folder=project)
+    python = project / ".venv" / "bin" / "python"
+    python.with_name("greet").unlink()
+
+    assert check.differences(python, ["the-library==2"]) == (
+        f"no the-library 2, also {sets.EXTRA} {sets.EXTRA_OLD.partition('==')[2]}, also the-library 1.5"
+    )
+    assert check.missing_programs(python) == ["greet"]
+
+
+def test_index_answers_with_the_headers_of_a_real_one(files: list[Path]) -> None:
+    """Pages live ten minutes, files never change, and metadata can be had without the wheel."""
+    with index.served(map(index.read_wheel, files)) as server:
+        accept = {"Accept": index.JSON_TYPE}
+        with urllib.request.urlopen(urllib.request.Request(f"{server.url}the-library/", headers=accept)) as page:
+            text = page.read().decode()
+        with urllib.request.urlopen(f"{server.url}the-library/") as html:
+            text_of_html = html.read().decode()
+        with urllib.request.urlopen(server.url.replace("simple/", f"files/{files[0].name}.metadata")) as file:
+            metadata = file.read().decode()
+
+    assert page.headers["Cache-Control"] == "max-age=600, public"
+    assert page.headers["Content-Type"] == index.JSON_TYPE
+    assert f'"url": "/files/{files[0].name}"' in text
+    assert f"/files/{files[0].name}#sha256=" in text_of_html
+    assert "immutable" in file.headers["Cache-Control"]
+    assert "Name: the-library" in metadata
+
+
+def test_memory_is_the_programs_own_and_not_its_starters(tmp_path: Path) -> None:
+    """A small program has a small peak, however large the process is that asks for the measurement."""
+    ballast = bytearray(200 << 20)
+
+    small = measure([["/bin/sh", "-c", ":"]], tmp_path, clean_variables())
+    large = measure([[sys.executable, "-c", "bytearray(100 << 20)"]], tmp_path, clean_variables())
+
+    assert len(ballast) > 1000 * small.peak_kilobytes
+    assert large.peak_kilobytes > 100_000 > 2 * small.peak_kilobytes
+    assert large.seconds > small.seconds > 0
+
+
+def test_failure_says_what_the_program_said_last(tmp_path: Path) -> None:
+    """Commands after one that fails are not run, and its words are the error's."""
+    failing = [[sys.executable, "-c", "raise SystemExit('no such package')"], ["/usr/bin/touch", "touched"]]
+
+    with pytest.raises(FailedError, match="exit code 1: no such package"):
+        measure(failing, tmp_path, clean_variables())
+
+    assert not (tmp_path / "touched").exists()
+
+
+def test_bytecode_is_written_whatever_the_machine_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tools' processes don't inherit what would change the meaning of a measurement."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("UV_LINK_MODE", "symlink")
+    (tmp_path / "module.py").write_text("")
+
+    measure([[sys.executable, "-c", "import module"]], tmp_path, clean_variables())
+
+    assert (tmp_path / "__pycache__").is_dir()
+    assert "UV_LINK_MODE" not in clean_variables()
+    assert os.environ["UV_LINK_MODE"] == "symlink"
+
+
+def test_target_is_met_by_the_ratio_of_medians() -> None:
+    """An outlier does not decide, and what was not measured is neither met nor failed."""
+    found = results_of(rows.NEW, uv=[1.0, 1.0, 1.0], pepip=[0.5, 0.5, 9.0])
+
+    by_title = {verdict.title: verdict for verdict in report.verdicts(outcome(found))}
+
+    assert by_title[rows.NEW.title].measured == pytest.approx(0.5)
+    assert by_title[rows.NEW.title].word == "met"
+    assert by_title[rows.NOTHING.title].word == "not measured"
+
+
+def test_modules_are_found_in_the_wheel_of_a_package(wheelhouse: Path) -> None:
+    """A package of another name than its module is imported by the module's, and private ones are left."""
+    other = Wheel("a-name", "1", files={"another/__init__.py": "", "another_file.py": "", "_hidden/__init__.py": ""})
+    wheels = [LIBRARY.write(wheelhouse), other.write(wheelhouse)]
+
+    assert sets.modules_of(["The_Library", "a-name"], wheels) == ["the_library", "another", "another_file"]
+
+
+def test_package_of_other_hardware_is_installed_only_where_a_wheel_is_offered() -> None:
+    """An offered wheel is pinned for the Python that it fits, and left out for another."""
+    fitting = Path("torch-2.13.0+cpu-py3-none-any.whl")
+    other = Path("torch-2.13.0+cpu-cp38-cp38-win32.whl")
+
+    with_torch, nothing_lacks = sets.SETS["ml"].offered_by([fitting], (3, 12))
+    without, lacking = sets.SETS["ml"].offered_by([other], (3, 12))
+
+    assert with_torch.packages[0] == "torch==2.13.0+cpu"
+    assert nothing_lacks == []
+    assert lacking == ["torch"]
+    assert "torch" not in "".join(without.packages)
