@@ -1,7 +1,7 @@
 """Make a small realistic store: real packages, installed by pepip into several projects below a folder.
 
-    python eval/demo.py /tmp/demo
-    python eval/demo.py /tmp/demo --pictures assets      # and the pictures of the README, by `pepip ui --screenshot`
+    python eval/demo.py demo
+    python eval/demo.py demo --pictures assets      # and the pictures of the README, by `pepip ui --screenshot`
 
 The store is `home/.pepip` below that folder, the projects lie in `home/code`. What is there already is kept. One
 project is deleted at the end, so that something can be pruned, and one version of a package lies beside another.

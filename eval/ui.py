@@ -1,7 +1,7 @@
 """Measure `pepip ui` on a large store: the first paint, each keystroke of the filter, and the memory.
 
-    python eval/scale.py --entries 5000 --environments 1000 --keep /tmp/scale
-    python eval/ui.py --home /tmp/scale/home
+    python eval/scale.py --entries 5000 --environments 1000 --keep scale
+    python eval/ui.py --home scale/home
 
 The first paint is the time from the start of the process until the rows of the store are in the output of a real
 terminal (a pty), each time in a new process. "Of it work" is the processor's time: on a busy machine it is what the
