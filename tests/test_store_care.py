@@ -389,6 +389,22 @@ def test_a_fault_is_found_and_repaired(tower: Tower, by_uv: Observation, damage:
     assert differences(by_uv, observe(tower.environment, tower.machine, level=Level.METADATA)) == []
 
 
+def test_a_record_that_environments_share_is_read_only_and_looked_at(tower: Tower) -> None:
+    """One without scripts is the same everywhere. Who writes to it all the same, as root, is found out."""
+    projects = ("project", "other")
+    for project in projects:
+        tower.install("six==1.17.0", project=project)
+    records = [next((tower.folder / name / ".venv").glob("lib/*/*/six-*/RECORD")) for name in projects]
+    assert os.path.samefile(*records)
+    assert stat.S_IMODE(records[0].stat().st_mode) & 0o222 == 0
+
+    overwrite(records[0], records[0].read_bytes() + b"more.py,,\n")
+
+    assert tower.flaws() == {"py3-none-any/six-1.17.0": {("altered", ".pepip/RECORD")}}
+    tower.machine.pepip("store", "repair", folder=tower.folder)
+    assert tower.flaws() == {}
+
+
 def test_what_is_whole_is_said_to_be_whole(tower: Tower) -> None:
     """Bytecode that imports leave, in the store and in environments, is no fault."""
     tower.install(*tower.source, "chime", "bell-core", "bell-extra")
