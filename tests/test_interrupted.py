@@ -222,6 +222,7 @@ def test_uv_on_a_half_changed_environment_never_reaches_the_store(stage: Stage, 
     assert problems_of(scene.machine.store, sealed=False) == []
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("part", range(KILLS_WITH_UV))
 def test_an_install_killed_together_with_uv_is_completed_by_the_next(stage: Stage, part: int) -> None:
     """The whole group of processes dies at once, as in a container that is stopped, at a point in its time."""

@@ -203,6 +203,7 @@ def test_a_sync_killed_at_a_change_is_completed_by_the_next(stage: Stage, kind: 
     _assert_next_sync_completes(stage, scene, kind)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("part", range(KILLS_WITH_UV))
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_sync_killed_together_with_uv_is_completed_by_the_next(stage: Stage, kind: Kind, part: int) -> None:

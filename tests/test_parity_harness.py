@@ -171,6 +171,7 @@ def _replace_dist_info_file(environment: Path) -> None:
     (site_packages_of(environment) / "beta-2.0.dist-info" / "INSTALLER").write_text("someone")
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("damage", "found"),
     [

@@ -169,6 +169,7 @@ LAYOUTS = [
 ]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("lay_out", LAYOUTS, ids=lambda function: function.__name__.removeprefix("lay_out_"))
 def test_sync_leaves_what_the_file_lists_and_nothing_else(desk: Desk, lay_out: Callable[[Desk], list[str]]) -> None:
     """Other versions are replaced, what is not listed goes, and a second sync changes nothing."""
@@ -458,6 +459,7 @@ def write_index(wheelhouse: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("case", SETTINGS)
 def test_a_setting_of_uv_keeps_its_meaning(desk: Desk, case: str, tmp_path: Path) -> None:
     """In files, in variables and as an option before the command: the environments are equal."""

@@ -235,6 +235,7 @@ LAYOUTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     "is_synced",
     [pytest.param(True, id="synced before"), pytest.param(False, id="new", marks=pytest.mark.real_world)],
@@ -260,6 +261,7 @@ def test_a_sync_that_fails_says_what_uv_says(twins: Twins, lay_out: Callable[[Tw
         assert_same(twins)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     "words",
     [

@@ -266,6 +266,7 @@ def test_files_urls_repositories_and_folders(
     assert changes(before, snapshot(desk.twins.pepip_environment)) == []
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("lay_out", SHARED_LAYOUTS, ids=lambda lay_out: lay_out.__name__.removeprefix("lay_out_"))
 def test_what_is_built_or_named_by_url_is_shared(desk: Desk, lay_out: Callable[[Desk], list[str | Path]]) -> None:
     """A second project links the same entries and adds nothing to the store."""

@@ -93,6 +93,7 @@ def histories(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: P
     return Histories(machine, tmp_path, ("--no-index", "--find-links", wheelhouse, "--python", interpreter))
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     "steps",
     [
@@ -115,6 +116,7 @@ def test_sharing_appears(histories: Histories, steps: list[str]) -> None:
     histories.assert_equal()
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("steps", "result"),
     [

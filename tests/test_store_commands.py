@@ -391,6 +391,7 @@ MISUSES: dict[tuple[str, ...], tuple[int, str]] = {
 }
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("arguments", MISUSES, ids=lambda words: repr(" ".join(words)))
 def test_a_misuse_is_refused(filled: Hall, arguments: tuple[str, ...]) -> None:
     """One line says what is wrong, with and without `--json`, and the store is as it was."""
@@ -753,6 +754,7 @@ AILMENTS = [
 ]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("ail", AILMENTS, ids=lambda ail: ail.__name__.replace("_", " "))
 def test_the_doctor_finds_what_is_wrong(machine: Machine, tmp_path: Path, hall: Hall, ail: Any) -> None:
     """It names it with a hint, changes nothing, and ends with 1 for an error alone."""

@@ -159,7 +159,7 @@ def stage(user: Machine, tmp_path: Path, interpreter: Path, pip: Path) -> Stage:
     return Stage(user, user.make_folder(tmp_path / "stage"), interpreter, pip)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 def test_uv_pip_uninstall_removes_links_only(stage: Stage) -> None:
     """A linked distribution is gone from its environment and whole in the store."""
     scene = stage.set("alpha==1.0", "beta")
@@ -169,7 +169,7 @@ def test_uv_pip_uninstall_removes_links_only(stage: Stage) -> None:
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 def test_uv_pip_install_of_another_version_replaces_links(stage: Stage) -> None:
     """Real files take the place of the links, and are not written through them."""
     scene = stage.set("alpha==1.0", "beta")
@@ -179,7 +179,7 @@ def test_uv_pip_install_of_another_version_replaces_links(stage: Stage) -> None:
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 def test_uv_pip_install_reinstall_replaces_links(stage: Stage) -> None:
     """The same version again, as real files."""
     scene = stage.set("alpha==1.0", "beta")
@@ -189,7 +189,7 @@ def test_uv_pip_install_reinstall_replaces_links(stage: Stage) -> None:
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 def test_uv_pip_install_reinstall_of_everything_replaces_links(stage: Stage) -> None:
     """All that an environment holds is replaced at once, shared folders included."""
     requirements = ("alpha==1.0", "beta", "camera", "camera-contrib", "native-one", "native-two")
@@ -200,7 +200,7 @@ def test_uv_pip_install_reinstall_of_everything_replaces_links(stage: Stage) -> 
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 def test_uv_pip_sync_removes_and_replaces(stage: Stage) -> None:
     """`uv pip sync` leaves exactly what the file lists."""
     scene = stage.set("alpha==1.0", "beta", "camera", "native-one")
@@ -212,7 +212,7 @@ def test_uv_pip_sync_removes_and_replaces(stage: Stage) -> None:
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 def test_uv_sync_removes_and_replaces(stage: Stage) -> None:
     """`uv sync` makes the environment what the project declares."""
     scene = stage.set("alpha==1.0", "beta", "camera")
@@ -228,7 +228,7 @@ def test_uv_sync_removes_and_replaces(stage: Stage) -> None:
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 def test_pip_uninstall_removes_links_only(stage: Stage) -> None:
     """What RECORD lists is removed, and nothing behind it."""
     scene = stage.set("alpha==1.0", "beta")
@@ -238,7 +238,7 @@ def test_pip_uninstall_removes_links_only(stage: Stage) -> None:
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 def test_pip_install_upgrade_replaces_links(stage: Stage) -> None:
     """Real files take the place of the links."""
     scene = stage.set("alpha==1.0", "beta")
@@ -248,7 +248,7 @@ def test_pip_install_upgrade_replaces_links(stage: Stage) -> None:
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 def test_pip_install_force_reinstall_replaces_links(stage: Stage) -> None:
     """The same version again, as real files."""
     scene = stage.set("alpha==1.0", "beta")
@@ -258,7 +258,7 @@ def test_pip_install_force_reinstall_replaces_links(stage: Stage) -> None:
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("members", [NATIVE, PKGUTIL, PKG_RESOURCES, SHARING_DATA], ids=lambda pair: pair[0].name)
 def test_uv_adds_the_second_member_beside_the_link(stage: Stage, members: list[Wheel]) -> None:
     """A namespace is a real folder, so that what uv adds to it stays in this environment."""
@@ -269,7 +269,7 @@ def test_uv_adds_the_second_member_beside_the_link(stage: Stage, members: list[W
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     "members",
     [NATIVE, PKGUTIL, *(pytest.param(pair, marks=pytest.mark.real_world) for pair in (PKG_RESOURCES, SHARING_DATA))],
@@ -284,7 +284,7 @@ def test_pip_adds_the_second_member_beside_the_link(stage: Stage, members: list[
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("leaving", [["camera"], ["camera-contrib"], ["camera", "camera-contrib"]])
 def test_uv_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[str]) -> None:
     """Files that both claim go with the first that leaves, as under uv, and the rest stays."""
@@ -295,7 +295,7 @@ def test_uv_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[s
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("leaving", [["camera-contrib"], pytest.param(["camera"], marks=pytest.mark.real_world)])
 def test_pip_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[str]) -> None:
     """As with uv."""
@@ -306,7 +306,7 @@ def test_pip_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("leaving", ["native-one", "pkgutil-one", "kernel-one"])
 def test_uv_removes_one_member_of_a_shared_folder(stage: Stage, leaving: str) -> None:
     """The other member stays importable, and no empty folder is left."""
@@ -350,7 +350,7 @@ def test_pepip_brings_back_what_uv_removed(stage: Stage) -> None:
     scene.assert_store_kept()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 def test_pepip_takes_over_what_uv_installed(stage: Stage) -> None:
     """What uv put there as real files is replaced as uv would, and stays where it satisfies the request."""
     scene = stage.set("alpha==1.0", "beta")

@@ -275,6 +275,7 @@ def test_names_come_from_a_file(desk: Desk) -> None:
     assert desk.has("tower")
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     "arguments",
     [(), ("-r", "missing.txt"), ("-r", "empty.txt"), ("clock", "--no-such-option"), ("clock==",), ("!!!",)],
