@@ -532,7 +532,8 @@ def test_an_entry_never_points_into_the_cache(desk: Desk, tmp_path: Path) -> Non
     machine.pepip("pip", "install", "pot", *desk.source, folder=project, variables={"UV_LINK_MODE": "symlink"})
     machine.uv("cache", "clean", folder=project)
 
-    assert [path for path in machine.store.glob("packages/**/*") if path.is_symlink()] == []
+    links = [path.resolve() for path in machine.store.glob("packages/**/*") if path.is_symlink()]
+    assert [path for path in links if not path.is_relative_to(machine.store.resolve() / "packages")] == []
     machine.python(project / ".venv", "-c", "import pot, tea")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -165,6 +168,28 @@ def test_a_prune_on_a_real_terminal(stocked: Machine, project: Path, store: Path
         shown.ends()
 
     assert [path.name for path in store.glob("packages/*/*")] == ["horn-1.0"]
+
+
+def test_a_terminal_that_is_gone_ends_the_app(stocked: Machine, tmp_path: Path) -> None:
+    """Nobody reads what it draws any more, and what waits for that must not wait without end."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pepip", "ui"],
+        cwd=tmp_path,
+        env=stocked.variables({"TERM": "xterm-256color"}),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  no other thread is at work
+    )
+    os.close(follower)
+    screen = b""
+    while b"2 entries" not in screen:
+        screen += os.read(leader, 65536)
+    os.close(leader)
+
+    assert process.wait(30) == 128 + signal.SIGHUP
 
 
 @pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])

@@ -200,13 +200,13 @@ class Parser(argparse.ArgumentParser):
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what `words` say, positional arguments anywhere among them."""
         self._take_options_in(words)
-        arguments = self.parse_args(self._options_first(words))
+        arguments = self.parse_args(self._sorted(words))
         arguments.json = getattr(arguments, "json", False)
         arguments.verbosity = -1 if arguments.json else arguments.verbose - arguments.quiet
         return arguments
 
-    def _options_first(self, words: Sequence[str]) -> list[str]:
-        """Return the words, positional arguments behind all options."""
+    def _sorted(self, words: Sequence[str]) -> list[str]:
+        """Return the words, options and positional arguments apart, so that argparse takes them in any order."""
         with_value = self.options_with_value()
         given: list[str] = []
         positional: list[str] = []
@@ -224,8 +224,9 @@ class Parser(argparse.ArgumentParser):
             if _wants_next(word, with_value) and position < len(words):
                 given.append(words[position])
                 position += 1
-        divider = ["--"] if any(word.startswith("-") for word in positional) else []
-        return [*given, *divider, *positional]
+        if any(word.startswith("-") for word in positional):
+            return [*given, "--", *positional]
+        return [*positional, *given]  # an option that lacks its value must not find one
 
     def read_for_uv(
         self, words: Sequence[str], command: Sequence[str], *, rest: Sequence[str] = ()

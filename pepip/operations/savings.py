@@ -130,12 +130,17 @@ class Scales:
 
 
 def _overhead(path: str) -> int:
-    """Return what an entry has that a copy in an environment has not, or has of its own: its root, and metadata."""
+    """Return what an entry has that a copy in an environment has not, or has of its own: its root, and metadata.
+
+    The metadata that lies ready in it is the environment's.
+    """
     names = ["", f"/{paths.ENTRY_METADATA}"]
     folder = next((name for name in _children(path) if name.endswith(".dist-info")), "")
     if folder:
         names += [f"/{folder}", f"/{folder}/RECORD"]
-    names += [f"/{paths.READY}", *(f"/{paths.READY}/{name}" for name in _children(f"{path}/{paths.READY}"))]
+    ready = f"/{paths.READY}"
+    links = (f"{ready}/{name}" for name in _children(path + ready))
+    names += [ready, *(name for name in links if os.path.islink(path + name))]
     return sum(usage.allocated(f"{path}{name}") for name in names)
 
 

@@ -318,6 +318,7 @@ def _describe(
         "requirement": paths.without_password(artifact.by_url or artifact.requirement),
         "record": record.digest(f"{workshop}/{dist_info}/RECORD", "sha256").hex(),
         "modes_are_uvs": modes_are_uvs,
+        "record_is_shared": not (launchers or data or artifact.local_path or artifact.direct_url),
         "tag": _tag(f"{workshop}/{dist_info}/WHEEL", artifact),
         "dist_info": dist_info,
         "directories": shape.directories,

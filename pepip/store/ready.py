@@ -34,8 +34,10 @@ def make(workshop: str, place: str, document: Mapping[str, Any], *, like: os.sta
     linked = [*document["directories"], *(f"{path}/{paths.PYCACHE}" for path in document["bytecode"])]
     for inside in (*linked, f"{document['dist_info']}/METADATA"):
         links.symbolic_link(f"{place}/{inside}", paths.ready(workshop, inside))
+    executable = os.stat(f"{workshop}/{document['dist_info']}/RECORD").st_mode & 0o100  # as some wheels have it
     for name, content in contents(workshop, document).items():
-        descriptor = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        mode = 0o600 | (executable if name == "RECORD" else 0)
+        descriptor = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with open(descriptor, "wb") as file:
             file.write(content)
         permissions.seal_file(f"{folder}/{name}", os.lstat(f"{folder}/{name}"), like=like)
@@ -45,10 +47,13 @@ def make(workshop: str, place: str, document: Mapping[str, Any], *, like: os.sta
 
 
 def contents(entry: str, document: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return the files that environments have alike, by name. RECORD only where no script has a row of its own."""
+    """Return the files that environments have alike, by name.
+
+    RECORD only where neither a script nor a note of the distribution's origin has a row of its own.
+    """
     dist_info = str(document["dist_info"])
     found = dict(record.OF_EACH)
-    if not document["launchers"] and not document["data"]:
+    if document.get("record_is_shared"):
         with open(f"{entry}/{dist_info}/RECORD", "rb") as file:
             rows = file.read()
         folders = [*document["directories"], *(f"{path}/{paths.PYCACHE}" for path in document["bytecode"])]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
+import threading
+import time
 
 from pepip.tui.app import PepipApp
 
@@ -12,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.store.home import Store
 
+_SECONDS_TO_LEAVE = 5
 _SECONDS_FOR_WHAT_RUNS = 30
 
 
@@ -22,9 +26,26 @@ def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
     app = PepipApp(store, pane=pane)
     for name in ("SIGHUP", "SIGTERM", "SIGINT"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda number, _: app.call_later(app.hang_up, number))
+            signal.signal(getattr(signal, name), lambda number, _: _leave(app, number))
     if theme:
         app.theme = theme
     app.run()
     app.runner.wait(_SECONDS_FOR_WHAT_RUNS)
     return app.return_code or 0
+
+
+def _leave(app: PepipApp, number: int) -> None:
+    """Let the app leave because of a signal, and see to it that the process ends."""
+    app.call_later(app.hang_up, number)
+    threading.Thread(target=_end_at_the_latest, args=(app, number), daemon=True).start()
+
+
+def _end_at_the_latest(app: PepipApp, number: int) -> None:
+    """End the process once nothing runs any more, if the app can't.
+
+    Where the terminal is gone, what writes to it may be gone, too, and the app wait for it without end.
+    """
+    time.sleep(_SECONDS_TO_LEAVE)
+    app.runner.cancel_all()
+    app.runner.wait(_SECONDS_FOR_WHAT_RUNS)
+    os._exit(128 + number)
