@@ -149,9 +149,8 @@ class Progress(NamedTuple):
 class Summary(NamedTuple):
     """What a change to an environment did. Sizes are bytes on disk, inodes counted once.
 
-    `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions, `warnings` the
-    sentences with which uv warned. Of a dry run, `download_bytes` is the size of what would be downloaded, as far as
-    the index says it.
+    `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions. Of a dry run,
+    `download_bytes` is the size of what would be downloaded, as far as the index says it.
     """
 
     environment: str
@@ -165,7 +164,6 @@ class Summary(NamedTuple):
     stored_bytes: int = 0
     seconds: float = 0.0
     download_bytes: int = 0
-    warnings: tuple[str, ...] = ()
 
 
 class Request(NamedTuple):

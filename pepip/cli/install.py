@@ -135,10 +135,8 @@ def is_elsewhere(arguments: argparse.Namespace) -> bool:
 
 
 def _install(arguments: argparse.Namespace, request: Request, words: Sequence[str]) -> int:
-    import time
-
     from pepip.model import Summary
-    from pepip.operations import install, settled, target
+    from pepip.operations import install, target
     from pepip.paths import default_home
     from pepip.store.home import Store
     from pepip.uv import settings
@@ -150,13 +148,11 @@ def _install(arguments: argparse.Namespace, request: Request, words: Sequence[st
         python=arguments.python,
         compile_bytecode=arguments.compile_bytecode or settings.is_on("UV_COMPILE_BYTECODE"),
         dry_run=arguments.dry_run,
+        words=tuple(words) if options.is_repeatable(arguments) else (),
     )
-    store, started_at_ns = Store(default_home(variables)), time.time_ns()
-    summary = output.follow(install.install(store, request, choice), arguments)
+    summary = output.follow(install.install(Store(default_home(variables)), request, choice), arguments)
     assert isinstance(summary, Summary)
     output.conclude(summary, arguments)
-    if options.is_repeatable(arguments) and not choice.compile_bytecode:
-        settled.note_install(store, words, request, summary, started_at_ns)
     return 0
 
 

@@ -303,8 +303,16 @@ def take_effect(arguments: argparse.Namespace) -> None:
 
 
 def is_repeatable(arguments: argparse.Namespace) -> bool:
-    """Tell whether a command that found nothing to do may be answered by that alone, typed here again."""
-    return not (arguments.directory or arguments.project or arguments.json or arguments.verbosity > 0)
+    """Tell whether a command whose work is done may be answered by that alone, typed here again."""
+    return not (
+        arguments.directory
+        or arguments.project
+        or arguments.compile_bytecode
+        or os.environ.get("UV_COMPILE_BYTECODE")
+        or arguments.json
+        or getattr(arguments, "output_format", None)
+        or arguments.verbosity > 0
+    )
 
 
 def split(words: Sequence[str], *, values: frozenset[str]) -> tuple[list[str], list[str]]:

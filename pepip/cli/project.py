@@ -54,9 +54,7 @@ examples:
 
 def run_sync(words: Sequence[str]) -> int:
     """Run `pepip sync` with the words that follow its name. Returns the exit code."""
-    import time
-
-    from pepip.operations import project, settled
+    from pepip.operations import project
     from pepip.paths import default_home
     from pepip.store.home import Store
 
@@ -75,16 +73,18 @@ def run_sync(words: Sequence[str]) -> int:
     request = request_of(arguments)
     if arguments.inexact:
         request = request._replace(syncing=(*request.syncing, "--inexact"))
-    choice = project.Options(compile_bytecode=compiles(arguments), dry_run=arguments.dry_run)
+    choice = project.Options(
+        compile_bytecode=compiles(arguments),
+        dry_run=arguments.dry_run,
+        words=("sync", *words) if options.is_repeatable(arguments) else (),
+    )
     wants_uvs_document = arguments.output_format == "json"
-    store, started_at_ns = Store(default_home(os.environ)), time.time_ns()
-    outcome = _follow(project.sync(store, request, choice), arguments, is_quiet=wants_uvs_document)
+    steps = project.sync(Store(default_home(os.environ)), request, choice)
+    outcome = _follow(steps, arguments, is_quiet=wants_uvs_document)
     if wants_uvs_document:
         output.write_json(outcome.document)
-        return 0
-    output.conclude(outcome.summary, arguments)
-    if options.is_repeatable(arguments) and not choice.compile_bytecode:
-        settled.note_sync(store, ["sync", *words], request, outcome.summary, started_at_ns)
+    else:
+        output.conclude(outcome.summary, arguments)
     return 0
 
 

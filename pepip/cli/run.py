@@ -61,28 +61,25 @@ def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bo
 
     `words` are those of the command line that decide on it.
     """
-    import time
-
     from pepip.errors import UvError
     from pepip.operations import project as projects
-    from pepip.operations import settled
     from pepip.paths import default_home
     from pepip.store.home import Store
 
     request = project.request_of(arguments)
     if not arguments.exact:
         request = request._replace(syncing=(*request.syncing, "--inexact"))
-    choice = projects.Options(compile_bytecode=project.compiles(arguments))
+    choice = projects.Options(
+        compile_bytecode=project.compiles(arguments),
+        words=tuple(words) if options.is_repeatable(arguments) else (),
+    )
     reporter = output.reporter(arguments)
-    store, started_at_ns = Store(default_home(os.environ)), time.time_ns()
     is_decided = False
     try:
-        for step in projects.sync(store, request, choice):
+        for step in projects.sync(Store(default_home(os.environ)), request, choice):
             if isinstance(step, projects.Outcome):
                 reporter.close()
                 output.conclude(step.summary, arguments, only_changes=True)
-                if options.is_repeatable(arguments) and not choice.compile_bytecode:
-                    settled.note_sync(store, words, request, step.summary, started_at_ns)
             elif step.phase != "warning" or is_decided:  # uv says its own warnings again
                 is_decided = is_decided or step.phase != "resolve"
                 reporter.show(step)

@@ -14,7 +14,7 @@ from pepip.environment.metadata import Installation
 from pepip.errors import PepipError
 from pepip.host import locks
 from pepip.model import Change, Changes, Progress, Summary
-from pepip.operations import acquire, relinking, target
+from pepip.operations import acquire, relinking, settled, target
 from pepip.records import NamedTuple
 from pepip.store import registry
 from pepip.uv import interpreter, resolve
@@ -92,14 +92,15 @@ def carry_out(
     *,
     make: Callable[[], bool],
     job: Callable[[Environment, Sequence[str]], Job],
+    asked: settled.Asked | None = None,
     compile_bytecode: bool = False,
 ) -> Generator[Progress, None, Summary]:
     """Change the environment at `root`, yielding progress, and return the summary.
 
     `make` makes the environment where it is missing and tells whether it did; `job` is called with the environment
-    and the wheel tags that it supports. Raises PepipError; an environment that this run made is removed again then.
-    What was linked into another one before the failure stays, and so do the entries that were published. A run that
-    is killed is completed by the next one on that environment.
+    and the wheel tags that it supports. `asked` is noted once it is met. Raises PepipError; an environment that this
+    run made is removed again then. What was linked into another one before the failure stays, and so do the entries
+    that were published. A run that is killed is completed by the next one on that environment.
     """
     made = make()
     is_finished = False
@@ -112,6 +113,8 @@ def carry_out(
             first = None if made else _decide_first(store, errand, environment)
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
                 yield from _note(store, first)
+                if asked and not first.work.changes.warnings:
+                    settled.note(store, asked, environment, {}, is_locked=False)
                 if compile_bytecode:
                     yield from _compile(environment)
                 return _summary(environment, first.work, {}, [], dry_run=False)
@@ -125,7 +128,7 @@ def carry_out(
                 from pepip.operations import recover
 
                 yield from recover.recover(store, environment, tags, errand.request)
-            summary = yield from _change(store, errand, environment, tags, first)
+            summary = yield from _change(store, errand, environment, tags, first, asked=asked)
             if compile_bytecode:
                 yield from _compile(environment)
         is_finished = True
@@ -177,7 +180,13 @@ def _compile(environment: Environment) -> Iterator[Progress]:
 
 
 def _change(
-    store: Store, job: Job, environment: Environment, tags: Sequence[str], first: _Decision | None
+    store: Store,
+    job: Job,
+    environment: Environment,
+    tags: Sequence[str],
+    first: _Decision | None,
+    *,
+    asked: settled.Asked | None,
 ) -> Generator[Progress, None, Summary]:
     executable = environment.interpreter.executable
     for _ in range(_MOST_ATTEMPTS):
@@ -218,6 +227,9 @@ def _change(
             additions = [Installation(entry, *origins[name]) for name, entry in acquired.entries.items()]
             going = {change.name for change in work.changes.removed} - {change.name for change in work.private}
             relinking.relink(store, environment, present, additions, going, reserved=reserved)
+            if asked and is_registered and not (work.private or work.changes.warnings):
+                have = {entry.dist_info: entry for entry in acquired.entries.values()}
+                settled.note(store, asked, environment, have, is_locked=True)
         if coming and not is_registered:
             yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
         if work.private:
@@ -263,5 +275,4 @@ def _summary(
         downloaded=tuple(stored),
         avoided_bytes=sum(have[name].size_bytes for name in reused),
         stored_bytes=sum(have[name].size_bytes for name in stored if name in have),
-        warnings=work.changes.warnings,
     )

@@ -8,7 +8,7 @@ import time
 from pepip import paths
 from pepip.errors import UvError
 from pepip.model import Change, Changes, Progress, Request, Summary
-from pepip.operations import change, target
+from pepip.operations import change, settled, target
 from pepip.records import NamedTuple
 from pepip.uv import hashes, resolve, settings
 from pepip.uv.answers import Answers
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """How to install, beside the request itself. `python` is a request in uv's words, empty for uv's choice."""
+    """How to install, beside the request itself. `python` is a request in uv's words, empty for uv's choice.
+
+    `words` are the command line that asks, if it may be answered at once when it is typed again: see `settled`.
+    """
 
     environment: str
     python: str = ""
     compile_bytecode: bool = False
     dry_run: bool = False
+    words: tuple[str, ...] = ()
 
 
 def install(store: Store, request: Request, options: Options) -> Iterator[Progress | Summary]:
@@ -36,7 +40,7 @@ def install(store: Store, request: Request, options: Options) -> Iterator[Progre
     Raises PepipError. An environment that this run made is removed again if the request fails before anything was
     linked. A run that is killed is completed by the next one on that environment.
     """
-    started = time.monotonic()
+    started, began_at_ns = time.monotonic(), time.time_ns()
     known = Answers(paths.cache(store.home))
 
     def job(environment: Environment, tags: Sequence[str]) -> change.Job:
@@ -53,6 +57,7 @@ def install(store: Store, request: Request, options: Options) -> Iterator[Progre
             options.environment,
             make=lambda: target.make(options.environment, options.python, known),
             job=job,
+            asked=settled.Asked(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
     yield summary._replace(seconds=time.monotonic() - started)

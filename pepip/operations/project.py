@@ -14,7 +14,7 @@ from pepip.environment import contents
 from pepip.errors import UvError
 from pepip.host import filesystems
 from pepip.model import Progress, Summary
-from pepip.operations import change, target
+from pepip.operations import change, settled, target
 from pepip.records import NamedTuple
 from pepip.uv import project, resolve, settings
 
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """How to sync, beside the request itself."""
+    """How to sync, beside the request itself. `words` are as in `install.Options`."""
 
     compile_bytecode: bool = False
     dry_run: bool = False
+    words: tuple[str, ...] = ()
 
 
 class Outcome(NamedTuple):
@@ -74,7 +75,7 @@ def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Itera
 
 
 def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[Progress | Outcome, None, None]:
-    started = time.monotonic()
+    started, began_at_ns = time.monotonic(), time.time_ns()
     yield Progress("resolve")
     target.remove_unfinished(os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", settings.start_folder())
     foresight = project.foresee(request)
@@ -93,6 +94,7 @@ def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[
             foresight.environment,
             make=lambda: foresight.is_made and _make(request, foresight.environment),
             job=lambda environment, tags: _job(request, foresight, environment, tags),
+            asked=settled.Asked(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
     summary = summary._replace(seconds=time.monotonic() - started)

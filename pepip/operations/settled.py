@@ -1,7 +1,7 @@
-"""Commands that found nothing to do, and of which nothing has changed since: they need not ask uv again.
+"""Commands whose work is done, and of which nothing has changed since: typed again, they need not ask uv.
 
-To tell that requirements are met, uv looks at the environment and at files, at no index. What it looked at is noted
-with its state: the same words, typed in the same place with the same variables, then find the same.
+To tell that requirements are met, uv looks at the environment and at files, at no index. What it looks at is noted
+with its state: the same words, typed in the same place with the same variables, then find nothing to do.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 
 from pepip import paths
+from pepip.errors import StoreError
+from pepip.records import NamedTuple
 from pepip.uv.answers import Answers, key, states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from pepip.model import ProjectRequest, Request, Summary
+    from pepip.model import Entry, Environment, ProjectRequest, Request
     from pepip.store.home import Store
 
 _SECOND_NS = 1_000_000_000
@@ -23,68 +25,87 @@ _LAG_NS = _SECOND_NS // 20  # how much earlier than the clock a file system may 
 
 
 def is_settled(home: str, words: Sequence[str]) -> bool:
-    """Tell whether these words of a command line found nothing to do before, and would find the same now."""
+    """Tell whether these words of a command line have nothing to do, as was noted before."""
     return Answers(paths.cache(home)).recall(_key(words)) is not None
 
 
-def note_install(store: Store, words: Sequence[str], request: Request, summary: Summary, started_at_ns: int) -> None:
-    """Note that an install of plain requirements, begun at that time, found nothing to do. Others are not noted."""
-    from pepip.uv import repetition
+class Asked(NamedTuple):
+    """A command line that asks for something, when it began, and the request that it means.
 
-    if _did_nothing(summary) and repetition.is_plain(request):
-        _note(store, words, summary.environment, repetition.files(request), started_at_ns)
-
-
-def note_sync(
-    store: Store, words: Sequence[str], request: ProjectRequest, summary: Summary, started_at_ns: int
-) -> None:
-    """Note that a project's sync, begun at that time, found nothing to do.
-
-    Only where its lock is of indexes alone, and no setting lets other files decide.
+    `words` are empty where the same words may find something else next time.
     """
+
+    words: Sequence[str]
+    began_at_ns: int
+    request: Request | ProjectRequest
+
+
+def note(store: Store, asked: Asked, environment: Environment, have: Mapping[str, Entry], *, is_locked: bool) -> None:
+    """Note that what was asked for is there, so that the same words find nothing to do.
+
+    Only plain requests, and projects whose lock is of indexes alone, are noted, and only if nothing that they rest on
+    was changed since they began. The environment itself may have been, if the caller holds its lock. `have` are
+    entries that it links, by their `.dist-info` folder.
+    """
+    from pepip import model
     from pepip.uv import repetition
 
-    files = repetition.files_of_project(request) if _did_nothing(summary) else []
-    if files:
-        _note(store, words, summary.environment, files, started_at_ns)
-
-
-def _did_nothing(summary: Summary) -> bool:
-    return not (summary.dry_run or summary.linked or summary.removed or summary.private or summary.warnings)
+    if not asked.words:
+        return
+    if isinstance(asked.request, model.Request):
+        files = repetition.files(asked.request) if repetition.is_plain(asked.request) else None
+    else:
+        files = repetition.files_of_project(asked.request) or None
+    if files is None:
+        return
+    around = _places_around(environment, files)
+    try:
+        inside = _places_inside(store, environment, have)
+    except (OSError, StoreError):
+        return  # something is not as it should be: the next command finds out what
+    watched = around if is_locked and not _is_coarse(environment.site_packages) else [*around, *inside]
+    if not any(_may_have_changed(place, asked.began_at_ns) for place in watched):
+        Answers(paths.cache(store.home)).remember(_key(asked.words), "", states([*around, *inside]))
 
 
 def _key(words: Sequence[str]) -> str:
     return key("settled", os.getcwd(), *words)
 
 
-def _note(store: Store, words: Sequence[str], root: str, files: Iterable[str], started_at_ns: int) -> None:
-    """Note what the finding rests on, unless something of it was changed since the command began."""
-    from pepip.environment import contents, copying, journal
-    from pepip.operations import target
-    from pepip.store import entries, registry
+def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:
+    """Return what says which environment is meant, and what is asked of it."""
     from pepip.uv import program, settings
 
-    environment, _ = target.open_environment(root, store)
-    site_packages = environment.site_packages
-    places = [
-        program.path(),
-        *settings.places(),
-        *(f"{folder}/.venv/pyvenv.cfg" for folder in paths.upward(os.getcwd())),
-        *(f"{os.environ.get(name, '')}/pyvenv.cfg" for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")),
+    active = [os.environ.get(name, "") for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")]
+    others = [*active, *(f"{folder}/.venv" for folder in paths.upward(os.getcwd()))]
+    markers = [f"{place}/pyvenv.cfg" for place in others if place != environment.root]
+    return [program.path(), *settings.places(), *markers, *files]
+
+
+def _places_inside(store: Store, environment: Environment, have: Mapping[str, Entry]) -> list[str]:
+    """Return what says that an environment is whole, and what it has."""
+    from pepip.environment import contents, copying, journal
+    from pepip.store import entries, registry
+
+    root, site_packages = environment.root, environment.site_packages
+    found = [
         f"{root}/pyvenv.cfg",
         environment.interpreter.executable,
         journal.scratch(root),
         copying.folder_of(root),
         *registry.files(store, root),
         site_packages,
-        *files,
     ]
     for item in contents.installed(environment, store.homes):
-        places += [f"{site_packages}/{item.dist_info}", f"{site_packages}/{item.dist_info}/METADATA"]
+        found += [f"{site_packages}/{item.dist_info}", f"{site_packages}/{item.dist_info}/METADATA"]
         if item.entry_id:
-            places += entries.sealed(entries.read(store, item.entry_id))
-    if not any(_may_have_changed(place, started_at_ns) for place in places):
-        Answers(paths.cache(store.home)).remember(_key(words), "", states(places))
+            found += entries.sealed(have.get(item.dist_info) or entries.read(store, item.entry_id))
+    return found
+
+
+def _is_coarse(place: str) -> bool:
+    """Tell whether a file system may stamp by whole seconds: two changes could bear one stamp."""
+    return os.stat(place).st_mtime_ns % _SECOND_NS == 0
 
 
 def _may_have_changed(place: str, since_ns: int) -> bool:

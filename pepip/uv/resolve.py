@@ -84,11 +84,13 @@ def resolve(request: Request, executable: str, tags: Sequence[str], known: Answe
     evidence: list[tuple[str, str]] = []
     if known and repetition.is_offline(request) and repetition.is_plain(request):
         python = os.path.realpath(executable)
-        key = answers.key("resolution", *_as_given(request), python, answers.state_of(python), *settings.texts())
+        named = [hashes.read(path) for path in repetition.files(request)]
+        asked = [*_as_given(request), "", *named, "", *settings.texts()]
+        key = answers.key("resolution", python, answers.state_of(python), *asked)
         answer = known.recall(key)
         if answer is not None:
             return [Artifact(*row) for row in json.loads(answer)]
-        evidence = [*repetition.index_evidence(), *answers.states(repetition.files(request))]
+        evidence = repetition.index_evidence()
     requirements = [*request.packages, *(f"-e {path}" for path in request.editables)]
     files = list(request.requirement_files)
     found = _compile(request, requirements, files, executable, tags, no_deps=request.no_deps)
