@@ -81,10 +81,13 @@ def acquire(
         )
     total = sum(artifact.size_bytes for artifact in missing)
     yield Progress("download", f"{len(missing)} distribution{'' if len(missing) == 1 else 's'}", 0, total)
+    import functools
+    from concurrent.futures import ThreadPoolExecutor
+
     from pepip.store import ingest, staging
     from pepip.uv import stage
 
-    with staging.area(store) as area:
+    with staging.area(store) as area, staging.written_meanwhile(area):
         batches = [missing]
         number = 0
         while batches:
@@ -110,13 +113,15 @@ def acquire(
             _check_complete(batch, {item.name for item in staged})
             by_name = {artifact.name: artifact for artifact in batch}
             whole = ingest.folders_of_one(staged)
+            prepare = functools.partial(
+                ingest.prepare, store, prefix, python=executable, alone=len(batch) == 1, whole=whole
+            )
             prepared: list[ingest.Prepared] = []
-            for item in ready:
-                yield Progress("store", item.name, len(have) + len(prepared), len(artifacts))
-                artifact, alone = by_name[item.name], len(batch) == 1
-                prepared.append(
-                    ingest.prepare(store, prefix, item, artifact, python=executable, alone=alone, whole=whole)
-                )
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # mostly, each waits for the system
+                for entry in pool.map(prepare, ready, [by_name[item.name] for item in ready]):
+                    prepared.append(entry)
+                    name = ready[len(prepared) - 1].name
+                    yield Progress("store", name, len(have) + len(prepared), len(artifacts))
             staging.settle(area)
             for item, entry in zip(ready, prepared, strict=True):
                 have[item.name] = ingest.publish(store, entry, anew=anew)

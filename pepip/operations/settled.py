@@ -15,7 +15,7 @@ from pepip.uv.answers import Answers, key, states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pepip.model import Entry, Environment, ProjectRequest, Request
     from pepip.store.home import Store
@@ -69,7 +69,28 @@ def note(store: Store, asked: Asked, environment: Environment, have: Mapping[str
 
 
 def _key(words: Sequence[str]) -> str:
-    return key("settled", os.getcwd(), *words)
+    return key("settled", os.getcwd(), *_meaningful(words))
+
+
+def _meaningful(words: Sequence[str]) -> Iterator[str]:
+    """Yield the words that say what is wanted: not how much is said, nor which Python an environment once got."""
+    remaining = iter(words)
+    for word in remaining:
+        if word in {"-q", "--quiet", "--no-progress"}:
+            continue
+        name, separator, value = word.partition("=")
+        if name in {"-p", "--python"} and words[0] == "install":
+            value = value if separator else next(remaining, "")
+            if _names_environment(value):
+                yield f"{name}={value}"
+        else:
+            yield word
+
+
+def _names_environment(python: str) -> bool:
+    """Tell whether a request for a Python names an environment, by its folder or its interpreter."""
+    folder = os.path.dirname(os.path.dirname(python))
+    return any(os.path.exists(f"{place}/pyvenv.cfg") for place in (python or ".", folder or "."))
 
 
 def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:

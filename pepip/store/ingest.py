@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pepip.store.home import Store
 
 
+_MANY_FILES = 2000  # from here on one distribution is worth more than one thread
+
+
 class Staged(NamedTuple):
     """One distribution in a staging prefix. Paths of `rows` and `files` are relative to the prefix."""
 
@@ -168,7 +171,7 @@ def _check(prefix: str, staged: Staged) -> list[str]:
     def differing(number: int) -> list[str]:
         return [row.path for path, row in rows[number::workers] if not record.matches(row, f"{prefix}/{path}")]
 
-    if len(rows) < 50:
+    if len(rows) < _MANY_FILES:
         workers = 1
         return differing(0)
     from concurrent.futures import ThreadPoolExecutor

@@ -37,6 +37,30 @@ def area(store: Store) -> Iterator[str]:
                 os.unlink(f"{folder}.lock")
 
 
+@contextlib.contextmanager
+def written_meanwhile(folder: str) -> Iterator[None]:
+    """Let what grows in a staging area be written to disk while it grows, so that `settle` has little left to do."""
+    import threading
+
+    is_over = threading.Event()
+
+    def write() -> None:
+        while not is_over.wait(_SECONDS_BETWEEN_WRITES):
+            with contextlib.suppress(OSError):  # `settle` will say it
+                filesystems.flush(folder)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        writer.join()
+
+
+_SECONDS_BETWEEN_WRITES = 1.0
+
+
 def settle(folder: str) -> None:
     """Write all that was staged to disk before any of it is published, so that a power cut can't hollow an entry."""
     filesystems.flush(folder)
