@@ -146,12 +146,14 @@ def supplant(path: Path, contents: bytes) -> None:
 def differing(before: Snapshot, after: Snapshot) -> list[str]:
     """Return what differs between two snapshots of an entry, but for its own metadata, and modes that are uv's.
 
-    What is fetched past uv's cache has no second name there, and so gets the store's mode.
+    What is fetched past uv's cache has no second name there, and so gets the store's mode. What lies ready for
+    environments goes by where the entry came from this time.
     """
     of_modes = re.compile(
         r"changed: (.*) \(from file of (\d+) bytes, mode [67].*, (.*) to file of \2 bytes, mode [45].*, \3\)"
     )
-    lines = [line for line in changes(before, after) if not line.startswith("changed: pepip-entry.json (from file ")]
+    own = ("changed: pepip-entry.json (from file ", "added: .pepip/RECORD (file ")
+    lines = [line for line in changes(before, after) if not line.startswith(own)]
     return [line for line in lines if not of_modes.fullmatch(line)]
 
 
