@@ -197,6 +197,8 @@ def test_what_was_installed_needs_no_uv_when_it_is_asked_for_again(stage: Stage)
     stage.install("project", "drum", offline=False)
 
     assert not stage.install("project", "drum", offline=False)
+    stage.machine.python(stage.folder / "project" / ".venv", "-c", "import drum, sticks")  # leaves bytecode beside it
+    assert not stage.install("project", "drum", offline=False)
     said = stage.machine.pepip("install", *stage.source, "drum", folder=stage.project("project"))
     assert NOTHING in said.stderr
     _let_time_pass()

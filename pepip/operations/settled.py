@@ -115,7 +115,7 @@ def _places_inside(store: Store, environment: Environment, have: Mapping[str, En
         journal.scratch(root),
         copying.folder_of(root),
         *registry.files(store, root),
-        site_packages,
+        f"{site_packages}/*",
     ]
     for item in contents.installed(environment, store.homes):
         found += [f"{site_packages}/{item.dist_info}", f"{site_packages}/{item.dist_info}/METADATA"]
@@ -135,7 +135,7 @@ def _may_have_changed(place: str, since_ns: int) -> bool:
     File systems stamp by a clock that lags, and some by whole seconds, or two.
     """
     try:
-        changed_at_ns = os.stat(place).st_mtime_ns
+        changed_at_ns = os.stat(place.removesuffix("/*")).st_mtime_ns
     except OSError:
         return False
     return changed_at_ns >= since_ns - (_LAG_NS if changed_at_ns % _SECOND_NS else 2 * _SECOND_NS)

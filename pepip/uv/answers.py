@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from pepip import __version__, digests
+from pepip.paths import PYCACHE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,8 +93,14 @@ def key(topic: str, *words: str) -> str:
 
 
 def state_of(place: str) -> str:
-    """Return what tells whether the file or folder at `place` is still the same, empty if nothing is there."""
+    """Return what tells whether the file or folder at `place` is still the same, empty if nothing is there.
+
+    Of a place `folder/*` the names in the folder count, but for bytecode, which a first import puts there.
+    """
     try:
+        if place.endswith("/*"):
+            names = sorted(set(os.listdir(place[:-2])) - {PYCACHE})
+            return digests.hexadecimal("/".join(names).encode("utf-8", "surrogateescape"))[:32]
         status = os.stat(place)
     except OSError:
         return ""
