@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 def human(size_bytes: int) -> str:
-    """Return a size in powers of 1000, as file managers show it: `12.4 MB`."""
+    """Return a size in powers of 1000, as file managers show it: `12.4 MB`; a loss as `-172.0 kB`."""
+    if size_bytes < 0:
+        return f"-{human(-size_bytes)}"
     if size_bytes < 1000:
         return f"{size_bytes} Byte{'' if size_bytes == 1 else 's'}"
     size, units = size_bytes / 1000, iter(("kB", "MB", "GB", "TB"))
