@@ -8,6 +8,7 @@ import pty
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,10 +17,16 @@ import pytest
 from tests.support.machines import Machine, Output
 
 _PATIENCE_SECONDS = 60
+_REACTION_SECONDS = 0.2
+"""Between a question and the answer, as nobody types faster.
+
+A program asks a moment before it reads. CPython does not look at a signal that comes in between until the read ends.
+"""
 
 _TAKE_TERMINAL = """
 import fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
@@ -60,6 +67,7 @@ def run_on_terminal(
                     pytest.fail(f"{awaited!r} never came on the screen:\n{screen}", pytrace=False)
                 screen += read
             seen = screen.index(awaited, seen) + len(awaited)
+            time.sleep(_REACTION_SECONDS)
             os.write(leader, typed.encode())
         while read := _read(leader):
             screen += read
