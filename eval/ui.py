@@ -133,11 +133,13 @@ async def inside(home: str) -> dict[str, object]:
     """Return the figures of one app that is used: keys into the filter, and a look at each pane."""
     import resource
 
-    from textual import events
-
     from pepip.store.home import Store
+    from pepip.tui import start
     from pepip.tui.app import PepipApp
     from pepip.tui.table import Table
+
+    start.tune()
+    from textual import events  # after the app: it sets textual's settings, which are read on import
 
     app = PepipApp(Store(home))
     seconds, processor_seconds = [], []

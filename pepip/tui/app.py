@@ -104,6 +104,7 @@ class PepipApp(App[None]):
         self.here = pane
         self._flows: Flows | None = None
         self._is_drawer_hidden = False
+        self._has_frozen = False
         self._finished: set[int] = set()
 
     @property
@@ -183,9 +184,19 @@ class PepipApp(App[None]):
         self._say_status()
         if self.default_screen.focused is None and special is None:
             self.default_screen.set_focus(self.query_one(_FOCUS[self.here]))
-        if found.is_fresh and not gc.get_freeze_count():
-            gc.freeze()  # thousands of rows that stay: going through them now and then would be felt while typing
+        if found.is_fresh:
+            self._keep_from_collection()
         gc.enable()
+
+    def _keep_from_collection(self) -> None:
+        """Take a look's thousands of rows out of what Python goes through now and then: it is felt while typing.
+
+        What is garbage by then would stay for good. At the first look that is little, and somebody waits.
+        """
+        if self._has_frozen:
+            gc.collect()
+        gc.freeze()
+        self._has_frozen = True
 
     def _fill(self) -> None:
         """Show what is known on the pane in sight; the store's is always up to date."""

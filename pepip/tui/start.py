@@ -21,8 +21,7 @@ _SECONDS_FOR_WHAT_RUNS = 30
 
 def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
     """Show the app on this terminal until it is left. Returns the exit code, that of a signal if one ended it."""
-    sys.setswitchinterval(0.001)  # a key waits less for an operation's thread than with Python's 5 ms
-    gc.disable()  # until the first look is shown: collecting what only grows would cost a tenth of the first paint
+    tune()
     app = PepipApp(store, pane=pane)
     for name in ("SIGHUP", "SIGTERM", "SIGINT"):
         if hasattr(signal, name):
@@ -32,6 +31,13 @@ def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
     app.run()
     app.runner.wait(_SECONDS_FOR_WHAT_RUNS)
     return app.return_code or 0
+
+
+def tune() -> None:
+    """Set this process up so that a key is answered at once."""
+    sys.setswitchinterval(0.001)  # it waits less for an operation's thread than with Python's 5 ms
+    gc.set_threshold(20_000)  # rows and lines come and go by thousands: every 700 would be ever so often
+    gc.disable()  # until the first look is shown: collecting what only grows would cost a tenth of the first paint
 
 
 def _leave(app: PepipApp, number: int) -> None:
