@@ -6,7 +6,8 @@ Every tool is its own process, by the program that it installs, with a cache and
 The versions are pinned and come, hashes and metadata included, from an index on the loopback device. After a warm-up
 all are offline; rounds are interleaved and the order rotates; what was written is on disk before a clock starts;
 bytecode is written. The environments that were made are compared with the pins. Needs POSIX, and, for the wheels, an
-index that uv and pip are set to.
+index that uv and pip are set to; room for all that is made, as nothing is removed while something is measured (35 GB
+for five rounds of uv and pepip with `--set ml`); and five minutes in which nothing large was removed (see rounds.py).
 """
 
 from __future__ import annotations
@@ -64,8 +65,7 @@ def compare(arguments: argparse.Namespace, programs: tools.Programs, folder: Pat
     say(f"resolving and downloading {', '.join(selection.packages)}")
     goods = prepare.collect(programs, selection, folder / "wheels", arguments.wheels)
     work = Work(goods.pins, [module for module in goods.modules if module not in left_out])
-    scratch = folder / "run"
-    clear(scratch)
+    scratch = folder / f"run-{time.time_ns()}"
     scratch.mkdir()
     with contextlib.ExitStack() as stack:
         if not arguments.no_cleanup:
@@ -76,6 +76,7 @@ def compare(arguments: argparse.Namespace, programs: tools.Programs, folder: Pat
         rounds = Rounds(scratch, compared, work, supply, say)
         asked = rounds.warm(arguments.rounds, others, lambda: server.requests)
         rounds.cold(arguments.rounds)
+        rounds.remove(arguments.rounds)
         footprints = _footprints(scratch, rounds, arguments.projects)
     other = "caches on another file system" if others else "uv made to copy"
     facts |= {

@@ -59,6 +59,7 @@ def test_rounds_fill_every_row_and_ask_the_index_nothing_after_the_warm_up(
         rounds = Rounds(tmp_path / "run", compared, work, supply, say=lambda _: None, settle=lambda: None)
         asked = rounds.warm(1, tmp_path / "others", lambda: server.requests)
         rounds.cold(1)
+        rounds.remove(1)
         footprint = disk.measure_projects(tmp_path / "disk", compared[1], work, supply, 2)
 
     found = rounds.results

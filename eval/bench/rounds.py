@@ -2,6 +2,9 @@
 
 The first round warms up and is not counted: it fills caches and stores from the index, and leaves its projects, so
 that a later one is never a store's only user. After it the tools are told to be offline.
+
+Nothing is removed before all else is measured. ext4 gives out the inode of a removed file only minutes later, and
+passes it by, one after the other, wherever a file is made: who makes many files and folders would seem slow.
 """
 
 from __future__ import annotations
@@ -94,14 +97,25 @@ class Rounds:
             self.say(f"cold round {number} of {count}")
             for row, commands in ((rows.COLD, None), (rows.COLD_IMPORT, self.work.importing)):
                 for tool in self._in_turn(row, number):
-                    project, home = self._project(tool, "cold", number), self.folder / "cold-homes" / tool.name
+                    project, home = self._project(tool, "cold", number), self._project(tool, "cold-home", number)
                     if commands is None:
                         self._lay_out(project, self.work.pins)
                         home.mkdir(parents=True)
                     self._take(row, tool, project, commands or tool.new, home=home, after=rows.COLD)
-            for tool in self.tools:
-                clear(self.folder / "cold-homes" / tool.name)
-                clear(self._project(tool, "cold", number))
+
+    def remove(self, count: int) -> None:
+        """Remove the projects of `count` rounds, and make their environments again."""
+        steps: list[tuple[Row, Callable[[Tool], Commands]]] = [
+            (rows.REMOVE, lambda _: [["/bin/rm", "-rf", ENVIRONMENT]]),
+            (rows.TIDY, lambda tool: tool.tidy),
+            (rows.AGAIN, lambda tool: tool.new),
+        ]
+        for number in range(1, count + 1):
+            self.say(f"removal {number} of {count}")
+            for row, commands in steps:
+                for tool in self._in_turn(row, number):
+                    if commands(tool):
+                        self._take(row, tool, self._project(tool, "life", number), commands(tool), after=rows.NEW)
 
     def _life(self, number: int) -> None:
         is_warming = number == 0
@@ -115,21 +129,12 @@ class Rounds:
             (rows.ADD, lambda tool: tool.install(EXTRA_OLD)),
             (rows.UPGRADE, lambda tool: tool.install(EXTRA_NEW)),
         ]
-        removing: list[tuple[Row, Callable[[Tool], Commands]]] = [
-            (rows.REMOVE, lambda _: [["/bin/rm", "-rf", ENVIRONMENT]]),
-            (rows.TIDY, lambda tool: tool.tidy),
-        ]
-        for row, commands in steps if is_warming else [*steps, *removing]:
+        for row, commands in steps:
             for tool in self._in_turn(row, number):
-                if not commands(tool):
-                    continue
                 project = self._project(tool, "life", number)
                 self._take(row, tool, project, commands(tool), is_warming=is_warming, after=rows.NEW)
                 if row is rows.IMPORT and number < 2:
                     self._check(tool, rows.NEW, project)
-        if not is_warming:
-            for tool in self.tools:
-                clear(self._project(tool, "life", number))
 
     def _unseen(self, number: int) -> None:
         """Make an environment from a request of the same meaning that differs in every round."""
@@ -137,9 +142,7 @@ class Rounds:
             project = self._project(tool, "unseen", number)
             self._lay_out(project, [*self.work.pins, f"{self.work.pins[0].partition('==')[0]}>0.0.{number}"])
             self._take(rows.UNSEEN, tool, project, tool.new, is_warming=number == 0)
-            if number:
-                clear(project)
-            else:  # keeps the older version in use, too
+            if number == 0:  # keeps the older version in use, too
                 self._take(rows.UNSEEN, tool, project, tool.install(EXTRA_OLD), is_warming=True)
 
     def _other(self, number: int, others: Path | None) -> None:
@@ -154,8 +157,6 @@ class Rounds:
             self._take(rows.OTHER, tool, project, tool.new, is_warming=number == 0, home=home, forced=forced)
             if number < 2:
                 self._check(tool, rows.OTHER, project)
-            if number:
-                clear(project)
 
     def _take(
         self,

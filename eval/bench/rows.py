@@ -22,10 +22,11 @@ IMPORT = Row("import", "first import in the new environment")
 FIRST_IMPORT = Row("first-import", "from nothing to first import done, second project on")
 REMOVE = Row("remove", "project removed: rm -rf")
 TIDY = Row("tidy", "… and then pruned")
+AGAIN = Row("again", "new environment, right after the removal of one")
 COLD = Row("cold", "cold first install: empty cache, index on loopback")
 COLD_IMPORT = Row("cold-import", "cold first install to first import done")
 
-ROWS = (NEW, UNSEEN, OTHER, NOTHING, ADD, UPGRADE, IMPORT, FIRST_IMPORT, REMOVE, TIDY, COLD, COLD_IMPORT)
+ROWS = (NEW, UNSEEN, OTHER, NOTHING, ADD, UPGRADE, IMPORT, FIRST_IMPORT, REMOVE, TIDY, AGAIN, COLD, COLD_IMPORT)
 """All rows, in the order of the table."""
 
 SUMS = {FIRST_IMPORT: (NEW, IMPORT), TIDY: (REMOVE, TIDY), COLD_IMPORT: (COLD, COLD_IMPORT)}
