@@ -135,6 +135,7 @@ def _obstacles(
     """
     base = environment.interpreter.site_packages + "/"
     found: set[str] = set()
+    is_there: dict[str, bool] = {}  # the folders that things would stand in: of a new environment few are there
     for folder in plan.directories:
         place = f"{environment.root}/{folder}"
         if folder not in known and links.read_link(place) and not contents.linked_entry(place, homes):
@@ -143,7 +144,10 @@ def _obstacles(
         if known.get(path) == link or path.endswith("/" + paths.PYCACHE):
             continue
         place = f"{environment.root}/{path}"
-        if not os.path.lexists(place) or links.is_link_to(place, link.target):
+        parent = place.rpartition("/")[0]
+        if parent not in is_there:
+            is_there[parent] = os.path.isdir(parent)
+        if not is_there[parent] or not os.path.lexists(place) or links.is_link_to(place, link.target):
             continue
         if contents.linked_entry(place, homes):
             continue

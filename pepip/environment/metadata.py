@@ -176,16 +176,13 @@ def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> b
     interpreter = environment.interpreter
     up = os.path.relpath(".", interpreter.site_packages).replace(os.sep, "/")
     prefix = entry.data_directory + "/"
-    rows = []
-    for row in record.parse(content.decode("utf-8", "surrogateescape")):
-        if not row.path.startswith(prefix):
-            rows.append(row)
-            continue
+
+    def moved(row: record.Row) -> list[record.Row]:
         scheme, _, inside = row.path[len(prefix) :].partition("/")
         path = f"{up}/{data_path(scheme, inside, interpreter, entry.name)}"
-        if path not in replaced:
-            rows.append(row._replace(path=path))
-    return record.render(rows).encode("utf-8", "surrogateescape")
+        return [] if path in replaced else [row._replace(path=path)]
+
+    return record.edited(content, prefix, moved)
 
 
 def _own_files(installation: Installation) -> dict[str, bytes]:

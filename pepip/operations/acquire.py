@@ -87,7 +87,7 @@ def acquire(
     from pepip.store import ingest, staging
     from pepip.uv import stage
 
-    with staging.area(store) as area, staging.written_meanwhile(area):
+    with staging.area(store) as area, staging.written_meanwhile(area) as write:
         batches = [missing]
         number = 0
         while batches:
@@ -106,8 +106,10 @@ def acquire(
                 # A source or a lock named an index that a bare requirement does not search first: ask by URL.
                 batches.append(again)
                 continue
-            staged = ingest.discover(prefix)
-            contested = ingest.contested(prefix, staged) if len(batch) > 1 else set()
+            write()
+            present = set(ingest.files_in(prefix))
+            staged = ingest.discover(prefix, present)
+            contested = ingest.contested(staged, present) if len(batch) > 1 else set()
             batches += [[artifact] for artifact in batch if artifact.name in contested]
             ready = [item for item in staged if item.name not in contested]
             _check_complete(batch, {item.name for item in staged})
@@ -141,9 +143,10 @@ def survey(store: Store, request: Request, requirements: Sequence[str], executab
     from pepip.uv import stage
 
     with staging.area(store) as area:
-        for _ in stage.stage(request, requirements, executable, prefix=f"{area}/private"):
+        private = f"{area}/private"
+        for _ in stage.stage(request, requirements, executable, prefix=private):
             pass
-        for item in ingest.discover(f"{area}/private"):
+        for item in ingest.discover(private, set(ingest.files_in(private))):
             base = item.dist_info.rpartition("/")[0] + "/"
             inside = (path.removeprefix(base) for path in item.files if path.startswith(base))
             folders.update(folder for path in inside for folder in paths.ancestors(path))

@@ -21,7 +21,7 @@ from pepip.wheel import footprint, libraries, record, scripts, tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from pepip.model import Artifact, Entry
     from pepip.store.home import Store
@@ -45,19 +45,30 @@ class Staged(NamedTuple):
         return self.dist_info.rpartition("/")[0]
 
 
-def discover(prefix: str) -> list[Staged]:
+def files_in(prefix: str) -> list[str]:
+    """Return the files of a staging prefix, but for bytecode and uv's lock."""
+    found = []
+    for folder, folders, files in os.walk(prefix):
+        folders[:] = [name for name in folders if name != paths.PYCACHE]
+        relative = folder[len(prefix) + 1 :].replace(os.sep, "/")
+        found += [f"{relative}/{name}" if relative else name for name in files]
+    return [path for path in found if path != ".lock"]
+
+
+def discover(prefix: str, present: Collection[str]) -> list[Staged]:
     """Return the distributions staged in `prefix`, each with the files that its RECORD lists.
 
-    Raises InvalidWheelError if a row is absolute or leaves the prefix.
+    `present` are the files there. Raises InvalidWheelError if a row is absolute or leaves the prefix.
     """
     found = []
     for site_packages in _site_packages(prefix):
         folders = sorted(os.listdir(f"{prefix}/{site_packages}"))
-        found += [_read_staged(prefix, site_packages, name) for name in folders if name.endswith(".dist-info")]
+        dist_infos = (name for name in folders if name.endswith(".dist-info"))
+        found += [_read_staged(prefix, site_packages, name, present) for name in dist_infos]
     return found
 
 
-def contested(prefix: str, staged: list[Staged]) -> set[str]:
+def contested(staged: list[Staged], present: Iterable[str]) -> set[str]:
     """Return the names of distributions that must be staged again, alone, to be complete.
 
     Those that list the same file, and all of them if a file is listed by none: no one can tell whose it is.
@@ -69,7 +80,7 @@ def contested(prefix: str, staged: list[Staged]) -> set[str]:
             other = owners.setdefault(path, distribution.name)
             if other != distribution.name:
                 again |= {other, distribution.name}
-    if len(staged) > 1 and any(path not in owners for path in _all_files(prefix)):
+    if len(staged) > 1 and any(path not in owners for path in present):
         return {distribution.name for distribution in staged}
     return again
 
@@ -111,14 +122,17 @@ def prepare(
     differing = _check(prefix, staged)
     if differing:
         raise RecordMismatchError(staged.name, differing)
-    files = list(dict.fromkeys([*staged.files, *_all_files(prefix)])) if alone else staged.files
+    files = list(dict.fromkeys([*staged.files, *files_in(prefix)])) if alone else staged.files
     workshop = f"{prefix}.{staged.name}"
     os.mkdir(workshop)
     launchers, data = _carve(prefix, workshop, staged, files, python=python, whole=whole)
-    document = _describe(workshop, staged, artifact, launchers, data)
+    listed = _listed(workshop, staged.dist_info.rpartition("/")[2])
+    tree = _survey(workshop, listed)
+    document = _describe(workshop, staged, artifact, launchers, data, listed=listed, tree=tree)
     with open(f"{workshop}/{paths.ENTRY_METADATA}", "w", encoding="utf-8") as file:
         json.dump(document, file, separators=(",", ":"))
-    _seal(store, workshop)
+    tree[0].files.append((paths.ENTRY_METADATA, os.lstat(file.name)))
+    _seal(store, workshop, tree)
     return Prepared(workshop, document)
 
 
@@ -134,7 +148,7 @@ def _site_packages(prefix: str) -> list[str]:
     return found
 
 
-def _read_staged(prefix: str, site_packages: str, folder: str) -> Staged:
+def _read_staged(prefix: str, site_packages: str, folder: str, present: Collection[str]) -> Staged:
     name, _, version = folder.removesuffix(".dist-info").partition("-")
     with open(
         f"{prefix}/{site_packages}/{folder}/RECORD", encoding="utf-8", errors="surrogateescape", newline=""
@@ -142,25 +156,17 @@ def _read_staged(prefix: str, site_packages: str, folder: str) -> Staged:
         rows = record.parse(file.read())
     by_path: dict[str, record.Row] = {}
     for row in rows:
-        path = os.path.normpath(f"{site_packages}/{row.path}").replace(os.sep, "/")
+        path = f"{site_packages}/{row.path}"
+        if "./" in path or "//" in path or os.sep != "/":
+            path = os.path.normpath(path).replace(os.sep, "/")
         if row.path.startswith("/") or not paths.is_inside(path):
             raise InvalidWheelError(
                 f"the RECORD of {name} {version} has a row outside of the wheel: {row.path}",
                 hint="the wheel is malformed or hostile; nothing of it was kept",
             )
         by_path[path] = row
-    files = [path for path in by_path if os.path.lexists(f"{prefix}/{path}")]
+    files = [path for path in by_path if path in present or os.path.lexists(f"{prefix}/{path}")]
     return Staged(paths.normalize_name(name), version, f"{site_packages}/{folder}", by_path, files)
-
-
-def _all_files(prefix: str) -> list[str]:
-    """Return the files of a prefix, but for bytecode and uv's lock."""
-    found = []
-    for folder, folders, files in os.walk(prefix):
-        folders[:] = [name for name in folders if name != paths.PYCACHE]
-        relative = os.path.relpath(folder, prefix).replace(os.sep, "/")
-        found += [name if relative == "." else f"{relative}/{name}" for name in files]
-    return [path for path in found if path != ".lock"]
 
 
 def _check(prefix: str, staged: Staged) -> list[str]:
@@ -278,33 +284,65 @@ def _move(source: str, target: str, made: set[str]) -> None:
     os.rename(source, target)
 
 
+class _Folder(NamedTuple):
+    """A folder of an entry that grows: its path relative to the entry, empty for the entry itself, and its files."""
+
+    path: str
+    folders: list[str]
+    files: list[tuple[str, os.stat_result]]
+
+    def place(self, name: str) -> str:
+        """Return the path of what has this name in the folder."""
+        return f"{self.path}/{name}" if self.path else name
+
+
+def _listed(workshop: str, dist_info: str) -> set[str]:
+    """Return the paths that the RECORD of an entry that grows lists."""
+    with open(f"{workshop}/{dist_info}/RECORD", encoding="utf-8", errors="surrogateescape", newline="") as text:
+        return {row.path for row in record.parse(text.read())}
+
+
+def _survey(workshop: str, listed: Collection[str]) -> list[_Folder]:
+    """Return all folders, each before those in it. Bytecode that is of no wheel is removed."""
+    tree = []
+    for folder, folders, files in os.walk(workshop):
+        found = _Folder(folder[len(workshop) + 1 :].replace(os.sep, "/"), folders, [])
+        is_bytecode = os.path.basename(folder) == paths.PYCACHE
+        for name in files:
+            if is_bytecode and found.place(name) not in listed:
+                os.unlink(f"{folder}/{name}")
+            else:
+                found.files.append((name, os.lstat(f"{folder}/{name}")))
+        tree.append(found)
+    return tree
+
+
 def _describe(
-    workshop: str, staged: Staged, artifact: Artifact, launchers: dict[str, str], data: list[tuple[str, str]]
+    workshop: str,
+    staged: Staged,
+    artifact: Artifact,
+    launchers: dict[str, str],
+    data: list[tuple[str, str]],
+    *,
+    listed: Collection[str],
+    tree: list[_Folder],
 ) -> dict[str, object]:
     """Return the entry's own metadata: all that linking will need."""
     dist_info = staged.dist_info.rpartition("/")[2]
     data_directory = dist_info.removesuffix(".dist-info") + ".data"
-    with open(f"{workshop}/{dist_info}/RECORD", encoding="utf-8", errors="surrogateescape", newline="") as text:
-        listed = {row.path for row in record.parse(text.read())}
     found: list[str] = []
     executables: list[str] = []
     size_bytes = 0
     modes_are_uvs = False
-    for folder, _, files in os.walk(workshop):
-        relative = os.path.relpath(folder, workshop).replace(os.sep, "/")
-        is_bytecode = os.path.basename(folder) == paths.PYCACHE
-        for name in files:
-            path = name if relative == "." else f"{relative}/{name}"
-            if is_bytecode and path not in listed:
-                os.unlink(f"{folder}/{name}")  # of no wheel
-                continue
-            status = os.lstat(f"{folder}/{name}")
+    for folder in tree:
+        is_data = folder.path.partition("/")[0] == data_directory
+        for name, status in folder.files:
             modes_are_uvs = modes_are_uvs or status.st_nlink > 1
             size_bytes += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
-            if relative.split("/", 1)[0] != data_directory:
-                found.append(path)
+            if not is_data:
+                found.append(folder.place(name))
                 if status.st_mode & 0o100:
-                    executables.append(path)
+                    executables.append(found[-1])
     own = {f"{dist_info}/RECORD"}
     shape = footprint.compute(
         workshop,
@@ -352,21 +390,21 @@ def _tag(wheel_file: str, artifact: Artifact) -> str:
     raise InvalidWheelError(f"the WHEEL file of {artifact.name} has no tag")
 
 
-def _seal(store: Store, workshop: str) -> None:
-    """Give every folder with modules its `__pycache__`, then make all else read-only."""
+def _seal(store: Store, workshop: str, tree: list[_Folder]) -> None:
+    """Give every folder with modules its `__pycache__`, then make all else read-only, from the innermost on."""
     like = store.like
-    for folder, folders, files in os.walk(workshop, topdown=False):
+    for path, folders, files in reversed(tree):
+        folder = f"{workshop}/{path}" if path else workshop
         if os.path.basename(folder) == paths.PYCACHE:
             permissions.open_directory(folder, like=like)
             continue
-        for name in files:
-            path = f"{folder}/{name}"
-            permissions.seal_file(path, os.lstat(path), like=like)
-        if paths.PYCACHE not in folders and any(name.endswith(".py") for name in files):
+        for name, status in files:
+            permissions.seal_file(f"{folder}/{name}", status, like=like)
+        if paths.PYCACHE not in folders and any(name.endswith(".py") for name, _ in files):
             os.mkdir(f"{folder}/{paths.PYCACHE}")
             permissions.open_directory(f"{folder}/{paths.PYCACHE}", like=like)
         os.utime(folder, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
-        if folder != workshop:
+        if path:
             permissions.seal_directory(folder, like=like)
 
 

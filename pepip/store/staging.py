@@ -11,7 +11,7 @@ from pepip.host import filesystems, locks, permissions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pepip.store.home import Store
 
@@ -38,23 +38,31 @@ def area(store: Store) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def written_meanwhile(folder: str) -> Iterator[None]:
-    """Let what grows in a staging area be written to disk while it grows, so that `settle` has little left to do."""
+def written_meanwhile(folder: str) -> Iterator[Callable[[], None]]:
+    """Let what grows in a staging area be written to disk while it grows, so that `settle` has little left to do.
+
+    Yields what may be called to have it begin at once: files are complete, and something else is to be done.
+    """
     import threading
 
-    is_over = threading.Event()
+    is_due, is_over = threading.Event(), threading.Event()
 
     def write() -> None:
-        while not is_over.wait(_SECONDS_BETWEEN_WRITES):
+        while True:
+            is_due.wait(_SECONDS_BETWEEN_WRITES)
+            is_due.clear()
+            if is_over.is_set():
+                return
             with contextlib.suppress(OSError):  # `settle` will say it
                 filesystems.flush(folder)
 
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
     try:
-        yield
+        yield is_due.set
     finally:
         is_over.set()
+        is_due.set()
         writer.join()
 
 

@@ -111,7 +111,7 @@ def metadata_evidence(names: Iterable[str]) -> list[tuple[str, str]]:
         for bucket in _folders(cache_folder(), kind)
         for folder in _below(bucket)
     ]
-    indexes = [inner for folder in buckets for inner in (folder, *(_below(folder) if "index" in folder else ()))]
+    indexes = [inner for folder in buckets for inner in (_below(folder) if folder.endswith("/index") else (folder,))]
     return answers.states(f"{folder}/{name}" for folder in indexes for name in wanted)
 
 

@@ -26,15 +26,15 @@ def mention(*settings: str) -> bool:
 
 def values(setting: str) -> Iterator[Any]:
     """Yield the values that settings files give `setting`, for uv or its pip interface. None if one can't be read."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
     for path in places():
         text = content(path)
         if setting.encode() not in text:
             continue
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+
         try:
             document = tomllib.loads(text.decode())
             table = document.get("tool", {}).get("uv", {}) if path.endswith("pyproject.toml") else document

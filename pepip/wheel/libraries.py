@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ELF_MAGIC = b"\x7fELF"
+_ORIGIN = b"ORIGIN"
+_LONGEST_RUN_PATH = 4096
 
 
 def escaping(root: str, files: Iterable[str]) -> list[str]:
@@ -25,7 +27,7 @@ def escaping(root: str, files: Iterable[str]) -> list[str]:
     candidates = [path for path in files if _is_library_name(path)]
     if not candidates:
         return []
-    return [path for path in candidates if any(_leaves(root, path, entry) for entry in _run_paths(f"{root}/{path}"))]
+    return [path for path in candidates if any(_leaves(root, path, entry) for entry in _run_paths(root, path))]
 
 
 def _is_library_name(path: str) -> bool:
@@ -33,13 +35,20 @@ def _is_library_name(path: str) -> bool:
     return name.endswith(".so") or ".so." in name
 
 
-def _mentions_origin(descriptor: int) -> bool:
-    """Tell whether a file holds the word by which a run path starts from the library itself.
+def _mentions_leaving(root: str, library: str, descriptor: int) -> bool:
+    """Tell whether a library's bytes hold what as a run path would leave the distribution.
 
-    Most libraries do not, and to search the bytes takes far less time than to read the tables.
+    Most do not, and to search the bytes takes far less time than to read the tables.
     """
     with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
-        return content.find(b"ORIGIN") >= 0
+        at = content.find(_ORIGIN)
+        while at >= 0:
+            start = at - (2 if content[max(at - 1, 0)] == ord("{") else 1)
+            words = content[max(start, 0) : at + _LONGEST_RUN_PATH].partition(b"\0")[0].partition(b":")[0]
+            if _leaves(root, library, words.decode("utf-8", "replace")):
+                return True
+            at = content.find(_ORIGIN, at + len(_ORIGIN))
+    return False
 
 
 def _leaves(root: str, library: str, run_path: str) -> bool:
@@ -50,9 +59,9 @@ def _leaves(root: str, library: str, run_path: str) -> bool:
     return False
 
 
-def _run_paths(path: str) -> list[str]:
-    with open(path, "rb") as file:
-        if file.read(4) != _ELF_MAGIC or not _mentions_origin(file.fileno()):
+def _run_paths(root: str, library: str) -> list[str]:
+    with open(f"{root}/{library}", "rb") as file:
+        if file.read(4) != _ELF_MAGIC or not _mentions_leaving(root, library, file.fileno()):
             return []
         file.seek(0)
         from elftools.common.exceptions import ELFError

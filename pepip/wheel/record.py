@@ -13,7 +13,7 @@ from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 """What an installer writes into a `.dist-info` folder, beside RECORD."""
@@ -55,12 +55,24 @@ def render(rows: Iterable[Row]) -> str:
     return "".join(f"{_quote(row.path)},{row.hash_value},{row.size}\n" for row in rows)
 
 
+def edited(content: bytes, prefix: str, change: Callable[[Row], Iterable[Row]]) -> bytes:
+    """Return a rendered RECORD in which each row below `prefix` is what `change` makes of it; the others stay."""
+    text = content.decode("utf-8", "surrogateescape")
+    if '"' in text:  # a field may hold the end of a line
+        made = (change(row) if row.path.startswith(prefix) else [row] for row in parse(text))
+        text = render(row for rows in made for row in rows)
+    else:
+        lines = [line for line in text.split("\n") if line]
+        text = "".join(render(change(parse(x)[0])) if x.startswith(prefix) else f"{x}\n" for x in lines)
+    return text.encode("utf-8", "surrogateescape")
+
+
 def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable[Row]) -> bytes:
     """Return a RECORD of an environment that links `folders` (relative to site-packages) whole.
 
     Their rows come first, then the wheel's, then those of what the installer wrote.
     """
-    head = render(Row(folder, "", "") for folder in sorted(folders))
+    head = "".join(f"{_quote(folder)},,\n" for folder in sorted(folders))
     return head.encode("utf-8", "surrogateescape") + wheel_rows + render(own_rows).encode("utf-8", "surrogateescape")
 
 
@@ -81,21 +93,28 @@ def matches(row: Row, path: str) -> bool:
     if not expected or algorithm not in hashlib.algorithms_available:
         return os.path.exists(path)
     try:
-        found = digest(path, algorithm)
+        found = digest(path, algorithm, likely_bytes=int(row.size) if row.size.isdecimal() else 0)
     except OSError:
         return False
     return _encoded(found) == expected.rstrip("=")
 
 
-def digest(path: str, algorithm: str) -> bytes:
-    """Return the digest of the file at `path`. Raises OSError if it can't be read."""
+def digest(path: str, algorithm: str, *, likely_bytes: int = 0) -> bytes:
+    """Return the digest of the file at `path`. Raises OSError if it can't be read.
+
+    A small file that has as many bytes as is `likely` is read at once.
+    """
     import hashlib
 
     found = hashlib.sha256() if algorithm == "sha256" else hashlib.new(algorithm)
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    at_once = likely_bytes + 1 if 0 < likely_bytes < _BLOCK_BYTES else _BLOCK_BYTES
     try:
-        while block := os.read(descriptor, _BLOCK_BYTES):
+        while block := os.read(descriptor, at_once):
             found.update(block)
+            if len(block) == likely_bytes < at_once:
+                break  # there would be room for what follows
+            at_once = _BLOCK_BYTES
     finally:
         os.close(descriptor)
     return found.digest()
@@ -112,6 +131,6 @@ def _encoded(found: bytes) -> str:
 
 
 def _quote(path: str) -> str:
-    if any(character in path for character in ',"\r\n'):
+    if "," in path or '"' in path or "\n" in path or "\r" in path:
         return '"' + path.replace('"', '""') + '"'
     return path
