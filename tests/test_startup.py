@@ -80,10 +80,13 @@ def _modules(machine: Machine, folder: Path, *words: str | Path) -> list[str]:
 def test_an_install_from_the_store_loads_what_it_needs(machine: Machine, project: Path, interpreter: Path) -> None:
     """A small real set, offline, in a new environment: no rich, no textual, no packaging, no importlib.metadata."""
     words = ("--python", interpreter, "six")
-    machine.pepip("install", *words, "--venv", project / "first", folder=project)
-    machine.pepip("install", "--offline", *words, "--venv", project / "second", folder=project)
+    first, second, third = (project / name for name in ("first", "second", "third"))
+    for folder in (first, second, third):
+        folder.mkdir(parents=True)
+    machine.pepip("install", *words, folder=first)
+    machine.pepip("install", "--offline", *words, folder=second)
 
-    found = _modules(machine, project, "install", "--offline", *words, "--venv", project / "third")
+    found = _modules(machine, third, "install", "--offline", *words)
 
     foreign = [name for name in found if name.partition(".")[0] != "pepip"]
     assert [name for name in foreign if name not in REASONS] == []
