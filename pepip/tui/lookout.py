@@ -37,6 +37,7 @@ class Lookout:
         self._stamp: tuple[int, ...] = ()
         self._was_there = store.exists()
         self.is_reading = False
+        self._is_checking = False
 
     def begin(self) -> None:
         """Show what the last look of any app saw, then look."""
@@ -47,8 +48,23 @@ class Lookout:
         self._start(remembers=False)
 
     def check(self) -> None:
-        """Look again if entries or registrations came or went: by this app, another one, or the command line."""
-        if not self.is_reading and catalogs.stamp(self._store) != self._stamp:
+        """Look again if entries or registrations came or went: by this app, another one, or the command line.
+
+        In a thread, too: a network disk that hangs must not stop the app.
+        """
+        if self.is_reading or self._is_checking:
+            return
+        self._is_checking = True
+
+        def work() -> None:
+            stamp = catalogs.stamp(self._store)
+            self._app.hand_over(lambda: self._compare(stamp))
+
+        self._app.run_worker(work, thread=True, group="check", description="check")
+
+    def _compare(self, stamp: tuple[int, ...]) -> None:
+        self._is_checking = False
+        if not self.is_reading and stamp != self._stamp:
             self.look()
 
     def mark(self, found: Catalog, show: Callable[[Listing], None]) -> None:
