@@ -7,16 +7,17 @@ Source: ld.so(8), DT_RPATH and DT_RUNPATH.
 
 from __future__ import annotations
 
-import mmap
 import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import BinaryIO
 
 _ELF_MAGIC = b"\x7fELF"
 _ORIGIN = b"ORIGIN"
 _LONGEST_RUN_PATH = 4096
+_PIECE_BYTES = 1 << 20
 
 
 def escaping(root: str, files: Iterable[str]) -> list[str]:
@@ -35,19 +36,24 @@ def _is_library_name(path: str) -> bool:
     return name.endswith(".so") or ".so." in name
 
 
-def _mentions_leaving(root: str, library: str, descriptor: int) -> bool:
+def _mentions_leaving(root: str, library: str, file: BinaryIO) -> bool:
     """Tell whether a library's bytes hold what as a run path would leave the distribution.
 
-    Most do not, and to search the bytes takes far less time than to read the tables.
+    Most do not, and to search the bytes takes far less time than to read the tables. They are read in pieces: some
+    libraries are larger than the memory that an install may take.
     """
-    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
-        at = content.find(_ORIGIN)
-        while at >= 0:
-            start = at - (2 if content[max(at - 1, 0)] == ord("{") else 1)
-            words = content[max(start, 0) : at + _LONGEST_RUN_PATH].partition(b"\0")[0].partition(b":")[0]
+    held, is_last = b"", False
+    while not is_last:
+        piece = file.read(_PIECE_BYTES)
+        held, is_last = held + piece, len(piece) < _PIECE_BYTES
+        at = held.find(_ORIGIN)
+        while at >= 0 and (is_last or at + _LONGEST_RUN_PATH <= len(held)):  # else its end is in the next piece
+            start = at - (2 if held[at - 1 : at] == b"{" else 1)
+            words = held[max(start, 0) : at + _LONGEST_RUN_PATH].partition(b"\0")[0].partition(b":")[0]
             if _leaves(root, library, words.decode("utf-8", "replace")):
                 return True
-            at = content.find(_ORIGIN, at + len(_ORIGIN))
+            at = held.find(_ORIGIN, at + len(_ORIGIN))
+        held = held[max(at - 2, 0) :] if at >= 0 else held[-len(_ORIGIN) - 2 :]
     return False
 
 
@@ -61,7 +67,7 @@ def _leaves(root: str, library: str, run_path: str) -> bool:
 
 def _run_paths(root: str, library: str) -> list[str]:
     with open(f"{root}/{library}", "rb") as file:
-        if file.read(4) != _ELF_MAGIC or not _mentions_leaving(root, library, file.fileno()):
+        if file.read(4) != _ELF_MAGIC or not _mentions_leaving(root, library, file):
             return []
         file.seek(0)
         from elftools.common.exceptions import ELFError
