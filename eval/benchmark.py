@@ -7,7 +7,7 @@ The versions are pinned and come, hashes and metadata included, from an index on
 all are offline; rounds are interleaved and the order rotates; what was written is on disk before a clock starts;
 bytecode is written. The environments that were made are compared with the pins. Needs POSIX, and, for the wheels, an
 index that uv and pip are set to; room for all that is made, as nothing is removed while something is measured (35 GB
-for five rounds of uv and pepip with `--set ml`); and five minutes in which nothing large was removed (see rounds.py).
+for five rounds of uv and pepip with `--set ml`); and six minutes in which nothing large was removed (see rounds.py).
 """
 
 from __future__ import annotations

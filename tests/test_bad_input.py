@@ -594,6 +594,13 @@ HOSTILE = {
         "hostile", "1.0", files={"hostile.py": ""},
         record_rows=[("../../../../precious.txt", "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", "0")],
     ),
+    "row for the folder above": Wheel(
+        "hostile", "1.0", files={"hostile/__init__.py": ""}, record_rows=[("hostile/..", "", "")]
+    ),
+    "row with another row in its hash": Wheel(
+        "hostile", "1.0", files={"hostile.py": ""},
+        record_rows=[("hostile.py", "odd=x\nlamp_module.py,,\n../../../../../precious.txt", "1")],
+    ),
     "row into another distribution": Wheel(
         "hostile", "1.0", files={"hostile.py": ""}, record_rows=[("lamp_module.py", "", ""), ("lamp", "", "")]
     ),

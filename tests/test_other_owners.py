@@ -106,6 +106,22 @@ def test_a_foreign_link_to_a_folder_is_refused(
     assert [path.name for path in own.iterdir()] == ["mine.py"]
 
 
+def test_a_file_in_place_of_a_folder_is_refused(
+    machine: Machine, project: Path, source: tuple[str | Path, ...]
+) -> None:
+    """Where a namespace needs its folder and a file of nobody stands, nothing is changed."""
+    machine.pepip("install", "bystander", *source, folder=project)
+    place = site_packages_of(project / ".venv") / "shared"
+    place.write_text("a note\n")
+
+    output = machine.pepip("install", "member-one", *source, folder=project, check=False)
+
+    assert output.returncode == 1
+    assert f"{place} is in the way" in output.stderr
+    assert place.read_text() == "a note\n"
+    assert "member-one" not in machine.pepip("freeze", folder=project).stdout
+
+
 def test_what_the_store_lost_comes_from_where_it_came(
     machine: Machine, project: Path, tmp_path: Path, wheelhouse: Path, source: tuple[str | Path, ...]
 ) -> None:

@@ -55,4 +55,6 @@ def _filesystem(folder: Path) -> str:
         return "unknown"
     real = os.path.realpath(folder)
     holding = [line for line in lines if os.path.commonpath([line[1], real]) == line[1]]
-    return max(holding, key=lambda line: len(line[1]))[2]
+    device, _, kind, *_ = max(holding, key=lambda line: len(line[1]))
+    journal = Path(f"/sys/fs/ext4/{os.path.basename(device)}/journal_task")
+    return f"{kind} without a journal" if journal.exists() and "none" in journal.read_text() else kind

@@ -140,6 +140,8 @@ def _obstacles(
         place = f"{environment.root}/{folder}"
         if folder not in known and links.read_link(place) and not contents.linked_entry(place, homes):
             raise ObstructedError("its distributions", place)
+        if not is_recovery and folder not in ours and os.path.isfile(place):
+            raise ObstructedError("its distributions", place)
     for path, link in plan.links.items():
         if known.get(path) == link or path.endswith("/" + paths.PYCACHE):
             continue

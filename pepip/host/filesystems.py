@@ -10,18 +10,23 @@ def flush(path: str) -> None:
     """Write what the file system that holds `path` still keeps in memory to its disk.
 
     One call for a whole staged batch costs far less than one for each of its files. Does nothing where the
-    system has no such call.
+    system has no such call. Raises OSError if the disk did not take what was written; Linux says so once.
     """
     if sys.platform == "linux":
         import ctypes
+        import errno
 
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            ctypes.CDLL(None, use_errno=True).syncfs(descriptor)
-        except (AttributeError, OSError):
-            os.sync()
+            failed = ctypes.CDLL(None, use_errno=True).syncfs(descriptor)
+            if failed and ctypes.get_errno() != errno.ENOSYS:
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
+        except AttributeError:  # a C library without it
+            failed = 1
         finally:
             os.close(descriptor)
+        if failed:
+            os.sync()
     elif sys.platform != "win32":
         os.sync()
 

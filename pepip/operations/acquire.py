@@ -87,7 +87,7 @@ def acquire(
     from pepip.store import ingest, staging
     from pepip.uv import stage
 
-    with staging.area(store) as area, staging.written_meanwhile(area) as write:
+    with staging.area(store) as area, staging.Writer(area) as writer:
         batches = [missing]
         number = 0
         while batches:
@@ -106,7 +106,7 @@ def acquire(
                 # A source or a lock named an index that a bare requirement does not search first: ask by URL.
                 batches.append(again)
                 continue
-            write()
+            writer.begin()
             present = set(ingest.files_in(prefix))
             staged = ingest.discover(prefix, present)
             contested = ingest.contested(staged, present) if len(batch) > 1 else set()
@@ -124,7 +124,7 @@ def acquire(
                     prepared.append(entry)
                     name = ready[len(prepared) - 1].name
                     yield Progress("store", name, len(have) + len(prepared), len(artifacts))
-            staging.settle(area)
+            writer.settle()
             for item, entry in zip(ready, prepared, strict=True):
                 have[item.name] = ingest.publish(store, entry, anew=anew)
     yield Acquired(have, tuple(artifact.name for artifact in missing))

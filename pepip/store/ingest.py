@@ -157,7 +157,7 @@ def _read_staged(prefix: str, site_packages: str, folder: str, present: Collecti
     by_path: dict[str, record.Row] = {}
     for row in rows:
         path = f"{site_packages}/{row.path}"
-        if "./" in path or "//" in path or os.sep != "/":
+        if "./" in path or "//" in path or path.endswith(("/", "/.", "/..")) or os.sep != "/":
             path = os.path.normpath(path).replace(os.sep, "/")
         if row.path.startswith("/") or not paths.is_inside(path):
             raise InvalidWheelError(

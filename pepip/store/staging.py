@@ -11,7 +11,7 @@ from pepip.host import filesystems, locks, permissions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from pepip.store.home import Store
 
@@ -37,41 +37,55 @@ def area(store: Store) -> Iterator[str]:
                 os.unlink(f"{folder}.lock")
 
 
-@contextlib.contextmanager
-def written_meanwhile(folder: str) -> Iterator[Callable[[], None]]:
-    """Let what grows in a staging area be written to disk while it grows, so that `settle` has little left to do.
+class Writer:
+    """Lets what grows in a staging area be written to disk while it grows, so that `settle` has little left to do.
 
-    Yields what may be called to have it begin at once: files are complete, and something else is to be done.
+    A context; its thread ends with it.
     """
-    import threading
 
-    is_due, is_over = threading.Event(), threading.Event()
+    def __init__(self, folder: str) -> None:
+        import threading
 
-    def write() -> None:
+        self._folder = folder
+        self._is_due, self._is_over = threading.Event(), threading.Event()
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._write, daemon=True)
+
+    def __enter__(self) -> Writer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._is_due.set()
+        self._thread.join()
+
+    def begin(self) -> None:
+        """Write now: some files are complete, and something else is to be done."""
+        self._is_due.set()
+
+    def settle(self) -> None:
+        """Write the rest, before any of it is published, so that a power cut can't hollow an entry.
+
+        Raises OSError if the disk did not take something of it, at whichever time.
+        """
+        filesystems.flush(self._folder)
+        if self._error:
+            raise self._error
+
+    def _write(self) -> None:
         while True:
-            is_due.wait(_SECONDS_BETWEEN_WRITES)
-            is_due.clear()
-            if is_over.is_set():
+            self._is_due.wait(_SECONDS_BETWEEN_WRITES)
+            self._is_due.clear()
+            if self._is_over.is_set():
                 return
-            with contextlib.suppress(OSError):  # `settle` will say it
-                filesystems.flush(folder)
-
-    writer = threading.Thread(target=write, daemon=True)
-    writer.start()
-    try:
-        yield is_due.set
-    finally:
-        is_over.set()
-        is_due.set()
-        writer.join()
+            try:
+                filesystems.flush(self._folder)
+            except OSError as error:
+                self._error = self._error or error
 
 
 _SECONDS_BETWEEN_WRITES = 1.0
-
-
-def settle(folder: str) -> None:
-    """Write all that was staged to disk before any of it is published, so that a power cut can't hollow an entry."""
-    filesystems.flush(folder)
 
 
 def remove_abandoned(store: Store) -> None:

@@ -184,16 +184,18 @@ class PepipApp(App[None]):
         self._say_status()
         if self.default_screen.focused is None and special is None:
             self.default_screen.set_focus(self.query_one(_FOCUS[self.here]))
-        if found.is_fresh:
+        if found.is_fresh and found.trouble is None:
             self._keep_from_collection()
         gc.enable()
 
     def _keep_from_collection(self) -> None:
         """Take a look's thousands of rows out of what Python goes through now and then: it is felt while typing.
 
-        What is garbage by then would stay for good. At the first look that is little, and somebody waits.
+        What is garbage by then would stay for good. At the first look that is little, and somebody waits; later all
+        that was taken out is looked through once.
         """
         if self._has_frozen:
+            gc.unfreeze()
             gc.collect()
         gc.freeze()
         self._has_frozen = True

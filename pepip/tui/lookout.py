@@ -60,12 +60,12 @@ class Lookout:
             stamp = catalogs.stamp(self._store)
             self._app.hand_over(lambda: self._compare(stamp))
 
-        self._app.run_worker(work, thread=True, group="check", description="check")
+        threading.Thread(target=work, daemon=True).start()  # nobody waits for it at the end
 
     def _compare(self, stamp: tuple[int, ...]) -> None:
         self._is_checking = False
         if not self.is_reading and stamp != self._stamp:
-            self.look()
+            self._app.look_again()
 
     def mark(self, found: Catalog, show: Callable[[Listing], None]) -> None:
         """Put the rows of a look together anew: something is being worked on, or no longer."""

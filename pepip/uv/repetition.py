@@ -111,8 +111,9 @@ def metadata_evidence(names: Iterable[str]) -> list[tuple[str, str]]:
         for bucket in _folders(cache_folder(), kind)
         for folder in _below(bucket)
     ]
-    indexes = [inner for folder in buckets for inner in (_below(folder) if folder.endswith("/index") else (folder,))]
-    return answers.states(f"{folder}/{name}" for folder in indexes for name in wanted)
+    named = [folder for folder in buckets if os.path.basename(folder) == "index"]  # each has one for each index
+    places = [folder for folder in buckets if folder not in named] + [inner for one in named for inner in _below(one)]
+    return answers.states(f"{folder}/{name}" for folder in places for name in wanted)
 
 
 def environment_question(python: str) -> tuple[list[str], list[str]] | None:

@@ -52,7 +52,7 @@ def parse(text: str) -> list[Row]:
 
 def render(rows: Iterable[Row]) -> str:
     """Return the text of a RECORD file. Paths with commas or quotes are quoted as CSV wants it."""
-    return "".join(f"{_quote(row.path)},{row.hash_value},{row.size}\n" for row in rows)
+    return "".join(f"{_quote(row.path)},{_quote(row.hash_value)},{_quote(row.size)}\n" for row in rows)
 
 
 def edited(content: bytes, prefix: str, change: Callable[[Row], Iterable[Row]]) -> bytes:
@@ -93,10 +93,15 @@ def matches(row: Row, path: str) -> bool:
     if not expected or algorithm not in hashlib.algorithms_available:
         return os.path.exists(path)
     try:
-        found = digest(path, algorithm, likely_bytes=int(row.size) if row.size.isdecimal() else 0)
+        found = digest(path, algorithm, likely_bytes=_small(row.size))
     except OSError:
         return False
     return _encoded(found) == expected.rstrip("=")
+
+
+def _small(size: str) -> int:
+    """Return the size that a row names, 0 if it is none or a large one."""
+    return int(size) if len(size) < 8 and size.isdecimal() else 0
 
 
 def digest(path: str, algorithm: str, *, likely_bytes: int = 0) -> bytes:
@@ -130,7 +135,7 @@ def _encoded(found: bytes) -> str:
     return b2a_base64(found, newline=False).rstrip(b"=").translate(_URL_SAFE).decode("ascii")
 
 
-def _quote(path: str) -> str:
-    if "," in path or '"' in path or "\n" in path or "\r" in path:
-        return '"' + path.replace('"', '""') + '"'
-    return path
+def _quote(field: str) -> str:
+    if "," in field or '"' in field or "\n" in field or "\r" in field:
+        return '"' + field.replace('"', '""') + '"'
+    return field
