@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from eval import floor
 from eval.bench import check, disk, index, plot, report, rows, sets, tools
 from eval.bench.measure import FailedError, clean_variables, measure
 from eval.bench.rounds import Results, Rounds, Sample, Work
@@ -86,6 +87,25 @@ def test_environment_is_compared_with_its_pins_and_its_scripts(
         f"no the-library 2, also {sets.EXTRA} {sets.EXTRA_OLD.partition('==')[2]}, also the-library 1.5"
     )
     assert check.missing_programs(python) == ["greet"]
+
+
+def test_bare_loop_makes_all_that_an_environment_consists_of(
+    files: list[Path], machine: Machine, project: Path, interpreter: Path, tmp_path: Path
+) -> None:
+    """What pepip is compared with is the same work: the copy has the same folders, links and files."""
+    machine.pepip("install", "--python", interpreter, files[0], folder=project)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+
+    seconds = floor.made(floor.pieces_of(project / ".venv"), copy)
+
+    def names(root: Path) -> set[tuple[str, str]]:
+        places = [Path(folder) / name for folder, *names in os.walk(root) for name in [*names[0], *names[1]]]
+        return {(str(place.relative_to(root)), os.readlink(place) if place.is_symlink() else "") for place in places}
+
+    assert seconds > 0
+    assert names(copy) == names(project / ".venv")
+    assert (copy / "bin" / "greet").read_bytes() == (project / ".venv" / "bin" / "greet").read_bytes()
 
 
 def test_index_answers_with_the_headers_of_a_real_one(files: list[Path]) -> None:

@@ -1,0 +1,186 @@
+"""How near pepip is to what can't be avoided, for an environment that it made.
+
+python eval/floor.py PROJECT/.venv
+
+A new environment: the start of the interpreter, the start of the command, and the same folders, links and files made
+anew by a bare loop that is told what to make. A first install: every byte of the entries read and hashed, by a bare
+loop in one process for each processor. Beside both, what `pepip install` takes for the same pins, offline, and the
+system calls that it makes, where strace is there to count them. Needs POSIX, and uv's cache with the same versions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import multiprocessing
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # this folder's packages
+
+from eval.bench.measure import clean_variables, measure
+from eval.bench.report import table
+from pepip.store import entries
+from pepip.store.home import Store
+
+_KEPT = ("UV_", "PEPIP_HOME", "XDG_")
+
+
+class Piece(NamedTuple):
+    """Something to be made at `path`: a folder, a further name of `source`, or a file with this content."""
+
+    path: str
+    source: str
+    content: bytes | None
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("environment", type=Path, help="an environment that pepip made")
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
+    root = arguments.environment.resolve()
+    with tempfile.TemporaryDirectory(prefix="pepip-floor-", dir=root.parent.parent) as scratch:
+        bench = Bench(root, Path(scratch))
+        bench.install()
+        steps = bench.steps()
+        found: dict[str, list[float]] = {title: [] for title in steps}
+        for _ in range(arguments.rounds):
+            for title, step in steps.items():
+                os.sync()
+                found[title].append(step())
+        rows = [[title, f"{statistics.median(seconds):.3f}"] for title, seconds in found.items()]
+        print(table([["what", "seconds, median"], *rows]))
+        calls = bench.system_calls()
+        if calls:
+            print(f"\nsystem calls of the install: {sum(calls.values())}")
+            most = sorted(calls.items(), key=lambda item: -item[1])[:12]
+            print(", ".join(f"{name} {count}" for name, count in most))
+
+
+class Bench:
+    """What is measured for one environment, in a scratch folder beside its project."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._root, self._folder = root, folder
+        self._pepip = str(Path(sys.executable).with_name("pepip"))
+        kept = {name: value for name, value in os.environ.items() if name.startswith(_KEPT)}
+        self._variables = {**clean_variables(), **kept, "UV_OFFLINE": "1"}
+        frozen = [self._pepip, "freeze"]
+        pins = subprocess.run(frozen, cwd=root.parent, capture_output=True, text=True, check=True).stdout
+        requirements = folder / "requirements.txt"
+        requirements.write_text(pins)
+        python = os.path.realpath(root / "bin" / "python")
+        self._install = [self._pepip, "install", "--python", python, "-r", str(requirements)]
+
+    def steps(self) -> dict[str, Callable[[], float]]:
+        """Return what to measure, by title; each step returns seconds."""
+        pieces = pieces_of(self._root)
+        files = files_of(Store(os.environ.get("PEPIP_HOME") or os.path.expanduser("~/.pepip")), self._root)
+        megabytes = sum(map(os.path.getsize, files)) / 1e6
+        return {
+            "python -c pass": lambda: self._seconds([sys.executable, "-c", "pass"]),
+            "pepip install --help": lambda: self._seconds([self._pepip, "install", "--help"]),
+            f"bare loop: {len(pieces)} folders, links and files": lambda: made(pieces, self._new_folder()),
+            "pepip install, all in the store, offline": self.install,
+            f"bare check: {len(files)} files, {megabytes:.0f} MB": lambda: checked(files),
+        }
+
+    def install(self) -> float:
+        """Make the environment again in a new folder, and return the seconds."""
+        return self._seconds(self._install)
+
+    def system_calls(self) -> dict[str, int]:
+        """Return how often an install makes each system call, nothing where there is no strace."""
+        if not shutil.which("strace"):
+            return {}
+        log = self._folder / "calls"
+        traced = ["strace", "-f", "-c", "-o", str(log), *self._install]
+        subprocess.run(traced, cwd=self._new_folder(), env=self._variables, check=True, capture_output=True)
+        rows = [line.split() for line in log.read_text().splitlines()[2:]]
+        return {row[-1]: int(row[3]) for row in rows if len(row) >= 5 and row[3].isdecimal() and row[-1] != "total"}
+
+    def _seconds(self, command: Sequence[str]) -> float:
+        return measure([command], self._new_folder(), self._variables).seconds
+
+    def _new_folder(self) -> Path:
+        place = self._folder / str(time.monotonic_ns())
+        place.mkdir()
+        return place
+
+
+def pieces_of(root: Path) -> list[Piece]:
+    """Return what an environment consists of, each folder before what is in it."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        inside = os.path.relpath(folder, root)
+        found.append(Piece(inside, "", None))
+        for name in [*names, *(name for name in folders if os.path.islink(f"{folder}/{name}"))]:
+            place = f"{folder}/{name}"
+            is_shared = os.path.islink(place) or os.lstat(place).st_nlink > 1
+            content = None if is_shared else Path(place).read_bytes()
+            found.append(Piece(os.path.normpath(f"{inside}/{name}"), place if is_shared else "", content))
+    return found
+
+
+def made(pieces: Sequence[Piece], folder: Path) -> float:
+    """Make all pieces below a folder, and return the seconds that it took."""
+    base = f"{folder}/"
+    started = time.perf_counter()
+    for path, source, content in pieces[1:]:
+        if source:
+            os.link(source, base + path, follow_symlinks=False)
+        elif content is None:
+            os.mkdir(base + path)
+        else:
+            with open(base + path, "wb", buffering=0) as file:
+                file.write(content)
+    return time.perf_counter() - started
+
+
+def files_of(store: Store, root: Path) -> list[str]:
+    """Return all files of the entries that an environment links, but for bytecode."""
+    folders = {entries.read(store, item).path for item in linked(store, root)}
+    walks = (walk for folder in folders for walk in os.walk(folder) if "__pycache__" not in walk[0])
+    return [
+        f"{folder}/{name}" for folder, _, names in walks for name in names if not os.path.islink(f"{folder}/{name}")
+    ]
+
+
+def linked(store: Store, root: Path) -> list[str]:
+    """Return the entries that an environment links."""
+    from pepip.environment import contents
+
+    site_packages = next(root.glob("lib/python*/site-packages"))
+    return [item.entry_id for item in contents.installed_in(str(site_packages), store.homes) if item.entry_id]
+
+
+def checked(files: Sequence[str]) -> float:
+    """Read and hash all files, on all processors, and return the seconds that it took."""
+    workers = os.cpu_count() or 1
+    with multiprocessing.Pool(workers) as pool:
+        pool.map(_hash_all, [[]] * workers)  # they have started
+        started = time.perf_counter()
+        pool.map(_hash_all, [files[number::workers] for number in range(workers)], chunksize=1)
+        return time.perf_counter() - started
+
+
+def _hash_all(files: Sequence[str]) -> None:
+    for path in files:
+        with open(path, "rb", buffering=0) as file:
+            hashed = hashlib.sha256()
+            while block := file.read(1 << 20):
+                hashed.update(block)
+
+
+if __name__ == "__main__":
+    main()
