@@ -1,4 +1,7 @@
-"""Sizes for people. By hand: the line that each install ends with needs one, and a library takes longer to load."""
+"""Sizes and counts for people.
+
+By hand: the line that each install ends with needs one, and a library takes longer to load.
+"""
 
 from __future__ import annotations
 
@@ -14,3 +17,8 @@ def human(size_bytes: int) -> str:
     while round(size, 1) >= 1000 and (larger := next(units, "")):
         size, unit = size / 1000, larger
     return f"{size:.1f} {unit}"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: `1 entry`, `1,200 entries`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +16,13 @@ from tests.support.machines import Machine, any_interpreter
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take the option that writes the pictures of `pepip ui` anew."""
     parser.addoption("--update-snapshots", action="store_true", help="write the pictures in snapshots/ anew")
+
+
+def pytest_configure() -> None:
+    """Let programs be interrupted and hung up, whoever runs the tests: `nohup` and shells let them ignore it."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.hookimpl(tryfirst=True)

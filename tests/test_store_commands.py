@@ -654,7 +654,7 @@ def test_the_doctor_finds_nothing_wrong(hall: Hall) -> None:
         assert len([line for line in lines if line[8:].startswith(f" {topic} ")]) == 1, topic
     document = hall.read("doctor")
     assert [item["topic"] for item in document] == [line[9:21].strip() for line in lines]
-    assert "3 entries, 1 environments" in output.stdout
+    assert "3 entries, 1 environment" in output.stdout
     assert leftovers_of(hall.store) == []
 
 

@@ -11,6 +11,7 @@ from eval.bench.rows import ROWS
 WIDTH = 860
 LEFT = 130  # of the bars, after the names of the tools
 UNIT = 180  # the length of uv's bar
+LABEL = 90  # at most, after a bar
 CUT = 3.0  # longer bars are cut, with a gap before their end
 BAR, STEP, HEAD = 12, 17, 24
 _HUES = {
@@ -22,14 +23,14 @@ _HUES = {
     "pip": "#bf8700",
 }
 _STYLE = """
-  text { font: 12px system-ui, sans-serif; fill: #1f2328; stroke: #ffffff; stroke-width: 3px; paint-order: stroke }
+  text { font: 12px system-ui, sans-serif; fill: #1f2328 }
   .title { font-weight: 600 }
   .note { fill: #59636e }
   .line { stroke: #59636e; stroke-dasharray: 2 3 }
   .gap { fill: #ffffff }
   .page { fill: #ffffff }
   @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc; stroke: #0d1117 }
+    text { fill: #f0f6fc }
     .note { fill: #9198a1 }
     .line { stroke: #9198a1 }
     .gap, .page { fill: #0d1117 }
@@ -71,7 +72,10 @@ def _bar(top: int, tool: str, ratio: float, seconds: float) -> list[str]:
     ]
     if ratio > CUT:
         parts.append(f'<rect class="gap" x="{LEFT + length - 16:.1f}" y="{top - 1}" width="5" height="{BAR + 2}"/>')
-    return [*parts, _text(LEFT + length + 8, top + 10, f"{_shown(seconds)}  {ratio:.2f}x", "")]
+    label = LEFT + length + 8
+    if label < LEFT + UNIT < label + LABEL:  # the dotted line would cross it
+        label = LEFT + UNIT + 8
+    return [*parts, _text(label, top + 10, f"{_shown(seconds)}  {ratio:.2f}x", "")]
 
 
 def _shown(seconds: float) -> str:

@@ -140,7 +140,8 @@ def _scan(words: Sequence[str]) -> int:
         output.write_json([{"environment": item.environment, "was_known": item.was_known} for item in found])
         return 0
     for item in found:
-        output.say(f"{'known' if item.was_known else 'found'}: {item.environment}, {len(item.entries)} entries")
+        links = sizes.count(len(item.entries), "entry", "entries")
+        output.say(f"{'known' if item.was_known else 'found'}: {item.environment}, {links}")
     output.say(f"{sum(not item.was_known for item in found)} found, {len(found)} link the store")
     return 0
 

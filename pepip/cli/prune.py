@@ -98,7 +98,7 @@ def _show(preview: prune.Preview, *, would: bool) -> None:
     for known in preview.gone:
         output.say(f"gone: {known.environment} ({known.reason}): what only it linked is not kept")
     for known in preview.unreachable:
-        what = "what it linked" if known.entries is None else f"{len(known.entries)} entries"
+        what = "what it linked" if known.entries is None else sizes.count(len(known.entries), "entry", "entries")
         output.say(f"kept: {what} of {known.environment}, which can't be reached: {known.reason}")
     for environment in preview.found:
         output.say(f"kept: what {environment} links, which nobody had registered")
@@ -111,7 +111,7 @@ def _show(preview: prune.Preview, *, would: bool) -> None:
     count = len(preview.orphans)
     verb = "Would remove" if would else "Removed"
     output.say(
-        f"{verb} {count} entr{'y' if count == 1 else 'ies'}: {sizes.human(preview.freed_bytes)} "
+        f"{verb} {sizes.count(count, 'entry', 'entries')}: {sizes.human(preview.freed_bytes)} "
         f"{'would be' if would else 'are'} free{'' if would else ' now'}"
     )
     if preview.shared_bytes:

@@ -36,8 +36,9 @@ def run(words: Sequence[str]) -> int:
             }
         )
         return 0
+    entries = sizes.count(sums.entries, "entry", "entries")
     rows = [
-        ("on disk", sums.on_disk_bytes, f"{sums.entries} entries and {sums.projects} environments"),
+        ("on disk", sums.on_disk_bytes, f"{entries} and {sizes.count(sums.projects, 'environment')}"),
         ("with copies in each", sums.without_sharing_bytes, "as pip makes them, and uv across file systems"),
         ("with uv's hard links", sums.with_hard_links_bytes, "files once, but folders and bytecode in each"),
         ("saved", sums.saved_bytes, "against copies"),

@@ -166,11 +166,11 @@ def _describe(item: details.Details, size_bytes: int) -> None:
     stored, entry = item.stored, item.entry
     tables.say(f"{stored.name} {stored.version}  {item.summary}")
     tables.say(f"  entry       {stored.id}")
-    tables.say(f"  size        {sizes.human(size_bytes)}, {stored.file_count} files")
+    tables.say(f"  size        {sizes.human(size_bytes)}, {sizes.count(stored.file_count, 'file')}")
     tables.say(f"  from        {stored.origin}")
     tables.say(f"  identity    {stored.identity}")
     tables.say(f"  stored      {tables.when(stored.stored_at)}, last linked {tables.when(stored.last_linked_at)}")
-    tables.say(f"  linked by   {len(item.users)} environment{'' if len(item.users) == 1 else 's'}")
+    tables.say(f"  linked by   {sizes.count(len(item.users), 'environment')}")
     for user in item.users:
         tables.say(f"    {user.environment}")
         for folder, others in user.unfolded.items():
@@ -275,11 +275,13 @@ def _verify(words: Sequence[str]) -> int:
             tables.say(f"  {flaw.kind:<8} {flaw.path}")
     if verdict.findings:
         count = len(verdict.findings)
+        checked = sizes.count(verdict.checked, "entry", "entries")
         raise StoreError(
-            f"{count} of {verdict.checked} entries {'is' if count == 1 else 'are'} not as stored",
+            f"{count} of {checked} {'is' if count == 1 else 'are'} not as stored",
             hint="`pepip store repair` makes them whole again",
         )
-    output.say(f"All {verdict.checked} entries are as they were stored")
+    one = "1 entry is as it was stored"
+    output.say(one if verdict.checked == 1 else f"All {verdict.checked} entries are as they were stored")
     return 0
 
 

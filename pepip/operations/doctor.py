@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
-from pepip import paths
+from pepip import paths, sizes
 from pepip.errors import PepipError
 from pepip.host import links, usage
 from pepip.operations import census
@@ -62,7 +62,8 @@ def _uv() -> Check:
 
 def _store(store: Store, seen: Census) -> Check:
     damaged = [item.id for item in seen.stored if item.state != "ok"]
-    sentence = f"{store.home}: {len(seen.stored)} entries, {len(seen.projects)} environments"
+    entries, environments = sizes.count(len(seen.stored), "entry", "entries"), _environment_count(seen)
+    sentence = f"{store.home}: {entries}, {environments}"
     if damaged:
         return Check("store", ERROR, f"{sentence}; {', '.join(damaged[:3])} can't be read", "`pepip store repair`")
     return Check("store", OK, sentence)
@@ -137,7 +138,7 @@ def _here(store: Store) -> Iterator[Check]:
 def _room(store: Store) -> Check:
     free = shutil.disk_usage(store.home).free
     state = WARNING if free < _LITTLE_BYTES else OK
-    return Check("room", state, f"{free // 1_000_000} MB are free", "`pepip prune`" if state == WARNING else "")
+    return Check("room", state, f"{sizes.human(free)} free", "`pepip prune`" if state == WARNING else "")
 
 
 _LITTLE_BYTES = 1_000_000_000
@@ -159,7 +160,11 @@ def _registry(store: Store, seen: Census) -> Iterator[Check]:
             "`pepip projects scan DIR` registers what is below a folder anew",
         )
     elif not seen.damaged:
-        yield Check("registry", OK, f"{paths.projects(store.home)}: {len(seen.projects)} environments")
+        yield Check("registry", OK, f"{paths.projects(store.home)}: {_environment_count(seen)}")
+
+
+def _environment_count(seen: Census) -> str:
+    return sizes.count(len(seen.projects), "environment")
 
 
 def _environments(seen: Census) -> Iterator[Check]:
@@ -173,7 +178,7 @@ def _environments(seen: Census) -> Iterator[Check]:
         state = ERROR if known.state == census.BROKEN else WARNING
         yield Check("environment", state, f"{known.environment}: {known.reason}", hints[known.state])
     if not bad and seen.projects:
-        yield Check("environments", OK, f"all {len(seen.projects)} are there and whole")
+        yield Check("environments", OK, f"{_environment_count(seen)}, there and whole")
 
 
 def _trash(store: Store) -> Check:
@@ -181,7 +186,12 @@ def _trash(store: Store) -> Check:
     if not left:
         return Check("trash", OK, "empty")
     size = usage.measure(left).allocated_bytes
-    return Check("trash", WARNING, f"{len(left)} entries, {size // 1_000_000} MB", "`pepip prune` empties it")
+    return Check(
+        "trash",
+        WARNING,
+        f"{sizes.count(len(left), 'entry', 'entries')}, {sizes.human(size)}",
+        "`pepip prune` empties it",
+    )
 
 
 def _existing(path: str) -> str:

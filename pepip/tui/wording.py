@@ -8,6 +8,7 @@ import os
 import time
 
 from pepip import sizes
+from pepip.sizes import count as count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 def size(size_bytes: int) -> str:
     """Return a size for people: `12.4 MB`, as the command line says it."""
     return sizes.human(size_bytes).replace("Bytes", "B").replace("Byte", "B")
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """Return a number with its noun: `1 entry`, `1,200 entries`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def factor(without: int, on_disk: int) -> str:
