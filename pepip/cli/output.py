@@ -304,7 +304,7 @@ def _sentence(summary: Summary) -> str:
     if summary.avoided_bytes:
         details.append(f"{sizes.human(summary.avoided_bytes)} not stored again")
     told = f": {', '.join(details)}" if details else ""
-    return f"{verb} {count} distribution{'' if count == 1 else 's'} in {seconds}{told}"
+    return f"{verb} {sizes.count(count, 'distribution')} in {seconds}{told}"
 
 
 def _arrived(summary: Summary) -> str:

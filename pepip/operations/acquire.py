@@ -8,6 +8,7 @@ from pepip import paths
 from pepip.errors import PepipError, StoreError, UvError
 from pepip.model import Progress
 from pepip.records import NamedTuple
+from pepip.sizes import count
 from pepip.store import entries
 from pepip.wheel import tags as wheel_tags
 
@@ -80,7 +81,7 @@ def acquire(
             hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
         )
     total = sum(artifact.size_bytes for artifact in missing)
-    yield Progress("download", f"{len(missing)} distribution{'' if len(missing) == 1 else 's'}", 0, total)
+    yield Progress("download", count(len(missing), "distribution"), 0, total)
     import functools
     from concurrent.futures import ThreadPoolExecutor
 
