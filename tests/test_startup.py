@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.support.machines import Machine
@@ -78,7 +79,11 @@ def _modules(machine: Machine, folder: Path, *words: str | Path) -> list[str]:
 
 
 def test_an_install_from_the_store_loads_what_it_needs(machine: Machine, project: Path, interpreter: Path) -> None:
-    """A small real set, offline, in a new environment: no rich, no textual, no packaging, no importlib.metadata."""
+    """A small real set, offline, in a new environment: no rich, no textual, no packaging, no importlib.metadata.
+
+    uv's cache is the test's own: a page that another test's install adds to it has uv asked again.
+    """
+    machine = replace(machine, uv_cache=project.parent / "uv-cache")
     words = ("--python", interpreter, "six")
     first, second, third = (project / name for name in ("first", "second", "third"))
     for folder in (first, second, third):
