@@ -10,7 +10,7 @@ import os
 from pepip import paths
 from pepip.environment import contents, journal, metadata, removal
 from pepip.errors import ObstructedError
-from pepip.host import filesystems, links
+from pepip.host import filesystems, links, processes
 from pepip.plan.merge import merge
 
 TYPE_CHECKING = False
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from pepip.environment.metadata import Installation
     from pepip.model import Entry, Environment, Installed, Link, Plan
+
+
+_SCRIPTS = "scripts"  # the folder in the scratch folder where scripts are built
+_WORTH_A_PROCESS = 20  # folders of metadata: making so many takes longer than making a second process
 
 
 def change(
@@ -39,6 +43,7 @@ def change(
     that are not links, and so stay real. With `is_recovery` the links that are there are not taken on trust.
     Raises ObstructedError, before anything is changed, if a file that no distribution owns is in the way.
     """
+    additions = sorted(additions, key=lambda item: item.entry.name)  # of two with one script, the last by name has it
     gone = {distribution.name for distribution in removals}
     kept = {name: entry for name, entry in linked.items() if name not in gone}
     after = {**kept, **{added.entry.name: added.entry for added in additions}}
@@ -135,9 +140,11 @@ def _obstacles(
     """
     base = environment.interpreter.site_packages + "/"
     found: set[str] = set()
-    is_there: dict[str, bool] = {}  # the folders that things would stand in: of a new environment few are there
+    ground = _Ground(environment.root)
     for folder in plan.directories:
         place = f"{environment.root}/{folder}"
+        if not ground.may_have(place):
+            continue
         if folder not in known and links.read_link(place) and not contents.linked_entry(place, homes):
             raise ObstructedError("its distributions", place)
         if not is_recovery and folder not in ours and os.path.isfile(place):
@@ -146,10 +153,7 @@ def _obstacles(
         if known.get(path) == link or path.endswith("/" + paths.PYCACHE):
             continue
         place = f"{environment.root}/{path}"
-        parent = place.rpartition("/")[0]
-        if parent not in is_there:
-            is_there[parent] = os.path.isdir(parent)
-        if not is_there[parent] or not os.path.lexists(place) or links.is_link_to(place, link.target):
+        if not ground.may_have(place) or not os.path.lexists(place) or links.is_link_to(place, link.target):
             continue
         if contents.linked_entry(place, homes):
             continue
@@ -163,6 +167,29 @@ def _obstacles(
         else:
             raise ObstructedError(link.owner, place)
     return found
+
+
+class _Ground:
+    """What the folders below a root have in which things are to stand: those that are there are listed once."""
+
+    def __init__(self, root: str) -> None:
+        self._names = {root: _names_in(root)}
+
+    def may_have(self, place: str) -> bool:
+        """Tell whether something may be at `place`: not if no name in its folder is like its own."""
+        parent, _, name = place.rpartition("/")
+        names = self._names.get(parent)
+        if names is None:
+            names = self._names[parent] = _names_in(parent) if self.may_have(parent) else set()
+        return bool(names) and (name.casefold() in names or not name.isascii())
+
+
+def _names_in(folder: str) -> set[str]:
+    """Return the names in a folder, as a file system that ignores case compares them: none if there is no folder."""
+    try:
+        return set(map(str.casefold, os.listdir(folder)))
+    except OSError:
+        return set()
 
 
 def _passes_known_link(path: str, known: dict[str, Link]) -> bool:
@@ -218,17 +245,21 @@ def _make_links(
     for folder in sorted(plan.directories):
         if not is_new_metadata(folder):
             _make_folder(f"{environment.root}/{folder}")
+    are_ready: dict[str, bool] = {}
     for path, link in plan.links.items():
         if (known.get(path) == link and path not in removed) or is_new_metadata(path):
             continue
         entry, place = entries[link.owner], f"{environment.root}/{path}"
+        if link.is_directory and link.owner not in are_ready:
+            are_ready[link.owner] = metadata.has_ready_links(entry)
+        is_ready = are_ready.get(link.owner, False)
         inside = link.target[len(entry.path) + 1 :]
         try:
-            metadata.link(entry, inside, place, is_directory=link.is_directory)
+            metadata.link(entry, inside, place, is_directory=link.is_directory, is_ready=is_ready)
         except FileExistsError:
             if not links.is_link_to(place, link.target):
                 _clear(place)
-                metadata.link(entry, inside, place, is_directory=link.is_directory)
+                metadata.link(entry, inside, place, is_directory=link.is_directory, is_ready=is_ready)
 
 
 def _make_folder(path: str) -> None:
@@ -272,28 +303,62 @@ def _check_scripts(
 
 
 def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Installation]) -> None:
-    """Write the scripts and the `.dist-info` of what is added aside: if the disk is full, it is full now."""
+    """Write the scripts and the `.dist-info` of what is added aside: if the disk is full, it is full now.
+
+    Where there is much to do, two processes do it.
+    """
     scratch = journal.scratch(environment.root)
     folders = _folders(plan)
-    for installation in additions:
-        entry = installation.entry
-        rows = []
-        if metadata.script_names(entry):
-            rows = metadata.build_scripts(environment, entry, f"{scratch}/{entry.dist_info}.scripts")
-        folder = f"{scratch}/{entry.dist_info}"
-        metadata.build_folder(environment, installation, folders.get(entry.name, ()), rows, folder)
+    here, there = _halves(additions)
+    os.mkdir(f"{scratch}/{_SCRIPTS}")
+
+    def build(installations: Iterable[Installation]) -> None:
+        for installation in installations:
+            entry = installation.entry
+            rows = []
+            if metadata.script_names(entry):
+                rows = metadata.build_scripts(environment, entry, f"{scratch}/{_SCRIPTS}")
+            folder = f"{scratch}/{entry.dist_info}"
+            metadata.build_folder(environment, installation, folders.get(entry.name, ()), rows, folder)
+
+    if len(there) < _WORTH_A_PROCESS:
+        build(additions)
+    elif not processes.beside(lambda: build(there), lambda: build(here)):
+        for installation in there:
+            filesystems.remove_tree(f"{scratch}/{installation.entry.dist_info}")
+        build(there)
+
+
+def _halves(additions: Iterable[Installation]) -> tuple[list[Installation], list[Installation]]:
+    """Return two lists that mean about as much work, the first with all that have the same script, in order."""
+    names = [name for item in additions for name in metadata.script_names(item.entry)]
+    contested = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+    here: list[Installation] = []
+    there: list[Installation] = []
+    next_with_scripts, next_plain = [here, there], [there, here]
+    for item in additions:
+        scripts = metadata.script_names(item.entry)
+        if scripts & contested:
+            here.append(item)
+            continue
+        turn = next_with_scripts if scripts else next_plain
+        turn[0].append(item)
+        turn.reverse()
+    return here, there
 
 
 def _place_metadata(environment: Environment, additions: list[Installation]) -> None:
     """Move what was prepared into place: each `.dist-info` appears whole, and after all that it lists."""
     scratch = journal.scratch(environment.root)
+    metadata.place_scripts(environment, f"{scratch}/{_SCRIPTS}")
     for installation in additions:
         folder = f"{scratch}/{installation.entry.dist_info}"
-        if metadata.script_names(installation.entry):
-            metadata.place_scripts(environment, f"{folder}.scripts")
         place = f"{environment.site_packages}/{installation.entry.dist_info}"
-        filesystems.remove_tree(place)
-        os.rename(folder, place)
+        try:
+            os.rename(folder, place)
+        except OSError:  # one is there
+            filesystems.remove_tree(place)
+            os.rename(folder, place)
 
 
 def _restore_scripts(environment: Environment, staying: list[Entry], removed: set[str], *, is_recovery: bool) -> None:
@@ -305,7 +370,8 @@ def _restore_scripts(environment: Environment, staying: list[Entry], removed: se
         lost |= {name for name in names if not os.path.lexists(f"{environment.root}/{scripts}{name}")}
     for entry in staying:
         if lost & metadata.script_names(entry):
-            folder = f"{journal.scratch(environment.root)}/{entry.dist_info}.scripts"
+            folder = f"{journal.scratch(environment.root)}/{_SCRIPTS}"
+            os.mkdir(folder)
             metadata.build_scripts(environment, entry, folder)
             metadata.place_scripts(environment, folder, only=lost)
 

@@ -6,18 +6,19 @@ the rest is found gone, and the store stays whole.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 
 from pepip import paths
-from pepip.host import filesystems, launchers, links
+from pepip.host import files, filesystems, launchers, links
 from pepip.plan.merge import data_path
 from pepip.records import NamedTuple
 from pepip.wheel import record, scripts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pepip.model import Entry, Environment
 
@@ -41,14 +42,14 @@ def script_names(entry: Entry) -> set[str]:
 
 
 def build_scripts(environment: Environment, entry: Entry, folder: str) -> list[record.Row]:
-    """Write an entry's launchers and `.data` scripts into the new folder `folder`, to be moved into place.
+    """Write an entry's launchers and `.data` scripts into `folder`, to be moved into place.
 
-    Returns the RECORD rows of those that are the environment's own; the others are links to the entry's.
+    One of the same name that another distribution has there is replaced. Returns the RECORD rows of those that are
+    the environment's own; the others are links to the entry's.
     """
     interpreter = environment.interpreter
     prefix = os.path.relpath(interpreter.scripts, interpreter.site_packages).replace(os.sep, "/")
     contents = _launchers(environment, entry)
-    os.mkdir(folder)
     for name in script_names(entry) - contents.keys():
         source = f"{entry.path}/{entry.data_directory}/scripts/{name}"
         with open(source, "rb") as file:
@@ -58,12 +59,23 @@ def build_scripts(environment: Environment, entry: Entry, folder: str) -> list[r
                 python = interpreter.executable
                 contents[name] = scripts.with_interpreter(start + file.read(), python, relocatable=relocatable)
             else:
-                links.link_file(source, f"{folder}/{name}")
+                _put(f"{folder}/{name}", functools.partial(links.link_file, source))
     for name, content in contents.items():
-        descriptor = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+        _put(f"{folder}/{name}", functools.partial(_create_program, content=content))
     return [record.row_of(f"{prefix}/{name}", content) for name, content in sorted(contents.items())]
+
+
+def _create_program(path: str, content: bytes) -> None:
+    files.create(path, content, mode=0o777)
+
+
+def _put(path: str, make: Callable[[str], None]) -> None:
+    """Let `make` make a file at `path`, in place of one that may be there."""
+    try:
+        make(path)
+    except FileExistsError:
+        os.unlink(path)
+        make(path)
 
 
 def place_scripts(environment: Environment, folder: str, *, only: set[str] | None = None) -> None:
@@ -79,16 +91,26 @@ def place_scripts(environment: Environment, folder: str, *, only: set[str] | Non
     filesystems.remove_tree(folder)
 
 
-def link(entry: Entry, inside: str, place: str, *, is_directory: bool) -> None:
+def has_ready_links(entry: Entry) -> bool:
+    """Tell whether the links that an entry keeps ready lead into it by the path at which it is reached now.
+
+    They don't after the store was moved, nor where it is mounted at a second place. One stands for all: they were
+    made together.
+    """
+    metadata = f"{entry.dist_info}/METADATA"
+    return links.read_link(paths.ready(entry.path, metadata)) == f"{entry.path}/{metadata}"
+
+
+def link(entry: Entry, inside: str, place: str, *, is_directory: bool, is_ready: bool) -> None:
     """Link what an entry has at `inside` to `place`: METADATA by a link that names its entry, as folders are linked.
 
-    Raises FileExistsError if something is there already.
+    `is_ready` is what `has_ready_links` says of the entry. Raises FileExistsError if something is there already.
     """
     target = f"{entry.path}/{inside}"
     if is_directory:
-        links.link_directory(target, place, ready=paths.ready(entry.path, inside))
+        links.link_directory(target, place, ready=paths.ready(entry.path, inside) if is_ready else "")
     elif inside.endswith(".dist-info/METADATA"):
-        links.link_name(target, place, ready=paths.ready(entry.path, inside))
+        links.link_name(target, place, ready=paths.ready(entry.path, inside) if is_ready else "")
     else:
         links.link_file(target, place)
 
@@ -105,6 +127,7 @@ def build_folder(
     `folders` are those that are linked whole. What an entry holds ready is linked, too.
     """
     entry = installation.entry
+    is_ready = has_ready_links(entry)
     os.mkdir(scratch)
     inside = entry.dist_info + "/"
     for is_directory, linked in ((True, entry.directories), (False, entry.files)):
@@ -114,12 +137,12 @@ def build_folder(
             name = path.removeprefix(inside)
             if "/" in name:
                 os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
-            link(entry, path, f"{scratch}/{name}", is_directory=is_directory)
+            link(entry, path, f"{scratch}/{name}", is_directory=is_directory, is_ready=is_ready)
     own = _own_files(installation)
     ready = f"{entry.path}/{paths.READY}"
     for name, content in own.items():
         if content != record.OF_EACH.get(name) or not links.share_inode(f"{ready}/{name}", f"{scratch}/{name}"):
-            _write(f"{scratch}/{name}", content)
+            files.create(f"{scratch}/{name}", content)
     base = environment.interpreter.site_packages + "/"
     now = {folder.removeprefix(base) for folder in folders}
     is_plain = now == _linked_whole(entry) and own == record.OF_EACH
@@ -127,18 +150,13 @@ def build_folder(
         return  # nothing in it is this environment's alone
     rows = [record.row_of(f"{entry.dist_info}/{name}", content) for name, content in own.items()]
     of_wheel = _wheel_rows(environment, entry, {row.path for row in script_rows})
-    _write(f"{scratch}/RECORD", record.of_environment(now, of_wheel, [*script_rows, *rows]))
+    files.create(f"{scratch}/RECORD", *record.of_environment(now, of_wheel, [*script_rows, *rows]))
     os.chmod(f"{scratch}/RECORD", os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_mode | 0o600)
 
 
 def _linked_whole(entry: Entry) -> set[str]:
     """Return the folders that are linked whole where nobody shares one."""
     return {*entry.directories, *(f"{path}/{paths.PYCACHE}" for path in entry.bytecode)}
-
-
-def _write(path: str, content: bytes) -> None:
-    with open(path, "wb", buffering=0) as file:
-        file.write(content)
 
 
 def rewrite_leading_rows(environment: Environment, entry: Entry, folders: Iterable[str]) -> None:
@@ -169,32 +187,31 @@ def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> b
 
     Rows in `replaced` are left out: their script has another first line here.
     """
-    with open(f"{entry.path}/{entry.dist_info}/RECORD", "rb", buffering=0) as file:
-        content = file.read()
+    content = files.read(f"{entry.path}/{entry.dist_info}/RECORD")
     if not entry.data:
         return content
     interpreter = environment.interpreter
     up = os.path.relpath(".", interpreter.site_packages).replace(os.sep, "/")
     prefix = entry.data_directory + "/"
 
-    def moved(row: record.Row) -> list[record.Row]:
-        scheme, _, inside = row.path[len(prefix) :].partition("/")
+    def place(path: str) -> str:
+        scheme, _, inside = path[len(prefix) :].partition("/")
         path = f"{up}/{data_path(scheme, inside, interpreter, entry.name)}"
-        return [] if path in replaced else [row._replace(path=path)]
+        return "" if path in replaced else path
 
-    return record.edited(content, prefix, moved)
+    return record.moved(content, prefix, place)
 
 
 def _own_files(installation: Installation) -> dict[str, bytes]:
     """Return the files of a `.dist-info` folder that an installer writes. REQUESTED is in each, as with uv."""
-    files = dict(record.OF_EACH)
+    found = dict(record.OF_EACH)
     if installation.direct_url is not None:
-        files["direct_url.json"] = json.dumps(installation.direct_url, separators=(",", ":")).encode()
+        found["direct_url.json"] = json.dumps(installation.direct_url, separators=(",", ":")).encode()
     if installation.cache_info:
-        files["uv_cache.json"] = installation.cache_info.encode()
+        found["uv_cache.json"] = installation.cache_info.encode()
     elif installation.local_path:
-        files["uv_cache.json"] = _timestamp(installation.local_path)
-    return files
+        found["uv_cache.json"] = _timestamp(installation.local_path)
+    return found
 
 
 def _timestamp(path: str) -> bytes:
@@ -231,5 +248,5 @@ def _launchers(environment: Environment, entry: Entry) -> dict[str, bytes]:
 
 
 def _is_relocatable(root: str) -> bool:
-    with open(f"{root}/pyvenv.cfg", encoding="utf-8") as file:
-        return any(line.replace(" ", "").strip().lower() == "relocatable=true" for line in file)
+    lines = files.read(f"{root}/pyvenv.cfg").decode().splitlines()
+    return any(line.replace(" ", "").strip().lower() == "relocatable=true" for line in lines)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from pepip.host import links
+from pepip.host import files, links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,8 +63,4 @@ def write(root: str, rows: Sequence[Sequence[str]]) -> None:
             os.mkdir(place)
         else:
             mode = 0o777 if kind == _PROGRAM else 0o666
-            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
-            try:
-                os.write(descriptor, content.replace(_ROOT, root).encode())
-            finally:
-                os.close(descriptor)
+            files.create(place, content.replace(_ROOT, root).encode(), mode=mode)

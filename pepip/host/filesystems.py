@@ -52,7 +52,8 @@ def _mounts() -> set[str]:
             places = [line.split()[4] for line in file]
     except (OSError, IndexError):
         return set()
-    return {os.fsdecode(place.decode("unicode_escape").encode("latin-1")) for place in places}
+    escaped = (place.decode("unicode_escape").encode("latin-1") if b"\\" in place else place for place in places)
+    return set(map(os.fsdecode, escaped))
 
 
 def remove_tree(path: str) -> None:

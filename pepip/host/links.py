@@ -25,7 +25,7 @@ def link_directory(target: str, path: str, *, ready: str = "") -> None:
 
     `ready` may be a symbolic link to the same, of which `path` becomes another name where it can.
     """
-    if ready and _share_link(ready, target, path):
+    if ready and share_inode(ready, path):
         return
     if sys.platform == "win32":
         import _winapi
@@ -53,10 +53,15 @@ def link_file(target: str, path: str) -> None:
 
 
 def share_inode(source: str, path: str) -> bool:
-    """Make `path` another name of the file `source`. Returns False, with nothing made, where that can't be had."""
+    """Make `path` another name of the file or symbolic link `source`.
+
+    Returns False, with nothing made, where that can't be had. Raises FileExistsError if something is at `path`.
+    """
     try:
         os.link(source, path, follow_symlinks=False)
-    except OSError:
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):
         return False
     return True
 
@@ -74,29 +79,13 @@ def symbolic_link(target: str, path: str) -> None:
         ) from error
 
 
-def _share_link(ready: str, target: str, path: str) -> bool:
-    """Make `path` another name of the symbolic link `ready`, if that leads to `target`. Returns whether it did.
-
-    Raises FileExistsError if something is at `path`.
-    """
-    if read_link(ready) != target:
-        return False
-    try:
-        os.link(ready, path, follow_symlinks=False)
-    except FileExistsError:
-        raise
-    except (OSError, NotImplementedError):
-        return False
-    return True
-
-
 def link_name(target: str, path: str, *, ready: str = "") -> None:
     """Make `path` a symbolic link to the file `target`, so that the link names it; a hard link where it must.
 
     `ready` is as in `link_directory`. Windows refuses symbolic links to plain users without Developer Mode, hence the
     second way.
     """
-    if ready and _share_link(ready, target, path):
+    if ready and share_inode(ready, path):
         return
     try:
         os.symlink(target, path)

@@ -114,7 +114,8 @@ def carry_out(
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
                 yield from _note(store, first)
                 if asked and not first.work.changes.warnings:
-                    settled.note(store, asked, environment, {}, is_locked=False)
+                    present = contents.installed(environment, store.homes)
+                    settled.note(store, asked, environment, present, (), is_locked=False)
                 if compile_bytecode:
                     yield from _compile(environment)
                 return _summary(environment, first.work, {}, [], dry_run=False)
@@ -227,14 +228,15 @@ def _change(
             additions = [Installation(entry, *origins[name]) for name, entry in acquired.entries.items()]
             going = {change.name for change in work.changes.removed} - {change.name for change in work.private}
             relinking.relink(store, environment, present, additions, going, reserved=reserved)
+            present = contents.installed(environment, store.homes)
             if asked and is_registered and not (work.private or work.changes.warnings):
-                have = {entry.dist_info: entry for entry in acquired.entries.values()}
-                settled.note(store, asked, environment, have, is_locked=True)
+                settled.note(store, asked, environment, present, acquired.entries.values(), is_locked=True)
         if coming and not is_registered:
             yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
         if work.private:
             yield from job.install_private(work)
-        work = _with_versions(work, contents.installed(environment, store.homes))
+            present = contents.installed(environment, store.homes)
+        work = _with_versions(work, present)
         return _summary(environment, work, acquired.entries, list(acquired.stored), dry_run=False)
     raise PepipError(
         f"{environment.root} keeps changing while it is installed into",

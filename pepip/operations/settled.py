@@ -7,6 +7,7 @@ with its state: the same words, typed in the same place with the same variables,
 from __future__ import annotations
 
 import os
+import sys
 
 from pepip import paths
 from pepip.errors import StoreError
@@ -15,9 +16,9 @@ from pepip.uv.answers import Answers, key, states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from pepip.model import Entry, Environment, ProjectRequest, Request
+    from pepip.model import Entry, Environment, Installed, ProjectRequest, Request
     from pepip.store.home import Store
 
 _SECOND_NS = 1_000_000_000
@@ -40,14 +41,23 @@ class Asked(NamedTuple):
     request: Request | ProjectRequest
 
 
-def note(store: Store, asked: Asked, environment: Environment, have: Mapping[str, Entry], *, is_locked: bool) -> None:
+def note(
+    store: Store,
+    asked: Asked,
+    environment: Environment,
+    present: Sequence[Installed],
+    have: Iterable[Entry],
+    *,
+    is_locked: bool,
+) -> None:
     """Note that what was asked for is there, so that the same words find nothing to do.
 
     Only plain requests, and projects whose lock is of indexes alone, are noted, and only if nothing that they rest on
-    was changed since they began. The environment itself may have been, if the caller holds its lock. `have` are
-    entries that it links, by their `.dist-info` folder.
+    was changed since they began. The environment itself may have been, if the caller holds its lock. `present` is
+    what it has, `have` are entries that it links, as far as they were read already.
     """
     from pepip import model
+    from pepip.store import entries
     from pepip.uv import repetition
 
     if not asked.words:
@@ -59,13 +69,16 @@ def note(store: Store, asked: Asked, environment: Environment, have: Mapping[str
     if files is None:
         return
     around = _places_around(environment, files)
+    inside = _places_inside(store, environment, present)
+    known = {entry.id: entry for entry in have}
     try:
-        inside = _places_inside(store, environment, have)
+        linked = [known.get(item.entry_id) or entries.read(store, item.entry_id) for item in present if item.entry_id]
     except (OSError, StoreError):
         return  # something is not as it should be: the next command finds out what
     watched = around if is_locked and not _is_coarse(environment.site_packages) else [*around, *inside]
     if not any(_may_have_changed(place, asked.began_at_ns) for place in watched):
-        Answers(paths.cache(store.home)).remember(_key(asked.words), "", states([*around, *inside]))
+        evidence = [*states([*around, *inside]), *_seals(linked)]
+        Answers(paths.cache(store.home)).remember(_key(asked.words), "", evidence)
 
 
 def _key(words: Sequence[str]) -> str:
@@ -103,25 +116,33 @@ def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:
     return [program.path(), *settings.places(), *markers, *files]
 
 
-def _places_inside(store: Store, environment: Environment, have: Mapping[str, Entry]) -> list[str]:
+def _places_inside(store: Store, environment: Environment, present: Iterable[Installed]) -> list[str]:
     """Return what says that an environment is whole, and what it has."""
-    from pepip.environment import contents, copying, journal
-    from pepip.store import entries, registry
+    from pepip.environment import copying, journal
+    from pepip.store import registry
 
     root, site_packages = environment.root, environment.site_packages
-    found = [
+    metadata = [f"{site_packages}/{item.dist_info}" for item in present]
+    return [
         f"{root}/pyvenv.cfg",
         environment.interpreter.executable,
         journal.scratch(root),
         copying.folder_of(root),
         *registry.files(store, root),
         f"{site_packages}/*",
+        *metadata,
+        *(f"{folder}/METADATA" for folder in metadata),
     ]
-    for item in contents.installed(environment, store.homes):
-        found += [f"{site_packages}/{item.dist_info}", f"{site_packages}/{item.dist_info}/METADATA"]
-        if item.entry_id:
-            found += entries.sealed(have.get(item.dist_info) or entries.read(store, item.entry_id))
-    return found
+
+
+def _seals(linked: Iterable[Entry]) -> list[tuple[str, str]]:
+    """Return what says that entries are as they were stored: when their folders were changed last, and that alone."""
+    from pepip.store import entries
+
+    places = [f"{path}/." for entry in linked for path in entries.sealed(entry)]
+    if sys.platform == "win32":  # folders of an entry are not sealed there
+        return states(places)
+    return [(place, str(entries.SEALED_AT_NS)) for place in places]
 
 
 def _is_coarse(place: str) -> bool:

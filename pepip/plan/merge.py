@@ -85,7 +85,8 @@ def merge(entries: Iterable[Entry], interpreter: Interpreter, *, foreign_directo
             if scheme != "scripts":
                 target = f"{entry.path}/{entry.data_directory}/{scheme}/{path}"
                 links[where] = Link(where, target, False, entry.name)
-            directories.update(ancestors(where))
+            if where.rpartition("/")[0] not in directories:
+                directories.update(ancestors(where))
     return Plan(links, directories)
 
 

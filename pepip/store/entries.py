@@ -9,6 +9,7 @@ import sys
 
 from pepip import digests, paths
 from pepip.errors import CorruptEntryError
+from pepip.host import files
 from pepip.model import Entry, Stored
 from pepip.wheel import record
 
@@ -34,8 +35,7 @@ def read(store: Store, entry_id: str) -> Entry:
     """
     path = f"{paths.packages(store.home)}/{entry_id}"
     try:
-        with open(f"{path}/{paths.ENTRY_METADATA}", "rb") as file:
-            document = json.loads(file.read())
+        document = json.loads(files.read(f"{path}/{paths.ENTRY_METADATA}"))
         if document["format"] != FORMAT:
             raise CorruptEntryError(path, f"its format is {document['format']}, this pepip reads {FORMAT}")
         return Entry(
@@ -110,8 +110,7 @@ def _stored(path: str, entry_id: str, memory: Memory | None) -> Stored | None:
 
 
 def _read_stored(path: str) -> list[Any]:
-    with open(f"{path}/{paths.ENTRY_METADATA}", "rb") as file:
-        document = json.loads(file.read())
+    document = json.loads(files.read(f"{path}/{paths.ENTRY_METADATA}"))
     texts = [document[key] for key in ("name", "version", "identity", "origin")]
     numbers = [document[key] for key in ("file_count", "stored_at")]
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
@@ -125,8 +124,7 @@ _LATEST = 1 << 40  # more seconds than any calendar here has days for
 def requirement_of(stored: Stored) -> str:
     """Return the requirement line that makes uv stage the very file that an entry was made from."""
     try:
-        with open(f"{stored.path}/{paths.ENTRY_METADATA}", "rb") as file:
-            return str(json.loads(file.read()).get("requirement", ""))
+        return str(json.loads(files.read(f"{stored.path}/{paths.ENTRY_METADATA}")).get("requirement", ""))
     except (OSError, ValueError, AttributeError):
         return ""
 
@@ -175,15 +173,21 @@ def is_whole(entry: Entry) -> bool:
     if not all(map(_is_sealed, sealed(entry))):
         return False
     # A sealed folder has the files that it had: to look at those outside of all is enough, where folders say so.
-    files = entry.files if sys.platform == "win32" else [path for path in entry.files if "/" not in path]
-    if not all(os.path.lexists(f"{entry.path}/{path}") for path in files):
+    data = [f"{entry.data_directory}/{scheme}/{path}" for scheme, path in entry.data]
+    if sys.platform == "win32":
+        alone = [*entry.files, *data]
+    else:
+        alone = [path for path in entry.files if "/" not in path]
+        if not all(_is_sealed(f"{entry.path}/{folder}") for folder in {path.rpartition("/")[0] for path in data}):
+            return False
+    if not all(os.path.lexists(f"{entry.path}/{path}") for path in alone):
         return False
     try:
         if not os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size:
             return False
     except FileNotFoundError:
         return False
-    return all(os.path.lexists(f"{entry.path}/{entry.data_directory}/{s}/{path}") for s, path in entry.data)
+    return True
 
 
 def sealed(entry: Entry) -> list[str]:

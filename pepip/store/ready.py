@@ -58,5 +58,5 @@ def contents(entry: str, document: Mapping[str, Any]) -> dict[str, bytes]:
             rows = file.read()
         folders = [*document["directories"], *(f"{path}/{paths.PYCACHE}" for path in document["bytecode"])]
         own = [record.row_of(f"{dist_info}/{name}", content) for name, content in record.OF_EACH.items()]
-        found["RECORD"] = record.of_environment(folders, rows, own)
+        found["RECORD"] = b"".join(record.of_environment(folders, rows, own))
     return found

@@ -95,7 +95,8 @@ def key(topic: str, *words: str) -> str:
 def state_of(place: str) -> str:
     """Return what tells whether the file or folder at `place` is still the same, empty if nothing is there.
 
-    Of a place `folder/*` the names in the folder count, but for bytecode, which a first import puts there.
+    Of a place `folder/*` the names in the folder count, but for bytecode, which a first import puts there; of a place
+    `folder/.` when it was changed counts, and nothing else.
     """
     try:
         if place.endswith("/*"):
@@ -104,6 +105,8 @@ def state_of(place: str) -> str:
         status = os.stat(place)
     except OSError:
         return ""
+    if place.endswith("/."):
+        return str(status.st_mtime_ns)
     return f"{status.st_mtime_ns} {status.st_size} {status.st_ino}"
 
 

@@ -13,7 +13,7 @@ from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 """What an installer writes into a `.dist-info` folder, beside RECORD."""
@@ -55,25 +55,48 @@ def render(rows: Iterable[Row]) -> str:
     return "".join(f"{_quote(row.path)},{_quote(row.hash_value)},{_quote(row.size)}\n" for row in rows)
 
 
-def edited(content: bytes, prefix: str, change: Callable[[Row], Iterable[Row]]) -> bytes:
-    """Return a rendered RECORD in which each row below `prefix` is what `change` makes of it; the others stay."""
-    text = content.decode("utf-8", "surrogateescape")
-    if '"' in text:  # a field may hold the end of a line
-        made = (change(row) if row.path.startswith(prefix) else [row] for row in parse(text))
-        text = render(row for rows in made for row in rows)
-    else:
-        lines = [line for line in text.split("\n") if line]
-        text = "".join(render(change(parse(x)[0])) if x.startswith(prefix) else f"{x}\n" for x in lines)
-    return text.encode("utf-8", "surrogateescape")
+def moved(content: bytes, prefix: str, place: Callable[[str], str]) -> bytes:
+    """Return a rendered RECORD in which each path below `prefix` is what `place` makes of it.
+
+    Where that is nothing, the row goes.
+    """
+    made = []
+    for line in _lines(content.decode("utf-8", "surrogateescape")):
+        if line.startswith(prefix):
+            path, _, rest = line.partition(",")
+            path = place(path)
+        elif line.startswith(f'"{prefix}'):
+            row = parse(line)[0]
+            path, rest = place(row.path), f"{_quote(row.hash_value)},{_quote(row.size)}\n"
+        else:
+            made.append(line)
+            continue
+        if path:
+            made.append(f"{_quote(path)},{rest}")
+    return "".join(made).encode("utf-8", "surrogateescape")
 
 
-def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable[Row]) -> bytes:
-    """Return a RECORD of an environment that links `folders` (relative to site-packages) whole.
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a rendered RECORD, with their ends: a quoted field may hold such an end."""
+    begun = ""
+    for line in text.split("\n"):
+        whole = f"{begun}{line}\n"
+        if '"' in whole and whole.count('"') % 2:
+            begun = whole
+        else:
+            begun = ""
+            if whole != "\n":
+                yield whole
+
+
+def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable[Row]) -> tuple[bytes, bytes, bytes]:
+    """Return a RECORD of an environment that links `folders` (relative to site-packages) whole, in three parts.
 
     Their rows come first, then the wheel's, then those of what the installer wrote.
     """
     head = "".join(f"{_quote(folder)},,\n" for folder in sorted(folders))
-    return head.encode("utf-8", "surrogateescape") + wheel_rows + render(own_rows).encode("utf-8", "surrogateescape")
+    own = render(own_rows)
+    return head.encode("utf-8", "surrogateescape"), wheel_rows, own.encode("utf-8", "surrogateescape")
 
 
 def row_of(path: str, content: bytes) -> Row:

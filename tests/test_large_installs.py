@@ -1,0 +1,245 @@
+"""Installs of many distributions at once, whose metadata two processes make: nothing of that is to be seen."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pepip.wheel import record
+from tests.support.environments import Twins
+from tests.support.filesystems import mounted
+from tests.support.machines import Machine
+from tests.support.parity import Level
+from tests.support.refusals import assert_refused
+from tests.support.snapshots import changes, snapshot
+from tests.support.stores import problems_of
+from tests.support.wheels import Wheel
+
+MANY = 60
+"""More distributions than one process makes the metadata of."""
+
+KILLS = 6
+
+
+def player(number: int) -> Wheel:
+    """Return one of many distributions: some have a script, some data of which a name wants quotes."""
+    name = f"player{number}"
+    has_script, has_data = number % 3 == 0, number % 10 == 0
+    return Wheel(
+        f"player-{number}",
+        "1.0",
+        files={f"{name}/__init__.py": f"def main():\n    print({number})\n", f"{name}/part.txt": name},
+        data={f"data/share/{name}/a, b.txt": name, f"data/share/{name}/c.txt": name} if has_data else {},
+        entry_points={"console_scripts": {name: f"{name}:main"}} if has_script else {},
+    )
+
+
+@dataclass(frozen=True)
+class Hall:
+    """A machine with wheels of many players, and of two that have the same script."""
+
+    machine: Machine
+    folder: Path
+    source: tuple[str | Path, ...]
+
+    @property
+    def everyone(self) -> list[str]:
+        """Return all players, by name."""
+        return [f"player-{number}" for number in range(MANY)]
+
+    def install(self, folder: Path, *names: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Install players into the environment of a folder."""
+        folder.mkdir(exist_ok=True)
+        return self.machine.pepip("install", *names, *self.source, folder=folder, check=check)
+
+    def script(self, project: str, *names: str) -> str:
+        """Return the script that both conductors have, after an install into a new project."""
+        self.install(self.folder / project, *names)
+        return (self.folder / project / ".venv" / "bin" / "conduct").read_text().partition("\n")[2]
+
+
+@pytest.fixture
+def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Hall:
+    """Return a machine with the wheels, and nothing installed."""
+    for number in range(MANY):
+        player(number).write(wheelhouse)
+    for name in ("alto", "bass"):
+        script = {"console_scripts": {"conduct": f"{name}:main"}}
+        Wheel(name, "1.0", files={f"{name}.py": "def main(): pass\n"}, entry_points=script).write(wheelhouse)
+    return Hall(machine, tmp_path, ("--no-index", "--find-links", wheelhouse, "--python", interpreter))
+
+
+def test_many_distributions_equal_uvs(hall: Hall, twins: Twins) -> None:
+    """With their scripts, their data, and each row of RECORD."""
+    twins.install(*hall.everyone, *hall.source[:3])
+
+    twins.assert_equal(Level.METADATA)
+    assert problems_of(hall.machine.store) == []
+
+
+def test_a_script_of_two_distributions_is_the_same_ones_in_any_company(hall: Hall) -> None:
+    """Which of the two has it is no matter of which process was first."""
+    alone = hall.script("alone", "alto", "bass")
+
+    assert {hall.script(f"crowd{number}", "alto", *hall.everyone, "bass") for number in range(3)} == {alone}
+
+
+def test_what_the_first_process_leaves_when_it_is_killed_is_completed(hall: Hall) -> None:
+    """The second may live a moment longer: the next run waits for it."""
+    hall.install(hall.folder / "whole", *hall.everyone)
+    started = time.monotonic()
+    hall.install(hall.folder / "timed", *hall.everyone)
+    lasts_seconds = time.monotonic() - started
+    expected = _shape(hall.folder / "whole")
+    for number in range(KILLS):
+        project = hall.folder / f"killed{number}"
+        project.mkdir()
+        _kill_alone_after(lasts_seconds * (number + 1) / (KILLS + 1), hall, project)
+
+        hall.install(project, *hall.everyone)
+
+        assert _shape(project) == expected
+    assert problems_of(hall.machine.store) == []
+
+
+def _kill_alone_after(seconds: float, hall: Hall, project: Path) -> None:
+    """Run an install and kill its first process, and no other, after `seconds`."""
+    command = [sys.executable, "-m", "pepip", "install", *hall.everyone, *map(os.fspath, hall.source)]
+    process = subprocess.Popen(
+        command,
+        cwd=project,
+        env=hall.machine.variables(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def _shape(project: Path) -> list[str]:
+    """Return the paths in an environment: all that differs between two of one set lies in files' contents."""
+    return sorted(snapshot(project / ".venv"))
+
+
+@pytest.mark.parametrize("free_kibibytes", [0, 40, 120])
+def test_a_full_disk_is_named_whichever_process_finds_it(hall: Hall, tmp_path: Path, free_kibibytes: int) -> None:
+    """And the environment keeps what it had."""
+    hall.install(hall.folder / "stored", *hall.everyone)
+    with mounted("tmpfs", tmp_path / "small", mebibytes=1) as disk:
+        project = disk / "project"
+        hall.install(project, "alto")
+        before = snapshot(project / ".venv")
+        ballast = disk / "ballast"
+        free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_bsize
+        ballast.write_bytes(bytes(free - (free_kibibytes << 10)))
+
+        output = hall.install(project, *hall.everyone, check=False)
+
+        assert_refused(output, "No space left on device")
+        assert changes(before, snapshot(project / ".venv")) == []
+        assert problems_of(hall.machine.store) == []
+
+
+_BESIDE = """
+import os, signal, sys, time
+from pepip.host import processes
+
+def late():
+    time.sleep(3)
+    os.mkdir("late")
+
+{before}
+print(processes.beside({there}, {here}))
+"""
+"""Asks for two things at once, in a process that has no threads, unlike the one that runs the tests."""
+
+
+def _beside(folder: Path, *, there: str, here: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """Do two things, given as expressions, in `folder`."""
+    code = _BESIDE.format(there=there, here=here, before=before)
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def _names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def processors() -> int:
+    """Return how many processors there are for two processes. Skips the test where they are too few."""
+    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one process does all here")
+    return len(os.sched_getaffinity(0))
+
+
+@pytest.mark.usefixtures("processors")
+def test_what_the_second_process_makes_is_there_at_the_end(tmp_path: Path) -> None:
+    """And what it thinks is not."""
+    output = _beside(tmp_path, there="lambda: os.mkdir(str(os.getpid()))", here="lambda: os.mkdir(str(os.getpid()))")
+
+    assert (output.stdout, output.stderr) == ("True\n", "")
+    assert len(_names_in(tmp_path)) == 2
+
+
+@pytest.mark.usefixtures("processors")
+def test_what_fails_in_the_second_process_is_not_done(tmp_path: Path) -> None:
+    """It says nothing of itself: whoever asked does it again, and sees the error."""
+    output = _beside(tmp_path, there="lambda: os.mkdir('.')", here="lambda: os.mkdir('here')")
+
+    assert (output.stdout, output.stderr) == ("False\n", "")
+    assert _names_in(tmp_path) == {"here"}
+
+
+@pytest.mark.usefixtures("processors")
+def test_what_fails_in_the_first_process_ends_the_second(tmp_path: Path) -> None:
+    """Before the error is seen: it does not go on where somebody clears up."""
+    output = _beside(tmp_path, there="late", here="lambda: os.mkdir('.')")
+
+    assert "FileExistsError" in output.stderr
+    time.sleep(3)
+    assert _names_in(tmp_path) == set()
+
+
+@pytest.mark.usefixtures("processors")
+@pytest.mark.parametrize(
+    "before",
+    ["signal.signal(signal.SIGCHLD, signal.SIG_IGN)", "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])"],
+    ids=["nobody may hear of its end", "one processor"],
+)
+def test_a_second_process_that_is_no_help_counts_as_failed(tmp_path: Path, before: str) -> None:
+    """It is not said to have done what nobody knows of."""
+    output = _beside(tmp_path, there="lambda: None", here="lambda: os.mkdir('here')", before=before)
+
+    assert (output.stdout, output.stderr) == ("False\n", "")
+    assert _names_in(tmp_path) == {"here"}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["x-1.data/data/share/a,sha256=aa,1"],
+        ['"x-1.data/data/share/a,b",sha256=aa,1'],
+        ['"x-1.data/data/share/a""b",sha256=aa,1', "x/__init__.py,sha256=bb,2"],
+        ['"x/a\nb.txt",sha256=aa,1', "x-1.data/data/share/a,sha256=aa,1", '"x/c,d",,'],
+        ['"x-1.data/data/share/a\nb",sha256=aa,1', "x-1.dist-info/RECORD,,"],
+    ],
+    ids=["plain", "comma", "quote", "another row with the end of a line", "the end of a line"],
+)
+def test_rows_of_data_are_moved_in_a_record(rows: Sequence[str]) -> None:
+    """Whatever their paths hold; the other rows stay as they are."""
+    content = "".join(f"{row}\n" for row in rows).encode()
+
+    moved = record.moved(content, "x-1.data/data/", lambda path: path.replace("x-1.data/data/", "../"))
+
+    assert moved.decode() == "".join(f"{row}\n".replace("x-1.data/data/", "../") for row in rows)
+    assert record.moved(content, "x-1.data/data/", lambda _: "").count(b"share") == 0
