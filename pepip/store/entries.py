@@ -31,14 +31,19 @@ SEALED_AT_NS = 946_684_800 * 1_000_000_000
 def read(store: Store, entry_id: str) -> Entry:
     """Return the entry `bucket/name-version`.
 
-    Raises FileNotFoundError if the store has no such entry, CorruptEntryError if its metadata can't be read.
+    One that was read before is returned again as long as its metadata is the same. Raises FileNotFoundError if the
+    store has no such entry, CorruptEntryError if its metadata can't be read.
     """
     path = f"{paths.packages(store.home)}/{entry_id}"
     try:
+        status = os.stat(f"{path}/{paths.ENTRY_METADATA}")
+        state, known = store.read.get(entry_id, (None, None))
+        if known and state == (status.st_mtime_ns, status.st_ino):
+            return known
         document = json.loads(files.read(f"{path}/{paths.ENTRY_METADATA}"))
         if document["format"] != FORMAT:
             raise CorruptEntryError(path, f"its format is {document['format']}, this pepip reads {FORMAT}")
-        return Entry(
+        entry = Entry(
             id=entry_id,
             path=path,
             name=document["name"],
@@ -55,6 +60,8 @@ def read(store: Store, entry_id: str) -> Entry:
             launchers=document["launchers"],
             size_bytes=document["size_bytes"],
         )
+        store.read[entry_id] = ((status.st_mtime_ns, status.st_ino), entry)
+        return entry
     except FileNotFoundError:
         if os.path.isdir(path):
             raise CorruptEntryError(path, f"it has no {paths.ENTRY_METADATA}") from None

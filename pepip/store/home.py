@@ -12,17 +12,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from pepip.model import Entry
+
 
 class Store:
-    """A store's root. `home` is the folder as configured, `homes` every spelling of it that links may have."""
+    """A store's root. `home` is the folder as configured, `homes` every spelling of it that links may have.
 
-    __slots__ = ("_like", "home", "homes")
+    `read` are entries that were read before, by their names, with the state that their metadata had then.
+    """
+
+    __slots__ = ("_like", "home", "homes", "read")
 
     def __init__(self, home: str) -> None:
         self.home = home
         real = os.path.realpath(home)
         self.homes = (home,) if real == home else (home, real)
         self._like: os.stat_result | None = None
+        self.read: dict[str, tuple[tuple[int, int], Entry]] = {}
 
     @property
     def like(self) -> os.stat_result:

@@ -105,8 +105,8 @@ def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Se
     """Return the artifacts of the distributions that uv plans to add, as far as they can be told.
 
     The request itself is resolved again, with uv's plan as constraints: only it knows the sources and indexes of
-    a `pyproject.toml`. Where that has no solution (what is installed may hold versions that no index has), the
-    pins are looked up by themselves. What neither finds is absent from the answer.
+    a `pyproject.toml`. Where it names none of those, or that has no solution (what is installed may hold versions
+    that no index has), the pins are looked up by themselves. What neither finds is absent from the answer.
     """
     pins = [requirement_of(change) for change in wanted if change.version and not change.url]
     locks = [path for path in request.requirement_files if is_lock(path)]
@@ -115,7 +115,8 @@ def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Se
         artifacts += [
             _preferring_url(item) for item in _artifacts(hashes.read(path), tags, os.path.dirname(path), {})
         ]
-    if not locks and (request.packages or request.requirement_files or request.editables or request.resolving):
+    is_asked = request.packages or request.requirement_files or request.editables or request.resolving
+    if not locks and is_asked and not repetition.is_plain(request):
         requirements = [*request.packages, *(f"-e {path}" for path in request.editables)]
         try:
             artifacts = _compile(
