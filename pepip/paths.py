@@ -53,6 +53,16 @@ def global_environment(home: str) -> str:
     return f"{home}/global-venv"
 
 
+def scratch(environment: str) -> str:
+    """Return the folder in an environment where metadata grows. It exists only while links change."""
+    return f"{environment}/.pepip"
+
+
+def copies(environment: str) -> str:
+    """Return the folder in an environment where copies grow. It exists only while an entry is copied."""
+    return f"{environment}/.pepip.copies"
+
+
 def ready(entry: str, inside: str) -> str:
     """Return where an entry keeps a link that leads to its own path `inside`."""
     return f"{entry}/{READY}/{inside.replace('/', '%')}"

@@ -38,6 +38,8 @@ else:
         def __new__(cls, *values, **named):
             """Return an instance of these items, in order or by name; the others have their defaults."""
             fields = cls._fields
+            if named and not values and len(named) == len(fields) and fields == tuple(named):
+                return tuple.__new__(cls, named.values())  # each by its name, in order
             if named or len(values) != len(fields):
                 items = dict(zip(fields, values, strict=False))
                 if len(values) > len(fields) or not items.keys().isdisjoint(named) or named.keys() - set(fields):

@@ -150,28 +150,41 @@ def test_a_full_disk_is_named_whichever_process_finds_it(hall: Hall, tmp_path: P
         assert problems_of(hall.machine.store) == []
 
 
-_BESIDE = """
+_IN_TWO = """
 import os, signal, sys, time
 from pepip.host import processes
 
-def late():
-    time.sleep(3)
-    os.mkdir("late")
+first = os.getpid()
+
+def make(names):
+    for name in names:
+        time.sleep({seconds} if name == "there" else 0)
+        os.mkdir(name)
+        with open("processes", "a") as file:
+            file.write(f"{{name}} {{'first' if os.getpid() == first else 'second'}}\\n")
+        if name in {failing} and os.getpid() != first:
+            raise OSError("in the second process")
 
 {before}
-print(processes.beside({there}, {here}))
+processes.in_two(make, {here}, {there})
 """
-"""Asks for two things at once, in a process that has no threads, unlike the one that runs the tests."""
+"""Makes folders with two processes: in one that has no threads, unlike the one that runs the tests."""
 
 
-def _beside(folder: Path, *, there: str, here: str, before: str = "") -> subprocess.CompletedProcess[str]:
-    """Do two things, given as expressions, in `folder`."""
-    code = _BESIDE.format(there=there, here=here, before=before)
-    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
-
-
-def _names_in(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+def _make_in_two(
+    folder: Path,
+    *,
+    here: Sequence[str] = ("here",),
+    there: Sequence[str] = ("there",),
+    failing: Sequence[str] = (),
+    seconds: float = 0,
+    before: str = "",
+) -> tuple[str, list[str]]:
+    """Make folders, and return what was said of errors, and which process made which."""
+    code = _IN_TWO.format(here=here, there=there, failing=failing, seconds=seconds, before=before)
+    output = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert output.stdout == ""
+    return output.stderr, sorted((folder / "processes").read_text().splitlines())
 
 
 @pytest.fixture
@@ -183,45 +196,65 @@ def processors() -> int:
 
 
 @pytest.mark.usefixtures("processors")
-def test_what_the_second_process_makes_is_there_at_the_end(tmp_path: Path) -> None:
-    """And what it thinks is not."""
-    output = _beside(tmp_path, there="lambda: os.mkdir(str(os.getpid()))", here="lambda: os.mkdir(str(os.getpid()))")
-
-    assert (output.stdout, output.stderr) == ("True\n", "")
-    assert len(_names_in(tmp_path)) == 2
+def test_two_processes_do_one_thing(tmp_path: Path) -> None:
+    """Each its part."""
+    assert _make_in_two(tmp_path) == ("", ["here first", "there second"])
 
 
 @pytest.mark.usefixtures("processors")
-def test_what_fails_in_the_second_process_is_not_done(tmp_path: Path) -> None:
-    """It says nothing of itself: whoever asked does it again, and sees the error."""
-    output = _beside(tmp_path, there="lambda: os.mkdir('.')", here="lambda: os.mkdir('here')")
+def test_what_fails_in_the_second_process_is_done_again_by_the_first(tmp_path: Path) -> None:
+    """The error is raised where somebody sees it: here, that what was half done is in the way."""
+    error, made = _make_in_two(tmp_path, there=["there"], failing=["there"])
 
-    assert (output.stdout, output.stderr) == ("False\n", "")
-    assert _names_in(tmp_path) == {"here"}
-
-
-@pytest.mark.usefixtures("processors")
-def test_what_fails_in_the_first_process_ends_the_second(tmp_path: Path) -> None:
-    """Before the error is seen: it does not go on where somebody clears up."""
-    output = _beside(tmp_path, there="late", here="lambda: os.mkdir('.')")
-
-    assert "FileExistsError" in output.stderr
-    time.sleep(3)
-    assert _names_in(tmp_path) == set()
+    assert error.splitlines()[-1] == "FileExistsError: [Errno 17] File exists: 'there'"
+    assert "in the second process" not in error
+    assert made == ["here first", "there second"]
 
 
 @pytest.mark.usefixtures("processors")
+def test_what_fails_in_the_first_process_is_raised_when_the_second_has_ended(tmp_path: Path) -> None:
+    """It does not go on where somebody clears up."""
+    error, made = _make_in_two(tmp_path, here=["here", "."], seconds=0.5)
+
+    assert error.splitlines()[-1] == "FileExistsError: [Errno 17] File exists: '.'"
+    assert made == ["here first", "there second"]
+
+
+@pytest.mark.usefixtures("processors")
+def test_an_interrupt_waits_for_the_second_process(tmp_path: Path) -> None:
+    """One that the first alone got, while it waited."""
+    error, made = _make_in_two(
+        tmp_path,
+        seconds=1,
+        before="signal.signal(signal.SIGALRM, signal.default_int_handler); signal.setitimer(signal.ITIMER_REAL, 0.3)",
+    )
+
+    assert error.splitlines()[-1] == "KeyboardInterrupt"
+    assert made == ["here first", "there second"]
+
+
+@pytest.mark.usefixtures("processors")
+def test_a_second_process_whose_end_nobody_hears_of_counts_as_failed(tmp_path: Path) -> None:
+    """As where whoever started pepip ignores SIGCHLD."""
+    error, made = _make_in_two(tmp_path, before="signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
+
+    assert error.splitlines()[-1] == "FileExistsError: [Errno 17] File exists: 'there'"
+    assert made == ["here first", "there second"]
+
+
 @pytest.mark.parametrize(
     "before",
-    ["signal.signal(signal.SIGCHLD, signal.SIG_IGN)", "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])"],
-    ids=["nobody may hear of its end", "one processor"],
+    [
+        "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])",
+        "import threading; threading.Thread(target=time.sleep, args=(0.5,)).start()",
+        "os.fork = lambda: os.mkdir('.')",
+    ],
+    ids=["one processor", "threads", "no more processes"],
 )
-def test_a_second_process_that_is_no_help_counts_as_failed(tmp_path: Path, before: str) -> None:
-    """It is not said to have done what nobody knows of."""
-    output = _beside(tmp_path, there="lambda: None", here="lambda: os.mkdir('here')", before=before)
-
-    assert (output.stdout, output.stderr) == ("False\n", "")
-    assert _names_in(tmp_path) == {"here"}
+@pytest.mark.usefixtures("processors")
+def test_one_process_does_all_where_a_second_would_be_no_help(tmp_path: Path, before: str) -> None:
+    """Or could hang: it would inherit what threads hold."""
+    assert _make_in_two(tmp_path, before=before) == ("", ["here first", "there first"])
 
 
 @pytest.mark.parametrize(

@@ -181,11 +181,10 @@ def _leave_settled(command: str, words: Sequence[str]) -> int:
 
 
 def _run(command: str, words: Sequence[str]) -> int:
-    import importlib
-
     _unwind_when_asked_to_end()
     module, function = _COMMANDS[command]
-    return int(getattr(importlib.import_module(f"pepip.cli.{module}"), function)(words))
+    # By the built-in function: `importlib` is loaded by nothing else, and loads `warnings`.
+    return int(getattr(__import__(f"pepip.cli.{module}", fromlist=[function]), function)(words))
 
 
 def _help(commands: Sequence[str]) -> int:

@@ -35,14 +35,17 @@ def installed_in(site_packages: str, homes: tuple[str, ...]) -> list[Installed]:
         return []
     for child in children:
         if child.name.endswith(".dist-info"):
-            metadata = f"{child.path}/METADATA"
-            entry_id = linked_entry(metadata, homes)
-            name, _, version = child.name.removesuffix(".dist-info").partition("-")
-            found.append(Installed(paths.normalize_name(name), version, child.name, entry_id))
+            found.append(distribution_of(child.name, linked_entry(f"{child.path}/METADATA", homes)))
         elif child.name.endswith((".egg-info", ".egg-link")):
             name, _, version = child.name.rpartition(".")[0].partition("-")
             found.append(Installed(paths.normalize_name(name), version, child.name, ""))
     return sorted(found)
+
+
+def distribution_of(dist_info: str, entry_id: str) -> Installed:
+    """Return the distribution that has this `.dist-info` folder. `entry_id` is empty if it isn't linked."""
+    name, _, version = dist_info.removesuffix(".dist-info").partition("-")
+    return Installed(paths.normalize_name(name), version, dist_info, entry_id)
 
 
 def linked_entry(path: str, homes: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 
 from pepip import paths
-from pepip.environment import journal, metadata
+from pepip.environment import metadata
 from pepip.host import filesystems
 from pepip.plan.merge import data_path
 from pepip.records import NamedTuple
@@ -35,7 +35,7 @@ def prepare(environment: Environment, entry: Entry) -> Copies:
 
     Raises OSError if the disk is full: nothing has changed then.
     """
-    scratch = folder_of(environment.root)
+    scratch = paths.copies(environment.root)
     filesystems.remove_tree(scratch)
     try:
         copies = _copy(environment, entry, scratch)
@@ -51,7 +51,7 @@ def prepare(environment: Environment, entry: Entry) -> Copies:
 def pending(root: str) -> Copies | None:
     """Return the copies that a killed run had made and not placed, None if there are none."""
     try:
-        with open(f"{folder_of(root)}/{_READY}", "rb") as file:
+        with open(f"{paths.copies(root)}/{_READY}", "rb") as file:
             name, dist_info, files, folders = json.loads(file.read())
         return Copies(name, dist_info, tuple(files), tuple(folders))
     except (FileNotFoundError, NotADirectoryError):
@@ -62,12 +62,12 @@ def pending(root: str) -> Copies | None:
 
 def is_begun(root: str) -> bool:
     """Tell whether a run began to copy an entry, and has not placed all of it."""
-    return os.path.lexists(folder_of(root))
+    return os.path.lexists(paths.copies(root))
 
 
 def place(environment: Environment, copies: Copies) -> None:
     """Move the copies to their places. The links that were there are gone. Idempotent."""
-    scratch = folder_of(environment.root)
+    scratch = paths.copies(environment.root)
     for path in copies.files:
         if os.path.lexists(f"{scratch}/{path}"):
             os.makedirs(os.path.dirname(f"{environment.root}/{path}"), exist_ok=True)
@@ -81,20 +81,15 @@ def place(environment: Environment, copies: Copies) -> None:
 def is_placed(environment: Environment, copies: Copies) -> bool:
     """Tell whether the metadata of the copies, which moves last, is in its place."""
     folder = f"{environment.interpreter.site_packages}/{copies.dist_info}"
-    return not os.path.lexists(f"{folder_of(environment.root)}/{folder}")
+    return not os.path.lexists(f"{paths.copies(environment.root)}/{folder}")
 
 
 def discard(root: str) -> None:
     """Remove what was copied aside."""
-    filesystems.remove_tree(folder_of(root))
+    filesystems.remove_tree(paths.copies(root))
 
 
 _READY = "ready.json"
-
-
-def folder_of(root: str) -> str:
-    """Return the folder in the environment where copies grow. It exists only while an entry is copied."""
-    return f"{journal.scratch(root)}.copies"
 
 
 def _copy(environment: Environment, entry: Entry, scratch: str) -> Copies:

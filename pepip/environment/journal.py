@@ -9,14 +9,13 @@ import contextlib
 import json
 import os
 
-from pepip.host import filesystems
+from pepip import paths
+from pepip.host import files, filesystems
 from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.environment.metadata import Installation
-
-_FOLDER = ".pepip"
 
 
 class Addition(NamedTuple):
@@ -28,14 +27,9 @@ class Addition(NamedTuple):
     cache_info: str = ""
 
 
-def scratch(root: str) -> str:
-    """Return the folder in the environment where metadata grows. It exists only while links change."""
-    return f"{root}/{_FOLDER}"
-
-
 def begin(root: str, additions: list[Installation], removals: list[str]) -> None:
     """Write the journal: entries to link, and `.dist-info` folders to remove."""
-    folder = scratch(root)
+    folder = paths.scratch(root)
     filesystems.remove_tree(folder)
     try:
         os.mkdir(folder)
@@ -50,14 +44,13 @@ def _write(folder: str, additions: list[Installation], removals: list[str]) -> N
         "link": [Addition(added.entry.id, *added[1:]) for added in additions],
         "remove": removals,
     }
-    with open(f"{folder}/journal.new", "w", encoding="utf-8") as file:
-        json.dump(document, file)
+    files.create(f"{folder}/journal.new", json.dumps(document).encode())
     os.rename(f"{folder}/journal.new", f"{folder}/journal.json")
 
 
 def is_there(root: str) -> bool:
     """Tell whether a change was begun and not finished, by whomever."""
-    return os.path.lexists(scratch(root))
+    return os.path.lexists(paths.scratch(root))
 
 
 def pending(root: str) -> tuple[list[Addition], list[str]] | None:
@@ -66,7 +59,7 @@ def pending(root: str) -> tuple[list[Addition], list[str]] | None:
     A journal that was not finished belongs to a run that had changed nothing yet.
     """
     try:
-        with open(f"{scratch(root)}/journal.json", "rb") as file:
+        with open(f"{paths.scratch(root)}/journal.json", "rb") as file:
             document = json.loads(file.read())
         return [Addition(*row) for row in document["link"]], list(document["remove"])
     except (FileNotFoundError, NotADirectoryError):
@@ -78,5 +71,5 @@ def pending(root: str) -> tuple[list[Addition], list[str]] | None:
 def finish(root: str) -> None:
     """Remove the journal: every link is in place."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        os.unlink(f"{scratch(root)}/journal.json")
-    filesystems.remove_tree(scratch(root))
+        os.unlink(f"{paths.scratch(root)}/journal.json")
+    filesystems.remove_tree(paths.scratch(root))

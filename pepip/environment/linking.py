@@ -5,6 +5,7 @@ Idempotent: a link that is right already is left, so that a run that was killed 
 
 from __future__ import annotations
 
+import functools
 import os
 
 from pepip import paths
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 
 _SCRIPTS = "scripts"  # the folder in the scratch folder where scripts are built
-_WORTH_A_PROCESS = 20  # folders of metadata: making so many takes longer than making a second process
+# From so many on, to make them takes longer than to make a second process.
+_MANY_DISTRIBUTIONS = 40
+_MANY_LINKS = 400
 
 
 def change(
@@ -238,6 +241,7 @@ def _make_links(
     new_metadata: set[str],
 ) -> None:
     base = environment.interpreter.site_packages + "/"
+    is_near = _is_near(environment, entries.values())
 
     def is_new_metadata(path: str) -> bool:
         return path.startswith(base) and path[len(base) :].partition("/")[0] in new_metadata
@@ -245,21 +249,43 @@ def _make_links(
     for folder in sorted(plan.directories):
         if not is_new_metadata(folder):
             _make_folder(f"{environment.root}/{folder}")
-    are_ready: dict[str, bool] = {}
-    for path, link in plan.links.items():
-        if (known.get(path) == link and path not in removed) or is_new_metadata(path):
-            continue
-        entry, place = entries[link.owner], f"{environment.root}/{path}"
-        if link.is_directory and link.owner not in are_ready:
-            are_ready[link.owner] = metadata.has_ready_links(entry)
-        is_ready = are_ready.get(link.owner, False)
-        inside = link.target[len(entry.path) + 1 :]
-        try:
-            metadata.link(entry, inside, place, is_directory=link.is_directory, is_ready=is_ready)
-        except FileExistsError:
-            if not links.is_link_to(place, link.target):
-                _clear(place)
-                metadata.link(entry, inside, place, is_directory=link.is_directory, is_ready=is_ready)
+    wanted = [
+        (path, link)
+        for path, link in plan.links.items()
+        if not ((known.get(path) == link and path not in removed) or is_new_metadata(path))
+    ]
+
+    def make(some: Iterable[tuple[str, Link]]) -> None:
+        are_ready: dict[str, bool] = {}
+        for path, link in some:
+            entry, place = entries[link.owner], f"{environment.root}/{path}"
+            if is_near and link.is_directory and link.owner not in are_ready:
+                are_ready[link.owner] = metadata.has_ready_links(entry)
+            is_ready = are_ready.get(link.owner, False)
+            make_link = functools.partial(
+                metadata.link,
+                entry,
+                link.target[len(entry.path) + 1 :],
+                place,
+                is_directory=link.is_directory,
+                is_ready=is_ready,
+                is_near=is_near,
+            )
+            try:
+                make_link()
+            except FileExistsError:
+                if not links.is_link_to(place, link.target):
+                    _clear(place)
+                    make_link()
+
+    half = len(wanted) // 2 if len(wanted) >= _MANY_LINKS else len(wanted)
+    processes.in_two(make, wanted[:half], wanted[half:])
+
+
+def _is_near(environment: Environment, entries: Iterable[Entry]) -> bool:
+    """Tell whether entries, all of one store, may lie on the file system of an environment."""
+    one = next(iter(entries), None)
+    return one is None or links.are_near(one.path, environment.root)
 
 
 def _make_folder(path: str) -> None:
@@ -307,9 +333,9 @@ def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Inst
 
     Where there is much to do, two processes do it.
     """
-    scratch = journal.scratch(environment.root)
+    scratch = paths.scratch(environment.root)
     folders = _folders(plan)
-    here, there = _halves(additions)
+    is_near = _is_near(environment, (item.entry for item in additions))
     os.mkdir(f"{scratch}/{_SCRIPTS}")
 
     def build(installations: Iterable[Installation]) -> None:
@@ -319,17 +345,15 @@ def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Inst
             if metadata.script_names(entry):
                 rows = metadata.build_scripts(environment, entry, f"{scratch}/{_SCRIPTS}")
             folder = f"{scratch}/{entry.dist_info}"
-            metadata.build_folder(environment, installation, folders.get(entry.name, ()), rows, folder)
+            metadata.build_folder(
+                environment, installation, folders.get(entry.name, ()), rows, folder, is_near=is_near
+            )
 
-    if len(there) < _WORTH_A_PROCESS:
-        build(additions)
-    elif not processes.beside(lambda: build(there), lambda: build(here)):
-        for installation in there:
-            filesystems.remove_tree(f"{scratch}/{installation.entry.dist_info}")
-        build(there)
+    here, there = _halves(additions) if len(additions) >= _MANY_DISTRIBUTIONS else (additions, [])
+    processes.in_two(build, here, there)
 
 
-def _halves(additions: Iterable[Installation]) -> tuple[list[Installation], list[Installation]]:
+def _halves(additions: list[Installation]) -> tuple[list[Installation], list[Installation]]:
     """Return two lists that mean about as much work, the first with all that have the same script, in order."""
     names = [name for item in additions for name in metadata.script_names(item.entry)]
     contested = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
@@ -349,7 +373,7 @@ def _halves(additions: Iterable[Installation]) -> tuple[list[Installation], list
 
 def _place_metadata(environment: Environment, additions: list[Installation]) -> None:
     """Move what was prepared into place: each `.dist-info` appears whole, and after all that it lists."""
-    scratch = journal.scratch(environment.root)
+    scratch = paths.scratch(environment.root)
     metadata.place_scripts(environment, f"{scratch}/{_SCRIPTS}")
     for installation in additions:
         folder = f"{scratch}/{installation.entry.dist_info}"
@@ -370,7 +394,7 @@ def _restore_scripts(environment: Environment, staying: list[Entry], removed: se
         lost |= {name for name in names if not os.path.lexists(f"{environment.root}/{scripts}{name}")}
     for entry in staying:
         if lost & metadata.script_names(entry):
-            folder = f"{journal.scratch(environment.root)}/{_SCRIPTS}"
+            folder = f"{paths.scratch(environment.root)}/{_SCRIPTS}"
             os.mkdir(folder)
             metadata.build_scripts(environment, entry, folder)
             metadata.place_scripts(environment, folder, only=lost)

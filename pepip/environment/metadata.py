@@ -101,10 +101,11 @@ def has_ready_links(entry: Entry) -> bool:
     return links.read_link(paths.ready(entry.path, metadata)) == f"{entry.path}/{metadata}"
 
 
-def link(entry: Entry, inside: str, place: str, *, is_directory: bool, is_ready: bool) -> None:
+def link(entry: Entry, inside: str, place: str, *, is_directory: bool, is_ready: bool, is_near: bool) -> None:
     """Link what an entry has at `inside` to `place`: METADATA by a link that names its entry, as folders are linked.
 
-    `is_ready` is what `has_ready_links` says of the entry. Raises FileExistsError if something is there already.
+    `is_ready` tells whether it keeps links ready that can be shared, `is_near` whether any can. Raises
+    FileExistsError if something is there already.
     """
     target = f"{entry.path}/{inside}"
     if is_directory:
@@ -112,7 +113,7 @@ def link(entry: Entry, inside: str, place: str, *, is_directory: bool, is_ready:
     elif inside.endswith(".dist-info/METADATA"):
         links.link_name(target, place, ready=paths.ready(entry.path, inside) if is_ready else "")
     else:
-        links.link_file(target, place)
+        links.link_file(target, place, is_near=is_near)
 
 
 def build_folder(
@@ -121,14 +122,20 @@ def build_folder(
     folders: Iterable[str],
     script_rows: list[record.Row],
     scratch: str,
+    *,
+    is_near: bool,
 ) -> None:
     """Build an entry's `.dist-info` in the folder `scratch`, whole, ready to be renamed into place.
 
-    `folders` are those that are linked whole. What an entry holds ready is linked, too.
+    `folders` are those that are linked whole. What an entry holds ready is linked, too, where it `is_near`.
     """
     entry = installation.entry
-    is_ready = has_ready_links(entry)
-    os.mkdir(scratch)
+    is_ready = is_near and has_ready_links(entry)
+    try:
+        os.mkdir(scratch)
+    except FileExistsError:  # of an attempt that failed
+        filesystems.remove_tree(scratch)
+        os.mkdir(scratch)
     inside = entry.dist_info + "/"
     for is_directory, linked in ((True, entry.directories), (False, entry.files)):
         for path in linked:
@@ -137,15 +144,16 @@ def build_folder(
             name = path.removeprefix(inside)
             if "/" in name:
                 os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
-            link(entry, path, f"{scratch}/{name}", is_directory=is_directory, is_ready=is_ready)
+            link(entry, path, f"{scratch}/{name}", is_directory=is_directory, is_ready=is_ready, is_near=is_near)
     own = _own_files(installation)
     ready = f"{entry.path}/{paths.READY}"
     for name, content in own.items():
-        if content != record.OF_EACH.get(name) or not links.share_inode(f"{ready}/{name}", f"{scratch}/{name}"):
+        is_shared = is_near and content == record.OF_EACH.get(name)
+        if not (is_shared and links.share_inode(f"{ready}/{name}", f"{scratch}/{name}")):
             files.create(f"{scratch}/{name}", content)
     base = environment.interpreter.site_packages + "/"
     now = {folder.removeprefix(base) for folder in folders}
-    is_plain = now == _linked_whole(entry) and own == record.OF_EACH
+    is_plain = is_near and now == _linked_whole(entry) and own == record.OF_EACH
     if is_plain and links.share_inode(f"{ready}/RECORD", f"{scratch}/RECORD"):
         return  # nothing in it is this environment's alone
     rows = [record.row_of(f"{entry.dist_info}/{name}", content) for name, content in own.items()]

@@ -11,16 +11,21 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | g
 
 def read(path: str) -> bytes:
     """Return what the file at `path` holds. Raises OSError if it can't be read."""
+    return read_with_status(path)[0]
+
+
+def read_with_status(path: str) -> tuple[bytes, os.stat_result]:
+    """Return what the file at `path` holds, and its status before it was read. Raises OSError if it can't be read."""
     descriptor = os.open(path, _READ)
     try:
-        size = os.fstat(descriptor).st_size
-        content = os.read(descriptor, size + 1)
-        if len(content) == size:
-            return content  # there would have been room for more
+        status = os.fstat(descriptor)
+        content = os.read(descriptor, status.st_size + 1)
+        if len(content) == status.st_size:
+            return content, status  # there would have been room for more
         blocks = [content]  # it grows, or is no file of a disk
         while blocks[-1]:
             blocks.append(os.read(descriptor, _BLOCK_BYTES))
-        return b"".join(blocks)
+        return b"".join(blocks), status
     finally:
         os.close(descriptor)
 

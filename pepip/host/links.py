@@ -37,11 +37,14 @@ def link_directory(target: str, path: str, *, ready: str = "") -> None:
         symbolic_link(target, path)
 
 
-def link_file(target: str, path: str) -> None:
+def link_file(target: str, path: str, *, is_near: bool = True) -> None:
     """Make `path` a hard link to the file `target`, or a symbolic link where the file system has no hard link.
 
-    Raises FileExistsError if something is there already.
+    With `is_near` false none is tried: see `are_near`. Raises FileExistsError if something is there already.
     """
+    if not is_near:
+        symbolic_link(target, path)
+        return
     try:
         os.link(target, path, follow_symlinks=False)
     except FileExistsError:
@@ -50,6 +53,11 @@ def link_file(target: str, path: str) -> None:
         if error.errno not in _NO_HARD_LINK:
             raise
         symbolic_link(target, path)
+
+
+def are_near(folder: str, other: str) -> bool:
+    """Tell whether a hard link from one folder to another may be had: not if they are on two devices."""
+    return os.stat(folder).st_dev == os.stat(other).st_dev
 
 
 def share_inode(source: str, path: str) -> bool:

@@ -8,43 +8,48 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
+
+    Item = TypeVar("Item")
 
 
-def beside(there: Callable[[], None], here: Callable[[], None]) -> bool:
-    """Call `there` in a process of its own, and `here` in this one at the same time.
+def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Sequence[Item]) -> None:
+    """Do something to all of `here`, and to all of `there`, in a process of its own at the same time.
 
-    Returns whether `there` was done: not where the system can't, or there is one processor, or threads are at work,
-    whose locks a second process would inherit; and not if it failed. It is to be called again then, and its error is
-    raised here. Nothing of what it changes in memory is seen.
+    One process does both where the system can't, where there is one processor, and where threads are at work, whose
+    locks a second process would inherit. What the second process fails at is done again here, so that its error is
+    raised here: `do` must bear to find part of it done. Nothing that it changes in memory is seen.
     """
-    threading = sys.modules.get("threading")
-    is_alone = threading is None or threading.active_count() == 1
-    if sys.platform != "linux" or not is_alone or len(os.sched_getaffinity(0)) < 2:
-        here()
-        return False
-    try:
-        child = os.fork()
-    except OSError:  # no more processes, or no memory
-        here()
-        return False
-    if not child:
+    child = _fork() if there else None
+    if child is None:
+        do(here)
+        do(there)
+        return
+    if child == 0:
         code = 1
         try:
-            there()
+            do(there)
             code = 0
         finally:
             os._exit(code)
     try:
-        here()
-        return _has_ended_well(child)
-    except BaseException:
-        import signal
+        do(here)
+    finally:  # or it would go on where somebody clears up
+        is_done = _has_ended_well(child)
+    if not is_done:
+        do(there)
 
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)  # or it would go on where its files are about to be removed
-        _has_ended_well(child)
-        raise
+
+def _fork() -> int | None:
+    """Return the second process to the first, 0 to the second, and None where there shall be none."""
+    threading = sys.modules.get("threading")
+    if sys.platform != "linux" or (threading and threading.active_count() > 1) or len(os.sched_getaffinity(0)) < 2:
+        return None
+    try:
+        return os.fork()
+    except OSError:  # no more processes, or no memory
+        return None
 
 
 def _has_ended_well(child: int) -> bool:
@@ -53,3 +58,7 @@ def _has_ended_well(child: int) -> bool:
         return os.waitpid(child, 0)[1] == 0
     except ChildProcessError:
         return False
+    except BaseException:  # a signal that asks to end: the other process has little left to do
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
+        raise

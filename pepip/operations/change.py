@@ -227,8 +227,7 @@ def _change(
             origins = {item.name: (item.direct_url, item.local_path) for item in work.artifacts}
             additions = [Installation(entry, *origins[name]) for name, entry in acquired.entries.items()]
             going = {change.name for change in work.changes.removed} - {change.name for change in work.private}
-            relinking.relink(store, environment, present, additions, going, reserved=reserved)
-            present = contents.installed(environment, store.homes)
+            present = relinking.relink(store, environment, present, additions, going, reserved=reserved)
             if asked and is_registered and not (work.private or work.changes.warnings):
                 settled.note(store, asked, environment, present, acquired.entries.values(), is_locked=True)
         if coming and not is_registered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pepip.environment import linking
+from pepip.environment import contents, linking
 from pepip.errors import CorruptEntryError
 from pepip.store import entries
 
@@ -23,8 +23,8 @@ def relink(
     going: Collection[str],
     *,
     reserved: Collection[str] = (),
-) -> None:
-    """Link `additions` in place of what has their names, and remove what `going` names.
+) -> list[Installed]:
+    """Link `additions` in place of what has their names, and remove what `going` names. Returns what is there then.
 
     The caller holds the environment's lock. `reserved` as in `linking.change`.
     """
@@ -33,7 +33,9 @@ def relink(
         removals = [item for item in present if item.name in names]
         change_links(store, environment, present, additions, removals, reserved=reserved)
         for addition in additions:
-            entries.note_linked(addition.entry)
+            entries.note_linked(store, addition.entry)
+    linked = (contents.distribution_of(item.entry.dist_info, item.entry.id) for item in additions)
+    return sorted([*(item for item in present if item.name not in names), *linked])
 
 
 def change_links(

@@ -118,7 +118,6 @@ def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:
 
 def _places_inside(store: Store, environment: Environment, present: Iterable[Installed]) -> list[str]:
     """Return what says that an environment is whole, and what it has."""
-    from pepip.environment import copying, journal
     from pepip.store import registry
 
     root, site_packages = environment.root, environment.site_packages
@@ -126,8 +125,8 @@ def _places_inside(store: Store, environment: Environment, present: Iterable[Ins
     return [
         f"{root}/pyvenv.cfg",
         environment.interpreter.executable,
-        journal.scratch(root),
-        copying.folder_of(root),
+        paths.scratch(root),
+        paths.copies(root),
         *registry.files(store, root),
         f"{site_packages}/*",
         *metadata,

@@ -69,11 +69,9 @@ def make(root: str, python: str, known: Answers) -> bool:
 
 
 def _make_skeleton(root: str, python: str, known: Answers) -> None:
-    from pepip.uv import stage
-
     question = repetition.environment_question(python) if skeleton.is_plain(root) else None
     if question is None:
-        stage.make_environment(root, python)
+        _make_by_uv(root, python)
         return
     words, places = question
     key = answers.key("environment", *words)
@@ -82,11 +80,17 @@ def _make_skeleton(root: str, python: str, known: Answers) -> None:
         skeleton.write(root, json.loads(answer))
         return
     evidence = answers.states(filter(None, places))
-    stage.make_environment(root, python)
+    _make_by_uv(root, python)
     rows = skeleton.read(root)
     if rows:
         base = os.path.realpath(interpreter.executable(root))
         known.remember(key, json.dumps(rows), [*evidence, (base, answers.state_of(base))])
+
+
+def _make_by_uv(root: str, python: str) -> None:
+    from pepip.uv import stage
+
+    stage.make_environment(root, python)
 
 
 def make_with(root: str, maker: Callable[[], None], *, anew: bool = False) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 
 from pepip import digests, paths
 from pepip.errors import CorruptEntryError
@@ -27,6 +28,8 @@ FORMAT = 1
 # it was sealed, by root through a link, changes it.
 SEALED_AT_NS = 946_684_800 * 1_000_000_000
 
+_MINUTE_NS = 60 * 1_000_000_000
+
 
 def read(store: Store, entry_id: str) -> Entry:
     """Return the entry `bucket/name-version`.
@@ -36,11 +39,12 @@ def read(store: Store, entry_id: str) -> Entry:
     """
     path = f"{paths.packages(store.home)}/{entry_id}"
     try:
-        status = os.stat(f"{path}/{paths.ENTRY_METADATA}")
-        state, known = store.read.get(entry_id, (None, None))
-        if known and state == (status.st_mtime_ns, status.st_ino):
-            return known
-        document = json.loads(files.read(f"{path}/{paths.ENTRY_METADATA}"))
+        if entry_id in store.read:
+            state, known = store.read[entry_id]
+            if state == _state(os.stat(f"{path}/{paths.ENTRY_METADATA}")):
+                return known
+        content, status = files.read_with_status(f"{path}/{paths.ENTRY_METADATA}")
+        document = json.loads(content)
         if document["format"] != FORMAT:
             raise CorruptEntryError(path, f"its format is {document['format']}, this pepip reads {FORMAT}")
         entry = Entry(
@@ -60,7 +64,7 @@ def read(store: Store, entry_id: str) -> Entry:
             launchers=document["launchers"],
             size_bytes=document["size_bytes"],
         )
-        store.read[entry_id] = ((status.st_mtime_ns, status.st_ino), entry)
+        store.read[entry_id] = (_state(status), entry)
         return entry
     except FileNotFoundError:
         if os.path.isdir(path):
@@ -68,6 +72,10 @@ def read(store: Store, entry_id: str) -> Entry:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptEntryError(path, f"its {paths.ENTRY_METADATA} can't be read") from error
+
+
+def _state(status: os.stat_result) -> tuple[int, int]:
+    return status.st_mtime_ns, status.st_ino
 
 
 def find(store: Store, *, name: str, version: str, identity: str, buckets: Iterable[str]) -> Entry | None:
@@ -158,8 +166,14 @@ def hashes_of(entry: Entry) -> dict[str, str]:
     return {row.path: row.hash_value for row in rows if row.hash_value and not row.path.startswith(data)}
 
 
-def note_linked(entry: Entry) -> None:
-    """Note that an environment links the entry now: the modification time of its metadata says when that was."""
+def note_linked(store: Store, entry: Entry) -> None:
+    """Note that an environment links the entry now: the modification time of its metadata says when that was.
+
+    To the minute: one that was linked a moment ago is not noted again.
+    """
+    (changed_at_ns, _), _ = store.read.get(entry.id, ((0, 0), None))
+    if 0 <= time.time_ns() - changed_at_ns < _MINUTE_NS:
+        return
     with contextlib.suppress(OSError):  # another user's entry: its owner's links count
         os.utime(f"{entry.path}/{paths.ENTRY_METADATA}")
 
