@@ -136,14 +136,34 @@ class Changes(NamedTuple):
 class Progress(NamedTuple):
     """One step of an operation, for whoever shows it.
 
-    `phase` is one of resolve, download, store, link, build, compile, warning. `done` and `total` count bytes while
-    downloading and distributions otherwise; `total` is 0 where it isn't known. `detail` is a name or a sentence.
+    `phase` is one of those below, or empty before the first. `done` and `total` count bytes while downloading and
+    distributions otherwise; `total` is 0 where it isn't known. `detail` is a name or a sentence.
     """
 
     phase: str
     detail: str = ""
     done: int = 0
     total: int = 0
+
+    @property
+    def title(self) -> str:
+        """What people call the phase."""
+        return _PHASES.get(self.phase, self.phase)
+
+
+_PHASES = {
+    "resolve": "Resolving",
+    "download": "Downloading",
+    "store": "Storing",
+    "link": "Linking",
+    "build": "Installing with uv",
+    "compile": "Compiling bytecode",
+    "verify": "Verifying",
+    "repair": "Repairing",
+    "prune": "Pruning",
+    "scan": "Looking into",
+    "warning": "warning:",
+}
 
 
 class Summary(NamedTuple):

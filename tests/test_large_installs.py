@@ -26,18 +26,21 @@ from tests.support.wheels import Wheel
 MANY = 60
 """More distributions than one process makes the metadata of."""
 
+PARTS = 80
+"""Files of data of some: together more links than one process makes."""
+
 KILLS = 6
 
 
 def player(number: int) -> Wheel:
-    """Return one of many distributions: some have a script, some data of which a name wants quotes."""
+    """Return one of many distributions: some have a script, some data with names that want quotes."""
     name = f"player{number}"
     has_script, has_data = number % 3 == 0, number % 10 == 0
     return Wheel(
         f"player-{number}",
         "1.0",
         files={f"{name}/__init__.py": f"def main():\n    print({number})\n", f"{name}/part.txt": name},
-        data={f"data/share/{name}/a, b.txt": name, f"data/share/{name}/c.txt": name} if has_data else {},
+        data={f"data/share/{name}/{part}, {name}.txt": name for part in range(PARTS)} if has_data else {},
         entry_points={"console_scripts": {name: f"{name}:main"}} if has_script else {},
     )
 

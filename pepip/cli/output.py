@@ -19,18 +19,6 @@ if TYPE_CHECKING:
 
     from pepip.model import Progress, Summary
 
-_TITLES = {
-    "resolve": "Resolving",
-    "download": "Downloading",
-    "store": "Storing",
-    "link": "Linking",
-    "build": "Installing with uv",
-    "compile": "Compiling bytecode",
-    "verify": "Verifying",
-    "repair": "Repairing",
-    "prune": "Pruning",
-}
-
 
 class Reporter:
     """Shows the progress of one operation. `verbosity` below zero is silent, above zero names every step."""
@@ -44,10 +32,10 @@ class Reporter:
         if step.phase == "warning":
             self.warn(step.detail)
         elif self.verbosity > 0:
-            say(f"{_TITLES.get(step.phase, step.phase)} {step.detail}".rstrip())
+            say(f"{step.title} {step.detail}".rstrip())
         elif self.verbosity == 0 and step.phase != self._phase and step.phase in {"download", "build"}:
             size = f" ({sizes.human(step.total)})" if step.total else ""
-            say(f"{_TITLES[step.phase]} {step.detail}{size}")
+            say(f"{step.title} {step.detail}{size}")
         self._phase = step.phase
 
     def warn(self, sentence: str) -> None:
@@ -138,7 +126,7 @@ class LiveReporter(Reporter):
             amount = f"{sizes.human(done)} of {sizes.human(step.total)}" if step.total else ""
         elif step.total:
             amount = f"{step.done}/{step.total}"
-        description = f"{_TITLES.get(step.phase, step.phase)} {step.detail}".rstrip()
+        description = f"{step.title} {step.detail}".rstrip()
         self._display.update(
             self._task, description=description, completed=done, total=step.total or None, amount=amount
         )

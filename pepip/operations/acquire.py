@@ -85,7 +85,7 @@ def acquire(
     import functools
     from concurrent.futures import ThreadPoolExecutor
 
-    from pepip.store import ingest, staging
+    from pepip.store import discovery, ingest, staging
     from pepip.uv import stage
 
     with staging.area(store) as area, staging.Writer(area) as writer:
@@ -108,14 +108,14 @@ def acquire(
                 batches.append(again)
                 continue
             writer.begin()
-            present = set(ingest.files_in(prefix))
-            staged = ingest.discover(prefix, present)
-            contested = ingest.contested(staged, present) if len(batch) > 1 else set()
+            present = set(discovery.files_in(prefix))
+            staged = discovery.discover(prefix, present)
+            contested = discovery.contested(staged, present) if len(batch) > 1 else set()
             batches += [[artifact] for artifact in batch if artifact.name in contested]
             ready = [item for item in staged if item.name not in contested]
             _check_complete(batch, {item.name for item in staged})
             by_name = {artifact.name: artifact for artifact in batch}
-            whole = ingest.folders_of_one(staged)
+            whole = discovery.folders_of_one(staged)
             prepare = functools.partial(
                 ingest.prepare, store, prefix, python=executable, alone=len(batch) == 1, whole=whole
             )
@@ -140,14 +140,14 @@ def survey(store: Store, request: Request, requirements: Sequence[str], executab
     folders: set[str] = set()
     if not requirements or not store.is_writable():
         return folders
-    from pepip.store import ingest, staging
+    from pepip.store import discovery, staging
     from pepip.uv import stage
 
     with staging.area(store) as area:
         private = f"{area}/private"
         for _ in stage.stage(request, requirements, executable, prefix=private):
             pass
-        for item in ingest.discover(private, set(ingest.files_in(private))):
+        for item in discovery.discover(private, set(discovery.files_in(private))):
             base = item.dist_info.rpartition("/")[0] + "/"
             inside = (path.removeprefix(base) for path in item.files if path.startswith(base))
             folders.update(folder for path in inside for folder in paths.ancestors(path))

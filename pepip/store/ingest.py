@@ -1,7 +1,7 @@
 """Publishing staged distributions as entries: check against RECORD, carve, seal, rename.
 
-uv stages several wheels into one prefix, as it would install them. This module takes that tree apart again, one
-unpacked wheel per distribution. Whatever fails, nothing but the staging folder has changed.
+uv stages several wheels into one prefix, as it would install them. This module makes of each distribution that was
+found there an unpacked wheel again. Whatever fails, nothing but the staging folder has changed.
 """
 
 from __future__ import annotations
@@ -16,73 +16,19 @@ from pepip.errors import CorruptEntryError, InvalidWheelError, RecordMismatchErr
 from pepip.host import launchers as host_launchers
 from pepip.host import permissions
 from pepip.records import NamedTuple
-from pepip.store import entries, ready, trash
+from pepip.store import discovery, entries, ready, trash
 from pepip.wheel import footprint, libraries, record, scripts, tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from pepip.model import Artifact, Entry
+    from pepip.store.discovery import Staged
     from pepip.store.home import Store
 
 
 _MANY_FILES = 2000  # from here on one distribution is worth more than one thread
-
-
-class Staged(NamedTuple):
-    """One distribution in a staging prefix. Paths of `rows` and `files` are relative to the prefix."""
-
-    name: str
-    version: str
-    dist_info: str
-    rows: dict[str, record.Row]
-    files: list[str]
-
-    @property
-    def site_packages(self) -> str:
-        """The folder of the prefix that holds the distribution."""
-        return self.dist_info.rpartition("/")[0]
-
-
-def files_in(prefix: str) -> list[str]:
-    """Return the files of a staging prefix, but for bytecode and uv's lock."""
-    found = []
-    for folder, folders, files in os.walk(prefix):
-        folders[:] = [name for name in folders if name != paths.PYCACHE]
-        relative = folder[len(prefix) + 1 :].replace(os.sep, "/")
-        found += [f"{relative}/{name}" if relative else name for name in files]
-    return [path for path in found if path != ".lock"]
-
-
-def discover(prefix: str, present: Collection[str]) -> list[Staged]:
-    """Return the distributions staged in `prefix`, each with the files that its RECORD lists.
-
-    `present` are the files there. Raises InvalidWheelError if a row is absolute or leaves the prefix.
-    """
-    found = []
-    for site_packages in _site_packages(prefix):
-        folders = sorted(os.listdir(f"{prefix}/{site_packages}"))
-        dist_infos = (name for name in folders if name.endswith(".dist-info"))
-        found += [_read_staged(prefix, site_packages, name, present) for name in dist_infos]
-    return found
-
-
-def contested(staged: list[Staged], present: Iterable[str]) -> set[str]:
-    """Return the names of distributions that must be staged again, alone, to be complete.
-
-    Those that list the same file, and all of them if a file is listed by none: no one can tell whose it is.
-    """
-    owners: dict[str, str] = {}
-    again: set[str] = set()
-    for distribution in staged:
-        for path in distribution.files:
-            other = owners.setdefault(path, distribution.name)
-            if other != distribution.name:
-                again |= {other, distribution.name}
-    if len(staged) > 1 and any(path not in owners for path in present):
-        return {distribution.name for distribution in staged}
-    return again
 
 
 class Prepared(NamedTuple):
@@ -90,17 +36,6 @@ class Prepared(NamedTuple):
 
     workshop: str
     document: dict[str, object]
-
-
-def folders_of_one(staged: list[Staged]) -> set[str]:
-    """Return the folders, right below site-packages and relative to the prefix, that one distribution has alone."""
-    owners: dict[str, set[str]] = {}
-    for item in staged:
-        start = len(item.site_packages) + 1
-        for path in item.files:
-            if path.startswith(item.site_packages + "/") and "/" in path[start:]:
-                owners.setdefault(path[: path.index("/", start)], set()).add(item.name)
-    return {folder for folder, names in owners.items() if len(names) == 1}
 
 
 def prepare(
@@ -116,13 +51,13 @@ def prepare(
     """Shape one staged distribution into an entry, still in the staging area.
 
     `python` is the interpreter that the staged scripts start. With `alone`, every file in the prefix is the
-    distribution's, listed in RECORD or not. The folders in `whole` are moved as they are: see `folders_of_one`.
+    distribution's, listed in RECORD or not. The folders in `whole` are moved as they are: those that it has alone.
     Raises RecordMismatchError or InvalidWheelError; nothing is kept then.
     """
     differing = _check(prefix, staged)
     if differing:
         raise RecordMismatchError(staged.name, differing)
-    files = list(dict.fromkeys([*staged.files, *files_in(prefix)])) if alone else staged.files
+    files = list(dict.fromkeys([*staged.files, *discovery.files_in(prefix)])) if alone else staged.files
     workshop = f"{prefix}.{staged.name}"
     os.mkdir(workshop)
     launchers, data = _carve(prefix, workshop, staged, files, python=python, whole=whole)
@@ -134,39 +69,6 @@ def prepare(
     tree[0].files.append((paths.ENTRY_METADATA, os.lstat(file.name)))
     _seal(store, workshop, tree)
     return Prepared(workshop, document)
-
-
-def _site_packages(prefix: str) -> list[str]:
-    """Return the folders of a prefix that hold distributions: `lib/python3.12/site-packages` and the like."""
-    found: list[str] = []
-    for folder, folders, _ in os.walk(prefix):
-        if any(name.endswith(".dist-info") for name in folders):
-            found.append(os.path.relpath(folder, prefix).replace(os.sep, "/"))
-            folders.clear()
-        elif os.path.basename(folder) in {"bin", "share", "etc", "include"}:
-            folders.clear()
-    return found
-
-
-def _read_staged(prefix: str, site_packages: str, folder: str, present: Collection[str]) -> Staged:
-    name, _, version = folder.removesuffix(".dist-info").partition("-")
-    with open(
-        f"{prefix}/{site_packages}/{folder}/RECORD", encoding="utf-8", errors="surrogateescape", newline=""
-    ) as file:
-        rows = record.parse(file.read())
-    by_path: dict[str, record.Row] = {}
-    for row in rows:
-        path = f"{site_packages}/{row.path}"
-        if "./" in path or "//" in path or path.endswith(("/", "/.", "/..")) or os.sep != "/":
-            path = os.path.normpath(path).replace(os.sep, "/")
-        if row.path.startswith("/") or not paths.is_inside(path):
-            raise InvalidWheelError(
-                f"the RECORD of {name} {version} has a row outside of the wheel: {row.path}",
-                hint="the wheel is malformed or hostile; nothing of it was kept",
-            )
-        by_path[path] = row
-    files = [path for path in by_path if path in present or os.path.lexists(f"{prefix}/{path}")]
-    return Staged(paths.normalize_name(name), version, f"{site_packages}/{folder}", by_path, files)
 
 
 def _check(prefix: str, staged: Staged) -> list[str]:

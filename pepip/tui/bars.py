@@ -11,7 +11,7 @@ from rich.text import Text
 from textual.widget import Widget
 
 from pepip.tui import tones, wording
-from pepip.tui.runner import TITLES, WAITING
+from pepip.tui.runner import WAITING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -306,4 +306,4 @@ def said(job: Job) -> str:
     if job.is_cancelled.is_set():
         return "cancelling: ends at the next safe point …"
     step = job.step
-    return wording.printable(f"{TITLES.get(step.phase, step.phase or 'Starting')} {step.detail}".strip())
+    return wording.printable(f"{step.title or 'Starting'} {step.detail}".strip())

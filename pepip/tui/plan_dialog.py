@@ -17,7 +17,7 @@ from pepip.operations.uninstall import Removal
 from pepip.tui import commands, jobs, wording
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.reader import Reader
-from pepip.tui.runner import CANCELLED, FAILED, TITLES, Failure
+from pepip.tui.runner import CANCELLED, FAILED, Failure
 from pepip.tui.table import Column, Row, Table
 
 TYPE_CHECKING = False
@@ -234,7 +234,7 @@ def wording_of(output: str) -> str:
 
 
 def _asking(step: Progress) -> str:
-    return f"{TITLES.get(step.phase, 'Asking uv what would change')} {step.detail}".rstrip() + " …"
+    return f"{step.title or 'Asking uv what would change'} {step.detail}".rstrip() + " …"
 
 
 def _foreseen(result: object) -> tuple[str, list[Row], bool]:

@@ -36,20 +36,6 @@ try:
 except OSError:  # it was removed
     STARTED_IN = os.path.expanduser("~")
 
-TITLES = {
-    "resolve": "Resolving",
-    "download": "Downloading",
-    "store": "Storing",
-    "link": "Linking",
-    "build": "Installing with uv",
-    "compile": "Compiling bytecode",
-    "verify": "Verifying",
-    "repair": "Repairing",
-    "prune": "Pruning",
-    "scan": "Looking into",
-    "warning": "warning:",
-}
-
 
 class Failure(NamedTuple):
     """Why an operation failed: what pepip says, uv's own output in full, and a hint."""
@@ -136,7 +122,7 @@ class Job:
         size = ""
         if step.phase == "download" and (step.done or (step.total and not self.received_bytes)):
             size = f"  {wording.size(step.done or step.total)}"
-        self.say(f"{TITLES.get(step.phase, step.phase)} {step.detail}{size}".rstrip())
+        self.say(f"{step.title} {step.detail}{size}".rstrip())
 
     def say(self, line: str) -> None:
         """Add lines to the log."""
