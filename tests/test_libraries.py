@@ -1,21 +1,46 @@
-"""Which shared libraries may look outside of their distribution, told by their bytes."""
+"""Which shared libraries look outside of their distribution, told by their headers and tables."""
 
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import pytest
 
 from pepip.wheel import libraries
 
-PIECE = 1 << 20
-LEAVING = [b"$ORIGIN/../../other", b"${ORIGIN}/../../..", b"$ORIGIN/lib:$ORIGIN/../../other"]
+LEAVING = ["$ORIGIN/../../other", "${ORIGIN}/../../..", "$ORIGIN/lib:$ORIGIN/../../other"]
+STAYING = ["$ORIGIN", "$ORIGIN/lib", "${ORIGIN}/../../package.libs:$ORIGIN/..", "/usr/lib", ""]
+
+RPATH, RUNPATH = 15, 29
+KINDS = [(bits, order) for bits in (32, 64) for order in "<>"]
 
 
-def mentions_leaving(root: Path, content: bytes) -> bool:
-    """Tell whether bytes of the library `package/lib/it.so` hold a run path that leaves."""
-    return libraries._mentions_leaving(str(root), "package/lib/it.so", io.BytesIO(content))
+def library(run_path: str, *, tag: int = RUNPATH, bits: int = 64, order: str = "<") -> bytes:
+    """Return an ELF file with a dynamic section, which names a run path unless that is empty."""
+    word = "Q" if bits == 64 else "I"
+    header_bytes, entry_bytes = (64, 56) if bits == 64 else (52, 32)
+    strings = b"\0" + run_path.encode() + b"\0"
+    strings_at = header_bytes + 2 * entry_bytes
+    dynamic_at = strings_at + len(strings) + -len(strings) % 16
+    tags = [(5, strings_at), (10, len(strings)), *([(tag, 1)] if run_path else []), (0, 0)]
+    dynamic = b"".join(struct.pack(f"{order}{word}{word}", *pair) for pair in tags)
+    size = dynamic_at + len(dynamic)
+    segments = b"".join(
+        _segment(order, word, kind, at, length) for kind, at, length in ((1, 0, size), (2, dynamic_at, len(dynamic)))
+    )
+    identity = b"\x7fELF" + bytes([bits // 32, 1 if order == "<" else 2, 1]).ljust(12, b"\0")
+    places = struct.pack(f"{order}{word * 3}", 0, header_bytes, 0)
+    sizes = struct.pack(f"{order}IHHHHHH", 0, header_bytes, entry_bytes, 2, 0, 0, 0)
+    header = identity + struct.pack(f"{order}HHI", 3, 62, 1) + places + sizes
+    return (header + segments + strings).ljust(dynamic_at, b"\0") + dynamic
+
+
+def _segment(order: str, word: str, kind: int, at: int, length: int) -> bytes:
+    if word == "Q":
+        return struct.pack(f"{order}IIQQQQQQ", kind, 4, at, at, at, length, length, 8)
+    return struct.pack(f"{order}IIIIIIII", kind, at, at, at, length, length, 4, 4)
 
 
 @pytest.fixture
@@ -26,25 +51,74 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def escaping(root: Path, content: bytes) -> list[str]:
+    """Return what leaves the distribution, of a library with this content and of a file that is no library."""
+    (root / "package/lib/it.so.1").write_bytes(content)
+    (root / "package/lib/it.py").write_bytes(content)
+    return libraries.escaping(str(root), ["package/lib/it.so.1", "package/lib/it.py"])
+
+
 @pytest.mark.parametrize("run_path", LEAVING)
+@pytest.mark.parametrize("tag", [RPATH, RUNPATH])
+@pytest.mark.parametrize(("bits", "order"), KINDS)
+def test_a_library_that_looks_outside_is_found(root: Path, run_path: str, tag: int, bits: int, order: str) -> None:
+    """Of either size of words and either order of bytes, by either of the two tags."""
+    assert escaping(root, library(run_path, tag=tag, bits=bits, order=order)) == ["package/lib/it.so.1"]
+
+
+@pytest.mark.parametrize("run_path", STAYING)
+@pytest.mark.parametrize(("bits", "order"), KINDS)
+def test_a_library_that_stays_inside_is_not(root: Path, run_path: str, bits: int, order: str) -> None:
+    """In folders that the distribution has, in those of the system, or wherever the loader looks by itself."""
+    assert escaping(root, library(run_path, bits=bits, order=order)) == []
+
+
+@pytest.mark.parametrize(("bits", "order"), KINDS)
+def test_the_tables_of_a_library_without_a_run_path_are_not_read(bits: int, order: str) -> None:
+    """Its headers say that there is none."""
+    without, with_one = (library(path, bits=bits, order=order) for path in ("", "$ORIGIN"))
+
+    assert not libraries._may_have_run_path(io.BytesIO(without))
+    assert libraries._may_have_run_path(io.BytesIO(with_one))
+
+
+@pytest.mark.parametrize("length", [0, 4, 5, 20, 63, 64, 100, 175, 200])
+def test_a_library_that_is_cut_short_stops_nobody(root: Path, length: int) -> None:
+    """What no tool can read is the wheel's own affair."""
+    assert escaping(root, library(LEAVING[0])[:length]) == []
+
+
 @pytest.mark.parametrize(
-    "before", [0, 1, PIECE - 4100, PIECE - 4096, PIECE - 7, PIECE - 2, PIECE - 1, PIECE, PIECE + 1]
+    ("at", "replaced"),
+    [
+        (4, b"\x07"),
+        (32, b"\xff" * 8),
+        (32, (1 << 62).to_bytes(8, "little")),
+        (54, b"\x00\x00"),
+        (54, b"\x01\x00"),
+        (56, b"\xff\xff"),
+        (64 + 56 + 8, b"\xff" * 8),
+        (64 + 56 + 32, b"\xff" * 8),
+        (64 + 56 + 32, b"\x07" + bytes(7)),
+    ],
+    ids=["class", "far table", "farther table", "no size", "small size", "many", "far section", "large", "odd"],
 )
-@pytest.mark.parametrize("after", [0, 1, 4096, PIECE])
-def test_a_run_path_that_leaves_is_seen_wherever_it_stands(
-    root: Path, run_path: bytes, before: int, after: int
-) -> None:
-    """Also where the pieces end that a large library is read in, and where the file ends."""
-    content = b"\x01" * before + run_path + b"\0" + b"\x01" * after
+def test_a_library_whose_headers_lie_stops_nobody(root: Path, at: int, replaced: bytes) -> None:
+    """Nor takes memory or time for what it says to be there."""
+    content = library(LEAVING[0])
 
-    assert mentions_leaving(root, content)
-    assert mentions_leaving(root, content[: before + len(run_path)])
+    assert isinstance(escaping(root, content[:at] + replaced + content[at + len(replaced) :]), list)
 
 
-@pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
-def test_a_library_that_stays_inside_needs_no_second_look(root: Path, size: int) -> None:
-    """Folders that the distribution has, and the word alone, are no reason to read the tables."""
-    staying = b"$ORIGIN\0$ORIGIN/lib\0${ORIGIN}/../../package.libs:$ORIGIN/..\0ORIGIN/../../..\0"
+def test_no_byte_of_the_headers_can_stop_an_install(root: Path) -> None:
+    """Each in turn is another: the reader of the tables raises errors of many kinds then."""
+    content = library(LEAVING[0])
+    for at in range(4, len(content)):
+        for byte in (0, 1, 127, 255):
+            assert isinstance(escaping(root, content[:at] + bytes([byte]) + content[at + 1 :]), list)
 
-    assert not mentions_leaving(root, b"\x01" * size + staying + b"\x01" * size)
-    assert not mentions_leaving(root, b"\x01" * size)
+
+@pytest.mark.parametrize("content", [b"", b"!<arch>\n", b"/* GNU ld script */ GROUP ( libit.so.6 )"])
+def test_what_is_named_like_a_library_need_not_be_one(root: Path, content: bytes) -> None:
+    """Linker scripts and archives are, too."""
+    assert escaping(root, content) == []
