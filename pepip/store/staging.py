@@ -85,7 +85,8 @@ class Writer:
                 self._error = self._error or error
 
 
-_SECONDS_BETWEEN_WRITES = 1.0
+# Often enough that little is left at the end of a download; what is written while uv unpacks takes time from it.
+_SECONDS_BETWEEN_WRITES = 5.0
 
 
 def remove_abandoned(store: Store) -> None:
