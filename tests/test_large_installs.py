@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from pepip.cli.output import LiveReporter
+from pepip.model import Progress
 from pepip.wheel import record
 from tests.support.environments import Twins
 from tests.support.filesystems import mounted
@@ -80,12 +83,58 @@ def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) 
     return Hall(machine, tmp_path, ("--no-index", "--find-links", wheelhouse, "--python", interpreter))
 
 
+@pytest.fixture
+def processors() -> int:
+    """Return how many processors there are for two processes. Skips the test where they are too few."""
+    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one process does all here")
+    return len(os.sched_getaffinity(0))
+
+
 def test_many_distributions_equal_uvs(hall: Hall, twins: Twins) -> None:
     """With their scripts, their data, and each row of RECORD."""
     twins.install(*hall.everyone, *hall.source[:3])
 
     twins.assert_equal(Level.METADATA)
     assert problems_of(hall.machine.store) == []
+
+
+_COUNT_FORKS = """
+import sys
+forks = []
+sys.addaudithook(lambda event, _: forks.append(event) if event == "os.fork" else None)
+from pepip.__main__ import main
+main()
+print("forks:", len(forks))
+"""
+
+
+@pytest.mark.usefixtures("processors")
+def test_a_large_install_takes_two_processes(hall: Hall) -> None:
+    """Once for the metadata and once for the links."""
+    hall.install(hall.folder / "stored", *hall.everyone)
+    project = hall.folder / "project"
+    project.mkdir()
+
+    output = hall.machine.run(
+        [sys.executable, "-c", _COUNT_FORKS, "install", *hall.everyone, *hall.source], folder=project
+    )
+
+    assert output.stdout.splitlines()[-1] == "forks: 2"
+
+
+def test_a_bar_that_was_not_shown_yet_leaves_no_thread_to_linking() -> None:
+    """On a terminal, too, two processes link: not where a thread waits to show how far it is."""
+    before = threading.enumerate()
+    bar = LiveReporter()
+    try:
+        bar.show(Progress("resolve"))
+        assert len(threading.enumerate()) > len(before)
+
+        bar.show(Progress("link", "", 0, MANY))
+        assert threading.enumerate() == before
+    finally:
+        bar.close()
 
 
 def test_a_script_of_two_distributions_is_the_same_ones_in_any_company(hall: Hall) -> None:
@@ -188,14 +237,6 @@ def _make_in_two(
     output = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert output.stdout == ""
     return output.stderr, sorted((folder / "processes").read_text().splitlines())
-
-
-@pytest.fixture
-def processors() -> int:
-    """Return how many processors there are for two processes. Skips the test where they are too few."""
-    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("one process does all here")
-    return len(os.sched_getaffinity(0))
 
 
 @pytest.mark.usefixtures("processors")

@@ -73,6 +73,10 @@ class LiveReporter(Reporter):
         if step.phase == "warning":
             self.warn(step.detail)
             return
+        if step.phase == "link":
+            # Over in a moment, and done by two processes where no thread is at work: a bar would come too late.
+            self._opening.cancel()
+            self._opening.join()
         with self._lock:
             if step.phase != self._phase:
                 self._phase, self._received_bytes = step.phase, 0
