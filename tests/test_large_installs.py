@@ -32,8 +32,6 @@ MANY = 60
 PARTS = 80
 """Files of data of some: together more links than one process makes."""
 
-KILLS = 6
-
 
 def player(number: int) -> Wheel:
     """Return one of many distributions: some have a script, some data with names that want quotes."""
@@ -133,6 +131,9 @@ def test_a_bar_that_was_not_shown_yet_leaves_no_thread_to_linking() -> None:
 
         bar.show(Progress("link", "", 0, MANY))
         assert threading.enumerate() == before
+
+        bar.show(Progress("build"))
+        assert len(threading.enumerate()) > len(before), "what may take minutes gets a bar again"
     finally:
         bar.close()
 
@@ -144,38 +145,67 @@ def test_a_script_of_two_distributions_is_the_same_ones_in_any_company(hall: Hal
     assert {hall.script(f"crowd{number}", "alto", *hall.everyone, "bass") for number in range(3)} == {alone}
 
 
-def test_what_the_first_process_leaves_when_it_is_killed_is_completed(hall: Hall) -> None:
-    """The second may live a moment longer: the next run waits for it."""
+_WITH_FORKS = """
+import os, resource, sys, time
+number = 0
+
+def in_first():
+    global number
+    number += 1
+    if number == {fork}:
+        {first}
+
+def in_second():
+    if number + 1 == {fork}:
+        {second}
+
+os.register_at_fork(after_in_parent=in_first, after_in_child=in_second)
+from pepip.__main__ import main
+sys.exit(main())
+"""
+"""Runs pepip, and does something in either process right after one of the times when a second is made."""
+
+
+def _install_with(hall: Hall, project: Path, *, fork: int, first: str = "pass", second: str = "pass") -> int:
+    project.mkdir()
+    code = _WITH_FORKS.format(fork=fork, first=first, second=second)
+    command = [sys.executable, "-c", code, "install", *hall.everyone, *hall.source]
+    return hall.machine.run(command, folder=project, check=False).returncode
+
+
+@pytest.mark.usefixtures("processors")
+@pytest.mark.parametrize("fork", [1, 2], ids=["metadata", "links"])
+def test_what_the_first_process_leaves_when_it_is_killed_is_completed(hall: Hall, fork: int) -> None:
+    """The second lives on for a moment: the next run waits for it."""
     hall.install(hall.folder / "whole", *hall.everyone)
-    started = time.monotonic()
-    hall.install(hall.folder / "timed", *hall.everyone)
-    lasts_seconds = time.monotonic() - started
-    expected = _shape(hall.folder / "whole")
-    for number in range(KILLS):
-        project = hall.folder / f"killed{number}"
-        project.mkdir()
-        _kill_alone_after(lasts_seconds * (number + 1) / (KILLS + 1), hall, project)
+    project = hall.folder / "killed"
 
-        hall.install(project, *hall.everyone)
+    killed = _install_with(hall, project, fork=fork, first="os.kill(os.getpid(), 9)", second="time.sleep(1.5)")
+    hall.install(project, *hall.everyone)
 
-        assert _shape(project) == expected
+    assert killed == -signal.SIGKILL
+    assert _shape(project) == _shape(hall.folder / "whole")
     assert problems_of(hall.machine.store) == []
+    time.sleep(1.5)
+    assert _shape(project) == _shape(hall.folder / "whole"), "nobody writes there any more"
 
 
-def _kill_alone_after(seconds: float, hall: Hall, project: Path) -> None:
-    """Run an install and kill its first process, and no other, after `seconds`."""
-    command = [sys.executable, "-m", "pepip", "install", *hall.everyone, *map(os.fspath, hall.source)]
-    process = subprocess.Popen(
-        command,
-        cwd=project,
-        env=hall.machine.variables(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+@pytest.mark.usefixtures("processors")
+@pytest.mark.parametrize("fork", [1, 2], ids=["metadata", "links"])
+@pytest.mark.parametrize(
+    "trouble",
+    ["resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))", "os.kill(os.getpid(), 9)", "os.kill(os.getpid(), 15)"],
+    ids=["may write nothing", "is killed", "is ended"],
+)
+def test_an_install_is_whole_whatever_befalls_the_second_process(hall: Hall, fork: int, trouble: str) -> None:
+    """What it leaves undone, the first does."""
+    hall.install(hall.folder / "whole", *hall.everyone)
+    project = hall.folder / "project"
+
+    assert _install_with(hall, project, fork=fork, second=trouble) == 0
+
+    assert _shape(project) == _shape(hall.folder / "whole")
+    assert problems_of(hall.machine.store) == []
 
 
 def _shape(project: Path) -> list[str]:

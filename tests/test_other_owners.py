@@ -122,6 +122,27 @@ def test_a_file_in_place_of_a_folder_is_refused(
     assert "member-one" not in machine.pepip("freeze", folder=project).stdout
 
 
+def test_a_file_in_a_folder_that_one_may_not_list_is_refused(
+    machine: Machine, tmp_path: Path, source: tuple[str | Path, ...]
+) -> None:
+    """What can't be seen may be there."""
+    user = machine.as_plain_user(tmp_path / "plain-home")
+    project = user.make_folder(tmp_path / "plain-home" / "project")
+    user.pepip("install", "bystander", *source, folder=project)
+    folder = user.make_folder(site_packages_of(project / ".venv") / "shared")
+    place = folder / "one.py"
+    place.write_text("a note\n")
+    user.give(place)
+    folder.chmod(0o300)
+
+    output = user.pepip("install", "member-one", *source, folder=project, check=False)
+
+    folder.chmod(0o700)
+    assert output.returncode == 1
+    assert f"{place} is in the way" in output.stderr
+    assert place.read_text() == "a note\n"
+
+
 def test_what_the_store_lost_comes_from_where_it_came(
     machine: Machine, project: Path, tmp_path: Path, wheelhouse: Path, source: tuple[str | Path, ...]
 ) -> None:

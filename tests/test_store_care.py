@@ -407,6 +407,41 @@ def test_a_record_that_environments_share_is_read_only_and_looked_at(tower: Towe
     assert tower.flaws() == {}
 
 
+def test_a_link_that_lies_ready_for_environments_is_looked_at(tower: Tower) -> None:
+    """One that leads elsewhere would lead every new environment there."""
+    tower.install("chime==1.0", *tower.source)
+    entry = next(tower.machine.store.glob("packages/*/chime-1.0"))
+    link = entry / ".pepip" / "chime"
+    assert link.readlink() == entry / "chime"
+
+    with opened(link.parent):
+        link.unlink()
+        link.symlink_to(tower.folder)
+
+    assert (tower.flaws()["py3-none-any/chime-1.0"]) >= {("altered", ".pepip/chime")}
+    tower.repair()
+    assert tower.flaws() == {}
+    assert next(tower.machine.store.glob("packages/*/chime-1.0/.pepip/chime")).readlink() == entry / "chime"
+
+
+@pytest.mark.parametrize("path", ["data/share/hour/__pycache__/hour.pyc", "data/share/hour/notes.txt"])
+def test_data_is_missed_wherever_it_lies(tower: Tower, path: str) -> None:
+    """Data in a folder of bytecode is not sealed, and not lost for that."""
+    files = {"data/share/hour/__pycache__/hour.pyc": "code", "data/share/hour/notes.txt": "notes"}
+    Wheel("hour", "1.0", files={"hour.py": ""}, data=files).write(tower.wheelhouse)
+    tower.install("hour", *tower.source)
+    again = tower.machine.pepip("install", "hour", "chime", *tower.source, folder=tower.project)
+    assert "lost" not in again.stderr
+    lost = next(tower.machine.store.glob("packages/*/hour-1.0/hour-1.0.data")) / path
+
+    with opened(lost.parent):
+        lost.unlink()
+    output = tower.machine.pepip("install", "hour", "chime==1.0", *tower.source, folder=tower.project)
+
+    assert "the store has lost hour" in output.stderr
+    assert lost.exists()
+
+
 def test_what_is_whole_is_said_to_be_whole(tower: Tower) -> None:
     """Bytecode that imports leave, in the store and in environments, is no fault."""
     tower.install(*tower.source, "chime", "bell-core", "bell-extra")

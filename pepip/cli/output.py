@@ -64,9 +64,7 @@ class LiveReporter(Reporter):
         self._received_bytes = 0
         self._display: Any = None
         self._task: Any = None
-        self._opening = threading.Timer(self._PATIENCE_SECONDS, self._open)
-        self._opening.daemon = True
-        self._opening.start()
+        self._wait()
 
     def show(self, step: Progress) -> None:
         """Move the bar of the step's phase."""
@@ -77,6 +75,8 @@ class LiveReporter(Reporter):
             # Over in a moment, and done by two processes where no thread is at work: a bar would come too late.
             self._opening.cancel()
             self._opening.join()
+        elif self._display is None and not self._opening.is_alive():
+            self._wait()
         with self._lock:
             if step.phase != self._phase:
                 self._phase, self._received_bytes = step.phase, 0
@@ -99,6 +99,14 @@ class LiveReporter(Reporter):
             if self._display is not None:
                 self._display.stop()
             self._display, self._step = None, None
+
+    def _wait(self) -> None:
+        """Open the bar after a moment."""
+        import threading
+
+        self._opening = threading.Timer(self._PATIENCE_SECONDS, self._open)
+        self._opening.daemon = True
+        self._opening.start()
 
     def _open(self) -> None:
         from rich.console import Console

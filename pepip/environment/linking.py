@@ -5,11 +5,10 @@ Idempotent: a link that is right already is left, so that a run that was killed 
 
 from __future__ import annotations
 
-import functools
 import os
 
 from pepip import paths
-from pepip.environment import contents, journal, metadata, removal
+from pepip.environment import contents, journal, metadata, obstacles, removal
 from pepip.errors import ObstructedError
 from pepip.host import filesystems, links, processes
 from pepip.plan.merge import merge
@@ -63,10 +62,10 @@ def change(
     directories = contents.foreign_directories(environment, staying) | set(reserved)
     while True:
         plan = merge(after.values(), environment.interpreter, foreign_directories=directories)
-        obstacles = _obstacles(environment, homes, plan, known=known, ours=ours, owned=owned, is_recovery=is_recovery)
-        if not obstacles:
+        found = obstacles.find(environment, homes, plan, known=known, ours=ours, owned=owned, is_recovery=is_recovery)
+        if not found:
             break
-        directories |= obstacles
+        directories |= found
 
     if not is_recovery:
         _check_scripts(environment, additions, vanishing, linked=linked, foreign=foreign)
@@ -125,101 +124,6 @@ def _vanishing(environment: Environment, removals: Iterable[Installed]) -> set[s
     return found
 
 
-def _obstacles(
-    environment: Environment,
-    homes: tuple[str, ...],
-    plan: Plan,
-    *,
-    known: dict[str, Link],
-    ours: Collection[str],
-    owned: Collection[str],
-    is_recovery: bool,
-) -> set[str]:
-    """Return the linked folders (relative to site-packages) in whose place a real folder with files stands.
-
-    `ours` are the paths of links, and of what is about to go; `owned` those and the files of other distributions.
-    Raises ObstructedError where a file stands that is not in `owned`, but not in a recovery, which finds half of its
-    own work; and where a folder that must be real is somebody's own link.
-    """
-    base = environment.interpreter.site_packages + "/"
-    found: set[str] = set()
-    ground = _Ground(environment.root)
-    for folder in plan.directories:
-        place = f"{environment.root}/{folder}"
-        if not ground.may_have(place):
-            continue
-        if folder not in known and links.read_link(place) and not contents.linked_entry(place, homes):
-            raise ObstructedError("its distributions", place)
-        if not is_recovery and folder not in ours and os.path.isfile(place):
-            raise ObstructedError("its distributions", place)
-    for path, link in plan.links.items():
-        if known.get(path) == link or path.endswith("/" + paths.PYCACHE):
-            continue
-        place = f"{environment.root}/{path}"
-        if not ground.may_have(place) or not os.path.lexists(place) or links.is_link_to(place, link.target):
-            continue
-        if contents.linked_entry(place, homes):
-            continue
-        if os.path.isdir(place) and not links.read_link(place):
-            if not link.is_directory:
-                raise ObstructedError(link.owner, place)
-            if not _may_become_link(environment, path, link.target, ours):
-                found.update([path[len(base) :], *paths.ancestors(path[len(base) :])])
-        elif is_recovery or path in owned or _is_same_file(place, link) or _passes_known_link(path, known):
-            continue
-        else:
-            raise ObstructedError(link.owner, place)
-    return found
-
-
-class _Ground:
-    """What the folders below a root have in which things are to stand: those that are there are listed once."""
-
-    def __init__(self, root: str) -> None:
-        self._names = {root: _names_in(root)}
-
-    def may_have(self, place: str) -> bool:
-        """Tell whether something may be at `place`: not if no name in its folder is like its own."""
-        parent, _, name = place.rpartition("/")
-        names = self._names.get(parent)
-        if names is None:
-            names = self._names[parent] = _names_in(parent) if self.may_have(parent) else set()
-        return bool(names) and (name.casefold() in names or not name.isascii())
-
-
-def _names_in(folder: str) -> set[str]:
-    """Return the names in a folder, as a file system that ignores case compares them: none if there is no folder."""
-    try:
-        return set(map(str.casefold, os.listdir(folder)))
-    except OSError:
-        return set()
-
-
-def _passes_known_link(path: str, known: dict[str, Link]) -> bool:
-    """Tell whether `path` lies below a folder that is linked now, and so isn't there by itself."""
-    return any(folder in known for folder in paths.ancestors(path))
-
-
-def _may_become_link(environment: Environment, path: str, target: str, ours: Collection[str]) -> bool:
-    """Tell whether a real folder holds nothing but links of ours, bytecode, and what is about to be removed."""
-    for folder, folders, files in os.walk(f"{environment.root}/{path}"):
-        folders[:] = [name for name in folders if name != paths.PYCACHE]
-        relative = os.path.relpath(folder, environment.root).replace(os.sep, "/")
-        for name in [*files, *(name for name in folders if links.read_link(f"{folder}/{name}"))]:
-            here = f"{relative}/{name}"
-            if here in ours:
-                continue
-            if not links.is_link_to(f"{environment.root}/{here}", f"{target}/{here[len(path) + 1 :]}"):
-                return False
-    return True
-
-
-def _is_same_file(place: str, link: Link) -> bool:
-    import filecmp
-
-    return not link.is_directory and os.path.isfile(place) and filecmp.cmp(place, link.target, shallow=False)
-
-
 def _remove_stale(environment: Environment, homes: tuple[str, ...], before: Plan, plan: Plan) -> None:
     """Remove the links that the new plan does not have, and the folders that become empty."""
     for path, link in before.links.items():
@@ -256,36 +160,27 @@ def _make_links(
     ]
 
     def make(some: Iterable[tuple[str, Link]]) -> None:
-        are_ready: dict[str, bool] = {}
+        ways: dict[str, metadata.Way] = {}
         for path, link in some:
             entry, place = entries[link.owner], f"{environment.root}/{path}"
-            if is_near and link.is_directory and link.owner not in are_ready:
-                are_ready[link.owner] = metadata.has_ready_links(entry)
-            is_ready = are_ready.get(link.owner, False)
-            make_link = functools.partial(
-                metadata.link,
-                entry,
-                link.target[len(entry.path) + 1 :],
-                place,
-                is_directory=link.is_directory,
-                is_ready=is_ready,
-                is_near=is_near,
-            )
+            way = ways.get(link.owner) or ways.setdefault(link.owner, metadata.way_to(entry, is_near=is_near))
+            inside = link.target[len(entry.path) + 1 :]
             try:
-                make_link()
+                metadata.link(entry, inside, place, way, is_directory=link.is_directory)
             except FileExistsError:
                 if not links.is_link_to(place, link.target):
                     _clear(place)
-                    make_link()
+                    metadata.link(entry, inside, place, way, is_directory=link.is_directory)
 
     half = len(wanted) // 2 if len(wanted) >= _MANY_LINKS else len(wanted)
     processes.in_two(make, wanted[:half], wanted[half:])
 
 
 def _is_near(environment: Environment, entries: Iterable[Entry]) -> bool:
-    """Tell whether entries, all of one store, may lie on the file system of an environment."""
+    """Tell whether entries, all of one store, may be on the device of an environment, or of its site-packages."""
     one = next(iter(entries), None)
-    return one is None or links.are_near(one.path, environment.root)
+    places = (environment.root, environment.site_packages)
+    return one is None or any(links.share_device(one.path, place) for place in places)
 
 
 def _make_folder(path: str) -> None:
@@ -298,7 +193,7 @@ def _make_folder(path: str) -> None:
 
 
 def _clear(place: str) -> None:
-    """Remove what `_obstacles` has found to be ours or worthless."""
+    """Remove what `obstacles.find` has found to be ours or worthless."""
     if links.read_link(place) or not os.path.isdir(place):
         links.unlink(place)
     else:

@@ -59,9 +59,9 @@ def build_scripts(environment: Environment, entry: Entry, folder: str) -> list[r
                 python = interpreter.executable
                 contents[name] = scripts.with_interpreter(start + file.read(), python, relocatable=relocatable)
             else:
-                _put(f"{folder}/{name}", functools.partial(links.link_file, source))
+                _make_anew(f"{folder}/{name}", functools.partial(links.link_file, source))
     for name, content in contents.items():
-        _put(f"{folder}/{name}", functools.partial(_create_program, content=content))
+        _make_anew(f"{folder}/{name}", functools.partial(_create_program, content=content))
     return [record.row_of(f"{prefix}/{name}", content) for name, content in sorted(contents.items())]
 
 
@@ -69,7 +69,7 @@ def _create_program(path: str, content: bytes) -> None:
     files.create(path, content, mode=0o777)
 
 
-def _put(path: str, make: Callable[[str], None]) -> None:
+def _make_anew(path: str, make: Callable[[str], None]) -> None:
     """Let `make` make a file at `path`, in place of one that may be there."""
     try:
         make(path)
@@ -91,29 +91,36 @@ def place_scripts(environment: Environment, folder: str, *, only: set[str] | Non
     filesystems.remove_tree(folder)
 
 
-def has_ready_links(entry: Entry) -> bool:
-    """Tell whether the links that an entry keeps ready lead into it by the path at which it is reached now.
+class Way(NamedTuple):
+    """How an entry can be linked: whether inodes can be shared, and whether it keeps links ready for that."""
 
-    They don't after the store was moved, nor where it is mounted at a second place. One stands for all: they were
-    made together.
+    is_near: bool
+    has_ready_links: bool
+
+
+def way_to(entry: Entry, *, is_near: bool) -> Way:
+    """Return how an entry can be linked from an environment that `is_near`: on its file system, as far as is known.
+
+    The links that it keeps ready count if they lead into it by the path at which it is reached now: not after the
+    store was moved, nor where it is mounted at a second place. One stands for all: they were made together.
     """
     metadata = f"{entry.dist_info}/METADATA"
-    return links.read_link(paths.ready(entry.path, metadata)) == f"{entry.path}/{metadata}"
+    target = f"{entry.path}/{metadata}"
+    return Way(is_near, is_near and links.read_link(paths.ready(entry.path, metadata)) == target)
 
 
-def link(entry: Entry, inside: str, place: str, *, is_directory: bool, is_ready: bool, is_near: bool) -> None:
+def link(entry: Entry, inside: str, place: str, way: Way, *, is_directory: bool) -> None:
     """Link what an entry has at `inside` to `place`: METADATA by a link that names its entry, as folders are linked.
 
-    `is_ready` tells whether it keeps links ready that can be shared, `is_near` whether any can. Raises
-    FileExistsError if something is there already.
+    Raises FileExistsError if something is there already.
     """
     target = f"{entry.path}/{inside}"
     if is_directory:
-        links.link_directory(target, place, ready=paths.ready(entry.path, inside) if is_ready else "")
+        links.link_directory(target, place, ready=paths.ready(entry.path, inside) if way.has_ready_links else "")
     elif inside.endswith(".dist-info/METADATA"):
-        links.link_name(target, place, ready=paths.ready(entry.path, inside) if is_ready else "")
+        links.link_name(target, place, ready=paths.ready(entry.path, inside) if way.has_ready_links else "")
     else:
-        links.link_file(target, place, is_near=is_near)
+        links.link_file(target, place, is_near=way.is_near)
 
 
 def build_folder(
@@ -130,7 +137,7 @@ def build_folder(
     `folders` are those that are linked whole. What an entry holds ready is linked, too, where it `is_near`.
     """
     entry = installation.entry
-    is_ready = is_near and has_ready_links(entry)
+    way = way_to(entry, is_near=is_near)
     try:
         os.mkdir(scratch)
     except FileExistsError:  # of an attempt that failed
@@ -144,7 +151,7 @@ def build_folder(
             name = path.removeprefix(inside)
             if "/" in name:
                 os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
-            link(entry, path, f"{scratch}/{name}", is_directory=is_directory, is_ready=is_ready, is_near=is_near)
+            link(entry, path, f"{scratch}/{name}", way, is_directory=is_directory)
     own = _own_files(installation)
     ready = f"{entry.path}/{paths.READY}"
     for name, content in own.items():

@@ -85,20 +85,3 @@ def remove(path: str) -> None:
         remove_tree(path)
     else:
         os.unlink(path)
-
-
-def replace_content(path: str, content: bytes) -> None:
-    """Give a file that exists other content, at once: it has the old or the new one, also if the disk is full."""
-    import shutil
-
-    path = os.path.realpath(path)
-    temporary = f"{path}.{os.getpid()}"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-        shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-    except OSError:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise

@@ -40,7 +40,7 @@ def link_directory(target: str, path: str, *, ready: str = "") -> None:
 def link_file(target: str, path: str, *, is_near: bool = True) -> None:
     """Make `path` a hard link to the file `target`, or a symbolic link where the file system has no hard link.
 
-    With `is_near` false none is tried: see `are_near`. Raises FileExistsError if something is there already.
+    With `is_near` false none is tried: see `share_device`. Raises FileExistsError if something is there already.
     """
     if not is_near:
         symbolic_link(target, path)
@@ -55,9 +55,12 @@ def link_file(target: str, path: str, *, is_near: bool = True) -> None:
         symbolic_link(target, path)
 
 
-def are_near(folder: str, other: str) -> bool:
-    """Tell whether a hard link from one folder to another may be had: not if they are on two devices."""
-    return os.stat(folder).st_dev == os.stat(other).st_dev
+def share_device(folder: str, other: str) -> bool:
+    """Tell whether two folders are on one device: else there is no hard link from one into the other."""
+    try:
+        return os.stat(folder).st_dev == os.stat(other).st_dev
+    except FileNotFoundError:
+        return False
 
 
 def share_inode(source: str, path: str) -> bool:

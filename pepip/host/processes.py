@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 
 TYPE_CHECKING = False
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     Item = TypeVar("Item")
 
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Sequence[Item]) -> None:
     """Do something to all of `here`, and to all of `there`, in a process of its own at the same time.
@@ -21,19 +24,31 @@ def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Se
     locks a second process would inherit. What the second process fails at is done again here, so that its error is
     raised here: `do` must bear to find part of it done. Nothing that it changes in memory is seen.
     """
-    child = _fork() if there else None
-    if child is None:
+    if sys.platform == "win32" or not there or not _may_fork():
+        do(here)
+        do(there)
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # one that came now would lose sight of the process
+    try:
+        child = os.fork()
+    except OSError:  # no more processes, or no memory
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         do(here)
         do(there)
         return
     if child == 0:
         code = 1
         try:
+            for number in _ENDING:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, signal.SIG_DFL)  # what is to be unwound, the first process unwinds
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             do(there)
             code = 0
         finally:
             os._exit(code)
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         do(here)
     finally:  # or it would go on where somebody clears up
         is_done = _has_ended_well(child)
@@ -41,15 +56,11 @@ def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Se
         do(there)
 
 
-def _fork() -> int | None:
-    """Return the second process to the first, 0 to the second, and None where there shall be none."""
+def _may_fork() -> bool:
+    """Tell whether a second process is of use, and safe: threads hold locks that it would inherit."""
     threading = sys.modules.get("threading")
-    if sys.platform != "linux" or (threading and threading.active_count() > 1) or len(os.sched_getaffinity(0)) < 2:
-        return None
-    try:
-        return os.fork()
-    except OSError:  # no more processes, or no memory
-        return None
+    has_threads = threading is not None and threading.active_count() > 1
+    return sys.platform == "linux" and not has_threads and len(os.sched_getaffinity(0)) > 1
 
 
 def _has_ended_well(child: int) -> bool:

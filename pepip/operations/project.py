@@ -12,7 +12,7 @@ import time
 
 from pepip.environment import contents
 from pepip.errors import UvError
-from pepip.host import filesystems
+from pepip.host import files
 from pepip.model import Progress, Summary
 from pepip.operations import change, settled, target
 from pepip.records import NamedTuple
@@ -56,10 +56,10 @@ def add(store: Store, words: Sequence[str], package: str, request: ProjectReques
     `words` are those of `uv add`. As with uv, `pyproject.toml` and `uv.lock` are as before if anything fails.
     """
     yield Progress("resolve")
-    files: list[str] = []
+    places: list[str] = []
     with contextlib.suppress(UvError):  # no such project: `uv add` says so
-        files = project.files(package)
-    with _restored_on_failure(files):
+        places = project.files(package)
+    with _restored_on_failure(places):
         project.edit("add", words)
         yield from _sync(store, request._replace(lock_mode="frozen"), Options())
 
@@ -165,9 +165,9 @@ def _tried_out(request: ProjectRequest, foresight: project.Foresight) -> Iterato
 
 
 @contextlib.contextmanager
-def _restored_on_failure(files: Sequence[str]) -> Iterator[None]:
-    """Write `files` back as they were, or remove those that were not there, if the body fails or is interrupted."""
-    before = {path: _content(path) for path in files}
+def _restored_on_failure(places: Sequence[str]) -> Iterator[None]:
+    """Give files back what they held, or remove those that were not there, if the body fails or is interrupted."""
+    before = {path: _content(path) for path in places}
     try:
         yield
     except BaseException:
@@ -176,7 +176,7 @@ def _restored_on_failure(files: Sequence[str]) -> Iterator[None]:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
             elif _content(path) != content:
-                filesystems.replace_content(path, content)
+                files.replace_content(path, content)
         raise
 
 

@@ -229,7 +229,7 @@ def _choose(options: Options, seen: Census, kept: Collection[str]) -> list[Orpha
 
 
 def _linked_at(stored: Stored) -> int:
-    """Return when an entry was linked last, or stored: by a clock that may have been ahead of this one."""
+    """Return when an entry was linked last, or stored, to the minute: by a clock that may be ahead of this one."""
     return max(stored.last_linked_at, stored.stored_at)
 
 

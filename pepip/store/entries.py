@@ -12,6 +12,7 @@ from pepip import digests, paths
 from pepip.errors import CorruptEntryError
 from pepip.host import files
 from pepip.model import Entry, Stored
+from pepip.records import NamedTuple
 from pepip.wheel import record
 
 TYPE_CHECKING = False
@@ -31,6 +32,18 @@ SEALED_AT_NS = 946_684_800 * 1_000_000_000
 _MINUTE_NS = 60 * 1_000_000_000
 
 
+class Known(NamedTuple):
+    """An entry that was read, and the state that its metadata had then."""
+
+    entry: Entry
+    changed_at_ns: int
+    inode: int
+
+    def is_as(self, status: os.stat_result) -> bool:
+        """Tell whether the metadata is still the same."""
+        return (self.changed_at_ns, self.inode) == (status.st_mtime_ns, status.st_ino)
+
+
 def read(store: Store, entry_id: str) -> Entry:
     """Return the entry `bucket/name-version`.
 
@@ -39,10 +52,9 @@ def read(store: Store, entry_id: str) -> Entry:
     """
     path = f"{paths.packages(store.home)}/{entry_id}"
     try:
-        if entry_id in store.read:
-            state, known = store.read[entry_id]
-            if state == _state(os.stat(f"{path}/{paths.ENTRY_METADATA}")):
-                return known
+        known = store.known_entries.get(entry_id)
+        if known and known.is_as(os.stat(f"{path}/{paths.ENTRY_METADATA}")):
+            return known.entry
         content, status = files.read_with_status(f"{path}/{paths.ENTRY_METADATA}")
         document = json.loads(content)
         if document["format"] != FORMAT:
@@ -64,7 +76,7 @@ def read(store: Store, entry_id: str) -> Entry:
             launchers=document["launchers"],
             size_bytes=document["size_bytes"],
         )
-        store.read[entry_id] = (_state(status), entry)
+        store.known_entries[entry_id] = Known(entry, status.st_mtime_ns, status.st_ino)
         return entry
     except FileNotFoundError:
         if os.path.isdir(path):
@@ -72,10 +84,6 @@ def read(store: Store, entry_id: str) -> Entry:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptEntryError(path, f"its {paths.ENTRY_METADATA} can't be read") from error
-
-
-def _state(status: os.stat_result) -> tuple[int, int]:
-    return status.st_mtime_ns, status.st_ino
 
 
 def find(store: Store, *, name: str, version: str, identity: str, buckets: Iterable[str]) -> Entry | None:
@@ -171,8 +179,8 @@ def note_linked(store: Store, entry: Entry) -> None:
 
     To the minute: one that was linked a moment ago is not noted again.
     """
-    (changed_at_ns, _), _ = store.read.get(entry.id, ((0, 0), None))
-    if 0 <= time.time_ns() - changed_at_ns < _MINUTE_NS:
+    known = store.known_entries.get(entry.id)
+    if known and 0 <= time.time_ns() - known.changed_at_ns < _MINUTE_NS:
         return
     with contextlib.suppress(OSError):  # another user's entry: its owner's links count
         os.utime(f"{entry.path}/{paths.ENTRY_METADATA}")
@@ -198,9 +206,13 @@ def is_whole(entry: Entry) -> bool:
     if sys.platform == "win32":
         alone = [*entry.files, *data]
     else:
-        alone = [path for path in entry.files if "/" not in path]
-        if not all(_is_sealed(f"{entry.path}/{folder}") for folder in {path.rpartition("/")[0] for path in data}):
+        folders = {path.rpartition("/")[0] for path in data}
+        unsealed = {folder for folder in folders if os.path.basename(folder) == paths.PYCACHE}
+        if not all(_is_sealed(f"{entry.path}/{folder}") for folder in folders - unsealed):
             return False
+        alone = [path for path in entry.files if "/" not in path]
+        if unsealed:
+            alone += [path for path in data if path.rpartition("/")[0] in unsealed]
     if not all(os.path.lexists(f"{entry.path}/{path}") for path in alone):
         return False
     try:

@@ -12,23 +12,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from pepip.model import Entry
+    from pepip.store.entries import Known
 
 
 class Store:
     """A store's root. `home` is the folder as configured, `homes` every spelling of it that links may have.
 
-    `read` are entries that were read before, by their names, with the state that their metadata had then.
+    `known_entries` are those that were read before, by their ids: see `entries.read`.
     """
 
-    __slots__ = ("_like", "home", "homes", "read")
+    __slots__ = ("_like", "home", "homes", "known_entries")
 
     def __init__(self, home: str) -> None:
         self.home = home
         real = os.path.realpath(home)
         self.homes = (home,) if real == home else (home, real)
         self._like: os.stat_result | None = None
-        self.read: dict[str, tuple[tuple[int, int], Entry]] = {}
+        self.known_entries: dict[str, Known] = {}
 
     @property
     def like(self) -> os.stat_result:

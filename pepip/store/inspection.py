@@ -9,7 +9,7 @@ import stat
 import sys
 
 from pepip import paths
-from pepip.host import permissions
+from pepip.host import links, permissions
 from pepip.records import NamedTuple
 from pepip.store import ready
 from pepip.store.entries import SEALED_AT_NS
@@ -128,8 +128,16 @@ def _rows(path: str, dist_info: str) -> list[record.Row]:
 
 
 def _flaws_of_ready(path: str, document: dict[str, Any]) -> list[Flaw]:
-    """Return what is altered of the files that environments have alike. A link is looked at whenever it is used."""
+    """Return what is altered of the links that lead into the entry, and of the files that environments have alike.
+
+    The store may have been moved since the links were made: they lead to where the entry was then.
+    """
     found = []
+    own = "/".join(path.replace(os.sep, "/").split("/")[-2:])
+    for inside in ready.linked(document):
+        target = links.read_link(paths.ready(path, inside))
+        if target and not target.endswith(f"/{own}/{inside}"):
+            found.append(Flaw("altered", f"{paths.READY}/{os.path.basename(paths.ready(path, inside))}"))
     for name, content in ready.contents(path, document).items():
         with contextlib.suppress(FileNotFoundError), open(f"{path}/{paths.READY}/{name}", "rb") as file:
             if file.read() != content:

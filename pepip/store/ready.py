@@ -31,8 +31,7 @@ def make(workshop: str, place: str, document: Mapping[str, Any], *, like: os.sta
     folder = f"{workshop}/{paths.READY}"
     filesystems.remove_tree(folder)
     os.mkdir(folder)
-    linked = [*document["directories"], *(f"{path}/{paths.PYCACHE}" for path in document["bytecode"])]
-    for inside in (*linked, f"{document['dist_info']}/METADATA"):
+    for inside in linked(document):
         links.symbolic_link(f"{place}/{inside}", paths.ready(workshop, inside))
     executable = os.stat(f"{workshop}/{document['dist_info']}/RECORD").st_mode & 0o100  # as some wheels have it
     for name, content in contents(workshop, document).items():
@@ -44,6 +43,12 @@ def make(workshop: str, place: str, document: Mapping[str, Any], *, like: os.sta
     permissions.seal_directory(folder, like=like)
     for made in (folder, workshop):
         os.utime(made, ns=(SEALED_AT_NS, SEALED_AT_NS))
+
+
+def linked(document: Mapping[str, Any]) -> list[str]:
+    """Return what of an entry links lead to: the folders that are linked whole, and METADATA, which names it."""
+    bytecode = (f"{path}/{paths.PYCACHE}" for path in document["bytecode"])
+    return [*document["directories"], *bytecode, f"{document['dist_info']}/METADATA"]
 
 
 def contents(entry: str, document: Mapping[str, Any]) -> dict[str, bytes]:

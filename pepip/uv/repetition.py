@@ -34,7 +34,10 @@ _UNSEEN_VARIABLES = (
     *("UV_EXCLUDE", "UV_TORCH_BACKEND", "UV_NO_CONFIG"),
 )
 _INDEX_VARIABLES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
-_UNSEEN_SETTINGS = ("find-links", "cache-dir", "no-cache", "exclude-newer", "torch-backend", "index", "offline")
+_UNSEEN_SETTINGS = (
+    *("find-links", "cache-dir", "no-cache", "exclude-newer", "torch-backend", "index", "offline"),
+    *("constraint-dependencies", "override-dependencies"),
+)
 
 
 def is_plain(request: Request) -> bool:

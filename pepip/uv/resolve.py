@@ -108,7 +108,6 @@ def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Se
     a `pyproject.toml`. Where it names none of those, or that has no solution (what is installed may hold versions
     that no index has), the pins are looked up by themselves. What neither finds is absent from the answer.
     """
-    pins = [requirement_of(change) for change in wanted if change.version and not change.url]
     locks = [path for path in request.requirement_files if is_lock(path)]
     artifacts: list[Artifact] = []
     for path in locks:
@@ -116,20 +115,9 @@ def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Se
             _preferring_url(item) for item in _artifacts(hashes.read(path), tags, os.path.dirname(path), {})
         ]
     is_asked = request.packages or request.requirement_files or request.editables or request.resolving
-    if not locks and is_asked and not repetition.is_plain(request):
-        requirements = [*request.packages, *(f"-e {path}" for path in request.editables)]
-        try:
-            artifacts = _compile(
-                request,
-                requirements,
-                list(request.requirement_files),
-                executable,
-                tags,
-                no_deps=request.no_deps or request.is_whole,
-                constraints=pins,
-            )
-        except UvError:
-            artifacts = []
+    is_plain = repetition.is_plain(request)
+    if not locks and is_asked and not is_plain:
+        artifacts = _of_request(request, wanted, executable, tags)
     found = _matching(artifacts, wanted)
     missing = {change.name for change in wanted} - {artifact.name for artifact in found}
     lines = [requirement_of(change) for change in wanted if change.name in missing]
@@ -137,9 +125,26 @@ def locate(request: Request, wanted: Sequence[Change], executable: str, tags: Se
         try:
             artifacts = _compile(request, lines, [], executable, tags, no_deps=True)
         except UvError:
-            return found
+            artifacts = _of_request(request, wanted, executable, tags) if is_plain and not locks else []
         found += [artifact for artifact in _matching(artifacts, wanted) if artifact.name in missing]
     return found
+
+
+def _of_request(request: Request, wanted: Sequence[Change], executable: str, tags: Sequence[str]) -> list[Artifact]:
+    """Return the artifacts that the request itself needs, uv's plan as constraints. None where that fails."""
+    requirements = [*request.packages, *(f"-e {path}" for path in request.editables)]
+    try:
+        return _compile(
+            request,
+            requirements,
+            list(request.requirement_files),
+            executable,
+            tags,
+            no_deps=request.no_deps or request.is_whole,
+            constraints=[requirement_of(change) for change in wanted if change.version and not change.url],
+        )
+    except UvError:
+        return []
 
 
 def requirement_of(change: Change) -> str:

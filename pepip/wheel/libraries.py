@@ -7,6 +7,7 @@ Source: ld.so(8), DT_RPATH and DT_RUNPATH.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 
@@ -60,7 +61,11 @@ def _may_have_run_path(file: BinaryIO) -> bool:
                 (size,) = struct.unpack_from(order + word, segments, start + length)
                 tags = struct.iter_unpack(f"{order}{word}{word}", _piece(file, at, size))
                 return any(tag in _RUN_PATH_TAGS for tag, _ in tags)
-    except (struct.error, LookupError, ValueError, OverflowError, OSError):
+    except (struct.error, LookupError, ValueError, OverflowError):
+        return True
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # no file is as long as the headers say
+            raise
         return True
     return False
 
@@ -92,16 +97,17 @@ def _run_paths(root: str, library: str) -> list[str]:
         from elftools.elf.dynamic import DynamicSegment
         from elftools.elf.elffile import ELFFile
 
+        found: list[str] = []
         try:
             elf = ELFFile(file)
             dynamic = next(elf.iter_segments("PT_DYNAMIC"), None)
             if not isinstance(dynamic, DynamicSegment):
                 return []
-            found: list[str] = []
             for tag in dynamic.iter_tags():
                 kind = {"DT_RUNPATH": "runpath", "DT_RPATH": "rpath"}.get(tag.entry.d_tag)
                 if kind:
                     found += getattr(tag, kind).split(":")
-        except Exception:  # noqa: BLE001 - headers that lie make it raise errors of a dozen kinds
-            return []  # a library that no tool can read is the wheel's own affair, as it is under uv
+        except Exception as error:  # headers that lie make the reader raise a dozen kinds
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise  # the disk, not the library: what no tool can read is the wheel's own affair, as under uv
     return [entry for entry in found if entry]
