@@ -17,6 +17,7 @@ import pytest
 
 from pepip.model import Progress
 from pepip.operations import prune
+from pepip.store import trash
 from pepip.store.home import Store
 from tests.support.filesystems import mounted
 from tests.support.keeping import (
@@ -663,6 +664,28 @@ def test_eight_processes_install_and_prune_at_once(keeper: Keeper) -> None:
 
     assert all(count >= 10 for count in counts)
     assert problems_of(keeper.store) == []
+    assert _remains(keeper.store) == []
+
+
+def test_the_trash_of_a_run_that_goes_on_is_left_to_it(keeper: Keeper) -> None:
+    """One run may still empty the trash when the next one has begun to fill its own part of it."""
+    keeper.install("app", "drum==1.0", "horn")
+    shutil.rmtree(keeper.folder / "app")
+    store = Store(str(keeper.store))
+    foreseen = prune.foresee(store, prune.Options())
+    steps = prune.prune(store, prune.Options())
+    for step in steps:
+        if isinstance(step, Progress) and step.detail.startswith("horn"):
+            break
+    assert list((keeper.store / "trash").glob("*/drum-1.0.*"))
+
+    trash.empty(store)
+
+    done = list(steps)[-1]
+    assert isinstance(done, prune.Preview)
+    assert [orphan.stored.name for orphan in done.orphans] == ["drum", "horn"]
+    assert done.freed_bytes == foreseen.freed_bytes > 0
+    assert keeper.entries() == []
     assert _remains(keeper.store) == []
 
 

@@ -89,21 +89,21 @@ def prune(store: Store, options: Options) -> Iterator[Progress | Preview]:
         unkept = [root for root, linked in seen.found.items() if not _is_registered(store, root, linked)]
         removed: list[Orphan] = []
         refused = list(preview.refused)
-        grave = trash.new_grave(store) if preview.orphans else ""
-        for orphan in preview.orphans:
-            yield Progress(
-                "prune", f"{orphan.stored.name} {orphan.stored.version}", len(removed), len(preview.orphans)
-            )
-            try:
-                trash.discard(store, orphan.stored.path, grave)
-            except StoreError as error:
-                if not isinstance(error.__cause__, PermissionError):
-                    raise
-                refused.append(orphan)
-            else:
-                removed.append(orphan)
         gone = [] if unkept else preview.gone  # what lies beside them would not be found again
-        freed, shared = usage.freed_by_removing(_removable(store, gone, grave))
+        with trash.grave(store) if preview.orphans else contextlib.nullcontext("") as grave:
+            for orphan in preview.orphans:
+                yield Progress(
+                    "prune", f"{orphan.stored.name} {orphan.stored.version}", len(removed), len(preview.orphans)
+                )
+                try:
+                    trash.discard(store, orphan.stored.path, grave)
+                except StoreError as error:
+                    if not isinstance(error.__cause__, PermissionError):
+                        raise
+                    refused.append(orphan)
+                else:
+                    removed.append(orphan)
+            freed, shared = usage.freed_by_removing(_removable(store, gone, grave))
         for known in gone:
             with contextlib.suppress(OSError):  # another user's
                 registry.forget(known.registration)

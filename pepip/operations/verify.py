@@ -130,8 +130,9 @@ def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]
     if not permissions.may_remove(stored.path):
         raise StoreError("it is another user's, who may repair it, as root may")
     if all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
-        grave = trash.new_grave(store) if any(flaw.kind == "added" for flaw in flaws) else ""
-        inspection.mend(stored.path, flaws, grave, like=store.like)
+        is_more = any(flaw.kind == "added" for flaw in flaws)
+        with trash.grave(store) if is_more else contextlib.nullcontext("") as grave:
+            inspection.mend(stored.path, flaws, grave, like=store.like)
         return
     if not stored.identity:
         entry_name = os.path.basename(stored.path)

@@ -1,13 +1,12 @@
-"""Staging areas: folders of the store where entries grow, each with a lock that ends with its process."""
+"""Staging areas: folders of the store where entries grow, each of one run."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import time
 
 from pepip import paths
-from pepip.host import filesystems, locks, permissions
+from pepip.host import filesystems, permissions
+from pepip.store import runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +21,7 @@ def area(store: Store) -> Iterator[str]:
 
     Raises StoreError if the store has no room, or may not be written.
     """
-    folder = f"{paths.staging(store.home)}/{os.getpid()}-{time.monotonic_ns()}"
-    with locks.held(f"{folder}.lock"):
+    with runs.marked(paths.staging(store.home)) as folder:
         try:
             permissions.make_directory(folder, like=store.like, only_owner_removes=True)
             yield folder
@@ -33,8 +31,6 @@ def area(store: Store) -> Iterator[str]:
             raise
         finally:
             filesystems.remove_tree(folder)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{folder}.lock")
 
 
 class Writer:
@@ -90,13 +86,6 @@ _SECONDS_BETWEEN_WRITES = 5.0
 
 
 def remove_abandoned(store: Store) -> None:
-    """Remove what killed runs left in the staging folder: their locks, which ended with them, say so."""
-    folder = paths.staging(store.home)
-    names = os.listdir(folder)
-    for name in names:
-        run = name.removesuffix(".lock")
-        if (run != name and run in names) or locks.is_held(f"{folder}/{run}.lock"):
-            continue
-        with contextlib.suppress(OSError):  # another user's: that user's next run removes it
-            filesystems.remove_tree(f"{folder}/{run}")
-            os.unlink(f"{folder}/{run}.lock")
+    """Remove what killed runs left in the staging folder, as far as that can be done."""
+    with contextlib.suppress(OSError):
+        runs.remove_abandoned(paths.staging(store.home))
