@@ -40,30 +40,33 @@ def make_file_readable(path: str, *, like: os.stat_result) -> None:
     os.chmod(path, mode)
 
 
-def seal_file(path: str, status: os.stat_result, *, like: os.stat_result, is_ours: bool = False) -> None:
+def seal_file(path: str, status: os.stat_result, *, like: os.stat_result, is_ours: bool = False) -> bool:
     """Make a file read-only if its bytes are the store's alone, and readable to whom `like` is.
 
-    They are, whatever other names it has, if it `is_ours`: those are environments' then.
+    They are, whatever other names it has, if it `is_ours`: those are environments' then. False if nothing was to be
+    done, as for all files of that mode and group that have a second hard link, or for all that have none.
 
     A file with a second hard link shares its mode with uv's cache, where uv may want to write: it is left as it
     is, unless another user of the store could not read it, or could write it. Then the store takes a copy.
     """
     if sys.platform == "win32":
-        return
+        return False
     mode = stat.S_IMODE(status.st_mode)
     readable = mode | 0o400 | (stat.S_IMODE(like.st_mode) & 0o044)
     if readable & stat.S_IXUSR:
         readable |= (readable & 0o044) >> 2
     if status.st_nlink > 1 and not is_ours:
         if _is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
-            return
+            return False
         import shutil
 
         shutil.copy2(path, f"{path}.copy")
         os.replace(f"{path}.copy", path)
-    if readable & ~_WRITE_BITS != mode or status.st_nlink > 1:
+    is_changed = readable & ~_WRITE_BITS != mode or status.st_nlink > 1
+    if is_changed:
         os.chmod(path, readable & ~_WRITE_BITS)
     _carry_group(path, status, like)
+    return is_changed or status.st_gid != like.st_gid
 
 
 def seal_directory(path: str, *, like: os.stat_result) -> None:

@@ -1,4 +1,4 @@
-"""Doing one thing with two processes, where the system makes a second one for next to nothing."""
+"""Sharing the processors: one thing done by two processes, and a thread that lets others go first."""
 
 from __future__ import annotations
 
@@ -73,3 +73,15 @@ def _has_ended_well(child: int) -> bool:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(child, 0)
         raise
+
+
+def give_way() -> None:
+    """Let this thread have the processors only when nobody else wants them, where threads have priorities (Linux)."""
+    if sys.platform == "linux":
+        import threading
+
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)
+
+
+_LOW_PRIORITY = 10

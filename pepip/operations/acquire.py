@@ -82,11 +82,8 @@ def acquire(
         )
     total = sum(artifact.size_bytes for artifact in missing)
     yield Progress("download", count(len(missing), "distribution"), 0, total)
-    import functools
-    from concurrent.futures import ThreadPoolExecutor
-
-    from pepip.store import discovery, ingest, staging
-    from pepip.uv import stage
+    from pepip.store import discovery, ingest, reading, staging
+    from pepip.uv import stage, unpacking
 
     with staging.area(store) as area, staging.Writer(area) as writer:
         batches = [missing]
@@ -96,38 +93,38 @@ def acquire(
             number += 1
             prefix = f"{area}/{number}"
             sizes = {artifact.name: artifact.size_bytes for artifact in batch}
-            try:
-                for arrival in stage.stage(request, [item.requirement for item in batch], executable, prefix=prefix):
-                    name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
-                    yield Progress("download", name, sizes.get(arrival.name, 0), total)
-            except UvError as error:
-                again = [item._replace(requirement=item.by_url or item.requirement) for item in batch]
-                if not any(sentence in error.output for sentence in _SAID_OF_ANOTHER_INDEX) or again == batch:
-                    raise
-                # A source or a lock named an index that a bare requirement does not search first: ask by URL.
-                batches.append(again)
-                continue
-            writer.begin()
-            present = set(discovery.files_in(prefix))
-            staged = discovery.discover(prefix, present)
-            contested = discovery.contested(staged, present) if len(batch) > 1 else set()
+            lines = [item.requirement for item in batch]
+            with unpacking.Reader(request, sizes, device=store.like.st_dev) as reader:
+                try:
+                    for arrival in stage.stage(request, lines, executable, prefix=prefix):
+                        name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
+                        yield Progress("download", name, sizes.get(arrival.name, 0), total)
+                except UvError as error:
+                    again = [item._replace(requirement=item.by_url or item.requirement) for item in batch]
+                    if not any(sentence in error.output for sentence in _SAID_OF_ANOTHER_INDEX) or again == batch:
+                        raise
+                    # A source or a lock named an index that a bare requirement does not search first: ask by URL.
+                    batches.append(again)
+                    continue
+                reader.stop()
+                writer.begin()
+                looked = discovery.look(prefix, reader.seen)
+                staged = discovery.discover(looked)
+            contested = discovery.contested(staged, looked) if len(batch) > 1 else set()
             batches += [[artifact] for artifact in batch if artifact.name in contested]
             ready = [item for item in staged if item.name not in contested]
             _check_complete(batch, {item.name for item in staged})
             by_name = {artifact.name: artifact for artifact in batch}
             whole = discovery.folders_of_one(staged)
-            prepare = functools.partial(
-                ingest.prepare, store, prefix, python=executable, alone=len(batch) == 1, whole=whole
-            )
-            prepared: list[ingest.Prepared] = []
-            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # mostly, each waits for the system
-                for entry in pool.map(prepare, ready, [by_name[item.name] for item in ready]):
-                    prepared.append(entry)
-                    name = ready[len(prepared) - 1].name
-                    yield Progress("store", name, len(have) + len(prepared), len(artifacts))
+            prepared: dict[str, ingest.Prepared] = {}
+            for item in reading.in_order(looked, ready):
+                prepared[item.name] = ingest.prepare(
+                    store, looked, item, by_name[item.name], python=executable, alone=len(batch) == 1, whole=whole
+                )
+                yield Progress("store", item.name, len(have) + len(prepared), len(artifacts))
             writer.settle()
-            for item, entry in zip(ready, prepared, strict=True):
-                have[item.name] = ingest.publish(store, entry, anew=anew)
+            for item in ready:
+                have[item.name] = ingest.publish(store, prepared[item.name], anew=anew)
     yield Acquired(have, tuple(artifact.name for artifact in missing))
 
 
@@ -147,7 +144,7 @@ def survey(store: Store, request: Request, requirements: Sequence[str], executab
         private = f"{area}/private"
         for _ in stage.stage(request, requirements, executable, prefix=private):
             pass
-        for item in discovery.discover(private, set(discovery.files_in(private))):
+        for item in discovery.discover(discovery.look(private)):
             base = item.dist_info.rpartition("/")[0] + "/"
             inside = (path.removeprefix(base) for path in item.files if path.startswith(base))
             folders.update(folder for path in inside for folder in paths.ancestors(path))

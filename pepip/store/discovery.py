@@ -11,10 +11,7 @@ from pepip import paths
 from pepip.errors import InvalidWheelError
 from pepip.records import NamedTuple
 from pepip.wheel import record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+from pepip.wheel.seen import Seen
 
 
 class Staged(NamedTuple):
@@ -32,30 +29,43 @@ class Staged(NamedTuple):
         return self.dist_info.rpartition("/")[0]
 
 
-def files_in(prefix: str) -> list[str]:
-    """Return the files of a staging prefix, but for bytecode and uv's lock."""
-    found = []
-    for folder, folders, files in os.walk(prefix):
+class Stage(NamedTuple):
+    """A prefix into which uv has staged distributions, and its files by relative path, each with its status.
+
+    Bytecode and uv's lock are not among these. `seen` is what was read of them so far.
+    """
+
+    prefix: str
+    files: dict[str, os.stat_result]
+    seen: Seen
+
+
+def look(prefix: str, seen: Seen | None = None) -> Stage:
+    """Return what uv has staged in `prefix`."""
+    files = {}
+    for folder, folders, names in os.walk(prefix):
         folders[:] = [name for name in folders if name != paths.PYCACHE]
         relative = folder[len(prefix) + 1 :].replace(os.sep, "/")
-        found += [f"{relative}/{name}" if relative else name for name in files]
-    return [path for path in found if path != ".lock"]
+        for name in names:
+            files[f"{relative}/{name}" if relative else name] = os.lstat(f"{folder}/{name}")
+    files.pop(".lock", None)
+    return Stage(prefix, files, seen or Seen())
 
 
-def discover(prefix: str, present: Collection[str]) -> list[Staged]:
-    """Return the distributions staged in `prefix`, each with the files that its RECORD lists.
+def discover(stage: Stage) -> list[Staged]:
+    """Return the distributions of a stage, each with the files that its RECORD lists.
 
-    `present` are the files there. Raises InvalidWheelError if a row is absolute or leaves the prefix.
+    Raises InvalidWheelError if a row is absolute or leaves the prefix.
     """
     found = []
-    for site_packages in _site_packages(prefix):
-        folders = sorted(os.listdir(f"{prefix}/{site_packages}"))
+    for site_packages in _site_packages(stage.prefix):
+        folders = sorted(os.listdir(f"{stage.prefix}/{site_packages}"))
         dist_infos = (name for name in folders if name.endswith(".dist-info"))
-        found += [_read_staged(prefix, site_packages, name, present) for name in dist_infos]
+        found += [_read_staged(stage, site_packages, name) for name in dist_infos]
     return found
 
 
-def contested(staged: list[Staged], present: Iterable[str]) -> set[str]:
+def contested(staged: list[Staged], stage: Stage) -> set[str]:
     """Return the names of distributions that must be staged again, alone, to be complete.
 
     Those that list the same file, and all of them if a file is listed by none: no one can tell whose it is.
@@ -67,7 +77,7 @@ def contested(staged: list[Staged], present: Iterable[str]) -> set[str]:
             other = owners.setdefault(path, distribution.name)
             if other != distribution.name:
                 again |= {other, distribution.name}
-    if len(staged) > 1 and any(path not in owners for path in present):
+    if len(staged) > 1 and any(path not in owners for path in stage.files):
         return {distribution.name for distribution in staged}
     return again
 
@@ -95,11 +105,10 @@ def _site_packages(prefix: str) -> list[str]:
     return found
 
 
-def _read_staged(prefix: str, site_packages: str, folder: str, present: Collection[str]) -> Staged:
+def _read_staged(stage: Stage, site_packages: str, folder: str) -> Staged:
     name, _, version = folder.removesuffix(".dist-info").partition("-")
-    with open(
-        f"{prefix}/{site_packages}/{folder}/RECORD", encoding="utf-8", errors="surrogateescape", newline=""
-    ) as file:
+    listing = f"{stage.prefix}/{site_packages}/{folder}/RECORD"
+    with open(listing, encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = record.parse(file.read())
     by_path: dict[str, record.Row] = {}
     for row in rows:
@@ -112,5 +121,5 @@ def _read_staged(prefix: str, site_packages: str, folder: str, present: Collecti
                 hint="the wheel is malformed or hostile; nothing of it was kept",
             )
         by_path[path] = row
-    files = [path for path in by_path if path in present or os.path.lexists(f"{prefix}/{path}")]
+    files = [path for path in by_path if path in stage.files or os.path.lexists(f"{stage.prefix}/{path}")]
     return Staged(paths.normalize_name(name), version, f"{site_packages}/{folder}", by_path, files)

@@ -16,7 +16,7 @@ from pepip.errors import CorruptEntryError, InvalidWheelError, RecordMismatchErr
 from pepip.host import launchers as host_launchers
 from pepip.host import permissions
 from pepip.records import NamedTuple
-from pepip.store import discovery, entries, ready, trash
+from pepip.store import entries, ready, trash
 from pepip.wheel import footprint, libraries, record, scripts, tags
 
 TYPE_CHECKING = False
@@ -24,11 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pepip.model import Artifact, Entry
-    from pepip.store.discovery import Staged
+    from pepip.store.discovery import Stage, Staged
     from pepip.store.home import Store
-
-
-_MANY_FILES = 2000  # from here on one distribution is worth more than one thread
+    from pepip.wheel.seen import Seen
 
 
 class Prepared(NamedTuple):
@@ -40,7 +38,7 @@ class Prepared(NamedTuple):
 
 def prepare(
     store: Store,
-    prefix: str,
+    stage: Stage,
     staged: Staged,
     artifact: Artifact,
     *,
@@ -50,20 +48,19 @@ def prepare(
 ) -> Prepared:
     """Shape one staged distribution into an entry, still in the staging area.
 
-    `python` is the interpreter that the staged scripts start. With `alone`, every file in the prefix is the
+    `python` is the interpreter that the staged scripts start. With `alone`, every file of the stage is the
     distribution's, listed in RECORD or not. The folders in `whole` are moved as they are: those that it has alone.
     Raises RecordMismatchError or InvalidWheelError; nothing is kept then.
     """
-    differing = _check(prefix, staged)
+    differing = _differing(stage, staged)
     if differing:
         raise RecordMismatchError(staged.name, differing)
-    files = list(dict.fromkeys([*staged.files, *discovery.files_in(prefix)])) if alone else staged.files
-    workshop = f"{prefix}.{staged.name}"
+    files = list(dict.fromkeys([*staged.files, *stage.files])) if alone else staged.files
+    workshop = f"{stage.prefix}.{staged.name}"
     os.mkdir(workshop)
-    launchers, data = _carve(prefix, workshop, staged, files, python=python, whole=whole)
-    listed = _listed(workshop, staged.dist_info.rpartition("/")[2])
-    tree = _survey(workshop, listed)
-    document = _describe(workshop, staged, artifact, launchers, data, listed=listed, tree=tree)
+    carved = _carve(stage, workshop, staged, files, python=python, whole=whole)
+    tree = _survey(workshop, carved)
+    document = _describe(workshop, staged, artifact, carved, tree=tree, seen=stage.seen)
     with open(f"{workshop}/{paths.ENTRY_METADATA}", "w", encoding="utf-8") as file:
         json.dump(document, file, separators=(",", ":"))
     tree[0].files.append((paths.ENTRY_METADATA, os.lstat(file.name)))
@@ -71,27 +68,22 @@ def prepare(
     return Prepared(workshop, document)
 
 
-def _check(prefix: str, staged: Staged) -> list[str]:
-    """Return the rows whose file is missing or has another hash. Reads every byte, on all processors."""
-    rows = [(path, row) for path, row in staged.rows.items() if row.hash_value]
-    workers = os.cpu_count() or 1
-
-    def differing(number: int) -> list[str]:
-        return [row.path for path, row in rows[number::workers] if not record.matches(row, f"{prefix}/{path}")]
-
-    if len(rows) < _MANY_FILES:
-        workers = 1
-        return differing(0)
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(workers) as pool:
-        return [path for found in pool.map(differing, range(workers)) for path in found]
+def _differing(stage: Stage, staged: Staged) -> list[str]:
+    """Return the rows whose file is missing or has another hash."""
+    found = []
+    for path, row in staged.rows.items():
+        if row.hash_value and not record.matches(
+            row, f"{stage.prefix}/{path}", stage.seen.digest(stage.files.get(path))
+        ):
+            found.append(row.path)
+    return found
 
 
 def _carve(
-    prefix: str, workshop: str, staged: Staged, files: list[str], *, python: str, whole: Collection[str]
-) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Move a distribution's files into the shape of an unpacked wheel. Returns its launchers and data files."""
+    stage: Stage, workshop: str, staged: Staged, files: list[str], *, python: str, whole: Collection[str]
+) -> _Carved:
+    """Move a distribution's files into the shape of an unpacked wheel."""
+    prefix = stage.prefix
     site_packages = staged.site_packages
     dist_info = staged.dist_info.rpartition("/")[2]
     data_directory = dist_info.removesuffix(".dist-info") + ".data"
@@ -100,6 +92,7 @@ def _carve(
     launchers: dict[str, str] = {}
     data: list[tuple[str, str]] = []
     rows: list[record.Row] = []
+    statuses: dict[str, os.stat_result] = {}
     made: set[str] = set()
     start = len(site_packages) + 1
     for path in files:
@@ -115,6 +108,8 @@ def _carve(
             elif top not in made:
                 os.rename(f"{prefix}/{site_packages}/{top}", f"{workshop}/{top}")
                 made.add(top)
+            if path in stage.files:
+                statuses[inside] = stage.files[path]
             if row:
                 rows.append(row if row.path == inside else row._replace(path=inside))
             continue
@@ -139,7 +134,7 @@ def _carve(
     with open(f"{workshop}/{dist_info}/RECORD", "w", encoding="utf-8", errors="surrogateescape", newline="") as text:
         text.write(record.render(rows))
     os.chmod(f"{workshop}/{dist_info}/RECORD", os.stat(f"{prefix}/{staged.dist_info}/RECORD").st_mode)
-    return launchers, data
+    return _Carved(launchers, data, {row.path for row in rows}, statuses)
 
 
 def _declared_scripts(dist_info: str, staged: Staged) -> set[str]:
@@ -186,6 +181,18 @@ def _move(source: str, target: str, made: set[str]) -> None:
     os.rename(source, target)
 
 
+class _Carved(NamedTuple):
+    """What an entry will hold: launchers by name, data files with their scheme, and the paths that RECORD lists.
+
+    `statuses` are those of its files, as far as they are known.
+    """
+
+    launchers: dict[str, str]
+    data: list[tuple[str, str]]
+    listed: set[str]
+    statuses: dict[str, os.stat_result]
+
+
 class _Folder(NamedTuple):
     """A folder of an entry that grows: its path relative to the entry, empty for the entry itself, and its files."""
 
@@ -198,23 +205,18 @@ class _Folder(NamedTuple):
         return f"{self.path}/{name}" if self.path else name
 
 
-def _listed(workshop: str, dist_info: str) -> set[str]:
-    """Return the paths that the RECORD of an entry that grows lists."""
-    with open(f"{workshop}/{dist_info}/RECORD", encoding="utf-8", errors="surrogateescape", newline="") as text:
-        return {row.path for row in record.parse(text.read())}
-
-
-def _survey(workshop: str, listed: Collection[str]) -> list[_Folder]:
+def _survey(workshop: str, carved: _Carved) -> list[_Folder]:
     """Return all folders, each before those in it. Bytecode that is of no wheel is removed."""
     tree = []
     for folder, folders, files in os.walk(workshop):
         found = _Folder(folder[len(workshop) + 1 :].replace(os.sep, "/"), folders, [])
         is_bytecode = os.path.basename(folder) == paths.PYCACHE
         for name in files:
-            if is_bytecode and found.place(name) not in listed:
+            path = found.place(name)
+            if is_bytecode and path not in carved.listed:
                 os.unlink(f"{folder}/{name}")
             else:
-                found.files.append((name, os.lstat(f"{folder}/{name}")))
+                found.files.append((name, carved.statuses.get(path) or os.lstat(f"{folder}/{name}")))
         tree.append(found)
     return tree
 
@@ -223,17 +225,15 @@ def _describe(
     workshop: str,
     staged: Staged,
     artifact: Artifact,
-    launchers: dict[str, str],
-    data: list[tuple[str, str]],
+    carved: _Carved,
     *,
-    listed: Collection[str],
     tree: list[_Folder],
+    seen: Seen,
 ) -> dict[str, object]:
     """Return the entry's own metadata: all that linking will need."""
     dist_info = staged.dist_info.rpartition("/")[2]
     data_directory = dist_info.removesuffix(".dist-info") + ".data"
-    found: list[str] = []
-    executables: list[str] = []
+    found: dict[str, os.stat_result] = {}
     size_bytes = 0
     modes_are_uvs = False
     for folder in tree:
@@ -242,15 +242,18 @@ def _describe(
             modes_are_uvs = modes_are_uvs or status.st_nlink > 1
             size_bytes += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
             if not is_data:
-                found.append(folder.place(name))
-                if status.st_mode & 0o100:
-                    executables.append(found[-1])
+                found[folder.place(name)] = status
     own = {f"{dist_info}/RECORD"}
+    run_paths = {
+        path: seen.run_paths(f"{workshop}/{path}", status)
+        for path, status in found.items()
+        if libraries.is_library_name(path)
+    }
     shape = footprint.compute(
         workshop,
         [path for path in sorted(found) if path not in own],
         dist_info=dist_info,
-        escaping_libraries=libraries.escaping(workshop, found),
+        escaping_libraries=libraries.leaving(workshop, run_paths),
     )
     return {
         "format": entries.FORMAT,
@@ -261,7 +264,7 @@ def _describe(
         "requirement": paths.without_password(artifact.by_url or artifact.requirement),
         "record": record.digest(f"{workshop}/{dist_info}/RECORD", "sha256").hex(),
         "modes_are_uvs": modes_are_uvs,
-        "record_is_shared": not (launchers or data or artifact.local_path or artifact.direct_url),
+        "record_is_shared": not (carved.launchers or carved.data or artifact.local_path or artifact.direct_url),
         "tag": _tag(f"{workshop}/{dist_info}/WHEEL", artifact),
         "dist_info": dist_info,
         "directories": shape.directories,
@@ -269,13 +272,13 @@ def _describe(
         "opened": shape.opened,
         "namespaces": shape.namespaces,
         "bytecode": shape.bytecode,
-        "executables": executables,
-        "unlisted": [path for path in found if path not in listed],
+        "executables": [path for path, status in found.items() if status.st_mode & 0o100],
+        "unlisted": [path for path in found if path not in carved.listed],
         "compiled": [path for path in found if f"/{paths.PYCACHE}/" in path],
-        "data": sorted(data),
-        "launchers": launchers,
+        "data": sorted(carved.data),
+        "launchers": carved.launchers,
         "size_bytes": size_bytes,
-        "file_count": len(found) + len(data),
+        "file_count": len(found) + len(carved.data),
         "stored_at": int(time.time()),
     }
 
@@ -295,13 +298,16 @@ def _tag(wheel_file: str, artifact: Artifact) -> str:
 def _seal(store: Store, workshop: str, tree: list[_Folder]) -> None:
     """Give every folder with modules its `__pycache__`, then make all else read-only, from the innermost on."""
     like = store.like
+    sealed: set[tuple[int, ...]] = set()  # by what decides
     for path, folders, files in reversed(tree):
         folder = f"{workshop}/{path}" if path else workshop
         if os.path.basename(folder) == paths.PYCACHE:
             permissions.open_directory(folder, like=like)
             continue
         for name, status in files:
-            permissions.seal_file(f"{folder}/{name}", status, like=like)
+            kind = (status.st_mode, status.st_gid, status.st_nlink > 1)
+            if kind not in sealed and not permissions.seal_file(f"{folder}/{name}", status, like=like):
+                sealed.add(kind)
         if paths.PYCACHE not in folders and any(name.endswith(".py") for name, _ in files):
             os.mkdir(f"{folder}/{paths.PYCACHE}")
             permissions.open_directory(f"{folder}/{paths.PYCACHE}", like=like)

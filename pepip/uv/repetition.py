@@ -86,8 +86,10 @@ def files_of_project(request: ProjectRequest) -> list[str]:
     return [*(f"{folder}/{name}" for name in names), *_version_files()]
 
 
-def cache_folder() -> str:
-    """Return uv's cache where its place is known without asking uv, else nothing."""
+def cache_folder(options: Sequence[str] = ()) -> str:
+    """Return uv's cache, given its options, where its place is known without asking uv, else nothing."""
+    if "--cache-dir" in options:
+        return os.path.abspath(options[options.index("--cache-dir") + 1])
     if os.environ.get("UV_CACHE_DIR"):
         return os.path.abspath(os.environ["UV_CACHE_DIR"])
     if os.name != "posix":
@@ -100,7 +102,7 @@ def index_evidence() -> list[tuple[str, str]]:
     cache = cache_folder()
     if not cache:
         return []
-    pages = [folder for bucket in _folders(cache, "simple-v") for folder in (bucket, *_below(bucket))]
+    pages = [folder for bucket in folders(cache, "simple-v") for folder in (bucket, *_below(bucket))]
     deeper = [inner for folder in pages for inner in _below(folder)]
     return answers.states([program.path(), *pages, *deeper]) if pages else []
 
@@ -111,7 +113,7 @@ def metadata_evidence(names: Iterable[str]) -> list[tuple[str, str]]:
     buckets = [
         folder
         for kind in ("wheels-v", "sdists-v")
-        for bucket in _folders(cache_folder(), kind)
+        for bucket in folders(cache_folder(), kind)
         for folder in _below(bucket)
     ]
     named = [folder for folder in buckets if os.path.basename(folder) == "index"]  # each has one for each index
@@ -149,7 +151,8 @@ def _text(path: str) -> str:
     return settings.content(path).decode("utf-8", "surrogateescape")
 
 
-def _folders(parent: str, prefix: str) -> list[str]:
+def folders(parent: str, prefix: str = "") -> list[str]:
+    """Return what a folder of uv's cache holds under names with this prefix, nothing if it isn't there."""
     try:
         return [f"{parent}/{name}" for name in os.listdir(parent) if name.startswith(prefix)]
     except OSError:

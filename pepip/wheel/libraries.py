@@ -13,7 +13,7 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import BinaryIO
 
 _ELF_MAGIC = b"\x7fELF"
@@ -27,17 +27,20 @@ _ELF_CLASSES = {1: ("I", 28, 42, 4, 16), 2: ("Q", 32, 54, 8, 32)}
 
 
 def escaping(root: str, files: Iterable[str]) -> list[str]:
-    """Return the libraries among `files` (relative to `root`) with a run path that leaves the distribution.
+    """Return the libraries among `files` (relative to `root`) with a run path that leaves the distribution."""
+    return leaving(root, {path: run_paths(f"{root}/{path}") for path in files if is_library_name(path)})
+
+
+def leaving(root: str, run_paths_of: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return the libraries (relative to `root`), of which a run path leaves the distribution, given all run paths.
 
     A run path leaves it if it names a folder, relative to the library, which the distribution doesn't hold.
     """
-    candidates = [path for path in files if _is_library_name(path)]
-    if not candidates:
-        return []
-    return [path for path in candidates if any(_leaves(root, path, entry) for entry in _run_paths(root, path))]
+    return [path for path, folders in run_paths_of.items() if any(_leaves(root, path, folder) for folder in folders)]
 
 
-def _is_library_name(path: str) -> bool:
+def is_library_name(path: str) -> bool:
+    """Tell whether a file's name is that of a shared library."""
     name = path.rpartition("/")[2]
     return name.endswith(".so") or ".so." in name
 
@@ -86,8 +89,12 @@ def _leaves(root: str, library: str, run_path: str) -> bool:
     return False
 
 
-def _run_paths(root: str, library: str) -> list[str]:
-    with open(f"{root}/{library}", "rb") as file:
+def run_paths(library: str) -> list[str]:
+    """Return the folders, as written, where the library at this path has the loader look for others.
+
+    There are none if it is no ELF file, or none that can be read as one. Raises OSError if the disk fails.
+    """
+    with open(library, "rb") as file:
         if file.read(4) != _ELF_MAGIC:
             return []
         file.seek(0)

@@ -104,8 +104,8 @@ def row_of(path: str, content: bytes) -> Row:
     return Row(path, f"sha256={_encoded(digests.binary(content))}", str(len(content)))
 
 
-def matches(row: Row, path: str) -> bool:
-    """Tell whether the file at `path` has the hash that `row` names.
+def matches(row: Row, path: str, known: bytes | None = None) -> bool:
+    """Tell whether the file at `path` has the hash that `row` names. It is read unless its SHA-256 digest is `known`.
 
     A row without a hash, or with an algorithm that this Python lacks, says nothing and matches any file. A
     missing file never matches.
@@ -116,7 +116,8 @@ def matches(row: Row, path: str) -> bool:
     if not expected or algorithm not in hashlib.algorithms_available:
         return os.path.exists(path)
     try:
-        found = digest(path, algorithm, likely_bytes=_small(row.size))
+        found = known if algorithm == "sha256" else None
+        found = found or digest(path, algorithm, likely_bytes=_small(row.size))
     except OSError:
         return False
     return _encoded(found) == expected.rstrip("=")
