@@ -56,18 +56,18 @@ def test_wheels_that_are_wanted_are_read_as_uv_unpacks_them(
     assert digests_below(tmp_path / "other" / "drum", reader.seen) == {"__init__.py": False, "deep/skin.txt": False}
 
 
-@pytest.mark.parametrize(("is_before", "is_far"), [(True, False), (False, True)], ids=["before", "elsewhere"])
+@pytest.mark.parametrize("why", ["before", "elsewhere"])
 def test_what_would_not_be_of_use_is_not_read(
-    machine: Machine, wheelhouse: Path, interpreter: Path, tmp_path: Path, is_before: bool, is_far: bool
+    machine: Machine, wheelhouse: Path, interpreter: Path, tmp_path: Path, why: str
 ) -> None:
     """What lay in the cache before, of which nobody knows what will be staged, and what will be copied from there."""
     DRUM.write(wheelhouse)
     install = ["pip", "install", "--python", interpreter, "--no-index", "--find-links", wheelhouse, "drum"]
-    if is_before:
+    if why == "before":
         machine.uv(*install, "--target", tmp_path / "staged", folder=tmp_path)
 
-    with reader_of(machine.uv_cache, "drum", device=-1 if is_far else None) as reader:
-        if not is_before:
+    with reader_of(machine.uv_cache, "drum", device=-1 if why == "elsewhere" else None) as reader:
+        if why == "elsewhere":
             machine.uv(*install, "--target", tmp_path / "staged", folder=tmp_path)
         time.sleep(0.3)
 

@@ -26,7 +26,8 @@ _SECONDS_BETWEEN_LOOKS = 0.05
 class Reader:
     """Reads the files of these distributions, by name, as they come to uv's cache, into `seen`.
 
-    Only if that is on the same `device` as where uv installs them: elsewhere they become other files. A context, at whose end its thread has ended: as soon as it has read one more file, after a `stop`.
+    Only if that is on the same `device` as where uv installs them: elsewhere they become other files. A context, at
+    whose end its thread has ended: as soon as it has read one more file, after a `stop`.
     """
 
     def __init__(self, request: Request, names: Collection[str], *, device: int) -> None:
