@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -335,18 +336,32 @@ def test_one_process_does_all_where_a_second_would_be_no_help(tmp_path: Path, be
     "rows",
     [
         ["x-1.data/data/share/a,sha256=aa,1"],
+        ["x/a,,", "x-1.data/data/share/a,sha256=aa,1", "x-1.data/data/share/b,sha256=bb,1", "x/b,,", "x/c,,"],
+        ["x-1.data/data/share/\u00e9\udcff,,", "x/x-1.data/data/b,,", "x-1.data/data/share/b,sha256=bb,1"],
         ['"x-1.data/data/share/a,b",sha256=aa,1'],
         ['"x-1.data/data/share/a""b",sha256=aa,1', "x/__init__.py,sha256=bb,2"],
         ['"x/a\nb.txt",sha256=aa,1', "x-1.data/data/share/a,sha256=aa,1", '"x/c,d",,'],
         ['"x-1.data/data/share/a\nb",sha256=aa,1', "x-1.dist-info/RECORD,,"],
     ],
-    ids=["plain", "comma", "quote", "another row with the end of a line", "the end of a line"],
+    ids=[
+        "plain",
+        "several",
+        "other letters",
+        "comma",
+        "quote",
+        "another row with the end of a line",
+        "the end of a line",
+    ],
 )
 def test_rows_of_data_are_moved_in_a_record(rows: Sequence[str]) -> None:
     """Whatever their paths hold; the other rows stay as they are."""
-    content = "".join(f"{row}\n" for row in rows).encode()
+    content = "".join(f"{row}\n" for row in rows).encode("utf-8", "surrogateescape")
+    moving = re.compile(r'^("?)x-1\.data/data/', re.MULTILINE)
 
     moved = record.moved(content, "x-1.data/data/", lambda path: path.replace("x-1.data/data/", "../"))
+    without = record.moved(content, "x-1.data/data/", lambda _: "")
 
-    assert moved.decode() == "".join(f"{row}\n".replace("x-1.data/data/", "../") for row in rows)
-    assert record.moved(content, "x-1.data/data/", lambda _: "").count(b"share") == 0
+    expected = "".join(moving.sub(r"\1../", f"{row}\n") for row in rows)
+    assert moved.decode("utf-8", "surrogateescape") == expected
+    expected = "".join(f"{row}\n" for row in rows if not moving.match(row))
+    assert without.decode("utf-8", "surrogateescape") == expected

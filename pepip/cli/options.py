@@ -143,6 +143,10 @@ _HELP = {
 }
 
 
+# Python has no translations of argparse's few words, and to look for some takes as long as to read the options.
+argparse._ = str  # type: ignore[attr-defined]
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints look like every other error of pepip. All commands share its general options."""
 

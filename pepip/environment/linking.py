@@ -148,7 +148,7 @@ def _make_links(
     is_near = _is_near(environment, entries.values())
 
     def is_new_metadata(path: str) -> bool:
-        return path.startswith(base) and path[len(base) :].partition("/")[0] in new_metadata
+        return ".dist-info" in path and path.startswith(base) and path[len(base) :].partition("/")[0] in new_metadata
 
     for folder in sorted(plan.directories):
         if not is_new_metadata(folder):
@@ -172,7 +172,7 @@ def _make_links(
                     _clear(place)
                     metadata.link(entry, inside, place, way, is_directory=link.is_directory)
 
-    half = len(wanted) // 2 if len(wanted) >= _MANY_LINKS else len(wanted)
+    half = len(wanted) * 11 // 20 if len(wanted) >= _MANY_LINKS else len(wanted)  # the second begins later
     processes.in_two(make, wanted[:half], wanted[half:])
 
 
@@ -254,16 +254,20 @@ def _halves(additions: list[Installation]) -> tuple[list[Installation], list[Ins
     contested = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     here: list[Installation] = []
     there: list[Installation] = []
-    next_with_scripts, next_plain = [here, there], [there, here]
+    ahead = 0  # how much more the first has to do than the second
     for item in additions:
-        scripts = metadata.script_names(item.entry)
-        if scripts & contested:
-            here.append(item)
-            continue
-        turn = next_with_scripts if scripts else next_plain
-        turn[0].append(item)
-        turn.reverse()
+        is_here = ahead <= 0 or metadata.script_names(item.entry) & contested
+        (here if is_here else there).append(item)
+        ahead += _work(item.entry) if is_here else -_work(item.entry)
     return here, there
+
+
+def _work(entry: Entry) -> int:
+    """Return about how much work an entry's metadata is, in links: more with scripts, as a RECORD is written then."""
+    count = len(metadata.script_names(entry))
+    if not count and not entry.data:
+        return 10
+    return 24 + 3 * count + os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size // 6_000
 
 
 def _place_metadata(environment: Environment, additions: list[Installation]) -> None:

@@ -60,6 +60,8 @@ def moved(content: bytes, prefix: str, place: Callable[[str], str]) -> bytes:
 
     Where that is nothing, the row goes.
     """
+    if b'"' not in content:
+        return _moved_unquoted(content, prefix.encode("utf-8", "surrogateescape"), place)
     made = []
     for line in _lines(content.decode("utf-8", "surrogateescape")):
         if line.startswith(prefix):
@@ -74,6 +76,20 @@ def moved(content: bytes, prefix: str, place: Callable[[str], str]) -> bytes:
         if path:
             made.append(f"{_quote(path)},{rest}")
     return "".join(made).encode("utf-8", "surrogateescape")
+
+
+def _moved_unquoted(content: bytes, prefix: bytes, place: Callable[[str], str]) -> bytes:
+    """Return the same of a RECORD without quotes: what lies between the rows that move is not looked at."""
+    first, *others = b"\n".join((b"", content)).split(b"\n" + prefix)
+    made = [first]
+    for text in others:
+        inside, _, rest = text.partition(b",")
+        path = place((prefix + inside).decode("utf-8", "surrogateescape"))
+        if path:
+            made += [f"\n{_quote(path)},".encode("utf-8", "surrogateescape"), rest]
+        else:
+            made += rest.partition(b"\n")[1:]
+    return b"".join(made)[1:]
 
 
 def _lines(text: str) -> Iterator[str]:
