@@ -870,6 +870,33 @@ def test_a_team_member_goes_on_where_anothers_entry_is_damaged(
     towers[1].machine.python(towers[1].environment, "-c", "import bell.core, chime.tunes")
 
 
+def test_what_only_another_user_may_mend_is_stored_beside_it(
+    tmp_path: Path, wheelhouse: Path, interpreter: Path
+) -> None:
+    """Nobody waits for the owner of an entry that is damaged, and the owner's environments are left as they are."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    team = Team.assemble(tmp_path / "team", umask="022")
+    towers = [Tower(user, user.home, wheelhouse, interpreter) for user in team.users]
+    towers[0].install(*towers[0].source, "chime", link_mode="copy")
+    entry, environment = towers[0].entry("chime"), snapshot(towers[0].environment)
+    with opened(entry):
+        (entry / "chime_module.py").unlink()
+    damaged = snapshot(entry)
+
+    for project in ("project", "other"):
+        towers[1].install(*towers[1].source, "chime", project=project, link_mode="copy")
+
+    assert [path.name.partition("~")[0] for path in sorted(entry.parent.glob("chime*"))] == ["chime-1.0"] * 2
+    assert changes(damaged, snapshot(entry)) == []
+    assert changes(environment, snapshot(towers[0].environment)) == []
+    towers[1].machine.python(towers[1].environment, "-c", "import chime_module")
+    towers[0].repair()
+    assert towers[1].flaws() == {}
+    for each in towers:
+        each.machine.python(each.environment, "-c", "import chime_module, chime.tunes")
+
+
 @pytest.mark.parametrize("damage", [make_a_folder_writable, add_a_file], ids=lambda damage: damage.__name__)
 def test_a_reader_verifies_and_may_not_repair(tower: Tower, tmp_path: Path, damage: Callable[[Path], None]) -> None:
     """Who may only read the store learns what is damaged, and that they may not mend it; nothing is changed."""

@@ -44,7 +44,7 @@ def lookup(store: Store, artifacts: Sequence[Artifact], tags: Sequence[str]) -> 
         entry = entries.find(
             store, name=artifact.name, version=artifact.version, identity=artifact.identity, buckets=known
         )
-        if entry is not None and entries.is_whole(entry):
+        if entry is not None:
             if os.stat(entry.path).st_mode & 0o200:  # a killed run had published it, and not sealed it yet
                 from pepip.store import ingest
 

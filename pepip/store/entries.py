@@ -87,10 +87,10 @@ def read(store: Store, entry_id: str) -> Entry:
 
 
 def find(store: Store, *, name: str, version: str, identity: str, buckets: Iterable[str]) -> Entry | None:
-    """Return the entry of this identity, None if no bucket holds it.
+    """Return the whole entry of this identity, None if no bucket holds it.
 
     `version` may be empty where only the build knows it (a VCS requirement). A damaged entry counts as absent:
-    it is stored again beside it.
+    it is stored again, in its place or beside it.
     """
     for bucket in buckets:
         for folder in _candidates(store, bucket, name, version, identity):
@@ -98,7 +98,7 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
                 entry = read(store, f"{bucket}/{folder}")
             except (FileNotFoundError, CorruptEntryError):
                 continue
-            if entry.identity == identity and entry.name == name:
+            if entry.identity == identity and entry.name == name and is_whole(entry):
                 return entry
     return None
 

@@ -319,8 +319,8 @@ def _seal(store: Store, workshop: str, tree: list[_Folder]) -> None:
 def publish(store: Store, prepared: Prepared, *, anew: bool = False) -> Entry:
     """Publish a prepared distribution by one rename, and return its entry. An entry that exists is returned.
 
-    It gets its plain name, or one with a hash where another wheel has that. With `anew` it takes the place of the
-    entry of the same identity, which goes to the trash.
+    It gets its plain name, or one with a hash where another wheel has that, or a damaged entry which only another
+    user may remove. With `anew` it takes the place of the entry of the same identity, which goes to the trash.
     """
     workshop, document = prepared
     bucket = tags.bucket(str(document["tag"]))
@@ -341,7 +341,12 @@ def publish(store: Store, prepared: Prepared, *, anew: bool = False) -> Entry:
                 continue
             if existing is not None and entries.is_whole(existing) and not anew:
                 return existing
-            trash.discard(store, place)
+            try:
+                trash.discard(store, place)
+            except StoreError as error:
+                if anew or name == hashed or not isinstance(error.__cause__, PermissionError):
+                    raise
+                continue
         ready.make(workshop, place, document, like=store.like)
         try:
             os.rename(workshop, place)
