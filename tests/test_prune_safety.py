@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pepip.host import filesystems, locks
 from pepip.model import Progress
 from pepip.operations import prune
 from pepip.store import trash
@@ -687,6 +689,56 @@ def test_the_trash_of_a_run_that_goes_on_is_left_to_it(keeper: Keeper) -> None:
     assert done.freed_bytes == foreseen.freed_bytes > 0
     assert keeper.entries() == []
     assert _remains(keeper.store) == []
+
+
+def test_a_run_that_begins_while_another_clears_up_is_not_cleared_away(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who removes what a killed run left holds its lock until that is gone: nobody can begin under it."""
+    keeper.install("app", "drum==1.0")
+    left = keeper.store / "trash" / "1-2"
+    left.mkdir()
+    left.with_suffix(".lock").touch()
+    held = []
+
+    def remove(path: str) -> None:
+        held.append((path, locks.is_held(f"{path}.lock")))
+        shutil.rmtree(path)
+
+    monkeypatch.setattr(filesystems, "remove", remove)
+    trash.empty(Store(str(keeper.store)))
+
+    assert held == [(str(left), True)]
+    assert _remains(keeper.store) == []
+    assert not left.with_suffix(".lock").exists()
+
+
+def test_every_member_of_a_team_sees_that_a_run_goes_on(team: Team) -> None:
+    """Whatever its umask: a lock that could not be opened would be taken for none, or for one that nobody lets go."""
+    first, second = team.users
+    first.pepip("store", "list", folder=first.home)
+    code = (
+        "import os, sys; from pepip.store import runs; from pepip.store.home import Store; os.umask(0o077)\n"
+        "store = Store(os.environ['PEPIP_HOME']); store.create()\n"
+        "with runs.marked(store, store.home + '/trash') as folder:\n"
+        "    os.mkdir(folder); print(folder, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [*first.prefix, sys.executable, "-c", code],
+        env=first.variables(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        folder = Path(process.stdout.readline().strip())
+
+        second.pepip("prune", "--yes", folder=second.home)
+
+        assert folder.is_dir()
+        process.communicate("")
+    first.pepip("prune", "--yes", folder=first.home)
+    assert _remains(team.store) == []
 
 
 @pytest.mark.real_world

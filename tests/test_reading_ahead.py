@@ -2,33 +2,67 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pepip.model import Request
-from pepip.uv.unpacking import Reader
+from pepip.store import discovery, reading
+from pepip.store.discovery import Stage, Staged
+from pepip.uv.lookahead import Lookahead
+from pepip.wheel.record import Row
 from pepip.wheel.seen import Seen
+from tests.support.filesystems import mounted
+from tests.support.indexes import served
 from tests.support.machines import Machine
+from tests.support.projects import write_simple_index
 from tests.support.wheels import Wheel
 
 SECONDS_UNTIL_READ = 20.0
+SECONDS_TO_READ = 0.5
+"""Ten times what it takes to read a small wheel, if it is read at all."""
 
 DRUM = Wheel("drum", "1.0", files={"drum/__init__.py": "LOUD = True\n", "drum/deep/skin.txt": "calf"})
 BIG_HORN = Wheel("Big.Horn", "1.0", files={"horn/__init__.py": "LOUD = False\n", "horn/deep/bell.txt": "brass"})
 
 
-def reader_of(cache: Path, name: str, *, device: int | None = None) -> Reader:
-    """Return one that waits for this distribution in a cache, which is installed on the same device, or another."""
-    same = cache.parent.stat().st_dev
-    return Reader(Request(everywhere=("--cache-dir", str(cache))), [name], device=same if device is None else device)
+class Shop:
+    """A cache of uv's that is empty, wheels, and a folder to link them below."""
+
+    def __init__(self, machine: Machine, wheelhouse: Path, interpreter: Path, folder: Path) -> None:
+        self.machine, self.cache, self.area = machine, folder / "uv-cache", folder / "area"
+        self.install = ["pip", "install", "--python", interpreter, "--no-index", "--find-links", wheelhouse]
+        self.area.mkdir()
+        for wheel in (DRUM, BIG_HORN):
+            wheel.write(wheelhouse)
+
+    def lookahead(self, *names: str, seen: Seen, area: Path | None = None, options: Sequence[str] = ()) -> Lookahead:
+        """Return one that waits for these distributions."""
+        request = Request(everywhere=("--cache-dir", str(self.cache), *options))
+        return Lookahead(request, names, seen, area=str(area or self.area))
+
+    def stage(self, name: str) -> Path:
+        """Let uv unpack and link a distribution, and return where it is."""
+        place = self.area / name
+        options = ["--cache-dir", self.cache, "--link-mode", "hardlink", "--target", place]
+        self.machine.uv(*self.install, *options, name, folder=self.area)
+        return place
 
 
-def digests_below(folder: Path, seen: Seen) -> dict[str, bool]:
+@pytest.fixture
+def shop(machine: Machine, wheelhouse: Path, interpreter: Path, tmp_path: Path) -> Shop:
+    """Return a shop."""
+    return Shop(machine, wheelhouse, interpreter, tmp_path)
+
+
+def read_below(folder: Path, seen: Seen) -> dict[str, bool]:
     """Return the files below a folder, and whether the right digest of each is known."""
     return {
         path.relative_to(folder).as_posix(): seen.digest(path.lstat()) == hashlib.sha256(path.read_bytes()).digest()
@@ -37,49 +71,121 @@ def digests_below(folder: Path, seen: Seen) -> dict[str, bool]:
     }
 
 
-def test_wheels_that_are_wanted_are_read_as_uv_unpacks_them(
-    machine: Machine, wheelhouse: Path, interpreter: Path, tmp_path: Path
-) -> None:
+def wait_until_read(folder: Path, seen: Seen) -> None:
+    """Wait until all files below a folder were read."""
+    last = time.monotonic() + SECONDS_UNTIL_READ
+    while not all(read_below(folder, seen).values()):
+        assert time.monotonic() < last, read_below(folder, seen)
+        time.sleep(0.05)
+
+
+def test_wheels_that_are_wanted_are_read_as_uv_unpacks_them(shop: Shop) -> None:
     """By any name that their files have later, and only those: others may use the same cache."""
-    for wheel in (DRUM, BIG_HORN):
-        wheel.write(wheelhouse)
-    install = ["pip", "install", "--python", interpreter, "--no-index", "--find-links", wheelhouse]
+    seen = Seen()
+    with shop.lookahead("big-horn", seen=seen):
+        other, wanted = shop.stage("drum"), shop.stage("big-horn")
+        wait_until_read(wanted / "horn", seen)
 
-    with reader_of(machine.uv_cache, "big-horn") as reader:
-        machine.uv(*install, "--target", tmp_path / "other", "drum", folder=tmp_path)
-        machine.uv(*install, "--target", tmp_path / "staged", "big-horn", folder=tmp_path)
-        last = time.monotonic() + SECONDS_UNTIL_READ
-        while time.monotonic() < last and not all(digests_below(tmp_path / "staged" / "horn", reader.seen).values()):
-            time.sleep(0.05)
-
-    assert digests_below(tmp_path / "staged" / "horn", reader.seen) == {"__init__.py": True, "deep/bell.txt": True}
-    assert digests_below(tmp_path / "other" / "drum", reader.seen) == {"__init__.py": False, "deep/skin.txt": False}
+    assert read_below(wanted / "horn", seen) == {"__init__.py": True, "deep/bell.txt": True}
+    assert read_below(other / "drum", seen) == {"__init__.py": False, "deep/skin.txt": False}
 
 
-@pytest.mark.parametrize("why", ["before", "elsewhere"])
-def test_what_would_not_be_of_use_is_not_read(
-    machine: Machine, wheelhouse: Path, interpreter: Path, tmp_path: Path, why: str
-) -> None:
-    """What lay in the cache before, of which nobody knows what will be staged, and what will be copied from there."""
-    DRUM.write(wheelhouse)
-    install = ["pip", "install", "--python", interpreter, "--no-index", "--find-links", wheelhouse, "drum"]
-    if why == "before":
-        machine.uv(*install, "--target", tmp_path / "staged", folder=tmp_path)
+def test_what_lay_in_the_cache_before_is_not_read(shop: Shop) -> None:
+    """Nobody knows of thousands which will be staged: who does reads them then."""
+    before, seen = shop.stage("drum"), Seen()
 
-    with reader_of(machine.uv_cache, "drum", device=-1 if why == "elsewhere" else None) as reader:
-        if why == "elsewhere":
-            machine.uv(*install, "--target", tmp_path / "staged", folder=tmp_path)
-        time.sleep(0.3)
+    with shop.lookahead("drum", "big-horn", seen=seen):
+        wait_until_read(shop.stage("big-horn") / "horn", seen)
 
-    assert set(digests_below(tmp_path / "staged" / "drum", reader.seen).values()) == {False}
+    assert set(read_below(before / "drum", seen).values()) == {False}
 
 
-def test_a_cache_that_is_not_there_is_waited_for_and_no_error(tmp_path: Path) -> None:
-    """As with uv's first run, or where uv keeps its cache at another place than is thought."""
-    with reader_of(tmp_path / "nowhere", "drum") as reader:
-        time.sleep(0.1)
+@pytest.mark.parametrize("why", ["another device", "clones", "an option"])
+def test_nothing_is_read_that_will_be_copied(shop: Shop, tmp_path: Path, why: str) -> None:
+    """To another file system, where a copy shares blocks, or because the user wants it: it is another file then."""
+    seen, options = Seen(), ("--link-mode", "copy") if why == "an option" else ()
+    with mounted("btrfs" if why == "clones" else "tmpfs", tmp_path / "disk", mebibytes=128) as disk:
+        if why == "clones":
+            shop.cache = disk / "uv-cache"
+        with shop.lookahead("drum", seen=seen, area=shop.area if options else disk, options=options):
+            shop.stage("drum")
+            (unpacked,) = shop.cache.glob("archive-v*/*/drum")
+            time.sleep(SECONDS_TO_READ)
 
-    assert reader.seen.digest(tmp_path.lstat()) is None
+        assert set(read_below(unpacked, seen).values()) == {False}
+
+
+def test_a_cache_that_is_not_there_is_no_error(shop: Shop) -> None:
+    """As before uv's first run, or where uv keeps its cache at another place than is thought."""
+    seen = Seen()
+    with shop.lookahead("drum", seen=seen):
+        time.sleep(SECONDS_TO_READ)
+
+    assert seen.digest(shop.area.lstat()) is None
+
+
+_TELL_READING = """
+import sys
+from pepip.wheel.seen import Seen
+read = Seen.read
+def tell(self, path):
+    with open("read.log", "a") as log:
+        log.write(f"{path}\\n")
+    read(self, path)
+Seen.read = tell
+from pepip.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_an_install_reads_each_file_once(shop: Shop, wheelhouse: Path, interpreter: Path, tmp_path: Path) -> None:
+    """In uv's cache, where something else takes longer to come."""
+    Wheel("slow", "1.0", files={"slow.py": ""}).write(wheelhouse)
+    write_simple_index(tmp_path / "pages" / "simple", wheelhouse, hashes=True)
+    machine = replace(shop.machine, uv_cache=shop.cache, store=tmp_path / "store")
+
+    with served(tmp_path / "pages", slow={"slow-1.0": 2 * SECONDS_TO_READ}) as url:
+        words = ["install", "-q", "--python", interpreter, "--default-index", f"{url}simple/", "drum", "slow"]
+        machine.run([sys.executable, "-c", _TELL_READING, *words], folder=shop.area)
+
+    read = [path for path in (shop.area / "read.log").read_text().splitlines() if "/drum/" in path]
+    assert sorted(path.rpartition("/drum/")[2] for path in read) == ["__init__.py", "deep/skin.txt"]
+    assert all(path.startswith(f"{shop.cache}/archive-v") for path in read)
+    machine.python(shop.area / ".venv", "-c", "import drum, slow")
+
+
+def staged_of(folder: Path, sizes: dict[str, list[int]]) -> tuple[Stage, list[Staged]]:
+    """Return a stage with distributions, by name, of files of these sizes."""
+    rows: dict[str, dict[str, Row]] = {name: {} for name in sizes}
+    for name, each in sizes.items():
+        for number, size in enumerate(each):
+            (folder / name).mkdir(exist_ok=True)
+            with (folder / name / str(number)).open("wb") as file:
+                file.truncate(size)
+            rows[name][f"{name}/{number}"] = Row(f"{name}/{number}", "sha256=x", str(size))
+    staged = [Staged(name, "1.0", f"{name}-1.0.dist-info", own, list(own)) for name, own in rows.items()]
+    return discovery.look(str(folder)), staged
+
+
+def test_what_is_read_soonest_is_had_first(tmp_path: Path) -> None:
+    """Those of which everything is known before those with much to read."""
+    stage, staged = staged_of(tmp_path, {"long": [300, 200], "known": [1000], "short": [400]})
+    stage.seen.read(str(tmp_path / "known" / "0"))
+
+    order = [item.name for item in reading.in_order(stage, staged)]
+
+    assert order == ["known", "short", "long"]
+    assert all(stage.seen.digest(status) for status in stage.files.values())
+
+
+def test_who_leaves_early_waits_for_no_other_file(tmp_path: Path) -> None:
+    """As with ctrl-c: what is being read comes to its end, and no more."""
+    stage, staged = staged_of(tmp_path, {"short": [1], "long": [32 << 20] * 60})
+
+    with contextlib.closing(reading.in_order(stage, staged)) as in_order:
+        assert next(in_order).name == "short"
+
+    assert sum(stage.seen.digest(status) is None for status in stage.files.values()) > 30
 
 
 def rewrite(path: Path) -> None:
@@ -87,7 +193,7 @@ def rewrite(path: Path) -> None:
     path.write_bytes(b"two")
 
 
-def replace(path: Path) -> None:
+def supplant(path: Path) -> None:
     """Put another file of the same size and time in its place."""
     path.with_name("new").write_bytes(b"two")
     os.utime(path.with_name("new"), ns=(0, path.stat().st_mtime_ns))
@@ -101,7 +207,7 @@ def append(path: Path) -> None:
     os.utime(path, ns=(at, at))
 
 
-@pytest.mark.parametrize("change", [rewrite, replace, append])
+@pytest.mark.parametrize("change", [rewrite, supplant, append])
 def test_a_file_that_has_changed_since_it_was_read_is_not_known(
     tmp_path: Path, change: Callable[[Path], None]
 ) -> None:

@@ -143,7 +143,8 @@ _HELP = {
 }
 
 
-# Python has no translations of argparse's few words, and to look for some takes as long as to read the options.
+# argparse looks for translations of its words, of which Python brings none, and that takes as long as to read the
+# options. This holds for the whole process, which speaks English anyway.
 argparse._ = str  # type: ignore[attr-defined]
 
 

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def held(path: str, *, shared: bool = False, mode: int = 0) -> Iterator[bool]:
-    """Hold the lock on the file `path`, waiting for it as long as it takes.
+def held(path: str, *, shared: bool = False, mode: int = 0, remove: bool = False) -> Iterator[bool]:
+    """Hold the lock on the file `path`, waiting for it as long as it takes; with `remove` the file goes at the end.
 
     The file gets at least `mode`, whatever the umask says: who can't open it can't wait for anybody.
     Yields False, without a lock, where the file can neither be made nor read (a store that one may only
@@ -36,7 +36,33 @@ def held(path: str, *, shared: bool = False, mode: int = 0) -> Iterator[bool]:
     try:
         yield is_locked
     finally:
-        os.close(descriptor)
+        _let_go(descriptor, path if remove else "")
+
+
+@contextmanager
+def free(path: str) -> Iterator[bool]:
+    """Hold the lock on the file `path` unless another process does, and yield whether nobody else has it.
+
+    The file, if there is one, goes at the end where that is so.
+    """
+    descriptor = _open(path, create=False)
+    is_free = _try_lock(descriptor) if descriptor >= 0 else not os.path.lexists(path)
+    try:
+        yield is_free
+    finally:
+        if descriptor >= 0:
+            _let_go(descriptor, path if is_free else "")
+
+
+def _let_go(descriptor: int, remove: str) -> None:
+    """Close a lock, and remove its file: while it is held, so that who waits for it sees that, but for Windows."""
+    if remove and sys.platform != "win32":
+        with suppress(OSError):
+            os.unlink(remove)
+    os.close(descriptor)
+    if remove and sys.platform == "win32":
+        with suppress(OSError):
+            os.unlink(remove)
 
 
 def _is_still(descriptor: int, path: str) -> bool:
@@ -66,10 +92,13 @@ def in_use(folder: str, *, alone: bool = False) -> Iterator[None]:
 
 
 def is_held(path: str) -> bool:
-    """Tell whether another process holds the lock on the file `path`. A missing file is held by none."""
+    """Tell whether another process holds the lock on the file or folder `path`, or may: a file that can't be opened.
+
+    What is missing is held by none.
+    """
     descriptor = _open(path, create=False)
     if descriptor < 0:
-        return False
+        return os.path.lexists(path) and not os.path.isdir(path)
     try:
         return not _try_lock(descriptor)
     finally:
@@ -86,6 +115,10 @@ _NO_NEW_FILE = {
     errno.ENOSPC,
     getattr(errno, "EDQUOT", errno.ENOSPC),
 }
+
+
+# What a lock says that another process holds. Anything else: there are no locks here.
+_OF_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
 
 
 def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
@@ -124,8 +157,8 @@ if sys.platform == "win32":
     def _try_lock(descriptor: int) -> bool:
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno not in _OF_ANOTHER
         return True
 
 else:
@@ -143,6 +176,6 @@ else:
     def _try_lock(descriptor: int) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno not in _OF_ANOTHER
         return True

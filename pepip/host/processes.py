@@ -76,12 +76,15 @@ def _has_ended_well(child: int) -> bool:
 
 
 def give_way() -> None:
-    """Let this thread have the processors only when nobody else wants them, where threads have priorities (Linux)."""
+    """Let this thread have little of the processors while others want them, where threads have priorities (Linux)."""
     if sys.platform == "linux":
         import threading
 
+        thread = threading.get_native_id()
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)
+            os.setpriority(
+                os.PRIO_PROCESS, thread, max(os.getpriority(os.PRIO_PROCESS, thread), _OF_LITTLE_IMPORTANCE)
+            )
 
 
-_LOW_PRIORITY = 10
+_OF_LITTLE_IMPORTANCE = 10

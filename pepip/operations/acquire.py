@@ -82,10 +82,14 @@ def acquire(
         )
     total = sum(artifact.size_bytes for artifact in missing)
     yield Progress("download", count(len(missing), "distribution"), 0, total)
+    import contextlib
+
     from pepip.store import discovery, ingest, reading, staging
-    from pepip.uv import stage, unpacking
+    from pepip.uv import lookahead, stage
+    from pepip.wheel.seen import Seen
 
     with staging.area(store) as area, staging.Writer(area) as writer:
+        seen = Seen()
         batches = [missing]
         number = 0
         while batches:
@@ -94,7 +98,7 @@ def acquire(
             prefix = f"{area}/{number}"
             sizes = {artifact.name: artifact.size_bytes for artifact in batch}
             lines = [item.requirement for item in batch]
-            with unpacking.Reader(request, sizes, device=store.like.st_dev) as reader:
+            with lookahead.Lookahead(request, sizes, seen, area=area) as ahead:
                 try:
                     for arrival in stage.stage(request, lines, executable, prefix=prefix):
                         name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
@@ -106,22 +110,23 @@ def acquire(
                     # A source or a lock named an index that a bare requirement does not search first: ask by URL.
                     batches.append(again)
                     continue
-                reader.stop()
+                ahead.stop()
                 writer.begin()
-                looked = discovery.look(prefix, reader.seen)
-                staged = discovery.discover(looked)
-            contested = discovery.contested(staged, looked) if len(batch) > 1 else set()
+                tree = discovery.look(prefix, seen)
+                staged = discovery.discover(tree)
+            contested = discovery.contested(staged, tree) if len(batch) > 1 else set()
             batches += [[artifact] for artifact in batch if artifact.name in contested]
             ready = [item for item in staged if item.name not in contested]
             _check_complete(batch, {item.name for item in staged})
             by_name = {artifact.name: artifact for artifact in batch}
             whole = discovery.folders_of_one(staged)
             prepared: dict[str, ingest.Prepared] = {}
-            for item in reading.in_order(looked, ready):
-                prepared[item.name] = ingest.prepare(
-                    store, looked, item, by_name[item.name], python=executable, alone=len(batch) == 1, whole=whole
-                )
-                yield Progress("store", item.name, len(have) + len(prepared), len(artifacts))
+            with contextlib.closing(reading.in_order(tree, ready)) as in_order:
+                for item in in_order:
+                    prepared[item.name] = ingest.prepare(
+                        store, tree, item, by_name[item.name], python=executable, alone=len(batch) == 1, whole=whole
+                    )
+                    yield Progress("store", item.name, len(have) + len(prepared), len(artifacts))
             writer.settle()
             for item in ready:
                 have[item.name] = ingest.publish(store, prepared[item.name], anew=anew)

@@ -77,9 +77,14 @@ class Store:
             hint = f"ask the owner of {self.home} for write permission, or set PEPIP_HOME to a folder of yours"
         return StoreError(f"cannot write {path}: {error.strerror}", hint=hint)
 
+    @property
+    def lock_mode(self) -> int:
+        """The mode of a lock that everyone who uses the store can wait for."""
+        return 0o666 & (self.like.st_mode | 0o600)
+
     def linking(self) -> AbstractContextManager[bool]:
         """Hold off pruning while entries are looked up and linked. Many may link at the same time."""
-        return locks.held(f"{self.home}/.lock", shared=True, mode=0o666 & (self.like.st_mode | 0o600))
+        return locks.held(f"{self.home}/.lock", shared=True, mode=self.lock_mode)
 
     def pruning(self) -> AbstractContextManager[bool]:
         """Hold off everyone who links, until it is clear what nobody links and that is out of the way.
@@ -91,4 +96,4 @@ class Store:
             raise StoreError(
                 f"{lock} is another user's, and may not be read", hint="its owner's next install mends it"
             )
-        return locks.held(lock, mode=0o666 & (self.like.st_mode | 0o600))
+        return locks.held(lock, mode=self.lock_mode)

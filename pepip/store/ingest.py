@@ -72,9 +72,13 @@ def _differing(stage: Stage, staged: Staged) -> list[str]:
     """Return the rows whose file is missing or has another hash."""
     found = []
     for path, row in staged.rows.items():
-        if row.hash_value and not record.matches(
-            row, f"{stage.prefix}/{path}", stage.seen.digest(stage.files.get(path))
-        ):
+        if not row.hash_value:
+            continue
+        place, known = f"{stage.prefix}/{path}", stage.seen.digest(stage.files.get(path))
+        is_other = not record.matches(row, place, known)
+        if is_other and known is not None:  # of another file, where inodes say too little: what is there decides
+            is_other = not record.matches(row, place)
+        if is_other:
             found.append(row.path)
     return found
 

@@ -12,23 +12,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pepip.store.home import Store
+
 _LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def marked(parent: str) -> Iterator[str]:
-    """Yield the path of a folder below `parent`, to be made, that `abandoned` does not name until the end of this."""
+def marked(store: Store, parent: str) -> Iterator[str]:
+    """Yield the path of a folder below `parent`, to be made; `remove_abandoned` spares it until the end of this."""
     folder = f"{parent}/{os.getpid()}-{time.monotonic_ns()}"
-    with locks.held(folder + _LOCK):
-        try:
-            yield folder
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(folder + _LOCK)
+    with locks.held(folder + _LOCK, mode=store.lock_mode, remove=True):
+        yield folder
 
 
 def present(parent: str) -> list[str]:
-    """Return the names of what lies below `parent`, of whatever run. None if that can't be read."""
+    """Return the names of what lies below `parent`, of whatever run; nothing if that can't be read."""
     try:
         return [name for name in sorted(os.listdir(parent)) if not name.endswith(_LOCK)]
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -36,13 +34,10 @@ def present(parent: str) -> list[str]:
 
 
 def remove_abandoned(parent: str) -> None:
-    """Remove what runs that have ended left below `parent`. What is another user's is left for that user."""
-    names = os.listdir(parent)
-    for name in names:
-        run = name.removesuffix(_LOCK)
-        if not run or (run != name and run in names) or locks.is_held(f"{parent}/{run}{_LOCK}"):
-            continue
-        with contextlib.suppress(PermissionError):
-            filesystems.remove_tree(f"{parent}/{run}")
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{parent}/{run}{_LOCK}")
+    """Remove what runs that have ended left below `parent`, as far as that can be done: some is another user's."""
+    runs = {name.removesuffix(_LOCK) for name in os.listdir(parent)}
+    for run in runs - {""}:
+        with locks.free(f"{parent}/{run}{_LOCK}") as is_free:
+            if is_free:
+                with contextlib.suppress(OSError):
+                    filesystems.remove(f"{parent}/{run}")

@@ -21,7 +21,7 @@ def area(store: Store) -> Iterator[str]:
 
     Raises StoreError if the store has no room, or may not be written.
     """
-    with runs.marked(paths.staging(store.home)) as folder:
+    with runs.marked(store, paths.staging(store.home)) as folder:
         try:
             permissions.make_directory(folder, like=store.like, only_owner_removes=True)
             yield folder
@@ -87,5 +87,4 @@ _SECONDS_BETWEEN_WRITES = 5.0
 
 def remove_abandoned(store: Store) -> None:
     """Remove what killed runs left in the staging folder, as far as that can be done."""
-    with contextlib.suppress(OSError):
-        runs.remove_abandoned(paths.staging(store.home))
+    runs.remove_abandoned(paths.staging(store.home))

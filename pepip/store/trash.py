@@ -27,10 +27,10 @@ def grave(store: Store) -> Iterator[str]:
     """Make a folder in the trash for what one run discards, and yield it. Nobody empties it meanwhile.
 
     The trash itself stays small that way: a folder that has grown never gives its blocks back. It is the grave where
-    the disk is too full for a folder.
+    the disk is too full for a folder; then what lies there may be emptied at any time.
     """
     whole = paths.trash(store.home)
-    with runs.marked(whole) as folder:
+    with runs.marked(store, whole) as folder:
         try:
             store.make_directory(folder)
         except StoreError as error:

@@ -67,12 +67,24 @@ def uninstall(executable: str, names: Sequence[str]) -> None:
     process.run(["pip", "uninstall", *PLAIN_OUTPUT, "--python", executable, "--", *names])
 
 
+def may_share_inodes(request: Request) -> bool:
+    """Tell whether uv stages by hard links where it can, as far as it is not told to clone or to copy."""
+    return _link_mode(request) in {"", "hardlink", "symlink"}
+
+
 def _links_symbolically(request: Request) -> bool:
     """Tell whether an option, `UV_LINK_MODE` or a settings file may make uv install by symbolic links."""
+    return _link_mode(request) in {"symlink", _UNKNOWN}
+
+
+def _link_mode(request: Request) -> str:
+    """Return how uv is told to link, empty if it is not, `_UNKNOWN` if a settings file says it."""
     if "--link-mode" in request.everywhere:
-        return request.everywhere[request.everywhere.index("--link-mode") + 1] == "symlink"
-    chosen = os.environ.get("UV_LINK_MODE")
-    return chosen == "symlink" if chosen else settings.mention("link-mode")
+        return request.everywhere[request.everywhere.index("--link-mode") + 1]
+    return os.environ.get("UV_LINK_MODE") or (_UNKNOWN if settings.mention("link-mode") else "")
+
+
+_UNKNOWN = "unknown"
 
 
 def _without_link_mode(options: Sequence[str]) -> list[str]:

@@ -1,53 +1,60 @@
-"""Reading what uv has unpacked while it still downloads the rest, so that nothing of it need be read afterwards.
+"""Reading what uv has unpacked while it still downloads the rest: what it then links need not be read afterwards.
 
 uv unpacks each wheel into a folder of its cache, gives that its place at once, and links from there in the end. This
-only looks there: where uv's cache is elsewhere, or will be laid out in another way, files are read later.
+only looks there: where uv's cache is elsewhere, is laid out in another way, or is copied from, all is read later.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 
-from pepip.host import processes
+from pepip.host import links, processes
 from pepip.paths import normalize_name
-from pepip.uv import repetition
-from pepip.wheel.seen import Seen
+from pepip.uv import repetition, stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from pepip.model import Request
+    from pepip.wheel.seen import Seen
 
 _SECONDS_BETWEEN_LOOKS = 0.05
+_MOST_SECONDS_FOR_A_FILE = 1.0
+_SECOND_NS = 1_000_000_000
 
 
-class Reader:
+class Lookahead:
     """Reads the files of these distributions, by name, as they come to uv's cache, into `seen`.
 
-    Only if that is on the same `device` as where uv installs them: elsewhere they become other files. A context, at
-    whose end its thread has ended: as soon as it has read one more file, after a `stop`.
+    `area` is the folder below which uv will link them: nothing is read where they will be other files there. A
+    context, which reads no further file after its end or a `stop`.
     """
 
-    def __init__(self, request: Request, names: Collection[str], *, device: int) -> None:
+    def __init__(self, request: Request, names: Collection[str], seen: Seen, *, area: str) -> None:
         import threading
 
-        self.seen = Seen()
         self._names = frozenset(names)
-        self._device = device
+        self._seen = seen
         self._cache = repetition.cache_folder(request.everywhere)
-        self._known = set(self._archives())
+        self._device = os.stat(area).st_dev
+        self._listed_at: dict[str, int] = {}
+        self._known = set(self._new_archives())
         self._is_over = threading.Event()
+        if not stage.may_share_inodes(request) or links.can_clone(area):
+            self._is_over.set()
         self._thread = threading.Thread(target=self._read, daemon=True)
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Lookahead:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self.stop()
-        self._thread.join()
+        if kind is None:  # what it reads now would else be read a second time
+            self._thread.join(_MOST_SECONDS_FOR_A_FILE)
 
     def stop(self) -> None:
         """Let no further file be read."""
@@ -56,17 +63,21 @@ class Reader:
     def _read(self) -> None:
         processes.give_way()  # what uv does, the user waits for
         while not self._is_over.wait(_SECONDS_BETWEEN_LOOKS):
-            for archive in self._archives():
+            for archive in self._new_archives():
                 if archive not in self._known:
                     self._known.add(archive)
                     self._read_archive(archive)
 
-    def _archives(self) -> Iterator[str]:
-        """Yield the folders of wheels in uv's cache."""
+    def _new_archives(self) -> Iterator[str]:
+        """Yield the folders of wheels in uv's cache, if some may have come since the last time."""
         for bucket in repetition.folders(self._cache, "archive-v"):
             with contextlib.suppress(OSError):
-                if os.stat(bucket).st_dev == self._device:
-                    yield from repetition.folders(bucket)
+                status = os.stat(bucket)
+                is_old = status.st_mtime_ns < time.time_ns() - _SECOND_NS  # two changes could bear one stamp
+                if status.st_dev != self._device or (is_old and self._listed_at.get(bucket) == status.st_mtime_ns):
+                    continue
+                self._listed_at[bucket] = status.st_mtime_ns
+                yield from repetition.folders(bucket)
 
     def _read_archive(self, archive: str) -> None:
         """Read the files of a wheel, if it is one of those that are wanted."""
@@ -77,7 +88,7 @@ class Reader:
                 if self._is_over.is_set():
                     return
                 with contextlib.suppress(OSError):
-                    self.seen.read(f"{folder}/{name}")
+                    self._seen.read(f"{folder}/{name}")
 
     def _is_wanted(self, folder: str) -> bool:
         name, _, rest = folder.partition("-")
