@@ -46,7 +46,9 @@ def outcome(results: Results, footprints: list[disk.Footprint] | None = None) ->
 
 def results_of(row: rows.Row, **seconds: list[float]) -> Results:
     """Return results that have these samples of one row."""
-    return Results({(row, tool): [Sample(second, 20000) for second in of_tool] for tool, of_tool in seconds.items()})
+    return Results(
+        {(row, tool): [Sample(second, 20000, second / 2) for second in of_tool] for tool, of_tool in seconds.items()}
+    )
 
 
 def test_rounds_fill_every_row_and_ask_the_index_nothing_after_the_warm_up(
@@ -137,6 +139,15 @@ def test_memory_is_the_programs_own_and_not_its_starters(tmp_path: Path) -> None
     assert len(ballast) > 1000 * small.peak_kilobytes
     assert large.peak_kilobytes > 100_000 > 2 * small.peak_kilobytes
     assert large.seconds > small.seconds > 0
+
+
+def test_work_of_processors_is_told_from_waiting(tmp_path: Path) -> None:
+    """All commands together, with what they started."""
+    asleep = measure([["/bin/sleep", "0.6"]], tmp_path, clean_variables())
+    busy = measure([["/bin/sh", "-c", f"{sys.executable} -c 'sum(range(10**7))'"]] * 2, tmp_path, clean_variables())
+
+    assert asleep.processor_seconds < 0.1 < asleep.seconds
+    assert busy.processor_seconds > 0.1
 
 
 def test_failure_says_what_the_program_said_last(tmp_path: Path) -> None:

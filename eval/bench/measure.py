@@ -21,10 +21,11 @@ _MEANING_SOMETHING = ("PYTHON", "UV_", "PIP_", "PEPIP_", "VIRTUAL_ENV", "CONDA",
 
 @dataclass(frozen=True)
 class Sample:
-    """What commands took together. Memory is the largest process's, the children of a tool included."""
+    """What commands took together, the children of a tool included. Memory is the largest process's."""
 
     seconds: float
     peak_kilobytes: int
+    processor_seconds: float
 
 
 class FailedError(Exception):
@@ -53,4 +54,4 @@ def measure(commands: Commands, folder: Path, variables: Mapping[str, str]) -> S
         said = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
         words = _PATH.sub("…", " / ".join(said[-3:]))
         raise FailedError(f"exit code {answer['exit_code']}: {words}")
-    return Sample(answer["seconds"], answer["peak_kilobytes"])
+    return Sample(answer["seconds"], answer["peak_kilobytes"], answer["processor_seconds"])

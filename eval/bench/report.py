@@ -14,7 +14,7 @@ from eval.bench.rows import ROWS, TARGETS, Row
 
 BASELINE = "uv"
 SUBJECT = "pepip"
-_ROWS_OF_MEMORY = (rows.NEW, rows.NOTHING, rows.ADD, rows.UPGRADE, rows.COLD)
+_ROWS_OF_WORK = (rows.NEW, rows.NOTHING, rows.ADD, rows.UPGRADE, rows.COLD)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def verdicts(outcome: Outcome) -> list[Verdict]:
 def text(outcome: Outcome) -> str:
     """Return everything for people: conditions, tables, targets, and what a tool could not do."""
     parts = ["\n".join(f"{name}: {_words(value)}" for name, value in outcome.facts.items() if value != [])]
-    parts += [_times(outcome), _memory(outcome), _disk(outcome), _targets(verdicts(outcome))]
+    parts += [_times(outcome), _processors(outcome), _memory(outcome), _disk(outcome), _targets(verdicts(outcome))]
     parts += [
         f"{tool} has no figure for '{outcome.title(row)}': {why}"
         for (row, tool), why in outcome.results.troubles.items()
@@ -110,7 +110,11 @@ def document(outcome: Outcome) -> dict[str, object]:
             seconds = outcome.results.seconds(row, tool)
             if seconds:
                 peak = outcome.results.peak_kilobytes(row, tool)
-                by_row.setdefault(row.key, {})[tool] = {"seconds": seconds, "peak_rss_kilobytes": peak}
+                by_row.setdefault(row.key, {})[tool] = {
+                    "seconds": seconds,
+                    "processor_seconds": outcome.results.processor_seconds(row, tool),
+                    "peak_rss_kilobytes": peak,
+                }
     troubles = [{"row": row.key, "tool": tool, "why": why} for (row, tool), why in outcome.results.troubles.items()]
     return {
         **outcome.facts,
@@ -141,9 +145,17 @@ def _cell(outcome: Outcome, row: Row, tool: str) -> str:
     return f"{middle.median:.3f} ({middle.low:.3f}-{middle.high:.3f}){compared}"
 
 
+def _processors(outcome: Outcome) -> str:
+    lines = [["seconds of processors, user and system: median", *outcome.tools]]
+    for row in _ROWS_OF_WORK:
+        seconds = [outcome.results.processor_seconds(row, tool) for tool in outcome.tools]
+        lines.append([outcome.title(row), *(f"{spread(each).median:.3f}" if each else "-" for each in seconds)])
+    return table(lines)
+
+
 def _memory(outcome: Outcome) -> str:
     lines = [["memory of the largest process, at most, MB", *outcome.tools]]
-    for row in _ROWS_OF_MEMORY:
+    for row in _ROWS_OF_WORK:
         peaks = [outcome.results.peak_kilobytes(row, tool) for tool in outcome.tools]
         lines.append([outcome.title(row), *(f"{peak / 1000:.0f}" if peak else "-" for peak in peaks)])
     return table(lines)

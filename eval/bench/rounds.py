@@ -57,6 +57,10 @@ class Results:
         """Return the most memory that any round took, 0 if there is none."""
         return max((sample.peak_kilobytes for sample in self._of(row, tool)), default=0)
 
+    def processor_seconds(self, row: Row, tool: str) -> list[float]:
+        """Return what the processors worked in each round, empty if the tool could not do it."""
+        return [sample.processor_seconds for sample in self._of(row, tool)]
+
     def _of(self, row: Row, tool: str) -> list[Sample]:
         return [] if (row, tool) in self.troubles else self.samples.get((row, tool), [])
 

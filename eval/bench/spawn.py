@@ -24,16 +24,19 @@ def main() -> None:
         (os.POSIX_SPAWN_DUP2, log, 2),
     ]
     peak = exit_code = 0
+    processor_seconds = 0.0
     started = time.perf_counter()
     for command in request["commands"]:
         process = os.posix_spawn(command[0], command, request["variables"], file_actions=actions)
         _, status, used = os.wait4(process, 0)
         peak = max(peak, used.ru_maxrss // UNIT)
+        processor_seconds += used.ru_utime + used.ru_stime
         exit_code = os.waitstatus_to_exitcode(status)
         if exit_code:
             break
     seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "peak_kilobytes": peak, "exit_code": exit_code}))
+    took = {"seconds": seconds, "processor_seconds": processor_seconds, "peak_kilobytes": peak}
+    print(json.dumps({**took, "exit_code": exit_code}))
 
 
 main()
