@@ -379,6 +379,36 @@ def test_forgetting_and_finding_an_environment(player: Machine, store: Path, tmp
     use(store, script)
 
 
+def test_packages_are_stored_without_a_project(player: Machine, store: Path, tmp_path: Path) -> None:
+    """As with `pepip store add`, whose command is said while one types; what it can't take is said, too."""
+    del tmp_path
+
+    async def script(person: Person) -> None:
+        await person.press("plus")
+        await person.write("#line", "horn 'drum==1.0")
+        await person.sees("pepip store add horn 'drum==1.0")
+        await person.press("enter")
+        await person.sees("can't be read")
+        await person.press("escape", "plus")
+        await person.write("#line", "horn -e .")
+        await person.press("enter")
+        await person.sees("-c and -e are not for here")
+        await person.press("escape", "plus")
+        await person.write("#line", "horn drum==1.0")
+        await person.press("enter")
+        job = await person.has_done()
+        assert job.outcome == "2 entries stored, 0 there before"
+        assert job.command == "pepip store add horn drum==1.0"
+        await person.press("plus")
+        await person.write("#line", "horn")
+        await person.press("enter")
+        assert (await person.has_done(2)).outcome == "0 entries stored, 1 there before"
+
+    use(store, script)
+
+    assert sorted(path.name for path in store.glob("packages/*/*")) == ["drum-1.0", "horn-1.0"]
+
+
 def test_what_uv_refuses_is_shown_in_full(player: Machine, store: Path, tmp_path: Path) -> None:
     """The plan says it, with names that look like markup, and nothing is made."""
     install(player, tmp_path / "one", "horn")

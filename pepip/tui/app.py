@@ -82,6 +82,7 @@ class PepipApp(App[None]):
         Binding("P", "prune", "Prune", tooltip="Preview what no environment links, and remove it"),
         Binding("r", "rescan", "Rescan", show=False, tooltip="Look at the disk again"),
         Binding("I", "install_anywhere", "Install…", show=False, tooltip="Install into a project, known or new"),
+        Binding("plus", "store", "Store…", show=False, key_display="+", tooltip="Store packages without a project"),
         Binding("V", "verify_all", "Verify all", show=False, tooltip="Verify every file of the store"),
         Binding("C", "scan", "Scan…", show=False, tooltip="Scan a folder for environments nobody registered"),
         Binding("exclamation_mark", "doctor", "Doctor", show=False, tooltip="Look at everything that pepip rests on"),
@@ -353,6 +354,10 @@ class PepipApp(App[None]):
     def action_install_anywhere(self) -> None:
         """Ask to install into a project, known or new."""
         self.flows.ask_to_install()
+
+    def action_store(self) -> None:
+        """Ask what to store without a project."""
+        self.flows.ask_to_store()
 
     def action_verify_all(self) -> None:
         """Verify the whole store."""

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from pepip.errors import PepipError
 from pepip.model import Summary
-from pepip.operations import detach, doctor, prune, scan, verify
+from pepip.operations import detach, doctor, fill, prune, scan, verify
 from pepip.operations.project import Outcome
 from pepip.tui import commands, jobs, tones, wording
 from pepip.tui.dialogs import Choice, Message, Question
@@ -166,6 +166,20 @@ class Flows:
             return
         self.ask_to_prune(prune.Options(only=frozenset(item.id for item in chosen)))
 
+    def ask_to_store(self) -> None:
+        """Ask what to store without a project, and store it."""
+
+        def typed(line: str | None) -> None:
+            if line:
+                try:
+                    self.runner.submit(jobs.store(self.store, line))
+                except PepipError as error:
+                    self.complain(error)
+
+        text = "Stores packages, and what they need, for projects to come. Until one links them they are orphans."
+        question = Question("Store without a project", text, value="", verb="Store", command=jobs.store_command)
+        self.app.push_screen(question, typed)
+
     def verify_all(self) -> None:
         """Verify the whole store."""
         self.runner.submit(jobs.verify(self.store, (), frozenset()))
@@ -315,6 +329,12 @@ class Flows:
             kept = f", {len(result.refused)} are another user's" if result.refused else ""
             removed = wording.count(len(result.orphans), "entry", "entries")
             return f"{removed} removed, {wording.size(result.freed_bytes)} free now{kept}"
+        if isinstance(result, fill.Filled):
+            for name in result.unshared:
+                job.say(f"can't be shared, and is not stored: {name}")
+            unshared = f", {len(result.unshared)} can't be shared" if result.unshared else ""
+            stored = wording.count(len(result.stored), "entry", "entries")
+            return f"{stored} stored, {len(result.reused)} there before{unshared}"
         if isinstance(result, verify.Verdict):
             return self._note_findings(job, result)
         if isinstance(result, verify.Repaired):

@@ -8,6 +8,7 @@ import shlex
 from pepip.errors import UsageError
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
+from pepip.operations import fill as filling
 from pepip.operations import install as installing
 from pepip.operations import project as projects
 from pepip.operations import prune as pruning
@@ -217,6 +218,22 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
         )
 
     return Plan(title, "Upgrade" if words else "Sync", job(dry_run=True), job(dry_run=False))
+
+
+def store(store: Store, line: str) -> Job:
+    """Return the job that stores what a line of requirements means, without a project. Raises UsageError."""
+    request, words = requirements(line)
+    if request.editables or request.constraint_files:
+        raise UsageError("-c and -e are not for here", hint="requirements, -r FILE and -U are")
+    return Job(f"store {' '.join(words)}", store_command(line), lambda: filling.fill(store, request, ""))
+
+
+def store_command(line: str) -> str:
+    """Return the command that stores the same as a line of requirements."""
+    try:
+        return commands.of("store", "add", *shlex.split(line))
+    except ValueError:  # a quote is not closed yet
+        return f"{commands.of('store', 'add')} {line}"
 
 
 def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Job:
