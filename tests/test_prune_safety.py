@@ -19,7 +19,7 @@ import pytest
 from pepip.host import filesystems, locks
 from pepip.model import Progress
 from pepip.operations import prune
-from pepip.store import trash
+from pepip.store import runs, trash
 from pepip.store.home import Store
 from tests.support.filesystems import mounted
 from tests.support.keeping import (
@@ -711,6 +711,28 @@ def test_a_run_that_begins_while_another_clears_up_is_not_cleared_away(
     assert held == [(str(left), True)]
     assert _remains(keeper.store) == []
     assert not left.with_suffix(".lock").exists()
+
+
+def test_who_clears_up_twice_takes_nothing_that_came_between(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that was removed, and made again by a run that begins, is another lock: that run's folder stays."""
+    keeper.install("app", "drum==1.0")
+    place = keeper.store / "trash" / "1-2"
+    place.with_suffix(".lock").touch()
+    real = os.open
+
+    def open_late(path: str, *arguments: int) -> int:
+        descriptor = real(path, *arguments)
+        if path == str(place.with_suffix(".lock")):  # another one has cleared up, and a run has begun
+            place.with_suffix(".lock").unlink()
+            place.with_suffix(".lock").touch()
+            place.mkdir()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_late)
+    runs.remove_abandoned(str(place.parent))
+
+    assert place.is_dir()
+    assert place.with_suffix(".lock").exists()
 
 
 def test_every_member_of_a_team_sees_that_a_run_goes_on(team: Team) -> None:

@@ -891,10 +891,41 @@ def test_what_only_another_user_may_mend_is_stored_beside_it(
     assert changes(damaged, snapshot(entry)) == []
     assert changes(environment, snapshot(towers[0].environment)) == []
     towers[1].machine.python(towers[1].environment, "-c", "import chime_module")
+    (beside,) = entry.parent.glob("chime*~*")
+    with opened(beside):
+        (beside / "chime_module.py").unlink()
+    assert "could not be repaired: it is another user's" in towers[1].repair(check=False).stderr
+    assert list(towers[1].flaws()) == ["py3-none-any/chime-1.0"]
     towers[0].repair()
     assert towers[1].flaws() == {}
     for each in towers:
         each.machine.python(each.environment, "-c", "import chime_module, chime.tunes")
+
+
+def test_of_two_entries_of_one_wheel_the_damaged_one_is_repaired(
+    tmp_path: Path, machine: Machine, wheelhouse: Path, interpreter: Path
+) -> None:
+    """By root too, who may remove both."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    team = Team.assemble(tmp_path / "team", umask="022")
+    towers = [Tower(user, user.home, wheelhouse, interpreter) for user in team.users]
+    towers[0].install(*towers[0].source, "chime", link_mode="copy")
+    entry = towers[0].entry("chime")
+    with opened(entry):
+        (entry / "chime_module.py").unlink()
+    towers[1].install(*towers[1].source, "chime", link_mode="copy")
+    towers[0].repair()
+    whole = snapshot(entry)
+    (beside,) = entry.parent.glob("chime*~*")
+    with opened(beside):
+        (beside / "chime_module.py").unlink()
+
+    Tower(replace(machine, store=team.store), tmp_path, wheelhouse, interpreter).repair()
+
+    assert changes(whole, snapshot(entry)) == []
+    assert (beside / "chime_module.py").exists()
+    assert towers[0].flaws() == {}
 
 
 @pytest.mark.parametrize("damage", [make_a_folder_writable, add_a_file], ids=lambda damage: damage.__name__)

@@ -41,16 +41,17 @@ def held(path: str, *, shared: bool = False, mode: int = 0, remove: bool = False
 
 @contextmanager
 def free(path: str) -> Iterator[bool]:
-    """Hold the lock on the file `path` unless another process does, and yield whether nobody else has it.
+    """Hold the lock on the file `path` unless another process may, and yield whether nobody else has it.
 
-    The file, if there is one, goes at the end where that is so.
+    The file, if there is one, goes at the end where that is so. Where a file system has no locks, nobody can tell.
     """
     descriptor = _open(path, create=False)
-    is_free = _try_lock(descriptor) if descriptor >= 0 else not os.path.lexists(path)
+    is_there = descriptor >= 0
+    is_free = _try_lock(descriptor) and _is_still(descriptor, path) if is_there else not os.path.lexists(path)
     try:
         yield is_free
     finally:
-        if descriptor >= 0:
+        if is_there:
             _let_go(descriptor, path if is_free else "")
 
 
@@ -117,10 +118,6 @@ _NO_NEW_FILE = {
 }
 
 
-# What a lock says that another process holds. Anything else: there are no locks here.
-_OF_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
-
-
 def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
     try:
         descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
@@ -157,8 +154,8 @@ if sys.platform == "win32":
     def _try_lock(descriptor: int) -> bool:
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            return error.errno not in _OF_ANOTHER
+        except OSError:
+            return False
         return True
 
 else:
@@ -176,6 +173,6 @@ else:
     def _try_lock(descriptor: int) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            return error.errno not in _OF_ANOTHER
+        except OSError:
+            return False
         return True

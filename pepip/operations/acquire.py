@@ -60,15 +60,15 @@ def acquire(
     executable: str,
     tags: Sequence[str],
     *,
-    anew: bool = False,
+    replacing: str = "",
 ) -> Iterator[Progress | Acquired]:
     """Yield progress, and at the end the entries of all `artifacts`.
 
-    What is missing is staged by one call of uv, and again one by one where wheels overwrite each other's files. With
-    `anew` everything is, in place of entries that are there.
+    What is missing is staged by one call of uv, and again one by one where wheels overwrite each other's files. An
+    artifact by whose entry the one at the path `replacing` is to be replaced counts as missing.
     Raises UvError, RecordMismatchError, InvalidWheelError or StoreError; entries published before stay.
     """
-    have = {} if anew else lookup(store, artifacts, tags)
+    have = {} if replacing else lookup(store, artifacts, tags)
     missing = [artifact for artifact in artifacts if artifact.name not in have]
     if not missing:
         yield Acquired(have, ())
@@ -129,7 +129,7 @@ def acquire(
                     yield Progress("store", item.name, len(have) + len(prepared), len(artifacts))
             writer.settle()
             for item in ready:
-                have[item.name] = ingest.publish(store, prepared[item.name], anew=anew)
+                have[item.name] = ingest.publish(store, prepared[item.name], replacing=replacing)
     yield Acquired(have, tuple(artifact.name for artifact in missing))
 
 

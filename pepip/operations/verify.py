@@ -142,17 +142,17 @@ def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]
     python = _python_of(stored.bucket)
     with _interpreter(store, users, python) as (executable, tags):
         try:
-            yield from _fetch(store, request, artifact, executable, tags)
+            yield from _fetch(store, request, artifact, executable, tags, replacing=stored.path)
         except RecordMismatchError:
             # uv's cache may have the damaged bytes themselves, by hard links: it is passed by.
             anew = request._replace(everywhere=(*request.everywhere, "--no-cache"))
-            yield from _fetch(store, anew, artifact, executable, tags)
+            yield from _fetch(store, anew, artifact, executable, tags, replacing=stored.path)
 
 
 def _fetch(
-    store: Store, request: Request, artifact: Artifact, executable: str, tags: Sequence[str]
+    store: Store, request: Request, artifact: Artifact, executable: str, tags: Sequence[str], *, replacing: str
 ) -> Iterator[Progress]:
-    for step in acquire.acquire(store, request, [artifact], executable, tags, anew=True):
+    for step in acquire.acquire(store, request, [artifact], executable, tags, replacing=replacing):
         if isinstance(step, Progress):
             yield step
 

@@ -21,7 +21,7 @@ from pepip.wheel import footprint, libraries, record, scripts, tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from pepip.model import Artifact, Entry
     from pepip.store.discovery import Stage, Staged
@@ -77,6 +77,7 @@ def _differing(stage: Stage, staged: Staged) -> list[str]:
         place, known = f"{stage.prefix}/{path}", stage.seen.digest(stage.files.get(path))
         is_other = not record.matches(row, place, known)
         if is_other and known is not None:  # of another file, where inodes say too little: what is there decides
+            stage.seen.forget(stage.files[path])
             is_other = not record.matches(row, place)
         if is_other:
             found.append(row.path)
@@ -320,35 +321,39 @@ def _seal(store: Store, workshop: str, tree: list[_Folder]) -> None:
             permissions.seal_directory(folder, like=like)
 
 
-def publish(store: Store, prepared: Prepared, *, anew: bool = False) -> Entry:
-    """Publish a prepared distribution by one rename, and return its entry. An entry that exists is returned.
+def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
+    """Publish a prepared distribution by one rename, and return its entry. A whole entry that exists is returned.
 
     It gets its plain name, or one with a hash where another wheel has that, or a damaged entry which only another
-    user may remove. With `anew` it takes the place of the entry of the same identity, which goes to the trash.
+    user may remove. `replacing` is the path of an entry of the same identity whose place it takes, whole or not; that
+    goes to the trash.
     """
     workshop, document = prepared
     bucket = tags.bucket(str(document["tag"]))
     folder = f"{paths.packages(store.home)}/{bucket}"
     store.make_directory(folder)
     identity = str(document["identity"])
-    plain, hashed = entries.folder_names(str(document["name"]), str(document["version"]), identity)
-    for name in (plain, hashed):
+    names: Sequence[str] = entries.folder_names(str(document["name"]), str(document["version"]), identity)
+    if os.path.dirname(replacing) == folder:
+        names = (os.path.basename(replacing),)
+    for name in names:
         place = f"{folder}/{name}"
         if os.path.isdir(place):
-            try:
-                existing = entries.read(store, f"{bucket}/{name}")
-            except CorruptEntryError:
-                existing = None
-            if existing is None and name == plain:
-                continue  # whose it was can't be known: it is left for a repair
-            if existing is not None and existing.identity != identity:
-                continue
-            if existing is not None and entries.is_whole(existing) and not anew:
-                return existing
+            if place != replacing:
+                try:
+                    existing = entries.read(store, f"{bucket}/{name}")
+                except CorruptEntryError:
+                    existing = None
+                if existing is None and name != names[-1]:
+                    continue  # whose it was can't be known: it is left for a repair
+                if existing is not None and existing.identity != identity:
+                    continue
+                if existing is not None and entries.is_whole(existing):
+                    return existing
             try:
                 trash.discard(store, place)
             except StoreError as error:
-                if anew or name == hashed or not isinstance(error.__cause__, PermissionError):
+                if name == names[-1] or not isinstance(error.__cause__, PermissionError):
                     raise
                 continue
         ready.make(workshop, place, document, like=store.like)
@@ -357,10 +362,10 @@ def publish(store: Store, prepared: Prepared, *, anew: bool = False) -> Entry:
         except OSError as error:
             if not os.path.isdir(place):
                 raise store.refusal(place, error) from error
-            return publish(store, prepared, anew=anew)  # another process was first: look again
+            return publish(store, prepared, replacing=replacing)  # another process was first: look again
         permissions.seal_directory(place, like=store.like)
         return entries.read(store, f"{bucket}/{name}")
-    raise StoreError(f"the store entries {plain} and {hashed} of {folder} belong to other wheels")
+    raise StoreError(f"the store entries {' and '.join(names)} of {folder} belong to other wheels")
 
 
 def complete(store: Store, entry: Entry) -> None:

@@ -35,9 +35,8 @@ def present(parent: str) -> list[str]:
 
 def remove_abandoned(parent: str) -> None:
     """Remove what runs that have ended left below `parent`, as far as that can be done: some is another user's."""
-    runs = {name.removesuffix(_LOCK) for name in os.listdir(parent)}
-    for run in runs - {""}:
-        with locks.free(f"{parent}/{run}{_LOCK}") as is_free:
-            if is_free:
-                with contextlib.suppress(OSError):
-                    filesystems.remove(f"{parent}/{run}")
+    names = set(os.listdir(parent))
+    for run in {name.removesuffix(_LOCK) for name in names} - {""}:
+        with contextlib.suppress(OSError), locks.free(f"{parent}/{run}{_LOCK}") as is_free:
+            if is_free and run in names:  # what came since may be a run's that has begun
+                filesystems.remove(f"{parent}/{run}")

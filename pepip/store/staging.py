@@ -87,4 +87,5 @@ _SECONDS_BETWEEN_WRITES = 5.0
 
 def remove_abandoned(store: Store) -> None:
     """Remove what killed runs left in the staging folder, as far as that can be done."""
-    runs.remove_abandoned(paths.staging(store.home))
+    with contextlib.suppress(OSError):
+        runs.remove_abandoned(paths.staging(store.home))

@@ -81,7 +81,7 @@ def empty(store: Store) -> None:
     """
     folder = paths.trash(store.home)
     if os.path.isdir(folder):
-        with locks.held(f"{folder}/.lock"):
+        with locks.held(f"{folder}/.lock", mode=store.lock_mode):
             runs.remove_abandoned(folder)
 
 

@@ -166,18 +166,19 @@ class Flows:
             return
         self.ask_to_prune(prune.Options(only=frozenset(item.id for item in chosen)))
 
-    def ask_to_store(self) -> None:
+    def ask_to_store(self, *, line: str = "") -> None:
         """Ask what to store without a project, and store it."""
 
-        def typed(line: str | None) -> None:
-            if line:
+        def typed(answer: str | None) -> None:
+            if answer:
                 try:
-                    self.runner.submit(jobs.store(self.store, line))
+                    self.runner.submit(jobs.store(self.store, answer))
                 except PepipError as error:
+                    self.ask_to_store(line=answer)
                     self.complain(error)
 
         text = "Stores packages, and what they need, for projects to come. Until one links them they are orphans."
-        question = Question("Store without a project", text, value="", verb="Store", command=jobs.store_command)
+        question = Question("Store without a project", text, value=line, verb="Store", command=jobs.store_command)
         self.app.push_screen(question, typed)
 
     def verify_all(self) -> None:

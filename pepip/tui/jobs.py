@@ -57,10 +57,10 @@ def environment_at(text: str) -> str:
     return f"{path}/.venv"
 
 
-def requirements(line: str) -> tuple[Request, list[str]]:
+def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> tuple[Request, list[str]]:
     """Return the request that a line of requirements means, and its words. Raises UsageError.
 
-    Beside requirements it takes `-r FILE`, `-c FILE`, `-e PATH` and `-U`, as the command does.
+    Beside requirements it takes `-U`, and of `-r FILE`, `-c FILE` and `-e PATH` those in `options`, as the command.
     """
     try:
         words = shlex.split(line)
@@ -71,16 +71,17 @@ def requirements(line: str) -> tuple[Request, list[str]]:
     is_upgrade = False
     remaining = iter(words)
     for word in remaining:
-        if word in lists:
+        if word in options:
             lists[word].append(_value(word, next(remaining, "")))
         elif word in {"-U", "--upgrade"}:
             is_upgrade = True
         elif word.startswith("-"):
-            raise UsageError(f"{word} is not for here", hint="requirements, -r FILE, -c FILE, -e PATH and -U are")
+            hint = f"requirements, {', '.join(options)} and -U are"
+            raise UsageError(f"{word} is not for here", hint=hint)
         else:
             packages.append(word)
     if not packages and not lists["-r"] and not lists["-e"]:
-        raise UsageError("what is to be installed?", hint="type names: requests 'numpy<2'")
+        raise UsageError("which packages?", hint="type names: requests 'numpy<2'")
     request = Request(
         packages=tuple(packages),
         requirement_files=tuple(lists["-r"]),
@@ -222,9 +223,7 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
 
 def store(store: Store, line: str) -> Job:
     """Return the job that stores what a line of requirements means, without a project. Raises UsageError."""
-    request, words = requirements(line)
-    if request.editables or request.constraint_files:
-        raise UsageError("-c and -e are not for here", hint="requirements, -r FILE and -U are")
+    request, words = requirements(line, options=("-r",))
     return Job(f"store {' '.join(words)}", store_command(line), lambda: filling.fill(store, request, ""))
 
 

@@ -32,6 +32,11 @@ class Seen:
         """Return the digest of the file with this status, None if it was not read."""
         return self._digests.get(_identity(status)) if status else None
 
+    def forget(self, status: os.stat_result) -> None:
+        """Know nothing of the file with this status: another one has the same."""
+        self._digests.pop(_identity(status), None)
+        self._run_paths.pop(_identity(status), None)
+
     def run_paths(self, path: str, status: os.stat_result) -> list[str]:
         """Return the run paths of the library at `path`, of this status: known, or read now."""
         known = self._run_paths.get(_identity(status))
