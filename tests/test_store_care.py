@@ -117,6 +117,15 @@ def tower(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path)
     return Tower(replace(machine, uv_cache=tmp_path / "own-cache"), tmp_path, wheelhouse, interpreter)
 
 
+@pytest.fixture
+def towers(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> list[Tower]:
+    """Return the towers of two users of one store, in which nothing is installed yet."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    team = Team.assemble(tmp_path / "team", umask="022")
+    return [Tower(user, user.home, wheelhouse, interpreter) for user in team.users]
+
+
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[None]:
     """Make a folder writable for a moment."""
@@ -797,22 +806,20 @@ def test_hostile_names_in_an_entry_do_not_break_the_output(tower: Tower) -> None
     assert tower.flaws() == {}
 
 
-def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(
-    tmp_path: Path, wheelhouse: Path, interpreter: Path
-) -> None:
+def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(towers: list[Tower]) -> None:
     """Another user's entries are verified; that they can't be mended is said, and the own ones are whole again."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    team = Team.assemble(tmp_path / "team", umask="022")
-    first, second = team.users
-    towers = [Tower(user, user.home, wheelhouse, interpreter) for user in team.users]
+    first, second = (tower.machine for tower in towers)
     towers[0].install(*towers[0].source, "chime", link_mode="copy")
     towers[1].install(*towers[1].source, "chime", "bell-core", link_mode="copy")
     change_one_byte(towers[0].entry("chime"))
-    os.chown(towers[0].entry("chime") / "chime" / "__init__.py", first.home.stat().st_uid, team.group_id)
+    os.chown(
+        towers[0].entry("chime") / "chime" / "__init__.py",
+        first.home.stat().st_uid,
+        towers[0].machine.store.stat().st_gid,
+    )
     core = towers[0].entry("bell-core") / "bell" / "core.py"
     supplant(core, b"")
-    os.chown(core, second.home.stat().st_uid, team.group_id)
+    os.chown(core, second.home.stat().st_uid, towers[0].machine.store.stat().st_gid)
     damaged, environment = snapshot(towers[0].entry("chime")), snapshot(towers[0].environment)
     assert len(towers[1].flaws()) == 2
 
@@ -832,18 +839,15 @@ def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(
 
 
 def test_root_makes_no_files_in_another_users_environment(
-    tmp_path: Path, machine: Machine, wheelhouse: Path, interpreter: Path
+    towers: list[Tower], tmp_path: Path, machine: Machine, wheelhouse: Path, interpreter: Path
 ) -> None:
     """It could not be changed any more by its owner, whose own repair heals it."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    team = Team.assemble(tmp_path / "team", umask="022")
-    member = Tower(team.users[0], team.users[0].home, wheelhouse, interpreter)
+    member = towers[0]
     member.install(*member.source, "chime", "bell-core", link_mode="copy")
     entry = member.entry("chime")
     entry.chmod(0o755)
     entry.rename(tmp_path / "lost")
-    root = Tower(replace(machine, store=team.store), tmp_path, wheelhouse, interpreter)
+    root = Tower(replace(machine, store=towers[0].machine.store), tmp_path, wheelhouse, interpreter)
 
     output = root.repair()
 
@@ -853,14 +857,8 @@ def test_root_makes_no_files_in_another_users_environment(
     member.machine.python(member.environment, "-c", "import chime, bell.core")
 
 
-def test_a_team_member_goes_on_where_anothers_entry_is_damaged(
-    tmp_path: Path, wheelhouse: Path, interpreter: Path
-) -> None:
+def test_a_team_member_goes_on_where_anothers_entry_is_damaged(towers: list[Tower]) -> None:
     """Who links it, and may not mend it, can still install, and repairs their own environment as far as it goes."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    team = Team.assemble(tmp_path / "team", umask="022")
-    towers = [Tower(user, user.home, wheelhouse, interpreter) for user in team.users]
     for each in towers:
         each.install(*each.source, "chime", link_mode="copy")
     change_one_byte(towers[0].entry("chime"))
@@ -870,14 +868,8 @@ def test_a_team_member_goes_on_where_anothers_entry_is_damaged(
     towers[1].machine.python(towers[1].environment, "-c", "import bell.core, chime.tunes")
 
 
-def test_what_only_another_user_may_mend_is_stored_beside_it(
-    tmp_path: Path, wheelhouse: Path, interpreter: Path
-) -> None:
+def test_what_only_another_user_may_mend_is_stored_beside_it(towers: list[Tower]) -> None:
     """Nobody waits for the owner of an entry that is damaged, and the owner's environments are left as they are."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    team = Team.assemble(tmp_path / "team", umask="022")
-    towers = [Tower(user, user.home, wheelhouse, interpreter) for user in team.users]
     towers[0].install(*towers[0].source, "chime", link_mode="copy")
     entry, environment = towers[0].entry("chime"), snapshot(towers[0].environment)
     with opened(entry):
@@ -903,13 +895,9 @@ def test_what_only_another_user_may_mend_is_stored_beside_it(
 
 
 def test_of_two_entries_of_one_wheel_the_damaged_one_is_repaired(
-    tmp_path: Path, machine: Machine, wheelhouse: Path, interpreter: Path
+    towers: list[Tower], tmp_path: Path, machine: Machine, wheelhouse: Path, interpreter: Path
 ) -> None:
     """By root too, who may remove both."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    team = Team.assemble(tmp_path / "team", umask="022")
-    towers = [Tower(user, user.home, wheelhouse, interpreter) for user in team.users]
     towers[0].install(*towers[0].source, "chime", link_mode="copy")
     entry = towers[0].entry("chime")
     with opened(entry):
@@ -921,7 +909,7 @@ def test_of_two_entries_of_one_wheel_the_damaged_one_is_repaired(
     with opened(beside):
         (beside / "chime_module.py").unlink()
 
-    Tower(replace(machine, store=team.store), tmp_path, wheelhouse, interpreter).repair()
+    Tower(replace(machine, store=towers[0].machine.store), tmp_path, wheelhouse, interpreter).repair()
 
     assert changes(whole, snapshot(entry)) == []
     assert (beside / "chime_module.py").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -146,19 +146,25 @@ def _cell(outcome: Outcome, row: Row, tool: str) -> str:
 
 
 def _processors(outcome: Outcome) -> str:
-    lines = [["seconds of processors, user and system: median", *outcome.tools]]
-    for row in _ROWS_OF_WORK:
-        seconds = [outcome.results.processor_seconds(row, tool) for tool in outcome.tools]
-        lines.append([outcome.title(row), *(f"{spread(each).median:.3f}" if each else "-" for each in seconds)])
-    return table(lines)
+    def cell(row: Row, tool: str) -> str:
+        seconds = outcome.results.processor_seconds(row, tool)
+        return f"{spread(seconds).median:.3f}" if seconds else "-"
+
+    return _work(outcome, "seconds of processors, user and system: median", cell)
 
 
 def _memory(outcome: Outcome) -> str:
-    lines = [["memory of the largest process, at most, MB", *outcome.tools]]
-    for row in _ROWS_OF_WORK:
-        peaks = [outcome.results.peak_kilobytes(row, tool) for tool in outcome.tools]
-        lines.append([outcome.title(row), *(f"{peak / 1000:.0f}" if peak else "-" for peak in peaks)])
-    return table(lines)
+    def cell(row: Row, tool: str) -> str:
+        peak = outcome.results.peak_kilobytes(row, tool)
+        return f"{peak / 1000:.0f}" if peak else "-"
+
+    return _work(outcome, "memory of the largest process, at most, MB", cell)
+
+
+def _work(outcome: Outcome, title: str, cell: Callable[[Row, str], str]) -> str:
+    """Return a table of the rows that say how much a tool works, with what `cell` says of each tool."""
+    rows_of_table = [[outcome.title(row), *(cell(row, tool) for tool in outcome.tools)] for row in _ROWS_OF_WORK]
+    return table([[title, *outcome.tools], *rows_of_table])
 
 
 def _disk(outcome: Outcome) -> str:
