@@ -145,18 +145,19 @@ def _make_links(
     new_metadata: set[str],
 ) -> None:
     base = environment.interpreter.site_packages + "/"
+    prepared = {f"{base}{folder}/" for folder in new_metadata}
     is_near = _is_near(environment, entries.values())
 
-    def is_new_metadata(path: str) -> bool:
-        return ".dist-info" in path and path.startswith(base) and path[len(base) :].partition("/")[0] in new_metadata
+    def is_prepared(path: str) -> bool:
+        return path[: path.find("/", len(base)) + 1] in prepared
 
     for folder in sorted(plan.directories):
-        if not is_new_metadata(folder):
+        if not is_prepared(f"{folder}/"):
             _make_folder(f"{environment.root}/{folder}")
     wanted = [
         (path, link)
         for path, link in plan.links.items()
-        if not ((known.get(path) == link and path not in removed) or is_new_metadata(path))
+        if not ((known.get(path) == link and path not in removed) or is_prepared(path))
     ]
 
     def make(some: Iterable[tuple[str, Link]]) -> None:
@@ -250,24 +251,25 @@ def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Inst
 
 def _halves(additions: list[Installation]) -> tuple[list[Installation], list[Installation]]:
     """Return two lists that mean about as much work, the first with all that have the same script, in order."""
-    names = [name for item in additions for name in metadata.script_names(item.entry)]
+    scripts = [metadata.script_names(item.entry) for item in additions]
+    names = [name for some in scripts for name in some]
     contested = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     here: list[Installation] = []
     there: list[Installation] = []
     ahead = 0  # how much more the first has to do than the second
-    for item in additions:
-        is_here = ahead <= 0 or metadata.script_names(item.entry) & contested
+    for item, its_scripts in zip(additions, scripts, strict=True):
+        is_here = ahead <= 0 or its_scripts & contested
         (here if is_here else there).append(item)
-        ahead += _work(item.entry) if is_here else -_work(item.entry)
+        work = _work(item.entry, len(its_scripts))
+        ahead += work if is_here else -work
     return here, there
 
 
-def _work(entry: Entry) -> int:
+def _work(entry: Entry, scripts: int) -> int:
     """Return about how much work an entry's metadata is, in links: more with scripts, as a RECORD is written then."""
-    count = len(metadata.script_names(entry))
-    if not count and not entry.data:
+    if not scripts and not entry.data:
         return 10
-    return 24 + 3 * count + os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size // 6_000
+    return 24 + 3 * scripts + os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size // 6_000
 
 
 def _place_metadata(environment: Environment, additions: list[Installation]) -> None:

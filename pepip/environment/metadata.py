@@ -48,7 +48,7 @@ def build_scripts(environment: Environment, entry: Entry, folder: str) -> list[r
     the environment's own; the others are links to the entry's.
     """
     interpreter = environment.interpreter
-    prefix = os.path.relpath(interpreter.scripts, interpreter.site_packages).replace(os.sep, "/")
+    prefix = _relative(interpreter.scripts, interpreter.site_packages)
     contents = _launchers(environment, entry)
     for name in script_names(entry) - contents.keys():
         source = f"{entry.path}/{entry.data_directory}/scripts/{name}"
@@ -206,7 +206,7 @@ def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> b
     if not entry.data:
         return content
     interpreter = environment.interpreter
-    up = os.path.relpath(".", interpreter.site_packages).replace(os.sep, "/")
+    up = _relative(".", interpreter.site_packages)
     prefix = entry.data_directory + "/"
 
     def place(path: str) -> str:
@@ -215,6 +215,12 @@ def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> b
         return "" if path in replaced else path
 
     return record.moved(content, prefix, place)
+
+
+@functools.cache
+def _relative(path: str, folder: str) -> str:
+    """Return a path as RECORD writes it from a folder, both given relative to an environment."""
+    return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
 def _own_files(installation: Installation) -> dict[str, bytes]:
