@@ -14,7 +14,7 @@ from pepip.wheel import tags as wheel_tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from pepip.model import Artifact, Entry, Request
     from pepip.store.home import Store
@@ -80,57 +80,81 @@ def acquire(
             f"the store {store.home} does not hold {names}{more}, and you may not add to it",
             hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
         )
-    total = sum(artifact.size_bytes for artifact in missing)
-    yield Progress("download", count(len(missing), "distribution"), 0, total)
+    yield from _add(store, request, missing, executable, have, replacing=replacing)
+    yield Acquired(have, tuple(artifact.name for artifact in missing))
+
+
+def _add(
+    store: Store,
+    request: Request,
+    missing: Sequence[Artifact],
+    executable: str,
+    have: dict[str, Entry],
+    *,
+    replacing: str,
+) -> Iterator[Progress]:
+    """Add entries of `missing` to the store, and to `have`."""
     import contextlib
+    import itertools
 
     from pepip.store import discovery, ingest, reading, staging
-    from pepip.uv import lookahead, stage
+    from pepip.uv import lookahead
     from pepip.wheel.seen import Seen
 
+    total = sum(artifact.size_bytes for artifact in missing)
+    yield Progress("download", count(len(missing), "distribution"), 0, total)
+    done, last = len(have), len(have) + len(missing)
     with staging.area(store) as area, staging.Writer(area) as writer:
+        prefixes = (f"{area}/{number}" for number in itertools.count(1))
         seen = Seen()
         batches = [missing]
-        number = 0
         while batches:
             batch = batches.pop()
-            number += 1
-            prefix = f"{area}/{number}"
-            sizes = {artifact.name: artifact.size_bytes for artifact in batch}
-            lines = [item.requirement for item in batch]
-            with lookahead.Lookahead(request, sizes, seen, area=area) as ahead:
-                try:
-                    for arrival in stage.stage(request, lines, executable, prefix=prefix):
-                        name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
-                        yield Progress("download", name, sizes.get(arrival.name, 0), total)
-                except UvError as error:
-                    again = [item._replace(requirement=item.by_url or item.requirement) for item in batch]
-                    if not any(sentence in error.output for sentence in _SAID_OF_ANOTHER_INDEX) or again == batch:
-                        raise
-                    # A source or a lock named an index that a bare requirement does not search first: ask by URL.
-                    batches.append(again)
-                    continue
-                ahead.stop()
+            by_name = {artifact.name: artifact for artifact in batch}
+            with lookahead.Lookahead(request, by_name, seen, area=area):
+                prefix = yield from _stage(request, batch, executable, prefixes=prefixes, total=total)
                 writer.begin()
                 tree = discovery.look(prefix, seen)
                 staged = discovery.discover(tree)
+            _check_complete(batch, {item.name for item in staged})
             contested = discovery.contested(staged, tree) if len(batch) > 1 else set()
             batches += [[artifact] for artifact in batch if artifact.name in contested]
-            ready = [item for item in staged if item.name not in contested]
-            _check_complete(batch, {item.name for item in staged})
-            by_name = {artifact.name: artifact for artifact in batch}
             whole = discovery.folders_of_one(staged)
-            prepared: dict[str, ingest.Prepared] = {}
+            ready = [item for item in staged if item.name not in contested]
+            prepared = []
             with contextlib.closing(reading.in_order(tree, ready)) as in_order:
                 for item in in_order:
-                    prepared[item.name] = ingest.prepare(
-                        store, tree, item, by_name[item.name], python=executable, alone=len(batch) == 1, whole=whole
+                    artifact, alone = by_name[item.name], len(batch) == 1
+                    prepared.append(
+                        ingest.prepare(store, tree, item, artifact, python=executable, alone=alone, whole=whole)
                     )
-                    yield Progress("store", item.name, len(have) + len(prepared), len(artifacts))
+                    done += 1
+                    yield Progress("store", item.name, done, last)
             writer.settle()
-            for item in ready:
-                have[item.name] = ingest.publish(store, prepared[item.name], replacing=replacing)
-    yield Acquired(have, tuple(artifact.name for artifact in missing))
+            for shaped in prepared:
+                entry = ingest.publish(store, shaped, replacing=replacing)
+                have[entry.name] = entry
+
+
+def _stage(
+    request: Request, batch: Sequence[Artifact], executable: str, *, prefixes: Iterator[str], total: int
+) -> Generator[Progress, None, str]:
+    """Let uv stage a batch into the next of the `prefixes`, or the one after that, and return which."""
+    from pepip.uv import stage
+
+    prefix = next(prefixes)
+    sizes = {artifact.name: artifact.size_bytes for artifact in batch}
+    try:
+        for arrival in stage.stage(request, [item.requirement for item in batch], executable, prefix=prefix):
+            name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
+            yield Progress("download", name, sizes.get(arrival.name, 0), total)
+    except UvError as error:
+        again = [item._replace(requirement=item.by_url or item.requirement) for item in batch]
+        if not any(sentence in error.output for sentence in _SAID_OF_ANOTHER_INDEX) or again == batch:
+            raise
+        # A source or a lock named an index that a bare requirement does not search first: ask by URL.
+        return (yield from _stage(request, again, executable, prefixes=prefixes, total=total))
+    return prefix
 
 
 def survey(store: Store, request: Request, requirements: Sequence[str], executable: str) -> set[str]:
