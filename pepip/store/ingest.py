@@ -337,25 +337,17 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
     if os.path.dirname(replacing) == folder:
         names = (os.path.basename(replacing),)
     for name in names:
-        place = f"{folder}/{name}"
-        if os.path.isdir(place):
-            if place != replacing:
-                try:
-                    existing = entries.read(store, f"{bucket}/{name}")
-                except CorruptEntryError:
-                    existing = None
-                if existing is None and name != names[-1]:
-                    continue  # whose it was can't be known: it is left for a repair
-                if existing is not None and existing.identity != identity:
-                    continue
-                if existing is not None and entries.is_whole(existing):
-                    return existing
-            try:
-                trash.discard(store, place)
-            except StoreError as error:
-                if name == names[-1] or not isinstance(error.__cause__, PermissionError):
-                    raise
+        place, is_last = f"{folder}/{name}", name == names[-1]
+        if place != replacing:
+            existing = _existing(store, f"{bucket}/{name}")
+            if existing and existing.identity == identity and entries.is_whole(existing):
+                return existing
+            # Whose it was that can't be read can't be known: it is left for a repair where there is another name.
+            is_ours = existing.identity == identity if existing else is_last or not os.path.isdir(place)
+            if not is_ours:
                 continue
+        if not _make_room(store, place, may_stay=not is_last):
+            continue
         ready.make(workshop, place, document, like=store.like)
         try:
             os.rename(workshop, place)
@@ -366,6 +358,29 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
         permissions.seal_directory(place, like=store.like)
         return entries.read(store, f"{bucket}/{name}")
     raise StoreError(f"the store entries {' and '.join(names)} of {folder} belong to other wheels")
+
+
+def _existing(store: Store, entry_id: str) -> Entry | None:
+    """Return an entry, None if there is none or it can't be read."""
+    try:
+        return entries.read(store, entry_id)
+    except (FileNotFoundError, CorruptEntryError):
+        return None
+
+
+def _make_room(store: Store, place: str, *, may_stay: bool) -> bool:
+    """Discard the entry at `place`, if one is there. Returns False if only another user may do so, and it `may_stay`.
+
+    Raises StoreError if it can't be discarded and may not stay.
+    """
+    try:
+        if os.path.isdir(place):
+            trash.discard(store, place)
+    except StoreError as error:
+        if may_stay and isinstance(error.__cause__, PermissionError):
+            return False
+        raise
+    return True
 
 
 def complete(store: Store, entry: Entry) -> None:
