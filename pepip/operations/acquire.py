@@ -113,6 +113,7 @@ def _add(
             by_name = {artifact.name: artifact for artifact in batch}
             with lookahead.Lookahead(request, by_name, seen, area=area):
                 prefix = yield from _stage(request, batch, executable, prefixes=prefixes, total=total)
+                yield Progress("store", count(len(batch), "distribution"), done, last)
                 writer.begin()
                 tree = discovery.look(prefix, seen)
                 staged = discovery.discover(tree)
