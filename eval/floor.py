@@ -1,17 +1,20 @@
 """How near pepip is to what can't be avoided, for an environment that it made.
 
-python eval/floor.py PROJECT/.venv
+python eval/floor.py PROJECT/.venv [--wheels FOLDER]
 
 A new environment: the start of the interpreter, the start of the command, and the same folders, links and files made
 anew by a bare loop that is told what to make. A first install: every byte of the entries read and hashed, by a bare
 loop in one process for each processor. Beside both, what `pepip install` takes for the same pins, offline, and the
-system calls that it makes, where strace is there to count them. Needs POSIX, and uv's cache with the same versions.
+system calls that it makes, where strace is there to count them. With a folder of wheels that has all of them, a
+profile of the first install, too: its phases, from an index on the loopback device, and uv's as a whole. Needs POSIX,
+and uv's cache with the same versions.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import multiprocessing
 import os
 import shutil
@@ -26,6 +29,7 @@ from typing import NamedTuple
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # this folder's packages
 
+from eval.bench import index, phases
 from eval.bench.measure import clean_variables, measure
 from eval.bench.report import table
 from pepip.store import entries
@@ -47,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("environment", type=Path, help="an environment that pepip made")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--wheels", type=Path, metavar="FOLDER", help="profile a first install of these, too")
     arguments = parser.parse_args()
     root = arguments.environment.resolve()
     with tempfile.TemporaryDirectory(prefix="pepip-floor-", dir=root.parent.parent) as scratch:
@@ -65,6 +70,8 @@ def main() -> None:
             print(f"\nsystem calls of the install: {sum(calls.values())}")
             most = sorted(calls.items(), key=lambda item: -item[1])[:12]
             print(", ".join(f"{name} {count}" for name, count in most))
+        if arguments.wheels:
+            print(f"\n{bench.profile(arguments.wheels, arguments.rounds)}")
 
 
 class Bench:
@@ -81,6 +88,7 @@ class Bench:
         requirements.write_text(pins)
         python = os.path.realpath(root / "bin" / "python")
         self._install = [self._pepip, "install", "--python", python, "-r", str(requirements)]
+        self._wanted = [python, str(requirements)]
 
     def steps(self) -> dict[str, Callable[[], float]]:
         """Return what to measure, by title; each step returns seconds."""
@@ -108,6 +116,45 @@ class Bench:
         subprocess.run(traced, cwd=self._new_folder(), env=self._variables, check=True, capture_output=True)
         rows = [line.split() for line in log.read_text().splitlines()[2:]]
         return {row[-1]: int(row[3]) for row in rows if len(row) >= 5 and row[3].isdecimal() and row[-1] != "total"}
+
+    def profile(self, wheels: Path, rounds: int) -> str:
+        """Return a table of the phases of a first install, and of uv's, with what the processors did meanwhile."""
+        found: dict[str, list[phases.Phase]] = {}
+        with index.served(map(index.read_wheel, sorted(wheels.glob("*.whl")))) as server:
+            for _ in range(rounds):
+                uvs = self._phase_of_uv(server.url)
+                of_round = [uvs, *self._phases(server.url)]
+                own = [sum(figures) for figures in zip(*(phase[1:] for phase in of_round[1:]), strict=True)]
+                for phase in [*of_round, phases.Phase("all of pepip's", *own)]:
+                    found.setdefault(phase.title, []).append(phase)
+        rows = [
+            [title, *(f"{statistics.median(figures):.2f}" for figures in list(zip(*samples, strict=True))[1:])]
+            for title, samples in found.items()
+        ]
+        head = ["first install, index on loopback", "seconds", "processor seconds of pepip", "of uv"]
+        return table([head, *rows])
+
+    def _phases(self, url: str) -> list[phases.Phase]:
+        """Return the phases of an install by pepip that finds nothing."""
+        folder = self._new_folder()
+        command = [sys.executable, phases.__file__, *self._wanted]
+        os.sync()
+        done = subprocess.run(command, cwd=folder, env=self._cold(folder, url), capture_output=True, check=True)
+        return [phases.Phase(**phase) for phase in json.loads(done.stdout)]
+
+    def _phase_of_uv(self, url: str) -> phases.Phase:
+        """Return what uv takes for the same."""
+        folder = self._new_folder()
+        python, requirements = self._wanted
+        uv = str(Path(sys.executable).with_name("uv"))
+        commands = [[uv, "venv", "--python", python], [uv, "pip", "install", "-r", requirements]]
+        os.sync()
+        sample = measure(commands, folder, self._cold(folder, url))
+        return phases.Phase("uv alone", sample.seconds, 0.0, sample.processor_seconds)
+
+    def _cold(self, folder: Path, url: str) -> dict[str, str]:
+        places = {"HOME": f"{folder}", "UV_CACHE_DIR": f"{folder}/cache", "PEPIP_HOME": f"{folder}/store"}
+        return {**clean_variables(), **places, "UV_DEFAULT_INDEX": url, "UV_PYTHON_DOWNLOADS": "never"}
 
     def _seconds(self, command: Sequence[str]) -> float:
         return measure([command], self._new_folder(), self._variables).seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import urllib.request
@@ -11,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from eval import floor
-from eval.bench import check, disk, index, plot, report, rows, sets, tools
+from eval.bench import check, disk, index, phases, plot, report, rows, sets, tools
 from eval.bench.measure import FailedError, clean_variables, measure
 from eval.bench.rounds import Results, Rounds, Sample, Work
 from tests.support.machines import Machine, uv_executable
@@ -108,6 +109,27 @@ def test_bare_loop_makes_all_that_an_environment_consists_of(
     assert seconds > 0
     assert names(copy) == names(project / ".venv")
     assert (copy / "bin" / "greet").read_bytes() == (project / ".venv" / "bin" / "greet").read_bytes()
+
+
+def test_a_first_install_is_told_by_its_phases(
+    files: list[Path], machine: Machine, project: Path, interpreter: Path
+) -> None:
+    """Each in its turn, with what the clock and the processors say; without what the store does not lack, fewer."""
+    requirements = project / "requirements.txt"
+    requirements.write_text(f"{PINS[0]}\n")
+    command: list[str | Path] = [sys.executable, phases.__file__, interpreter, requirements]
+    with index.served(map(index.read_wheel, files)) as server:
+        variables = {"UV_DEFAULT_INDEX": server.url}
+        first = json.loads(machine.run(command, folder=project, variables=variables).stdout)
+        (project / "again").mkdir()
+        second = json.loads(machine.run(command, folder=project / "again", variables=variables).stdout)
+
+    titles = list(phases.TITLES.values())
+    assert [phase["title"] for phase in first] == titles
+    assert [phase["title"] for phase in second] == [titles[0], titles[1], titles[-1]]
+    assert all(phase["seconds"] > 0 and phase["own_processor_seconds"] >= 0 for phase in first)
+    assert sum(phase["others_processor_seconds"] for phase in first) > 0
+    assert (project / ".venv" / "bin" / "greet").exists()
 
 
 def test_index_answers_with_the_headers_of_a_real_one(files: list[Path]) -> None:

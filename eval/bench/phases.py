@@ -1,0 +1,85 @@
+"""Where the time of one install goes: its progress, with the clock and the processors at each of its phases.
+
+python eval/bench/phases.py PYTHON REQUIREMENTS
+
+Run in the folder of a project, in a process of its own. Prints JSON: of each phase its title, seconds, and the
+processor seconds of this process, and of the programs that have ended in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from pepip.model import Progress, Request
+from pepip.operations import install
+from pepip.paths import default_home
+from pepip.store.home import Store
+
+TITLES = {
+    "": "environment made",
+    "resolve": "resolved by uv, and looked up",
+    "download": "downloaded, unpacked and linked by uv; meanwhile, read",
+    "store": "told apart, the rest read, checked, shaped, published",
+    "link": "linked into the environment",
+}
+"""What goes on in each phase of an install into a new environment, up to the beginning of the next one."""
+
+
+class Phase(NamedTuple):
+    """What one phase took."""
+
+    title: str
+    seconds: float
+    own_processor_seconds: float
+    others_processor_seconds: float
+
+
+class Clock(NamedTuple):
+    """The time, and the processor seconds of this process and of its children."""
+
+    seconds: float
+    own: float
+    others: float
+
+    @classmethod
+    def now(cls) -> Clock:
+        """Read all three."""
+        own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return cls(time.perf_counter(), own.ru_utime + own.ru_stime, others.ru_utime + others.ru_stime)
+
+    def until(self, end: Clock, title: str) -> Phase:
+        """Return the phase between two readings."""
+        return Phase(title, end.seconds - self.seconds, end.own - self.own, end.others - self.others)
+
+
+def main() -> None:
+    """Install, and print."""
+    python, requirements = sys.argv[1:]
+    request = Request(requirement_files=(os.path.abspath(requirements),))
+    options = install.Options(os.path.abspath(".venv"), python)
+    steps = install.install(Store(default_home(os.environ)), request, options)
+    print(json.dumps([phase._asdict() for phase in phases(steps)]))
+
+
+def phases(steps: Iterable[object]) -> Iterator[Phase]:
+    """Run an operation to its end, and yield its phases."""
+    name, began = "", Clock.now()
+    for step in steps:
+        if isinstance(step, Progress) and step.phase in TITLES and step.phase != name:
+            now = Clock.now()
+            yield began.until(now, TITLES[name])
+            name, began = step.phase, now
+    yield began.until(Clock.now(), TITLES[name])
+
+
+if __name__ == "__main__":
+    main()
