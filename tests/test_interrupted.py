@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -297,6 +298,49 @@ def test_eight_installs_at_once_store_each_wheel_once(crowd: Crowd) -> None:
     for name, requirements in requests.items():
         modules = ", ".join(requirement.split("==")[0] for requirement in requirements)
         crowd.machine.python(crowd.folder / name / ".venv", "-c", f"import {modules}")
+
+
+_LET_ANOTHER_BE_FIRST = """
+import os, subprocess, sys
+from pepip.store import ingest
+
+def arm(*arguments, **named):
+    global is_armed
+    is_armed = True
+    return prepare(*arguments, **named)
+
+def look(path):
+    global is_armed
+    found = isdir(path)
+    if is_armed and not found and os.path.basename(path) == "camera-1.0":
+        is_armed = False
+        subprocess.run(other, cwd="../other", check=True, stdout=sys.stderr)
+        print("the other was first")
+    return found
+
+is_armed, prepare, isdir = False, ingest.prepare, os.path.isdir
+ingest.prepare, os.path.isdir = arm, look
+other = [sys.executable, "-m", "pepip", *sys.argv[1:]]
+from pepip.__main__ import main
+sys.exit(main())
+"""
+"""Runs pepip, and lets another process do the same as soon as it has found that an entry is not there yet."""
+
+
+def test_who_is_overtaken_while_publishing_takes_what_is_there(crowd: Crowd) -> None:
+    """However late the other process is: the wheel is stored once, and nothing whole is thrown away."""
+    for name in ("own", "other"):
+        (crowd.folder / name).mkdir()
+    command = [sys.executable, "-c", _LET_ANOTHER_BE_FIRST, "install", "camera==1.0", *crowd.source]
+
+    said = crowd.machine.run(command, folder=crowd.folder / "own").stdout
+
+    assert said == "the other was first\n"
+    assert entries_of(crowd.machine.store) == ["camera-1.0"]
+    assert problems_of(crowd.machine.store) == []
+    assert leftovers_of(crowd.machine.store) == []
+    for name in ("own", "other"):
+        crowd.machine.python(crowd.folder / name / ".venv", "-c", "import camera")
 
 
 @pytest.mark.parametrize("is_made", [False, True], ids=["not made yet", "made before"])

@@ -338,16 +338,16 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
         names = (os.path.basename(replacing),)
     for name in names:
         place, is_last = f"{folder}/{name}", name == names[-1]
-        if place != replacing:
-            existing = _existing(store, f"{bucket}/{name}")
-            if existing and existing.identity == identity and entries.is_whole(existing):
-                return existing
-            # Whose it was that can't be read can't be known: it is left for a repair where there is another name.
-            is_ours = existing.identity == identity if existing else is_last or not os.path.isdir(place)
-            if not is_ours:
+        if os.path.isdir(place):  # asked once: what comes there from now on makes the rename fail
+            if place != replacing:
+                existing = _existing(store, f"{bucket}/{name}")
+                if existing and existing.identity == identity and entries.is_whole(existing):
+                    return existing
+                # Whose it was that can't be read can't be known: it is left for a repair where it may be.
+                if not (existing.identity == identity if existing else is_last):
+                    continue
+            if not _discarded(store, place, may_stay=not is_last):
                 continue
-        if not _make_room(store, place, may_stay=not is_last):
-            continue
         ready.make(workshop, place, document, like=store.like)
         try:
             os.rename(workshop, place)
@@ -368,14 +368,13 @@ def _existing(store: Store, entry_id: str) -> Entry | None:
         return None
 
 
-def _make_room(store: Store, place: str, *, may_stay: bool) -> bool:
-    """Discard the entry at `place`, if one is there. Returns False if only another user may do so, and it `may_stay`.
+def _discarded(store: Store, place: str, *, may_stay: bool) -> bool:
+    """Discard the entry at `place`. Returns False if only another user may do so, and it `may_stay`.
 
     Raises StoreError if it can't be discarded and may not stay.
     """
     try:
-        if os.path.isdir(place):
-            trash.discard(store, place)
+        trash.discard(store, place)
     except StoreError as error:
         if may_stay and isinstance(error.__cause__, PermissionError):
             return False
