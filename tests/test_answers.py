@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -246,6 +246,44 @@ def test_a_loss_is_noticed_after_nothing_was_to_do(stage: Stage, loss: str) -> N
     assert stage.versions("project") == ["drum-1.0", "sticks-1.0"]
     assert (site / "sticks" / "__init__.py").is_file()
     assert problems_of(stage.machine.store) == []
+
+
+def test_links_that_lost_the_store_are_noticed_after_nothing_was_to_do(stage: Stage, tmp_path: Path) -> None:
+    """The store was moved, and what stood at its old place for a while is gone: the links lead nowhere."""
+    stage.install("project", "drum", offline=False)
+    old, new = stage.machine.store, tmp_path / "moved"
+    old.rename(new)
+    old.symlink_to(new)
+    moved = replace(stage, machine=replace(stage.machine, store=new))
+    for _ in range(3):
+        _let_time_pass()
+        asked = moved.install("project", "drum", offline=False)
+    assert not asked, "nothing was to do"
+    old.unlink()
+
+    assert moved.install("project", "drum", offline=False)
+    moved.machine.python(stage.folder / "project" / ".venv", "-c", "import drum, sticks")
+
+
+def test_another_wheel_in_the_place_of_an_entry_is_noticed_after_nothing_was_to_do(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """Of the same name and version, from elsewhere: what the environment needs is another thing then."""
+    for _ in range(3):
+        stage.install("project", "drum", offline=False)
+        _let_time_pass()
+    others = tmp_path / "others"
+    others.mkdir()
+    cymbal = Wheel("cymbal", "1.0", files={"cymbal.py": ""})
+    cymbal.write(others)
+    stage.publish(cymbal)
+    Wheel("sticks", "1.0", files={"sticks/__init__.py": "WOOD = 1"}, dependencies=["cymbal"]).write(others)
+    stage.machine.pepip("store", "remove", "--force", "sticks", folder=stage.folder)
+    elsewhere = ("--no-index", "--find-links", others, "--python", stage.interpreter)
+    stage.machine.pepip("install", "sticks", *elsewhere, folder=stage.project("other"))
+
+    assert stage.install("project", "drum", offline=False)
+    assert stage.versions("project") == ["cymbal-1.0", "drum-1.0", "sticks-1.0"]
 
 
 def test_a_forgotten_environment_is_registered_again(stage: Stage) -> None:

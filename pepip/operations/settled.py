@@ -130,7 +130,7 @@ def _places_inside(store: Store, environment: Environment, present: Iterable[Ins
         *registry.files(store, root),
         f"{site_packages}/*",
         *metadata,
-        *(f"{site_packages}/{item.dist_info}/METADATA" for item in present if not item.entry_id),
+        *(f"{folder}/METADATA" for folder in metadata),  # through the links: the store may lie elsewhere by now
     ]
 
 
