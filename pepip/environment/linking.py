@@ -265,11 +265,11 @@ def _halves(additions: list[Installation]) -> tuple[list[Installation], list[Ins
     return here, there
 
 
-def _work(entry: Entry, scripts: int) -> int:
+def _work(entry: Entry, script_count: int) -> int:
     """Return about how much work an entry's metadata is, in links: more with scripts, as a RECORD is written then."""
-    if not scripts and not entry.data:
+    if not script_count and not entry.data:
         return 10
-    return 24 + 3 * scripts + os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size // 6_000
+    return 24 + 3 * script_count + os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size // 6_000
 
 
 def _place_metadata(environment: Environment, additions: list[Installation]) -> None:

@@ -103,23 +103,23 @@ def _add(
 
     total = sum(artifact.size_bytes for artifact in missing)
     yield Progress("download", count(len(missing), "distribution"), 0, total)
-    done, last = len(have), len(have) + len(missing)
+    stored, wanted = len(have), len(have) + len(missing)
     with staging.area(store) as area, staging.Writer(area) as writer:
         prefixes = (f"{area}/{number}" for number in itertools.count(1))
         seen = Seen()
         batches = [missing]
         while batches:
             batch = batches.pop()
-            by_name = {artifact.name: artifact for artifact in batch}
-            with lookahead.Lookahead(request, by_name, seen, area=area):
-                prefix = yield from _stage(request, batch, executable, prefixes=prefixes, total=total)
-                yield Progress("store", count(len(batch), "distribution"), done, last)
+            with lookahead.Lookahead(request, [artifact.name for artifact in batch], seen, area=area):
+                prefix, batch = yield from _stage(request, batch, executable, prefixes=prefixes, total=total)
+                yield Progress("store", "", stored, wanted)
                 writer.begin()
                 tree = discovery.look(prefix, seen)
                 staged = discovery.discover(tree)
             _check_complete(batch, {item.name for item in staged})
             contested = discovery.contested(staged, tree) if len(batch) > 1 else set()
             batches += [[artifact] for artifact in batch if artifact.name in contested]
+            by_name = {artifact.name: artifact for artifact in batch}
             whole = discovery.folders_of_one(staged)
             ready = [item for item in staged if item.name not in contested]
             prepared = []
@@ -129,8 +129,8 @@ def _add(
                     prepared.append(
                         ingest.prepare(store, tree, item, artifact, python=executable, alone=alone, whole=whole)
                     )
-                    done += 1
-                    yield Progress("store", item.name, done, last)
+                    stored += 1
+                    yield Progress("store", item.name, stored, wanted)
             writer.settle()
             for shaped in prepared:
                 entry = ingest.publish(store, shaped, replacing=replacing)
@@ -139,8 +139,8 @@ def _add(
 
 def _stage(
     request: Request, batch: Sequence[Artifact], executable: str, *, prefixes: Iterator[str], total: int
-) -> Generator[Progress, None, str]:
-    """Let uv stage a batch into the next of the `prefixes`, or the one after that, and return which."""
+) -> Generator[Progress, None, tuple[str, Sequence[Artifact]]]:
+    """Let uv stage a batch into one of the `prefixes`. Returns that, and the batch as it could be staged."""
     from pepip.uv import stage
 
     prefix = next(prefixes)
@@ -155,7 +155,7 @@ def _stage(
             raise
         # A source or a lock named an index that a bare requirement does not search first: ask by URL.
         return (yield from _stage(request, again, executable, prefixes=prefixes, total=total))
-    return prefix
+    return prefix, batch
 
 
 def survey(store: Store, request: Request, requirements: Sequence[str], executable: str) -> set[str]:

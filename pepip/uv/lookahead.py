@@ -1,4 +1,4 @@
-"""Reading what uv has unpacked while it still downloads the rest: what it then links need not be read afterwards.
+"""Reading what uv has unpacked while it still works on the rest: what it then links need not be read afterwards.
 
 uv unpacks each wheel into a folder of its cache, gives that its place at once, and links from there in the end. This
 only looks there: where uv's cache is elsewhere, is laid out in another way, or is copied from, all is read later.
@@ -30,7 +30,7 @@ class Lookahead:
     """Reads the files of these distributions, by name, as they come to uv's cache, into `seen`.
 
     `area` is the folder below which uv will link them: nothing is read where they will be other files there. A
-    context, which reads no further file after its end or a `stop`.
+    context, which reads no further file after its end.
     """
 
     def __init__(self, request: Request, names: Collection[str], seen: Seen, *, area: str) -> None:
@@ -52,13 +52,9 @@ class Lookahead:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self.stop()
+        self._is_over.set()
         if kind is None:  # what it reads now would else be read a second time
             self._thread.join(_MOST_SECONDS_FOR_A_FILE)
-
-    def stop(self) -> None:
-        """Let no further file be read."""
-        self._is_over.set()
 
     def _read(self) -> None:
         processes.give_way()  # what uv does, the user waits for
