@@ -6,8 +6,8 @@ A new environment: the start of the interpreter, the start of the command, and t
 anew by a bare loop that is told what to make. A first install: every byte of the entries read and hashed, by a bare
 loop in one process for each processor. Beside both, what `pepip install` takes for the same pins, offline, and the
 system calls that it makes, where strace is there to count them. With a folder of wheels that has all of them, a
-profile of the first install, too: its phases, from an index on the loopback device, and uv's as a whole. Needs POSIX,
-and uv's cache with the same versions.
+profile of the first install, too: its phases, from an index on the loopback device, and uv's as a whole. What each
+round makes is removed at the end: gigabytes for a large set. Needs POSIX, and uv's cache with the same versions.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from pepip.store import entries
 from pepip.store.home import Store
 
 _KEPT = ("UV_", "PEPIP_HOME", "XDG_")
+_UV, _WHOLE = "uv venv, uv pip install", "pepip, from its start to its end"
+_ROWS = (_UV, *phases.TITLES.values(), _WHOLE)
 
 
 class Piece(NamedTuple):
@@ -121,28 +123,37 @@ class Bench:
         """Return a table of the phases of a first install, and of uv's, with what the processors did meanwhile."""
         found: dict[str, list[phases.Phase]] = {}
         with index.served(map(index.read_wheel, sorted(wheels.glob("*.whl")))) as server:
-            for _ in range(rounds):
-                uvs = self._phase_of_uv(server.url)
-                of_round = [uvs, *self._phases(server.url)]
-                own = [sum(figures) for figures in zip(*(phase[1:] for phase in of_round[1:]), strict=True)]
-                for phase in [*of_round, phases.Phase("all of pepip's", *own)]:
-                    found.setdefault(phase.title, []).append(phase)
+            for number in range(rounds):
+                tools = [self._whole_of_uv, self._phases]
+                for tool in tools if number % 2 else reversed(tools):
+                    for phase in tool(server.url):
+                        found.setdefault(phase.title, []).append(phase)
         rows = [
             [title, *(f"{statistics.median(figures):.2f}" for figures in list(zip(*samples, strict=True))[1:])]
-            for title, samples in found.items()
+            for title, samples in sorted(found.items(), key=lambda item: list(_ROWS).index(item[0]))
         ]
-        head = ["first install, index on loopback", "seconds", "processor seconds of pepip", "of uv"]
+        head = ["first install, index on loopback", "seconds", "processor seconds", "of processes that it starts"]
         return table([head, *rows])
 
     def _phases(self, url: str) -> list[phases.Phase]:
-        """Return the phases of an install by pepip that finds nothing."""
+        """Return the phases of an install by pepip with an empty store and an empty cache of uv, and the whole."""
         folder = self._new_folder()
         command = [sys.executable, phases.__file__, *self._wanted]
         os.sync()
-        done = subprocess.run(command, cwd=folder, env=self._cold(folder, url), capture_output=True, check=True)
-        return [phases.Phase(**phase) for phase in json.loads(done.stdout)]
+        began = phases.Clock.now()
+        done = subprocess.run(
+            command, cwd=folder, env=self._cold(folder, url), stdout=subprocess.PIPE, text=True, check=True
+        )
+        ended = phases.Clock.now()
+        found: dict[str, phases.Phase] = {}
+        for phase in (phases.Phase(**row) for row in json.loads(done.stdout)):
+            before = found.get(phase.title, phases.Phase(phase.title, 0.0, 0.0, 0.0))
+            found[phase.title] = phases.Phase(phase.title, *map(sum, zip(before[1:], phase[1:], strict=True)))
+        children = sum(phase.childrens_processor_seconds for phase in found.values())
+        own = ended.children - began.children - children
+        return [*found.values(), phases.Phase(_WHOLE, ended.seconds - began.seconds, own, children)]
 
-    def _phase_of_uv(self, url: str) -> phases.Phase:
+    def _whole_of_uv(self, url: str) -> list[phases.Phase]:
         """Return what uv takes for the same."""
         folder = self._new_folder()
         python, requirements = self._wanted
@@ -150,7 +161,7 @@ class Bench:
         commands = [[uv, "venv", "--python", python], [uv, "pip", "install", "-r", requirements]]
         os.sync()
         sample = measure(commands, folder, self._cold(folder, url))
-        return phases.Phase("uv alone", sample.seconds, 0.0, sample.processor_seconds)
+        return [phases.Phase(_UV, sample.seconds, sample.processor_seconds, 0.0)]
 
     def _cold(self, folder: Path, url: str) -> dict[str, str]:
         places = {"HOME": f"{folder}", "UV_CACHE_DIR": f"{folder}/cache", "PEPIP_HOME": f"{folder}/store"}

@@ -114,7 +114,7 @@ def test_bare_loop_makes_all_that_an_environment_consists_of(
 def test_a_first_install_is_told_by_its_phases(
     files: list[Path], machine: Machine, project: Path, interpreter: Path
 ) -> None:
-    """Each in its turn, with what the clock and the processors say; without what the store does not lack, fewer."""
+    """Each in its turn, with what the clock and the processors say; fewer where the store lacks nothing."""
     requirements = project / "requirements.txt"
     requirements.write_text(f"{PINS[0]}\n")
     command: list[str | Path] = [sys.executable, phases.__file__, interpreter, requirements]
@@ -128,8 +128,21 @@ def test_a_first_install_is_told_by_its_phases(
     assert [phase["title"] for phase in first] == titles
     assert [phase["title"] for phase in second] == [titles[0], titles[1], titles[-1]]
     assert all(phase["seconds"] > 0 and phase["own_processor_seconds"] >= 0 for phase in first)
-    assert sum(phase["others_processor_seconds"] for phase in first) > 0
+    assert sum(phase["childrens_processor_seconds"] for phase in first) > 0
     assert (project / ".venv" / "bin" / "greet").exists()
+
+
+def test_the_profile_of_a_first_install_has_uvs_too(
+    files: list[Path], machine: Machine, project: Path, interpreter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a table of medians: uv's whole, pepip's phases, and its whole from the start of the process."""
+    machine.pepip("install", "--no-index", "--find-links", files[0].parent, *PINS, "-p", interpreter, folder=project)
+    monkeypatch.setenv("PEPIP_HOME", str(machine.store))
+
+    told = floor.Bench(project / ".venv", project).profile(files[0].parent, 2)
+
+    titles = [line.split("|")[1].strip() for line in told.splitlines()[2:]]
+    assert titles == ["uv venv, uv pip install", *phases.TITLES.values(), "pepip, from its start to its end"]
 
 
 def test_index_answers_with_the_headers_of_a_real_one(files: list[Path]) -> None:

@@ -1,16 +1,16 @@
-"""Where the time of one install goes: its progress, with the clock and the processors at each of its phases.
+"""The phases of one install: what the clock and the processors say of each.
 
 python eval/bench/phases.py PYTHON REQUIREMENTS
 
 Run in the folder of a project, in a process of its own. Prints JSON: of each phase its title, seconds, and the
-processor seconds of this process, and of the programs that have ended in it.
+processor seconds of this process, and of those that it started and that have ended in that phase: uv's, the
+interpreter's that is asked about itself, and the second process that links.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ class Phase(NamedTuple):
     title: str
     seconds: float
     own_processor_seconds: float
-    others_processor_seconds: float
+    childrens_processor_seconds: float
 
 
 class Clock(NamedTuple):
@@ -48,17 +48,19 @@ class Clock(NamedTuple):
 
     seconds: float
     own: float
-    others: float
+    children: float
 
     @classmethod
     def now(cls) -> Clock:
         """Read all three."""
-        own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        return cls(time.perf_counter(), own.ru_utime + own.ru_stime, others.ru_utime + others.ru_stime)
+        import resource
+
+        own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return cls(time.perf_counter(), own.ru_utime + own.ru_stime, children.ru_utime + children.ru_stime)
 
     def until(self, end: Clock, title: str) -> Phase:
         """Return the phase between two readings."""
-        return Phase(title, end.seconds - self.seconds, end.own - self.own, end.others - self.others)
+        return Phase(title, end.seconds - self.seconds, end.own - self.own, end.children - self.children)
 
 
 def main() -> None:
