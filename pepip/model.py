@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from pepip.records import NamedTuple
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class Interpreter(NamedTuple):
     """What an environment's Python says of itself. Paths are relative to the environment's root."""
@@ -21,10 +25,16 @@ class Interpreter(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """A virtual environment: its root folder and its interpreter."""
+    """A virtual environment: its root folder, its interpreter, and the wheel tags that this supports, best first."""
 
     root: str
     interpreter: Interpreter
+    tags: tuple[str, ...] = ()
+
+    @property
+    def executable(self) -> str:
+        """The absolute path of its interpreter."""
+        return self.interpreter.executable
 
     @property
     def site_packages(self) -> str:
@@ -33,30 +43,34 @@ class Environment(NamedTuple):
 
 
 class Artifact(NamedTuple):
-    """One file or commit that a resolution chose for a distribution.
+    """One file, commit or folder that a resolution chose for a distribution.
 
-    `identity` is what makes two builds the same (`sha256:…` of a wheel, `sdist-sha256:…`, `git:<commit>`), or
-    empty for a local folder, which is never shared. `requirement` is the line that makes uv stage exactly this
-    artifact. `size_bytes` is the download's size, 0 where the index doesn't say. `direct_url` is what the
-    environment's `direct_url.json` records (PEP 610), None for an artifact of an index. `local_path` is the file
-    if it lies on this machine, where uv watches it for changes, else empty. `by_url` is a requirement line that names
-    the file itself, for when no index that uv searches has it.
+    `identity` is what makes two of them the same (`sha256:…` of a wheel, `sdist-sha256:…@cp312`,
+    `git:<commit>@cp312`), or empty where the store may not keep it: a local folder, a file without a hash.
+    `package` is the table of the lock that names it, and nothing else, so that uv stages exactly this. `wheel` is the
+    file name of a wheel, `size_bytes` the download's size, 0 where the index doesn't say. `direct_url` is what the
+    environment's `direct_url.json` records (PEP 610), None for an artifact of an index. `local_path` is the file if it
+    lies on this machine, where uv watches it for changes.
     """
 
     name: str
     version: str
     identity: str
-    requirement: str
+    package: dict[str, Any]
     wheel: str
     size_bytes: int
     direct_url: dict[str, object] | None
     local_path: str
-    by_url: str = ""
 
     @property
     def is_shared(self) -> bool:
         """Whether the store may keep it."""
         return bool(self.identity)
+
+    @property
+    def is_of_index(self) -> bool:
+        """Whether it is a file of an index, to be downloaded."""
+        return ("wheels" in self.package or "sdist" in self.package) and not self.local_path
 
 
 class Entry(NamedTuple):

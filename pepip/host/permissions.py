@@ -7,6 +7,8 @@ import os
 import stat
 import sys
 
+from pepip.host.transfer import replace_by_copy
+
 _WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -40,14 +42,13 @@ def make_file_readable(path: str, *, like: os.stat_result) -> None:
     os.chmod(path, mode)
 
 
-def seal_file(path: str, status: os.stat_result, *, like: os.stat_result, is_ours: bool = False) -> bool:
+def seal_file(path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool) -> bool:
     """Make a file read-only if its bytes are the store's alone, and readable to whom `like` is.
 
-    They are, whatever other names it has, if it `is_ours`: those are environments' then. False if nothing was to be
-    done, as for all files of that mode and group that have a second hard link, or for all that have none.
-
-    A file with a second hard link shares its mode with uv's cache, where uv may want to write: it is left as it
-    is, unless another user of the store could not read it, or could write it. Then the store takes a copy.
+    One that `shares_inode` with uv's cache shares its mode with it, where uv may want to write: it is left as it is,
+    unless another user of the store could not read it, or could write it. Then the store takes a copy. `status` is the
+    file's, or that of the one it was made from. Returns False if nothing was to be done, as for all files of the same
+    mode and group that came in the same way.
     """
     if sys.platform == "win32":
         return False
@@ -55,18 +56,18 @@ def seal_file(path: str, status: os.stat_result, *, like: os.stat_result, is_our
     readable = mode | 0o400 | (stat.S_IMODE(like.st_mode) & 0o044)
     if readable & stat.S_IXUSR:
         readable |= (readable & 0o044) >> 2
-    if status.st_nlink > 1 and not is_ours:
+    group = status.st_gid
+    if shares_inode:
         if _is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
             return False
-        import shutil
-
-        shutil.copy2(path, f"{path}.copy")
-        os.replace(f"{path}.copy", path)
-    is_changed = readable & ~_WRITE_BITS != mode or status.st_nlink > 1
+        replace_by_copy(path)
+    is_changed = readable & ~_WRITE_BITS != mode or shares_inode
     if is_changed:
         os.chmod(path, readable & ~_WRITE_BITS)
-    _carry_group(path, status, like)
-    return is_changed or status.st_gid != like.st_gid
+    may_have_other_group = group != like.st_gid or os.getegid() != like.st_gid
+    if may_have_other_group:
+        _carry_group(path, os.lstat(path), like)
+    return is_changed or may_have_other_group
 
 
 def seal_directory(path: str, *, like: os.stat_result) -> None:

@@ -3,41 +3,51 @@
 from __future__ import annotations
 
 import os
+import time
 
 from pepip import paths
-from pepip.errors import PepipError, StoreError, UvError
+from pepip.errors import InvalidWheelError, StoreError, UvError
 from pepip.model import Progress
 from pepip.records import NamedTuple
 from pepip.sizes import count
 from pepip.store import entries
+from pepip.uv import arguments
 from pepip.wheel import tags as wheel_tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
+    from typing import Any
 
-    from pepip.model import Artifact, Entry, Request
+    from pepip.model import Artifact, Entry, Environment, Request
     from pepip.store.home import Store
+    from pepip.store.ingest import Prepared, Proof
+    from pepip.store.staged import Staged, Tree
+    from pepip.store.staging import Writer
+    from pepip.wheel.seen import Seen
 
-
-_SAID_OF_ANOTHER_INDEX = ("No solution found", "Hash mismatch")  # the index has no such version, or another file
+_LAG_NS = 1_000_000_000  # how much earlier than the clock a file system may stamp what was made
 
 
 class Acquired(NamedTuple):
-    """Entries by distribution name, and the names of those that were not in the store before."""
+    """Entries by distribution name, the names of those that were not in the store before, and what can't be shared.
+
+    `unshared` has the reason, by name: uv installs those as it would without pepip.
+    """
 
     entries: dict[str, Entry]
-    stored: tuple[str, ...]
+    stored: tuple[str, ...] = ()
+    unshared: dict[str, str] = {}  # noqa: RUF012 - never changed
 
 
-def lookup(store: Store, artifacts: Sequence[Artifact], tags: Sequence[str]) -> dict[str, Entry]:
+def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment) -> dict[str, Entry]:
     """Return the entries that the store holds already, whole, by distribution name.
 
-    What was built here may lie in any of the buckets that an interpreter with these supported `tags` may link.
+    What was built here may lie in any of the buckets that the environment's interpreter may link.
     """
     where = []
     if not all(artifact.wheel for artifact in artifacts):
-        where = wheel_tags.buckets_for(list(tags))
+        where = wheel_tags.buckets_for(environment.tags)
     found = {}
     for artifact in artifacts:
         known = [wheel_tags.bucket(wheel_tags.of_filename(artifact.wheel))] if artifact.wheel else where
@@ -57,22 +67,19 @@ def acquire(
     store: Store,
     request: Request,
     artifacts: Sequence[Artifact],
-    executable: str,
-    tags: Sequence[str],
+    environment: Environment,
     *,
     replacing: str = "",
-) -> Iterator[Progress | Acquired]:
-    """Yield progress, and at the end the entries of all `artifacts`.
+) -> Generator[Progress, None, Acquired]:
+    """Return the entries of all `artifacts`, after progress. What is missing is staged by one call of uv.
 
-    What is missing is staged by one call of uv, and again one by one where wheels overwrite each other's files. An
-    artifact by whose entry the one at the path `replacing` is to be replaced counts as missing.
-    Raises UvError, RecordMismatchError, InvalidWheelError or StoreError; entries published before stay.
+    An artifact by whose entry the one at the path `replacing` is to be replaced counts as missing.
+    Raises UvError or StoreError; entries published before stay.
     """
-    have = {} if replacing else lookup(store, artifacts, tags)
+    have = {} if replacing else lookup(store, artifacts, environment)
     missing = [artifact for artifact in artifacts if artifact.name not in have]
     if not missing:
-        yield Acquired(have, ())
-        return
+        return Acquired(have)
     if not store.is_writable():
         names = ", ".join(f"{artifact.name} {artifact.version}".strip() for artifact in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
@@ -80,108 +87,218 @@ def acquire(
             f"the store {store.home} does not hold {names}{more}, and you may not add to it",
             hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
         )
-    yield from _add(store, request, missing, executable, have, replacing=replacing)
-    yield Acquired(have, tuple(artifact.name for artifact in missing))
+    return (yield from _add(store, request, missing, environment, have, replacing=replacing))
+
+
+class _Batch(NamedTuple):
+    """Artifacts to be staged by one call of uv. Those of one that `is_fresh` are fetched anew, past uv's cache."""
+
+    artifacts: Sequence[Artifact]
+    is_fresh: bool = False
 
 
 def _add(
     store: Store,
     request: Request,
     missing: Sequence[Artifact],
-    executable: str,
+    environment: Environment,
     have: dict[str, Entry],
     *,
     replacing: str,
-) -> Iterator[Progress]:
-    """Add entries of `missing` to the store, and to `have`."""
-    import contextlib
-    import itertools
-
-    from pepip.store import discovery, ingest, reading, staging
-    from pepip.uv import lookahead
+) -> Generator[Progress, None, Acquired]:
+    """Add entries of `missing` to the store, and return them with those that it had."""
+    from pepip.store import ingest, staging
+    from pepip.uv import resolve
     from pepip.wheel.seen import Seen
 
     total = sum(artifact.size_bytes for artifact in missing)
     yield Progress("download", count(len(missing), "distribution"), 0, total)
-    stored, wanted = len(have), len(have) + len(missing)
+    indexes = resolve.indexes(request, missing, environment)
+    progress = _Stored(len(have), len(have) + len(missing))
+    unshared: dict[str, str] = {}
+    added = {}
     with staging.area(store) as area, staging.Writer(area) as writer:
-        prefixes = (f"{area}/{number}" for number in itertools.count(1))
-        seen = Seen()
-        batches = [missing]
+        run = _Run(store, request, environment, area, indexes.urls, indexes.of, Seen(), writer)
+        batches = [_Batch(missing)]
         while batches:
             batch = batches.pop()
-            with lookahead.Lookahead(request, [artifact.name for artifact in batch], seen, area=area):
-                prefix, batch = yield from _stage(request, batch, executable, prefixes=prefixes, total=total)
-                yield Progress("store", "", stored, wanted)
-                writer.begin()
-                tree = discovery.look(prefix, seen)
-                staged = discovery.discover(tree)
-            _check_complete(batch, {item.name for item in staged})
-            contested = discovery.contested(staged, tree) if len(batch) > 1 else set()
-            batches += [[artifact] for artifact in batch if artifact.name in contested]
-            by_name = {artifact.name: artifact for artifact in batch}
-            whole = discovery.folders_of_one(staged)
-            ready = [item for item in staged if item.name not in contested]
-            prepared = []
-            with contextlib.closing(reading.in_order(tree, ready)) as in_order:
-                for item in in_order:
-                    artifact, alone = by_name[item.name], len(batch) == 1
-                    prepared.append(
-                        ingest.prepare(store, tree, item, artifact, python=executable, alone=alone, whole=whole)
-                    )
-                    stored += 1
-                    yield Progress("store", item.name, stored, wanted)
+            prepared, again = yield from _prepare(run, batch, progress, unshared, total=total)
+            batches += again
             writer.settle()
             for shaped in prepared:
                 entry = ingest.publish(store, shaped, replacing=replacing)
-                have[entry.name] = entry
+                added[entry.name] = entry
+    return Acquired({**have, **added}, tuple(added), unshared)
 
 
-def _stage(
-    request: Request, batch: Sequence[Artifact], executable: str, *, prefixes: Iterator[str], total: int
-) -> Generator[Progress, None, tuple[str, Sequence[Artifact]]]:
-    """Let uv stage a batch into one of the `prefixes`. Returns that, and the batch as it could be staged."""
-    from pepip.uv import stage
+class _Run(NamedTuple):
+    """What all batches of one run have in common."""
 
-    prefix = next(prefixes)
-    sizes = {artifact.name: artifact.size_bytes for artifact in batch}
-    try:
-        for arrival in stage.stage(request, [item.requirement for item in batch], executable, prefix=prefix):
+    store: Store
+    request: Request
+    environment: Environment
+    area: str
+    index_urls: tuple[str, ...]
+    index_of: dict[str, str]
+    seen: Seen
+    writer: Writer
+
+
+class _Stored:
+    """Counts entries as they are stored, for whoever watches."""
+
+    def __init__(self, done: int, wanted: int) -> None:
+        self._done, self._wanted = done, wanted
+
+    def now(self) -> Progress:
+        return Progress("store", "", self._done, self._wanted)
+
+    def next(self, name: str) -> Progress:
+        self._done += 1
+        return Progress("store", name, self._done, self._wanted)
+
+
+def _prepare(
+    run: _Run, batch: _Batch, progress: _Stored, unshared: dict[str, str], *, total: int
+) -> Generator[Progress, None, tuple[list[Prepared], list[_Batch]]]:
+    """Stage a batch, and lay out what came of it. Returns that, and the batches that must be staged once more.
+
+    What can't be an entry is noted in `unshared`, with the reason.
+    """
+    import contextlib
+
+    from pepip.host.transfer import Transfer
+    from pepip.store import ingest, reading, staged
+
+    began_at_ns = time.time_ns() - _LAG_NS
+    prefix = f"{run.area}/{len(os.listdir(run.area))}"
+    yield from _stage(run, batch, prefix, total=total)
+    yield progress.now()
+    run.writer.begin()
+    by_name = {artifact.name: artifact for artifact in batch.artifacts}
+    found = [item for item in staged.discover(prefix) if item.name in by_name]
+    for name in by_name.keys() - {item.name for item in found}:
+        unshared[name] = "uv's cache does not show its unpacked wheel"
+    contested = staged.contested(found) if len(batch.artifacts) > 1 else set()
+    again = [_Batch([by_name[name]], batch.is_fresh) for name in sorted(contested)]
+    prepared: list[Prepared] = []
+    transfer = Transfer(arguments.link_mode(run.request))
+    trees = [(item, staged.look(item.wheel)) for item in found if item.name not in contested]
+    with contextlib.closing(reading.in_order(trees, run.seen)) as in_order:
+        for item, tree in in_order:
+            artifact = by_name[item.name]
+            proof = ingest.prove(item, tree, run.seen)
+            is_new = batch.is_fresh or os.stat(item.wheel).st_ctime_ns >= began_at_ns
+            if not proof.is_as_listed and not is_new:
+                # It lay in uv's cache before, where somebody may have changed it by one of its hard links.
+                yield Progress("warning", _differs(item, proof) + ": fetching it again")
+                again.append(_Batch([artifact], is_fresh=True))
+                continue
+            if not proof.is_as_listed:  # uv has just checked the hash of the wheel: that proves more than RECORD
+                yield Progress("warning", _differs(item, proof))
+            try:
+                prepared.append(_lay_out(run, item, tree, proof, artifact, prefix=prefix, transfer=transfer))
+            except InvalidWheelError as error:
+                unshared[item.name] = error.message
+            yield progress.next(item.name)
+    return prepared, again
+
+
+def _lay_out(
+    run: _Run, item: Staged, tree: Tree, proof: Proof, artifact: Artifact, *, prefix: str, transfer: Any
+) -> Prepared:
+    from pepip.store import ingest, staged
+
+    return ingest.prepare(
+        run.store,
+        item,
+        tree,
+        proof,
+        artifact,
+        launchers=staged.launchers(prefix, item),
+        workshop=f"{prefix}.{item.name}",
+        seen=run.seen,
+        transfer=transfer,
+    )
+
+
+def _differs(item: Staged, proof: Proof) -> str:
+    """Say how an unpacked wheel differs from its RECORD."""
+    first = next(iter((*proof.differing, *proof.absent)))
+    more = len(proof.differing) + len(proof.absent) - 1
+    said = f"{first} and {count(more, 'more file')}" if more else first
+    where = "differs from" if proof.differing else "is missing, though it is listed in"
+    return f"{item.name} {item.version}: {said} {where} the RECORD of the wheel"
+
+
+def _stage(run: _Run, batch: _Batch, prefix: str, *, total: int) -> Iterator[Progress]:
+    """Let uv stage a batch into `prefix`."""
+    from pepip.uv import lookahead, repetition, stage
+
+    names = [artifact.name for artifact in batch.artifacts]
+    sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts}
+    is_own = batch.is_fresh or arguments.wants_no_cache(run.request)
+    cache = f"{prefix}.cache" if is_own else repetition.cache_folder(run.request.everywhere)
+    packages = [_with_index(artifact.package, run.index_of.get(artifact.name, "")) for artifact in batch.artifacts]
+    with lookahead.Lookahead(names, run.seen, cache=cache):
+        for arrival in stage.stage(
+            run.request,
+            packages,
+            run.environment.executable,
+            prefix=prefix,
+            indexes=run.index_urls,
+            in_own_cache=batch.is_fresh,
+        ):
             name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
             yield Progress("download", name, sizes.get(arrival.name, 0), total)
-    except UvError as error:
-        again = [item._replace(requirement=item.by_url or item.requirement) for item in batch]
-        if not any(sentence in error.output for sentence in _SAID_OF_ANOTHER_INDEX) or again == batch:
-            raise
-        # A source or a lock named an index that a bare requirement does not search first: ask by URL.
-        return (yield from _stage(request, again, executable, prefixes=prefixes, total=total))
-    return prefix, batch
 
 
-def survey(store: Store, request: Request, requirements: Sequence[str], executable: str) -> set[str]:
+def _with_index(package: dict[str, Any], index: str) -> dict[str, Any]:
+    """Return a package table that names the index which the resolution took it from."""
+    if not index or "index" in package or not ("wheels" in package or "sdist" in package):
+        return package
+    return {**package, "index": index}
+
+
+def survey(store: Store, request: Request, artifacts: Sequence[Artifact], environment: Environment) -> set[str]:
     """Return the folders below site-packages in which what uv will install by itself has files.
 
-    `requirements` are built into a staging folder to know: uv must never write into a folder that is a link to an
+    The artifacts are laid out in a staging folder to know: uv must never write into a folder that is a link to an
     entry. Raises UvError if one can't be built, before anything was changed; uv keeps what it has built.
     """
     folders: set[str] = set()
-    if not requirements or not store.is_writable():
+    if not artifacts or not store.is_writable():
         return folders
-    from pepip.store import discovery, staging
+    from pepip.store import staging
     from pepip.uv import stage
+    from pepip.wheel import record
 
+    options = arguments.without(request.everywhere, {"--no-build"}, {"--no-binary", "--only-binary"})
+    anything = request._replace(everywhere=(*options, "--no-binary", ":none:"))
     with staging.area(store) as area:
-        private = f"{area}/private"
-        for _ in stage.stage(request, requirements, executable, prefix=private):
+        prefix = f"{area}/private"
+        for _ in stage.install_private(anything, artifacts, environment.executable, prefix=prefix):
             pass
-        for item in discovery.discover(discovery.look(private)):
-            base = item.dist_info.rpartition("/")[0] + "/"
-            inside = (path.removeprefix(base) for path in item.files if path.startswith(base))
-            folders.update(folder for path in inside for folder in paths.ancestors(path))
+        site_packages = f"{prefix}/{environment.interpreter.site_packages}"
+        for name in os.listdir(site_packages) if os.path.isdir(site_packages) else ():
+            if name.endswith(".dist-info") and os.path.isfile(f"{site_packages}/{name}/RECORD"):
+                for row in record.read(f"{site_packages}/{name}/RECORD"):
+                    if paths.is_inside(row.path):
+                        folders.update(paths.ancestors(row.path))
     return folders
 
 
-def _check_complete(batch: Sequence[Artifact], staged: set[str]) -> None:
-    absent = [artifact.name for artifact in batch if artifact.name not in staged]
-    if absent:
-        raise PepipError(f"uv staged no distribution named {', '.join(absent)}")
+def check_demands(request: Request, environment: Environment) -> Iterator[Progress]:
+    """Let uv check every hash that the request demands. Raises UvError with uv's message where one differs."""
+    import tempfile
+
+    from pepip.uv import stage
+
+    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+        for arrival in stage.check(
+            request,
+            environment.executable,
+            prefix=f"{folder}/checked",
+            site_packages=environment.interpreter.site_packages,
+        ):
+            yield Progress("download", arrival.name)

@@ -1,7 +1,7 @@
-"""Publishing staged distributions as entries: check against RECORD, carve, seal, rename.
+"""Making entries of unpacked wheels: check against RECORD, lay out, describe, seal, rename.
 
-uv stages several wheels into one prefix, as it would install them. This module makes of each distribution that was
-found there an unpacked wheel again. Whatever fails, nothing but the staging folder has changed.
+An entry is the wheel: the files, folders, names and modes that lie unpacked in uv's cache, and the wheel's own RECORD.
+Whatever fails, nothing but the staging folder has changed.
 """
 
 from __future__ import annotations
@@ -9,283 +9,199 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import time
 
 from pepip import paths
-from pepip.errors import CorruptEntryError, InvalidWheelError, RecordMismatchError, StoreError
-from pepip.host import launchers as host_launchers
+from pepip.errors import CorruptEntryError, InvalidWheelError, StoreError
 from pepip.host import permissions
 from pepip.records import NamedTuple
+from pepip.store import document as documents
 from pepip.store import entries, ready, trash
-from pepip.wheel import footprint, libraries, record, scripts, tags
+from pepip.store.document import Document
+from pepip.wheel import footprint, libraries, record, tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
+    from pepip.host.transfer import Transfer
     from pepip.model import Artifact, Entry
-    from pepip.store.discovery import Stage, Staged
     from pepip.store.home import Store
+    from pepip.store.staged import Staged, Tree
     from pepip.wheel.seen import Seen
 
 
 class Prepared(NamedTuple):
-    """A distribution that is carved, checked and sealed in `workshop`, and only has to be renamed into the store."""
+    """A distribution that is laid out, checked and sealed in `workshop`, and only has to be renamed into the store."""
 
     workshop: str
-    document: dict[str, object]
+    document: Document
+
+
+class Proof(NamedTuple):
+    """What the RECORD of an unpacked wheel says of the files that are there.
+
+    `differing` are rows whose file has another hash, `absent` rows without a file, `unlisted` files without a row.
+    `digests` has a RECORD hash of each file that no row proves.
+    """
+
+    differing: tuple[str, ...]
+    absent: tuple[str, ...]
+    unlisted: tuple[str, ...]
+    digests: dict[str, str]
+
+    @property
+    def is_as_listed(self) -> bool:
+        """Whether every row has its file, with its hash."""
+        return not self.differing and not self.absent
+
+
+def prove(staged: Staged, tree: Tree, seen: Seen) -> Proof:
+    """Compare an unpacked wheel with its RECORD. What was not `seen` yet is read. Raises OSError if it can't be."""
+    record_path = f"{staged.dist_info}/RECORD"
+    statuses = {file.path: file.status for file in tree.files}
+    rows = {row.path: row for row in record.read(f"{staged.wheel}/{record_path}")}
+    differing, proved = [], {record_path}
+    for path, row in rows.items():
+        if path not in statuses or not row.hash_value:
+            continue
+        place, known = f"{staged.wheel}/{path}", seen.digest(statuses[path])
+        is_same = record.matches(row, place, known)
+        if not is_same and known is not None:  # of another file, where inodes say too little: what is there decides
+            seen.forget(statuses[path])
+            is_same = record.matches(row, place)
+        if not is_same:
+            differing.append(path)
+        elif record.proves(row):
+            proved.add(path)
+    digests = {}
+    for path, status in statuses.items():
+        if path not in proved:
+            found = seen.digest(status) or record.digest(f"{staged.wheel}/{path}", "sha256")
+            digests[path] = record.hash_value(found)
+    absent = tuple(path for path in rows if path not in statuses)
+    unlisted = tuple(path for path in statuses if path not in rows and path != record_path)
+    return Proof(tuple(differing), absent, unlisted, digests)
 
 
 def prepare(
     store: Store,
-    stage: Stage,
     staged: Staged,
+    tree: Tree,
+    proof: Proof,
     artifact: Artifact,
     *,
-    python: str,
-    alone: bool,
-    whole: Collection[str] = (),
+    launchers: dict[str, str],
+    workshop: str,
+    seen: Seen,
+    transfer: Transfer,
 ) -> Prepared:
-    """Shape one staged distribution into an entry, still in the staging area.
+    """Lay an unpacked wheel out in the folder `workshop`, which is new, as it will lie in the store.
 
-    `python` is the interpreter that the staged scripts start. With `alone`, every file of the stage is the
-    distribution's, listed in RECORD or not. The folders in `whole` are moved as they are: those that it has alone.
-    Raises RecordMismatchError or InvalidWheelError; nothing is kept then.
+    `launchers` are those of its entry points: see `staged.launchers`. Raises InvalidWheelError if it can't be an
+    entry, OSError if the disk is full.
     """
-    differing = _differing(stage, staged)
-    if differing:
-        raise RecordMismatchError(staged.name, differing)
-    files = list(dict.fromkeys([*staged.files, *stage.files])) if alone else staged.files
-    workshop = f"{stage.prefix}.{staged.name}"
+    for name in (paths.ENTRY_METADATA, paths.READY):
+        if os.path.lexists(f"{staged.wheel}/{name}"):
+            raise InvalidWheelError(f"{staged.name} {staged.version} has a file of its own named {name}")
     os.mkdir(workshop)
-    carved = _carve(stage, workshop, staged, files, python=python, whole=whole)
-    tree = _survey(workshop, carved)
-    document = _describe(workshop, staged, artifact, carved, tree=tree, seen=stage.seen)
-    with open(f"{workshop}/{paths.ENTRY_METADATA}", "w", encoding="utf-8") as file:
-        json.dump(document, file, separators=(",", ":"))
-    tree[0].files.append((paths.ENTRY_METADATA, os.lstat(file.name)))
-    _seal(store, workshop, tree)
+    for folder in tree.folders:
+        os.mkdir(f"{workshop}/{folder}")
+    shares_inodes = False
+    modes: dict[str, bool] = {}
+    for path, status in tree.files:
+        mode = stat.S_IMODE(status.st_mode)
+        is_shared = transfer.file(f"{staged.wheel}/{path}", f"{workshop}/{path}", mode)
+        modes[path] = is_shared
+        shares_inodes = shares_inodes or is_shared
+    document = _describe(workshop, staged, tree, proof, artifact, launchers, seen, modes_are_uvs=shares_inodes)
+    with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
+        file.write(documents.dump(document))
+    _seal(store, workshop, tree, modes)
     return Prepared(workshop, document)
-
-
-def _differing(stage: Stage, staged: Staged) -> list[str]:
-    """Return the rows whose file is missing or has another hash."""
-    found = []
-    for path, row in staged.rows.items():
-        if not row.hash_value:
-            continue
-        place, known = f"{stage.prefix}/{path}", stage.seen.digest(stage.files.get(path))
-        is_other = not record.matches(row, place, known)
-        if is_other and known is not None:  # of another file, where inodes say too little: what is there decides
-            stage.seen.forget(stage.files[path])
-            is_other = not record.matches(row, place)
-        if is_other:
-            found.append(row.path)
-    return found
-
-
-def _carve(
-    stage: Stage, workshop: str, staged: Staged, files: list[str], *, python: str, whole: Collection[str]
-) -> _Carved:
-    """Move a distribution's files into the shape of an unpacked wheel."""
-    prefix = stage.prefix
-    site_packages = staged.site_packages
-    dist_info = staged.dist_info.rpartition("/")[2]
-    data_directory = dist_info.removesuffix(".dist-info") + ".data"
-    declared = _declared_scripts(f"{prefix}/{staged.dist_info}", staged)
-    own = record.own_metadata(dist_info)
-    launchers: dict[str, str] = {}
-    data: list[tuple[str, str]] = []
-    rows: list[record.Row] = []
-    statuses: dict[str, os.stat_result] = {}
-    made: set[str] = set()
-    start = len(site_packages) + 1
-    for path in files:
-        row = staged.rows.get(path)
-        source = f"{prefix}/{path}"
-        if path.startswith(site_packages + "/"):
-            inside = path[start:]
-            if inside in own:
-                continue  # the environment's own, never the entry's
-            top = inside.partition("/")[0]
-            if path[: start + len(top)] not in whole or top == dist_info:
-                _move(source, f"{workshop}/{inside}", made)
-            elif top not in made:
-                os.rename(f"{prefix}/{site_packages}/{top}", f"{workshop}/{top}")
-                made.add(top)
-            if path in stage.files:
-                statuses[inside] = stage.files[path]
-            if row:
-                rows.append(row if row.path == inside else row._replace(path=inside))
-            continue
-        scheme, inside = _scheme_of(path, staged.name)
-        if scheme == "scripts" and inside in declared:
-            launchers[inside] = "" if host_launchers.ARE_PROGRAMS else _launcher_body(source)
-            continue
-        restored = _restored_script(source, python) if scheme == "scripts" else None
-        target = f"{workshop}/{data_directory}/{scheme}/{inside}"
-        _move(source, target, made)
-        data.append((scheme, inside))
-        if restored is not None:
-            mode = os.stat(target).st_mode
-            os.unlink(target)
-            with open(target, "wb") as file:
-                file.write(restored)
-            os.chmod(target, mode)
-            row = record.row_of("", restored)
-        if row:
-            rows.append(row._replace(path=f"{data_directory}/{scheme}/{inside}"))
-    rows.append(record.Row(f"{dist_info}/RECORD", "", ""))
-    with open(f"{workshop}/{dist_info}/RECORD", "w", encoding="utf-8", errors="surrogateescape", newline="") as text:
-        text.write(record.render(rows))
-    os.chmod(f"{workshop}/{dist_info}/RECORD", os.stat(f"{prefix}/{staged.dist_info}/RECORD").st_mode)
-    return _Carved(launchers, data, {row.path for row in rows}, statuses)
-
-
-def _declared_scripts(dist_info: str, staged: Staged) -> set[str]:
-    try:
-        with open(f"{dist_info}/entry_points.txt", encoding="utf-8") as file:
-            names = {point.name for point in scripts.entry_points(file.read())}
-    except FileNotFoundError:
-        return set()
-    for name in names:
-        if not scripts.is_script_name(name):
-            raise InvalidWheelError(f"{staged.name} declares a script with the name {name!r}")
-    return {host_launchers.file_name(name) for name in names}
-
-
-def _launcher_body(path: str) -> str:
-    with open(path, "rb") as file:
-        return scripts.body(file.read()).decode("utf-8")
-
-
-def _scheme_of(path: str, name: str) -> tuple[str, str]:
-    """Return the `.data` scheme of a file outside of site-packages, and its path in that scheme."""
-    parts = path.split("/")
-    if parts[0] in {"bin", "Scripts"} and len(parts) == 2:
-        return "scripts", parts[1]
-    if len(parts) > 4 and parts[0].lower() == "include" and parts[1] == "site" and parts[3] == name:
-        return "headers", "/".join(parts[4:])
-    return "data", path
-
-
-def _restored_script(path: str, python: str) -> bytes | None:
-    """Return the script as the wheel has it, with `#!python`, or None if uv changed nothing in it."""
-    if os.path.getsize(path) > 1 << 20:
-        return None
-    with open(path, "rb") as file:
-        rest = scripts.split_shebang(file.read(), python)
-    return None if rest is None else b"#!python" + rest
-
-
-def _move(source: str, target: str, made: set[str]) -> None:
-    folder = os.path.dirname(target)
-    if folder not in made:
-        os.makedirs(folder, exist_ok=True)
-        made.add(folder)
-    os.rename(source, target)
-
-
-class _Carved(NamedTuple):
-    """What an entry will hold: launchers by name, data files with their scheme, and the paths that RECORD lists.
-
-    `statuses` are those of its files, as far as they are known.
-    """
-
-    launchers: dict[str, str]
-    data: list[tuple[str, str]]
-    listed: set[str]
-    statuses: dict[str, os.stat_result]
-
-
-class _Folder(NamedTuple):
-    """A folder of an entry that grows: its path relative to the entry, empty for the entry itself, and its files."""
-
-    path: str
-    folders: list[str]
-    files: list[tuple[str, os.stat_result]]
-
-    def place(self, name: str) -> str:
-        """Return the path of what has this name in the folder."""
-        return f"{self.path}/{name}" if self.path else name
-
-
-def _survey(workshop: str, carved: _Carved) -> list[_Folder]:
-    """Return all folders, each before those in it. Bytecode that is of no wheel is removed."""
-    tree = []
-    for folder, folders, files in os.walk(workshop):
-        found = _Folder(folder[len(workshop) + 1 :].replace(os.sep, "/"), folders, [])
-        is_bytecode = os.path.basename(folder) == paths.PYCACHE
-        for name in files:
-            path = found.place(name)
-            if is_bytecode and path not in carved.listed:
-                os.unlink(f"{folder}/{name}")
-            else:
-                found.files.append((name, carved.statuses.get(path) or os.lstat(f"{folder}/{name}")))
-        tree.append(found)
-    return tree
 
 
 def _describe(
     workshop: str,
     staged: Staged,
+    tree: Tree,
+    proof: Proof,
     artifact: Artifact,
-    carved: _Carved,
-    *,
-    tree: list[_Folder],
+    launchers: dict[str, str],
     seen: Seen,
-) -> dict[str, object]:
-    """Return the entry's own metadata: all that linking will need."""
-    dist_info = staged.dist_info.rpartition("/")[2]
-    data_directory = dist_info.removesuffix(".dist-info") + ".data"
-    found: dict[str, os.stat_result] = {}
-    size_bytes = 0
-    modes_are_uvs = False
-    for folder in tree:
-        is_data = folder.path.partition("/")[0] == data_directory
-        for name, status in folder.files:
-            modes_are_uvs = modes_are_uvs or status.st_nlink > 1
-            size_bytes += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
-            if not is_data:
-                found[folder.place(name)] = status
-    own = {f"{dist_info}/RECORD"}
+    *,
+    modes_are_uvs: bool,
+) -> Document:
+    """Return the entry's document: all that linking will need."""
+    dist_info = staged.dist_info
+    data_prefix = dist_info.removesuffix(".dist-info") + ".data/"
+    statuses = {path: status for path, status in tree.files if not path.startswith(data_prefix)}
+    data = [tuple(path[len(data_prefix) :].split("/", 1)) for path, _ in tree.files if path.startswith(data_prefix)]
+    merged = [row[1] for row in data if row[0] in {"purelib", "platlib"} and len(row) == 2]
+    own = record.made_by_installer(dist_info)
     run_paths = {
         path: seen.run_paths(f"{workshop}/{path}", status)
-        for path, status in found.items()
+        for path, status in statuses.items()
         if libraries.is_library_name(path)
     }
     shape = footprint.compute(
         workshop,
-        [path for path in sorted(found) if path not in own],
+        [path for path in sorted(statuses) if path not in own],
+        folders=[path for path in tree.folders if not f"{path}/".startswith(data_prefix)],
         dist_info=dist_info,
         escaping_libraries=libraries.leaving(workshop, run_paths),
+        merged=merged,
     )
-    return {
-        "format": entries.FORMAT,
-        "name": staged.name,
-        "version": artifact.version or staged.version,
-        "identity": artifact.identity,
-        "origin": artifact.wheel or paths.without_password(artifact.requirement),
-        "requirement": paths.without_password(artifact.by_url or artifact.requirement),
-        "record": record.digest(f"{workshop}/{dist_info}/RECORD", "sha256").hex(),
-        "modes_are_uvs": modes_are_uvs,
-        "record_is_shared": not (carved.launchers or carved.data or artifact.local_path or artifact.direct_url),
-        "tag": _tag(f"{workshop}/{dist_info}/WHEEL", artifact),
-        "dist_info": dist_info,
-        "directories": shape.directories,
-        "files": shape.files,
-        "opened": shape.opened,
-        "namespaces": shape.namespaces,
-        "bytecode": shape.bytecode,
-        "executables": [path for path, status in found.items() if status.st_mode & 0o100],
-        "unlisted": [path for path in found if path not in carved.listed],
-        "compiled": [path for path in found if f"/{paths.PYCACHE}/" in path],
-        "data": sorted(carved.data),
-        "launchers": carved.launchers,
-        "size_bytes": size_bytes,
-        "file_count": len(found) + len(carved.data),
-        "stored_at": int(time.time()),
-    }
+    for row in data:
+        if len(row) != 2 or row[0] not in documents.SCHEMES:
+            raise InvalidWheelError(f"{staged.name} {staged.version} has {data_prefix}{'/'.join(row)}, of no scheme")
+    with open(f"{workshop}/{dist_info}/RECORD", "rb") as file:
+        rows = file.read()
+    is_plain = not (launchers or data or artifact.local_path or artifact.direct_url)
+    return Document(
+        name=staged.name,
+        version=artifact.version or staged.version,
+        identity=artifact.identity,
+        origin=_origin(artifact),
+        package=json.loads(paths.without_password(json.dumps(artifact.package))),
+        tag=_tag(f"{workshop}/{dist_info}/WHEEL", artifact),
+        dist_info=dist_info,
+        directories=shape.directories,
+        files=shape.files,
+        opened=shape.opened,
+        namespaces=shape.namespaces,
+        bytecode=shape.bytecode,
+        compiled=tuple(path for path in statuses if f"/{paths.PYCACHE}/" in path),
+        executables=tuple(path for path, status in statuses.items() if status.st_mode & 0o100),
+        data=tuple(sorted((scheme, path) for scheme, path in data)),
+        launchers=launchers,
+        record=record.hexadecimal(rows),
+        digests=proof.digests,
+        absent=proof.absent,
+        unlisted=proof.unlisted,
+        record_is_shared=is_plain,
+        modes_are_uvs=modes_are_uvs,
+        size_bytes=sum(_allocated_bytes(status) for _, status in tree.files),
+        file_count=len(tree.files) - 1,
+        stored_at=int(time.time()),
+    )
+
+
+def _allocated_bytes(status: os.stat_result) -> int:
+    return getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+
+
+def _origin(artifact: Artifact) -> str:
+    """Return what tells people where an entry came from: a file's name, or a URL."""
+    package = artifact.package
+    if artifact.wheel:
+        return artifact.wheel
+    if "vcs" in package:
+        vcs = package["vcs"]
+        return paths.without_password(f"{vcs['type']}+{vcs['url']}@{vcs['commit-id']}")
+    source = package.get("archive") or package.get("sdist") or {}
+    return paths.without_password(str(source.get("url", artifact.name)))
 
 
 def _tag(wheel_file: str, artifact: Artifact) -> str:
@@ -300,25 +216,33 @@ def _tag(wheel_file: str, artifact: Artifact) -> str:
     raise InvalidWheelError(f"the WHEEL file of {artifact.name} has no tag")
 
 
-def _seal(store: Store, workshop: str, tree: list[_Folder]) -> None:
+def _seal(store: Store, workshop: str, tree: Tree, shares_inode: dict[str, bool]) -> None:
     """Give every folder with modules its `__pycache__`, then make all else read-only, from the innermost on."""
     like = store.like
-    sealed: set[tuple[int, ...]] = set()  # by what decides
-    for path, folders, files in reversed(tree):
-        folder = f"{workshop}/{path}" if path else workshop
+    sealed: set[tuple[int, int, bool]] = set()  # what decides, of files of which none had to be changed
+    with_modules: set[str] = set()
+    for path, status in tree.files:
+        kind = (status.st_mode, status.st_gid, shares_inode[path])
+        if kind not in sealed and not permissions.seal_file(
+            f"{workshop}/{path}", status, like=like, shares_inode=shares_inode[path]
+        ):
+            sealed.add(kind)
+        if path.endswith(".py"):
+            with_modules.add(path.rpartition("/")[0])
+    place = documents.place_of(workshop)
+    permissions.seal_file(place, os.lstat(place), like=like, shares_inode=False)
+    for folder in reversed(["", *tree.folders]):
+        path = f"{workshop}/{folder}" if folder else workshop
         if os.path.basename(folder) == paths.PYCACHE:
-            permissions.open_directory(folder, like=like)
+            permissions.open_directory(path, like=like)
             continue
-        for name, status in files:
-            kind = (status.st_mode, status.st_gid, status.st_nlink > 1)
-            if kind not in sealed and not permissions.seal_file(f"{folder}/{name}", status, like=like):
-                sealed.add(kind)
-        if paths.PYCACHE not in folders and any(name.endswith(".py") for name, _ in files):
-            os.mkdir(f"{folder}/{paths.PYCACHE}")
-            permissions.open_directory(f"{folder}/{paths.PYCACHE}", like=like)
-        os.utime(folder, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
-        if path:
-            permissions.seal_directory(folder, like=like)
+        bytecode = f"{path}/{paths.PYCACHE}"
+        if folder in with_modules and not os.path.lexists(bytecode):
+            os.mkdir(bytecode)
+            permissions.open_directory(bytecode, like=like)
+        os.utime(path, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
+        if folder:
+            permissions.seal_directory(path, like=like)
 
 
 def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
@@ -329,11 +253,11 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
     goes to the trash.
     """
     workshop, document = prepared
-    bucket = tags.bucket(str(document["tag"]))
+    bucket = tags.bucket(document.tag)
     folder = f"{paths.packages(store.home)}/{bucket}"
     store.make_directory(folder)
-    identity = str(document["identity"])
-    names: Sequence[str] = entries.folder_names(str(document["name"]), str(document["version"]), identity)
+    identity = document.identity
+    names: Sequence[str] = entries.folder_names(document.name, document.version, identity)
     if os.path.dirname(replacing) == folder:
         names = (os.path.basename(replacing),)
     for name in names:

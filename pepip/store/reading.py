@@ -1,4 +1,4 @@
-"""Reading the files of staged distributions, on all processors, while those that are read already are shaped."""
+"""Reading the files of unpacked wheels, on all processors, while those that are read already are shaped."""
 
 from __future__ import annotations
 
@@ -10,49 +10,44 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from threading import Event
 
-    from pepip.store.discovery import Stage, Staged
+    from pepip.store.staged import File, Staged, Tree
+    from pepip.wheel.seen import Seen
 
 _FILES_AT_ONCE = 200
 
 
-def in_order(stage: Stage, staged: Sequence[Staged]) -> Generator[Staged]:
-    """Yield each of these distributions as soon as all of its files were `seen`, those with the least to read first.
+def in_order(trees: Sequence[tuple[Staged, Tree]], seen: Seen) -> Generator[tuple[Staged, Tree]]:
+    """Yield each of these as soon as all of its files were `seen`, those with the least to read first.
 
     What can't be read is left to be found missing. To be closed by who leaves early: then no further file is read.
     """
     from concurrent.futures import ThreadPoolExecutor
     from threading import Event
 
-    unread = {item.name: _unread(stage, item) for item in staged}
-    in_turn = sorted(staged, key=lambda item: sum(stage.files[path].st_size for path in unread[item.name]))
+    unread = {staged.name: [file for file in tree.files if seen.digest(file.status) is None] for staged, tree in trees}
+    in_turn = sorted(trees, key=lambda item: sum(file.status.st_size for file in unread[item[0].name]))
     is_over = Event()
     pool = ThreadPoolExecutor(os.cpu_count() or 1)  # mostly, each waits for the system
     try:
         pending = {
-            item.name: [
-                pool.submit(_read, stage, unread[item.name][at : at + _FILES_AT_ONCE], is_over)
-                for at in range(0, len(unread[item.name]), _FILES_AT_ONCE)
+            staged.name: [
+                pool.submit(_read, staged.wheel, unread[staged.name][at : at + _FILES_AT_ONCE], seen, is_over)
+                for at in range(0, len(unread[staged.name]), _FILES_AT_ONCE)
             ]
-            for item in in_turn
+            for staged, _ in in_turn
         }
-        for item in in_turn:
-            for part in pending[item.name]:
+        for staged, tree in in_turn:
+            for part in pending[staged.name]:
                 part.result()
-            yield item
+            yield staged, tree
     finally:
         is_over.set()
         pool.shutdown(cancel_futures=True)
 
 
-def _unread(stage: Stage, item: Staged) -> list[str]:
-    """Return the files that RECORD has a hash of, and that nobody has read."""
-    files = (path for path in item.files if path in stage.files and item.rows[path].hash_value)
-    return [path for path in files if stage.seen.digest(stage.files[path]) is None]
-
-
-def _read(stage: Stage, files: Sequence[str], is_over: Event) -> None:
-    for path in files:
+def _read(wheel: str, files: Sequence[File], seen: Seen, is_over: Event) -> None:
+    for file in files:
         if is_over.is_set():
             return
         with contextlib.suppress(OSError):
-            stage.seen.read(f"{stage.prefix}/{path}")
+            seen.read(f"{wheel}/{file.path}")

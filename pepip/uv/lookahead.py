@@ -1,7 +1,7 @@
 """Reading what uv has unpacked while it still works on the rest: what it then links need not be read afterwards.
 
-uv unpacks each wheel into a folder of its cache, gives that its place at once, and links from there in the end. This
-only looks there: where uv's cache is elsewhere, is laid out in another way, or is copied from, all is read later.
+uv unpacks each wheel into a folder of its cache, and gives that its place at once. This only looks there: where uv's
+cache is elsewhere, or is laid out in another way, all is read later.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ import contextlib
 import os
 import time
 
-from pepip.host import links, processes
+from pepip.host import processes
 from pepip.paths import normalize_name
-from pepip.uv import repetition, stage
+from pepip.uv import repetition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from pepip.model import Request
     from pepip.wheel.seen import Seen
 
 _SECONDS_BETWEEN_LOOKS = 0.05
@@ -27,24 +26,20 @@ _SECOND_NS = 1_000_000_000
 
 
 class Lookahead:
-    """Reads the files of these distributions, by name, as they come to uv's cache, into `seen`.
+    """Reads the files of these distributions, by name, as they come to the cache of uv, into `seen`.
 
-    `area` is the folder below which uv will link them: nothing is read where they will be other files there. A
-    context, which reads no further file after its end.
+    A context, which reads no further file after its end.
     """
 
-    def __init__(self, request: Request, names: Collection[str], seen: Seen, *, area: str) -> None:
+    def __init__(self, names: Collection[str], seen: Seen, *, cache: str) -> None:
         import threading
 
         self._names = frozenset(names)
         self._seen = seen
-        self._cache = repetition.cache_folder(request.everywhere)
-        self._device = os.stat(area).st_dev
+        self._cache = cache
         self._listed_at: dict[str, int] = {}
         self._known = set(self._new_archives())
         self._is_over = threading.Event()
-        if not stage.may_share_inodes(request) or links.can_clone(area):
-            self._is_over.set()
         self._thread = threading.Thread(target=self._read, daemon=True)
 
     def __enter__(self) -> Lookahead:
@@ -70,7 +65,7 @@ class Lookahead:
             with contextlib.suppress(OSError):
                 status = os.stat(bucket)
                 is_old = status.st_mtime_ns < time.time_ns() - _SECOND_NS  # two changes could bear one stamp
-                if status.st_dev != self._device or (is_old and self._listed_at.get(bucket) == status.st_mtime_ns):
+                if is_old and self._listed_at.get(bucket) == status.st_mtime_ns:
                     continue
                 self._listed_at[bucket] = status.st_mtime_ns
                 yield from repetition.folders(bucket)

@@ -66,7 +66,7 @@ def allow(thread: int) -> None:
 def run(arguments: Sequence[str], *, stdin: str = "", **settings: str) -> Result:
     """Run uv to its end. Raises UvError with uv's own words if it fails.
 
-    `settings` are environment variables for this run alone.
+    `settings` are environment variables for this run alone; one with an empty value is taken away.
     """
     process = _start([program.path(), *arguments], stdin=bool(stdin), settings=settings)
     stdout, stderr = _communicate(process, stdin)
@@ -127,6 +127,7 @@ def _start(
 ) -> subprocess.Popen[str]:
     variables = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
     variables.update(settings)
+    variables = {name: value for name, value in variables.items() if value or name not in settings}
     if get_ident() in _interrupted:
         raise KeyboardInterrupt
     import subprocess

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 
 from pepip.errors import UvError
 from pepip.model import Request
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from pepip.model import Artifact, Change, Changes, ProjectRequest
+    from pepip.model import Artifact, Change, Changes, Environment, ProjectRequest
 
 
 _ALL = ":all:"  # in uv's words: every distribution
@@ -79,27 +78,18 @@ def make_environment(request: ProjectRequest, *, elsewhere: str = "") -> None:
     _run("run", "--no-sync", *_common(request), *request.selecting, *active, "--", *nothing, **variables)
 
 
-def locate(request: ProjectRequest, wanted: Sequence[Change], executable: str, tags: Sequence[str]) -> list[Artifact]:
+def locate(request: ProjectRequest, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
     """Return the artifacts that the lock names for what uv plans to add.
 
-    What the user wants built from source by settings of the project, and what the lock has from several sources, is
-    never shared: uv knows what is meant.
+    What the user wants built from source by settings of the project is never shared: uv knows what is meant.
     """
     result = _run(
         "export", "--frozen", "--format", "pylock.toml", "--no-header", "--quiet",
-        *_common(request._replace(python="")), *request.selecting, "--python", executable,
+        *_common(request._replace(python="")), *request.selecting, "--python", environment.executable,
     )  # fmt: skip
-    artifacts = resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, tags)
-    counts = Counter(artifact.name for artifact in artifacts)
+    artifacts = resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, environment)
     from_source = _from_source(request)
-    found = []
-    for item in artifacts:
-        if from_source & {item.name, _ALL} and item.is_shared:
-            line = item.requirement if item.direct_url else f"{item.name}=={item.version}"
-            found.append(item._replace(identity="", requirement=line))  # the lock's hash may be the wheel's
-        else:
-            found.append(item._replace(identity="") if counts[item.name] > 1 else item)
-    return found
+    return [item._replace(identity="") if from_source & {item.name, _ALL} else item for item in artifacts]
 
 
 def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Iterator[stage.Arrival]:
@@ -125,7 +115,7 @@ def staging_request(request: ProjectRequest) -> Request:
             building += ["--no-binary", _ALL]
         elif option == "--no-binary-package":
             building += ["--no-binary", next(words)]
-    return Request(everywhere=(*request.everywhere, *building))
+    return Request(everywhere=(*request.everywhere, *building), installing=request.replacing)
 
 
 def files(package: str) -> list[str]:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import re
 
+from pepip.host import files
 from pepip.paths import normalize_name
 from pepip.records import NamedTuple
-from pepip.uv import process, settings
+from pepip.uv import arguments, process, pylock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
-    from pepip.model import Request
+    from pepip.model import Artifact, Request
 
 PLAIN_OUTPUT = ("--color", "never", "--no-progress")
 _DOWNLOADED = r"^\s*(Downloaded|Built) ([A-Za-z0-9._-]+)"
+# A lock leaves nothing to resolve: with it uv refuses the first three. It must be checked, whatever else is not.
+_VARIABLES_OF_RESOLUTION = ("UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_NO_VERIFY_HASHES", "UV_REQUIRE_HASHES")
+_METADATA = frozenset(("METADATA", "RECORD", "INSTALLER", "WHEEL", "REQUESTED", "direct_url.json", "uv_cache.json"))
+_LOCKABLE = ("wheels", "sdist", "archive", "vcs")
 
 
 class Arrival(NamedTuple):
@@ -26,74 +32,106 @@ class Arrival(NamedTuple):
     is_built: bool
 
 
-def stage(request: Request, requirements: Sequence[str], executable: str, *, prefix: str) -> Iterator[Arrival]:
-    """Unpack or build exactly these into `prefix`, from uv's cache where it has them.
+def stage(
+    request: Request,
+    packages: Sequence[Mapping[str, Any]],
+    executable: str,
+    *,
+    prefix: str,
+    indexes: Sequence[str] = (),
+    in_own_cache: bool = False,
+) -> Iterator[Arrival]:
+    """Lay out in `prefix` what these package tables of a lock name, by links into uv's cache of unpacked wheels.
 
-    `requirements` are lines of a requirements file. Hashes are checked by uv. Raises UvError with uv's message; the
-    prefix may then hold anything.
+    uv takes each file from its cache, or from the URL in its table, and checks it against the hash there. It asks no
+    index; `indexes` (they may hold passwords) are named to it so that it finds what it has cached of them, and may log
+    in. With `in_own_cache`, or where the request wants no cache, everything is fetched anew into a cache beside
+    `prefix`, and the links lead into that. Raises UvError with uv's message; the prefix may then hold anything.
     """
-    listing = f"{prefix}.txt"
-    with open(listing, "w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in requirements)
-    into = ["--python", executable, "--prefix", prefix]
-    if _links_symbolically(request):
-        into += ["--link-mode", "hardlink"]  # an entry must not point into a cache that can be emptied
-    yield from arrivals(
-        ["pip", "install", "--no-deps", *PLAIN_OUTPUT, *_without_link_mode(request.everywhere), *into, "-r", listing]
-    )
+    lock = f"{os.path.dirname(prefix)}/pylock.{os.path.basename(prefix)}.toml"
+    pylock.write(lock, packages)
+    options = arguments.without(request.everywhere, values={"--link-mode"})
+    variables = dict.fromkeys(_VARIABLES_OF_RESOLUTION, "")
+    if in_own_cache or arguments.wants_no_cache(request):
+        options = arguments.without(options, arguments.NO_CACHE, {"--cache-dir"})
+        options += ["--cache-dir", f"{prefix}.cache"]
+        variables["UV_NO_CACHE"] = ""
+    name = "UV_EXTRA_INDEX_URL" if arguments.names_index(request) else "UV_INDEX"
+    variables[name] = " ".join((*os.environ.get(name, "").split(), *indexes))
+    into = ("--python", executable, "--prefix", prefix, "--link-mode", "symlink")
+    command = ["pip", "install", "--no-deps", "--verify-hashes", *PLAIN_OUTPUT, *options, *into, "-r", lock]
+    yield from arrivals(command, **variables)
+
+
+def check(request: Request, executable: str, *, prefix: str, site_packages: str) -> Iterator[Arrival]:
+    """Let uv install the request, as it was given, into `prefix`: it checks every hash that the request demands.
+
+    What is installed in `site_packages` (the environment's, relative to it, and its absolute path) counts as
+    installed, as it does for the request itself. Raises UvError with uv's message where a hash differs.
+    """
+    root = os.path.dirname(os.path.dirname(executable))
+    for folder in os.listdir(f"{root}/{site_packages}"):
+        if folder.endswith(".dist-info"):
+            _copy_metadata(f"{root}/{site_packages}/{folder}", f"{prefix}/{site_packages}/{folder}")
+    plain = request._replace(everywhere=tuple(arguments.without(request.everywhere, values={"--link-mode"})))
+    command = ["pip", "sync" if request.is_whole else "install", *PLAIN_OUTPUT]
+    into = ["--python", executable, "--prefix", prefix, "--link-mode", "symlink"]
+    yield from arrivals([*command, *into, *arguments.as_given(plain)])
+
+
+def _copy_metadata(source: str, target: str) -> None:
+    os.makedirs(target)
+    for name in _METADATA.intersection(os.listdir(source)):
+        files.create(f"{target}/{name}", files.read(f"{source}/{name}"))
 
 
 def install_private(
-    request: Request, requirements: Sequence[str], executable: str, *, reinstall: Sequence[str]
+    request: Request,
+    artifacts: Sequence[Artifact],
+    executable: str,
+    *,
+    reinstall: Sequence[str] = (),
+    prefix: str = "",
 ) -> Iterator[Arrival]:
-    """Let uv install `requirements`, lines of a requirements file, as real files into the environment.
+    """Let uv install artifacts that are not shared, as real files, into the environment, or into `prefix`.
 
     `reinstall` names those of them that are there already. Their dependencies are linked before, or were there.
     """
     import tempfile
 
-    arguments = ["pip", "install", "--no-deps", *PLAIN_OUTPUT, "--python", executable, *request.everywhere]
-    for name in reinstall:
-        arguments += ["--reinstall-package", name]
+    command = ["pip", "install", "--no-deps", *PLAIN_OUTPUT, "--python", executable, *request.everywhere]
+    command += ["--prefix", prefix] if prefix else []
+    command += [word for name in reinstall for word in ("--reinstall-package", name)]
+    in_lock = [item for item in artifacts if not item.package.keys().isdisjoint(_LOCKABLE)]
+    by_line = [item for item in artifacts if item.package.keys().isdisjoint(_LOCKABLE)]
     with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
-        listing = f"{folder}/requirements.txt"
-        with open(listing, "w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in requirements)
-        yield from arrivals([*arguments, "-r", listing])
+        if in_lock:
+            pylock.write(f"{folder}/pylock.toml", [item.package for item in in_lock])
+            variables = dict.fromkeys(_VARIABLES_OF_RESOLUTION, "")
+            yield from arrivals([*command, "-r", f"{folder}/pylock.toml"], **variables)
+        if by_line:
+            listing = f"{folder}/requirements.txt"
+            with open(listing, "w", encoding="utf-8") as file:
+                file.writelines(f"{pylock.requirement_line(item)}\n" for item in by_line)
+            yield from arrivals([*command, "-r", listing])
+
+
+def install_as_given(request: Request, executable: str, *, reinstall: Sequence[str]) -> Iterator[Arrival]:
+    """Let uv read the request itself again and install what of it is not there yet, into the environment.
+
+    `reinstall` names what is there already and is to be replaced.
+    """
+    installing = arguments.without(request.installing, arguments.REINSTALL, {"--reinstall-package"})
+    resolving = arguments.without(request.resolving, {"--upgrade", "-U"})
+    rest = request._replace(installing=tuple(installing), resolving=tuple(resolving))
+    again = [word for name in reinstall for word in ("--reinstall-package", name)]
+    command = ["pip", "sync" if request.is_whole else "install", *PLAIN_OUTPUT, "--python", executable, *again]
+    yield from arrivals([*command, *arguments.as_given(rest)])
 
 
 def uninstall(executable: str, names: Sequence[str]) -> None:
     """Let uv remove distributions that only it knows how to remove. Raises UvError."""
     process.run(["pip", "uninstall", *PLAIN_OUTPUT, "--python", executable, "--", *names])
-
-
-def may_share_inodes(request: Request) -> bool:
-    """Tell whether uv stages by hard links where it can, as far as it is not told to clone or to copy."""
-    return _link_mode(request) in {"", "hardlink", "symlink"}
-
-
-def _links_symbolically(request: Request) -> bool:
-    """Tell whether an option, `UV_LINK_MODE` or a settings file may make uv install by symbolic links."""
-    return _link_mode(request) in {"symlink", _UNKNOWN}
-
-
-def _link_mode(request: Request) -> str:
-    """Return how uv is told to link, empty if it is not, `_UNKNOWN` if a settings file says it."""
-    if "--link-mode" in request.everywhere:
-        return request.everywhere[request.everywhere.index("--link-mode") + 1]
-    return os.environ.get("UV_LINK_MODE") or (_UNKNOWN if settings.mention("link-mode") else "")
-
-
-_UNKNOWN = "unknown"
-
-
-def _without_link_mode(options: Sequence[str]) -> list[str]:
-    """Return the options without a link mode that an entry could not be staged with."""
-    kept = list(options)
-    while "--link-mode" in kept and kept[kept.index("--link-mode") + 1] == "symlink":
-        position = kept.index("--link-mode")
-        del kept[position : position + 2]
-    return kept
 
 
 def make_environment(root: str, python: str) -> None:

@@ -50,6 +50,24 @@ def parse(text: str) -> list[Row]:
     return rows
 
 
+def read(path: str) -> list[Row]:
+    """Return the rows of the RECORD at `path`, their paths as plain as can be. Raises OSError if it can't be read.
+
+    A row that leaves the wheel keeps the path that it has: there is no such file in the wheel.
+    """
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = parse(file.read())
+    return [row if _is_plain(row.path) else row._replace(path=_plain(row.path)) for row in rows]
+
+
+def _is_plain(path: str) -> bool:
+    return not ("./" in path or "//" in path or path.endswith(("/", "/.", "/..")) or os.sep != "/")
+
+
+def _plain(path: str) -> str:
+    return path if path.startswith("/") else os.path.normpath(path).replace(os.sep, "/")
+
+
 def render(rows: Iterable[Row]) -> str:
     """Return the text of a RECORD file. Paths with commas or quotes are quoted as CSV wants it."""
     return "".join(f"{_quote(row.path)},{_quote(row.hash_value)},{_quote(row.size)}\n" for row in rows)
@@ -105,6 +123,11 @@ def _lines(text: str) -> Iterator[str]:
                 yield whole
 
 
+def ended(content: bytes) -> bytes:
+    """Return a RECORD whose last row has its end of line, so that rows can follow."""
+    return content if not content or content.endswith(b"\n") else content + b"\n"
+
+
 def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable[Row]) -> tuple[bytes, bytes, bytes]:
     """Return a RECORD of an environment that links `folders` (relative to site-packages) whole, in three parts.
 
@@ -117,7 +140,22 @@ def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable
 
 def row_of(path: str, content: bytes) -> Row:
     """Return the row that records `content` at `path`."""
-    return Row(path, f"sha256={_encoded(digests.binary(content))}", str(len(content)))
+    return Row(path, hash_value(digests.binary(content)), str(len(content)))
+
+
+def hash_value(digest_of_file: bytes) -> str:
+    """Return a SHA-256 digest as a row has it."""
+    return f"sha256={_encoded(digest_of_file)}"
+
+
+def hexadecimal(content: bytes) -> str:
+    """Return the SHA-256 digest of a RECORD in hexadecimal digits."""
+    return digests.hexadecimal(content)
+
+
+def proves(row: Row) -> bool:
+    """Tell whether the hash of a row proves the content of its file: SHA-256 and longer, as the format demands."""
+    return row.hash_value.partition("=")[0] in {"sha256", "sha384", "sha512"}
 
 
 def matches(row: Row, path: str, known: bytes | None = None) -> bool:
@@ -163,6 +201,11 @@ def digest(path: str, algorithm: str, *, likely_bytes: int = 0) -> bytes:
     finally:
         os.close(descriptor)
     return found.digest()
+
+
+def made_by_installer(dist_info: str) -> set[str]:
+    """Return the paths in a `.dist-info` folder that each environment has from its installer, whatever a wheel ships."""
+    return {f"{dist_info}/{name}" for name in ("RECORD", *OF_EACH)}
 
 
 def own_metadata(dist_info: str) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pepip.records import NamedTuple
+
 PURE_BUCKET = "py3-none-any"
 
 # Platform tags to the words of a bucket's name. manylinux and plain linux are one libc, musllinux another.
@@ -19,9 +21,39 @@ _ARCHITECTURES = (
 _PYTHONS = {"cp": "cpython", "pp": "pypy", "graalpy": "graalpy"}
 
 
+class WheelName(NamedTuple):
+    """The parts of a wheel's file name. `build` and `variant` are empty where it has none; `tag` may be compressed."""
+
+    distribution: str
+    version: str
+    build: str
+    tag: str
+    variant: str
+
+
+def parse(file_name: str) -> WheelName | None:
+    """Return the parts of a wheel's file name, None if it is no such name.
+
+    A build tag begins with a digit; a variant label follows the platform tag (PEP 817).
+    Source: "File name convention" of the binary distribution format.
+    """
+    parts = file_name.removesuffix(".whl").split("-")
+    if not 5 <= len(parts) <= 7 or not all(parts):
+        return None
+    name, version, *rest = parts
+    build = rest.pop(0) if len(rest) > 3 and rest[0][0].isdigit() else ""
+    if not 3 <= len(rest) <= 4:
+        return None
+    return WheelName(name, version, build, "-".join(rest[:3]), rest[3] if len(rest) == 4 else "")
+
+
 def of_filename(wheel: str) -> str:
-    """Return the tag of a wheel's file name: `six-1.17.0-py2.py3-none-any.whl` has `py2.py3-none-any`."""
-    return "-".join(wheel.removesuffix(".whl").rsplit("-", 3)[1:])
+    """Return the tag of a wheel's file name: `six-1.17.0-py2.py3-none-any.whl` has `py2.py3-none-any`.
+
+    It is empty where the name is not a wheel's.
+    """
+    name = parse(wheel)
+    return name.tag if name else ""
 
 
 def expand(tag: str) -> list[str]:

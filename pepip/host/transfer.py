@@ -1,0 +1,114 @@
+"""Giving a file a second place: as a clone that shares its blocks, as a hard link that shares its inode, or as a copy.
+
+A way that a file system refuses is not tried again, and each file tells which way it came.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+_FICLONE = 0x40049409  # ioctl_ficlone(2)
+_REFUSALS = frozenset(
+    getattr(errno, name)
+    # Another file system, no such call, another user's file (protected_hardlinks), too many links, a read-only cache.
+    for name in ("EXDEV", "EOPNOTSUPP", "ENOTSUP", "ENOTTY", "EINVAL", "ENOSYS", "EPERM", "EMLINK", "EACCES", "EROFS")
+    if hasattr(errno, name)
+)
+CLONE, LINK, COPY = "clone", "hardlink", "copy"
+
+
+class Transfer:
+    """Makes files from others, by the first way that works. `preferred` names the first that is tried."""
+
+    def __init__(self, preferred: str = CLONE) -> None:
+        ways = [CLONE, LINK, COPY]
+        self._ways = ways[ways.index(preferred) :] if preferred in ways else ways
+
+    def file(self, source: str, target: str, mode: int) -> bool:
+        """Make `target` a file with the content, times and `mode` of `source`. Tells whether both are one inode.
+
+        Raises FileExistsError if something is at `target`, OSError if the disk is full or `source` can't be read;
+        part of a copy may be there then.
+        """
+        while True:
+            way = self._ways[0]
+            try:
+                if way == LINK:
+                    os.link(source, target, follow_symlinks=False)
+                elif way == CLONE:
+                    _clone(source, target, mode)
+                else:
+                    _copy(source, target, mode)
+            except OSError as error:
+                if way == COPY or error.errno not in _REFUSALS:
+                    raise
+                # One file may have too many links; all other refusals hold for the next file, too.
+                if error.errno == errno.EMLINK:
+                    _copy(source, target, mode)
+                    return False
+                self._ways = self._ways[1:]
+            else:
+                return way == LINK
+
+
+def replace_by_copy(path: str) -> None:
+    """Give a file that has other names an inode of its own, with the same content, times and mode."""
+    mode = os.stat(path).st_mode & 0o7777
+    for number in range(1 << 16):
+        temporary = f"{path}.{number}~"
+        try:
+            _copy(path, temporary, mode)
+        except FileExistsError:
+            continue
+        os.replace(temporary, path)
+        return
+
+
+def _clone(source: str, target: str, mode: int) -> None:
+    if sys.platform == "linux":
+        import fcntl
+
+        reading = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode | 0o200)
+            try:
+                fcntl.ioctl(writing, _FICLONE, reading)
+                _take_attributes(source, writing, mode)
+            except OSError:
+                os.unlink(target)
+                raise
+            finally:
+                os.close(writing)
+        finally:
+            os.close(reading)
+    elif sys.platform == "darwin":
+        import ctypes
+
+        library = ctypes.CDLL(None, use_errno=True)
+        if not hasattr(library, "clonefile"):
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), target)
+        if library.clonefile(os.fsencode(source), os.fsencode(target), 1):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
+    else:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), target)
+
+
+def _copy(source: str, target: str, mode: int) -> None:
+    import shutil
+
+    with open(source, "rb") as reading:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with open(os.open(target, flags, mode | 0o200), "wb") as writing:
+            shutil.copyfileobj(reading, writing, 1 << 20)
+            writing.flush()
+            _take_attributes(source, writing.fileno(), mode)
+
+
+def _take_attributes(source: str, descriptor: int, mode: int) -> None:
+    """Give an open file a mode, whatever the umask says, and the times of another."""
+    status = os.stat(source)
+    if sys.platform != "win32":
+        os.fchmod(descriptor, mode)
+        os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -1,0 +1,177 @@
+"""The document of an entry: what it says of itself, written once when it is stored.
+
+It is a file of JSON beside the wheel's own files. Fields that older pepips did not write have defaults; a document of
+another format is refused.
+"""
+
+from __future__ import annotations
+
+import json
+
+from pepip import paths
+from pepip.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FORMAT = 2
+_READABLE = (1, 2)
+
+
+class Document(NamedTuple):
+    """What an entry says of itself. Paths are relative to the entry; see `model.Entry` for those of linking.
+
+    `origin` tells people what it was made from, `package` is the lock's table that makes uv stage it again (empty in
+    format 1). `tag` is the wheel's. `record` is the SHA-256 of RECORD in hexadecimal digits. `digests` has a RECORD
+    hash for each file that RECORD itself does not prove, `absent` the rows of RECORD that have no file, `unlisted` the
+    files that have no row. `modes_are_uvs` tells that files may share their inode, and so their mode, with uv's cache.
+    `record_is_shared` tells that environments may share one RECORD. `stored_at` is seconds since 1970, `size_bytes`
+    bytes on disk.
+    """
+
+    name: str
+    version: str
+    identity: str
+    origin: str
+    package: dict[str, Any]
+    tag: str
+    dist_info: str
+    directories: tuple[str, ...]
+    files: tuple[str, ...]
+    opened: tuple[str, ...]
+    namespaces: tuple[str, ...]
+    bytecode: tuple[str, ...]
+    compiled: tuple[str, ...]
+    executables: tuple[str, ...]
+    data: tuple[tuple[str, str], ...]
+    launchers: dict[str, str]
+    record: str
+    digests: dict[str, str]
+    absent: tuple[str, ...]
+    unlisted: tuple[str, ...]
+    record_is_shared: bool
+    modes_are_uvs: bool
+    size_bytes: int
+    file_count: int
+    stored_at: int
+    requirement: str = ""
+    format: int = FORMAT
+
+
+def dump(document: Document) -> str:
+    """Return the text of a document."""
+    return json.dumps(document._asdict(), separators=(",", ":"))
+
+
+def load(content: bytes) -> Document:
+    """Return the document that a file holds. Raises ValueError, in words, where it is none that can be used."""
+    try:
+        fields = json.loads(content)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(fields, dict) or fields.get("format") not in _READABLE:
+        found = fields.get("format") if isinstance(fields, dict) else None
+        raise ValueError(f"its format is {found}, this pepip reads {' and '.join(map(str, _READABLE))}")
+    texts = [_text(fields, key) for key in ("name", "version", "identity", "dist_info")]
+    lists = {key: _paths(fields, key) for key in _PATHS}
+    executables = _paths(fields, "executables", default=())
+    return Document(
+        name=texts[0],
+        version=texts[1],
+        identity=texts[2],
+        origin=_text(fields, "origin", default=""),
+        package=_table(fields, "package"),
+        tag=_text(fields, "tag", default=""),
+        dist_info=_inside(texts[3]),
+        directories=lists["directories"],
+        files=lists["files"],
+        opened=lists["opened"],
+        namespaces=lists["namespaces"],
+        bytecode=lists["bytecode"],
+        compiled=_paths(fields, "compiled", default=()),
+        executables=executables,
+        data=_data(fields),
+        launchers=_launchers(fields),
+        record=_text(fields, "record", default=""),
+        digests={_inside(path): str(digest) for path, digest in _table(fields, "digests").items()},
+        absent=tuple(map(str, fields.get("absent", ()))),
+        unlisted=_paths(fields, "unlisted", default=()),
+        record_is_shared=bool(fields.get("record_is_shared")),
+        modes_are_uvs=bool(fields.get("modes_are_uvs", True)),
+        size_bytes=_number(fields, "size_bytes"),
+        file_count=_number(fields, "file_count"),
+        stored_at=_number(fields, "stored_at"),
+        requirement=_text(fields, "requirement", default=""),
+        format=fields["format"],
+    )
+
+
+_PATHS = ("directories", "files", "opened", "namespaces", "bytecode")
+SCHEMES = frozenset(("scripts", "data", "headers", "purelib", "platlib"))
+_LATEST = 1 << 62
+
+
+def _text(fields: dict[str, Any], key: str, *, default: str | None = None) -> str:
+    value = fields.get(key, default)
+    if not isinstance(value, str):
+        raise ValueError(f"its {key} is no text")
+    return value
+
+
+def _number(fields: dict[str, Any], key: str) -> int:
+    value = fields.get(key)
+    if not isinstance(value, int) or not 0 <= value <= _LATEST:
+        raise ValueError(f"its {key} is no number of this world")
+    return value
+
+
+def _table(fields: dict[str, Any], key: str) -> dict[str, Any]:
+    value = fields.get(key, {})
+    if not isinstance(value, dict):
+        raise ValueError(f"its {key} is no table")
+    return value
+
+
+def _paths(fields: dict[str, Any], key: str, *, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    value = fields.get(key, default)
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"its {key} is no list")
+    try:
+        text = "\n/".join(["", *value])
+    except TypeError as error:
+        raise ValueError(f"its {key} is no list of texts") from error
+    # Nearly all lists hold nothing that needs a closer look, and this is asked a hundred times in an install.
+    if ".." in text or "\0" in text or "//" in text or "/\n" in text or text.endswith("/"):
+        return tuple(map(_inside, value))
+    return tuple(value)
+
+
+def _inside(path: object) -> str:
+    """Return a path that stays inside the entry. Raises ValueError for any other."""
+    if not isinstance(path, str) or not path or path[0] == "/" or "\0" in path:
+        raise ValueError(f"{path!r} is no path in it")
+    if ".." in path and ".." in path.split("/"):
+        raise ValueError(f"{path!r} leads out of it")
+    return path
+
+
+def _data(fields: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    rows = fields.get("data", ())
+    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 2 for row in rows):
+        raise ValueError("its data is no list of pairs")
+    if not all(scheme in SCHEMES for scheme, _ in rows):
+        raise ValueError("its data names an unknown scheme")
+    return tuple((scheme, _inside(path)) for scheme, path in rows)
+
+
+def _launchers(fields: dict[str, Any]) -> dict[str, str]:
+    found = _table(fields, "launchers")
+    if not all("/" not in name and "\\" not in name and isinstance(text, str) for name, text in found.items()):
+        raise ValueError("one of its launchers is no plain file name")
+    return found
+
+
+def place_of(entry: str) -> str:
+    """Return the path of an entry's document, given the entry's."""
+    return f"{entry}/{paths.ENTRY_METADATA}"

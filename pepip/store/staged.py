@@ -1,0 +1,159 @@
+"""What uv staged: for each distribution, its unpacked wheel in uv's cache and the launchers that uv made.
+
+uv lays a prefix out by symbolic links into its cache, where each wheel lies unpacked, as it is. The links are all that
+is read of the prefix: an entry is made from the unpacked wheel, never from what uv made of it. Changes no file.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip import paths
+from pepip.errors import InvalidWheelError
+from pepip.host import launchers as host_launchers
+from pepip.records import NamedTuple
+from pepip.wheel import scripts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_LARGEST_HEADERS_BYTES = 1 << 20
+
+
+class Staged(NamedTuple):
+    """A distribution in a prefix: its normalized name, its version, and `wheel`, the folder of its unpacked wheel.
+
+    `scripts` are the file names in the prefix's folder of scripts that it puts something at, `declared` those of them
+    that are launchers of entry points.
+    """
+
+    name: str
+    version: str
+    dist_info: str
+    wheel: str
+    scripts: frozenset[str]
+    declared: frozenset[str]
+
+
+class File(NamedTuple):
+    """A file of an unpacked wheel: its path in the wheel, and its status."""
+
+    path: str
+    status: os.stat_result
+
+
+class Tree(NamedTuple):
+    """All that an unpacked wheel holds. The paths of `folders` come before those of what is in them."""
+
+    folders: list[str]
+    files: list[File]
+
+
+def discover(prefix: str) -> list[Staged]:
+    """Return the distributions of a prefix whose unpacked wheels can be told. Raises InvalidWheelError."""
+    found = []
+    for site_packages in _site_packages(prefix):
+        for name in sorted(os.listdir(site_packages)):
+            if name.endswith(".dist-info"):
+                staged = _read(site_packages, name)
+                if staged is not None:
+                    found.append(staged)
+    return found
+
+
+def contested(staged: Iterable[Staged]) -> set[str]:
+    """Return the names of distributions whose launchers must be staged again, alone: another has a script of the name.
+
+    uv made one file of that name, for one of them.
+    """
+    owners: dict[str, str] = {}
+    found: set[str] = set()
+    for item in staged:
+        for script in item.scripts:
+            other = owners.setdefault(script, item.name)
+            if other != item.name:
+                found |= {other, item.name}
+    return found
+
+
+def launchers(prefix: str, staged: Staged) -> dict[str, str]:
+    """Return what follows the interpreter line in the launcher that uv made for each entry point, by file name."""
+    if host_launchers.ARE_PROGRAMS:
+        return dict.fromkeys(staged.declared, "")
+    found = {}
+    for name in sorted(staged.declared):
+        with open(f"{prefix}/bin/{name}", "rb") as file:
+            found[name] = scripts.body(file.read()).decode("utf-8")
+    return found
+
+
+def look(wheel: str) -> Tree:
+    """Return all that an unpacked wheel holds. Raises InvalidWheelError where that is more than files and folders."""
+    tree = Tree([], [])
+    pending = [""]
+    for folder in pending:
+        with os.scandir(f"{wheel}/{folder}" if folder else wheel) as children:
+            for child in children:
+                path = f"{folder}/{child.name}" if folder else child.name
+                if child.is_dir(follow_symlinks=False):
+                    tree.folders.append(path)
+                    pending.append(path)
+                elif child.is_file(follow_symlinks=False):
+                    tree.files.append(File(path, child.stat(follow_symlinks=False)))
+                else:
+                    raise InvalidWheelError(f"{os.path.basename(wheel)}: {path} is neither a file nor a folder")
+    return tree
+
+
+def _site_packages(prefix: str) -> Iterator[str]:
+    """Yield the folders of a prefix that hold distributions: `lib/python3.12/site-packages` and the like."""
+    for library in ("lib", "lib64", "Lib"):
+        for folder, folders, _ in os.walk(f"{prefix}/{library}"):
+            if os.path.basename(folder) == "site-packages":
+                folders.clear()
+                yield folder.replace(os.sep, "/")
+
+
+def _read(site_packages: str, dist_info: str) -> Staged | None:
+    """Return the distribution of a `.dist-info` folder, None if its unpacked wheel can't be told."""
+    try:
+        target = os.readlink(f"{site_packages}/{dist_info}/METADATA").replace(os.sep, "/")
+    except OSError:
+        return None
+    wheel, _, inside = target.removesuffix("/METADATA").rpartition("/")
+    if inside != dist_info or not os.path.isdir(f"{wheel}/{dist_info}"):
+        return None  # a second one in a wheel's `.data`, or a cache that went with its run
+    name, version = _name_and_version(f"{wheel}/{dist_info}")
+    declared = _declared_scripts(f"{wheel}/{dist_info}", name)
+    data = f"{wheel}/{dist_info.removesuffix('.dist-info')}.data/scripts"
+    own = os.listdir(data) if os.path.isdir(data) else []
+    return Staged(name, version, dist_info, wheel, frozenset((*declared, *own)), frozenset(declared))
+
+
+def _name_and_version(dist_info: str) -> tuple[str, str]:
+    """Return the normalized name and the version that METADATA states. Raises InvalidWheelError if it has none."""
+    with open(f"{dist_info}/METADATA", "rb") as file:
+        text = file.read(_LARGEST_HEADERS_BYTES).decode("utf-8", "replace")
+    headers: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line.strip():
+            break
+        key, separator, value = line.partition(":")
+        if separator and not line[:1].isspace():
+            headers.setdefault(key.strip().lower(), value.strip())
+    if "name" not in headers or "version" not in headers:
+        raise InvalidWheelError(f"the METADATA of {os.path.basename(dist_info)} has no name or no version")
+    return paths.normalize_name(headers["name"]), headers["version"]
+
+
+def _declared_scripts(dist_info: str, name: str) -> set[str]:
+    try:
+        with open(f"{dist_info}/entry_points.txt", encoding="utf-8") as file:
+            names = {point.name for point in scripts.entry_points(file.read())}
+    except FileNotFoundError:
+        return set()
+    for script in names:
+        if not scripts.is_script_name(script):
+            raise InvalidWheelError(f"{name} declares a script with the name {script!r}")
+    return {host_launchers.file_name(script) for script in names}

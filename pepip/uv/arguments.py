@@ -1,0 +1,77 @@
+"""The words of a request on uv's command line: how they are passed on, and which of them are left out."""
+
+from __future__ import annotations
+
+import os
+
+from pepip.uv import settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from pepip.model import Request
+
+NO_CACHE = frozenset(("--no-cache", "--no-cache-dir", "-n"))
+REINSTALL = frozenset(("--reinstall", "--force-reinstall"))
+_INDEXES = ("--index", "--default-index", "--index-url", "-i", "--extra-index-url", "--find-links", "-f")
+_UNKNOWN = "unknown"
+
+
+def as_given(request: Request) -> list[str]:
+    """Return a request as arguments of `uv pip install`, `sync` or `uninstall`."""
+    arguments = [*request.everywhere, *request.resolving, *request.installing]
+    for path in request.requirement_files:
+        arguments += [path] if request.is_whole else ["-r", path]
+    for path in request.constraint_files:
+        arguments += ["-c", path]
+    for path in request.editables:
+        arguments += ["-e", path]
+    if request.no_deps:
+        arguments.append("--no-deps")
+    return [*arguments, "--", *request.packages] if request.packages else arguments
+
+
+def without(options: Sequence[str], flags: Collection[str] = (), values: Collection[str] = ()) -> list[str]:
+    """Return the options without these `flags`, and without those in `values` and the value of each."""
+    kept = []
+    words = iter(options)
+    for word in words:
+        name = word.partition("=")[0]
+        if name in values:
+            if name == word:
+                next(words, "")
+        elif word not in flags:
+            kept.append(word)
+    return kept
+
+
+def values_of(options: Sequence[str], *names: str) -> Iterator[str]:
+    """Yield the values that options of these names have."""
+    for position, word in enumerate(options):
+        name, separator, value = word.partition("=")
+        if name in names:
+            yield value if separator else next(iter(options[position + 1 : position + 2]), "")
+
+
+def wants_no_cache(request: Request) -> bool:
+    """Tell whether uv is told to use no cache."""
+    return (
+        not NO_CACHE.isdisjoint(request.everywhere) or settings.is_on("UV_NO_CACHE") or settings.mention("no-cache")
+    )
+
+
+def names_index(request: Request) -> bool:
+    """Tell whether an option names an index by `--index`, which hides the variable `UV_INDEX`."""
+    return any(True for _ in values_of(request.everywhere, "--index"))
+
+
+def names_any_index(request: Request) -> bool:
+    """Tell whether an option names an index or a folder of distributions."""
+    return "--no-index" in request.everywhere or any(True for _ in values_of(request.everywhere, *_INDEXES))
+
+
+def link_mode(request: Request) -> str:
+    """Return how uv is told to link: empty if it is not, `unknown` if a settings file says it."""
+    told = next(values_of(request.everywhere, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")
+    return told or (_UNKNOWN if settings.mention("link-mode") else "")

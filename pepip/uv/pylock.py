@@ -1,0 +1,259 @@
+"""Reading the lock with which uv answers, and writing the part of it that the store lacks.
+
+An artifact is one package table of a lock, cut down to the one file that the environment gets. uv is given the same
+table to stage it: the URL, the index and the hash are those of the resolution, and no index is asked again.
+Source: the pylock.toml specification (PEP 751), and PEP 610 for direct URLs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from pepip.model import Artifact
+from pepip.paths import normalize_name, without_password
+from pepip.uv import wheel_choice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+_PROOFS = ("sha256", "sha512", "sha384", "blake2b")
+"""The algorithms whose digest may identify an entry, in the order of preference. MD5 proves nothing."""
+
+
+def is_lock(path: str) -> bool:
+    """Tell whether a requirements file is a lock in the format of PEP 751 (`pylock.toml`, `pylock.dev.toml`)."""
+    name = os.path.basename(path)
+    return name.startswith("pylock.") and name.endswith(".toml")
+
+
+def artifacts(
+    lock: str,
+    tags: Sequence[str],
+    folder: str,
+    *,
+    preferred: Callable[[str], frozenset[str]] = lambda name: frozenset(),
+    applies: Callable[[str], bool] = lambda marker: True,
+) -> list[Artifact]:
+    """Return the artifacts that a lock names for an interpreter with these supported `tags`.
+
+    Paths in the lock are relative to `folder`. `preferred` gives the hashes that the request demands of a
+    distribution: uv takes a wheel with one of them before others. `applies` evaluates a marker; packages whose marker
+    does not hold are left out. Raises ValueError or KeyError if the text is no lock.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    rank = {tag: position for position, tag in enumerate(tags)}
+    found = []
+    for package in tomllib.loads(lock).get("packages", []):
+        if "marker" not in package or applies(package["marker"]):
+            found.append(_artifact(package, rank, folder, preferred(normalize_name(package["name"]))))
+    return found
+
+
+def write(path: str, packages: Iterable[Mapping[str, Any]]) -> None:
+    """Write a lock of these package tables. It may hold passwords: only this user can read it."""
+    lines = ['lock-version = "1.0"\n', 'created-by = "pepip"\n']
+    for package in packages:
+        lines.append("\n[[packages]]\n")
+        lines += [f"{key} = {_toml(value)}\n" for key, value in package.items()]
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.writelines(lines)
+
+
+def requirement_line(artifact: Artifact) -> str:
+    """Return the line of a requirements file that names a local folder, or what no lock has told of."""
+    package = artifact.package
+    directory = package.get("directory")
+    if directory is None:
+        return f"{artifact.name} @ {package['url']}" if "url" in package else f"{artifact.name}=={artifact.version}"
+    path = directory["path"] + (f"/{directory['subdirectory']}" if directory.get("subdirectory") else "")
+    return f"-e {_file_url(path)}" if directory.get("editable") else f"{artifact.name} @ {_file_url(path)}"
+
+
+def unknown(name: str, version: str, url: str) -> Artifact:
+    """Return the artifact of something that uv plans to install and no lock tells of."""
+    return Artifact(name, version, "", {"name": name, **({"url": url} if url else {})}, "", 0, None, "")
+
+
+def public(package: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a package table without passwords, for a place where others may read it."""
+    cleaned: dict[str, Any] = json.loads(json.dumps(package), object_hook=_without_passwords)
+    return cleaned
+
+
+def _without_passwords(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: without_password(value) if isinstance(value, str) else value for key, value in table.items()}
+
+
+def _toml(value: object) -> str:
+    """Return a value as TOML. A JSON string is a TOML string where only ASCII controls are escaped."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, preferred: frozenset[str]) -> Artifact:
+    name, version = normalize_name(package["name"]), package.get("version", "")
+    head = {"name": package["name"], **({"version": version} if version else {})}
+    if "directory" in package:
+        return _of_folder(head, package["directory"], folder)
+    if "vcs" in package:
+        return _of_commit(head, package["vcs"], folder, rank)
+    if "archive" in package:
+        return _of_archive(head, package["archive"], folder, rank)
+    if "index" in package:
+        head["index"] = package["index"]
+    wheels, sdist = package.get("wheels", []), package.get("sdist")
+    wheel = _chosen(wheels, rank, preferred)
+    if wheel is not None:
+        file, digest = _file(wheel, folder)
+        return Artifact(
+            name=name,
+            version=version,
+            identity=digest if not wheel_choice.has_variant(list(map(_file_name, wheels))) else "",
+            package={**head, "wheels": [file]},
+            wheel=_file_name(wheel),
+            size_bytes=wheel.get("size", 0),
+            direct_url=None,
+            local_path=_local_path(wheel, folder),
+        )
+    if sdist is None:  # nothing here fits the interpreter: uv says so
+        return Artifact(name, version, "", {**head, "wheels": [_file(item, folder)[0] for item in wheels]}, "", 0, None, "")
+    file, digest = _file(sdist, folder)
+    return Artifact(
+        name=name,
+        version=version,
+        identity=_identity_of_build(f"sdist-{digest}", rank) if digest else "",
+        package={**head, "sdist": file},
+        wheel="",
+        size_bytes=sdist.get("size", 0),
+        direct_url=None,
+        local_path=_local_path(sdist, folder),
+    )
+
+
+def _chosen(wheels: list[dict[str, Any]], rank: dict[str, int], preferred: frozenset[str]) -> dict[str, Any] | None:
+    """Return the wheel that uv takes: of those with a hash that is demanded, if there are any."""
+    demanded = [wheel for wheel in wheels if preferred.intersection(_digests(wheel))]
+    for candidates in (demanded, wheels):
+        position = wheel_choice.best(list(map(_file_name, candidates)), rank)
+        if position is not None:
+            return candidates[position]
+    return None
+
+
+def _identity_of_build(source: str, rank: dict[str, int]) -> str:
+    """Return the identity of what an interpreter with these tags builds from a source.
+
+    Another Python may build something else from it, also where the wheel's tag doesn't say so.
+    """
+    return f"{source}@{next(iter(rank), 'any').partition('-')[0]}"
+
+
+def _of_folder(head: dict[str, Any], directory: dict[str, Any], folder: str) -> Artifact:
+    """Return a local folder's artifact, which is never shared."""
+    path = os.path.abspath(os.path.join(folder, directory["path"]))
+    table = {**directory, "path": path}
+    return Artifact(normalize_name(head["name"]), head.get("version", ""), "", {**head, "directory": table}, "", 0, None, "")
+
+
+def _of_commit(head: dict[str, Any], vcs: dict[str, Any], folder: str, rank: dict[str, int]) -> Artifact:
+    kind, commit, subdirectory = vcs["type"], vcs["commit-id"], vcs.get("subdirectory", "")
+    url = vcs.get("url") or _file_url(os.path.abspath(os.path.join(folder, vcs["path"])))
+    information = {"vcs": kind, "commit_id": commit}
+    if "requested-revision" in vcs:
+        information["requested_revision"] = vcs["requested-revision"]
+    direct_url: dict[str, object] = {"url": without_password(url), "vcs_info": information}
+    if subdirectory:
+        direct_url["subdirectory"] = subdirectory
+    table = {key: value for key, value in vcs.items() if key != "path"}
+    source = f"{kind}{'#subdirectory=' + subdirectory if subdirectory else ''}:{commit}"
+    return Artifact(
+        name=normalize_name(head["name"]),
+        version=head.get("version", ""),
+        identity=_identity_of_build(source, rank),
+        package={**head, "vcs": {**table, "url": url}},
+        wheel="",
+        size_bytes=0,
+        direct_url=direct_url,
+        local_path="",
+    )
+
+
+def _of_archive(head: dict[str, Any], archive: dict[str, Any], folder: str, rank: dict[str, int]) -> Artifact:
+    file, digest = _file(archive, folder)
+    url, subdirectory = file["url"], archive.get("subdirectory", "")
+    direct_url: dict[str, object] = {"url": without_password(url), "archive_info": {}}
+    if subdirectory:
+        direct_url["subdirectory"] = file["subdirectory"] = subdirectory
+    name = _file_name(archive)
+    wheel = name if name.endswith(".whl") else ""
+    build = f"sdist{'#' + subdirectory if subdirectory else ''}-{digest}"
+    return Artifact(
+        name=normalize_name(head["name"]),
+        version=head.get("version", ""),
+        identity=(digest if wheel else _identity_of_build(build, rank)) if digest else "",
+        package={**head, "archive": file},
+        wheel=wheel,
+        size_bytes=archive.get("size", 0),
+        direct_url=direct_url,
+        local_path=_local_path(archive, folder),
+    )
+
+
+def _file(source: dict[str, Any], folder: str) -> tuple[dict[str, Any], str]:
+    """Return the table of one file with one hash, and that hash (`sha256:…`), empty if none proves the content.
+
+    uv accepts a file that has any of the hashes that a lock names. Here it must have the one that identifies the
+    entry, so that is the only one which uv is given.
+    """
+    digests = _digests(source)
+    path = _local_path(source, folder)
+    table: dict[str, Any] = {key: source[key] for key in ("name", "size") if key in source}
+    table["url"] = source.get("url") or _file_url(path)
+    chosen = next((item for kind in _PROOFS for item in digests if item.startswith(f"{kind}:")), "")
+    if chosen:
+        algorithm, _, digest = chosen.partition(":")
+        table["hashes"] = {algorithm: digest}
+    elif "hashes" in source:
+        table["hashes"] = dict(source["hashes"])
+    return table, chosen
+
+
+def _digests(source: dict[str, Any]) -> list[str]:
+    return [f"{algorithm}:{str(digest).lower()}" for algorithm, digest in source.get("hashes", {}).items()]
+
+
+def _local_path(source: dict[str, Any], folder: str) -> str:
+    """Return the absolute path of a file of the lock, empty if it is to be downloaded."""
+    url = str(source.get("url", ""))
+    if url.startswith("file://"):
+        from urllib.request import url2pathname
+
+        return url2pathname(url.removeprefix("file://").partition("#")[0])
+    path = source.get("path", "")
+    return os.path.abspath(os.path.join(folder, path)) if path else ""
+
+
+def _file_url(path: str) -> str:
+    from urllib.request import pathname2url
+
+    return "file://" + pathname2url(path)
+
+
+def _file_name(source: dict[str, Any]) -> str:
+    from urllib.parse import unquote
+
+    place = source.get("url") or source.get("path", "")
+    name = source.get("name") or place.partition("#")[0].partition("?")[0].rpartition("/")[2]
+    return unquote(str(name))

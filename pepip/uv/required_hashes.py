@@ -1,0 +1,182 @@
+"""Which hashes a request demands. This module repeats rules of uv, and nothing else.
+
+uv checks a demand when it downloads. What the store holds already is not downloaded: the demand is compared with the
+hash under which uv stored it. That is safe only where the demand is read exactly as uv reads it. So a demand is either
+understood, or named as not understood: then uv itself must check the request (see `stage.check`).
+
+The rules: `--hash` options belong to the requirement of their logical line, one of them must match, and two lines on
+one version must both be met. A hash in the fragment of a URL is not read here: uv's lock carries it.
+Source: uv's `HashStrategy::from_requirements`, pip's requirements file format. `tests/differential` compares with uv.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip.paths import normalize_name
+from pepip.records import NamedTuple
+from pepip.uv import settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pepip.model import Request
+
+_ALGORITHMS = {"md5", "sha256", "sha384", "sha512", "blake2b"}
+_INCLUDES = ("-r", "-c", "--requirement", "--requirements", "--constraint", "--constraints")
+
+
+class Pin(NamedTuple):
+    """A requirement that is pinned to a version and demands one of these hashes (`sha256:…`)."""
+
+    name: str
+    version: str
+    hashes: frozenset[str]
+
+
+class Demands(NamedTuple):
+    """The hashes that a request demands. With `is_unclear` it demands more than these pins say."""
+
+    pins: tuple[Pin, ...] = ()
+    is_unclear: bool = False
+
+    def allowed(self, name: str) -> frozenset[str]:
+        """Return all hashes that pins of a distribution name, by its normalized name."""
+        return frozenset(hash_ for pin in self.pins if pin.name == name for hash_ in pin.hashes)
+
+    def are_met_by(self, name: str, version: str, identity: str) -> bool:
+        """Tell whether it is certain that an artifact of this identity meets the demands on its distribution.
+
+        A pin may stand behind a marker that does not hold here, or have another version: then nothing is certain.
+        """
+        pins = [pin for pin in self.pins if pin.name == name]
+        of_version = [pin for pin in pins if _rough(pin.version) == _rough(version)]
+        is_pinned = any(pin.version == version for pin in of_version)
+        return not pins or (is_pinned and all(identity in pin.hashes for pin in of_version))
+
+
+def of(request: Request) -> Demands:
+    """Return what a request demands. Nothing where it tells uv not to verify hashes."""
+    if _is_told_not_to_verify(request):
+        return Demands()
+    pins = []
+    is_unclear = False
+    for line in _all_lines(request):
+        if "--hash" not in line:
+            continue
+        hashes, requirement = _hash_options(line)
+        name, version = _pinned(requirement)
+        if name and hashes:
+            pins.append(Pin(name, version, frozenset(hashes)))
+        else:
+            is_unclear = True
+    return Demands(tuple(pins), is_unclear)
+
+
+def are_required(request: Request) -> bool:
+    """Tell whether uv may refuse requirements that have no hash: only `uv pip install` itself checks that."""
+    return (
+        settings.is_on("UV_REQUIRE_HASHES")
+        or any(word.startswith("--require-hashes") for word in request.installing)
+        or any(line.startswith("--require-hashes") for line in _all_lines(request))
+        or settings.mention("require-hashes")
+    )
+
+
+def texts(request: Request) -> list[str]:
+    """Return what the files of a request hold, with those that they include: what its demands rest on."""
+    return list(_all_lines(request))
+
+
+def _is_told_not_to_verify(request: Request) -> bool:
+    for word in reversed(request.installing):
+        if word in {"--no-verify-hashes", "--verify-hashes"}:
+            return word == "--no-verify-hashes" and not are_required(request)
+    return settings.is_on("UV_NO_VERIFY_HASHES") and not are_required(request)
+
+
+def _all_lines(request: Request) -> Iterator[str]:
+    seen: set[str] = set()
+    for path in (*request.requirement_files, *request.constraint_files):
+        yield from _lines(path, seen)
+
+
+def _lines(path: str, seen: set[str]) -> Iterator[str]:
+    """Yield the logical lines of a requirements file and of those that it includes, without comments."""
+    if path in seen or path.endswith((".toml", ".py", ".cfg")):
+        return
+    seen.add(path)
+    text = read(path).replace("\\\r\n", " ").replace("\\\n", " ")
+    for raw_line in text.splitlines():
+        line = raw_line.strip()
+        if line.startswith("#"):
+            continue
+        line = line.partition(" #")[0].partition("\t#")[0].strip()
+        target = _included(line)
+        if target:
+            if "://" not in target and not os.path.isabs(target):
+                separator = "/" if "://" in path else os.sep
+                target = f"{path.rpartition(separator)[0] or '.'}{separator}{target}"
+            yield from _lines(target, seen)
+        elif line:
+            yield line
+
+
+def _included(line: str) -> str:
+    """Return the file that a line includes, empty if it includes none."""
+    for option in _INCLUDES:
+        if line.startswith((f"{option}=", f"{option} ", f"{option}\t")):
+            return line[len(option) + 1 :].strip().strip("\"'")
+        if len(option) == 2 and line.startswith(option) and not line.startswith("--"):
+            return line[2:].strip().strip("\"'")
+    return ""
+
+
+def _hash_options(line: str) -> tuple[list[str], str]:
+    """Return the well-formed `--hash` options at the end of a line, and what stands before them."""
+    words = line.split()
+    hashes: list[str] = []
+    while words:
+        last = words[-1]
+        value = last.removeprefix("--hash=")
+        if value == last and len(words) > 1 and words[-2] == "--hash":
+            words.pop()
+        elif value == last:
+            break
+        words.pop()
+        algorithm, _, digest = value.partition(":")
+        if algorithm not in _ALGORITHMS or not digest.isalnum():
+            return [], line
+        hashes.append(f"{algorithm}:{digest.lower()}")
+    return hashes, " ".join(words)
+
+
+def _pinned(text: str) -> tuple[str, str]:
+    """Return the normalized name and the version of a requirement that is pinned by `==`; of others, nothing.
+
+    A marker is left out: see `Demands.are_met_by`.
+    """
+    name, separator, version = text.partition(";")[0].replace(" ", "").partition("==")
+    name, _, extras = name.partition("[")
+    version = version.removeprefix("=")
+    is_name = bool(name) and name.isascii() and all(letter.isalnum() or letter in "-_." for letter in name)
+    is_version = bool(version) and all(letter.isalnum() or letter in "-_.+!" for letter in version)
+    if not separator or not is_name or not is_version or (extras and not extras.endswith("]")):
+        return "", ""
+    return normalize_name(name), version
+
+
+def _rough(version: str) -> str:
+    """Return a version less what two spellings of one version may differ in; other versions may become equal."""
+    return version.lower().replace("-", ".").replace("_", ".").rstrip("0.")
+
+
+def read(path: str) -> str:
+    """Return the text of a requirements file or lock, which may lie behind a URL. Nothing if it can't be read."""
+    if path.startswith(("http://", "https://")):
+        from urllib.request import urlopen
+
+        with urlopen(path) as answer:
+            return str(answer.read().decode("utf-8", "replace"))
+    return settings.content(path.removeprefix("file://")).decode("utf-8", "replace")

@@ -1,0 +1,69 @@
+"""Which artifacts the store may keep: those of which nothing but their identity decides what is in them.
+
+What is built from source depends on more: on settings that reach a build, on a wish to build anew, on LFS. uv builds
+such a one for each project by itself, and so it is the project's own here.
+Source: uv's documentation of its cache ("dynamic metadata", "build isolation") and of Git LFS.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip.paths import normalize_name
+from pepip.uv import arguments, required_hashes, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.model import Artifact, Request
+
+_OPTIONS = frozenset(
+    (
+        *("--config-setting", "--config-settings", "-C", "--config-settings-package", "--no-build-isolation"),
+        *("--no-build-isolation-package", "--build-constraints", "--build-constraint", "-b"),
+        "--require-build-hashes",
+    )
+)
+_SETTINGS = ("config-settings", "extra-build", "build-isolation", "build-constraint", "require-build-hashes")
+_HARMLESS_VARIABLES = frozenset(("UV_NO_BUILD", "UV_NO_BUILD_PACKAGE", "UV_CONCURRENT_BUILDS"))
+
+
+def shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
+    """Return the artifacts, those without an identity that must be this project's own."""
+    built = [item for item in artifacts if item.is_shared and not item.wheel]
+    if not built:
+        return artifacts
+    private = {item.name for item in built} if _has_build_settings(request) else set(_built_anew(request, built))
+    if _may_use_lfs(request):
+        private |= {item.name for item in built if "vcs" in item.package}
+    return [item._replace(identity="") if item.name in private else item for item in artifacts]
+
+
+def _has_build_settings(request: Request) -> bool:
+    """Tell whether builds are told anything that other projects may not tell them: by option, variable or setting."""
+    return (
+        any(word.partition("=")[0] in _OPTIONS for word in request.everywhere)
+        or any(value and _reaches_builds(name) for name, value in os.environ.items())
+        or settings.mention(*_SETTINGS)
+    )
+
+
+def _reaches_builds(variable: str) -> bool:
+    is_of_builds = "BUILD" in variable or "CONFIG_SETTING" in variable
+    return variable.startswith("UV_") and is_of_builds and variable not in _HARMLESS_VARIABLES
+
+
+def _built_anew(request: Request, built: list[Artifact]) -> list[str]:
+    """Return the names of those that uv is told to build anew: the store's may be an older build."""
+    words = (*request.everywhere, *request.installing)
+    is_all = "--refresh" in words or not arguments.REINSTALL.isdisjoint(words) or arguments.wants_no_cache(request)
+    named = {normalize_name(name) for name in arguments.values_of(words, "--refresh-package", "--reinstall-package")}
+    return [item.name for item in built if is_all or item.name in named]
+
+
+def _may_use_lfs(request: Request) -> bool:
+    """Tell whether files of a Git source may come by LFS, which no lock that uv exports tells."""
+    return (
+        settings.is_on("UV_GIT_LFS")
+        or settings.mention("lfs")
+        or any("lfs" in text for text in (*request.packages, *required_hashes.texts(request)))
+    )

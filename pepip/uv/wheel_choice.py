@@ -1,0 +1,49 @@
+"""Which of a version's wheels an interpreter gets. This module repeats a rule of uv, and nothing else.
+
+A lock lists every wheel of a version, and no answer of uv says which of them it will take. The store must know before
+anything is downloaded. The rule: the highest tag that the interpreter supports, then the highest build number, then
+the first that is listed. Source: `PrioritizedDist` in uv's `uv-distribution-types`, and "File name convention" of the
+binary distribution format. `tests/differential` compares the choice with uv's.
+"""
+
+from __future__ import annotations
+
+from pepip.wheel import tags
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def best(file_names: Sequence[str], rank: Mapping[str, int]) -> int | None:
+    """Return the position of the wheel that uv takes of these, None if the interpreter can use none of them.
+
+    `rank` gives each supported tag its place, 0 for the most specific one. A wheel variant is never chosen: only uv
+    knows which variants a machine has.
+    """
+    found: int | None = None
+    highest: tuple[int, tuple[int, str]] | None = None
+    for position, file_name in enumerate(file_names):
+        name = tags.parse(file_name)
+        if name is None or name.variant:
+            continue
+        place = min((rank[tag] for tag in tags.expand(name.tag) if tag in rank), default=None)
+        if place is None:
+            continue
+        order = (-place, _build_order(name.build))
+        if highest is None or order > highest:
+            found, highest = position, order
+    return found
+
+
+def has_variant(file_names: Sequence[str]) -> bool:
+    """Tell whether one of these wheels is a variant (PEP 817), which uv alone can choose."""
+    return any(name is not None and bool(name.variant) for name in map(tags.parse, file_names))
+
+
+def _build_order(build: str) -> tuple[int, str]:
+    """Return what build tags are sorted by: their number, then the rest as text. A wheel without one comes first."""
+    if not build:
+        return -1, ""
+    digits = len(build) - len(build.lstrip("0123456789"))
+    return int(build[:digits] or 0), build[digits:]
