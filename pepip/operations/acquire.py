@@ -61,8 +61,8 @@ def acquire(
     tags: Sequence[str],
     *,
     replacing: str = "",
-) -> Iterator[Progress | Acquired]:
-    """Yield progress, and at the end the entries of all `artifacts`.
+) -> Generator[Progress, None, Acquired]:
+    """Get the entries of all `artifacts`, yielding progress, and return them.
 
     What is missing is staged by one call of uv, and again one by one where wheels overwrite each other's files. An
     artifact by whose entry the one at the path `replacing` is to be replaced counts as missing.
@@ -71,8 +71,7 @@ def acquire(
     have = {} if replacing else lookup(store, artifacts, tags)
     missing = [artifact for artifact in artifacts if artifact.name not in have]
     if not missing:
-        yield Acquired(have, ())
-        return
+        return Acquired(have, ())
     if not store.is_writable():
         names = ", ".join(f"{artifact.name} {artifact.version}".strip() for artifact in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
@@ -81,7 +80,7 @@ def acquire(
             hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
         )
     yield from _add(store, request, missing, executable, have, replacing=replacing)
-    yield Acquired(have, tuple(artifact.name for artifact in missing))
+    return Acquired(have, tuple(artifact.name for artifact in missing))
 
 
 def _add(
@@ -92,7 +91,7 @@ def _add(
     have: dict[str, Entry],
     *,
     replacing: str,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Add entries of `missing` to the store, and to `have`."""
     import contextlib
     import itertools

@@ -21,7 +21,7 @@ from pepip.uv import interpreter, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from pepip.model import Artifact, Entry, Environment, Installed, Request
     from pepip.store.home import Store
@@ -51,7 +51,7 @@ class Job(NamedTuple):
 
     request: Request
     decide: Callable[[Sequence[Installed]], Work]
-    install_private: Callable[[Work], Iterator[Progress]]
+    install_private: Callable[[Work], Generator[Progress, None, None]]
 
 
 def work_of(changes: Changes, artifacts: list[Artifact]) -> Work:
@@ -166,7 +166,7 @@ def _decide(store: Store, job: Job, environment: Environment) -> _Decision:
     return _Decision(environment, seen, present, job.decide(present))
 
 
-def _note(store: Store, decision: _Decision) -> Iterator[Progress]:
+def _note(store: Store, decision: _Decision) -> Generator[Progress, None, None]:
     """Pass on what uv warns of, and see that the registry knows of an environment that links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence)
@@ -175,7 +175,7 @@ def _note(store: Store, decision: _Decision) -> Iterator[Progress]:
         registry.register(store, decision.environment.root, linked)
 
 
-def _compile(environment: Environment) -> Iterator[Progress]:
+def _compile(environment: Environment) -> Generator[Progress, None, None]:
     yield Progress("compile")
     interpreter.compile_bytecode(environment.interpreter.executable, contents.bytecode_targets(environment))
 
@@ -197,12 +197,7 @@ def _change(
         for sentence in work.changes.warnings:
             yield Progress("warning", sentence)
         shared = [artifact for artifact in work.artifacts if artifact.is_shared]
-        acquired = acquire.Acquired({}, ())
-        for step in acquire.acquire(store, job.request, shared, executable, tags):
-            if isinstance(step, Progress):
-                yield step
-            else:
-                acquired = step
+        acquired = yield from acquire.acquire(store, job.request, shared, executable, tags)
         if work.private:
             yield Progress("build", ", ".join(change.name for change in work.private))
         reserved = acquire.survey(store, job.request, work.private_requirements, executable)

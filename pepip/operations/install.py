@@ -15,7 +15,7 @@ from pepip.uv.answers import Answers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from pepip.model import Environment, Installed
     from pepip.store.home import Store
@@ -34,8 +34,8 @@ class Options(NamedTuple):
     words: tuple[str, ...] = ()
 
 
-def install(store: Store, request: Request, options: Options) -> Iterator[Progress | Summary]:
-    """Install `request` into an environment, yielding progress and, at the end, a Summary.
+def install(store: Store, request: Request, options: Options) -> Generator[Progress, None, Summary]:
+    """Install `request` into an environment, yielding progress, and return a Summary.
 
     Raises PepipError. An environment that this run made is removed again if the request fails before anything was
     linked. A run that is killed is completed by the next one on that environment.
@@ -60,7 +60,7 @@ def install(store: Store, request: Request, options: Options) -> Iterator[Progre
             asked=settled.Asked(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
-    yield summary._replace(seconds=time.monotonic() - started)
+    return summary._replace(seconds=time.monotonic() - started)
 
 
 def _job(request: Request, environment: Environment, tags: Sequence[str], known: Answers) -> change.Job:
@@ -80,7 +80,7 @@ def _job(request: Request, environment: Environment, tags: Sequence[str], known:
         artifacts = resolve.locate(request, changes.added, executable, tags) if changes.added else []
         return change.work_of(changes, artifacts)
 
-    def install_private(work: change.Work) -> Iterator[Progress]:
+    def install_private(work: change.Work) -> Generator[Progress, None, None]:
         from pepip.uv import stage
 
         again = change.again(work, request.installing)

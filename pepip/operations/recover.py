@@ -17,7 +17,7 @@ from pepip.uv import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from pepip.model import Artifact, Entry, Environment, Installed
     from pepip.store.home import Store
@@ -61,7 +61,9 @@ def finish_copies(store: Store, environment: Environment) -> None:
     copying.place(environment, copies)
 
 
-def recover(store: Store, environment: Environment, tags: Sequence[str], request: Request) -> Iterator[Progress]:
+def recover(
+    store: Store, environment: Environment, tags: Sequence[str], request: Request
+) -> Generator[Progress, None, None]:
     """Complete what a killed run began, and store and link again what the store has lost.
 
     What can't be had again is taken out of the environment if nothing of it is left, so that uv sees it missing,
@@ -90,11 +92,8 @@ def recover(store: Store, environment: Environment, tags: Sequence[str], request
     have: dict[str, Entry] = {}
     for artifact in artifacts:
         with contextlib.suppress(UvError, StoreError):  # it stays as it is, and is named below
-            for step in acquire.acquire(store, quiet, [artifact], environment.interpreter.executable, tags):
-                if isinstance(step, Progress):
-                    yield step
-                else:
-                    have.update(step.entries)
+            acquired = yield from acquire.acquire(store, quiet, [artifact], environment.interpreter.executable, tags)
+            have.update(acquired.entries)
     local = {artifact.name: artifact.local_path for artifact in artifacts}
     origins = {item.installed.name: item.direct_url for item in lost}
     additions = [Installation(entry, origins[name], local[name]) for name, entry in have.items()]

@@ -49,8 +49,8 @@ class Repaired(NamedTuple):
     left: list[str]
 
 
-def verify(store: Store, patterns: Sequence[str] = ()) -> Iterator[Progress | Verdict]:
-    """Check entries, all or those that match, yielding progress and, at the end, a Verdict. Reads every byte.
+def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
+    """Check entries, all or those that match, yielding progress, and return a Verdict. Reads every byte.
 
     Raises StoreError if there are `patterns` and none matches.
     """
@@ -63,7 +63,7 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Iterator[Progress | Ve
         flaws = _inspect(item)
         if flaws:
             findings.append(Finding(item, tuple(flaws)))
-    yield Verdict(len(chosen), findings)
+    return Verdict(len(chosen), findings)
 
 
 def _inspect(stored: Stored) -> list[Flaw]:
@@ -75,18 +75,13 @@ def _inspect(stored: Stored) -> list[Flaw]:
     return flaws if os.path.lexists(stored.path) else []
 
 
-def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iterator[Progress | Repaired]:
-    """Make damaged entries whole again, and heal the environments that link them or dangle.
+def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Generator[Progress, None, Repaired]:
+    """Make damaged entries whole again, heal the environments that link them or dangle, and return what was done.
 
     Modes and what does not belong are mended in place; an entry whose bytes differ is fetched again, by its hash.
     `request` holds uv's options for that. What can't be mended is left as it is, and named.
     """
-    findings: list[Finding] = []
-    for step in verify(store, patterns):
-        if isinstance(step, Verdict):
-            findings = step.findings
-        else:
-            yield step
+    findings = (yield from verify(store, patterns)).findings
     users = census.take(store)
     by_entry = users.users()
     mended: list[str] = []
@@ -120,10 +115,10 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iter
     there = {item.id for item in entries.stored(store)} - ill  # fetched again for an environment, from its origin
     mended += [entry_id for entry_id, _ in failed if entry_id in there]
     failed = [(entry_id, reason) for entry_id, reason in failed if entry_id not in there]
-    yield Repaired(mended, failed, healed, left)
+    return Repaired(mended, failed, healed, left)
 
 
-def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]) -> Iterator[Progress]:
+def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]) -> Generator[Progress, None, None]:
     stored, flaws = finding
     if not store.is_writable():
         raise StoreError("you may not change this store")
@@ -142,19 +137,11 @@ def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]
     python = _python_of(stored.bucket)
     with _interpreter(store, users, python) as (executable, tags):
         try:
-            yield from _fetch(store, request, artifact, executable, tags, replacing=stored.path)
+            yield from acquire.acquire(store, request, [artifact], executable, tags, replacing=stored.path)
         except RecordMismatchError:
             # uv's cache may have the damaged bytes themselves, by hard links: it is passed by.
             anew = request._replace(everywhere=(*request.everywhere, "--no-cache"))
-            yield from _fetch(store, anew, artifact, executable, tags, replacing=stored.path)
-
-
-def _fetch(
-    store: Store, request: Request, artifact: Artifact, executable: str, tags: Sequence[str], *, replacing: str
-) -> Iterator[Progress]:
-    for step in acquire.acquire(store, request, [artifact], executable, tags, replacing=replacing):
-        if isinstance(step, Progress):
-            yield step
+            yield from acquire.acquire(store, anew, [artifact], executable, tags, replacing=stored.path)
 
 
 def _reason(error: PepipError | OSError) -> str:
