@@ -81,7 +81,7 @@ class Entry(NamedTuple):
     are no regular package, so that others may add packages to them. `bytecode` are those opened
     directories whose `__pycache__` may be shared, `compiled` the bytecode files that the wheel itself ships.
     `data` are (scheme, path) rows below `<name>.data/`, and `launchers` the text after the `#!` line of each
-    entry point's script.
+    entry point's script. `unlisted` are files that the wheel's RECORD does not list.
     """
 
     id: str
@@ -99,6 +99,7 @@ class Entry(NamedTuple):
     data: tuple[tuple[str, str], ...]
     launchers: dict[str, str]
     size_bytes: int
+    unlisted: tuple[str, ...] = ()
 
     @property
     def data_directory(self) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from pepip.cli import output
 from pepip.host import filesystems, locks
-from pepip.model import Progress
 from pepip.operations import prune
 from pepip.store import runs, trash
 from pepip.store.home import Store
@@ -580,7 +580,7 @@ def test_an_install_between_the_look_and_the_removal_is_registered_and_kept(keep
         shutil.rmtree(root)
     pruning = prune.prune(Store(str(keeper.store)), prune.Options())
     for step in pruning:
-        if isinstance(step, Progress) and step.detail.startswith("horn"):
+        if step.detail.startswith("horn"):
             break  # it has looked, holds its lock, and is about to remove the first
 
     with ThreadPoolExecutor(1) as pool:
@@ -675,16 +675,15 @@ def test_the_trash_of_a_run_that_goes_on_is_left_to_it(keeper: Keeper) -> None:
     shutil.rmtree(keeper.folder / "app")
     store = Store(str(keeper.store))
     foreseen = prune.foresee(store, prune.Options())
-    steps = prune.prune(store, prune.Options())
-    for step in steps:
-        if isinstance(step, Progress) and step.detail.startswith("horn"):
+    operation = prune.prune(store, prune.Options())
+    for step in operation:
+        if step.detail.startswith("horn"):
             break
     assert list((keeper.store / "trash").glob("*/drum-1.0.*"))
 
     trash.empty(store)
 
-    done = list(steps)[-1]
-    assert isinstance(done, prune.Preview)
+    done = output.follow(operation, output.Reporter(verbosity=-1))
     assert [orphan.stored.name for orphan in done.orphans] == ["drum", "horn"]
     assert done.freed_bytes == foreseen.freed_bytes > 0
     assert keeper.entries() == []

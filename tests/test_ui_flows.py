@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -216,11 +218,10 @@ def test_a_scan_of_thousands_of_folders_can_be_cancelled(
     cancelled = threading.Event()
     real = scanning.scan
 
-    def slowly(*arguments: object) -> object:
-        for step in real(*arguments):  # type: ignore[arg-type]
+    def slowly(*arguments: Any) -> Generator[Progress, None, None]:
+        for step in real(*arguments):
             yield step
-            if isinstance(step, Progress):
-                cancelled.wait(PATIENCE_SECONDS)
+            cancelled.wait(PATIENCE_SECONDS)
 
     monkeypatch.setattr(scanning, "scan", slowly)
 
@@ -460,12 +461,11 @@ def test_cancelling_in_the_middle_leaves_nothing_half_done(
     """The environment that the install made is gone again, the store is whole, and the next install works."""
     real = installing.install
 
-    def slowly(*arguments: object) -> object:
-        for step in real(*arguments):  # type: ignore[arg-type]
+    def slowly(*arguments: Any) -> Generator[Progress, None, None]:
+        for step in real(*arguments):
             yield step
-            if isinstance(step, Progress) and step.phase == "download":
+            if step.phase == "download":
                 cancelled.wait(PATIENCE_SECONDS)
-        return
 
     cancelled = threading.Event()
     monkeypatch.setattr(installing, "install", slowly)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -128,7 +128,7 @@ async def pruning(person: Person) -> None:
 async def installing(person: Person) -> None:
     """Be in the middle of an install."""
 
-    def steps() -> Iterator[object]:
+    def steps() -> Generator[Progress, None, None]:
         yield Progress("resolve")
         yield Progress("download", "9 distributions", 0, 88_000_000)
         yield Progress("download", "numpy", 60_700_000, 88_000_000)

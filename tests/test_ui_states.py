@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -276,7 +276,7 @@ def test_a_damaged_entry_and_a_deleted_project_are_named(band: Machine, store: P
     use(store, script, size=(150, 40))
 
 
-def endless(finish: threading.Event, ended: list[str]) -> Iterator[object]:
+def endless(finish: threading.Event, ended: list[str]) -> Generator[Progress, None, None]:
     """Yield progress until told to finish, or closed."""
     try:
         while not finish.wait(0.01):

@@ -13,13 +13,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from pepip.model import Progress, Request
+from pepip.model import Progress, Request, Summary
 from pepip.operations import install
 from pepip.paths import default_home
 from pepip.store.home import Store
@@ -68,15 +68,15 @@ def main() -> None:
     python, requirements = sys.argv[1:]
     request = Request(requirement_files=(os.path.abspath(requirements),))
     options = install.Options(os.path.abspath(".venv"), python)
-    steps = install.install(Store(default_home(os.environ)), request, options)
-    print(json.dumps([phase._asdict() for phase in phases(steps)]))
+    operation = install.install(Store(default_home(os.environ)), request, options)
+    print(json.dumps([phase._asdict() for phase in phases(operation)]))
 
 
-def phases(steps: Iterable[object]) -> Iterator[Phase]:
+def phases(operation: Generator[Progress, None, Summary]) -> Iterator[Phase]:
     """Run an operation to its end, and yield its phases."""
     name, began = "", Clock.now()
-    for step in steps:
-        if isinstance(step, Progress) and step.phase in TITLES and step.phase != name:
+    for step in operation:
+        if step.phase in TITLES and step.phase != name:
             now = Clock.now()
             yield began.until(now, TITLES[name])
             name, began = step.phase, now

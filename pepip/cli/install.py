@@ -135,7 +135,6 @@ def is_elsewhere(arguments: argparse.Namespace) -> bool:
 
 
 def _install(arguments: argparse.Namespace, request: Request, words: Sequence[str]) -> int:
-    from pepip.model import Summary
     from pepip.operations import install, target
     from pepip.paths import default_home
     from pepip.store.home import Store
@@ -150,8 +149,8 @@ def _install(arguments: argparse.Namespace, request: Request, words: Sequence[st
         dry_run=arguments.dry_run,
         words=tuple(words) if options.is_repeatable(arguments) else (),
     )
-    summary = output.follow(install.install(Store(default_home(variables)), request, choice), arguments)
-    assert isinstance(summary, Summary)
+    operation = install.install(Store(default_home(variables)), request, choice)
+    summary = output.follow(operation, output.reporter(arguments))
     output.conclude(summary, arguments)
     return 0
 

@@ -14,10 +14,12 @@ from pepip.errors import PepipError, UvError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
-    from typing import Any
+    from collections.abc import Generator
+    from typing import Any, TypeVar
 
     from pepip.model import Progress, Summary
+
+    T = TypeVar("T")
 
 
 class Reporter:
@@ -153,21 +155,21 @@ def reporter(arguments: argparse.Namespace, *, is_quiet: bool = False) -> Report
     return Reporter(verbosity=verbosity)
 
 
-def follow(steps: Iterable[object], arguments: argparse.Namespace, *, is_quiet: bool = False) -> object:
-    """Show the progress of an operation, and return what it yields at its end."""
-    from pepip.model import Progress
+def follow(operation: Generator[Progress, None, T], reporter: Reporter) -> T:
+    """Run an operation to its end, show its progress, and return its result.
 
-    shown = reporter(arguments, is_quiet=is_quiet)
-    result: object = None
-    try:
-        for step in steps:
-            if isinstance(step, Progress):
-                shown.show(step)
-            else:
-                result = step
-    finally:
-        shown.close()
-    return result
+    An operation that is interrupted while a step is shown is closed before the display is: it cleans up first.
+    """
+    import contextlib
+
+    with contextlib.closing(reporter), contextlib.closing(operation):
+        while True:
+            try:
+                step = next(operation)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            reporter.show(step)
 
 
 def conclude(summary: Summary, arguments: argparse.Namespace, *, only_changes: bool = False) -> None:

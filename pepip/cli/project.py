@@ -10,10 +10,9 @@ from pepip.uv import program
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from pepip.model import Progress, ProjectRequest
-    from pepip.operations import project
+    from pepip.model import ProjectRequest
 
 _SYNC = """\
 Bring a project's lock and environment up to date, each package linked from the shared store.
@@ -79,8 +78,8 @@ def run_sync(words: Sequence[str]) -> int:
         words=("sync", *words) if options.is_repeatable(arguments) else (),
     )
     wants_uvs_document = arguments.output_format == "json"
-    steps = project.sync(Store(default_home(os.environ)), request, choice)
-    outcome = _follow(steps, arguments, is_quiet=wants_uvs_document)
+    operation = project.sync(Store(default_home(os.environ)), request, choice)
+    outcome = output.follow(operation, output.reporter(arguments, is_quiet=wants_uvs_document))
     if wants_uvs_document:
         output.write_json(outcome.document)
     else:
@@ -120,8 +119,8 @@ def run_add(words: Sequence[str]) -> int:
     request = request._replace(selecting=(*request.selecting, *selecting), syncing=(*request.syncing, "--inexact"))
     with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
         kept = [files["-"] if word == "-" else word for word in _words_of_uv(words)]
-        steps = project.add(Store(default_home(os.environ)), kept, arguments.package or "", request)
-        output.conclude(_follow(steps, arguments).summary, arguments)
+        operation = project.add(Store(default_home(os.environ)), kept, arguments.package or "", request)
+        output.conclude(output.follow(operation, output.reporter(arguments)).summary, arguments)
     return 0
 
 
@@ -139,8 +138,8 @@ def run_remove(words: Sequence[str]) -> int:
     if _is_for_uv_alone(arguments):
         return program.become(["remove", *words])
     options.take_effect(arguments)
-    steps = project.remove(Store(default_home(os.environ)), _words_of_uv(words), _edited_request(arguments))
-    output.conclude(_follow(steps, arguments).summary, arguments)
+    operation = project.remove(Store(default_home(os.environ)), _words_of_uv(words), _edited_request(arguments))
+    output.conclude(output.follow(operation, output.reporter(arguments)).summary, arguments)
     return 0
 
 
@@ -229,13 +228,3 @@ def compiles(arguments: argparse.Namespace) -> bool:
     from pepip.uv import settings
 
     return bool(arguments.compile_bytecode) or settings.is_on("UV_COMPILE_BYTECODE")
-
-
-def _follow(
-    steps: Iterable[Progress | project.Outcome], arguments: argparse.Namespace, *, is_quiet: bool = False
-) -> project.Outcome:
-    from pepip.operations import project
-
-    outcome = output.follow(steps, arguments, is_quiet=is_quiet)
-    assert isinstance(outcome, project.Outcome)
-    return outcome

@@ -135,7 +135,7 @@ def _scan(words: Sequence[str]) -> int:
     for folder in arguments.folders:
         if not os.path.isdir(folder):
             raise UsageError(f"the folder {folder} does not exist")
-    found = [item for item in scan.scan(open_store(), arguments.folders) if isinstance(item, scan.Found)]
+    found = output.follow(scan.scan(open_store(), arguments.folders), output.Reporter(verbosity=-1)).found
     if arguments.json:
         output.write_json([{"environment": item.environment, "was_known": item.was_known} for item in found])
         return 0

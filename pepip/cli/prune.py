@@ -73,8 +73,7 @@ def run(words: Sequence[str]) -> int:
             output.say("Nothing was removed")
             return 1
         choice = choice._replace(only=frozenset(orphan.stored.id for orphan in preview.orphans))
-    done = output.follow(prune.prune(store, choice), arguments)
-    assert isinstance(done, prune.Preview)
+    done = output.follow(prune.prune(store, choice), output.reporter(arguments))
     if arguments.json:
         output.write_json(_document(done))
     else:

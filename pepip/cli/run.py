@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from pepip.model import Progress
+
 _DESCRIPTION = """\
 Run a command in the project's environment, brought up to date first.
 
@@ -73,23 +75,34 @@ def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bo
         compile_bytecode=project.compiles(arguments),
         words=tuple(words) if options.is_repeatable(arguments) else (),
     )
-    reporter = output.reporter(arguments)
-    is_decided = False
+    reporter = _ReporterBesideUv(output.reporter(arguments))
     try:
-        for step in projects.sync(Store(default_home(os.environ)), request, choice):
-            if isinstance(step, projects.Outcome):
-                reporter.close()
-                output.conclude(step.summary, arguments, only_changes=True)
-            elif step.phase != "warning" or is_decided:  # uv says its own warnings again
-                is_decided = is_decided or step.phase != "resolve"
-                reporter.show(step)
+        outcome = output.follow(projects.sync(Store(default_home(os.environ)), request, choice), reporter)
     except UvError:
-        if is_decided:
+        if reporter.is_decided:
             raise
         return False
-    finally:
-        reporter.close()
+    output.conclude(outcome.summary, arguments, only_changes=True)
     return True
+
+
+class _ReporterBesideUv(output.Reporter):
+    """Hands on the progress of a sync, but no warning before it is decided what changes: uv says those again."""
+
+    def __init__(self, reporter: output.Reporter) -> None:
+        super().__init__(verbosity=reporter.verbosity)
+        self.is_decided = False
+        self._reporter = reporter
+
+    def show(self, step: Progress) -> None:
+        """Say one step."""
+        if step.phase != "warning" or self.is_decided:
+            self.is_decided = self.is_decided or step.phase != "resolve"
+            self._reporter.show(step)
+
+    def close(self) -> None:
+        """End the display."""
+        self._reporter.close()
 
 
 def _runs_outside_of_project(arguments: argparse.Namespace, command: Sequence[str]) -> bool:

@@ -207,8 +207,7 @@ def _add(words: Sequence[str]) -> int:
         everywhere=tuple(arguments.everywhere),
         resolving=tuple(arguments.resolving),
     )
-    filled = output.follow(fill.fill(open_store(), request, arguments.python), arguments)
-    assert isinstance(filled, fill.Filled)
+    filled = output.follow(fill.fill(open_store(), request, arguments.python), output.reporter(arguments))
     if arguments.json:
         output.write_json(
             {
@@ -253,8 +252,7 @@ def _verify(words: Sequence[str]) -> int:
     parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns")
     arguments = parser.read(words)
     options.take_effect(arguments)
-    verdict = output.follow(verify.verify(open_store(), arguments.patterns), arguments)
-    assert isinstance(verdict, verify.Verdict)
+    verdict = output.follow(verify.verify(open_store(), arguments.patterns), output.reporter(arguments))
     if arguments.json:
         output.write_json(
             {
@@ -295,8 +293,7 @@ def _repair(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.take_effect(arguments)
     request = Request(everywhere=tuple(arguments.everywhere))
-    repaired = output.follow(verify.repair(open_store(), request, arguments.patterns), arguments)
-    assert isinstance(repaired, verify.Repaired)
+    repaired = output.follow(verify.repair(open_store(), request, arguments.patterns), output.reporter(arguments))
     if arguments.json:
         output.write_json(
             {

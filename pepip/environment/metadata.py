@@ -117,7 +117,7 @@ def link(entry: Entry, inside: str, place: str, way: Way, *, is_directory: bool)
     target = f"{entry.path}/{inside}"
     if is_directory:
         links.link_directory(target, place, ready=paths.ready(entry.path, inside) if way.has_ready_links else "")
-    elif inside.endswith(".dist-info/METADATA"):
+    elif inside == f"{entry.dist_info}/METADATA":
         links.link_name(target, place, ready=paths.ready(entry.path, inside) if way.has_ready_links else "")
     else:
         links.link_file(target, place, is_near=way.is_near)
@@ -144,15 +144,17 @@ def build_folder(
         filesystems.remove_tree(scratch)
         os.mkdir(scratch)
     inside = entry.dist_info + "/"
+    own = _own_files(installation)
     for is_directory, linked in ((True, entry.directories), (False, entry.files)):
         for path in linked:
             if not path.startswith(inside):
                 continue
             name = path.removeprefix(inside)
+            if name in own:
+                continue  # a wheel may ship what an installer writes: the installer's stands
             if "/" in name:
                 os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
             link(entry, path, f"{scratch}/{name}", way, is_directory=is_directory)
-    own = _own_files(installation)
     ready = f"{entry.path}/{paths.READY}"
     for name, content in own.items():
         is_shared = is_near and content == record.OF_EACH.get(name)
@@ -202,7 +204,7 @@ def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> b
 
     Rows in `replaced` are left out: their script has another first line here.
     """
-    content = files.read(f"{entry.path}/{entry.dist_info}/RECORD")
+    content = record.of_entry(entry.path, entry.dist_info, entry.unlisted)
     if not entry.data:
         return content
     interpreter = environment.interpreter
@@ -211,8 +213,10 @@ def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> b
 
     def place(path: str) -> str:
         scheme, _, inside = path[len(prefix) :].partition("/")
-        path = f"{up}/{data_path(scheme, inside, interpreter, entry.name)}"
-        return "" if path in replaced else path
+        shown = data_path(scheme, inside, interpreter, entry.name)
+        if shown.startswith(interpreter.site_packages + "/"):
+            return shown[len(interpreter.site_packages) + 1 :]
+        return "" if f"{up}/{shown}" in replaced else f"{up}/{shown}"
 
     return record.moved(content, prefix, place)
 

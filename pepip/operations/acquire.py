@@ -6,7 +6,7 @@ import os
 import time
 
 from pepip import paths
-from pepip.errors import InvalidWheelError, StoreError, UvError
+from pepip.errors import InvalidWheelError, StoreError
 from pepip.model import Progress
 from pepip.records import NamedTuple
 from pepip.sizes import count
@@ -47,7 +47,7 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
     """
     where = []
     if not all(artifact.wheel for artifact in artifacts):
-        where = wheel_tags.buckets_for(environment.tags)
+        where = wheel_tags.buckets_for(list(environment.tags))
     found = {}
     for artifact in artifacts:
         known = [wheel_tags.bucket(wheel_tags.of_filename(artifact.wheel))] if artifact.wheel else where

@@ -13,18 +13,19 @@ from pepip.environment import contents
 from pepip.environment.metadata import Installation
 from pepip.errors import PepipError
 from pepip.host import locks
-from pepip.model import Change, Changes, Progress, Summary
+from pepip.model import Progress, Summary
 from pepip.operations import acquire, relinking, settled, target
 from pepip.records import NamedTuple
 from pepip.store import registry
-from pepip.uv import interpreter, resolve
+from pepip.uv import interpreter, pylock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
-    from pepip.model import Artifact, Entry, Environment, Installed, Request
+    from pepip.model import Artifact, Changes, Environment, Installed, Request
     from pepip.store.home import Store
+    from pepip.uv.required_hashes import Demands
 
 
 _MOST_ATTEMPTS = 20  # others may change the environment while a run decides what to do
@@ -33,13 +34,14 @@ _MOST_ATTEMPTS = 20  # others may change the environment while a run decides wha
 class Work(NamedTuple):
     """What is to be done, decided before anything is changed.
 
-    `private` is what uv installs by itself, and `private_requirements` the same as lines of a requirements file.
+    `shared` is linked from the store, `private` is what uv installs by itself. With `has_open_demands` the request
+    demands hashes that only uv can check.
     """
 
     changes: Changes
-    artifacts: list[Artifact]
-    private: list[Change]
-    private_requirements: list[str]
+    shared: list[Artifact]
+    private: list[Artifact]
+    has_open_demands: bool = False
 
 
 class Job(NamedTuple):
@@ -51,18 +53,17 @@ class Job(NamedTuple):
 
     request: Request
     decide: Callable[[Sequence[Installed]], Work]
-    install_private: Callable[[Work], Iterator[Progress]]
+    install_private: Callable[[Work], Generator[Progress, None, None]]
 
 
-def work_of(changes: Changes, artifacts: list[Artifact]) -> Work:
+def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | None = None) -> Work:
     """Return the work that uv's plan means: what no shared artifact is known of is private."""
     known = {artifact.name: artifact for artifact in artifacts}
-    private = [change for change in changes.added if change.name not in known or not known[change.name].is_shared]
-    lines = [
-        known[change.name].requirement if change.name in known else resolve.requirement_of(change)
-        for change in private
-    ]
-    return Work(changes, artifacts, private, lines)
+    added = [known.get(item.name) or pylock.unknown(item.name, item.version, item.url) for item in changes.added]
+    shared = [artifact for artifact in added if artifact.is_shared]
+    private = [artifact for artifact in added if not artifact.is_shared]
+    is_open = bool(added) and demands is not None and not demands.are_met_by_all(added)
+    return Work(changes, shared, private, is_open)
 
 
 def again(work: Work, options: Sequence[str]) -> list[str]:
@@ -73,16 +74,16 @@ def again(work: Work, options: Sequence[str]) -> list[str]:
     if not any(option.startswith(("--reinstall", "--force-reinstall")) for option in options):
         return []
     replaced = {change.name for change in work.changes.removed}
-    return [change.name for change in work.private if change.name in replaced]
+    return [artifact.name for artifact in work.private if artifact.name in replaced]
 
 
-def foresee(store: Store, job: Job, environment: Environment, tags: Sequence[str]) -> Summary:
+def foresee(store: Store, job: Job, environment: Environment) -> Summary:
     """Return the summary of a change that is only asked about."""
     work = job.decide(contents.installed(environment, store.homes))
-    shared = [artifact for artifact in work.artifacts if artifact.is_shared]
-    have = acquire.lookup(store, shared, tags)
-    missing = [item for item in shared if item.name not in have]
-    summary = _summary(environment, work, have, [item.name for item in missing], dry_run=True)
+    have = acquire.lookup(store, work.shared, environment)
+    missing = [item for item in work.shared if item.name not in have]
+    acquired = acquire.Acquired(have, tuple(item.name for item in missing))
+    summary = _summary(environment, work, acquired, dry_run=True)
     return summary._replace(download_bytes=sum(item.size_bytes for item in missing))
 
 
@@ -91,14 +92,14 @@ def carry_out(
     root: str,
     *,
     make: Callable[[], bool],
-    job: Callable[[Environment, Sequence[str]], Job],
+    job: Callable[[Environment], Job],
     asked: settled.Asked | None = None,
     compile_bytecode: bool = False,
 ) -> Generator[Progress, None, Summary]:
     """Change the environment at `root`, yielding progress, and return the summary.
 
-    `make` makes the environment where it is missing and tells whether it did; `job` is called with the environment
-    and the wheel tags that it supports. `asked` is noted once it is met. Raises PepipError; an environment that this
+    `make` makes the environment where it is missing and tells whether it did; `job` is called with the
+    environment. `asked` is noted once it is met. Raises PepipError; an environment that this
     run made is removed again then. What was linked into another one before the failure stays, and so do the entries
     that were published. A run that is killed is completed by the next one on that environment.
     """
@@ -108,8 +109,8 @@ def carry_out(
         with locks.in_use(root):
             if made:
                 store.create()
-            environment, tags = target.open_environment(root, store)
-            errand = job(environment, tags)
+            environment = target.open_environment(root, store)
+            errand = job(environment)
             first = None if made else _decide_first(store, errand, environment)
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
                 yield from _note(store, first)
@@ -118,7 +119,7 @@ def carry_out(
                     settled.note(store, asked, environment, present, (), is_locked=False)
                 if compile_bytecode:
                     yield from _compile(environment)
-                return _summary(environment, first.work, {}, [], dry_run=False)
+                return _summary(environment, first.work, acquire.Acquired({}), dry_run=False)
             store.create()
             if store.is_writable() and os.listdir(paths.staging(store.home)):
                 from pepip.store import staging
@@ -128,8 +129,8 @@ def carry_out(
             if first is None and not made:
                 from pepip.operations import recover
 
-                yield from recover.recover(store, environment, tags, errand.request)
-            summary = yield from _change(store, errand, environment, tags, first, asked=asked)
+                yield from recover.recover(store, environment, errand.request)
+            summary = yield from _change(store, errand, environment, first, asked=asked)
             if compile_bytecode:
                 yield from _compile(environment)
         is_finished = True
@@ -166,7 +167,7 @@ def _decide(store: Store, job: Job, environment: Environment) -> _Decision:
     return _Decision(environment, seen, present, job.decide(present))
 
 
-def _note(store: Store, decision: _Decision) -> Iterator[Progress]:
+def _note(store: Store, decision: _Decision) -> Generator[Progress, None, None]:
     """Pass on what uv warns of, and see that the registry knows of an environment that links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence)
@@ -175,7 +176,7 @@ def _note(store: Store, decision: _Decision) -> Iterator[Progress]:
         registry.register(store, decision.environment.root, linked)
 
 
-def _compile(environment: Environment) -> Iterator[Progress]:
+def _compile(environment: Environment) -> Generator[Progress, None, None]:
     yield Progress("compile")
     interpreter.compile_bytecode(environment.interpreter.executable, contents.bytecode_targets(environment))
 
@@ -184,63 +185,92 @@ def _change(
     store: Store,
     job: Job,
     environment: Environment,
-    tags: Sequence[str],
     first: _Decision | None,
     *,
     asked: settled.Asked | None,
 ) -> Generator[Progress, None, Summary]:
-    executable = environment.interpreter.executable
+    """Decide, acquire, link, and let uv install what is private; all again where others interfered meanwhile."""
     for _ in range(_MOST_ATTEMPTS):
         yield Progress("resolve")
-        _, seen, present, work = first or _decide(store, job, environment)
+        decision = first or _decide(store, job, environment)
         first = None
-        for sentence in work.changes.warnings:
+        for sentence in decision.work.changes.warnings:
             yield Progress("warning", sentence)
-        shared = [artifact for artifact in work.artifacts if artifact.is_shared]
-        acquired = acquire.Acquired({}, ())
-        for step in acquire.acquire(store, job.request, shared, executable, tags):
-            if isinstance(step, Progress):
-                yield step
-            else:
-                acquired = step
-        if work.private:
-            yield Progress("build", ", ".join(change.name for change in work.private))
-        reserved = acquire.survey(store, job.request, work.private_requirements, executable)
-        legacy = _legacy(work, present)
-        if legacy:
-            from pepip.uv import stage
-
-            stage.uninstall(executable, legacy)
+        supply = yield from _acquire(store, job, decision)
+        present = yield from _link(store, decision, supply, asked)
+        if present is None:
             continue
-        linked = {item.entry_id for item in present if item.entry_id}
-        coming = {entry.id for entry in acquired.entries.values()}
-        yield Progress("link", "", 0, len(acquired.entries))
-        is_registered = True
-        with store.linking(), locks.held(f"{environment.root}/.lock"):
-            if contents.fingerprint(environment) != seen:
-                continue  # another installer was at work meanwhile: what was decided may not hold any more
-            gone = [entry.path for entry in acquired.entries.values() if not os.path.isdir(entry.path)]
-            if gone:
-                continue  # pruned meanwhile
-            # While nobody prunes, and before the first link: no prune can miss it.
-            is_registered = registry.register(store, environment.root, linked | coming)
-            origins = {item.name: (item.direct_url, item.local_path) for item in work.artifacts}
-            additions = [Installation(entry, *origins[name]) for name, entry in acquired.entries.items()]
-            going = {change.name for change in work.changes.removed} - {change.name for change in work.private}
-            present = relinking.relink(store, environment, present, additions, going, reserved=reserved)
-            if asked and is_registered and not (work.private or work.changes.warnings):
-                settled.note(store, asked, environment, present, acquired.entries.values(), is_locked=True)
-        if coming and not is_registered:
-            yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
-        if work.private:
-            yield from job.install_private(work)
+        if supply.work.private:
+            yield from job.install_private(supply.work)
             present = contents.installed(environment, store.homes)
-        work = _with_versions(work, present)
-        return _summary(environment, work, acquired.entries, list(acquired.stored), dry_run=False)
+        return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"{environment.root} keeps changing while it is installed into",
         hint="let the other installer finish, then run the command again",
     )
+
+
+class _Supply(NamedTuple):
+    """All that a change needs, before the environment is touched.
+
+    `work` is what was decided, less what turned out not to be shareable; `reserved` are the folders of site-packages
+    into which uv will write what is private.
+    """
+
+    work: Work
+    acquired: acquire.Acquired
+    reserved: set[str]
+
+
+def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress, None, _Supply]:
+    """Get the entries that the work needs, and what must be known of the rest. Raises PepipError."""
+    environment, work = decision.environment, decision.work
+    if work.has_open_demands:
+        yield from acquire.check_demands(job.request, environment)
+    acquired = yield from acquire.acquire(store, job.request, work.shared, environment)
+    if acquired.unshared:
+        for name, reason in acquired.unshared.items():
+            yield Progress("warning", f"{name} is not shared: {reason}")
+        unshared = [item._replace(identity="") for item in work.shared if item.name in acquired.unshared]
+        shared = [item for item in work.shared if item.name not in acquired.unshared]
+        work = work._replace(shared=shared, private=[*work.private, *unshared])
+    if work.private:
+        yield Progress("build", ", ".join(artifact.name for artifact in work.private))
+    return _Supply(work, acquired, acquire.survey(store, job.request, work.private, environment))
+
+
+def _link(
+    store: Store, decision: _Decision, supply: _Supply, asked: settled.Asked | None
+) -> Generator[Progress, None, list[Installed] | None]:
+    """Register the environment, then link what was acquired and remove what goes. Returns what is there then.
+
+    None, with nothing changed, if what was decided may not hold any more.
+    """
+    environment, work, entries = decision.environment, supply.work, supply.acquired.entries
+    legacy = _legacy(work, decision.present)
+    if legacy:
+        from pepip.uv import stage
+
+        stage.uninstall(environment.executable, legacy)
+        return None
+    yield Progress("link", "", 0, len(entries))
+    with store.linking(), locks.held(f"{environment.root}/.lock"):
+        is_changed = contents.fingerprint(environment) != decision.fingerprint  # another installer was at work
+        if is_changed or not all(os.path.isdir(entry.path) for entry in entries.values()):  # pruned meanwhile
+            return None
+        linked = {item.entry_id for item in decision.present if item.entry_id}
+        coming = {entry.id for entry in entries.values()}
+        # While nobody prunes, and before the first link: no prune can miss it.
+        is_registered = registry.register(store, environment.root, linked | coming)
+        origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
+        additions = [Installation(entry, *origins[name]) for name, entry in entries.items()]
+        going = {item.name for item in work.changes.removed} - {item.name for item in work.private}
+        present = relinking.relink(store, environment, decision.present, additions, going, reserved=supply.reserved)
+        if asked and is_registered and not (work.private or work.changes.warnings):
+            settled.note(store, asked, environment, present, entries.values(), is_locked=True)
+    if coming and not is_registered:
+        yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
+    return present
 
 
 def _legacy(work: Work, present: Sequence[Installed]) -> list[str]:
@@ -252,28 +282,25 @@ def _legacy(work: Work, present: Sequence[Installed]) -> list[str]:
 def _with_versions(work: Work, present: Sequence[Installed]) -> Work:
     """Return the work with the versions that only the build of a folder, a file or a commit could tell."""
     versions = {item.name: item.version for item in present}
-
-    def complete(change: Change) -> Change:
-        return change if change.version else change._replace(version=versions.get(change.name, ""))
-
-    changes = work.changes._replace(added=tuple(map(complete, work.changes.added)))
-    return work._replace(changes=changes, private=list(map(complete, work.private)))
+    added = [
+        item if item.version else item._replace(version=versions.get(item.name, "")) for item in work.changes.added
+    ]
+    return work._replace(changes=work.changes._replace(added=tuple(added)))
 
 
-def _summary(
-    environment: Environment, work: Work, have: dict[str, Entry], stored: Sequence[str], *, dry_run: bool
-) -> Summary:
-    private = {change.name for change in work.private}
-    shared = [change for change in work.changes.added if change.name not in private]
-    reused = tuple(name for name in have if name not in stored)
+def _summary(environment: Environment, work: Work, acquired: acquire.Acquired, *, dry_run: bool) -> Summary:
+    private = {artifact.name for artifact in work.private}
+    added = work.changes.added
+    have = acquired.entries
+    reused = tuple(name for name in have if name not in acquired.stored)
     return Summary(
         environment=environment.root,
         dry_run=dry_run,
-        linked=tuple((change.name, change.version) for change in shared),
+        linked=tuple((change.name, change.version) for change in added if change.name not in private),
         removed=tuple((change.name, change.version) for change in work.changes.removed),
-        private=tuple((change.name, change.version) for change in work.private),
+        private=tuple((change.name, change.version) for change in added if change.name in private),
         reused=reused,
-        downloaded=tuple(stored),
+        downloaded=acquired.stored,
         avoided_bytes=sum(have[name].size_bytes for name in reused),
-        stored_bytes=sum(have[name].size_bytes for name in stored if name in have),
+        stored_bytes=sum(have[name].size_bytes for name in acquired.stored if name in have),
     )

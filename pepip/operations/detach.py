@@ -93,10 +93,10 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
 
 def _open(store: Store, root: str) -> Environment:
     """Return the environment, after what a killed run has left undone is done."""
-    environment, tags = target.open_environment(root, store)
+    environment = target.open_environment(root, store)
     target.check_writable(environment)
     if recover.is_needed(store, environment):
-        for _ in recover.recover(store, environment, tags, Request()):
+        for _ in recover.recover(store, environment, Request()):
             pass
     return environment
 

@@ -11,12 +11,12 @@ from pepip.model import Progress
 from pepip.operations import acquire, target
 from pepip.records import NamedTuple
 from pepip.store import staging
-from pepip.uv import interpreter, resolve, stage
+from pepip.uv import interpreter, required_hashes, resolve, stage
 from pepip.uv.answers import Answers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from pepip.model import Entry, Request
     from pepip.store.home import Store
@@ -30,8 +30,8 @@ class Filled(NamedTuple):
     unshared: list[str]
 
 
-def fill(store: Store, request: Request, python: str) -> Iterator[Progress | Filled]:
-    """Store all that `request` would install into an empty environment, yielding progress and then a Filled.
+def fill(store: Store, request: Request, python: str) -> Generator[Progress, None, Filled]:
+    """Store all that `request` would install into an empty environment, yielding progress, and return a Filled.
 
     `python` is a request in uv's words; without one the store's own environment is asked, which is made for this.
     Raises PepipError; what was published before the failure stays.
@@ -41,21 +41,17 @@ def fill(store: Store, request: Request, python: str) -> Iterator[Progress | Fil
         staging.remove_abandoned(store)
     yield Progress("resolve")
     with _environment(store, python) as root:
-        environment, tags = target.open_environment(root, store)
-        executable = environment.interpreter.executable
-        artifacts = resolve.resolve(request, executable, tags)
+        environment = target.open_environment(root, store)
+        artifacts = resolve.resolve(request, environment)
+        if not required_hashes.of(request).are_met_by_all(artifacts):
+            yield from acquire.check_demands(request, environment)
         shared = [artifact for artifact in artifacts if artifact.is_shared]
-        acquired = acquire.Acquired({}, ())
-        for step in acquire.acquire(store, request, shared, executable, tags):
-            if isinstance(step, Progress):
-                yield step
-            else:
-                acquired = step
+        acquired = yield from acquire.acquire(store, request, shared, environment)
     entries = [acquired.entries[name] for name in sorted(acquired.entries)]
-    yield Filled(
+    return Filled(
         reused=[entry for entry in entries if entry.name not in acquired.stored],
         stored=[entry for entry in entries if entry.name in acquired.stored],
-        unshared=[artifact.name for artifact in artifacts if not artifact.is_shared],
+        unshared=[item.name for item in artifacts if not item.is_shared or item.name in acquired.unshared],
     )
 
 

@@ -10,12 +10,12 @@ from pepip.errors import UvError
 from pepip.model import Change, Changes, Progress, Request, Summary
 from pepip.operations import change, settled, target
 from pepip.records import NamedTuple
-from pepip.uv import hashes, resolve, settings
+from pepip.uv import pylock, required_hashes, resolve, settings
 from pepip.uv.answers import Answers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from pepip.model import Environment, Installed
     from pepip.store.home import Store
@@ -34,8 +34,8 @@ class Options(NamedTuple):
     words: tuple[str, ...] = ()
 
 
-def install(store: Store, request: Request, options: Options) -> Iterator[Progress | Summary]:
-    """Install `request` into an environment, yielding progress and, at the end, a Summary.
+def install(store: Store, request: Request, options: Options) -> Generator[Progress, None, Summary]:
+    """Install `request` into an environment, yielding progress, and return a Summary.
 
     Raises PepipError. An environment that this run made is removed again if the request fails before anything was
     linked. A run that is killed is completed by the next one on that environment.
@@ -43,13 +43,13 @@ def install(store: Store, request: Request, options: Options) -> Iterator[Progre
     started, began_at_ns = time.monotonic(), time.time_ns()
     known = Answers(paths.cache(store.home))
 
-    def job(environment: Environment, tags: Sequence[str]) -> change.Job:
-        return _job(request, environment, tags, known)
+    def job(environment: Environment) -> change.Job:
+        return _job(request, environment, known)
 
     if options.dry_run:
         with target.tried_out(options.environment, options.python) as root:
-            environment, tags = target.open_environment(root, store)
-            summary = change.foresee(store, job(environment, tags), environment, tags)
+            environment = target.open_environment(root, store)
+            summary = change.foresee(store, job(environment), environment)
         summary = summary._replace(environment=options.environment)
     else:
         summary = yield from change.carry_out(
@@ -60,11 +60,11 @@ def install(store: Store, request: Request, options: Options) -> Iterator[Progre
             asked=settled.Asked(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
-    yield summary._replace(seconds=time.monotonic() - started)
+    return summary._replace(seconds=time.monotonic() - started)
 
 
-def _job(request: Request, environment: Environment, tags: Sequence[str], known: Answers) -> change.Job:
-    executable = environment.interpreter.executable
+def _job(request: Request, environment: Environment, known: Answers) -> change.Job:
+    executable = environment.executable
 
     def decide(present: Sequence[Installed]) -> change.Work:
         artifacts = None
@@ -72,19 +72,23 @@ def _job(request: Request, environment: Environment, tags: Sequence[str], known:
             # Into an empty environment an install is what a resolution says. If there is none, uv is asked below
             # after all, so that its own words reach the user.
             with contextlib.suppress(UvError):
-                artifacts = resolve.resolve(request, executable, tags, known)
+                artifacts = resolve.resolve(request, environment, known)
         if artifacts is not None:
             added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
-            return change.work_of(Changes((), added), artifacts)
+            return change.work_of(Changes((), added), artifacts, required_hashes.of(request))
         changes = resolve.changes(request, executable)
-        artifacts = resolve.locate(request, changes.added, executable, tags) if changes.added else []
-        return change.work_of(changes, artifacts)
+        artifacts = resolve.locate(request, changes.added, environment) if changes.added else []
+        return change.work_of(changes, artifacts, required_hashes.of(request))
 
-    def install_private(work: change.Work) -> Iterator[Progress]:
+    def install_private(work: change.Work) -> Generator[Progress, None, None]:
         from pepip.uv import stage
 
         again = change.again(work, request.installing)
-        for arrival in stage.install_private(request, work.private_requirements, executable, reinstall=again):
+        if work.has_open_demands or any(map(pylock.is_lock, request.requirement_files)):
+            arrivals = stage.install_as_given(request, executable, reinstall=again)
+        else:
+            arrivals = stage.install_private(request, work.private, executable, reinstall=again)
+        for arrival in arrivals:
             yield Progress("build", arrival.name)
 
     return change.Job(request, decide, install_private)
@@ -105,7 +109,7 @@ def _needs_uvs_own_check(request: Request) -> bool:
         bool(request.installing)
         or request.is_whole
         or any(_is_odd(package) for package in request.packages)
-        or any(map(resolve.is_lock, request.requirement_files))
-        or hashes.are_required(request)
+        or any(map(pylock.is_lock, request.requirement_files))
+        or required_hashes.are_required(request)
         or settings.mention(*_SETTINGS_OF_COMPILE)
     )

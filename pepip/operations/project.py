@@ -42,15 +42,17 @@ class Outcome(NamedTuple):
     document: dict[str, Any]
 
 
-def sync(store: Store, request: ProjectRequest, options: Options) -> Iterator[Progress | Outcome]:
-    """Bring the project's lock and environment up to date, yielding progress and, at the end, an Outcome.
+def sync(store: Store, request: ProjectRequest, options: Options) -> Generator[Progress, None, Outcome]:
+    """Bring the project's lock and environment up to date, yielding progress, and return an Outcome.
 
     Raises PepipError. A run that is killed is completed by the next one. Where nothing changes, nothing is written.
     """
-    yield from _sync(store, request, options)
+    return (yield from _sync(store, request, options))
 
 
-def add(store: Store, words: Sequence[str], package: str, request: ProjectRequest) -> Iterator[Progress | Outcome]:
+def add(
+    store: Store, words: Sequence[str], package: str, request: ProjectRequest
+) -> Generator[Progress, None, Outcome]:
     """Let uv add dependencies to the project, or to `package` of its workspace, and sync what `request` selects.
 
     `words` are those of `uv add`. As with uv, `pyproject.toml` and `uv.lock` are as before if anything fails.
@@ -61,20 +63,20 @@ def add(store: Store, words: Sequence[str], package: str, request: ProjectReques
         places = project.files(package)
     with _restored_on_failure(places):
         project.edit("add", words)
-        yield from _sync(store, request._replace(lock_mode="frozen"), Options())
+        return (yield from _sync(store, request._replace(lock_mode="frozen"), Options()))
 
 
-def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Iterator[Progress | Outcome]:
+def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Generator[Progress, None, Outcome]:
     """Let uv remove dependencies from the project, and sync what `request` selects.
 
     `words` are those of `uv remove`. As with uv, `pyproject.toml` stays changed if the sync fails.
     """
     yield Progress("resolve")
     project.edit("remove", words)
-    yield from _sync(store, request._replace(lock_mode="frozen"), Options())
+    return (yield from _sync(store, request._replace(lock_mode="frozen"), Options()))
 
 
-def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[Progress | Outcome, None, None]:
+def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[Progress, None, Outcome]:
     started, began_at_ns = time.monotonic(), time.time_ns()
     yield Progress("resolve")
     target.remove_unfinished(os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", settings.start_folder())
@@ -83,9 +85,9 @@ def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[
         for sentence in foresight.changes.warnings:
             yield Progress("warning", sentence)
         with _tried_out(request, foresight) as root:
-            environment, tags = target.open_environment(root, store)
-            job = _job(request, foresight, environment, tags, is_dry_run=True)
-            summary = change.foresee(store, job, environment, tags)._replace(environment=foresight.environment)
+            environment = target.open_environment(root, store)
+            job = _job(request, foresight, environment, is_dry_run=True)
+            summary = change.foresee(store, job, environment)._replace(environment=foresight.environment)
     else:
         if not foresight.is_locked:
             project.lock(request)
@@ -93,12 +95,12 @@ def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[
             store,
             foresight.environment,
             make=lambda: foresight.is_made and _make(request, foresight.environment),
-            job=lambda environment, tags: _job(request, foresight, environment, tags),
+            job=lambda environment: _job(request, foresight, environment),
             asked=settled.Asked(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
     summary = summary._replace(seconds=time.monotonic() - started)
-    yield Outcome(summary, _account(foresight, summary))
+    return Outcome(summary, _account(foresight, summary))
 
 
 def _account(foresight: project.Foresight, summary: Summary) -> dict[str, Any]:
@@ -120,11 +122,9 @@ def _job(
     request: ProjectRequest,
     foresight: project.Foresight,
     environment: Environment,
-    tags: Sequence[str],
     *,
     is_dry_run: bool = False,
 ) -> change.Job:
-    executable = environment.interpreter.executable
     seen = contents.fingerprint(environment)
 
     def decide(present: Sequence[Installed]) -> change.Work:
@@ -135,12 +135,12 @@ def _job(
             return change.work_of(changes, [])
         if is_dry_run and not foresight.is_locked:
             # No lock says yet what would be added: what an index has of these versions is asked instead.
-            artifacts = resolve.locate(project.staging_request(request), changes.added, executable, tags)
+            artifacts = resolve.locate(project.staging_request(request), changes.added, environment)
         else:
-            artifacts = project.locate(request, changes.added, executable, tags)
+            artifacts = project.locate(request, changes.added, environment)
         return change.work_of(changes, artifacts)
 
-    def install_private(work: change.Work) -> Iterator[Progress]:
+    def install_private(work: change.Work) -> Generator[Progress, None, None]:
         for arrival in project.install_private(request, reinstall=change.again(work, request.replacing)):
             yield Progress("build", arrival.name)
 

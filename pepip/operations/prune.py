@@ -21,7 +21,7 @@ from pepip.store import entries, registry, trash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Generator
 
     from pepip.model import Stored
     from pepip.operations.census import Census, Known
@@ -72,8 +72,8 @@ def foresee(store: Store, options: Options) -> Preview:
     return _decide(store, options, census.take(store))
 
 
-def prune(store: Store, options: Options) -> Iterator[Progress | Preview]:
-    """Remove orphans, yielding progress and, at the end, what was done. Raises StoreError if nothing may be removed.
+def prune(store: Store, options: Options) -> Generator[Progress, None, Preview]:
+    """Remove orphans, yielding progress, and return what was done. Raises StoreError if nothing may be removed.
 
     Environments are looked at again while nobody links, so that what was linked since a preview stays. A run that is
     killed leaves whole entries, in their place or in the trash, which the next run empties.
@@ -109,7 +109,7 @@ def prune(store: Store, options: Options) -> Iterator[Progress | Preview]:
                 registry.forget(known.registration)
     yield Progress("prune", "emptying the trash")
     trash.empty(store)
-    yield preview._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
+    return preview._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
 
 
 def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:

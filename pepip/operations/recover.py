@@ -17,7 +17,7 @@ from pepip.uv import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator
 
     from pepip.model import Artifact, Entry, Environment, Installed
     from pepip.store.home import Store
@@ -61,7 +61,7 @@ def finish_copies(store: Store, environment: Environment) -> None:
     copying.place(environment, copies)
 
 
-def recover(store: Store, environment: Environment, tags: Sequence[str], request: Request) -> Iterator[Progress]:
+def recover(store: Store, environment: Environment, request: Request) -> Generator[Progress, None, None]:
     """Complete what a killed run began, and store and link again what the store has lost.
 
     What can't be had again is taken out of the environment if nothing of it is left, so that uv sees it missing,
@@ -86,15 +86,12 @@ def recover(store: Store, environment: Environment, tags: Sequence[str], request
     names = ", ".join(item.installed.name for item in lost)
     yield Progress("warning", f"the store has lost {names}, or somebody changed it there: fetching it again")
     quiet = Request(everywhere=request.everywhere)
-    artifacts = _locate(quiet, lost, environment.interpreter.executable, tags)
+    artifacts = _locate(quiet, lost, environment)
     have: dict[str, Entry] = {}
     for artifact in artifacts:
         with contextlib.suppress(UvError, StoreError):  # it stays as it is, and is named below
-            for step in acquire.acquire(store, quiet, [artifact], environment.interpreter.executable, tags):
-                if isinstance(step, Progress):
-                    yield step
-                else:
-                    have.update(step.entries)
+            acquired = yield from acquire.acquire(store, quiet, [artifact], environment)
+            have.update(acquired.entries)
     local = {artifact.name: artifact.local_path for artifact in artifacts}
     origins = {item.installed.name: item.direct_url for item in lost}
     additions = [Installation(entry, origins[name], local[name]) for name, entry in have.items()]
@@ -126,13 +123,13 @@ def link_anew(store: Store, environment: Environment) -> None:
         change_links(store, environment, contents.installed(environment, store.homes), [], [], is_recovery=True)
 
 
-def _locate(request: Request, lost: list[_Lost], executable: str, tags: Sequence[str]) -> list[Artifact]:
+def _locate(request: Request, lost: list[_Lost], environment: Environment) -> list[Artifact]:
     """Return the artifacts of what is lost, all at once, or one by one if one of them can't be found any more."""
     wanted = [_wanted(item) for item in lost]
-    found = resolve.locate(request, wanted, executable, tags)
+    found = resolve.locate(request, wanted, environment)
     if not found and len(wanted) > 1:
         for change in wanted:
-            found += resolve.locate(request, [change], executable, tags)
+            found += resolve.locate(request, [change], environment)
     return [artifact for artifact in found if artifact.is_shared]
 
 

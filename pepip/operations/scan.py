@@ -11,7 +11,7 @@ from pepip.store import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from pepip.model import Registration
     from pepip.store.home import Store
@@ -29,11 +29,18 @@ class Found(NamedTuple):
     was_known: bool
 
 
-def scan(store: Store, folders: Iterable[str]) -> Iterator[Progress | Found]:
-    """Register every environment below `folders` that links the store, and yield it. Links are not followed.
+class Scanned(NamedTuple):
+    """The environments that a scan found, in the order in which it came to them."""
+
+    found: list[Found]
+
+
+def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scanned]:
+    """Register every environment below `folders` that links the store, and return them. Links are not followed.
 
     What can't be read is passed over. Progress names a folder now and then.
     """
+    found: list[Found] = []
     if store.exists() and store.is_writable():
         store.create()  # the registry may have been lost
     known = {item.environment for item in registry.registrations(store) if not item.is_damaged}
@@ -45,7 +52,8 @@ def scan(store: Store, folders: Iterable[str]) -> Iterator[Progress | Found]:
             if linked:
                 with store.linking():
                     registry.register(store, root, linked)
-                yield Found(root, linked, os.path.realpath(root) in known)
+                found.append(Found(root, linked, os.path.realpath(root) in known))
+    return Scanned(found)
 
 
 def forget(store: Store, path: str) -> list[Registration]:

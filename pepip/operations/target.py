@@ -190,13 +190,13 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def open_environment(root: str, store: Store) -> tuple[Environment, list[str]]:
-    """Return the environment at `root` and the wheel tags that its interpreter supports.
+def open_environment(root: str, store: Store) -> Environment:
+    """Return the environment at `root`, with the wheel tags that its interpreter supports.
 
     Raises VenvError if it can't be used.
     """
     facts, tags = interpreter.inspect(root, paths.cache(store.home))
-    return Environment(root, facts), tags
+    return Environment(root, facts, tuple(tags))
 
 
 def check_writable(environment: Environment) -> None:

@@ -14,7 +14,7 @@ from pepip.uv import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from pepip.model import Change, Environment, Installed, Progress, Request, Summary
     from pepip.store.home import Store
@@ -34,7 +34,7 @@ def foresee(store: Store, root: str, request: Request) -> Removal:
 
     Changes nothing. Raises PepipError.
     """
-    environment, _ = target.open_environment(root, store)
+    environment = target.open_environment(root, store)
     removed = resolve.removals(request, environment.interpreter.executable)
     going = {item.name for item in removed}
     present = {item.name for item in contents.installed(environment, store.homes)}
@@ -42,23 +42,25 @@ def foresee(store: Store, root: str, request: Request) -> Removal:
     return Removal(removed, tuple(name for name in named if normalize_name(name) not in going | present))
 
 
-def uninstall(store: Store, root: str, request: Request) -> Iterator[Progress | Summary]:
-    """Uninstall from the environment at `root`, yielding progress and, at the end, a Summary.
+def uninstall(store: Store, root: str, request: Request) -> Generator[Progress, None, Summary]:
+    """Uninstall from the environment at `root`, yielding progress, and return a Summary.
 
     Folders that were unfolded for what goes are linked whole again. Raises PepipError. A run that is killed is
     completed by the next one on that environment.
     """
     started = time.monotonic()
 
-    def job(environment: Environment, tags: Sequence[str]) -> change.Job:
-        del tags
-
+    def job(environment: Environment) -> change.Job:
         def decide(present: Sequence[Installed]) -> change.Work:
             del present
             removed = resolve.removals(request, environment.interpreter.executable)
             return change.work_of(Changes(removed, ()), [])
 
-        return change.Job(request, decide, install_private=lambda _: iter(()))
+        def install_private(work: change.Work) -> Generator[Progress, None, None]:
+            del work
+            yield from ()
+
+        return change.Job(request, decide, install_private)
 
     summary = yield from change.carry_out(store, root, make=lambda: False, job=job)
-    yield summary._replace(seconds=time.monotonic() - started)
+    return summary._replace(seconds=time.monotonic() - started)

@@ -6,18 +6,19 @@ import contextlib
 import errno
 import os
 
-from pepip.errors import PepipError, RecordMismatchError, StoreError, UvError, VenvError
+from pepip.errors import PepipError, StoreError, UvError, VenvError
 from pepip.host import locks, permissions
-from pepip.model import Artifact, Progress, Request
+from pepip.model import Change, Progress
 from pepip.operations import acquire, census, recover, target
 from pepip.records import NamedTuple
 from pepip.store import entries, inspection, trash
+from pepip.uv import pylock, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from pepip.model import Stored
+    from pepip.model import Artifact, Environment, Request, Stored
     from pepip.operations.census import Known
     from pepip.store.home import Store
     from pepip.store.inspection import Flaw
@@ -49,8 +50,8 @@ class Repaired(NamedTuple):
     left: list[str]
 
 
-def verify(store: Store, patterns: Sequence[str] = ()) -> Iterator[Progress | Verdict]:
-    """Check entries, all or those that match, yielding progress and, at the end, a Verdict. Reads every byte.
+def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
+    """Check entries, all or those that match, yielding progress, and return a Verdict. Reads every byte.
 
     Raises StoreError if there are `patterns` and none matches.
     """
@@ -63,7 +64,7 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Iterator[Progress | Ve
         flaws = _inspect(item)
         if flaws:
             findings.append(Finding(item, tuple(flaws)))
-    yield Verdict(len(chosen), findings)
+    return Verdict(len(chosen), findings)
 
 
 def _inspect(stored: Stored) -> list[Flaw]:
@@ -75,18 +76,13 @@ def _inspect(stored: Stored) -> list[Flaw]:
     return flaws if os.path.lexists(stored.path) else []
 
 
-def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iterator[Progress | Repaired]:
-    """Make damaged entries whole again, and heal the environments that link them or dangle.
+def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Generator[Progress, None, Repaired]:
+    """Make damaged entries whole again, heal the environments that link them or dangle, and return what was done.
 
     Modes and what does not belong are mended in place; an entry whose bytes differ is fetched again, by its hash.
     `request` holds uv's options for that. What can't be mended is left as it is, and named.
     """
-    findings: list[Finding] = []
-    for step in verify(store, patterns):
-        if isinstance(step, Verdict):
-            findings = step.findings
-        else:
-            yield step
+    findings = (yield from verify(store, patterns)).findings
     users = census.take(store)
     by_entry = users.users()
     mended: list[str] = []
@@ -120,10 +116,10 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Iter
     there = {item.id for item in entries.stored(store)} - ill  # fetched again for an environment, from its origin
     mended += [entry_id for entry_id, _ in failed if entry_id in there]
     failed = [(entry_id, reason) for entry_id, reason in failed if entry_id not in there]
-    yield Repaired(mended, failed, healed, left)
+    return Repaired(mended, failed, healed, left)
 
 
-def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]) -> Iterator[Progress]:
+def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]) -> Generator[Progress, None, None]:
     stored, flaws = finding
     if not store.is_writable():
         raise StoreError("you may not change this store")
@@ -138,23 +134,11 @@ def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]
         entry_name = os.path.basename(stored.path)
         trash.discard(store, stored.path)
         raise PepipError(f"{entry_name} no longer says what it is: it went to the trash")
-    artifact = _artifact(stored)
-    python = _python_of(stored.bucket)
-    with _interpreter(store, users, python) as (executable, tags):
-        try:
-            yield from _fetch(store, request, artifact, executable, tags, replacing=stored.path)
-        except RecordMismatchError:
-            # uv's cache may have the damaged bytes themselves, by hard links: it is passed by.
-            anew = request._replace(everywhere=(*request.everywhere, "--no-cache"))
-            yield from _fetch(store, anew, artifact, executable, tags, replacing=stored.path)
-
-
-def _fetch(
-    store: Store, request: Request, artifact: Artifact, executable: str, tags: Sequence[str], *, replacing: str
-) -> Iterator[Progress]:
-    for step in acquire.acquire(store, request, [artifact], executable, tags, replacing=replacing):
-        if isinstance(step, Progress):
-            yield step
+    with _environment_for(store, users, _python_of(stored.bucket)) as environment:
+        artifact = _artifact(stored, request, environment)
+        acquired = yield from acquire.acquire(store, request, [artifact], environment, replacing=stored.path)
+    for reason in acquired.unshared.values():
+        raise StoreError(reason)
 
 
 def _reason(error: PepipError | OSError) -> str:
@@ -172,39 +156,28 @@ def _python_of(bucket: str) -> str:
     return f"{digits[0]}.{digits[1:]}" if kind == "cpython" and digits.isdigit() and len(digits) > 1 else ""
 
 
-def _artifact(stored: Stored) -> Artifact:
-    """Return what to ask uv for, to get the very same entry again."""
-    kind, _, digest = stored.identity.partition(":")
-    digest = digest.partition("@")[0]
-    is_wheel = stored.origin.endswith(".whl")
-    line = f"{stored.name}=={stored.version} --hash=sha256:{digest}"
-    known = entries.requirement_of(stored)
-    if not kind.startswith(("sha256", "sdist-sha256")):
-        line = known or stored.origin
-    return Artifact(
-        name=stored.name,
-        version=stored.version,
-        identity=stored.identity,
-        requirement=line,
-        wheel=stored.origin if is_wheel else "",
-        size_bytes=0,
-        direct_url=None,
-        local_path="",
-        by_url=known,
-    )
+def _artifact(stored: Stored, request: Request, environment: Environment) -> Artifact:
+    """Return what to ask uv for, to get the very same entry again. Raises StoreError if nothing tells."""
+    package = entries.package_of(stored)
+    if package:
+        found = [pylock.of_package(package, environment.tags)]
+    else:  # stored by an older pepip: the same hash is looked for
+        found = resolve.locate(request, [Change(stored.name, stored.version, "")], environment)
+    for artifact in found:
+        if package or artifact.identity == stored.identity:
+            return artifact._replace(version=stored.version, identity=stored.identity, local_path="")
+    raise StoreError(f"no index has the file of {stored.name} {stored.version} that was stored")
 
 
 @contextlib.contextmanager
-def _interpreter(store: Store, environments: Sequence[str], python: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield an interpreter that an entry serves, and its tags: of an environment that links it, or a `python`."""
+def _environment_for(store: Store, environments: Sequence[str], python: str) -> Iterator[Environment]:
+    """Yield an environment that an entry serves: one that links it, or a new one on `python`, in uv's words."""
     for root in environments:
         with contextlib.suppress(VenvError):
-            environment, tags = target.open_environment(root, store)
-            yield environment.interpreter.executable, tags
+            yield target.open_environment(root, store)
             return
     with target.tried_out("", python) as root:
-        environment, tags = target.open_environment(root, store)
-        yield environment.interpreter.executable, tags
+        yield target.open_environment(root, store)
 
 
 def _heal(
@@ -214,13 +187,13 @@ def _heal(
 
     With `recovers` all that it has lost is fetched again, not only what was repaired.
     """
-    environment, tags = target.open_environment(known.environment, store)
+    environment = target.open_environment(known.environment, store)
     if recover.is_needed(store, environment) or recover.is_stale(store, environment):
         if not permissions.may_change(environment.site_packages):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), environment.site_packages)
         with locks.in_use(known.environment):
             if recovers:
-                yield from recover.recover(store, environment, tags, request)
+                yield from recover.recover(store, environment, request)
             recover.link_anew(store, environment)
     elif known.state != census.BROKEN and not is_concerned:
         return []

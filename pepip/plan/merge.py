@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pepip.model import Interpreter
 
 
+MERGED_SCHEMES = ("purelib", "platlib")
+"""The `.data` schemes whose files lie among the modules of an environment."""
+
+
 class _Share:
     """What one entry puts into the environment, unfolded step by step as others need the same folders."""
 
@@ -31,6 +35,9 @@ class _Share:
         self.opened = set(entry.opened)
         self.namespaces = frozenset(entry.namespaces)
         self.bytecode = set(entry.bytecode)
+        for scheme, path in entry.data:
+            if scheme in MERGED_SCHEMES:
+                self.opened.update(ancestors(path))
 
     def unfold(self, folder: str) -> list[str]:
         """Replace the link of `folder` by links of all files below it. Returns the folders that became real.
@@ -99,6 +106,8 @@ def data_path(scheme: str, path: str, interpreter: Interpreter, name: str) -> st
         return f"{interpreter.scripts}/{path}"
     if scheme == "headers":
         return f"{interpreter.headers}/{name}/{path}"
+    if scheme in MERGED_SCHEMES:
+        return f"{interpreter.site_packages}/{path}"
     return path
 
 

@@ -25,7 +25,7 @@ class Document(NamedTuple):
     `origin` tells people what it was made from, `package` is the lock's table that makes uv stage it again (empty in
     format 1). `tag` is the wheel's. `record` is the SHA-256 of RECORD in hexadecimal digits. `digests` has a RECORD
     hash for each file that RECORD itself does not prove, `absent` the rows of RECORD that have no file, `unlisted` the
-    files that have no row. `modes_are_uvs` tells that files may share their inode, and so their mode, with uv's cache.
+    files that have no row, and `empty` the folders with no file. `modes_are_uvs` tells that files may share their inode, and so their mode, with uv's cache.
     `record_is_shared` tells that environments may share one RECORD. `stored_at` is seconds since 1970, `size_bytes`
     bytes on disk.
     """
@@ -50,6 +50,7 @@ class Document(NamedTuple):
     digests: dict[str, str]
     absent: tuple[str, ...]
     unlisted: tuple[str, ...]
+    empty: tuple[str, ...]
     record_is_shared: bool
     modes_are_uvs: bool
     size_bytes: int
@@ -97,6 +98,7 @@ def load(content: bytes) -> Document:
         digests={_inside(path): str(digest) for path, digest in _table(fields, "digests").items()},
         absent=tuple(map(str, fields.get("absent", ()))),
         unlisted=_paths(fields, "unlisted", default=()),
+        empty=_paths(fields, "empty", default=()),
         record_is_shared=bool(fields.get("record_is_shared")),
         modes_are_uvs=bool(fields.get("modes_are_uvs", True)),
         size_bytes=_number(fields, "size_bytes"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -13,6 +12,7 @@ from pepip.errors import CorruptEntryError
 from pepip.host import files
 from pepip.model import Entry, Stored
 from pepip.records import NamedTuple
+from pepip.store import document as documents
 from pepip.wheel import record
 
 TYPE_CHECKING = False
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from pepip.store.home import Store
     from pepip.store.memory import Memory
-
-FORMAT = 1
 
 # Every folder of an entry has this modification time (2000-01-01): a file that was added, removed or replaced since
 # it was sealed, by root through a link, changes it.
@@ -56,25 +54,24 @@ def read(store: Store, entry_id: str) -> Entry:
         if known and known.is_as(os.stat(f"{path}/{paths.ENTRY_METADATA}")):
             return known.entry
         content, status = files.read_with_status(f"{path}/{paths.ENTRY_METADATA}")
-        document = json.loads(content)
-        if document["format"] != FORMAT:
-            raise CorruptEntryError(path, f"its format is {document['format']}, this pepip reads {FORMAT}")
+        found = documents.load(content)
         entry = Entry(
             id=entry_id,
             path=path,
-            name=document["name"],
-            version=document["version"],
-            identity=document["identity"],
-            dist_info=document["dist_info"],
-            directories=tuple(document["directories"]),
-            files=tuple(document["files"]),
-            opened=tuple(document["opened"]),
-            namespaces=tuple(document["namespaces"]),
-            bytecode=tuple(document["bytecode"]),
-            compiled=tuple(document["compiled"]),
-            data=tuple((scheme, name) for scheme, name in document["data"]),
-            launchers=document["launchers"],
-            size_bytes=document["size_bytes"],
+            name=found.name,
+            version=found.version,
+            identity=found.identity,
+            dist_info=found.dist_info,
+            directories=found.directories,
+            files=found.files,
+            opened=found.opened,
+            namespaces=found.namespaces,
+            bytecode=found.bytecode,
+            compiled=found.compiled,
+            data=found.data,
+            launchers=found.launchers,
+            size_bytes=found.size_bytes,
+            unlisted=found.unlisted,
         )
         store.known_entries[entry_id] = Known(entry, status.st_mtime_ns, status.st_ino)
         return entry
@@ -82,8 +79,8 @@ def read(store: Store, entry_id: str) -> Entry:
         if os.path.isdir(path):
             raise CorruptEntryError(path, f"it has no {paths.ENTRY_METADATA}") from None
         raise
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptEntryError(path, f"its {paths.ENTRY_METADATA} can't be read") from error
+    except ValueError as error:
+        raise CorruptEntryError(path, f"its {paths.ENTRY_METADATA} can't be read: {error}") from error
 
 
 def find(store: Store, *, name: str, version: str, identity: str, buckets: Iterable[str]) -> Entry | None:
@@ -125,7 +122,7 @@ def _stored(path: str, entry_id: str, memory: Memory | None) -> Stored | None:
         name, version, identity, origin, file_count, stored_at = known
         linked_at = changed_at // 1_000_000_000
         return Stored(entry_id, path, name, version, identity, origin, file_count, stored_at, linked_at, "ok")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         if not os.path.isdir(path):
             return None
         name, _, version = entry_id.partition("/")[2].partition("~")[0].rpartition("-")
@@ -133,23 +130,20 @@ def _stored(path: str, entry_id: str, memory: Memory | None) -> Stored | None:
 
 
 def _read_stored(path: str) -> list[Any]:
-    document = json.loads(files.read(f"{path}/{paths.ENTRY_METADATA}"))
-    texts = [document[key] for key in ("name", "version", "identity", "origin")]
-    numbers = [document[key] for key in ("file_count", "stored_at")]
-    if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
-        raise TypeError("a value of another type")
-    return [*texts, *(min(number, _LATEST) for number in numbers)]
+    found = documents.load(files.read(documents.place_of(path)))
+    texts = [found.name, found.version, found.identity, found.origin]
+    return [*texts, *(min(number, _LATEST) for number in (found.file_count, found.stored_at))]
 
 
 _LATEST = 1 << 40  # more seconds than any calendar here has days for
 
 
-def requirement_of(stored: Stored) -> str:
-    """Return the requirement line that makes uv stage the very file that an entry was made from."""
+def package_of(stored: Stored) -> dict[str, Any]:
+    """Return the lock's table that makes uv stage the very file that an entry was made from. Empty if none tells."""
     try:
-        return str(json.loads(files.read(f"{stored.path}/{paths.ENTRY_METADATA}")).get("requirement", ""))
-    except (OSError, ValueError, AttributeError):
-        return ""
+        return documents.load(files.read(documents.place_of(stored.path))).package
+    except (OSError, ValueError):
+        return {}
 
 
 def matches(stored: Stored, patterns: Iterable[str]) -> bool:

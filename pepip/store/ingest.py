@@ -180,6 +180,7 @@ def _describe(
         digests=proof.digests,
         absent=proof.absent,
         unlisted=proof.unlisted,
+        empty=tuple(set(tree.folders) - {folder for path, _ in tree.files for folder in paths.ancestors(path)}),
         record_is_shared=is_plain,
         modes_are_uvs=modes_are_uvs,
         size_bytes=sum(_allocated_bytes(status) for _, status in tree.files),

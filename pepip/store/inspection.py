@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 import sys
 
 from pepip import paths
-from pepip.host import links, permissions
+from pepip.host import files, links, permissions
 from pepip.records import NamedTuple
+from pepip.store import document as documents
 from pepip.store import ready
 from pepip.store.entries import SEALED_AT_NS
 from pepip.wheel import record
@@ -18,7 +18,8 @@ from pepip.wheel import record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
+
+    from pepip.store.document import Document
 
 
 class Flaw(NamedTuple):
@@ -35,22 +36,23 @@ class Flaw(NamedTuple):
 def inspect(path: str) -> list[Flaw]:
     """Return the flaws of the entry at `path`, by path. Reads every byte, changes nothing."""
     try:
-        document = _document(path)
-        record_file = f"{document['dist_info']}/RECORD"
-    except (OSError, ValueError, KeyError, TypeError):
+        document = documents.load(files.read(documents.place_of(path)))
+    except (OSError, ValueError):
         return [Flaw("missing", paths.ENTRY_METADATA)]
+    record_file = f"{document.dist_info}/RECORD"
     try:
-        rows = _rows(path, document["dist_info"])
+        content = files.read(f"{path}/{record_file}")
     except FileNotFoundError:
         return [Flaw("missing", record_file)]
     except OSError:
         return [Flaw("mode", record_file)]
-    if document.get("record", "") not in {"", record.digest(f"{path}/{record_file}", "sha256").hex()}:
+    if document.record not in {"", record.hexadecimal(content)}:
         return [Flaw("altered", record_file)]  # what belongs to the entry is not known any more
-    expected = {row.path: row for row in rows}
     own = {paths.ENTRY_METADATA, record_file}
-    listed = {*expected, *own, *document["files"], *document.get("compiled", ()), *document.get("unlisted", ())}
+    expected = _baseline(path, document)
+    listed = {*expected, *own, *document.files, *document.compiled, *document.unlisted}
     folders = {folder for shown in listed for folder in paths.ancestors(shown)}
+    folders.update(document.empty, *map(paths.ancestors, document.empty))
     found: list[Flaw] = []
     present: set[str] = set()
     for current, inner, names in os.walk(path):
@@ -67,17 +69,17 @@ def inspect(path: str) -> list[Flaw]:
         for name in [*names, *(name for name in inner if os.path.islink(f"{current}/{name}"))]:
             shown = prefix + name
             present.add(shown)
-            if is_bytecode and (name.endswith(".pyc") or ".pyc." in name) and shown not in expected:
-                continue  # compiled since, or just now
+            if is_bytecode and _is_bytecode_file(name):
+                continue  # whoever imports the module may compile it anew, also where the wheel ships it
             found += _flaws_of_file(
                 f"{current}/{name}",
                 shown,
                 expected.get(shown),
                 is_listed=shown in listed,
-                is_executable=shown in document.get("executables", ()),
-                may_be_writable=document.get("modes_are_uvs", True),
+                is_executable=shown in document.executables,
+                may_be_writable=document.modes_are_uvs,
             )
-    found += [Flaw("missing", shown) for shown in listed - present - set(document.get("compiled", ()))]
+    found += [Flaw("missing", shown) for shown in listed - present if not _is_bytecode_path(shown)]
     found += _flaws_of_ready(path, document)
     return sorted(found, key=lambda flaw: (flaw.path, flaw.kind))
 
@@ -89,8 +91,8 @@ def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) 
 
     Raises OSError where this user may not.
     """
-    document = _document(path)
-    executables = set(document.get("executables", ()))
+    document = documents.load(files.read(documents.place_of(path)))
+    executables = set(document.executables)
     permissions.unseal_tree(path)
     for flaw in flaws:
         place = f"{path}/{flaw.path}"
@@ -101,8 +103,9 @@ def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) 
         elif not os.path.isdir(place):
             if flaw.path in executables:
                 os.chmod(place, stat.S_IMODE(os.stat(place).st_mode) | 0o100)
-            is_ours = not document.get("modes_are_uvs", True)
-            permissions.seal_file(place, os.lstat(place), like=like, is_ours=is_ours)
+            status = os.lstat(place)
+            shares_inode = document.modes_are_uvs and status.st_nlink > 1
+            permissions.seal_file(place, status, like=like, shares_inode=shares_inode)
     seal_directories(path, like=like)
 
 
@@ -116,18 +119,26 @@ def seal_directories(path: str, *, like: os.stat_result) -> None:
             permissions.seal_directory(folder, like=like)
 
 
-def _document(path: str) -> dict[str, Any]:
-    with open(f"{path}/{paths.ENTRY_METADATA}", "rb") as file:
-        document: dict[str, Any] = json.loads(file.read())
-    return document
+def _baseline(path: str, document: Document) -> dict[str, record.Row]:
+    """Return a row for each file of the entry: RECORD's, or the one of the digest taken when it was stored."""
+    rows = {row.path: row for row in record.read(f"{path}/{document.dist_info}/RECORD")}
+    for missing in document.absent:
+        rows.pop(missing, None)
+    rows.update((shown, record.Row(shown, digest, "")) for shown, digest in document.digests.items())
+    return rows
 
 
-def _rows(path: str, dist_info: str) -> list[record.Row]:
-    with open(f"{path}/{dist_info}/RECORD", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return record.parse(file.read())
+def _is_bytecode_file(name: str) -> bool:
+    """Tell whether a file in a `__pycache__` is bytecode, whole or as it is written, or what numba keeps there."""
+    return name.endswith((".pyc", ".nbi", ".nbc")) or ".pyc." in name
 
 
-def _flaws_of_ready(path: str, document: dict[str, Any]) -> list[Flaw]:
+def _is_bytecode_path(path: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    return os.path.basename(folder) == paths.PYCACHE and _is_bytecode_file(name)
+
+
+def _flaws_of_ready(path: str, document: Document) -> list[Flaw]:
     """Return what is altered of the links that lead into the entry, and of the files that environments have alike.
 
     The store may have been moved since the links were made: they lead to where the entry was then.

@@ -24,7 +24,9 @@ def in_order(trees: Sequence[tuple[Staged, Tree]], seen: Seen) -> Generator[tupl
     from concurrent.futures import ThreadPoolExecutor
     from threading import Event
 
-    unread = {staged.name: [file for file in tree.files if seen.digest(file.status) is None] for staged, tree in trees}
+    unread = {
+        staged.name: [file for file in tree.files if seen.digest(file.status) is None] for staged, tree in trees
+    }
     in_turn = sorted(trees, key=lambda item: sum(file.status.st_size for file in unread[item[0].name]))
     is_over = Event()
     pool = ThreadPoolExecutor(os.cpu_count() or 1)  # mostly, each waits for the system

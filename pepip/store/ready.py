@@ -16,11 +16,10 @@ from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from pepip.store.document import Document
 
 
-def make(workshop: str, place: str, document: Mapping[str, Any], *, like: os.stat_result) -> None:
+def make(workshop: str, place: str, document: Document, *, like: os.stat_result) -> None:
     """Write into the entry that grows in `workshop` what environments will link, once it lies at `place`.
 
     What an earlier attempt left there is replaced. Windows has no second names for links, and there a read-only file
@@ -33,35 +32,34 @@ def make(workshop: str, place: str, document: Mapping[str, Any], *, like: os.sta
     os.mkdir(folder)
     for inside in linked(document):
         links.symbolic_link(f"{place}/{inside}", paths.ready(workshop, inside))
-    executable = os.stat(f"{workshop}/{document['dist_info']}/RECORD").st_mode & 0o100  # as some wheels have it
+    executable = os.stat(f"{workshop}/{document.dist_info}/RECORD").st_mode & 0o100  # as some wheels have it
     for name, content in contents(workshop, document).items():
         mode = 0o600 | (executable if name == "RECORD" else 0)
         descriptor = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with open(descriptor, "wb") as file:
             file.write(content)
-        permissions.seal_file(f"{folder}/{name}", os.lstat(f"{folder}/{name}"), like=like)
+        permissions.seal_file(f"{folder}/{name}", os.lstat(f"{folder}/{name}"), like=like, shares_inode=False)
     permissions.seal_directory(folder, like=like)
     for made in (folder, workshop):
         os.utime(made, ns=(SEALED_AT_NS, SEALED_AT_NS))
 
 
-def linked(document: Mapping[str, Any]) -> list[str]:
+def linked(document: Document) -> list[str]:
     """Return what of an entry links lead to: the folders that are linked whole, and METADATA, which names it."""
-    bytecode = (f"{path}/{paths.PYCACHE}" for path in document["bytecode"])
-    return [*document["directories"], *bytecode, f"{document['dist_info']}/METADATA"]
+    bytecode = (f"{path}/{paths.PYCACHE}" for path in document.bytecode)
+    return [*document.directories, *bytecode, f"{document.dist_info}/METADATA"]
 
 
-def contents(entry: str, document: Mapping[str, Any]) -> dict[str, bytes]:
+def contents(entry: str, document: Document) -> dict[str, bytes]:
     """Return the files that environments have alike, by name.
 
     RECORD only where neither a script nor a note of the distribution's origin has a row of its own.
     """
-    dist_info = str(document["dist_info"])
+    dist_info = document.dist_info
     found = dict(record.OF_EACH)
-    if document.get("record_is_shared"):
-        with open(f"{entry}/{dist_info}/RECORD", "rb") as file:
-            rows = file.read()
-        folders = [*document["directories"], *(f"{path}/{paths.PYCACHE}" for path in document["bytecode"])]
+    if document.record_is_shared:
+        rows = record.of_entry(entry, dist_info, document.unlisted)
+        folders = [*document.directories, *(f"{path}/{paths.PYCACHE}" for path in document.bytecode)]
         own = [record.row_of(f"{dist_info}/{name}", content) for name, content in record.OF_EACH.items()]
         found["RECORD"] = b"".join(record.of_environment(folders, rows, own))
     return found

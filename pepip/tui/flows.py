@@ -349,12 +349,11 @@ class Flows:
             return f"{result.name} {result.version} is the project's own now, in {result.site_packages}"
         if isinstance(result, detach.Attached):
             return f"{result.name} {result.version} is linked from the store again"
-        found = [item for item in job.results if isinstance(item, scan.Found)]
-        if found or job.title.startswith("scan "):
-            new = sum(not item.was_known for item in found)
-            for item in found:
+        if isinstance(result, scan.Scanned):
+            new = sum(not item.was_known for item in result.found)
+            for item in result.found:
                 job.say(f"{'known' if item.was_known else 'found'}: {item.environment}")
-            return f"{new} found, {len(found)} link the store"
+            return f"{new} found, {len(result.found)} link the store"
         return "done"
 
     def _note_findings(self, job: Job, verdict: verify.Verdict) -> str:

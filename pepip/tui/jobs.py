@@ -21,8 +21,9 @@ from pepip.tui.runner import STARTED_IN, Job, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
+    from pepip.model import Progress
     from pepip.store.home import Store
 
 
@@ -182,7 +183,13 @@ def _remove(store: Store, environment: str, names: Sequence[str]) -> Job:
     return _edit(environment, "remove", names, "from", lambda: projects.remove(store, names, ProjectRequest()))
 
 
-def _edit(environment: str, verb: str, words: Sequence[str], where: str, make: Callable[[], Iterator[object]]) -> Job:
+def _edit(
+    environment: str,
+    verb: str,
+    words: Sequence[str],
+    where: str,
+    make: Callable[[], Generator[Progress, None, object]],
+) -> Job:
     folder = os.path.dirname(environment)
     return Job(
         f"{verb} {' '.join(words)} {where} {_project(environment)}",

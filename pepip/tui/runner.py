@@ -20,7 +20,10 @@ from pepip.uv import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 WAITING = "waiting"
 RUNNING = "running"
@@ -56,7 +59,7 @@ class Job:
         self,
         title: str,
         command: str,
-        make: Callable[[], Iterator[object]],
+        make: Callable[[], Generator[Progress, None, object]],
         *,
         folder: str = "",
         touches: frozenset[str] = frozenset(),
@@ -73,7 +76,7 @@ class Job:
         self.step = Progress("")
         self.received_bytes = 0
         self.log: list[str] = []
-        self.results: list[object] = []
+        self.result: object = None
         self.outcome = ""
         self.failure: Failure | None = None
         self.started = 0.0
@@ -84,11 +87,6 @@ class Job:
     def is_over(self) -> bool:
         """Whether it ended, one way or the other."""
         return self.state in {DONE, FAILED, CANCELLED}
-
-    @property
-    def result(self) -> object:
-        """What the operation yielded at its end, None if it did not get there."""
-        return self.results[-1] if self.results else None
 
     @property
     def share(self) -> float:
@@ -209,21 +207,9 @@ class Runner:
             self._tell(job)
 
     def _run(self, job: Job) -> str:
-        told_at = 0.0
         try:
             with _entered(job.folder):
-                steps = job.make()
-                for step in steps:
-                    if isinstance(step, Progress):
-                        job.note(step)
-                    else:
-                        job.results.append(step)
-                    if job.is_cancelled.is_set() and isinstance(step, Progress):
-                        _close(steps)
-                        raise KeyboardInterrupt
-                    if time.monotonic() - told_at > _SECONDS_BETWEEN_MESSAGES:
-                        told_at = time.monotonic()
-                        self._tell(job)
+                self._follow(job)
         except KeyboardInterrupt:
             job.outcome = "cancelled"
             job.say("cancelled")
@@ -245,20 +231,35 @@ class Runner:
             job.say(f"hint: {job.failure.hint}")
         return FAILED
 
+    def _follow(self, job: Job) -> None:
+        """Run a job's operation to its end, note its progress, and keep its result.
 
-def once(function: Callable[[], object]) -> Callable[[], Iterator[object]]:
-    """Return the maker of a job for an operation that yields no progress."""
+        Raises KeyboardInterrupt, between two steps and with the operation closed, once the job is cancelled.
+        """
+        told_at = 0.0
+        with contextlib.closing(job.make()) as operation:
+            while True:
+                try:
+                    step = next(operation)
+                except StopIteration as end:
+                    job.result = end.value
+                    return
+                job.note(step)
+                if job.is_cancelled.is_set():
+                    raise KeyboardInterrupt
+                if time.monotonic() - told_at > _SECONDS_BETWEEN_MESSAGES:
+                    told_at = time.monotonic()
+                    self._tell(job)
 
-    def steps() -> Iterator[object]:
-        yield function()
 
-    return steps
+def once(function: Callable[[], T]) -> Callable[[], Generator[Progress, None, T]]:
+    """Return the maker of a job for a function of the engine that yields no progress."""
 
+    def operation() -> Generator[Progress, None, T]:
+        yield from ()
+        return function()
 
-def _close(steps: Iterator[object]) -> None:
-    close = getattr(steps, "close", None)
-    if close is not None:
-        close()
+    return operation
 
 
 @contextlib.contextmanager

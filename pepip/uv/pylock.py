@@ -57,6 +57,11 @@ def artifacts(
     return found
 
 
+def of_package(package: dict[str, Any], tags: Sequence[str]) -> Artifact:
+    """Return the artifact that one package table names for an interpreter with these supported `tags`."""
+    return _artifact(package, {tag: position for position, tag in enumerate(tags)}, os.getcwd(), frozenset())
+
+
 def write(path: str, packages: Iterable[Mapping[str, Any]]) -> None:
     """Write a lock of these package tables. It may hold passwords: only this user can read it."""
     lines = ['lock-version = "1.0"\n', 'created-by = "pepip"\n']
@@ -81,16 +86,6 @@ def requirement_line(artifact: Artifact) -> str:
 def unknown(name: str, version: str, url: str) -> Artifact:
     """Return the artifact of something that uv plans to install and no lock tells of."""
     return Artifact(name, version, "", {"name": name, **({"url": url} if url else {})}, "", 0, None, "")
-
-
-def public(package: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a package table without passwords, for a place where others may read it."""
-    cleaned: dict[str, Any] = json.loads(json.dumps(package), object_hook=_without_passwords)
-    return cleaned
-
-
-def _without_passwords(table: dict[str, Any]) -> dict[str, Any]:
-    return {key: without_password(value) if isinstance(value, str) else value for key, value in table.items()}
 
 
 def _toml(value: object) -> str:
@@ -128,7 +123,9 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, prefer
             local_path=_local_path(wheel, folder),
         )
     if sdist is None:  # nothing here fits the interpreter: uv says so
-        return Artifact(name, version, "", {**head, "wheels": [_file(item, folder)[0] for item in wheels]}, "", 0, None, "")
+        return Artifact(
+            name, version, "", {**head, "wheels": [_file(item, folder)[0] for item in wheels]}, "", 0, None, ""
+        )
     file, digest = _file(sdist, folder)
     return Artifact(
         name=name,
@@ -164,7 +161,9 @@ def _of_folder(head: dict[str, Any], directory: dict[str, Any], folder: str) -> 
     """Return a local folder's artifact, which is never shared."""
     path = os.path.abspath(os.path.join(folder, directory["path"]))
     table = {**directory, "path": path}
-    return Artifact(normalize_name(head["name"]), head.get("version", ""), "", {**head, "directory": table}, "", 0, None, "")
+    return Artifact(
+        normalize_name(head["name"]), head.get("version", ""), "", {**head, "directory": table}, "", 0, None, ""
+    )
 
 
 def _of_commit(head: dict[str, Any], vcs: dict[str, Any], folder: str, rank: dict[str, int]) -> Artifact:

@@ -19,9 +19,9 @@ from pepip.uv import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from pepip.model import Request
+    from pepip.model import Artifact, Request
 
 _ALGORITHMS = {"md5", "sha256", "sha384", "sha512", "blake2b"}
 _INCLUDES = ("-r", "-c", "--requirement", "--requirements", "--constraint", "--constraints")
@@ -54,6 +54,12 @@ class Demands(NamedTuple):
         of_version = [pin for pin in pins if _rough(pin.version) == _rough(version)]
         is_pinned = any(pin.version == version for pin in of_version)
         return not pins or (is_pinned and all(identity in pin.hashes for pin in of_version))
+
+    def are_met_by_all(self, artifacts: Iterable[Artifact]) -> bool:
+        """Tell whether it is certain that these artifacts meet all demands."""
+        return not self.is_unclear and all(
+            self.are_met_by(item.name, item.version, item.identity) for item in artifacts
+        )
 
 
 def of(request: Request) -> Demands:

@@ -41,7 +41,16 @@ def removals(request: Request, executable: str) -> tuple[Change, ...]:
     """Return what `uv pip uninstall` would remove from the environment of `executable`. Raises UvError."""
     from pepip.uv import process
 
-    command = ["pip", "uninstall", "--dry-run", "--color", "never", "--python", executable, *arguments.as_given(request)]
+    command = [
+        "pip",
+        "uninstall",
+        "--dry-run",
+        "--color",
+        "never",
+        "--python",
+        executable,
+        *arguments.as_given(request),
+    ]
     return read_changes(process.run(command).stderr).removed
 
 

@@ -28,16 +28,25 @@ class Footprint(NamedTuple):
     bytecode: tuple[str, ...]
 
 
-def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_libraries: Iterable[str]) -> Footprint:
+def compute(
+    root: str,
+    files: Iterable[str],
+    *,
+    folders: Iterable[str] = (),
+    dist_info: str,
+    escaping_libraries: Iterable[str],
+    merged: Iterable[str] = (),
+) -> Footprint:
     """Return the footprint of the distribution whose `files` (relative to `root`) lie unpacked in `root`.
 
-    Files of `.data` folders aren't part of it; those of the `.dist-info` folder are, and that folder is opened: an
-    installer writes into it. The folders in it (licenses, SBOMs) are linked whole.
+    `folders` may name empty folders, too. Files of `.data` folders aren't part of it, but where some of them are
+    `merged` among the modules, at these paths, the folders down to them are opened. The `.dist-info` folder is opened:
+    an installer writes into it. The folders in it (licenses, SBOMs) are linked whole.
     """
-    tree = _tree(files)
+    tree = _tree(files, folders)
     declared = {path.rpartition("/")[0] for path in _namespace_inits(root, tree)}
     must_open = {dist_info, *declared}
-    for path in [*declared, *escaping_libraries]:
+    for path in [*declared, *escaping_libraries, *merged]:
         must_open.update(ancestors(path))
     directories: list[str] = []
     leaves: list[str] = []
@@ -67,8 +76,12 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
     return Footprint(*map(tuple, (directories, leaves, opened, namespaces, bytecode)))
 
 
-def _tree(files: Iterable[str]) -> dict[str, object]:
+def _tree(files: Iterable[str], empty_folders: Iterable[str] = ()) -> dict[str, object]:
     tree: dict[str, object] = {}
+    for path in empty_folders:
+        node = tree
+        for folder in path.split("/"):
+            node = node.setdefault(folder, {})  # type: ignore[assignment] # only folders are here yet
     for path in files:
         node = tree
         *folders, name = path.split("/")

@@ -123,9 +123,17 @@ def _lines(text: str) -> Iterator[str]:
                 yield whole
 
 
-def ended(content: bytes) -> bytes:
-    """Return a RECORD whose last row has its end of line, so that rows can follow."""
-    return content if not content or content.endswith(b"\n") else content + b"\n"
+def of_entry(entry: str, dist_info: str, unlisted: Iterable[str]) -> bytes:
+    """Return the RECORD of the wheel that lies unpacked at `entry`, with a row for each `unlisted` file, as uv adds.
+
+    Its last row has its end of line, so that rows can follow.
+    """
+    with open(f"{entry}/{dist_info}/RECORD", "rb") as file:
+        content = file.read()
+    if content and not content.endswith(b"\n"):
+        content += b"\n"
+    rows = [Row(path, "", str(os.stat(f"{entry}/{path}").st_size)) for path in unlisted]
+    return content + render(rows).encode("utf-8", "surrogateescape")
 
 
 def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable[Row]) -> tuple[bytes, bytes, bytes]:
