@@ -266,9 +266,10 @@ class Registration(NamedTuple):
     """One file of the registry: where an environment is, and which entries it linked when pepip last changed it.
 
     `environment` is its real path; `named` the one by which it was reached, perhaps by links. `device`, `mount_point`
-    and `filesystem` (0 if not known) held it then.
-    `entries` is None where an older pepip registered it, and `is_damaged` tells that the file can't be read: nothing
-    else in it is known then. `others` are further files on the same environment, by other users.
+    and `filesystem` (0 if not known) held it then. `registered_at` is seconds since 1970, 0 if not known.
+    `entries` is None where an older pepip registered it. `damage` says in words why the file can't be read, and is
+    empty if it can; nothing else in a damaged file is known. `others` are further files on the same environment, by
+    other users.
     """
 
     file: str
@@ -277,10 +278,16 @@ class Registration(NamedTuple):
     device: int
     mount_point: str
     entries: tuple[str, ...] | None
-    is_damaged: bool = False
+    damage: str = ""
     named: str = ""
     filesystem: int = 0
     others: tuple[str, ...] = ()
+    registered_at: int = 0
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the file can't be read."""
+        return bool(self.damage)
 
 
 class Usage(NamedTuple):

@@ -7,11 +7,11 @@ import os
 import threading
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from pepip.model import Progress
+from pepip.model import Progress, Summary
 from pepip.operations import install as installing
 from pepip.operations import scan as scanning
 from pepip.store.home import Store
@@ -23,6 +23,8 @@ from tests.support.screens import PATIENCE_SECONDS, Person, use
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.wheels import Wheel
+
+T = TypeVar("T")
 
 WHEELS = [
     Wheel("drum", "1.0", files={"drum/__init__.py": "VERSION = '1.0'\n"}),
@@ -208,6 +210,18 @@ def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, sto
     assert 'name = "drum"' in (project / "uv.lock").read_text()
 
 
+def held(operation: Generator[Progress, None, T], phase: str, go_on: threading.Event) -> Generator[Progress, None, T]:
+    """Relay an operation, and hold it after each step of a phase until told to go on."""
+    while True:
+        try:
+            step = next(operation)
+        except StopIteration as end:
+            return end.value
+        yield step
+        if step.phase == phase:
+            go_on.wait(PATIENCE_SECONDS)
+
+
 def test_a_scan_of_thousands_of_folders_can_be_cancelled(
     player: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,10 +232,8 @@ def test_a_scan_of_thousands_of_folders_can_be_cancelled(
     cancelled = threading.Event()
     real = scanning.scan
 
-    def slowly(*arguments: Any) -> Generator[Progress, None, None]:
-        for step in real(*arguments):
-            yield step
-            cancelled.wait(PATIENCE_SECONDS)
+    def slowly(*arguments: Any) -> Generator[Progress, None, scanning.Scanned]:
+        return (yield from held(real(*arguments), "scan", cancelled))
 
     monkeypatch.setattr(scanning, "scan", slowly)
 
@@ -461,11 +473,8 @@ def test_cancelling_in_the_middle_leaves_nothing_half_done(
     """The environment that the install made is gone again, the store is whole, and the next install works."""
     real = installing.install
 
-    def slowly(*arguments: Any) -> Generator[Progress, None, None]:
-        for step in real(*arguments):
-            yield step
-            if step.phase == "download":
-                cancelled.wait(PATIENCE_SECONDS)
+    def slowly(*arguments: Any) -> Generator[Progress, None, Summary]:
+        return (yield from held(real(*arguments), "download", cancelled))
 
     cancelled = threading.Event()
     monkeypatch.setattr(installing, "install", slowly)

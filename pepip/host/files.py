@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 _BLOCK_BYTES = 1 << 20
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -26,6 +27,29 @@ def read_with_status(path: str) -> tuple[bytes, os.stat_result]:
         while blocks[-1]:
             blocks.append(os.read(descriptor, _BLOCK_BYTES))
         return b"".join(blocks), status
+    finally:
+        os.close(descriptor)
+
+
+def read_regular(path: str, *, most_bytes: int) -> bytes:
+    """Return what the regular file at `path` holds, where somebody else may have put anything else in its place.
+
+    Follows no link at that name, opens no device, waits for no pipe, and reads no more than `most_bytes`. Raises
+    OSError if it can't be read, ValueError in words if it is no regular file, or a larger one.
+    """
+    if not stat.S_ISREG(os.lstat(path).st_mode):  # to open a device can do something
+        raise ValueError("it is no regular file")
+    descriptor = os.open(path, _READ | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it was replaced meanwhile
+            raise ValueError("it is no regular file")
+        content = bytearray()
+        while len(content) <= most_bytes:
+            block = os.read(descriptor, min(_BLOCK_BYTES, most_bytes + 1 - len(content)))
+            if not block:
+                return bytes(content)
+            content += block
+        raise ValueError(f"it is larger than {most_bytes} bytes")
     finally:
         os.close(descriptor)
 

@@ -149,7 +149,7 @@ def _registry(store: Store, seen: Census) -> Iterator[Check]:
         yield Check(
             "registry",
             ERROR,
-            f"{registration.file} can't be read: nothing is pruned until it is",
+            f"{registration.file} can't be read: nothing is pruned until it is ({registration.damage})",
             "`pepip projects scan DIR` registers what is below a folder anew; then remove the file",
         )
     if seen.stored and not os.path.isdir(paths.projects(store.home)):

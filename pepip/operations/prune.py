@@ -198,7 +198,11 @@ def _unreadable(store: Store, seen: Census) -> str:
     if seen.stored and not os.path.isdir(paths.projects(store.home)):
         return f"the registry {paths.projects(store.home)} is gone, so nobody knows which environments there are"
     if seen.damaged:
-        return f"the registry file {seen.damaged[0].file} can't be read, so nobody knows what its environment links"
+        damaged = seen.damaged[0]
+        return (
+            f"the registry file {damaged.file} can't be read ({damaged.damage}), "
+            "so nobody knows what its environment links"
+        )
     return ""
 
 

@@ -8,13 +8,14 @@ folder from a disk that went away.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 
 from pepip import digests, paths
 from pepip.host import filesystems, permissions
+from pepip.host.files import read_regular
 from pepip.model import Registration
+from pepip.store import registry_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,27 +47,28 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
     user may not write the registry, and so pruning can't know of the environment.
     """
     real = os.path.realpath(environment)
-    document = {
-        "format": 1,
-        "environment": real,
-        "project": os.path.realpath(os.path.dirname(environment)),
-        "named": environment,
-        "device": os.stat(environment).st_dev,
-        "filesystem": filesystems.identity(environment),
-        "mount_point": filesystems.mount_point(environment),
-    }
-    linked = set(entry_ids)
+    wanted = Registration(
+        file="",
+        environment=real,
+        project=os.path.realpath(os.path.dirname(environment)),
+        device=os.stat(environment).st_dev,
+        mount_point=filesystems.mount_point(environment),
+        entries=tuple(sorted(set(entry_ids))),
+        named=environment,
+        filesystem=filesystems.identity(environment),
+        registered_at=int(time.time()),
+    )
     for path in files(store, environment):
-        if _is_registered(path, document, linked):
+        if _says(_read(path), wanted):
             return True
         try:
-            return _write(store, path, {**document, "entries": sorted(linked)})
+            return _write(store, path, wanted)
         except PermissionError:
             continue  # another user of the store registered it and keeps the file
     return False
 
 
-def _write(store: Store, path: str, document: dict[str, object]) -> bool:
+def _write(store: Store, path: str, registration: Registration) -> bool:
     """Write a file of the registry whole.
 
     Returns False where this user may write none, raises PermissionError if it is another user's.
@@ -81,9 +83,9 @@ def _write(store: Store, path: str, document: dict[str, object]) -> bool:
             raise
         return False
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({**document, "registered_at": int(time.time())}, file, indent=1)
-            if document["device"] != os.stat(path.rpartition("/")[0]).st_dev:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(registry_file.dump(registration))
+            if registration.device != os.stat(path.rpartition("/")[0]).st_dev:
                 # Elsewhere links could outlive a power cut that this file doesn't. On one file system what is
                 # renamed first is there first; an empty file would be found damaged, and block pruning.
                 file.flush()
@@ -135,37 +137,19 @@ def _united(one: Registration, other: Registration) -> Registration:
 def _read(path: str) -> Registration | None:
     """Return a file of the registry, None if it was removed meanwhile."""
     try:
-        # A pipe of that name must not make a reader wait.
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-            document = json.loads(file.read())
-        recorded = document.get("entries")
-        return Registration(
-            file=path,
-            environment=_path(document["environment"]),
-            project=str(document["project"]),
-            device=int(document["device"]),
-            mount_point=str(document["mount_point"]),
-            entries=None if recorded is None else tuple(map(str, recorded)),
-            named=_path(document.get("named", document["environment"])),
-            filesystem=int(document.get("filesystem", 0)),
-        )
+        return registry_file.load(read_regular(path, most_bytes=registry_file.MOST_BYTES), path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Registration(path, "", "", 0, "", None, is_damaged=True)
+    except OSError as error:
+        damage = error.strerror or str(error)
+    except ValueError as error:
+        damage = str(error)
+    return Registration(path, "", "", 0, "", None, damage=damage)
 
 
-def _path(text: str) -> str:
-    """Return an absolute path. Raises ValueError if it is none that a system takes."""
-    if not os.path.isabs(text) or b"\0" in os.fsencode(text):
-        raise ValueError(text)
-    return text
-
-
-def _is_registered(path: str, document: dict[str, object], linked: set[str]) -> bool:
-    try:
-        with open(path, "rb") as file:
-            known = json.loads(file.read())
-        return all(known[key] == value for key, value in document.items()) and linked <= set(known["entries"])
-    except (OSError, ValueError, KeyError, TypeError):
+def _says(known: Registration | None, wanted: Registration) -> bool:
+    """Tell whether a file says all that one would write: the same of the environment, and at least those entries."""
+    if known is None or known.is_damaged or known.entries is None:
         return False
+    same = known._replace(file=wanted.file, entries=wanted.entries, registered_at=wanted.registered_at)
+    return same == wanted and set(known.entries) >= set(wanted.entries or ())

@@ -46,7 +46,7 @@ class ActivityPane(Vertical):
 
     def __init__(self) -> None:
         super().__init__(id="activity")
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, Job[object]] = {}
 
     def compose(self) -> ComposeResult:
         """Make the list and the log."""
@@ -56,11 +56,11 @@ class ActivityPane(Vertical):
                 yield Static("", id="log-text")
 
     @property
-    def current(self) -> Job | None:
+    def current(self) -> Job[object] | None:
         """The operation under the cursor."""
         return self._jobs.get(self.query_one("#jobs", Table).cursor_key)
 
-    def show(self, jobs: Sequence[Job]) -> None:
+    def show(self, jobs: Sequence[Job[object]]) -> None:
         """Show the operations as they are now."""
         self._jobs = {str(job.number): job for job in jobs}
         rows = [

@@ -49,7 +49,7 @@ _FOCUS = {"store": "#entries", "projects": "#environments", "savings": "#shared"
 class JobChanged(Message):
     """An operation got further, began or ended. Comes from the runner's thread."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job[object]) -> None:
         super().__init__()
         self.job = job
 
@@ -248,7 +248,7 @@ class PepipApp(App[None]):
 
     # Operations
 
-    def _tell(self, job: Job) -> None:
+    def _tell(self, job: Job[object]) -> None:
         """Pass on what the runner says, from its thread."""
         self.post_message(JobChanged(job))
 

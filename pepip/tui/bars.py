@@ -243,11 +243,11 @@ class Drawer(Line):
 
     def __init__(self) -> None:
         super().__init__(id="drawer")
-        self.job: Job | None = None
+        self.job: Job[object] | None = None
         self.waiting = 0
         self.is_still = False
 
-    def say(self, job: Job | None, waiting: int) -> None:
+    def say(self, job: Job[object] | None, waiting: int) -> None:
         """Show another operation, none to show nothing."""
         self.job, self.waiting = job, waiting
         self.display = job is not None
@@ -299,7 +299,7 @@ def label_of(binding: Binding, screen: Screen[object]) -> str:
     return binding.description
 
 
-def said(job: Job) -> str:
+def said(job: Job[object]) -> str:
     """Return what a job is doing, in words."""
     if job.state == WAITING:
         return "waiting for those before it"

@@ -153,7 +153,8 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
         found.append(
             Trouble(
                 "registry",
-                f"The registry file {damaged[0].file} can't be read: nothing may be pruned until it is.",
+                f"The registry file {damaged[0].file} can't be read ({damaged[0].damage}): "
+                "nothing may be pruned until it is.",
                 "Scan the folder that its project lies in, which registers it anew; then remove that file.",
             )
         )

@@ -200,7 +200,7 @@ class Flows:
             text.append("\nNo environment links it.")
         self._confirm(f"Repair {', '.join(_pins(chosen)[:3])}", text, "Repair", job)
 
-    def _confirm(self, title: str, text: Text, verb: str, job: Job, *, is_destructive: bool = False) -> None:
+    def _confirm(self, title: str, text: Text, verb: str, job: Job[object], *, is_destructive: bool = False) -> None:
         """Ask before a job is done; Cancel has the focus."""
 
         def decided(answer: str | None) -> None:
@@ -302,7 +302,7 @@ class Flows:
 
     # The end of a job
 
-    def conclude(self, job: Job) -> None:
+    def conclude(self, job: Job[object]) -> None:
         """Say how a job ended: briefly if well, in full if not."""
         if job.state == CANCELLED:
             self.app.notify(f"{job.title}: cancelled", severity="warning", markup=False)
@@ -319,7 +319,7 @@ class Flows:
             job.say(job.outcome)
             self.app.notify(job.outcome, title=wording.printable(job.title), markup=False)
 
-    def _outcome(self, job: Job) -> str:
+    def _outcome(self, job: Job[object]) -> str:
         """Return in a sentence what a job did, and note what a verification found."""
         result = job.result
         if isinstance(result, Outcome):
@@ -356,7 +356,7 @@ class Flows:
             return f"{new} found, {len(result.found)} link the store"
         return "done"
 
-    def _note_findings(self, job: Job, verdict: verify.Verdict) -> str:
+    def _note_findings(self, job: Job[object], verdict: verify.Verdict) -> str:
         seen = job.touches or (self.catalog.stored if self.catalog else {})
         self.app.verified.update(dict.fromkeys(seen, ()))
         for finding in verdict.findings:

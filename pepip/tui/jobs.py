@@ -23,8 +23,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from pepip.model import Progress
+    from pepip.model import Progress, Registration, Summary
     from pepip.store.home import Store
+
+    Foreseen = Summary | projects.Outcome | uninstalling.Removal | list[str]
+    """What an operation would do. A list holds the changed files that would be lost."""
 
 
 class Plan(NamedTuple):
@@ -35,10 +38,10 @@ class Plan(NamedTuple):
 
     title: str
     verb: str
-    foresee: Job
-    carry_out: Job
+    foresee: Job[Foreseen]
+    carry_out: Job[object]
     is_destructive: bool = False
-    instead: Job | None = None
+    instead: Job[object] | None = None
     verb_instead: str = ""
     note: str = ""
 
@@ -121,7 +124,7 @@ def _install(store: Store, environment: str, request: Request, what: str, *, ver
     command = commands.on_environment("install", environment, *words)
     title = f"{what} in {_project(environment)}"
 
-    def job(*, dry_run: bool) -> Job:
+    def job(*, dry_run: bool) -> Job[Summary]:
         choice = options._replace(dry_run=dry_run)
         return Job(
             title,
@@ -172,13 +175,13 @@ def has_lock(environment: str) -> bool:
         return False
 
 
-def _add(store: Store, environment: str, words: Sequence[str]) -> Job:
+def _add(store: Store, environment: str, words: Sequence[str]) -> Job[projects.Outcome]:
     """Return the job that adds requirements to a project. As on the command line, it removes nothing."""
     request = ProjectRequest(selecting=("--no-dev",), syncing=("--inexact",))
     return _edit(environment, "add", words, "to", lambda: projects.add(store, words, "", request))
 
 
-def _remove(store: Store, environment: str, names: Sequence[str]) -> Job:
+def _remove(store: Store, environment: str, names: Sequence[str]) -> Job[projects.Outcome]:
     """Return the job that takes requirements out of a project."""
     return _edit(environment, "remove", names, "from", lambda: projects.remove(store, names, ProjectRequest()))
 
@@ -188,8 +191,8 @@ def _edit(
     verb: str,
     words: Sequence[str],
     where: str,
-    make: Callable[[], Generator[Progress, None, object]],
-) -> Job:
+    make: Callable[[], Generator[Progress, None, projects.Outcome]],
+) -> Job[projects.Outcome]:
     folder = os.path.dirname(environment)
     return Job(
         f"{verb} {' '.join(words)} {where} {_project(environment)}",
@@ -215,7 +218,7 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
     command = commands.on_project("sync", folder, *words)
     title = f"{what} {_project(environment)}"
 
-    def job(*, dry_run: bool) -> Job:
+    def job(*, dry_run: bool) -> Job[projects.Outcome]:
         return Job(
             title,
             command,
@@ -228,7 +231,7 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
     return Plan(title, "Upgrade" if words else "Sync", job(dry_run=True), job(dry_run=False))
 
 
-def store(store: Store, line: str) -> Job:
+def store(store: Store, line: str) -> Job[filling.Filled]:
     """Return the job that stores what a line of requirements means, without a project. Raises UsageError."""
     request, words = requirements(line, options=("-r",))
     return Job(f"store {' '.join(words)}", store_command(line), lambda: filling.fill(store, request, ""))
@@ -242,7 +245,7 @@ def store_command(line: str) -> str:
         return f"{commands.of('store', 'add')} {line}"
 
 
-def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Job:
+def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Job[pruning.Preview]:
     """Return the job that removes orphans which were chosen from a preview. The engine looks again before."""
     ids = frozenset(orphan.stored.id for orphan in chosen)
     pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]
@@ -254,7 +257,7 @@ def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Jo
     )
 
 
-def verify(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job:
+def verify(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job[verifying.Verdict]:
     """Return the job that checks entries, all if none are named."""
     what = (
         ", ".join(pins[:3]) + (f" and {len(pins) - 3} more" if len(pins) > 3 else "") if pins else "the whole store"
@@ -267,7 +270,7 @@ def verify(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job:
     )
 
 
-def repair(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job:
+def repair(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job[verifying.Repaired]:
     """Return the job that makes entries whole again, all if none are named, and environments that need it."""
     what = (
         ", ".join(pins[:3]) + (f" and {len(pins) - 3} more" if len(pins) > 3 else "") if pins else "the whole store"
@@ -280,7 +283,7 @@ def repair(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job:
     )
 
 
-def detach(store: Store, environment: str, name: str) -> Job:
+def detach(store: Store, environment: str, name: str) -> Job[detaching.Detached]:
     """Return the job that makes a distribution the environment's own, writable copy."""
     return Job(
         f"detach {name} in {_project(environment)}",
@@ -304,7 +307,7 @@ def attach(store: Store, environment: str, name: str) -> Plan:
     return Plan(title, "Attach", foresee, carry_out, is_destructive=True)
 
 
-def forget(store: Store, environment: str) -> Job:
+def forget(store: Store, environment: str) -> Job[list[Registration]]:
     """Return the job that takes an environment out of the registry."""
     return Job(
         f"forget {_project(environment)}",
@@ -314,7 +317,7 @@ def forget(store: Store, environment: str) -> Job:
     )
 
 
-def scan(store: Store, folder: str) -> Job:
+def scan(store: Store, folder: str) -> Job[scanning.Scanned]:
     """Return the job that registers all environments below a folder. Raises UsageError if it is none."""
     path = _absolute(folder or ".")
     if not os.path.isdir(path):

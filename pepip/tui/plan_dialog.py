@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Button, Input, Static
 
 from pepip.errors import PepipError
-from pepip.model import Progress, Summary
+from pepip.model import Progress
 from pepip.operations.project import Outcome
 from pepip.operations.uninstall import Removal
 from pepip.tui import commands, jobs, wording
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.operations.savings import Share
-    from pepip.tui.jobs import Plan
+    from pepip.tui.jobs import Foreseen, Plan
     from pepip.tui.runner import Job, Runner
 
 
@@ -208,7 +208,7 @@ class PlanDialog(Dialog):
         hint = f"\n\nhint: {failure.hint}" if failure.hint else ""
         self.query_one("#plan-words", Static).update(Text(wording_of(failure.output) + hint))
 
-    def _show(self, job: Job) -> None:
+    def _show(self, job: Job[Foreseen]) -> None:
         sentence, rows, has_work = _foreseen(job.result)
         warnings = [line for line in job.log if line.startswith("warning:")]
         text = Text(sentence)
@@ -237,7 +237,7 @@ def _asking(step: Progress) -> str:
     return f"{step.title or 'Asking uv what would change'} {step.detail}".rstrip() + " …"
 
 
-def _foreseen(result: object) -> tuple[str, list[Row], bool]:
+def _foreseen(result: Foreseen | None) -> tuple[str, list[Row], bool]:
     """Return a plan in a sentence, as rows, and whether there is anything to be done."""
     if isinstance(result, Outcome):
         result = result.summary
@@ -251,7 +251,7 @@ def _foreseen(result: object) -> tuple[str, list[Row], bool]:
         if rows:
             return f"{wording.count(len(rows), 'file')} changed by you would be lost:", rows, True
         return "No file was changed: the copy goes, and it is linked from the store again.", rows, True
-    if not isinstance(result, Summary):
+    if result is None:
         return "uv gave no plan", [], False
     reused, private = set(result.reused), {name for name, _ in result.private}
     before = dict(result.removed)

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 import traceback
+from typing import Generic, TypeVar
 
 from pepip.errors import PepipError, UvError
 from pepip.model import Progress
@@ -21,9 +22,9 @@ from pepip.uv import process
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from typing import TypeVar
 
-    T = TypeVar("T")
+T = TypeVar("T")
+Result = TypeVar("Result", covariant=True)
 
 WAITING = "waiting"
 RUNNING = "running"
@@ -48,18 +49,19 @@ class Failure(NamedTuple):
     hint: str = ""
 
 
-class Job:
+class Job(Generic[Result]):
     """One operation, asked for, running or past.
 
-    `folder` is entered while it runs. `touches` are ids of entries and roots of environments that it is at work on. A
-    job that is not `is_listed` only asks, and is not shown among the activities.
+    `result` is what the operation returned, None before it did. `folder` is entered while it runs. `touches` are ids
+    of entries and roots of environments that it is at work on. A job that is not `is_listed` only asks, and is not
+    shown among the activities.
     """
 
     def __init__(
         self,
         title: str,
         command: str,
-        make: Callable[[], Generator[Progress, None, object]],
+        make: Callable[[], Generator[Progress, None, Result]],
         *,
         folder: str = "",
         touches: frozenset[str] = frozenset(),
@@ -76,7 +78,7 @@ class Job:
         self.step = Progress("")
         self.received_bytes = 0
         self.log: list[str] = []
-        self.result: object = None
+        self.result: Result | None = None
         self.outcome = ""
         self.failure: Failure | None = None
         self.started = 0.0
@@ -132,26 +134,26 @@ class Job:
 class Runner:
     """Runs jobs one by one. `tell` is called in its thread, a few times a second and whenever a state changes."""
 
-    def __init__(self, tell: Callable[[Job], None]) -> None:
-        self.jobs: list[Job] = []
+    def __init__(self, tell: Callable[[Job[object]], None]) -> None:
+        self.jobs: list[Job[object]] = []
         self._tell = tell
-        self._queue: list[Job] = []
-        self._current: Job | None = None
+        self._queue: list[Job[object]] = []
+        self._current: Job[object] | None = None
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._number = 0
 
     @property
-    def current(self) -> Job | None:
+    def current(self) -> Job[object] | None:
         """The job that is running."""
         return self._current
 
     @property
-    def busy(self) -> list[Job]:
+    def busy(self) -> list[Job[object]]:
         """The jobs that change something and are not over, in the order in which they will be done."""
         return [job for job in self.jobs if not job.is_over]
 
-    def submit(self, job: Job) -> Job:
+    def submit(self, job: Job[T]) -> Job[T]:
         """Have a job done when those before it are."""
         with self._changed:
             self._number += 1
@@ -166,7 +168,7 @@ class Runner:
         self._tell(job)
         return job
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: Job[object]) -> None:
         """Let a job end at its next safe point, or never begin. It is over when its state says so."""
         with self._changed:
             job.is_cancelled.set()
@@ -206,7 +208,7 @@ class Runner:
                 self._changed.notify_all()
             self._tell(job)
 
-    def _run(self, job: Job) -> str:
+    def _run(self, job: Job[object]) -> str:
         try:
             with _entered(job.folder):
                 self._follow(job)
@@ -231,7 +233,7 @@ class Runner:
             job.say(f"hint: {job.failure.hint}")
         return FAILED
 
-    def _follow(self, job: Job) -> None:
+    def _follow(self, job: Job[object]) -> None:
         """Run a job's operation to its end, note its progress, and keep its result.
 
         Raises KeyboardInterrupt, between two steps and with the operation closed, once the job is cancelled.

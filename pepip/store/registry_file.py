@@ -1,0 +1,89 @@
+"""The format of the registry's files: one file of JSON for each environment that links the store.
+
+`load` and `dump` alone know the names of the fields. In a shared store any user may have written a file, so `load`
+checks the type of each field and says which one is wrong. Knows nothing of the places of the files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from pepip.model import Registration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FORMAT = 1
+MOST_BYTES = 16 << 20
+"""No file is read beyond this size. A registration of 10,000 entries has less than 1 MB."""
+
+
+def dump(registration: Registration) -> bytes:
+    """Return the content of the file for a registration. Where its files lie is no part of it."""
+    document = {
+        "format": FORMAT,
+        "environment": registration.environment,
+        "project": registration.project,
+        "named": registration.named,
+        "device": registration.device,
+        "filesystem": registration.filesystem,
+        "mount_point": registration.mount_point,
+        "entries": registration.entries,
+        "registered_at": registration.registered_at,
+    }
+    return json.dumps(document, indent=1).encode()
+
+
+def load(content: bytes, path: str) -> Registration:
+    """Return the registration in the file at `path`. Raises ValueError, in words for people, if it is damaged.
+
+    Older pepips wrote neither `named`, `filesystem` nor `entries`.
+    """
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("it is not valid JSON") from error
+    if not isinstance(document, dict):
+        raise ValueError("it is no JSON object")
+    if document.get("format") != FORMAT:
+        raise ValueError(f"its format is {document.get('format')}, this pepip reads {FORMAT}")
+    return Registration(
+        file=path,
+        environment=_path(document, "environment"),
+        project=_path(document, "project"),
+        device=_number(document, "device"),
+        mount_point=_path(document, "mount_point"),
+        entries=_texts(document, "entries"),
+        named=_path(document, "named" if "named" in document else "environment"),
+        filesystem=_number(document, "filesystem", default=0),
+        registered_at=_number(document, "registered_at", default=0),
+    )
+
+
+def _path(document: dict[str, Any], key: str) -> str:
+    """Return an absolute path that the system can be asked about."""
+    value = document.get(key)
+    try:
+        if isinstance(value, str) and os.path.isabs(value) and b"\0" not in os.fsencode(value):
+            return value
+    except UnicodeEncodeError:  # half of a surrogate pair
+        pass
+    raise ValueError(f"its {key} is no absolute path")
+
+
+def _number(document: dict[str, Any], key: str, *, default: int | None = None) -> int:
+    value = document.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >> 64:
+        raise ValueError(f"its {key} is no whole number of 64 bits")
+    return value
+
+
+def _texts(document: dict[str, Any], key: str) -> tuple[str, ...] | None:
+    value = document.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"its {key} is no list of texts")
+    return tuple(value)
