@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 
 from pepip.errors import UvError
-from pepip.model import Artifact, Change, Changes
+from pepip.model import Artifact
 from pepip.paths import normalize_name, without_password
-from pepip.uv import answers, hashes, repetition, settings
+from pepip.uv import announcements, answers, hashes, repetition, settings, versions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from pepip.model import Request
+    from pepip.model import Change, Changes, Request
     from pepip.uv.answers import Answers
 
 _BUILD_OPTIONS = {
@@ -30,7 +29,6 @@ _BUILD_OPTIONS = {
     *("--no-build-isolation-package", "--build-constraints", "--build-constraint", "-b"),
 }
 _BUILD_SETTINGS = ("config-settings", "extra-build", "no-build-isolation", "build-constraint")
-_CHANGE = r"^ ([+~-]) ([A-Za-z0-9._-]+)(?:==(\S+)| @ (\S+))?(?: \(from (.+)\))?$"
 
 
 def is_lock(path: str) -> bool:
@@ -44,35 +42,17 @@ def changes(request: Request, executable: str) -> Changes:
 
     Raises UvError with uv's message if the request can't be met.
     """
-    from pepip.uv import process
-
-    command = ["pip", "sync" if request.is_whole else "install", "--dry-run", "--color", "never"]
-    return read_changes(process.run([*command, "--python", executable, *_as_given(request)]).stderr)
+    command = ["pip", "sync" if request.is_whole else "install", "--dry-run", "--output-format", "json"]
+    result = versions.ask([*command, "--color", "never", "--python", executable, *_as_given(request)])
+    with versions.readable():
+        reported = json.loads(result.stdout)["changes"]
+    return announcements.read(reported, result.stderr)
 
 
 def removals(request: Request, executable: str) -> tuple[Change, ...]:
     """Return what `uv pip uninstall` would remove from the environment of `executable`. Raises UvError."""
-    from pepip.uv import process
-
     command = ["pip", "uninstall", "--dry-run", "--color", "never", "--python", executable, *_as_given(request)]
-    return read_changes(process.run(command).stderr).removed
-
-
-def read_changes(output: str) -> Changes:
-    """Return the changes that uv announces on its error output, in the text that it shows to people."""
-    removed, added, warnings = [], [], []
-    for line in output.splitlines():
-        if line.startswith(("warning: ", "No requirements found")) and "--output-format json" not in line:
-            warnings.append(line.removeprefix("warning: "))
-        match = re.match(_CHANGE, line)
-        if match:
-            sign, name, version, url, origin = match.groups()
-            change = Change(normalize_name(name), version or "", url or origin or "")
-            if sign in "-~":
-                removed.append(change)
-            if sign in "+~":
-                added.append(change)
-    return Changes(tuple(removed), tuple(added), tuple(warnings))
+    return announcements.read_removals(versions.ask(command).stderr)
 
 
 def resolve(request: Request, executable: str, tags: Sequence[str], known: Answers | None = None) -> list[Artifact]:
@@ -258,8 +238,12 @@ def _artifacts(lock: str, tags: Sequence[str], folder: str, allowed: dict[str, s
         import tomli as tomllib
 
     rank = {tag: position for position, tag in enumerate(tags)}
-    packages = tomllib.loads(lock).get("packages", [])
-    return [_artifact(package, rank, folder, allowed.get(normalize_name(package["name"]))) for package in packages]
+    with versions.readable():
+        document = tomllib.loads(lock)
+        if not document["lock-version"].startswith("1."):
+            raise ValueError("the format has another major version")
+        packages = document.get("packages", [])
+        return [_artifact(item, rank, folder, allowed.get(normalize_name(item["name"]))) for item in packages]
 
 
 def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, allowed: set[str] | None) -> Artifact:
