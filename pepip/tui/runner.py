@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 
+from pepip import paths
 from pepip.errors import PepipError, UvError
 from pepip.model import Progress
 from pepip.records import NamedTuple
@@ -34,7 +35,7 @@ _MOST_LOG_LINES = 2000
 try:
     STARTED_IN = os.getcwd()  # before any operation enters a folder of its own
 except OSError:  # it was removed
-    STARTED_IN = os.path.expanduser("~")
+    STARTED_IN = paths.user_home(os.environ) or "/"
 
 
 class Failure(NamedTuple):
