@@ -102,7 +102,7 @@ def run(arguments: Sequence[str]) -> int:
     except PepipError as error:
         from pepip.cli import output
 
-        return output.fail(error)
+        return output.fail(error if _is_in_folder() else _NO_FOLDER)  # uv says the same in other words
     except BrokenPipeError:
         return _die_of_pipe()
     except OSError as error:
@@ -180,7 +180,7 @@ def _is_settled(command: str, words: Sequence[str]) -> bool:
             return False  # options, or a script that may have metadata of its own
         words = []
     if not _is_in_folder():
-        return False  # `--directory` may name one
+        return False  # what is noted, is noted for a folder
     return settled.is_settled(default_home(os.environ), [command, *words])
 
 

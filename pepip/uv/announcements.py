@@ -27,7 +27,7 @@ _SIGNS = {"installed": "+", "uninstalled": "-", "reinstalled": "~"}
 def read(changes: Sequence[dict[str, Any]], text: str) -> Changes:
     """Return the changes of a report: the `changes` of its JSON, and the `text` that uv wrote to stderr beside it.
 
-    Raises UvError if they can't be read, or don't tell of the same changes.
+    Raises UnreadableAnswerError if they can't be read, or don't tell of the same changes.
     """
     with versions.readable():
         reported = [
@@ -40,7 +40,7 @@ def read(changes: Sequence[dict[str, Any]], text: str) -> Changes:
 
 
 def read_removals(text: str) -> tuple[Change, ...]:
-    """Return what `uv pip uninstall --dry-run` announces on stderr. Raises UvError if that can't be read."""
+    """Return what `uv pip uninstall --dry-run` announces on stderr. Raises as `read` does."""
     rows = _rows(text)
     counted = re.search(_COUNT, text, re.MULTILINE)
     count = int(counted[1]) if counted else 0

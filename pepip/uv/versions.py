@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
-from pepip.errors import UvError
+from pepip.errors import UnreadableAnswerError, UvError
 from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ SUPPORTED = Versions("0.13.0", "0.13.9")
 
 @contextlib.contextmanager
 def readable() -> Iterator[None]:
-    """Turn the errors of reading an answer of uv into one UvError that names its version."""
+    """Turn the errors of reading an answer of uv into an UnreadableAnswerError."""
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -38,7 +38,10 @@ def readable() -> Iterator[None]:
 
 
 def ask(arguments: Sequence[str], **settings: str) -> Result:
-    """Run uv for an answer that is read. Raises UvError, also where this uv has not learned to give that answer."""
+    """Run uv for an answer that is read. Raises UvError with uv's message if it fails.
+
+    Raises UnreadableAnswerError if this uv doesn't know the option that asks for JSON.
+    """
     from pepip.uv import process
 
     try:
@@ -49,8 +52,8 @@ def ask(arguments: Sequence[str], **settings: str) -> Result:
         raise
 
 
-def unreadable() -> UvError:
-    """Return the error for an answer that can't be read. Asks uv for its version."""
+def unreadable() -> UnreadableAnswerError:
+    """Return the error for an answer that can't be read, with the version that uv says it has."""
     from pepip.uv import process
 
     try:
@@ -58,7 +61,7 @@ def unreadable() -> UvError:
     except UvError:
         words = []
     name = " ".join(words) if len(words) == 2 and words[0] == "uv" and words[1][:1].isdigit() else "this uv"
-    return UvError(
+    return UnreadableAnswerError(
         f"{name} answers in a way that this pepip can't read",
         hint=(
             f"pepip reads uv {SUPPORTED.oldest} to {SUPPORTED.newest_tested}: install one of them beside it, "

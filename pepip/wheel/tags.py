@@ -72,7 +72,7 @@ def bucket(tag: str) -> str:
         platform = platforms.pop()
         if f"py3-none-{platform}" in found:
             return f"py3-none-{platform}"
-        if {f"abi3-{platform}", f"abi3t-{platform}"} <= found:
+        if found == {f"abi3-{platform}", f"abi3t-{platform}"}:
             return f"abi3.abi3t-{platform}"
     return MIXED_BUCKET
 
