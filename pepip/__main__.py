@@ -1,7 +1,7 @@
 """The entry point of `pepip` and of `python -m pepip`."""
 
-from __future__ import annotations
-
+# Nothing is imported here but what is built in, not even `__future__`: until `_distrust_path` has run, a file of that
+# name in a folder of PYTHONPATH would be imported instead.
 import sys
 
 TYPE_CHECKING = False
@@ -21,14 +21,15 @@ def main() -> int:
     return run(sys.argv[1:])
 
 
-def start() -> NoReturn:
-    """Run the command line and end the process.
+def start() -> "NoReturn":
+    """Run the command line and end the process, wherever it was started and whatever variables are set.
 
     Most commands live for the time that looking for garbage, and taking apart at the end what was loaded, would take
     as well: the first is put off, the second is left to the system where no other thread is.
     """
+    _distrust_path()
+    _open_streams()
     import gc
-    import os
 
     gc.set_threshold(100_000)
     code = main()
@@ -39,9 +40,66 @@ def start() -> NoReturn:
             sys.stderr.write(f"error: {error.strerror}\n")
         code = code or 1
     if "threading" not in sys.modules:
-        sys.stderr.flush()
-        os._exit(code)
+        _leave(code)
+    if sys.flags.inspect:  # PYTHONINSPECT: `sys.exit` would read commands from the terminal, and lose the exit code
+        import atexit
+        import threading
+
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join()
+        atexit._run_exitfuncs()
+        _leave(code)
     sys.exit(code)
+
+
+def _leave(code: int) -> "NoReturn":
+    """End the process at once."""
+    import os
+
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _distrust_path() -> None:
+    """Look for modules in the standard library and beside pepip, not in folders of PYTHONPATH.
+
+    uv starts where the current folder, or one of PYTHONPATH, holds an `argparse.py`, and so must pepip. Modules of
+    the standard library that came from such a folder already are forgotten. Where pepip itself came from one, its
+    dependencies may be there too: the folders then stay on the path, at its end.
+    Some files are out of reach, because the interpreter reads them before this line: `encodings`, `sitecustomize`,
+    what `.pth` files name, and everything below PYTHONHOME.
+    """
+    import os
+
+    archive = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
+    library = os.path.dirname(os.__file__)
+    start = next((at for at, place in enumerate(sys.path) if place == library or place.endswith(archive)), 0)
+    moved, trusted = sys.path[:start], sys.path[start:]
+    own_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    sys.path[:] = [*trusted, *moved] if own_folder not in trusted else trusted
+    foreign = set(moved).difference(trusted)
+    for name in sys.stdlib_module_names & sys.modules.keys():
+        folder = os.path.dirname(getattr(sys.modules[name], "__file__", None) or "")
+        if folder in foreign or os.path.dirname(folder) in foreign:
+            for module in [module for module in sys.modules if module.partition(".")[0] == name]:
+                del sys.modules[module]
+
+
+def _open_streams() -> None:
+    """Give the process those of the three standard streams that it was started without.
+
+    Otherwise the next file that is opened takes a free number, and programs that are started write into it.
+    """
+    if sys.stdin is not None and sys.stdout is not None and sys.stderr is not None:
+        return
+    import os
+
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 PepipError
 ├── UsageError                the command line asks for something that makes no sense
 ├── UvError                   uv was not found, or said no: its own message is kept
+├── UnreadableAnswerError     uv answered in a way that this pepip can't read
 ├── StoreError                the store can't be read or written
 │   ├── InvalidWheelError     a wheel whose RECORD or scripts point outside of it
 │   ├── RecordMismatchError   a staged file differs from its RECORD row
@@ -38,6 +39,10 @@ class UvError(PepipError):
         super().__init__(message, hint=hint)
         self.output = output
         self.exit_code = exit_code
+
+
+class UnreadableAnswerError(PepipError):
+    """An answer of uv can't be read. No UvError: who goes another way where uv says no must not go on here."""
 
 
 class StoreError(PepipError):

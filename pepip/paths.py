@@ -18,9 +18,63 @@ PYCACHE = "__pycache__"
 
 
 def default_home(variables: Mapping[str, str]) -> str:
-    """Return the store's root: `PEPIP_HOME`, or `~/.pepip`, as an absolute path."""
-    configured = variables.get("PEPIP_HOME", "")
-    return os.path.abspath(os.path.expanduser(configured or "~/.pepip"))
+    """Return the store's root: `PEPIP_HOME`, or `~/.pepip`, as an absolute path.
+
+    Raises UsageError where `PEPIP_HOME` is not set and the user has no home folder.
+    """
+    return os.path.abspath(expand_user(variables.get("PEPIP_HOME") or "~/.pepip", variables))
+
+
+def user_home(variables: Mapping[str, str]) -> str:
+    """Return the user's home folder by uv's rule, empty if there is none.
+
+    `HOME` counts unless it is empty, then the system's record of the user. A container often runs as a user id that
+    has no record.
+    """
+    if os.name != "posix":
+        home = os.path.expanduser("~")
+        return "" if home == "~" else home
+    if variables.get("HOME"):
+        return variables["HOME"]
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
+
+
+def expand_user(path: str, variables: Mapping[str, str]) -> str:
+    """Return a path with the home folder in place of a leading `~` or `~user`.
+
+    Raises UsageError if there is no such folder: taken as it stands, `~` would name a folder in the current one.
+    """
+    if not path.startswith("~"):
+        return path
+    user, separator, rest = path.partition("/")
+    home = user_home(variables) if user == "~" else os.path.expanduser(user)
+    if home and home != user:
+        return f"{home.rstrip('/')}{separator}{rest}" or "/"
+    from pepip.errors import UsageError
+
+    if user == "~":
+        raise UsageError(
+            f"there is no home folder for {path}: HOME is not set, and the system knows none of this user",
+            hint="set HOME, or set PEPIP_HOME to the folder of the store",
+        )
+    raise UsageError(f"there is no home folder for {path}: the system knows no user {user[1:]}")
+
+
+def user_folder(variables: Mapping[str, str], name: str, default: str) -> str:
+    """Return a folder of the XDG specification: the variable `name`, or `default` in the user's home.
+
+    A relative path in the variable does not count. The answer is empty where there is no home either.
+    """
+    configured = variables.get(name, "")
+    if os.path.isabs(configured):
+        return configured
+    home = user_home(variables)
+    return f"{home}/{default}" if home else ""
 
 
 def packages(home: str) -> str:

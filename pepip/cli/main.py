@@ -102,16 +102,29 @@ def run(arguments: Sequence[str]) -> int:
     except PepipError as error:
         from pepip.cli import output
 
-        return output.fail(error)
+        return output.fail(error if _is_in_folder() else _NO_FOLDER)  # uv says the same in other words
     except BrokenPipeError:
         return _die_of_pipe()
     except OSError as error:
         from pepip.cli import output
 
-        return output.fail_in_system(error)
+        return output.fail_in_system(error) if _is_in_folder() else output.fail(_NO_FOLDER)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 128 + 2
+
+
+_NO_FOLDER = PepipError(
+    "the current directory does not exist", hint="it was removed or replaced: go to another one, or enter it again"
+)
+
+
+def _is_in_folder() -> bool:
+    """Tell whether the current directory still exists. Without one, relative paths mean nothing."""
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False
 
 
 class _EndedError(BaseException):
@@ -166,6 +179,8 @@ def _is_settled(command: str, words: Sequence[str]) -> bool:
         if not words or words[0].startswith("-") or words[0].endswith((".py", ".pyw")) or "://" in words[0]:
             return False  # options, or a script that may have metadata of its own
         words = []
+    if not _is_in_folder():
+        return False  # what is noted, is noted for a folder
     return settled.is_settled(default_home(os.environ), [command, *words])
 
 

@@ -27,8 +27,10 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
     Where there is none, `.venv` in `folder` is where it will be made. Source: uv's discovery of environments.
     """
     active = variables.get("VIRTUAL_ENV", "")
-    if named or _is_environment(active):
-        return os.path.abspath(os.path.join(folder, os.path.expanduser(named or active)))
+    if named:
+        return os.path.abspath(os.path.join(folder, paths.expand_user(named, variables)))
+    if _is_environment(active):
+        return os.path.abspath(os.path.join(folder, active))
     configured = variables.get("UV_PROJECT_ENVIRONMENT", "")
     if configured:
         return os.path.abspath(os.path.join(settings.project_folder() or folder, configured))

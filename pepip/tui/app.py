@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher, Static
 
+from pepip import paths
 from pepip.tui import catalog as catalogs
 from pepip.tui import wording
 from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs, label_of
@@ -226,7 +227,7 @@ class PepipApp(App[None]):
             self.default_screen.set_focus(None)
 
     def _say_status(self) -> None:
-        home = wording.short_path(self.store.home, os.path.expanduser("~"))
+        home = wording.short_path(self.store.home, paths.user_home(os.environ))
         status = home if not self.is_reading or self.is_still else "looking at the disk …"
         self.query_one(Tabs).say(status=status, running=len(self.runner.busy))
 

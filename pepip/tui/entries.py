@@ -7,6 +7,7 @@ import textwrap
 
 from rich.text import Text
 
+from pepip import paths
 from pepip.records import NamedTuple
 from pepip.tui import wording
 from pepip.tui.filtering import Facts
@@ -141,7 +142,7 @@ def describe(
     seen = catalog.overview
     users = catalog.users.get(stored.id, [])
     size_bytes = seen.sizes.get(stored.id, 0) if seen else 0
-    home = os.path.expanduser("~")
+    home = paths.user_home(os.environ)
     text = Text()
     text.append(f"{wording.printable(stored.name)} {wording.printable(stored.version)}\n", "bold")
     if details is not None and details.summary:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
+from pepip import paths
 from pepip.errors import UsageError
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
@@ -327,12 +328,19 @@ def scan(store: Store, folder: str) -> Job[scanning.Scanned]:
 
 def scan_command(folder: str) -> str:
     """Return the command that does the same as a scan of a folder."""
-    return commands.of("projects", "scan", _absolute(folder or "."))
+    try:
+        path = _absolute(folder or ".")
+    except UsageError:  # `~name`, of which more is typed in a moment
+        path = folder
+    return commands.of("projects", "scan", path)
 
 
 def _absolute(path: str) -> str:
-    """Return a typed path from the folder that the app was started in, whatever a running operation is in now."""
-    return os.path.normpath(os.path.join(STARTED_IN, os.path.expanduser(path.strip())))
+    """Return a typed path from the folder that the app was started in, whatever a running operation is in now.
+
+    Raises UsageError if it begins with `~` and there is no such home folder.
+    """
+    return os.path.normpath(os.path.join(STARTED_IN, paths.expand_user(path.strip(), os.environ)))
 
 
 def _project(environment: str) -> str:

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Button, Input, Static
 
+from pepip import paths
 from pepip.errors import PepipError
 from pepip.model import Progress
 from pepip.operations.project import Outcome
@@ -38,7 +39,7 @@ class InstallForm(Dialog):
         super().__init__("Install")
         self.place, self.line = place, line
         self._projects = [share.known for share in shares if share.known.state in {"ok", "broken"}]
-        self._home = os.path.expanduser("~")
+        self._home = paths.user_home(os.environ)
 
     def body(self) -> ComposeResult:
         """Make the two lines, and the known projects to pick from."""
@@ -115,7 +116,9 @@ class InstallForm(Dialog):
         self.dismiss(key)
 
     def _narrow(self, typed: str) -> None:
-        wanted = os.path.expanduser(typed.strip())
+        wanted = typed.strip()
+        if self._home and (wanted == "~" or wanted.startswith("~/")):
+            wanted = self._home + wanted[1:]
         rows = [
             Row(
                 known.project if os.path.basename(known.environment) == ".venv" else known.environment,

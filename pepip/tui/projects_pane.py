@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Static
 
+from pepip import paths
 from pepip.operations import census
 from pepip.tui import wording
 from pepip.tui.table import Column, Row, Table
@@ -80,7 +81,7 @@ class ProjectsPane(Vertical):
         self.catalog: Catalog | None = None
         self.sort_key, self.is_descending = "alone", True
         self._shares: list[Share] = []
-        self._home = os.path.expanduser("~")
+        self._home = paths.user_home(os.environ)
         self._packages_of = ""
 
     def compose(self) -> ComposeResult:

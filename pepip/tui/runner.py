@@ -13,6 +13,7 @@ import time
 import traceback
 from typing import Generic, TypeVar
 
+from pepip import paths
 from pepip.errors import PepipError, UvError
 from pepip.model import Progress
 from pepip.records import NamedTuple
@@ -38,7 +39,7 @@ _MOST_LOG_LINES = 2000
 try:
     STARTED_IN = os.getcwd()  # before any operation enters a folder of its own
 except OSError:  # it was removed
-    STARTED_IN = os.path.expanduser("~")
+    STARTED_IN = paths.user_home(os.environ) or "/"
 
 
 class Failure(NamedTuple):

@@ -7,7 +7,7 @@ import itertools
 import os
 import time
 
-from pepip import sizes
+from pepip import paths, sizes
 from pepip.sizes import count as count
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ def printable(text: str) -> str:
 
 def short_path(path: str, home: str = "") -> str:
     """Return a path with the user's home as `~`."""
-    home = home or os.path.expanduser("~")
+    home = home or paths.user_home(os.environ)
     if home and home != "/" and (path == home or path.startswith(home + "/")):
         return "~" + path[len(home) :]
     return path

@@ -14,21 +14,30 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Runs inside the environment's own interpreter, Python 3.8 and newer, hence the plain style.
+_START, _END = "<pepip-facts>", "</pepip-facts>"
+"""What stands around the answer: a `sitecustomize` or `.pth` file may print before it and after it."""
+
+_FORMAT = 2
+"""The number of what is kept of an answer: raised when the answer to the same file changes."""
+
+# Runs inside the environment's own interpreter, Python 3.8 and newer, hence the plain style. The answer goes to the
+# file descriptor, since `sitecustomize` may have put something else in place of `sys.stdout`.
 _PROBE = """
 import json, os, sys, sysconfig
 prefix = sys.prefix
 short = "python%d.%d" % sys.version_info[:2]
 paths = sysconfig.get_paths()
 relative = lambda name: os.path.relpath(paths[name], prefix).replace(os.sep, "/")
-print(json.dumps({
+answer = json.dumps({
     "version": ".".join(map(str, sys.version_info[:3])),
     "implementation": sys.implementation.name,
     "site_packages": relative("purelib"),
     "scripts": relative("scripts"),
     "headers": ("Include" if os.name == "nt" else "include") + "/site/" + short,
     "soabi": sysconfig.get_config_var("SOABI") or "",
-}))
+    "is_free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+})
+os.write(1, ("\\n" + START + answer + END + "\\n").encode("ascii"))
 """
 
 
@@ -59,7 +68,7 @@ def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
     path = executable(environment)
     real = os.path.realpath(path)
     status = os.stat(real)
-    key = f"{real}\n{status.st_mtime_ns}\n{status.st_size}"
+    key = f"{_FORMAT}\n{real}\n{status.st_mtime_ns}\n{status.st_size}"
     known = _remembered(cache, key)
     if known is None:
         known = _ask(path)
@@ -82,27 +91,69 @@ def compile_bytecode(path: str, targets: list[str]) -> None:
     """
     from pepip.uv import process
 
-    arguments = ["-m", "compileall", "-q", "-j", "0", "-i", "-"]
+    arguments = [*_isolated(), "-m", "compileall", "-q", "-j", "0", "-i", "-"]
     with contextlib.suppress(UvError):
         process.run_python(path, arguments, stdin="\n".join(targets) + "\n")
+
+
+def _isolated() -> list[str]:
+    """Return options that keep the current folder, PYTHONPATH and PYTHONHOME out of an interpreter's start.
+
+    `-I` hides all of Python's variables: those that say where bytecode goes, and for which level, are repeated.
+    """
+    options = ["-I"]
+    prefix, level = os.environ.get("PYTHONPYCACHEPREFIX", ""), os.environ.get("PYTHONOPTIMIZE", "")
+    if prefix:
+        options += ["-X", f"pycache_prefix={prefix}"]
+    if level:
+        options += ["-O"] * (min(int(level), 2) if level.isdecimal() else 1)
+    return options
 
 
 def _ask(path: str) -> dict[str, Any]:
     try:
         from pepip.uv import process
 
-        answer: dict[str, Any] = json.loads(process.run_python(path, ["-I", "-c", _PROBE]).stdout)
+        script = f"START, END = {_START!r}, {_END!r}\n{_PROBE}"
+        output = process.run_python(path, ["-I", "-c", script]).stdout
     except UvError as error:
         last_line = (error.output.strip().splitlines() or [""])[-1]
         raise VenvError(
             f"{error.message}{': ' + last_line if last_line else ''}", hint="make the environment anew"
         ) from error
-    answer["tags"] = _tags(answer["implementation"], answer["version"], answer.pop("soabi"))
+    before, _, rest = output.rpartition(_START)
+    text, is_whole, _ = rest.partition(_END)
+    if not is_whole:
+        said = f" It said: {before or rest}".rstrip() if output.strip() else ""
+        raise VenvError(
+            f"the interpreter {path} ended before it told its version.{said.splitlines()[0] if said else ''}",
+            hint="look for a sitecustomize.py, or a .pth or .start file of the environment, that ends it",
+        )
+    answer: dict[str, Any] = json.loads(text)
+    is_free_threaded = answer.pop("is_free_threaded")
+    abi = abi_of(answer["implementation"], answer["version"], answer.pop("soabi"), is_free_threaded=is_free_threaded)
+    answer["tags"] = tags_of(answer["implementation"], answer["version"], abi)
     return answer
 
 
-def _tags(implementation: str, version: str, soabi: str) -> list[str]:
-    """Return the tags of an interpreter on this machine. `soabi` is what its extension modules are named for.
+def abi_of(implementation: str, version: str, soabi: str, *, is_free_threaded: bool = False) -> str:
+    """Return the ABI tag of an interpreter (`cp314t`, `pypy311_pp73`), `none` if its name for extensions has none.
+
+    `soabi` is the name that it gives its extension modules, which is empty on Windows before Python 3.13.
+    """
+    parts = soabi.split("-")
+    if implementation == "cpython":
+        short = "".join(version.split(".")[:2])
+        flags = parts[1].lstrip("0123456789") if soabi.startswith("cpython-") else ""
+        if is_free_threaded and "t" not in flags:
+            flags = f"t{flags}"
+        return f"cp{short}{flags}"
+    lengths = {"pypy": 2, "graalpy": 3}  # after that comes the platform
+    return "_".join(parts[: lengths.get(implementation, 1)]) or "none"
+
+
+def tags_of(implementation: str, version: str, abi: str) -> list[str]:
+    """Return the tags of an interpreter on this machine, the most specific first.
 
     They are computed here and not there, because an interpreter of 2019 doesn't run today's `packaging`.
     """
@@ -112,13 +163,14 @@ def _tags(implementation: str, version: str, soabi: str) -> list[str]:
     short = "".join(map(str, numbers))
     platforms = list(tags.platform_tags())
     if implementation == "cpython":
-        flags = soabi.split("-")[1].lstrip("0123456789") if soabi.startswith("cpython-") else ""
         name = f"cp{short}"
-        specific = tags.cpython_tags(numbers, [f"cp{short}{flags}"], platforms)
+        is_debug = abi.endswith("d") and numbers >= [3, 8]
+        abis = [abi, abi.removesuffix("d")] if is_debug else [abi]  # such a build loads the usual extensions, too
+        specific = tags.cpython_tags(numbers, abis, platforms)
     else:
         name = f"{tags.INTERPRETER_SHORT_NAMES.get(implementation, implementation)}{short}"
-        specific = tags.generic_tags(name, [soabi.replace("-", "_").rpartition("_")[0] or "none"], platforms)
-    return [str(tag) for tag in (*specific, *tags.compatible_tags(numbers, name, platforms))]
+        specific = tags.generic_tags(name, [abi], platforms)
+    return list(dict.fromkeys(str(tag) for tag in (*specific, *tags.compatible_tags(numbers, name, platforms))))
 
 
 def _file(cache: str, key: str) -> str:

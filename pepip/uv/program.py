@@ -23,14 +23,11 @@ def path() -> str:
     if os.access(beside, os.X_OK):
         return beside
     try:
-        import uv
-    except ImportError:
+        from uv import find_uv_bin
+
+        return str(find_uv_bin())
+    except (ImportError, FileNotFoundError):  # a folder that happens to be named `uv` is importable too
         pass
-    else:
-        try:
-            return str(uv.find_uv_bin())
-        except FileNotFoundError:
-            pass
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         if folder and os.access(f"{folder}/uv{suffix}", os.X_OK):
             return f"{folder}/uv{suffix}"

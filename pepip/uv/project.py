@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import os
 
-from pepip.errors import UvError
 from pepip.model import Request
 from pepip.paths import normalize_name
 from pepip.records import NamedTuple
-from pepip.uv import process, program, resolve, settings, stage
+from pepip.uv import announcements, program, resolve, settings, stage, versions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +20,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pepip.model import Artifact, Change, Changes, Environment, ProjectRequest
+    from pepip.uv.process import Result
 
+
+_ENVIRONMENT_ACTIONS = {"check", "update", "replace", "create"}
+_LOCK_ACTIONS = {"use", "check", "update", "create"}
+"""What uv may do to the environment, and to the lock: a word beyond these may ask for something new."""
 
 _ALL = ":all:"  # in uv's words: every distribution
 
@@ -47,12 +51,18 @@ def foresee(request: ProjectRequest) -> Foresight:
         *lock_mode, *_common(request), *request.resolving, *request.selecting, *request.syncing, *request.replacing,
         **_set("UV_FROZEN", "UV_LOCKED"),
     )  # fmt: skip
-    document = json.loads(result.stdout)
+    with versions.readable():
+        document = json.loads(result.stdout)
+        environment, action = document["sync"]["environment"]["path"], document["sync"]["action"]
+        lock_action = document["lock"]["action"]
+        if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
+            raise ValueError(f"actions {action} and {lock_action}")
+        reported = document["sync"]["changes"]
     return Foresight(
-        environment=document["sync"]["environment"]["path"],
-        is_made=document["sync"]["action"] in {"create", "replace"},
-        is_locked=document["lock"]["action"] not in {"create", "update"},
-        changes=resolve.read_changes(result.stderr),
+        environment=environment,
+        is_made=action in {"create", "replace"},
+        is_locked=lock_action not in {"create", "update"},
+        changes=announcements.read(reported, result.stderr),
         document=document,
     )
 
@@ -125,6 +135,8 @@ def files(package: str) -> list[str]:
     """
     root = _run("workspace", "dir").stdout.strip()
     member = _run("workspace", "dir", "--package", package).stdout.strip() if package else settings.project_folder()
+    if not all(map(os.path.isabs, (root, member))):
+        raise versions.unreadable()
     return [f"{folder}/{name}" for folder in sorted({root, member}) for name in ("pyproject.toml", "uv.lock")]
 
 
@@ -147,13 +159,8 @@ def _common(request: ProjectRequest) -> list[str]:
     return [*request.everywhere, *request.building, *python]
 
 
-def _run(*arguments: str, **variables: str) -> process.Result:
-    try:
-        return process.run(arguments, **{**_variables(), **variables})
-    except UvError as error:
-        if "--output-format" in error.output and "unexpected argument" in error.output:
-            raise UvError("this uv is too old", hint="pepip needs uv 0.13 or newer") from error
-        raise
+def _run(*arguments: str, **variables: str) -> Result:
+    return versions.ask(arguments, **{**_variables(), **variables})
 
 
 def _variables() -> dict[str, str]:

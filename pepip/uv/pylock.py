@@ -11,9 +11,11 @@ import json
 import os
 import sys
 
+from pepip.errors import InvalidWheelError
 from pepip.model import Artifact
 from pepip.paths import normalize_name, without_password
 from pepip.uv import wheel_choice
+from pepip.wheel import tags as wheel_tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +37,8 @@ def artifacts(
     tags: Sequence[str],
     folder: str,
     *,
-    preferred: Callable[[str], frozenset[str]] = lambda name: frozenset(),
-    applies: Callable[[str], bool] = lambda marker: True,
+    preferred: Callable[[str], frozenset[str]] | None = None,
+    applies: Callable[[str], bool] | None = None,
 ) -> list[Artifact]:
     """Return the artifacts that a lock names for an interpreter with these supported `tags`.
 
@@ -50,11 +52,14 @@ def artifacts(
         import tomli as tomllib
 
     rank = {tag: position for position, tag in enumerate(tags)}
-    found = []
-    for package in tomllib.loads(lock).get("packages", []):
-        if "marker" not in package or applies(package["marker"]):
-            found.append(_artifact(package, rank, folder, preferred(normalize_name(package["name"]))))
-    return found
+    document = tomllib.loads(lock)
+    if not document["lock-version"].startswith("1."):
+        raise ValueError("the format has another major version")
+    return [
+        _artifact(package, rank, folder, preferred(normalize_name(package["name"])) if preferred else frozenset())
+        for package in document.get("packages", [])
+        if "marker" not in package or applies is None or applies(package["marker"])
+    ]
 
 
 def of_package(package: dict[str, Any], tags: Sequence[str]) -> Artifact:
@@ -115,7 +120,7 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, prefer
         return Artifact(
             name=name,
             version=version,
-            identity=digest if not wheel_choice.has_variant(list(map(_file_name, wheels))) else "",
+            identity="" if any(map(_is_variant, wheels)) else digest,
             package={**head, "wheels": [file]},
             wheel=_file_name(wheel),
             size_bytes=wheel.get("size", 0),
@@ -147,6 +152,14 @@ def _chosen(wheels: list[dict[str, Any]], rank: dict[str, int], preferred: froze
         if position is not None:
             return candidates[position]
     return None
+
+
+def _is_variant(wheel: dict[str, Any]) -> bool:
+    """Tell whether a wheel is a variant (PEP 817): where there is one, uv alone can choose."""
+    try:
+        return bool(wheel_tags.parse(_file_name(wheel)).variant)
+    except InvalidWheelError:
+        return False
 
 
 def _identity_of_build(source: str, rank: dict[str, int]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from pepip.paths import upward
+from pepip.paths import upward, user_folder
 from pepip.uv import answers, program, settings
 
 TYPE_CHECKING = False
@@ -94,7 +94,8 @@ def cache_folder(options: Sequence[str] = ()) -> str:
         return os.path.abspath(os.environ["UV_CACHE_DIR"])
     if os.name != "posix":
         return ""
-    return f"{os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')}/uv"
+    caches = user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
+    return os.path.abspath(f"{caches}/uv") if caches else ""
 
 
 def index_evidence() -> list[tuple[str, str]]:
@@ -134,7 +135,7 @@ def environment_question(python: str) -> tuple[list[str], list[str]] | None:
         return None
     if any("shims" in place for place in (python, *folders)):
         return None
-    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    data = user_folder(os.environ, "XDG_DATA_HOME", ".local/share")
     managed = os.environ.get("UV_PYTHON_INSTALL_DIR") or f"{data}/uv/python"
     active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX") or ""
     return words, [program.path(), managed, active and f"{active}/pyvenv.cfg", *map(os.path.abspath, folders)]
@@ -144,7 +145,7 @@ def _version_files() -> Iterator[str]:
     """Yield the files that may name the Python to take, from here upward, and the user's."""
     for folder in upward(settings.start_folder()):
         yield from (f"{folder}/.python-version", f"{folder}/.python-versions")
-    yield f"{os.environ.get('XDG_CONFIG_HOME') or os.path.expanduser('~/.config')}/uv/.python-version"
+    yield f"{user_folder(os.environ, 'XDG_CONFIG_HOME', '.config')}/uv/.python-version"
 
 
 def _text(path: str) -> str:

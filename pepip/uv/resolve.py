@@ -8,22 +8,30 @@ from __future__ import annotations
 
 import json
 import os
-import re
 
 from pepip.errors import UvError
-from pepip.model import Artifact, Change, Changes
+from pepip.model import Artifact
 from pepip.paths import normalize_name, without_password
 from pepip.records import NamedTuple
-from pepip.uv import answers, arguments, markers, pylock, repetition, required_hashes, settings, sharing
+from pepip.uv import (
+    announcements,
+    answers,
+    arguments,
+    markers,
+    pylock,
+    repetition,
+    required_hashes,
+    settings,
+    sharing,
+    versions,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.model import Environment, Request
+    from pepip.model import Change, Changes, Environment, Request
     from pepip.uv.answers import Answers
-
-_CHANGE = r"^ ([+~-]) ([A-Za-z0-9._-]+)(?:==(\S+)| @ (\S+))?(?: \(from (.+)\))?$"
 
 
 def changes(request: Request, executable: str) -> Changes:
@@ -31,16 +39,15 @@ def changes(request: Request, executable: str) -> Changes:
 
     Raises UvError with uv's message if the request can't be met.
     """
-    from pepip.uv import process
-
-    command = ["pip", "sync" if request.is_whole else "install", "--dry-run", "--color", "never"]
-    return read_changes(process.run([*command, "--python", executable, *arguments.as_given(request)]).stderr)
+    command = ["pip", "sync" if request.is_whole else "install", "--dry-run", "--output-format", "json"]
+    result = versions.ask([*command, "--color", "never", "--python", executable, *arguments.as_given(request)])
+    with versions.readable():
+        reported = json.loads(result.stdout)["changes"]
+    return announcements.read(reported, result.stderr)
 
 
 def removals(request: Request, executable: str) -> tuple[Change, ...]:
     """Return what `uv pip uninstall` would remove from the environment of `executable`. Raises UvError."""
-    from pepip.uv import process
-
     command = [
         "pip",
         "uninstall",
@@ -51,24 +58,7 @@ def removals(request: Request, executable: str) -> tuple[Change, ...]:
         executable,
         *arguments.as_given(request),
     ]
-    return read_changes(process.run(command).stderr).removed
-
-
-def read_changes(output: str) -> Changes:
-    """Return the changes that uv announces on its error output, in the text that it shows to people."""
-    removed, added, warnings = [], [], []
-    for line in output.splitlines():
-        if line.startswith(("warning: ", "No requirements found")) and "--output-format json" not in line:
-            warnings.append(line.removeprefix("warning: "))
-        match = re.match(_CHANGE, line)
-        if match:
-            sign, name, version, url, origin = match.groups()
-            change = Change(normalize_name(name), version or "", url or origin or "")
-            if sign in "-~":
-                removed.append(change)
-            if sign in "+~":
-                added.append(change)
-    return Changes(tuple(removed), tuple(added), tuple(warnings))
+    return announcements.read_removals(versions.ask(command).stderr)
 
 
 def resolve(request: Request, environment: Environment, known: Answers | None = None) -> list[Artifact]:
@@ -256,23 +246,15 @@ def artifacts_of_lock(
 
 
 def _read_lock(lock: str, folder: str, environment: Environment, request: Request | None = None) -> list[Artifact]:
-    preferred = required_hashes.of(request).allowed if request else _no_hashes
-    try:
-        found = pylock.artifacts(
-            lock, environment.tags, folder, preferred=preferred, applies=markers.evaluator(environment)
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UvError("the lock can't be read", output=str(error)) from error
+    preferred = required_hashes.of(request).allowed if request else None
+    applies = markers.evaluator(environment)
+    with versions.readable():
+        found = pylock.artifacts(lock, environment.tags, folder, preferred=preferred, applies=applies)
     counts: dict[str, int] = {}
     for item in found:
         counts[item.name] = counts.get(item.name, 0) + 1
     # Only uv knows which of several it takes.
     return [item if counts[item.name] == 1 else item._replace(identity="") for item in found]
-
-
-def _no_hashes(name: str) -> frozenset[str]:
-    del name
-    return frozenset()
 
 
 def _matching(artifacts: list[Artifact], wanted: Sequence[Change]) -> list[Artifact]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pepip.paths import upward
+from pepip.paths import upward, user_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def places() -> Iterator[str]:
     for folder in upward(start_folder()):
         yield f"{folder}/uv.toml"
         yield f"{folder}/pyproject.toml"
-    yield f"{os.environ.get('XDG_CONFIG_HOME') or os.path.expanduser('~/.config')}/uv/uv.toml"
+    yield f"{user_folder(os.environ, 'XDG_CONFIG_HOME', '.config')}/uv/uv.toml"
     yield "/etc/uv/uv.toml"
     if os.environ.get("UV_CONFIG_FILE"):
         yield os.environ["UV_CONFIG_FILE"]

@@ -8,6 +8,7 @@ binary distribution format. `tests/differential` compares the choice with uv's.
 
 from __future__ import annotations
 
+from pepip.errors import InvalidWheelError
 from pepip.wheel import tags
 
 TYPE_CHECKING = False
@@ -24,8 +25,11 @@ def best(file_names: Sequence[str], rank: Mapping[str, int]) -> int | None:
     found: int | None = None
     highest: tuple[int, tuple[int, str]] | None = None
     for position, file_name in enumerate(file_names):
-        name = tags.parse(file_name)
-        if name is None or name.variant:
+        try:
+            name = tags.parse(file_name)
+        except InvalidWheelError:
+            continue
+        if name.variant:
             continue
         place = min((rank[tag] for tag in tags.expand(name.tag) if tag in rank), default=None)
         if place is None:
@@ -34,11 +38,6 @@ def best(file_names: Sequence[str], rank: Mapping[str, int]) -> int | None:
         if highest is None or order > highest:
             found, highest = position, order
     return found
-
-
-def has_variant(file_names: Sequence[str]) -> bool:
-    """Tell whether one of these wheels is a variant (PEP 817), which uv alone can choose."""
-    return any(name is not None and bool(name.variant) for name in map(tags.parse, file_names))
 
 
 def _build_order(build: str) -> tuple[int, str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pepip.errors import InvalidWheelError
 from pepip.records import NamedTuple
 
 PURE_BUCKET = "py3-none-any"
+MIXED_BUCKET = "mixed"
+"""Where wheels lie that several interpreter ABIs or platforms share which have no bucket in common."""
 
 # Platform tags to the words of a bucket's name. manylinux and plain linux are one libc, musllinux another.
 _SYSTEMS = (
@@ -22,7 +25,7 @@ _PYTHONS = {"cp": "cpython", "pp": "pypy", "graalpy": "graalpy"}
 
 
 class WheelName(NamedTuple):
-    """The parts of a wheel's file name. `build` and `variant` are empty where it has none; `tag` may be compressed."""
+    """The parts of a wheel's file name, empty where it has no `build` or `variant`. The `tag` may be compressed."""
 
     distribution: str
     version: str
@@ -31,36 +34,38 @@ class WheelName(NamedTuple):
     variant: str
 
 
-def parse(file_name: str) -> WheelName | None:
-    """Return the parts of a wheel's file name, None if it is no such name.
+def parse(file_name: str) -> WheelName:
+    """Return the parts of a wheel's file name. Raises InvalidWheelError if it is no such name.
 
-    A build tag begins with a digit; a variant label follows the platform tag (PEP 817).
-    Source: "File name convention" of the binary distribution format.
+    A build tag begins with a digit, which no Python tag does; a variant label follows the platform tag.
+    Sources: "File name convention" of the binary distribution format, PEP 817.
     """
     parts = file_name.removesuffix(".whl").split("-")
-    if not 5 <= len(parts) <= 7 or not all(parts):
-        return None
-    name, version, *rest = parts
-    build = rest.pop(0) if len(rest) > 3 and rest[0][0].isdigit() else ""
-    if not 3 <= len(rest) <= 4:
-        return None
-    return WheelName(name, version, build, "-".join(rest[:3]), rest[3] if len(rest) == 4 else "")
+    has_build = len(parts) > 5 and parts[2][:1].isdigit()
+    tag = parts[3 if has_build else 2 :]
+    if not file_name.endswith(".whl") or len(tag) not in {3, 4} or not all(parts):
+        raise InvalidWheelError(f"{file_name} is not the file name of a wheel")
+    build = parts[2] if has_build else ""
+    return WheelName(parts[0], parts[1], build, "-".join(tag[:3]), tag[3] if len(tag) == 4 else "")
 
 
 def of_filename(wheel: str) -> str:
     """Return the tag of a wheel's file name: `six-1.17.0-py2.py3-none-any.whl` has `py2.py3-none-any`.
 
-    It is empty where the name is not a wheel's.
+    The tag of a wheel variant ends with the variant's label, `cp314-cp314-linux_x86_64+cu129`. No interpreter
+    supports such a tag, so that a variant never ranks among wheels: only uv can tell which variant fits a machine.
+    Raises InvalidWheelError if it is no wheel's name.
     """
     name = parse(wheel)
-    return name.tag if name else ""
+    return f"{name.tag}+{name.variant}" if name.variant else name.tag
 
 
 def expand(tag: str) -> list[str]:
     """Return every single tag of a compressed set: `py2.py3-none-any` stands for two."""
-    pythons, abis, platforms = tag.split("-")
+    compressed, plus, variant = tag.partition("+")
+    pythons, abis, platforms = compressed.split("-")
     return [
-        f"{python}-{abi}-{platform}"
+        f"{python}-{abi}-{platform}{plus}{variant}"
         for python in pythons.split(".")
         for abi in abis.split(".")
         for platform in platforms.split(".")
@@ -71,33 +76,64 @@ def bucket(tag: str) -> str:
     """Return the bucket of a wheel with this (possibly compressed) tag.
 
     `py3-none-any` holds what every Python shares, `abi3-…` and `py3-none-…` what every CPython 3 or every
-    Python of one platform shares, and `cpython-312-linux-x86_64` what one interpreter ABI needs.
+    Python of one platform shares, `cpython-312-linux-x86_64` what one interpreter ABI needs, and
+    `cpython-314-none-…` what one version of Python needs, of any ABI: 3.14 and its free-threaded build share that.
+    `abi3.abi3t-…` is for both kinds of builds (PEP 803), `mixed` for what no other bucket is for.
+    An interpreter that supports one of the tags finds the bucket among its own (`buckets_for`).
     """
-    pythons, abis, platforms = tag.split("-")
-    python, abi = pythons.split("."), abis.split(".")
-    platform = _platform(platforms.split("."))
-    if "abi3" in abi or "abi3t" in abi:
-        return f"{'abi3t' if 'abi3' not in abi else 'abi3'}-{platform}"
-    if abi == ["none"]:
-        if "py3" in python or "py2" in python:
-            return PURE_BUCKET if platform == "any" else f"py3-none-{platform}"
-        return f"{_implementation(python[0])}-{platform}"
-    return f"{_implementation(abi[0] if abi[0].startswith('cp') else python[0])}-{platform}"
+    if "." not in tag:
+        return _bucket_of_one(tag)
+    singles = expand(tag)
+    found = {_bucket_of_one(single) for single in singles}
+    if len(found) == 1:
+        return found.pop()
+    if PURE_BUCKET in found:
+        return PURE_BUCKET
+    platforms = {_platform(single.split("-")[2]) for single in singles}
+    if len(platforms) == 1:
+        platform = platforms.pop()
+        if f"py3-none-{platform}" in found:
+            return f"py3-none-{platform}"
+        if found == {f"abi3-{platform}", f"abi3t-{platform}"}:
+            return f"abi3.abi3t-{platform}"
+    return MIXED_BUCKET
 
 
 def buckets_for(tags: list[str]) -> list[str]:
     """Return the buckets that an interpreter with these supported tags may link, each once, best first."""
-    return list(dict.fromkeys(bucket(tag) for tag in tags))
+    found = dict.fromkeys(map(_bucket_of_one, tags))
+    for name in list(found):
+        kind, _, platform = name.partition("-")
+        if kind in {"abi3", "abi3t"}:
+            found[f"abi3.abi3t-{platform}"] = None
+    return [*found, MIXED_BUCKET]
 
 
-def _platform(platforms: list[str]) -> str:
-    first = platforms[0]
-    if first == "any":
-        return "any"
-    system = next((word for prefix, word in _SYSTEMS if first.startswith(prefix)), "other")
-    architecture = next((name for name in _ARCHITECTURES if first.endswith(name)), first.replace(".", "_"))
+def _bucket_of_one(tag: str) -> str:
+    python, abi, platform = tag.split("-")
+    system = _platform(platform)
+    if abi in {"abi3", "abi3t"}:
+        return f"{abi}-{system}"
+    if abi == "none":
+        if python in {"py2", "py3"}:
+            return PURE_BUCKET if system == "any" else f"py3-none-{system}"
+        return f"{_implementation(python)}-none-{system}"
+    return f"{_implementation(abi if abi.startswith('cp') else python)}-{system}"
+
+
+_platforms = {"any": "any"}
+"""What platform tags stand for in the name of a bucket: an interpreter has forty of them, in a thousand tags."""
+
+
+def _platform(tag: str) -> str:
+    if tag in _platforms:
+        return _platforms[tag]
+    name, plus, variant = tag.partition("+")
+    system = next((word for prefix, word in _SYSTEMS if name.startswith(prefix)), "other")
+    architecture = next((known for known in _ARCHITECTURES if name.endswith(known)), name)
     names = {"amd64": "x86_64", "win32": "x86"}
-    return f"{system}-{names.get(architecture, architecture)}"
+    _platforms[tag] = f"{system}-{names.get(architecture, architecture)}{plus}{variant}"
+    return _platforms[tag]
 
 
 def _implementation(tag: str) -> str:

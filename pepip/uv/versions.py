@@ -1,0 +1,70 @@
+"""Which versions of uv pepip reads, and the one error for answers that it can't read.
+
+uv calls its JSON a preview, and its text is for people: either may change with any version. So what is read is
+checked. A command that only passes through to uv reads nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from pepip.errors import UnreadableAnswerError, UvError
+from pepip.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pepip.uv.process import Result
+
+
+class Versions(NamedTuple):
+    """The oldest version of uv that pepip supports, and the newest that its tests ran with."""
+
+    oldest: str
+    newest_tested: str
+
+
+SUPPORTED = Versions("0.13.0", "0.13.9")
+
+
+@contextlib.contextmanager
+def readable() -> Iterator[None]:
+    """Turn the errors of reading an answer of uv into an UnreadableAnswerError."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise unreadable() from error
+
+
+def ask(arguments: Sequence[str], **settings: str) -> Result:
+    """Run uv for an answer that is read. Raises UvError with uv's message if it fails.
+
+    Raises UnreadableAnswerError if this uv doesn't know the option that asks for JSON.
+    """
+    from pepip.uv import process
+
+    try:
+        return process.run(arguments, **settings)
+    except UvError as error:
+        if "--output-format" in error.output and "unexpected argument" in error.output:
+            raise unreadable() from error
+        raise
+
+
+def unreadable() -> UnreadableAnswerError:
+    """Return the error for an answer that can't be read, with the version that uv says it has."""
+    from pepip.uv import process
+
+    try:
+        words = process.run(["--version"]).stdout.split()[:2]
+    except UvError:
+        words = []
+    name = " ".join(words) if len(words) == 2 and words[0] == "uv" and words[1][:1].isdigit() else "this uv"
+    return UnreadableAnswerError(
+        f"{name} answers in a way that this pepip can't read",
+        hint=(
+            f"pepip reads uv {SUPPORTED.oldest} to {SUPPORTED.newest_tested}: install one of them beside it, "
+            "or a newer pepip; `pepip uv …` passes any command on unread"
+        ),
+    )
