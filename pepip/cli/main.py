@@ -175,13 +175,28 @@ def _is_settled(command: str, words: Sequence[str]) -> bool:
     from pepip.operations import settled
     from pepip.paths import default_home
 
-    if command == "run":
-        if not words or words[0].startswith("-") or words[0].endswith((".py", ".pyw")) or "://" in words[0]:
-            return False  # options, or a script that may have metadata of its own
-        words = []
     if not _is_in_folder():
         return False  # what is noted, is noted for a folder
-    return settled.is_settled(default_home(os.environ), [command, *words])
+    home = default_home(os.environ)
+    if command != "run":
+        return settled.is_settled(home, [command, *words])
+    if not words or words[0].startswith("-"):
+        return False
+    if os.path.basename(words[0]) == words[0] and "." not in words[0]:  # no path, and no script
+        return settled.is_settled(home, [command])
+    from pepip.uv import running
+
+    kind = running.kind_of(words[0])
+    if kind == running.REMOTE or (kind == running.SCRIPT and running.has_inline_metadata(words[0])):
+        return False
+    start = "" if "UV_PROJECT" in os.environ else running.project_start(words[0], kind)
+    if not start:
+        return settled.is_settled(home, [command])
+    os.environ["UV_PROJECT"] = start  # as it was when the answer was noted
+    try:
+        return settled.is_settled(home, [command])
+    finally:
+        del os.environ["UV_PROJECT"]
 
 
 def _leave_settled(command: str, words: Sequence[str]) -> int:

@@ -296,9 +296,11 @@ def take_effect(arguments: argparse.Namespace) -> None:
             os.environ.pop(name, None)
         if arguments.color != "auto":
             os.environ["FORCE_COLOR" if arguments.color == "always" else "NO_COLOR"] = "1"
-    of_environment = os.environ.pop("UV_WORKING_DIR", "")
-    directory = arguments.directory or of_environment
+    names = ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY")  # the second is the older one, and uv obeys it still
+    directory = arguments.directory or next(filter(None, map(os.environ.get, names)), "")
     if directory:
+        for name in names:
+            os.environ.pop(name, None)
         try:
             os.chdir(directory)
         except OSError as error:
@@ -330,7 +332,7 @@ def split(words: Sequence[str], *, values: frozenset[str]) -> tuple[list[str], l
         word = words[position]
         if not word.startswith("-") or word in {"-", "--"}:
             break
-        position += 2 if word in values else 1
+        position += 2 if _wants_next(word, values) else 1
     return list(words[:position]), list(words[position:])
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from pepip.cli import options, output, project
-from pepip.uv import program
+from pepip.cli import options, output, project, stdin
+from pepip.uv import program, running, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ examples:
   pepip run --with rich script.py
 """
 
-_VALUES = ("--env-file", "-w/--with", "--with-editable", "--with-requirements")
+_VALUES = ("-w/--with", "--with-editable", "--with-requirements")
 _FLAGS = ("-m/--module", "-s/--script", "--gui-script", "--no-env-file", "--no-sync", "--isolated", "--no-project")
 
 
@@ -37,6 +37,7 @@ def run(words: Sequence[str]) -> int:
     parser = project.parser_of("pepip run", _DESCRIPTION, _EXAMPLES, json=False)
     parser.add_argument("--exact", action="store_true", help="remove what the project does not ask for, too")
     parser.add_argument("command", metavar="COMMAND", nargs="*", help="a command of the environment, or a script")
+    parser.add_argument("--env-file", metavar="FILE", action="append", default=[], help="read variables from here")
     for option in _VALUES:
         parser.add_argument(*option.split("/"), dest="of_uv", metavar="X", action="append")
     for option in _FLAGS:
@@ -49,13 +50,52 @@ def run(words: Sequence[str]) -> int:
     command = command[1:] if command[:1] == ["--"] else command
     folder, variables = os.getcwd(), dict(os.environ)
     options.take_effect(arguments)
-    is_settled = not _runs_outside_of_project(arguments, command) and _bring_up_to_date(arguments, ["run", *of_run])
-    if is_settled and (command[:1] == ["-"] or "://" in "".join(command[:1])):
-        is_settled = False  # the script may have metadata of its own, which only uv will see
+    is_settled = _settle(arguments, "".join(command[:1]), ["run", *of_run])
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
     return program.become(["run", *(["--no-sync"] if is_settled else []), *words])
+
+
+def _settle(arguments: argparse.Namespace, target: str, words: Sequence[str]) -> bool:
+    """Bring the environment in which uv will run `target` up to date, if that is a project's.
+
+    Returns whether nothing is left for uv to sync. Where pepip can't tell, uv does it all.
+    """
+    if _is_uvs_alone(arguments):
+        return False
+    is_script = arguments.script or arguments.gui_script
+    kind = running.kind_of(target, is_module=arguments.module, is_script=is_script)
+    start = running.project_start(target, kind)
+    if start:
+        os.environ.setdefault("UV_PROJECT", start)
+    if not settings.project_folder() or (kind == running.SCRIPT and running.has_inline_metadata(target)):
+        return False
+    if arguments.module and kind == running.STDIN:
+        return False  # uv refuses it
+    script = stdin.kept() if kind == running.STDIN else b""
+    if script and running.names_metadata(script):
+        return False
+    if kind == running.REMOTE and not _needs_project(arguments, target):
+        return False
+    is_known = kind != running.REMOTE and script is not None
+    return _bring_up_to_date(arguments, words) and is_known
+
+
+def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
+    """Tell whether uv runs the script at `url` in the project's environment. Asks only if that is to be changed."""
+    from pepip.errors import UvError
+    from pepip.uv import project as projects
+
+    request = project.request_of(arguments)
+    try:
+        foresight = projects.foresee(request._replace(syncing=(*request.syncing, "--inexact")))
+    except UvError:
+        return False
+    changes = foresight.changes
+    if foresight.is_locked and not (foresight.is_made or changes.added or changes.removed):
+        return True
+    return not running.remote_has_metadata([*request.everywhere, *request.selecting], url)
 
 
 def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bool:
@@ -105,22 +145,12 @@ class _ReporterBesideUv(output.Reporter):
         self._reporter.close()
 
 
-def _runs_outside_of_project(arguments: argparse.Namespace, command: Sequence[str]) -> bool:
-    """Tell whether `uv run` would leave the project's environment alone, or find none."""
-    from pepip.uv import settings
-
+def _is_uvs_alone(arguments: argparse.Namespace) -> bool:
+    """Tell whether `uv run` would leave the project's environment alone, or refuse before it looks for one."""
+    environment_files = [*arguments.env_file, *os.environ.get("UV_ENV_FILE", "").split()]
     return (
         bool(arguments.no_project or arguments.isolated or arguments.no_sync or arguments.elsewhere)
         or any(map(settings.is_on, ("UV_NO_SYNC", "UV_ISOLATED", "UV_NO_PROJECT")))
-        or (bool(command) and not arguments.module and _has_inline_metadata(arguments, command[0]))
-        or not settings.project_folder()
+        or sum((arguments.module, arguments.script, arguments.gui_script)) > 1
+        or not (arguments.no_env_file or all(map(os.path.isfile, environment_files)))
     )
-
-
-def _has_inline_metadata(arguments: argparse.Namespace, path: str) -> bool:
-    """Tell whether uv takes a file for a script, and it has inline metadata (PEP 723)."""
-    is_script = arguments.script or arguments.gui_script or path.endswith((".py", ".pyw"))
-    if not is_script or not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return any(line.rstrip() == b"# /// script" for line in file)

@@ -1,8 +1,9 @@
-"""What a user types or pipes in place of a requirements file, as `-`."""
+"""What a user types or pipes in place of a file, as `-`."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -27,3 +28,25 @@ def as_file(files: Sequence[str]) -> Iterator[dict[str, str]]:
         with open(names["-"], "w", encoding="utf-8") as file:
             file.write(sys.stdin.read())
         yield names
+
+
+def kept() -> bytes | None:
+    """Return all that stdin says, and put a file with the same in its place, for the program that pepip becomes.
+
+    None if it is a terminal, which the program may go on to read, or closed.
+    """
+    try:
+        if os.isatty(0):
+            return None
+        with open(0, "rb", closefd=False) as stream:
+            content = stream.read()
+    except OSError:
+        return None
+    import tempfile
+
+    with tempfile.TemporaryFile(prefix="pepip-") as file:
+        file.write(content)
+        file.flush()
+        file.seek(0)
+        os.dup2(file.fileno(), 0)
+    return content

@@ -1,0 +1,158 @@
+"""The rules of `uv run` that no other command of uv tells.
+
+There are two: from which folder it looks for a project, and for which scripts it looks for none. They decide what to
+ask uv: it answers itself which project that is, and what its environment lacks. Nothing else of uv's discovery is
+repeated in pepip. tests/test_run_discovery.py compares both rules with uv.
+Source: uv 0.13, `ParsedRunCommand` and `ScriptTag`; PEP 723.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pepip.errors import UvError
+from pepip.paths import upward
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+COMMAND = "command"  # a program, a module, or Python itself
+SCRIPT = "script"
+ARCHIVE = "archive"  # a folder or a zip file with a `__main__.py`
+REMOTE = "remote"  # a script at a URL
+STDIN = "stdin"
+
+_TAG = b"# /// script"
+_SCRIPT_ENDINGS = (".py", ".pyc", ".pyw")
+_NO_PYTHON = "/nonexistent/pepip-asks-only/python"
+_ZIP_END = b"PK\x05\x06"
+_ZIP_END_SIZE_BYTES = 22 + 65_535  # the record at the end of a zip file, and its longest comment
+
+
+def kind_of(target: str, *, is_module: bool = False, is_script: bool = False) -> str:
+    """Return what `uv run` takes its first word for. `is_script` stands for `--script` and `--gui-script`."""
+    if not target:
+        return COMMAND
+    if target == "-":
+        return STDIN
+    if target.partition("/")[0] in {"http:", "https:"} and not os.path.exists(target):
+        return REMOTE
+    if is_module:
+        return COMMAND
+    if is_script:
+        return SCRIPT
+    if target.lower() == "python":
+        return COMMAND
+    if os.path.splitext(target)[1].lower() in _SCRIPT_ENDINGS and os.path.isfile(target):
+        return SCRIPT
+    if os.path.isfile(f"{target}/__main__.py") or _is_zip_application(target):
+        return ARCHIVE
+    return COMMAND
+
+
+def project_start(target: str, kind: str) -> str:
+    """Return the absolute path of the folder from which uv looks upward for a project: the script's.
+
+    Empty where that is the working directory: for what is no script, and for a script that is named without a folder.
+    """
+    parent = os.path.dirname(_without_end(target)) if kind in {SCRIPT, ARCHIVE} else ""
+    if not parent:
+        return ""
+    folder = os.path.join(os.getcwd(), parent)
+    start = os.path.normpath(folder)
+    # uv goes up the path as it is written: above `a/../b` it looks in `a/..`, and then in `a`.
+    found = next(filter(_has_project, _upward_as_written(folder)), "")
+    expected = next(filter(_has_project, upward(start)), "")
+    return start if not found or os.path.normpath(found) == expected else os.path.normpath(found)
+
+
+def has_inline_metadata(path: str) -> bool:
+    """Tell whether uv runs the script at `path` by its own metadata (PEP 723), or refuses it for them.
+
+    A pipe is not looked into: what is read there is gone.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            return names_metadata(file.read())
+    except OSError:
+        return False
+
+
+def names_metadata(script: bytes) -> bool:
+    """Tell the same of a script's text.
+
+    Only the first tag in it counts, and only on a line of its own. A tag whose block is wrong is refused by uv.
+    """
+    start = script.find(_TAG)
+    if start < 0 or script[max(start - 1, 0) : start] not in {b"", b"\r", b"\n"}:
+        return False
+    try:
+        script.decode()
+    except UnicodeDecodeError:
+        return True  # uv refuses it
+    line, newline, _ = script[start:].partition(b"\n")
+    return line.removesuffix(b"\r" if newline else b"") == _TAG
+
+
+def remote_has_metadata(options: Sequence[str], url: str) -> bool:
+    """Tell whether uv runs the script at `url` by its own metadata, or can't get it. uv downloads it.
+
+    `uv run` is asked for an interpreter that is nowhere, so that it ends before it changes or runs anything. Its log
+    names the project first, if it is to run there; a log that can't be read counts as metadata.
+    Raises UvError if uv ended without an error.
+    """
+    from pepip.uv import process
+
+    try:
+        process.run(["run", "--python", _NO_PYTHON, *options, "--", url], RUST_LOG="uv=debug", NO_COLOR="1")
+    except UvError as error:
+        return "DEBUG Discovered project" not in error.output and "DEBUG Discovered virtual" not in error.output
+    raise UvError(f"uv ran {url} by a Python that is nowhere")
+
+
+def _is_zip_application(path: str) -> bool:
+    """Tell whether a path names a zip file that Python can run. A path without a folder is not looked into.
+
+    uv looks for the project of such a file, as for that of a command, in the working directory.
+    """
+    if not os.path.dirname(path) or not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - _ZIP_END_SIZE_BYTES, 0))
+            if _ZIP_END not in file.read():
+                return False
+    except OSError:
+        return False
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "__main__.py" in archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def _without_end(path: str) -> str:
+    """Return a path without what names the same folder again at its end: `a/b/./` is `a/b`."""
+    while path.endswith(("/", "/.")):
+        path = path[:-1].removesuffix("/")
+    return path
+
+
+def _upward_as_written(path: str) -> Iterator[str]:
+    """Yield a path and what is left of it without its last names, one after the other, up to the root."""
+    while True:
+        yield path
+        above = os.path.dirname(_without_end(path))
+        if above == path:
+            return
+        path = above
+
+
+def _has_project(folder: str) -> bool:
+    return os.path.isfile(f"{folder}/pyproject.toml")
