@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LARGEST_NAMESPACE_INIT_BYTES = 20_000
+_MODULE_SUFFIXES = (".py", ".pyi", ".pyc", ".so", ".pyd")
 
 
 class Footprint(NamedTuple):
@@ -32,7 +33,8 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
     """Return the footprint of the distribution whose `files` (relative to `root`) lie unpacked in `root`.
 
     Files of `.data` folders aren't part of it; those of the `.dist-info` folder are, and that folder is opened: an
-    installer writes into it. The folders in it (licenses, SBOMs) are linked whole.
+    installer writes into it. The folders in it (licenses, SBOMs) are linked whole. A path in `files` that ends with a
+    slash is a folder that may be empty.
     """
     tree = _tree(files)
     declared = {path.rpartition("/")[0] for path in _namespace_inits(root, tree)}
@@ -59,8 +61,8 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
                 visit(path, child, in_namespace=is_namespace)
             else:
                 directories.append(path)
-        is_own = bool(folder) and not in_namespace
-        if is_own and PYCACHE not in node and any(name.endswith(".py") for name in node):
+        is_package = not in_namespace and folder not in {"", dist_info} and folder.rpartition("/")[2] != PYCACHE
+        if is_package and PYCACHE not in node and _has_modules(node):
             bytecode.append(folder)
 
     visit("", tree, in_namespace=True)
@@ -76,7 +78,8 @@ def _tree(files: Iterable[str]) -> dict[str, object]:
             child = node.setdefault(folder, {})
             assert isinstance(child, dict)
             node = child
-        node[name] = None
+        if name:
+            node[name] = None
     return tree
 
 
@@ -85,7 +88,19 @@ def _is_namespace(name: str, node: dict[str, object]) -> bool:
 
     That is a folder which an import can name and which has no `__init__` module of any kind.
     """
-    return name.removesuffix("-stubs").isidentifier() and not any(child.startswith("__init__.") for child in node)
+    return name.removesuffix("-stubs").isidentifier() and not _is_regular(node)
+
+
+def _has_modules(node: dict[str, object]) -> bool:
+    return any(child is None and name.endswith(".py") for name, child in node.items())
+
+
+def _is_regular(node: dict[str, object]) -> bool:
+    """Tell whether a folder has an `__init__` module: no folder of that name, and no text about it."""
+    return any(
+        child is None and name.startswith("__init__.") and name.endswith(_MODULE_SUFFIXES)
+        for name, child in node.items()
+    )
 
 
 def _namespace_inits(root: str, tree: dict[str, object], folder: str = "") -> list[str]:
@@ -94,9 +109,9 @@ def _namespace_inits(root: str, tree: dict[str, object], folder: str = "") -> li
     Inside a regular package there are none that count: it is one distribution's, with all that it has vendored.
     """
     found = []
-    if folder and any(name.startswith("__init__.") for name in tree):
+    if folder and _is_regular(tree):
         path = f"{folder}/__init__.py"
-        if "__init__.py" not in tree or not _declares_namespace(f"{root}/{path}"):
+        if tree.get("__init__.py", path) is not None or not _declares_namespace(f"{root}/{path}"):
             return []
         found.append(path)
     for name, child in tree.items():
