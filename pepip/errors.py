@@ -9,7 +9,8 @@ PepipError
 │   ├── RecordMismatchError   a staged file differs from its RECORD row
 │   └── CorruptEntryError     an entry lacks what its metadata says
 └── VenvError                 a virtual environment can't be used as it is
-    └── ObstructedError       something that is not a link of ours stands where a link must go
+    ├── ObstructedError       something that is not a link of ours stands where a link must go
+    └── ClashError            one distribution has a file where another has a folder
 """
 
 from __future__ import annotations
@@ -89,4 +90,12 @@ class ObstructedError(VenvError):
             f"cannot link {distribution}: {path} is in the way",
             hint="no installed distribution owns it: move it away and run the command again",
         )
+        self.path = path
+
+
+class ClashError(VenvError):
+    """Distributions have a file and a folder at one path, relative to the environment: no environment holds both."""
+
+    def __init__(self, path: str, file_owner: str, folder_owner: str) -> None:
+        super().__init__(f"{path} is a file of {file_owner} and a folder of {folder_owner}: one can't be installed")
         self.path = path

@@ -24,6 +24,10 @@ else:
         def __new__(cls, name, bases, namespace):
             if not bases:
                 return super().__new__(cls, name, (tuple,), {**namespace, "__slots__": ()})
+            if NamedTuple not in bases:  # a subclass of a class with fields: it adds none
+                return super().__new__(cls, name, bases, namespace)
+            if len(bases) > 1:
+                raise TypeError("Multiple inheritance with NamedTuple is not supported")
             fields = tuple(namespace.get("__annotations__", ()))
             defaults = {field: namespace.pop(field) for field in fields if field in namespace}
             getters = {field: _getter(position, None) for position, field in enumerate(fields)}
@@ -35,7 +39,7 @@ else:
 
         _fields = _field_defaults = ()
 
-        def __new__(cls, *values, **named):
+        def __new__(cls, /, *values, **named):
             """Return an instance of these items, in order or by name; the others have their defaults."""
             fields = cls._fields
             if named and not values and len(named) == len(fields) and fields == tuple(named):
@@ -50,9 +54,20 @@ else:
                 values = [items[field] for field in fields]
             return tuple.__new__(cls, values)
 
-        def _replace(self, **changes):
+        @classmethod
+        def _make(cls, values):
+            """Return an instance of these items, one for each field."""
+            made = tuple.__new__(cls, values)
+            if len(made) != len(cls._fields):
+                raise TypeError(f"{cls.__name__} takes {', '.join(cls._fields)}")
+            return made
+
+        def _replace(self, /, **changes):
             """Return a copy with other values for some fields."""
-            return type(self)(**{**self._asdict(), **changes})
+            made = self._make(changes.pop(field, value) for field, value in zip(self._fields, self, strict=True))
+            if changes:
+                raise ValueError(f"{type(self).__name__} has no {', '.join(changes)}")
+            return made
 
         def _asdict(self):
             """Return the values by the names of their fields."""

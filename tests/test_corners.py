@@ -278,3 +278,20 @@ def test_every_option_that_is_passed_on_is_known_where_it_goes(
                     unknown.append(" ".join(words))
 
     assert unknown == []
+
+
+def test_a_file_and_a_folder_of_one_name_are_refused(machine: Machine, app: Path) -> None:
+    """Uv refuses both in one environment too. Nothing has changed then, and either one can be installed."""
+    Wheel("moth", "1.0", files={"lamp": "a file\n"}).write(app / "wheelhouse")
+    before = snapshot(app / ".venv")
+
+    output = machine.pepip("pip", "install", "moth", folder=app, check=False)
+
+    assert output.returncode == 1
+    assert "lamp is a file of moth and a folder of lamp: one can't be installed" in output.stderr
+    assert "Traceback" not in output.stderr
+    assert snapshot(app / ".venv") == before
+    machine.pepip("pip", "uninstall", "lamp", folder=app)
+    machine.pepip("pip", "install", "moth", folder=app)
+    (made,) = app.glob(".venv/lib/*/site-packages/lamp")
+    assert made.read_text() == "a file\n"

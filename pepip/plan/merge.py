@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 
+from pepip.errors import ClashError
 from pepip.model import Entry, Link, Plan
 from pepip.paths import PYCACHE, ancestors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pepip.model import Interpreter
 
@@ -35,9 +36,6 @@ class _Share:
         self.opened = set(entry.opened)
         self.namespaces = frozenset(entry.namespaces)
         self.bytecode = set(entry.bytecode)
-        for scheme, path in entry.data:
-            if scheme in MERGED_SCHEMES:
-                self.opened.update(ancestors(path))
 
     def unfold(self, folder: str) -> list[str]:
         """Replace the link of `folder` by links of all files below it. Returns the folders that became real.
@@ -48,15 +46,14 @@ class _Share:
         below = [folder]
         shipped = [path for path in self.entry.compiled if path.startswith(folder + "/")]
         self.files += shipped
-        self.opened |= {path.rpartition("/")[0] for path in shipped}
+        self.opened.update(above for path in shipped for above in ancestors(path))
         for current in below:
             with os.scandir(f"{self.entry.path}/{current}") as children:
                 for child in children:
                     path = f"{current}/{child.name}"
-                    if child.name == PYCACHE:
-                        continue
                     if child.is_dir(follow_symlinks=False):
-                        below.append(path)
+                        if child.name != PYCACHE:
+                            below.append(path)
                     else:
                         self.files.append(path)
         self.opened.update(below)
@@ -68,33 +65,58 @@ def merge(entries: Iterable[Entry], interpreter: Interpreter, *, foreign_directo
 
     `foreign_directories` (relative to site-packages, with all their ancestors) hold files that are not links of
     ours: none of them is linked whole. Where two distributions have the same file, the last one by name wins, in
-    every order of installs.
+    every order of installs. Raises ClashError where one has a file and another a folder: uv fails there too.
     """
     shares = [_Share(entry) for entry in sorted(entries, key=lambda entry: entry.name)]
+    prefix = f"{interpreter.site_packages}/"
+    data = [link for share in shares for link in _data_links(share.entry, interpreter)]
     foreign = set(foreign_directories)
+    for link in data:
+        if link.path.startswith(prefix):
+            foreign.update(ancestors(link.path[len(prefix) :]))
     _unfold_shared(shares, foreign)
-    links: dict[str, Link] = {}
+    folders: dict[str, Link] = {}
+    files: dict[str, Link] = {}
     directories: set[str] = set()
-    site_packages = interpreter.site_packages
     for share in shares:
         entry = share.entry
-        prefix = f"{site_packages}/"
         for path in share.directories:
-            links[prefix + path] = Link(prefix + path, f"{entry.path}/{path}", True, entry.name)
+            folders[prefix + path] = Link(prefix + path, f"{entry.path}/{path}", True, entry.name)
         for path in share.files:
-            links[prefix + path] = Link(prefix + path, f"{entry.path}/{path}", False, entry.name)
+            files[prefix + path] = Link(prefix + path, f"{entry.path}/{path}", False, entry.name)
         directories.update(prefix + path for path in share.opened)
         for folder in share.bytecode:
             path = f"{prefix}{folder}/{PYCACHE}"
-            links[path] = Link(path, f"{entry.path}/{folder}/{PYCACHE}", True, entry.name)
-        for scheme, path in entry.data:
-            where = data_path(scheme, path, interpreter, entry.name)
-            if scheme != "scripts":
-                target = f"{entry.path}/{entry.data_directory}/{scheme}/{path}"
-                links[where] = Link(where, target, False, entry.name)
-            if where.rpartition("/")[0] not in directories:
-                directories.update(ancestors(where))
-    return Plan(links, directories)
+            folders[path] = Link(path, f"{entry.path}/{folder}/{PYCACHE}", True, entry.name)
+    for link in data:
+        other = files.get(link.path)
+        if other is None or other.owner <= link.owner:
+            files[link.path] = link
+    for parent in {link.path.rpartition("/")[0] for link in data}:
+        directories.update(ancestors(f"{parent}/x") if parent else ())
+    _refuse_clashes(files, folders, directories, {interpreter.scripts, *ancestors(f"{prefix}x")})
+    return Plan({**folders, **files}, directories)
+
+
+def _data_links(entry: Entry, interpreter: Interpreter) -> Iterator[Link]:
+    """Yield the links to files of an entry's `.data` folder; its scripts are none."""
+    for scheme, path in entry.data:
+        if scheme != "scripts":
+            target = f"{entry.path}/{entry.data_directory}/{scheme}/{path}"
+            yield Link(data_path(scheme, path, interpreter, entry.name), target, False, entry.name)
+
+
+def _refuse_clashes(files: dict[str, Link], folders: dict[str, Link], directories: set[str], own: set[str]) -> None:
+    """Raise ClashError if a file would be linked to where a folder is: a linked one, a real one, or one of the `own`.
+
+    Those are the folders that every environment has.
+    """
+    for places in (own, directories, folders.keys()):
+        for path in sorted(files.keys() & places):
+            links = (*folders.values(), *files.values())
+            owners = {link.owner for link in links if f"{link.path}/".startswith(f"{path}/")} - {files[path].owner}
+            owner = "the environment" if path in own else min(owners, default="another")
+            raise ClashError(path, files[path].owner, owner)
 
 
 def data_path(scheme: str, path: str, interpreter: Interpreter, name: str) -> str:

@@ -138,8 +138,8 @@ def _describe(
     data_prefix = dist_info.removesuffix(".dist-info") + ".data/"
     statuses = {path: status for path, status in tree.files if not path.startswith(data_prefix)}
     data = [tuple(path[len(data_prefix) :].split("/", 1)) for path, _ in tree.files if path.startswith(data_prefix)]
-    merged = [row[1] for row in data if row[0] in {"purelib", "platlib"} and len(row) == 2]
     own = record.made_by_installer(dist_info)
+    folders = [f"{path}/" for path in tree.folders if not f"{path}/".startswith(data_prefix)]
     run_paths = {
         path: seen.run_paths(f"{workshop}/{path}", status)
         for path, status in statuses.items()
@@ -147,11 +147,9 @@ def _describe(
     }
     shape = footprint.compute(
         workshop,
-        [path for path in sorted(statuses) if path not in own],
-        folders=[path for path in tree.folders if not f"{path}/".startswith(data_prefix)],
+        [path for path in sorted([*statuses, *folders]) if path not in own],
         dist_info=dist_info,
         escaping_libraries=libraries.leaving(workshop, run_paths),
-        merged=merged,
     )
     for row in data:
         if len(row) != 2 or row[0] not in documents.SCHEMES:

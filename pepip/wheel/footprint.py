@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LARGEST_NAMESPACE_INIT_BYTES = 20_000
+_MODULE_SUFFIXES = (".py", ".pyi", ".pyc", ".so", ".pyd")
 
 
 class Footprint(NamedTuple):
@@ -28,25 +29,17 @@ class Footprint(NamedTuple):
     bytecode: tuple[str, ...]
 
 
-def compute(
-    root: str,
-    files: Iterable[str],
-    *,
-    folders: Iterable[str] = (),
-    dist_info: str,
-    escaping_libraries: Iterable[str],
-    merged: Iterable[str] = (),
-) -> Footprint:
+def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_libraries: Iterable[str]) -> Footprint:
     """Return the footprint of the distribution whose `files` (relative to `root`) lie unpacked in `root`.
 
-    `folders` may name empty folders, too. Files of `.data` folders aren't part of it, but where some of them are
-    `merged` among the modules, at these paths, the folders down to them are opened. The `.dist-info` folder is opened:
-    an installer writes into it. The folders in it (licenses, SBOMs) are linked whole.
+    Files of `.data` folders aren't part of it; those of the `.dist-info` folder are, and that folder is opened: an
+    installer writes into it. The folders in it (licenses, SBOMs) are linked whole. A path in `files` that ends with a
+    slash is a folder that may be empty.
     """
-    tree = _tree(files, folders)
+    tree = _tree(files)
     declared = {path.rpartition("/")[0] for path in _namespace_inits(root, tree)}
     must_open = {dist_info, *declared}
-    for path in [*declared, *escaping_libraries, *merged]:
+    for path in [*declared, *escaping_libraries]:
         must_open.update(ancestors(path))
     directories: list[str] = []
     leaves: list[str] = []
@@ -68,20 +61,16 @@ def compute(
                 visit(path, child, in_namespace=is_namespace)
             else:
                 directories.append(path)
-        is_own = bool(folder) and not in_namespace
-        if is_own and PYCACHE not in node and any(name.endswith(".py") for name in node):
+        is_package = not in_namespace and folder not in {"", dist_info} and folder.rpartition("/")[2] != PYCACHE
+        if is_package and PYCACHE not in node and _has_modules(node):
             bytecode.append(folder)
 
     visit("", tree, in_namespace=True)
     return Footprint(*map(tuple, (directories, leaves, opened, namespaces, bytecode)))
 
 
-def _tree(files: Iterable[str], empty_folders: Iterable[str] = ()) -> dict[str, object]:
+def _tree(files: Iterable[str]) -> dict[str, object]:
     tree: dict[str, object] = {}
-    for path in empty_folders:
-        node = tree
-        for folder in path.split("/"):
-            node = node.setdefault(folder, {})  # type: ignore[assignment] # only folders are here yet
     for path in files:
         node = tree
         *folders, name = path.split("/")
@@ -89,7 +78,8 @@ def _tree(files: Iterable[str], empty_folders: Iterable[str] = ()) -> dict[str, 
             child = node.setdefault(folder, {})
             assert isinstance(child, dict)
             node = child
-        node[name] = None
+        if name:
+            node[name] = None
     return tree
 
 
@@ -98,7 +88,19 @@ def _is_namespace(name: str, node: dict[str, object]) -> bool:
 
     That is a folder which an import can name and which has no `__init__` module of any kind.
     """
-    return name.removesuffix("-stubs").isidentifier() and not any(child.startswith("__init__.") for child in node)
+    return name.removesuffix("-stubs").isidentifier() and not _is_regular(node)
+
+
+def _has_modules(node: dict[str, object]) -> bool:
+    return any(child is None and name.endswith(".py") for name, child in node.items())
+
+
+def _is_regular(node: dict[str, object]) -> bool:
+    """Tell whether a folder has an `__init__` module: no folder of that name, and no text about it."""
+    return any(
+        child is None and name.startswith("__init__.") and name.endswith(_MODULE_SUFFIXES)
+        for name, child in node.items()
+    )
 
 
 def _namespace_inits(root: str, tree: dict[str, object], folder: str = "") -> list[str]:
@@ -107,9 +109,9 @@ def _namespace_inits(root: str, tree: dict[str, object], folder: str = "") -> li
     Inside a regular package there are none that count: it is one distribution's, with all that it has vendored.
     """
     found = []
-    if folder and any(name.startswith("__init__.") for name in tree):
+    if folder and _is_regular(tree):
         path = f"{folder}/__init__.py"
-        if "__init__.py" not in tree or not _declares_namespace(f"{root}/{path}"):
+        if tree.get("__init__.py", path) is not None or not _declares_namespace(f"{root}/{path}"):
             return []
         found.append(path)
     for name, child in tree.items():

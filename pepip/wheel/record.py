@@ -34,19 +34,18 @@ class Row(NamedTuple):
 
 
 def parse(text: str) -> list[Row]:
-    """Return the rows of a RECORD file. Blank lines are skipped, absent fields are empty."""
-    if '"' in text or "\r" in text.replace("\r\n", "\n"):
-        import csv
-        import io
+    """Return the rows of a RECORD file. Blank lines are skipped, absent fields are empty.
 
-        lines: Iterable[list[str]] = csv.reader(io.StringIO(text, newline=""))
+    Any text has rows: what is quoted wrongly is read as Python's `csv` reads it.
+    """
+    if '"' in text or "\r" in text.replace("\r\n", "\n"):
+        lines = _quoted_lines(text)
     else:  # nothing is quoted, as in nearly every wheel
         lines = (line.split(",") for line in text.replace("\r\n", "\n").split("\n") if line)
     rows = []
     for fields in lines:
-        if fields:
-            path, hash_value, size, *_ = [*fields, "", ""]
-            rows.append(Row(path.replace("\\", "/"), hash_value, size))
+        path, hash_value, size, *_ = [*fields, "", ""]
+        rows.append(Row(path.replace("\\", "/"), hash_value, size))
     return rows
 
 
@@ -68,59 +67,55 @@ def _plain(path: str) -> str:
     return path if path.startswith("/") else os.path.normpath(path).replace(os.sep, "/")
 
 
+def _quoted_lines(text: str) -> Iterator[list[str]]:
+    """Yield the fields of each line that isn't blank.
+
+    `csv` itself raises errors: for long fields, and in Python 3.10 for a null character.
+    """
+    import re
+
+    fields: list[str] = []
+    field = re.compile(r'(?:(")([^"]*(?:""[^"]*)*)(?:"|\Z))?([^,\r\n]*)(,|\r\n?|\n|\Z)')
+    for quote, quoted, rest, end in field.findall(text):
+        fields.append(quoted.replace('""', '"') + rest)
+        if end != ",":
+            if len(fields) > 1 or quote or rest:
+                yield fields
+            fields = []
+
+
 def render(rows: Iterable[Row]) -> str:
     """Return the text of a RECORD file. Paths with commas or quotes are quoted as CSV wants it."""
     return "".join(f"{_quote(row.path)},{_quote(row.hash_value)},{_quote(row.size)}\n" for row in rows)
 
 
 def moved(content: bytes, prefix: str, place: Callable[[str], str]) -> bytes:
-    """Return a rendered RECORD in which each path below `prefix` is what `place` makes of it.
+    """Return a RECORD in which each path below `prefix` is what `place` makes of it.
 
     Where that is nothing, the row goes.
     """
-    if b'"' not in content:
-        return _moved_unquoted(content, prefix.encode("utf-8", "surrogateescape"), place)
-    made = []
-    for line in _lines(content.decode("utf-8", "surrogateescape")):
-        if line.startswith(prefix):
-            path, _, rest = line.partition(",")
-            path = place(path)
-        elif line.startswith(f'"{prefix}'):
-            row = parse(line)[0]
-            path, rest = place(row.path), f"{_quote(row.hash_value)},{_quote(row.size)}\n"
-        else:
-            made.append(line)
-            continue
-        if path:
-            made.append(f"{_quote(path)},{rest}")
-    return "".join(made).encode("utf-8", "surrogateescape")
+    if not any(character in content for character in (b'"', b"\r", b"\\")):
+        return _moved_plain(content, prefix.encode("utf-8", "surrogateescape"), place)
+    rows = []
+    for row in parse(content.decode("utf-8", "surrogateescape")):
+        path = place(row.path) if row.path.startswith(prefix) else row.path
+        if path or not row.path.startswith(prefix):
+            rows.append(row._replace(path=path))
+    return render(rows).encode("utf-8", "surrogateescape")
 
 
-def _moved_unquoted(content: bytes, prefix: bytes, place: Callable[[str], str]) -> bytes:
-    """Return the same of a RECORD without quotes: what lies between the rows that move is not looked at."""
+def _moved_plain(content: bytes, prefix: bytes, place: Callable[[str], str]) -> bytes:
+    """Return the same of a RECORD in which each line is a row as it stands: only rows that move are looked at."""
     first, *others = b"\n".join((b"", content)).split(b"\n" + prefix)
     made = [first]
     for text in others:
-        inside, _, rest = text.partition(b",")
+        line, *after = text.partition(b"\n")
+        inside, _, rest = line.partition(b",")
         path = place((prefix + inside).decode("utf-8", "surrogateescape"))
         if path:
             made += [f"\n{_quote(path)},".encode("utf-8", "surrogateescape"), rest]
-        else:
-            made += rest.partition(b"\n")[1:]
+        made += after
     return b"".join(made)[1:]
-
-
-def _lines(text: str) -> Iterator[str]:
-    """Yield the lines of a rendered RECORD, with their ends: a quoted field may hold such an end."""
-    begun = ""
-    for line in text.split("\n"):
-        whole = f"{begun}{line}\n"
-        if '"' in whole and whole.count('"') % 2:
-            begun = whole
-        else:
-            begun = ""
-            if whole != "\n":
-                yield whole
 
 
 def of_entry(entry: str, dist_info: str, unlisted: Iterable[str]) -> bytes:
@@ -141,6 +136,8 @@ def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable
 
     Their rows come first, then the wheel's, then those of what the installer wrote.
     """
+    if wheel_rows and not wheel_rows.endswith(b"\n"):
+        wheel_rows += b"\n"
     head = "".join(f"{_quote(folder)},,\n" for folder in sorted(folders))
     own = render(own_rows)
     return head.encode("utf-8", "surrogateescape"), wheel_rows, own.encode("utf-8", "surrogateescape")
@@ -172,17 +169,27 @@ def matches(row: Row, path: str, known: bytes | None = None) -> bool:
     A row without a hash, or with an algorithm that this Python lacks, says nothing and matches any file. A
     missing file never matches.
     """
-    import hashlib
-
     algorithm, _, expected = row.hash_value.partition("=")
-    if not expected or algorithm not in hashlib.algorithms_available:
+    if not expected or not _is_known(algorithm):
         return os.path.exists(path)
     try:
         found = known if algorithm == "sha256" else None
         found = found or digest(path, algorithm, likely_bytes=_small(row.size))
-    except OSError:
+    except (OSError, ValueError):  # a path that no file can have is a missing file's
         return False
     return _encoded(found) == expected.rstrip("=")
+
+
+def _is_known(algorithm: str) -> bool:
+    """Tell whether this Python has a hash algorithm whose digests are of one length: SHAKE's are not."""
+    if algorithm == "sha256":
+        return True
+    import hashlib
+
+    try:
+        return algorithm in hashlib.algorithms_available and hashlib.new(algorithm).digest_size > 0
+    except ValueError:  # OpenSSL names algorithms that it may not compute
+        return False
 
 
 def _small(size: str) -> int:

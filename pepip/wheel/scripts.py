@@ -6,6 +6,8 @@ The text of a launcher is uv's own, taken from what uv staged, so that both tool
 
 from __future__ import annotations
 
+import os
+
 from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -24,15 +26,18 @@ class EntryPoint(NamedTuple):
 
 
 def entry_points(text: str) -> Iterator[EntryPoint]:
-    """Yield the console and GUI scripts that an `entry_points.txt` declares."""
+    """Yield the console and GUI scripts that an `entry_points.txt` declares.
+
+    What follows the last `]` of a section's line is no part of its name, as in Python's `configparser`.
+    """
     section = ""
     for raw_line in text.splitlines():
         line = raw_line.strip()
-        if line.startswith("["):
-            section = line
-        elif section in {"[console_scripts]", "[gui_scripts]"} and "=" in line and not line.startswith(("#", ";")):
+        if line.startswith("[") and "]" in line:
+            section = line[1 : line.rindex("]")]
+        elif section in {"console_scripts", "gui_scripts"} and "=" in line and not line.startswith(("#", ";")):
             name, _, reference = line.partition("=")
-            yield EntryPoint(name.strip(), reference.strip(), section == "[gui_scripts]")
+            yield EntryPoint(name.strip(), reference.strip(), section == "gui_scripts")
 
 
 def is_script_name(name: str) -> bool:
@@ -43,14 +48,15 @@ def is_script_name(name: str) -> bool:
 def shebang(interpreter: str, *, relocatable: bool = False) -> bytes:
     """Return the first line or lines that start `interpreter`, without the final newline.
 
-    A path that is too long for the kernel, or that has a space, goes through `/bin/sh`, as does one that is
-    looked up beside the script itself (`relocatable`).
+    A path that is too long for the kernel, or that has a space, goes through `/bin/sh`. So does an interpreter that
+    is looked up by its name beside the script itself (`relocatable`).
     """
-    if not relocatable and len(interpreter.encode()) + 3 <= _SHEBANG_LIMIT and " " not in interpreter:
-        return b"#!" + interpreter.encode()
-    quoted = "'" + interpreter.replace("'", "'\"'\"'") + "'"
-    folder = '"$(dirname -- "$(realpath -- "$0")")"/' if relocatable else ""
-    return f"#!/bin/sh\n'''exec' {folder}{quoted} \"$0\" \"$@\"\n' '''".encode()
+    path = os.fsencode(os.path.basename(interpreter) if relocatable else interpreter)
+    if not relocatable and len(path) + 3 <= _SHEBANG_LIMIT and b" " not in path:
+        return b"#!" + path
+    folder = b'"$(dirname -- "$(realpath -- "$0")")"/' if relocatable else b""
+    quoted = b"'" + path.replace(b"'", b"'\"'\"'") + b"'"
+    return b"#!/bin/sh\n'''exec' " + folder + quoted + b' "$0" "$@"\n' + b"' '''"
 
 
 def body(launcher: bytes) -> bytes:
@@ -72,11 +78,17 @@ def split_shebang(content: bytes, interpreter: str) -> bytes | None:
 
 
 def wants_interpreter(content: bytes) -> bool:
-    """Tell whether a `.data` script begins with the `#!python` line that an installer replaces."""
-    return content.startswith((b"#!python\n", b"#!python\r\n", b"#!python ", b"#!pythonw"))
+    """Tell whether a `.data` script begins with the `#!python` line that an installer replaces.
+
+    Whatever else stands on that line: `#!python3`, `#!pythonw`, options.
+    """
+    return content.startswith(b"#!python")
 
 
 def with_interpreter(content: bytes, interpreter: str, *, relocatable: bool = False) -> bytes:
-    """Return a `.data` script with its `#!python` line replaced by the one that starts `interpreter`."""
-    marker = b"#!pythonw" if content.startswith(b"#!pythonw") else b"#!python"
-    return shebang(interpreter, relocatable=relocatable) + content[len(marker) :]
+    """Return a `.data` script whose `#!python` line is replaced by the line or lines that start `interpreter`.
+
+    As uv does it, the whole line goes, with what else stands on it.
+    """
+    rest = content.partition(b"\n")[2]
+    return shebang(interpreter, relocatable=relocatable) + b"\n" + rest

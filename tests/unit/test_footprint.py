@@ -1,0 +1,165 @@
+"""What of a distribution is linked whole, what file by file, and which folders stay real."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+
+from pepip.paths import PYCACHE, ancestors
+from pepip.wheel import footprint
+from tests.support.wheels import PKG_RESOURCES_NAMESPACE, PKGUTIL_NAMESPACE
+from tests.unit.distributions import Distribution, Node, distributions, files_of, folders_of, scratch_folder, unpack
+
+DIST_INFO: dict[str, Node] = {"a-1.0.dist-info": {"METADATA": "", "licenses": {"LICENSE": ""}}}
+
+
+def footprint_of(tree: dict[str, Node], *, escaping: tuple[str, ...] = ()) -> footprint.Footprint:
+    """Return the footprint of a distribution with this tree, without what it has of its metadata."""
+    with scratch_folder() as folder:
+        entry = unpack(Distribution("a", {**tree, **DIST_INFO}, (), escaping), Path(folder))
+
+    parts = (entry.directories, entry.files, entry.opened, entry.namespaces, entry.bytecode)
+    return footprint.Footprint(*(tuple(path for path in part if ".dist-info" not in path) for part in parts))
+
+
+@given(distributions("a"))
+@example(Distribution("a", {"b": {"__init__.py": {}}, **DIST_INFO})).via("a folder with the name of a module")
+@example(Distribution("a", {"b": {"__init__.pyi": "", PYCACHE: ""}, **DIST_INFO})).via("a file named __pycache__")
+@example(Distribution("a", {"b": {"c": {}}, "d": {}, **DIST_INFO})).via("empty folders")
+def test_each_file_and_folder_is_in_one_part(distribution: Distribution) -> None:
+    """Linked by itself, real, or within one folder that is linked whole; no link is below another."""
+    with scratch_folder() as folder:
+        entry = unpack(distribution, Path(folder))
+
+    whole = set(entry.directories)
+    within = {path for path in files_of(distribution.tree) if whole & set(ancestors(path))}
+    assert sorted([*within, *entry.files]) == sorted(files_of(distribution.tree))
+    folders = {path for path in folders_of(distribution.tree) if not whole & set(ancestors(path))}
+    assert sorted([*entry.directories, *entry.opened]) == sorted(folders)
+    assert not whole & {above for path in whole for above in ancestors(path)}
+    assert set(entry.namespaces) <= set(entry.opened)
+
+
+@given(distributions("a"))
+@example(Distribution("a", {"b": {"m.py": {}, "lib.so": ""}, **DIST_INFO}, (), ("b/lib.so",)))
+def test_bytecode_is_shared_where_the_entry_has_a_folder_for_it(distribution: Distribution) -> None:
+    """In real folders that belong to the distribution alone, and which ship no bytecode."""
+    with scratch_folder() as folder:
+        entry = unpack(distribution, Path(folder))
+
+        for path in entry.bytecode:
+            assert path in set(entry.opened) - set(entry.namespaces)
+            assert os.listdir(f"{entry.path}/{path}/{PYCACHE}") == []
+
+
+@given(distributions("a"))
+def test_the_folders_down_to_a_library_that_looks_outside_are_real(distribution: Distribution) -> None:
+    """And the library is linked by itself."""
+    with scratch_folder() as folder:
+        entry = unpack(distribution, Path(folder))
+
+    for path in distribution.escaping:
+        assert path in entry.files
+        assert set(ancestors(path)) <= set(entry.opened)
+
+
+@given(distributions("a"))
+def test_a_folder_is_linked_whole_only_if_python_finds_no_namespace_there(distribution: Distribution) -> None:
+    """Python's own finder is asked, for each folder that an import can reach by its name through namespaces."""
+    with scratch_folder() as folder:
+        entry = unpack(distribution, Path(folder))
+        names = [path.replace("/", ".") for path in entry.directories if all(map(str.isidentifier, path.split("/")))]
+        names = [name for name in names if set(ancestors(name.replace(".", "/"))) <= set(entry.namespaces)]
+        found = {name for name in names if is_namespace(entry.path, name)}
+
+    assert not found
+
+
+def is_namespace(root: str, name: str) -> bool:
+    """Tell whether Python finds a namespace package of this name below `root`, without running any code of it."""
+    from importlib.machinery import PathFinder
+
+    PathFinder.invalidate_caches()
+    spec, places = None, [root]
+    for part in name.split("."):
+        spec = PathFinder.find_spec(part, places)
+        places = [f"{place}/{part}" for place in places]
+    stubs = os.path.exists(f"{places[0]}/__init__.pyi")  # a package for type checkers alone
+    return spec is not None and spec.origin is None and not stubs
+
+
+@pytest.mark.parametrize(
+    ("inside", "is_open"),
+    [
+        ({"__init__.py": ""}, False),
+        ({"__init__.pyi": ""}, False),
+        ({"__init__.abi3.so": ""}, False),
+        ({"__init__.pyc": ""}, False),
+        ({"__init__.txt": ""}, True),
+        ({"__init__.py": {}}, True),
+        ({"m.py": ""}, True),
+        ({}, True),
+        ({"__init__.py": PKGUTIL_NAMESPACE}, True),
+        ({"__init__.py": PKG_RESOURCES_NAMESPACE}, True),
+        ({"__init__.py": PKGUTIL_NAMESPACE + "#" * 20_000}, False),
+    ],
+)
+def test_only_regular_packages_are_linked_whole(inside: dict[str, Node], *, is_open: bool) -> None:
+    """What is a namespace package to an import, in whatever style, is a real folder."""
+    found = footprint_of({"b": {**inside, "c": {"__init__.py": ""}}})
+
+    assert ("b" in found.opened, "b" in found.directories, "b/c" in found.directories) == (
+        is_open,
+        not is_open,
+        is_open,
+    )
+    assert found.namespaces == (("b",) if is_open else ())
+
+
+@pytest.mark.parametrize("name", ["b.libs", "b-c", "b c", "1b", "b%c", ".b"])
+def test_a_folder_that_no_import_can_name_is_linked_whole(name: str) -> None:
+    """It is private to its distribution."""
+    assert footprint_of({name: {"x.so": "", "deep": {"y": ""}}}).directories == (name,)
+
+
+@pytest.mark.parametrize("name", ["b", "b-stubs", "ü", "class"])
+def test_a_folder_that_an_import_or_a_type_checker_can_name_is_real(name: str) -> None:
+    """Others may bring parts of it."""
+    assert footprint_of({name: {"deep": {"__init__.py": ""}}}).opened == (name,)
+
+
+def test_a_namespace_inside_a_regular_package_is_its_distributions_own() -> None:
+    """With all that it has vendored, whatever style that has."""
+    vendored: dict[str, Node] = {"vendor": {"ns": {"m.py": ""}, "old": {"__init__.py": PKGUTIL_NAMESPACE}}}
+
+    assert footprint_of({"b": {"__init__.py": "", **vendored}}).directories == ("b",)
+
+
+def test_empty_folders_are_kept() -> None:
+    """Uv makes them too: a program may look for one that its wheel brought."""
+    found = footprint_of({"b": {"__init__.py": "", "empty": {}}, "c": {}, "d": {"e": {}}, "f.g": {}})
+
+    assert found.directories == ("b", "f.g")
+    assert found.opened == ("c", "d", "d/e")
+
+
+def test_a_file_with_the_name_of_the_bytecode_folder_is_a_file() -> None:
+    """Python then writes no bytecode there, and no folder for it can be shared."""
+    found = footprint_of({"b": {"__init__.py": "", PYCACHE: "", "lib.so": ""}}, escaping=("b/lib.so",))
+
+    assert set(found.files) == {"b/__init__.py", f"b/{PYCACHE}", "b/lib.so"}
+    assert found.bytecode == ()
+
+
+def test_the_module_is_light() -> None:
+    """It is read when a wheel is stored, and needs nothing but paths."""
+    code = "import sys; import pepip.wheel.footprint; print({'re', 'typing', 'json', 'pathlib'} & set(sys.modules))"
+
+    assert subprocess.check_output([sys.executable, "-S", "-c", code], text=True, cwd=Path(__file__).parents[2]) == (
+        "set()\n"
+    )
