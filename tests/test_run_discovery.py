@@ -302,10 +302,46 @@ CASES = [
 ]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_run_finds_the_environment_that_uv_finds(trees: Trees, case: Case) -> None:
     """The same command works in the same environment, with the same packages, and writes the same files."""
     compare(trees, case)
+
+
+@pytest.mark.every(2)
+@pytest.mark.parametrize("folder", ["here", "out", "space/members/one"])
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        ((), {}),
+        (("--project", "<tree>/there"), {}),
+        (("--project", "<tree>/there/pyproject.toml"), {}),
+        (("--directory", "<tree>/space/members/two"), {}),
+        (("--directory", "<tree>/nest", "--project", "bare"), {}),
+        ((), {"UV_PROJECT": "<tree>/there"}),
+        ((), {"UV_WORKING_DIR": "<tree>/virtual"}),
+        ((), {"UV_WORKING_DIRECTORY": "<tree>/unmanaged"}),
+    ],
+    ids=str,
+)
+def test_changes_of_a_project_find_the_project_that_uv_finds(
+    trees: Trees, folder: str, words: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    """`sync`, `add` and `remove` work on the project that options and variables name."""
+    for command in (("sync",), ("add", "cherry"), ("remove", "cherry")):
+        compare(trees, Case(folder, (*command, *words), variables))
+
+
+@pytest.mark.parametrize("variables", [{"UV_WORKING_DIR": "../there"}, {"UV_WORKING_DIRECTORY": "../there"}], ids=str)
+def test_what_only_looks_looks_where_the_variables_say(trees: Trees, variables: dict[str, str]) -> None:
+    """`pepip list` shows the environment of the working directory that a variable names, as `uv pip list` does."""
+    for folder in ("here", "there"):
+        trees.both(Case(folder, ("sync",)))
+
+    by_pepip = trees.both(Case("here", ("list", "--format", "freeze"), variables))[1]
+
+    assert by_pepip.stdout == "birch==1.0\n"
 
 
 TAGGED = {
@@ -346,6 +382,7 @@ def test_what_uv_takes_for_metadata_keeps_the_project_as_it_is(trees: Trees, nam
     compare(trees, Case("here", ("run", "../there/tagged.py")))
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", ["main", "inline", "missing"])
 @pytest.mark.parametrize("folder", ["here", "out"])
 @pytest.mark.parametrize("words", [(), ("-s",), ("--project", "../there"), ("--directory", "../there")], ids=str)

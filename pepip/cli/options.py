@@ -296,10 +296,9 @@ def take_effect(arguments: argparse.Namespace) -> None:
             os.environ.pop(name, None)
         if arguments.color != "auto":
             os.environ["FORCE_COLOR" if arguments.color == "always" else "NO_COLOR"] = "1"
-    names = ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY")  # the second is the older one, and uv obeys it still
-    directory = arguments.directory or next(filter(None, map(os.environ.get, names)), "")
+    directory = working_directory(arguments.directory)
     if directory:
-        for name in names:
+        for name in _WORKING_DIRECTORY:
             os.environ.pop(name, None)
         try:
             os.chdir(directory)
@@ -307,6 +306,14 @@ def take_effect(arguments: argparse.Namespace) -> None:
             raise UsageError(f"cannot go to {directory}: {error.strerror}") from error
     if arguments.project:
         os.environ["UV_PROJECT"] = arguments.project
+
+
+_WORKING_DIRECTORY = ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY")  # the second is the older one; uv still obeys it
+
+
+def working_directory(named: str | None) -> str:
+    """Return the folder that a command is to work in: the one that `--directory` names, or a variable, else empty."""
+    return named or next(filter(None, map(os.environ.get, _WORKING_DIRECTORY)), "")
 
 
 def is_repeatable(arguments: argparse.Namespace) -> bool:

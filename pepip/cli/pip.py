@@ -61,7 +61,7 @@ def _look(command: str, words: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog=f"pepip {command}", add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--venv")
-    parser.add_argument("--directory", default=os.environ.get("UV_WORKING_DIR", "."))
+    parser.add_argument("--directory")
     for option in ("-p/--python", "-t/--target", "--prefix", "--path"):
         parser.add_argument(*option.split("/"), dest="chosen")
     for option in ("-h/--help", "--system", "--no-system"):
@@ -75,7 +75,7 @@ def _look(command: str, words: Sequence[str]) -> int:
     from pepip.operations import target
     from pepip.uv import interpreter
 
-    folder = os.path.abspath(arguments.directory)
+    folder = os.path.abspath(options.working_directory(arguments.directory))
     root = target.locate(arguments.venv or "", dict(os.environ), folder)
     is_there = arguments.venv is not None or os.path.isfile(f"{root}/pyvenv.cfg")
     chosen = ["--python", interpreter.executable(root)] if is_there else []
