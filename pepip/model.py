@@ -49,8 +49,8 @@ class Artifact(NamedTuple):
     `git:<commit>@cp312`), or empty where the store may not keep it: a local folder, a file without a hash.
     `package` is the table of the lock that names it, and nothing else, so that uv stages exactly this. `wheel` is the
     file name of a wheel, `size_bytes` the download's size, 0 where the index doesn't say. `direct_url` is what the
-    environment's `direct_url.json` records (PEP 610), None for an artifact of an index. `local_path` is the file if it
-    lies on this machine, where uv watches it for changes.
+    environment's `direct_url.json` records (PEP 610), None for an artifact of an index. `local_path` is the file, if
+    it lies on this machine, where uv watches it for changes.
     """
 
     name: str
@@ -81,7 +81,8 @@ class Entry(NamedTuple):
     are no regular package, so that others may add packages to them. `bytecode` are those opened
     directories whose `__pycache__` may be shared, `compiled` the bytecode files that the wheel itself ships.
     `data` are (scheme, path) rows below `<name>.data/`, and `launchers` the text after the `#!` line of each
-    entry point's script. `unlisted` are files that the wheel's RECORD does not list.
+    entry point's script. `unlisted` are files that the wheel's RECORD does not list, and `metadata` has the text of
+    further files that uv writes into the `.dist-info` folder, by name.
     """
 
     id: str
@@ -100,6 +101,7 @@ class Entry(NamedTuple):
     launchers: dict[str, str]
     size_bytes: int
     unlisted: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}  # noqa: RUF012 - never changed
 
     @property
     def data_directory(self) -> str:

@@ -7,20 +7,16 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pepip.host import links
-from pepip.model import Request
-from pepip.store import discovery, reading
-from pepip.store.discovery import Stage, Staged
+from pepip.store import reading, staged
+from pepip.store.staged import Staged, Tree
 from pepip.uv.lookahead import Lookahead
-from pepip.wheel.record import Row
 from pepip.wheel.seen import Seen
-from tests.support.filesystems import mounted
 from tests.support.indexes import served
 from tests.support.machines import Machine
 from tests.support.projects import write_simple_index
@@ -44,10 +40,9 @@ class Shop:
         for wheel in (DRUM, BIG_HORN):
             wheel.write(wheelhouse)
 
-    def lookahead(self, *names: str, seen: Seen, area: Path | None = None, options: Sequence[str] = ()) -> Lookahead:
+    def lookahead(self, *names: str, seen: Seen) -> Lookahead:
         """Return one that waits for these distributions."""
-        request = Request(everywhere=("--cache-dir", str(self.cache), *options))
-        return Lookahead(request, names, seen, area=str(area or self.area))
+        return Lookahead(names, seen, cache=str(self.cache))
 
     def stage(self, name: str) -> Path:
         """Let uv unpack and link a distribution, and return where it is."""
@@ -59,9 +54,7 @@ class Shop:
 
 @pytest.fixture
 def shop(machine: Machine, wheelhouse: Path, interpreter: Path, tmp_path: Path) -> Shop:
-    """Return a shop, where uv links: on a file system that clones, nothing is read ahead."""
-    if links.can_clone(str(tmp_path)):
-        pytest.skip("needs a file system without clones for the tests' folder")
+    """Return a shop with an empty cache."""
     return Shop(machine, wheelhouse, interpreter, tmp_path)
 
 
@@ -103,21 +96,6 @@ def test_what_lay_in_the_cache_before_is_not_read(shop: Shop) -> None:
     assert set(read_below(before / "drum", seen).values()) == {False}
 
 
-@pytest.mark.parametrize("why", ["another device", "clones", "an option"])
-def test_nothing_is_read_that_will_be_copied(shop: Shop, tmp_path: Path, why: str) -> None:
-    """To another file system, where a copy shares blocks, or because the user wants it: it is another file then."""
-    seen, options = Seen(), ("--link-mode", "copy") if why == "an option" else ()
-    with mounted("btrfs" if why == "clones" else "tmpfs", tmp_path / "disk", mebibytes=128) as disk:
-        if why == "clones":
-            shop.cache = disk / "uv-cache"
-        with shop.lookahead("drum", seen=seen, area=shop.area if options else disk, options=options):
-            shop.stage("drum")
-            (unpacked,) = shop.cache.glob("archive-v*/*/drum")
-            time.sleep(SECONDS_TO_READ)
-
-        assert set(read_below(unpacked, seen).values()) == {False}
-
-
 def test_a_cache_that_is_not_there_is_no_error(shop: Shop) -> None:
     """As before uv's first run, or where uv keeps its cache at another place than is thought."""
     seen = Seen()
@@ -157,38 +135,38 @@ def test_an_install_reads_each_file_once(shop: Shop, wheelhouse: Path, interpret
     machine.python(shop.area / ".venv", "-c", "import drum, slow")
 
 
-def staged_of(folder: Path, sizes: dict[str, list[int]]) -> tuple[Stage, list[Staged]]:
-    """Return a stage with distributions, by name, of files of these sizes."""
-    rows: dict[str, dict[str, Row]] = {name: {} for name in sizes}
+def wheels_of(folder: Path, sizes: dict[str, list[int]]) -> list[tuple[Staged, Tree]]:
+    """Return unpacked wheels, by name, of files of these sizes."""
+    found = []
     for name, each in sizes.items():
+        (folder / name).mkdir()
         for number, size in enumerate(each):
-            (folder / name).mkdir(exist_ok=True)
             with (folder / name / str(number)).open("wb") as file:
                 file.truncate(size)
-            rows[name][f"{name}/{number}"] = Row(f"{name}/{number}", "sha256=x", str(size))
-    staged = [Staged(name, "1.0", f"{name}-1.0.dist-info", own, list(own)) for name, own in rows.items()]
-    return discovery.look(str(folder)), staged
+        item = Staged(name, "1.0", f"{name}-1.0.dist-info", str(folder / name), frozenset(), frozenset(), {})
+        found.append((item, staged.look(item.wheel)))
+    return found
 
 
 def test_what_is_read_soonest_is_had_first(tmp_path: Path) -> None:
     """Those of which everything is known before those with much to read."""
-    stage, staged = staged_of(tmp_path, {"long": [300, 200], "known": [1000], "short": [400]})
-    stage.seen.read(str(tmp_path / "known" / "0"))
+    trees, seen = wheels_of(tmp_path, {"long": [300, 200], "known": [1000], "short": [400]}), Seen()
+    seen.read(str(tmp_path / "known" / "0"))
 
-    order = [item.name for item in reading.in_order(stage, staged)]
+    order = [item.name for item, _ in reading.in_order(trees, seen)]
 
     assert order == ["known", "short", "long"]
-    assert all(stage.seen.digest(status) for status in stage.files.values())
+    assert all(seen.digest(file.status) for _, tree in trees for file in tree.files)
 
 
 def test_who_leaves_early_waits_for_no_other_file(tmp_path: Path) -> None:
     """As with ctrl-c: what is being read comes to its end, and no more."""
-    stage, staged = staged_of(tmp_path, {"short": [1], "long": [32 << 20] * 60})
+    trees, seen = wheels_of(tmp_path, {"short": [1], "long": [32 << 20] * 60}), Seen()
 
-    with contextlib.closing(reading.in_order(stage, staged)) as in_order:
-        assert next(in_order).name == "short"
+    with contextlib.closing(reading.in_order(trees, seen)) as in_order:
+        assert next(in_order)[0].name == "short"
 
-    assert sum(stage.seen.digest(status) is None for status in stage.files.values()) > 30
+    assert sum(seen.digest(file.status) is None for _, tree in trees for file in tree.files) > 30
 
 
 def rewrite(path: Path) -> None:

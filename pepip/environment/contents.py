@@ -28,7 +28,7 @@ def installed(environment: Environment, homes: tuple[str, ...]) -> list[Installe
 
 def installed_in(site_packages: str, homes: tuple[str, ...]) -> list[Installed]:
     """Return the distributions in a folder, by name: see `installed`. Raises OSError if it can't be read."""
-    found = []
+    found, legacy = [], []
     try:
         children = list(os.scandir(site_packages))
     except FileNotFoundError:
@@ -38,7 +38,10 @@ def installed_in(site_packages: str, homes: tuple[str, ...]) -> list[Installed]:
             found.append(distribution_of(child.name, linked_entry(f"{child.path}/METADATA", homes)))
         elif child.name.endswith((".egg-info", ".egg-link")):
             name, _, version = child.name.rpartition(".")[0].partition("-")
-            found.append(Installed(paths.normalize_name(name), version, child.name, ""))
+            legacy.append(Installed(paths.normalize_name(name), version, child.name, ""))
+    if legacy:  # a wheel may hold one: then it is a part of its distribution, and none of its own
+        listed = {row.path.partition("/")[0] for item in found for row in _rows(site_packages, item)}
+        found += [item for item in legacy if item.dist_info not in listed]
     return sorted(found)
 
 

@@ -38,7 +38,7 @@ class Installation(NamedTuple):
 
 def script_names(entry: Entry) -> set[str]:
     """Return the file names of all scripts of an entry."""
-    return {*entry.launchers, *(name for scheme, name in entry.data if scheme == "scripts")}
+    return {*entry.launchers, *(name for scheme, name in entry.data if scheme == "scripts" and name[-1] != "/")}
 
 
 def build_scripts(environment: Environment, entry: Entry, folder: str) -> list[record.Row]:
@@ -230,6 +230,7 @@ def _relative(path: str, folder: str) -> str:
 def _own_files(installation: Installation) -> dict[str, bytes]:
     """Return the files of a `.dist-info` folder that an installer writes. REQUESTED is in each, as with uv."""
     found = dict(record.OF_EACH)
+    found.update((name, text.encode()) for name, text in installation.entry.metadata.items())
     if installation.direct_url is not None:
         found["direct_url.json"] = json.dumps(installation.direct_url, separators=(",", ":")).encode()
     if installation.cache_info:

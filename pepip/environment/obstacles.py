@@ -56,11 +56,25 @@ def find(
                 raise ObstructedError(link.owner, place)
             if not _may_become_link(environment, path, link.target, ours):
                 found.update([path[len(base) :], *paths.ancestors(path[len(base) :])])
-        elif is_recovery or path in owned or _is_same_file(place, link) or _passes_known_link(path, known):
+        elif (
+            is_recovery
+            or path in owned
+            or _comes_with_environments(path, environment.interpreter.scripts)
+            or _is_same_file(place, link)
+            or _passes_known_link(path, known)
+        ):
             continue
         else:
             raise ObstructedError(link.owner, place)
     return found
+
+
+def _comes_with_environments(path: str, scripts: str) -> bool:
+    """Tell whether a file is one that an environment is made with, and works without: uv replaces it too."""
+    folder, _, name = path.rpartition("/")
+    if not folder:
+        return name in {".gitignore", "CACHEDIR.TAG"}
+    return folder == scripts and name.startswith(("activate", "deactivate", "pydoc.bat"))
 
 
 class _Listings:

@@ -46,9 +46,9 @@ def seal_file(path: str, status: os.stat_result, *, like: os.stat_result, shares
     """Make a file read-only if its bytes are the store's alone, and readable to whom `like` is.
 
     One that `shares_inode` with uv's cache shares its mode with it, where uv may want to write: it is left as it is,
-    unless another user of the store could not read it, or could write it. Then the store takes a copy. `status` is the
-    file's, or that of the one it was made from. Returns False if nothing was to be done, as for all files of the same
-    mode and group that came in the same way.
+    unless another user of the store could not read it, or could write it. Then the store takes a copy. `status` is
+    that of the file, or of the one it was made from. Returns False if nothing was to be done, as for all files of the
+    same mode and group that came in the same way.
     """
     if sys.platform == "win32":
         return False

@@ -1,4 +1,4 @@
-"""Giving a file a second place: as a clone that shares its blocks, as a hard link that shares its inode, or as a copy.
+"""Giving a file a second place: a clone that shares its blocks, a hard link that shares its inode, or a copy.
 
 A way that a file system refuses is not tried again, and each file tells which way it came.
 """

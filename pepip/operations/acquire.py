@@ -11,7 +11,7 @@ from pepip.model import Progress
 from pepip.records import NamedTuple
 from pepip.sizes import count
 from pepip.store import entries
-from pepip.uv import arguments
+from pepip.uv import arguments, resolve
 from pepip.wheel import tags as wheel_tags
 
 TYPE_CHECKING = False
@@ -24,20 +24,23 @@ if TYPE_CHECKING:
     from pepip.store.ingest import Prepared, Proof
     from pepip.store.staged import Staged, Tree
     from pepip.store.staging import Writer
+    from pepip.uv.resolve import Indexes
     from pepip.wheel.seen import Seen
 
-_LAG_NS = 1_000_000_000  # how much earlier than the clock a file system may stamp what was made
+_LAG_NS = 50_000_000  # how much earlier than the clock a file system may stamp what was made
 
 
 class Acquired(NamedTuple):
     """Entries by distribution name, the names of those that were not in the store before, and what can't be shared.
 
-    `unshared` has the reason, by name: uv installs those as it would without pepip.
+    `unshared` has the reason, by name: uv installs those as it would without pepip. `indexes` are those that the
+    resolution took files from, as far as anybody had to know.
     """
 
     entries: dict[str, Entry]
     stored: tuple[str, ...] = ()
     unshared: dict[str, str] = {}  # noqa: RUF012 - never changed
+    indexes: Indexes | None = None
 
 
 def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment) -> dict[str, Entry]:
@@ -69,17 +72,19 @@ def acquire(
     artifacts: Sequence[Artifact],
     environment: Environment,
     *,
+    private: Sequence[Artifact] = (),
     replacing: str = "",
 ) -> Generator[Progress, None, Acquired]:
     """Return the entries of all `artifacts`, after progress. What is missing is staged by one call of uv.
 
-    An artifact by whose entry the one at the path `replacing` is to be replaced counts as missing.
+    `private` are artifacts that uv will install by itself: their indexes are wanted, too. An artifact by whose entry
+    the one at the path `replacing` is to be replaced counts as missing.
     Raises UvError or StoreError; entries published before stay.
     """
     have = {} if replacing else lookup(store, artifacts, environment)
     missing = [artifact for artifact in artifacts if artifact.name not in have]
     if not missing:
-        return Acquired(have)
+        return Acquired(have, indexes=resolve.indexes(request, private, environment) if private else None)
     if not store.is_writable():
         names = ", ".join(f"{artifact.name} {artifact.version}".strip() for artifact in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
@@ -87,7 +92,8 @@ def acquire(
             f"the store {store.home} does not hold {names}{more}, and you may not add to it",
             hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
         )
-    return (yield from _add(store, request, missing, environment, have, replacing=replacing))
+    indexes = resolve.indexes(request, [*missing, *private], environment)
+    return (yield from _add(store, request, missing, environment, have, indexes=indexes, replacing=replacing))
 
 
 class _Batch(NamedTuple):
@@ -104,21 +110,20 @@ def _add(
     environment: Environment,
     have: dict[str, Entry],
     *,
+    indexes: Indexes,
     replacing: str,
 ) -> Generator[Progress, None, Acquired]:
     """Add entries of `missing` to the store, and return them with those that it had."""
     from pepip.store import ingest, staging
-    from pepip.uv import resolve
     from pepip.wheel.seen import Seen
 
     total = sum(artifact.size_bytes for artifact in missing)
     yield Progress("download", count(len(missing), "distribution"), 0, total)
-    indexes = resolve.indexes(request, missing, environment)
     progress = _Stored(len(have), len(have) + len(missing))
     unshared: dict[str, str] = {}
     added = {}
     with staging.area(store) as area, staging.Writer(area) as writer:
-        run = _Run(store, request, environment, area, indexes.urls, indexes.of, Seen(), writer)
+        run = _Run(store, request, environment, area, indexes, Seen(), writer)
         batches = [_Batch(missing)]
         while batches:
             batch = batches.pop()
@@ -128,7 +133,7 @@ def _add(
             for shaped in prepared:
                 entry = ingest.publish(store, shaped, replacing=replacing)
                 added[entry.name] = entry
-    return Acquired({**have, **added}, tuple(added), unshared)
+    return Acquired({**have, **added}, tuple(added), unshared, indexes)
 
 
 class _Run(NamedTuple):
@@ -138,8 +143,7 @@ class _Run(NamedTuple):
     request: Request
     environment: Environment
     area: str
-    index_urls: tuple[str, ...]
-    index_of: dict[str, str]
+    indexes: Indexes
     seen: Seen
     writer: Writer
 
@@ -188,7 +192,7 @@ def _prepare(
         for item, tree in in_order:
             artifact = by_name[item.name]
             proof = ingest.prove(item, tree, run.seen)
-            is_new = batch.is_fresh or os.stat(item.wheel).st_ctime_ns >= began_at_ns
+            is_new = batch.is_fresh or _was_made_since(item.wheel, began_at_ns)
             if not proof.is_as_listed and not is_new:
                 # It lay in uv's cache before, where somebody may have changed it by one of its hard links.
                 yield Progress("warning", _differs(item, proof) + ": fetching it again")
@@ -202,6 +206,12 @@ def _prepare(
                 unshared[item.name] = error.message
             yield progress.next(item.name)
     return prepared, again
+
+
+def _was_made_since(folder: str, began_at_ns: int) -> bool:
+    """Tell whether uv gave a folder its place since then: not known where a file system stamps by whole seconds."""
+    made_at_ns = os.stat(folder).st_ctime_ns
+    return began_at_ns <= made_at_ns <= time.time_ns() and made_at_ns % 1_000_000_000 != 0
 
 
 def _lay_out(
@@ -239,28 +249,23 @@ def _stage(run: _Run, batch: _Batch, prefix: str, *, total: int) -> Iterator[Pro
     sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts}
     is_own = batch.is_fresh or arguments.wants_no_cache(run.request)
     cache = f"{prefix}.cache" if is_own else repetition.cache_folder(run.request.everywhere)
-    packages = [_with_index(artifact.package, run.index_of.get(artifact.name, "")) for artifact in batch.artifacts]
+    packages = [artifact.package for artifact in run.indexes.named(batch.artifacts)]
     with lookahead.Lookahead(names, run.seen, cache=cache):
         for arrival in stage.stage(
             run.request,
             packages,
             run.environment.executable,
             prefix=prefix,
-            indexes=run.index_urls,
+            indexes=run.indexes.urls,
             in_own_cache=batch.is_fresh,
         ):
             name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
             yield Progress("download", name, sizes.get(arrival.name, 0), total)
 
 
-def _with_index(package: dict[str, Any], index: str) -> dict[str, Any]:
-    """Return a package table that names the index which the resolution took it from."""
-    if not index or "index" in package or not ("wheels" in package or "sdist" in package):
-        return package
-    return {**package, "index": index}
-
-
-def survey(store: Store, request: Request, artifacts: Sequence[Artifact], environment: Environment) -> set[str]:
+def survey(
+    store: Store, request: Request, artifacts: Sequence[Artifact], environment: Environment, indexes: Sequence[str]
+) -> set[str]:
     """Return the folders below site-packages in which what uv will install by itself has files.
 
     The artifacts are laid out in a staging folder to know: uv must never write into a folder that is a link to an
@@ -277,7 +282,8 @@ def survey(store: Store, request: Request, artifacts: Sequence[Artifact], enviro
     anything = request._replace(everywhere=(*options, "--no-binary", ":none:"))
     with staging.area(store) as area:
         prefix = f"{area}/private"
-        for _ in stage.install_private(anything, artifacts, environment.executable, prefix=prefix):
+        executable = environment.executable
+        for _ in stage.install_private(anything, artifacts, executable, prefix=prefix, indexes=indexes):
             pass
         site_packages = f"{prefix}/{environment.interpreter.site_packages}"
         for name in os.listdir(site_packages) if os.path.isdir(site_packages) else ():

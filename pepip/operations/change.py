@@ -34,14 +34,15 @@ _MOST_ATTEMPTS = 20  # others may change the environment while a run decides wha
 class Work(NamedTuple):
     """What is to be done, decided before anything is changed.
 
-    `shared` is linked from the store, `private` is what uv installs by itself. With `has_open_demands` the request
-    demands hashes that only uv can check.
+    `shared` is linked from the store, `private` is what uv installs by itself, from `indexes` (URLs) among others.
+    With `has_open_demands` the request demands hashes that only uv can check.
     """
 
     changes: Changes
     shared: list[Artifact]
     private: list[Artifact]
     has_open_demands: bool = False
+    indexes: tuple[str, ...] = ()
 
 
 class Job(NamedTuple):
@@ -227,16 +228,20 @@ def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress,
     environment, work = decision.environment, decision.work
     if work.has_open_demands:
         yield from acquire.check_demands(job.request, environment)
-    acquired = yield from acquire.acquire(store, job.request, work.shared, environment)
+    acquired = yield from acquire.acquire(store, job.request, work.shared, environment, private=work.private)
     if acquired.unshared:
         for name, reason in acquired.unshared.items():
             yield Progress("warning", f"{name} is not shared: {reason}")
         unshared = [item._replace(identity="") for item in work.shared if item.name in acquired.unshared]
         shared = [item for item in work.shared if item.name not in acquired.unshared]
         work = work._replace(shared=shared, private=[*work.private, *unshared])
-    if work.private:
-        yield Progress("build", ", ".join(artifact.name for artifact in work.private))
-    return _Supply(work, acquired, acquire.survey(store, job.request, work.private, environment))
+    if not work.private:
+        return _Supply(work, acquired, set())
+    yield Progress("build", ", ".join(artifact.name for artifact in work.private))
+    if acquired.indexes:
+        work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
+    reserved = acquire.survey(store, job.request, work.private, environment, work.indexes)
+    return _Supply(work, acquired, reserved)
 
 
 def _link(

@@ -85,7 +85,7 @@ def _details(
 ) -> Details:
     entry = entries.read(store, stored.id)
     linking = sorted(seen.users().get(stored.id, ()))
-    scripts = {*entry.launchers, *(path for scheme, path in entry.data if scheme == "scripts")}
+    scripts = {*entry.launchers, *(path for scheme, path in entry.data if scheme == "scripts" and path[-1] != "/")}
     return Details(
         stored=stored,
         entry=entry,

@@ -87,7 +87,7 @@ def _job(request: Request, environment: Environment, known: Answers) -> change.J
         if work.has_open_demands or any(map(pylock.is_lock, request.requirement_files)):
             arrivals = stage.install_as_given(request, executable, reinstall=again)
         else:
-            arrivals = stage.install_private(request, work.private, executable, reinstall=again)
+            arrivals = stage.install_private(request, work.private, executable, reinstall=again, indexes=work.indexes)
         for arrival in arrivals:
             yield Progress("build", arrival.name)
 
@@ -111,5 +111,6 @@ def _needs_uvs_own_check(request: Request) -> bool:
         or any(_is_odd(package) for package in request.packages)
         or any(map(pylock.is_lock, request.requirement_files))
         or required_hashes.are_required(request)
+        or required_hashes.of(request).is_unclear
         or settings.mention(*_SETTINGS_OF_COMPILE)
     )

@@ -8,6 +8,7 @@ unfold a tree.
 from __future__ import annotations
 
 import os
+import sys
 
 from pepip.errors import ClashError
 from pepip.model import Entry, Link, Plan
@@ -94,6 +95,8 @@ def merge(entries: Iterable[Entry], interpreter: Interpreter, *, foreign_directo
             files[link.path] = link
     for parent in {link.path.rpartition("/")[0] for link in data}:
         directories.update(ancestors(f"{parent}/x") if parent else ())
+    for share in shares:
+        directories.update(_empty_data_folders(share.entry, interpreter))
     _refuse_clashes(files, folders, directories, {interpreter.scripts, *ancestors(f"{prefix}x")})
     return Plan({**folders, **files}, directories)
 
@@ -101,9 +104,21 @@ def merge(entries: Iterable[Entry], interpreter: Interpreter, *, foreign_directo
 def _data_links(entry: Entry, interpreter: Interpreter) -> Iterator[Link]:
     """Yield the links to files of an entry's `.data` folder; its scripts are none."""
     for scheme, path in entry.data:
-        if scheme != "scripts":
+        if scheme != "scripts" and not path.endswith("/"):
             target = f"{entry.path}/{entry.data_directory}/{scheme}/{path}"
-            yield Link(data_path(scheme, path, interpreter, entry.name), target, False, entry.name)
+            yield Link(_real_place(data_path(scheme, path, interpreter, entry.name)), target, False, entry.name)
+
+
+def _real_place(path: str) -> str:
+    """Return where a path really leads: `lib64` of an environment on Linux is a link to its `lib`."""
+    return f"lib/{path.removeprefix('lib64/')}" if path.startswith("lib64/") and sys.platform == "linux" else path
+
+
+def _empty_data_folders(entry: Entry, interpreter: Interpreter) -> Iterator[str]:
+    """Yield the empty folders of an entry's `.data` folder, and those that they lie in."""
+    for scheme, path in entry.data:
+        if scheme != "scripts" and path.endswith("/"):
+            yield from ancestors(f"{_real_place(data_path(scheme, path[:-1], interpreter, entry.name))}/x")
 
 
 def _refuse_clashes(files: dict[str, Link], folders: dict[str, Link], directories: set[str], own: set[str]) -> None:

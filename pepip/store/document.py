@@ -23,11 +23,11 @@ class Document(NamedTuple):
     """What an entry says of itself. Paths are relative to the entry; see `model.Entry` for those of linking.
 
     `origin` tells people what it was made from, `package` is the lock's table that makes uv stage it again (empty in
-    format 1). `tag` is the wheel's. `record` is the SHA-256 of RECORD in hexadecimal digits. `digests` has a RECORD
-    hash for each file that RECORD itself does not prove, `absent` the rows of RECORD that have no file, `unlisted` the
-    files that have no row, and `empty` the folders with no file. `modes_are_uvs` tells that files may share their inode, and so their mode, with uv's cache.
-    `record_is_shared` tells that environments may share one RECORD. `stored_at` is seconds since 1970, `size_bytes`
-    bytes on disk.
+    format 1), `requirement` the line that did so in format 1. `tag` is the wheel's. `record` is the SHA-256 of RECORD
+    in hexadecimal digits. `digests` has a RECORD hash for each file that RECORD itself does not prove, `absent` the
+    rows of RECORD that have no file, `unlisted` the files that have no row, `empty` the folders with no file.
+    `modes_are_uvs` tells that files may share their inode, and so their mode, with uv's cache. `record_is_shared`
+    tells that environments may share one RECORD. `stored_at` is seconds since 1970, `size_bytes` bytes on disk.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Document(NamedTuple):
     executables: tuple[str, ...]
     data: tuple[tuple[str, str], ...]
     launchers: dict[str, str]
+    metadata: dict[str, str]
     record: str
     digests: dict[str, str]
     absent: tuple[str, ...]
@@ -93,7 +94,8 @@ def load(content: bytes) -> Document:
         compiled=_paths(fields, "compiled", default=()),
         executables=executables,
         data=_data(fields),
-        launchers=_launchers(fields),
+        launchers=_plain_files(fields, "launchers"),
+        metadata=_plain_files(fields, "metadata"),
         record=_text(fields, "record", default=""),
         digests={_inside(path): str(digest) for path, digest in _table(fields, "digests").items()},
         absent=tuple(map(str, fields.get("absent", ()))),
@@ -167,10 +169,12 @@ def _data(fields: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((scheme, _inside(path)) for scheme, path in rows)
 
 
-def _launchers(fields: dict[str, Any]) -> dict[str, str]:
-    found = _table(fields, "launchers")
-    if not all("/" not in name and "\\" not in name and isinstance(text, str) for name, text in found.items()):
-        raise ValueError("one of its launchers is no plain file name")
+def _plain_files(fields: dict[str, Any], key: str) -> dict[str, str]:
+    """Return the texts of files by name. Raises ValueError if a name is more than a file's, or a text is none."""
+    found = _table(fields, key)
+    for name, text in found.items():
+        if not name or name in {".", ".."} or set(name) & {"/", "\\", "\0"} or not isinstance(text, str):
+            raise ValueError(f"its {key} have no plain file named {name!r}")
     return found
 
 

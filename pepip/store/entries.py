@@ -72,6 +72,7 @@ def read(store: Store, entry_id: str) -> Entry:
             launchers=found.launchers,
             size_bytes=found.size_bytes,
             unlisted=found.unlisted,
+            metadata=found.metadata,
         )
         store.known_entries[entry_id] = Known(entry, status.st_mtime_ns, status.st_ino)
         return entry

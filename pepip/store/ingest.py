@@ -1,7 +1,7 @@
 """Making entries of unpacked wheels: check against RECORD, lay out, describe, seal, rename.
 
-An entry is the wheel: the files, folders, names and modes that lie unpacked in uv's cache, and the wheel's own RECORD.
-Whatever fails, nothing but the staging folder has changed.
+An entry is the wheel: the files, folders, names and modes that lie unpacked in uv's cache, with the wheel's own
+RECORD. Whatever fails, nothing but the staging folder has changed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Prepared(NamedTuple):
-    """A distribution that is laid out, checked and sealed in `workshop`, and only has to be renamed into the store."""
+    """A distribution that lies in `workshop`, checked and sealed, and only has to be renamed into the store."""
 
     workshop: str
     document: Document
@@ -115,7 +115,9 @@ def prepare(
         is_shared = transfer.file(f"{staged.wheel}/{path}", f"{workshop}/{path}", mode)
         modes[path] = is_shared
         shares_inodes = shares_inodes or is_shared
-    document = _describe(workshop, staged, tree, proof, artifact, launchers, seen, modes_are_uvs=shares_inodes)
+    document = _describe(
+        workshop, staged, tree, proof, artifact, launchers=launchers, seen=seen, modes_are_uvs=shares_inodes
+    )
     with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
         file.write(documents.dump(document))
     _seal(store, workshop, tree, modes)
@@ -128,9 +130,9 @@ def _describe(
     tree: Tree,
     proof: Proof,
     artifact: Artifact,
+    *,
     launchers: dict[str, str],
     seen: Seen,
-    *,
     modes_are_uvs: bool,
 ) -> Document:
     """Return the entry's document: all that linking will need."""
@@ -151,12 +153,17 @@ def _describe(
         dist_info=dist_info,
         escaping_libraries=libraries.leaving(workshop, run_paths),
     )
+    hollow = set(tree.folders) - {folder for path, _ in tree.files for folder in paths.ancestors(path)}
+    for folder in hollow:
+        scheme, _, inside = folder[len(data_prefix) :].partition("/")
+        if folder.startswith(data_prefix) and inside:
+            data.append((scheme, f"{inside}/"))
     for row in data:
         if len(row) != 2 or row[0] not in documents.SCHEMES:
             raise InvalidWheelError(f"{staged.name} {staged.version} has {data_prefix}{'/'.join(row)}, of no scheme")
     with open(f"{workshop}/{dist_info}/RECORD", "rb") as file:
         rows = file.read()
-    is_plain = not (launchers or data or artifact.local_path or artifact.direct_url)
+    is_plain = not (launchers or data or staged.metadata or artifact.local_path or artifact.direct_url)
     return Document(
         name=staged.name,
         version=artifact.version or staged.version,
@@ -174,11 +181,12 @@ def _describe(
         executables=tuple(path for path, status in statuses.items() if status.st_mode & 0o100),
         data=tuple(sorted((scheme, path) for scheme, path in data)),
         launchers=launchers,
+        metadata=staged.metadata,
         record=record.hexadecimal(rows),
         digests=proof.digests,
         absent=proof.absent,
         unlisted=proof.unlisted,
-        empty=tuple(set(tree.folders) - {folder for path, _ in tree.files for folder in paths.ancestors(path)}),
+        empty=tuple(hollow),
         record_is_shared=is_plain,
         modes_are_uvs=modes_are_uvs,
         size_bytes=sum(_allocated_bytes(status) for _, status in tree.files),
@@ -207,12 +215,12 @@ def _tag(wheel_file: str, artifact: Artifact) -> str:
     """Return the tag that decides the bucket: of the wheel's name, or of its WHEEL file if it was built here."""
     if artifact.wheel:
         return tags.of_filename(artifact.wheel)
-    with open(wheel_file, encoding="utf-8") as file:
-        for line in file:
-            key, _, value = line.partition(":")
-            if key.strip().lower() == "tag":
-                return value.strip()
-    raise InvalidWheelError(f"the WHEEL file of {artifact.name} has no tag")
+    with open(wheel_file, encoding="utf-8", errors="replace") as file:
+        pairs = [line.partition(":")[::2] for line in file]
+    found = [value.strip().split("-") for key, value in pairs if key.strip().lower() == "tag"]
+    if not found or any(len(tag) != 3 for tag in found):
+        raise InvalidWheelError(f"the WHEEL file of {artifact.name} has no tag")
+    return "-".join(".".join(dict.fromkeys(parts)) for parts in zip(*found, strict=True))
 
 
 def _seal(store: Store, workshop: str, tree: Tree, shares_inode: dict[str, bool]) -> None:

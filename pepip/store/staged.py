@@ -1,7 +1,7 @@
 """What uv staged: for each distribution, its unpacked wheel in uv's cache and the launchers that uv made.
 
-uv lays a prefix out by symbolic links into its cache, where each wheel lies unpacked, as it is. The links are all that
-is read of the prefix: an entry is made from the unpacked wheel, never from what uv made of it. Changes no file.
+uv lays a prefix out by symbolic links into its cache, where each wheel lies unpacked, as it is. Of the prefix only
+these links are read: an entry is made from the unpacked wheel, never from what uv made of it. Changes no file.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _LARGEST_HEADERS_BYTES = 1 << 20
+_OF_ENVIRONMENTS = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"))
 
 
 class Staged(NamedTuple):
     """A distribution in a prefix: its normalized name, its version, and `wheel`, the folder of its unpacked wheel.
 
     `scripts` are the file names in the prefix's folder of scripts that it puts something at, `declared` those of them
-    that are launchers of entry points.
+    that are launchers of entry points. `metadata` has the text of what uv wrote into its `.dist-info` folder that is
+    alike in every environment, by file name.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Staged(NamedTuple):
     wheel: str
     scripts: frozenset[str]
     declared: frozenset[str]
+    metadata: dict[str, str]
 
 
 class File(NamedTuple):
@@ -63,7 +66,7 @@ def discover(prefix: str) -> list[Staged]:
 
 
 def contested(staged: Iterable[Staged]) -> set[str]:
-    """Return the names of distributions whose launchers must be staged again, alone: another has a script of the name.
+    """Return the names of distributions that must be staged again, alone: another one has a script of the same name.
 
     uv made one file of that name, for one of them.
     """
@@ -128,7 +131,19 @@ def _read(site_packages: str, dist_info: str) -> Staged | None:
     declared = _declared_scripts(f"{wheel}/{dist_info}", name)
     data = f"{wheel}/{dist_info.removesuffix('.dist-info')}.data/scripts"
     own = os.listdir(data) if os.path.isdir(data) else []
-    return Staged(name, version, dist_info, wheel, frozenset((*declared, *own)), frozenset(declared))
+    metadata = _written_by_uv(f"{site_packages}/{dist_info}")
+    return Staged(name, version, dist_info, wheel, frozenset((*declared, *own)), frozenset(declared), metadata)
+
+
+def _written_by_uv(dist_info: str) -> dict[str, str]:
+    """Return what uv wrote into a `.dist-info` folder beside what is each environment's own: it is no link there."""
+    found = {}
+    with os.scandir(dist_info) as children:
+        for child in children:
+            if child.is_file(follow_symlinks=False) and child.name not in _OF_ENVIRONMENTS:
+                with open(child.path, encoding="utf-8") as file:
+                    found[child.name] = file.read()
+    return found
 
 
 def _name_and_version(dist_info: str) -> tuple[str, str]:

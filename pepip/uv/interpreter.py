@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _START, _END = "<pepip-facts>", "</pepip-facts>"
 """What stands around the answer: a `sitecustomize` or `.pth` file may print before it and after it."""
 
-_FORMAT = 2
+_FORMAT = 3
 """The number of what is kept of an answer: raised when the answer to the same file changes."""
 
 # Runs inside the environment's own interpreter, Python 3.8 and newer, hence the plain style. The answer goes to the
@@ -161,7 +161,8 @@ def tags_of(implementation: str, version: str, abi: str) -> list[str]:
 
     numbers = [int(part) for part in version.split(".")[:2]]
     short = "".join(map(str, numbers))
-    platforms = list(tags.platform_tags())
+    # uv ranks a plain `linux` tag after all of manylinux and musllinux, `packaging` before them.
+    platforms = sorted(tags.platform_tags(), key=lambda tag: tag.startswith("linux_"))
     if implementation == "cpython":
         name = f"cp{short}"
         is_debug = abi.endswith("d") and numbers >= [3, 8]

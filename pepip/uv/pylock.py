@@ -128,9 +128,7 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, prefer
             local_path=_local_path(wheel, folder),
         )
     if sdist is None:  # nothing here fits the interpreter: uv says so
-        return Artifact(
-            name, version, "", {**head, "wheels": [_file(item, folder)[0] for item in wheels]}, "", 0, None, ""
-        )
+        return _private(head, wheels=[_file(item, folder)[0] for item in wheels])
     file, digest = _file(sdist, folder)
     return Artifact(
         name=name,
@@ -167,16 +165,20 @@ def _identity_of_build(source: str, rank: dict[str, int]) -> str:
 
     Another Python may build something else from it, also where the wheel's tag doesn't say so.
     """
-    return f"{source}@{next(iter(rank), 'any').partition('-')[0]}"
+    python, _, rest = next(iter(rank), "any").partition("-")
+    abi = rest.partition("-")[0]  # `cp315t` of a free-threaded build, whose Python tag is `cp315`
+    return f"{source}@{abi if abi.startswith(python) else python}"
+
+
+def _private(head: dict[str, Any], **table: object) -> Artifact:
+    """Return an artifact that is never shared."""
+    return Artifact(normalize_name(head["name"]), head.get("version", ""), "", {**head, **table}, "", 0, None, "")
 
 
 def _of_folder(head: dict[str, Any], directory: dict[str, Any], folder: str) -> Artifact:
     """Return a local folder's artifact, which is never shared."""
     path = os.path.abspath(os.path.join(folder, directory["path"]))
-    table = {**directory, "path": path}
-    return Artifact(
-        normalize_name(head["name"]), head.get("version", ""), "", {**head, "directory": table}, "", 0, None, ""
-    )
+    return _private(head, directory={**directory, "path": path})
 
 
 def _of_commit(head: dict[str, Any], vcs: dict[str, Any], folder: str, rank: dict[str, int]) -> Artifact:
@@ -205,6 +207,9 @@ def _of_commit(head: dict[str, Any], vcs: dict[str, Any], folder: str, rank: dic
 def _of_archive(head: dict[str, Any], archive: dict[str, Any], folder: str, rank: dict[str, int]) -> Artifact:
     file, digest = _file(archive, folder)
     url, subdirectory = file["url"], archive.get("subdirectory", "")
+    path = _local_path(archive, folder)
+    if path:  # uv takes no archive by a file's URL
+        file = {"path": path, **{key: value for key, value in file.items() if key != "url"}}
     direct_url: dict[str, object] = {"url": without_password(url), "archive_info": {}}
     if subdirectory:
         direct_url["subdirectory"] = file["subdirectory"] = subdirectory
@@ -219,7 +224,7 @@ def _of_archive(head: dict[str, Any], archive: dict[str, Any], folder: str, rank
         wheel=wheel,
         size_bytes=archive.get("size", 0),
         direct_url=direct_url,
-        local_path=_local_path(archive, folder),
+        local_path=path,
     )
 
 

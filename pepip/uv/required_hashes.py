@@ -1,8 +1,8 @@
 """Which hashes a request demands. This module repeats rules of uv, and nothing else.
 
 uv checks a demand when it downloads. What the store holds already is not downloaded: the demand is compared with the
-hash under which uv stored it. That is safe only where the demand is read exactly as uv reads it. So a demand is either
-understood, or named as not understood: then uv itself must check the request (see `stage.check`).
+hash under which uv stored it. That is safe only where the demand is read exactly as uv reads it. So a demand is
+either understood, or named as not understood: then uv itself must check the request (see `stage.check`).
 
 The rules: `--hash` options belong to the requirement of their logical line, one of them must match, and two lines on
 one version must both be met. A hash in the fragment of a URL is not read here: uv's lock carries it.

@@ -190,6 +190,15 @@ class Indexes(NamedTuple):
     urls: tuple[str, ...]
     of: dict[str, str]
 
+    def named(self, artifacts: Sequence[Artifact]) -> list[Artifact]:
+        """Return the artifacts, each with the name of its index in its package table, where that is known."""
+        return [
+            item._replace(package={**item.package, "index": self.of[item.name]})
+            if item.name in self.of and item.is_of_index and "index" not in item.package
+            else item
+            for item in artifacts
+        ]
+
 
 def indexes(request: Request, artifacts: Sequence[Artifact], environment: Environment) -> Indexes:
     """Return the indexes that a resolution took these artifacts from, as far as uv tells. Asks no index anew.
@@ -200,24 +209,23 @@ def indexes(request: Request, artifacts: Sequence[Artifact], environment: Enviro
     import tempfile
 
     unnamed = [item for item in artifacts if item.is_of_index and "index" not in item.package]
-    if not unnamed:
+    if not unnamed or any(map(pylock.is_lock, request.requirement_files)):
         return Indexes((), {})
     pins = [f"{item.name}=={item.version}" for item in unnamed if item.version]
     options = ["--emit-index-url", "--emit-index-annotation", "--no-annotate", "--color", "never"]
     with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
         options += ["--output-file", f"{folder}/requirements.txt"]
         given = [*_as_constraints(pins, folder), *(["--no-deps"] if request.no_deps else [])]
-        for arrangement in ((_requirements(request), request.requirement_files, given), (pins, (), ["--no-deps"])):
-            requirements, files, more = arrangement
-            if any(map(pylock.is_lock, files)) or not (requirements or files):
-                continue
-            try:
-                _run_compile(request, [*options, *more], requirements, files, environment)
-            except UvError:
-                continue
+        try:
+            if repetition.is_plain(request):  # nothing but the options names an index
+                _run_compile(request, [*options, "--no-deps"], pins, (), environment)
+            else:
+                files = request.requirement_files
+                _run_compile(request, [*options, *given], _requirements(request), files, environment)
             with open(f"{folder}/requirements.txt", encoding="utf-8") as file:
                 return read_indexes(file.read())
-    return Indexes((), {})
+        except (UvError, OSError):
+            return Indexes((), {})
 
 
 def read_indexes(output: str) -> Indexes:

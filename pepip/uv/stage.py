@@ -44,8 +44,8 @@ def stage(
     """Lay out in `prefix` what these package tables of a lock name, by links into uv's cache of unpacked wheels.
 
     uv takes each file from its cache, or from the URL in its table, and checks it against the hash there. It asks no
-    index; `indexes` (they may hold passwords) are named to it so that it finds what it has cached of them, and may log
-    in. With `in_own_cache`, or where the request wants no cache, everything is fetched anew into a cache beside
+    index; `indexes` (they may hold passwords) are named to it so that it finds what it has cached of them, and may
+    log in. With `in_own_cache`, or where the request wants no cache, everything is fetched anew into a cache beside
     `prefix`, and the links lead into that. Raises UvError with uv's message; the prefix may then hold anything.
     """
     lock = f"{os.path.dirname(prefix)}/pylock.{os.path.basename(prefix)}.toml"
@@ -56,18 +56,23 @@ def stage(
         options = arguments.without(options, arguments.NO_CACHE, {"--cache-dir"})
         options += ["--cache-dir", f"{prefix}.cache"]
         variables["UV_NO_CACHE"] = ""
-    name = "UV_EXTRA_INDEX_URL" if arguments.names_index(request) else "UV_INDEX"
-    variables[name] = " ".join((*os.environ.get(name, "").split(), *indexes))
+    variables.update(_index_variables(request, indexes))
     into = ("--python", executable, "--prefix", prefix, "--link-mode", "symlink")
     command = ["pip", "install", "--no-deps", "--verify-hashes", *PLAIN_OUTPUT, *options, *into, "-r", lock]
     yield from arrivals(command, **variables)
 
 
+def _index_variables(request: Request, indexes: Sequence[str]) -> dict[str, str]:
+    """Return the variable that names these indexes to uv, whose passwords others could read on a command line."""
+    name = "UV_EXTRA_INDEX_URL" if arguments.names_index(request) else "UV_INDEX"
+    return {name: " ".join((*os.environ.get(name, "").split(), *indexes))}
+
+
 def check(request: Request, executable: str, *, prefix: str, site_packages: str) -> Iterator[Arrival]:
     """Let uv install the request, as it was given, into `prefix`: it checks every hash that the request demands.
 
-    What is installed in `site_packages` (the environment's, relative to it, and its absolute path) counts as
-    installed, as it does for the request itself. Raises UvError with uv's message where a hash differs.
+    What the environment has in its folder `site_packages`, relative to it, counts as installed, as it does for the
+    request itself. Raises UvError with uv's message where a hash differs.
     """
     root = os.path.dirname(os.path.dirname(executable))
     for folder in os.listdir(f"{root}/{site_packages}"):
@@ -92,10 +97,12 @@ def install_private(
     *,
     reinstall: Sequence[str] = (),
     prefix: str = "",
+    indexes: Sequence[str] = (),
 ) -> Iterator[Arrival]:
     """Let uv install artifacts that are not shared, as real files, into the environment, or into `prefix`.
 
-    `reinstall` names those of them that are there already. Their dependencies are linked before, or were there.
+    `indexes` are as in `stage`. `reinstall` names those of them that are there already. Their dependencies are linked
+    before, or were there.
     """
     import tempfile
 
@@ -107,7 +114,7 @@ def install_private(
     with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
         if in_lock:
             pylock.write(f"{folder}/pylock.toml", [item.package for item in in_lock])
-            variables = dict.fromkeys(_VARIABLES_OF_RESOLUTION, "")
+            variables = {**dict.fromkeys(_VARIABLES_OF_RESOLUTION, ""), **_index_variables(request, indexes)}
             yield from arrivals([*command, "-r", f"{folder}/pylock.toml"], **variables)
         if by_line:
             listing = f"{folder}/requirements.txt"

@@ -5,6 +5,7 @@ Source: "Recording installed projects", https://packaging.python.org/en/latest/s
 
 from __future__ import annotations
 
+import functools
 import os
 from binascii import b2a_base64
 
@@ -15,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
+OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 """What an installer writes into a `.dist-info` folder, beside RECORD."""
 
 OF_EACH = {"INSTALLER": b"uv", "REQUESTED": b""}
@@ -127,8 +128,16 @@ def of_entry(entry: str, dist_info: str, unlisted: Iterable[str]) -> bytes:
         content = file.read()
     if content and not content.endswith(b"\n"):
         content += b"\n"
+    for name in OF_EACH:  # of a wheel that ships what an installer writes: the row of what was written stands
+        path = f"{dist_info}/{name}"
+        if path.encode() in content:
+            content = moved(content, path, functools.partial(_unless, path))
     rows = [Row(path, "", str(os.stat(f"{entry}/{path}").st_size)) for path in unlisted]
     return content + render(rows).encode("utf-8", "surrogateescape")
+
+
+def _unless(dropped: str, path: str) -> str:
+    return "" if path == dropped else path
 
 
 def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable[Row]) -> tuple[bytes, bytes, bytes]:
@@ -219,7 +228,7 @@ def digest(path: str, algorithm: str, *, likely_bytes: int = 0) -> bytes:
 
 
 def made_by_installer(dist_info: str) -> set[str]:
-    """Return the paths in a `.dist-info` folder that each environment has from its installer, whatever a wheel ships."""
+    """Return the paths in a `.dist-info` folder that an installer writes anew in each environment."""
     return {f"{dist_info}/{name}" for name in ("RECORD", *OF_EACH)}
 
 

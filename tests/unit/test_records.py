@@ -225,4 +225,4 @@ def test_each_type_of_the_model_has_the_fields_that_are_written() -> None:
     types = [kind for kind in vars(model).values() if isinstance(kind, type) and kind.__module__ == model.__name__]
 
     assert model.Link._fields == ("path", "target", "is_directory", "owner")
-    assert all(kind._fields == tuple(typing.get_type_hints(kind)) for kind in types if issubclass(kind, tuple))
+    assert all(kind._fields == tuple(kind.__annotations__) for kind in types if issubclass(kind, tuple))
