@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from pepip import digests
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,6 +17,9 @@ ENTRY_METADATA = "pepip-entry.json"
 READY = ".pepip"
 """The folder of an entry that holds what environments link and no wheel has."""
 PYCACHE = "__pycache__"
+
+_READY_FILES = {"RECORD", "INSTALLER", "REQUESTED"}
+_LONGEST_NAME_BYTES = 255
 
 
 def default_home(variables: Mapping[str, str]) -> str:
@@ -118,8 +123,15 @@ def copies(environment: str) -> str:
 
 
 def ready(entry: str, inside: str) -> str:
-    """Return where an entry keeps a link that leads to its own path `inside`."""
-    return f"{entry}/{READY}/{inside.replace('/', '%')}"
+    """Return where an entry keeps a link that leads to its own path `inside`: a name that no other path has.
+
+    One in which a slash can't be told from a percent sign, which is too long, or which is another file's there, gives
+    way to its hash.
+    """
+    name = inside.replace("/", "%")
+    if "%" in inside or name in _READY_FILES or len(os.fsencode(name)) > _LONGEST_NAME_BYTES:
+        name = f"%{digests.hexadecimal(os.fsencode(inside))}"
+    return f"{entry}/{READY}/{name}"
 
 
 def normalize_name(name: str) -> str:
@@ -151,7 +163,7 @@ def without_password(url: str) -> str:
     """Return a URL, or a requirement that names one, without its user and password: others may read where it goes."""
     import re
 
-    return re.sub(r"://(?!git@)[^/@\s]*@", "://", url)
+    return re.sub(r"://(?!git@[^/?#\s@]*(?:[/?#\s]|$))[^/?#\s]*@", "://", url)
 
 
 def is_inside(path: str) -> bool:
@@ -170,6 +182,6 @@ def entry_of_link(target: str, homes: tuple[str, ...]) -> str:
         prefix = f"{home}/packages/"
         if target.startswith(prefix):
             parts = target[len(prefix) :].split("/", 2)
-            if len(parts) >= 2 and parts[1]:
+            if len(parts) >= 2 and not {"", ".", ".."} & set(parts[:2]):
                 return f"{parts[0]}/{parts[1]}"
     return ""

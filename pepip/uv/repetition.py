@@ -28,6 +28,7 @@ _PLAIN_VALUES = {
     *("--link-mode", "--python-preference", "--fork-strategy"),
 }
 _PLAIN_INDEXES = {"--index", "--default-index", "--index-url", "-i", "--extra-index-url"}
+_ARCHIVES = (".whl", ".zip", ".gz", ".tar", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".zst", ".lzma", ".lz", ".tlz")
 _OWN_SOURCES = {'source = { editable = "." }', 'source = { virtual = "." }'}
 _UNSEEN_VARIABLES = (
     *("UV_FIND_LINKS", "UV_NO_CACHE", "UV_EXCLUDE_NEWER", "UV_OVERRIDE", "UV_CONSTRAINT", "UV_BUILD_CONSTRAINT"),
@@ -48,7 +49,7 @@ def is_plain(request: Request) -> bool:
         and all(map(_is_plain_file, (*request.requirement_files, *request.constraint_files)))
         and _are_plain_options((*request.everywhere, *request.resolving))
         and not any(map(os.environ.get, _UNSEEN_VARIABLES))
-        and not any("://" not in os.environ.get(name, "://") for name in _INDEX_VARIABLES)
+        and all(_are_remote(os.environ.get(name, "")) for name in _INDEX_VARIABLES)
         and not settings.mention(*_UNSEEN_SETTINGS)
     )
 
@@ -170,10 +171,23 @@ def _below(parent: str) -> Iterator[str]:
 
 
 def _is_plain_requirement(text: str) -> bool:
-    """Tell whether a requirement is a name, perhaps with extras, versions and a marker: no path and no URL."""
+    """Tell whether a requirement is a name, perhaps with extras, versions and a marker: no path and no URL.
+
+    To uv a name with an archive's suffix is the path of one, and a word with a colon a URL.
+    """
     return (
-        text[:1].isalnum() and text.isprintable() and not set(text) & {"/", "\\", "@", "#", "$"} and "--" not in text
+        text[:1].isalnum()
+        and text.isprintable()
+        and not set(text) & {"/", "\\", "@", "#", "$", ":"}
+        and "--" not in text
+        and not text.split(";")[0].split("[")[0].split()[0].lower().endswith(_ARCHIVES)
     )
+
+
+def _are_remote(indexes: str) -> bool:
+    """Tell whether all of these indexes, each perhaps with a name, are asked by HTTP: uv reads folders each time."""
+    urls = (index.partition("=")[2] if "://" not in index.partition("=")[0] else index for index in indexes.split())
+    return all(url.startswith(("http://", "https://")) for url in urls)
 
 
 def _is_plain_file(path: str) -> bool:
@@ -194,6 +208,6 @@ def _are_plain_options(words: Sequence[str]) -> bool:
             return False
         if not separator:
             value = next(remaining, "")
-        if name in _PLAIN_INDEXES and "://" not in value:
+        if name in _PLAIN_INDEXES and not (value and _are_remote(value)):
             return False
     return True

@@ -39,10 +39,14 @@ def values(setting: str) -> Iterator[Any]:
             document = tomllib.loads(text.decode())
             table = document.get("tool", {}).get("uv", {}) if path.endswith("pyproject.toml") else document
             tables = [table, table.get("pip", {})]
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             yield None
             continue
-        yield from (table[setting] for table in tables if setting in table)
+        for table in tables:
+            if not isinstance(table, dict):
+                yield None
+            elif setting in table:
+                yield table[setting]
 
 
 def is_on(variable: str) -> bool:
@@ -86,6 +90,8 @@ def places() -> Iterator[str]:
         yield f"{folder}/uv.toml"
         yield f"{folder}/pyproject.toml"
     yield f"{user_folder(os.environ, 'XDG_CONFIG_HOME', '.config')}/uv/uv.toml"
+    for folder in (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
+        yield f"{folder}/uv/uv.toml"
     yield "/etc/uv/uv.toml"
     if os.environ.get("UV_CONFIG_FILE"):
         yield os.environ["UV_CONFIG_FILE"]

@@ -84,8 +84,8 @@ def _piece(file: BinaryIO, at: int, size: int) -> bytes:
 def _leaves(root: str, library: str, run_path: str) -> bool:
     for origin in ("$ORIGIN", "${ORIGIN}"):
         if run_path == origin or run_path.startswith(origin + "/"):
-            folder = os.path.normpath(f"{os.path.dirname(library)}/{run_path[len(origin) :].lstrip('/')}")
-            return folder.startswith("..") or not os.path.isdir(f"{root}/{folder}")
+            folder = os.path.normpath(os.path.join(os.path.dirname(library), run_path[len(origin) :].lstrip("/")))
+            return folder.split(os.sep, 1)[0] == os.pardir or not os.path.isdir(f"{root}/{folder}")
     return False
 
 

@@ -61,6 +61,7 @@ def test_rows_that_were_written_are_read_again(rows: list[Row]) -> None:
 @given(ROWS)
 def test_other_readers_read_what_was_written(rows: list[Row]) -> None:
     """`csv`, as the specification says, and the one of `installer`."""
+    rows = [row for row in rows if "\0" not in "".join(row)]  # which the `csv` of Python 3.10 refuses
     text = record.render(rows)
 
     assert csv_rows(text) == rows

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from pepip.wheel import libraries
 
@@ -19,21 +24,30 @@ KINDS = [(bits, order) for bits in (32, 64) for order in "<>"]
 
 def library(run_path: str, *, tag: int = RUNPATH, bits: int = 64, order: str = "<") -> bytes:
     """Return an ELF file with a dynamic section, which names a run path unless that is empty."""
+    return library_of([(tag, run_path)] if run_path else [], bits=bits, order=order)
+
+
+def library_of(run_paths: Sequence[tuple[int, str]], *, bits: int = 64, order: str = "<", after: int = 0) -> bytes:
+    """Return an ELF file whose dynamic section has these tags with their texts, some `after` its end."""
     word = "Q" if bits == 64 else "I"
     header_bytes, entry_bytes = (64, 56) if bits == 64 else (52, 32)
-    strings = b"\0" + run_path.encode() + b"\0"
+    strings, places = b"\0", []
+    for tag, text in run_paths:
+        places.append((tag, len(strings)))
+        strings += text.encode() + b"\0"
     strings_at = header_bytes + 2 * entry_bytes
     dynamic_at = strings_at + len(strings) + -len(strings) % 16
-    tags = [(5, strings_at), (10, len(strings)), *([(tag, 1)] if run_path else []), (0, 0)]
+    tags = [(5, strings_at), (10, len(strings)), *places]
+    tags.insert(len(tags) - after, (0, 0))
     dynamic = b"".join(struct.pack(f"{order}{word}{word}", *pair) for pair in tags)
     size = dynamic_at + len(dynamic)
     segments = b"".join(
         _segment(order, word, kind, at, length) for kind, at, length in ((1, 0, size), (2, dynamic_at, len(dynamic)))
     )
     identity = b"\x7fELF" + bytes([bits // 32, 1 if order == "<" else 2, 1]).ljust(12, b"\0")
-    places = struct.pack(f"{order}{word * 3}", 0, header_bytes, 0)
+    addresses = struct.pack(f"{order}{word * 3}", 0, header_bytes, 0)
     sizes = struct.pack(f"{order}IHHHHHH", 0, header_bytes, entry_bytes, 2, 0, 0, 0)
-    header = identity + struct.pack(f"{order}HHI", 3, 62, 1) + places + sizes
+    header = identity + struct.pack(f"{order}HHI", 3, 62, 1) + addresses + sizes
     return (header + segments + strings).ljust(dynamic_at, b"\0") + dynamic
 
 
@@ -114,7 +128,7 @@ def test_no_byte_of_the_headers_can_stop_an_install(root: Path) -> None:
     """Each in turn is another: the reader of the tables raises errors of many kinds then."""
     content = library(LEAVING[0])
     for at in range(4, len(content)):
-        for byte in (0, 1, 127, 255):
+        for byte in (0, 1, 255):
             assert isinstance(escaping(root, content[:at] + bytes([byte]) + content[at + 1 :]), list)
 
 
@@ -122,3 +136,79 @@ def test_no_byte_of_the_headers_can_stop_an_install(root: Path) -> None:
 def test_what_is_named_like_a_library_need_not_be_one(root: Path, content: bytes) -> None:
     """Linker scripts and archives are, too."""
     assert escaping(root, content) == []
+
+
+TEXTS = st.text(st.sampled_from("$ORIGIN{}/.:ab ü"), max_size=12)
+TAGS = st.lists(st.tuples(st.sampled_from([RPATH, RUNPATH, 1, 14, 0x7FFFFFFF]), TEXTS), max_size=4)
+
+
+@given(TAGS, st.sampled_from(KINDS), st.integers(0, 2))
+@example([(RPATH, "a:b"), (RUNPATH, "c")], (32, ">"), 1)
+def test_run_paths_are_those_that_pyelftools_reads(
+    tmp_path_factory: pytest.TempPathFactory, tags: list[tuple[int, str]], kind: tuple[int, str], after: int
+) -> None:
+    """Each of its parts, of every tag before the end of the dynamic section, in any order."""
+    after = min(after, len(tags))
+    content = library_of(tags, bits=kind[0], order=kind[1], after=after)
+    path = tmp_path_factory.getbasetemp() / "made.so"
+    path.write_bytes(content)
+
+    named = [text for tag, text in tags[: len(tags) - after] if tag in (RPATH, RUNPATH)]
+    tags_read = next(ELFFile(io.BytesIO(content)).iter_segments("PT_DYNAMIC")).iter_tags()
+    read = [
+        getattr(tag, tag.entry.d_tag[3:].lower())
+        for tag in tags_read
+        if tag.entry.d_tag in {"DT_RPATH", "DT_RUNPATH"}
+    ]
+    assert read == named
+    assert libraries.run_paths(str(path)) == [part for text in named for part in text.split(":") if part]
+
+
+@given(TAGS, st.sampled_from(KINDS), st.data())
+def test_no_change_of_some_bytes_can_stop_an_install(
+    tmp_path_factory: pytest.TempPathFactory, tags: list[tuple[int, str]], kind: tuple[int, str], data: st.DataObject
+) -> None:
+    """Whatever they are: lengths, places, tags and texts."""
+    content = bytearray(library_of(tags, bits=kind[0], order=kind[1]))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "changed.so"
+    path.write_bytes(content)
+
+    assert isinstance(libraries.run_paths(str(path)), list)
+
+
+@given(st.sampled_from(["it.so", "package/it.so", "package/lib/it.so"]), st.data())
+@example("it.so", None).via("above a distribution lies nothing of it")
+def test_a_run_path_leaves_the_distribution_if_its_folder_does(
+    tmp_path_factory: pytest.TempPathFactory, place: str, data: st.DataObject | None
+) -> None:
+    """As the file system itself walks it, where every folder on the way exists."""
+    root = tmp_path_factory.getbasetemp() / "x/y/root"
+    for folder in ("package/lib", "..lib/lib", "../package"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    parts = (
+        data.draw(st.lists(st.sampled_from(["..", ".", "lib", "package", "..lib"]), max_size=4)) if data else [".."]
+    )
+    inside = "/".join(parts)
+
+    walked = os.path.realpath(root / os.path.dirname(place) / inside)
+    is_inside = os.path.isdir(walked) and f"{walked}/".startswith(f"{os.path.realpath(root)}/")
+    for run_path in (f"$ORIGIN/{inside}", f"${{ORIGIN}}/{inside}/", f"$ORIGIN//{inside}"):
+        assert libraries.leaving(str(root), {place: [run_path]}) == ([] if is_inside else [place])
+
+
+@pytest.mark.parametrize(
+    ("path", "is_one"),
+    [
+        ("a.so", True),
+        ("a/b.so.1.2", True),
+        ("a.cpython-312.so", True),
+        ("a.so/b", False),
+        ("a.sol", False),
+        (".so", True),
+    ],
+)
+def test_a_library_is_told_by_its_name(path: str, *, is_one: bool) -> None:
+    """By its own, not by those of its folders."""
+    assert libraries.is_library_name(path) == is_one

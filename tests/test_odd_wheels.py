@@ -1,0 +1,60 @@
+"""Wheels that hold what the formats do not forbid, and no one expects: environments equal uv's."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.environments import Twins
+from tests.support.wheels import Wheel
+
+METADATA = "Metadata-Version: 2.1\nName: other\nVersion: 1.0\n"
+
+# Issue 13, D: an entry is inferred from the staged tree. Whoever stores the unpacked wheel removes the marks.
+inferred = pytest.mark.xfail(reason="what uv staged is taken for what the wheel holds")
+
+ODD_WHEELS = [
+    pytest.param({"data/share/x.dist-info": ""}, id="a data file named like metadata"),
+    pytest.param({"data/share/odd/x-1.0.dist-info/METADATA": METADATA}, id="metadata in share"),
+    pytest.param({"data/lib/odd/x-1.0.dist-info/METADATA": METADATA}, id="metadata in lib", marks=inferred),
+    pytest.param({"purelib/other-1.0.dist-info/METADATA": METADATA}, id="metadata of another", marks=inferred),
+    pytest.param({"purelib/x-1.0.dist-info": ""}, id="a file named like metadata", marks=inferred),
+    pytest.param({"purelib/odd/__pycache__": ""}, id="a file named __pycache__", marks=inferred),
+    pytest.param(
+        {"purelib/RECORD/__init__.py": "", "purelib/INSTALLER/__init__.py": ""}, id="a package named RECORD"
+    ),
+    pytest.param({"purelib/n/a.libs/x": "1", "purelib/n%a.libs/x": "2"}, id="percent signs"),
+]
+
+
+@pytest.mark.parametrize("data", ODD_WHEELS)
+def test_an_odd_wheel_is_installed_as_by_uv(twins: Twins, wheelhouse: Path, data: dict[str, str]) -> None:
+    """With all that it holds, in whichever scheme."""
+    path = Wheel("odd", "1.0", files={"odd/__init__.py": ""}, data=data).write(wheelhouse)
+
+    twins.install("--no-index", path)
+
+    twins.assert_equal()
+
+
+@inferred
+def test_empty_folders_are_made(twins: Twins, wheelhouse: Path) -> None:
+    """Uv makes those of an archive: a program may look for one."""
+    path = Wheel("odd", "1.0", files={"odd/__init__.py": ""}).write(wheelhouse)
+    with zipfile.ZipFile(path, "a") as archive:
+        for name in ("odd/empty/", "alone/", "alone.libs/"):
+            archive.writestr(zipfile.ZipInfo(name), "")
+
+    twins.install("--no-index", path)
+
+    twins.assert_equal()
+    assert _folders(twins.pepip_environment) == _folders(twins.uv_environment)
+
+
+def _folders(environment: Path) -> list[str]:
+    places = [*environment.glob("lib/*/site-packages/*"), *environment.glob("lib/*/site-packages/odd/*")]
+    return sorted(
+        f"{path.parent.name}/{path.name}" for path in places if path.is_dir() and path.name != "__pycache__"
+    )

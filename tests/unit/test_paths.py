@@ -1,0 +1,119 @@
+"""Path arithmetic, against naive implementations, the standard library, and `packaging`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from packaging.utils import canonicalize_name
+
+from pepip import paths
+
+NAMES = st.text(st.sampled_from("ab%.-_ ü"), min_size=1, max_size=6).filter(lambda name: name not in {".", ".."})
+RELATIVE = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
+
+
+@given(st.text(st.one_of(st.sampled_from("aB-_.1"), st.characters(codec="ascii"))))
+@example("Zope.Interface")
+@example("a-_.b")
+def test_names_are_compared_as_packaging_does(name: str) -> None:
+    """By PEP 503."""
+    assert paths.normalize_name(name) == canonicalize_name(name)
+
+
+@given(RELATIVE)
+def test_ancestors_are_the_folders_above(path: str) -> None:
+    """The outermost first, without the path itself."""
+    assert paths.ancestors(path) == [str(above) for above in PurePosixPath(path).parents][-2::-1]
+
+
+@given(RELATIVE)
+def test_going_upward_ends_at_the_root(path: str) -> None:
+    """With each folder on the way."""
+    assert list(paths.upward(f"/{path}")) == [
+        f"/{path}",
+        *(str(above) for above in PurePosixPath(f"/{path}").parents),
+    ]
+
+
+@given(st.lists(st.sampled_from(["a", "..", ".", "", "...", "..a", "a..", "C:"]), max_size=6).map("/".join))
+@example("a/../..")
+@example("..\\a")
+def test_what_is_inside_stays_inside(path: str) -> None:
+    """Wherever the folder is: at the root, where `..` leads nowhere else, and deep below."""
+    if paths.is_inside(path):
+        for root in ("/x", "/x/y/z"):
+            assert f"{os.path.normpath(f'{root}/{path}')}/".startswith(f"{root}/")
+    else:
+        assert path.startswith("/") or not path or ".." in path or path[1:2] == ":" or "\\" in path
+
+
+@given(st.lists(st.one_of(RELATIVE, NAMES), unique=True, min_size=2, max_size=6))
+@example(["a/b", "a%b"]).via("two folders had one ready link")
+@example(["a/%b", "a%/b"])
+@example(["RECORD", "INSTALLER"])
+def test_each_path_of_an_entry_has_a_ready_link_of_its_own(insides: list[str]) -> None:
+    """In one folder, by a name that no other file there has."""
+    found = [paths.ready("/entry", inside) for inside in insides]
+
+    assert len(set(found)) == len(found)
+    assert {os.path.dirname(path) for path in found} == {f"/entry/{paths.READY}"}
+    assert not {os.path.basename(path) for path in found} & {"RECORD", "INSTALLER", "REQUESTED", ".", ".."}
+
+
+@pytest.mark.parametrize("inside", ["a" * 255, "a/" * 150 + "a", "é/" * 100 + "a", "é" * 127])
+def test_a_ready_link_has_a_name_that_file_systems_take(inside: str) -> None:
+    """However deep its path is."""
+    assert len(os.fsencode(os.path.basename(paths.ready("/entry", inside)))) <= 255
+
+
+def test_a_plain_ready_link_keeps_its_name() -> None:
+    """Stores have it by that."""
+    assert paths.ready("/entry", "a/b") == f"/entry/{paths.READY}/a%b"
+
+
+USERS = st.sampled_from(["", "user@", "user:secret@", "user:se@cret@", "user:@", ":secret@", "us%40er:secret@"])
+PLACES = st.sampled_from(["host", "host:80", "host/a@b", "host/?x=a@b", "host?x=a@b", "host#a@b", "[::1]/x"])
+
+
+@given(st.sampled_from(["https", "git+https", "ssh"]), USERS, PLACES, st.sampled_from(["", "name @ "]))
+@example("https", "user:se@cret@", "host", "").via("half of a password was kept")
+@example("ssh", "git@hub:secret@", "host", "")
+def test_no_secret_is_left_in_a_url(scheme: str, user: str, place: str, before: str) -> None:
+    """Neither user nor password; and nothing else is gone."""
+    assert paths.without_password(f"{before}{scheme}://{user}{place}") == f"{before}{scheme}://{place}"
+    assert urlsplit(f"{scheme}://{place}").username is None
+
+
+@pytest.mark.parametrize("url", ["git+ssh://git@host/x.git@main", "ssh://git@host", "a==1.0", "a @ file:///x@y/z"])
+def test_what_is_no_secret_is_kept(url: str) -> None:
+    """The user `git`, which everybody is there, and revisions."""
+    assert paths.without_password(url) == url
+
+
+@given(st.lists(st.sampled_from(["bucket", "name-1.0", "..", ".", "", "a"]), max_size=5).map("/".join))
+@example("../..").via("a hostile link named a folder outside of the packages")
+def test_an_entry_of_a_link_lies_among_the_packages(inside: str) -> None:
+    """Whatever a link in somebody's checkout says."""
+    found = paths.entry_of_link(f"/store/packages/{inside}", ("/elsewhere", "/store"))
+
+    parts = inside.split("/")
+    is_entry = len(parts) >= 2 and not {"", ".", ".."} & set(parts[:2])
+    assert found == ("/".join(parts[:2]) if is_entry else "")
+
+
+def test_a_link_to_elsewhere_is_of_no_entry() -> None:
+    """Also where a folder's name begins as the store's."""
+    for target in ("/store2/packages/a/b", "/store/packages", "/store/packages2/a/b", "store/packages/a/b", ""):
+        assert not paths.entry_of_link(target, ("/store",))
+
+
+def test_the_store_is_where_the_variable_says() -> None:
+    """As an absolute path; an empty variable says nothing."""
+    assert paths.default_home({"PEPIP_HOME": "/x/../y/"}) == "/y"
+    assert paths.default_home({"PEPIP_HOME": "z"}) == f"{os.getcwd()}/z"
+    assert paths.default_home({"PEPIP_HOME": ""}) == paths.default_home({})
