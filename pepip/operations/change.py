@@ -6,10 +6,11 @@ itself installs what can't be shared (a local folder, an editable), as real file
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip import paths
-from pepip.environment import contents
+from pepip.environment import contents, journal
 from pepip.environment.metadata import Installation
 from pepip.errors import PepipError
 from pepip.host import locks
@@ -77,7 +78,15 @@ def again(work: Work, options: Sequence[str]) -> list[str]:
 
 
 def foresee(store: Store, job: Job, environment: Environment, tags: Sequence[str]) -> Summary:
-    """Return the summary of a change that is only asked about."""
+    """Return the summary of a change that is only asked about.
+
+    One that was interrupted is completed before, if this user may: what it left behind would be asked about too.
+    """
+    if journal.is_interrupted(environment.root):
+        from pepip.operations import recover
+
+        with contextlib.suppress(OSError, PepipError):
+            recover.complete_interrupted(store, environment.root)
     work = job.decide(contents.installed(environment, store.homes))
     shared = [artifact for artifact in work.artifacts if artifact.is_shared]
     have = acquire.lookup(store, shared, tags)
@@ -206,17 +215,16 @@ def _change(
         if work.private:
             yield Progress("build", ", ".join(change.name for change in work.private))
         reserved = acquire.survey(store, job.request, work.private_requirements, executable)
-        legacy = _legacy(work, present)
-        if legacy:
-            from pepip.uv import stage
-
-            stage.uninstall(executable, legacy)
-            continue
         linked = {item.entry_id for item in present if item.entry_id}
         coming = {entry.id for entry in acquired.entries.values()}
         yield Progress("link", "", 0, len(acquired.entries))
         is_registered = True
         with store.linking(), locks.held(f"{environment.root}/.lock"):
+            if journal.is_interrupted(environment.root):  # whoever had the lock before was killed
+                from pepip.operations import recover
+
+                recover.complete(store, environment)
+                continue
             if contents.fingerprint(environment) != seen:
                 continue  # another installer was at work meanwhile: what was decided may not hold any more
             gone = [entry.path for entry in acquired.entries.values() if not os.path.isdir(entry.path)]
@@ -241,12 +249,6 @@ def _change(
         f"{environment.root} keeps changing while it is installed into",
         hint="let the other installer finish, then run the command again",
     )
-
-
-def _legacy(work: Work, present: Sequence[Installed]) -> list[str]:
-    """Return the names of distributions without a RECORD that are to go: only uv knows how (egg-info, egg-link)."""
-    going = {change.name for change in (*work.changes.removed, *work.changes.added)}
-    return [item.name for item in present if item.name in going and not item.dist_info.endswith(".dist-info")]
 
 
 def _with_versions(work: Work, present: Sequence[Installed]) -> Work:

@@ -62,9 +62,9 @@ def install_private(
         yield from arrivals([*arguments, "-r", listing])
 
 
-def uninstall(executable: str, names: Sequence[str]) -> None:
-    """Let uv remove distributions that only it knows how to remove. Raises UvError."""
-    process.run(["pip", "uninstall", *PLAIN_OUTPUT, "--python", executable, "--", *names])
+def uninstall_from(folder: str, executable: str, names: Sequence[str]) -> None:
+    """Let uv remove distributions from a `folder` that stands for site-packages. Raises UvError."""
+    process.run(["pip", "uninstall", *PLAIN_OUTPUT, "--python", executable, "--target", folder, "--", *names])
 
 
 def may_share_inodes(request: Request) -> bool:
