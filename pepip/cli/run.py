@@ -47,6 +47,7 @@ def run(words: Sequence[str]) -> int:
     command = command[1:] if command[:1] == ["--"] else command
     folder, variables = os.getcwd(), dict(os.environ)
     options.take_effect(arguments)
+    _complete_interrupted(arguments)
     is_settled = not _runs_outside_of_project(arguments, command) and _bring_up_to_date(arguments, ["run", *of_run])
     if is_settled and (command[:1] == ["-"] or "://" in "".join(command[:1])):
         is_settled = False  # the script may have metadata of its own, which only uv will see
@@ -54,6 +55,15 @@ def run(words: Sequence[str]) -> int:
     os.environ.clear()
     os.environ.update(variables)
     return program.become(["run", *(["--no-sync"] if is_settled else []), *words])
+
+
+def _complete_interrupted(arguments: argparse.Namespace) -> None:
+    """Complete what a killed run began in the environment that uv may run the command in."""
+    from pepip.cli import pip
+    from pepip.operations import target
+
+    if not arguments.isolated:
+        pip.complete_interrupted(target.locate("", dict(os.environ), os.getcwd()))
 
 
 def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bool:
