@@ -117,6 +117,11 @@ def scratch(environment: str) -> str:
     return f"{environment}/.pepip"
 
 
+def aside(environment: str) -> str:
+    """Return the folder in an environment where a change keeps what it removes, until it is complete."""
+    return f"{environment}/.pepip/aside"
+
+
 def copies(environment: str) -> str:
     """Return the folder in an environment where copies grow. It exists only while an entry is copied."""
     return f"{environment}/.pepip.copies"

@@ -50,11 +50,21 @@ def run(words: Sequence[str]) -> int:
     command = command[1:] if command[:1] == ["--"] else command
     folder, variables = os.getcwd(), dict(os.environ)
     options.take_effect(arguments)
+    _complete_interrupted(arguments)
     is_settled = _settle(arguments, "".join(command[:1]), ["run", *of_run])
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
     return program.become(["run", *(["--no-sync"] if is_settled else []), *words])
+
+
+def _complete_interrupted(arguments: argparse.Namespace) -> None:
+    """Complete what a killed run began in the environment that uv may run the command in."""
+    from pepip.cli import pip
+    from pepip.operations import target
+
+    if not arguments.isolated:
+        pip.complete_interrupted(target.locate("", dict(os.environ), os.getcwd()))
 
 
 def _settle(arguments: argparse.Namespace, target: str, words: Sequence[str]) -> bool:

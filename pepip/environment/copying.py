@@ -7,7 +7,8 @@ import os
 
 from pepip import paths
 from pepip.environment import metadata
-from pepip.host import filesystems
+from pepip.errors import VenvError
+from pepip.host import filesystems, links
 from pepip.plan.merge import data_path
 from pepip.records import NamedTuple
 from pepip.wheel import record
@@ -36,7 +37,7 @@ def prepare(environment: Environment, entry: Entry) -> Copies:
     Raises OSError if the disk is full: nothing has changed then.
     """
     scratch = paths.copies(environment.root)
-    filesystems.remove_tree(scratch)
+    discard(environment.root)
     try:
         copies = _copy(environment, entry, scratch)
         with open(f"{scratch}/{_READY}.new", "w", encoding="utf-8") as file:
@@ -50,14 +51,28 @@ def prepare(environment: Environment, entry: Entry) -> Copies:
 
 def pending(root: str) -> Copies | None:
     """Return the copies that a killed run had made and not placed, None if there are none."""
+    if links.read_link(paths.copies(root)) or links.read_link(f"{paths.copies(root)}/{_READY}"):
+        return None
     try:
         with open(f"{paths.copies(root)}/{_READY}", "rb") as file:
-            name, dist_info, files, folders = json.loads(file.read())
-        return Copies(name, dist_info, tuple(files), tuple(folders))
-    except (FileNotFoundError, NotADirectoryError):
+            return load(file.read())
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RecursionError):
         return None
-    except (ValueError, TypeError):
-        return None
+
+
+def load(content: bytes) -> Copies:
+    """Return what `prepare` noted. Raises ValueError if it is none of its notes, or leads out of the environment."""
+    row = json.loads(content)
+    if not isinstance(row, list) or len(row) != 4:
+        raise ValueError("copies are noted in four fields")
+    name, dist_info, files, folders = row
+    if not (isinstance(name, str) and isinstance(dist_info, str) and isinstance(files, list)):
+        raise ValueError("a distribution has a name, metadata and files")
+    is_metadata = dist_info.endswith(".dist-info") and "/" not in dist_info and paths.is_inside(dist_info)
+    listed = [*files, *folders] if isinstance(folders, list) else [None]
+    if not is_metadata or not all(isinstance(path, str) and paths.is_inside(path) for path in listed):
+        raise ValueError("copies lie in the environment")
+    return Copies(name, dist_info, tuple(files), tuple(folders))
 
 
 def is_begun(root: str) -> bool:
@@ -68,8 +83,13 @@ def is_begun(root: str) -> bool:
 def place(environment: Environment, copies: Copies) -> None:
     """Move the copies to their places. The links that were there are gone. Idempotent."""
     scratch = paths.copies(environment.root)
+    base = environment.interpreter.site_packages
+    is_real = dict.fromkeys((*paths.ancestors(base), base), True)  # whoever installs here goes through these
     for path in copies.files:
         if os.path.lexists(f"{scratch}/{path}"):
+            if not (links.is_reached(environment.root, path, is_real) and links.is_reached(scratch, path, {})):
+                discard(environment.root)
+                raise VenvError(f"cannot write {environment.root}/{path}: a folder above it is a link")
             os.makedirs(os.path.dirname(f"{environment.root}/{path}"), exist_ok=True)
             os.replace(f"{scratch}/{path}", f"{environment.root}/{path}")
     folder = f"{environment.interpreter.site_packages}/{copies.dist_info}"
@@ -85,7 +105,9 @@ def is_placed(environment: Environment, copies: Copies) -> bool:
 
 
 def discard(root: str) -> None:
-    """Remove what was copied aside."""
+    """Remove what was copied aside. A link in its place goes, and nothing that it leads to."""
+    if links.read_link(paths.copies(root)):
+        links.unlink(paths.copies(root))
     filesystems.remove_tree(paths.copies(root))
 
 

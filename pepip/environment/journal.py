@@ -1,6 +1,8 @@
-"""The journal of a change to an environment: written before the first link, removed after the last.
+"""The journal of a change to an environment: written before the first change, removed after the last.
 
-If it is there when an operation starts, the run that wrote it was killed. What it meant to do is then done again.
+A journal that is there when an operation starts belongs to a run that was killed. That change is then completed, or
+taken back. A journal may come with a checkout of somebody else's: `load` believes nothing that reaches out of the
+environment or of the store.
 """
 
 from __future__ import annotations
@@ -8,14 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 
 from pepip import paths
-from pepip.host import files, filesystems
+from pepip.host import files, filesystems, links
 from pepip.records import NamedTuple
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from pepip.environment.metadata import Installation
 
 
 class Addition(NamedTuple):
@@ -27,25 +26,86 @@ class Addition(NamedTuple):
     cache_info: str = ""
 
 
-def begin(root: str, additions: list[Installation], removals: list[str]) -> None:
-    """Write the journal: entries to link, and `.dist-info` folders to remove."""
+class Journal(NamedTuple):
+    """What a change means to do.
+
+    `removals` are names in site-packages: `.dist-info` and `.egg-info` folders, `.egg-link` files. `private` are the
+    names of distributions that uv installs by itself after the links are made.
+    """
+
+    additions: tuple[Addition, ...] = ()
+    removals: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
+
+
+def dump(journal: Journal) -> bytes:
+    """Return a journal as its file holds it."""
+    document = {"link": journal.additions, "remove": journal.removals, "private": journal.private}
+    return json.dumps(document).encode()
+
+
+def load(content: bytes) -> Journal:
+    """Return the journal that a file holds.
+
+    Raises ValueError if it is none, or if it names something outside of the store or of site-packages.
+    """
+    document = json.loads(content)
+    if not isinstance(document, dict):
+        raise ValueError("a journal is one object")
+    rows, removals, private = (document.get(key, []) for key in ("link", "remove", "private"))
+    if not all(isinstance(value, list) for value in (rows, removals, private)):
+        raise ValueError("a journal holds lists")
+    additions = tuple(map(_addition, rows))
+    if not all(isinstance(name, str) and _is_metadata(name) for name in removals):
+        raise ValueError("a journal removes metadata in site-packages alone")
+    if not all(isinstance(name, str) and _is_name(name) for name in private):
+        raise ValueError("a journal names distributions")
+    return Journal(additions, tuple(removals), tuple(private))
+
+
+def _addition(row: object) -> Addition:
+    if not isinstance(row, list) or len(row) not in {3, 4}:
+        raise ValueError("an addition has three or four fields")
+    entry_id, direct_url, local_path, cache_info = [*row, ""][:4]
+    parts = entry_id.split("/") if isinstance(entry_id, str) else []
+    if len(parts) != 2 or not all(map(_is_name, parts)):
+        raise ValueError("an entry is named by its bucket and its folder")
+    if not (direct_url is None or isinstance(direct_url, dict)):
+        raise ValueError("direct_url.json holds an object")
+    if not isinstance(local_path, str) or not isinstance(cache_info, str) or "\0" in local_path:
+        raise ValueError("a path and a note are texts")
+    return Addition("/".join(parts), direct_url, local_path, cache_info)
+
+
+def _is_metadata(name: str) -> bool:
+    return _is_name(name) and name.endswith((".dist-info", ".egg-info", ".egg-link"))
+
+
+def _is_name(name: str) -> bool:
+    """Tell whether a text is the name of one file or folder, and leads nowhere else."""
+    return paths.is_inside(name) and "/" not in name and name != os.curdir
+
+
+def begin(root: str, journal: Journal) -> None:
+    """Write the journal. One that is there, and what was set aside for it, stays until the new one is whole."""
     folder = paths.scratch(root)
-    filesystems.remove_tree(folder)
+    _remove_link(folder)
+    is_pending = os.path.lexists(f"{folder}/{_NAME}")
     try:
-        os.mkdir(folder)
-        _write(folder, additions, removals)
+        if is_pending:
+            kept = {_NAME, os.path.basename(paths.aside(root))}
+            for name in os.listdir(folder):
+                if name not in kept:
+                    filesystems.remove(f"{folder}/{name}")
+        else:
+            filesystems.remove_tree(folder)
+            os.mkdir(folder)
+        files.create(f"{folder}/journal.new", dump(journal))
+        os.replace(f"{folder}/journal.new", f"{folder}/{_NAME}")
     except OSError:
-        filesystems.remove_tree(folder)  # nothing was changed: leave nothing behind
+        if not is_pending:
+            filesystems.remove_tree(folder)  # nothing was changed: leave nothing behind
         raise
-
-
-def _write(folder: str, additions: list[Installation], removals: list[str]) -> None:
-    document = {
-        "link": [Addition(added.entry.id, *added[1:]) for added in additions],
-        "remove": removals,
-    }
-    files.create(f"{folder}/journal.new", json.dumps(document).encode())
-    os.rename(f"{folder}/journal.new", f"{folder}/journal.json")
 
 
 def is_there(root: str) -> bool:
@@ -53,23 +113,46 @@ def is_there(root: str) -> bool:
     return os.path.lexists(paths.scratch(root))
 
 
-def pending(root: str) -> tuple[list[Addition], list[str]] | None:
-    """Return what a killed run meant to link and to remove, None if no run was killed.
+def is_interrupted(root: str) -> bool:
+    """Tell whether a change to an environment, or the copying of an entry into it, was begun and not finished."""
+    return is_there(root) or os.path.lexists(paths.copies(root))
 
-    A journal that was not finished belongs to a run that had changed nothing yet.
+
+def pending(root: str) -> Journal | None:
+    """Return what a killed run meant to do, None if no run was killed.
+
+    A journal that was not finished belongs to a run that had changed nothing yet. One that can't be believed says
+    that something was begun, and nothing else. Raises OSError if it can't be read.
     """
+    path = f"{paths.scratch(root)}/{_NAME}"
     try:
-        with open(f"{paths.scratch(root)}/journal.json", "rb") as file:
-            document = json.loads(file.read())
-        return [Addition(*row) for row in document["link"]], list(document["remove"])
+        if links.read_link(paths.scratch(root)) or not stat.S_ISREG(os.lstat(path).st_mode):
+            return Journal()
+        return load(files.read(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, KeyError, IndexError, TypeError):
-        return [], []
+    except (ValueError, RecursionError):
+        return Journal()
 
 
 def finish(root: str) -> None:
-    """Remove the journal: every link is in place."""
+    """Remove the journal, and what was set aside: the change is complete, or taken back.
+
+    What can't be removed once the journal is gone is worth no failure: the next command tries again.
+    """
+    folder = paths.scratch(root)
+    _remove_link(folder)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        os.unlink(f"{paths.scratch(root)}/journal.json")
-    filesystems.remove_tree(paths.scratch(root))
+        os.unlink(f"{folder}/{_NAME}")
+    if os.path.lexists(folder):
+        with contextlib.suppress(OSError):
+            filesystems.remove(folder)
+
+
+def _remove_link(folder: str) -> None:
+    """Remove a link that stands where the folder of the journal belongs: what it leads to is not ours."""
+    if links.read_link(folder):
+        links.unlink(folder)
+
+
+_NAME = "journal.json"

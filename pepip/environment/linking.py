@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from pepip import paths
-from pepip.environment import contents, journal, metadata, obstacles, removal
+from pepip.environment import access, aside, contents, journal, legacy, metadata, obstacles, removal
 from pepip.errors import ObstructedError
 from pepip.host import filesystems, links, processes
 from pepip.plan.merge import merge
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _SCRIPTS = "scripts"  # the folder in the scratch folder where scripts are built
+_SCRATCH = os.path.basename(paths.scratch(""))
 # From so many on, to make them takes longer than to make a second process.
 _MANY_DISTRIBUTIONS = 40
 _MANY_LINKS = 400
@@ -36,14 +37,17 @@ def change(
     removals: list[Installed],
     foreign: list[Installed],
     reserved: Collection[str] = (),
+    leaving: legacy.Departure = legacy.NOTHING,
     is_recovery: bool = False,
 ) -> Plan:
     """Add and remove linked distributions. The caller holds the environment's lock. Returns the new plan.
 
     `linked` are the entries that the environment links now, by distribution name, `foreign` what has files of its
     own; both include what `removals` names. Folders in `reserved` (relative to site-packages) are about to get files
-    that are not links, and so stay real. With `is_recovery` the links that are there are not taken on trust.
-    Raises ObstructedError, before anything is changed, if a file that no distribution owns is in the way.
+    that are not links, and so stay real. `leaving` is what goes with removals that have no RECORD. With `is_recovery`
+    the links that are there are not taken on trust.
+    Raises VenvError, before anything is changed, if a file that no distribution owns is in the way, or if this user
+    may not make the change. Any other error leaves the journal behind if something was changed.
     """
     additions = sorted(additions, key=lambda item: item.entry.name)  # of two with one script, the last by name has it
     gone = {distribution.name for distribution in removals}
@@ -56,7 +60,7 @@ def change(
         foreign_directories=contents.foreign_directories(environment, foreign),
     )
     known = {} if is_recovery or _has_drifted(environment, before) else before.links
-    vanishing = _vanishing(environment, removals)
+    vanishing = _vanishing(environment, removals, legacy.paths_of(environment, leaving))
     ours = vanishing | before.links.keys()
     owned = ours | {path for item in foreign for path in contents.files_of(environment, item)}
     directories = contents.foreign_directories(environment, staying) | set(reserved)
@@ -70,22 +74,30 @@ def change(
     if not is_recovery:
         _check_scripts(environment, additions, vanishing, linked=linked, foreign=foreign)
 
-    journal.begin(environment.root, additions, sorted(item.dist_info for item in removals))
-    try:
-        _prepare_metadata(environment, plan, additions)
-    except OSError:
-        journal.finish(environment.root)  # nothing was changed: the disk may be full
-        raise
     new = {item.entry.name for item in additions}
     staying_entries = [entry for name, entry in kept.items() if name not in new]
     had, has = _folders(before), _folders(plan)
     refolded = [entry for entry in staying_entries if not known or had.get(entry.name) != has.get(entry.name)]
+    check = access.Check(environment)
+    _check_links(check, environment, before, plan, known, is_recovery=is_recovery)
+    access.check_metadata(check, environment, additions, refolded)
+    access.check_removals(check, environment, removals, leaving)
+    check.makes_in(f"{environment.interpreter.site_packages}/{folder}" for folder in reserved)
+
+    _begin(environment, additions, removals)
+    try:
+        _prepare_metadata(environment, plan, additions)
+    except OSError:
+        if not is_recovery:
+            journal.finish(environment.root)  # nothing was changed: the disk may be full
+        raise
+    removed = legacy.remove(environment, leaving)
     for entry in refolded:
         # Before any link is made: a tool that removes `entry` now must remove its links, never what they point to.
         metadata.rewrite_leading_rows(environment, entry, had.get(entry.name, set()) | has.get(entry.name, set()))
-    removed: set[str] = set()
     for distribution in removals:
-        removed |= removal.remove(environment, distribution)
+        if not legacy.is_legacy(distribution):
+            removed |= removal.remove(environment, distribution)
     _remove_stale(environment, homes, before, plan)
     new_metadata = {item.entry.dist_info for item in additions}
     _make_links(environment, plan, after, known=known, removed=removed, new_metadata=new_metadata)
@@ -95,6 +107,69 @@ def change(
     _restore_scripts(environment, staying_entries, removed, is_recovery=is_recovery)
     journal.finish(environment.root)
     return plan
+
+
+def remove_strays(
+    environment: Environment, homes: tuple[str, ...], entries: list[Entry], came: list[Installed], owned: set[str]
+) -> None:
+    """Remove what an unfinished change has made of `entries`, none of which is to stay: links, scripts, metadata.
+
+    `came` are those of them that have metadata. Every link of the environment is looked at, but for files `owned` by
+    distributions that stay: uv may have linked those from the very bytes that the store has.
+    """
+    root = environment.root
+    emptied: set[str] = set()
+
+    def remove(path: str) -> None:
+        links.unlink(f"{root}/{path}")
+        emptied.update(paths.ancestors(path))
+
+    for path in _stray_scripts(environment, entries):
+        if path not in owned:
+            remove(path)
+    for distribution in came:
+        filesystems.remove_tree(f"{environment.site_packages}/{distribution.dist_info}")
+    ids = {entry.id for entry in entries}
+    inodes: set[tuple[int, int]] = set()
+    for entry in entries:
+        for folder, _, names in os.walk(entry.path):
+            inodes.update(_inode(f"{folder}/{name}") for name in names)
+    for folder, folders, names in os.walk(root):
+        inside = folder[len(root) + 1 :]
+        linked = [name for name in folders if links.read_link(f"{folder}/{name}")]
+        folders[:] = [name for name in folders if not name.endswith(".dist-info") and name != _SCRATCH]
+        for path in (f"{inside}/{name}" if inside else name for name in (*linked, *names)):
+            place = f"{root}/{path}"
+            if links.read_link(place):
+                is_stray = contents.linked_entry(place, homes) in ids
+            else:
+                is_stray = path not in owned and _inode(place) in inodes
+            if is_stray:
+                remove(path)
+    removal.prune_folders(environment, emptied)
+
+
+def _stray_scripts(environment: Environment, entries: list[Entry]) -> list[str]:
+    """Return the paths of scripts that are, byte for byte, those which `entries` get here."""
+    import filecmp
+
+    found = []
+    for entry in entries:
+        folder = f"{paths.scratch(environment.root)}/strays"
+        filesystems.remove_tree(folder)
+        os.mkdir(folder)
+        metadata.build_scripts(environment, entry, folder)
+        for name in os.listdir(folder):
+            path = f"{environment.interpreter.scripts}/{name}"
+            place = f"{environment.root}/{path}"
+            if os.path.isfile(place) and filecmp.cmp(f"{folder}/{name}", place, shallow=False):
+                found.append(path)
+    return found
+
+
+def _inode(path: str) -> tuple[int, int]:
+    status = os.lstat(path)
+    return status.st_dev, status.st_ino
 
 
 def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: list[Installed]) -> bool:
@@ -114,8 +189,33 @@ def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: l
     )
 
 
-def _vanishing(environment: Environment, removals: Iterable[Installed]) -> set[str]:
+def _begin(environment: Environment, additions: list[Installation], removals: list[Installed]) -> None:
+    rows = tuple(journal.Addition(added.entry.id, *added[1:]) for added in additions)
+    journal.begin(environment.root, journal.Journal(rows, tuple(sorted(item.dist_info for item in removals))))
+
+
+def _check_links(
+    check: access.Check,
+    environment: Environment,
+    before: Plan,
+    plan: Plan,
+    known: dict[str, Link],
+    *,
+    is_recovery: bool,
+) -> None:
+    """Raise VenvError if this user may not make or remove a link that differs between two plans."""
+    new = [path for path, link in plan.links.items() if known.get(path) != link]
+    if is_recovery:  # most of them are there
+        new = [path for path in new if not links.is_link_to(f"{environment.root}/{path}", plan.links[path].target)]
+    check.makes(new)
+    check.removes(path for path, link in before.links.items() if plan.links.get(path) != link)
+
+
+def _vanishing(environment: Environment, removals: Iterable[Installed], others: Iterable[str]) -> set[str]:
     found: set[str] = set()
+    for path in others:
+        found.add(path)
+        found.update(paths.ancestors(path))
     for distribution in removals:
         files = contents.files_of(environment, distribution)
         found.update(files)
@@ -170,7 +270,7 @@ def _make_links(
                 metadata.link(entry, inside, place, way, is_directory=link.is_directory)
             except FileExistsError:
                 if not links.is_link_to(place, link.target):
-                    _clear(place)
+                    _clear(environment.root, path)
                     metadata.link(entry, inside, place, way, is_directory=link.is_directory)
 
     half = len(wanted) * 11 // 20 if len(wanted) >= _MANY_LINKS else len(wanted)  # the second begins later
@@ -193,12 +293,15 @@ def _make_folder(path: str) -> None:
             os.mkdir(path)
 
 
-def _clear(place: str) -> None:
-    """Remove what `obstacles.find` has found to be ours or worthless."""
-    if links.read_link(place) or not os.path.isdir(place):
+def _clear(root: str, path: str) -> None:
+    """Make room for a link: `obstacles.find` has found that what is there may go."""
+    place = f"{root}/{path}"
+    if links.read_link(place):
         links.unlink(place)
-    else:
+    elif path.endswith("/" + paths.PYCACHE):
         filesystems.remove_tree(place)
+    else:
+        aside.put(root, path)
 
 
 def _check_scripts(
@@ -275,6 +378,8 @@ def _work(entry: Entry, script_count: int) -> int:
 def _place_metadata(environment: Environment, additions: list[Installation]) -> None:
     """Move what was prepared into place: each `.dist-info` appears whole, and after all that it lists."""
     scratch = paths.scratch(environment.root)
+    for name in os.listdir(f"{scratch}/{_SCRIPTS}"):
+        aside.put(environment.root, f"{environment.interpreter.scripts}/{name}")  # of another distribution
     metadata.place_scripts(environment, f"{scratch}/{_SCRIPTS}")
     for installation in additions:
         folder = f"{scratch}/{installation.entry.dist_info}"

@@ -235,14 +235,17 @@ def _own_files(installation: Installation) -> dict[str, bytes]:
         found["direct_url.json"] = json.dumps(installation.direct_url, separators=(",", ":")).encode()
     if installation.cache_info:
         found["uv_cache.json"] = installation.cache_info.encode()
-    elif installation.local_path:
-        found["uv_cache.json"] = _timestamp(installation.local_path)
+    elif installation.local_path and (note := _timestamp(installation.local_path)):
+        found["uv_cache.json"] = note
     return found
 
 
 def _timestamp(path: str) -> bytes:
-    """Return what uv notes of a local archive, so that it sees when the file has changed."""
-    seconds, nanoseconds = divmod(os.stat(path).st_ctime_ns, 1_000_000_000)
+    """Return what uv notes of a local archive, so that it sees when the file has changed; empty if that is gone."""
+    try:
+        seconds, nanoseconds = divmod(os.stat(path).st_ctime_ns, 1_000_000_000)
+    except OSError:
+        return b""
     information = {
         "timestamp": {"secs_since_epoch": seconds, "nanos_since_epoch": nanoseconds},
         "commit": None,

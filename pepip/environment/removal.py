@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pepip import paths
-from pepip.environment import contents
+from pepip.environment import aside, contents
 from pepip.host import filesystems, links
 
 TYPE_CHECKING = False
@@ -16,24 +16,39 @@ if TYPE_CHECKING:
 
 
 def remove(environment: Environment, distribution: Installed) -> set[str]:
-    """Remove a distribution's files, links, bytecode and metadata. Returns the removed paths.
+    """Remove a distribution's files, links, bytecode and metadata, metadata last. Returns the removed paths.
 
-    Folders that become empty go too. Paths are relative to the environment. A row below a linked folder is gone
-    with that link; the link's target is never entered.
+    What the store can't give back is set aside: metadata, and the files of what is not linked. Folders that become
+    empty go too. Paths are relative to the environment.
     """
     removed: set[str] = set()
-    metadata = f"{environment.interpreter.site_packages}/{distribution.dist_info}"
-    is_real: dict[str, bool] = {}
-    for path in contents.files_of(environment, distribution):
-        if path.startswith(metadata + "/") or not _is_reached(environment.root, path, is_real):
-            continue
-        if _remove_one(f"{environment.root}/{path}"):
+    files = reached_files(environment, distribution)
+    for path in files:
+        place = f"{environment.root}/{path}"
+        if os.path.isdir(place) and not links.read_link(place):
+            continue  # a folder goes with its last file
+        if links.unlink(place) if distribution.entry_id else aside.put(environment.root, path):
             removed.add(path)
             if path.endswith(".py"):
-                _remove_bytecode(f"{environment.root}/{path}")
-    filesystems.remove_tree(f"{environment.root}/{metadata}")
-    prune_folders(environment, {folder for path in removed for folder in paths.ancestors(path)})
+                _remove_bytecode(place)
+    # Of all files: a run that was killed may have removed some. RECORD names them as long as metadata is there.
+    prune_folders(environment, {folder for path in files for folder in paths.ancestors(path)})
+    aside.put(environment.root, f"{environment.interpreter.site_packages}/{distribution.dist_info}")
     return removed
+
+
+def reached_files(environment: Environment, distribution: Installed) -> list[str]:
+    """Return the paths of a distribution's RECORD that no link leads to, but for those of its metadata.
+
+    A row below a linked folder is gone with that link; the link's target is never entered.
+    """
+    metadata = f"{environment.interpreter.site_packages}/{distribution.dist_info}/"
+    is_real: dict[str, bool] = {}
+    return [
+        path
+        for path in contents.files_of(environment, distribution)
+        if not path.startswith(metadata) and links.is_reached(environment.root, path, is_real)
+    ]
 
 
 def prune_folders(environment: Environment, folders: Iterable[str]) -> None:
@@ -52,15 +67,6 @@ def prune_folders(environment: Environment, folders: Iterable[str]) -> None:
             continue  # somebody else's files are in it, or it is gone
 
 
-def _remove_one(path: str) -> bool:
-    try:
-        return links.unlink(path)
-    except (IsADirectoryError, PermissionError, NotADirectoryError):
-        if os.path.isdir(path):
-            return False  # a folder goes with its last file
-        raise
-
-
 def _remove_pycache(path: str) -> None:
     if links.read_link(path):
         links.unlink(path)
@@ -77,13 +83,3 @@ def _remove_bytecode(module: str) -> None:
     for child in os.listdir(pycache):
         if child.startswith(stem) and child.endswith(".pyc"):
             os.unlink(f"{pycache}/{child}")
-
-
-def _is_reached(root: str, path: str, is_real: dict[str, bool]) -> bool:
-    """Tell whether no folder above `path` is a link. `is_real` remembers what was asked before."""
-    for folder in paths.ancestors(path):
-        if folder not in is_real:
-            is_real[folder] = not links.read_link(f"{root}/{folder}")
-        if not is_real[folder]:
-            return False
-    return True

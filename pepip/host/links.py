@@ -12,6 +12,7 @@ import errno
 import os
 import sys
 
+from pepip import paths
 from pepip.errors import VenvError
 
 # EXDEV: another file system. EPERM: a file system without hard links, or protected_hardlinks on a file of
@@ -162,6 +163,16 @@ def is_link_to(path: str, target: str) -> bool:
     except OSError:
         return False
     return (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino)
+
+
+def is_reached(root: str, path: str, is_real: dict[str, bool]) -> bool:
+    """Tell whether no folder above the relative `path` is a link. `is_real` remembers what was asked before."""
+    for folder in paths.ancestors(path):
+        if folder not in is_real:
+            is_real[folder] = not read_link(f"{root}/{folder}")
+        if not is_real[folder]:
+            return False
+    return True
 
 
 def leads_to(path: str, target: str) -> bool:

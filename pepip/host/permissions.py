@@ -141,3 +141,84 @@ def may_remove(path: str) -> bool:
         return True
     is_free = not above.st_mode & stat.S_ISVTX or above.st_uid == os.geteuid()
     return is_free and not stat.S_ISDIR(status.st_mode)
+
+
+def obstacle_to_changing(folder: str) -> str:
+    """Return in a sentence why this user can't make and remove files in an existing folder, empty if they can.
+
+    The system is asked for what it would say, so that access lists, capabilities and read-only disks count.
+    """
+    if os.access(folder, os.W_OK | os.X_OK):
+        return ""
+    return _reason(folder)
+
+
+def obstacle_to_removing(path: str) -> str:
+    """Return in a sentence why this user can't remove or move what is at `path` from a folder that they may change.
+
+    Empty if they can, or if nothing is there.
+    """
+    if sys.platform == "win32":
+        return ""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return ""
+    above = os.stat(os.path.dirname(path))
+    me = os.geteuid()
+    if above.st_mode & stat.S_ISVTX and me and me not in {status.st_uid, above.st_uid}:
+        return f"{path} belongs to {_name_of(status.st_uid)}, and its folder lets owners alone remove files"
+    is_special = not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode))
+    if not is_special and not os.access(path, os.W_OK) and _is_fixed(path):
+        return f"{path} is marked as immutable"
+    return ""
+
+
+def _reason(path: str) -> str:
+    if sys.platform == "win32":
+        return f"no permission to write {path}"
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        return f"{path} is on a disk that is read-only"
+    if _is_fixed(path):
+        return f"{path} is marked as immutable"
+    owner = os.lstat(path).st_uid
+    whose = "" if owner == os.geteuid() else f", which belongs to {_name_of(owner)}"
+    return f"no permission to write {path}{whose}"
+
+
+def _name_of(user_id: int) -> str:
+    if sys.platform == "win32":
+        return str(user_id)
+    import pwd
+
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return f"user {user_id}"
+
+
+def _is_fixed(path: str) -> bool:
+    """Tell whether a file or folder has the flag that lets nobody change or remove it, or only add to it."""
+    if sys.platform == "win32":
+        return False
+    if sys.platform != "linux":
+        fixed = stat.UF_IMMUTABLE | stat.SF_IMMUTABLE | stat.UF_APPEND | stat.SF_APPEND
+        return bool(getattr(os.lstat(path), "st_flags", 0) & fixed)
+    import fcntl
+    import struct
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        flags: int = struct.unpack("l", fcntl.ioctl(descriptor, _GET_FLAGS, bytes(struct.calcsize("l"))))[0]
+    except OSError:  # a file system without such flags
+        return False
+    finally:
+        os.close(descriptor)
+    return bool(flags & _FIXED)
+
+
+_GET_FLAGS = 0x80086601 if sys.maxsize > 1 << 32 else 0x80046601  # ioctl_iflags(2)
+_FIXED = 0x10 | 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL

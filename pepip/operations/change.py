@@ -6,10 +6,11 @@ itself installs what can't be shared (a local folder, an editable), as real file
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip import paths
-from pepip.environment import contents
+from pepip.environment import contents, journal
 from pepip.environment.metadata import Installation
 from pepip.errors import PepipError
 from pepip.host import locks
@@ -79,7 +80,15 @@ def again(work: Work, options: Sequence[str]) -> list[str]:
 
 
 def foresee(store: Store, job: Job, environment: Environment) -> Summary:
-    """Return the summary of a change that is only asked about."""
+    """Return the summary of a change that is only asked about.
+
+    One that was interrupted is completed before, if this user may: what it left behind would be asked about too.
+    """
+    if journal.is_interrupted(environment.root):
+        from pepip.operations import recover
+
+        with contextlib.suppress(OSError, PepipError):
+            recover.complete_interrupted(store, environment.root)
     work = job.decide(contents.installed(environment, store.homes))
     have = acquire.lookup(store, work.shared, environment)
     missing = [item for item in work.shared if item.name not in have]
@@ -252,14 +261,13 @@ def _link(
     None, with nothing changed, if what was decided may not hold any more.
     """
     environment, work, entries = decision.environment, supply.work, supply.acquired.entries
-    legacy = _legacy(work, decision.present)
-    if legacy:
-        from pepip.uv import stage
-
-        stage.uninstall(environment.executable, legacy)
-        return None
     yield Progress("link", "", 0, len(entries))
     with store.linking(), locks.held(f"{environment.root}/.lock"):
+        if journal.is_interrupted(environment.root):  # whoever had the lock before was killed
+            from pepip.operations import recover
+
+            recover.complete(store, environment)
+            return None
         is_changed = contents.fingerprint(environment) != decision.fingerprint  # another installer was at work
         if is_changed or not all(os.path.isdir(entry.path) for entry in entries.values()):  # pruned meanwhile
             return None
@@ -276,12 +284,6 @@ def _link(
     if coming and not is_registered:
         yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
     return present
-
-
-def _legacy(work: Work, present: Sequence[Installed]) -> list[str]:
-    """Return the names of distributions without a RECORD that are to go: only uv knows how (egg-info, egg-link)."""
-    going = {change.name for change in (*work.changes.removed, *work.changes.added)}
-    return [item.name for item in present if item.name in going and not item.dist_info.endswith(".dist-info")]
 
 
 def _with_versions(work: Work, present: Sequence[Installed]) -> Work:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 
-from pepip.environment import contents, copying, journal, linking, removal
+from pepip.environment import contents, copying, journal, linking
 from pepip.environment.metadata import Installation
-from pepip.errors import CorruptEntryError, StoreError, UvError
+from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.host import locks
 from pepip.model import Change, Progress, Request
-from pepip.operations import acquire
-from pepip.operations.relinking import change_links, entry_of, relink
+from pepip.operations import acquire, target
+from pepip.operations.relinking import change_links, entry_of, relink, roll_back
 from pepip.records import NamedTuple
 from pepip.store import entries, registry
 from pepip.uv import resolve
@@ -32,13 +32,8 @@ class _Lost(NamedTuple):
 
 def is_needed(store: Store, environment: Environment) -> bool:
     """Tell whether a killed run left a change unfinished, or the store has lost what the environment links."""
-    return (
-        journal.is_there(environment.root)
-        or copying.is_begun(environment.root)
-        or any(
-            _is_lost(store, item) or _is_moved(environment, item)
-            for item in contents.installed(environment, store.homes)
-        )
+    return journal.is_interrupted(environment.root) or any(
+        _is_lost(store, item) or _is_moved(environment, item) for item in contents.installed(environment, store.homes)
     )
 
 
@@ -54,11 +49,61 @@ def finish_copies(store: Store, environment: Environment) -> None:
     present = contents.installed(environment, store.homes)
     current = next((item for item in present if item.name == copies.name), None)
     if current is not None and current.entry_id:
-        relink(store, environment, present, [], [copies.name], reserved=copies.folders)
+        try:
+            relink(store, environment, present, [], [copies.name], reserved=copies.folders)
+        except (OSError, PepipError):
+            if journal.pending(environment.root) is None:
+                copying.discard(environment.root)  # the links are as they were: let nothing wait for the copies
+            raise
     elif current is not None and not copying.is_placed(environment, copies):
         copying.discard(environment.root)  # another tool has installed it since
         return
     copying.place(environment, copies)
+
+
+def complete_interrupted(store: Store, root: str) -> str:
+    """Complete what a killed run began in the environment at `root`, and nothing else; or take it back.
+
+    Returns a sentence where it was taken back, else nothing. Raises OSError or PepipError if neither can be done.
+    """
+    if not journal.is_interrupted(root):
+        return ""
+    environment = target.open_environment(root, store)
+    target.check_writable(environment)
+    store.create()
+    with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+        return complete(store, environment)
+
+
+def complete(store: Store, environment: Environment) -> str:
+    """Complete or take back what a killed run began: see `complete_interrupted`. The caller holds the locks."""
+    sentence = ""
+    unfinished = journal.pending(environment.root)
+    if unfinished is not None:
+        try:
+            _redo(store, environment, unfinished)
+        except (OSError, PepipError) as error:
+            try:
+                roll_back(store, environment, [addition.entry_id for addition in unfinished.additions])
+            except (OSError, PepipError) as failure:
+                raise _stuck(environment.root, failure) from error
+            sentence = f"a change to {environment.root} was interrupted, and is taken back: {_reason(error)}"
+    journal.finish(environment.root)
+    finish_copies(store, environment)
+    return sentence
+
+
+def _stuck(root: str, error: OSError | PepipError) -> VenvError:
+    return VenvError(
+        f"a change to {root} was interrupted, and can be neither completed nor taken back: {_reason(error)}",
+        hint="make that possible, or have the owner run the command; or make the environment anew",
+    )
+
+
+def _reason(error: OSError | PepipError) -> str:
+    if isinstance(error, PepipError):
+        return error.message
+    return f"{error.strerror or error}: {error.filename2 or error.filename or ''}".rstrip(": ")
 
 
 def recover(store: Store, environment: Environment, request: Request) -> Generator[Progress, None, None]:
@@ -68,11 +113,9 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
     and named in a warning.
     """
     with store.linking(), locks.held(f"{environment.root}/.lock"):
-        unfinished = journal.pending(environment.root)
-        if unfinished is not None:
-            _redo(store, environment, *unfinished)
-        journal.finish(environment.root)
-        finish_copies(store, environment)
+        sentence = complete(store, environment)
+        if sentence:
+            yield Progress("warning", sentence)
         present = contents.installed(environment, store.homes)
         if any(_is_moved(environment, item) and not _is_lost(store, item) for item in present):
             change_links(store, environment, present, [], [], is_recovery=True)
@@ -100,10 +143,8 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
         present = contents.installed(environment, store.homes)
         linked = {item.entry_id for item in present if item.entry_id}
         registry.register(store, environment.root, linked | {entry.id for entry in have.values()})
-        relink(store, environment, present, additions, ())
-        for distribution in missing:
-            if entry_of(store, distribution) is None:
-                removal.remove(environment, distribution)
+        going = [item.name for item in missing if entry_of(store, item) is None]
+        relink(store, environment, present, additions, going)
     if missing:
         names = ", ".join(item.name for item in missing)
         yield Progress("warning", f"{names} could not be fetched again: install it from where it came")
@@ -157,18 +198,18 @@ def _is_lost(store: Store, distribution: Installed) -> bool:
     return entry is None or not entries.is_whole(entry)
 
 
-def _redo(store: Store, environment: Environment, additions: list[journal.Addition], removals: list[str]) -> None:
+def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -> None:
     """Do again what a journal says. What another tool has installed since stays."""
     present = contents.installed(environment, store.homes)
     installations = []
-    for addition in additions:
+    for addition in unfinished.additions:
         try:
             entry = entries.read(store, addition.entry_id)
         except (FileNotFoundError, CorruptEntryError):
             continue  # pruned since: the request will bring it back
-        expected = {*removals, entry.dist_info}
+        expected = {*unfinished.removals, entry.dist_info}
         if all(item.dist_info in expected for item in present if item.name == entry.name):
             installations.append(Installation(entry, *addition[1:]))
-    gone = {*removals, *(installation.entry.dist_info for installation in installations)}
+    gone = {*unfinished.removals, *(installation.entry.dist_info for installation in installations)}
     stale = [item for item in present if item.dist_info in gone]
     change_links(store, environment, present, installations, stale, is_recovery=True)

@@ -7,7 +7,7 @@ import time
 
 from pepip.environment import contents
 from pepip.model import Changes
-from pepip.operations import change, target
+from pepip.operations import change, recover, target
 from pepip.paths import normalize_name
 from pepip.records import NamedTuple
 from pepip.uv import resolve
@@ -32,9 +32,10 @@ class Removal(NamedTuple):
 def foresee(store: Store, root: str, request: Request) -> Removal:
     """Return what uninstalling the packages and files of `request` would remove from the environment at `root`.
 
-    Changes nothing. Raises PepipError.
+    Changes nothing, but a change that was interrupted is completed before. Raises PepipError.
     """
     environment = target.open_environment(root, store)
+    recover.complete_interrupted(store, root)
     removed = resolve.removals(request, environment.interpreter.executable)
     going = {item.name for item in removed}
     present = {item.name for item in contents.installed(environment, store.homes)}

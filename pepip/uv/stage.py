@@ -136,9 +136,9 @@ def install_as_given(request: Request, executable: str, *, reinstall: Sequence[s
     yield from arrivals([*command, *arguments.as_given(rest)])
 
 
-def uninstall(executable: str, names: Sequence[str]) -> None:
-    """Let uv remove distributions that only it knows how to remove. Raises UvError."""
-    process.run(["pip", "uninstall", *PLAIN_OUTPUT, "--python", executable, "--", *names])
+def uninstall_from(folder: str, executable: str, names: Sequence[str]) -> None:
+    """Let uv remove distributions from a `folder` that stands for site-packages. Raises UvError."""
+    process.run(["pip", "uninstall", *PLAIN_OUTPUT, "--python", executable, "--target", folder, "--", *names])
 
 
 def make_environment(root: str, python: str) -> None:

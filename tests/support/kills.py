@@ -26,9 +26,23 @@ def killed_before(
 
     `change` 0 lets it run to its end. What it did is in `<within>/changes.log` either way.
     """
+    return _run_until(machine, change, arguments, folder=folder, within=within, error=0)
+
+
+def refused_at(
+    machine: Machine, change: int, arguments: Sequence[str | Path], *, folder: Path, within: Path, error: int
+) -> Output:
+    """Run pepip, and let the system refuse its n-th change below `within` with an error number. It goes on then."""
+    return _run_until(machine, change, arguments, folder=folder, within=within, error=error)
+
+
+def _run_until(
+    machine: Machine, change: int, arguments: Sequence[str | Path], *, folder: Path, within: Path, error: int
+) -> Output:
     log = within / "changes.log"
     log.unlink(missing_ok=True)
     variables = {
+        "KILLING_ERROR": str(error),
         "KILLING_FOLDER": str(within),
         "KILLING_LOG": str(log),
         "KILLING_LAST_CHANGE": str(change),

@@ -1,0 +1,125 @@
+"""Whether this user may make a change: looked at before the journal is written, while all can stay as it is.
+
+A journal that its user can't complete would stand in the way of every later change.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip import paths
+from pepip.environment import legacy, metadata, removal
+from pepip.errors import VenvError
+from pepip.host import links, permissions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pepip.environment.metadata import Installation
+    from pepip.model import Entry, Environment, Installed
+
+
+class Check:
+    """Looks at each folder once. Paths are relative to the environment. Raises VenvError that names the obstacle."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._root = environment.root
+        base = environment.interpreter.site_packages
+        # These may be links: whoever installs here goes through them.
+        self._is_real = dict.fromkeys((*paths.ancestors(base), base, environment.interpreter.scripts), True)
+        self._seen: set[str] = set()
+        self._absent: set[str] = set()
+        self._folder("")
+
+    def makes(self, places: Iterable[str]) -> None:
+        """Check that something can be made at `places`, in place of what may be there."""
+        for place in places:
+            folder = place.rpartition("/")[0]
+            self._folder(folder)
+            if folder not in self._absent:
+                path = f"{self._root}/{place}"
+                if os.path.isdir(path) and not links.read_link(path):
+                    self.removes_tree(place)
+                else:
+                    self._victim(place)
+
+    def makes_in(self, folders: Iterable[str]) -> None:
+        """Check that files can be made in `folders`, or that these can be made."""
+        for folder in folders:
+            self._folder(folder)
+
+    def removes(self, places: Iterable[str]) -> None:
+        """Check that files and links can be removed, and the bytecode of modules with them."""
+        for place in places:
+            folder, _, name = place.rpartition("/")
+            self._folder(folder)
+            self._victim(place)
+            cache = f"{folder}/{paths.PYCACHE}"
+            if name.endswith(".py") and cache not in self._seen and os.path.isdir(f"{self._root}/{cache}"):
+                self.removes_tree(cache)
+
+    def removes_tree(self, place: str) -> None:
+        """Check that a folder can be moved away and removed with all that is in it, or a file or link."""
+        self._folder(place.rpartition("/")[0])
+        self._victim(place)
+        if links.read_link(f"{self._root}/{place}"):
+            self._seen.add(place)
+            return
+        for folder, folders, names in os.walk(f"{self._root}/{place}"):
+            inside = folder[len(self._root) + 1 :]
+            self._folder(inside)
+            for name in (*folders, *names):
+                self._victim(f"{inside}/{name}")
+
+    def _folder(self, folder: str) -> None:
+        """Check the folder, or the nearest one above it that is there. A link would be replaced by a real folder."""
+        if folder in self._seen:
+            return
+        self._seen.add(folder)
+        path = f"{self._root}/{folder}" if folder else self._root
+        if folder and not (links.is_reached(self._root, f"{folder}/", self._is_real) and os.path.isdir(path)):
+            self._absent.add(folder)
+            self._folder(folder.rpartition("/")[0])
+            return
+        self._refuse(permissions.obstacle_to_changing(path))
+
+    def _victim(self, place: str) -> None:
+        self._refuse(permissions.obstacle_to_removing(f"{self._root}/{place}"))
+
+    def _refuse(self, reason: str) -> None:
+        if reason:
+            raise VenvError(f"cannot change {self._root}: {reason}", hint=_HINT)
+
+
+_HINT = "nothing was changed: see that you may write it, or have its owner run the command"
+
+
+def check_removals(
+    check: Check, environment: Environment, distributions: Iterable[Installed], leaving: legacy.Departure
+) -> None:
+    """Check that distributions can be removed; `leaving` is what goes with those that have no RECORD."""
+    base = environment.interpreter.site_packages
+    for distribution in distributions:
+        if not legacy.is_legacy(distribution):
+            check.removes(removal.reached_files(environment, distribution))
+            check.removes_tree(f"{base}/{distribution.dist_info}")
+    for name in (*leaving.names, *leaving.metadata):
+        check.removes_tree(f"{base}/{name}")
+    check.makes(f"{base}/{name}" for name, _ in leaving.contents)
+
+
+def check_metadata(
+    check: Check, environment: Environment, additions: Iterable[Installation], refolded: Iterable[Entry]
+) -> None:
+    """Check that metadata and scripts of additions can be made, and RECORD written where folders change."""
+    interpreter = environment.interpreter
+    for addition in additions:
+        names = metadata.script_names(addition.entry)
+        check.makes(f"{interpreter.scripts}/{name}" for name in names)
+        place = f"{interpreter.site_packages}/{addition.entry.dist_info}"
+        if os.path.lexists(f"{environment.root}/{place}"):
+            check.removes_tree(place)
+        else:
+            check.makes([place])
+    check.makes(f"{interpreter.site_packages}/{entry.dist_info}/RECORD" for entry in refolded)
