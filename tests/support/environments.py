@@ -103,7 +103,7 @@ class Twins:
 
     def file_differences(self) -> list[str]:
         """Return what differs between the projects outside of their environments."""
-        return changes(_own_files(self.uv_project), _own_files(self.pepip_project))
+        return changes(own_files(self.uv_project), own_files(self.pepip_project))
 
     def assert_equal(self, level: Level = Level.BEHAVIOUR, *, pip: Path | None = None) -> None:
         """Assert that the two environments are equal, and show each difference where they are not."""
@@ -112,7 +112,8 @@ class Twins:
         assert not lines, "\n".join(["uv's and pepip's environments differ:", *lines])
 
 
-def _own_files(project: Path) -> Snapshot:
+def own_files(project: Path) -> Snapshot:
+    """Return what lies in a project outside of its environment."""
     return {path: node for path, node in snapshot(project).items() if path.partition("/")[0] != ".venv"}
 
 

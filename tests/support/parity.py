@@ -11,12 +11,13 @@ from __future__ import annotations
 import base64
 import enum
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from subprocess import TimeoutExpired
 from typing import Any
 
 from tests.support.machines import Machine, interpreter_of, site_packages_of
+from tests.support.probe import described
 from tests.support.snapshots import sha256_of
 from tests.support.wheels import record_hash
 
@@ -109,6 +111,28 @@ def observe(
     )
 
 
+def glance(environment: Path, machine: Machine) -> Observation:
+    """Observe what can be seen in some 50 ms: files, metadata, `uv pip freeze`, and what scripts say.
+
+    The interpreter of the tests reads the metadata, not the environment's own.
+    """
+    files, directories, dangling_links = _tree(environment)
+    found = importlib.metadata.distributions(path=[str(site_packages_of(environment))])
+    distributions = {str(item["name"]): _distribution(item) for item in map(described, found)}
+    return Observation(
+        environment,
+        Level.METADATA,
+        files,
+        directories,
+        dangling_links,
+        answers=_answers(environment, machine, None, ["uv pip freeze"] if distributions else []),
+        distributions=distributions,
+        scripts={
+            name: _help(environment, machine, name) for name in _script_names(environment, distributions.values())
+        },
+    )
+
+
 def differences(uv: Observation, pepip: Observation) -> list[str]:
     """Return a line for each difference between the environments; nothing where they are equal.
 
@@ -174,7 +198,7 @@ def _file_description(path: Path, shown: str, environment: Path) -> str:
     if shown == "pyvenv.cfg":
         lines = path.read_text().splitlines()
         return "\n".join(line for line in lines if not line.startswith("prompt"))
-    if shown.startswith("bin/") and not path.is_symlink() and path.stat().st_size < 1 << 20:
+    if shown.startswith("bin/") and not path.is_symlink() and path.stat().st_size < 4 << 20:
         contents = path.read_bytes().replace(os.fsencode(environment), b"<environment>")
         return f"{hashlib.sha256(contents).hexdigest()[:16]}{executable}"
     if shown.endswith(_NOTE_OF_TIMES):
@@ -208,17 +232,22 @@ def _hash_of_inode(path: Path) -> str:
 _known_hashes: dict[tuple[int, ...], str] = {}
 
 
-def _answers(environment: Path, machine: Machine, pip: Path | None) -> dict[str, str]:
+_COMMANDS = {
+    "uv pip list": ("list", "--format", "json"),
+    "uv pip freeze": ("freeze",),
+    "uv pip check": ("check",),
+    "uv pip tree": ("tree",),
+}
+
+
+def _answers(
+    environment: Path, machine: Machine, pip: Path | None, titles: Iterable[str] = tuple(_COMMANDS)
+) -> dict[str, str]:
     python = interpreter_of(environment)
-    commands: dict[str, Sequence[str | Path]] = {
-        "uv pip list": ("list", "--format", "json"),
-        "uv pip freeze": ("freeze",),
-        "uv pip check": ("check",),
-        "uv pip tree": ("tree",),
-    }
     answers = {}
     with machine.scratch_folder() as folder:
-        for title, arguments in commands.items():
+        for title in titles:
+            arguments = _COMMANDS[title]
             output = machine.uv("pip", *arguments, "--python", python, folder=folder, check=False)
             said = output.stdout + (output.stderr if title == "uv pip check" else "")
             answers[title] = f"exit {output.returncode}: {_normalised_text(said, environment)}"
@@ -353,8 +382,7 @@ def _record_differences(uv: Observation, pepip: Observation, name: str) -> Itera
         if path not in ours.record:
             yield f"{path} is missing"
         elif ours.record[path] != row and _differs_by_nature(path, pepip.environment):
-            file = site_packages_of(pepip.environment) / path
-            if file.is_file() and ours.record[path][0] not in ("", record_hash(file.read_bytes())):
+            if _is_true(path, row, uv.environment) and not _is_true(path, ours.record[path], pepip.environment):
                 yield f"{path} has the hash of something else"
         elif ours.record[path] != row:
             yield f"{path} has {ours.record[path]} instead of {row}"
@@ -365,6 +393,12 @@ def _record_differences(uv: Observation, pepip: Observation, name: str) -> Itera
     yield from (f"files() lacks {path}" for path in sorted(theirs.files - ours.files))
     yield from (f"{path} does not exist" for path in sorted(set(ours.missing_files) - set(theirs.missing_files)))
     yield from (f"{path} is listed twice" for path in sorted(set(ours.repeated_rows) - set(theirs.repeated_rows)))
+
+
+def _is_true(record_path: str, row: tuple[str, str], environment: Path) -> bool:
+    """Say whether a row of RECORD holds the hash of its file, or none."""
+    file = site_packages_of(environment) / record_path
+    return not file.is_file() or row[0] in ("", record_hash(file.read_bytes()))
 
 
 def _differs_by_nature(record_path: str, environment: Path) -> bool:

@@ -15,11 +15,14 @@ import io
 import stat
 import tarfile
 import zipfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 Contents = str | bytes
+
+Row = tuple[str, str, str]
+"""A row of RECORD."""
 
 PKGUTIL_NAMESPACE = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
 """The `__init__.py` of a pkgutil-style namespace package."""
@@ -71,12 +74,29 @@ def _write(wheel_directory, members):
     return filename
 
 
+def _note(members, config_settings):
+    """Return a module that says what this build was told."""
+    variables, helpers = [line.split() for line in open(os.path.join(HERE, "notes")).read().split("\\n")[:2]]
+    facts = {"settings": config_settings or {}}
+    facts.update((name, os.environ.get(name)) for name in variables)
+    for name in helpers:
+        try:
+            facts[name] = __import__(name).VERSION
+        except ImportError:
+            facts[name] = "absent"
+    module = next(name for name, _, _ in members if name.endswith("/__init__.py"))
+    path = os.path.dirname(module) + "/build_notes.py"
+    return path, ("FACTS = %r\\n" % sorted(facts.items())).encode(), 0o100644
+
+
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     members = list(_contents())
     if os.path.exists(os.path.join(HERE, "stamped")):
         module = next(name for name, _, _ in members if name.endswith(".py"))
         stamp = os.path.dirname(module) + "/build_stamp.py" if "/" in module else "build_stamp.py"
         members.append((stamp, ("BUILT_AT_NANOSECONDS = %d\\n" % time.time_ns()).encode(), 0o100644))
+    if os.path.exists(os.path.join(HERE, "notes")):
+        members.append(_note(members, config_settings))
     return _write(wheel_directory, members)
 
 
@@ -116,12 +136,26 @@ class Wheel:
     """Paths that carry the executable bit; `.data/scripts` always do."""
     links: Mapping[str, str] = field(default_factory=dict)
     """Symbolic links in the archive: target by path."""
-    record_rows: Sequence[tuple[str, str, str]] = ()
+    record_rows: Sequence[Row] = ()
     """Rows put at the end of RECORD as they are, whether such files exist or not."""
     unrecorded: Collection[str] = ()
     """Paths that RECORD leaves out."""
     wrong_hashes: Collection[str] = ()
     """Paths whose RECORD row holds the hash of something else."""
+    rewrite_record: Callable[[list[Row]], list[Row]] | None = None
+    """Makes other rows of those that RECORD would have."""
+    folders: Sequence[str] = ()
+    """Folders that are members of their own, empty ones too."""
+    modes: Mapping[str, int] = field(default_factory=dict)
+    """Permission bits by path, where the usual ones are not meant."""
+    own_stem: str = ""
+    """The `name-version` of the wheel's own folders, where it is not the one of its file name."""
+    build_notes: Sequence[str] = ()
+    """Environment variables whose values a build from source notes in `build_notes.py`, with the settings that it got
+    and the `VERSION` of each module in `build_requires`.
+    """
+    build_requires: Sequence[str] = ()
+    """Distributions that a build from source needs."""
 
     @property
     def stem(self) -> str:
@@ -131,7 +165,12 @@ class Wheel:
     @property
     def dist_info(self) -> str:
         """Return the name of the `.dist-info` folder."""
-        return f"{self.stem}.dist-info"
+        return f"{self.own_stem or self.stem}.dist-info"
+
+    @property
+    def data_folder(self) -> str:
+        """Return the name of the `.data` folder."""
+        return f"{self.own_stem or self.stem}.data"
 
     @property
     def filename(self) -> str:
@@ -147,6 +186,11 @@ class Wheel:
         path = directory / self.filename
         members = self._members()
         with zipfile.ZipFile(path, "w") as archive:
+            for name in self.folders:
+                folder = zipfile.ZipInfo(f"{name}/", _ARCHIVE_TIME)
+                folder.create_system = 3
+                folder.external_attr = (stat.S_IFDIR | 0o755) << 16 | 0x10
+                archive.writestr(folder, "")
             for name, contents in members.items():
                 archive.writestr(self._zip_member(name), contents, zipfile.ZIP_DEFLATED, 6)
             for name, target in self.links.items():
@@ -187,15 +231,22 @@ class Wheel:
     def _members(self) -> dict[str, bytes]:
         members = {name: _bytes(contents) for name, contents in sorted(self.files.items())}
         for name, contents in sorted(self.data.items()):
-            members[f"{self.stem}.data/{name}"] = _bytes(contents)
+            members[f"{self.data_folder}/{name}"] = _bytes(contents)
         members[f"{self.dist_info}/METADATA"] = self._metadata().encode()
         pure = "true" if self.tag.endswith("-none-any") else "false"
         members[f"{self.dist_info}/WHEEL"] = (
-            f"Wheel-Version: 1.0\nGenerator: pepip-tests\nRoot-Is-Purelib: {pure}\nTag: {self.tag}\n".encode()
+            f"Wheel-Version: 1.0\nGenerator: pepip-tests\nRoot-Is-Purelib: {pure}\n".encode()
         )
+        members[f"{self.dist_info}/WHEEL"] += "".join(f"Tag: {tag}\n" for tag in self._tags()).encode()
+        members[f"{self.dist_info}/WHEEL"] += f"Build: {self.build}\n".encode() if self.build else b""
         if self.entry_points:
             members[f"{self.dist_info}/entry_points.txt"] = self._entry_points().encode()
         return members
+
+    def _tags(self) -> list[str]:
+        """Return the single tags that the file name's tag stands for."""
+        pythons, abis, platforms = (part.split(".") for part in self.tag.split("-"))
+        return [f"{python}-{abi}-{platform}" for python in pythons for abi in abis for platform in platforms]
 
     def _metadata(self) -> str:
         lines = ["Metadata-Version: 2.1", f"Name: {self.name}", f"Version: {self.version}"]
@@ -214,7 +265,7 @@ class Wheel:
         )
 
     def _record(self, members: Mapping[str, bytes]) -> str:
-        rows: list[tuple[str, str, str]] = []
+        rows: list[Row] = []
         for name, contents in members.items():
             if name not in self.unrecorded:
                 hashed = b"something else" if name in self.wrong_hashes else contents
@@ -223,6 +274,7 @@ class Wheel:
             rows.append((name, record_hash(target.encode()), str(len(target))))
         rows.append((f"{self.dist_info}/RECORD", "", ""))
         rows += self.record_rows
+        rows = self.rewrite_record(rows) if self.rewrite_record else rows
         return "".join(f"{','.join(_quoted(cell) for cell in row)}\n" for row in rows)
 
     def _zip_member(self, name: str) -> zipfile.ZipInfo:
@@ -233,7 +285,9 @@ class Wheel:
         return member
 
     def _mode(self, name: str) -> int:
-        script = name.startswith(f"{self.stem}.data/scripts/")
+        if name in self.modes:
+            return self.modes[name]
+        script = name.startswith(f"{self.data_folder}/scripts/")
         return 0o755 if script or name in self.executables else 0o644
 
     def _source_mode(self, name: str) -> int:
@@ -243,7 +297,7 @@ class Wheel:
         dependencies = "".join(f"    {dependency!r},\n" for dependency in self.dependencies)
         project = [
             "[build-system]",
-            "requires = []",
+            f"requires = {list(self.build_requires)!r}",
             'build-backend = "backend"',
             'backend-path = ["."]',
             "[project]",
@@ -256,6 +310,9 @@ class Wheel:
         sources["PKG-INFO"] = self._metadata().encode()
         sources["pyproject.toml"] = ("\n".join(project) + "\n").encode()
         sources["backend.py"] = _BACKEND.encode()
+        if self.build_notes or self.build_requires:
+            helpers = [requirement.partition("=")[0].partition("<")[0] for requirement in self.build_requires]
+            sources["notes"] = f"{' '.join(self.build_notes)}\n{' '.join(helpers)}\n".encode()
         if stamped:
             sources["stamped"] = b""
         return sources

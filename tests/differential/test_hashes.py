@@ -1,0 +1,440 @@
+"""Demands on content (issue 13, A): an artifact that is not the demanded one is refused wherever uv refuses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tests.differential.harness import INK, LETTER, PAPER, PROJECT, Bench, Place, Row, parameters
+from tests.support.indexes import Index
+from tests.support.machines import Machine
+
+WHEEL = "ink-1.0-py3-none-any.whl"
+SDIST = "ink-1.0.tar.gz"
+FROM_FILE = "pip install -r requirements.txt"
+
+
+@dataclass(frozen=True)
+class Demand:
+    """A way to demand a hash; `HASH` stands for a digest, `sha256:HASH` for any algorithm's."""
+
+    name: str
+    line: str = ""
+    """The text of requirements.txt."""
+    step: str = FROM_FILE
+    files: Mapping[str, str] = field(default_factory=dict)
+    settings: str = ""
+    variables: Mapping[str, str | None] = field(default_factory=dict)
+    index: Index = field(default_factory=lambda: Index([INK, PAPER, LETTER]))
+    file: str = WHEEL
+
+
+URL = f"<files main>/{WHEEL}"
+LOCK = f"""lock-version = "1.0"
+created-by = "tests"
+[[packages]]
+name = "ink"
+version = "1.0"
+[[packages.wheels]]
+url = "<files main>/{WHEEL}"
+hashes = {{ ALGORITHM = "HASH" }}
+"""
+
+DEMANDS = [
+    Demand("on-a-line", "ink==1.0 --hash=sha256:HASH\n"),
+    Demand("after-a-space", "ink==1.0 --hash sha256:HASH\n"),
+    Demand("with-an-extra", "ink[colour]==1.0 --hash=sha256:HASH\n"),
+    Demand("in-parentheses", "ink (==1.0) --hash=sha256:HASH\n"),
+    Demand("with-three-equals-signs", "ink===1.0 --hash=sha256:HASH\n"),
+    Demand("of-another-spelling", "INK == 1.0 --hash=sha256:HASH # why\n"),
+    Demand("on-the-next-line", "ink==1.0 \\\n    --hash=sha256:HASH\n"),
+    Demand("on-the-next-line-of-windows", "ink==1.0 \\\r\n    --hash=sha256:HASH\r\n"),
+    Demand("after-a-marker", "ink==1.0 ; python_version >= '3' --hash=sha256:HASH\n"),
+    Demand("beside-other-specifiers", "ink==1.0,>=0.5 --hash=sha256:HASH\n"),
+    Demand("of-a-version-with-a-star", "ink==1.* --hash=sha256:HASH\n"),
+    Demand("without-a-version", "ink --hash=sha256:HASH\n"),
+    Demand("from-a-variable", "ink==1.0 --hash=sha256:${DIGEST}\n", variables={"DIGEST": "HASH"}),
+    Demand("in-a-nested-file", "-r more.txt\n", files={"more.txt": "ink==1.0 --hash=sha256:HASH\n"}),
+    Demand("in-a-nested-file-after-an-equals-sign", "--requirement=a/more.txt\n",
+           files={"a/more.txt": "ink==1.0 --hash=sha256:HASH\n"}),
+    Demand("in-constraints", "ink\n", f"{FROM_FILE} -c limits.txt",
+           files={"limits.txt": "ink==1.0 --hash=sha256:HASH\n"}),
+    Demand("in-constraints-of-a-name", step="pip install ink -c limits.txt",
+           files={"limits.txt": "ink==1.0 --hash=sha256:HASH\n"}),
+    Demand("in-a-nested-constraint", "ink\n-c limits.txt\n", files={"limits.txt": "ink==1.0 --hash=sha256:HASH\n"}),
+    Demand("in-constraints-of-a-variable", step="pip install ink", variables={"UV_CONSTRAINT": "limits.txt"},
+           files={"limits.txt": "ink==1.0 --hash=sha256:HASH\n"}),
+    Demand("of-sha384", "ink==1.0 --hash=sha384:HASH\n"),
+    Demand("of-sha512", "ink==1.0 --hash=sha512:HASH\n"),
+    Demand("of-sha512-required", "ink==1.0 --hash=sha512:HASH\n", f"{FROM_FILE} --require-hashes"),
+    Demand("of-md5", "ink==1.0 --hash=md5:HASH\n"),
+    Demand("of-two", "ink==1.0 --hash=sha256:<sha256 wrong> --hash=sha256:HASH\n"),
+    Demand("of-sha512-beside-a-wrong-sha256", "ink==1.0 --hash=sha256:<sha256 wrong> --hash=sha512:HASH\n"),
+    Demand("of-sha256-beside-a-wrong-sha512", "ink==1.0 --hash=sha512:<sha512 wrong> --hash=sha256:HASH\n"),
+    Demand("of-a-url", f"ink @ {URL} --hash=sha256:HASH\n"),
+    Demand("of-a-url-by-sha512", f"ink @ {URL} --hash=sha512:HASH\n"),
+    Demand("of-a-url-required", f"ink @ {URL} --hash=sha256:HASH\n", f"{FROM_FILE} --require-hashes"),
+    Demand("of-an-unnamed-url", f"{URL} --hash=sha256:HASH\n"),
+    Demand("of-a-file-url", f"ink @ <uri main>/{WHEEL} --hash=sha256:HASH\n"),
+    Demand("of-an-unnamed-file-url", f"<uri main>/{WHEEL} --hash=sha256:HASH\n"),
+    Demand("of-a-path", f"<folder main>/{WHEEL} --hash=sha256:HASH\n"),
+    Demand("of-a-path-by-sha512", f"<folder main>/{WHEEL} --hash=sha512:HASH\n"),
+    Demand("of-a-named-path", f"ink @ <folder main>/{WHEEL} --hash=sha256:HASH\n"),
+    Demand("of-a-relative-path", f"../../elsewhere/main/{WHEEL} --hash=sha256:HASH\n"),
+    Demand("in-a-fragment", f"ink @ {URL}#sha256=HASH\n"),
+    Demand("in-a-fragment-by-sha512", f"ink @ {URL}#sha512=HASH\n"),
+    Demand("in-a-fragment-by-md5", f"ink @ {URL}#md5=HASH\n"),
+    Demand("in-a-fragment-required", f"ink @ {URL}#sha256=HASH\n", f"{FROM_FILE} --require-hashes"),
+    Demand("in-a-fragment-of-a-word", step=f"pip install 'ink @ {URL}#sha256=HASH'"),
+    Demand("in-a-fragment-of-an-unnamed-word", step=f"pip install {URL}#sha256=HASH"),
+    Demand("in-a-fragment-of-a-file-url", step=f"pip install 'ink @ <uri main>/{WHEEL}#sha256=HASH'"),
+    Demand("in-a-fragment-with-an-egg", f"{URL}#egg=ink&sha256=HASH\n"),
+    Demand("in-a-fragment-of-a-path", f"<folder main>/{WHEEL}#sha256=HASH\n"),
+    Demand("in-a-file-behind-a-url", step="pip install -r <files main>/demands.txt",
+           index=Index([INK], extra_files={"demands.txt": "ink==1.0 --hash=sha256:HASH\n"})),
+    Demand("in-a-file-by-its-url", step="pip install -r <uri main>/demands.txt",
+           index=Index([INK], extra_files={"demands.txt": "ink==1.0 --hash=sha256:HASH\n"})),
+    Demand("required-on-the-command-line", "ink==1.0 --hash=sha256:HASH\n", f"{FROM_FILE} --require-hashes"),
+    Demand("required-in-the-file", "--require-hashes\nink==1.0 --hash=sha256:HASH\n"),
+    Demand("required-by-a-variable", "ink==1.0 --hash=sha256:HASH\n", variables={"UV_REQUIRE_HASHES": "1"}),
+    Demand("required-by-uv.toml", "ink==1.0 --hash=sha256:HASH\n", settings="[pip]\nrequire-hashes = true\n"),
+    Demand("not-verified", "ink==1.0 --hash=sha256:HASH\n", f"{FROM_FILE} --no-verify-hashes"),
+    Demand("not-verified-by-a-variable", "ink==1.0 --hash=sha256:HASH\n", variables={"UV_NO_VERIFY_HASHES": "1"}),
+    Demand("not-verified-by-uv.toml", "ink==1.0 --hash=sha256:HASH\n", settings="[pip]\nverify-hashes = false\n"),
+    Demand("not-verified-in-a-fragment", f"ink @ {URL}#sha256=HASH\n", f"{FROM_FILE} --no-verify-hashes"),
+    Demand("of-a-sync", "ink==1.0 --hash=sha256:HASH\n", "pip sync requirements.txt"),
+    Demand("of-a-sync-required", "ink==1.0 --hash=sha512:HASH\n", "pip sync --require-hashes requirements.txt"),
+    Demand("in-a-lock", step="pip install -r pylock.toml", files={"pylock.toml": LOCK.replace("ALGORITHM",
+            "sha256")}),
+    Demand("in-a-lock-by-sha512", step="pip sync pylock.toml",
+           files={"pylock.toml": LOCK.replace("ALGORITHM", "sha512")}),
+    Demand("in-a-lock-that-is-not-verified", step="pip install -r pylock.toml --no-verify-hashes",
+           files={"pylock.toml": LOCK.replace("ALGORITHM", "sha512")}),
+    Demand("of-an-sdist", "ink==1.0 --hash=sha256:HASH\n", index=Index(sdists=[INK]), file=SDIST),
+    Demand("of-an-sdist-by-sha512", "ink==1.0 --hash=sha512:HASH\n", index=Index(sdists=[INK]), file=SDIST),
+    Demand("of-an-sdist-beside-a-wheel", "ink==1.0 --hash=sha256:HASH\n", index=Index([INK], [INK]), file=SDIST),
+    Demand("of-an-sdist-by-its-url", f"ink @ <files main>/{SDIST} --hash=sha256:HASH\n",
+           index=Index(sdists=[INK]), file=SDIST),
+    Demand("in-a-fragment-of-an-sdist", f"ink @ <files main>/{SDIST}#sha256=HASH\n",
+           index=Index(sdists=[INK]), file=SDIST),
+    Demand("of-an-sdist-by-its-path", f"<folder main>/{SDIST} --hash=sha256:HASH\n",
+           index=Index(sdists=[INK]), file=SDIST),
+    Demand("where-the-index-names-none", "ink==1.0 --hash=sha256:HASH\n", index=Index([INK], hashes=())),
+    Demand("where-the-index-names-another", "ink==1.0 --hash=sha256:HASH\n", index=Index([INK], hashes=["sha512"])),
+    Demand("where-the-index-is-a-folder", "ink==1.0 --hash=sha256:HASH\n",
+           f"{FROM_FILE} --no-index --find-links <folder main>"),
+    Demand("where-the-index-is-a-page", "ink==1.0 --hash=sha512:HASH\n",
+           f"{FROM_FILE} --no-index --find-links <flat main>"),
+    Demand("where-the-index-is-json", "ink==1.0 --hash=sha512:HASH\n",
+           index=Index([INK], hashes=["sha256", "sha512"], is_json=True)),
+    Demand("of-one-of-two-builds", "ink==1.0 --hash=sha256:HASH\n",
+           index=Index([replace(INK, build="2"), replace(INK, build="1", variant="first")]),
+           file="ink-1.0-1-py3-none-any.whl"),
+    Demand("of-a-dependency", "letter==1.0 --hash=sha256:<sha256 letter-1.0-py3-none-any.whl>\n"
+           "paper==1.0 --hash=sha256:<sha256 paper-1.0-py3-none-any.whl>\nink==1.0 --hash=sha256:HASH\n"),
+]  # fmt: skip
+
+
+def rows_of(demand: Demand) -> Iterator[Row]:
+    """Yield a right and a wrong demand, each with an empty store and with one that has the wheel."""
+    said = f"{demand.line}{demand.step}{demand.files}{demand.index.extra_files}"
+    algorithm = next(iter(re.findall(r"(sha\d+|md5)[:=]HASH|(sha\d+) = ", said)), ("", ""))
+    word = "".join(algorithm) or "sha256"
+    filling = f"<files main>/{demand.file}" if "<files" in said or demand.file == SDIST else "ink"
+    for state, before in (("empty", []), ("filled", [f"pip install {filling}"])):
+        for kind, file in (("right", demand.file), ("wrong", "wrong")):
+            digest = f"<{word} {file}>"
+            files = {"requirements.txt": demand.line} if demand.line else {}
+            yield Row(
+                f"{kind}-{demand.name}-{state}",
+                demand.step.replace("HASH", digest),
+                indexes={
+                    "main": replace(
+                        demand.index,
+                        extra_files={
+                            name: str(text).replace("HASH", digest) for name, text in demand.index.extra_files.items()
+                        },
+                    )
+                },
+                files={name: text.replace("HASH", digest) for name, text in {**files, **demand.files}.items()},
+                variables={
+                    name: value.replace("HASH", digest) if value else value
+                    for name, value in demand.variables.items()
+                },
+                settings=demand.settings,
+                before=before,
+            )
+
+
+def edit_lock(place: Place) -> None:
+    """Put another digest for each wheel into `uv.lock`."""
+    path = place.project / "uv.lock"
+    path.write_text(re.sub(r"sha256:\w{64}", "sha256:" + "0" * 64, path.read_text()))
+
+
+def demand_rightly(place: Place) -> None:
+    """Correct the digest in the requirements file."""
+    path = place.project / "requirements.txt"
+    path.write_text(path.read_text().splitlines()[1] + "\n")
+
+
+def make_source(folder: Path, machine: Machine) -> None:
+    """Make the source tree of a package."""
+    INK.write_source(folder / "ink")
+
+
+RIGHT_ON_THE_SECOND_LINE = f"ink==1.0 --hash=sha256:<sha256 wrong>\nink==1.0 --hash=sha256:<sha256 {WHEEL}>\n"
+
+MORE_ROWS = [
+    Row("missing-but-required", "pip install --require-hashes ink"),
+    Row("missing-but-required-of-a-pin", FROM_FILE + " --require-hashes", files={"requirements.txt": "ink==1.0\n"}),
+    Row("missing-but-required-by-a-variable", "pip install ink==1.0", variables={"UV_REQUIRE_HASHES": "1"}),
+    Row("missing-but-required-by-uv.toml", "pip install ink==1.0", settings="[pip]\nrequire-hashes = true\n"),
+    Row(
+        "missing-for-a-dependency-but-required",
+        FROM_FILE,
+        files={
+            "requirements.txt": "--require-hashes\nletter==1.0 --hash=sha256:<sha256 letter-1.0-py3-none-any.whl>\n"
+        },
+    ),
+    Row(
+        "missing-for-a-second-requirement",
+        FROM_FILE,
+        files={"requirements.txt": f"ink==1.0 --hash=sha256:<sha256 {WHEEL}>\npaper==1.0\n"},
+    ),
+    Row(
+        "of-a-requirement-whose-marker-is-false",
+        FROM_FILE,
+        files={"requirements.txt": "ink==1.0 ; python_version < '3' --hash=sha256:<sha256 wrong>\npaper\n"},
+    ),
+    Row(
+        "that-contradict-each-other",
+        FROM_FILE,
+        files={"requirements.txt": RIGHT_ON_THE_SECOND_LINE},
+    ),
+    Row(
+        "that-contradict-each-other-in-two-files",
+        "pip install -r one.txt -r two.txt",
+        files={
+            "one.txt": "ink==1.0 --hash=sha256:<sha256 wrong>\n",
+            "two.txt": f"ink==1.0 --hash=sha256:<sha256 {WHEEL}>\n",
+        },
+    ),
+    Row(
+        "that-are-corrected-afterwards",
+        [FROM_FILE, demand_rightly, FROM_FILE],
+        files={"requirements.txt": RIGHT_ON_THE_SECOND_LINE},
+    ),
+    Row("of-a-short-digest", FROM_FILE, files={"requirements.txt": "ink==1.0 --hash=sha256:abc\n"}),
+    Row("of-no-algorithm", FROM_FILE, files={"requirements.txt": f"ink==1.0 --hash=<sha256 {WHEEL}>\n"}),
+    Row("of-an-unknown-algorithm", FROM_FILE, files={"requirements.txt": f"ink==1.0 --hash=sha3:<sha256 {WHEEL}>\n"}),
+    Row(
+        "of-a-reinstall",
+        "pip install --reinstall -r requirements.txt",
+        files={"requirements.txt": "ink==1.0 --hash=sha512:<sha512 wrong>\n"},
+        before=["pip install ink"],
+    ),
+    Row(
+        "of-what-is-installed",
+        ["pip install ink", FROM_FILE],
+        files={"requirements.txt": "ink==1.0 --hash=sha256:<sha256 wrong>\n"},
+    ),
+    Row("announced-wrongly-by-the-index", "pip install ink", indexes={"main": Index([INK], announced={WHEEL: "x"})}),
+    Row(
+        "announced-wrongly-by-the-index-and-demanded",
+        FROM_FILE,
+        indexes={"main": Index([INK], announced={WHEEL: "x"})},
+        files={"requirements.txt": f"ink==1.0 --hash=sha256:<sha256 {WHEEL}>\n"},
+    ),
+    Row(
+        "of-an-edited-uv.lock",
+        ["lock", edit_lock, "sync --frozen"],
+        files={"pyproject.toml": PROJECT.format('"ink"')},
+    ),
+    Row(
+        "of-an-edited-uv.lock-with-a-filled-store",
+        ["lock", edit_lock, "sync --frozen"],
+        files={"pyproject.toml": PROJECT.format('"ink"')},
+        before=["pip install ink"],
+    ),
+    Row(
+        "of-an-edited-uv.lock-that-is-locked",
+        ["lock", edit_lock, "sync --locked"],
+        files={"pyproject.toml": PROJECT.format('"ink"')},
+    ),
+    Row(
+        "of-a-url-source",
+        "sync",
+        files={
+            "pyproject.toml": PROJECT.format('"ink"')
+            + f'[tool.uv.sources]\nink = {{ url = "<files main>/{WHEEL}#sha256=<sha256 wrong>" }}\n'
+        },
+    ),
+    Row(
+        "of-a-url-dependency",
+        "sync",
+        files={"pyproject.toml": PROJECT.format(f'"ink @ <files main>/{WHEEL}#sha256=<sha256 {WHEEL}>"')},
+    ),
+    Row(
+        "of-a-wrong-url-dependency",
+        "sync",
+        files={"pyproject.toml": PROJECT.format(f'"ink @ <files main>/{WHEEL}#sha256=<sha256 wrong>"')},
+    ),
+    Row(
+        "of-two-algorithms-in-a-lock-one-wrong",
+        "pip sync pylock.toml",
+        files={
+            "pylock.toml": LOCK.replace(
+                'ALGORITHM = "HASH"', f'sha256 = "<sha256 {WHEEL}>", sha512 = "<sha512 wrong>"'
+            )
+        },
+    ),
+    Row(
+        "of-an-editable-but-required",
+        "pip install --require-hashes -e <elsewhere>/ink",
+        setup=make_source,
+    ),
+]
+
+
+ROWS = [row for demand in DEMANDS for row in rows_of(demand)] + MORE_ROWS
+
+ALWAYS = {
+    "wrong-on-a-line-filled", "wrong-in-parentheses-empty", "wrong-of-sha384-empty", "wrong-of-sha512-filled",
+    "right-of-sha512-beside-a-wrong-sha256-empty", "wrong-of-a-url-required-empty", "wrong-in-a-fragment-empty",
+    "wrong-in-a-fragment-by-sha512-filled", "wrong-in-a-lock-by-sha512-empty", "wrong-not-verified-empty",
+    "of-an-edited-uv.lock", "missing-but-required", "that-are-corrected-afterwards", "wrong-of-an-sdist-empty",
+}  # fmt: skip
+
+KNOWN_TO_FAIL: set[str] = {
+    "announced-wrongly-by-the-index",
+    "of-a-reinstall",
+    "of-a-short-digest",
+    "of-a-url-dependency",
+    "of-a-wrong-url-dependency",
+    "of-an-edited-uv.lock",
+    "of-an-edited-uv.lock-that-is-locked",
+    "of-an-edited-uv.lock-with-a-filled-store",
+    "of-an-unknown-algorithm",
+    "of-no-algorithm",
+    "of-two-algorithms-in-a-lock-one-wrong",
+    "right-from-a-variable-empty",
+    "right-from-a-variable-filled",
+    "right-in-a-fragment-by-md5-empty",
+    "right-in-a-fragment-by-md5-filled",
+    "right-in-a-fragment-by-sha512-empty",
+    "right-in-a-fragment-by-sha512-filled",
+    "right-in-a-fragment-empty",
+    "right-in-a-fragment-filled",
+    "right-in-a-fragment-of-a-file-url-empty",
+    "right-in-a-fragment-of-a-file-url-filled",
+    "right-in-a-fragment-of-a-word-empty",
+    "right-in-a-fragment-of-a-word-filled",
+    "right-in-a-fragment-of-an-sdist-empty",
+    "right-in-a-fragment-of-an-sdist-filled",
+    "right-in-a-fragment-of-an-unnamed-word-empty",
+    "right-in-a-fragment-of-an-unnamed-word-filled",
+    "right-in-a-fragment-required-empty",
+    "right-in-a-fragment-required-filled",
+    "right-in-a-fragment-with-an-egg-empty",
+    "right-in-a-fragment-with-an-egg-filled",
+    "right-in-a-lock-by-sha512-empty",
+    "right-in-a-lock-by-sha512-filled",
+    "right-in-a-lock-empty",
+    "right-in-a-lock-filled",
+    "right-in-a-lock-that-is-not-verified-empty",
+    "right-in-a-lock-that-is-not-verified-filled",
+    "right-not-verified-in-a-fragment-empty",
+    "right-not-verified-in-a-fragment-filled",
+    "right-of-sha512-beside-a-wrong-sha256-empty",
+    "right-of-sha512-beside-a-wrong-sha256-filled",
+    "right-where-the-index-names-none-empty",
+    "right-where-the-index-names-none-filled",
+    "wrong-beside-other-specifiers-empty",
+    "wrong-beside-other-specifiers-filled",
+    "wrong-from-a-variable-empty",
+    "wrong-from-a-variable-filled",
+    "wrong-in-a-fragment-by-md5-empty",
+    "wrong-in-a-fragment-by-md5-filled",
+    "wrong-in-a-fragment-by-sha512-empty",
+    "wrong-in-a-fragment-by-sha512-filled",
+    "wrong-in-a-fragment-empty",
+    "wrong-in-a-fragment-of-a-file-url-empty",
+    "wrong-in-a-fragment-of-a-file-url-filled",
+    "wrong-in-a-fragment-of-a-word-empty",
+    "wrong-in-a-fragment-of-an-sdist-empty",
+    "wrong-in-a-fragment-of-an-sdist-filled",
+    "wrong-in-a-fragment-of-an-unnamed-word-empty",
+    "wrong-in-a-fragment-required-empty",
+    "wrong-in-a-fragment-with-an-egg-empty",
+    "wrong-in-a-lock-by-sha512-empty",
+    "wrong-in-a-lock-by-sha512-filled",
+    "wrong-in-a-lock-empty",
+    "wrong-in-a-lock-that-is-not-verified-empty",
+    "wrong-in-a-lock-that-is-not-verified-filled",
+    "wrong-in-a-nested-constraint-empty",
+    "wrong-in-a-nested-constraint-filled",
+    "wrong-in-constraints-of-a-variable-empty",
+    "wrong-in-constraints-of-a-variable-filled",
+    "wrong-in-parentheses-empty",
+    "wrong-in-parentheses-filled",
+    "wrong-not-verified-empty",
+    "wrong-not-verified-filled",
+    "wrong-not-verified-in-a-fragment-empty",
+    "wrong-not-verified-in-a-fragment-filled",
+    "wrong-of-a-dependency-empty",
+    "wrong-of-a-dependency-filled",
+    "wrong-of-a-file-url-empty",
+    "wrong-of-a-file-url-filled",
+    "wrong-of-a-named-path-empty",
+    "wrong-of-a-named-path-filled",
+    "wrong-of-a-path-by-sha512-empty",
+    "wrong-of-a-path-by-sha512-filled",
+    "wrong-of-a-path-empty",
+    "wrong-of-a-path-filled",
+    "wrong-of-a-relative-path-empty",
+    "wrong-of-a-relative-path-filled",
+    "wrong-of-a-sync-required-empty",
+    "wrong-of-a-sync-required-filled",
+    "wrong-of-a-url-by-sha512-empty",
+    "wrong-of-a-url-by-sha512-filled",
+    "wrong-of-a-url-empty",
+    "wrong-of-a-url-filled",
+    "wrong-of-a-url-required-empty",
+    "wrong-of-a-url-required-filled",
+    "wrong-of-a-version-with-a-star-empty",
+    "wrong-of-a-version-with-a-star-filled",
+    "wrong-of-an-sdist-by-its-path-empty",
+    "wrong-of-an-sdist-by-its-path-filled",
+    "wrong-of-an-sdist-by-its-url-empty",
+    "wrong-of-an-sdist-by-its-url-filled",
+    "wrong-of-an-sdist-by-sha512-empty",
+    "wrong-of-an-sdist-by-sha512-filled",
+    "wrong-of-an-unnamed-file-url-empty",
+    "wrong-of-an-unnamed-file-url-filled",
+    "wrong-of-an-unnamed-url-empty",
+    "wrong-of-an-unnamed-url-filled",
+    "wrong-of-md5-empty",
+    "wrong-of-md5-filled",
+    "wrong-of-one-of-two-builds-filled",
+    "wrong-of-sha384-empty",
+    "wrong-of-sha384-filled",
+    "wrong-of-sha512-empty",
+    "wrong-of-sha512-filled",
+    "wrong-of-sha512-required-empty",
+    "wrong-of-sha512-required-filled",
+    "wrong-where-the-index-is-a-page-empty",
+    "wrong-where-the-index-is-a-page-filled",
+    "wrong-where-the-index-is-json-empty",
+    "wrong-where-the-index-is-json-filled",
+    "wrong-where-the-index-names-none-empty",
+    "wrong-where-the-index-names-none-filled",
+}
+
+
+@parameters(ROWS, KNOWN_TO_FAIL, each=20, always=ALWAYS)
+def test_content_is_what_was_demanded(bench: Bench, row: Row) -> None:
+    """A demanded hash is checked wherever it is written, and one that is right refuses nothing."""
+    bench.assert_same(row)
