@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pepip.model import Progress
+from pepip.tui.dialogs import Message
 from pepip.tui.runner import CANCELLED, DONE, Job, once
 from pepip.uv import program
 from tests.support.machines import Machine
@@ -226,7 +227,9 @@ def test_a_broken_registry_file_blocks_pruning(band: Machine, store: Path) -> No
     async def script(person: Person) -> None:
         await person.sees("! The registry file")
         await person.click("#notices")
-        await person.sees("What is wrong", registered.name)
+        await person.sees("What is wrong")
+        assert isinstance(person.dialog, Message)
+        assert f"{registered} can't be read (it is not valid JSON)" in person.dialog._text.plain
         await person.press("escape", "P")
         await person.sees("Nothing may be removed")
         assert person.app.screen.query_one("#answer-go").disabled
