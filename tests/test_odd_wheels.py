@@ -12,16 +12,13 @@ from tests.support.wheels import Wheel
 
 METADATA = "Metadata-Version: 2.1\nName: other\nVersion: 1.0\n"
 
-# Issue 13, D: an entry is inferred from the staged tree. Whoever stores the unpacked wheel removes the marks.
-inferred = pytest.mark.xfail(reason="what uv staged is taken for what the wheel holds")
-
 ODD_WHEELS = [
     pytest.param({"data/share/x.dist-info": ""}, id="a data file named like metadata"),
     pytest.param({"data/share/odd/x-1.0.dist-info/METADATA": METADATA}, id="metadata in share"),
-    pytest.param({"data/lib/odd/x-1.0.dist-info/METADATA": METADATA}, id="metadata in lib", marks=inferred),
-    pytest.param({"purelib/other-1.0.dist-info/METADATA": METADATA}, id="metadata of another", marks=inferred),
-    pytest.param({"purelib/x-1.0.dist-info": ""}, id="a file named like metadata", marks=inferred),
-    pytest.param({"purelib/odd/__pycache__": ""}, id="a file named __pycache__", marks=inferred),
+    pytest.param({"data/lib/odd/x-1.0.dist-info/METADATA": METADATA}, id="metadata in lib"),
+    pytest.param({"purelib/other-1.0.dist-info/METADATA": METADATA}, id="metadata of another"),
+    pytest.param({"purelib/x-1.0.dist-info": ""}, id="a file named like metadata"),
+    pytest.param({"purelib/odd/__pycache__": ""}, id="a file named __pycache__"),
     pytest.param(
         {"purelib/RECORD/__init__.py": "", "purelib/INSTALLER/__init__.py": ""}, id="a package named RECORD"
     ),
@@ -39,7 +36,6 @@ def test_an_odd_wheel_is_installed_as_by_uv(twins: Twins, wheelhouse: Path, data
     twins.assert_equal()
 
 
-@inferred
 def test_empty_folders_are_made(twins: Twins, wheelhouse: Path) -> None:
     """Uv makes those of an archive: a program may look for one."""
     path = Wheel("odd", "1.0", files={"odd/__init__.py": ""}).write(wheelhouse)

@@ -73,12 +73,14 @@ def acquire(
     environment: Environment,
     *,
     private: Sequence[Artifact] = (),
+    began_at_ns: int = 0,
     replacing: str = "",
 ) -> Generator[Progress, None, Acquired]:
     """Return the entries of all `artifacts`, after progress. What is missing is staged by one call of uv.
 
-    `private` are artifacts that uv will install by itself: their indexes are wanted, too. An artifact by whose entry
-    the one at the path `replacing` is to be replaced counts as missing.
+    `private` are artifacts that uv will install by itself: their indexes are wanted, too. What uv has unpacked since
+    `began_at_ns`, or since now, it has just checked. An artifact by whose entry the one at the path `replacing` is to
+    be replaced counts as missing.
     Raises UvError or StoreError; entries published before stay.
     """
     have = {} if replacing else lookup(store, artifacts, environment)
@@ -93,7 +95,11 @@ def acquire(
             hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
         )
     indexes = resolve.indexes(request, [*missing, *private], environment)
-    return (yield from _add(store, request, missing, environment, have, indexes=indexes, replacing=replacing))
+    return (
+        yield from _add(
+            store, request, missing, environment, have, indexes=indexes, began_at_ns=began_at_ns, replacing=replacing
+        )
+    )
 
 
 class _Batch(NamedTuple):
@@ -111,6 +117,7 @@ def _add(
     have: dict[str, Entry],
     *,
     indexes: Indexes,
+    began_at_ns: int,
     replacing: str,
 ) -> Generator[Progress, None, Acquired]:
     """Add entries of `missing` to the store, and return them with those that it had."""
@@ -123,7 +130,8 @@ def _add(
     unshared: dict[str, str] = {}
     added = {}
     with staging.area(store) as area, staging.Writer(area) as writer:
-        run = _Run(store, request, environment, area, indexes, Seen(), writer)
+        began_at_ns = (began_at_ns or time.time_ns()) - _LAG_NS
+        run = _Run(store, request, environment, area, indexes, began_at_ns, Seen(), writer)
         batches = [_Batch(missing)]
         while batches:
             batch = batches.pop()
@@ -144,6 +152,7 @@ class _Run(NamedTuple):
     environment: Environment
     area: str
     indexes: Indexes
+    began_at_ns: int
     seen: Seen
     writer: Writer
 
@@ -174,7 +183,6 @@ def _prepare(
     from pepip.host.transfer import Transfer
     from pepip.store import ingest, reading, staged
 
-    began_at_ns = time.time_ns() - _LAG_NS
     prefix = f"{run.area}/{len(os.listdir(run.area))}"
     yield from _stage(run, batch, prefix, total=total)
     yield progress.now()
@@ -192,14 +200,14 @@ def _prepare(
         for item, tree in in_order:
             artifact = by_name[item.name]
             proof = ingest.prove(item, tree, run.seen)
-            is_new = batch.is_fresh or _was_made_since(item.wheel, began_at_ns)
+            is_new = batch.is_fresh or _was_made_since(item.wheel, run.began_at_ns)
             if not proof.is_as_listed and not is_new:
                 # It lay in uv's cache before, where somebody may have changed it by one of its hard links.
                 yield Progress("warning", _differs(item, proof) + ": fetching it again")
                 again.append(_Batch([artifact], is_fresh=True))
                 continue
             if not proof.is_as_listed:  # uv has just checked the hash of the wheel: that proves more than RECORD
-                yield Progress("warning", _differs(item, proof))
+                yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
             try:
                 prepared.append(_lay_out(run, item, tree, proof, artifact, prefix=prefix, transfer=transfer))
             except InvalidWheelError as error:

@@ -50,12 +50,14 @@ class Job(NamedTuple):
     """What differs between the commands that change an environment.
 
     `request` holds uv's options for staging. `decide` is called with what the environment holds, again whenever
-    others changed it meanwhile; `install_private` after everything else is linked.
+    others changed it meanwhile; `install_private` after everything else is linked. `began_at_ns` is the time before
+    uv was asked for the first time.
     """
 
     request: Request
     decide: Callable[[Sequence[Installed]], Work]
     install_private: Callable[[Work], Generator[Progress, None, None]]
+    began_at_ns: int = 0
 
 
 def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | None = None) -> Work:
@@ -237,7 +239,9 @@ def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress,
     environment, work = decision.environment, decision.work
     if work.has_open_demands:
         yield from acquire.check_demands(job.request, environment)
-    acquired = yield from acquire.acquire(store, job.request, work.shared, environment, private=work.private)
+    acquired = yield from acquire.acquire(
+        store, job.request, work.shared, environment, private=work.private, began_at_ns=job.began_at_ns
+    )
     if acquired.unshared:
         for name, reason in acquired.unshared.items():
             yield Progress("warning", f"{name} is not shared: {reason}")

@@ -44,7 +44,7 @@ def install(store: Store, request: Request, options: Options) -> Generator[Progr
     known = Answers(paths.cache(store.home))
 
     def job(environment: Environment) -> change.Job:
-        return _job(request, environment, known)
+        return _job(request, environment, known)._replace(began_at_ns=began_at_ns)
 
     if options.dry_run:
         with target.tried_out(options.environment, options.python) as root:

@@ -95,7 +95,7 @@ def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[
             store,
             foresight.environment,
             make=lambda: foresight.is_made and _make(request, foresight.environment),
-            job=lambda environment: _job(request, foresight, environment),
+            job=lambda environment: _job(request, foresight, environment)._replace(began_at_ns=began_at_ns),
             asked=settled.Asked(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
