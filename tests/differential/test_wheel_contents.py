@@ -236,7 +236,6 @@ KNOWN_TO_FAIL: set[str] = {
     "empty-folder-in-data",
     "empty-folder-looked-at-twice",
     "empty-folders-inside-each-other",
-    "everything-removed",
     "file-of-the-folder-pepip",
     "file-pepip-entry",
     "listed-bytecode-that-is-stale",
@@ -247,11 +246,8 @@ KNOWN_TO_FAIL: set[str] = {
     "own-uv-cache.json",
     "script-after-a-relocatable-environment",
     "script-and-entry-point-of-one-name",
-    "script-in-a-folder",
     "script-of-a-relocatable-environment",
     "script-of-more-than-a-megabyte",
-    "script-of-two",
-    "unknown-scheme",
 }
 
 
