@@ -208,17 +208,26 @@ def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> b
     if not entry.data:
         return content
     interpreter = environment.interpreter
-    up = _relative(".", interpreter.site_packages)
     prefix = entry.data_directory + "/"
+    base = interpreter.site_packages.split("/")
 
     def place(path: str) -> str:
         scheme, _, inside = path[len(prefix) :].partition("/")
-        shown = data_path(scheme, inside, interpreter, entry.name)
-        if shown.startswith(interpreter.site_packages + "/"):
-            return shown[len(interpreter.site_packages) + 1 :]
-        return "" if f"{up}/{shown}" in replaced else f"{up}/{shown}"
+        shown = _from_folder(base, data_path(scheme, inside, interpreter, entry.name))
+        return "" if shown in replaced else shown
 
     return record.moved(content, prefix, place)
+
+
+def _from_folder(folder: list[str], path: str) -> str:
+    """Return a path as RECORD writes it from a folder, given by its parts; both are relative to an environment."""
+    shared = 0
+    if path.startswith(folder[0] + "/"):
+        parts = path.split("/")
+        while shared < min(len(folder), len(parts) - 1) and folder[shared] == parts[shared]:
+            shared += 1
+        path = "/".join(parts[shared:])
+    return "../" * (len(folder) - shared) + path
 
 
 @functools.cache

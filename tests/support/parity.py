@@ -366,9 +366,9 @@ def _unequal(what: str, uv: Mapping[str, str], pepip: Mapping[str, str]) -> Iter
 
 
 def _distribution_differences(uv: Observation, pepip: Observation) -> Iterator[str]:
-    for name in sorted(uv.distributions.keys() ^ pepip.distributions.keys()):
+    for name in sorted(uv.distributions.keys() ^ pepip.distributions.keys(), key=str):
         yield f"distribution {name}: only in {'uv' if name in uv.distributions else 'pepip'}'s"
-    for name in sorted(uv.distributions.keys() & pepip.distributions.keys()):
+    for name in sorted(uv.distributions.keys() & pepip.distributions.keys(), key=str):
         ours, theirs = pepip.distributions[name], uv.distributions[name]
         for attribute in ("version", "requires", "entry_points"):
             if getattr(ours, attribute) != getattr(theirs, attribute):
