@@ -47,7 +47,7 @@ class Job(NamedTuple):
     """What differs between the commands that change an environment.
 
     `request` holds uv's options for staging. `decide` is called with what the environment holds, again whenever
-    others changed it meanwhile; `install_private` after everything else is linked.
+    others changed it meanwhile; `install_private` after everything else is linked, and what is private is gone.
     """
 
     request: Request
@@ -108,8 +108,8 @@ def carry_out(
 
     `make` makes the environment where it is missing and tells whether it did; `job` is called with the environment
     and the wheel tags that it supports. `asked` is noted once it is met. Raises PepipError; an environment that this
-    run made is removed again then. What was linked into another one before the failure stays, and so do the entries
-    that were published. A run that is killed is completed by the next one on that environment.
+    run made is removed again then. Another one is as it was; the entries that were published stay. A run that is killed
+    is completed, or taken back, by the next command on that environment.
     """
     made = make()
     is_finished = False
@@ -201,6 +201,7 @@ def _change(
     executable = environment.interpreter.executable
     for _ in range(_MOST_ATTEMPTS):
         yield Progress("resolve")
+        journal.wait(environment.root)
         _, seen, present, work = first or _decide(store, job, environment)
         first = None
         for sentence in work.changes.warnings:
@@ -220,10 +221,11 @@ def _change(
         yield Progress("link", "", 0, len(acquired.entries))
         is_registered = True
         with store.linking(), locks.held(f"{environment.root}/.lock"):
-            if journal.is_interrupted(environment.root):  # whoever had the lock before was killed
-                from pepip.operations import recover
+            if journal.is_interrupted(environment.root):
+                if not journal.is_in_use(environment.root):  # whoever had the lock before was killed
+                    from pepip.operations import recover
 
-                recover.complete(store, environment)
+                    recover.complete(store, environment)
                 continue
             if contents.fingerprint(environment) != seen:
                 continue  # another installer was at work meanwhile: what was decided may not hold any more
@@ -234,14 +236,19 @@ def _change(
             is_registered = registry.register(store, environment.root, linked | coming)
             origins = {item.name: (item.direct_url, item.local_path) for item in work.artifacts}
             additions = [Installation(entry, *origins[name]) for name, entry in acquired.entries.items()]
-            going = {change.name for change in work.changes.removed} - {change.name for change in work.private}
-            present = relinking.relink(store, environment, present, additions, going, reserved=reserved)
+            going = {change.name for change in work.changes.removed}
+            private = {change.name for change in work.private}
+            present = relinking.relink(
+                store, environment, present, additions, going, reserved=reserved, private=private
+            )
+            unfinished = relinking.UnfinishedChange(store, environment) if private else None
             if asked and is_registered and not (work.private or work.changes.warnings):
                 settled.note(store, asked, environment, present, acquired.entries.values(), is_locked=True)
         if coming and not is_registered:
             yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
-        if work.private:
-            yield from job.install_private(work)
+        if unfinished:
+            with unfinished:
+                yield from job.install_private(work)
             present = contents.installed(environment, store.homes)
         work = _with_versions(work, present)
         return _summary(environment, work, acquired.entries, list(acquired.stored), dry_run=False)
