@@ -10,17 +10,19 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.eggs import PKG_INFO, write_egg_info, write_egg_link
 from tests.support.environments import Twins
-from tests.support.kills import changes_seen, killed_before, refused_at
+from tests.support.kills import changes_seen, kill_all_after, killed_before, refused_at
 from tests.support.machines import Machine, site_packages_of
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import Snapshot, changes, snapshot
@@ -44,7 +46,8 @@ WHEELS = [
 ]  # fmt: skip
 INSTALL = ("install", "camera==2.0", "camera-extra", "foreign==2.0", "egg==2.0")
 UNINSTALL = ("uninstall", "-y", "camera", "foreign", "egg", "developed")
-COMMANDS = {"install": INSTALL, "uninstall": UNINSTALL}
+PRIVATE = ("install", "../local", "camera==2.0")
+COMMANDS = {"install": INSTALL, "uninstall": UNINSTALL, "private": PRIVATE}
 
 
 @pytest.fixture
@@ -78,11 +81,14 @@ class Scene:
 
     def command(self, name: str) -> tuple[str | Path, ...]:
         """Return the words of one of the changes."""
-        return (*COMMANDS[name], *(self.source if name == "install" else ()))
+        return (*COMMANDS[name], *(() if name == "uninstall" else self.source))
 
     def look(self) -> Snapshot:
-        """Return the environment."""
-        return snapshot(self.project / ".venv")
+        """Return the environment, without the times that uv notes of a local folder."""
+        nodes = snapshot(self.project / ".venv")
+        return {
+            path: node for path, node in nodes.items() if not re.search(r"local-.*/(uv_cache.json|RECORD)$", path)
+        }
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +106,10 @@ def scene(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFa
     scene.project.mkdir(parents=True)
     machine.pepip("install", "camera==1.0", *source, folder=scene.project)
     machine.uv("pip", "install", "foreign==1.0", *source[:3], folder=scene.project)
+    local = Wheel("local", "1.0", files={"local/__init__.py": "V = 1\n", "local/old.py": ""})
+    machine.pepip("install", local.write_source(place / "local"), *source, folder=scene.project)
+    shutil.rmtree(place / "local")
+    replace(local, version="2.0", files={"local/__init__.py": "V = 2\n"}).write_source(place / "local")
     write_egg_info(site_packages_of(scene.project / ".venv"), "egg")
     write_egg_link(site_packages_of(scene.project / ".venv"), "developed", place / "developed")
     other = place / "other"
@@ -178,6 +188,73 @@ def test_a_change_that_the_system_refuses_changes_nothing(
     scene.machine.pepip(*command, folder=scene.project)
     assert [line for line in changes(course.after, scene.look()) if "INSTALLER" not in line] == []
     assert problems_of(scene.machine.store) == []
+
+
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "refused"])
+def test_where_uv_does_not_install_what_is_private_nothing_has_changed(
+    scene: Scene, courses: dict[str, Course], is_killed: bool
+) -> None:
+    """The links are made before: they are taken back, and so is the removal of what was there."""
+    scene.reset()
+    course, command = courses["private"], scene.command("private")
+    point = max(number for number, line in enumerate(course.steps, 1) if "subprocess.Popen" in line)
+
+    if is_killed:
+        killed_before(scene.machine, point, command, folder=scene.project, within=scene.folder)
+        assert changes(course.before, scene.look()) != []
+        output = scene.machine.pepip("list", folder=scene.project)
+        assert "local had not been installed" in output.stderr
+    else:
+        output = refused_at(
+            scene.machine, point, command, folder=scene.project, within=scene.folder, error=errno.EAGAIN
+        )  # fmt: skip
+        assert_refused(output)
+
+    assert changes(course.before, scene.look()) == []
+    scene.machine.pepip(*command, folder=scene.project)
+    assert changes(course.after, scene.look()) == []
+
+
+@pytest.mark.every(3)
+@pytest.mark.parametrize("part", range(9))
+def test_a_private_install_killed_together_with_uv_is_whole_afterwards(
+    scene: Scene, courses: dict[str, Course], part: int
+) -> None:
+    """Wherever both are killed at once, `pepip list` finds the old environment or the new one."""
+    scene.reset()
+    whole_seconds = kill_all_after(60, scene.machine, scene.command("private"), folder=scene.project)
+    scene.reset()
+
+    kill_all_after(
+        whole_seconds * (part + 6) / 15, scene.machine, scene.command("private"), folder=scene.project
+    )  # fmt: skip
+    scene.machine.pepip("list", folder=scene.project)
+
+    course = courses["private"]
+    assert [] in (changes(course.before, scene.look()), changes(course.after, scene.look()))
+    assert problems_of(scene.machine.store) == []
+
+
+def test_installs_wait_for_each_other_while_uv_installs_what_is_private(
+    scene: Scene, courses: dict[str, Course]
+) -> None:
+    """A change that is going on in another process is not taken for one that was interrupted."""
+    scene.reset()
+    requests = [
+        scene.command("private"),
+        ("install", "bystander", *scene.source),
+        ("list",),
+        scene.command("private"),
+    ]
+
+    with ThreadPoolExecutor(len(requests)) as pool:
+        outputs = list(
+            pool.map(lambda words: scene.machine.pepip(*words, folder=scene.project, check=False), requests)
+        )
+
+    assert [output.stderr for output in outputs if output.returncode] == []
+    assert not any("taken back" in output.stderr for output in outputs)
+    scene.machine.python(scene.project / ".venv", "-c", "import bystander, local; assert local.V == 2")
 
 
 @pytest.mark.parametrize(

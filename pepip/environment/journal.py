@@ -13,7 +13,7 @@ import os
 import stat
 
 from pepip import paths
-from pepip.host import files, filesystems, links
+from pepip.host import files, filesystems, links, locks
 from pepip.records import NamedTuple
 
 
@@ -116,6 +116,23 @@ def is_there(root: str) -> bool:
 def is_interrupted(root: str) -> bool:
     """Tell whether a change to an environment, or the copying of an entry into it, was begun and not finished."""
     return is_there(root) or os.path.lexists(paths.copies(root))
+
+
+def installing(root: str) -> str:
+    """Return the file that a run locks while uv installs what is private: then the journal is not a killed run's."""
+    return f"{paths.scratch(root)}/installing"
+
+
+def is_in_use(root: str) -> bool:
+    """Tell whether the run that wrote the journal lives, and uv is installing what is private."""
+    return os.path.lexists(installing(root)) and locks.is_held(installing(root))
+
+
+def wait(root: str) -> None:
+    """Wait until uv has installed what is private. Whoever holds the environment's lock must not: uv wants it."""
+    if os.path.lexists(installing(root)):
+        with locks.held(installing(root)):
+            pass
 
 
 def pending(root: str) -> Journal | None:

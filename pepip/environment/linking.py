@@ -38,14 +38,16 @@ def change(
     foreign: list[Installed],
     reserved: Collection[str] = (),
     leaving: legacy.Departure = legacy.NOTHING,
+    private: Collection[str] = (),
     is_recovery: bool = False,
 ) -> Plan:
     """Add and remove linked distributions. The caller holds the environment's lock. Returns the new plan.
 
     `linked` are the entries that the environment links now, by distribution name, `foreign` what has files of its
     own; both include what `removals` names. Folders in `reserved` (relative to site-packages) are about to get files
-    that are not links, and so stay real. `leaving` is what goes with removals that have no RECORD. With `is_recovery`
-    the links that are there are not taken on trust.
+    that are not links, and so stay real. `leaving` is what goes with removals that have no RECORD. Where uv is to
+    install `private` distributions afterwards, the journal stays. With `is_recovery` the links that are there are not
+    taken on trust.
     Raises VenvError, before anything is changed, if a file that no distribution owns is in the way, or if this user
     may not make the change. Any other error leaves the journal behind if something was changed.
     """
@@ -84,7 +86,7 @@ def change(
     access.check_removals(check, environment, removals, leaving)
     check.makes_in(f"{environment.interpreter.site_packages}/{folder}" for folder in reserved)
 
-    _begin(environment, additions, removals)
+    _begin(environment, additions, removals, private)
     try:
         _prepare_metadata(environment, plan, additions)
     except OSError:
@@ -105,7 +107,8 @@ def change(
     for entry in refolded:
         metadata.rewrite_leading_rows(environment, entry, has.get(entry.name, set()))
     _restore_scripts(environment, staying_entries, removed, is_recovery=is_recovery)
-    journal.finish(environment.root)
+    if not private:
+        journal.finish(environment.root)
     return plan
 
 
@@ -189,9 +192,12 @@ def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: l
     )
 
 
-def _begin(environment: Environment, additions: list[Installation], removals: list[Installed]) -> None:
+def _begin(
+    environment: Environment, additions: list[Installation], removals: list[Installed], private: Collection[str]
+) -> None:
     rows = tuple(journal.Addition(added.entry.id, *added[1:]) for added in additions)
-    journal.begin(environment.root, journal.Journal(rows, tuple(sorted(item.dist_info for item in removals))))
+    gone = tuple(sorted(item.dist_info for item in removals))
+    journal.begin(environment.root, journal.Journal(rows, gone, tuple(sorted(private))))
 
 
 def _check_links(

@@ -37,6 +37,19 @@ def remove(environment: Environment, distribution: Installed) -> set[str]:
     return removed
 
 
+def discard(environment: Environment, distribution: Installed) -> None:
+    """Remove a distribution that an unfinished change has brought: nothing of it is set aside."""
+    files = reached_files(environment, distribution)
+    for path in files:
+        place = f"{environment.root}/{path}"
+        if not os.path.isdir(place) or links.read_link(place):
+            links.unlink(place)
+    prune_folders(environment, {folder for path in files for folder in paths.ancestors(path)})
+    place = f"{environment.site_packages}/{distribution.dist_info}"
+    if os.path.lexists(place):
+        filesystems.remove(place)
+
+
 def reached_files(environment: Environment, distribution: Installed) -> list[str]:
     """Return the paths of a distribution's RECORD that no link leads to, but for those of its metadata.
 

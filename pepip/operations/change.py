@@ -50,8 +50,8 @@ class Job(NamedTuple):
     """What differs between the commands that change an environment.
 
     `request` holds uv's options for staging. `decide` is called with what the environment holds, again whenever
-    others changed it meanwhile; `install_private` after everything else is linked. `began_at_ns` is the time before
-    uv was asked for the first time.
+    others changed it meanwhile; `install_private` after everything else is linked, and what is private is gone.
+    `began_at_ns` is the time before uv was asked for the first time.
     """
 
     request: Request
@@ -110,10 +110,10 @@ def carry_out(
 ) -> Generator[Progress, None, Summary]:
     """Change the environment at `root`, yielding progress, and return the summary.
 
-    `make` makes the environment where it is missing and tells whether it did; `job` is called with the
-    environment. `asked` is noted once it is met. Raises PepipError; an environment that this
-    run made is removed again then. What was linked into another one before the failure stays, and so do the entries
-    that were published. A run that is killed is completed by the next one on that environment.
+    `make` makes the environment where it is missing and tells whether it did; `job` is called with the environment.
+    `asked` is noted once it is met. Raises PepipError; an environment that this run made is removed again then.
+    Another one is as it was; the entries that were published stay. A run that is killed is completed, or taken back,
+    by the next command on that environment.
     """
     made = make()
     is_finished = False
@@ -204,16 +204,19 @@ def _change(
     """Decide, acquire, link, and let uv install what is private; all again where others interfered meanwhile."""
     for _ in range(_MOST_ATTEMPTS):
         yield Progress("resolve")
+        journal.wait(environment.root)
         decision = first or _decide(store, job, environment)
         first = None
         for sentence in decision.work.changes.warnings:
             yield Progress("warning", sentence)
         supply = yield from _acquire(store, job, decision)
-        present = yield from _link(store, decision, supply, asked)
-        if present is None:
+        linked = yield from _link(store, decision, supply, asked)
+        if linked is None:
             continue
-        if supply.work.private:
-            yield from job.install_private(supply.work)
+        present = linked.present
+        if linked.unfinished:
+            with linked.unfinished:
+                yield from job.install_private(supply.work)
             present = contents.installed(environment, store.homes)
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
@@ -257,20 +260,28 @@ def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress,
     return _Supply(work, acquired, reserved)
 
 
+class _Linked(NamedTuple):
+    """What an environment has after a change, and the change itself if it ends only after uv has installed the rest."""
+
+    present: list[Installed]
+    unfinished: relinking.UnfinishedChange | None
+
+
 def _link(
     store: Store, decision: _Decision, supply: _Supply, asked: settled.Asked | None
-) -> Generator[Progress, None, list[Installed] | None]:
-    """Register the environment, then link what was acquired and remove what goes. Returns what is there then.
+) -> Generator[Progress, None, _Linked | None]:
+    """Register the environment, then link what was acquired and remove what goes.
 
-    None, with nothing changed, if what was decided may not hold any more.
+    Returns None, with nothing changed, if what was decided may not hold any more.
     """
     environment, work, entries = decision.environment, supply.work, supply.acquired.entries
     yield Progress("link", "", 0, len(entries))
     with store.linking(), locks.held(f"{environment.root}/.lock"):
-        if journal.is_interrupted(environment.root):  # whoever had the lock before was killed
-            from pepip.operations import recover
+        if journal.is_interrupted(environment.root):
+            if not journal.is_in_use(environment.root):  # whoever had the lock before was killed
+                from pepip.operations import recover
 
-            recover.complete(store, environment)
+                recover.complete(store, environment)
             return None
         is_changed = contents.fingerprint(environment) != decision.fingerprint  # another installer was at work
         if is_changed or not all(os.path.isdir(entry.path) for entry in entries.values()):  # pruned meanwhile
@@ -281,13 +292,17 @@ def _link(
         is_registered = registry.register(store, environment.root, linked | coming)
         origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
         additions = [Installation(entry, *origins[name]) for name, entry in entries.items()]
-        going = {item.name for item in work.changes.removed} - {item.name for item in work.private}
-        present = relinking.relink(store, environment, decision.present, additions, going, reserved=supply.reserved)
+        going = {item.name for item in work.changes.removed}
+        private = {item.name for item in work.private}
+        present = relinking.relink(
+            store, environment, decision.present, additions, going, reserved=supply.reserved, private=private
+        )
+        unfinished = relinking.UnfinishedChange(store, environment) if private else None
         if asked and is_registered and not (work.private or work.changes.warnings):
             settled.note(store, asked, environment, present, entries.values(), is_locked=True)
     if coming and not is_registered:
         yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
-    return present
+    return _Linked(present, unfinished)
 
 
 def _with_versions(work: Work, present: Sequence[Installed]) -> Work:

@@ -10,14 +10,14 @@ from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, Ven
 from pepip.host import locks
 from pepip.model import Change, Progress, Request
 from pepip.operations import acquire, target
-from pepip.operations.relinking import change_links, entry_of, relink, roll_back
+from pepip.operations.relinking import change_links, entry_of, has_private, relink, roll_back
 from pepip.records import NamedTuple
 from pepip.store import entries, registry
 from pepip.uv import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from pepip.model import Artifact, Entry, Environment, Installed
     from pepip.store.home import Store
@@ -71,8 +71,19 @@ def complete_interrupted(store: Store, root: str) -> str:
     environment = target.open_environment(root, store)
     target.check_writable(environment)
     store.create()
-    with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+    with locks.in_use(root), _undisturbed(store, root):
         return complete(store, environment)
+
+
+@contextlib.contextmanager
+def _undisturbed(store: Store, root: str) -> Iterator[None]:
+    """Hold the locks of a change, while no other run lets uv install what is private to the environment."""
+    while True:
+        journal.wait(root)
+        with store.linking(), locks.held(f"{root}/.lock"):
+            if not journal.is_in_use(root):
+                yield
+                return
 
 
 def complete(store: Store, environment: Environment) -> str:
@@ -81,10 +92,13 @@ def complete(store: Store, environment: Environment) -> str:
     unfinished = journal.pending(environment.root)
     if unfinished is not None:
         try:
+            if not has_private(store, environment, unfinished):
+                names = ", ".join(unfinished.private)
+                raise VenvError(f"{names} had not been installed")
             _redo(store, environment, unfinished)
         except (OSError, PepipError) as error:
             try:
-                roll_back(store, environment, [addition.entry_id for addition in unfinished.additions])
+                roll_back(store, environment, unfinished)
             except (OSError, PepipError) as failure:
                 raise _stuck(environment.root, failure) from error
             sentence = f"a change to {environment.root} was interrupted, and is taken back: {_reason(error)}"
@@ -112,7 +126,7 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
     What can't be had again is taken out of the environment if nothing of it is left, so that uv sees it missing,
     and named in a warning.
     """
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with _undisturbed(store, environment.root):
         sentence = complete(store, environment)
         if sentence:
             yield Progress("warning", sentence)
@@ -211,5 +225,5 @@ def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -
         if all(item.dist_info in expected for item in present if item.name == entry.name):
             installations.append(Installation(entry, *addition[1:]))
     gone = {*unfinished.removals, *(installation.entry.dist_info for installation in installations)}
-    stale = [item for item in present if item.dist_info in gone]
+    stale = [item for item in present if item.dist_info in gone and item.name not in unfinished.private]
     change_links(store, environment, present, installations, stale, is_recovery=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip.environment import aside, contents, journal, legacy, linking
+from pepip.environment import aside, contents, journal, legacy, linking, removal
 from pepip.errors import CorruptEntryError, PepipError, UvError
+from pepip.host import locks
 from pepip.store import entries
 
 TYPE_CHECKING = False
@@ -26,15 +27,17 @@ def relink(
     going: Collection[str],
     *,
     reserved: Collection[str] = (),
+    private: Collection[str] = (),
 ) -> list[Installed]:
     """Link `additions` in place of what has their names, and remove what `going` names. Returns what is there then.
 
-    The caller holds the environment's lock. `reserved` as in `linking.change`.
+    The caller holds the environment's lock. `reserved` as in `linking.change`. What has the names `private` goes too:
+    uv installs those anew, in `UnfinishedChange`.
     """
-    names = {*going, *(addition.entry.name for addition in additions)}
+    names = {*going, *private, *(addition.entry.name for addition in additions)}
     if names or reserved:
         removals = [item for item in present if item.name in names]
-        change_links(store, environment, present, additions, removals, reserved=reserved)
+        change_links(store, environment, present, additions, removals, reserved=reserved, private=private)
         for addition in additions:
             entries.note_linked(store, addition.entry)
     linked = (contents.distribution_of(item.entry.dist_info, item.entry.id) for item in additions)
@@ -49,6 +52,7 @@ def change_links(
     removals: list[Installed],
     *,
     reserved: Collection[str] = (),
+    private: Collection[str] = (),
     is_recovery: bool = False,
 ) -> None:
     """Tell what the environment links from what has files of its own, and change its links.
@@ -68,22 +72,79 @@ def change_links(
             foreign=[item for item in present if item.name not in linked],
             reserved=reserved,
             leaving=leaving,
+            private=private,
             is_recovery=is_recovery,
         )
     except (OSError, PepipError):
-        if not is_recovery and journal.pending(environment.root) is not None:
-            with contextlib.suppress(OSError, PepipError):  # then the next command tries, by the journal
-                roll_back(store, environment, [addition.entry.id for addition in additions])
+        if not is_recovery:
+            _try_to_roll_back(store, environment)
         raise
 
 
-def roll_back(store: Store, environment: Environment, entry_ids: Collection[str]) -> None:
+class UnfinishedChange:
+    """A change whose links are made, while uv installs what is private. If that fails, all is taken back.
+
+    It is made under the environment's lock, and entered without: uv takes that lock itself. Others know meanwhile
+    that the journal is not a killed run's, and the store is not pruned: what was linked before may be wanted again.
+    """
+
+    def __init__(self, store: Store, environment: Environment) -> None:
+        self._store = store
+        self._environment = environment
+        self._locks = contextlib.ExitStack()
+        self._locks.enter_context(locks.held(journal.installing(environment.root)))
+
+    def __enter__(self) -> None:
+        self._locks.enter_context(self._store.linking())
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        root = self._environment.root
+        with self._locks, locks.held(f"{root}/.lock"):
+            if kind is None:
+                journal.finish(root)
+            else:
+                _try_to_roll_back(self._store, self._environment)
+
+
+def _try_to_roll_back(store: Store, environment: Environment) -> None:
+    """Take back a change that has begun. Where that fails, the next command tries, by the journal."""
+    with contextlib.suppress(OSError, PepipError):
+        unfinished = journal.pending(environment.root)
+        if unfinished is not None:
+            roll_back(store, environment, unfinished)
+
+
+def has_private(store: Store, environment: Environment, unfinished: journal.Journal) -> bool:
+    """Tell whether uv has installed all that is private of a change, whole."""
+    names = {item.name for item in _installed_privately(store, environment, unfinished)}
+    return names.issuperset(unfinished.private)
+
+
+def _installed_privately(store: Store, environment: Environment, unfinished: journal.Journal) -> list[Installed]:
+    """Return what uv has installed for a change, whole. RECORD names INSTALLER once uv has written it."""
+    old = set(unfinished.removals) - {item.dist_info for item in aside.distributions(environment, store.homes)}
+    return [
+        item
+        for item in contents.installed(environment, store.homes)
+        if item.name in unfinished.private
+        and item.dist_info not in old
+        and any(path.endswith(f"/{item.dist_info}/INSTALLER") for path in contents.files_of(environment, item))
+    ]
+
+
+def roll_back(store: Store, environment: Environment, unfinished: journal.Journal) -> None:
     """Take back what a change has done that can't be completed. The caller holds the environment's lock.
 
-    `entry_ids` are those that it meant to link. What it had set aside is put back, and what was linked before is
-    linked again. Raises OSError or PepipError; the journal is there then, and this can be done again.
+    What it had set aside is put back, and what was linked before is linked again. Raises OSError or PepipError; the
+    journal is there then, and this can be done again.
     """
+    entry_ids = [addition.entry_id for addition in unfinished.additions]
     before = aside.distributions(environment, store.homes)
+    old = set(unfinished.removals) - {item.dist_info for item in before}
+    present = contents.installed(environment, store.homes)
+    for item in present:
+        if item.name in unfinished.private and item.dist_info not in old:
+            removal.discard(environment, item)
     present = contents.installed(environment, store.homes)
     kept = {item.entry_id for item in before}
     came = [item for item in present if item.entry_id in entry_ids and item.entry_id not in kept]
