@@ -68,6 +68,11 @@ class Artifact(NamedTuple):
         return bool(self.identity)
 
     @property
+    def is_located(self) -> bool:
+        """Whether it is known where it comes from: else only the request itself tells."""
+        return not self.package.keys().isdisjoint(("wheels", "sdist", "archive", "vcs", "directory", "url"))
+
+    @property
     def is_of_index(self) -> bool:
         """Whether it is a file of an index, to be downloaded."""
         return ("wheels" in self.package or "sdist" in self.package) and not self.local_path

@@ -272,34 +272,52 @@ def _stage(run: _Run, batch: _Batch, prefix: str, *, total: int) -> Iterator[Pro
 
 
 def survey(
-    store: Store, request: Request, artifacts: Sequence[Artifact], environment: Environment, indexes: Sequence[str]
+    store: Store,
+    request: Request,
+    artifacts: Sequence[Artifact],
+    environment: Environment,
+    *,
+    indexes: Sequence[str],
+    as_given: bool,
 ) -> set[str]:
     """Return the folders below site-packages in which what uv will install by itself has files.
 
-    The artifacts are laid out in a staging folder to know: uv must never write into a folder that is a link to an
-    entry. Raises UvError if one can't be built, before anything was changed; uv keeps what it has built.
+    The artifacts are laid out in a staging folder to know, or the request itself, if uv will read it `as_given`: uv
+    must never write into a folder that is a link to an entry. Raises UvError if one can't be built, before anything
+    was changed; uv keeps what it has built.
     """
-    folders: set[str] = set()
-    if not artifacts or not store.is_writable():
-        return folders
+    if not store.is_writable():
+        return set()
     from pepip.store import staging
     from pepip.uv import stage
-    from pepip.wheel import record
 
-    options = arguments.without(request.everywhere, {"--no-build"}, {"--no-binary", "--only-binary"})
-    anything = request._replace(everywhere=(*options, "--no-binary", ":none:"))
+    executable, site_packages = environment.executable, environment.interpreter.site_packages
     with staging.area(store) as area:
         prefix = f"{area}/private"
-        executable = environment.executable
-        for _ in stage.install_private(anything, artifacts, executable, prefix=prefix, indexes=indexes):
+        if as_given and (request.packages or request.requirement_files or request.editables):
+            arrivals = stage.check(request, executable, prefix=prefix, site_packages=site_packages)
+        else:
+            options = arguments.without(request.everywhere, {"--no-build"}, {"--no-binary", "--only-binary"})
+            anything = request._replace(everywhere=(*options, "--no-binary", ":none:"))
+            located = [artifact for artifact in artifacts if artifact.is_located]
+            arrivals = stage.install_private(anything, located, executable, prefix=prefix, indexes=indexes)
+        for _ in arrivals:
             pass
-        site_packages = f"{prefix}/{environment.interpreter.site_packages}"
-        for name in os.listdir(site_packages) if os.path.isdir(site_packages) else ():
-            if name.endswith(".dist-info") and os.path.isfile(f"{site_packages}/{name}/RECORD"):
-                for row in record.read(f"{site_packages}/{name}/RECORD"):
-                    if paths.is_inside(row.path):
-                        folders.update(paths.ancestors(row.path))
-    return folders
+        return _folders_of(f"{prefix}/{site_packages}", {artifact.name for artifact in artifacts})
+
+
+def _folders_of(site_packages: str, names: set[str]) -> set[str]:
+    """Return the folders in which distributions of these names have files, relative to the one that they lie in."""
+    from pepip.wheel import record
+
+    found: set[str] = set()
+    for name in os.listdir(site_packages) if os.path.isdir(site_packages) else ():
+        is_meant = paths.normalize_name(name.partition("-")[0]) in names and name.endswith(".dist-info")
+        if is_meant and os.path.isfile(f"{site_packages}/{name}/RECORD"):
+            for row in record.read(f"{site_packages}/{name}/RECORD"):
+                if paths.is_inside(row.path):
+                    found.update(paths.ancestors(row.path))
+    return found
 
 
 def check_demands(request: Request, environment: Environment) -> Iterator[Progress]:

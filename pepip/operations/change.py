@@ -45,6 +45,11 @@ class Work(NamedTuple):
     has_open_demands: bool = False
     indexes: tuple[str, ...] = ()
 
+    @property
+    def is_as_given(self) -> bool:
+        """Whether uv must read the request itself again to install what is private."""
+        return self.has_open_demands or not all(artifact.is_located for artifact in self.private)
+
 
 class Job(NamedTuple):
     """What differs between the commands that change an environment.
@@ -256,12 +261,14 @@ def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress,
     yield Progress("build", ", ".join(artifact.name for artifact in work.private))
     if acquired.indexes:
         work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
-    reserved = acquire.survey(store, job.request, work.private, environment, work.indexes)
+    reserved = acquire.survey(
+        store, job.request, work.private, environment, indexes=work.indexes, as_given=work.is_as_given
+    )
     return _Supply(work, acquired, reserved)
 
 
 class _Linked(NamedTuple):
-    """What an environment has after a change, and the change itself if it ends only after uv has installed the rest."""
+    """What an environment has after a change, and the change itself if uv has to install something before it ends."""
 
     present: list[Installed]
     unfinished: relinking.UnfinishedChange | None

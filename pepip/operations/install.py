@@ -84,7 +84,7 @@ def _job(request: Request, environment: Environment, known: Answers) -> change.J
         from pepip.uv import stage
 
         again = change.again(work, request.installing)
-        if work.has_open_demands or any(map(pylock.is_lock, request.requirement_files)):
+        if work.is_as_given or any(map(pylock.is_lock, request.requirement_files)):
             arrivals = stage.install_as_given(request, executable, reinstall=again)
         else:
             arrivals = stage.install_private(request, work.private, executable, reinstall=again, indexes=work.indexes)

@@ -89,8 +89,7 @@ def locate(request: Request, wanted: Sequence[Change], environment: Environment)
     """Return the artifacts of the distributions that uv plans to add, as far as they can be told.
 
     The request itself is resolved again, with uv's plan as constraints: only it knows the sources and indexes that it
-    names. Where it names none, or that has no solution (what is installed may hold versions that no index has), the
-    pins are looked up by themselves. What neither finds is absent from the answer.
+    names. Where it names none, the pins are looked up by themselves. What is not found is absent from the answer.
     """
     locks = [path for path in request.requirement_files if pylock.is_lock(path)]
     found: list[Artifact] = []
@@ -103,7 +102,7 @@ def locate(request: Request, wanted: Sequence[Change], environment: Environment)
         found = _matching(_of_request(request, wanted, environment), wanted)
     missing = {change.name for change in wanted} - {artifact.name for artifact in found}
     pins = [requirement_of(change) for change in wanted if change.name in missing]
-    if pins and not locks:
+    if pins and (is_plain or not is_asked):  # else an index would hear of names that are none of its business
         try:
             artifacts = _compile(request, pins, (), environment, no_deps=True)
         except UvError:
