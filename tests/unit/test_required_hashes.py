@@ -1,0 +1,91 @@
+"""Which hashes a requirements file demands. `tests/differential/test_hashes.py` compares with uv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pepip.model import Request
+from pepip.uv import required_hashes
+
+ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+LONG = "sha512:" + "3" * 128
+
+
+def demands_of(folder: Path, text: str, **files: str) -> required_hashes.Demands:
+    """Return what a requirements file demands, beside other files."""
+    for name, content in {"requirements": text, **files}.items():
+        (folder / f"{name}.txt").write_text(content)
+    return required_hashes.of(Request(requirement_files=(str(folder / "requirements.txt"),)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"ink==1.0 --hash={ONE}",
+        f"ink==1.0 --hash {ONE}",
+        f"ink == 1.0  --hash={ONE}",
+        f"Ink[color,extra]==1.0 --hash={ONE} --hash={LONG}",
+        f"ink==1.0 ; python_version >= '3.8' --hash={ONE}",
+        f"ink==1.0 \\\n    --hash={ONE} \\\n    --hash={TWO}",
+        f"ink===1.0 --hash={ONE}  # said by a tool",
+    ],
+)
+def test_a_pin_says_which_hashes_it_takes(tmp_path: Path, line: str) -> None:
+    """In each way that tools write it; any one of several will do."""
+    demands = demands_of(tmp_path, f"# of a tool\n{line}\n")
+
+    assert not demands.is_unclear
+    assert demands.are_met_by("ink", "1.0", ONE)
+    assert not demands.are_met_by("ink", "1.0", "sha256:" + "9" * 64)
+    assert demands.are_met_by("paper", "1.0", "sha256:" + "9" * 64)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"ink>=1.0 --hash={ONE}",
+        f"ink (==1.0) --hash={ONE}",
+        f"ink==1.* --hash={ONE}",
+        f"ink==1.0,>=0.5 --hash={ONE}",
+        f"ink @ https://example.org/ink-1.0-py3-none-any.whl --hash={ONE}",
+        f"./ink-1.0-py3-none-any.whl --hash={ONE}",
+        "ink==1.0 --hash=sha256:${DIGEST}",
+        "ink==1.0 --hash=crc32:1234",
+        f"--hash={ONE}",
+    ],
+)
+def test_what_is_not_a_plain_pin_is_left_to_uv(tmp_path: Path, line: str) -> None:
+    """A demand that is not understood is never taken for none."""
+    assert demands_of(tmp_path, line + "\n").is_unclear
+
+
+@pytest.mark.parametrize(("version", "is_met"), [("1.0", True), ("1.0.0", False), ("2.0", False)])
+def test_a_pin_of_another_version_proves_nothing(tmp_path: Path, version: str, is_met: bool) -> None:
+    """It may stand behind a marker that does not hold."""
+    demands = demands_of(tmp_path, f"ink==1.0 ; os_name == 'x' --hash={ONE}\n")
+
+    assert demands.are_met_by("ink", version, ONE) is is_met
+
+
+def test_two_pins_of_one_version_must_both_be_met(tmp_path: Path) -> None:
+    """In one file, or in one that it includes, also where the version is spelled otherwise."""
+    demands = demands_of(tmp_path, f"ink==1.0 --hash={ONE}\n-r other.txt\n", other=f"ink==1 --hash={TWO}\n")
+
+    assert not demands.are_met_by("ink", "1.0", ONE)
+    assert demands.allowed("ink") == {ONE, TWO}
+
+
+@pytest.mark.parametrize("include", ["-r {0}", "-r{0}", "--requirement={0}", "-c {0}", "--constraint {0}"])
+def test_included_files_are_read(tmp_path: Path, include: str) -> None:
+    """By each spelling of the option, relative to the file that includes them."""
+    demands = demands_of(tmp_path, include.format("other.txt") + "\n", other=f"ink==1.0 --hash={ONE}\n")
+
+    assert demands.are_met_by("ink", "1.0", ONE)
+    assert not demands.are_met_by("ink", "1.0", TWO)
+
+
+def test_a_file_that_includes_itself_is_read_once(tmp_path: Path) -> None:
+    """As uv reads it."""
+    assert demands_of(tmp_path, f"-r requirements.txt\nink==1.0 --hash={ONE}\n").allowed("ink") == {ONE}
