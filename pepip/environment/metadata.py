@@ -58,8 +58,10 @@ def build_scripts(environment: Environment, entry: Entry, folder: str) -> list[r
                 relocatable = _is_relocatable(environment.root)
                 python = interpreter.executable
                 contents[name] = scripts.with_interpreter(start + file.read(), python, relocatable=relocatable)
-            else:
+            elif os.stat(source).st_mode & 0o100 or not launchers.HAVE_MODES:
                 _make_anew(f"{folder}/{name}", functools.partial(links.link_file, source))
+            else:  # uv lets a script be run, whatever mode the wheel gives it
+                contents[name] = start + file.read()
     for name, content in contents.items():
         _make_anew(f"{folder}/{name}", functools.partial(_create_program, content=content))
     return [record.row_of(f"{prefix}/{name}", content) for name, content in sorted(contents.items())]

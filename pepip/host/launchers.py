@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 
 ARE_PROGRAMS = sys.platform == "win32"
+HAVE_MODES = sys.platform != "win32"
+"""Whether a file's mode says that it may be run."""
 
 
 def file_name(script: str) -> str:

@@ -6,7 +6,7 @@ import os
 import time
 
 from pepip import paths
-from pepip.errors import InvalidWheelError, StoreError
+from pepip.errors import InvalidWheelError, StoreError, UvError
 from pepip.model import Progress
 from pepip.records import NamedTuple
 from pepip.sizes import count
@@ -16,7 +16,7 @@ from pepip.wheel import tags as wheel_tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from typing import Any
 
     from pepip.model import Artifact, Entry, Environment, Request
@@ -184,7 +184,16 @@ def _prepare(
     from pepip.store import ingest, reading, staged
 
     prefix = f"{run.area}/{len(os.listdir(run.area))}"
-    yield from _stage(run, batch, prefix, total=total)
+    try:
+        yield from _stage(run, batch, prefix, total=total)
+    except UvError as error:
+        if "Hash mismatch" not in error.output:
+            raise
+        # An index may announce another hash than its file has. uv minds only where the request demands one.
+        if len(batch.artifacts) > 1:
+            return [], [_Batch([artifact], batch.is_fresh) for artifact in batch.artifacts]
+        unshared[batch.artifacts[0].name] = "its file has another hash than its index says"
+        return [], []
     yield progress.now()
     run.writer.begin()
     by_name = {artifact.name: artifact for artifact in batch.artifacts}
@@ -271,39 +280,21 @@ def _stage(run: _Run, batch: _Batch, prefix: str, *, total: int) -> Iterator[Pro
             yield Progress("download", name, sizes.get(arrival.name, 0), total)
 
 
-def survey(
-    store: Store,
-    request: Request,
-    artifacts: Sequence[Artifact],
-    environment: Environment,
-    *,
-    indexes: Sequence[str],
-    as_given: bool,
-) -> set[str]:
-    """Return the folders below site-packages in which what uv will install by itself has files.
+def survey(store: Store, lay_out: Callable[[str], Iterator[object]], names: set[str], site_packages: str) -> set[str]:
+    """Return the folders below site-packages in which what uv will install by itself, by `names`, has files.
 
-    The artifacts are laid out in a staging folder to know, or the request itself, if uv will read it `as_given`: uv
-    must never write into a folder that is a link to an entry. Raises UvError if one can't be built, before anything
-    was changed; uv keeps what it has built.
+    uv must never write into a folder that is a link to an entry. To know, `lay_out` lets uv install it into a folder,
+    where it lies in `site_packages` (relative). Raises UvError if something can't be built, before anything was
+    changed; uv keeps what it has built.
     """
     if not store.is_writable():
         return set()
     from pepip.store import staging
-    from pepip.uv import stage
 
-    executable, site_packages = environment.executable, environment.interpreter.site_packages
     with staging.area(store) as area:
-        prefix = f"{area}/private"
-        if as_given and (request.packages or request.requirement_files or request.editables):
-            arrivals = stage.check(request, executable, prefix=prefix, site_packages=site_packages)
-        else:
-            options = arguments.without(request.everywhere, {"--no-build"}, {"--no-binary", "--only-binary"})
-            anything = request._replace(everywhere=(*options, "--no-binary", ":none:"))
-            located = [artifact for artifact in artifacts if artifact.is_located]
-            arrivals = stage.install_private(anything, located, executable, prefix=prefix, indexes=indexes)
-        for _ in arrivals:
+        for _ in lay_out(f"{area}/private"):
             pass
-        return _folders_of(f"{prefix}/{site_packages}", {artifact.name for artifact in artifacts})
+        return _folders_of(f"{area}/private/{site_packages}", names)
 
 
 def _folders_of(site_packages: str, names: set[str]) -> set[str]:

@@ -7,6 +7,7 @@ itself installs what can't be shared (a local folder, an editable), as real file
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 
 from pepip import paths
@@ -22,7 +23,7 @@ from pepip.uv import interpreter, pylock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pepip.model import Artifact, Changes, Environment, Installed, Request
     from pepip.store.home import Store
@@ -56,12 +57,14 @@ class Job(NamedTuple):
 
     `request` holds uv's options for staging. `decide` is called with what the environment holds, again whenever
     others changed it meanwhile; `install_private` after everything else is linked, and what is private is gone.
+    `lay_out_private` lets uv install the same into a folder, to see where its files will be.
     `began_at_ns` is the time before uv was asked for the first time.
     """
 
     request: Request
     decide: Callable[[Sequence[Installed]], Work]
     install_private: Callable[[Work], Generator[Progress, None, None]]
+    lay_out_private: Callable[[Work, str], Iterator[object]]
     began_at_ns: int = 0
 
 
@@ -253,7 +256,7 @@ def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress,
     if acquired.unshared:
         for name, reason in acquired.unshared.items():
             yield Progress("warning", f"{name} is not shared: {reason}")
-        unshared = [item._replace(identity="") for item in work.shared if item.name in acquired.unshared]
+        unshared = [pylock.left_to_uv(item) for item in work.shared if item.name in acquired.unshared]
         shared = [item for item in work.shared if item.name not in acquired.unshared]
         work = work._replace(shared=shared, private=[*work.private, *unshared])
     if not work.private:
@@ -262,7 +265,10 @@ def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress,
     if acquired.indexes:
         work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
     reserved = acquire.survey(
-        store, job.request, work.private, environment, indexes=work.indexes, as_given=work.is_as_given
+        store,
+        functools.partial(job.lay_out_private, work),
+        {artifact.name for artifact in work.private},
+        environment.interpreter.site_packages,
     )
     return _Supply(work, acquired, reserved)
 

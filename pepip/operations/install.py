@@ -10,12 +10,12 @@ from pepip.errors import UvError
 from pepip.model import Change, Changes, Progress, Request, Summary
 from pepip.operations import change, settled, target
 from pepip.records import NamedTuple
-from pepip.uv import pylock, required_hashes, resolve, settings
+from pepip.uv import arguments, pylock, required_hashes, resolve, settings
 from pepip.uv.answers import Answers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from pepip.model import Environment, Installed
     from pepip.store.home import Store
@@ -91,7 +91,17 @@ def _job(request: Request, environment: Environment, known: Answers) -> change.J
         for arrival in arrivals:
             yield Progress("build", arrival.name)
 
-    return change.Job(request, decide, install_private)
+    def lay_out_private(work: change.Work, folder: str) -> Iterator[object]:
+        from pepip.uv import stage
+
+        if work.is_as_given:
+            site_packages = environment.interpreter.site_packages
+            return stage.check(request, executable, prefix=folder, site_packages=site_packages)
+        options = arguments.without(request.everywhere, {"--no-build"}, {"--no-binary", "--only-binary"})
+        anything = request._replace(everywhere=(*options, "--no-binary", ":none:"))
+        return stage.install_private(anything, work.private, executable, prefix=folder, indexes=work.indexes)
+
+    return change.Job(request, decide, install_private, lay_out_private)
 
 
 # Settings that `uv pip compile` obeys and `uv pip install` does not know.

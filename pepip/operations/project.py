@@ -86,7 +86,7 @@ def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[
             yield Progress("warning", sentence)
         with _tried_out(request, foresight) as root:
             environment = target.open_environment(root, store)
-            job = _job(request, foresight, environment, is_dry_run=True)
+            job = _job(store, request, foresight, environment, is_dry_run=True)
             summary = change.foresee(store, job, environment)._replace(environment=foresight.environment)
     else:
         if not foresight.is_locked:
@@ -95,7 +95,7 @@ def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[
             store,
             foresight.environment,
             make=lambda: foresight.is_made and _make(request, foresight.environment),
-            job=lambda environment: _job(request, foresight, environment)._replace(began_at_ns=began_at_ns),
+            job=lambda environment: _job(store, request, foresight, environment)._replace(began_at_ns=began_at_ns),
             asked=settled.Asked(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
@@ -119,6 +119,7 @@ def _with_version(change_of_uv: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 def _job(
+    store: Store,
     request: ProjectRequest,
     foresight: project.Foresight,
     environment: Environment,
@@ -144,7 +145,13 @@ def _job(
         for arrival in project.install_private(request, reinstall=change.again(work, request.replacing)):
             yield Progress("build", arrival.name)
 
-    return change.Job(project.staging_request(request), decide, install_private)
+    def lay_out_private(work: change.Work, folder: str) -> Iterator[object]:
+        private = {artifact.name for artifact in work.private}
+        others = {artifact.name for artifact in work.shared}
+        others.update(item.name for item in contents.installed(environment, store.homes))
+        return project.lay_out(request, environment.executable, folder, without=sorted(others - private))
+
+    return change.Job(project.staging_request(request), decide, install_private, lay_out_private)
 
 
 def _make(request: ProjectRequest, root: str) -> bool:

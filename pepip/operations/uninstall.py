@@ -14,7 +14,7 @@ from pepip.uv import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from pepip.model import Change, Environment, Installed, Progress, Request, Summary
     from pepip.store.home import Store
@@ -61,7 +61,11 @@ def uninstall(store: Store, root: str, request: Request) -> Generator[Progress, 
             del work
             yield from ()
 
-        return change.Job(request, decide, install_private)
+        def lay_out_private(work: change.Work, folder: str) -> Iterator[object]:
+            del work, folder
+            return iter(())
+
+        return change.Job(request, decide, install_private, lay_out_private)
 
     summary = yield from change.carry_out(store, root, make=lambda: False, job=job)
     return summary._replace(seconds=time.monotonic() - started)

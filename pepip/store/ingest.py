@@ -64,7 +64,7 @@ def prove(staged: Staged, tree: Tree, seen: Seen) -> Proof:
     rows = {row.path: row for row in record.read(f"{staged.wheel}/{record_path}")}
     differing, proved = [], {record_path}
     for path, row in rows.items():
-        if path not in statuses or not row.hash_value:
+        if path not in statuses or not row.hash_value or path == record_path:
             continue
         place, known = f"{staged.wheel}/{path}", seen.digest(statuses[path])
         is_same = record.matches(row, place, known)

@@ -122,7 +122,7 @@ def seal_directories(path: str, *, like: os.stat_result) -> None:
 def _baseline(path: str, document: Document) -> dict[str, record.Row]:
     """Return a row for each file of the entry: RECORD's, or the one of the digest taken when it was stored."""
     rows = {row.path: row for row in record.read(f"{path}/{document.dist_info}/RECORD")}
-    for missing in document.absent:
+    for missing in (*document.absent, f"{document.dist_info}/RECORD"):
         rows.pop(missing, None)
     rows.update((shown, record.Row(shown, digest, "")) for shown, digest in document.digests.items())
     return rows

@@ -12,7 +12,7 @@ import os
 from pepip.model import Request
 from pepip.paths import normalize_name
 from pepip.records import NamedTuple
-from pepip.uv import announcements, program, resolve, settings, stage, versions
+from pepip.uv import announcements, arguments, program, resolve, settings, stage, versions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,6 +100,20 @@ def locate(request: ProjectRequest, wanted: Sequence[Change], environment: Envir
     artifacts = resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, environment)
     from_source = _from_source(request)
     return [item._replace(identity="") if from_source & {item.name, _ALL} else item for item in artifacts]
+
+
+def lay_out(
+    request: ProjectRequest, executable: str, root: str, *, without: Sequence[str]
+) -> Iterator[stage.Arrival]:
+    """Let `uv sync` make an environment at `root` of what the lock names, `without` these distributions.
+
+    `executable` is the interpreter of the project's environment. Raises UvError.
+    """
+    left_out = [word for name in without for word in ("--no-install-package", name)]
+    options = [*request.everywhere, *request.building, *request.selecting]
+    options += arguments.without(request.syncing, {"--active", "--inexact"})
+    command = ["sync", "--frozen", *stage.PLAIN_OUTPUT, *options, "--python", executable, "--link-mode", "symlink"]
+    yield from stage.arrivals([*command, *left_out], UV_PROJECT_ENVIRONMENT=root)
 
 
 def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Iterator[stage.Arrival]:

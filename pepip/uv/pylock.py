@@ -7,6 +7,7 @@ Source: the pylock.toml specification (PEP 751), and PEP 610 for direct URLs.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -38,12 +39,14 @@ def artifacts(
     folder: str,
     *,
     preferred: Callable[[str], frozenset[str]] | None = None,
+    may_be_yanked: bool = False,
     applies: Callable[[str], bool] | None = None,
 ) -> list[Artifact]:
     """Return the artifacts that a lock names for an interpreter with these supported `tags`.
 
     Paths in the lock are relative to `folder`. `preferred` gives the hashes that the request demands of a
-    distribution: uv takes a wheel with one of them before others. `applies` evaluates a marker; packages whose marker
+    distribution: uv takes a wheel with one of them before others. Where what is listed `may_be_yanked`, uv is left to
+    choose between builds of one wheel. `applies` evaluates a marker; packages whose marker
     does not hold are left out. Raises ValueError or KeyError if the text is no lock.
     """
     if sys.version_info >= (3, 11):
@@ -55,11 +58,15 @@ def artifacts(
     document = tomllib.loads(lock)
     if not document["lock-version"].startswith("1."):
         raise ValueError("the format has another major version")
-    return [
-        _artifact(package, rank, folder, preferred(normalize_name(package["name"])) if preferred else frozenset())
-        for package in document.get("packages", [])
-        if "marker" not in package or applies is None or applies(package["marker"])
-    ]
+    found = []
+    for package in document.get("packages", []):
+        if "marker" in package and applies is not None and not applies(package["marker"]):
+            continue
+        demanded = preferred(normalize_name(package["name"])) if preferred else frozenset()
+        artifact = _artifact(package, rank, folder, demanded)
+        is_open = may_be_yanked and has_several_builds(package)
+        found.append(left_to_uv(artifact) if is_open else artifact)
+    return found
 
 
 def of_package(package: dict[str, Any], tags: Sequence[str]) -> Artifact:
@@ -86,6 +93,11 @@ def requirement_line(artifact: Artifact) -> str:
         return f"{artifact.name} @ {package['url']}" if "url" in package else f"{artifact.name}=={artifact.version}"
     path = directory["path"] + (f"/{directory['subdirectory']}" if directory.get("subdirectory") else "")
     return f"-e {_file_url(path)}" if directory.get("editable") else f"{artifact.name} @ {_file_url(path)}"
+
+
+def left_to_uv(artifact: Artifact) -> Artifact:
+    """Return an artifact that only the request itself tells of: uv must choose and check it."""
+    return _private({"name": artifact.name, **({"version": artifact.version} if artifact.version else {})})
 
 
 def unknown(name: str, version: str, url: str) -> Artifact:
@@ -115,6 +127,8 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, prefer
         head["index"] = package["index"]
     wheels, sdist = package.get("wheels", []), package.get("sdist")
     wheel = _chosen(wheels, rank, preferred)
+    if sdist is not None and preferred.intersection(_digests(sdist)) and not _any_of(wheels, preferred):
+        wheel = None  # uv takes what has a hash that is demanded
     if wheel is not None:
         file, digest = _file(wheel, folder)
         return Artifact(
@@ -140,6 +154,19 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, prefer
         direct_url=None,
         local_path=_local_path(sdist, folder),
     )
+
+
+def _any_of(wheels: list[dict[str, Any]], hashes: frozenset[str]) -> bool:
+    return any(hashes.intersection(_digests(wheel)) for wheel in wheels)
+
+
+def has_several_builds(package: dict[str, Any]) -> bool:
+    """Tell whether wheels of a package table differ by their build number alone: one may be yanked (PEP 592)."""
+    tags = []
+    for wheel in package.get("wheels", []):
+        with contextlib.suppress(InvalidWheelError):
+            tags.append(wheel_tags.parse(_file_name(wheel)).tag)
+    return len(set(tags)) < len(tags)
 
 
 def _chosen(wheels: list[dict[str, Any]], rank: dict[str, int], preferred: frozenset[str]) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ import os
 
 from pepip.paths import normalize_name
 from pepip.records import NamedTuple
-from pepip.uv import settings
+from pepip.uv import arguments, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,15 +23,20 @@ if TYPE_CHECKING:
 
     from pepip.model import Artifact, Request
 
-_ALGORITHMS = {"md5", "sha256", "sha384", "sha512", "blake2b"}
+_ALGORITHMS = {"md5": 32, "sha256": 64, "sha384": 96, "sha512": 128, "blake2b": 128}
+"""The algorithms that uv knows, and how many hexadecimal digits a digest has."""
 _INCLUDES = ("-r", "-c", "--requirement", "--requirements", "--constraint", "--constraints")
 
 
 class Pin(NamedTuple):
-    """A requirement that is pinned to a version and demands one of these hashes (`sha256:…`)."""
+    """A requirement that is pinned to a version or a URL and demands one of these hashes (`sha256:…`).
+
+    `version` is empty where there is a `url`; `name` is empty where the URL is all that there is.
+    """
 
     name: str
     version: str
+    url: str
     hashes: frozenset[str]
 
 
@@ -45,21 +50,23 @@ class Demands(NamedTuple):
         """Return all hashes that pins of a distribution name, by its normalized name."""
         return frozenset(hash_ for pin in self.pins if pin.name == name for hash_ in pin.hashes)
 
-    def are_met_by(self, name: str, version: str, identity: str) -> bool:
-        """Tell whether it is certain that an artifact of this identity meets the demands on its distribution.
+    def are_met_by(self, artifact: Artifact) -> bool:
+        """Tell whether it is certain that an artifact meets the demands on its distribution.
 
         A pin may stand behind a marker that does not hold here, or have another version: then nothing is certain.
         """
-        pins = [pin for pin in self.pins if pin.name == name]
-        of_version = [pin for pin in pins if _rough(pin.version) == _rough(version)]
-        is_pinned = any(pin.version == version for pin in of_version)
-        return not pins or (is_pinned and all(identity in pin.hashes for pin in of_version))
+        url = str(artifact.package.get("archive", {}).get("url", ""))
+        pins = [pin for pin in self.pins if pin.name == artifact.name or (pin.url and not pin.name)]
+        rough = _rough(artifact.version)
+        concerned = [pin for pin in pins if (pin.url == url if pin.url else _rough(pin.version) == rough)]
+        is_pinned = any(pin.url or pin.version == artifact.version for pin in concerned)
+        is_named = any(pin.name for pin in pins)
+        proof = _proof(artifact.identity)
+        return not (is_named and not is_pinned) and all(proof in pin.hashes for pin in concerned)
 
     def are_met_by_all(self, artifacts: Iterable[Artifact]) -> bool:
         """Tell whether it is certain that these artifacts meet all demands."""
-        return not self.is_unclear and all(
-            self.are_met_by(item.name, item.version, item.identity) for item in artifacts
-        )
+        return not self.is_unclear and all(map(self.are_met_by, artifacts))
 
 
 def of(request: Request) -> Demands:
@@ -67,14 +74,15 @@ def of(request: Request) -> Demands:
     if _is_told_not_to_verify(request):
         return Demands()
     pins = []
-    is_unclear = False
+    is_unclear = any(map(_has_open_fragment, request.packages))
     for line in _all_lines(request):
         if "--hash" not in line:
+            is_unclear = is_unclear or _has_open_fragment(line)
             continue
         hashes, requirement = _hash_options(line)
-        name, version = _pinned(requirement)
-        if name and hashes:
-            pins.append(Pin(name, version, frozenset(hashes)))
+        pin = _pinned(requirement, frozenset(hashes))
+        if pin is not None and hashes:
+            pins.append(pin)
         else:
             is_unclear = True
     return Demands(tuple(pins), is_unclear)
@@ -102,9 +110,17 @@ def _is_told_not_to_verify(request: Request) -> bool:
     return settings.is_on("UV_NO_VERIFY_HASHES") and not are_required(request)
 
 
+def ignores_fragments(request: Request) -> bool:
+    """Tell whether a URL of the request demands a hash that uv is told not to verify."""
+    texts = (*request.packages, *_all_lines(request))
+    return any(map(_fragment_hashes, texts)) and _is_told_not_to_verify(request)
+
+
 def _all_lines(request: Request) -> Iterator[str]:
     seen: set[str] = set()
-    for path in (*request.requirement_files, *request.constraint_files):
+    named = [word for name in ("UV_CONSTRAINT", "UV_OVERRIDE") for word in os.environ.get(name, "").split()]
+    overrides = arguments.values_of(request.resolving, "--overrides", "--override")
+    for path in (*request.requirement_files, *request.constraint_files, *overrides, *named):
         yield from _lines(path, seen)
 
 
@@ -152,25 +168,51 @@ def _hash_options(line: str) -> tuple[list[str], str]:
             break
         words.pop()
         algorithm, _, digest = value.partition(":")
-        if algorithm not in _ALGORITHMS or not digest.isalnum():
+        if len(digest) != _ALGORITHMS.get(algorithm) or set(digest.lower()) - set("0123456789abcdef"):
             return [], line
         hashes.append(f"{algorithm}:{digest.lower()}")
     return hashes, " ".join(words)
 
 
-def _pinned(text: str) -> tuple[str, str]:
-    """Return the normalized name and the version of a requirement that is pinned by `==`; of others, nothing.
+def _pinned(text: str, hashes: frozenset[str]) -> Pin | None:
+    """Return the pin of a requirement with `==`, or with a URL, or of a URL alone; None of any other.
 
     A marker is left out: see `Demands.are_met_by`.
     """
+    text = text.partition(" ;")[0].strip()
+    name, separator, url = text.partition("@")
+    if "://" in text:
+        name, url = (name, url.strip()) if separator and "://" not in name else ("", text)
+        is_plain = url.startswith(("http://", "https://")) and not set(url) & {"#", "$", "@", " ", ";"}
+        return Pin(_plain_name(name), "", url, hashes) if is_plain and bool(name) == bool(_plain_name(name)) else None
     name, separator, version = text.partition(";")[0].replace(" ", "").partition("==")
-    name, _, extras = name.partition("[")
     version = version.removeprefix("=")
-    is_name = bool(name) and name.isascii() and all(letter.isalnum() or letter in "-_." for letter in name)
     is_version = bool(version) and all(letter.isalnum() or letter in "-_.+!" for letter in version)
-    if not separator or not is_name or not is_version or (extras and not extras.endswith("]")):
-        return "", ""
-    return normalize_name(name), version
+    return Pin(_plain_name(name), version, "", hashes) if separator and is_version and _plain_name(name) else None
+
+
+def _plain_name(text: str) -> str:
+    """Return the normalized name of a distribution, its extras left out; nothing where it is more than that."""
+    name, _, extras = text.strip().partition("[")
+    is_name = bool(name) and name.isascii() and all(letter.isalnum() or letter in "-_." for letter in name)
+    return normalize_name(name) if is_name and (not extras or extras.endswith("]")) else ""
+
+
+def _fragment_hashes(text: str) -> list[str]:
+    """Return the algorithms of the hashes that the fragment of a URL demands: `…#sha256=…`."""
+    _, _, fragment = text.partition("#")
+    return [algorithm for algorithm in _ALGORITHMS if f"{algorithm}=" in fragment.lower()]
+
+
+def _has_open_fragment(text: str) -> bool:
+    """Tell whether the fragment of a URL demands a hash that the lock of uv does not carry."""
+    found = _fragment_hashes(text)
+    return bool(found) and (found != ["sha256"] or "http://" not in text.replace("https://", "http://"))
+
+
+def _proof(identity: str) -> str:
+    """Return the hash of the file that an identity stands for: `sha256:…` of `sdist-sha256:…@cp312`."""
+    return identity.rpartition("sdist-")[2].partition("@")[0]
 
 
 def _rough(version: str) -> str:

@@ -256,7 +256,9 @@ def _read_lock(lock: str, folder: str, environment: Environment, request: Reques
     preferred = required_hashes.of(request).allowed if request else None
     applies = markers.evaluator(environment)
     with versions.readable():
-        found = pylock.artifacts(lock, environment.tags, folder, preferred=preferred, applies=applies)
+        found = pylock.artifacts(
+            lock, environment.tags, folder, preferred=preferred, may_be_yanked=bool(request), applies=applies
+        )
     counts: dict[str, int] = {}
     for item in found:
         counts[item.name] = counts.get(item.name, 0) + 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from pepip.paths import normalize_name
-from pepip.uv import arguments, required_hashes, settings
+from pepip.uv import arguments, pylock, required_hashes, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _HARMLESS_VARIABLES = frozenset(("UV_NO_BUILD", "UV_NO_BUILD_PACKAGE", "UV_CONCU
 
 def shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
     """Return the artifacts, those without an identity that must be this project's own."""
+    if any("archive" in item.package for item in artifacts) and required_hashes.ignores_fragments(request):
+        artifacts = [pylock.left_to_uv(item) if "archive" in item.package else item for item in artifacts]
     built = [item for item in artifacts if item.is_shared and not item.wheel]
     if not built:
         return artifacts

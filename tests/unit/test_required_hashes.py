@@ -6,11 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from pepip.model import Request
+from pepip.model import Artifact, Request
 from pepip.uv import required_hashes
 
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 LONG = "sha512:" + "3" * 128
+
+
+OTHER = "sha256:" + "9" * 64
+URL = "https://example.org/ink-1.0-py3-none-any.whl"
+
+
+def artifact(name: str, version: str, identity: str, url: str = "") -> Artifact:
+    """Return an artifact of an index, or of a URL."""
+    return Artifact(name, version, identity, {"archive": {"url": url}} if url else {}, "", 0, None, "")
 
 
 def demands_of(folder: Path, text: str, **files: str) -> required_hashes.Demands:
@@ -37,9 +46,9 @@ def test_a_pin_says_which_hashes_it_takes(tmp_path: Path, line: str) -> None:
     demands = demands_of(tmp_path, f"# of a tool\n{line}\n")
 
     assert not demands.is_unclear
-    assert demands.are_met_by("ink", "1.0", ONE)
-    assert not demands.are_met_by("ink", "1.0", "sha256:" + "9" * 64)
-    assert demands.are_met_by("paper", "1.0", "sha256:" + "9" * 64)
+    assert demands.are_met_by(artifact("ink", "1.0", ONE))
+    assert not demands.are_met_by(artifact("ink", "1.0", OTHER))
+    assert demands.are_met_by(artifact("paper", "1.0", OTHER))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +58,11 @@ def test_a_pin_says_which_hashes_it_takes(tmp_path: Path, line: str) -> None:
         f"ink (==1.0) --hash={ONE}",
         f"ink==1.* --hash={ONE}",
         f"ink==1.0,>=0.5 --hash={ONE}",
-        f"ink @ https://example.org/ink-1.0-py3-none-any.whl --hash={ONE}",
+        f"ink @ https://example.org/ink-${{VERSION}}-py3-none-any.whl --hash={ONE}",
+        f"ink @ file:///ink-1.0-py3-none-any.whl --hash={ONE}",
+        "ink @ file:///ink-1.0-py3-none-any.whl#sha256=12",
+        "https://example.org/ink-1.0-py3-none-any.whl#md5=12",
+        "ink==1.0 --hash=sha256:123",
         f"./ink-1.0-py3-none-any.whl --hash={ONE}",
         "ink==1.0 --hash=sha256:${DIGEST}",
         "ink==1.0 --hash=crc32:1234",
@@ -66,14 +79,14 @@ def test_a_pin_of_another_version_proves_nothing(tmp_path: Path, version: str, i
     """It may stand behind a marker that does not hold."""
     demands = demands_of(tmp_path, f"ink==1.0 ; os_name == 'x' --hash={ONE}\n")
 
-    assert demands.are_met_by("ink", version, ONE) is is_met
+    assert demands.are_met_by(artifact("ink", version, ONE)) is is_met
 
 
 def test_two_pins_of_one_version_must_both_be_met(tmp_path: Path) -> None:
     """In one file, or in one that it includes, also where the version is spelled otherwise."""
     demands = demands_of(tmp_path, f"ink==1.0 --hash={ONE}\n-r other.txt\n", other=f"ink==1 --hash={TWO}\n")
 
-    assert not demands.are_met_by("ink", "1.0", ONE)
+    assert not demands.are_met_by(artifact("ink", "1.0", ONE))
     assert demands.allowed("ink") == {ONE, TWO}
 
 
@@ -82,10 +95,22 @@ def test_included_files_are_read(tmp_path: Path, include: str) -> None:
     """By each spelling of the option, relative to the file that includes them."""
     demands = demands_of(tmp_path, include.format("other.txt") + "\n", other=f"ink==1.0 --hash={ONE}\n")
 
-    assert demands.are_met_by("ink", "1.0", ONE)
-    assert not demands.are_met_by("ink", "1.0", TWO)
+    assert demands.are_met_by(artifact("ink", "1.0", ONE))
+    assert not demands.are_met_by(artifact("ink", "1.0", TWO))
 
 
 def test_a_file_that_includes_itself_is_read_once(tmp_path: Path) -> None:
     """As uv reads it."""
     assert demands_of(tmp_path, f"-r requirements.txt\nink==1.0 --hash={ONE}\n").allowed("ink") == {ONE}
+
+
+@pytest.mark.parametrize("line", [f"ink @ {URL} --hash={ONE}", f"ink[x]@{URL}  --hash={ONE}", f"{URL} --hash={ONE}"])
+def test_a_url_says_which_hashes_its_file_takes(tmp_path: Path, line: str) -> None:
+    """Whether it comes with a name or without; an sdist has the hash of its file, not of what is built."""
+    demands = demands_of(tmp_path, line + "\n")
+
+    assert not demands.is_unclear
+    assert demands.are_met_by(artifact("ink", "1.0", ONE, URL))
+    assert demands.are_met_by(artifact("ink", "1.0", f"sdist-{ONE}@cp312", URL))
+    assert not demands.are_met_by(artifact("ink", "1.0", OTHER, URL))
+    assert demands.are_met_by(artifact("paper", "1.0", OTHER, URL + "2"))
