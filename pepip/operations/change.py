@@ -108,8 +108,8 @@ def carry_out(
 
     `make` makes the environment where it is missing and tells whether it did; `job` is called with the environment
     and the wheel tags that it supports. `asked` is noted once it is met. Raises PepipError; an environment that this
-    run made is removed again then. Another one is as it was; the entries that were published stay. A run that is killed
-    is completed, or taken back, by the next command on that environment.
+    run made is removed again then. Another one is as it was; entries that were published stay. A killed run is
+    completed, or taken back, by the next command on that environment.
     """
     made = make()
     is_finished = False
