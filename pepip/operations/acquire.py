@@ -74,13 +74,14 @@ def acquire(
     *,
     private: Sequence[Artifact] = (),
     began_at_ns: int = 0,
+    is_checked: bool = False,
     replacing: str = "",
 ) -> Generator[Progress, None, Acquired]:
     """Return the entries of all `artifacts`, after progress. What is missing is staged by one call of uv.
 
     `private` are artifacts that uv will install by itself: their indexes are wanted, too. What uv has unpacked since
-    `began_at_ns`, or since now, it has just checked. An artifact by whose entry the one at the path `replacing` is to
-    be replaced counts as missing.
+    `began_at_ns`, or since now, it has just checked. With `is_checked` it has checked all hashes that the request
+    demands. An artifact by whose entry the one at the path `replacing` is to be replaced counts as missing.
     Raises UvError or StoreError; entries published before stay.
     """
     have = {} if replacing else lookup(store, artifacts, environment)
@@ -97,7 +98,15 @@ def acquire(
     indexes = resolve.indexes(request, [*missing, *private], environment)
     return (
         yield from _add(
-            store, request, missing, environment, have, indexes=indexes, began_at_ns=began_at_ns, replacing=replacing
+            store,
+            request,
+            missing,
+            environment,
+            have,
+            indexes=indexes,
+            began_at_ns=began_at_ns,
+            is_checked=is_checked,
+            replacing=replacing,
         )
     )
 
@@ -118,6 +127,7 @@ def _add(
     *,
     indexes: Indexes,
     began_at_ns: int,
+    is_checked: bool,
     replacing: str,
 ) -> Generator[Progress, None, Acquired]:
     """Add entries of `missing` to the store, and return them with those that it had."""
@@ -131,7 +141,7 @@ def _add(
     added = {}
     with staging.area(store) as area, staging.Writer(area) as writer:
         began_at_ns = (began_at_ns or time.time_ns()) - _LAG_NS
-        run = _Run(store, request, environment, area, indexes, began_at_ns, Seen(), writer)
+        run = _Run(store, request, environment, area, indexes, began_at_ns, is_checked, Seen(), writer)
         batches = [_Batch(missing)]
         while batches:
             batch = batches.pop()
@@ -153,6 +163,7 @@ class _Run(NamedTuple):
     area: str
     indexes: Indexes
     began_at_ns: int
+    is_checked: bool
     seen: Seen
     writer: Writer
 
@@ -187,9 +198,9 @@ def _prepare(
     try:
         yield from _stage(run, batch, prefix, total=total)
     except UvError as error:
-        if "Hash mismatch" not in error.output:
+        if not run.is_checked or "Hash mismatch" not in error.output:
             raise
-        # An index may announce another hash than its file has. uv minds only where the request demands one.
+        # The index announces another hash than its file has: uv goes by the one that the request demands.
         if len(batch.artifacts) > 1:
             return [], [_Batch([artifact], batch.is_fresh) for artifact in batch.artifacts]
         unshared[batch.artifacts[0].name] = "its file has another hash than its index says"

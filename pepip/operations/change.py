@@ -251,7 +251,13 @@ def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress,
     if work.has_open_demands:
         yield from acquire.check_demands(job.request, environment)
     acquired = yield from acquire.acquire(
-        store, job.request, work.shared, environment, private=work.private, began_at_ns=job.began_at_ns
+        store,
+        job.request,
+        work.shared,
+        environment,
+        private=work.private,
+        began_at_ns=job.began_at_ns,
+        is_checked=work.has_open_demands,
     )
     if acquired.unshared:
         for name, reason in acquired.unshared.items():

@@ -16,7 +16,7 @@ from pepip.host import files
 from pepip.model import Progress, Summary
 from pepip.operations import change, settled, target
 from pepip.records import NamedTuple
-from pepip.uv import project, resolve, settings
+from pepip.uv import project, resolve, settings, sharing, stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,6 +146,9 @@ def _job(
             yield Progress("build", arrival.name)
 
     def lay_out_private(work: change.Work, folder: str) -> Iterator[object]:
+        staging = project.staging_request(request)
+        if sharing.builds_in_environment(staging):
+            return stage.install_private(staging, work.private, environment.executable, prefix=folder)
         private = {artifact.name for artifact in work.private}
         others = {artifact.name for artifact in work.shared}
         others.update(item.name for item in contents.installed(environment, store.homes))

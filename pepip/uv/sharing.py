@@ -49,6 +49,15 @@ def _has_build_settings(request: Request) -> bool:
     )
 
 
+def builds_in_environment(request: Request) -> bool:
+    """Tell whether something may be built without isolation: with what the environment has, and nowhere else."""
+    return (
+        any(word.startswith("--no-build-isolation") for word in request.everywhere)
+        or any("NO_BUILD_ISOLATION" in name and value for name, value in os.environ.items())
+        or settings.mention("build-isolation")
+    )
+
+
 def _reaches_builds(variable: str) -> bool:
     is_of_builds = "BUILD" in variable or "CONFIG_SETTING" in variable
     return variable.startswith("UV_") and is_of_builds and variable not in _HARMLESS_VARIABLES
