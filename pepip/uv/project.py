@@ -112,7 +112,8 @@ def lay_out(
     left_out = [word for name in without for word in ("--no-install-package", name)]
     options = [*request.everywhere, *request.building, *request.selecting]
     options += arguments.without(request.syncing, {"--active", "--inexact"})
-    command = ["sync", "--frozen", *stage.PLAIN_OUTPUT, *options, "--python", executable, "--link-mode", "symlink"]
+    command = ["sync", "--frozen", *stage.PLAIN_OUTPUT, *options, "--python", executable]
+    command += stage.quickly(staging_request(request))
     yield from stage.arrivals([*command, *left_out], UV_PROJECT_ENVIRONMENT=root)
 
 

@@ -80,8 +80,13 @@ def check(request: Request, executable: str, *, prefix: str, site_packages: str)
             _copy_metadata(f"{root}/{site_packages}/{folder}", f"{prefix}/{site_packages}/{folder}")
     plain = request._replace(everywhere=tuple(arguments.without(request.everywhere, values={"--link-mode"})))
     command = ["pip", "sync" if request.is_whole else "install", *PLAIN_OUTPUT]
-    into = ["--python", executable, "--prefix", prefix, "--link-mode", "symlink"]
+    into = ["--python", executable, "--prefix", prefix, *quickly(request)]
     yield from arrivals([*command, *into, *arguments.as_given(plain)])
+
+
+def quickly(request: Request) -> list[str]:
+    """Return the options that let uv lay out what is only looked at. Without a cache it refuses symbolic links."""
+    return [] if arguments.wants_no_cache(request) else ["--link-mode", "symlink"]
 
 
 def _copy_metadata(source: str, target: str) -> None:

@@ -145,11 +145,6 @@ ALWAYS = {
 }  # fmt: skip
 
 KNOWN_TO_FAIL: set[str] = {
-    "no-isolation-of-a-variable-stored",
-    "constraint-of-a-variable",
-    "constraint-of-a-variable-stored",
-    "no-isolation-of-a-variable",
-    "sdist-by-its-path",
     "sdist-by-its-url",
     "told-by-a-variable-afterwards",
     "told-by-a-variable-and-reinstalled-alone",
@@ -158,6 +153,9 @@ KNOWN_TO_FAIL: set[str] = {
     "told-in-a-project-by-the-package",
     "told-nothing-with-a-told-build-stored",
 }
+"""A build from source that must be new, or that is private, is fetched by each call of uv that needs it; uv alone fetches
+it once. The environments are equal.
+"""
 
 
 @parameters(ROWS, KNOWN_TO_FAIL, each=8, always=ALWAYS)

@@ -247,42 +247,10 @@ ALWAYS = {
 }  # fmt: skip
 
 KNOWN_TO_FAIL: set[str] = {
-    "explicit-index-of-an-editable-that-cannot-be-built",
-    "credentials-in-the-file",
-    "credentials-of-netrc-in-a-file",
-    "credentials-of-variables",
-    "credentials-of-variables-of-a-requirement",
-    "explicit-index-and-a-lock",
-    "explicit-index-of-a-group",
-    "explicit-index-of-a-member",
-    "explicit-index-of-a-project",
-    "explicit-index-of-a-project-and-a-squatter",
-    "explicit-index-of-a-project-and-the-same-version",
-    "explicit-index-of-a-project-with-the-public-one-stored",
-    "explicit-index-of-a-requirement",
-    "explicit-index-of-a-requirement-and-a-squatter",
-    "explicit-index-of-a-requirement-and-the-same-version",
-    "export-of-a-project",
-    "extra-index-url-in-the-file",
-    "extra-index-url-in-the-file-and-a-squatter",
-    "find-links-in-the-file-beside-the-default",
-    "flat-index-of-a-project",
-    "index-of-a-group-of-pip",
-    "index-url-in-a-nested-file",
-    "index-url-in-the-file-and-a-pin-with-a-hash",
-    "index-url-in-the-file-replaces-the-default",
-    "index-url-in-the-file-twice-and-a-cleaned-cache",
-    "lock-from-a-private-index",
-    "no-index-and-a-page-in-the-file",
-    "no-index-and-find-links-in-the-file",
-    "no-index-of-a-variable",
-    "relative-find-links-in-the-file",
     "same-version-without-hashes",
-    "short-index-url-in-the-file",
-    "sources-by-marker",
-    "sync-with-an-index-url-in-the-file",
-    "url-source",
 }
+"""A file of which the index names no hash is fetched once to see what is in it, and once to install it.
+"""
 
 
 @parameters(ROWS, KNOWN_TO_FAIL, each=8, always=ALWAYS)

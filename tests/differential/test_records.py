@@ -6,8 +6,6 @@ import base64
 import hashlib
 from collections.abc import Callable
 
-import pytest
-
 from tests.differential.harness import INK, Bench, Row, parameters
 from tests.support.indexes import Index
 from tests.support.machines import site_packages_of
@@ -101,17 +99,7 @@ ALWAYS = {
     "no-rows",
 }
 
-KNOWN_TO_FAIL: set[str] = {
-    "a-wrong-digest-of-metadata",
-    "hexadecimal-digests",
-    "its-own-row-with-a-hash",
-    "md5-in-hexadecimal",
-    "no-rows",
-    "one-wrong-digest",
-    "only-wrong-digests",
-    "paths-with-two-slashes",
-    "without-its-own-row",
-}
+KNOWN_TO_FAIL: set[str] = set()
 
 
 @parameters(ROWS, KNOWN_TO_FAIL, each=8, always=ALWAYS)
@@ -120,7 +108,6 @@ def test_a_wheel_is_installed_whatever_its_record_says(bench: Bench, row: Row) -
     bench.assert_same(row)
 
 
-@pytest.mark.xfail(strict=False, reason="pepip refuses today, and says how to empty the cache")
 def test_a_file_that_was_edited_in_uvs_cache_is_fetched_anew(bench: Bench) -> None:
     """The store gets the wheel's own bytes, with one line that says so, and the command succeeds."""
     place = bench.place(Row("edited", "pip install ink", {"main": Index([INK])}))
