@@ -6,6 +6,7 @@ Paths are strings: `pathlib` alone takes as long to import as the interpreter ta
 from __future__ import annotations
 
 import os
+import sys
 
 from pepip import digests
 
@@ -36,7 +37,7 @@ def user_home(variables: Mapping[str, str]) -> str:
     `HOME` counts unless it is empty, then the system's record of the user. A container often runs as a user id that
     has no record.
     """
-    if os.name != "posix":
+    if sys.platform == "win32":
         home = os.path.expanduser("~")
         return "" if home == "~" else home
     if variables.get("HOME"):

@@ -153,8 +153,8 @@ KNOWN_TO_FAIL: set[str] = {
     "told-in-a-project-by-the-package",
     "told-nothing-with-a-told-build-stored",
 }
-"""A build from source that must be new, or that is private, is fetched by each call of uv that needs it; uv alone fetches
-it once. The environments are equal.
+"""A build from source that must be new, or that is private, is fetched by each call of uv that needs it; uv alone
+fetches it once. The environments are equal.
 """
 
 

@@ -341,8 +341,8 @@ KNOWN_TO_FAIL: set[str] = {
     "wrong-where-the-index-names-none-empty",
     "wrong-where-the-index-names-none-filled",
 }
-"""In all but two of these the environments are equal, and what is refused is the same. pepip asks uv in several processes,
-and a file of a URL that has no headers for caches, or a hash other than SHA-256, comes once for each of them.
+"""In all but two of these the environments are equal, and what is refused is the same. pepip asks uv in several
+processes, and a file of a URL that has no headers for caches, or a hash other than SHA-256, comes once for each.
 `…-fragment-of-a-file-url`: `direct_url.json` names the file without the fragment.
 """
 

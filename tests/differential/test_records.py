@@ -120,6 +120,7 @@ def test_a_file_that_was_edited_in_uvs_cache_is_fetched_anew(bench: Bench) -> No
 
     assert output.returncode == 0, output.stderr
     assert "hint:" not in output.stderr
+    assert output.stderr.count("differs from the RECORD of the wheel: fetching it again") == 1
     installed = site_packages_of(place.environment) / "ink" / "__init__.py"
     assert installed.read_text() == INK.files["ink/__init__.py"]
     assert place.run("store verify").returncode == 0

@@ -225,9 +225,9 @@ KNOWN_TO_FAIL: set[str] = {
     "one-file-in-purelib-and-beside",
     "script-and-entry-point-of-one-name",
 }
-"""`data-in-lock`: uv lets a wheel replace the lock of its environment; pepip refuses it. `egg-info-file-synced-twice`: uv
-fails, pepip does not. The others differ in one row of RECORD: of a script that a launcher replaced, of a file that lies in
-the wheel twice, of a name with a backslash.
+"""`data-in-lock`: uv lets a wheel replace the lock of its environment; pepip refuses it.
+`egg-info-file-synced-twice`: uv fails, pepip does not. The others differ in one row of RECORD: of a script that a
+launcher replaced, of a file that lies in the wheel twice, of a name with a backslash.
 """
 
 
