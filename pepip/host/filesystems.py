@@ -31,6 +31,26 @@ def flush(path: str) -> None:
         os.sync()
 
 
+def memory_folder() -> str:
+    """Return a folder of a file system in memory in which this user may make folders, empty if there is none.
+
+    What is made there by the thousand, and removed again soon, costs a tenth of what it costs on a disk.
+    """
+    place = "/dev/shm"
+    if sys.platform != "linux" or not os.access(place, os.W_OK | os.X_OK):
+        return ""
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            is_memory = any(line.split()[4] == place.encode() and b" - tmpfs " in line for line in file)
+        free = os.statvfs(place)
+    except (OSError, IndexError):
+        return ""
+    return place if is_memory and free.f_favail and free.f_bavail * free.f_frsize > _LEAST_FREE_BYTES else ""
+
+
+_LEAST_FREE_BYTES = 32 << 20
+
+
 def mount_point(path: str) -> str:
     """Return the folder at which the file system of the existing folder `path` is mounted, bind mounts too."""
     path = os.path.realpath(path)

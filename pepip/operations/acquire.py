@@ -17,12 +17,11 @@ from pepip.wheel import tags as wheel_tags
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
-    from typing import Any
 
     from pepip.model import Artifact, Entry, Environment, Request
     from pepip.store.home import Store
     from pepip.store.ingest import Prepared, Proof
-    from pepip.store.staged import Staged, Tree
+    from pepip.store.staged import Staged
     from pepip.store.staging import Writer
     from pepip.uv.resolve import Indexes
     from pepip.wheel.seen import Seen
@@ -139,9 +138,9 @@ def _add(
     progress = _Stored(len(have), len(have) + len(missing))
     unshared: dict[str, str] = {}
     added = {}
-    with staging.area(store) as area, staging.Writer(area) as writer:
+    with staging.area(store) as area, staging.prefixes(area) as prefixes, staging.Writer(area) as writer:
         began_at_ns = (began_at_ns or time.time_ns()) - _LAG_NS
-        run = _Run(store, request, environment, area, indexes, began_at_ns, is_checked, Seen(), writer)
+        run = _Run(store, request, environment, area, prefixes, indexes, began_at_ns, is_checked, Seen(), writer)
         batches = [_Batch(missing)]
         while batches:
             batch = batches.pop()
@@ -161,6 +160,7 @@ class _Run(NamedTuple):
     request: Request
     environment: Environment
     area: str
+    prefixes: str
     indexes: Indexes
     began_at_ns: int
     is_checked: bool
@@ -194,9 +194,17 @@ def _prepare(
     from pepip.host.transfer import Transfer
     from pepip.store import ingest, reading, staged
 
-    prefix = f"{run.area}/{len(os.listdir(run.area))}"
+    number = len(os.listdir(run.prefixes))
+    prefix, place = f"{run.prefixes}/{number}", f"{run.area}/{number}"
+    os.mkdir(prefix)
     try:
-        yield from _stage(run, batch, prefix, total=total)
+        try:
+            yield from _stage(run, batch, prefix, place, total=total)
+        except UvError as error:
+            if "No space left" not in error.output or prefix.startswith(run.area):
+                raise
+            prefix = f"{place}.prefix"  # there was too little memory: the disk may have more
+            yield from _stage(run, batch, prefix, f"{place}.again", total=total)
     except UvError as error:
         if not run.is_checked or "Hash mismatch" not in error.output:
             raise
@@ -229,7 +237,20 @@ def _prepare(
             if not proof.is_as_listed:  # uv has just checked the hash of the wheel: that proves more than RECORD
                 yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
             try:
-                prepared.append(_lay_out(run, item, tree, proof, artifact, prefix=prefix, transfer=transfer))
+                launchers = staged.launchers(prefix, item)
+                prepared.append(
+                    ingest.prepare(
+                        run.store,
+                        item,
+                        tree,
+                        proof,
+                        artifact,
+                        launchers=launchers,
+                        workshop=f"{place}.{item.name}",
+                        seen=run.seen,
+                        transfer=transfer,
+                    )
+                )
             except InvalidWheelError as error:
                 unshared[item.name] = error.message
             yield progress.next(item.name)
@@ -242,24 +263,6 @@ def _was_made_since(folder: str, began_at_ns: int) -> bool:
     return began_at_ns <= made_at_ns <= time.time_ns() and made_at_ns % 1_000_000_000 != 0
 
 
-def _lay_out(
-    run: _Run, item: Staged, tree: Tree, proof: Proof, artifact: Artifact, *, prefix: str, transfer: Any
-) -> Prepared:
-    from pepip.store import ingest, staged
-
-    return ingest.prepare(
-        run.store,
-        item,
-        tree,
-        proof,
-        artifact,
-        launchers=staged.launchers(prefix, item),
-        workshop=f"{prefix}.{item.name}",
-        seen=run.seen,
-        transfer=transfer,
-    )
-
-
 def _differs(item: Staged, proof: Proof) -> str:
     """Say how an unpacked wheel differs from its RECORD."""
     first = next(iter((*proof.differing, *proof.absent)))
@@ -269,14 +272,15 @@ def _differs(item: Staged, proof: Proof) -> str:
     return f"{item.name} {item.version}: {said} {where} the RECORD of the wheel"
 
 
-def _stage(run: _Run, batch: _Batch, prefix: str, *, total: int) -> Iterator[Progress]:
-    """Let uv stage a batch into `prefix`."""
+def _stage(run: _Run, batch: _Batch, prefix: str, place: str, *, total: int) -> Iterator[Progress]:
+    """Let uv stage a batch into `prefix`. What else it needs has names that begin with `place`."""
     from pepip.uv import lookahead, repetition, stage
 
     names = [artifact.name for artifact in batch.artifacts]
     sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts}
     is_own = batch.is_fresh or arguments.wants_no_cache(run.request)
-    cache = f"{prefix}.cache" if is_own else repetition.cache_folder(run.request.everywhere)
+    own_cache = f"{place}.cache" if is_own else ""
+    cache = own_cache or repetition.cache_folder(run.request.everywhere)
     packages = [artifact.package for artifact in run.indexes.named(batch.artifacts)]
     with lookahead.Lookahead(names, run.seen, cache=cache):
         for arrival in stage.stage(
@@ -284,8 +288,9 @@ def _stage(run: _Run, batch: _Batch, prefix: str, *, total: int) -> Iterator[Pro
             packages,
             run.environment.executable,
             prefix=prefix,
+            lock=f"{run.area}/pylock.{os.path.basename(place).replace('.', '-')}.toml",
             indexes=run.indexes.urls,
-            in_own_cache=batch.is_fresh,
+            own_cache=own_cache,
         ):
             name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
             yield Progress("download", name, sizes.get(arrival.name, 0), total)

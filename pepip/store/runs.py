@@ -10,7 +10,7 @@ from pepip.host import filesystems, locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pepip.store.home import Store
 
@@ -33,10 +33,15 @@ def present(parent: str) -> list[str]:
         return []
 
 
-def remove_abandoned(parent: str) -> None:
-    """Remove what runs that have ended left below `parent`, as far as that can be done: some is another user's."""
+def remove_abandoned(parent: str, *, before: Callable[[str], None] | None = None) -> None:
+    """Remove what runs that have ended left below `parent`, as far as that can be done: some is another user's.
+
+    `before` is called with the path of each that is about to go.
+    """
     names = set(os.listdir(parent))
     for run in {name.removesuffix(_LOCK) for name in names} - {""}:
         with contextlib.suppress(OSError), locks.free(f"{parent}/{run}{_LOCK}") as is_free:
             if is_free and run in names:  # what came since may be a run's that has begun
+                if before is not None:
+                    before(f"{parent}/{run}")
                 filesystems.remove(f"{parent}/{run}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 from pepip import paths
 from pepip.host import filesystems, permissions
@@ -31,6 +32,46 @@ def area(store: Store) -> Iterator[str]:
             raise
         finally:
             filesystems.remove_tree(folder)
+
+
+@contextlib.contextmanager
+def prefixes(area: str) -> Iterator[str]:
+    """Yield a folder for what uv stages, links by the thousand: in memory where there is room, else in the `area`.
+
+    It is removed at the end. A file in the area says where it is, for `remove_abandoned` after a kill.
+    """
+    memory = filesystems.memory_folder()
+    if not memory:
+        folder = f"{area}/prefixes"
+        os.mkdir(folder)
+        yield folder
+        return
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix=_IN_MEMORY, dir=memory)
+    try:
+        with open(f"{area}/{_NOTE}", "w", encoding="utf-8") as file:
+            file.write(folder)
+        yield folder
+    finally:
+        filesystems.remove_tree(folder)
+
+
+_IN_MEMORY = "pepip-"
+_NOTE = "in-memory.txt"
+
+
+def _remove_from_memory(area: str) -> None:
+    """Remove the folder in memory of a run that was killed, if the note that it left names one of this user's."""
+    try:
+        with open(f"{area}/{_NOTE}", encoding="utf-8") as file:
+            folder = file.read(256)
+        is_ours = os.lstat(folder).st_uid == os.geteuid()
+    except (OSError, ValueError):
+        return
+    memory = filesystems.memory_folder()
+    if memory and is_ours and os.path.dirname(folder) == memory and os.path.basename(folder).startswith(_IN_MEMORY):
+        filesystems.remove_tree(folder)
 
 
 class Writer:
@@ -88,4 +129,4 @@ _SECONDS_BETWEEN_WRITES = 5.0
 def remove_abandoned(store: Store) -> None:
     """Remove what killed runs left in the staging folder, as far as that can be done."""
     with contextlib.suppress(OSError):
-        runs.remove_abandoned(paths.staging(store.home))
+        runs.remove_abandoned(paths.staging(store.home), before=_remove_from_memory)

@@ -38,23 +38,24 @@ def stage(
     executable: str,
     *,
     prefix: str,
+    lock: str,
     indexes: Sequence[str] = (),
-    in_own_cache: bool = False,
+    own_cache: str = "",
 ) -> Iterator[Arrival]:
     """Lay out in `prefix` what these package tables of a lock name, by links into uv's cache of unpacked wheels.
 
-    uv takes each file from its cache, or from the URL in its table, and checks it against the hash there. It asks no
-    index; `indexes` (they may hold passwords) are named to it so that it finds what it has cached of them, and may
-    log in. With `in_own_cache`, or where the request wants no cache, everything is fetched anew into a cache beside
-    `prefix`, and the links lead into that. Raises UvError with uv's message; the prefix may then hold anything.
+    The tables are written to `lock`, a new file named `pylock.*.toml`. uv takes each file from its cache, or from the
+    URL in its table, and checks it against the hash there. It asks no index; `indexes` (they may hold passwords) are
+    named to it so that it finds what it has cached of them, and may log in. With `own_cache`, a folder, everything is
+    fetched anew into that, and the links lead there. Raises UvError with uv's message; the prefix may then hold
+    anything.
     """
-    lock = f"{os.path.dirname(prefix)}/pylock.{os.path.basename(prefix)}.toml"
     pylock.write(lock, packages)
     options = arguments.without(request.everywhere, values={"--link-mode"})
     variables = dict.fromkeys(_VARIABLES_OF_RESOLUTION, "")
-    if in_own_cache or arguments.wants_no_cache(request):
+    if own_cache:
         options = arguments.without(options, arguments.NO_CACHE, {"--cache-dir"})
-        options += ["--cache-dir", f"{prefix}.cache"]
+        options += ["--cache-dir", own_cache]
         variables["UV_NO_CACHE"] = ""
     variables.update(_index_variables(request, indexes))
     into = ("--python", executable, "--prefix", prefix, "--link-mode", "symlink")
