@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 
 from pepip import paths
-from pepip.errors import InvalidWheelError, StoreError, UvError
+from pepip.errors import StoreError
 from pepip.model import Progress
 from pepip.records import NamedTuple
-from pepip.sizes import count
 from pepip.store import entries
-from pepip.uv import arguments, resolve
+from pepip.uv import resolve
 from pepip.wheel import tags as wheel_tags
 
 TYPE_CHECKING = False
@@ -20,13 +18,7 @@ if TYPE_CHECKING:
 
     from pepip.model import Artifact, Entry, Environment, Request
     from pepip.store.home import Store
-    from pepip.store.ingest import Prepared, Proof
-    from pepip.store.staged import Staged
-    from pepip.store.staging import Writer
     from pepip.uv.resolve import Indexes
-    from pepip.wheel.seen import Seen
-
-_LAG_NS = 50_000_000  # how much earlier than the clock a file system may stamp what was made
 
 
 class Acquired(NamedTuple):
@@ -94,206 +86,12 @@ def acquire(
             f"the store {store.home} does not hold {names}{more}, and you may not add to it",
             hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
         )
+    from pepip.operations import storing
+
     indexes = resolve.indexes(request, [*missing, *private], environment)
-    return (
-        yield from _add(
-            store,
-            request,
-            missing,
-            environment,
-            have,
-            indexes=indexes,
-            began_at_ns=began_at_ns,
-            is_checked=is_checked,
-            replacing=replacing,
-        )
-    )
-
-
-class _Batch(NamedTuple):
-    """Artifacts to be staged by one call of uv. Those of one that `is_fresh` are fetched anew, past uv's cache."""
-
-    artifacts: Sequence[Artifact]
-    is_fresh: bool = False
-
-
-def _add(
-    store: Store,
-    request: Request,
-    missing: Sequence[Artifact],
-    environment: Environment,
-    have: dict[str, Entry],
-    *,
-    indexes: Indexes,
-    began_at_ns: int,
-    is_checked: bool,
-    replacing: str,
-) -> Generator[Progress, None, Acquired]:
-    """Add entries of `missing` to the store, and return them with those that it had."""
-    from pepip.store import ingest, staging
-    from pepip.wheel.seen import Seen
-
-    total = sum(artifact.size_bytes for artifact in missing)
-    yield Progress("download", count(len(missing), "distribution"), 0, total)
-    progress = _Stored(len(have), len(have) + len(missing))
-    unshared: dict[str, str] = {}
-    added = {}
-    with staging.area(store) as area, staging.prefixes(area) as prefixes, staging.Writer(area) as writer:
-        began_at_ns = (began_at_ns or time.time_ns()) - _LAG_NS
-        run = _Run(store, request, environment, area, prefixes, indexes, began_at_ns, is_checked, Seen(), writer)
-        batches = [_Batch(missing)]
-        while batches:
-            batch = batches.pop()
-            prepared, again = yield from _prepare(run, batch, progress, unshared, total=total)
-            batches += again
-            writer.settle()
-            for shaped in prepared:
-                entry = ingest.publish(store, shaped, replacing=replacing)
-                added[entry.name] = entry
-    return Acquired({**have, **added}, tuple(added), unshared, indexes)
-
-
-class _Run(NamedTuple):
-    """What all batches of one run have in common."""
-
-    store: Store
-    request: Request
-    environment: Environment
-    area: str
-    prefixes: str
-    indexes: Indexes
-    began_at_ns: int
-    is_checked: bool
-    seen: Seen
-    writer: Writer
-
-
-class _Stored:
-    """Counts entries as they are stored, for whoever watches."""
-
-    def __init__(self, done: int, wanted: int) -> None:
-        self._done, self._wanted = done, wanted
-
-    def now(self) -> Progress:
-        return Progress("store", "", self._done, self._wanted)
-
-    def next(self, name: str) -> Progress:
-        self._done += 1
-        return Progress("store", name, self._done, self._wanted)
-
-
-def _prepare(
-    run: _Run, batch: _Batch, progress: _Stored, unshared: dict[str, str], *, total: int
-) -> Generator[Progress, None, tuple[list[Prepared], list[_Batch]]]:
-    """Stage a batch, and lay out what came of it. Returns that, and the batches that must be staged once more.
-
-    What can't be an entry is noted in `unshared`, with the reason.
-    """
-    import contextlib
-
-    from pepip.host.transfer import Transfer
-    from pepip.store import ingest, reading, staged
-
-    number = len(os.listdir(run.prefixes))
-    prefix, place = f"{run.prefixes}/{number}", f"{run.area}/{number}"
-    os.mkdir(prefix)
-    try:
-        try:
-            yield from _stage(run, batch, prefix, place, total=total)
-        except UvError as error:
-            if "No space left" not in error.output or prefix.startswith(run.area):
-                raise
-            prefix = f"{place}.prefix"  # there was too little memory: the disk may have more
-            yield from _stage(run, batch, prefix, f"{place}.again", total=total)
-    except UvError as error:
-        if not run.is_checked or "Hash mismatch" not in error.output:
-            raise
-        # The index announces another hash than its file has: uv goes by the one that the request demands.
-        if len(batch.artifacts) > 1:
-            return [], [_Batch([artifact], batch.is_fresh) for artifact in batch.artifacts]
-        unshared[batch.artifacts[0].name] = "its file has another hash than its index says"
-        return [], []
-    yield progress.now()
-    run.writer.begin()
-    by_name = {artifact.name: artifact for artifact in batch.artifacts}
-    found = [item for item in staged.discover(prefix) if item.name in by_name]
-    for name in by_name.keys() - {item.name for item in found}:
-        unshared[name] = "uv's cache does not show its unpacked wheel"
-    contested = staged.contested(found) if len(batch.artifacts) > 1 else set()
-    again = [_Batch([by_name[name]], batch.is_fresh) for name in sorted(contested)]
-    prepared: list[Prepared] = []
-    transfer = Transfer(arguments.link_mode(run.request))
-    trees = [(item, staged.look(item.wheel)) for item in found if item.name not in contested]
-    with contextlib.closing(reading.in_order(trees, run.seen)) as in_order:
-        for item, tree in in_order:
-            artifact = by_name[item.name]
-            proof = ingest.prove(item, tree, run.seen)
-            is_new = batch.is_fresh or _was_made_since(item.wheel, run.began_at_ns)
-            if not proof.is_as_listed and not is_new:
-                # It lay in uv's cache before, where somebody may have changed it by one of its hard links.
-                yield Progress("warning", _differs(item, proof) + ": fetching it again")
-                again.append(_Batch([artifact], is_fresh=True))
-                continue
-            if not proof.is_as_listed:  # uv has just checked the hash of the wheel: that proves more than RECORD
-                yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
-            try:
-                launchers = staged.launchers(prefix, item)
-                prepared.append(
-                    ingest.prepare(
-                        run.store,
-                        item,
-                        tree,
-                        proof,
-                        artifact,
-                        launchers=launchers,
-                        workshop=f"{place}.{item.name}",
-                        seen=run.seen,
-                        transfer=transfer,
-                    )
-                )
-            except InvalidWheelError as error:
-                unshared[item.name] = error.message
-            yield progress.next(item.name)
-    return prepared, again
-
-
-def _was_made_since(folder: str, began_at_ns: int) -> bool:
-    """Tell whether uv gave a folder its place since then: not known where a file system stamps by whole seconds."""
-    made_at_ns = os.stat(folder).st_ctime_ns
-    return began_at_ns <= made_at_ns <= time.time_ns() and made_at_ns % 1_000_000_000 != 0
-
-
-def _differs(item: Staged, proof: Proof) -> str:
-    """Say how an unpacked wheel differs from its RECORD."""
-    first = next(iter((*proof.differing, *proof.absent)))
-    more = len(proof.differing) + len(proof.absent) - 1
-    said = f"{first} and {count(more, 'more file')}" if more else first
-    where = "differs from" if proof.differing else "is missing, though it is listed in"
-    return f"{item.name} {item.version}: {said} {where} the RECORD of the wheel"
-
-
-def _stage(run: _Run, batch: _Batch, prefix: str, place: str, *, total: int) -> Iterator[Progress]:
-    """Let uv stage a batch into `prefix`. What else it needs has names that begin with `place`."""
-    from pepip.uv import lookahead, repetition, stage
-
-    names = [artifact.name for artifact in batch.artifacts]
-    sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts}
-    is_own = batch.is_fresh or arguments.wants_no_cache(run.request)
-    own_cache = f"{place}.cache" if is_own else ""
-    cache = own_cache or repetition.cache_folder(run.request.everywhere)
-    packages = [artifact.package for artifact in run.indexes.named(batch.artifacts)]
-    with lookahead.Lookahead(names, run.seen, cache=cache):
-        for arrival in stage.stage(
-            run.request,
-            packages,
-            run.environment.executable,
-            prefix=prefix,
-            lock=f"{run.area}/pylock.{os.path.basename(place).replace('.', '-')}.toml",
-            indexes=run.indexes.urls,
-            own_cache=own_cache,
-        ):
-            name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
-            yield Progress("download", name, sizes.get(arrival.name, 0), total)
+    need = storing.Need(request, missing, environment, indexes, began_at_ns, is_checked=is_checked)
+    stored = yield from storing.store(store, need, already=len(have), replacing=replacing)
+    return Acquired({**have, **stored.entries}, tuple(stored.entries), stored.unshared, indexes)
 
 
 def survey(store: Store, lay_out: Callable[[str], Iterator[object]], names: set[str], site_packages: str) -> set[str]:

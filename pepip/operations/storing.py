@@ -1,0 +1,212 @@
+"""Storing what the store lacks: uv stages it, and each unpacked wheel becomes an entry.
+
+Most runs have one batch. A second one follows where two distributions have a script of one name, or where uv's cache
+holds a wheel that somebody has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from pepip.errors import InvalidWheelError, UvError
+from pepip.host.transfer import Transfer
+from pepip.model import Progress
+from pepip.records import NamedTuple
+from pepip.sizes import count
+from pepip.store import ingest, reading, staged, staging
+from pepip.uv import arguments, lookahead, repetition, stage
+from pepip.wheel.seen import Seen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from pepip.model import Artifact, Entry, Environment, Request
+    from pepip.store.home import Store
+    from pepip.store.ingest import Prepared, Proof
+    from pepip.store.staged import Staged, Tree
+    from pepip.uv.resolve import Indexes
+
+_LAG_NS = 50_000_000  # how much earlier than the clock a file system may stamp what was made
+
+
+class Need(NamedTuple):
+    """What is to be stored: `artifacts`, for an environment, from the indexes of their resolution.
+
+    What uv has unpacked since `began_at_ns` (0 means now) it has just checked. With `is_checked` uv has checked all
+    hashes that the request demands.
+    """
+
+    request: Request
+    artifacts: Sequence[Artifact]
+    environment: Environment
+    indexes: Indexes
+    began_at_ns: int
+    is_checked: bool
+
+
+class Stored(NamedTuple):
+    """The entries that were added, by distribution name, and why others can't be entries."""
+
+    entries: dict[str, Entry]
+    unshared: dict[str, str]
+
+
+def store(store: Store, need: Need, *, already: int, replacing: str) -> Generator[Progress, None, Stored]:
+    """Store what is needed. Returns what came of it.
+
+    `already` counts, for progress, what the store had. `replacing` is the path of an entry that is to be replaced.
+    Raises UvError or StoreError; entries that were published before stay.
+    """
+    yield Progress("download", count(len(need.artifacts), "distribution"), 0, _download_bytes(need))
+    with staging.area(store) as area, staging.prefixes(area) as prefixes, staging.Writer(area) as writer:
+        began_at_ns = (need.began_at_ns or time.time_ns()) - _LAG_NS
+        need = need._replace(began_at_ns=began_at_ns)
+        run = _Run(store, need, area, prefixes=prefixes, writer=writer, already=already)
+        batches = [_Batch(need.artifacts)]
+        while batches:
+            batches += yield from run.store(batches.pop(), replacing=replacing)
+    return Stored(run.added, run.unshared)
+
+
+def _download_bytes(need: Need) -> int:
+    return sum(artifact.size_bytes for artifact in need.artifacts)
+
+
+class _Batch(NamedTuple):
+    """Artifacts to be staged by one call of uv. Those of one that `is_fresh` are fetched anew, past uv's cache."""
+
+    artifacts: Sequence[Artifact]
+    is_fresh: bool = False
+
+
+class _Run:
+    """One run, of one batch or several. `prefixes` is the folder for what uv stages, `area` for all else."""
+
+    def __init__(
+        self, store: Store, need: Need, area: str, *, prefixes: str, writer: staging.Writer, already: int
+    ) -> None:
+        self.added: dict[str, Entry] = {}
+        self.unshared: dict[str, str] = {}
+        self._store, self._need, self._writer = store, need, writer
+        self._area, self._prefixes = area, prefixes
+        self._seen = Seen()
+        self._transfer = Transfer(arguments.link_mode(need.request))
+        self._number = 0
+        self._done, self._wanted = already, already + len(need.artifacts)
+
+    def store(self, batch: _Batch, *, replacing: str) -> Generator[Progress, None, list[_Batch]]:
+        """Store a batch. Returns the batches that must follow it."""
+        prefix = yield from self._stage(batch)
+        if not prefix:
+            return self._one_by_one(batch)
+        yield Progress("store", "", self._done, self._wanted)
+        self._writer.begin()
+        artifacts = {artifact.name: artifact for artifact in batch.artifacts}
+        found = [item for item in staged.discover(prefix) if item.name in artifacts]
+        for name in artifacts.keys() - {item.name for item in found}:
+            self.unshared[name] = "uv's cache does not show its unpacked wheel"
+        contested = staged.contested(found) if len(artifacts) > 1 else set()
+        following = [_Batch([artifacts[name]], batch.is_fresh) for name in sorted(contested)]
+        trees = [(item, staged.look(item.wheel)) for item in found if item.name not in contested]
+        prepared: list[Prepared] = []
+        with contextlib.closing(reading.in_order(trees, self._seen)) as in_order:
+            for item, tree in in_order:
+                artifact = artifacts[item.name]
+                proof = ingest.prove(item, tree, self._seen)
+                is_new = batch.is_fresh or _was_made_since(item.wheel, self._need.began_at_ns)
+                if not proof.is_as_listed and not is_new:
+                    # It lay in uv's cache before, where somebody may have changed it by one of its hard links.
+                    yield Progress("warning", _differs(item, proof) + ": fetching it again")
+                    following.append(_Batch([artifact], is_fresh=True))
+                    continue
+                if not proof.is_as_listed:  # uv has just checked the hash of the wheel: that proves more than RECORD
+                    yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
+                prepared += self._prepared(item, tree, proof, artifact, prefix)
+                self._done += 1
+                yield Progress("store", item.name, self._done, self._wanted)
+        self._writer.settle()
+        for shaped in prepared:
+            entry = ingest.publish(self._store, shaped, replacing=replacing)
+            self.added[entry.name] = entry
+        return following
+
+    def _one_by_one(self, batch: _Batch) -> list[_Batch]:
+        """Return a batch for each artifact of one with a wrong hash, or none if that one is alone in it."""
+        if len(batch.artifacts) > 1:
+            return [_Batch([artifact], batch.is_fresh) for artifact in batch.artifacts]
+        self.unshared[batch.artifacts[0].name] = "its file has another hash than its index says"
+        return []
+
+    def _prepared(
+        self, item: Staged, tree: Tree, proof: Proof, artifact: Artifact, prefix: str
+    ) -> Iterator[Prepared]:
+        """Yield the entry that was laid out, or note why there can be none."""
+        try:
+            yield ingest.prepare(
+                self._store,
+                item,
+                tree,
+                proof,
+                artifact,
+                launchers=staged.launchers(prefix, item),
+                workshop=f"{self._area}/{self._number}.{item.name}",
+                seen=self._seen,
+                transfer=self._transfer,
+            )
+        except InvalidWheelError as error:
+            self.unshared[item.name] = error.message
+
+    def _stage(self, batch: _Batch) -> Generator[Progress, None, str]:
+        """Let uv stage a batch. Returns the prefix, nothing if the hash of an index is wrong. Raises UvError."""
+        self._number += 1
+        prefix = f"{self._prefixes}/{self._number}"
+        try:
+            yield from self._stage_into(prefix, batch)
+        except UvError as error:
+            if "No space left" in error.output and not prefix.startswith(self._area):
+                self._number += 1
+                prefix = f"{self._area}/{self._number}"  # there was too little memory: the disk may have more
+                yield from self._stage_into(prefix, batch)
+            elif self._need.is_checked and "Hash mismatch" in error.output:
+                return ""  # the index announces another hash than the file has, and the request demands that one
+            else:
+                raise
+        return prefix
+
+    def _stage_into(self, prefix: str, batch: _Batch) -> Iterator[Progress]:
+        os.mkdir(prefix)
+        request = self._need.request
+        place = f"{self._area}/{self._number}"
+        own_cache = f"{place}.cache" if batch.is_fresh or arguments.wants_no_cache(request) else ""
+        cache = own_cache or repetition.cache_folder(request.everywhere)
+        sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts}
+        with lookahead.Lookahead(sizes, self._seen, cache=cache):
+            for arrival in stage.stage(
+                request,
+                [artifact.package for artifact in self._need.indexes.named(batch.artifacts)],
+                self._need.environment.executable,
+                prefix=prefix,
+                lock=f"{self._area}/pylock.{self._number}.toml",
+                indexes=self._need.indexes.urls,
+                own_cache=own_cache,
+            ):
+                name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
+                yield Progress("download", name, sizes.get(arrival.name, 0), _download_bytes(self._need))
+
+
+def _was_made_since(folder: str, began_at_ns: int) -> bool:
+    """Tell whether uv gave a folder its place since then: not known where a file system stamps by whole seconds."""
+    made_at_ns = os.stat(folder).st_ctime_ns
+    return began_at_ns <= made_at_ns <= time.time_ns() and made_at_ns % 1_000_000_000 != 0
+
+
+def _differs(item: Staged, proof: Proof) -> str:
+    """Say how an unpacked wheel differs from its RECORD."""
+    first = next(iter((*proof.differing, *proof.absent)))
+    more = len(proof.differing) + len(proof.absent) - 1
+    said = f"{first} and {count(more, 'more file')}" if more else first
+    where = "differs from" if proof.differing else "is missing, though it is listed in"
+    return f"{item.name} {item.version}: {said} {where} the RECORD of the wheel"
