@@ -13,7 +13,8 @@ from pepip.operations import acquire, target
 from pepip.operations.relinking import change_links, entry_of, has_private, relink, roll_back
 from pepip.records import NamedTuple
 from pepip.store import entries, registry
-from pepip.uv import resolve
+from pepip.uv import pylock, resolve
+from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,12 +144,16 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
     names = ", ".join(item.installed.name for item in lost)
     yield Progress("warning", f"the store has lost {names}, or somebody changed it there: fetching it again")
     quiet = Request(everywhere=request.everywhere)
-    artifacts = _locate(quiet, lost, environment)
+    artifacts = _locate(store, quiet, lost, environment)
     have: dict[str, Entry] = {}
     for artifact in artifacts:
         with contextlib.suppress(UvError, StoreError):  # it stays as it is, and is named below
             acquired = yield from acquire.acquire(store, quiet, [artifact], environment)
             have.update(acquired.entries)
+    for item in lost:
+        entry = have.get(item.installed.name)
+        if entry is not None and not _is_the_same(entry, environment, item.installed):
+            del have[item.installed.name]  # an index that the project never asked may have another of that name
     local = {artifact.name: artifact.local_path for artifact in artifacts}
     origins = {item.installed.name: item.direct_url for item in lost}
     additions = [Installation(entry, origins[name], local[name]) for name, entry in have.items()]
@@ -162,6 +167,15 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
     if missing:
         names = ", ".join(item.name for item in missing)
         yield Progress("warning", f"{names} could not be fetched again: install it from where it came")
+
+
+def _is_the_same(entry: Entry, environment: Environment, distribution: Installed) -> bool:
+    """Tell whether an entry has the files that the environment's RECORD lists. What was built may differ."""
+    listed = contents.hashes_of(environment, distribution)
+    if not entry.identity.startswith("sha") or not listed:
+        return True
+    own = record.own_metadata(entry.dist_info)
+    return all(listed.get(path) == hash_ for path, hash_ in entries.hashes_of(entry).items() if path not in own)
 
 
 def is_stale(store: Store, environment: Environment) -> bool:
@@ -178,14 +192,23 @@ def link_anew(store: Store, environment: Environment) -> None:
         change_links(store, environment, contents.installed(environment, store.homes), [], [], is_recovery=True)
 
 
-def _locate(request: Request, lost: list[_Lost], environment: Environment) -> list[Artifact]:
-    """Return the artifacts of what is lost, all at once, or one by one if one of them can't be found any more."""
-    wanted = [_wanted(item) for item in lost]
-    found = resolve.locate(request, wanted, environment)
-    if not found and len(wanted) > 1:
+def _locate(store: Store, request: Request, lost: list[_Lost], environment: Environment) -> list[Artifact]:
+    """Return the artifacts of what is lost: what the entries say that are there, changed as they are, or uv.
+
+    uv is asked for all others at once, or for one by one if one of them can't be found any more.
+    """
+    found, wanted = [], []
+    for item in lost:
+        package = entries.package_of_entry(store, item.installed.entry_id)
+        if package:
+            found.append(pylock.of_package(package, environment.tags))
+        else:
+            wanted.append(_wanted(item))
+    asked = resolve.locate(request, wanted, environment) if wanted else []
+    if not asked and len(wanted) > 1:
         for change in wanted:
-            found += resolve.locate(request, [change], environment)
-    return [artifact for artifact in found if artifact.is_shared]
+            asked += resolve.locate(request, [change], environment)
+    return [artifact for artifact in (*found, *asked) if artifact.is_shared]
 
 
 def _wanted(lost: _Lost) -> Change:

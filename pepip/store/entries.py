@@ -141,8 +141,17 @@ _LATEST = 1 << 40  # more seconds than any calendar here has days for
 
 def package_of(stored: Stored) -> dict[str, Any]:
     """Return the lock's table that makes uv stage the very file that an entry was made from. Empty if none tells."""
+    return _package_at(stored.path)
+
+
+def package_of_entry(store: Store, entry_id: str) -> dict[str, Any]:
+    """Return the same, given an entry's id."""
+    return _package_at(f"{paths.packages(store.home)}/{entry_id}")
+
+
+def _package_at(path: str) -> dict[str, Any]:
     try:
-        return documents.load(files.read(documents.place_of(stored.path))).package
+        return documents.load(files.read(documents.place_of(path))).package
     except (OSError, ValueError):
         return {}
 
