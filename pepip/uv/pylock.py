@@ -106,12 +106,12 @@ def unknown(name: str, version: str, url: str) -> Artifact:
 
 
 def _toml(value: object) -> str:
-    """Return a value as TOML. A JSON string is a TOML string where only ASCII controls are escaped."""
+    """Return a value as TOML. A JSON string is a TOML string if DEL is escaped, and nothing that is not ASCII."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, preferred: frozenset[str]) -> Artifact:

@@ -1,0 +1,79 @@
+"""Giving a file of uv's cache its place in an entry: the cheapest way that works, and the same file in each."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pepip.host import transfer
+from pepip.host.transfer import Transfer
+from tests.support.filesystems import mounted
+
+
+def source_in(folder: Path) -> Path:
+    """Return a file with a mode and a time of its own."""
+    path = folder / "source"
+    path.write_bytes(b"ink")
+    path.chmod(0o754)
+    os.utime(path, ns=(10**18, 10**18))
+    return path
+
+
+@pytest.mark.parametrize("preferred", ["", "clone", "hardlink", "copy", "symlink"])
+def test_a_file_has_content_mode_and_time_of_its_source(tmp_path: Path, preferred: str) -> None:
+    """By whichever way; only a hard link shares the inode."""
+    source, target = source_in(tmp_path), tmp_path / "target"
+
+    is_shared = Transfer(preferred).file(str(source), str(target), 0o754)
+
+    assert not target.is_symlink()
+    assert (target.read_bytes(), target.stat().st_mode & 0o777, target.stat().st_mtime_ns) == (b"ink", 0o754, 10**18)
+    assert is_shared == (target.stat().st_ino == source.stat().st_ino)
+    if preferred == "copy":
+        assert not is_shared
+
+
+def test_to_another_file_system_a_file_is_copied(tmp_path: Path) -> None:
+    """And the ways that were refused are not tried again."""
+    source = source_in(tmp_path)
+    with mounted("tmpfs", tmp_path / "disk", mebibytes=8) as disk:
+        ways = Transfer("hardlink")
+
+        assert [ways.file(str(source), f"{disk}/{name}", 0o754) for name in "ab"] == [False, False]
+        assert (disk / "b").read_bytes() == b"ink"
+
+
+def test_a_file_system_that_clones_shares_blocks_and_no_inode(tmp_path: Path) -> None:
+    """So that what happens to uv's cache can't happen to the store."""
+    with mounted("btrfs", tmp_path / "disk", mebibytes=128) as disk:
+        source, target = source_in(disk), disk / "target"
+
+        assert not Transfer("clone").file(str(source), str(target), 0o754)
+        assert target.stat().st_ino != source.stat().st_ino
+        assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"ink", 0o754)
+
+
+def test_what_is_there_already_is_not_written_to(tmp_path: Path) -> None:
+    """A wheel may hold one name twice where a file system ignores case."""
+    source, target = source_in(tmp_path), tmp_path / "target"
+    target.write_bytes(b"mine")
+
+    for preferred in ("clone", "hardlink", "copy"):
+        with pytest.raises(FileExistsError):
+            Transfer(preferred).file(str(source), str(target), 0o644)
+    assert target.read_bytes() == b"mine"
+
+
+def test_a_copy_in_a_files_place_touches_no_other_file(tmp_path: Path) -> None:
+    """Neither the other names of the file, nor what has a name like that of the copy."""
+    source, other = source_in(tmp_path), tmp_path / "other"
+    other.hardlink_to(source)
+    (tmp_path / "source.0~").write_bytes(b"mine")
+
+    transfer.replace_by_copy(str(source))
+
+    assert source.stat().st_nlink == other.stat().st_nlink == 1
+    assert (source.read_bytes(), source.stat().st_mode & 0o777) == (b"ink", 0o754)
+    assert (tmp_path / "source.0~").read_bytes() == b"mine"
