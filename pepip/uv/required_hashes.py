@@ -221,10 +221,16 @@ def _rough(version: str) -> str:
 
 
 def read(path: str) -> str:
-    """Return the text of a requirements file or lock, which may lie behind a URL. Nothing if it can't be read."""
+    """Return the text of a requirements file or lock, which may lie behind a URL.
+
+    Of a file that can't be read it is empty; of a URL it is a demand that nobody understands, as uv may read it.
+    """
     if path.startswith(("http://", "https://")):
         from urllib.request import urlopen
 
-        with urlopen(path) as answer:
-            return str(answer.read().decode("utf-8", "replace"))
+        try:
+            with urlopen(path) as answer:
+                return str(answer.read().decode("utf-8", "replace"))
+        except (OSError, ValueError):
+            return "--hash=unknown"
     return settings.content(path.removeprefix("file://")).decode("utf-8", "replace")
