@@ -6,7 +6,6 @@ PepipError
 ├── UnreadableAnswerError     uv answered in a way that this pepip can't read
 ├── StoreError                the store can't be read or written
 │   ├── InvalidWheelError     a wheel whose RECORD or scripts point outside of it
-│   ├── RecordMismatchError   a staged file differs from its RECORD row
 │   └── CorruptEntryError     an entry lacks what its metadata says
 └── VenvError                 a virtual environment can't be used as it is
     ├── ObstructedError       something that is not a link of ours stands where a link must go
@@ -52,22 +51,6 @@ class StoreError(PepipError):
 
 class InvalidWheelError(StoreError):
     """A wheel that would reach outside of its own files. Nothing of it is kept."""
-
-
-class RecordMismatchError(StoreError):
-    """Staged files differ from their RECORD rows. Nothing of the wheel is kept.
-
-    `distribution` is the normalized name, `paths` the rows that differ.
-    """
-
-    def __init__(self, distribution: str, paths: list[str]) -> None:
-        super().__init__(
-            f"the files of {distribution} differ from its RECORD: {', '.join(paths[:3])}"
-            + (f" and {len(paths) - 3} more" if len(paths) > 3 else ""),
-            hint="the cached wheel may be damaged: run `uv cache clean " + distribution + "` and install again",
-        )
-        self.distribution = distribution
-        self.paths = paths
 
 
 class CorruptEntryError(StoreError):

@@ -143,7 +143,9 @@ def wheels_of(folder: Path, sizes: dict[str, list[int]]) -> list[tuple[Staged, T
         for number, size in enumerate(each):
             with (folder / name / str(number)).open("wb") as file:
                 file.truncate(size)
-        item = Staged(name, "1.0", f"{name}-1.0.dist-info", str(folder / name), frozenset(), frozenset(), {})
+        item = Staged(
+            name, "1.0", f"{name}-1.0.dist-info", str(folder / name), frozenset(), frozenset(), frozenset(), {}
+        )
         found.append((item, staged.look(item.wheel)))
     return found
 

@@ -444,9 +444,10 @@ def test_what_uv_refuses_is_shown_in_full(player: Machine, store: Path, tmp_path
 
 
 def test_an_operation_that_fails_says_why(player: Machine, store: Path, tmp_path: Path, wheelhouse: Path) -> None:
-    """A wheel that lies about its bytes is refused: in full in a dialog and the log, and nothing of it is kept."""
+    """A wheel that would write elsewhere is refused: in full in a dialog and the log, and nothing of it is kept."""
     install(player, tmp_path / "one", "horn")
-    Wheel("liar", "1.0", files={"liar/__init__.py": "1"}, wrong_hashes=["liar/__init__.py"]).write(wheelhouse)
+    points = {"console_scripts": {"../../liar": "liar:main"}}
+    Wheel("liar", "1.0", files={"liar/__init__.py": "1"}, entry_points=points).write(wheelhouse)
 
     async def script(person: Person) -> None:
         await person.press("I")
@@ -456,9 +457,9 @@ def test_an_operation_that_fails_says_why(player: Machine, store: Path, tmp_path
         await person.answers("go")
         job = await person.has_done()
         assert job.state == FAILED
-        await person.sees("Failed: install liar", "RECORD")
+        await person.sees("Failed: install liar", "script")
         await person.press("escape", "4")
-        await person.sees("failed", "RECORD")
+        await person.sees("failed", "script")
 
     use(store, script)
 

@@ -115,7 +115,7 @@ def check_metadata(
     """Check that metadata and scripts of additions can be made, and RECORD written where folders change."""
     interpreter = environment.interpreter
     for addition in additions:
-        names = metadata.script_names(addition.entry)
+        names = metadata.script_names(environment, addition.entry)
         check.makes(f"{interpreter.scripts}/{name}" for name in names)
         place = f"{interpreter.site_packages}/{addition.entry.dist_info}"
         if os.path.lexists(f"{environment.root}/{place}"):

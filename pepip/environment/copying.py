@@ -157,7 +157,7 @@ def _copy_file(source: str, target: str) -> None:
 def _copy_scripts(environment: Environment, entry: Entry, scratch: str) -> list[str]:
     """Copy the scripts that the environment has of an entry: their first line is right already."""
     found = []
-    for name in sorted(metadata.script_names(entry)):
+    for name in sorted(metadata.script_names(environment, entry)):
         path = f"{environment.interpreter.scripts}/{name}"
         if os.path.exists(f"{environment.root}/{path}"):
             _copy_file(f"{environment.root}/{path}", f"{scratch}/{path}")

@@ -322,13 +322,17 @@ def _check_scripts(
     scripts = environment.interpreter.scripts
     owned: set[str] | None = None
     for installation in additions:
-        for name in metadata.script_names(installation.entry):
+        for name in metadata.script_names(environment, installation.entry):
             path = f"{scripts}/{name}"
             if path in vanishing or not os.path.lexists(f"{environment.root}/{path}"):
                 continue
             if owned is None:
                 owned = {path for distribution in foreign for path in contents.files_of(environment, distribution)}
-                owned |= {f"{scripts}/{name}" for entry in linked.values() for name in metadata.script_names(entry)}
+                owned |= {
+                    f"{scripts}/{name}"
+                    for entry in linked.values()
+                    for name in metadata.script_names(environment, entry)
+                }
             if path not in owned:
                 raise ObstructedError(installation.entry.name, f"{environment.root}/{path}")
 
@@ -347,20 +351,20 @@ def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Inst
         for installation in installations:
             entry = installation.entry
             rows = []
-            if metadata.script_names(entry):
+            if metadata.script_names(environment, entry):
                 rows = metadata.build_scripts(environment, entry, f"{scratch}/{_SCRIPTS}")
             folder = f"{scratch}/{entry.dist_info}"
             metadata.build_folder(
                 environment, installation, folders.get(entry.name, ()), rows, folder, is_near=is_near
             )
 
-    here, there = _halves(additions) if len(additions) >= _MANY_DISTRIBUTIONS else (additions, [])
+    here, there = _halves(environment, additions) if len(additions) >= _MANY_DISTRIBUTIONS else (additions, [])
     processes.in_two(build, here, there)
 
 
-def _halves(additions: list[Installation]) -> tuple[list[Installation], list[Installation]]:
+def _halves(environment: Environment, additions: list[Installation]) -> tuple[list[Installation], list[Installation]]:
     """Return two lists that mean about as much work, the first with all that have the same script, in order."""
-    scripts = [metadata.script_names(item.entry) for item in additions]
+    scripts = [metadata.script_names(environment, item.entry) for item in additions]
     names = [name for some in scripts for name in some]
     contested = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     here: list[Installation] = []
@@ -402,10 +406,10 @@ def _restore_scripts(environment: Environment, staying: list[Entry], removed: se
     scripts = environment.interpreter.scripts + "/"
     lost = {path.removeprefix(scripts) for path in removed if path.startswith(scripts)}
     if is_recovery:  # the run that was killed may have removed others
-        names = {name for entry in staying for name in metadata.script_names(entry)}
+        names = {name for entry in staying for name in metadata.script_names(environment, entry)}
         lost |= {name for name in names if not os.path.lexists(f"{environment.root}/{scripts}{name}")}
     for entry in staying:
-        if lost & metadata.script_names(entry):
+        if lost & metadata.script_names(environment, entry):
             folder = f"{paths.scratch(environment.root)}/{_SCRIPTS}"
             os.mkdir(folder)
             metadata.build_scripts(environment, entry, folder)

@@ -36,9 +36,16 @@ class Installation(NamedTuple):
     cache_info: str = ""
 
 
-def script_names(entry: Entry) -> set[str]:
-    """Return the file names of all scripts of an entry."""
-    return {*entry.launchers, *(name for scheme, name in entry.data if scheme == "scripts" and name[-1] != "/")}
+def script_names(environment: Environment, entry: Entry) -> set[str]:
+    """Return the file names of all scripts that an environment has of an entry."""
+    data = (name for scheme, name in entry.data if scheme == "scripts" and name[-1] != "/")
+    return {*(_launcher_name(environment, name) for name in entry.launchers), *data}
+
+
+def _launcher_name(environment: Environment, name: str) -> str:
+    if scripts.OF_PYTHON not in name:
+        return name
+    return name.replace(scripts.OF_PYTHON, ".".join(environment.interpreter.version.split(".")[:2]))
 
 
 def build_scripts(environment: Environment, entry: Entry, folder: str) -> list[record.Row]:
@@ -50,7 +57,7 @@ def build_scripts(environment: Environment, entry: Entry, folder: str) -> list[r
     interpreter = environment.interpreter
     prefix = _relative(interpreter.scripts, interpreter.site_packages)
     contents = _launchers(environment, entry)
-    for name in script_names(entry) - contents.keys():
+    for name in script_names(environment, entry) - contents.keys():
         source = f"{entry.path}/{entry.data_directory}/scripts/{name}"
         with open(source, "rb") as file:
             start = file.read(16)
@@ -274,7 +281,7 @@ def _launchers(environment: Environment, entry: Entry) -> dict[str, bytes]:
         relocatable = _is_relocatable(environment.root)
         python = os.path.basename(executable) if relocatable else executable
         line = scripts.shebang(python, relocatable=relocatable)
-        return {name: line + text.encode() for name, text in entry.launchers.items()}
+        return {_launcher_name(environment, name): line + text.encode() for name, text in entry.launchers.items()}
     if not entry.launchers:
         return {}
     with open(f"{entry.path}/{entry.dist_info}/entry_points.txt", encoding="utf-8") as file:

@@ -10,6 +10,7 @@ from pepip.paths import normalize_name
 from pepip.records import NamedTuple
 from pepip.store import entries
 from pepip.wheel import libraries
+from pepip.wheel.scripts import OF_PYTHON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +86,10 @@ def _details(
 ) -> Details:
     entry = entries.read(store, stored.id)
     linking = sorted(seen.users().get(stored.id, ()))
-    scripts = {*entry.launchers, *(path for scheme, path in entry.data if scheme == "scripts" and path[-1] != "/")}
+    scripts = {
+        *(name.replace(OF_PYTHON, "3.*") for name in entry.launchers),
+        *(path for scheme, path in entry.data if scheme == "scripts" and path[-1] != "/"),
+    }
     return Details(
         stored=stored,
         entry=entry,

@@ -95,6 +95,7 @@ class _Run:
         self._seen = Seen()
         self._transfer = Transfer(arguments.link_mode(need.request))
         self._number = 0
+        self._python = ".".join(need.environment.interpreter.version.split(".")[:2])
         self._done, self._wanted = already, already + len(need.artifacts)
 
     def store(self, batch: _Batch, *, replacing: str) -> Generator[Progress, None, list[_Batch]]:
@@ -151,7 +152,7 @@ class _Run:
                 tree,
                 proof,
                 artifact,
-                launchers=staged.launchers(prefix, item),
+                launchers=staged.launchers(prefix, item, self._python),
                 workshop=f"{self._area}/{self._number}.{item.name}",
                 seen=self._seen,
                 transfer=self._transfer,

@@ -12,7 +12,7 @@ from pepip import paths
 from pepip.errors import InvalidWheelError
 from pepip.host import launchers as host_launchers
 from pepip.records import NamedTuple
-from pepip.wheel import scripts
+from pepip.wheel import record, scripts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ _OF_ENVIRONMENTS = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.js
 class Staged(NamedTuple):
     """A distribution in a prefix: its normalized name, its version, and `wheel`, the folder of its unpacked wheel.
 
-    `scripts` are the file names in the prefix's folder of scripts that it puts something at, `declared` those of them
-    that are launchers of entry points. `metadata` has the text of what uv wrote into its `.dist-info` folder that is
+    `scripts` are the file names in the prefix's folder of scripts that it puts something at, `launched` those of them
+    that are launchers, `declared` those that its entry points name. `metadata` has the text of what uv wrote into its `.dist-info` folder that is
     alike in every environment, by file name.
     """
 
@@ -35,6 +35,7 @@ class Staged(NamedTuple):
     dist_info: str
     wheel: str
     scripts: frozenset[str]
+    launched: frozenset[str]
     declared: frozenset[str]
     metadata: dict[str, str]
 
@@ -58,11 +59,27 @@ def discover(prefix: str) -> list[Staged]:
     found = []
     for site_packages in _site_packages(prefix):
         for name in sorted(os.listdir(site_packages)):
-            if name.endswith(".dist-info"):
-                staged = _read(site_packages, name)
-                if staged is not None:
-                    found.append(staged)
-    return found
+            staged = _read(site_packages, name) if name.endswith(".dist-info") else None
+            if staged is not None:
+                found.append((site_packages, staged))
+    known = {name for _, staged in found for name in staged.scripts}
+    others = set(_scripts_in(prefix)) - known
+    return [_with_launchers(*item, others) if others else item[1] for item in found]
+
+
+def _scripts_in(prefix: str) -> list[str]:
+    folder = f"{prefix}/bin"
+    return os.listdir(folder) if os.path.isdir(folder) else []
+
+
+def _with_launchers(site_packages: str, staged: Staged, names: set[str]) -> Staged:
+    """Return a distribution with those of these launchers that uv made for it, beside those that it declares."""
+    rows = record.read(f"{site_packages}/{staged.dist_info}/RECORD")
+    listed = {
+        row.path.rpartition("/")[2] for row in rows if row.path.endswith(tuple(f"/bin/{name}" for name in names))
+    }
+    own = listed & names
+    return staged._replace(scripts=staged.scripts | own, launched=staged.launched | own)
 
 
 def contested(staged: Iterable[Staged]) -> set[str]:
@@ -80,14 +97,19 @@ def contested(staged: Iterable[Staged]) -> set[str]:
     return found
 
 
-def launchers(prefix: str, staged: Staged) -> dict[str, str]:
-    """Return what follows the interpreter line in the launcher that uv made for each entry point, by file name."""
+def launchers(prefix: str, staged: Staged, python: str) -> dict[str, str]:
+    """Return what follows the interpreter line in each launcher that uv made, by file name.
+
+    One that no entry point declares is named for the version of Python (`python`, as `3.12`): that becomes
+    `scripts.OF_PYTHON`, so that each environment gets its own.
+    """
     if host_launchers.ARE_PROGRAMS:
         return dict.fromkeys(staged.declared, "")
     found = {}
-    for name in sorted(staged.declared):
+    for name in sorted(staged.launched):
         with open(f"{prefix}/bin/{name}", "rb") as file:
-            found[name] = scripts.body(file.read()).decode("utf-8")
+            text = scripts.body(file.read()).decode("utf-8")
+        found[name if name in staged.declared else name.replace(python, scripts.OF_PYTHON)] = text
     return found
 
 
@@ -132,7 +154,8 @@ def _read(site_packages: str, dist_info: str) -> Staged | None:
     data = f"{wheel}/{dist_info.removesuffix('.dist-info')}.data/scripts"
     own = os.listdir(data) if os.path.isdir(data) else []
     metadata = _written_by_uv(f"{site_packages}/{dist_info}")
-    return Staged(name, version, dist_info, wheel, frozenset((*declared, *own)), frozenset(declared), metadata)
+    names = frozenset(declared)
+    return Staged(name, version, dist_info, wheel, frozenset((*declared, *own)), names, names, metadata)
 
 
 def _written_by_uv(dist_info: str) -> dict[str, str]:

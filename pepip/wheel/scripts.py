@@ -10,6 +10,9 @@ import os
 
 from pepip.records import NamedTuple
 
+OF_PYTHON = "{python}"
+"""Stands for the version of Python in the name of a launcher that uv names for it, as `pip3.12` is."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
