@@ -26,8 +26,8 @@ class Staged(NamedTuple):
     """A distribution in a prefix: its normalized name, its version, and `wheel`, the folder of its unpacked wheel.
 
     `scripts` are the file names in the prefix's folder of scripts that it puts something at, `launched` those of them
-    that are launchers, `declared` those that its entry points name. `metadata` has the text of what uv wrote into its `.dist-info` folder that is
-    alike in every environment, by file name.
+    that are launchers, `declared` those that its entry points name. `metadata` has the text of what uv wrote into its
+    `.dist-info` folder that is alike in every environment, by file name.
     """
 
     name: str
