@@ -9,6 +9,10 @@ import errno
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _FICLONE = 0x40049409  # ioctl_ficlone(2)
 _REFUSALS = frozenset(
     getattr(errno, name)
@@ -51,6 +55,25 @@ class Transfer:
                 self._ways = self._ways[1:]
             else:
                 return way == LINK
+
+    def tree(self, source: str, target: str, files: Iterable[tuple[str, os.stat_result]]) -> set[str]:
+        """Make all `files`, paths below `source` with their status, below `target`, whose folders are there.
+
+        Returns the paths of those that share no inode with their source. Errors are those of `file`.
+        """
+        own = set()
+        link = os.link
+        for path, status in files:
+            if self._ways[0] == LINK:
+                try:
+                    link(f"{source}/{path}", f"{target}/{path}", follow_symlinks=False)
+                    continue
+                except OSError as error:
+                    if error.errno not in _REFUSALS:
+                        raise
+            if not self.file(f"{source}/{path}", f"{target}/{path}", status.st_mode & 0o7777):
+                own.add(path)
+        return own
 
 
 def replace_by_copy(path: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 import time
 
 from pepip import paths
@@ -108,19 +107,20 @@ def prepare(
     os.mkdir(workshop)
     for folder in tree.folders:
         os.mkdir(f"{workshop}/{folder}")
-    shares_inodes = False
-    modes: dict[str, bool] = {}
-    for path, status in tree.files:
-        mode = stat.S_IMODE(status.st_mode)
-        is_shared = transfer.file(f"{staged.wheel}/{path}", f"{workshop}/{path}", mode)
-        modes[path] = is_shared
-        shares_inodes = shares_inodes or is_shared
+    own = transfer.tree(staged.wheel, workshop, tree.files)
     document = _describe(
-        workshop, staged, tree, proof, artifact, launchers=launchers, seen=seen, modes_are_uvs=shares_inodes
+        workshop,
+        staged,
+        tree,
+        proof,
+        artifact,
+        launchers=launchers,
+        seen=seen,
+        modes_are_uvs=len(own) < len(tree.files),
     )
     with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
         file.write(documents.dump(document))
-    _seal(store, workshop, tree, modes)
+    _seal(store, workshop, tree, own)
     return Prepared(workshop, document)
 
 
@@ -223,19 +223,20 @@ def _tag(wheel_file: str, artifact: Artifact) -> str:
     return "-".join(".".join(dict.fromkeys(parts)) for parts in zip(*found, strict=True))
 
 
-def _seal(store: Store, workshop: str, tree: Tree, shares_inode: dict[str, bool]) -> None:
-    """Give every folder with modules its `__pycache__`, then make all else read-only, from the innermost on."""
+def _seal(store: Store, workshop: str, tree: Tree, own: set[str]) -> None:
+    """Give every folder with modules its `__pycache__`, then make all else read-only, from the innermost on.
+
+    The files in `own` share no inode with uv's cache.
+    """
     like = store.like
     sealed: set[tuple[int, int, bool]] = set()  # what decides, of files of which none had to be changed
-    with_modules: set[str] = set()
     for path, status in tree.files:
-        kind = (status.st_mode, status.st_gid, shares_inode[path])
+        kind = (status.st_mode, status.st_gid, path in own)
         if kind not in sealed and not permissions.seal_file(
-            f"{workshop}/{path}", status, like=like, shares_inode=shares_inode[path]
+            f"{workshop}/{path}", status, like=like, shares_inode=path not in own
         ):
             sealed.add(kind)
-        if path.endswith(".py"):
-            with_modules.add(path.rpartition("/")[0])
+    with_modules = {path.rpartition("/")[0] for path, _ in tree.files if path.endswith(".py")}
     place = documents.place_of(workshop)
     permissions.seal_file(place, os.lstat(place), like=like, shares_inode=False)
     for folder in reversed(["", *tree.folders]):
