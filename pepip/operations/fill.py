@@ -43,10 +43,11 @@ def fill(store: Store, request: Request, python: str) -> Generator[Progress, Non
     with _environment(store, python) as root:
         environment = target.open_environment(root, store)
         artifacts = resolve.resolve(request, environment)
-        if not required_hashes.of(request).are_met_by_all(artifacts):
+        has_open_demands = not required_hashes.of(request).are_met_by_all(artifacts)
+        if has_open_demands:
             yield from acquire.check_demands(request, environment)
         shared = [artifact for artifact in artifacts if artifact.is_shared]
-        acquired = yield from acquire.acquire(store, request, shared, environment)
+        acquired = yield from acquire.acquire(store, request, shared, environment, is_checked=has_open_demands)
     entries = [acquired.entries[name] for name in sorted(acquired.entries)]
     return Filled(
         reused=[entry for entry in entries if entry.name not in acquired.stored],

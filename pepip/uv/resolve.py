@@ -94,7 +94,10 @@ def locate(request: Request, wanted: Sequence[Change], environment: Environment)
     locks = [path for path in request.requirement_files if pylock.is_lock(path)]
     found: list[Artifact] = []
     for path in locks:
-        artifacts = _read_lock(required_hashes.read(path), os.path.dirname(os.path.abspath(path)), environment)
+        text = required_hashes.read(path)
+        if text == required_hashes.UNREADABLE:  # uv may log in where it lies: it is left to uv
+            continue
+        artifacts = _read_lock(text, os.path.dirname(os.path.abspath(path)), environment)
         found += _matching(sharing.shareable(request, artifacts), wanted)
     is_asked = request.packages or request.requirement_files or request.editables or request.resolving
     is_plain = repetition.is_plain(request)
