@@ -28,6 +28,7 @@ _ALGORITHMS = {"md5": 32, "sha256": 64, "sha384": 96, "sha512": 128, "blake2b": 
 """The algorithms that uv knows, and how many hexadecimal digits a digest has."""
 _ANYTHING = "--require-hashes --hash"
 """Stands for the lines of a file that can't be read as uv reads it: it may demand anything."""
+_INDEX_OPTIONS = ("-i", "-f", "--index", "--extra-index", "--find-links", "--no-index", _ANYTHING)
 UNREADABLE = "\0"
 """In place of the text of a file that can't be read."""
 _INCLUDES = ("-r", "-c", "--requirement", "--requirements", "--constraint", "--constraints")
@@ -107,6 +108,11 @@ def are_required(request: Request) -> bool:
         or any(line.startswith("--require-hashes") for line in _all_lines(request))
         or settings.mention("require-hashes")
     )
+
+
+def name_index(request: Request) -> bool:
+    """Tell whether the files of a request may name indexes: uv asks those for what a build requires, too."""
+    return any(line.startswith(_INDEX_OPTIONS) for line in _all_lines(request))
 
 
 def texts(request: Request) -> list[str]:

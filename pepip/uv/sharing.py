@@ -34,7 +34,8 @@ def shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
     built = [item for item in artifacts if item.is_shared and not item.wheel]
     if not built:
         return artifacts
-    private = {item.name for item in built} if _has_build_settings(request) else set(_built_anew(request, built))
+    is_told = _has_build_settings(request) or required_hashes.name_index(request)
+    private = {item.name for item in built} if is_told else set(_built_anew(request, built))
     if _may_use_lfs(request):
         private |= {item.name for item in built if "vcs" in item.package}
     return [item._replace(identity="") if item.name in private else item for item in artifacts]
