@@ -266,7 +266,7 @@ def _read_lock(lock: str, folder: str, environment: Environment, request: Reques
     for item in found:
         counts[item.name] = counts.get(item.name, 0) + 1
     # Only uv knows which of several it takes.
-    return [item if counts[item.name] == 1 else item._replace(identity="") for item in found]
+    return [item if counts[item.name] == 1 else pylock.left_to_uv(item) for item in found]
 
 
 def _matching(artifacts: list[Artifact], wanted: Sequence[Change]) -> list[Artifact]:
