@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def make_repository(folder: Path, machine: Machine) -> None:
     """Make a repository of a package with a dependency, and one in a folder of a repository."""
     commit(machine, folder / "secret", SECRET, tag="v1")
     commit(machine, folder / "secret", replace(SECRET, files={"secret/__init__.py": "FROM = 'later'\n"}))
+
+
+def make_archive(folder: Path, machine: Machine) -> None:
+    """Make an archive with the source tree of a package in a folder."""
+    SECRET.write_source(folder / "all" / "a b")
+    with tarfile.open(folder / "main" / "all.tar.gz", "w:gz") as archive:
+        archive.add(folder / "all", "all")
 
 
 def make_source(folder: Path, machine: Machine) -> None:
@@ -261,6 +269,9 @@ ROWS = [
         {"overrides.txt": "ink @ <files private>/ink-1.0-py3-none-any.whl\n"}),
     Row("url-constraint", "pip install letter -c limits.txt", {"main": PUBLIC, "private": Index([OTHER_INK])},
         {"limits.txt": "ink @ <files private>/ink-1.0-py3-none-any.whl\n"}),
+    Row("folder-of-an-archive-by-its-url", "sync", SAME,
+        project('"secret"', '[tool.uv.sources]\nsecret = { url = "<files main>/all.tar.gz", subdirectory = "a b" }\n')
+        , setup=make_archive),
     Row("no-sources", "sync --no-sources", SAME, project('"secret"', EXPLICIT)),
     Row("no-sources-of-a-variable", "sync", SAME, project('"secret"', EXPLICIT), variables={"UV_NO_SOURCES": "1"}),
     Row("added-without-sources", "add --no-sources secret", SAME, project("")),
