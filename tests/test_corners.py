@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -121,6 +122,18 @@ def test_requirements_with_local_paths_are_installed_beside_others(twins: Twins)
     twins.machine.pepip("pip", "sync", "requirements.txt", folder=twins.pepip_project)
 
     twins.assert_equal()
+
+
+def test_requirements_are_read_from_a_pipe(machine: Machine, app: Path) -> None:
+    """As `-r <(uv export)` gives them: what a pipe holds can be read only once."""
+    pipe = app / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("plug\n",))
+    writer.start()
+    machine.pepip("add", "-r", "pipe", folder=app)
+    writer.join()
+
+    assert is_linked(app / ".venv", "plug")
 
 
 def test_requirements_are_read_from_stdin(machine: Machine, app: Path) -> None:

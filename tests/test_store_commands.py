@@ -437,6 +437,22 @@ def test_a_reader_that_leaves_is_no_error(filled: Hall, command: tuple[str, ...]
     assert "Traceback" not in said
 
 
+def test_add_reads_what_only_uv_can_check(hall: Hall) -> None:
+    """A lock, and a demand for hashes: uv refuses what has none, and so is nothing stored."""
+    refused = hall.add("drum==1.0", "--require-hashes", check=False)
+
+    assert refused.returncode == 2
+    assert "--require-hashes" in refused.stderr
+    assert not list(hall.store.glob("packages/*/*"))
+
+    lock = ["pip", "compile", "-q", "--format", "pylock.toml", "-o", "pylock.toml", "requirements.in", *hall.source]
+    (hall.folder / "requirements.in").write_text("drum==1.0\n")
+    hall.machine.uv(*lock, folder=hall.folder)
+    hall.add("-r", "pylock.toml")
+
+    assert {path.name for path in hall.store.glob("packages/*/*")} == {"drum-1.0", "horn-1.0", "stick-pair-1.0"}
+
+
 def test_add_fills_the_store_without_a_project(hall: Hall) -> None:
     """With dependencies, once; a project links them later and downloads nothing."""
     first = hall.add("drum==1.0")

@@ -289,6 +289,8 @@ def add_elsewhere(parser: Parser, *, values: Sequence[str], flags: Sequence[str]
 def take_effect(arguments: argparse.Namespace) -> None:
     """Do what the general options say: `--color` stands above variables, `--directory` and `--project` are entered.
 
+    A settings file that an option names is read wherever one that a variable names is.
+
     Raises UsageError if there is no such folder.
     """
     if arguments.color:
@@ -306,6 +308,10 @@ def take_effect(arguments: argparse.Namespace) -> None:
             raise UsageError(f"cannot go to {directory}: {error.strerror}") from error
     if arguments.project:
         os.environ["UV_PROJECT"] = arguments.project
+    words = list(getattr(arguments, "everywhere", ()))
+    for at, word in enumerate(words):
+        if word == "--config-file" or word.startswith("--config-file="):
+            os.environ["UV_CONFIG_FILE"] = word.partition("=")[2] or words[at + 1]
 
 
 _WORKING_DIRECTORY = ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY")  # the second is the older one; uv still obeys it

@@ -118,7 +118,7 @@ def run_add(words: Sequence[str]) -> int:
         selecting = ["--extra", arguments.optional, "--no-dev"]
     request = request._replace(selecting=(*request.selecting, *selecting), syncing=(*request.syncing, "--inexact"))
     with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
-        kept = [files["-"] if word == "-" else word for word in _words_of_uv(words)]
+        kept = [files.get(word, word) for word in _words_of_uv(words)]
         operation = project.add(Store(default_home(os.environ)), kept, arguments.package or "", request)
         output.conclude(output.follow(operation, output.reporter(arguments)).summary, arguments)
     return 0

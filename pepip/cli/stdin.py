@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 
 TYPE_CHECKING = False
@@ -13,21 +14,36 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def as_file(files: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Yield what to read for each of `files`: itself, or for `-` a file that holds what stdin says.
+    """Yield what to read for each of `files`: itself, or for `-` and a pipe a file that holds what comes from there.
 
-    uv is asked more than once, and stdin can be read only once.
+    uv is asked more than once, and stdin or a pipe (`<(uv export)`) can be read only once.
     """
     names = {name: name for name in files}
-    if "-" not in names:
+    streams = [name for name in names if name == "-" or _is_pipe(name)]
+    if not streams:
         yield names
         return
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
-        names["-"] = f"{folder}/requirements.txt"
-        with open(names["-"], "w", encoding="utf-8") as file:
-            file.write(sys.stdin.read())
+        for number, name in enumerate(streams):
+            names[name] = f"{folder}/requirements{number or ''}.txt"
+            content = sys.stdin.read().encode() if name == "-" else _read(name)
+            with open(names[name], "wb") as file:
+                file.write(content)
         yield names
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def kept() -> bytes | None:

@@ -199,13 +199,14 @@ def _add(words: Sequence[str]) -> int:
     parser.add_uv_options(options.PIP_OPTIONS)
     arguments = parser.read(words)
     options.take_effect(arguments)
-    if not arguments.packages and not arguments.requirements:
+    if not (arguments.packages or arguments.requirements or "--group" in arguments.resolving):
         raise UsageError("nothing to store is named", hint="`pepip store add torch --python 3.12`")
     request = Request(
         packages=tuple(arguments.packages),
         requirement_files=tuple(arguments.requirements),
         everywhere=tuple(arguments.everywhere),
         resolving=tuple(arguments.resolving),
+        installing=tuple(arguments.installing),
     )
     filled = output.follow(fill.fill(open_store(), request, arguments.python), output.reporter(arguments))
     if arguments.json:

@@ -72,10 +72,12 @@ def acquire(
 
     `private` are artifacts that uv will install by itself: their indexes are wanted, too. What uv has unpacked since
     `began_at_ns`, or since now, it has just checked. With `is_checked` it has checked all hashes that the request
-    demands. An artifact by whose entry the one at the path `replacing` is to be replaced counts as missing.
+    demands, of files that may not have the hash by which the resolution names them: what the store holds under
+    that hash counts as missing then, and is staged to be compared. So does an artifact by whose entry the one at
+    the path `replacing` is to be replaced.
     Raises UvError or StoreError; entries published before stay.
     """
-    have = {} if replacing else lookup(store, artifacts, environment)
+    have = {} if replacing or is_checked else lookup(store, artifacts, environment)
     missing = [artifact for artifact in artifacts if artifact.name not in have]
     if not missing:
         return Acquired(have, indexes=resolve.indexes(request, private, environment) if private else None)

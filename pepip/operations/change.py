@@ -250,6 +250,9 @@ def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress,
     environment, work = decision.environment, decision.work
     if work.has_open_demands:
         yield from acquire.check_demands(job.request, environment)
+        if not store.is_writable():  # nothing can be staged, to be compared with what was checked
+            left = map(pylock.left_to_uv, work.shared)
+            work = work._replace(shared=[], private=[*work.private, *left])
     acquired = yield from acquire.acquire(
         store,
         job.request,

@@ -7,18 +7,18 @@ import contextlib
 from pepip import paths
 from pepip.errors import VenvError
 from pepip.host import locks
-from pepip.model import Progress
-from pepip.operations import acquire, target
+from pepip.model import Change, Changes, Progress
+from pepip.operations import acquire, change, target
 from pepip.records import NamedTuple
 from pepip.store import staging
-from pepip.uv import interpreter, required_hashes, resolve, stage
+from pepip.uv import interpreter, pylock, required_hashes, resolve, stage
 from pepip.uv.answers import Answers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from pepip.model import Entry, Request
+    from pepip.model import Entry, Environment, Request
     from pepip.store.home import Store
 
 
@@ -42,17 +42,30 @@ def fill(store: Store, request: Request, python: str) -> Generator[Progress, Non
     yield Progress("resolve")
     with _environment(store, python) as root:
         environment = target.open_environment(root, store)
-        artifacts = resolve.resolve(request, environment)
-        if not required_hashes.of(request).are_met_by_all(artifacts):
+        work = _decide(request, environment)
+        if work.has_open_demands:
             yield from acquire.check_demands(request, environment)
-        shared = [artifact for artifact in artifacts if artifact.is_shared]
-        acquired = yield from acquire.acquire(store, request, shared, environment)
+        acquired = yield from acquire.acquire(
+            store, request, work.shared, environment, is_checked=work.has_open_demands
+        )
     entries = [acquired.entries[name] for name in sorted(acquired.entries)]
     return Filled(
         reused=[entry for entry in entries if entry.name not in acquired.stored],
         stored=[entry for entry in entries if entry.name in acquired.stored],
-        unshared=[item.name for item in artifacts if not item.is_shared or item.name in acquired.unshared],
+        unshared=[item.name for item in work.private] + list(acquired.unshared),
     )
+
+
+def _decide(request: Request, environment: Environment) -> change.Work:
+    """Return what uv would install into an empty environment. Raises UvError if it would refuse the request."""
+    demands = required_hashes.of(request)
+    is_for_uv = required_hashes.are_required(request) or any(map(pylock.is_lock, request.requirement_files))
+    if is_for_uv:  # no resolution reads a lock, or refuses what has no hash
+        changes = resolve.changes(request, environment.executable)
+        return change.work_of(changes, resolve.locate(request, changes.added, environment), demands)
+    artifacts = resolve.resolve(request, environment)
+    added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
+    return change.work_of(Changes((), added), artifacts, demands)
 
 
 @contextlib.contextmanager

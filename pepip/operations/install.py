@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 
 from pepip import paths
@@ -65,6 +66,7 @@ def install(store: Store, request: Request, options: Options) -> Generator[Progr
 
 def _job(request: Request, environment: Environment, known: Answers) -> change.Job:
     executable = environment.executable
+    files_name_index = functools.cache(lambda: required_hashes.name_index(request))
 
     def decide(present: Sequence[Installed]) -> change.Work:
         artifacts = None
@@ -84,7 +86,8 @@ def _job(request: Request, environment: Environment, known: Answers) -> change.J
         from pepip.uv import stage
 
         again = change.again(work, request.installing)
-        if work.is_as_given or any(map(pylock.is_lock, request.requirement_files)):
+        is_of_lock = any(map(pylock.is_lock, request.requirement_files))
+        if work.is_as_given or is_of_lock or files_name_index():
             arrivals = stage.install_as_given(request, executable, reinstall=again)
         else:
             arrivals = stage.install_private(request, work.private, executable, reinstall=again, indexes=work.indexes)
@@ -94,7 +97,7 @@ def _job(request: Request, environment: Environment, known: Answers) -> change.J
     def lay_out_private(work: change.Work, folder: str) -> Iterator[object]:
         from pepip.uv import stage
 
-        if work.is_as_given:
+        if work.is_as_given or files_name_index():  # what builds require comes from there, too
             site_packages = environment.interpreter.site_packages
             return stage.check(request, executable, prefix=folder, site_packages=site_packages)
         options = arguments.without(request.everywhere, {"--no-build"}, {"--no-binary", "--only-binary"})

@@ -63,7 +63,7 @@ def add(
         places = project.files(package)
     with _restored_on_failure(places):
         project.edit("add", words)
-        return (yield from _sync(store, request._replace(lock_mode="frozen"), Options()))
+        return (yield from _sync(store, request._replace(lock_mode=project.mode_of_lock(request)), Options()))
 
 
 def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Generator[Progress, None, Outcome]:
@@ -73,7 +73,7 @@ def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Gener
     """
     yield Progress("resolve")
     project.edit("remove", words)
-    return (yield from _sync(store, request._replace(lock_mode="frozen"), Options()))
+    return (yield from _sync(store, request._replace(lock_mode=project.mode_of_lock(request)), Options()))
 
 
 def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[Progress, None, Outcome]:

@@ -9,16 +9,21 @@ if TYPE_CHECKING:
     from pepip.model import Environment
 
 
+_SELECTED = ("extra", "dependency_groups")
+
+
 def evaluator(environment: Environment) -> Callable[[str], bool]:
     """Return a function that tells whether a marker holds in an environment. One that can't be read holds.
 
-    What it then lets in twice is left to uv.
+    So does one on extras or dependency groups, which uv selects. What it then lets in twice is left to uv.
     """
     facts: dict[str, str] = {}
 
     def applies(marker: str) -> bool:
         from packaging import markers
 
+        if any(name in marker for name in _SELECTED):
+            return True
         if not facts:
             facts.update({key: str(value) for key, value in markers.default_environment().items()})
             facts.update(_of_interpreter(environment))

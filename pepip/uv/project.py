@@ -67,6 +67,12 @@ def foresee(request: ProjectRequest) -> Foresight:
     )
 
 
+def mode_of_lock(request: ProjectRequest) -> str:
+    """Return the mode in which uv keeps to a lock that is up to date. It freezes none where sources don't count."""
+    is_without_sources = "--no-sources" in request.everywhere or settings.is_on("UV_NO_SOURCES")
+    return "locked" if is_without_sources else "frozen"
+
+
 def lock(request: ProjectRequest) -> None:
     """Bring `uv.lock` up to date. Raises UvError; the lock is then as it was."""
     _run("lock", "--color", "never", *_common(request), *request.resolving)
@@ -94,7 +100,7 @@ def locate(request: ProjectRequest, wanted: Sequence[Change], environment: Envir
     What the user wants built from source by settings of the project is never shared: uv knows what is meant.
     """
     result = _run(
-        "export", "--frozen", "--format", "pylock.toml", "--no-header", "--quiet",
+        "export", f"--{mode_of_lock(request)}", "--format", "pylock.toml", "--no-header", "--quiet",
         *_common(request._replace(python="")), *request.selecting, "--python", environment.executable,
     )  # fmt: skip
     artifacts = resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, environment)
@@ -112,7 +118,7 @@ def lay_out(
     left_out = [word for name in without for word in ("--no-install-package", name)]
     options = [*request.everywhere, *request.building, *request.selecting]
     options += arguments.without(request.syncing, {"--active", "--inexact"})
-    command = ["sync", "--frozen", *stage.PLAIN_OUTPUT, *options, "--python", executable]
+    command = ["sync", f"--{mode_of_lock(request)}", *stage.PLAIN_OUTPUT, *options, "--python", executable]
     command += stage.quickly(staging_request(request))
     yield from stage.arrivals([*command, *left_out], UV_PROJECT_ENVIRONMENT=root)
 
@@ -123,8 +129,9 @@ def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Ite
     `reinstall` names those of them that are there already and are to be replaced.
     """
     replaced = [word for name in reinstall for word in ("--reinstall-package", name)]
-    arguments = [*_common(request), *request.selecting, *request.syncing, *replaced]
-    yield from stage.arrivals(["sync", "--frozen", *stage.PLAIN_OUTPUT, *arguments], **_variables())
+    command = ["sync", f"--{mode_of_lock(request)}", *stage.PLAIN_OUTPUT]
+    options = [*_common(request), *request.selecting, *request.syncing, *replaced]
+    yield from stage.arrivals([*command, *options], **_variables())
 
 
 def staging_request(request: ProjectRequest) -> Request:

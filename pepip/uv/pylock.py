@@ -237,7 +237,8 @@ def _of_archive(head: dict[str, Any], archive: dict[str, Any], folder: str, rank
     path = _local_path(archive, folder)
     if path:  # uv takes no archive by a file's URL
         file = {"path": path, **{key: value for key, value in file.items() if key != "url"}}
-    direct_url: dict[str, object] = {"url": without_password(url), "archive_info": {}}
+    named = url.partition("#subdirectory=")[0]  # uv's export of a project has it twice
+    direct_url: dict[str, object] = {"url": without_password(named), "archive_info": {}}
     if subdirectory:
         direct_url["subdirectory"] = file["subdirectory"] = subdirectory
     name = _file_name(archive)

@@ -5,7 +5,8 @@ hash under which uv stored it. That is safe only where the demand is read exactl
 either understood, or named as not understood: then uv itself must check the request (see `stage.check`).
 
 The rules: `--hash` options belong to the requirement of their logical line, one of them must match, and two lines on
-one version must both be met. A hash in the fragment of a URL is not read here: uv's lock carries it.
+one version must both be met. A comment ends with its line, whatever the next line holds. A hash in the fragment of a
+URL is not read here: uv's lock carries it.
 Source: uv's `HashStrategy::from_requirements`, pip's requirements file format. `tests/differential` compares with uv.
 """
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 _ALGORITHMS = {"md5": 32, "sha256": 64, "sha384": 96, "sha512": 128, "blake2b": 128}
 """The algorithms that uv knows, and how many hexadecimal digits a digest has."""
+_ANYTHING = "--require-hashes --hash"
+"""Stands for the lines of a file that can't be read as uv reads it: it may demand anything."""
+_INDEX_OPTIONS = ("-i", "-f", "--index", "--extra-index", "--find-links", "--no-index", _ANYTHING)
+UNREADABLE = "\0"
+"""In place of the text of a file that can't be read."""
 _INCLUDES = ("-r", "-c", "--requirement", "--requirements", "--constraint", "--constraints")
 
 
@@ -55,7 +61,7 @@ class Demands(NamedTuple):
 
         A pin may stand behind a marker that does not hold here, or have another version: then nothing is certain.
         """
-        url = str(artifact.package.get("archive", {}).get("url", ""))
+        url = _url(artifact)
         pins = [pin for pin in self.pins if pin.name == artifact.name or (pin.url and not pin.name)]
         rough = _rough(artifact.version)
         concerned = [pin for pin in pins if (pin.url == url if pin.url else _rough(pin.version) == rough)]
@@ -65,8 +71,14 @@ class Demands(NamedTuple):
         return not (is_named and not is_pinned) and all(proof in pin.hashes for pin in concerned)
 
     def are_met_by_all(self, artifacts: Iterable[Artifact]) -> bool:
-        """Tell whether it is certain that these artifacts meet all demands."""
-        return not self.is_unclear and all(map(self.are_met_by, artifacts))
+        """Tell whether it is certain that these artifacts meet all demands.
+
+        uv may write a URL in another way than the request: a pin that is nothing but a URL must be found again.
+        """
+        known = list(artifacts)
+        urls = {_url(artifact) for artifact in known}
+        is_found = all(pin.name or pin.url in urls for pin in self.pins)
+        return not self.is_unclear and is_found and all(map(self.are_met_by, known))
 
 
 def of(request: Request) -> Demands:
@@ -98,6 +110,11 @@ def are_required(request: Request) -> bool:
     )
 
 
+def name_index(request: Request) -> bool:
+    """Tell whether the files of a request may name indexes: uv asks those for what a build requires, too."""
+    return any(line.startswith(_INDEX_OPTIONS) for line in _all_lines(request))
+
+
 def texts(request: Request) -> list[str]:
     """Return what the files of a request hold, with those that they include: what its demands rest on."""
     return list(_all_lines(request))
@@ -126,23 +143,39 @@ def _all_lines(request: Request) -> Iterator[str]:
 
 def _lines(path: str, seen: set[str]) -> Iterator[str]:
     """Yield the logical lines of a requirements file and of those that it includes, without comments."""
-    if path in seen or path.endswith((".toml", ".py", ".cfg")):
+    if path in seen or path.endswith((".toml", ".py", "setup.cfg")):
         return
     seen.add(path)
-    text = read(path).replace("\\\r\n", " ").replace("\\\n", " ")
-    for raw_line in text.splitlines():
-        line = raw_line.strip()
-        if line.startswith("#"):
-            continue
-        line = line.partition(" #")[0].partition("\t#")[0].strip()
+    text = read(path)
+    if not text.replace("\t", " ").replace("\r\n", "\n").replace("\n", " ").isprintable() or "\ufffd" in text:
+        yield _ANYTHING
+        return
+    for line in _logical_lines(text):
         target = _included(line)
-        if target:
+        if "$" in target:  # uv puts the value of a variable there
+            yield _ANYTHING
+        elif target:
             if "://" not in target and not os.path.isabs(target):
                 separator = "/" if "://" in path else os.sep
                 target = f"{path.rpartition(separator)[0] or '.'}{separator}{target}"
             yield from _lines(target, seen)
         elif line:
             yield line
+
+
+def _logical_lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text without comments, those joined that a backslash connects."""
+    begun = ""
+    for line in text.splitlines():
+        plain = f" {line}".replace("\t", " ")
+        is_commented = " #" in plain
+        plain = plain.partition(" #")[0]
+        if plain.endswith("\\") and not is_commented:
+            begun += plain[:-1]
+            continue
+        yield (begun + plain).strip()
+        begun = ""
+    yield begun.strip()
 
 
 def _included(line: str) -> str:
@@ -210,6 +243,11 @@ def _has_open_fragment(text: str) -> bool:
     return bool(found) and (found != ["sha256"] or "http://" not in text.replace("https://", "http://"))
 
 
+def _url(artifact: Artifact) -> str:
+    """Return the URL that an artifact was asked for by, empty if it is of an index."""
+    return str(artifact.package.get("archive", {}).get("url", ""))
+
+
 def _proof(identity: str) -> str:
     """Return the hash of the file that an identity stands for: `sha256:…` of `sdist-sha256:…@cp312`."""
     return identity.rpartition("sdist-")[2].partition("@")[0]
@@ -221,16 +259,18 @@ def _rough(version: str) -> str:
 
 
 def read(path: str) -> str:
-    """Return the text of a requirements file or lock, which may lie behind a URL.
+    """Return the text of a requirements file or lock, which may lie behind a URL, or `UNREADABLE`."""
+    if "://" not in path:
+        return settings.content(path).decode("utf-8", "replace") if os.path.isfile(path) else UNREADABLE
+    from http.client import HTTPException
+    from urllib.request import url2pathname, urlopen
 
-    Of a file that can't be read it is empty; of a URL it is a demand that nobody understands, as uv may read it.
-    """
-    if path.startswith(("http://", "https://")):
-        from urllib.request import urlopen
-
-        try:
-            with urlopen(path) as answer:
-                return str(answer.read().decode("utf-8", "replace"))
-        except (OSError, ValueError):
-            return "--hash=unknown"
-    return settings.content(path.removeprefix("file://")).decode("utf-8", "replace")
+    if path.startswith("file://"):
+        return read(url2pathname(path.removeprefix("file://").removeprefix("localhost")))
+    if "@" in path.partition("://")[2].partition("/")[0]:
+        return UNREADABLE
+    try:
+        with urlopen(path) as answer:
+            return str(answer.read().decode("utf-8", "replace"))
+    except (OSError, ValueError, HTTPException):  # uv may log in, or trust another certificate
+        return UNREADABLE

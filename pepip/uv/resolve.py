@@ -94,7 +94,10 @@ def locate(request: Request, wanted: Sequence[Change], environment: Environment)
     locks = [path for path in request.requirement_files if pylock.is_lock(path)]
     found: list[Artifact] = []
     for path in locks:
-        artifacts = _read_lock(required_hashes.read(path), os.path.dirname(os.path.abspath(path)), environment)
+        text = required_hashes.read(path)
+        if text == required_hashes.UNREADABLE:  # uv may log in where it lies: it is left to uv
+            continue
+        artifacts = _read_lock(text, os.path.dirname(os.path.abspath(path)), environment)
         found += _matching(sharing.shareable(request, artifacts), wanted)
     is_asked = request.packages or request.requirement_files or request.editables or request.resolving
     is_plain = repetition.is_plain(request)
@@ -263,7 +266,7 @@ def _read_lock(lock: str, folder: str, environment: Environment, request: Reques
     for item in found:
         counts[item.name] = counts.get(item.name, 0) + 1
     # Only uv knows which of several it takes.
-    return [item if counts[item.name] == 1 else item._replace(identity="") for item in found]
+    return [item if counts[item.name] == 1 else pylock.left_to_uv(item) for item in found]
 
 
 def _matching(artifacts: list[Artifact], wanted: Sequence[Change]) -> list[Artifact]:

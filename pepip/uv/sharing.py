@@ -34,8 +34,9 @@ def shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
     built = [item for item in artifacts if item.is_shared and not item.wheel]
     if not built:
         return artifacts
-    private = {item.name for item in built} if _has_build_settings(request) else set(_built_anew(request, built))
-    if _may_use_lfs(request):
+    is_told = _has_build_settings(request) or required_hashes.name_index(request)
+    private = {item.name for item in built} if is_told else set(_built_anew(request, built))
+    if _may_use_lfs(request, artifacts):
         private |= {item.name for item in built if "vcs" in item.package}
     return [item._replace(identity="") if item.name in private else item for item in artifacts]
 
@@ -71,10 +72,17 @@ def _built_anew(request: Request, built: list[Artifact]) -> list[str]:
     return [item.name for item in built if is_all or item.name in named]
 
 
-def _may_use_lfs(request: Request) -> bool:
-    """Tell whether files of a Git source may come by LFS, which no lock that uv exports tells."""
+def _may_use_lfs(request: Request, artifacts: list[Artifact]) -> bool:
+    """Tell whether files of a Git source may come by LFS, which no lock that uv exports tells.
+
+    Projects that the request names, and local folders that it needs, may say so of their sources.
+    """
+    folders = [str(item.package["directory"]["path"]) for item in artifacts if "directory" in item.package]
+    projects = [path for path in request.requirement_files if path.endswith((".toml", ".py"))]
+    projects += [f"{folder}/pyproject.toml" for folder in folders]
     return (
-        settings.is_on("UV_GIT_LFS")
+        any("lfs" in required_hashes.read(path) for path in projects)
+        or settings.is_on("UV_GIT_LFS")
         or settings.mention("lfs")
         or any("lfs" in text for text in (*request.packages, *required_hashes.texts(request)))
     )

@@ -56,7 +56,7 @@ def stage(
     if own_cache:
         options = arguments.without(options, arguments.NO_CACHE, {"--cache-dir"})
         options += ["--cache-dir", own_cache]
-        variables["UV_NO_CACHE"] = ""
+        variables["UV_NO_CACHE"] = "0"  # above a settings file that says otherwise
     variables.update(_index_variables(request, indexes))
     into = ("--python", executable, "--prefix", prefix, "--link-mode", "symlink")
     command = ["pip", "install", "--no-deps", "--verify-hashes", *PLAIN_OUTPUT, *options, *into, "-r", lock]

@@ -132,6 +132,8 @@ ROWS = [
        before=("pip install <files main>/kit-1.0.tar.gz",)),
     of("sdist-by-its-path", "FLAG=cuda pip install --no-cache --refresh <folder main>/kit-1.0.tar.gz",
        before=("pip install <folder main>/kit-1.0.tar.gz",)),
+    of("no-cache-of-uv.toml", "pip install helper", settings="no-cache = true\n"),
+    of("no-cache-of-the-project", "sync", files=project('"helper"', "[tool.uv]\nno-cache = true\n")),
     of("large-files-of-git", "sync", setup=make_large_file_repository,
        files=project('"kit"', '[tool.uv.sources]\nkit = { git = "<uri elsewhere>/kit", lfs = true }\n')),
     of("large-files-of-git-as-pointers-afterwards", "sync", setup=make_large_file_repository,

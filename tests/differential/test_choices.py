@@ -135,6 +135,16 @@ ROWS = [
     Row("lock-of-two-versions-that-both-apply", "pip sync pylock.toml",
         {"main": Index([variant("1"), variant("2", version="2.0")])},
         {"pylock.toml": OF_TWO_VERSIONS.format(first=NEW, second=NEW, version="2.0", index="main")}),
+    Row("lock-of-one-version-by-an-extra", "pip install -r pylock.toml --extra more", TWO_INDEXES,
+        {"pylock.toml": OF_TWO_VERSIONS.format(first="'more' not in extras", second="'more' in extras", version="1.0",
+         index="other").replace('"tests"', '"tests"\nextras = ["more"]')}),
+    Row("lock-of-one-version-without-an-extra", "pip install -r pylock.toml", TWO_INDEXES,
+        {"pylock.toml": OF_TWO_VERSIONS.format(first="'more' not in extras", second="'more' in extras", version="1.0",
+         index="other").replace('"tests"', '"tests"\nextras = ["more"]')}),
+    Row("lock-of-one-version-by-a-default-group", "pip sync pylock.toml", TWO_INDEXES,
+        {"pylock.toml": OF_TWO_VERSIONS.format(first="'dev' not in dependency_groups",
+         second="'dev' in dependency_groups", version="1.0", index="other").replace(
+         '"tests"', '"tests"\ndependency-groups = ["dev"]\ndefault-groups = ["dev"]')}),
     Row("lock-for-another-python", "pip sync pylock.toml", {"main": Index([INK])},
         {"pylock.toml": 'lock-version = "1.0"\ncreated-by = "tests"\nrequires-python = ">=3.99"\n'
          '[[packages]]\nname = "ink"\nversion = "1.0"\n'

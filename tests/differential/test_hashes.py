@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from tests.differential.harness import INK, LETTER, PAPER, PROJECT, Bench, Place, Row, parameters
 from tests.support.indexes import Index
 from tests.support.machines import Machine
+from tests.support.wheels import Wheel
 
 WHEEL = "ink-1.0-py3-none-any.whl"
 SDIST = "ink-1.0.tar.gz"
@@ -134,6 +136,15 @@ DEMANDS = [
            file="ink-1.0-1-py3-none-any.whl"),
     Demand("of-a-dependency", "letter==1.0 --hash=sha256:<sha256 letter-1.0-py3-none-any.whl>\n"
            "paper==1.0 --hash=sha256:<sha256 paper-1.0-py3-none-any.whl>\nink==1.0 --hash=sha256:HASH\n"),
+    Demand("after-a-comment-that-ends-in-a-backslash", "# why \\\nink==1.0 --hash=sha256:HASH\n"),
+    Demand("after-such-a-comment-on-a-line", "paper==1.0 # why \\\nink==1.0 --hash=sha256:HASH\n"),
+    Demand("after-a-byte-order-mark", "\ufeff-r more.txt\n", files={"more.txt": "ink==1.0 --hash=sha256:HASH\n"}),
+    Demand("in-a-nested-file-named-by-a-variable", "-r ${FOLDER}/more.txt\n", variables={"FOLDER": "inner"},
+           files={"inner/more.txt": "ink==1.0 --hash=sha256:HASH\n"}),
+    Demand("in-a-file-by-its-quoted-url", step="pip install -r <uri main>/the%20demands.txt",
+           index=Index([INK], extra_files={"the demands.txt": "ink==1.0 --hash=sha256:HASH\n"})),
+    Demand("in-a-file-named-as-settings", step="pip install -r requirements.cfg",
+           files={"requirements.cfg": "ink==1.0 --hash=sha256:HASH\n"}),
 ]  # fmt: skip
 
 
@@ -185,9 +196,46 @@ def make_source(folder: Path, machine: Machine) -> None:
     INK.write_source(folder / "ink")
 
 
+def demand_wrongly_in_utf_16(place: Place) -> None:
+    """Write a requirements file as some shells of Windows do."""
+    text = f"ink==1.0 --hash=sha256:{'0' * 64}\n"
+    (place.project / "requirements.txt").write_bytes(text.encode("utf-16"))
+
+
+def content_of(wheel: Wheel) -> bytes:
+    """Return the bytes of a wheel."""
+    with tempfile.TemporaryDirectory() as folder:
+        return wheel.write(Path(folder)).read_bytes()
+
+
+OTHER_INK = replace(INK, files={"ink/__init__.py": "def main():\n    print('blue')\n"})
+LYING = {"honest": Index([INK]), "main": Index([OTHER_INK], announced={WHEEL: content_of(INK)})}
+"""An index that says of its file that it is the other one's, which is stored."""
+STORED = ["pip install --default-index <url honest> ink"]
 RIGHT_ON_THE_SECOND_LINE = f"ink==1.0 --hash=sha256:<sha256 wrong>\nink==1.0 --hash=sha256:<sha256 {WHEEL}>\n"
 
 MORE_ROWS = [
+    Row("in-utf-16", [demand_wrongly_in_utf_16, FROM_FILE], before=["pip install ink"]),
+    Row(
+        "missing-but-required-by-a-named-settings-file",
+        "pip install --config-file own.toml ink==1.0",
+        files={"own.toml": "[pip]\nrequire-hashes = true\n"},
+        before=["pip install ink"],
+    ),
+    Row(
+        "of-a-file-announced-as-one-that-is-stored",
+        FROM_FILE,
+        indexes=LYING,
+        files={"requirements.txt": f"ink==1.0 --hash=sha256:<sha256 main/{WHEEL}>\n"},
+        before=STORED,
+    ),
+    Row(
+        "of-a-file-announced-as-one-that-is-stored-without-a-version",
+        FROM_FILE,
+        indexes=LYING,
+        files={"requirements.txt": f"ink --hash=sha256:<sha256 main/{WHEEL}>\n"},
+        before=STORED,
+    ),
     Row("missing-but-required", "pip install --require-hashes ink"),
     Row("missing-but-required-of-a-pin", FROM_FILE + " --require-hashes", files={"requirements.txt": "ink==1.0\n"}),
     Row("missing-but-required-by-a-variable", "pip install ink==1.0", variables={"UV_REQUIRE_HASHES": "1"}),

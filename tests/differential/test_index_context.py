@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 from tests.differential.harness import INK, LETTER, PAPER, PROJECT, Bench, Place, Row, parameters
+from tests.differential.test_builds import HELPED, HELPERS
 from tests.support.indexes import Index
 from tests.support.machines import Machine
 from tests.support.projects import commit, rewrite_source
@@ -48,6 +50,13 @@ def make_repository(folder: Path, machine: Machine) -> None:
     commit(machine, folder / "secret", replace(SECRET, files={"secret/__init__.py": "FROM = 'later'\n"}))
 
 
+def make_archive(folder: Path, machine: Machine) -> None:
+    """Make an archive with the source tree of a package in a folder."""
+    SECRET.write_source(folder / "all" / "a b")
+    with tarfile.open(folder / "main" / "all.tar.gz", "w:gz") as archive:
+        archive.add(folder / "all", "all")
+
+
 def make_source(folder: Path, machine: Machine) -> None:
     """Make the source tree of a package."""
     rewrite_source(folder / "secret", SECRET)
@@ -62,6 +71,36 @@ def project(dependencies: str, more: str = "") -> dict[str, str]:
     """Return a project's file."""
     return {"pyproject.toml": PROJECT.format(dependencies) + more}
 
+
+BUILDING = {"main": Index(HELPERS[1:], [HELPED]), "private": Index(HELPERS[:1], [HELPED])}
+BUILT_WITH_HELPER = {
+    "inner/pyproject.toml": PROJECT.replace('"app"', '"inner"').format("")
+    + '[build-system]\nrequires = ["helper"]\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+    "inner/backend.py": """import os, sys, zipfile
+
+sys.dont_write_bytecode = True
+import helper
+
+INFO = "inner-0.1.0.dist-info"
+
+
+def build_wheel(folder, settings=None, metadata=None):
+    members = {
+        "inner.py": f"HELPER = {helper.VERSION!r}\\n",
+        f"{INFO}/METADATA": "Metadata-Version: 2.1\\nName: inner\\nVersion: 0.1.0\\n",
+        f"{INFO}/WHEEL": "Wheel-Version: 1.0\\nGenerator: tests\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    members[f"{INFO}/RECORD"] = "".join(f"{name},,\\n" for name in [*members, f"{INFO}/RECORD"])
+    with zipfile.ZipFile(os.path.join(folder, "inner-0.1.0-py3-none-any.whl"), "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return "inner-0.1.0-py3-none-any.whl"
+
+
+build_editable = build_wheel
+""",
+}
+"""A folder whose build says which `helper` it was given."""
 
 WORKSPACE = {
     "pyproject.toml": PROJECT.format('"member"')
@@ -172,6 +211,17 @@ ROWS = [
     Row("run-with-a-package-of-an-index",
             "run --with secret --index <url private> python -c 'import secret; print(1)'",
         TWO, project("")),
+    # What builds require
+    Row("build-with-an-index-url-in-the-file", FROM_FILE, BUILDING,
+        {"requirements.txt": "--index-url <url private>\nhelped\n-e ./inner\n", **BUILT_WITH_HELPER}),
+    Row("build-with-no-index-in-the-file", FROM_FILE, BUILDING,
+        {"requirements.txt": "--no-index\n--find-links <folder private>\n./inner\n", **BUILT_WITH_HELPER}),
+    Row("build-with-no-index-in-the-file-that-cannot-be", FROM_FILE, {"main": Index(HELPERS), "private": PUBLIC},
+        {"requirements.txt": "--no-index\n--find-links <folder private>\n./inner\nink\n", **BUILT_WITH_HELPER}),
+    Row("build-with-an-index-url-in-the-file-and-another-build-stored", FROM_FILE, BUILDING,
+        {"requirements.txt": "--index-url <url private>\nhelped\n"}, before=["pip install helped"]),
+    Row("build-with-an-explicit-index", "pip install -r pyproject.toml", BUILDING,
+        project('"helped"', EXPLICIT.replace("secret =", "helped ="))),
     # Credentials
     Row("credentials-in-the-url", with_user("pip install --index <url private> secret"), LOCKED_UP),
     Row("credentials-in-the-file", FROM_FILE, LOCKED_UP,
@@ -219,6 +269,12 @@ ROWS = [
         {"overrides.txt": "ink @ <files private>/ink-1.0-py3-none-any.whl\n"}),
     Row("url-constraint", "pip install letter -c limits.txt", {"main": PUBLIC, "private": Index([OTHER_INK])},
         {"limits.txt": "ink @ <files private>/ink-1.0-py3-none-any.whl\n"}),
+    Row("folder-of-an-archive-by-its-url", "sync", SAME,
+        project('"secret"', '[tool.uv.sources]\nsecret = { url = "<files main>/all.tar.gz", subdirectory = "a b" }\n')
+        , setup=make_archive),
+    Row("no-sources", "sync --no-sources", SAME, project('"secret"', EXPLICIT)),
+    Row("no-sources-of-a-variable", "sync", SAME, project('"secret"', EXPLICIT), variables={"UV_NO_SOURCES": "1"}),
+    Row("added-without-sources", "add --no-sources secret", SAME, project("")),
     Row("path-source", "sync", SAME, project('"secret"',
             '[tool.uv.sources]\nsecret = { path = "../../elsewhere/secret" }\n'),
         setup=make_source),

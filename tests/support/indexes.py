@@ -69,8 +69,8 @@ class Index:
     """Contents by name of what no page lists, such as a requirements file."""
     hashes: Sequence[str] = ("sha256",)
     """The algorithms of the hashes on the pages. A page in HTML has room for the first alone."""
-    announced: Mapping[str, str] = field(default_factory=dict)
-    """Texts, by file name, of which the page shows the hash instead of the file's own."""
+    announced: Mapping[str, str | bytes] = field(default_factory=dict)
+    """Contents, by file name, of which the page shows the hash instead of the file's own."""
     has_metadata_files: bool = True
     """Whether a wheel's METADATA can be had without the wheel (PEP 658)."""
     answers_ranges: bool = False
@@ -89,7 +89,7 @@ class Index:
         paths = [wheel.write(folder) for wheel in self.wheels]
         paths += [wheel.write_sdist(folder) for wheel in self.sdists]
         for name, contents in self.extra_files.items():
-            (folder / name).write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+            (folder / name).write_bytes(_as_bytes(contents))
         return list(dict.fromkeys(path.name for path in paths))
 
 
@@ -302,10 +302,14 @@ def _metadata_of(wheel: bytes) -> bytes:
         return archive.read(name)
 
 
+def _as_bytes(contents: str | bytes) -> bytes:
+    return contents if isinstance(contents, bytes) else contents.encode()
+
+
 def _row(shelf: Shelf, name: str) -> dict[str, Any]:
     """Return what a page says of a file, as a page in JSON has it."""
     contents = (shelf.folder / name).read_bytes()
-    hashed = shelf.index.announced[name].encode() if name in shelf.index.announced else contents
+    hashed = _as_bytes(shelf.index.announced[name]) if name in shelf.index.announced else contents
     row: dict[str, Any] = {
         "filename": name,
         "url": f"/{shelf.name}/files/{urllib.parse.quote(name)}",

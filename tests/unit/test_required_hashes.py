@@ -67,6 +67,10 @@ def test_a_pin_says_which_hashes_it_takes(tmp_path: Path, line: str) -> None:
         "ink==1.0 --hash=sha256:${DIGEST}",
         "ink==1.0 --hash=crc32:1234",
         f"--hash={ONE}",
+        "-r missing.txt",
+        "-r ${NAME}.txt",
+        "\ufeff-r other.txt",
+        "ink==1.0 \x0c",
     ],
 )
 def test_what_is_not_a_plain_pin_is_left_to_uv(tmp_path: Path, line: str) -> None:
@@ -97,6 +101,27 @@ def test_included_files_are_read(tmp_path: Path, include: str) -> None:
 
     assert demands.are_met_by(artifact("ink", "1.0", ONE))
     assert not demands.are_met_by(artifact("ink", "1.0", TWO))
+
+
+@pytest.mark.parametrize("comment", ["# why \\", "paper==1.0  # why \\", "paper==1.0\t# why \\"])
+def test_a_comment_ends_with_its_line(tmp_path: Path, comment: str) -> None:
+    """A backslash in it joins nothing: the next line would be lost."""
+    demands = demands_of(tmp_path, f"{comment}\nink==1.0 --hash={ONE}\n")
+
+    assert demands.allowed("ink") == {ONE}
+
+
+def test_a_url_without_a_name_must_be_found_again(tmp_path: Path) -> None:
+    """Uv may spell it otherwise: then nobody knows which artifact the demand is on."""
+    demands = demands_of(tmp_path, f"{URL} --hash={ONE}\n")
+
+    assert demands.are_met_by_all([artifact("ink", "1.0", ONE, URL), artifact("paper", "1.0", OTHER)])
+    assert not demands.are_met_by_all([artifact("ink", "1.0", OTHER, URL.replace("ink", "%69nk"))])
+
+
+def test_a_password_in_a_url_is_not_sent(tmp_path: Path) -> None:
+    """A proxy would take it for a part of the host: uv alone fetches such a file."""
+    assert required_hashes.read("http://user:secret@127.0.0.1:9/requirements.txt") == required_hashes.UNREADABLE
 
 
 def test_a_file_that_includes_itself_is_read_once(tmp_path: Path) -> None:
