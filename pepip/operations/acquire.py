@@ -198,12 +198,17 @@ def _prepare(
     try:
         yield from _stage(run, batch, prefix, total=total)
     except UvError as error:
-        if not run.is_checked or "Hash mismatch" not in error.output:
-            raise
         # The index announces another hash than its file has: uv goes by the one that the request demands.
+        is_announced_wrongly = run.is_checked and "Hash mismatch" in error.output
+        if not is_announced_wrongly and not batch.is_fresh:
+            raise
         if len(batch.artifacts) > 1:
             return [], [_Batch([artifact], batch.is_fresh) for artifact in batch.artifacts]
-        unshared[batch.artifacts[0].name] = "its file has another hash than its index says"
+        # What can't be had again, offline for one, can't be proven: uv installs it from its cache all the same.
+        reason = (
+            "its file has another hash than its index says" if is_announced_wrongly else "it can't be fetched again"
+        )
+        unshared[batch.artifacts[0].name] = reason
         return [], []
     yield progress.now()
     run.writer.begin()

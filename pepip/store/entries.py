@@ -163,7 +163,7 @@ def matches(stored: Stored, patterns: Iterable[str]) -> bool:
 def hashes_of(entry: Entry) -> dict[str, str]:
     """Return the hashes that the entry's RECORD lists, by path, but for `.data` files, which lie elsewhere."""
     path = f"{entry.path}/{entry.dist_info}/RECORD"
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         rows = record.parse(file.read())
     data = entry.data_directory + "/"
     return {row.path: row.hash_value for row in rows if row.hash_value and not row.path.startswith(data)}

@@ -88,6 +88,10 @@ ROWS = [
     of("paths-that-lead-out", lambda rows: [*rows, ("../../../../own.txt", "", ""), ("/tmp/pepip-nothing", "", "")]),
     of("paths-with-two-slashes", lambda rows: [(row[0].replace("/x", "//x"), *row[1:]) for row in rows]),
     of("signatures-listed", lambda rows: [*rows, ("tool-1.0.dist-info/RECORD.jws", "", "")]),
+    of("a-byte-order-mark", lambda rows: [(f"\ufeff{rows[0][0]}", *rows[0][1:]), *rows[1:]]),
+    Row("a-wrong-digest-without-a-network",
+        ["uv pip install tool", "uv pip uninstall tool", "pip install --offline tool"],
+        {"main": Index([Wheel("tool", "1.0", files=FILES, wrong_hashes=["tool/x.txt"])])}),
 ]  # fmt: skip
 
 ALWAYS = {
@@ -97,6 +101,8 @@ ALWAYS = {
     "rows-of-files-that-are-not-there",
     "md5",
     "no-rows",
+    "a-byte-order-mark",
+    "a-wrong-digest-without-a-network",
 }
 
 KNOWN_TO_FAIL: set[str] = set()
