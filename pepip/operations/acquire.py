@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pepip.uv.resolve import Indexes
     from pepip.wheel.seen import Seen
 
-_LAG_NS = 50_000_000  # how much earlier than the clock a file system may stamp what was made
+_LAG_NS = 10_000_000  # how much earlier than the clock a kernel of 100 ticks a second stamps what was made
 
 
 class Acquired(NamedTuple):
@@ -189,8 +190,6 @@ def _prepare(
 
     What can't be an entry is noted in `unshared`, with the reason.
     """
-    import contextlib
-
     from pepip.host.transfer import Transfer
     from pepip.store import ingest, reading, staged
 
@@ -220,25 +219,43 @@ def _prepare(
     again = [_Batch([by_name[name]], batch.is_fresh) for name in sorted(contested)]
     prepared: list[Prepared] = []
     transfer = Transfer(arguments.link_mode(run.request))
-    trees = [(item, staged.look(item.wheel)) for item in found if item.name not in contested]
+    trees = []
+    for item in found:
+        if item.name not in contested:
+            with _unless_cleaned(by_name[item.name], batch, again):
+                trees.append((item, staged.look(item.wheel)))
     with contextlib.closing(reading.in_order(trees, run.seen)) as in_order:
         for item, tree in in_order:
             artifact = by_name[item.name]
-            proof = ingest.prove(item, tree, run.seen)
-            is_new = batch.is_fresh or _was_made_since(item.wheel, run.began_at_ns)
-            if not proof.is_as_listed and not is_new:
-                # It lay in uv's cache before, where somebody may have changed it by one of its hard links.
-                yield Progress("warning", _differs(item, proof) + ": fetching it again")
-                again.append(_Batch([artifact], is_fresh=True))
-                continue
-            if not proof.is_as_listed:  # uv has just checked the hash of the wheel: that proves more than RECORD
-                yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
-            try:
-                prepared.append(_lay_out(run, item, tree, proof, artifact, prefix=prefix, transfer=transfer))
-            except InvalidWheelError as error:
-                unshared[item.name] = error.message
-            yield progress.next(item.name)
+            with _unless_cleaned(artifact, batch, again):
+                proof = ingest.prove(item, tree, run.seen)
+                is_new = batch.is_fresh or _was_made_since(item.wheel, run.began_at_ns)
+                # What lay in uv's cache before, somebody may have changed by one of its hard links. And uv takes rows
+                # of files that a wheel does not hold out of RECORD: one that is missing went since.
+                is_doubtful = (proof.differing and not is_new) or proof.absent
+                if is_doubtful and not batch.is_fresh:
+                    yield Progress("warning", _differs(item, proof) + ": fetching it again")
+                    again.append(_Batch([artifact], is_fresh=True))
+                    continue
+                if not proof.is_as_listed:  # uv has just checked the hash of the wheel: that proves more than RECORD
+                    yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
+                try:
+                    prepared.append(_lay_out(run, item, tree, proof, artifact, prefix=prefix, transfer=transfer))
+                except InvalidWheelError as error:
+                    unshared[item.name] = error.message
+                yield progress.next(item.name)
     return prepared, again
+
+
+@contextlib.contextmanager
+def _unless_cleaned(artifact: Artifact, batch: _Batch, again: list[_Batch]) -> Iterator[None]:
+    """Note an artifact to be fetched into a cache of its own if its unpacked wheel goes: uv's cache was cleaned."""
+    try:
+        yield
+    except FileNotFoundError:
+        if batch.is_fresh:
+            raise
+        again.append(_Batch([artifact], is_fresh=True))
 
 
 def _was_made_since(folder: str, began_at_ns: int) -> bool:
