@@ -190,7 +190,7 @@ def _describe(
         record_is_shared=is_plain,
         modes_are_uvs=modes_are_uvs,
         size_bytes=sum(_allocated_bytes(status) for _, status in tree.files),
-        file_count=len(tree.files) - 1,
+        file_count=len(tree.files),
         stored_at=int(time.time()),
     )
 
