@@ -87,7 +87,7 @@ class Entry(NamedTuple):
     directories whose `__pycache__` may be shared, `compiled` the bytecode files that the wheel itself ships.
     `data` are (scheme, path) rows below `<name>.data/`, and `launchers` the text after the `#!` line of each
     entry point's script. `unlisted` are files that the wheel's RECORD does not list, and `metadata` has the text of
-    further files that uv writes into the `.dist-info` folder, by name.
+    further files that uv writes into the `.dist-info` folder, by name. `format` is that of the entry's document.
     """
 
     id: str
@@ -107,6 +107,7 @@ class Entry(NamedTuple):
     size_bytes: int
     unlisted: tuple[str, ...] = ()
     metadata: dict[str, str] = {}  # noqa: RUF012 - never changed
+    format: int = 2
 
     @property
     def data_directory(self) -> str:

@@ -8,6 +8,7 @@ so some damage reaches the cache.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -29,7 +30,7 @@ from tests.support.snapshots import Snapshot, changes, snapshot
 from tests.support.stores import leftovers_of, problems_of
 from tests.support.teams import Team
 from tests.support.terminals import run_on_terminal
-from tests.support.wheels import Wheel
+from tests.support.wheels import Wheel, record_hash
 
 CHIME = Wheel(
     "chime",
@@ -259,6 +260,22 @@ def put_a_link_for_a_file(entry: Path) -> None:
         path.symlink_to(elsewhere)
 
 
+def put_a_pipe_for_a_file(entry: Path) -> None:
+    """Replace a file by a pipe, at which a reader waits for ever."""
+    path = entry / "chime" / "tunes" / "notes.txt"
+    with opened(path.parent):
+        path.unlink()
+        os.mkfifo(path)
+
+
+def put_a_pipe_for_the_record(entry: Path) -> None:
+    """Replace RECORD by a pipe."""
+    path = entry / "chime-1.0.dist-info" / "RECORD"
+    with opened(path.parent):
+        path.unlink()
+        os.mkfifo(path)
+
+
 def put_a_link_for_a_folder(entry: Path) -> None:
     """Replace a folder by a link to its own files elsewhere."""
     path = entry / "chime" / "tunes"
@@ -346,6 +363,8 @@ DAMAGES: dict[Callable[[Path], None], set[tuple[str, str]]] = {
     add_beside_bytecode: {("added", "chime/__pycache__/stray.txt")},
     put_a_link_for_a_file: {("link", "chime/tunes/notes.txt")},
     put_a_link_for_a_folder: {("link", "chime/tunes")},
+    put_a_pipe_for_a_file: {("altered", "chime/tunes/notes.txt")},
+    put_a_pipe_for_the_record: {("altered", "chime-1.0.dist-info/RECORD")},
     add_a_link: {("link", "chime/stray")},
     make_a_file_writable: {("mode", "chime/tunes/notes.txt")},
     make_a_linked_file_writable: {("mode", "chime_module.py")},
@@ -563,6 +582,74 @@ def test_an_entry_that_does_not_say_what_it_is_comes_back(tower: Tower) -> None:
     assert tower.flaws() == {}
     assert differing(sound, snapshot(tower.entry("chime"))) == []
     tower.machine.python(tower.environment, "-c", "import chime.tunes, chime_module")
+
+
+def put_a_pipe(document: Path) -> None:
+    """Put a pipe there, at which a reader waits for ever."""
+    os.mkfifo(document)
+
+
+def put_a_device(document: Path) -> None:
+    """Put a link there to a device that has no end."""
+    document.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("put", [put_a_pipe, put_a_device])
+def test_a_document_that_is_no_file_is_a_damaged_entry(tower: Tower, put: Callable[[Path], None]) -> None:
+    """Another member of a team may have put it there: no command waits for it, or reads on and on."""
+    tower.install(*tower.source, "chime")
+    with opened(tower.entry("chime")):
+        (tower.entry("chime") / "pepip-entry.json").unlink()
+        put(tower.entry("chime") / "pepip-entry.json")
+
+    assert "damaged" in tower.machine.pepip("store", "list", folder=tower.folder).stdout
+    assert tower.flaws() == {"py3-none-any/chime-1.0": {("missing", "pepip-entry.json")}}
+    tower.repair(check=False)
+
+    assert tower.flaws() == {}
+
+
+def make_it_of_the_first_format(entry: Path) -> None:
+    """Let an entry say what the first pepips wrote, and hold the script that they took from one environment."""
+    record_path = entry / "chime-1.0.dist-info" / "RECORD"
+    script = entry / "chime-1.0.data" / "scripts" / "chime-script"
+    text = b"#!/nowhere/project/.venv/bin/python\nprint('ding')\n"
+    supplant(script, text)
+    lines = record_path.read_text().splitlines(keepends=True)
+    row = ",".join((f"chime-1.0.data/scripts/{script.name}", record_hash(text), str(len(text)))) + "\n"
+    supplant(record_path, "".join(row if script.name in line else line for line in lines).encode())
+    document = json.loads((entry / "pepip-entry.json").read_text())
+    for field in ("package", "metadata", "digests", "absent", "empty"):
+        del document[field]
+    document["record"] = hashlib.sha256(record_path.read_bytes()).hexdigest()
+    supplant(entry / "pepip-entry.json", json.dumps({**document, "format": 1}).encode())
+    for folder in (record_path.parent, script.parent, entry):
+        os.utime(folder, (946_684_800, 946_684_800))
+
+
+def test_a_script_of_one_environment_does_not_stay_in_an_older_entry(tower: Tower) -> None:
+    """The first format could hold the interpreter of the project that an entry was first stored for."""
+    tower.install(*tower.source, "chime")
+    make_it_of_the_first_format(tower.entry("chime"))
+
+    assert tower.flaws() == {"py3-none-any/chime-1.0": {("altered", "chime-1.0.data/scripts/chime-script")}}
+    tower.install(*tower.source, "chime", project="other")
+
+    assert tower.flaws() == {}
+    script = tower.folder / "other" / ".venv" / "bin" / "chime-script"
+    assert tower.machine.run([script], folder=tower.folder).stdout == "ding\n"
+
+
+def test_an_empty_folder_is_no_damage_of_an_older_entry(tower: Tower) -> None:
+    """The first format did not say that a wheel has one: a repair must not take it away."""
+    Wheel("hall", "1.0", files={"hall/__init__.py": ""}, folders=["hall/hollow"]).write(tower.wheelhouse)
+    tower.install(*tower.source, "hall")
+    entry = tower.entry("hall")
+    document = json.loads((entry / "pepip-entry.json").read_text())
+    supplant(entry / "pepip-entry.json", json.dumps({**document, "format": 1, "empty": []}).encode())
+    os.utime(entry, (946_684_800, 946_684_800))
+
+    assert tower.flaws() == {}
 
 
 def lay_out_wheel(tower: Tower, url: str) -> list[str | Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -129,6 +130,23 @@ def test_neither_user_can_change_or_remove_the_others_entries(team: Team, music:
     assert not list(entry.glob("drum/__pycache__/evil.pyc"))
     assert registered.exists()
     music.assert_plays(first, first.home / "app")
+
+
+def test_what_another_user_says_of_an_interpreter_is_not_believed(team: Team, music: Music) -> None:
+    """It could name any folder as the one of packages."""
+    first, second = team.users
+    music.install(first, first.home / "app", "drum==1.0")
+    (told,) = (team.store / "cache").glob("interpreters-*/*.json")
+    facts = json.loads(told.read_text())
+    planted = team.store / "cache" / f"interpreters-{second.home.stat().st_uid}"
+    planted.mkdir(mode=0o777)
+    for path in (told, planted / told.name):
+        path.write_text(json.dumps({**facts, "site_packages": "elsewhere"}))
+        os.chown(path, told.stat().st_uid, team.group_id)
+
+    music.install(second, second.home / "app", "drum==1.0")
+
+    music.assert_plays(second, second.home / "app")
 
 
 def test_both_users_environments_are_registered(team: Team, music: Music) -> None:

@@ -31,18 +31,27 @@ def read_with_status(path: str) -> tuple[bytes, os.stat_result]:
         os.close(descriptor)
 
 
-def read_regular(path: str, *, most_bytes: int) -> bytes:
+def user_id() -> int:
+    """Return the number of the user who runs this, 0 where users have none."""
+    return os.geteuid() if hasattr(os, "geteuid") else 0
+
+
+def read_regular(path: str, *, most_bytes: int, is_trusted: bool = False) -> bytes:
     """Return what the regular file at `path` holds, where somebody else may have put anything else in its place.
 
     Follows no link at that name, opens no device, waits for no pipe, and reads no more than `most_bytes`. Raises
-    OSError if it can't be read, ValueError in words if it is no regular file, or a larger one.
+    OSError if it can't be read, ValueError in words if it is no regular file, or a larger one. Where it must be
+    `is_trusted`, another user's is refused too, but not root's.
     """
     if not stat.S_ISREG(os.lstat(path).st_mode):  # to open a device can do something
         raise ValueError("it is no regular file")
     descriptor = os.open(path, _READ | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it was replaced meanwhile
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):  # it was replaced meanwhile
             raise ValueError("it is no regular file")
+        if is_trusted and status.st_uid not in {0, user_id()}:
+            raise ValueError("it is another user's")
         content = bytearray()
         while len(content) <= most_bytes:
             block = os.read(descriptor, min(_BLOCK_BYTES, most_bytes + 1 - len(content)))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pepip.store.staged import Staged, Tree
     from pepip.uv.resolve import Indexes
 
-_LAG_NS = 50_000_000  # how much earlier than the clock a file system may stamp what was made
+_LAG_NS = 10_000_000  # how much earlier than the clock a kernel of 100 ticks a second stamps what was made
 
 
 class Need(NamedTuple):
@@ -82,6 +82,10 @@ class _Batch(NamedTuple):
     is_fresh: bool = False
 
 
+class _NotToBeHadError(Exception):
+    """A batch can't be staged, and uv may still install what is in it, by itself."""
+
+
 class _Run:
     """One run, of one batch or several. `prefixes` is the folder for what uv stages, `area` for all else."""
 
@@ -100,9 +104,10 @@ class _Run:
 
     def store(self, batch: _Batch, *, replacing: str) -> Generator[Progress, None, list[_Batch]]:
         """Store a batch. Returns the batches that must follow it."""
-        prefix = yield from self._stage(batch)
-        if not prefix:
-            return self._one_by_one(batch)
+        try:
+            prefix = yield from self._stage(batch)
+        except _NotToBeHadError as error:
+            return self._one_by_one(batch, str(error))
         yield Progress("store", "", self._done, self._wanted)
         self._writer.begin()
         artifacts = {artifact.name: artifact for artifact in batch.artifacts}
@@ -111,34 +116,41 @@ class _Run:
             self.unshared[name] = "uv's cache does not show its unpacked wheel"
         contested = staged.contested(found) if len(artifacts) > 1 else set()
         following = [_Batch([artifacts[name]], batch.is_fresh) for name in sorted(contested)]
-        trees = [(item, staged.look(item.wheel)) for item in found if item.name not in contested]
+        trees = []
+        for item in found:
+            if item.name not in contested:
+                with _unless_cleaned(artifacts[item.name], batch, following):
+                    trees.append((item, staged.look(item.wheel)))
         prepared: list[Prepared] = []
         with contextlib.closing(reading.in_order(trees, self._seen)) as in_order:
             for item, tree in in_order:
                 artifact = artifacts[item.name]
-                proof = ingest.prove(item, tree, self._seen)
-                is_new = batch.is_fresh or _was_made_since(item.wheel, self._need.began_at_ns)
-                if not proof.is_as_listed and not is_new:
-                    # It lay in uv's cache before, where somebody may have changed it by one of its hard links.
-                    yield Progress("warning", _differs(item, proof) + ": fetching it again")
-                    following.append(_Batch([artifact], is_fresh=True))
-                    continue
-                if not proof.is_as_listed:  # uv has just checked the hash of the wheel: that proves more than RECORD
-                    yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
-                prepared += self._prepared(item, tree, proof, artifact, prefix)
-                self._done += 1
-                yield Progress("store", item.name, self._done, self._wanted)
+                with _unless_cleaned(artifact, batch, following):
+                    proof = ingest.prove(item, tree, self._seen)
+                    is_new = batch.is_fresh or _was_made_since(item.wheel, self._need.began_at_ns)
+                    # What lay in uv's cache before, somebody may have changed by one of its hard links. And uv takes
+                    # rows of files that a wheel does not hold out of RECORD: one that is missing went since.
+                    is_doubtful = (proof.differing and not is_new) or proof.absent
+                    if is_doubtful and not batch.is_fresh:
+                        yield Progress("warning", _differs(item, proof) + ": fetching it again")
+                        following.append(_Batch([artifact], is_fresh=True))
+                        continue
+                    if not proof.is_as_listed:  # uv has just checked the wheel's own hash: that proves more
+                        yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
+                    prepared += self._prepared(item, tree, proof, artifact, prefix)
+                    self._done += 1
+                    yield Progress("store", item.name, self._done, self._wanted)
         self._writer.settle()
         for shaped in prepared:
             entry = ingest.publish(self._store, shaped, replacing=replacing)
             self.added[entry.name] = entry
         return following
 
-    def _one_by_one(self, batch: _Batch) -> list[_Batch]:
-        """Return a batch for each artifact of one with a wrong hash, or none if that one is alone in it."""
+    def _one_by_one(self, batch: _Batch, reason: str) -> list[_Batch]:
+        """Return a batch for each artifact of one that can't be had, or none if there is one alone: uv installs it."""
         if len(batch.artifacts) > 1:
             return [_Batch([artifact], batch.is_fresh) for artifact in batch.artifacts]
-        self.unshared[batch.artifacts[0].name] = "its file has another hash than its index says"
+        self.unshared[batch.artifacts[0].name] = reason
         return []
 
     def _prepared(
@@ -161,7 +173,7 @@ class _Run:
             self.unshared[item.name] = error.message
 
     def _stage(self, batch: _Batch) -> Generator[Progress, None, str]:
-        """Let uv stage a batch. Returns the prefix, nothing if the hash of an index is wrong. Raises UvError."""
+        """Let uv stage a batch. Returns the prefix. Raises UvError, or _NotToBeHadError where uv may still install it."""
         self._number += 1
         prefix = f"{self._prefixes}/{self._number}"
         try:
@@ -172,7 +184,10 @@ class _Run:
                 prefix = f"{self._area}/{self._number}"  # there was too little memory: the disk may have more
                 yield from self._stage_into(prefix, batch)
             elif self._need.is_checked and "Hash mismatch" in error.output:
-                return ""  # the index announces another hash than the file has, and the request demands that one
+                # The request demands the hash that the file has: uv goes by that.
+                raise _NotToBeHadError("its file has another hash than its index says") from error
+            elif batch.is_fresh:  # offline, for one: what can't be proven, uv installs from its cache all the same
+                raise _NotToBeHadError("it can't be fetched again") from error
             else:
                 raise
         return prefix
@@ -196,6 +211,17 @@ class _Run:
             ):
                 name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
                 yield Progress("download", name, sizes.get(arrival.name, 0), _download_bytes(self._need))
+
+
+@contextlib.contextmanager
+def _unless_cleaned(artifact: Artifact, batch: _Batch, following: list[_Batch]) -> Iterator[None]:
+    """Note an artifact to be fetched into a cache of its own if its unpacked wheel goes: uv's cache was cleaned."""
+    try:
+        yield
+    except FileNotFoundError:
+        if batch.is_fresh:
+            raise
+        following.append(_Batch([artifact], is_fresh=True))
 
 
 def _was_made_since(folder: str, began_at_ns: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 from pepip import paths
+from pepip.host import files
 from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 _READABLE = (1, 2)
+_MOST_BYTES = 1 << 27  # of a wheel with a million files
 
 
 class Document(NamedTuple):
@@ -66,12 +68,24 @@ def dump(document: Document) -> str:
     return json.dumps(document._asdict(), separators=(",", ":"))
 
 
+def read(entry: str) -> Document:
+    """Return the document of the entry at this path, which another user may have made.
+
+    Raises OSError if it can't be read, ValueError, in words, where it is none that can be used.
+    """
+    return load(files.read_regular(place_of(entry), most_bytes=_MOST_BYTES))
+
+
 def load(content: bytes) -> Document:
     """Return the document that a file holds. Raises ValueError, in words, where it is none that can be used."""
     try:
         fields = json.loads(content)
+        if b"\\ud" in content.lower():  # a half of a character, which no name of a file can have
+            json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogateescape")
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("it holds what is no text") from error
     if not isinstance(fields, dict) or fields.get("format") not in _READABLE:
         found = fields.get("format") if isinstance(fields, dict) else None
         raise ValueError(f"its format is {found}, this pepip reads {' and '.join(map(str, _READABLE))}")
@@ -98,7 +112,7 @@ def load(content: bytes) -> Document:
         metadata=_plain_files(fields, "metadata"),
         record=_text(fields, "record", default=""),
         digests={_inside(path): str(digest) for path, digest in _table(fields, "digests").items()},
-        absent=tuple(map(str, fields.get("absent", ()))),
+        absent=_texts(fields, "absent"),
         unlisted=_paths(fields, "unlisted", default=()),
         empty=_paths(fields, "empty", default=()),
         record_is_shared=bool(fields.get("record_is_shared")),
@@ -137,6 +151,13 @@ def _table(fields: dict[str, Any], key: str) -> dict[str, Any]:
     return value
 
 
+def _texts(fields: dict[str, Any], key: str) -> tuple[str, ...]:
+    value = fields.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise ValueError(f"its {key} is no list of texts")
+    return tuple(value)
+
+
 def _paths(fields: dict[str, Any], key: str, *, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
     value = fields.get(key, default)
     if not isinstance(value, (list, tuple)):
@@ -164,7 +185,7 @@ def _data(fields: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     rows = fields.get("data", ())
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 2 for row in rows):
         raise ValueError("its data is no list of pairs")
-    if not all(scheme in SCHEMES for scheme, _ in rows):
+    if not all(isinstance(scheme, str) and scheme in SCHEMES for scheme, _ in rows):
         raise ValueError("its data names an unknown scheme")
     return tuple((scheme, _inside(path)) for scheme, path in rows)
 

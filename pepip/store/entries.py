@@ -9,11 +9,10 @@ import time
 
 from pepip import digests, paths
 from pepip.errors import CorruptEntryError
-from pepip.host import files
 from pepip.model import Entry, Stored
 from pepip.records import NamedTuple
 from pepip.store import document as documents
-from pepip.wheel import record
+from pepip.wheel import record, scripts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +52,8 @@ def read(store: Store, entry_id: str) -> Entry:
         known = store.known_entries.get(entry_id)
         if known and known.is_as(os.stat(f"{path}/{paths.ENTRY_METADATA}")):
             return known.entry
-        content, status = files.read_with_status(f"{path}/{paths.ENTRY_METADATA}")
-        found = documents.load(content)
+        status = os.lstat(documents.place_of(path))
+        found = documents.read(path)
         entry = Entry(
             id=entry_id,
             path=path,
@@ -73,6 +72,7 @@ def read(store: Store, entry_id: str) -> Entry:
             size_bytes=found.size_bytes,
             unlisted=found.unlisted,
             metadata=found.metadata,
+            format=found.format,
         )
         store.known_entries[entry_id] = Known(entry, status.st_mtime_ns, status.st_ino)
         return entry
@@ -131,7 +131,7 @@ def _stored(path: str, entry_id: str, memory: Memory | None) -> Stored | None:
 
 
 def _read_stored(path: str) -> list[Any]:
-    found = documents.load(files.read(documents.place_of(path)))
+    found = documents.read(path)
     texts = [found.name, found.version, found.identity, found.origin]
     return [*texts, *(min(number, _LATEST) for number in (found.file_count, found.stored_at))]
 
@@ -151,7 +151,7 @@ def package_of_entry(store: Store, entry_id: str) -> dict[str, Any]:
 
 def _package_at(path: str) -> dict[str, Any]:
     try:
-        return documents.load(files.read(documents.place_of(path))).package
+        return documents.read(path).package
     except (OSError, ValueError):
         return {}
 
@@ -172,7 +172,7 @@ def matches(stored: Stored, patterns: Iterable[str]) -> bool:
 def hashes_of(entry: Entry) -> dict[str, str]:
     """Return the hashes that the entry's RECORD lists, by path, but for `.data` files, which lie elsewhere."""
     path = f"{entry.path}/{entry.dist_info}/RECORD"
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         rows = record.parse(file.read())
     data = entry.data_directory + "/"
     return {row.path: row.hash_value for row in rows if row.hash_value and not row.path.startswith(data)}
@@ -224,7 +224,27 @@ def is_whole(entry: Entry) -> bool:
             return False
     except FileNotFoundError:
         return False
-    return True
+    return not of_one_environment(entry.path, entry.data_directory, entry.data, entry.format)
+
+
+def of_one_environment(
+    path: str, data_directory: str, data: Iterable[tuple[str, str]], format_number: int
+) -> list[str]:
+    """Return the scripts of an entry that start the interpreter of one environment, as some of the first format do.
+
+    They were taken as uv had made them for the environment that the entry was first stored for.
+    """
+    found = []
+    for scheme, name in data if format_number == 1 else ():
+        if scheme == "scripts":
+            script = f"{data_directory}/scripts/{name}"
+            with contextlib.suppress(OSError), open(f"{path}/{script}", "rb") as file:
+                if scripts.is_of_environment(file.read(_START_BYTES)):
+                    found.append(script)
+    return found
+
+
+_START_BYTES = 1 << 12
 
 
 def sealed(entry: Entry) -> list[str]:

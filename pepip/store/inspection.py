@@ -11,7 +11,7 @@ from pepip import paths
 from pepip.host import files, links, permissions
 from pepip.records import NamedTuple
 from pepip.store import document as documents
-from pepip.store import ready
+from pepip.store import entries, ready
 from pepip.store.entries import SEALED_AT_NS
 from pepip.wheel import record
 
@@ -36,14 +36,16 @@ class Flaw(NamedTuple):
 def inspect(path: str) -> list[Flaw]:
     """Return the flaws of the entry at `path`, by path. Reads every byte, changes nothing."""
     try:
-        document = documents.load(files.read(documents.place_of(path)))
+        document = documents.read(path)
     except (OSError, ValueError):
         return [Flaw("missing", paths.ENTRY_METADATA)]
     record_file = f"{document.dist_info}/RECORD"
     try:
-        content = files.read(f"{path}/{record_file}")
+        content = files.read_regular(f"{path}/{record_file}", most_bytes=_MOST_BYTES)
     except FileNotFoundError:
         return [Flaw("missing", record_file)]
+    except ValueError:
+        return [Flaw("altered", record_file)]
     except OSError:
         return [Flaw("mode", record_file)]
     if document.record not in {"", record.hexadecimal(content)}:
@@ -62,8 +64,9 @@ def inspect(path: str) -> list[Flaw]:
         if relative == ".":
             inner[:] = [name for name in inner if name != paths.READY]
         if relative != "." and relative not in folders and not is_bytecode:
-            found.append(Flaw("added", relative))
-            inner.clear()
+            if inner or names or document.format != 1:  # the first format says nothing of empty folders
+                found.append(Flaw("added", relative))
+                inner.clear()
             continue
         found += _flaws_of_folder(current, relative, is_bytecode=is_bytecode)
         for name in [*names, *(name for name in inner if os.path.islink(f"{current}/{name}"))]:
@@ -80,6 +83,9 @@ def inspect(path: str) -> list[Flaw]:
                 may_be_writable=document.modes_are_uvs,
             )
     found += [Flaw("missing", shown) for shown in listed - present if not _is_bytecode_path(shown)]
+    data_directory = document.dist_info.removesuffix(".dist-info") + ".data"
+    wrong = entries.of_one_environment(path, data_directory, document.data, document.format)
+    found += [Flaw("altered", shown) for shown in wrong]
     found += _flaws_of_ready(path, document)
     return sorted(found, key=lambda flaw: (flaw.path, flaw.kind))
 
@@ -91,7 +97,7 @@ def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) 
 
     Raises OSError where this user may not.
     """
-    document = documents.load(files.read(documents.place_of(path)))
+    document = documents.read(path)
     executables = set(document.executables)
     permissions.unseal_tree(path)
     for flaw in flaws:
@@ -150,10 +156,17 @@ def _flaws_of_ready(path: str, document: Document) -> list[Flaw]:
         if target and not target.endswith(f"/{own}/{inside}"):
             found.append(Flaw("altered", f"{paths.READY}/{os.path.basename(paths.ready(path, inside))}"))
     for name, content in ready.contents(path, document).items():
-        with contextlib.suppress(FileNotFoundError), open(f"{path}/{paths.READY}/{name}", "rb") as file:
-            if file.read() != content:
+        with contextlib.suppress(FileNotFoundError):
+            if not _holds(f"{path}/{paths.READY}/{name}", content):
                 found.append(Flaw("altered", f"{paths.READY}/{name}"))
     return found
+
+
+def _holds(path: str, content: bytes) -> bool:
+    try:
+        return files.read_regular(path, most_bytes=len(content)) == content
+    except ValueError:
+        return False
 
 
 def _flaws_of_folder(folder: str, shown: str, *, is_bytecode: bool) -> list[Flaw]:
@@ -178,6 +191,8 @@ def _flaws_of_file(
         return [Flaw("link", shown)]
     if not is_listed:
         return [Flaw("added", shown)]
+    if not stat.S_ISREG(status.st_mode):
+        return [Flaw("altered", shown)]
     found = []
     mode = stat.S_IMODE(status.st_mode)
     is_writable = mode & _WRITE_BITS and not may_be_writable
@@ -188,4 +203,5 @@ def _flaws_of_file(
     return found
 
 
+_MOST_BYTES = 1 << 30
 _WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH

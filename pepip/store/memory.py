@@ -10,6 +10,7 @@ import json
 import os
 
 from pepip import paths
+from pepip.host import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pepip.store.home import Store
 
 _FORMAT = 2
+_MOST_BYTES = 1 << 28
 
 _RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
 """In which topic a name must have been met now, for what a topic says of it to be kept."""
@@ -69,8 +71,7 @@ class Memory:
                 topics[topic] = {name: row for name, row in topics.get(topic, {}).items() if name in alive}
         temporary = f"{self._path}.{os.getpid()}"
         try:
-            with open(temporary, "w", encoding="utf-8") as file:
-                file.write(json.dumps({"format": _FORMAT, "topics": topics}))
+            files.create(temporary, json.dumps({"format": _FORMAT, "topics": topics}).encode())
             os.replace(temporary, self._path)
         except OSError:  # it costs the time to look again, and nothing else
             with contextlib.suppress(OSError):
@@ -78,8 +79,7 @@ class Memory:
 
     def _read(self) -> dict[str, dict[str, list[Any]]]:
         try:
-            with open(self._path, "rb") as file:
-                document = json.loads(file.read())
+            document = json.loads(files.read_regular(self._path, most_bytes=_MOST_BYTES, is_trusted=True))
             topics: dict[str, dict[str, list[Any]]] = document["topics"] if document["format"] == _FORMAT else {}
             return topics
         except (OSError, ValueError, KeyError, TypeError):

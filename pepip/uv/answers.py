@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from pepip import __version__, digests
+from pepip.host import files
 from pepip.paths import PYCACHE
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MOST_ANSWERS = 512
+_MOST_BYTES = 1 << 26
 _VARIABLES = frozenset(
     ("HOME", "PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PEPIP_HOME", "APPDATA", "LOCALAPPDATA")
 )
@@ -29,17 +31,15 @@ class Answers:
 
     def __init__(self, cache: str) -> None:
         self._cache = cache
-        self._folder = f"{cache}/answers-{os.geteuid() if hasattr(os, 'geteuid') else 0}"
+        self._folder = f"{cache}/answers-{files.user_id()}"
 
     def recall(self, key: str) -> str | None:
         """Return the answer, None if there is none or what it rests on has changed."""
         try:
-            with open(f"{self._folder}/{key}", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                if hasattr(os, "geteuid") and os.fstat(file.fileno()).st_uid != os.geteuid():
-                    return None  # somebody else's file: it may name anything
-                text = file.read()
-        except OSError:
-            return None
+            content = files.read_regular(f"{self._folder}/{key}", most_bytes=_MOST_BYTES, is_trusted=True)
+        except (OSError, ValueError):
+            return None  # somebody else's file, for one: it may name anything
+        text = content.decode("utf-8", "surrogateescape")
         title, _, rest = text.partition("\n")
         evidence, separator, answer = rest.partition("\n\n")
         if title != key or not separator:
@@ -63,9 +63,8 @@ class Answers:
         try:
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
             self._make_room()
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                file.write(f"{key}\n{lines}\n{answer}")
+            content = f"{key}\n{lines}\n{answer}".encode("utf-8", "surrogateescape")
+            files.create(temporary, content, mode=0o600)
             os.replace(temporary, f"{self._folder}/{key}")
         except OSError:
             return

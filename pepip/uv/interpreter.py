@@ -8,6 +8,7 @@ import os
 
 from pepip import digests
 from pepip.errors import UvError, VenvError
+from pepip.host import files
 from pepip.model import Interpreter
 
 TYPE_CHECKING = False
@@ -174,29 +175,35 @@ def tags_of(implementation: str, version: str, abi: str) -> list[str]:
     return list(dict.fromkeys(str(tag) for tag in (*specific, *tags.compatible_tags(numbers, name, platforms))))
 
 
-def _file(cache: str, key: str) -> str:
-    return f"{cache}/interpreters/{digests.hexadecimal(key.encode())[:24]}.json"
+def _file(cache: str, key: str, user: int) -> str:
+    return f"{cache}/interpreters-{user}/{digests.hexadecimal(key.encode())[:24]}.json"
 
 
 def _remembered(cache: str, key: str) -> dict[str, Any] | None:
+    """Return what this user, or root, was told by an interpreter: from anybody else it could name any folder."""
+    return _read(_file(cache, key, files.user_id()), key) or _read(_file(cache, key, 0), key)
+
+
+def _read(path: str, key: str) -> dict[str, Any] | None:
     try:
-        with open(_file(cache, key), "rb") as file:
-            document: dict[str, Any] = json.loads(file.read())
+        document: dict[str, Any] = json.loads(files.read_regular(path, most_bytes=_MOST_BYTES, is_trusted=True))
         is_whole = document.keys() >= {"version", "implementation", "site_packages", "scripts", "headers", "tags"}
         return document if document.pop("key") == key and is_whole else None
     except (OSError, ValueError, KeyError, AttributeError):
         return None
 
 
+_MOST_BYTES = 1 << 24
+
+
 def _remember(cache: str, key: str, facts: dict[str, Any]) -> None:
-    path = _file(cache, key)
+    path = _file(cache, key, files.user_id())
     temporary = f"{path}.{os.getpid()}"
     if not os.path.isdir(cache):
         return  # a dry run on a machine without a store leaves none
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump({"key": key, **facts}, file)
+        files.create(temporary, json.dumps({"key": key, **facts}).encode(), mode=0o644)
         os.replace(temporary, path)
     except OSError:
         pass  # a cache that can't be written costs one question, and nothing else

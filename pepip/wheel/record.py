@@ -5,6 +5,7 @@ Source: "Recording installed projects", https://packaging.python.org/en/latest/s
 
 from __future__ import annotations
 
+import codecs
 import functools
 import os
 from binascii import b2a_base64
@@ -55,7 +56,7 @@ def read(path: str) -> list[Row]:
 
     A row that leaves the wheel keeps the path that it has: there is no such file in the wheel.
     """
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         rows = parse(file.read())
     return [row if _is_plain(row.path) else row._replace(path=_plain(row.path)) for row in rows]
 
@@ -125,7 +126,7 @@ def of_entry(entry: str, dist_info: str, unlisted: Iterable[str]) -> bytes:
     Its last row has its end of line, so that rows can follow.
     """
     with open(f"{entry}/{dist_info}/RECORD", "rb") as file:
-        content = file.read()
+        content = file.read().removeprefix(codecs.BOM_UTF8)
     if content and not content.endswith(b"\n"):
         content += b"\n"
     for name in OF_EACH:  # of a wheel that ships what an installer writes: the row of what was written stands

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _SHEBANG_LIMIT = 127  # BINPRM_BUF_SIZE of older Linux kernels, less the final newline
 
+_FOLDERS_OF_SYSTEM = frozenset((b"/bin", b"/usr/bin", b"/usr/local/bin"))
+
 
 class EntryPoint(NamedTuple):
     """One script that an `entry_points.txt` declares. `reference` is `module:function`."""
@@ -69,23 +71,24 @@ def body(launcher: bytes) -> bytes:
     return launcher[position:] if end == b"\n" else launcher[position + len(end) :]
 
 
-def split_shebang(content: bytes, interpreter: str) -> bytes | None:
-    """Return what follows the interpreter line of an installed script, None if another line stands there.
-
-    The rest begins with the newline.
-    """
-    line = shebang(interpreter)
-    if content.startswith(line + b"\n") or content.startswith(line + b" "):
-        return content[len(line) :]
-    return None
-
-
 def wants_interpreter(content: bytes) -> bool:
     """Tell whether a `.data` script begins with the `#!python` line that an installer replaces.
 
     Whatever else stands on that line: `#!python3`, `#!pythonw`, options.
     """
     return content.startswith(b"#!python")
+
+
+def is_of_environment(content: bytes) -> bool:
+    """Tell whether a `.data` script begins with an installer's line for the interpreter of one environment.
+
+    No wheel has such lines; the folders of the system's own interpreters are named by some.
+    """
+    first, _, rest = content.partition(b"\n")
+    if first == b"#!/bin/sh":
+        return rest.startswith(b"'''exec' ")
+    folder, _, name = first.partition(b" ")[0].rpartition(b"/")
+    return folder.startswith(b"#!/") and name.startswith(b"python") and folder[2:] not in _FOLDERS_OF_SYSTEM
 
 
 def with_interpreter(content: bytes, interpreter: str, *, relocatable: bool = False) -> bytes:

@@ -6,6 +6,8 @@ import base64
 import hashlib
 from collections.abc import Callable
 
+import pytest
+
 from tests.differential.harness import INK, Bench, Row, parameters
 from tests.support.indexes import Index
 from tests.support.machines import site_packages_of
@@ -88,6 +90,10 @@ ROWS = [
     of("paths-that-lead-out", lambda rows: [*rows, ("../../../../own.txt", "", ""), ("/tmp/pepip-nothing", "", "")]),
     of("paths-with-two-slashes", lambda rows: [(row[0].replace("/x", "//x"), *row[1:]) for row in rows]),
     of("signatures-listed", lambda rows: [*rows, ("tool-1.0.dist-info/RECORD.jws", "", "")]),
+    of("a-byte-order-mark", lambda rows: [(f"\ufeff{rows[0][0]}", *rows[0][1:]), *rows[1:]]),
+    Row("a-wrong-digest-without-a-network",
+        ["uv pip install tool", "uv pip uninstall tool", "pip install --offline tool"],
+        {"main": Index([Wheel("tool", "1.0", files=FILES, wrong_hashes=["tool/x.txt"])])}),
 ]  # fmt: skip
 
 ALWAYS = {
@@ -97,6 +103,8 @@ ALWAYS = {
     "rows-of-files-that-are-not-there",
     "md5",
     "no-rows",
+    "a-byte-order-mark",
+    "a-wrong-digest-without-a-network",
 }
 
 KNOWN_TO_FAIL: set[str] = set()
@@ -123,4 +131,44 @@ def test_a_file_that_was_edited_in_uvs_cache_is_fetched_anew(bench: Bench) -> No
     assert output.stderr.count("differs from the RECORD of the wheel: fetching it again") == 1
     installed = site_packages_of(place.environment) / "ink" / "__init__.py"
     assert installed.read_text() == INK.files["ink/__init__.py"]
+    assert place.run("store verify").returncode == 0
+
+
+CLEANING = """
+import shutil
+
+from pepip.store import staged
+
+look = staged.look
+
+
+def clean(wheel):
+    if "uv-cache" in wheel:
+        shutil.rmtree(wheel + "/ink")
+
+
+def look_while_it_is_cleaned(wheel):
+    if {is_late}:
+        found = look(wheel)
+        clean(wheel)
+        return found
+    clean(wheel)
+    return look(wheel)
+
+
+staged.look = look_while_it_is_cleaned
+"""
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_an_entry_is_whole_though_uvs_cache_is_cleaned_meanwhile(bench: Bench, *, is_late: bool) -> None:
+    """`uv cache clean` waits for no other program: what it has taken away is fetched again."""
+    place = bench.place(Row("cleaned", "pip install ink", {"main": Index([INK])}))
+    (place.elsewhere / "sitecustomize.py").write_text(CLEANING.format(is_late=is_late))
+
+    output = place.run(f"PYTHONPATH={place.elsewhere} pip install ink")
+
+    assert output.returncode == 0, output.stderr
+    installed = site_packages_of(place.environment) / "ink"
+    assert {name: (installed.parent / name).read_text() for name in INK.files} == INK.files
     assert place.run("store verify").returncode == 0

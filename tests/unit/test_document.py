@@ -59,6 +59,12 @@ def test_what_is_written_is_read_again(written: Document) -> None:
         ("data", [["data", "../x"]]),
         ("data", [["elsewhere", "x"]]),
         ("data", ["data"]),
+        ("data", [[["data"], "x"]]),
+        ("absent", 5),
+        ("absent", None),
+        ("absent", [["x"]]),
+        ("directories", ["in\ud800k"]),
+        ("launchers", {"x": "\udbff"}),
         ("launchers", {"../../bin/x": ""}),
         ("launchers", {"..": ""}),
         ("launchers", {"x": 1}),
@@ -83,6 +89,13 @@ def test_what_is_no_document_is_refused(content: bytes) -> None:
     """Whatever it is."""
     with pytest.raises(ValueError, match=r"."):
         document.load(content)
+
+
+def test_a_name_that_is_not_utf_8_is_text() -> None:
+    """Linux has such names of files; Python stands for their bytes by halves of characters."""
+    written = PLAIN._replace(files=("ink/\udcff",))
+
+    assert document.load(document.dump(written).encode()) == written
 
 
 def test_a_document_of_the_first_format_is_read() -> None:

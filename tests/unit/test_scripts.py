@@ -161,10 +161,10 @@ def test_first_lines_are_those_of_uv(
     for content, first in zip(made.values(), FIRST_LINES, strict=True):
         original = f"{first}print('hello')\n".encode()
         assert scripts.wants_interpreter(original) == (content != original)
+        assert not scripts.is_of_environment(original)
         if content != original:
             assert scripts.with_interpreter(original, python, relocatable=relocatable) == content
-            if not relocatable:
-                assert scripts.split_shebang(content, python) == b"\n" + original.partition(b"\n")[2]
+            assert scripts.is_of_environment(content)
 
 
 @pytest.mark.parametrize("added", range(-2, 3))
@@ -209,8 +209,6 @@ def test_what_follows_the_first_lines_of_a_launcher_is_kept(interpreter: str, re
     for relocatable in (False, True):
         line = scripts.shebang(interpreter, relocatable=relocatable)
         assert scripts.body(line + b"\n" + rest) == b"\n" + rest
-    assert scripts.split_shebang(scripts.shebang(interpreter) + b"\n" + rest, interpreter) == b"\n" + rest
-    assert scripts.split_shebang(b"#!other\n" + rest, interpreter) is None
 
 
 def test_an_interpreter_below_a_folder_that_is_no_text_has_a_first_line() -> None:
