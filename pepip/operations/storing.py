@@ -147,7 +147,7 @@ class _Run:
         return following
 
     def _one_by_one(self, batch: _Batch, reason: str) -> list[_Batch]:
-        """Return a batch for each artifact of one that can't be had, or none if there is one alone: uv installs it."""
+        """Return a batch for each artifact of one that can't be had. One that is alone is left to uv."""
         if len(batch.artifacts) > 1:
             return [_Batch([artifact], batch.is_fresh) for artifact in batch.artifacts]
         self.unshared[batch.artifacts[0].name] = reason
@@ -173,7 +173,7 @@ class _Run:
             self.unshared[item.name] = error.message
 
     def _stage(self, batch: _Batch) -> Generator[Progress, None, str]:
-        """Let uv stage a batch. Returns the prefix. Raises UvError, or _NotToBeHadError where uv may still install it."""
+        """Let uv stage a batch, and return the prefix. Raises UvError, or _NotToBeHadError."""
         self._number += 1
         prefix = f"{self._prefixes}/{self._number}"
         try:

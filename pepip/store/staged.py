@@ -63,13 +63,17 @@ def discover(prefix: str) -> list[Staged]:
             if staged is not None:
                 found.append((site_packages, staged))
     known = {name for _, staged in found for name in staged.scripts}
-    others = set(_scripts_in(prefix)) - known
+    others = _made_scripts(prefix) - known
     return [_with_launchers(*item, others) if others else item[1] for item in found]
 
 
-def _scripts_in(prefix: str) -> list[str]:
-    folder = f"{prefix}/bin"
-    return os.listdir(folder) if os.path.isdir(folder) else []
+def _made_scripts(prefix: str) -> set[str]:
+    """Return the names of the scripts that uv wrote: what it took from a wheel is a link."""
+    try:
+        with os.scandir(f"{prefix}/bin") as children:
+            return {child.name for child in children if child.is_file(follow_symlinks=False)}
+    except FileNotFoundError:
+        return set()
 
 
 def _with_launchers(site_packages: str, staged: Staged, names: set[str]) -> Staged:
