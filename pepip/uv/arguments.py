@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 NO_CACHE = frozenset(("--no-cache", "--no-cache-dir", "-n"))
 REINSTALL = frozenset(("--reinstall", "--force-reinstall"))
-_INDEXES = ("--index", "--default-index", "--index-url", "-i", "--extra-index-url", "--find-links", "-f")
+INDEXES = ("--index", "--default-index", "--index-url", "-i", "--extra-index-url", "--find-links", "-f")
 _UNKNOWN = "unknown"
 
 
@@ -68,7 +68,7 @@ def names_index(request: Request) -> bool:
 
 def names_any_index(request: Request) -> bool:
     """Tell whether an option names an index or a folder of distributions."""
-    return "--no-index" in request.everywhere or any(True for _ in values_of(request.everywhere, *_INDEXES))
+    return "--no-index" in request.everywhere or any(True for _ in values_of(request.everywhere, *INDEXES))
 
 
 def link_mode(request: Request) -> str:

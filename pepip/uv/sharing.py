@@ -1,7 +1,8 @@
 """Which artifacts the store may keep: those of which nothing but their identity decides what is in them.
 
-What is built from source depends on more: on settings that reach a build, on a wish to build anew, on LFS. uv builds
-such a one for each project by itself, and so it is the project's own here.
+What is built from source depends on more: on the indexes that have what the build requires, which are part of the
+identity; on settings that reach a build, on a wish to build anew, on LFS. uv builds the latter for each project by
+itself, and so they are the project's own here.
 Source: uv's documentation of its cache ("dynamic metadata", "build isolation") and of Git LFS.
 """
 
@@ -9,7 +10,8 @@ from __future__ import annotations
 
 import os
 
-from pepip.paths import normalize_name
+from pepip import digests
+from pepip.paths import normalize_name, without_password
 from pepip.uv import arguments, pylock, required_hashes, settings
 
 TYPE_CHECKING = False
@@ -24,6 +26,10 @@ _OPTIONS = frozenset(
     )
 )
 _SETTINGS = ("config-settings", "extra-build", "build-isolation", "build-constraint", "require-build-hashes")
+_INDEX_SETTINGS = ("index", "index-url", "extra-index-url", "find-links", "no-index")
+_INDEX_VARIABLES = (
+    *("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX"),
+)
 _HARMLESS_VARIABLES = frozenset(("UV_NO_BUILD", "UV_NO_BUILD_PACKAGE", "UV_CONCURRENT_BUILDS"))
 
 
@@ -38,7 +44,26 @@ def shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
     private = {item.name for item in built} if is_told else set(_built_anew(request, built))
     if _may_use_lfs(request, artifacts):
         private |= {item.name for item in built if "vcs" in item.package}
-    return [item._replace(identity="") if item.name in private else item for item in artifacts]
+    context = _context(request)
+    identities = {item.name: "" if item.name in private else f"{item.identity}{context}" for item in built}
+    return [item._replace(identity=identities.get(item.name, item.identity)) for item in artifacts]
+
+
+def _context(request: Request) -> str:
+    """Return the part of a build's identity that tells its indexes from others: they gave it what it requires.
+
+    Empty where nothing names an index. uv too keeps apart what it has built with one index and with another.
+    """
+    named = [word for word in request.everywhere if word == "--no-index"]
+    named += arguments.values_of(request.everywhere, *arguments.INDEXES)
+    named += [f"{name}={os.environ[name]}" for name in _INDEX_VARIABLES if os.environ.get(name)]
+    is_configured = "--no-config" not in request.everywhere and not settings.is_on("UV_NO_CONFIG")
+    for setting in _INDEX_SETTINGS if is_configured else ():
+        for value in settings.values(setting):
+            listed = value if isinstance(value, list) else [value]
+            named += [str(item) for item in listed if not (isinstance(item, dict) and item.get("explicit"))]
+    places = [os.path.abspath(word) if os.path.isdir(word) else without_password(word) for word in named]
+    return f"+{digests.hexadecimal(chr(0).join(places).encode('utf-8', 'surrogateescape'))[:16]}" if places else ""
 
 
 def _has_build_settings(request: Request) -> bool:

@@ -220,6 +220,10 @@ ROWS = [
         {"requirements.txt": "--no-index\n--find-links <folder private>\n./inner\nink\n", **BUILT_WITH_HELPER}),
     Row("build-with-an-index-url-in-the-file-and-another-build-stored", FROM_FILE, BUILDING,
         {"requirements.txt": "--index-url <url private>\nhelped\n"}, before=["pip install helped"]),
+    Row("build-with-another-index-stored", "pip install --default-index <url private> helped", BUILDING,
+        before=["pip install helped"]),
+    Row("build-with-another-index-of-a-project-stored", "sync", BUILDING,
+        project('"helped"', INDEX_TABLE), before=["pip install --no-config helped"]),
     Row("build-with-an-explicit-index", "pip install -r pyproject.toml", BUILDING,
         project('"helped"', EXPLICIT.replace("secret =", "helped ="))),
     # Credentials
