@@ -139,12 +139,17 @@ def _read_stored(path: str) -> list[Any]:
 _LATEST = 1 << 40  # more seconds than any calendar here has days for
 
 
-def package_of(stored: Stored) -> dict[str, Any]:
-    """Return the lock's table that makes uv stage the very file that an entry was made from. Empty if none tells."""
+def source_of(stored: Stored) -> tuple[dict[str, Any], str]:
+    """Return the lock's table that makes uv stage the very file that an entry was made from, empty if none tells.
+
+    And the URL that the first format has in its place, for what was named by one.
+    """
     try:
-        return documents.read(stored.path).package
+        document = documents.read(stored.path)
     except (OSError, ValueError):
-        return {}
+        return {}, ""
+    words = document.requirement.partition(" @ ")[2].split()
+    return document.package, words[0] if words else ""
 
 
 def matches(stored: Stored, patterns: Iterable[str]) -> bool:
