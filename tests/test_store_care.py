@@ -706,6 +706,22 @@ ORIGINS = [
 ]
 
 
+def test_an_older_entry_of_a_commit_is_repaired(tower: Tower) -> None:
+    """The first format has a line of a requirements file in the place of a lock's table."""
+    tower.install(*lay_out_commit(tower, ""))
+    entry = tower.entry("drone")
+    document = json.loads((entry / "pepip-entry.json").read_text())
+    vcs = document.pop("package")["vcs"]
+    line = f"drone @ git+{vcs['url']}@{vcs['commit-id']}"
+    supplant(entry / "pepip-entry.json", json.dumps({**document, "format": 1, "requirement": line}).encode())
+    supplant(entry / "drone" / "__init__.py", b"EVIL = True\n")
+
+    tower.repair()
+
+    assert tower.flaws() == {}
+    tower.machine.python(tower.environment, "-c", "import drone; drone.SOUND")
+
+
 @pytest.mark.every(2)
 @pytest.mark.parametrize("is_linked", [True, False], ids=["linked", "orphan"])
 @pytest.mark.parametrize("lay_out", ORIGINS, ids=lambda lay_out: lay_out.__name__.removeprefix("lay_out_"))

@@ -199,7 +199,7 @@ def _locate(store: Store, request: Request, lost: list[_Lost], environment: Envi
     """
     found, wanted = [], []
     for item in lost:
-        package = entries.package_of_entry(store, item.installed.entry_id)
+        package = entries.package_of(store, item.installed.entry_id)
         if package:
             found.append(pylock.of_package(package, environment.tags))
         else:

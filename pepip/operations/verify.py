@@ -158,11 +158,13 @@ def _python_of(bucket: str) -> str:
 
 def _artifact(stored: Stored, request: Request, environment: Environment) -> Artifact:
     """Return what to ask uv for, to get the very same entry again. Raises StoreError if nothing tells."""
-    package = entries.package_of(stored)
+    package, url = entries.source_of(stored)
     if package:
         found = [pylock.of_package(package, environment.tags)]
-    else:  # stored by an older pepip: the same hash is looked for
+    else:  # stored by an older pepip: the same hash, or commit, is looked for
         found = resolve.locate(request, [Change(stored.name, stored.version, "")], environment)
+        if url and not any(artifact.identity == stored.identity for artifact in found):
+            found = resolve.locate(request, [Change(stored.name, "", url)], environment)
     for artifact in found:
         if package or artifact.identity == stored.identity:
             return artifact._replace(version=stored.version, identity=stored.identity, local_path="")

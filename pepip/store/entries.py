@@ -139,19 +139,23 @@ def _read_stored(path: str) -> list[Any]:
 _LATEST = 1 << 40  # more seconds than any calendar here has days for
 
 
-def package_of(stored: Stored) -> dict[str, Any]:
-    """Return the lock's table that makes uv stage the very file that an entry was made from. Empty if none tells."""
-    return _package_at(stored.path)
+def source_of(stored: Stored) -> tuple[dict[str, Any], str]:
+    """Return the lock's table that makes uv stage the very file that an entry was made from, empty if none tells.
 
-
-def package_of_entry(store: Store, entry_id: str) -> dict[str, Any]:
-    """Return the same, given an entry's id."""
-    return _package_at(f"{paths.packages(store.home)}/{entry_id}")
-
-
-def _package_at(path: str) -> dict[str, Any]:
+    And the URL that the first format has in its place, for what was named by one.
+    """
     try:
-        return documents.read(path).package
+        document = documents.read(stored.path)
+    except (OSError, ValueError):
+        return {}, ""
+    words = document.requirement.partition(" @ ")[2].split()
+    return document.package, words[0] if words else ""
+
+
+def package_of(store: Store, entry_id: str) -> dict[str, Any]:
+    """Return the same table, given an entry's id."""
+    try:
+        return documents.read(f"{paths.packages(store.home)}/{entry_id}").package
     except (OSError, ValueError):
         return {}
 

@@ -60,7 +60,8 @@ NAMES = {
     "a-leading-dash": "tool/-r.txt", "a-leading-dot": "tool/.hidden/.file", "a-trailing-dot": "tool/file.",
     "brackets": "tool/[id].txt", "a-dollar": "tool/$HOME.txt",
     "a-long-one": f"tool/{LONG_NAME}/{LONG_NAME}/{LONG_NAME}.txt",
-    "two-cases": "tool/README", "a-tilde": "~tool/file.txt",
+    "two-cases": "tool/README", "a-tilde": "~tool/file.txt", "a-newline": "tool/a\nb.txt",
+    "a-control-character": "tool/a\x1b[2Jb.txt", "the-longest-one": f"tool/{'x' * 255}",
 }  # fmt: skip
 
 ROWS = [
