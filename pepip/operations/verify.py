@@ -163,12 +163,17 @@ def _artifact(stored: Stored, request: Request, environment: Environment) -> Art
         found = [pylock.of_package(package, environment.tags)]
     else:  # stored by an older pepip: the same hash, or commit, is looked for
         found = resolve.locate(request, [Change(stored.name, stored.version, "")], environment)
-        if url and not any(artifact.identity == stored.identity for artifact in found):
+        if url and not any(_is_of_the_same_file(artifact, stored) for artifact in found):
             found = resolve.locate(request, [Change(stored.name, "", url)], environment)
     for artifact in found:
-        if package or artifact.identity == stored.identity:
+        if package or _is_of_the_same_file(artifact, stored):
             return artifact._replace(version=stored.version, identity=stored.identity, local_path="")
     raise StoreError(f"no index has the file of {stored.name} {stored.version} that was stored")
+
+
+def _is_of_the_same_file(artifact: Artifact, stored: Stored) -> bool:
+    """Tell whether both are of one file or commit: what else is in an identity tells where it was built."""
+    return artifact.identity.partition("@")[0] == stored.identity.partition("@")[0] != ""
 
 
 @contextlib.contextmanager
