@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 
 from pepip import paths
 from pepip.host import filesystems, permissions
@@ -63,6 +64,8 @@ _NOTE = "in-memory.txt"
 
 def _remove_from_memory(area: str) -> None:
     """Remove the folder in memory of a run that was killed, if the note that it left names one of this user's."""
+    if sys.platform == "win32":
+        return
     try:
         with open(f"{area}/{_NOTE}", encoding="utf-8") as file:
             folder = file.read(256)
