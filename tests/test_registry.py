@@ -25,7 +25,7 @@ WHOLE = Registration(
     device=2**64 - 1,
     mount_point="/",
     entries=("py3-none-any/drum-1.0", "py3-none-any/horn-1.0"),
-    named="/work/app/.venv",
+    named="/srv/app/.venv",
     filesystem=7,
     registered_at=1_700_000_000,
 )

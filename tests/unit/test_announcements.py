@@ -36,8 +36,8 @@ Resolved 1 package in 0.92ms
 Would download 1 package
 Would uninstall 1 package
 Would install 1 package
- - mypk==0.1 (from file:///work/pkg)
- + mypk @ file:///work/pkg
+ - mypk==0.1 (from file:///srv/pkg)
+ + mypk @ file:///srv/pkg
 """,
 )
 WHEEL = (
@@ -49,12 +49,12 @@ WHEEL = (
 Would uninstall 1 package
 Would install 1 package
  - six==1.15.0
- + six @ file:///work/six-1.16.0-py2.py3-none-any.whl
+ + six @ file:///srv/six-1.16.0-py2.py3-none-any.whl
 """,
 )
 REINSTALL = (
     [{"name": "mypk", "version": "0.1", "action": "reinstalled"}],
-    "Uninstalled 1 package in 0.58ms\nInstalled 1 package in 1ms\n ~ mypk==0.1 (from file:///work/pkg)\n",
+    "Uninstalled 1 package in 0.58ms\nInstalled 1 package in 1ms\n ~ mypk==0.1 (from file:///srv/pkg)\n",
 )
 EMPTY: tuple[list[dict[str, str]], str] = (
     [],
@@ -82,17 +82,17 @@ def test_where_there_is_nothing_to_do_there_are_no_changes() -> None:
 def test_a_url_is_read_from_the_text() -> None:
     """The JSON has none: without the text, a wheel of a URL could not be told from one of an index."""
     assert announcements.read(*WHEEL).added == (
-        Change("six", "1.16.0", "file:///work/six-1.16.0-py2.py3-none-any.whl"),
+        Change("six", "1.16.0", "file:///srv/six-1.16.0-py2.py3-none-any.whl"),
     )
-    assert announcements.read(*FOLDER).added == (Change("mypk", "", "file:///work/pkg"),)
-    assert announcements.read(*FOLDER).removed == (Change("mypk", "0.1", "file:///work/pkg"),)
+    assert announcements.read(*FOLDER).added == (Change("mypk", "", "file:///srv/pkg"),)
+    assert announcements.read(*FOLDER).removed == (Change("mypk", "0.1", "file:///srv/pkg"),)
 
 
 def test_a_reinstallation_removes_and_adds() -> None:
     """Its sign is `~`."""
     found = announcements.read(*REINSTALL)
 
-    assert found.removed == found.added == (Change("mypk", "0.1", "file:///work/pkg"),)
+    assert found.removed == found.added == (Change("mypk", "0.1", "file:///srv/pkg"),)
 
 
 def test_warnings_are_kept() -> None:
