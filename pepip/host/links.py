@@ -7,7 +7,6 @@ inode, and its real path is the environment's.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sys
@@ -55,33 +54,6 @@ def link_file(target: str, path: str, *, is_near: bool = True) -> None:
         if error.errno not in _NO_HARD_LINK:
             raise
         symbolic_link(target, path)
-
-
-def can_clone(folder: str) -> bool:
-    """Tell whether a file in this folder can be a copy of another that shares its blocks, and not its inode.
-
-    Not on Windows, where no tool here makes such copies.
-    """
-    if sys.platform != "linux":
-        return sys.platform == "darwin"
-    import fcntl
-
-    source, copy = f"{folder}/.source", f"{folder}/.copy"
-    try:
-        with open(source, "w+b") as one, open(copy, "wb") as other:
-            one.write(bytes(4096))
-            one.flush()
-            fcntl.ioctl(other.fileno(), _FICLONE, one.fileno())
-    except OSError:
-        return False
-    finally:
-        for path in (source, copy):
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-    return True
-
-
-_FICLONE = 0x40049409  # ioctl_ficlone(2)
 
 
 def share_device(folder: str, other: str) -> bool:

@@ -66,11 +66,6 @@ def names_index(request: Request) -> bool:
     return any(True for _ in values_of(request.everywhere, "--index"))
 
 
-def names_any_index(request: Request) -> bool:
-    """Tell whether an option names an index or a folder of distributions."""
-    return "--no-index" in request.everywhere or any(True for _ in values_of(request.everywhere, *INDEXES))
-
-
 def link_mode(request: Request) -> str:
     """Return how uv is told to link: empty if it is not, `unknown` if a settings file says it."""
     told = next(values_of(request.everywhere, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")

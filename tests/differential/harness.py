@@ -151,7 +151,7 @@ def parameters(
     for number, row in enumerate(rows):
         marks = [] if number % each == 0 or row.name in always else [pytest.mark.real_world]
         if row.name in known_to_fail:
-            marks.append(pytest.mark.xfail(strict=False, reason="pepip and uv differ here today"))
+            marks.append(pytest.mark.xfail(strict=True, reason="pepip and uv differ here: see KNOWN_TO_FAIL"))
         made.append(pytest.param(row, id=row.name, marks=marks))
     return pytest.mark.parametrize("row", made)
 
