@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from email.message import Message
+from email.parser import HeaderParser
+from email.policy import compat32
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from pepip.environment import contents
+from pepip.host import files
 from pepip.operations import census
 from pepip.paths import normalize_name
 from pepip.records import NamedTuple
@@ -93,7 +100,7 @@ def _details(
     return Details(
         stored=stored,
         entry=entry,
-        summary=next(iter(_headers(stored.path, "Summary")), ""),
+        summary=_metadata(stored.path).get("Summary", ""),
         dependencies=tuple(dependencies),
         dependants=dependants,
         scripts=tuple(sorted(scripts)),
@@ -136,26 +143,34 @@ def _opened(entry: Entry) -> dict[str, str]:
 
 
 def _requirements(path: str) -> list[str]:
-    return [line for line in _headers(path, "Requires-Dist") if "extra ==" not in line]
+    return [line for line in _metadata(path).get_all("Requires-Dist", []) if not _is_of_extra(line)]
 
 
-def _headers(path: str, name: str) -> list[str]:
-    """Return the values of a field of an entry's METADATA (core metadata specification)."""
-    found = []
+def _is_of_extra(requirement: str) -> bool:
+    """Tell whether the marker of a requirement asks for an extra. A line that can't be read asks for none."""
+    try:
+        marker = Requirement(requirement).marker
+    except InvalidRequirement:
+        return False
+    # `packaging` writes every text of a marker in double quotes.
+    return marker is not None and "extra" in re.split(r"\W+", re.sub(r'"[^"]*"', "", str(marker)))
+
+
+def _metadata(path: str) -> Message:
+    """Return the headers of an entry's METADATA (core metadata specification), none if it can't be read."""
     try:
         folder = next((child for child in os.listdir(path) if child.endswith(".dist-info")), "")
-        with open(f"{path}/{folder}/METADATA", encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if not line.strip():
-                    break  # the description follows
-                key, _, value = line.partition(":")
-                if key.lower() == name.lower():
-                    found.append(value.strip())
-    except OSError:
-        return []
-    return found
+        content = files.read_regular(f"{path}/{folder}/METADATA", most_bytes=_MOST_METADATA_BYTES)
+    except (OSError, ValueError):
+        return Message()
+    return HeaderParser(policy=compat32).parsestr(content.decode("utf-8", "replace"))
+
+
+_MOST_METADATA_BYTES = 1 << 24
 
 
 def _name_of(requirement: str) -> str:
-    end = next((at for at, character in enumerate(requirement) if character in " ;[(<>=!~@"), len(requirement))
-    return normalize_name(requirement[:end])
+    try:
+        return normalize_name(Requirement(requirement).name)
+    except InvalidRequirement:
+        return ""
