@@ -9,6 +9,7 @@ import os
 
 from pepip import paths
 from pepip.environment import legacy, metadata, removal
+from pepip.environment.tree import Tree
 from pepip.errors import VenvError
 from pepip.host import links, permissions
 
@@ -99,10 +100,10 @@ def check_removals(
     check: Check, environment: Environment, distributions: Iterable[Installed], leaving: legacy.Departure
 ) -> None:
     """Check that distributions can be removed; `leaving` is what goes with those that have no RECORD."""
-    base = environment.interpreter.site_packages
+    base, tree = environment.interpreter.site_packages, Tree(environment)
     for distribution in distributions:
         if not legacy.is_legacy(distribution):
-            check.removes(removal.reached_files(environment, distribution))
+            check.removes(removal.reached_files(environment, tree, distribution))
             check.removes_tree(f"{base}/{distribution.dist_info}")
     for name in (*leaving.names, *leaving.metadata):
         check.removes_tree(f"{base}/{name}")

@@ -9,6 +9,7 @@ import os
 
 from pepip import paths
 from pepip.environment import access, aside, contents, journal, legacy, metadata, obstacles, removal
+from pepip.environment.tree import Tree
 from pepip.errors import ObstructedError
 from pepip.host import filesystems, links, processes
 from pepip.plan.merge import merge
@@ -56,12 +57,9 @@ def change(
     kept = {name: entry for name, entry in linked.items() if name not in gone}
     after = {**kept, **{added.entry.name: added.entry for added in additions}}
     staying = [item for item in foreign if item.name not in gone and item.name not in after]
-    before = merge(
-        linked.values(),
-        environment.interpreter,
-        foreign_directories=contents.foreign_directories(environment, foreign),
-    )
-    known = {} if is_recovery or _has_drifted(environment, before) else before.links
+    tree = Tree(environment)
+    before = _plan_on_disk(environment, tree, linked, foreign)
+    known = {} if is_recovery or _has_drifted(tree, before) else before.links
     vanishing = _vanishing(environment, removals, legacy.paths_of(environment, leaving))
     ours = vanishing | before.links.keys()
     owned = ours | {path for item in foreign for path in contents.files_of(environment, item)}
@@ -99,10 +97,10 @@ def change(
         metadata.rewrite_leading_rows(environment, entry, had.get(entry.name, set()) | has.get(entry.name, set()))
     for distribution in removals:
         if not legacy.is_legacy(distribution):
-            removed |= removal.remove(environment, distribution)
-    _remove_stale(environment, homes, before, plan)
+            removed |= removal.remove(environment, tree, distribution)
+    _remove_stale(environment, tree, homes, before, plan)
     new_metadata = {item.entry.dist_info for item in additions}
-    _make_links(environment, plan, after, known=known, removed=removed, new_metadata=new_metadata)
+    _make_links(environment, tree, plan, after, known=known, removed=removed, new_metadata=new_metadata)
     _place_metadata(environment, additions)
     for entry in refolded:
         metadata.rewrite_leading_rows(environment, entry, has.get(entry.name, set()))
@@ -121,10 +119,11 @@ def remove_strays(
     distributions that stay: uv may have linked those from the very bytes that the store has.
     """
     root = environment.root
+    tree = Tree(environment)
     emptied: set[str] = set()
 
     def remove(path: str) -> None:
-        links.unlink(f"{root}/{path}")
+        tree.unlink(path)
         emptied.update(paths.ancestors(path))
 
     for path in _stray_scripts(environment, entries):
@@ -149,7 +148,7 @@ def remove_strays(
                 is_stray = path not in owned and _inode(place) in inodes
             if is_stray:
                 remove(path)
-    removal.prune_folders(environment, emptied)
+    removal.prune_folders(environment, tree, emptied)
 
 
 def _stray_scripts(environment: Environment, entries: list[Entry]) -> list[str]:
@@ -180,16 +179,25 @@ def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: l
 
     By whichever of the store's paths.
     """
-    plan = merge(
-        linked.values(),
-        environment.interpreter,
-        foreign_directories=contents.foreign_directories(environment, foreign),
-    )
+    plan = _plan_on_disk(environment, Tree(environment), linked, foreign)
     return all(
         links.leads_to(f"{environment.root}/{path}", link.target)
         for path, link in plan.links.items()
         if not path.endswith("/" + paths.PYCACHE)
     )
+
+
+def _plan_on_disk(
+    environment: Environment, tree: Tree, linked: dict[str, Entry], foreign: Iterable[Installed]
+) -> Plan:
+    """Return the plan by which `linked` entries lie in an environment now.
+
+    A `foreign` distribution says by RECORD in which folders its files are. Where such a folder is a link on disk,
+    another tool has followed that link, and the folder is linked whole all the same.
+    """
+    folders = contents.foreign_directories(environment, foreign)
+    real = tree.real_folders(folders, environment.interpreter.site_packages)
+    return merge(linked.values(), environment.interpreter, foreign_directories=real)
 
 
 def _begin(
@@ -230,19 +238,20 @@ def _vanishing(environment: Environment, removals: Iterable[Installed], others: 
     return found
 
 
-def _remove_stale(environment: Environment, homes: tuple[str, ...], before: Plan, plan: Plan) -> None:
+def _remove_stale(environment: Environment, tree: Tree, homes: tuple[str, ...], before: Plan, plan: Plan) -> None:
     """Remove the links that the new plan does not have, and the folders that become empty."""
     for path, link in before.links.items():
-        if path in plan.links and plan.links[path] == link:
+        if plan.links.get(path) == link or not tree.reaches(path):
             continue
         place = f"{environment.root}/{path}"
         if links.is_link_to(place, link.target) or contents.linked_entry(place, homes):
-            links.unlink(place)
-    removal.prune_folders(environment, before.directories - plan.directories)
+            tree.unlink(path)
+    removal.prune_folders(environment, tree, before.directories - plan.directories)
 
 
 def _make_links(
     environment: Environment,
+    tree: Tree,
     plan: Plan,
     entries: dict[str, Entry],
     *,
@@ -259,7 +268,7 @@ def _make_links(
 
     for folder in sorted(plan.directories):
         if not is_prepared(f"{folder}/"):
-            _make_folder(f"{environment.root}/{folder}")
+            tree.make_folder(folder)
     wanted = [
         (path, link)
         for path, link in plan.links.items()
@@ -288,15 +297,6 @@ def _is_near(environment: Environment, entries: Iterable[Entry]) -> bool:
     one = next(iter(entries), None)
     places = (environment.root, environment.site_packages)
     return one is None or any(links.share_device(one.path, place) for place in places)
-
-
-def _make_folder(path: str) -> None:
-    try:
-        os.mkdir(path)
-    except FileExistsError:
-        if links.read_link(path):  # a link of a killed run, where a real folder is wanted now
-            links.unlink(path)
-            os.mkdir(path)
 
 
 def _clear(root: str, path: str) -> None:
@@ -416,11 +416,11 @@ def _restore_scripts(environment: Environment, staying: list[Entry], removed: se
             metadata.place_scripts(environment, folder, only=lost)
 
 
-def _has_drifted(environment: Environment, before: Plan) -> bool:
-    """Tell whether another tool has changed the shape of what is linked: a folder is real that would be a link."""
+def _has_drifted(tree: Tree, before: Plan) -> bool:
+    """Tell whether another tool has changed the shape of what is linked: a folder is real, or a link, or gone."""
     return any(
-        link.is_directory and not links.read_link(f"{environment.root}/{path}") for path, link in before.links.items()
-    )
+        link.is_directory and not links.read_link(f"{tree.root}/{path}") for path, link in before.links.items()
+    ) or not all(map(tree.has_folder, before.directories))
 
 
 def _folders(plan: Plan) -> dict[str, set[str]]:

@@ -6,6 +6,7 @@ import os
 
 from pepip import paths
 from pepip.environment import aside, contents
+from pepip.environment.tree import Tree
 from pepip.host import filesystems, links
 
 TYPE_CHECKING = False
@@ -15,67 +16,67 @@ if TYPE_CHECKING:
     from pepip.model import Environment, Installed
 
 
-def remove(environment: Environment, distribution: Installed) -> set[str]:
+def remove(environment: Environment, tree: Tree, distribution: Installed) -> set[str]:
     """Remove a distribution's files, links, bytecode and metadata, metadata last. Returns the removed paths.
 
     What the store can't give back is set aside: metadata, and the files of what is not linked. Folders that become
     empty go too. Paths are relative to the environment.
     """
     removed: set[str] = set()
-    files = reached_files(environment, distribution)
+    files = reached_files(environment, tree, distribution)
     for path in files:
         place = f"{environment.root}/{path}"
         if os.path.isdir(place) and not links.read_link(place):
             continue  # a folder goes with its last file
-        if links.unlink(place) if distribution.entry_id else aside.put(environment.root, path):
+        if tree.unlink(path) if distribution.entry_id else aside.put(environment.root, path):
             removed.add(path)
             if path.endswith(".py"):
                 _remove_bytecode(place)
     # Of all files: a run that was killed may have removed some. RECORD names them as long as metadata is there.
-    prune_folders(environment, {folder for path in files for folder in paths.ancestors(path)})
+    prune_folders(environment, tree, {folder for path in files for folder in paths.ancestors(path)})
     aside.put(environment.root, f"{environment.interpreter.site_packages}/{distribution.dist_info}")
     return removed
 
 
 def discard(environment: Environment, distribution: Installed) -> None:
     """Remove a distribution that an unfinished change has brought: nothing of it is set aside."""
-    files = reached_files(environment, distribution)
+    tree = Tree(environment)
+    files = reached_files(environment, tree, distribution)
     for path in files:
         place = f"{environment.root}/{path}"
         if not os.path.isdir(place) or links.read_link(place):
-            links.unlink(place)
-    prune_folders(environment, {folder for path in files for folder in paths.ancestors(path)})
+            tree.unlink(path)
+    prune_folders(environment, tree, {folder for path in files for folder in paths.ancestors(path)})
     place = f"{environment.site_packages}/{distribution.dist_info}"
     if os.path.lexists(place):
         filesystems.remove(place)
 
 
-def reached_files(environment: Environment, distribution: Installed) -> list[str]:
+def reached_files(environment: Environment, tree: Tree, distribution: Installed) -> list[str]:
     """Return the paths of a distribution's RECORD that no link leads to, but for those of its metadata.
 
     A row below a linked folder is gone with that link; the link's target is never entered.
     """
     metadata = f"{environment.interpreter.site_packages}/{distribution.dist_info}/"
-    is_real: dict[str, bool] = {}
     return [
         path
         for path in contents.files_of(environment, distribution)
-        if not path.startswith(metadata) and links.is_reached(environment.root, path, is_real)
+        if not path.startswith(metadata) and tree.reaches(path)
     ]
 
 
-def prune_folders(environment: Environment, folders: Iterable[str]) -> None:
+def prune_folders(environment: Environment, tree: Tree, folders: Iterable[str]) -> None:
     """Remove those folders (relative to the environment) that hold nothing any more, the deepest first."""
     interpreter = environment.interpreter
     kept = {interpreter.scripts, interpreter.site_packages, *paths.ancestors(interpreter.site_packages)}
     for folder in sorted(folders, key=lambda path: path.count("/"), reverse=True):
         path = f"{environment.root}/{folder}"
-        if folder in kept or links.read_link(path):
+        if folder in kept or not tree.has_folder(folder):
             continue
         try:
             if os.listdir(path) == [paths.PYCACHE]:
                 _remove_pycache(f"{path}/{paths.PYCACHE}")
-            os.rmdir(path)
+            tree.remove_folder(folder)
         except OSError:
             continue  # somebody else's files are in it, or it is gone
 
