@@ -155,6 +155,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if position == len(arguments):
         return _without_command(arguments)
     command, words = arguments[position], [*before, *arguments[position + 1 :]]
+    if command in _COMMANDS and command not in _LEAVES_ENTRIES_ALONE:
+        _see_to_entries()
     if command in _SETTLING and _is_settled(command, words):
         return _leave_settled(command, words)
     if command in _COMMANDS:
@@ -164,6 +166,28 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if command == "x":
         return _become_uv(["tool", "run", *words])
     return _become_uv(words if command == "uv" else arguments)
+
+
+_LEAVES_ENTRIES_ALONE = {"store", "doctor", "ui", "generate-shell-completion"}
+"""The commands that repair no entry by the way: they say what is wrong with the store, or do not touch it."""
+
+
+def _see_to_entries() -> None:
+    """Repair entries that another tool wrote into since pepip looked last, and say so."""
+    from pepip.paths import default_home
+    from pepip.store import traces
+
+    try:
+        home = default_home(os.environ)
+    except PepipError:
+        return  # whoever needs the store says why it can't be found
+    if not traces.Seen(home).changed():
+        return
+    from pepip.cli import output
+    from pepip.operations import written
+    from pepip.store.home import Store
+
+    output.follow(written.look(Store(home)), output.Reporter(verbosity=0))
 
 
 _SETTLING = ("install", "sync", "run")

@@ -16,7 +16,7 @@ from pepip.environment.metadata import Installation
 from pepip.errors import PepipError
 from pepip.host import locks
 from pepip.model import Progress, Summary
-from pepip.operations import acquire, relinking, settled, target
+from pepip.operations import acquire, relinking, settled, target, written
 from pepip.records import NamedTuple
 from pepip.store import registry
 from pepip.uv import interpreter, pylock
@@ -129,6 +129,7 @@ def carry_out(
         with locks.in_use(root):
             if made:
                 store.create()
+            yield from written.look(store)
             environment = target.open_environment(root, store)
             errand = job(environment)
             first = None if made else _decide_first(store, errand, environment)
@@ -151,6 +152,7 @@ def carry_out(
 
                 yield from recover.recover(store, environment, errand.request)
             summary = yield from _change(store, errand, environment, first, asked=asked)
+            written.note(store, environment)
             if compile_bytecode:
                 yield from _compile(environment)
         is_finished = True

@@ -59,7 +59,7 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
         registered_at=int(time.time()),
     )
     for path in files(store, environment):
-        if _says(_read(path), wanted):
+        if _says(read(path), wanted):
             return True
         try:
             return _write(store, path, wanted)
@@ -107,7 +107,7 @@ def registrations(store: Store) -> list[Registration]:
     names = (name for name in sorted(children) if name.endswith(".json") and not name.startswith("."))
     by_key: dict[str, Registration] = {}
     for name in names:
-        item = _read(f"{paths.projects(store.home)}/{name}")
+        item = read(f"{paths.projects(store.home)}/{name}")
         if item is None:
             continue
         key = item.file if item.is_damaged else item.environment
@@ -134,8 +134,8 @@ def _united(one: Registration, other: Registration) -> Registration:
     return one._replace(entries=entry_ids, others=(*one.others, other.file))
 
 
-def _read(path: str) -> Registration | None:
-    """Return a file of the registry, None if it was removed meanwhile."""
+def read(path: str) -> Registration | None:
+    """Return what a file of the registry says, also that it is damaged; None if it was removed meanwhile."""
     try:
         return registry_file.load(read_regular(path, most_bytes=registry_file.MOST_BYTES), path)
     except FileNotFoundError:

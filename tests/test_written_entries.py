@@ -1,0 +1,140 @@
+"""An entry that another tool wrote into is noticed by the next command of pepip in any project, and repaired."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.machines import Machine, site_packages_of
+from tests.support.snapshots import Snapshot, changes, snapshot
+from tests.support.stores import problems_of
+from tests.support.wheels import Wheel
+
+FILES = {"drum/__init__.py": "SOUND = 'boom'\n", "drum/kit/__init__.py": "", "drum/kit/snare.py": "SOUND = 'tack'\n"}
+WHEELS = [
+    Wheel("drum", "1.0", files=FILES),
+    Wheel("drum", "2.0", files={name: f"{text}NEW = True\n" for name, text in FILES.items()}),
+    Wheel("stick", "1.0", files={"drum/kit/brush.py": "HAIR = 'nylon'\n", "stick.py": ""}),
+    Wheel("cover", "1.0", files={"drum/kit/snare.py": "SOUND = 'thud'\n", "cover.py": ""}),
+    Wheel("horn", "1.0", files={"horn.py": ""}),
+]
+
+
+class Studio:
+    """Two projects of root that link drum."""
+
+    def __init__(self, machine: Machine, folder: Path, interpreter: Path, pip: Path) -> None:
+        self._machine, self._pip = machine, pip
+        self.store = machine.store
+        self.first, self.second = folder / "first", folder / "second"
+        for wheel in WHEELS:
+            wheel.write(folder / "wheels")
+        self.source = ("--no-index", "--find-links", folder / "wheels")
+        for project in (self.first, self.second):
+            project.mkdir()
+            self.pepip(project, "install", "drum==1.0", *self.source, "--python", interpreter)
+        self.before = self.drum()
+
+    def pepip(self, project: Path, *words: str | Path) -> str:
+        """Run pepip in a project and return what it said to people."""
+        return self._machine.pepip(*words, folder=project).stderr
+
+    def uv(self, *words: str) -> None:
+        """Let uv install into the first project, or uninstall from it."""
+        source = self.source if words[0] == "install" else ()
+        self._machine.uv("pip", *words, *source, folder=self.first)
+
+    def come_and_go(self, name: str) -> None:
+        """Let uv install a distribution, and remove it again."""
+        self.uv("install", name)
+        self.uv("uninstall", name)
+
+    def pip(self, *words: str) -> None:
+        """Let pip do the same."""
+        runner = self._pip / "pip" / "__pip-runner__.py"
+        self._machine.python(self.first / ".venv", runner, *words, *self.source)
+
+    def says(self, project: Path, statement: str) -> str:
+        """Return what the Python of a project prints."""
+        return self._machine.python(project / ".venv", "-c", statement, check=False).stdout.strip()
+
+    def drum(self) -> Snapshot:
+        """Return what the store has of drum, without bytecode and what tells when it was stored."""
+        entry = next((self.store / "packages").glob("*/drum-1.0"))
+        left_out = ("__pycache__", "pepip-entry.json")
+        return {path: node for path, node in snapshot(entry).items() if not str(path).endswith(left_out)}
+
+
+@pytest.fixture
+def studio(machine: Machine, tmp_path: Path, interpreter: Path, pip: Path) -> Studio:
+    """Return two projects of root, whom the modes of an entry do not hinder."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can write into an entry")
+    return Studio(machine, tmp_path, interpreter, pip)
+
+
+WRITES: dict[str, Callable[[Studio], None]] = {
+    "a file more, by uv": lambda studio: studio.uv("install", "stick"),
+    "a file more, by pip": lambda studio: studio.pip("install", "stick"),
+    "other bytes, by uv": lambda studio: studio.uv("install", "cover"),
+    "a file less, by uv": lambda studio: studio.come_and_go("cover"),
+    "another version over it, by pip": lambda studio: studio.pip("install", "-I", "drum==2.0"),
+}
+"""What other tools do in the first project, each through the folder that it links whole."""
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("command", ["list", "uses", "run", "install"])
+def test_the_next_command_in_another_project_notices(studio: Studio, name: str, command: str) -> None:
+    """And names the entry. That project has drum as it was, and the store is whole, at once or after an install."""
+    WRITES[name](studio)
+    words = {
+        "list": ["list"],
+        "uses": ["uses", "drum"],
+        "run": ["run", "python", "-c", ""],
+        "install": ["install", "horn", *studio.source],
+    }
+
+    said = studio.pepip(studio.second, *words[command])
+    studio.pepip(studio.second, "install", "horn", *studio.source)
+
+    assert "drum-1.0" in said
+    assert problems_of(studio.store) == []
+    assert changes(studio.before, studio.drum()) == []
+    assert studio.says(studio.second, "import drum.kit.snare; print(drum.SOUND, drum.kit.snare.SOUND)") == "boom tack"
+    assert not studio.says(studio.second, "import drum.kit.brush; print('there')")
+
+
+def test_what_another_tool_added_stays_in_its_own_project(studio: Studio) -> None:
+    """A distribution works where it was installed, and nowhere else."""
+    studio.uv("install", "stick")
+
+    studio.pepip(studio.second, "list")
+
+    assert studio.says(studio.first, "import drum.kit.brush; print(drum.kit.brush.HAIR)") == "nylon"
+    assert studio.says(studio.first, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"
+    assert not studio.says(studio.second, "import drum.kit.brush; print('there')")
+    studio.uv("uninstall", "stick")
+    assert changes(studio.before, studio.drum()) == []
+    assert not (site_packages_of(studio.first / ".venv") / "drum/kit/brush.py").exists()
+
+
+def test_nothing_is_said_where_another_tool_wrote_into_no_entry(studio: Studio) -> None:
+    """And the next command looks no closer."""
+    studio.uv("install", "horn")
+
+    assert "drum" not in studio.pepip(studio.second, "uses", "horn")
+
+
+def test_a_damaged_entry_is_linked_into_no_new_project(studio: Studio, tmp_path: Path, interpreter: Path) -> None:
+    """It is stored anew first."""
+    studio.uv("install", "cover")
+    third = tmp_path / "third"
+    third.mkdir()
+
+    studio.pepip(third, "install", "drum==1.0", *studio.source, "--python", interpreter)
+
+    assert studio.says(third, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"
