@@ -16,7 +16,7 @@ from pepip.environment.metadata import Installation
 from pepip.errors import PepipError
 from pepip.host import locks
 from pepip.model import Progress, Summary
-from pepip.operations import acquire, relinking, settled, target, written
+from pepip.operations import acquire, making, relinking, settled, target, written
 from pepip.records import NamedTuple
 from pepip.store import registry
 from pepip.uv import interpreter, pylock
@@ -158,7 +158,7 @@ def carry_out(
         is_finished = True
     finally:
         if made and not is_finished:
-            target.unmake(root)
+            making.unmake(root)
     return summary
 
 
