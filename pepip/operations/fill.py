@@ -83,7 +83,8 @@ def _environment(store: Store, python: str) -> Iterator[str]:
 def _is_made(root: str, known: Answers) -> bool:
     """Make the store's own environment if it is missing or has lost its interpreter, and tell whether it is there."""
     try:
-        target.make(root, "", known)
+        with contextlib.suppress(VenvError):  # what is there instead is replaced, too: the folder is the store's own
+            target.make(root, "", known)
         if not _has_interpreter(root):
             making.make(
                 root, lambda: stage.make_environment(root, ""), must_be_replaced=lambda: not _has_interpreter(root)

@@ -33,8 +33,8 @@ def make(
 ) -> bool:
     """Let `maker` make the environment at `root`, and tell whether it did. An environment that is there stays.
 
-    With `must_be_replaced`, which is asked under the lock, such an environment is replaced. A mounted folder, and one
-    below a folder that may not be written, can't be moved aside: `rehearse` shows before it is emptied that an
+    Whatever is there is replaced if `must_be_replaced`, which is asked under the lock, says so. A mounted folder, and
+    one below a folder that may not be written, can't be moved aside: `rehearse` shows before it is emptied that an
     environment can be made. Raises what `maker` raises, and VenvError if something else stands at `root`: what was
     there is there again then.
     """
@@ -45,11 +45,10 @@ def make(
         raise VenvError(f"cannot make {parent}: {error.strerror}") from error
     with locks.in_use(parent, alone=True):
         _remove_unfinished(root)
-        is_there = is_environment(root)
-        if is_there and not must_be_replaced():
-            return False
-        if not is_there and os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
+        is_free = not os.path.lexists(root) or (os.path.isdir(root) and not os.listdir(root))
+        if not is_free and not must_be_replaced():
             interpreter.executable(root)  # says what is wrong
+            return False
         if not (os.access(parent, os.W_OK | os.X_OK) or (os.path.isdir(root) and os.access(root, os.W_OK | os.X_OK))):
             raise VenvError(f"cannot make {root}: no permission to write {parent}")
         with locks.in_use(root, alone=True):  # whoever works in the old one ends first
