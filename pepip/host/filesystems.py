@@ -113,6 +113,8 @@ _XFS_GEOMETRY = 0x80705864  # XFS_IOC_FSGEOMETRY_V1: 112 bytes, with the UUID at
 
 def _uuid(path: str) -> str:
     """Return the UUID of a file system in hexadecimal digits, empty if the system does not tell it."""
+    if sys.platform == "win32":
+        return ""
     import fcntl
 
     try:
