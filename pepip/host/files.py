@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -61,6 +62,16 @@ def read_regular(path: str, *, most_bytes: int, is_trusted: bool = False) -> byt
         raise ValueError(f"it is larger than {most_bytes} bytes")
     finally:
         os.close(descriptor)
+
+
+def make_own_folder(path: str, *, mode: int = 0o700) -> None:
+    """Make a folder in which this user alone writes. Raises PermissionError if another's is there, or a link."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != user_id():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path) from None
 
 
 ID_BYTES = 16

@@ -90,13 +90,14 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
     `version` may be empty where only the build knows it (a VCS requirement). A damaged entry counts as absent:
     it is stored again, in its place or beside it.
     """
-    for bucket in buckets:
+    for bucket in (folder for name in buckets for folder in store.buckets(name)):
         for folder in _candidates(store, bucket, name, version, identity):
             try:
                 entry = read(store, f"{bucket}/{folder}")
             except (FileNotFoundError, CorruptEntryError):
                 continue
-            if entry.identity == identity and entry.name == name and is_whole(entry):
+            is_meant = entry.identity == identity and entry.name == name
+            if is_meant and store.trusts_entry(entry.path) and is_whole(entry):
                 return entry
     return None
 

@@ -7,7 +7,7 @@ import os
 import sys
 
 from pepip import paths
-from pepip.host import filesystems, permissions
+from pepip.host import filesystems
 from pepip.store import runs
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ def area(store: Store) -> Iterator[str]:
     """
     with runs.marked(store, paths.staging(store.home)) as folder:
         try:
-            permissions.make_directory(folder, like=store.like, only_owner_removes=True)
+            os.mkdir(folder, 0o700)  # nobody else of a team may change what is checked here, and then published
             yield folder
         except OSError as error:
             if error.filename and str(error.filename).startswith(folder):

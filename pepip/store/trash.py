@@ -12,7 +12,7 @@ import time
 
 from pepip import paths
 from pepip.errors import StoreError
-from pepip.host import locks
+from pepip.host import locks, permissions
 from pepip.store import runs
 
 TYPE_CHECKING = False
@@ -52,14 +52,11 @@ def discard(store: Store, place: str, own: str = "") -> None:
     """
     bucket, name = place.split("/")[-2:]
     try:
-        mode = os.stat(place).st_mode & 0o7777
-        os.chmod(place, mode | 0o200)
-        try:
-            with contextlib.nullcontext(own) if own else grave(store) as folder:
-                os.rename(place, f"{folder}/{name}.{bucket}.{time.monotonic_ns()}")
-        except (OSError, StoreError):
-            os.chmod(place, mode)
-            raise
+        with (
+            permissions.writable(place),
+            contextlib.nullcontext(own) if own else grave(store) as folder,
+        ):
+            os.rename(place, f"{folder}/{name}.{bucket}.{time.monotonic_ns()}")
     except PermissionError as error:
         raise StoreError(f"{name} is another user's", hint="its owner may remove it, and root") from error
     except OSError as error:
