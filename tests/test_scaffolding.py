@@ -141,7 +141,7 @@ TOOLS: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
     "django": (("django",), "django-admin", ["startproject", "made"]),
     "django, an app": (("django",), "django-admin", ["startapp", "made"]),
     "scrapy": (("scrapy",), "scrapy", ["startproject", "made"]),
-    "dbt": (("dbt-core", "dbt-sqlite"), "dbt", ["init", "made", "--skip-profile-setup"]),
+    "dbt": (("dbt-core<1.11", "dbt-postgres"), "dbt", ["init", "made", "--skip-profile-setup"]),
     "mkdocs": (("mkdocs",), "mkdocs", ["new", "made"]),
     "wagtail": (("wagtail",), "wagtail", ["start", "made"]),
 }
