@@ -1,4 +1,4 @@
-"""Modes and groups: read-only entries, and a team's store whose group and mode carry to what is made in it."""
+"""Modes and groups: what is read-only in a store, and what a team's store carries to all that is made in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_WRITE_BITS = stat.S_IWUSR | _OTHERS_WRITE
 
 
 def make_directory(path: str, *, like: os.stat_result, only_owner_removes: bool) -> None:
@@ -72,32 +73,43 @@ def make_file_readable(path: str, *, like: os.stat_result) -> None:
     os.chmod(path, mode)
 
 
-def seal_file(path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool) -> bool:
-    """Make a file read-only if its bytes are the store's alone, and readable to whom `like` is.
+def seal_file(path: str, *, like: os.stat_result) -> None:
+    """Make a file of the store's own read-only, and readable to whom `like` is."""
+    if sys.platform == "win32":
+        return
+    status = os.lstat(path)
+    os.chmod(path, _readable(status, like) & ~_WRITE_BITS)
+    _carry_group(path, status, like)
 
-    One that `shares_inode` with uv's cache shares its mode with it, where uv may want to write: it is left as it is,
-    unless another user of the store could not read it, or could write it. Then the store takes a copy. `status` is
-    that of the file, or of the one it was made from. Returns False if nothing was to be done, as for all files of the
-    same mode and group that came in the same way.
+
+def share_file(path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool) -> bool:
+    """Make a file of a wheel readable to whom `like` is, and writable for its owner alone, as uv makes it.
+
+    One that `shares_inode` with uv's cache shares its mode with it, too: it is left as it is, unless another user of
+    the store could not read it, or could write it. Then the store takes a copy. `status` is that of the file, or of
+    the one it was made from. Returns False if nothing was to be done, as for all files of the same mode and group
+    that came in the same way.
     """
     if sys.platform == "win32":
         return False
-    mode = stat.S_IMODE(status.st_mode)
-    readable = mode | 0o400 | (stat.S_IMODE(like.st_mode) & 0o044)
-    if readable & stat.S_IXUSR:
-        readable |= (readable & 0o044) >> 2
-    group = status.st_gid
     if shares_inode:
         if _is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
             return False
         replace_by_copy(path)
-    is_changed = readable & ~_WRITE_BITS != mode or shares_inode
+    mode = (_readable(status, like) | stat.S_IWUSR) & ~_OTHERS_WRITE
+    is_changed = mode != stat.S_IMODE(status.st_mode) or shares_inode
     if is_changed:
-        os.chmod(path, readable & ~_WRITE_BITS)
-    may_have_other_group = group != like.st_gid or os.getegid() != like.st_gid
+        os.chmod(path, mode)
+    may_have_other_group = status.st_gid != like.st_gid or os.getegid() != like.st_gid
     if may_have_other_group:
         _carry_group(path, os.lstat(path), like)
     return is_changed or may_have_other_group
+
+
+def _readable(status: os.stat_result, like: os.stat_result) -> int:
+    """Return a file's mode with what lets those read it who may read `like`, and run it if its owner may."""
+    mode = stat.S_IMODE(status.st_mode) | stat.S_IRUSR | (stat.S_IMODE(like.st_mode) & 0o044)
+    return mode | (mode & 0o044) >> 2 if mode & stat.S_IXUSR else mode
 
 
 def seal_directory(path: str, *, like: os.stat_result) -> None:

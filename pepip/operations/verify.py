@@ -16,7 +16,7 @@ from pepip.uv import pylock, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterator, Sequence
 
     from pepip.model import Artifact, Environment, Request, Stored
     from pepip.operations.census import Known
@@ -83,6 +83,7 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     `request` holds uv's options for that. What can't be mended is left as it is, and named.
     """
     findings = (yield from verify(store, patterns)).findings
+    _update_modes(store, patterns, {finding.stored.id for finding in findings})
     users = census.take(store)
     by_entry = users.users()
     mended: list[str] = []
@@ -117,6 +118,14 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     mended += [entry_id for entry_id, _ in failed if entry_id in there]
     failed = [(entry_id, reason) for entry_id, reason in failed if entry_id not in there]
     return Repaired(mended, failed, healed, left)
+
+
+def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:
+    """Give entries of older pepips the modes of today, where this user may."""
+    for item in entries.stored(store):
+        if item.id not in damaged and (not patterns or entries.matches(item, patterns)):
+            with contextlib.suppress(OSError, ValueError):
+                inspection.update_modes(item.path, like=store.like)
 
 
 def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]) -> Generator[Progress, None, None]:
