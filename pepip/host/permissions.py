@@ -93,7 +93,7 @@ def share_file(path: str, status: os.stat_result, *, like: os.stat_result, share
     if sys.platform == "win32":
         return False
     if shares_inode:
-        if _is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
+        if is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
             return False
         replace_by_copy(path)
     mode = (_readable(status, like) | stat.S_IWUSR) & ~_OTHERS_WRITE
@@ -155,7 +155,7 @@ def _is_writable_by_others(status: os.stat_result, *, like: os.stat_result) -> b
     return bool(is_shared and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
-def _is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
+def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
     """Tell whether everyone who may enter the directory `like` may read the file."""
     mode, wanted = stat.S_IMODE(status.st_mode), stat.S_IMODE(like.st_mode)
     everyone = bool(mode & stat.S_IROTH)

@@ -196,8 +196,10 @@ def note_linked(store: Store, entry: Entry) -> None:
 
 
 def _children(folder: str) -> list[str]:
+    """Return the names of the folders in a folder. A link is none: somebody else may have put it there."""
     try:
-        return os.listdir(folder)
+        with os.scandir(folder) as children:
+            return [child.name for child in children if child.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
 
