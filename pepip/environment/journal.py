@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 
 from pepip import paths
 from pepip.host import files, filesystems, links, locks
@@ -49,7 +48,7 @@ def load(content: bytes) -> Journal:
 
     Raises ValueError if it is none, or if it names something outside of the store or of site-packages.
     """
-    document = json.loads(content)
+    document = files.load_json(content)
     if not isinstance(document, dict):
         raise ValueError("a journal is one object")
     rows, removals, private = (document.get(key, []) for key in ("link", "remove", "private"))
@@ -143,12 +142,12 @@ def pending(root: str) -> Journal | None:
     """
     path = f"{paths.scratch(root)}/{_NAME}"
     try:
-        if links.read_link(paths.scratch(root)) or not stat.S_ISREG(os.lstat(path).st_mode):
+        if links.read_link(paths.scratch(root)):
             return Journal()
-        return load(files.read(path))
+        return load(files.read_regular(path, most_bytes=files.RECORD_BYTES))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, RecursionError):
+    except ValueError:
         return Journal()
 
 

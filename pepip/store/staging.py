@@ -7,7 +7,7 @@ import os
 import sys
 
 from pepip import paths
-from pepip.host import filesystems, permissions
+from pepip.host import files, filesystems, permissions
 from pepip.store import runs
 
 TYPE_CHECKING = False
@@ -51,8 +51,7 @@ def prefixes(area: str) -> Iterator[str]:
 
     folder = tempfile.mkdtemp(prefix=_IN_MEMORY, dir=memory)
     try:
-        with open(f"{area}/{_NOTE}", "w", encoding="utf-8") as file:
-            file.write(folder)
+        files.create(f"{area}/{_NOTE}", folder.encode(), mode=0o600)
         yield folder
     finally:
         filesystems.remove_tree(folder)
@@ -67,8 +66,7 @@ def _remove_from_memory(area: str) -> None:
     if sys.platform == "win32":
         return
     try:
-        with open(f"{area}/{_NOTE}", encoding="utf-8") as file:
-            folder = file.read(256)
+        folder = files.read_regular(f"{area}/{_NOTE}", most_bytes=256, is_trusted=True).decode()
         is_ours = os.lstat(folder).st_uid == os.geteuid()
     except (OSError, ValueError):
         return

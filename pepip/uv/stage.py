@@ -93,7 +93,7 @@ def quickly(request: Request) -> list[str]:
 def _copy_metadata(source: str, target: str) -> None:
     os.makedirs(target)
     for name in _METADATA.intersection(os.listdir(source)):
-        files.create(f"{target}/{name}", files.read(f"{source}/{name}"))
+        files.create(f"{target}/{name}", files.read_regular(f"{source}/{name}", follows=True))
 
 
 def install_private(
