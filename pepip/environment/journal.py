@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 
 from pepip import paths
 from pepip.host import files, filesystems, links, locks
@@ -124,14 +125,22 @@ def installing(root: str) -> str:
 
 def is_in_use(root: str) -> bool:
     """Tell whether the run that wrote the journal lives, and uv is installing what is private."""
-    return os.path.lexists(installing(root)) and locks.is_held(installing(root))
+    return _may_be_held(root) and locks.is_held(installing(root))
 
 
 def wait(root: str) -> None:
     """Wait until uv has installed what is private. Whoever holds the environment's lock must not: uv wants it."""
-    if os.path.lexists(installing(root)):
+    if _may_be_held(root):
         with locks.held(installing(root)):
             pass
+
+
+def _may_be_held(root: str) -> bool:
+    """Tell whether a file is there that a run may lock. Anything else came with a checkout, and is nobody's lock."""
+    try:
+        return stat.S_ISREG(os.lstat(installing(root)).st_mode) and not links.read_link(paths.scratch(root))
+    except OSError:
+        return False
 
 
 def pending(root: str) -> Journal | None:

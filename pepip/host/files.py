@@ -42,7 +42,7 @@ def user_id() -> int:
 def open_regular(path: str, *, is_trusted: bool = False, follows: bool = False) -> int:
     """Return a descriptor to read the regular file at `path`. Opens no device, and waits for no pipe.
 
-    With `follows` a link may lead to it. Where it must be `is_trusted`, another user's is refused too, but not root's.
+    With `follows` a link may lead to it. Where it must be `is_trusted`, another user's is refused, but not root's.
     Raises OSError if it can't be opened, UnfitFileError if it is something else.
     """
     status = os.stat(path) if follows else os.lstat(path)

@@ -118,14 +118,24 @@ _NO_NEW_FILE = {
 }
 
 
+_CLOSED_LATER = getattr(os, "O_CLOEXEC", 0)
+_NEVER_ASIDE = _CLOSED_LATER | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
 def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
+    """Return a descriptor of the file, below zero if it can be neither made nor read.
+
+    A link at that name is not followed: it could make a file, or change a mode, anywhere. One to a folder is, since a
+    folder is locked as it is. Raises OSError for any other link, and for what is no file.
+    """
     try:
-        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
+        flags = os.O_RDWR | (os.O_CREAT if create else 0) | _NEVER_ASIDE
+        descriptor = os.open(path, flags, 0o666)
     except OSError as error:
-        if error.errno not in _NO_NEW_FILE:
+        if error.errno not in _NO_NEW_FILE and not os.path.isdir(path):
             raise
         try:
-            return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            return os.open(path, os.O_RDONLY | (_NEVER_ASIDE if not os.path.isdir(path) else _CLOSED_LATER))
         except OSError:
             return -1
     if mode and sys.platform != "win32":

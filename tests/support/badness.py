@@ -86,7 +86,7 @@ BAD: dict[str, Callable[[Path], None]] = {
     "a device without end": _device,
     "a socket": _socket,
     "a folder": _folder,
-    "nothing": lambda path: None,
+    "nothing": lambda _: None,
     "a link to nothing": lambda path: path.symlink_to("/nowhere/at/all"),
     "a link to itself": lambda path: path.symlink_to(path.name),
     "a huge file": _huge,
