@@ -105,6 +105,18 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
+ID_BYTES = 16
+
+
+def read_id(path: str) -> str:
+    """Return the hexadecimal digits of an id that a file holds, empty if it holds none."""
+    try:
+        text = read_regular(path, most_bytes=2 * ID_BYTES).decode("ascii")
+        return text if len(bytes.fromhex(text)) == ID_BYTES and text.isalnum() else ""
+    except (OSError, ValueError):
+        return ""
+
+
 def create(path: str, *contents: bytes, mode: int = 0o666) -> None:
     """Write a new file that holds `contents` one after the other, of this mode less the umask.
 

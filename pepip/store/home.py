@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip import paths
 from pepip.errors import StoreError
-from pepip.host import locks, permissions
+from pepip.host import files, locks, permissions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +57,16 @@ class Store:
                     f"cannot make the store {self.home}: {error.strerror}",
                     hint="set PEPIP_HOME to a folder that you may write",
                 ) from error
-        for folder in (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache):
+        self.make_directory(paths.packages(self.home))
+        if not os.path.isdir(paths.projects(self.home)) and os.listdir(paths.packages(self.home)):
+            self._note_lost_registry()
+        for folder in (paths.projects, paths.staging, paths.trash, paths.cache):
             self.make_directory(folder(self.home))
+
+    def _note_lost_registry(self) -> None:
+        """Note that there are entries and no registry: the one that is made next does not know who links them."""
+        with contextlib.suppress(FileExistsError, PermissionError):
+            files.create(paths.registry_lost(self.home), b"`pepip projects scan` finds environments again.\n")
 
     def make_directory(self, path: str) -> None:
         """Make one folder of the store's frame, for the team as the root says. One that exists is left."""
