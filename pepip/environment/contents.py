@@ -6,6 +6,7 @@ import contextlib
 import os
 
 from pepip import paths
+from pepip.errors import VenvError
 from pepip.host import files, links
 from pepip.model import Installed
 from pepip.wheel import record
@@ -199,6 +200,17 @@ def files_of(environment: Environment, distribution: Installed) -> list[str]:
     base = environment.interpreter.site_packages
     normalized = (os.path.normpath(f"{base}/{row.path}").replace(os.sep, "/") for row in rows)
     return [path for path in normalized if paths.is_inside(path)]
+
+
+def check_record(environment: Environment, distribution: Installed) -> None:
+    """Raise VenvError if a distribution has a RECORD that can't be read: nobody knows what belongs to it."""
+    path = f"{environment.site_packages}/{distribution.dist_info}/RECORD"
+    try:
+        record.read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise VenvError(f"cannot remove {distribution.name}: {path}: {error.strerror}") from error
 
 
 def holders(site_packages: str, folder: str, homes: tuple[str, ...]) -> list[str]:

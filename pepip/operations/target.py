@@ -7,7 +7,7 @@ import json
 import os
 
 from pepip import paths
-from pepip.environment import skeleton
+from pepip.environment import readable, skeleton
 from pepip.errors import VenvError
 from pepip.model import Environment
 from pepip.operations import making
@@ -112,6 +112,7 @@ def open_environment(root: str, store: Store) -> Environment:
 
     Raises VenvError if it can't be used.
     """
+    readable.check(root, store.homes)
     facts, tags = interpreter.inspect(root, paths.cache(store.home))
     return Environment(root, facts, tuple(tags))
 
