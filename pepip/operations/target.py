@@ -94,15 +94,15 @@ def tried_out(root: str, python: str) -> Iterator[str]:
 
     Changes nothing at `root`. Raises VenvError if something else stands there.
     """
+    from pepip.host import temporary
+
     if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
         interpreter.executable(root)
         yield root
         return
-    import tempfile
-
     from pepip.uv import stage
 
-    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+    with temporary.folder() as folder:
         stage.make_environment(f"{folder}/.venv", python)
         yield f"{folder}/.venv"
 
