@@ -160,10 +160,16 @@ def _unescaped(name: bytes) -> str:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a tree of which some directories may be read-only. What is gone already is no error."""
+    """Remove a tree of which some directories may be read-only, or what stands in its place: a file, or a link.
+
+    What is gone already is no error.
+    """
     try:
         os.rmdir(path)  # it may be empty, or gone
     except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        os.unlink(path)
         return
     except OSError:
         pass
@@ -183,7 +189,7 @@ def remove_tree(path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file, a link, or a tree."""
+    """Remove a file, a link, or a tree. Raises FileNotFoundError if nothing is there."""
     if os.path.isdir(path) and not os.path.islink(path):
         remove_tree(path)
     else:

@@ -127,21 +127,23 @@ _NO_NEW_FILE = {
 }
 
 
-_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_CLOSED_LATER = getattr(os, "O_CLOEXEC", 0)
+_NEVER_ASIDE = _CLOSED_LATER | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
     """Open a lock, and return its descriptor, below zero where that can't be done, or something else is there.
 
-    Others may have put a link there, or a pipe: no link is followed, and nothing but a regular file is locked.
+    A link at that name is not followed: it could make a file, or change a mode, anywhere. One to a folder is, since a
+    folder is locked as it is. Nothing but a regular file and a folder is locked.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | _FLAGS, 0o666)
+        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | _NEVER_ASIDE, 0o666)
     except OSError as error:
-        if error.errno not in _NO_NEW_FILE:
+        if error.errno not in _NO_NEW_FILE and not os.path.isdir(path):
             raise
         try:
-            descriptor = os.open(path, os.O_RDONLY | _FLAGS)
+            descriptor = os.open(path, os.O_RDONLY | (_NEVER_ASIDE if not os.path.isdir(path) else _CLOSED_LATER))
         except OSError:
             return -1
     status = os.fstat(descriptor)

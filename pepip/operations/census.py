@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from pepip.environment import contents, copying, journal
-from pepip.host import filesystems, usage
+from pepip.host import files, filesystems, usage
 from pepip.model import Installed
 from pepip.records import NamedTuple
 from pepip.store import entries, registry
@@ -234,8 +234,8 @@ def _defect(root: str, lost: frozenset[str], packages: Sequence[Installed]) -> s
 def _python_of(root: str) -> str:
     """Return the version of an environment's Python, as its `pyvenv.cfg` says."""
     try:
-        with open(f"{root}/pyvenv.cfg", encoding="utf-8", errors="replace") as file:
-            pairs = [line.partition("=") for line in file]
+        lines = files.read_regular(f"{root}/pyvenv.cfg", follows=True).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
+    pairs = [line.partition("=") for line in lines]
     return next((value.strip() for key, _, value in pairs if key.strip() in {"version_info", "version"}), "")

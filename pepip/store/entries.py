@@ -9,6 +9,7 @@ import time
 
 from pepip import digests, paths
 from pepip.errors import CorruptEntryError
+from pepip.host import files
 from pepip.model import Entry, Stored
 from pepip.records import NamedTuple
 from pepip.store import document as documents
@@ -80,8 +81,9 @@ def read(store: Store, entry_id: str) -> Entry:
         if os.path.isdir(path):
             raise CorruptEntryError(path, f"it has no {paths.ENTRY_METADATA}") from None
         raise
-    except ValueError as error:
-        raise CorruptEntryError(path, f"its {paths.ENTRY_METADATA} can't be read: {error}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CorruptEntryError(path, f"its {paths.ENTRY_METADATA} can't be read: {reason}") from error
 
 
 def find(store: Store, *, name: str, version: str, identity: str, buckets: Iterable[str]) -> Entry | None:
@@ -177,10 +179,8 @@ def matches(stored: Stored, patterns: Iterable[str]) -> bool:
 def hashes_of(entry: Entry) -> dict[str, str]:
     """Return the hashes that the entry's RECORD lists, by path, but for `.data` files, which lie elsewhere."""
     path = f"{entry.path}/{entry.dist_info}/RECORD"
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        rows = record.parse(file.read())
     data = entry.data_directory + "/"
-    return {row.path: row.hash_value for row in rows if row.hash_value and not row.path.startswith(data)}
+    return {row.path: row.hash_value for row in record.read(path) if row.hash_value and not row.path.startswith(data)}
 
 
 def note_linked(store: Store, entry: Entry) -> None:
@@ -245,13 +245,10 @@ def of_one_environment(
     for scheme, name in data if format_number == 1 else ():
         if scheme == "scripts":
             script = f"{data_directory}/scripts/{name}"
-            with contextlib.suppress(OSError), open(f"{path}/{script}", "rb") as file:
-                if scripts.is_of_environment(file.read(_START_BYTES)):
+            with contextlib.suppress(OSError):
+                if scripts.is_of_environment(files.read_regular(f"{path}/{script}")):
                     found.append(script)
     return found
-
-
-_START_BYTES = 1 << 12
 
 
 def sealed(entry: Entry) -> list[str]:
