@@ -92,13 +92,14 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
     `version` may be empty where only the build knows it (a VCS requirement). A damaged entry counts as absent:
     it is stored again, in its place or beside it.
     """
-    for bucket in buckets:
+    for bucket in (folder for name in buckets for folder in store.buckets(name)):
         for folder in _candidates(store, bucket, name, version, identity):
             try:
                 entry = read(store, f"{bucket}/{folder}")
             except (FileNotFoundError, CorruptEntryError):
                 continue
-            if entry.identity == identity and entry.name == name and is_whole(entry):
+            is_meant = entry.identity == identity and entry.name == name
+            if is_meant and store.trusts_entry(entry.path) and is_whole(entry):
                 return entry
     return None
 
@@ -195,8 +196,10 @@ def note_linked(store: Store, entry: Entry) -> None:
 
 
 def _children(folder: str) -> list[str]:
+    """Return the names of the folders in a folder. A link is none: somebody else may have put it there."""
     try:
-        return os.listdir(folder)
+        with os.scandir(folder) as children:
+            return [child.name for child in children if child.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 
 from pepip import paths
-from pepip.host import files, filesystems, permissions, runs
+from pepip.host import files, filesystems, runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def area(store: Store) -> Iterator[str]:
     """
     with runs.marked(paths.staging(store.home), mode=store.lock_mode) as folder:
         try:
-            permissions.make_directory(folder, like=store.like, only_owner_removes=True)
+            os.mkdir(folder, 0o700)  # nobody else of a team may change what is checked here, and then published
             yield folder
         except OSError as error:
             if not error.filename or str(error.filename).startswith(folder):  # a file that was open has no name here

@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
 import time
 
 from pepip import paths
 from pepip.errors import StoreError
-from pepip.host import filesystems, locks, runs
+from pepip.host import filesystems, locks, permissions, runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,20 +51,16 @@ def discard(store: Store, place: str, own: str = "") -> None:
     """
     bucket, name = place.split("/")[-2:]
     try:
-        status = os.lstat(place)
-        is_folder, mode = stat.S_ISDIR(status.st_mode), stat.S_IMODE(status.st_mode)
-        if is_folder:
-            os.chmod(place, mode | 0o200)
         try:
-            with contextlib.nullcontext(own) if own else grave(store) as folder:
+            with (
+                permissions.writable(place),
+                contextlib.nullcontext(own) if own else grave(store) as folder,
+            ):
                 os.rename(place, f"{folder}/{name}.{bucket}.{time.monotonic_ns()}")
-        except (OSError, StoreError) as error:
-            if isinstance(error, OSError) and error.errno == errno.EXDEV:
-                _take_apart(place)
-                return
-            if is_folder:
-                os.chmod(place, mode)
-            raise
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _take_apart(place)
     except PermissionError as error:
         raise StoreError(f"{name} is another user's", hint="its owner may remove it, and root") from error
     except OSError as error:
@@ -77,6 +72,7 @@ def _take_apart(place: str) -> None:
 
     Its document goes first. Without it there is no entry, and whoever is killed leaves what the next run removes.
     """
+    permissions.unseal_tree(place)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(f"{place}/{paths.ENTRY_METADATA}")
     filesystems.remove_tree(place)
