@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
 from pepip.records import NamedTuple
+
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""The numbers of the errors that say that a disk takes no more."""
 
 
 def flush(path: str) -> None:
@@ -16,7 +20,6 @@ def flush(path: str) -> None:
     """
     if sys.platform == "linux":
         import ctypes
-        import errno
 
         descriptor = os.open(path, os.O_RDONLY)
         try:
