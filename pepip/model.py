@@ -274,7 +274,9 @@ class Registration(NamedTuple):
     """One file of the registry: where an environment is, and which entries it linked when pepip last changed it.
 
     `environment` is its real path; `named` the one by which it was reached, perhaps by links. `device`, `mount_point`
-    and `filesystem` (0 if not known) held it then. `registered_at` is seconds since 1970, 0 if not known.
+    and `filesystem` (0 if not known) held it then. `registered_at` is seconds since 1970, 0 if not known. `id` is
+    the environment's own, and `location` tells from where it was seen: see `filesystems.location`. Both are empty
+    where an older pepip registered it.
     `entries` is None where an older pepip registered it. `damage` says in words why the file can't be read, and is
     empty if it can; nothing else in a damaged file is known. `others` are further files on the same environment, by
     other users.
@@ -291,6 +293,8 @@ class Registration(NamedTuple):
     filesystem: int = 0
     others: tuple[str, ...] = ()
     registered_at: int = 0
+    id: str = ""
+    location: str = ""
 
     @property
     def is_damaged(self) -> bool:

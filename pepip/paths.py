@@ -113,6 +113,21 @@ def global_environment(home: str) -> str:
     return f"{home}/global-venv"
 
 
+def trust(home: str) -> str:
+    """Return the file of the store in which its owner says whose entries its users trust."""
+    return f"{home}/trust.json"
+
+
+def environment_id(environment: str) -> str:
+    """Return the file in an environment that tells it from every other one, whatever their paths."""
+    return f"{environment}/.pepip-id"
+
+
+def registry_lost(home: str) -> str:
+    """Return the file of the store that says that its registry was lost, and not yet found again by a scan."""
+    return f"{home}/registry-lost"
+
+
 def scratch(environment: str) -> str:
     """Return the folder in an environment where metadata grows. It exists only while links change."""
     return f"{environment}/.pepip"

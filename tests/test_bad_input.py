@@ -535,7 +535,7 @@ def test_a_damaged_registry_file_is_written_anew(desk: Desk, content: str) -> No
 def test_a_damaged_interpreter_cache_is_written_anew(desk: Desk) -> None:
     """What can be lost without loss can be damaged without harm."""
     desk.install("lamp==1.0")
-    for path in [path for path in desk.machine.store.glob("cache/**/*") if path.is_file()]:
+    for path in [path for path in desk.machine.store.glob("cache/interpreters-*/*") if path.is_file()]:
         document = json.loads(path.read_text())
         path.write_text(json.dumps({"key": document["key"]}))
 

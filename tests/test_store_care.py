@@ -303,8 +303,13 @@ def make_a_linked_file_writable(entry: Path) -> None:
 
 
 def make_a_folder_writable(entry: Path) -> None:
-    """Let the owner write a folder."""
-    (entry / "chime" / "tunes").chmod(0o755)
+    """Let the owner write a folder of modules."""
+    (entry / "chime").chmod(0o755)
+
+
+def make_a_folder_writable_by_all(entry: Path) -> None:
+    """Let everyone write a folder of data."""
+    (entry / "chime" / "tunes").chmod(0o777)
 
 
 def make_the_entry_writable(entry: Path) -> None:
@@ -368,7 +373,8 @@ DAMAGES: dict[Callable[[Path], None], set[tuple[str, str]]] = {
     add_a_link: {("link", "chime/stray")},
     make_a_file_writable: {("mode", "chime/tunes/notes.txt")},
     make_a_linked_file_writable: {("mode", "chime_module.py")},
-    make_a_folder_writable: {("mode", "chime/tunes")},
+    make_a_folder_writable: {("mode", "chime")},
+    make_a_folder_writable_by_all: {("mode", "chime/tunes")},
     make_the_entry_writable: {("mode", ".")},
     drop_the_executable_bit: {("mode", "chime/strike")},
     make_a_file_unreadable: {("mode", "chime/tunes/notes.txt")},

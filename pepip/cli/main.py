@@ -181,6 +181,7 @@ def _see_to_entries() -> None:
         home = default_home(os.environ)
     except PepipError:
         return  # whoever needs the store says why it can't be found
+    _warn_of_weakness(home)
     if not traces.Seen(home).changed():
         return
     from pepip.cli import output
@@ -188,6 +189,23 @@ def _see_to_entries() -> None:
     from pepip.store.home import Store
 
     output.follow(written.look(Store(home)), output.Reporter(verbosity=0))
+
+
+def _warn_of_weakness(home: str) -> None:
+    """Warn of a shared store in which members could put other files in an entry's place."""
+    try:
+        like = os.stat(home)
+    except OSError:
+        return
+    if not like.st_mode & 0o022 or sys.platform == "win32":
+        return
+    from pepip.store import trust
+
+    sentence = trust.weakness(home, like)
+    if sentence:
+        from pepip.cli import output
+
+        output.Reporter(verbosity=0).warn(f"{sentence}: its owner, or root, ends that by `pepip store init --shared`")
 
 
 _SETTLING = ("install", "sync", "run")

@@ -110,8 +110,10 @@ def _root_of(arguments: argparse.Namespace) -> str:
 
 def complete_interrupted(root: str) -> None:
     """Complete what a killed run began, so that what is shown is what is there; say so where that fails."""
-    from pepip.environment import journal
+    from pepip.environment import journal, readable
 
+    if root:
+        readable.check(root)
     if not root or not journal.is_interrupted(root):
         return
     from pepip.cli import output

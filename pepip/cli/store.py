@@ -28,6 +28,7 @@ commands:
   verify    check every file against its hash
   repair    make damaged entries and environments whole again
   path      where the store is
+  init      make it, for you or for a group that shares it
 
 `pepip store COMMAND --help` shows a command's options."""
 
@@ -42,6 +43,7 @@ def run(words: Sequence[str]) -> int:
         "verify": _verify,
         "repair": _repair,
         "path": _path,
+        "init": _init,
     }
     before, rest = options.split(words, values=options.GLOBAL_VALUES)
     if not rest and any(word in {"-h", "--help"} for word in before):
@@ -328,6 +330,33 @@ def _path(words: Sequence[str]) -> int:
         output.write_json({"path": home})
     else:
         sys.stdout.write(home + "\n")
+    return 0
+
+
+def _init(words: Sequence[str]) -> int:
+    from pepip.operations import founding
+    from pepip.store import trust
+
+    parser = options.Parser("pepip store init", description="Make the store, or set the modes right of one.")
+    parser.add_argument("--shared", metavar="GROUP", default="", help="let the members of a group write it")
+    parser.add_argument(
+        "--trust",
+        choices=trust.CHOICES,
+        default=trust.OWNER,
+        help="whose entries a member links beside their own: root's and the owner's (the default), or all members'",
+    )
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    made = founding.found(open_store(), group=arguments.shared, trusted=arguments.trust)
+    if arguments.json:
+        output.write_json(made._asdict())
+        return 0
+    if not made.group:
+        output.say(f"{made.home} is yours alone")
+    elif made.trust == trust.MEMBERS:
+        output.say(f"{made.home} is shared by {made.group}: members run each other's packages, stored once for all")
+    else:
+        output.say(f"{made.home} is shared by {made.group}: members run what they stored, or its owner, or root")
     return 0
 
 

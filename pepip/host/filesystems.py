@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from pepip.records import NamedTuple
+
 
 def flush(path: str) -> None:
     """Write what the file system that holds `path` still keeps in memory to its disk.
@@ -51,13 +53,25 @@ def memory_folder() -> str:
 _LEAST_FREE_BYTES = 32 << 20
 
 
+class Mount(NamedTuple):
+    """A mount, as Linux lists it: its place, the folder of its file system that is there, its kind and its source."""
+
+    point: str
+    root: str
+    kind: str
+    source: str
+
+
 def mount_point(path: str) -> str:
     """Return the folder at which the file system of the existing folder `path` is mounted, bind mounts too."""
-    path = os.path.realpath(path)
+    return _mount_of(os.path.realpath(path)).point
+
+
+def _mount_of(path: str) -> Mount:
     mounts = _mounts()
     while path not in mounts and not os.path.ismount(path):
         path = os.path.dirname(path)
-    return path
+    return mounts.get(path) or Mount(path, "", "", "")
 
 
 def identity(path: str) -> int:
@@ -65,22 +79,97 @@ def identity(path: str) -> int:
     return os.statvfs(path).f_fsid if hasattr(os, "statvfs") else 0
 
 
-def _mounts() -> set[str]:
-    """Return all mount points that Linux lists: `ismount` does not see those within one device."""
+def location(path: str) -> str:
+    """Return a text that is the same, for the existing folder `path`, only where it is seen in the same place.
+
+    It differs between two disks, two containers, a chroot and the system around it, and where another folder of
+    one disk is mounted. It stays the same when the system starts again, but for file systems without a UUID.
+    """
+    folder = os.path.realpath(path)
+    mount = _mount_of(folder)
+    top = os.path.abspath(os.sep) if sys.platform != "win32" else os.path.splitdrive(folder)[0] + "\\"
+    above = f"{_identity_text(top, _mount_of(top))} {os.stat(top).st_ino}"
+    return above if mount.point == top else f"{above} {_identity_text(folder, mount)} {mount.root} {mount.point}"
+
+
+def _identity_text(path: str, mount: Mount) -> str:
+    """Return what tells a file system from all others: its UUID, its server, or its number until a restart."""
+    if sys.platform != "linux":
+        return f"{identity(path):x}.{os.stat(path).st_dev:x}"
+    uuid = _uuid(path)
+    if uuid:
+        return uuid
+    if ":" in mount.source or mount.source.startswith("//"):
+        return f"{mount.kind} {mount.source}"  # of a server
+    if mount.kind in _WITH_LASTING_NUMBERS:
+        return f"{identity(path):x}"
+    return f"{_until_restart()}.{os.stat(path).st_dev:x}"
+
+
+_WITH_LASTING_NUMBERS = {"ext2", "ext3", "ext4", "btrfs", "zfs", "f2fs"}  # made from their UUID
+_GET_UUID = 0x80111500  # FS_IOC_GETFSUUID, since Linux 6.9: a length, and up to 16 bytes
+_XFS_GEOMETRY = 0x80705864  # XFS_IOC_FSGEOMETRY_V1: 112 bytes, with the UUID at 64
+
+
+def _uuid(path: str) -> str:
+    """Return the UUID of a file system in hexadecimal digits, empty if the system does not tell it."""
+    if sys.platform == "win32":
+        return ""
+    import fcntl
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        for request, size, start in ((_GET_UUID, 17, 1), (_XFS_GEOMETRY, 112, 64)):
+            try:
+                found = fcntl.ioctl(descriptor, request, bytes(size))[start : start + 16]
+            except OSError:
+                continue
+            if any(found):
+                return found.hex()
+    finally:
+        os.close(descriptor)
+    return ""
+
+
+def _until_restart() -> str:
+    """Return what this boot and this mount namespace alone have."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            boot = file.read().strip()
+        return f"{boot}.{os.stat('/proc/self/ns/mnt').st_ino}"
+    except OSError:
+        return ""
+
+
+def _mounts() -> dict[str, Mount]:
+    """Return all mounts that Linux lists, by their places: `ismount` does not see those within one device."""
     try:
         with open("/proc/self/mountinfo", "rb") as file:
-            places = [line.split()[4] for line in file]
-    except (OSError, IndexError):
-        return set()
-    escaped = (place.decode("unicode_escape").encode("latin-1") if b"\\" in place else place for place in places)
-    return set(map(os.fsdecode, escaped))
+            lines = [line.split() for line in file]
+        rows = [(line[4], line[3], *line[line.index(b"-") + 1 :][:2]) for line in lines]
+    except (OSError, IndexError, ValueError):
+        return {}
+    return {mount.point: mount for mount in (Mount(*map(_unescaped, row)) for row in rows)}
+
+
+def _unescaped(name: bytes) -> str:
+    return os.fsdecode(name.decode("unicode_escape").encode("latin-1") if b"\\" in name else name)
 
 
 def remove_tree(path: str) -> None:
-    """Remove a tree of which some directories may be read-only. What is gone already is no error."""
+    """Remove a tree of which some directories may be read-only, or what stands in its place: a file, or a link.
+
+    What is gone already is no error.
+    """
     try:
         os.rmdir(path)  # it may be empty, or gone
     except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        os.unlink(path)
         return
     except OSError:
         pass
@@ -100,7 +189,7 @@ def remove_tree(path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file, a link, or a tree."""
+    """Remove a file, a link, or a tree. Raises FileNotFoundError if nothing is there."""
     if os.path.isdir(path) and not os.path.islink(path):
         remove_tree(path)
     else:

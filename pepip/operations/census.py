@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from pepip.environment import contents, copying, journal
-from pepip.host import filesystems, usage
+from pepip.host import files, filesystems, usage
 from pepip.model import Installed
 from pepip.records import NamedTuple
 from pepip.store import entries, registry
@@ -164,9 +164,9 @@ def _packages(store: Store, root: str, memory: Memory | None) -> list[Installed]
 def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
     """Tell whether an environment is there, was deleted, or can't be reached.
 
-    A folder counts as deleted if the nearest folder above it that exists is where that was when it was registered:
-    on the same device, mounted at the same place, the same file system. One that is no environment may be the place
-    where one was mounted.
+    A folder counts as deleted if the nearest folder above it that exists is seen in the same place as when it was
+    registered: there, nobody else's is. One that is no environment may be the place where one was mounted. Where
+    another environment is at the path, the one that was registered was replaced, or belongs to another container.
     """
     is_there = True
     try:
@@ -176,23 +176,42 @@ def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
         is_there = False
     except OSError as error:
         return UNREACHABLE, f"{error.filename or root}: {error.strerror}"
-    if is_there and os.path.lexists(f"{root}/pyvenv.cfg"):
+    is_environment = is_there and os.path.lexists(f"{root}/pyvenv.cfg")
+    if is_environment and registration.id in {"", registry.id_of(root)}:
         return OK, ""
     above = root if is_there else os.path.dirname(root)
     while True:
         try:
-            device, filesystem = os.stat(above).st_dev, filesystems.identity(above)
+            os.stat(above)
             break
         except (FileNotFoundError, NotADirectoryError):
             is_there = False
             above = os.path.dirname(above)
         except OSError as error:
             return UNREACHABLE, f"{above}: {error.strerror}"
-    if device != registration.device or filesystems.mount_point(above) != registration.mount_point:
-        return UNREACHABLE, f"the disk of {registration.mount_point} is not there"
-    if registration.filesystem not in {0, filesystem}:
-        return UNREACHABLE, f"another disk is at {registration.mount_point}"
+    elsewhere = _elsewhere(registration, above)
+    if elsewhere:
+        return (
+            UNREACHABLE,
+            "another environment is at its path here: it was made elsewhere" if is_there else elsewhere,
+        )
+    if is_environment:
+        return MISSING, "another environment took its place"
     return (OK, "") if is_there else (MISSING, "it was deleted or moved")
+
+
+def _elsewhere(registration: Registration, folder: str) -> str:
+    """Return in a sentence why a folder above an environment's path is not the one of its time, empty if it is."""
+    if filesystems.mount_point(folder) != registration.mount_point:
+        return f"the disk of {registration.mount_point} is not there"
+    if registration.location:
+        is_same = filesystems.location(folder) == registration.location
+        return "" if is_same else f"another disk is at {registration.mount_point}, or it is of another container"
+    if os.stat(folder).st_dev != registration.device:
+        return f"the disk of {registration.mount_point} is not there"
+    if registration.filesystem not in {0, filesystems.identity(folder)}:
+        return f"another disk is at {registration.mount_point}"
+    return ""
 
 
 def _defect(root: str, lost: frozenset[str], packages: Sequence[Installed]) -> str:
@@ -215,8 +234,8 @@ def _defect(root: str, lost: frozenset[str], packages: Sequence[Installed]) -> s
 def _python_of(root: str) -> str:
     """Return the version of an environment's Python, as its `pyvenv.cfg` says."""
     try:
-        with open(f"{root}/pyvenv.cfg", encoding="utf-8", errors="replace") as file:
-            pairs = [line.partition("=") for line in file]
+        lines = files.read_regular(f"{root}/pyvenv.cfg", follows=True).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
+    pairs = [line.partition("=") for line in lines]
     return next((value.strip() for key, _, value in pairs if key.strip() in {"version_info", "version"}), "")

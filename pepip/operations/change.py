@@ -16,9 +16,8 @@ from pepip.environment.metadata import Installation
 from pepip.errors import PepipError
 from pepip.host import locks
 from pepip.model import Progress, Summary
-from pepip.operations import acquire, relinking, settled, target, written
+from pepip.operations import acquire, making, registering, relinking, settled, target, written
 from pepip.records import NamedTuple
-from pepip.store import registry
 from pepip.uv import interpreter, pylock
 
 TYPE_CHECKING = False
@@ -158,7 +157,7 @@ def carry_out(
         is_finished = True
     finally:
         if made and not is_finished:
-            target.unmake(root)
+            making.unmake(root)
     return summary
 
 
@@ -195,7 +194,7 @@ def _note(store: Store, decision: _Decision) -> Generator[Progress, None, None]:
         yield Progress("warning", sentence)
     linked = {item.entry_id for item in decision.present if item.entry_id}
     if linked:
-        registry.register(store, decision.environment.root, linked)
+        registering.register(store, decision.environment.root, linked)
 
 
 def _compile(environment: Environment) -> Generator[Progress, None, None]:
@@ -313,7 +312,7 @@ def _link(
         linked = {item.entry_id for item in decision.present if item.entry_id}
         coming = {entry.id for entry in entries.values()}
         # While nobody prunes, and before the first link: no prune can miss it.
-        is_registered = registry.register(store, environment.root, linked | coming)
+        is_registered = registering.register(store, environment.root, linked | coming)
         origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
         additions = [Installation(entry, *origins[name]) for name, entry in entries.items()]
         going = {item.name for item in work.changes.removed}

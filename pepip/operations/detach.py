@@ -10,10 +10,10 @@ from pepip.environment.metadata import Installation
 from pepip.errors import VenvError
 from pepip.host import locks
 from pepip.model import Request
-from pepip.operations import recover, relinking, target
+from pepip.operations import recover, registering, relinking, target
 from pepip.paths import normalize_name
 from pepip.records import NamedTuple
-from pepip.store import entries, registry
+from pepip.store import entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
         installations = [_installation(store, environment, item) for item in chosen]
         changed = [contents.changed_files(environment, item) for item in chosen]
         linked = {item.entry_id for item in present if item.entry_id}
-        registry.register(store, root, linked | {item.entry.id for item in installations})
+        registering.register(store, root, linked | {item.entry.id for item in installations})
         relinking.relink(store, environment, present, installations, ())
     return [Attached(item.name, item.version, files) for item, files in zip(chosen, changed, strict=True)]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 from pepip import paths
 from pepip.errors import VenvError
-from pepip.host import locks
+from pepip.host import locks, permissions
 from pepip.model import Change, Changes, Progress
-from pepip.operations import acquire, change, target
+from pepip.operations import acquire, change, making, target
 from pepip.records import NamedTuple
 from pepip.store import staging
 from pepip.uv import interpreter, pylock, required_hashes, resolve, stage
@@ -72,7 +73,8 @@ def _decide(request: Request, environment: Environment) -> change.Work:
 def _environment(store: Store, python: str) -> Iterator[str]:
     """Yield the environment that says for which interpreter to resolve."""
     root = paths.global_environment(store.home)
-    if not python and store.is_writable() and _is_made(root, Answers(paths.cache(store.home))):
+    is_usable = permissions.is_own(root) or not os.path.lexists(root)  # a program of anybody else's is not started
+    if not python and is_usable and store.is_writable() and _is_made(root, Answers(paths.cache(store.home))):
         with locks.in_use(root):
             yield root
         return
@@ -83,11 +85,19 @@ def _environment(store: Store, python: str) -> Iterator[str]:
 def _is_made(root: str, known: Answers) -> bool:
     """Make the store's own environment if it is missing or has lost its interpreter, and tell whether it is there."""
     try:
-        target.make(root, "", known)
-        interpreter.executable(root)
-    except VenvError:
-        try:
-            target.make_with(root, lambda: stage.make_environment(root, ""), anew=True)
-        except (VenvError, PermissionError):  # another user's
-            return False
+        with contextlib.suppress(VenvError):  # what is there instead is replaced, too: the folder is the store's own
+            target.make(root, "", known)
+        if not _has_interpreter(root):
+            making.make(
+                root, lambda: stage.make_environment(root, ""), must_be_replaced=lambda: not _has_interpreter(root)
+            )
+    except (VenvError, PermissionError):  # another user's
+        return False
     return True
+
+
+def _has_interpreter(root: str) -> bool:
+    try:
+        return bool(interpreter.executable(root))
+    except VenvError:
+        return False

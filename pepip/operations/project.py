@@ -10,11 +10,12 @@ import contextlib
 import os
 import time
 
+from pepip import paths
 from pepip.environment import contents
 from pepip.errors import UvError
 from pepip.host import files
 from pepip.model import Progress, Summary
-from pepip.operations import change, settled, target
+from pepip.operations import change, making, settled, target
 from pepip.records import NamedTuple
 from pepip.uv import project, resolve, settings, sharing, stage
 
@@ -79,8 +80,7 @@ def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Gener
 def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[Progress, None, Outcome]:
     started, began_at_ns = time.monotonic(), time.time_ns()
     yield Progress("resolve")
-    target.remove_unfinished(os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", settings.start_folder())
-    foresight = project.foresee(request)
+    foresight = _foresee(request)
     if options.dry_run:
         for sentence in foresight.changes.warnings:
             yield Progress("warning", sentence)
@@ -157,8 +157,39 @@ def _job(
     return change.Job(project.staging_request(request), decide, install_private, lay_out_private)
 
 
+def _foresee(request: ProjectRequest) -> project.Foresight:
+    """Ask uv what it would do, when nobody makes the environment: half of one would mislead uv.
+
+    Raises UvError.
+    """
+    name, active = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", os.environ.get("VIRTUAL_ENV", "")
+    roots = {os.path.join(folder, name) for folder in paths.upward(settings.start_folder())}
+    if active and "--active" in request.syncing:
+        roots.add(os.path.abspath(active))
+    while True:
+        making.remove_unfinished(roots)
+        before = making.state(roots)
+        try:
+            foresight = project.foresee(request)
+        except UvError:
+            if making.state(roots) == before:
+                raise
+        else:
+            if making.state(roots) == before:
+                return foresight
+
+
 def _make(request: ProjectRequest, root: str) -> bool:
-    return target.make_with(root, lambda: project.make_environment(request), anew=True)
+    def rehearse() -> None:
+        with _elsewhere(request):
+            pass
+
+    return making.make(
+        root,
+        lambda: project.make_environment(request),
+        must_be_replaced=lambda: project.foresee(request).is_made,
+        rehearse=rehearse,
+    )
 
 
 @contextlib.contextmanager
@@ -167,9 +198,16 @@ def _tried_out(request: ProjectRequest, foresight: project.Foresight) -> Iterato
     if not foresight.is_made:
         yield foresight.environment
         return
-    import tempfile
+    with _elsewhere(request) as root:
+        yield root
 
-    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+
+@contextlib.contextmanager
+def _elsewhere(request: ProjectRequest) -> Iterator[str]:
+    """Yield an environment like the project's, empty, that goes again. Raises UvError if none can be made."""
+    from pepip.host import temporary
+
+    with temporary.folder() as folder:
         project.make_environment(request, elsewhere=f"{folder}/.venv")
         yield f"{folder}/.venv"
 

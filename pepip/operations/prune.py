@@ -14,10 +14,10 @@ from pepip import paths
 from pepip.errors import StoreError
 from pepip.host import permissions, usage
 from pepip.model import Progress
-from pepip.operations import census
+from pepip.operations import census, registering
 from pepip.paths import normalize_name
 from pepip.records import NamedTuple
-from pepip.store import entries, registry, trash
+from pepip.store import entries, registry, staging, trash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,13 +109,14 @@ def prune(store: Store, options: Options) -> Generator[Progress, None, Preview]:
                 registry.forget(known.registration)
     yield Progress("prune", "emptying the trash")
     trash.empty(store)
+    staging.remove_abandoned(store)
     return preview._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
 
 
 def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
     """Register an environment that was found, and tell whether that worked: the disk may be full."""
     try:
-        return registry.register(store, root, linked)
+        return registering.register(store, root, linked)
     except OSError:
         return False
 
@@ -197,6 +198,8 @@ def _unreadable(store: Store, seen: Census) -> str:
     """Return in a sentence why nobody knows all environments, empty if the registry can be read."""
     if seen.stored and not os.path.isdir(paths.projects(store.home)):
         return f"the registry {paths.projects(store.home)} is gone, so nobody knows which environments there are"
+    if os.path.lexists(paths.registry_lost(store.home)):
+        return f"the registry {paths.projects(store.home)} was lost once, so nobody knows all environments"
     if seen.damaged:
         damaged = seen.damaged[0]
         return (

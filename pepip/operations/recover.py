@@ -9,10 +9,10 @@ from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.host import locks
 from pepip.model import Change, Progress, Request
-from pepip.operations import acquire, target
+from pepip.operations import acquire, registering, target
 from pepip.operations.relinking import change_links, entry_of, has_private, relink, roll_back
 from pepip.records import NamedTuple
-from pepip.store import entries, registry
+from pepip.store import entries
 from pepip.uv import pylock, resolve
 from pepip.wheel import record
 
@@ -161,7 +161,7 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
     with store.linking(), locks.held(f"{environment.root}/.lock"):
         present = contents.installed(environment, store.homes)
         linked = {item.entry_id for item in present if item.entry_id}
-        registry.register(store, environment.root, linked | {entry.id for entry in have.values()})
+        registering.register(store, environment.root, linked | {entry.id for entry in have.values()})
         going = [item.name for item in missing if entry_of(store, item) is None]
         relink(store, environment, present, additions, going)
     if missing:
@@ -244,6 +244,8 @@ def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -
             entry = entries.read(store, addition.entry_id)
         except (FileNotFoundError, CorruptEntryError):
             continue  # pruned since: the request will bring it back
+        if not store.trusts_entry(entry.path):
+            continue  # no run of this user's wrote that
         expected = {*unfinished.removals, entry.dist_info}
         if all(item.dist_info in expected for item in present if item.name == entry.name):
             installations.append(Installation(entry, *addition[1:]))

@@ -161,13 +161,13 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
 
 def _departure(environment: Environment, going: list[Installed]) -> legacy.Departure:
     """Ask uv what goes with distributions that have no RECORD. Raises UvError if it can't remove one."""
+    from pepip.host import temporary
+
     if not going:
         return legacy.NOTHING
-    import tempfile
-
     from pepip.uv import stage
 
-    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+    with temporary.folder() as folder:
         twin = f"{folder}/site-packages"
         os.mkdir(twin)
         legacy.make_twin(environment.site_packages, going, twin)

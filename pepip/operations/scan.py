@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
+from pepip import paths
 from pepip.environment import contents
 from pepip.model import Progress
+from pepip.operations import registering
 from pepip.records import NamedTuple
 from pepip.store import registry
 
@@ -51,15 +54,18 @@ def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scan
             linked = _linked(store, root) if is_environment else None
             if linked:
                 with store.linking():
-                    registry.register(store, root, linked)
+                    registering.register(store, root, linked)
                 found.append(Found(root, linked, os.path.realpath(root) in known))
+    with contextlib.suppress(OSError):
+        os.unlink(paths.registry_lost(store.home))  # whoever scans says where all environments are
     return Scanned(found)
 
 
 def forget(store: Store, path: str) -> list[Registration]:
     """Take out of the registry what is known of an environment, a project, or a file of the registry itself.
 
-    Returns what it was. Raises OSError where this user may not.
+    Of several environments with one path, those go that are not here. Returns what it was. Raises OSError where
+    this user may not.
     """
     meant = {path, os.path.realpath(path)}
     found = [
@@ -67,6 +73,9 @@ def forget(store: Store, path: str) -> list[Registration]:
         for item in registry.registrations(store)
         if meant & {item.environment, item.named, item.project, item.file} - {""}
     ]
+    elsewhere = [item for item in found if item.id and item.id != registry.id_of(item.environment)]
+    if len(elsewhere) < len(found):
+        found = elsewhere or found  # the one that is here has the path of one that can't be reached
     for item in found:
         registry.forget(item)
     return found

@@ -16,7 +16,7 @@ from pepip.uv import pylock, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterator, Sequence
 
     from pepip.model import Artifact, Environment, Request, Stored
     from pepip.operations.census import Known
@@ -83,6 +83,7 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     `request` holds uv's options for that. What can't be mended is left as it is, and named.
     """
     findings = (yield from verify(store, patterns)).findings
+    _update_modes(store, patterns, {finding.stored.id for finding in findings})
     users = census.take(store)
     by_entry = users.users()
     mended: list[str] = []
@@ -119,13 +120,22 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     return Repaired(mended, failed, healed, left)
 
 
+def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:
+    """Give entries of older pepips the modes of today, where this user may."""
+    for item in entries.stored(store):
+        if item.id not in damaged and (not patterns or entries.matches(item, patterns)):
+            with contextlib.suppress(OSError, ValueError):
+                inspection.update_modes(item.path, like=store.like)
+
+
 def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]) -> Generator[Progress, None, None]:
     stored, flaws = finding
     if not store.is_writable():
         raise StoreError("you may not change this store")
     if not permissions.may_remove(stored.path):
         raise StoreError("it is another user's, who may repair it, as root may")
-    if all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
+    # In another user's entry a folder could become a link while root works there: it is replaced, and not mended.
+    if permissions.is_own(stored.path) and all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
         is_more = any(flaw.kind == "added" for flaw in flaws)
         with trash.grave(store) if is_more else contextlib.nullcontext("") as grave:
             inspection.mend(stored.path, flaws, grave, like=store.like)
@@ -179,7 +189,7 @@ def _is_of_the_same_file(artifact: Artifact, stored: Stored) -> bool:
 @contextlib.contextmanager
 def _environment_for(store: Store, environments: Sequence[str], python: str) -> Iterator[Environment]:
     """Yield an environment that an entry serves: one that links it, or a new one on `python`, in uv's words."""
-    for root in environments:
+    for root in filter(permissions.is_own, environments):  # a program of anybody else's is not started
         with contextlib.suppress(VenvError):
             yield target.open_environment(root, store)
             return
@@ -194,6 +204,10 @@ def _heal(
 
     With `recovers` all that it has lost is fetched again, not only what was repaired.
     """
+    if not permissions.is_own(known.environment):
+        if known.state == census.BROKEN or is_concerned:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), known.environment)
+        return []
     environment = target.open_environment(known.environment, store)
     if recover.is_needed(store, environment) or recover.is_stale(store, environment):
         if not permissions.may_change(environment.site_packages):

@@ -18,7 +18,7 @@ from pepip.records import NamedTuple
 from pepip.store import document as documents
 from pepip.store import entries, ready, trash
 from pepip.store.document import Document
-from pepip.wheel import footprint, libraries, record, tags
+from pepip.wheel import footprint, libraries, module_folders, record, tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _tag(wheel_file: str, artifact: Artifact) -> str:
 
 
 def _seal(store: Store, workshop: str, tree: Tree, own: set[str]) -> None:
-    """Give every folder with modules its `__pycache__`, then make all else read-only, from the innermost on.
+    """Give every folder with modules its `__pycache__`, and all their modes, from the innermost on.
 
     The files in `own` share no inode with uv's cache.
     """
@@ -232,13 +232,13 @@ def _seal(store: Store, workshop: str, tree: Tree, own: set[str]) -> None:
     sealed: set[tuple[int, int, bool]] = set()  # what decides, of files of which none had to be changed
     for path, status in tree.files:
         kind = (status.st_mode, status.st_gid, path in own)
-        if kind not in sealed and not permissions.seal_file(
+        if kind not in sealed and not permissions.share_file(
             f"{workshop}/{path}", status, like=like, shares_inode=path not in own
         ):
             sealed.add(kind)
     with_modules = {path.rpartition("/")[0] for path, _ in tree.files if path.endswith(".py")}
-    place = documents.place_of(workshop)
-    permissions.seal_file(place, os.lstat(place), like=like, shares_inode=False)
+    permissions.seal_file(documents.place_of(workshop), like=like)
+    read_only = module_folders.find([*(path for path, _ in tree.files), *(f"{path}/" for path in tree.folders)])
     for folder in reversed(["", *tree.folders]):
         path = f"{workshop}/{folder}" if folder else workshop
         if os.path.basename(folder) == paths.PYCACHE:
@@ -249,8 +249,10 @@ def _seal(store: Store, workshop: str, tree: Tree, own: set[str]) -> None:
             os.mkdir(bytecode)
             permissions.open_directory(bytecode, like=like)
         os.utime(path, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
-        if folder:
+        if folder in read_only:
             permissions.seal_directory(path, like=like)
+        elif folder:
+            permissions.open_directory(path, like=like)
 
 
 def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
@@ -261,9 +263,8 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
     goes to the trash.
     """
     workshop, document = prepared
-    bucket = tags.bucket(document.tag)
+    bucket = store.make_bucket(tags.bucket(document.tag))
     folder = f"{paths.packages(store.home)}/{bucket}"
-    store.make_directory(folder)
     identity = document.identity
     names: Sequence[str] = entries.folder_names(document.name, document.version, identity)
     if os.path.dirname(replacing) == folder:
@@ -273,7 +274,7 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
         if os.path.isdir(place):  # asked once: what comes there from now on makes the rename fail
             if place != replacing:
                 existing = _existing(store, f"{bucket}/{name}")
-                if existing and existing.identity == identity and entries.is_whole(existing):
+                if existing and existing.identity == identity and _may_stand(store, existing):
                     return existing
                 # Whose it was that can't be read can't be known: it is left for a repair where it may be.
                 if not (existing.identity == identity if existing else is_last):
@@ -282,14 +283,18 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
                 continue
         ready.make(workshop, place, document, like=store.like)
         try:
-            os.rename(workshop, place)
+            with permissions.sealing(workshop, like=store.like):
+                os.rename(workshop, place)
         except OSError as error:
             if not os.path.isdir(place):
                 raise store.refusal(place, error) from error
             return publish(store, prepared, replacing=replacing)  # another process was first: look again
-        permissions.seal_directory(place, like=store.like)
         return entries.read(store, f"{bucket}/{name}")
     raise StoreError(f"the store entries {' and '.join(names)} of {folder} belong to other wheels")
+
+
+def _may_stand(store: Store, entry: Entry) -> bool:
+    return store.trusts_entry(entry.path) and entries.is_whole(entry)
 
 
 def _existing(store: Store, entry_id: str) -> Entry | None:

@@ -13,7 +13,7 @@ from pepip.records import NamedTuple
 from pepip.store import document as documents
 from pepip.store import entries, ready
 from pepip.store.entries import SEALED_AT_NS
-from pepip.wheel import record
+from pepip.wheel import module_folders, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,11 +50,12 @@ def inspect(path: str) -> list[Flaw]:
         return [Flaw("mode", record_file)]
     if document.record not in {"", record.hexadecimal(content)}:
         return [Flaw("altered", record_file)]  # what belongs to the entry is not known any more
-    own = {paths.ENTRY_METADATA, record_file}
+    like = os.stat(f"{path}/../../..")  # the root of the store: whoever may read that needs to read this
     expected = _baseline(path, document)
-    listed = {*expected, *own, *document.files, *document.compiled, *document.unlisted}
+    listed = _listed(document, expected)
     folders = {folder for shown in listed for folder in paths.ancestors(shown)}
     folders.update(document.empty, *map(paths.ancestors, document.empty))
+    read_only = {".", *_module_folders(document, expected)}
     found: list[Flaw] = []
     present: set[str] = set()
     for current, inner, names in os.walk(path):
@@ -68,7 +69,8 @@ def inspect(path: str) -> list[Flaw]:
                 found.append(Flaw("added", relative))
                 inner.clear()
             continue
-        found += _flaws_of_folder(current, relative, is_bytecode=is_bytecode)
+        is_read_only = relative in read_only
+        found += _flaws_of_folder(current, relative, like=like, is_bytecode=is_bytecode, is_read_only=is_read_only)
         for name in [*names, *(name for name in inner if os.path.islink(f"{current}/{name}"))]:
             shown = prefix + name
             present.add(shown)
@@ -78,6 +80,7 @@ def inspect(path: str) -> list[Flaw]:
                 f"{current}/{name}",
                 shown,
                 expected.get(shown),
+                like=like,
                 is_listed=shown in listed,
                 is_executable=shown in document.executables,
                 may_be_writable=document.modes_are_uvs,
@@ -99,6 +102,7 @@ def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) 
     """
     document = documents.read(path)
     executables = set(document.executables)
+    read_only = _module_folders(document, _baseline(path, document))
     permissions.unseal_tree(path)
     for flaw in flaws:
         place = f"{path}/{flaw.path}"
@@ -111,18 +115,52 @@ def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) 
                 os.chmod(place, stat.S_IMODE(os.stat(place).st_mode) | 0o100)
             status = os.lstat(place)
             shares_inode = document.modes_are_uvs and status.st_nlink > 1
-            permissions.seal_file(place, status, like=like, shares_inode=shares_inode)
-    seal_directories(path, like=like)
+            if place == documents.place_of(path):
+                permissions.seal_file(place, like=like)
+            else:
+                permissions.share_file(place, status, like=like, shares_inode=shares_inode)
+    _set_folders(path, read_only, like=like)
 
 
-def seal_directories(path: str, *, like: os.stat_result) -> None:
-    """Make the directories of an entry read-only and give them their fixed time, but for those of bytecode."""
-    for folder, _, _ in os.walk(path, topdown=False):
-        if os.path.basename(folder) == paths.PYCACHE:
+def update_modes(path: str, *, like: os.stat_result) -> None:
+    """Give an entry that an older pepip stored the modes of today: more was read-only then.
+
+    Raises OSError where this user may not, ValueError if its document can't be used.
+    """
+    document = documents.read(path)
+    read_only = _module_folders(document, _baseline(path, document))
+    for folder, folders, names in os.walk(path):
+        inside = folder[len(path) + 1 :]
+        if not inside:
+            folders[:] = [name for name in folders if name != paths.READY]
+        if inside and inside not in read_only and not os.stat(folder).st_mode & stat.S_IWUSR:
             permissions.open_directory(folder, like=like)
-        else:
+        for place in (f"{folder}/{name}" for name in names):
+            status = os.lstat(place)
+            if not status.st_mode & stat.S_IWUSR and place != documents.place_of(path):
+                permissions.share_file(place, status, like=like, shares_inode=False)
+
+
+def _set_folders(path: str, read_only: set[str], *, like: os.stat_result) -> None:
+    """Give the folders of an entry their modes, and all but those of bytecode their fixed time."""
+    for folder, _, _ in os.walk(path, topdown=False):
+        inside = folder[len(path) + 1 :]
+        if os.path.basename(folder) != paths.PYCACHE:
             os.utime(folder, ns=(SEALED_AT_NS, SEALED_AT_NS))
+        if inside in read_only or inside in {"", paths.READY}:
             permissions.seal_directory(folder, like=like)
+        else:
+            permissions.open_directory(folder, like=like)
+
+
+def _listed(document: Document, baseline: Iterable[str]) -> set[str]:
+    """Return the paths of all files that belong to an entry."""
+    own = (paths.ENTRY_METADATA, f"{document.dist_info}/RECORD")
+    return {*baseline, *own, *document.files, *document.compiled, *document.unlisted}
+
+
+def _module_folders(document: Document, baseline: Iterable[str]) -> set[str]:
+    return module_folders.find([*_listed(document, baseline), *(f"{folder}/" for folder in document.empty)])
 
 
 def _baseline(path: str, document: Document) -> dict[str, record.Row]:
@@ -169,13 +207,17 @@ def _holds(path: str, content: bytes) -> bool:
         return False
 
 
-def _flaws_of_folder(folder: str, shown: str, *, is_bytecode: bool) -> list[Flaw]:
+def _flaws_of_folder(
+    folder: str, shown: str, *, like: os.stat_result, is_bytecode: bool, is_read_only: bool
+) -> list[Flaw]:
+    """Return the flaws of one folder. All were read-only that older pepips stored: that is none."""
     status = os.stat(folder)
     if sys.platform == "win32":
         return []
     mode = stat.S_IMODE(status.st_mode)
     found = []
-    if mode & 0o500 != 0o500 or (mode & _WRITE_BITS and not is_bytecode):
+    needed = 0o500 | (like.st_mode & 0o055)
+    if mode & needed != needed or (mode & (_WRITE_BITS if is_read_only else _OTHERS_WRITE) and not is_bytecode):
         found.append(Flaw("mode", shown))
     if status.st_mtime_ns != SEALED_AT_NS and not is_bytecode:
         found.append(Flaw("touched", shown))
@@ -183,9 +225,16 @@ def _flaws_of_folder(folder: str, shown: str, *, is_bytecode: bool) -> list[Flaw
 
 
 def _flaws_of_file(
-    place: str, shown: str, row: record.Row | None, *, is_listed: bool, is_executable: bool, may_be_writable: bool
+    place: str,
+    shown: str,
+    row: record.Row | None,
+    *,
+    like: os.stat_result,
+    is_listed: bool,
+    is_executable: bool,
+    may_be_writable: bool,
 ) -> list[Flaw]:
-    """Return the flaws of one file. It may be writable where it was stored as a hard link: its mode is uv's then."""
+    """Return the flaws of one file. Where it was stored as a hard link, its mode is uv's, and others may write it."""
     status = os.lstat(place)
     if stat.S_ISLNK(status.st_mode):
         return [Flaw("link", shown)]
@@ -195,8 +244,9 @@ def _flaws_of_file(
         return [Flaw("altered", shown)]
     found = []
     mode = stat.S_IMODE(status.st_mode)
-    is_writable = mode & _WRITE_BITS and not may_be_writable
-    if sys.platform != "win32" and (not mode & 0o400 or is_writable or (is_executable and not mode & 0o100)):
+    is_writable = mode & _OTHERS_WRITE and not may_be_writable
+    is_readable = mode & 0o400 and permissions.is_readable(status, like=like)
+    if sys.platform != "win32" and (not is_readable or is_writable or (is_executable and not mode & 0o100)):
         found.append(Flaw("mode", shown))
     if row is not None and mode & 0o400 and not record.matches(row, place):
         found.append(Flaw("altered", shown))
@@ -204,4 +254,5 @@ def _flaws_of_file(
 
 
 _MOST_BYTES = 1 << 30
-_WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_WRITE_BITS = stat.S_IWUSR | _OTHERS_WRITE

@@ -38,7 +38,7 @@ def make(workshop: str, place: str, document: Document, *, like: os.stat_result)
         descriptor = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with open(descriptor, "wb") as file:
             file.write(content)
-        permissions.seal_file(f"{folder}/{name}", os.lstat(f"{folder}/{name}"), like=like, shares_inode=False)
+        permissions.seal_file(f"{folder}/{name}", like=like)
     permissions.seal_directory(folder, like=like)
     for made in (folder, workshop):
         os.utime(made, ns=(SEALED_AT_NS, SEALED_AT_NS))

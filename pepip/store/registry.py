@@ -13,7 +13,7 @@ import time
 
 from pepip import digests, paths
 from pepip.host import filesystems, permissions
-from pepip.host.files import read_regular
+from pepip.host.files import read_id, read_regular
 from pepip.model import Registration
 from pepip.store import registry_file
 
@@ -24,27 +24,38 @@ if TYPE_CHECKING:
     from pepip.store.home import Store
 
 
-def file_name(environment: str, *, user: str = "") -> str:
-    """Return the registry's file for an environment: its project's name, a hash of its path, perhaps a `user`."""
+def file_name(environment: str, *marks: str, user: str = "") -> str:
+    """Return the registry's file for an environment: its project's name, a hash of its path and `marks`, a `user`."""
     project = os.path.basename(os.path.dirname(environment)) or "root"
     readable = "".join(character if character.isalnum() else "-" for character in project)[:40]
-    return f"{readable}-{digests.hexadecimal(environment.encode())[:16]}{user and '-' + user}.json"
+    digest = digests.hexadecimal("\0".join((environment, *filter(None, marks))).encode("utf-8", "surrogateescape"))
+    return f"{readable}-{digest[:16]}{user and '-' + user}.json"
 
 
 def files(store: Store, environment: str) -> list[str]:
-    """Return the files in which this user may have registered an environment, whatever links it is reached by."""
+    """Return the files in which this user may have registered an environment, whatever links it is reached by.
+
+    Another environment has other files, also where it has the same path, or is a copy.
+    """
     real = os.path.realpath(environment)
     user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
+    marks = (id_of(real), filesystems.location(real)) if os.path.isdir(real) else ()
+    marks = marks if any(marks[:1]) else ()
     folder = paths.projects(store.home)
-    return [f"{folder}/{name}" for name in (file_name(real), file_name(real, user=user))]
+    return [f"{folder}/{name}" for name in (file_name(real, *marks), file_name(real, *marks, user=user))]
+
+
+def id_of(environment: str) -> str:
+    """Return the id that an environment carries, empty if it has none."""
+    return read_id(paths.environment_id(environment))
 
 
 def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
     """Note that `environment` (an absolute path) links entries, or is about to. Idempotent.
 
     It is registered by its real path, once, whatever links it is reached by: those may lead elsewhere tomorrow.
-    A damaged file is written anew; beside one of another user this user's own is written. Returns False where this
-    user may not write the registry, and so pruning can't know of the environment.
+    A damaged file is written anew; beside one of another user, or of another environment, this user's own is
+    written. Returns False where this user may not write the registry, and so pruning can't know of the environment.
     """
     real = os.path.realpath(environment)
     wanted = Registration(
@@ -57,15 +68,39 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
         named=environment,
         filesystem=filesystems.identity(environment),
         registered_at=int(time.time()),
+        id=id_of(real),
+        location=filesystems.location(real),
     )
-    for path in files(store, environment):
-        if _says(read(path), wanted):
+    candidates = files(store, environment)
+    own = f"{candidates[-1].removesuffix('.json')}-{time.monotonic_ns()}.json"
+    for path in (*candidates, own):
+        known = read(path)
+        if _says(known, wanted):
             return True
         try:
-            return _write(store, path, wanted)
+            is_written = _write(store, path, wanted)
         except PermissionError:
-            continue  # another user of the store registered it and keeps the file
+            continue  # another user of the store wrote this file, and keeps it
+        if is_written and known is None and wanted.id:
+            _forget_older(store, wanted)
+        return is_written
     return False
+
+
+def _forget_older(store: Store, wanted: Registration) -> None:
+    """Remove this user's file on the same environment by an older pepip, which knew no id."""
+    folder = paths.projects(store.home)
+    user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
+    for name in (file_name(wanted.environment), file_name(wanted.environment, user=user)):
+        known = read(f"{folder}/{name}")
+        if known is None or known.is_damaged or known.id or _facts(known) != _facts(wanted):
+            continue
+        with contextlib.suppress(OSError):
+            os.unlink(f"{folder}/{name}")
+
+
+def _facts(registration: Registration) -> tuple[object, ...]:
+    return registration.environment, registration.device, registration.mount_point, registration.filesystem
 
 
 def _write(store: Store, path: str, registration: Registration) -> bool:
@@ -99,18 +134,22 @@ def _write(store: Store, path: str, registration: Registration) -> bool:
 
 
 def registrations(store: Store) -> list[Registration]:
-    """Return what the registry holds, damaged files too, by environment: one for each, however many files."""
+    """Return what the registry holds, damaged files too, by environment.
+
+    Files that say the same of one environment count as one. Where they differ each counts: another user, who may
+    have planted one, makes no environment look deleted by it.
+    """
     try:
         children = os.listdir(paths.projects(store.home))
     except FileNotFoundError:
         return []
     names = (name for name in sorted(children) if name.endswith(".json") and not name.startswith("."))
-    by_key: dict[str, Registration] = {}
+    by_key: dict[tuple[object, ...], Registration] = {}
     for name in names:
         item = read(f"{paths.projects(store.home)}/{name}")
         if item is None:
             continue
-        key = item.file if item.is_damaged else item.environment
+        key = (item.file,) if item.is_damaged else (*_facts(item), item.id, item.location)
         by_key[key] = _united(by_key[key], item) if key in by_key else item
     return sorted(by_key.values(), key=lambda item: (item.environment, item.file))
 

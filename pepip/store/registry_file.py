@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 
+from pepip.host import files
 from pepip.model import Registration
 
 TYPE_CHECKING = False
@@ -32,6 +33,8 @@ def dump(registration: Registration) -> bytes:
         "mount_point": registration.mount_point,
         "entries": registration.entries,
         "registered_at": registration.registered_at,
+        "id": registration.id,
+        "location": registration.location,
     }
     return json.dumps(document, indent=1).encode()
 
@@ -39,12 +42,9 @@ def dump(registration: Registration) -> bytes:
 def load(content: bytes, path: str) -> Registration:
     """Return the registration in the file at `path`. Raises ValueError, in words for people, if it is damaged.
 
-    Older pepips wrote neither `named`, `filesystem` nor `entries`.
+    Older pepips wrote neither `named`, `filesystem`, `entries`, `id` nor `location`.
     """
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("it is not valid JSON") from error
+    document = files.load_json(content)
     if not isinstance(document, dict):
         raise ValueError("it is no JSON object")
     if document.get("format") != FORMAT:
@@ -59,6 +59,8 @@ def load(content: bytes, path: str) -> Registration:
         named=_path(document, "named" if "named" in document else "environment"),
         filesystem=_number(document, "filesystem", default=0),
         registered_at=_number(document, "registered_at", default=0),
+        id=_text(document, "id"),
+        location=_text(document, "location"),
     )
 
 
@@ -71,6 +73,13 @@ def _path(document: dict[str, Any], key: str) -> str:
     except UnicodeEncodeError:  # half of a surrogate pair
         pass
     raise ValueError(f"its {key} is no absolute path")
+
+
+def _text(document: dict[str, Any], key: str) -> str:
+    value = document.get(key, "")
+    if not isinstance(value, str):
+        raise ValueError(f"its {key} is no text")
+    return value
 
 
 def _number(document: dict[str, Any], key: str, *, default: int | None = None) -> int:

@@ -202,7 +202,7 @@ def _remember(cache: str, key: str, facts: dict[str, Any]) -> None:
     if not os.path.isdir(cache):
         return  # a dry run on a machine without a store leaves none
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        files.make_own_folder(os.path.dirname(path), mode=0o755)
         files.create(temporary, json.dumps({"key": key, **facts}).encode(), mode=0o644)
         os.replace(temporary, path)
     except OSError:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LARGEST_NAMESPACE_INIT_BYTES = 20_000
-_MODULE_SUFFIXES = (".py", ".pyi", ".pyc", ".so", ".pyd")
+MODULE_SUFFIXES = (".py", ".pyi", ".pyc", ".so", ".pyd")
 
 
 class Footprint(NamedTuple):
@@ -36,7 +36,7 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
     installer writes into it. The folders in it (licenses, SBOMs) are linked whole. A path in `files` that ends with a
     slash is a folder that may be empty.
     """
-    tree = _tree(files)
+    tree = tree_of(files)
     declared = {path.rpartition("/")[0] for path in _namespace_inits(root, tree)}
     must_open = {dist_info, *declared}
     for path in [*declared, *escaping_libraries]:
@@ -53,12 +53,12 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
             if not isinstance(child, dict):
                 leaves.append(path)
                 continue
-            is_namespace = path in declared or (in_namespace and _is_namespace(name, child))
-            if is_namespace or path in must_open or name == PYCACHE:
+            is_shared = path in declared or (in_namespace and is_namespace(name, child))
+            if is_shared or path in must_open or name == PYCACHE:
                 opened.append(path)
-                if is_namespace:
+                if is_shared:
                     namespaces.append(path)
-                visit(path, child, in_namespace=is_namespace)
+                visit(path, child, in_namespace=is_shared)
             else:
                 directories.append(path)
         is_package = not in_namespace and folder not in {"", dist_info} and folder.rpartition("/")[2] != PYCACHE
@@ -69,7 +69,8 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
     return Footprint(*map(tuple, (directories, leaves, opened, namespaces, bytecode)))
 
 
-def _tree(files: Iterable[str]) -> dict[str, object]:
+def tree_of(files: Iterable[str]) -> dict[str, object]:
+    """Return the tree of some paths, in which files are None. A path that ends with a slash is a folder."""
     tree: dict[str, object] = {}
     for path in files:
         node = tree
@@ -83,22 +84,22 @@ def _tree(files: Iterable[str]) -> dict[str, object]:
     return tree
 
 
-def _is_namespace(name: str, node: dict[str, object]) -> bool:
+def is_namespace(name: str, node: dict[str, object]) -> bool:
     """Tell whether an import, or a type checker, may find a namespace package here (PEP 420, PEP 561).
 
     That is a folder which an import can name and which has no `__init__` module of any kind.
     """
-    return name.removesuffix("-stubs").isidentifier() and not _is_regular(node)
+    return name.removesuffix("-stubs").isidentifier() and not is_regular(node)
 
 
 def _has_modules(node: dict[str, object]) -> bool:
     return any(child is None and name.endswith(".py") for name, child in node.items())
 
 
-def _is_regular(node: dict[str, object]) -> bool:
+def is_regular(node: dict[str, object]) -> bool:
     """Tell whether a folder has an `__init__` module: no folder of that name, and no text about it."""
     return any(
-        child is None and name.startswith("__init__.") and name.endswith(_MODULE_SUFFIXES)
+        child is None and name.startswith("__init__.") and name.endswith(MODULE_SUFFIXES)
         for name, child in node.items()
     )
 
@@ -109,7 +110,7 @@ def _namespace_inits(root: str, tree: dict[str, object], folder: str = "") -> li
     Inside a regular package there are none that count: it is one distribution's, with all that it has vendored.
     """
     found = []
-    if folder and _is_regular(tree):
+    if folder and is_regular(tree):
         path = f"{folder}/__init__.py"
         if tree.get("__init__.py", path) is not None or not _declares_namespace(f"{root}/{path}"):
             return []

@@ -21,7 +21,7 @@ def entries_of(store: Path) -> list[str]:
 def problems_of(store: Path, *, sealed: bool = True) -> list[str]:
     """Return a line for each fault of an entry: what is missing, differs from RECORD, or is nobody's.
 
-    Where `sealed`, also for each folder of an entry that may be written.
+    Where `sealed`, also for each folder of an entry that may be written and must not be.
     """
     found = []
     for entry in sorted(store.glob("packages/*/*")):
@@ -64,10 +64,12 @@ def _problems_of_entry(entry: Path) -> list[str]:
 
 
 def _writable_folders(entry: Path) -> list[str]:
+    """Return what may be written: topmost packages by anybody, other folders by others than their owner."""
     return [
         f"the folder {Path(folder).relative_to(entry)} may be written"
-        for folder, _, _ in os.walk(entry)
-        if Path(folder).name != "__pycache__" and stat.S_IMODE(os.stat(folder).st_mode) & 0o222
+        for folder, _, names in os.walk(entry)
+        if stat.S_IMODE(os.stat(folder).st_mode)
+        & (0o222 if Path(folder).parent == entry and "__init__.py" in names else 0o022)
     ]
 
 

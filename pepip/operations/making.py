@@ -1,0 +1,191 @@
+"""Making environments: one at a time in a folder, and never at the cost of the one that is there.
+
+Several runs may find at the same time that an environment is missing. Each decides again once it holds the lock: the
+first makes the environment, the others find it. An environment that is replaced is moved aside, and put back if the
+new one can't be made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from pepip.errors import VenvError
+from pepip.host import filesystems, locks
+from pepip.uv import interpreter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+def is_environment(root: str) -> bool:
+    """Tell whether a virtual environment is there."""
+    return bool(root) and os.path.isfile(f"{root}/pyvenv.cfg")
+
+
+def make(
+    root: str,
+    maker: Callable[[], None],
+    *,
+    must_be_replaced: Callable[[], bool] = lambda: False,
+    rehearse: Callable[[], None] = lambda: None,
+) -> bool:
+    """Let `maker` make the environment at `root`, and tell whether it did. An environment that is there stays.
+
+    Whatever is there is replaced if `must_be_replaced`, which is asked under the lock, says so. A mounted folder, and
+    one below a folder that may not be written, can't be moved aside: `rehearse` shows before it is emptied that an
+    environment can be made. Raises what `maker` raises, and VenvError if something else stands at `root`: what was
+    there is there again then.
+    """
+    parent = os.path.dirname(root)
+    try:
+        os.makedirs(parent, exist_ok=True)
+    except OSError as error:
+        raise VenvError(f"cannot make {parent}: {error.strerror}") from error
+    with locks.in_use(parent, alone=True):
+        _remove_unfinished(root)
+        is_free = not os.path.lexists(root) or (os.path.isdir(root) and not os.listdir(root))
+        if not is_free and not must_be_replaced():
+            interpreter.executable(root)  # says what is wrong
+            return False
+        if not (os.access(parent, os.W_OK | os.X_OK) or (os.path.isdir(root) and os.access(root, os.W_OK | os.X_OK))):
+            raise VenvError(f"cannot make {root}: no permission to write {parent}")
+        with locks.in_use(root, alone=True):  # whoever works in the old one ends first
+            _make(root, maker, rehearse)
+    return True
+
+
+def _make(root: str, maker: Callable[[], None], rehearse: Callable[[], None]) -> None:
+    was_there = os.path.lexists(root)
+    if is_environment(root) and not _can_be_moved(root):
+        rehearse()
+    try:
+        _mark(root)
+        _put_aside(root)
+        maker()
+    except BaseException:
+        if was_there:
+            _empty(root)
+            _put_back(root)
+        else:
+            filesystems.remove_tree(root)
+        raise
+    finally:
+        filesystems.remove_tree(_aside(root))
+        _unmark(root)
+
+
+def unmake(root: str) -> None:
+    """Remove an environment that this run made for nothing, unless another run has begun to use it."""
+    with locks.in_use(os.path.dirname(root), alone=True):
+        has_distributions = any(name.endswith(".dist-info") for _, folders, _ in os.walk(root) for name in folders)
+        if has_distributions or locks.is_held(root):
+            return
+        if _can_be_moved(root):
+            filesystems.remove_tree(root)
+        else:
+            _empty(root)
+
+
+def remove_unfinished(roots: Iterable[str]) -> None:
+    """Wait for whoever makes one of these environments, and remove what a killed maker left.
+
+    uv itself would refuse to go on with it.
+    """
+    for root in roots:
+        if os.path.lexists(_marker(root)):
+            with locks.in_use(os.path.dirname(root), alone=True):
+                _remove_unfinished(root)
+
+
+def state(roots: Iterable[str]) -> list[object]:
+    """Return a value that differs if one of these environments was made, replaced or removed meanwhile."""
+    found: list[object] = []
+    for root in roots:
+        try:
+            status = os.stat(f"{root}/pyvenv.cfg")
+            made: object = (status.st_dev, status.st_ino, status.st_mtime_ns)
+        except OSError:
+            made = None
+        found += [made, os.path.lexists(_marker(root))]
+    return found
+
+
+def _remove_unfinished(root: str) -> None:
+    """Remove what a killed maker left; the caller holds the lock of the folder above."""
+    if not os.path.lexists(_marker(root)):
+        return
+    if not is_environment(root):
+        if os.path.isdir(_aside(root)):
+            _empty(root)
+            _put_back(root)
+        elif _can_be_moved(root):
+            filesystems.remove_tree(root)
+        else:
+            _empty(root)
+    filesystems.remove_tree(_aside(root))
+    _unmark(root)
+
+
+def _can_be_moved(root: str) -> bool:
+    """Tell whether the folder of an environment can be renamed: it is no mount point, and may leave its parent."""
+    folder = os.path.realpath(root)
+    return filesystems.mount_point(folder) != folder and os.access(os.path.dirname(folder), os.W_OK | os.X_OK)
+
+
+def _put_aside(root: str) -> None:
+    """Empty the folder of an environment: what it holds is moved aside where that can be done, else removed.
+
+    A link to the folder stays, and so does the folder behind it.
+    """
+    folder = os.path.realpath(root)
+    if not os.path.isdir(folder) or not os.listdir(folder):
+        return
+    try:
+        if not _can_be_moved(root):
+            raise OSError
+        os.rename(folder, _aside(root))
+    except OSError:  # the folder is on another disk than the link to it
+        _empty(root)
+    else:
+        if os.path.islink(root):
+            os.mkdir(folder)
+
+
+def _put_back(root: str) -> None:
+    """Give an environment back that was put aside. The folder in its place is empty, or not there."""
+    if not os.path.isdir(_aside(root)):
+        return
+    folder = os.path.realpath(root)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(folder)
+    os.rename(_aside(root), folder)
+
+
+def _empty(root: str) -> None:
+    """Remove all that is in a folder, `pyvenv.cfg` first: an environment without it counts as unfinished."""
+    if not os.path.isdir(root):
+        return
+    for name in sorted(os.listdir(root), key=lambda name: name != "pyvenv.cfg"):
+        filesystems.remove(f"{root}/{name}")
+
+
+def _marker(root: str) -> str:
+    """Return the file that stands beside an environment while it is made."""
+    return f"{os.path.dirname(root)}/.{os.path.basename(root)}.pepip-making"
+
+
+def _aside(root: str) -> str:
+    """Return where an environment lies while the one that replaces it is made."""
+    return f"{os.path.dirname(root)}/.{os.path.basename(root)}.pepip-before"
+
+
+def _mark(root: str) -> None:
+    with contextlib.suppress(PermissionError), open(_marker(root), "x", encoding="utf-8"):
+        pass
+
+
+def _unmark(root: str) -> None:
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        os.unlink(_marker(root))

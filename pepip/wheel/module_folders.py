@@ -1,0 +1,81 @@
+"""Which folders of a distribution hold modules that can be imported. An installer that adds a module writes there.
+
+The store keeps them read-only. All other folders hold templates, data, skeletons of projects: tools copy them into
+projects, with their modes, and their users change the copies.
+"""
+
+from __future__ import annotations
+
+from pepip.paths import PYCACHE
+from pepip.wheel.footprint import MODULE_SUFFIXES, is_namespace, is_regular, tree_of
+from pepip.wheel.libraries import is_library_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_CODE_SUFFIXES = (*MODULE_SUFFIXES, ".pyx", ".pxd", ".typed")
+_WORDS_OF_SKELETONS = ("template", "skeleton", "scaffold", "boilerplate", "starter", "cookiecutter")
+_FILES_OF_PROJECTS = frozenset(("pyproject.toml", "manage.py", ".gitignore", "Dockerfile"))
+
+
+def find(files: Iterable[str]) -> set[str]:
+    """Return those folders of a distribution, given the paths of its files, and of folders with a slash at the end.
+
+    They are regular packages, in regular or in namespace packages, and the folders of libraries that repairing tools
+    put beside a package (`numpy.libs`). A package that holds a template or data is none of them, nor what is in it:
+    see `_is_data`. A distribution's topmost packages always count.
+    """
+    found: set[str] = set()
+
+    def visit(folder: str, node: dict[str, object], *, in_namespace: bool) -> None:
+        for name, child in node.items():
+            if not isinstance(child, dict) or name == PYCACHE:
+                continue
+            path = f"{folder}/{name}" if folder else name
+            if in_namespace and is_namespace(name, child):
+                visit(path, child, in_namespace=True)
+            elif not folder and not _is_importable(name):
+                if any(map(is_library_name, child)):
+                    found.add(path)
+            elif _is_importable(name) and is_regular(child) and (in_namespace or not _is_data(name, child)):
+                found.add(path)
+                visit(path, child, in_namespace=False)
+
+    visit("", tree_of(files), in_namespace=True)
+    return found
+
+
+def _is_importable(name: str) -> bool:
+    return name.removesuffix("-stubs").isidentifier()
+
+
+def _is_data(name: str, node: dict[str, object]) -> bool:
+    """Tell whether a package within another one is there to be copied or read, not to be imported.
+
+    It holds files that are no code, and: no module but `__init__`, or a file that only the root of a project has, or
+    it is called a template.
+    """
+    if all(path.endswith(_CODE_SUFFIXES) for path in _files(node)):
+        return False
+    is_skeleton = any(word in name.lower() for word in _WORDS_OF_SKELETONS) or not _FILES_OF_PROJECTS.isdisjoint(node)
+    return is_skeleton or not _has_modules(node)
+
+
+def _has_modules(node: dict[str, object]) -> bool:
+    """Tell whether a package has a module beside its `__init__`, or a package in it has."""
+    return any(
+        (_is_importable(name) and is_regular(child) and _has_modules(child))
+        if isinstance(child, dict)
+        else name.endswith(MODULE_SUFFIXES) and not name.startswith("__init__.")
+        for name, child in node.items()
+        if name != PYCACHE
+    )
+
+
+def _files(node: dict[str, object]) -> Iterator[str]:
+    for name, child in node.items():
+        if not isinstance(child, dict):
+            yield name
+        elif name != PYCACHE:
+            yield from _files(child)

@@ -1,0 +1,227 @@
+"""Several commands that start at the same moment in one project all succeed, and end as one of them would.
+
+Compose services, hooks and `make -j` do that: nothing is there yet, and each finds that all is to be made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pepip.operations import making
+from tests.support.machines import Machine, require_interpreter, uv_executable
+from tests.support.parity import Level, differences, observe
+from tests.support.snapshots import changes, snapshot
+from tests.support.stores import leftovers_of, problems_of
+from tests.support.wheels import Wheel
+
+PROJECT = '[project]\nname = "orchestra"\nversion = "1"\nrequires-python = ">=3.8"\ndependencies = ["drum", "horn"]\n'
+SYNC, RUN, INSTALL = ["sync"], ["run", "python", "-c", "import drum, horn"], ["install", "drum", "horn"]
+TOGETHER = {
+    "syncs": [SYNC] * 6,
+    "runs": [RUN] * 6,
+    "installs": [INSTALL] * 6,
+    "all kinds": [SYNC, RUN, INSTALL] * 2,
+}
+
+
+class Hall:
+    """A project that can be made anew, and one like it that a single command made."""
+
+    def __init__(self, machine: Machine, folder: Path, wheelhouse: Path, interpreter: Path) -> None:
+        self.machine, self.folder = machine, folder
+        for name in ("drum", "horn"):
+            Wheel(name, "1.0", files={f"{name}/__init__.py": "", f"{name}/data.txt": ""}).write(wheelhouse)
+        self.settings = {
+            "UV_NO_INDEX": "1",
+            "UV_FIND_LINKS": str(wheelhouse),
+            "UV_PYTHON": str(interpreter),
+            "UV_OFFLINE": "1",
+        }
+        self.model = self.project("model")
+        machine.pepip("sync", folder=self.model, variables=self.settings)
+
+    def project(self, name: str, *, is_locked: bool = False) -> Path:
+        """Return a project without an environment."""
+        folder = self.folder / name
+        folder.mkdir()
+        (folder / "pyproject.toml").write_text(PROJECT)
+        if is_locked:
+            shutil.copy(self.model / "uv.lock", folder)
+        return folder
+
+    def start(self, folder: Path, commands: Sequence[Sequence[str]], *, uv: bool = False) -> list[str]:
+        """Start commands at the same moment, every second one by `uv` if asked to. Returns what failed ones said."""
+        running = []
+        for number, words in enumerate(commands):
+            program = [str(uv_executable())] if uv and number % 2 else [sys.executable, "-m", "pepip"]
+            running.append(
+                subprocess.Popen(
+                    [*program, *words],
+                    cwd=folder,
+                    env=self.machine.variables(self.settings),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
+            )
+        said = [process.communicate(timeout=300)[0] for process in running]
+        return [text for text, process in zip(said, running, strict=True) if process.returncode]
+
+    def assert_as_model(self, folder: Path) -> None:
+        """Assert that a project's environment is as a single command made it, and that nothing is left."""
+        observed = [observe(made / ".venv", self.machine, level=Level.METADATA) for made in (self.model, folder)]
+        own = ("file bin/activate", "file pyvenv.cfg")  # of the project's name, which `install` leaves out
+        assert [line for line in differences(*observed) if not line.startswith(own)] == []
+        assert sorted(path.name for path in folder.iterdir()) == [".venv", "pyproject.toml", "uv.lock"]
+        assert problems_of(self.machine.store) == []
+        assert leftovers_of(self.machine.store) == []
+
+
+@pytest.fixture
+def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Hall:
+    """Return a hall with wheels of its own."""
+    return Hall(machine, tmp_path, wheelhouse, interpreter)
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_first_commands_at_the_same_time_all_succeed(hall: Hall, name: str) -> None:
+    """Whoever comes second finds the work done."""
+    folder = hall.project("new", is_locked=True)
+
+    failed = hall.start(folder, TOGETHER[name])
+
+    assert failed == []
+    hall.assert_as_model(folder)
+
+
+def test_the_lock_may_be_missing_too(hall: Hall) -> None:
+    """Each makes it, or finds it."""
+    folder = hall.project("new")
+
+    failed = hall.start(folder, [SYNC] * 6)
+
+    assert failed == []
+    hall.assert_as_model(folder)
+
+
+def test_an_environment_of_another_python_is_replaced_once(hall: Hall) -> None:
+    """The second run does not remove what the first has made."""
+    folder = hall.project("new", is_locked=True)
+    other = next(found for found in ("3.12", "3.11") if found not in hall.settings["UV_PYTHON"])
+    hall.machine.uv("venv", "--python", require_interpreter(other), folder=folder)
+
+    failed = hall.start(folder, TOGETHER["all kinds"][:2] * 3)
+
+    assert failed == []
+    hall.assert_as_model(folder)
+
+
+def test_uv_may_sync_at_the_same_time(hall: Hall) -> None:
+    """Both wait for the same lock."""
+    folder = hall.project("new", is_locked=True)
+
+    failed = hall.start(folder, [SYNC] * 6, uv=True)
+
+    assert failed == []
+    assert hall.machine.python(folder / ".venv", "-c", "import drum, horn").stdout == ""
+
+
+@pytest.mark.real_world
+def test_two_hundred_rounds_of_six_first_syncs_all_succeed(hall: Hall) -> None:
+    """1,200 of 1,200."""
+    failed: list[str] = []
+    for number in range(200):
+        folder = hall.project(f"round-{number}", is_locked=True)
+        failed += hall.start(folder, [SYNC] * 6)
+        hall.assert_as_model(folder)
+        shutil.rmtree(folder)
+
+    assert failed == []
+
+
+class MakingFailedError(Exception):
+    """An environment can't be made."""
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_an_environment_stays_if_its_replacement_cannot_be_made(hall: Hall, *, is_linked: bool) -> None:
+    """It is put back as it was, also where `.venv` is a link to the folder."""
+    root = hall.model / ".venv"
+    if is_linked:
+        root.rename(hall.folder / "elsewhere")
+        root.symlink_to(hall.folder / "elsewhere")
+    before = snapshot(root.resolve())
+
+    def maker() -> None:
+        root.mkdir(exist_ok=True)
+        (root / "half").write_text("")
+        raise MakingFailedError
+
+    with pytest.raises(MakingFailedError):
+        making.make(str(root), maker, must_be_replaced=lambda: True)
+
+    assert changes(before, snapshot(root.resolve())) == []
+    assert root.is_symlink() == is_linked
+    assert sorted(path.name for path in hall.model.iterdir()) == [".venv", "pyproject.toml", "uv.lock"]
+
+
+def test_an_environment_comes_back_after_a_kill_while_it_was_replaced(hall: Hall) -> None:
+    """The next command finds it aside."""
+    root = hall.model / ".venv"
+    before = snapshot(root)
+    script = (
+        "import os; from pepip.operations import making\n"
+        f"making.make({str(root)!r}, lambda: [os.mkdir({str(root)!r}), os._exit(9)], must_be_replaced=lambda: True)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=False)
+    assert not (root / "pyvenv.cfg").exists()
+
+    hall.machine.pepip("sync", folder=hall.model, variables=hall.settings)
+
+    assert changes(before, snapshot(root)) == []
+    assert sorted(path.name for path in hall.model.iterdir()) == [".venv", "pyproject.toml", "uv.lock"]
+
+
+class Mount:
+    """A folder that is a mount point."""
+
+    def __init__(self, folder: Path, behind: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        behind.mkdir()
+        if os.geteuid() != 0 or subprocess.run(["mount", "--bind", behind, folder], check=False).returncode:
+            pytest.skip("this needs a mount")
+
+    def close(self) -> None:
+        """Unmount it."""
+        subprocess.run(["umount", self.folder], check=True)
+
+
+def test_a_mounted_environment_is_made_emptied_and_made_again(hall: Hall) -> None:
+    """As with uv: a folder that can only be emptied is emptied."""
+    folder = hall.project("new", is_locked=True)
+    mount = Mount(folder / ".venv", hall.folder / "volume")
+    try:
+        hall.machine.pepip("sync", folder=folder, variables=hall.settings)
+        hall.assert_as_model(folder)
+        other = require_interpreter("3.12" if "3.12" not in hall.settings["UV_PYTHON"] else "3.11")
+        hall.machine.pepip("sync", "--python", other, folder=folder, variables={**hall.settings, "UV_PYTHON": ""})
+        hall.machine.python(folder / ".venv", "-c", "import drum, horn")
+        before = observe(folder / ".venv", hall.machine, level=Level.METADATA)
+        lacking = hall.machine.pepip(
+            "sync", "--python", "9.9", folder=folder, variables={**hall.settings, "UV_PYTHON": ""}, check=False
+        )
+
+        assert lacking.returncode != 0
+        assert differences(before, observe(folder / ".venv", hall.machine, level=Level.METADATA)) == []
+        hall.machine.pepip("sync", folder=folder, variables=hall.settings)
+        hall.assert_as_model(folder)
+    finally:
+        mount.close()
