@@ -146,7 +146,7 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
         if item.name in unfinished.private and item.dist_info not in old:
             removal.discard(environment, item)
     present = contents.installed(environment, store.homes)
-    kept = {item.entry_id for item in before}
+    kept = {item.entry_id for item in (*before, *(item for item in present if item.dist_info in old))}
     came = [item for item in present if item.entry_id in entry_ids and item.entry_id not in kept]
     strays = []
     for entry_id in set(entry_ids) - kept:
