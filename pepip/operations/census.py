@@ -202,10 +202,11 @@ def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
 
 def _elsewhere(registration: Registration, folder: str) -> str:
     """Return in a sentence why a folder above an environment's path is not the one of its time, empty if it is."""
-    if filesystems.mount_point(folder) != registration.mount_point:
+    place = filesystems.place(folder)
+    if place.mount_point != registration.mount_point:
         return f"the disk of {registration.mount_point} is not there"
     if registration.location:
-        is_same = filesystems.location(folder) == registration.location
+        is_same = place.location == registration.location
         return "" if is_same else f"another disk is at {registration.mount_point}, or it is of another container"
     if os.stat(folder).st_dev != registration.device:
         return f"the disk of {registration.mount_point} is not there"

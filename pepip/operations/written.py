@@ -56,9 +56,9 @@ def look(store: Store) -> Generator[Progress, None, None]:
 
 def note(store: Store, environment: Environment) -> None:
     """Note that pepip itself has changed an environment just now."""
-    names = [os.path.basename(path) for path in registry.files(store, environment.root) if os.path.lexists(path)]
-    if names:
-        traces.Seen(store.home).note((name, environment.site_packages) for name in names)
+    name = os.path.basename(registry.file_of(store, environment.root))
+    if name:
+        traces.Seen(store.home).note([(name, environment.site_packages)])
 
 
 def _site_packages(root: str) -> list[str]:

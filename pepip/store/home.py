@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 class Store:
     """A store's root. `home` is the folder as configured, `homes` every spelling of it that links may have.
 
-    `known_entries` are those that were read before, by their ids: see `entries.read`.
+    `known_entries` are those that were read before, by their ids: see `entries.read`. `registered` has the registry's
+    file of each environment that this run has registered, by its path.
     """
 
-    __slots__ = ("_like", "_trusted", "home", "homes", "known_entries")
+    __slots__ = ("_like", "_trusted", "home", "homes", "known_entries", "registered")
 
     def __init__(self, home: str) -> None:
         self.home = home
@@ -33,6 +34,7 @@ class Store:
         self._like: os.stat_result | None = None
         self._trusted: frozenset[int] | None = None
         self.known_entries: dict[str, Known] = {}
+        self.registered: dict[str, str] = {}
 
     @property
     def like(self) -> os.stat_result:
