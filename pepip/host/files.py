@@ -36,6 +36,11 @@ def user_id() -> int:
     return os.geteuid() if hasattr(os, "geteuid") else 0
 
 
+def owner_id(path: str) -> int:
+    """Return the number of the user who owns what is at `path`, 0 where users have none. Raises OSError."""
+    return os.stat(path).st_uid
+
+
 def read_regular(path: str, *, most_bytes: int, is_trusted: bool = False) -> bytes:
     """Return what the regular file at `path` holds, where somebody else may have put anything else in its place.
 
