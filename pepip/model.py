@@ -289,7 +289,7 @@ class Registration(NamedTuple):
 
     `environment` is its real path; `named` the one by which it was reached, perhaps by links. `device`, `mount_point`
     and `filesystem` (0 if not known) held it then. `registered_at` is seconds since 1970, 0 if not known. `id` is
-    the environment's own, and `location` tells from where it was seen: see `filesystems.location`. Both are empty
+    the environment's own, and `location` tells from where it was seen: see `filesystems.Place`. Both are empty
     where an older pepip registered it.
     `entries` is None where an older pepip registered it. `damage` says in words why the file can't be read, and is
     empty if it can; nothing else in a damaged file is known. `others` are further files on the same environment, by

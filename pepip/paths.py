@@ -113,6 +113,11 @@ def global_environment(home: str) -> str:
     return f"{home}/global-venv"
 
 
+def trust(home: str) -> str:
+    """Return the file of the store in which its owner says whose entries its users trust."""
+    return f"{home}/trust.json"
+
+
 def environment_id(environment: str) -> str:
     """Return the file in an environment that tells it from every other one, whatever their paths."""
     return f"{environment}/.pepip-id"

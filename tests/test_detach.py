@@ -147,7 +147,7 @@ class Darkroom:
         """Assert that the store is whole, and that neither it nor the environment holds what is half done."""
         assert problems_of(self.machine.store) == []
         assert leftovers_of(self.machine.store) == []
-        assert list(self.environment.glob(".pepip*")) == []
+        assert [path.name for path in self.environment.glob(".pepip*")] == [".pepip-id"]
 
 
 @pytest.fixture

@@ -82,6 +82,8 @@ def run(words: Sequence[str]) -> int:
 
 
 def _show(preview: prune.Preview, *, would: bool) -> None:
+    from pepip.operations.prune import HINT_BLOCKED
+
     if preview.orphans and would:
         rows = [
             (
@@ -105,7 +107,7 @@ def _show(preview: prune.Preview, *, would: bool) -> None:
         output.say(f"left: {orphan.stored.id} is another user's")
     if preview.blocked:
         output.say(f"nothing may be removed: {preview.blocked}")
-        output.say(prune.HINT_BLOCKED)
+        output.say(HINT_BLOCKED)
         return
     count = len(preview.orphans)
     verb = "Would remove" if would else "Removed"

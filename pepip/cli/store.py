@@ -28,6 +28,8 @@ commands:
   verify    check every file against its hash
   repair    make damaged entries and environments whole again
   path      where the store is
+  init      make it, for you or for a group that shares it
+  clean     remove it, with all entries
 
 `pepip store COMMAND --help` shows a command's options."""
 
@@ -42,6 +44,8 @@ def run(words: Sequence[str]) -> int:
         "verify": _verify,
         "repair": _repair,
         "path": _path,
+        "init": _init,
+        "clean": _clean,
     }
     before, rest = options.split(words, values=options.GLOBAL_VALUES)
     if not rest and any(word in {"-h", "--help"} for word in before):
@@ -328,6 +332,67 @@ def _path(words: Sequence[str]) -> int:
         output.write_json({"path": home})
     else:
         sys.stdout.write(home + "\n")
+    return 0
+
+
+def _init(words: Sequence[str]) -> int:
+    from pepip.operations import founding
+    from pepip.store import trust
+
+    parser = options.Parser("pepip store init", description="Make the store, or set the modes right of one.")
+    parser.add_argument("--shared", metavar="GROUP", default="", help="let the members of a group write it")
+    parser.add_argument(
+        "--trust",
+        choices=trust.CHOICES,
+        default=trust.OWNER,
+        help="whose entries a member links beside their own: root's and the owner's (the default), or all members'",
+    )
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    made = founding.found(open_store(), group=arguments.shared, trusted=arguments.trust)
+    if arguments.json:
+        output.write_json(made._asdict())
+        return 0
+    if not made.group:
+        output.say(f"{made.home} is yours alone")
+    elif made.trust == trust.MEMBERS:
+        output.say(f"{made.home} is shared by {made.group}: members run each other's packages, stored once for all")
+    else:
+        output.say(f"{made.home} is shared by {made.group}: members run what they stored, or its owner, or root")
+    return 0
+
+
+def _clean(words: Sequence[str]) -> int:
+    from pepip.operations import clean
+
+    parser = options.Parser("pepip store clean", description="Remove the whole store, with all entries.")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument("--dry-run", action="store_true", help="say what would go and change nothing")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    store = open_store()
+    preview = clean.foresee(store)
+    reporter = output.Reporter(verbosity=arguments.verbosity)
+    for environment in preview.broken:
+        reporter.warn(f"{environment} links it, and breaks")
+    for name in preview.left:
+        reporter.warn(f"{store.home}/{name} is not the store's, and stays")
+    if not arguments.dry_run:
+        if not arguments.yes and not sys.stdin.isatty():
+            raise UsageError("without a terminal to ask on, this wants --yes", hint="`pepip store clean --dry-run`")
+        if not (
+            arguments.yes
+            or output.confirm(
+                f"Remove {store.home} with {sizes.count(preview.entries, 'entry', 'entries')}?", default=False
+            )
+        ):
+            return 1
+        output.follow(clean.clean(store), output.reporter(arguments))
+    if arguments.json:
+        output.write_json({"home": store.home, "dry_run": arguments.dry_run, **preview._asdict()})
+        return 0
+    said = "Would remove" if arguments.dry_run else "Removed"
+    output.say(f"{said} {store.home} with {sizes.count(preview.entries, 'entry', 'entries')}")
     return 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from pepip import paths
-from pepip.environment import legacy, metadata, removal
+from pepip.environment import contents, legacy, metadata, removal
 from pepip.environment.tree import Tree
 from pepip.errors import VenvError
 from pepip.host import links, permissions
@@ -103,6 +103,7 @@ def check_removals(
     base, tree = environment.interpreter.site_packages, Tree(environment)
     for distribution in distributions:
         if not legacy.is_legacy(distribution):
+            contents.check_record(environment, distribution)
             check.removes(removal.reached_files(environment, tree, distribution))
             check.removes_tree(f"{base}/{distribution.dist_info}")
     for name in (*leaving.names, *leaving.metadata):

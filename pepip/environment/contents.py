@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 
 from pepip import paths
 from pepip.environment import provenance
-from pepip.host import links
+from pepip.errors import VenvError
+from pepip.host import files, links
 from pepip.model import Installed
 from pepip.wheel import record
 
@@ -176,8 +176,7 @@ def direct_url(environment: Environment, distribution: Installed) -> dict[str, o
     """Return what `direct_url.json` says of where a distribution came from (PEP 610), None if it came by index."""
     try:
         path = f"{environment.site_packages}/{distribution.dist_info}/direct_url.json"
-        with open(path, encoding="utf-8") as file:
-            origin = json.load(file)
+        origin = files.load_json(files.read_regular(path, follows=True))
     except (OSError, ValueError):
         return None
     return origin if isinstance(origin, dict) else None
@@ -186,8 +185,8 @@ def direct_url(environment: Environment, distribution: Installed) -> dict[str, o
 def cache_info(environment: Environment, distribution: Installed) -> str:
     """Return what uv noted of the file that a distribution came from, empty if nothing."""
     try:
-        with open(f"{environment.site_packages}/{distribution.dist_info}/uv_cache.json", encoding="utf-8") as file:
-            return file.read()
+        path = f"{environment.site_packages}/{distribution.dist_info}/uv_cache.json"
+        return files.read_regular(path, follows=True).decode()
     except (OSError, ValueError):
         return ""
 
@@ -222,6 +221,17 @@ def files_of(environment: Environment, distribution: Installed) -> list[str]:
     return [path for path in normalized if paths.is_inside(path)]
 
 
+def check_record(environment: Environment, distribution: Installed) -> None:
+    """Raise VenvError if a distribution has a RECORD that can't be read: nobody knows what belongs to it."""
+    path = f"{environment.site_packages}/{distribution.dist_info}/RECORD"
+    try:
+        record.read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise VenvError(f"cannot remove {distribution.name}: {path}: {error.strerror}") from error
+
+
 def holders(site_packages: str, folder: str, homes: tuple[str, ...]) -> list[str]:
     """Return the names of distributions in `site_packages` whose RECORD lists files below its folder `folder`."""
     inside = folder + "/"
@@ -231,10 +241,8 @@ def holders(site_packages: str, folder: str, homes: tuple[str, ...]) -> list[str
 
 def _rows(site_packages: str, distribution: Installed) -> list[record.Row]:
     try:
-        path = f"{site_packages}/{distribution.dist_info}/RECORD"
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return record.parse(file.read())
-    except (FileNotFoundError, NotADirectoryError):
+        return record.read(f"{site_packages}/{distribution.dist_info}/RECORD")
+    except OSError:
         return []
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import stat
 
 from pepip import paths
 from pepip.environment import metadata
 from pepip.errors import VenvError
-from pepip.host import filesystems, links
+from pepip.host import filesystems, links, transfer
+from pepip.host.files import RECORD_BYTES, create, load_json, read_regular
 from pepip.plan.merge import data_path
 from pepip.records import NamedTuple
 from pepip.wheel import record
@@ -40,8 +43,7 @@ def prepare(environment: Environment, entry: Entry) -> Copies:
     discard(environment.root)
     try:
         copies = _copy(environment, entry, scratch)
-        with open(f"{scratch}/{_READY}.new", "w", encoding="utf-8") as file:
-            json.dump(copies, file)
+        create(f"{scratch}/{_READY}.new", json.dumps(copies).encode())
         os.rename(f"{scratch}/{_READY}.new", f"{scratch}/{_READY}")
     except BaseException:
         filesystems.remove_tree(scratch)
@@ -51,18 +53,17 @@ def prepare(environment: Environment, entry: Entry) -> Copies:
 
 def pending(root: str) -> Copies | None:
     """Return the copies that a killed run had made and not placed, None if there are none."""
-    if links.read_link(paths.copies(root)) or links.read_link(f"{paths.copies(root)}/{_READY}"):
+    if links.read_link(paths.copies(root)):
         return None
     try:
-        with open(f"{paths.copies(root)}/{_READY}", "rb") as file:
-            return load(file.read())
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RecursionError):
+        return load(read_regular(f"{paths.copies(root)}/{_READY}", most_bytes=RECORD_BYTES))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 
 
 def load(content: bytes) -> Copies:
     """Return what `prepare` noted. Raises ValueError if it is none of its notes, or leads out of the environment."""
-    row = json.loads(content)
+    row = load_json(content)
     if not isinstance(row, list) or len(row) != 4:
         raise ValueError("copies are noted in four fields")
     name, dist_info, files, folders = row
@@ -81,7 +82,10 @@ def is_begun(root: str) -> bool:
 
 
 def place(environment: Environment, copies: Copies) -> None:
-    """Move the copies to their places. The links that were there are gone. Idempotent."""
+    """Move the copies to their places. The links that were there are gone. Idempotent.
+
+    What can't be removed of the scratch folder then is worth no failure: the next command tries again.
+    """
     scratch = paths.copies(environment.root)
     base = environment.interpreter.site_packages
     is_real = dict.fromkeys((*paths.ancestors(base), base), True)  # whoever installs here goes through these
@@ -95,7 +99,8 @@ def place(environment: Environment, copies: Copies) -> None:
     folder = f"{environment.interpreter.site_packages}/{copies.dist_info}"
     if not is_placed(environment, copies):
         os.rename(f"{scratch}/{folder}", f"{environment.root}/{folder}")
-    discard(environment.root)
+    with contextlib.suppress(OSError):
+        discard(environment.root)
 
 
 def is_placed(environment: Environment, copies: Copies) -> bool:
@@ -148,10 +153,7 @@ def _copy(environment: Environment, entry: Entry, scratch: str) -> Copies:
 
 def _copy_file(source: str, target: str) -> None:
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    import shutil
-
-    shutil.copy2(source, target)
-    os.chmod(target, os.stat(target).st_mode | 0o200)
+    transfer.Transfer(transfer.COPY).file(source, target, stat.S_IMODE(os.stat(source).st_mode) | 0o200)
 
 
 def _copy_scripts(environment: Environment, entry: Entry, scratch: str) -> list[str]:
@@ -172,10 +174,8 @@ def _copy_own_metadata(environment: Environment, entry: Entry, scratch: str) -> 
         if os.path.isfile(f"{environment.root}/{folder}/{name}"):
             _copy_file(f"{environment.root}/{folder}/{name}", f"{scratch}/{folder}/{name}")
     source = f"{environment.root}/{folder}/RECORD"
-    with open(source, encoding="utf-8", errors="surrogateescape", newline="") as text:
-        rows = [row for row in record.parse(text.read()) if row.hash_value or _is_of_a_file(environment, row)]
-    with open(f"{scratch}/{folder}/RECORD", "w", encoding="utf-8", errors="surrogateescape", newline="") as text:
-        text.write(record.render(rows))
+    rows = [row for row in record.read(source) if row.hash_value or _is_of_a_file(environment, row)]
+    create(f"{scratch}/{folder}/RECORD", record.render(rows).encode("utf-8", "surrogateescape"))
 
 
 def _is_of_a_file(environment: Environment, row: record.Row) -> bool:

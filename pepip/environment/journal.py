@@ -51,7 +51,7 @@ def load(content: bytes) -> Journal:
 
     Raises ValueError if it is none, or if it names something outside of the store or of site-packages.
     """
-    document = json.loads(content)
+    document = files.load_json(content)
     if not isinstance(document, dict):
         raise ValueError("a journal is one object")
     rows, removals, private = (document.get(key, []) for key in ("link", "remove", "private"))
@@ -123,14 +123,22 @@ def installing(root: str) -> str:
 
 def is_in_use(root: str) -> bool:
     """Tell whether the run that wrote the journal lives, and uv is installing what is private."""
-    return os.path.lexists(installing(root)) and locks.is_held(installing(root))
+    return _may_be_held(root) and locks.is_held(installing(root))
 
 
 def wait(root: str) -> None:
     """Wait until uv has installed what is private. Whoever holds the environment's lock must not: uv wants it."""
-    if os.path.lexists(installing(root)):
+    if _may_be_held(root):
         with locks.held(installing(root)):
             pass
+
+
+def _may_be_held(root: str) -> bool:
+    """Tell whether a file is there that a run may lock. Anything else came with a checkout, and is nobody's lock."""
+    try:
+        return stat.S_ISREG(os.lstat(installing(root)).st_mode) and not links.read_link(paths.scratch(root))
+    except OSError:
+        return False
 
 
 def pending(root: str) -> Journal | None:
@@ -141,12 +149,12 @@ def pending(root: str) -> Journal | None:
     """
     path = f"{paths.scratch(root)}/{_NAME}"
     try:
-        if links.read_link(paths.scratch(root)) or not stat.S_ISREG(os.lstat(path).st_mode):
+        if links.read_link(paths.scratch(root)):
             return Journal()
-        return load(files.read(path))
+        return load(files.read_regular(path, most_bytes=files.RECORD_BYTES))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, RecursionError):
+    except ValueError:
         return Journal()
 
 

@@ -64,7 +64,7 @@ def make_twin(site_packages: str, going: Iterable[Installed], twin: str) -> None
 def _copy(child: os.DirEntry[str], place: str) -> None:
     """Copy a file, unless it is a link: uv reads no more than a few texts of the metadata folder itself."""
     if child.is_file(follow_symlinks=False):
-        files.create(place, files.read(child.path))
+        files.create(place, files.read_regular(child.path))
 
 
 def departure(site_packages: str, going: Iterable[Installed], twin: str) -> Departure:
@@ -78,8 +78,8 @@ def departure(site_packages: str, going: Iterable[Installed], twin: str) -> Depa
         if name not in left:
             gone.append(name)
         elif name.endswith(_PATH_FILE) and os.path.isfile(f"{twin}/{name}"):
-            content = files.read(f"{twin}/{name}")
-            if content != files.read(f"{site_packages}/{name}"):
+            content = files.read_regular(f"{twin}/{name}")
+            if content != files.read_regular(f"{site_packages}/{name}"):
                 rewritten.append((name, content))
     names = (name for name in gone if name not in metadata)
     return Departure(tuple(names), tuple(name for name in gone if name in metadata), tuple(rewritten))

@@ -90,21 +90,34 @@ def change(
     access.check_removals(check, environment, removals, leaving)
     check.makes_in(f"{environment.interpreter.site_packages}/{folder}" for folder in reserved)
 
-    _begin(environment, additions, removals, private)
     placer = placer_for(environment, after.values())
+    makes_room = bool(removals) and not (additions or private or leaving.metadata or is_recovery)
+    removed: set[str] = set()
+    try:
+        _begin(environment, additions, removals, private)
+    except OSError as error:
+        if error.errno not in filesystems.FULL or not makes_room:
+            raise
+        removed = _discard(environment, removals)
+        _begin(environment, additions, removals, private)
     try:
         _prepare_metadata(environment, plan, additions, placer)
     except OSError:
         if not is_recovery:
             journal.finish(environment.root)  # nothing was changed: the disk may be full
         raise
-    removed = legacy.remove(environment, leaving)
+    removed |= legacy.remove(environment, leaving)
     for entry in refolded:
         # Before any link is made: a tool that removes `entry` now must remove its links, never what they point to.
         metadata.rewrite_leading_rows(environment, entry, had.get(entry.name, set()) | has.get(entry.name, set()))
-    for distribution in removals:
-        if not legacy.is_legacy(distribution):
-            removed |= removal.remove(environment, tree, distribution)
+    try:
+        for distribution in removals:
+            if not legacy.is_legacy(distribution):
+                removed |= removal.remove(environment, tree, distribution)
+    except OSError as error:
+        if error.errno not in filesystems.FULL or not makes_room:
+            raise
+        removed |= _discard(environment, removals)
     _remove_stale(environment, tree, homes, before, plan)
     new_metadata = {item.entry.dist_info for item in additions}
     _make_links(environment, tree, plan, after, placer, known=known, removed=removed, new_metadata=new_metadata)
@@ -116,6 +129,14 @@ def change(
     if not private:
         journal.finish(environment.root)
     return plan
+
+
+def _discard(environment: Environment, removals: Iterable[Installed]) -> set[str]:
+    """Remove distributions where the disk has no room to set anything aside: that makes some. Returns the paths."""
+    removed: set[str] = set()
+    for distribution in removals:
+        removed |= removal.discard(environment, distribution)
+    return removed
 
 
 def remove_strays(

@@ -65,17 +65,15 @@ def build_scripts(
     for name in script_names(environment, entry) - contents.keys():
         inside = f"{entry.data_directory}/scripts/{name}"
         source = f"{entry.path}/{inside}"
-        with open(source, "rb") as file:
-            start = file.read(16)
-            if scripts.wants_interpreter(start):
-                relocatable = _is_relocatable(environment.root)
-                python = interpreter.executable
-                contents[name] = scripts.with_interpreter(start + file.read(), python, relocatable=relocatable)
-            elif os.stat(source).st_mode & 0o100 or not launchers.HAVE_MODES:
-                place = functools.partial(placer.place, entry, inside, is_directory=False, mode=mode)
-                _make_anew(f"{folder}/{name}", place)
-            else:  # uv lets a script be run, whatever mode the wheel gives it
-                contents[name] = start + file.read()
+        content = files.read_regular(source, most_bytes=files.RECORD_BYTES)
+        if scripts.wants_interpreter(content):
+            relocatable = _is_relocatable(environment.root)
+            contents[name] = scripts.with_interpreter(content, interpreter.executable, relocatable=relocatable)
+        elif os.stat(source).st_mode & 0o100 or not launchers.HAVE_MODES:
+            place = functools.partial(placer.place, entry, inside, is_directory=False, mode=mode)
+            _make_anew(f"{folder}/{name}", place)
+        else:  # uv lets a script be run, whatever mode the wheel gives it
+            contents[name] = content
     for name, content in contents.items():
         _make_anew(f"{folder}/{name}", functools.partial(_create_program, content=content))
     return [record.row_of(f"{prefix}/{name}", content) for name, content in sorted(contents.items())]
@@ -176,15 +174,14 @@ def rewrite_leading_rows(environment: Environment, entry: Entry, folders: Iterab
     """
     site_packages = environment.site_packages
     path = f"{site_packages}/{entry.dist_info}/RECORD"
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        rows = record.parse(file.read())
+    rows = record.read(path)
     now = {folder.removeprefix(environment.interpreter.site_packages + "/") for folder in folders}
     kept = [
         row for row in rows if row.hash_value or not (row.path in now or os.path.isdir(f"{site_packages}/{row.path}"))
     ]
-    with open(f"{path}.new", "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        file.write(_leading_rows(environment, folders) + record.render(kept))
-    os.replace(f"{path}.new", path)
+    text = _leading_rows(environment, folders) + record.render(kept)
+    files.create(f"{paths.scratch(environment.root)}/RECORD", text.encode("utf-8", "surrogateescape"))
+    os.replace(f"{paths.scratch(environment.root)}/RECORD", path)
 
 
 def _leading_rows(environment: Environment, folders: Iterable[str]) -> str:
@@ -268,8 +265,8 @@ def _launchers(environment: Environment, entry: Entry) -> dict[str, bytes]:
         return {_launcher_name(environment, name): line + text.encode() for name, text in entry.launchers.items()}
     if not entry.launchers:
         return {}
-    with open(f"{entry.path}/{entry.dist_info}/entry_points.txt", encoding="utf-8") as file:
-        points = list(scripts.entry_points(file.read()))
+    text = files.read_regular(f"{entry.path}/{entry.dist_info}/entry_points.txt").decode()
+    points = list(scripts.entry_points(text))
     return {
         launchers.file_name(point.name): launchers.program(
             point.name, point.reference, is_gui=point.is_gui, interpreter=executable
@@ -279,5 +276,5 @@ def _launchers(environment: Environment, entry: Entry) -> dict[str, bytes]:
 
 
 def _is_relocatable(root: str) -> bool:
-    lines = files.read(f"{root}/pyvenv.cfg").decode().splitlines()
+    lines = files.read_regular(f"{root}/pyvenv.cfg", follows=True).decode("utf-8", "replace").splitlines()
     return any(line.replace(" ", "").strip().lower() == "relocatable=true" for line in lines)

@@ -35,7 +35,7 @@ def dump(sources: Mapping[str, Source]) -> bytes:
 
 def load(content: bytes) -> dict[str, Source]:
     """Return what a note says. Rows that can't be are left out. Raises ValueError if it is no note."""
-    document = json.loads(content)
+    document = files.load_json(content)
     rows = document.get("distributions") if isinstance(document, dict) else None
     if not isinstance(rows, dict):
         raise ValueError("a note has distributions")
@@ -53,8 +53,8 @@ def load(content: bytes) -> dict[str, Source]:
 def read(root: str) -> dict[str, Source]:
     """Return the sources that the environment at `root` notes, none where there is no note, or none to be read."""
     try:
-        return load(files.read_regular(paths.provenance(root), most_bytes=_MOST_BYTES))
-    except (OSError, ValueError, RecursionError):
+        return load(files.read_regular(paths.provenance(root), most_bytes=files.RECORD_BYTES))
+    except (OSError, ValueError):
         return {}
 
 
@@ -66,7 +66,7 @@ def is_of(source: Source, dist_info: str) -> bool:
 def digest(dist_info: str) -> str:
     """Return what tells the RECORD of a `.dist-info` folder from others, empty if it has none."""
     try:
-        return digests.hexadecimal(files.read_regular(f"{dist_info}/RECORD", most_bytes=_MOST_BYTES))
+        return digests.hexadecimal(files.read_regular(f"{dist_info}/RECORD", most_bytes=files.RECORD_BYTES))
     except (OSError, ValueError):
         return ""
 
@@ -96,6 +96,3 @@ def _write(root: str, sources: Mapping[str, Source]) -> None:
     if sources:
         files.create(new, dump(sources))
         os.replace(new, place)
-
-
-_MOST_BYTES = 1 << 27

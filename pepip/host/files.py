@@ -1,34 +1,37 @@
-"""Reading, writing and replacing whole files, by few system calls: an install reads and writes hundreds."""
+"""Reading, writing and replacing whole files, by few system calls: an install reads and writes hundreds.
+
+What lies in a store, or in an environment, may have come from somebody else: another user, a repository, another
+tool. So only regular files are read, and no more of them than a limit.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SMALL_BYTES = 1 << 24
+"""More than a file of one page or a thousand lines ever has: settings, metadata, a script."""
+RECORD_BYTES = 1 << 28
+"""More than a list of a million files ever has."""
 _BLOCK_BYTES = 1 << 20
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-def read(path: str) -> bytes:
-    """Return what the file at `path` holds. Raises OSError if it can't be read."""
-    return read_with_status(path)[0]
+class UnfitFileError(OSError, ValueError):
+    """What is at a path can't be read as the file that belongs there. `strerror` says why, in words."""
 
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(errno.EINVAL, reason, path)
 
-def read_with_status(path: str) -> tuple[bytes, os.stat_result]:
-    """Return what the file at `path` holds, and its status before it was read. Raises OSError if it can't be read."""
-    descriptor = os.open(path, _READ)
-    try:
-        status = os.fstat(descriptor)
-        content = os.read(descriptor, status.st_size + 1)
-        if len(content) == status.st_size:
-            return content, status  # there would have been room for more
-        blocks = [content]  # it grows, or is no file of a disk
-        while blocks[-1]:
-            blocks.append(os.read(descriptor, _BLOCK_BYTES))
-        return b"".join(blocks), status
-    finally:
-        os.close(descriptor)
+    def __str__(self) -> str:
+        """Return the reason alone."""
+        return str(self.strerror)
 
 
 def user_id() -> int:
@@ -41,31 +44,80 @@ def owner_id(path: str) -> int:
     return os.stat(path).st_uid
 
 
-def read_regular(path: str, *, most_bytes: int, is_trusted: bool = False) -> bytes:
-    """Return what the regular file at `path` holds, where somebody else may have put anything else in its place.
+def open_regular(path: str, *, is_trusted: bool = False, follows: bool = False) -> int:
+    """Return a descriptor to read the regular file at `path`. Opens no device, and waits for no pipe.
 
-    Follows no link at that name, opens no device, waits for no pipe, and reads no more than `most_bytes`. Raises
-    OSError if it can't be read, ValueError in words if it is no regular file, or a larger one. Where it must be
-    `is_trusted`, another user's is refused too, but not root's.
+    With `follows` a link may lead to it. Where it must be `is_trusted`, another user's is refused, but not root's.
+    Raises OSError if it can't be opened, UnfitFileError if it is something else.
     """
-    if not stat.S_ISREG(os.lstat(path).st_mode):  # to open a device can do something
-        raise ValueError("it is no regular file")
-    descriptor = os.open(path, _READ | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    status = os.stat(path) if follows else os.lstat(path)
+    if not stat.S_ISREG(status.st_mode):  # to open a device can do something
+        raise UnfitFileError(path, "it is no regular file")
+    flags = _READ | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags if follows else flags | getattr(os, "O_NOFOLLOW", 0))
+    status = os.fstat(descriptor)
+    reason = ""
+    if not stat.S_ISREG(status.st_mode):  # it was replaced meanwhile
+        reason = "it is no regular file"
+    elif is_trusted and status.st_uid not in {0, user_id()}:
+        reason = "it is another user's"
+    if reason:
+        os.close(descriptor)
+        raise UnfitFileError(path, reason)
+    return descriptor
+
+
+def read_regular(
+    path: str, *, most_bytes: int = SMALL_BYTES, is_trusted: bool = False, follows: bool = False
+) -> bytes:
+    """Return what the regular file at `path` holds, if that is no more than `most_bytes`.
+
+    Raises OSError if it can't be read, UnfitFileError if it is something else, or larger: see `open_regular`.
+    """
+    descriptor = open_regular(path, is_trusted=is_trusted, follows=follows)
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):  # it was replaced meanwhile
-            raise ValueError("it is no regular file")
-        if is_trusted and status.st_uid not in {0, user_id()}:
-            raise ValueError("it is another user's")
         content = bytearray()
         while len(content) <= most_bytes:
             block = os.read(descriptor, min(_BLOCK_BYTES, most_bytes + 1 - len(content)))
             if not block:
                 return bytes(content)
             content += block
-        raise ValueError(f"it is larger than {most_bytes} bytes")
+        raise UnfitFileError(path, f"it is larger than {most_bytes} bytes")
     finally:
         os.close(descriptor)
+
+
+def make_own_folder(path: str, *, mode: int = 0o700) -> None:
+    """Make a folder in which this user alone writes. Raises PermissionError if another's is there, or a link."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != user_id():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path) from None
+
+
+def load_json(content: bytes) -> Any:
+    """Return what a document of JSON holds. Raises ValueError, in words, where that is none.
+
+    Nor one that says `NaN` or `Infinity`, which JSON has not, or half a character, which nothing can write down. What
+    stands for a byte of a file's name is allowed (PEP 383).
+    """
+    import json
+
+    try:
+        document = json.JSONDecoder(parse_constant=_refuse).decode(content.decode())
+        if b"\\ud" in content.lower():
+            json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise ValueError("it holds what is no text") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError("it is not valid JSON") from error
+    return document
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 ID_BYTES = 16
@@ -83,7 +135,7 @@ def read_id(path: str) -> str:
 def create(path: str, *contents: bytes, mode: int = 0o666) -> None:
     """Write a new file that holds `contents` one after the other, of this mode less the umask.
 
-    Raises FileExistsError if something is at `path`, OSError if the disk is full: part of the file is there then.
+    Raises FileExistsError if something is at `path`, OSError if the disk is full: then no file is there.
     """
     descriptor = os.open(path, _CREATE, mode)
     try:
@@ -91,6 +143,10 @@ def create(path: str, *contents: bytes, mode: int = 0o666) -> None:
             rest = memoryview(content)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
+    except OSError as error:
+        os.unlink(path)
+        error.filename = error.filename or path  # `write` names none
+        raise
     finally:
         os.close(descriptor)
 
@@ -98,15 +154,14 @@ def create(path: str, *contents: bytes, mode: int = 0o666) -> None:
 def replace_content(path: str, content: bytes) -> None:
     """Give a file that exists other content, at once: it has the old or the new one, also if the disk is full."""
     import shutil
+    import time
 
     path = os.path.realpath(path)
-    temporary = f"{path}.{os.getpid()}"
+    temporary = f"{path}.{os.getpid()}-{time.monotonic_ns()}"
+    create(temporary, content)
     try:
-        with open(temporary, "wb") as file:
-            file.write(content)
         shutil.copymode(path, temporary)
         os.replace(temporary, path)
     except OSError:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+        os.unlink(temporary)
         raise

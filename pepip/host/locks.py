@@ -99,11 +99,18 @@ def is_held(path: str) -> bool:
     """
     descriptor = _open(path, create=False)
     if descriptor < 0:
-        return os.path.lexists(path) and not os.path.isdir(path)
+        return _is_file(path)
     try:
         return not _try_lock(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 # A full disk is among them: removing things must be possible there.
@@ -115,21 +122,35 @@ _NO_NEW_FILE = {
     errno.EISDIR,
     errno.ENOSPC,
     getattr(errno, "EDQUOT", errno.ENOSPC),
+    errno.ELOOP,  # a link
+    errno.ENXIO,  # a socket
 }
 
 
+_CLOSED_LATER = getattr(os, "O_CLOEXEC", 0)
+_NEVER_ASIDE = _CLOSED_LATER | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
 def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
+    """Open a lock, and return its descriptor, below zero where that can't be done, or something else is there.
+
+    A link at that name is not followed: it could make a file, or change a mode, anywhere. One to a folder is, since a
+    folder is locked as it is. Nothing but a regular file and a folder is locked.
+    """
     try:
-        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
+        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | _NEVER_ASIDE, 0o666)
     except OSError as error:
-        if error.errno not in _NO_NEW_FILE:
+        if error.errno not in _NO_NEW_FILE and not os.path.isdir(path):
             raise
         try:
-            return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            descriptor = os.open(path, os.O_RDONLY | (_NEVER_ASIDE if not os.path.isdir(path) else _CLOSED_LATER))
         except OSError:
             return -1
+    status = os.fstat(descriptor)
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        os.close(descriptor)
+        return -1
     if mode and sys.platform != "win32":
-        status = os.fstat(descriptor)
         if status.st_uid == os.geteuid() and mode & ~status.st_mode:
             os.fchmod(descriptor, stat.S_IMODE(status.st_mode) | mode)
     return descriptor

@@ -7,7 +7,12 @@ import os
 import stat
 import sys
 
+from pepip.errors import StoreError
 from pepip.host.transfer import replace_by_copy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _WRITE_BITS = stat.S_IWUSR | _OTHERS_WRITE
@@ -33,6 +38,31 @@ def make_directory(path: str, *, like: os.stat_result, only_owner_removes: bool)
             mode &= ~stat.S_ISGID  # not a member of that group: the directory stays this user's own
     if stat.S_IMODE(made.st_mode) != mode:
         os.chmod(path, mode)
+
+
+def found_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> None:
+    """Make the directory `path`, with a mode, an owner, and a group unless that is below zero.
+
+    One that is there stays. Raises StoreError if a link is, or if it is another user's and can't be given away.
+    """
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if stat.S_ISLNK(os.lstat(path).st_mode):
+            raise StoreError(f"{path} is a link", hint="name the folder itself") from None
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid() and os.geteuid() != 0:
+            raise StoreError(f"{path} is another user's", hint="root can make it the owner's")
+        if status.st_uid != owner_id or group_id not in {-1, status.st_gid}:
+            os.fchown(descriptor, owner_id, group_id)
+        if stat.S_IMODE(status.st_mode) != mode:
+            os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def make_file_readable(path: str, *, like: os.stat_result) -> None:
@@ -63,7 +93,7 @@ def share_file(path: str, status: os.stat_result, *, like: os.stat_result, share
     if sys.platform == "win32":
         return False
     if shares_inode:
-        if _is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
+        if is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
             return False
         replace_by_copy(path)
     mode = (_readable(status, like) | stat.S_IWUSR) & ~_OTHERS_WRITE
@@ -87,6 +117,21 @@ def seal_directory(path: str, *, like: os.stat_result) -> None:
     _set_directory_mode(path, 0o500, like)
 
 
+@contextlib.contextmanager
+def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
+    """Seal the directory `path` once the body has renamed it: that very directory, whatever is at its place then."""
+    if sys.platform == "win32":
+        yield
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield
+        _carry_group(descriptor, os.fstat(descriptor), like)
+        os.fchmod(descriptor, 0o500 | (stat.S_IMODE(like.st_mode) & 0o055))
+    finally:
+        os.close(descriptor)
+
+
 def open_directory(path: str, *, like: os.stat_result) -> None:
     """Make a directory writable for its owner alone, and readable to whom `like` is."""
     _set_directory_mode(path, 0o700, like)
@@ -98,7 +143,7 @@ def _set_directory_mode(path: str, own: int, like: os.stat_result) -> None:
         os.chmod(path, own | (stat.S_IMODE(like.st_mode) & 0o055))
 
 
-def _carry_group(path: str, status: os.stat_result, like: os.stat_result) -> None:
+def _carry_group(path: str | int, status: os.stat_result, like: os.stat_result) -> None:
     if sys.platform != "win32" and status.st_gid != like.st_gid:
         with contextlib.suppress(PermissionError):
             os.chown(path, -1, like.st_gid)
@@ -110,7 +155,7 @@ def _is_writable_by_others(status: os.stat_result, *, like: os.stat_result) -> b
     return bool(is_shared and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
-def _is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
+def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
     """Tell whether everyone who may enter the directory `like` may read the file."""
     mode, wanted = stat.S_IMODE(status.st_mode), stat.S_IMODE(like.st_mode)
     everyone = bool(mode & stat.S_IROTH)
@@ -121,9 +166,53 @@ def _is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
 
 
 def unseal_tree(path: str) -> None:
-    """Make every directory below `path` writable for its owner, so that the tree can be moved or removed."""
-    for folder, _, _ in os.walk(path):
-        os.chmod(folder, 0o700)
+    """Make every directory below `path` writable for its owner, so that the tree can be moved or removed.
+
+    No link is followed, also if somebody puts one in a directory's place meanwhile.
+    """
+    if sys.platform == "win32":
+        for folder, _, _ in os.walk(path):
+            os.chmod(folder, 0o700)
+        return
+    for _, _, _, descriptor in os.fwalk(path):
+        os.fchmod(descriptor, 0o700)
+
+
+@contextlib.contextmanager
+def writable(path: str) -> Iterator[None]:
+    """Let the owner of the directory `path` rename it in the body. Its mode is restored if that fails.
+
+    A link there is not followed. Raises OSError if the directory is another user's.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except NotADirectoryError:
+        yield  # a link, or a file: it needs no mode to be renamed
+        return
+    try:
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        os.fchmod(descriptor, mode | 0o200)
+        try:
+            yield
+        except BaseException:
+            os.fchmod(descriptor, mode)
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def is_own(path: str) -> bool:
+    """Tell whether a file or folder is this user's own, and no link."""
+    if sys.platform == "win32":
+        return os.access(path, os.W_OK)
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode)
 
 
 def may_change(folder: str) -> bool:

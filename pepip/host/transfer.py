@@ -9,6 +9,8 @@ import errno
 import os
 import sys
 
+from pepip.host import files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -129,7 +131,7 @@ def _clone(source: str, target: str, mode: int) -> None:
 def _copy(source: str, target: str, mode: int) -> None:
     import shutil
 
-    with open(source, "rb") as reading:
+    with open(files.open_regular(source, follows=True), "rb") as reading:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with open(os.open(target, flags, mode | 0o200), "wb") as writing:
             shutil.copyfileobj(reading, writing, 1 << 20)

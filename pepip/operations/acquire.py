@@ -129,11 +129,10 @@ def _folders_of(site_packages: str, names: set[str]) -> set[str]:
 
 def check_demands(request: Request, environment: Environment) -> Iterator[Progress]:
     """Let uv check every hash that the request demands. Raises UvError with uv's message where one differs."""
-    import tempfile
-
+    from pepip.host import temporary
     from pepip.uv import stage
 
-    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+    with temporary.folder() as folder:
         for arrival in stage.check(
             request,
             environment.executable,

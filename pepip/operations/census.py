@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from pepip.environment import contents, copying, journal
-from pepip.host import filesystems, usage
+from pepip.host import files, filesystems, usage
 from pepip.model import Installed
 from pepip.records import NamedTuple
 from pepip.store import entries, registry
@@ -215,10 +215,11 @@ def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
 
 def _elsewhere(registration: Registration, folder: str) -> str:
     """Return in a sentence why a folder above an environment's path is not the one of its time, empty if it is."""
-    if filesystems.mount_point(folder) != registration.mount_point:
+    place = filesystems.place(folder)
+    if place.mount_point != registration.mount_point:
         return f"the disk of {registration.mount_point} is not there"
     if registration.location:
-        is_same = filesystems.location(folder) == registration.location
+        is_same = place.location == registration.location
         return "" if is_same else f"another disk is at {registration.mount_point}, or it is of another container"
     if os.stat(folder).st_dev != registration.device:
         return f"the disk of {registration.mount_point} is not there"
@@ -247,8 +248,8 @@ def _defect(root: str, lost: frozenset[str], packages: Sequence[Installed]) -> s
 def _python_of(root: str) -> str:
     """Return the version of an environment's Python, as its `pyvenv.cfg` says."""
     try:
-        with open(f"{root}/pyvenv.cfg", encoding="utf-8", errors="replace") as file:
-            pairs = [line.partition("=") for line in file]
+        lines = files.read_regular(f"{root}/pyvenv.cfg", follows=True).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
+    pairs = [line.partition("=") for line in lines]
     return next((value.strip() for key, _, value in pairs if key.strip() in {"version_info", "version"}), "")

@@ -10,7 +10,7 @@ from pepip.errors import PepipError
 from pepip.host import files, links, permissions, usage
 from pepip.operations import census
 from pepip.records import NamedTuple
-from pepip.store import staging, trash
+from pepip.store import staging, trash, trust
 from pepip.uv import link_mode, process, program
 
 TYPE_CHECKING = False
@@ -44,6 +44,7 @@ def examine(store: Store) -> Iterator[Check]:
     seen = census.take(store)
     yield _store(store, seen)
     yield _writing(store)
+    yield from _sharing(store)
     yield from _links(store)
     yield from _here(store)
     yield _room(store)
@@ -82,6 +83,21 @@ def _writing(store: Store) -> Check:
             "permissions", ERROR, f"{others[0]} may not be written", "`pepip` as its owner, or mend its mode"
         )
     return Check("permissions", OK, "you may add to this store")
+
+
+def _sharing(store: Store) -> Iterator[Check]:
+    """Say who shares the store, and whom they trust."""
+    if not trust.is_shared(store.like):
+        return
+    weakness = trust.weakness(store.home, store.like)
+    if weakness:
+        yield Check("sharing", WARNING, weakness, "`pepip store init --shared GROUP`, as its owner or root")
+    elif store.trusts_everybody:
+        yield Check("sharing", OK, "several users write this store, and link what any of them has stored")
+    else:
+        yield Check(
+            "sharing", OK, "several users write this store, and link their own entries, its owner's and root's"
+        )
 
 
 def _links(store: Store) -> Iterator[Check]:

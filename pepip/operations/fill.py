@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 from pepip import paths
 from pepip.errors import VenvError
-from pepip.host import locks
+from pepip.host import locks, permissions
 from pepip.model import Change, Changes, Progress
 from pepip.operations import acquire, change, making, target
 from pepip.records import NamedTuple
@@ -72,7 +73,8 @@ def _decide(request: Request, environment: Environment) -> change.Work:
 def _environment(store: Store, python: str) -> Iterator[str]:
     """Yield the environment that says for which interpreter to resolve."""
     root = paths.global_environment(store.home)
-    if not python and store.is_writable() and _is_made(root, Answers(paths.cache(store.home))):
+    is_usable = permissions.is_own(root) or not os.path.lexists(root)  # a program of anybody else's is not started
+    if not python and is_usable and store.is_writable() and _is_made(root, Answers(paths.cache(store.home))):
         with locks.in_use(root):
             yield root
         return

@@ -205,9 +205,9 @@ def _tried_out(request: ProjectRequest, foresight: project.Foresight) -> Iterato
 @contextlib.contextmanager
 def _elsewhere(request: ProjectRequest) -> Iterator[str]:
     """Yield an environment like the project's, empty, that goes again. Raises UvError if none can be made."""
-    import tempfile
+    from pepip.host import temporary
 
-    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+    with temporary.folder() as folder:
         project.make_environment(request, elsewhere=f"{folder}/.venv")
         yield f"{folder}/.venv"
 

@@ -17,7 +17,7 @@ from pepip.model import Progress
 from pepip.operations import census, registering
 from pepip.paths import normalize_name
 from pepip.records import NamedTuple
-from pepip.store import entries, registry, trash
+from pepip.store import entries, registry, staging, trash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def prune(store: Store, options: Options) -> Generator[Progress, None, Preview]:
                 registry.forget(known.registration)
     yield Progress("prune", "emptying the trash")
     trash.empty(store)
+    staging.remove_abandoned(store)
     return preview._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
 
 

@@ -274,6 +274,8 @@ def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -
             entry = entries.read(store, addition.entry_id)
         except (FileNotFoundError, CorruptEntryError):
             continue  # pruned since: the request will bring it back
+        if not store.trusts_entry(entry.path):
+            continue  # no run of this user's wrote that
         expected = {*unfinished.removals, entry.dist_info}
         if all(item.dist_info in expected for item in present if item.name == entry.name):
             installations.append(Installation(entry, *addition[1:]))

@@ -149,7 +149,7 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
         if item.name in unfinished.private and item.dist_info not in old:
             removal.discard(environment, item)
     present = contents.installed(environment, store.homes)
-    kept = {item.entry_id for item in before}
+    kept = {item.entry_id for item in (*before, *(item for item in present if item.dist_info in old))}
     came = [
         item
         for item in present
@@ -169,13 +169,13 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
 
 def _departure(environment: Environment, going: list[Installed]) -> legacy.Departure:
     """Ask uv what goes with distributions that have no RECORD. Raises UvError if it can't remove one."""
+    from pepip.host import temporary
+
     if not going:
         return legacy.NOTHING
-    import tempfile
-
     from pepip.uv import stage
 
-    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+    with temporary.folder() as folder:
         twin = f"{folder}/site-packages"
         os.mkdir(twin)
         legacy.make_twin(environment.site_packages, going, twin)

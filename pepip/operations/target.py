@@ -7,7 +7,7 @@ import json
 import os
 
 from pepip import paths
-from pepip.environment import skeleton
+from pepip.environment import readable, skeleton
 from pepip.errors import VenvError
 from pepip.model import Environment
 from pepip.operations import making
@@ -94,15 +94,15 @@ def tried_out(root: str, python: str) -> Iterator[str]:
 
     Changes nothing at `root`. Raises VenvError if something else stands there.
     """
+    from pepip.host import temporary
+
     if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
         interpreter.executable(root)
         yield root
         return
-    import tempfile
-
     from pepip.uv import stage
 
-    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+    with temporary.folder() as folder:
         stage.make_environment(f"{folder}/.venv", python)
         yield f"{folder}/.venv"
 
@@ -112,8 +112,11 @@ def open_environment(root: str, store: Store) -> Environment:
 
     Raises VenvError if it can't be used.
     """
+    readable.check(root, store.homes)
     facts, tags = interpreter.inspect(root, paths.cache(store.home))
-    return Environment(root, facts, tuple(tags))
+    environment = Environment(root, facts, tuple(tags))
+    readable.check_frame(environment)
+    return environment
 
 
 def check_writable(environment: Environment) -> None:

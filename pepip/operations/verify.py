@@ -134,7 +134,8 @@ def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]
         raise StoreError("you may not change this store")
     if not permissions.may_remove(stored.path):
         raise StoreError("it is another user's, who may repair it, as root may")
-    if all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
+    # In another user's entry a folder could become a link while root works there: it is replaced, and not mended.
+    if permissions.is_own(stored.path) and all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
         is_more = any(flaw.kind == "added" for flaw in flaws)
         with trash.grave(store) if is_more else contextlib.nullcontext("") as grave:
             inspection.mend(stored.path, flaws, grave, like=store.like)
@@ -188,7 +189,7 @@ def _is_of_the_same_file(artifact: Artifact, stored: Stored) -> bool:
 @contextlib.contextmanager
 def _environment_for(store: Store, environments: Sequence[str], python: str) -> Iterator[Environment]:
     """Yield an environment that an entry serves: one that links it, or a new one on `python`, in uv's words."""
-    for root in environments:
+    for root in filter(permissions.is_own, environments):  # a program of anybody else's is not started
         with contextlib.suppress(VenvError):
             yield target.open_environment(root, store)
             return
@@ -204,6 +205,10 @@ def _heal(
     `concerning` are the entries of it that were repaired. With `recovers` all that it has lost is fetched again, not
     only those.
     """
+    if not permissions.is_own(known.environment):
+        if known.state == census.BROKEN or concerning:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), known.environment)
+        return []
     environment = target.open_environment(known.environment, store)
     if recover.is_needed(store, environment) or recover.is_stale(store, environment):
         if not permissions.may_change(environment.site_packages):

@@ -56,9 +56,9 @@ def look(store: Store) -> Generator[Progress, None, None]:
 
 def note(store: Store, environment: Environment) -> None:
     """Note that pepip itself has changed an environment just now."""
-    names = [os.path.basename(path) for path in registry.files(store, environment.root) if os.path.lexists(path)]
-    if names:
-        traces.Seen(store.home).note((name, environment.site_packages) for name in names)
+    name = os.path.basename(registry.file_of(store, environment.root))
+    if name:
+        traces.Seen(store.home).note([(name, environment.site_packages)])
 
 
 def _site_packages(root: str) -> list[str]:
@@ -92,7 +92,7 @@ def _repair(store: Store, path: str, item: Registration) -> Generator[Progress, 
     flaws = inspection.inspect(path)
     shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")
     said = f"another tool wrote into {name} in the store, probably in {item.environment}" + (shown and f" ({shown})")
-    if not permissions.may_remove(path):
+    if not permissions.is_own(path):
         yield Progress("warning", f"{said}: its owner, or root, can repair it with `pepip store repair`")
         return True
     try:
@@ -128,7 +128,7 @@ def _keep_there(store: Store, item: Registration) -> None:
     """
     root = item.environment
     with contextlib.suppress(OSError, PepipError):
-        if not permissions.may_change(contents.site_packages_of(root)[0]):
+        if not (permissions.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
             return
         environment = target.open_environment(root, store)
         with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):

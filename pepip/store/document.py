@@ -78,14 +78,7 @@ def read(entry: str) -> Document:
 
 def load(content: bytes) -> Document:
     """Return the document that a file holds. Raises ValueError, in words, where it is none that can be used."""
-    try:
-        fields = json.loads(content)
-        if b"\\ud" in content.lower():  # a half of a character, which no name of a file can have
-            json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogateescape")
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    except UnicodeEncodeError as error:
-        raise ValueError("it holds what is no text") from error
+    fields = files.load_json(content)
     if not isinstance(fields, dict) or fields.get("format") not in _READABLE:
         found = fields.get("format") if isinstance(fields, dict) else None
         raise ValueError(f"its format is {found}, this pepip reads {' and '.join(map(str, _READABLE))}")

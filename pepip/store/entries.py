@@ -9,6 +9,7 @@ import time
 
 from pepip import digests, paths
 from pepip.errors import CorruptEntryError
+from pepip.host import files
 from pepip.model import Entry, Stored
 from pepip.records import NamedTuple
 from pepip.store import document as documents
@@ -80,8 +81,9 @@ def read(store: Store, entry_id: str) -> Entry:
         if os.path.isdir(path):
             raise CorruptEntryError(path, f"it has no {paths.ENTRY_METADATA}") from None
         raise
-    except ValueError as error:
-        raise CorruptEntryError(path, f"its {paths.ENTRY_METADATA} can't be read: {error}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CorruptEntryError(path, f"its {paths.ENTRY_METADATA} can't be read: {reason}") from error
 
 
 def find(store: Store, *, name: str, version: str, identity: str, buckets: Iterable[str]) -> Entry | None:
@@ -90,13 +92,14 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
     `version` may be empty where only the build knows it (a VCS requirement). A damaged entry counts as absent:
     it is stored again, in its place or beside it.
     """
-    for bucket in buckets:
+    for bucket in (folder for name in buckets for folder in store.buckets(name)):
         for folder in _candidates(store, bucket, name, version, identity):
             try:
                 entry = read(store, f"{bucket}/{folder}")
             except (FileNotFoundError, CorruptEntryError):
                 continue
-            if entry.identity == identity and entry.name == name and is_whole(entry):
+            is_meant = entry.identity == identity and entry.name == name
+            if is_meant and store.trusts_entry(entry.path) and is_whole(entry):
                 return entry
     return None
 
@@ -176,10 +179,8 @@ def matches(stored: Stored, patterns: Iterable[str]) -> bool:
 def hashes_of(entry: Entry) -> dict[str, str]:
     """Return the hashes that the entry's RECORD lists, by path, but for `.data` files, which lie elsewhere."""
     path = f"{entry.path}/{entry.dist_info}/RECORD"
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        rows = record.parse(file.read())
     data = entry.data_directory + "/"
-    return {row.path: row.hash_value for row in rows if row.hash_value and not row.path.startswith(data)}
+    return {row.path: row.hash_value for row in record.read(path) if row.hash_value and not row.path.startswith(data)}
 
 
 def note_linked(store: Store, entry: Entry) -> None:
@@ -195,8 +196,10 @@ def note_linked(store: Store, entry: Entry) -> None:
 
 
 def _children(folder: str) -> list[str]:
+    """Return the names of the folders in a folder. A link is none: somebody else may have put it there."""
     try:
-        return os.listdir(folder)
+        with os.scandir(folder) as children:
+            return [child.name for child in children if child.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
 
@@ -242,13 +245,10 @@ def of_one_environment(
     for scheme, name in data if format_number == 1 else ():
         if scheme == "scripts":
             script = f"{data_directory}/scripts/{name}"
-            with contextlib.suppress(OSError), open(f"{path}/{script}", "rb") as file:
-                if scripts.is_of_environment(file.read(_START_BYTES)):
+            with contextlib.suppress(OSError):
+                if scripts.is_of_environment(files.read_regular(f"{path}/{script}")):
                     found.append(script)
     return found
-
-
-_START_BYTES = 1 << 12
 
 
 def sealed(entry: Entry) -> list[str]:

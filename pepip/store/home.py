@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.host import files, locks, permissions
+from pepip.store import trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,17 +21,20 @@ if TYPE_CHECKING:
 class Store:
     """A store's root. `home` is the folder as configured, `homes` every spelling of it that links may have.
 
-    `known_entries` are those that were read before, by their ids: see `entries.read`.
+    `known_entries` are those that were read before, by their ids: see `entries.read`. `registered` has the registry's
+    file of each environment that this run has registered, by its path.
     """
 
-    __slots__ = ("_like", "home", "homes", "known_entries")
+    __slots__ = ("_like", "_trusted", "home", "homes", "known_entries", "registered")
 
     def __init__(self, home: str) -> None:
         self.home = home
         real = os.path.realpath(home)
         self.homes = (home,) if real == home else (home, real)
         self._like: os.stat_result | None = None
+        self._trusted: frozenset[int] | None = None
         self.known_entries: dict[str, Known] = {}
+        self.registered: dict[str, str] = {}
 
     @property
     def like(self) -> os.stat_result:
@@ -37,6 +42,53 @@ class Store:
         if self._like is None:
             self._like = os.stat(self.home)
         return self._like
+
+    def trusts(self, status: os.stat_result) -> bool:
+        """Tell whether this user links what has this status: a real folder of an owner who is trusted."""
+        if not trust.is_shared(self.like):
+            return True
+        if self._trusted is None:
+            everybody = trust.stated(self.home, self.like) == trust.MEMBERS
+            self._trusted = frozenset() if everybody else frozenset({0, self.like.st_uid, files.user_id()})
+        return stat.S_ISDIR(status.st_mode) and (not self._trusted or status.st_uid in self._trusted)
+
+    def trusts_entry(self, path: str) -> bool:
+        """Tell whether this user links the entry at `path`."""
+        return not trust.is_shared(self.like) or self.trusts(os.lstat(path))
+
+    @property
+    def trusts_everybody(self) -> bool:
+        """Whether entries of all who may write the store are linked: of a store of one user, too."""
+        return not trust.is_shared(self.like) or trust.stated(self.home, self.like) == trust.MEMBERS
+
+    def buckets(self, name: str) -> list[str]:
+        """Return the folders of a bucket in which this user may find entries: the common one, and their own."""
+        if not trust.is_shared(self.like):
+            return [name]
+        own = f"{name}~{files.user_id()}"
+        folder = f"{paths.packages(self.home)}/{name}"
+        try:
+            is_trusted = self.trusts(os.lstat(folder))
+        except OSError:
+            is_trusted = False
+        return [name, own] if is_trusted else [own]
+
+    def make_bucket(self, name: str) -> str:
+        """Make the folder of a bucket in which this user may store an entry, and return its name.
+
+        Where members are not trusted each has buckets of their own: whoever owns a folder may rename all in it.
+        """
+        is_common = self.trusts_everybody or files.user_id() in {0, self.like.st_uid}
+        bucket = name if is_common else f"{name}~{files.user_id()}"
+        path = f"{paths.packages(self.home)}/{bucket}"
+        self.make_directory(path)
+        if trust.is_shared(self.like) and not self.trusts(os.lstat(path)):
+            raise StoreError(f"{path} belongs to somebody who is not trusted", hint="root may remove it")
+        return bucket
+
+    def renewed(self) -> Store:
+        """Return the same store, looked at anew: its mode or group was changed."""
+        return Store(self.home)
 
     def exists(self) -> bool:
         """Tell whether anything was ever stored here."""

@@ -263,9 +263,8 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
     goes to the trash.
     """
     workshop, document = prepared
-    bucket = tags.bucket(document.tag)
+    bucket = store.make_bucket(tags.bucket(document.tag))
     folder = f"{paths.packages(store.home)}/{bucket}"
-    store.make_directory(folder)
     identity = document.identity
     names: Sequence[str] = entries.folder_names(document.name, document.version, identity)
     if os.path.dirname(replacing) == folder:
@@ -275,7 +274,7 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
         if os.path.isdir(place):  # asked once: what comes there from now on makes the rename fail
             if place != replacing:
                 existing = _existing(store, f"{bucket}/{name}")
-                if existing and existing.identity == identity and entries.is_whole(existing):
+                if existing and existing.identity == identity and _may_stand(store, existing):
                     return existing
                 # Whose it was that can't be read can't be known: it is left for a repair where it may be.
                 if not (existing.identity == identity if existing else is_last):
@@ -284,14 +283,18 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
                 continue
         ready.make(workshop, place, document, like=store.like)
         try:
-            os.rename(workshop, place)
+            with permissions.sealing(workshop, like=store.like):
+                os.rename(workshop, place)
         except OSError as error:
             if not os.path.isdir(place):
                 raise store.refusal(place, error) from error
             return publish(store, prepared, replacing=replacing)  # another process was first: look again
-        permissions.seal_directory(place, like=store.like)
         return entries.read(store, f"{bucket}/{name}")
     raise StoreError(f"the store entries {' and '.join(names)} of {folder} belong to other wheels")
+
+
+def _may_stand(store: Store, entry: Entry) -> bool:
+    return store.trusts_entry(entry.path) and entries.is_whole(entry)
 
 
 def _existing(store: Store, entry_id: str) -> Entry | None:

@@ -50,6 +50,7 @@ def inspect(path: str) -> list[Flaw]:
         return [Flaw("mode", record_file)]
     if document.record not in {"", record.hexadecimal(content)}:
         return [Flaw("altered", record_file)]  # what belongs to the entry is not known any more
+    like = os.stat(f"{path}/../../..")  # the root of the store: whoever may read that needs to read this
     expected = _baseline(path, document)
     listed = _listed(document, expected)
     folders = {folder for shown in listed for folder in paths.ancestors(shown)}
@@ -69,7 +70,7 @@ def inspect(path: str) -> list[Flaw]:
                 inner.clear()
             continue
         is_read_only = relative in read_only
-        found += _flaws_of_folder(current, relative, is_bytecode=is_bytecode, is_read_only=is_read_only)
+        found += _flaws_of_folder(current, relative, like=like, is_bytecode=is_bytecode, is_read_only=is_read_only)
         for name in [*names, *(name for name in inner if os.path.islink(f"{current}/{name}"))]:
             shown = prefix + name
             present.add(shown)
@@ -79,6 +80,7 @@ def inspect(path: str) -> list[Flaw]:
                 f"{current}/{name}",
                 shown,
                 expected.get(shown),
+                like=like,
                 is_listed=shown in listed,
                 is_executable=shown in document.executables,
                 may_be_writable=document.modes_are_uvs,
@@ -205,14 +207,17 @@ def _holds(path: str, content: bytes) -> bool:
         return False
 
 
-def _flaws_of_folder(folder: str, shown: str, *, is_bytecode: bool, is_read_only: bool) -> list[Flaw]:
+def _flaws_of_folder(
+    folder: str, shown: str, *, like: os.stat_result, is_bytecode: bool, is_read_only: bool
+) -> list[Flaw]:
     """Return the flaws of one folder. All were read-only that older pepips stored: that is none."""
     status = os.stat(folder)
     if sys.platform == "win32":
         return []
     mode = stat.S_IMODE(status.st_mode)
     found = []
-    if mode & 0o500 != 0o500 or (mode & (_WRITE_BITS if is_read_only else _OTHERS_WRITE) and not is_bytecode):
+    needed = 0o500 | (like.st_mode & 0o055)
+    if mode & needed != needed or (mode & (_WRITE_BITS if is_read_only else _OTHERS_WRITE) and not is_bytecode):
         found.append(Flaw("mode", shown))
     if status.st_mtime_ns != SEALED_AT_NS and not is_bytecode:
         found.append(Flaw("touched", shown))
@@ -220,7 +225,14 @@ def _flaws_of_folder(folder: str, shown: str, *, is_bytecode: bool, is_read_only
 
 
 def _flaws_of_file(
-    place: str, shown: str, row: record.Row | None, *, is_listed: bool, is_executable: bool, may_be_writable: bool
+    place: str,
+    shown: str,
+    row: record.Row | None,
+    *,
+    like: os.stat_result,
+    is_listed: bool,
+    is_executable: bool,
+    may_be_writable: bool,
 ) -> list[Flaw]:
     """Return the flaws of one file. Where it was stored as a hard link, its mode is uv's, and others may write it."""
     status = os.lstat(place)
@@ -233,7 +245,8 @@ def _flaws_of_file(
     found = []
     mode = stat.S_IMODE(status.st_mode)
     is_writable = mode & _OTHERS_WRITE and not may_be_writable
-    if sys.platform != "win32" and (not mode & 0o400 or is_writable or (is_executable and not mode & 0o100)):
+    is_readable = mode & 0o400 and permissions.is_readable(status, like=like)
+    if sys.platform != "win32" and (not is_readable or is_writable or (is_executable and not mode & 0o100)):
         found.append(Flaw("mode", shown))
     if row is not None and mode & 0o400 and not record.matches(row, place):
         found.append(Flaw("altered", shown))

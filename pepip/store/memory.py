@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 
-from pepip import paths
+from pepip import digests, paths
 from pepip.host import files
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pepip.store.home import Store
 
-_FORMAT = 2
+_FORMAT = 3
 _MOST_BYTES = 1 << 28
 
 _RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
@@ -71,7 +71,8 @@ class Memory:
                 topics[topic] = {name: row for name, row in topics.get(topic, {}).items() if name in alive}
         temporary = f"{self._path}.{os.getpid()}"
         try:
-            files.create(temporary, json.dumps({"format": _FORMAT, "topics": topics}).encode())
+            text = json.dumps(topics).encode()
+            files.create(temporary, _seal(text), b"\n", text)
             os.replace(temporary, self._path)
         except OSError:  # it costs the time to look again, and nothing else
             with contextlib.suppress(OSError):
@@ -79,8 +80,14 @@ class Memory:
 
     def _read(self) -> dict[str, dict[str, list[Any]]]:
         try:
-            document = json.loads(files.read_regular(self._path, most_bytes=_MOST_BYTES, is_trusted=True))
-            topics: dict[str, dict[str, list[Any]]] = document["topics"] if document["format"] == _FORMAT else {}
+            content = files.read_regular(self._path, most_bytes=_MOST_BYTES, is_trusted=True)
+            seal, _, text = content.partition(b"\n")
+            topics: dict[str, dict[str, list[Any]]] = files.load_json(text) if seal == _seal(text) else {}
             return topics
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError):
             return {}
+
+
+def _seal(text: bytes) -> bytes:
+    """Return the first line of the file, which tells a text that was written here, whole, from any other."""
+    return f"{_FORMAT} {digests.hexadecimal(text)}".encode()

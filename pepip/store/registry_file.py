@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 
+from pepip.host import files
 from pepip.model import Registration
 
 TYPE_CHECKING = False
@@ -43,10 +44,7 @@ def load(content: bytes, path: str) -> Registration:
 
     Older pepips wrote neither `named`, `filesystem`, `entries`, `id` nor `location`.
     """
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("it is not valid JSON") from error
+    document = files.load_json(content)
     if not isinstance(document, dict):
         raise ValueError("it is no JSON object")
     if document.get("format") != FORMAT:

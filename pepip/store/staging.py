@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 
 from pepip import paths
-from pepip.host import filesystems, permissions
-from pepip.store import runs
+from pepip.host import files, filesystems, runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +21,12 @@ def area(store: Store) -> Iterator[str]:
 
     Raises StoreError if the store has no room, or may not be written.
     """
-    with runs.marked(store, paths.staging(store.home)) as folder:
+    with runs.marked(paths.staging(store.home), mode=store.lock_mode) as folder:
         try:
-            permissions.make_directory(folder, like=store.like, only_owner_removes=True)
+            os.mkdir(folder, 0o700)  # nobody else of a team may change what is checked here, and then published
             yield folder
         except OSError as error:
-            if error.filename and str(error.filename).startswith(folder):
+            if not error.filename or str(error.filename).startswith(folder):  # a file that was open has no name here
                 raise store.refusal(folder, error) from error
             raise
         finally:
@@ -39,42 +37,33 @@ def area(store: Store) -> Iterator[str]:
 def prefixes(area: str) -> Iterator[str]:
     """Yield a folder for what uv stages, links by the thousand: in memory where there is room, else in the `area`.
 
-    It is removed at the end. A file in the area says where it is, for `remove_abandoned` after a kill.
+    It is removed at the end. The one in memory has the area's name, for `remove_abandoned` after a kill.
     """
-    memory = filesystems.memory_folder()
-    if not memory:
-        folder = f"{area}/prefixes"
-        os.mkdir(folder)
-        yield folder
-        return
-    import tempfile
-
-    folder = tempfile.mkdtemp(prefix=_IN_MEMORY, dir=memory)
+    folder = _in_memory(area)
     try:
-        with open(f"{area}/{_NOTE}", "w", encoding="utf-8") as file:
-            file.write(folder)
-        yield folder
+        os.mkdir(folder or f"{area}/prefixes", 0o700)
+    except FileExistsError:  # somebody took the name
+        folder = ""
+        os.mkdir(f"{area}/prefixes")
+    try:
+        yield folder or f"{area}/prefixes"
     finally:
-        filesystems.remove_tree(folder)
+        if folder:
+            filesystems.remove_tree(folder)
 
 
-_IN_MEMORY = "pepip-"
-_NOTE = "in-memory.txt"
+def _in_memory(area: str) -> str:
+    """Return the folder in memory that goes with a staging area, empty where there is no room in memory."""
+    memory = filesystems.memory_folder()
+    return f"{memory}/pepip-{os.path.basename(area)}" if memory else ""
 
 
 def _remove_from_memory(area: str) -> None:
-    """Remove the folder in memory of a run that was killed, if the note that it left names one of this user's."""
-    if sys.platform == "win32":
-        return
-    try:
-        with open(f"{area}/{_NOTE}", encoding="utf-8") as file:
-            folder = file.read(256)
-        is_ours = os.lstat(folder).st_uid == os.geteuid()
-    except (OSError, ValueError):
-        return
-    memory = filesystems.memory_folder()
-    if memory and is_ours and os.path.dirname(folder) == memory and os.path.basename(folder).startswith(_IN_MEMORY):
-        filesystems.remove_tree(folder)
+    """Remove the folder in memory of a run that was killed, if it is this user's."""
+    folder = _in_memory(area)
+    with contextlib.suppress(OSError):
+        if folder and os.lstat(folder).st_uid == files.user_id():
+            filesystems.remove_tree(folder)
 
 
 class Writer:

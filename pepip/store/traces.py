@@ -56,7 +56,7 @@ class Seen:
         text = "".join(f"{name}\t{time_ns}\t{place}\n" for name, (time_ns, place) in self._rows.items())
         temporary = f"{self._folder}/.{os.getpid()}-{_NAME}"
         try:
-            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            files.make_own_folder(self._folder)
             files.create(temporary, text.encode("utf-8", "surrogateescape"), mode=0o600)
             os.replace(temporary, f"{self._folder}/{_NAME}")
         except OSError:

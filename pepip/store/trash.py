@@ -12,8 +12,7 @@ import time
 
 from pepip import paths
 from pepip.errors import StoreError
-from pepip.host import locks
-from pepip.store import runs
+from pepip.host import filesystems, locks, permissions, runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +29,11 @@ def grave(store: Store) -> Iterator[str]:
     the disk is too full for a folder; then what lies there may be emptied at any time.
     """
     whole = paths.trash(store.home)
-    with runs.marked(store, whole) as folder:
+    with runs.marked(whole, mode=store.lock_mode) as folder:
         try:
             store.make_directory(folder)
         except StoreError as error:
-            if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in _FULL:
+            if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in filesystems.FULL:
                 raise
             yield whole
             return
@@ -52,18 +51,31 @@ def discard(store: Store, place: str, own: str = "") -> None:
     """
     bucket, name = place.split("/")[-2:]
     try:
-        mode = os.stat(place).st_mode & 0o7777
-        os.chmod(place, mode | 0o200)
         try:
-            with contextlib.nullcontext(own) if own else grave(store) as folder:
+            with (
+                permissions.writable(place),
+                contextlib.nullcontext(own) if own else grave(store) as folder,
+            ):
                 os.rename(place, f"{folder}/{name}.{bucket}.{time.monotonic_ns()}")
-        except (OSError, StoreError):
-            os.chmod(place, mode)
-            raise
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _take_apart(place)
     except PermissionError as error:
         raise StoreError(f"{name} is another user's", hint="its owner may remove it, and root") from error
     except OSError as error:
         raise store.refusal(place, error) from error
+
+
+def _take_apart(place: str) -> None:
+    """Remove an entry where it is: a folder of a lower layer of overlayfs, as in an image, can't be renamed.
+
+    Its document goes first. Without it there is no entry, and whoever is killed leaves what the next run removes.
+    """
+    permissions.unseal_tree(place)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.unlink(f"{place}/{paths.ENTRY_METADATA}")
+    filesystems.remove_tree(place)
 
 
 def contents(store: Store, *, own: str = "") -> list[str]:
@@ -83,6 +95,3 @@ def empty(store: Store) -> None:
     if os.path.isdir(folder):
         with locks.held(f"{folder}/.lock", mode=store.lock_mode):
             runs.remove_abandoned(folder)
-
-
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}

@@ -7,6 +7,7 @@ import shlex
 
 from pepip import paths
 from pepip.errors import UsageError
+from pepip.host import files
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
 from pepip.operations import fill as filling
@@ -170,8 +171,7 @@ def has_lock(environment: str) -> bool:
     """Tell whether uv keeps this environment as a project's lock says: the `.venv` of one with a `[project]`."""
     folder, name = os.path.split(environment)
     try:
-        with open(f"{folder}/pyproject.toml", "rb") as file:
-            return name == ".venv" and b"[project]" in file.read()
+        return name == ".venv" and b"[project]" in files.read_regular(f"{folder}/pyproject.toml", follows=True)
     except OSError:
         return False
 

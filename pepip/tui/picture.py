@@ -22,7 +22,7 @@ def themes() -> list[str]:
 
 
 def take(store: Store, *, pane: str, size: tuple[int, int], theme: str = "") -> str:
-    """Return a pane as SVG, once the store was looked at."""
+    """Return a pane as SVG, once the store was looked at. An app that fails ends with its error."""
     from pepip.tui.app import PepipApp
 
     async def run() -> str:
@@ -30,10 +30,11 @@ def take(store: Store, *, pane: str, size: tuple[int, int], theme: str = "") -> 
         if theme:
             app.theme = theme
         async with app.run_test(size=size) as pilot:
-            while app.catalog is None or not app.catalog.is_fresh or app.is_reading:
+            while app.is_running and (app.catalog is None or app.is_reading):
                 await pilot.pause(0.02)
             await pilot.pause()
-            while any(not worker.is_finished for worker in app.workers):  # the detail comes a moment later
+            # The detail comes a moment later.
+            while app.is_running and any(not worker.is_finished for worker in app.workers):
                 await pilot.pause(0.02)
             await pilot.pause()
             return picture_of(app)

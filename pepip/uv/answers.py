@@ -61,7 +61,7 @@ class Answers:
         lines = "".join(f"{state}\t{place}\n" for place, state in rows.items())
         temporary = f"{self._folder}/.{os.getpid()}"
         try:
-            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            files.make_own_folder(self._folder)
             self._make_room()
             content = f"{key}\n{lines}\n{answer}".encode("utf-8", "surrogateescape")
             files.create(temporary, content, mode=0o600)

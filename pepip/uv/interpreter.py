@@ -49,6 +49,8 @@ def executable(environment: str) -> str:
     if not os.path.isfile(f"{environment}/pyvenv.cfg"):
         what = "is a file" if os.path.isfile(environment) else "is not a virtual environment (no pyvenv.cfg)"
         raise VenvError(f"{environment} {what}", hint="name another folder with --venv, or move this one away")
+    if not environment.isascii() and os.fsencode(environment).decode("utf-8", "ignore") != environment:
+        raise VenvError(f"uv can't work in {environment}: its path is not valid UTF-8", hint="rename that folder")
     for candidate in ("bin/python", "Scripts/python.exe"):
         if os.path.lexists(f"{environment}/{candidate}"):
             if os.access(f"{environment}/{candidate}", os.X_OK):
@@ -202,7 +204,7 @@ def _remember(cache: str, key: str, facts: dict[str, Any]) -> None:
     if not os.path.isdir(cache):
         return  # a dry run on a machine without a store leaves none
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        files.make_own_folder(os.path.dirname(path), mode=0o755)
         files.create(temporary, json.dumps({"key": key, **facts}).encode(), mode=0o644)
         os.replace(temporary, path)
     except OSError:

@@ -148,13 +148,13 @@ def _compile(
     pins: Sequence[str] = (),
 ) -> list[Artifact]:
     """Return what uv resolves these requirements and files to, `pins` as further constraints. Raises UvError."""
-    import tempfile
+    from pepip.host import temporary
 
     options = ["--format", "pylock.toml", *(["--no-deps"] if no_deps else [])]
     if not pins and not settings.mention("output-file"):
         output = _run_compile(request, options, requirements, files, environment)
         return sharing.shareable(request, _read_lock(output, os.getcwd(), environment, request))
-    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+    with temporary.folder() as folder:
         options += [*_as_constraints(pins, folder), "--output-file", f"{folder}/pylock.toml"]
         _run_compile(request, options, requirements, files, environment)
         with open(f"{folder}/pylock.toml", encoding="utf-8") as file:
@@ -208,14 +208,14 @@ def indexes(request: Request, artifacts: Sequence[Artifact], environment: Enviro
     uv's locks of pip requests do not name them. uv keeps what it downloads by index, so that without the name it
     would download again what it has.
     """
-    import tempfile
+    from pepip.host import temporary
 
     unnamed = [item for item in artifacts if item.is_of_index and "index" not in item.package]
     if not unnamed or any(map(pylock.is_lock, request.requirement_files)):
         return Indexes((), {})
     pins = [f"{item.name}=={item.version}" for item in unnamed if item.version]
     options = ["--emit-index-url", "--emit-index-annotation", "--no-annotate", "--color", "never"]
-    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+    with temporary.folder() as folder:
         options += ["--output-file", f"{folder}/requirements.txt"]
         given = [*_as_constraints(pins, folder), *(["--no-deps"] if request.no_deps else [])]
         try:

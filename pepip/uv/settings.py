@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pepip.host import files
 from pepip.paths import upward, user_folder
 
 TYPE_CHECKING = False
@@ -66,8 +67,7 @@ def content(path: str) -> bytes:
         state = (status.st_mtime_ns, status.st_size, status.st_ino)
         if path in _read and _read[path][0] == state:
             return _read[path][1]
-        with open(path, "rb") as file:
-            text = file.read()
+        text = files.read_regular(path, follows=True)
     except OSError:
         return b""
     _read[path] = (state, text)

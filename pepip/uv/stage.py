@@ -93,7 +93,7 @@ def quickly(request: Request) -> list[str]:
 def _copy_metadata(source: str, target: str) -> None:
     os.makedirs(target)
     for name in _METADATA.intersection(os.listdir(source)):
-        files.create(f"{target}/{name}", files.read(f"{source}/{name}"))
+        files.create(f"{target}/{name}", files.read_regular(f"{source}/{name}", follows=True))
 
 
 def install_private(
@@ -110,14 +110,14 @@ def install_private(
     `indexes` are as in `stage`. `reinstall` names those of them that are there already. Their dependencies are linked
     before, or were there.
     """
-    import tempfile
+    from pepip.host import temporary
 
     command = ["pip", "install", "--no-deps", *PLAIN_OUTPUT, "--python", executable, *request.everywhere]
     command += ["--prefix", prefix] if prefix else []
     command += [word for name in reinstall for word in ("--reinstall-package", name)]
     in_lock = [item for item in artifacts if not item.package.keys().isdisjoint(_LOCKABLE)]
     by_line = [item for item in artifacts if item.package.keys().isdisjoint(_LOCKABLE)]
-    with tempfile.TemporaryDirectory(prefix="pepip-") as folder:
+    with temporary.folder() as folder:
         if in_lock:
             pylock.write(f"{folder}/pylock.toml", [item.package for item in in_lock])
             variables = {**dict.fromkeys(_VARIABLES_OF_RESOLUTION, ""), **_index_variables(request, indexes)}

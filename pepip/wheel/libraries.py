@@ -11,6 +11,8 @@ import errno
 import os
 import struct
 
+from pepip.host import files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,7 +96,7 @@ def run_paths(library: str) -> list[str]:
 
     There are none if it is no ELF file, or none that can be read as one. Raises OSError if the disk fails.
     """
-    with open(library, "rb") as file:
+    with open(files.open_regular(library), "rb") as file:
         if file.read(4) != _ELF_MAGIC:
             return []
         file.seek(0)

@@ -11,6 +11,7 @@ import os
 from binascii import b2a_base64
 
 from pepip import digests
+from pepip.host import files
 from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -56,8 +57,8 @@ def read(path: str) -> list[Row]:
 
     A row that leaves the wheel keeps the path that it has: there is no such file in the wheel.
     """
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        rows = parse(file.read())
+    content = files.read_regular(path, most_bytes=files.RECORD_BYTES, follows=True)
+    rows = parse(content.decode("utf-8-sig", "surrogateescape"))
     return [row if _is_plain(row.path) else row._replace(path=_plain(row.path)) for row in rows]
 
 
@@ -125,8 +126,8 @@ def of_entry(entry: str, dist_info: str, unlisted: Iterable[str]) -> bytes:
 
     Its last row has its end of line, so that rows can follow.
     """
-    with open(f"{entry}/{dist_info}/RECORD", "rb") as file:
-        content = file.read().removeprefix(codecs.BOM_UTF8)
+    content = files.read_regular(f"{entry}/{dist_info}/RECORD", most_bytes=files.RECORD_BYTES)
+    content = content.removeprefix(codecs.BOM_UTF8)
     if content and not content.endswith(b"\n"):
         content += b"\n"
     for name in OF_EACH:  # of a wheel that ships what an installer writes: the row of what was written stands
@@ -215,14 +216,14 @@ def _small(size: str) -> int:
 
 
 def digest(path: str, algorithm: str, *, likely_bytes: int = 0) -> bytes:
-    """Return the digest of the file at `path`. Raises OSError if it can't be read.
+    """Return the digest of the regular file at `path`. Raises OSError if it can't be read.
 
     A small file that has as many bytes as is `likely` is read at once.
     """
     import hashlib
 
     found = hashlib.sha256() if algorithm == "sha256" else hashlib.new(algorithm)
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = files.open_regular(path, follows=True)
     at_once = likely_bytes + 1 if 0 < likely_bytes < _BLOCK_BYTES else _BLOCK_BYTES
     try:
         while block := os.read(descriptor, at_once):

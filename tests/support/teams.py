@@ -24,8 +24,11 @@ class Team:
     group_id: int
 
     @classmethod
-    def assemble(cls, folder: Path, *, umask: str) -> Team:
-        """Make the homes and the store (mode 2775) below `folder`. Skips the test where that needs more rights."""
+    def assemble(cls, folder: Path, *, umask: str, trust: str = "members") -> Team:
+        """Make the homes and the store below `folder`, as root. Skips the test where that needs more rights.
+
+        `trust` is that of `pepip store init`; empty for a store that root makes without it, of mode 2775.
+        """
         if os.geteuid() != 0:
             pytest.skip("two users of one machine need root to become them")
         plain_user_prefix()
@@ -33,6 +36,9 @@ class Team:
         store.mkdir(parents=True)
         os.chown(store, 0, _GROUP_ID)
         store.chmod(0o2775)
+        if trust:
+            root = Machine(folder, store, folder / "uv-cache")
+            root.pepip("store", "init", "--shared", str(_GROUP_ID), "--trust", trust, folder=folder)
         first, second = (cls._user(folder, number, store, umask) for number in range(len(_USER_IDS)))
         return cls((first, second), store, _GROUP_ID)
 

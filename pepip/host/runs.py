@@ -12,16 +12,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pepip.store.home import Store
-
 _LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def marked(store: Store, parent: str) -> Iterator[str]:
-    """Yield the path of a folder below `parent`, to be made; `remove_abandoned` spares it until the end of this."""
+def marked(parent: str, *, mode: int) -> Iterator[str]:
+    """Yield the path of a folder below `parent`, to be made; `remove_abandoned` spares it until the end of this.
+
+    `mode` is the one of its lock.
+    """
     folder = f"{parent}/{os.getpid()}-{time.monotonic_ns()}"
-    with locks.held(folder + _LOCK, mode=store.lock_mode, remove=True):
+    with locks.held(folder + _LOCK, mode=mode, remove=True):
         yield folder
 
 

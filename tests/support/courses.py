@@ -1,0 +1,260 @@
+"""A place where each command of pepip that changes something has its work, and how that work goes undisturbed.
+
+The place is one folder: a store, environments and projects that share entries, and what is to be pruned or repaired.
+It is saved once and brought back as often as a test wants.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.support.faults import KILL, Fault, calls_seen, disturbed
+from tests.support.machines import Machine, Output
+from tests.support.parity import Level, Observation, differences, observe
+from tests.support.snapshots import Snapshot, snapshot
+from tests.support.stores import leftovers_of, problems_of
+from tests.support.wheels import Wheel
+
+
+def drum(version: str) -> Wheel:
+    """Return a distribution with a package, data, a script of its own and one of an entry point."""
+    return Wheel(
+        "drum",
+        version,
+        files={
+            "drum/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
+            "drum/skins/__init__.py": "",
+            "drum/templates/kit/new.py.txt": "",
+            f"drum/only_in_{version[0]}.py": "",
+        },
+        data={"data/share/drum/manual.txt": version, "scripts/drum-roll": "#!python\nprint(1)\n"},
+        entry_points={"console_scripts": {"drum": "drum:main"}},
+    )
+
+
+WHEELS = (
+    drum("1.0"),
+    drum("2.0"),
+    Wheel("drum-sticks", "1.0", files={"drum/sticks.py": "", "drum/skins/light.py": ""}),
+    Wheel("horn", "1.0", files={"horn/__init__.py": "V = 1\n", "horn/sound.bin": bytes(2000)}),
+    Wheel("foreign", "1.0", files={"foreign/__init__.py": "", "foreign/old.py": ""}),
+    Wheel("foreign", "2.0", files={"foreign/__init__.py": ""}),
+    Wheel("wind-one", "1.0", files={"wind/one/__init__.py": ""}),
+    Wheel("wind-two", "1.0", files={"wind/two/__init__.py": ""}),
+    Wheel("orphan", "1.0", files={"orphan/__init__.py": ""}),
+    Wheel("spoiled", "1.0", files={"spoiled/__init__.py": "", "spoiled/part.py": "PART = 1\n"}),
+    Wheel("late", "1.0", files={"late/__init__.py": ""}),
+)
+
+PYPROJECT = """\
+[project]
+name = "gallery"
+version = "1.0"
+requires-python = ">=3.10"
+dependencies = ["drum==1.0", "wind-one"]
+
+[dependency-groups]
+more = ["drum-sticks", "wind-two"]
+
+[tool.uv]
+package = false
+no-index = true
+find-links = ["../../wheelhouse"]
+"""
+
+
+@dataclass(frozen=True)
+class Course:
+    """One command that changes something: where it works, and what is done to the place before."""
+
+    name: str
+    words: tuple[str, ...]
+    project: str = "app"
+    takes_wheels: bool = False
+    """Whether it wants to be told where wheels are."""
+    takes_python: bool = False
+    """Whether it wants to be told which Python is meant."""
+    prepare: Callable[[Place], None] | None = None
+    changed_entries: tuple[str, ...] = ()
+    """Entries that are not whole before it is done."""
+    again: tuple[str, ...] = ()
+    """The words that complete it where its own would not: nothing is removed twice from a project."""
+
+
+def _spoil(place: Place) -> None:
+    for path in place.store.glob("packages/*/spoiled-1.0/spoiled/part.py"):
+        mode = path.stat().st_mode
+        path.unlink()
+        path.write_text("PART = 2\n")
+        path.chmod(mode)
+
+
+def _detach(place: Place) -> None:
+    place.machine.pepip("detach", "drum", folder=place.folder / "app")
+
+
+def _forget(place: Place) -> None:
+    place.machine.pepip("projects", "forget", place.folder / "app", folder=place.folder)
+
+
+COURSES = (
+    Course("first install", ("install", "drum==1.0", "wind-one"), "fresh", takes_wheels=True, takes_python=True),
+    Course("install", ("install", "late", "wind-two"), takes_wheels=True),
+    Course("upgrade", ("install", "drum==2.0"), takes_wheels=True),
+    Course("unfold", ("install", "drum-sticks"), takes_wheels=True),
+    Course("replace what uv installed", ("install", "foreign==2.0"), takes_wheels=True),
+    Course("reinstall", ("install", "--reinstall", "drum==1.0", "horn"), takes_wheels=True),
+    Course("uninstall", ("uninstall", "-y", "drum", "wind-one", "foreign")),
+    Course("pip sync", ("pip", "sync", "../requirements.txt"), takes_wheels=True),
+    Course("first sync", ("sync",), "new-gallery", takes_python=True),
+    Course("sync", ("sync", "--group", "more"), "gallery"),
+    Course("add", ("add", "horn"), "gallery"),
+    Course("remove", ("remove", "wind-one"), "gallery", again=("sync",)),
+    Course("run", ("run", "--group", "more", "python", "-c", "pass"), "gallery"),
+    Course("prune", ("prune", "--yes")),
+    Course("verify", ("store", "verify")),
+    Course("repair", ("store", "repair"), takes_wheels=True, prepare=_spoil, changed_entries=("spoiled-1.0",)),
+    Course("store add", ("store", "add", "late"), takes_wheels=True, takes_python=True),
+    Course("store remove", ("store", "remove", "orphan==1.0")),
+    Course("detach", ("detach", "drum")),
+    Course("attach", ("attach", "drum"), prepare=_detach),
+    Course("scan", ("projects", "scan", ".."), prepare=_forget),
+    Course("forget", ("projects", "forget", "../other")),
+)
+
+
+class Place:
+    """The folder where courses are taken, as it is now."""
+
+    def __init__(self, machine: Machine, folder: Path, wheelhouse: Path, interpreter: Path) -> None:
+        self.machine = machine
+        self.folder = folder
+        self.store = machine.store
+        self._wheels = ("--no-index", "--find-links", wheelhouse)
+        self._python = ("--python", interpreter)
+        self._saved = folder.with_name(f"{folder.name}-saved")
+        self._undisturbed: dict[tuple[str, str], Undisturbed] = {}
+
+    def build(self) -> None:
+        """Make all that the place has, and save it."""
+        for name in ("app", "fresh", "other", "spoiled", "past"):
+            self.machine.make_folder(self.folder / name)
+        for name in ("gallery", "new-gallery"):
+            self.machine.make_folder(self.folder / name)
+            self._write(self.folder / name / "pyproject.toml", PYPROJECT)
+        self._write(self.folder / "requirements.txt", "drum==2.0\nwind-two\nforeign==1.0\n")
+        self._install("app", "drum==1.0", "horn", "wind-one")
+        self.machine.uv("pip", "install", "foreign==1.0", *self._wheels, folder=self.folder / "app")
+        self._install("other", "drum==1.0", "horn", "wind-one", "wind-two")
+        self._install("spoiled", "spoiled", "horn")
+        self._install("past", "orphan", "horn")
+        shutil.rmtree(self.folder / "past")
+        self.machine.pepip("sync", *self._python, folder=self.folder / "gallery")
+        subprocess.run(["cp", "-a", self.folder, self._saved], check=True)
+        self._other = self._observe_other()
+
+    def bring_back(self, course: Course) -> None:
+        """Bring everything back to how it was built, and prepare a course. Hard links stay hard links."""
+        if self.folder.exists():
+            remove_all(self.folder)
+        subprocess.run(["cp", "-a", self._saved, self.folder], check=True)
+        if course.prepare:
+            course.prepare(self)
+
+    def words(self, course: Course) -> tuple[str | Path, ...]:
+        """Return the words of a course's command."""
+        wheels = self._wheels if course.takes_wheels else ()
+        return (*course.words, *wheels, *(self._python if course.takes_python else ()))
+
+    def complete(self, course: Course) -> Output:
+        """Run what completes a course that was disturbed."""
+        return self.take(replace(course, words=course.again or course.words))
+
+    def take(self, course: Course, fault: Fault = KILL, point: int = 0) -> Output:
+        """Run a course's command from where the place is now, disturbed at a point; 0 for not at all."""
+        return disturbed(
+            self.machine, fault, point, self.words(course), folder=self.folder / course.project, within=self.folder
+        )
+
+    def state(self, course: Course) -> dict[str, Snapshot]:
+        """Return what a course is about: its environment, the files of its project, and the store's entries."""
+        project = snapshot(self.folder / course.project)
+        return {
+            "environment": {path: node for path, node in project.items() if _counts(path)},
+            "project": {path: node for path, node in project.items() if path.partition("/")[0] != ".venv"},
+            "store": {path: node for path, node in snapshot(self.store / "packages").items() if path.count("/") == 1},
+        }
+
+    def undisturbed(self, course: Course, fault: Fault) -> Undisturbed:
+        """Return how a course goes by itself, and at how many calls a fault could disturb it. The place is used."""
+        key = (course.name, ",".join(fault.calls))
+        if key not in self._undisturbed:
+            self.bring_back(course)
+            before = self.state(course)
+            output = self.take(course, Fault("nothing", 0, fault.calls))
+            assert output.returncode == 0, output.stdout + output.stderr
+            seen = Undisturbed(before, self.state(course), len(calls_seen(self.folder)))
+            self.assert_others_whole(course)
+            self._undisturbed[key] = seen
+        return self._undisturbed[key]
+
+    def assert_others_whole(self, course: Course) -> None:
+        """Assert that the other project has what it had, and that every entry is whole that nobody has spoiled."""
+        _assert_none("the other project", differences(self._other, self._observe_other()))
+        faults = problems_of(self.store, sealed=False)
+        _assert_none(
+            "the store", [line for line in faults if not any(name in line for name in course.changed_entries)]
+        )
+
+    def assert_clean(self) -> None:
+        """Assert that the store is whole, by pepip and by its files, and that a prune leaves nothing passing."""
+        self.machine.pepip("store", "verify", folder=self.folder)
+        self.machine.pepip("prune", "--yes", folder=self.folder, variables={"TMPDIR": str(self.folder / "tmp")})
+        ours = [name for name in os.listdir(self.folder / "tmp") if name.startswith("pepip-")]
+        _assert_none("leftovers", [*leftovers_of(self.store), *ours])
+        _assert_none("the store", problems_of(self.store))
+
+    def _install(self, project: str, *requirements: str) -> None:
+        words = ("install", *requirements, *self._wheels, *self._python)
+        self.machine.pepip(*words, folder=self.folder / project)
+
+    def _write(self, path: Path, text: str) -> None:
+        path.write_text(text)
+        self.machine.give(path)
+
+    def _observe_other(self) -> Observation:
+        return observe(self.folder / "other" / ".venv", self.machine, level=Level.FILES)
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A course that nobody disturbs: the state before and after, and at how many calls a fault may hit it."""
+
+    before: Mapping[str, Snapshot]
+    after: Mapping[str, Snapshot]
+    points: int
+
+
+_NOT_COMPARED = re.compile(r"(/|^)(\.lock|\.pepip-id|uv_cache\.json)$")
+
+
+def _assert_none(title: str, lines: list[str]) -> None:
+    if lines:
+        raise AssertionError("\n".join([f"{title}:", *lines]))
+
+
+def _counts(path: str) -> bool:
+    parts = path.split("/")
+    return parts[0] == ".venv" and "__pycache__" not in parts and not _NOT_COMPARED.search(path)
+
+
+def remove_all(folder: Path) -> None:
+    """Remove a folder with read-only folders in it."""
+    subprocess.run(["chmod", "-R", "u+w", folder], check=True)
+    shutil.rmtree(folder)

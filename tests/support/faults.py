@@ -1,0 +1,100 @@
+"""Faults of the system, at one chosen call of pepip's: a kill, a failing disk, a full one, no permission, no locks.
+
+A library that is compiled here and preloaded into Python sees each call by which it writes below a folder: files
+opened for writing, folders, links, renames, removals, modes, times, contents, syncs, locks. See `faults.c`. Calls of
+programs that pepip starts are let through.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import functools
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.machines import Machine, Output
+
+_SOURCE = Path(__file__).with_name("faults.c")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens at the chosen call."""
+
+    name: str
+    error: int
+    """The number of the error that the call ends with; 0 for a kill instead."""
+    calls: tuple[str, ...] = ()
+    """The calls that may be chosen; all where empty."""
+    is_lasting: bool = False
+    """Whether all further calls of these kinds end so, too, until the process ends."""
+
+
+_NAMING = ("open", "mkdir", "link", "symlink", "rename", "unlink", "rmdir", "chmod", "utime")
+_NEEDING_SPACE = ("open", "mkdir", "link", "symlink", "rename", "write", "fsync", "truncate")
+
+KILL = Fault("kill", 0)
+FAULTS = (
+    KILL,
+    Fault("EIO", errno.EIO),
+    Fault("ENOSPC", errno.ENOSPC, _NEEDING_SPACE),
+    Fault("EACCES", errno.EACCES, _NAMING),
+    Fault("full from then on", errno.ENOSPC, _NEEDING_SPACE, is_lasting=True),
+    Fault("read-only from then on", errno.EROFS, (*_NAMING, "write", "truncate"), is_lasting=True),
+    Fault("no locks", errno.ENOLCK, ("flock",), is_lasting=True),
+)
+
+
+def disturbed(
+    machine: Machine, fault: Fault, point: int, words: Sequence[str | Path], *, folder: Path, within: Path
+) -> Output:
+    """Run pepip in `folder`, disturbed at its `point`-th call of the fault's kinds below `within`; 0 for never.
+
+    What it did is what `calls_seen` returns then. Skips the test where no library can be preloaded.
+    """
+    log = _log(within)
+    log.unlink(missing_ok=True)
+    variables = {
+        "LD_PRELOAD": str(_library()),
+        "FAULT_ERROR": str(fault.error),
+        "FAULT_FOLDER": str(within),
+        "FAULT_LOG": str(log),
+        "FAULT_POINT": str(point),
+        "TMPDIR": str(machine.make_folder(within / "tmp")),
+    }
+    if fault.calls:
+        variables["FAULT_CALLS"] = ",".join(fault.calls)
+    if fault.is_lasting:
+        variables["FAULT_LASTING"] = "yes"
+    return machine.pepip(*words, folder=folder, check=False, variables=variables)
+
+
+def calls_seen(within: Path) -> list[str]:
+    """Return the calls of the last disturbed run, as `<number> <call> <path>`."""
+    return _log(within).read_text(errors="replace").splitlines()
+
+
+def _log(within: Path) -> Path:
+    return within.with_name(f"{within.name}-calls.log")
+
+
+@functools.cache
+def _library() -> Path:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("faults of the system need a C compiler, `cc`, which is missing")
+    folder = tempfile.mkdtemp(prefix="faults-")
+    atexit.register(shutil.rmtree, folder)
+    library = Path(folder) / "faults.so"
+    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(_SOURCE), "-ldl"]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        pytest.skip(f"faults of the system are made for glibc: {made.stderr.strip()[:200]}")
+    return library

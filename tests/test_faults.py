@@ -1,0 +1,136 @@
+"""Whatever the system does at one call, a command leaves what was there or what it was to make, and can be repeated.
+
+Each command that changes something is killed, or refused, at calls by which pepip writes. Which ones is a matter of
+chance: the seed is in the message of a failure, and `PEPIP_TEST_SEED` brings it back.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.courses import COURSES, WHEELS, Course, Place, remove_all
+from tests.support.faults import FAULTS, KILL, Fault, calls_seen
+from tests.support.machines import Machine, Output
+from tests.support.refusals import assert_refused
+from tests.support.snapshots import Snapshot, changes
+
+_SCRATCH = ".venv/.pepip"
+
+SEED = int(os.environ.get("PEPIP_TEST_SEED") or random.randrange(1 << 32))
+
+
+@pytest.fixture(scope="module")
+def place(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Return the place where all courses are taken."""
+    folder = tmp_path_factory.mktemp("faults")
+    for wheel in WHEELS:
+        wheel.write(folder / "wheelhouse")
+    (folder / "home").mkdir()
+    machine = Machine(folder / "home", folder / "place" / "store", uv_cache)
+    place = Place(machine, folder / "place", folder / "wheelhouse", interpreter)
+    place.build()
+    yield place
+    remove_all(folder)
+
+
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
+def test_a_fault_at_some_call_leaves_the_old_state_or_the_new_one(place: Place, course: Course) -> None:
+    """A kill and one other fault, each at a call of its own."""
+    chance = random.Random(f"{SEED} {course.name}")
+    for fault in (KILL, chance.choice(FAULTS[1:])):
+        points = place.undisturbed(course, fault).points
+        if points:
+            _assert_survives(place, course, fault, chance.randint(1, points))
+
+
+@pytest.mark.real_world
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
+def test_a_fault_at_any_call_leaves_the_old_state_or_the_new_one(place: Place, course: Course, fault: Fault) -> None:
+    """All calls, one after the other; `PEPIP_TEST_STRIDE` takes each n-th."""
+    stride = int(os.environ.get("PEPIP_TEST_STRIDE") or 1)
+    points = range(1 + SEED % stride, place.undisturbed(course, fault).points + 1, stride)
+
+    failures = [failure for failure in (_failure(place, course, fault, point) for point in points) if failure]
+
+    assert not failures, "\n\n".join([f"{len(failures)} failures", *failures])
+
+
+def _failure(place: Place, course: Course, fault: Fault, point: int) -> str:
+    try:
+        _assert_survives(place, course, fault, point)
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+def _assert_survives(place: Place, course: Course, fault: Fault, point: int) -> None:
+    """Let a fault happen, look at the environment, and repeat the command: see the asserts."""
+    undisturbed = place.undisturbed(course, fault)
+    place.bring_back(course)
+    output = place.take(course, fault, point)
+    calls = calls_seen(place.folder)
+    shown = f"{course.name}: {fault.name} at {calls[point - 1] if len(calls) >= point else 'no call'} (seed {SEED})"
+    try:
+        place.assert_others_whole(course)
+        _assert_ended_well(place, course, fault, output, len(calls) >= point)
+        looked = place.machine.pepip("list", folder=place.folder / course.project, check=False)
+        assert "Traceback" not in looked.stderr
+        _assert_old_or_new(place, course)
+        place.assert_others_whole(course)
+
+        again = place.complete(course)
+
+        if again.returncode:  # what is done can't always be done again: `remove` says that nothing is there
+            assert "Traceback" not in again.stderr
+        state = place.state(course)
+        for kind, after in undisturbed.after.items():
+            _assert_same(after, state[kind], f"{kind} after `{' '.join(course.words)}` again: {again.stderr}")
+        place.assert_others_whole(course)
+        place.assert_clean()
+    except (AssertionError, pytest.fail.Exception) as error:
+        raise AssertionError(f"{shown}\nexit {output.returncode}: {output.stderr}\n{error}") from None
+
+
+def _assert_ended_well(place: Place, course: Course, fault: Fault, output: Output, was_reached: bool) -> None:
+    """Assert that a killed run was killed, and that another one succeeded or was refused and changed nothing."""
+    if fault is KILL and was_reached:
+        assert output.returncode == -9
+        return
+    undisturbed = place.undisturbed(course, fault)
+    environment = {
+        path: node for path, node in place.state(course)["environment"].items() if not path.startswith(_SCRATCH)
+    }  # what could not be removed from there goes with the next command
+    if output.returncode == 0:
+        assert "Traceback" not in output.stderr
+        _assert_same(undisturbed.after["environment"], environment, "the environment of a run that succeeded")
+    else:
+        assert_refused(output)
+        if not fault.is_lasting:
+            _assert_same(undisturbed.before["environment"], environment, "the environment of a run that was refused")
+
+
+def _assert_same(expected: Snapshot, found: Snapshot, title: str) -> None:
+    lines = changes(expected, found)
+
+    assert not lines, "\n".join([title, *lines])
+
+
+def _assert_old_or_new(place: Place, course: Course) -> None:
+    """Assert that the environment is the old one or the new one; a new one may still be empty."""
+    undisturbed = place.undisturbed(course, KILL)
+    before, after = undisturbed.before["environment"], undisturbed.after["environment"]
+    environment = place.state(course)["environment"]
+    if not before and environment:
+        packages = [path for path in environment if "/site-packages/" in path and "_virtualenv" not in path]
+        if not packages:
+            return
+    assert [] in (changes(before, environment), changes(after, environment)), "\n".join(
+        ["neither old:", *changes(before, environment), "nor new:", *changes(after, environment)]
+    )
