@@ -116,12 +116,16 @@ class Entry(NamedTuple):
 
 
 class Link(NamedTuple):
-    """One link of an environment. `path` is relative to the environment, `target` an absolute path in an entry."""
+    """One link of an environment. `path` is relative to the environment, `target` an absolute path in an entry.
+
+    With a `mode` (`hardlink`, `clone` or `copy`) it is a file of the environment's own, made from the target.
+    """
 
     path: str
     target: str
     is_directory: bool
     owner: str
+    mode: str = ""
 
 
 class Plan(NamedTuple):
@@ -132,12 +136,22 @@ class Plan(NamedTuple):
 
 
 class Installed(NamedTuple):
-    """A distribution that an environment has. `entry_id` is empty where its files are the environment's own."""
+    """A distribution that an environment has. `entry_id` is empty where its files are the environment's own.
+
+    Of these, those that pepip made from an entry have its id as `source_id`, and the `mode` by which it did.
+    """
 
     name: str
     version: str
     dist_info: str
     entry_id: str
+    source_id: str = ""
+    mode: str = ""
+
+    @property
+    def store_id(self) -> str:
+        """The entry that it is linked from, or that its files were made from; empty if there is none."""
+        return self.entry_id or self.source_id
 
 
 class Change(NamedTuple):

@@ -40,6 +40,8 @@ def relink(
         change_links(store, environment, present, additions, removals, reserved=reserved, private=private)
         for addition in additions:
             entries.note_linked(store, addition.entry)
+    if any(addition.mode for addition in additions):
+        return contents.installed(environment, store.homes)
     linked = (contents.distribution_of(item.entry.dist_info, item.entry.id) for item in additions)
     return sorted([*(item for item in present if item.name not in names), *linked])
 
@@ -139,6 +141,7 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
     journal is there then, and this can be done again.
     """
     entry_ids = [addition.entry_id for addition in unfinished.additions]
+    as_files = {addition.entry_id for addition in unfinished.additions if addition.mode}
     before = aside.distributions(environment, store.homes)
     old = set(unfinished.removals) - {item.dist_info for item in before}
     present = contents.installed(environment, store.homes)
@@ -147,7 +150,12 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
             removal.discard(environment, item)
     present = contents.installed(environment, store.homes)
     kept = {item.entry_id for item in (*before, *(item for item in present if item.dist_info in old))}
-    came = [item for item in present if item.entry_id in entry_ids and item.entry_id not in kept]
+    came = [
+        item
+        for item in present
+        if (item.entry_id in entry_ids and item.entry_id not in kept)
+        or (item.source_id in as_files and item.dist_info not in old)
+    ]
     strays = []
     for entry_id in set(entry_ids) - kept:
         with contextlib.suppress(FileNotFoundError, CorruptEntryError):

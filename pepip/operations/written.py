@@ -135,7 +135,7 @@ def _keep_there(store: Store, item: Registration) -> None:
             present = contents.installed(environment, store.homes)
             relinking.change_links(store, environment, present, [], [])
             for distribution in present:
-                if not distribution.entry_id:
+                if not distribution.store_id:
                     _own(environment, contents.files_of(environment, distribution))
 
 
