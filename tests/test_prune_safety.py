@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from pepip.cli import output
-from pepip.host import filesystems, locks
+from pepip.host import filesystems, locks, runs
 from pepip.operations import prune
-from pepip.store import runs, trash
+from pepip.store import trash
 from pepip.store.home import Store
 from tests.support.filesystems import mounted
 from tests.support.keeping import (
@@ -739,9 +739,9 @@ def test_every_member_of_a_team_sees_that_a_run_goes_on(team: Team) -> None:
     first, second = team.users
     first.pepip("store", "list", folder=first.home)
     code = (
-        "import os, sys; from pepip.store import runs; from pepip.store.home import Store; os.umask(0o077)\n"
+        "import os, sys; from pepip.host import runs; from pepip.store.home import Store; os.umask(0o077)\n"
         "store = Store(os.environ['PEPIP_HOME']); store.create()\n"
-        "with runs.marked(store, store.home + '/trash') as folder:\n"
+        "with runs.marked(store.home + '/trash', mode=store.lock_mode) as folder:\n"
         "    os.mkdir(folder); print(folder, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -87,7 +87,7 @@ def _writing(store: Store) -> Check:
 
 def _sharing(store: Store) -> Iterator[Check]:
     """Say who shares the store, and whom they trust."""
-    if not trust.is_shared(store.like):
+    if not store.is_shared:
         return
     weakness = trust.weakness(store.home, store.like)
     if weakness:
