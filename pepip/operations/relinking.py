@@ -59,8 +59,8 @@ def change_links(
 
     If that fails, all is as it was; a recovery leaves the journal for `roll_back`.
     """
-    found = [(item, entry_of(store, item)) for item in present]  # pip may leave two of one name, one of them linked
-    linked = {item.name: entry for item, entry in found if entry is not None}
+    found = {item: entry_of(store, item) for item in present}
+    linked = {item.name: entry for item, entry in found.items() if entry is not None}
     leaving = _departure(environment, [item for item in removals if legacy.is_legacy(item)])
     try:
         linking.change(
@@ -69,7 +69,7 @@ def change_links(
             linked=linked,
             additions=additions,
             removals=removals,
-            foreign=[item for item, entry in found if entry is None],
+            foreign=[item for item, entry in found.items() if entry is None],
             reserved=reserved,
             leaving=leaving,
             private=private,
