@@ -61,7 +61,8 @@ def change(
     gone = {distribution.name for distribution in removals}
     kept = {name: entry for name, entry in linked.items() if name not in gone}
     after = {**kept, **{added.entry.name: added.entry for added in additions}}
-    staying = [item for item in foreign if item.name not in gone and item.name not in after]
+    new = {item.entry.name for item in additions}
+    staying = [item for item in foreign if item.name not in gone | new]
     tree = Tree(environment)
     before = _plan_on_disk(environment, tree, linked, foreign)
     known = {} if is_recovery or _has_drifted(tree, before) else before.links
@@ -80,7 +81,6 @@ def change(
     if not is_recovery:
         _check_scripts(environment, additions, vanishing, linked=linked, foreign=foreign)
 
-    new = {item.entry.name for item in additions}
     staying_entries = [entry for name, entry in kept.items() if name not in new]
     had, has = _folders(before), _folders(plan)
     refolded = [entry for entry in staying_entries if not known or had.get(entry.name) != has.get(entry.name)]
@@ -295,6 +295,7 @@ def _make_links(
 ) -> None:
     base = environment.interpreter.site_packages + "/"
     prepared = {f"{base}{folder}/" for folder in new_metadata}
+    os.makedirs(environment.site_packages, exist_ok=True)  # pip removes it with the last distribution
 
     def is_prepared(path: str) -> bool:
         return path[: path.find("/", len(base)) + 1] in prepared

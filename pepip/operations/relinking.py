@@ -61,8 +61,8 @@ def change_links(
 
     If that fails, all is as it was; a recovery leaves the journal for `roll_back`.
     """
-    found = {item.name: entry_of(store, item) for item in present}
-    linked = {name: entry for name, entry in found.items() if entry is not None}
+    found = {item: entry_of(store, item) for item in present}
+    linked = {item.name: entry for item, entry in found.items() if entry is not None}
     leaving = _departure(environment, [item for item in removals if legacy.is_legacy(item)])
     try:
         linking.change(
@@ -71,7 +71,7 @@ def change_links(
             linked=linked,
             additions=additions,
             removals=removals,
-            foreign=[item for item in present if item.name not in linked],
+            foreign=[item for item, entry in found.items() if entry is None],
             reserved=reserved,
             leaving=leaving,
             private=private,
