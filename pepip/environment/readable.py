@@ -26,8 +26,11 @@ def check(root: str, homes: tuple[str, ...] = ()) -> None:
     """Raise VenvError if something in the environment at `root` is a pipe, a device or a socket where a file belongs.
 
     What a link leads to in the store, whose paths are `homes`, is not looked at: that is the store's to mend. So it
-    does if uv's lock is a link, which uv would follow to make a file.
+    does if uv's lock is a link, which uv would follow to make a file. Where no environment is, nothing is wrong.
     """
+    for path in (root, f"{root}/pyvenv.cfg"):
+        if not (os.path.isfile(path) or os.path.isdir(path) or not os.path.exists(path)):
+            raise VenvError(f"{path} is neither a file nor a folder", hint="move it away")
     if links.read_link(f"{root}/.lock"):
         raise VenvError(f"the environment {root} is damaged: {root}/.lock is a link", hint="remove it")
     for child in _files_read(root):

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 
-from pepip import digests
+from pepip import digests, paths
 from pepip.errors import UvError, VenvError
 from pepip.host import files
 from pepip.model import Interpreter
@@ -132,11 +132,27 @@ def _ask(path: str) -> dict[str, Any]:
             f"the interpreter {path} ended before it told its version.{said.splitlines()[0] if said else ''}",
             hint="look for a sitecustomize.py, or a .pth or .start file of the environment, that ends it",
         )
-    answer: dict[str, Any] = json.loads(text)
-    is_free_threaded = answer.pop("is_free_threaded")
-    abi = abi_of(answer["implementation"], answer["version"], answer.pop("soabi"), is_free_threaded=is_free_threaded)
-    answer["tags"] = tags_of(answer["implementation"], answer["version"], abi)
-    return answer
+    try:
+        answer: dict[str, Any] = files.load_json(text.encode())
+        version, implementation = answer["version"], answer["implementation"]
+        is_free_threaded = answer.pop("is_free_threaded")
+        abi = abi_of(implementation, version, answer.pop("soabi"), is_free_threaded=is_free_threaded)
+        answer["tags"] = tags_of(implementation, version, abi)
+        if _is_sound(answer):
+            return answer
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise VenvError(f"the interpreter {path} tells of itself what can't be true", hint="make the environment anew")
+
+
+def _is_sound(facts: dict[str, Any]) -> bool:
+    """Tell whether what was told of an interpreter has the right types, and no folder that leads out of it."""
+    texts = [facts.get(name) for name in ("version", "implementation", "site_packages", "scripts", "headers")]
+    if not all(isinstance(text, str) for text in texts):
+        return False
+    tags = facts.get("tags")
+    are_tags = isinstance(tags, list) and all(isinstance(tag, str) and tag.count("-") == 2 for tag in tags)
+    return are_tags and all(map(paths.is_inside, map(str, texts[2:])))
 
 
 def abi_of(implementation: str, version: str, soabi: str, *, is_free_threaded: bool = False) -> str:
@@ -188,9 +204,9 @@ def _remembered(cache: str, key: str) -> dict[str, Any] | None:
 
 def _read(path: str, key: str) -> dict[str, Any] | None:
     try:
-        document: dict[str, Any] = json.loads(files.read_regular(path, most_bytes=_MOST_BYTES, is_trusted=True))
-        is_whole = document.keys() >= {"version", "implementation", "site_packages", "scripts", "headers", "tags"}
-        return document if document.pop("key") == key and is_whole else None
+        content = files.read_regular(path, most_bytes=_MOST_BYTES, is_trusted=True)
+        document: dict[str, Any] = files.load_json(content)
+        return document if document.pop("key") == key and _is_sound(document) else None
     except (OSError, ValueError, KeyError, AttributeError):
         return None
 

@@ -5,7 +5,9 @@ It is made once and put back as it was as often as a test likes, at the same pat
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ LAMP = Wheel(
 )
 SHADE = Wheel("shade", "1.0", files={"shade/__init__.py": ""}, dependencies=["lamp<2"])
 WICK = Wheel("wick", "1.0", files={"wick/__init__.py": "", "wick/main.py": ""})
-SPARE = Wheel("spare", "1.0", files={"spare/__init__.py": ""})
+SPARE = Wheel("spare", "1.0", files={"spare/__init__.py": "", "lamp/spare.py": ""})
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,14 @@ class World:
 
     def run(self, *words: str | Path, seconds: float) -> Output:
         """Run pepip in the project. Raises `subprocess.TimeoutExpired` if it takes longer."""
-        command = [sys.executable, "-m", "pepip", *words]
-        return self.machine.run(command, folder=self.project, check=False, timeout_seconds=seconds)
+        process = self.machine.start([sys.executable, "-m", "pepip", *words], folder=self.project)
+        try:
+            stdout, stderr = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # uv too, which would keep its locks
+            process.communicate()
+            raise
+        return Output(process.args, process.returncode, stdout, stderr)
 
 
 def _copy(source: Path, target: Path) -> None:
