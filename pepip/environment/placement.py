@@ -7,7 +7,6 @@ import os
 from pepip import paths
 from pepip.host import files, links
 from pepip.host.transfer import CLONE, COPY, LINK, Transfer
-from pepip.wheel.libraries import is_library_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Placer:
             links.link_name(target, place, ready=self._ready(entry, inside))
         elif self.is_near and links.link_file(target, place):
             pass
-        elif is_library_name(inside) or inside.startswith(f"{entry.dist_info}/"):
+        elif _is_library_name(inside) or inside.startswith(f"{entry.dist_info}/"):
             links.symbolic_link(target, place)
         else:
             self._stand_in.file(target, place)
@@ -75,6 +74,12 @@ class Placer:
             target = links.read_link(paths.ready(entry.path, metadata)) if self.is_near else ""
             self._has_ready_links[entry.id] = target == f"{entry.path}/{metadata}"
         return paths.ready(entry.path, inside) if self._has_ready_links[entry.id] else ""
+
+
+def _is_library_name(path: str) -> bool:
+    from pepip.wheel import libraries  # only where there are no hard links: it loads more than an install needs
+
+    return libraries.is_library_name(path)
 
 
 def placer_for(environment: Environment, entries: Iterable[Entry]) -> Placer:

@@ -296,6 +296,12 @@ def _reason(path: str) -> str:
     return f"no permission to write {path}{whose}"
 
 
+def other_owner(path: str) -> str:
+    """Return the name of the user to whom something belongs, empty if that is this user or nobody can tell."""
+    owner = os.lstat(path).st_uid
+    return "" if sys.platform == "win32" or owner == os.geteuid() else _name_of(owner)
+
+
 def _name_of(user_id: int) -> str:
     if sys.platform == "win32":
         return str(user_id)

@@ -55,7 +55,7 @@ def measure(trees: Iterable[str]) -> Usage:
     seen: dict[Inode, int] = {}
     for tree in trees:
         for _, status in _walk(tree):
-            seen[status.st_dev, status.st_ino] = _allocated(status)
+            seen[status.st_dev, status.st_ino] = allocated_of(status)
     return Usage(sum(seen.values()), len(seen))
 
 
@@ -91,15 +91,15 @@ def weigh(tree: str) -> Weighed:
         if is_folder:
             times.append([path[start:], status.st_mtime_ns])
         if PYCACHE in path:
-            bytecode += _allocated(status)
+            bytecode += allocated_of(status)
             if is_folder:
-                unused[path] = _allocated(status)
+                unused[path] = allocated_of(status)
             else:
                 unused.pop(os.path.dirname(path), None)
         elif is_folder:
-            folders += _allocated(status)
+            folders += allocated_of(status)
         else:
-            files += _allocated(status)
+            files += allocated_of(status)
     return Weighed(Weight(files, folders, bytecode), inodes, marks, times, sum(unused.values()))
 
 
@@ -122,13 +122,13 @@ def weigh_beside(tree: str, others: set[Inode], *, also: set[Inode], copies: set
             continue
         seen.add(inode)
         if inode in also:
-            borrowed += _allocated(status)
+            borrowed += allocated_of(status)
             continue
-        own += _allocated(status)
+        own += allocated_of(status)
         if stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and _mark(status) in copies):
-            links += _allocated(status)
+            links += allocated_of(status)
         elif status.st_nlink > 1 and not is_folder:
-            shared[inode] = _allocated(status)
+            shared[inode] = allocated_of(status)
     return Beside(own, links, borrowed, shared, times)
 
 
@@ -156,9 +156,9 @@ def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
     freed = kept = 0
     for inode, status in statuses.items():
         if stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink:
-            freed += _allocated(status)
+            freed += allocated_of(status)
         else:
-            kept += _allocated(status)
+            kept += allocated_of(status)
     return freed, kept
 
 
@@ -189,11 +189,12 @@ def _walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:
 def allocated(path: str) -> int:
     """Return what one file or folder occupies, without what is in it; 0 if it is not there."""
     try:
-        return _allocated(os.lstat(path))
+        return allocated_of(os.lstat(path))
     except OSError:
         return 0
 
 
-def _allocated(status: os.stat_result) -> int:
+def allocated_of(status: os.stat_result) -> int:
+    """Return the bytes that a file of this status occupies."""
     blocks: int = getattr(status, "st_blocks", -(-status.st_size // _BLOCK_BYTES))
     return blocks * _BLOCK_BYTES

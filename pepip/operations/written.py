@@ -12,10 +12,10 @@ import os
 from pepip import paths
 from pepip.environment import contents
 from pepip.errors import CorruptEntryError, PepipError
-from pepip.host import links, locks, permissions, transfer
+from pepip.host import links, locks, permissions
 from pepip.model import Progress
 from pepip.operations import relinking, target
-from pepip.store import entries, inspection, registry, traces, trash
+from pepip.store import entries, registry, traces
 from pepip.store.entries import SEALED_AT_NS
 
 TYPE_CHECKING = False
@@ -88,6 +88,8 @@ def _repair(store: Store, path: str, item: Registration) -> Generator[Progress, 
 
     Tells whether it is whole now, or known for damaged.
     """
+    from pepip.store import inspection, trash  # most commands find nothing to repair
+
     name = os.path.basename(path)
     flaws = inspection.inspect(path)
     shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")
@@ -140,6 +142,8 @@ def _keep_there(store: Store, item: Registration) -> None:
 
 
 def _own(environment: Environment, files: Iterable[str]) -> None:
+    from pepip.host import transfer
+
     for path in files:
         place = f"{environment.root}/{path}"
         if links.read_link(place) or (os.path.isfile(place) and os.stat(place).st_nlink > 1):

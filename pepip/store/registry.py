@@ -49,9 +49,8 @@ def _files(store: Store, real: str, environment_id: str, location: str) -> list[
     Another environment has other files, also where it has the same path, or is a copy.
     """
     marks = (environment_id, location) if environment_id else ()
-    user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
     folder = paths.projects(store.home)
-    return [f"{folder}/{name}" for name in (file_name(real, *marks), file_name(real, *marks, user=user))]
+    return [f"{folder}/{name}" for name in (file_name(real, *marks), file_name(real, *marks, user=_user()))]
 
 
 def id_of(environment: str) -> str:
@@ -93,21 +92,31 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
         except PermissionError:
             continue  # another user of the store wrote this file, and keeps it
         if is_written and known is None and wanted.id:
-            _forget_older(store, wanted)
+            _forget_older(path, wanted)
         return is_written
     return False
 
 
-def _forget_older(store: Store, wanted: Registration) -> None:
-    """Remove this user's file on the same environment by an older pepip, which knew no id."""
-    folder = paths.projects(store.home)
-    user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
-    for name in (file_name(wanted.environment), file_name(wanted.environment, user=user)):
-        known = read(f"{folder}/{name}")
-        if known is None or known.is_damaged or known.id or _facts(known) != _facts(wanted):
+def _forget_older(path: str, wanted: Registration) -> None:
+    """Remove files of this user's on the environment that was at this place before, or by an older pepip on this one.
+
+    What was seen in the same place, and is not there any more, is gone for certain.
+    """
+    folder, name = os.path.split(path)
+    project = f"{name.rpartition('.json')[0].removesuffix(f'-{_user()}').rpartition('-')[0]}-"
+    for other in os.listdir(folder):
+        if other == name or not other.startswith(project):
             continue
-        with contextlib.suppress(OSError):
-            os.unlink(f"{folder}/{name}")
+        known = read(f"{folder}/{other}")
+        if known is None or known.is_damaged or _facts(known) != _facts(wanted):
+            continue
+        if not known.id or (known.id != wanted.id and known.location == wanted.location):
+            with contextlib.suppress(OSError):
+                os.unlink(f"{folder}/{other}")
+
+
+def _user() -> str:
+    return str(os.geteuid()) if hasattr(os, "geteuid") else ""
 
 
 def _facts(registration: Registration) -> tuple[object, ...]:
