@@ -374,7 +374,7 @@ def test_the_doctor_says_how_all_is(band: Machine, store: Path, tmp_path: Path) 
 
     async def script(person: Person) -> None:
         await person.press("exclamation_mark")
-        await person.sees("Doctor", "uv: uv ", "warning environment:", "trash: empty", "$ pepip doctor")
+        await person.sees("Doctor", "uv: uv ", "warning environment:", "$ pepip doctor")
 
     use(store, script)
 

@@ -50,7 +50,7 @@ def of(home: str, *, projects: Iterable[str] = tuple(PROJECTS), notices: tuple[T
         linked = sum(weights[entry_id].total for entry_id in known.entries or ())
         shares.append(savings.Share(known, 1_200_000, 1_200_000 + linked))
     used = [entry_id for share in shares for entry_id in share.known.entries or ()]
-    sums = savings.sum_up(weights, shares, used, kept=set(used), trashed_bytes=0)
+    sums = savings.sum_up(weights, shares, used, (), kept=set(used), trashed_bytes=0)
     seen = census.Census(stored, [share.known for share in shares], [], {})
     overview = Overview(seen, {item.id: weights[item.id].total for item in stored}, shares, sums)
     return catalogs._of(overview, notices, is_fresh=True)
