@@ -44,6 +44,7 @@ NATIVE = [
     Wheel("native-one", "1.0", files={"native/one/__init__.py": ""}),
     Wheel("native-two", "1.0", files={"native/two/__init__.py": ""}),
 ]
+CLOTH = [Wheel(name, "1.0", files={"native/cloth.txt": "linen\n"}) for name in ("cloth", "cloth-two")]
 PKGUTIL = [
     Wheel(
         f"pkgutil-{name}",
@@ -70,6 +71,7 @@ EVERY_WHEEL = [
     CAMERA,
     CAMERA_CONTRIB,
     *NATIVE,
+    *CLOTH,
     *PKGUTIL,
     *PKG_RESOURCES,
     *SHARING_DATA,
@@ -320,8 +322,7 @@ def test_uv_removes_one_member_of_a_shared_folder(stage: Stage, leaving: str) ->
 def test_what_uv_writes_through_a_linked_package_is_refused_or_healed(stage: Stage) -> None:
     """A second owner of a regular package, brought by uv, is kept out of the store or found there and removed.
 
-    A plain user is refused by the store's permissions. Root is not: the next `pepip install` of any project notices,
-    and stores the entry anew.
+    A plain user is refused by the store's permissions. Root is not: the next command in any project notices.
     """
     scene = stage.set("camera")
     machine = scene.twins.machine
@@ -333,7 +334,7 @@ def test_what_uv_writes_through_a_linked_package_is_refused_or_healed(stage: Sta
         assert changes(scene.store_before, snapshot(machine.store / "packages")) != []
         second = scene.second_before.environment.parent
         said = machine.pepip("install", "camera", *scene.source, folder=second).stderr
-        assert "fetching" in said
+        assert "repaired" in said
     else:
         assert "Permission denied" in ended.stderr
 
@@ -346,6 +347,16 @@ def test_pepip_brings_back_what_uv_removed(stage: Stage) -> None:
     scene.twins.run("uv", "pip", "uninstall", "alpha", "camera")
 
     scene.twins.install("alpha==1.0", "camera", "camera-contrib", *scene.source)
+
+    scene.assert_store_kept()
+
+
+def test_pepip_brings_back_files_that_uv_removed_with_another_distribution(stage: Stage) -> None:
+    """What is installed again gets all of its files, whatever it had of them."""
+    scene = stage.set("native-one", "cloth", "cloth-two")
+    scene.twins.run("uv", "pip", "uninstall", "cloth-two")
+
+    scene.twins.install("--reinstall", "cloth", *scene.source)
 
     scene.assert_store_kept()
 
