@@ -47,7 +47,7 @@ def look(store: Store) -> Generator[Progress, None, None]:
     for item in changed:
         for entry_id in item.entries or ():
             path = f"{paths.packages(store.home)}/{entry_id}"
-            if entry_id not in looked_at and _is_written(path):
+            if entry_id not in looked_at and store.trusts(os.path.dirname(path)) and _is_written(path):
                 is_done &= yield from _repair(store, path, item)
             looked_at.add(entry_id)
     if is_done:
@@ -92,7 +92,7 @@ def _repair(store: Store, path: str, item: Registration) -> Generator[Progress, 
     flaws = inspection.inspect(path)
     shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")
     said = f"another tool wrote into {name} in the store, probably in {item.environment}" + (shown and f" ({shown})")
-    if not permissions.is_own(path):
+    if not store.keeps(path):
         yield Progress("warning", f"{said}: its owner, or root, can repair it with `pepip store repair`")
         return True
     try:

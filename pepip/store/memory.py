@@ -1,6 +1,7 @@
 """What was seen of entries and environments, remembered for as long as the times of their folders say the same.
 
-It lies in `cache/`, a file for each user: without it every answer is the same, and slower. Pruning never asks it.
+It lies in `cache/`, in a folder of each user's own. Without it every answer is the same, and slower. Pruning does not
+ask it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import os
 
 from pepip import digests, paths
-from pepip.host import files
+from pepip.host import files, own_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from pepip.store.home import Store
 
+_NAME = "seen.json"
 _FORMAT = 3
 _MOST_BYTES = 1 << 28
 
@@ -29,9 +31,8 @@ class Memory:
     """Answers by topic and name, each with the evidence that it rests on. Other evidence makes it forgotten."""
 
     def __init__(self, store: Store) -> None:
-        user = os.getuid() if hasattr(os, "getuid") else 0
-        self._folder = paths.cache(store.home)
-        self._path = f"{self._folder}/seen-{user}.json"
+        self._cache = paths.cache(store.home)
+        self._folder = f"{self._cache}/answers-{files.user_id()}"
         self._before = self._read()
         self._now: dict[str, dict[str, list[Any]]] = {}
         self._is_changed = False
@@ -60,7 +61,7 @@ class Memory:
 
     def save(self) -> None:
         """Write down what is known now. What was not asked about stays, unless it is of an entry that is gone."""
-        if not self._is_changed or not os.path.isdir(self._folder):
+        if not self._is_changed or not os.path.isdir(self._cache):
             return
         topics = {topic: {**rows, **self._now.get(topic, {})} for topic, rows in self._before.items()}
         topics = {**self._now, **topics}
@@ -69,18 +70,13 @@ class Memory:
                 alive = self._now[basis]
                 topics[basis] = alive
                 topics[topic] = {name: row for name, row in topics.get(topic, {}).items() if name in alive}
-        temporary = f"{self._path}.{os.getpid()}"
-        try:
-            text = json.dumps(topics).encode()
-            files.create(temporary, _seal(text), b"\n", text)
-            os.replace(temporary, self._path)
-        except OSError:  # it costs the time to look again, and nothing else
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        text = json.dumps(topics).encode()
+        with contextlib.suppress(OSError):  # it costs the time to look again, and nothing else
+            own_files.write(self._folder, _NAME, _seal(text), b"\n", text)
 
     def _read(self) -> dict[str, dict[str, list[Any]]]:
         try:
-            content = files.read_regular(self._path, most_bytes=_MOST_BYTES, is_trusted=True)
+            content = own_files.read(self._folder, _NAME, most_bytes=_MOST_BYTES)
             seal, _, text = content.partition(b"\n")
             topics: dict[str, dict[str, list[Any]]] = files.load_json(text) if seal == _seal(text) else {}
             return topics

@@ -7,10 +7,11 @@ Each user has a file of these times in `cache/`: without it, every environment c
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip import paths
-from pepip.host import files
+from pepip.host import files, own_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,20 +55,15 @@ class Seen:
             return
         self._rows = {name: row for name, row in {**self._read(), **rows}.items() if self._is_registered(name)}
         text = "".join(f"{name}\t{time_ns}\t{place}\n" for name, (time_ns, place) in self._rows.items())
-        temporary = f"{self._folder}/.{os.getpid()}-{_NAME}"
-        try:
-            files.make_own_folder(self._folder)
-            files.create(temporary, text.encode("utf-8", "surrogateescape"), mode=0o600)
-            os.replace(temporary, f"{self._folder}/{_NAME}")
-        except OSError:
-            return
+        with contextlib.suppress(OSError):
+            own_files.write(self._folder, _NAME, text.encode("utf-8", "surrogateescape"))
 
     def _is_registered(self, name: str) -> bool:
         return os.path.lexists(f"{paths.projects(self._home)}/{name}")
 
     def _read(self) -> dict[str, tuple[int, str]]:
         try:
-            content = files.read_regular(f"{self._folder}/{_NAME}", most_bytes=_MOST_BYTES, is_trusted=True)
+            content = own_files.read(self._folder, _NAME, most_bytes=_MOST_BYTES)
         except (OSError, ValueError):
             return {}
         rows = (line.split("\t", 2) for line in content.decode("utf-8", "surrogateescape").splitlines())

@@ -11,6 +11,7 @@ from pepip import paths
 from pepip.errors import PepipError
 from pepip.operations import overview
 from pepip.records import NamedTuple
+from pepip.store import trust
 from pepip.store.memory import Memory
 from pepip.tui import wording
 from pepip.uv import program
@@ -28,7 +29,7 @@ AWAY = "away"
 
 
 class Trouble(NamedTuple):
-    """Something that is wrong. `kind` is `absent`, `denied`, `away`, `read-only`, `uv` or `registry`."""
+    """Something that is wrong. `kind` is `absent`, `denied`, `away`, `read-only`, `sharing`, `uv` or `registry`."""
 
     kind: str
     sentence: str
@@ -156,6 +157,15 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
                 f"The registry file {damaged[0].file} can't be read ({damaged[0].damage}): "
                 "nothing may be pruned until it is.",
                 "Scan the folder that its project lies in, which registers it anew; then remove that file.",
+            )
+        )
+    weakness = trust.weakness(store.home, store.like) if store.exists() else ""
+    if weakness:
+        found.append(
+            Trouble(
+                "sharing",
+                f"{weakness[:1].upper()}{weakness[1:]}.",
+                "The store's owner, or root, ends that by `pepip store init --shared GROUP`.",
             )
         )
     if store.exists() and not store.is_writable():
