@@ -146,8 +146,7 @@ def test_a_registration_leads_nobody_to_repair_what_is_no_entry(office: Office, 
     public.chmod(0o1777)
     (public / "of-root").mkdir(mode=0o750)
     (public / "of-root" / "file").write_text("precious\n")
-    document = office.entry(0) / "pepip-entry.json"
-    office.attack(f"cp '{document}' '{public}'; cp -r '{document.parent}/drum-1.0.dist-info' '{public}'")
+    office.attack(f"cp -r '{office.entry(0)}/.' '{public}'; chmod -R u+w '{public}'/.pepip; rm -r '{public}'/.pepip")
     if named == "through a link":
         office.attack(f"ln -s '{public.parent}' '{office.store}/packages/zzz'")
     entry_id = "../../public/tmp" if named == "above the store" else "zzz/tmp"
@@ -167,16 +166,18 @@ def test_a_registration_leads_nobody_to_repair_what_is_no_entry(office: Office, 
 def test_root_changes_no_mode_in_a_members_entry(office: Office) -> None:
     """One of its files may be another name of somebody else's, where the system lets members link those."""
     office.install(office.attacker)
+    module = office.entry(office.attacker.user_id) / "drum" / "__init__.py"
     secret = office.root.home / "secret"
-    secret.write_text("mine\n")
-    secret.chmod(0o400)
-    if secret.stat().st_dev != office.store.stat().st_dev:
-        pytest.skip("no hard link leads from here to the store")
-    os.link(secret, office.entry(office.attacker.user_id) / "drum" / "secret.txt")
+    secret.write_text(module.read_text())
+    secret.chmod(0o444)
+    modified_ns = module.parent.stat().st_mtime_ns
+    module.unlink()
+    os.link(secret, module)
+    os.utime(module.parent, ns=(modified_ns, modified_ns))
 
     office.root.pepip("store", "repair", folder=office.root.home, check=False)
 
-    assert mode_of(secret) == 0o400
+    assert mode_of(secret) == 0o444
 
 
 def test_root_leaves_a_members_own_damaged_entry_and_says_so(office: Office) -> None:
@@ -244,14 +245,18 @@ def test_a_name_that_nobody_has_can_not_be_trusted(office: Office) -> None:
     assert changes(before, snapshot(office.store)) == []
 
 
-def test_what_the_owner_of_another_store_has_said_counts_there_alone(office: Office) -> None:
+def test_what_the_owner_of_another_store_has_said_counts_there_alone(
+    ground: Path, wheelhouse: Path, interpreter: Path
+) -> None:
     """The attacker gives that store's file a second name, in a store of which nothing was said."""
+    office = Office(ground / "office", wheelhouse, interpreter, trust="members")
     office.install(office.attacker)
     other = office.store.parent / "other"
     office.root.pepip(
         "store", "init", "--shared", str(office.team.group_id), "--trust", "members", folder=office.root.home,
         variables={"PEPIP_HOME": str(other)},
     )  # fmt: skip
+    office.found()
     (office.store / "trust.json").unlink()
     os.link(other / "trust.json", office.store / "trust.json")
 
