@@ -118,6 +118,10 @@ def trust(home: str) -> str:
     return f"{home}/trust.json"
 
 
+OF_ENVIRONMENTS = frozenset((".lock", ".pepip", ".pepip.copies", ".pepip-id"))
+"""The names in an environment's folder that are uv's and pepip's own: no wheel puts anything there."""
+
+
 def environment_id(environment: str) -> str:
     """Return the file in an environment that tells it from every other one, whatever their paths."""
     return f"{environment}/.pepip-id"

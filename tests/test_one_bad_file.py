@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.badness import BAD, clear
 from tests.support.machines import Output
+from tests.support.stores import entries_of, problems_of
 from tests.support.worlds import World
 
 _SECONDS = 60.0
@@ -32,7 +33,7 @@ PLACES = [
     *(f"{_ENTRY}/.pepip/{name}" for name in ("RECORD", "INSTALLER")),
     "store/packages/py3-none-any/spare-1.0/pepip-entry.json",
     *("store/projects", "store/projects/a-*.json", "store/projects/stray.json"),
-    *("store/cache", "store/cache/seen-*.json", "store/cache/answers-*", "store/cache/answers-*/*"),
+    *("store/cache", "store/cache/answers-*", "store/cache/answers-*/*"),
     *("store/cache/answers-*/site-packages", "store/cache/interpreters-*", "store/cache/interpreters-*/*"),
     *("store/staging", "store/staging/1-1", "store/staging/1-1.lock"),
     *("store/trash", "store/trash/.lock", "store/trash/1-1", "store/trash/1-1.lock", "store/global-venv"),
@@ -149,3 +150,42 @@ def test_no_bad_file_is_the_end_of_any_command(world: World, place: str) -> None
         world.put_back()
 
     assert found == []
+
+
+@pytest.mark.every(5)
+@pytest.mark.parametrize("bad", [bad for bad in BAD if bad != "nothing"])
+def test_a_bad_entry_is_named_and_the_others_are_used(
+    world: World, spoil: Callable[[str, str], None], bad: str
+) -> None:
+    """The store is listed, another is pruned, who links it gets it anew, and a repair ends it."""
+    spoil(f"{_ENTRY}/pepip-entry.json", bad)
+
+    listed = world.run("store", "list", seconds=_SECONDS)
+    pruned = world.run("prune", "--yes", seconds=_SECONDS)
+    installed = world.run("install", "lamp", "spare", *_FROM, seconds=_SECONDS)
+    world.run("store", "repair", seconds=_SECONDS)
+
+    assert listed.returncode == pruned.returncode == installed.returncode == 0, installed.stderr
+    states = {line.split()[0]: line for line in listed.stdout.splitlines()[1:]}
+    assert "damaged" in states["lamp"]
+    assert "damaged" not in states["shade"]
+    assert problems_of(world.machine.store) == []
+    world.machine.python(world.environment, "-c", "import lamp.bulbs, shade, spare")
+
+
+@pytest.mark.every(5)
+@pytest.mark.parametrize("bad", [bad for bad in BAD if bad != "nothing"])
+def test_a_bad_registration_stops_the_prune_alone(world: World, spoil: Callable[[str, str], None], bad: str) -> None:
+    """Nobody knows what its environment links: nothing goes, and the file is named; installs go on."""
+    spoil("store/projects/b-*.json", bad)
+    damaged = world.find("store/projects/b-*.json")
+
+    pruned = world.run("prune", "--yes", seconds=_SECONDS)
+    looked = world.run("doctor", seconds=_SECONDS)
+    installed = world.run("install", "spare", *_FROM, seconds=_SECONDS)
+
+    assert pruned.returncode == 1
+    assert str(damaged) in pruned.stderr
+    assert str(damaged) in looked.stdout
+    assert installed.returncode == 0, installed.stderr
+    assert entries_of(world.machine.store) == ["lamp-1.0", "shade-1.0", "spare-1.0"]

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _AS_FILES = MODES[0]  # any mode: then a plan names each file by itself
 _SCRIPTS = "scripts"  # the folder in the scratch folder where scripts are built
-_SCRATCH = os.path.basename(paths.scratch(""))
 # From so many on, to make them takes longer than to make a second process.
 _MANY_DISTRIBUTIONS = 40
 _MANY_LINKS = 400
@@ -61,7 +60,8 @@ def change(
     gone = {distribution.name for distribution in removals}
     kept = {name: entry for name, entry in linked.items() if name not in gone}
     after = {**kept, **{added.entry.name: added.entry for added in additions}}
-    staying = [item for item in foreign if item.name not in gone and item.name not in after]
+    new = {item.entry.name for item in additions}
+    staying = [item for item in foreign if item.name not in gone | new]
     tree = Tree(environment)
     before = _plan_on_disk(environment, tree, linked, foreign)
     known = {} if is_recovery or _has_drifted(tree, before) else before.links
@@ -80,7 +80,6 @@ def change(
     if not is_recovery:
         _check_scripts(environment, additions, vanishing, linked=linked, foreign=foreign)
 
-    new = {item.entry.name for item in additions}
     staying_entries = [entry for name, entry in kept.items() if name not in new]
     had, has = _folders(before), _folders(plan)
     refolded = [entry for entry in staying_entries if not known or had.get(entry.name) != has.get(entry.name)]
@@ -137,60 +136,6 @@ def _discard(environment: Environment, removals: Iterable[Installed]) -> set[str
     for distribution in removals:
         removed |= removal.discard(environment, distribution)
     return removed
-
-
-def remove_strays(
-    environment: Environment, homes: tuple[str, ...], entries: list[Entry], came: list[Installed], owned: set[str]
-) -> None:
-    """Remove what an unfinished change has made of `entries`, none of which is to stay: links, scripts, metadata.
-
-    `came` are those of them that have metadata. Every link of the environment is looked at, and every file where one
-    of `entries` has one, but for files `owned` by distributions that stay: those may be of the same bytes.
-    """
-    root = environment.root
-    tree = Tree(environment)
-    emptied: set[str] = set()
-
-    def remove(path: str) -> None:
-        tree.unlink(path)
-        emptied.update(paths.ancestors(path))
-
-    for path in _stray_scripts(environment, entries):
-        if path not in owned:
-            remove(path)
-    for distribution in came:
-        filesystems.remove_tree(f"{environment.site_packages}/{distribution.dist_info}")
-    for entry in entries:
-        for path, link in merge([entry], environment.interpreter, modes={entry.name: _AS_FILES}).links.items():
-            if path not in owned and tree.reaches(path) and links.is_begun_copy(f"{root}/{path}", link.target):
-                remove(path)
-    ids = {entry.id for entry in entries}
-    for folder, folders, names in os.walk(root):
-        inside = folder[len(root) + 1 :]
-        linked = [name for name in (*folders, *names) if links.read_link(f"{folder}/{name}")]
-        folders[:] = [name for name in folders if not name.endswith(".dist-info") and name != _SCRATCH]
-        for path in (f"{inside}/{name}" if inside else name for name in linked):
-            if contents.linked_entry(f"{root}/{path}", homes) in ids:
-                remove(path)
-    removal.prune_folders(environment, tree, emptied)
-
-
-def _stray_scripts(environment: Environment, entries: list[Entry]) -> list[str]:
-    """Return the paths of scripts that are, byte for byte, those which `entries` get here."""
-    import filecmp
-
-    found = []
-    for entry in entries:
-        folder = f"{paths.scratch(environment.root)}/strays"
-        filesystems.remove_tree(folder)
-        os.mkdir(folder)
-        metadata.build_scripts(environment, entry, folder, placer_for(environment, [entry]))
-        for name in os.listdir(folder):
-            path = f"{environment.interpreter.scripts}/{name}"
-            place = f"{environment.root}/{path}"
-            if os.path.isfile(place) and filecmp.cmp(f"{folder}/{name}", place, shallow=False):
-                found.append(path)
-    return found
 
 
 def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: list[Installed]) -> bool:
@@ -295,6 +240,7 @@ def _make_links(
 ) -> None:
     base = environment.interpreter.site_packages + "/"
     prepared = {f"{base}{folder}/" for folder in new_metadata}
+    os.makedirs(environment.site_packages, exist_ok=True)  # pip removes it with the last distribution
 
     def is_prepared(path: str) -> bool:
         return path[: path.find("/", len(base)) + 1] in prepared

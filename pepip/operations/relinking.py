@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip.environment import aside, contents, journal, legacy, linking, removal
+from pepip.environment import aside, contents, journal, legacy, linking, removal, strays
 from pepip.errors import CorruptEntryError, PepipError, UvError
 from pepip.host import locks
 from pepip.store import entries
@@ -61,8 +61,8 @@ def change_links(
 
     If that fails, all is as it was; a recovery leaves the journal for `roll_back`.
     """
-    found = {item.name: entry_of(store, item) for item in present}
-    linked = {name: entry for name, entry in found.items() if entry is not None}
+    found = {item: entry_of(store, item) for item in present}
+    linked = {item.name: entry for item, entry in found.items() if entry is not None}
     leaving = _departure(environment, [item for item in removals if legacy.is_legacy(item)])
     try:
         linking.change(
@@ -71,7 +71,7 @@ def change_links(
             linked=linked,
             additions=additions,
             removals=removals,
-            foreign=[item for item in present if item.name not in linked],
+            foreign=[item for item, entry in found.items() if entry is None],
             reserved=reserved,
             leaving=leaving,
             private=private,
@@ -156,12 +156,12 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
         if (item.entry_id in entry_ids and item.entry_id not in kept)
         or (item.source_id in as_files and item.dist_info not in old)
     ]
-    strays = []
+    unwanted = []
     for entry_id in set(entry_ids) - kept:
         with contextlib.suppress(FileNotFoundError, CorruptEntryError):
-            strays.append(entries.read(store, entry_id))
+            unwanted.append(entries.read(store, entry_id))
     owned = {path for item in present if item not in came for path in contents.files_of(environment, item)}
-    linking.remove_strays(environment, store.homes, strays, came, owned)
+    strays.remove(environment, store.homes, unwanted, came, owned)
     aside.restore(environment, store.homes)
     present = contents.installed(environment, store.homes)
     change_links(store, environment, present, [], [], is_recovery=True)

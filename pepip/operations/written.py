@@ -96,9 +96,9 @@ def _repair(store: Store, path: str, item: Registration) -> Generator[Progress, 
         yield Progress("warning", f"{said}: its owner, or root, can repair it with `pepip store repair`")
         return True
     try:
+        if any(flaw.kind in {"added", "altered"} for flaw in flaws):
+            _keep_there(store, item)
         if all(flaw.kind in {"added", "touched", "mode"} for flaw in flaws):
-            if any(flaw.kind == "added" for flaw in flaws):
-                _keep_there(store, item)
             with trash.grave(store) as grave:
                 inspection.mend(path, flaws, grave, like=store.like)
             if shown:

@@ -45,8 +45,8 @@ class Store:
 
     @property
     def is_shared(self) -> bool:
-        """Whether others than its owner may write the store."""
-        return trust.is_shared(self.like)
+        """Whether others than its owner may write the store. One that does not exist yet is nobody's."""
+        return (self._like is not None or self.exists()) and trust.is_shared(self.like)
 
     @property
     def trust(self) -> trust.Trust:

@@ -209,10 +209,11 @@ def _remembered(cache: str, key: str) -> dict[str, Any] | None:
 def _read(cache: str, key: str, user_id: int) -> dict[str, Any] | None:
     try:
         content = own_files.read(_folder(cache, user_id), _file(key), most_bytes=_MOST_BYTES, owner_id=user_id)
-        document: dict[str, Any] = files.load_json(content)
-        return document if document.pop("key") == key and _is_sound(document) else None
-    except (OSError, ValueError, KeyError, AttributeError):
+        document = files.load_json(content)
+    except (OSError, ValueError):
         return None
+    is_meant = isinstance(document, dict) and document.pop("key", "") == key
+    return document if is_meant and _is_sound(document) else None
 
 
 _MOST_BYTES = 1 << 24

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.support.faults import KILL, Fault, calls_seen, disturbed
 from tests.support.machines import Machine, Output
 from tests.support.parity import Level, Observation, differences, observe
-from tests.support.snapshots import Snapshot, snapshot
+from tests.support.snapshots import Node, Snapshot, sha256_of, snapshot
 from tests.support.stores import leftovers_of, problems_of
 from tests.support.wheels import Wheel
 
@@ -186,7 +186,11 @@ class Place:
         """Return what a course is about: its environment, the files of its project, and the store's entries."""
         project = snapshot(self.folder / course.project)
         return {
-            "environment": {path: node for path, node in project.items() if _counts(path)},
+            "environment": {
+                path: _as_read(self.folder / course.project / path, node)
+                for path, node in project.items()
+                if _counts(path)
+            },
             "project": {path: node for path, node in project.items() if path.partition("/")[0] != ".venv"},
             "store": {path: node for path, node in snapshot(self.store / "packages").items() if path.count("/") == 1},
         }
@@ -242,6 +246,17 @@ class Undisturbed:
 
 
 _NOT_COMPARED = re.compile(r"(/|^)(\.lock|\.pepip-id|uv_cache\.json)$")
+
+
+def _as_read(path: Path, node: Node) -> Node:
+    """Return a node as a reader sees it: which kind of link leads to a file is the system's choice.
+
+    So is the mode of what each environment has of its own in metadata, and shares where it can.
+    """
+    if node.kind == "link" and path.is_file():
+        node = Node("file", path.stat().st_mode & 0o7777, path.stat().st_size, sha256_of(path), "")
+    is_metadata = node.kind == "file" and path.parent.name.endswith(".dist-info")
+    return replace(node, mode=0) if is_metadata else node
 
 
 def _assert_none(title: str, lines: list[str]) -> None:
