@@ -163,6 +163,30 @@ def test_a_registration_leads_nobody_to_repair_what_is_no_entry(office: Office, 
     assert mode_of(public / "of-root") == 0o750
 
 
+def test_a_registration_makes_root_run_no_program(office: Office) -> None:
+    """Root owns a folder in which all may write. The attacker makes an environment of it, and registers it."""
+    office.install(office.root)
+    public = office.team.store.parent / "public"
+    public.mkdir()
+    public.chmod(0o1777)
+    trap = office.attacker.home / "ran"
+    office.install(office.attacker)
+    office.attack(
+        f"cp -a '{office.attacker.home}/app/.venv/.' '{public}'; rm '{public}'/bin/python '{public}'/.pepip-id"
+    )
+    office.attack(f"printf '#!/bin/sh\nid -u >> {trap}\n' > '{public}/bin/python'; chmod +x '{public}/bin/python'")
+    template = json.loads(next((office.store / "projects").glob("*.json")).read_text())
+    named = {key: str(public) for key in ("environment", "named", "project")}
+    registration = {**template, **named, "id": "", "entries": ["py3-none-any/drum-1.0"]}
+    office.attack(f"echo '{json.dumps(registration)}' > '{office.store}/projects/planted.json'")
+    (office.entry(0) / "drum" / "added.py").write_text("")
+
+    for words in (["store", "repair"], ["install", "horn", *office.source], ["prune", "--yes"], ["uses", "drum"]):
+        office.root.pepip(*words, folder=office.root.home / "app", check=False)
+
+    assert not trap.exists()
+
+
 def test_root_changes_no_mode_in_a_members_entry(office: Office) -> None:
     """One of its files may be another name of somebody else's, where the system lets members link those."""
     office.install(office.attacker)

@@ -212,13 +212,17 @@ def writable(root: str, path: str) -> Iterator[None]:
 
 def is_own(path: str) -> bool:
     """Tell whether a file or folder is this user's own, and no link."""
+    return owns(path) and (sys.platform == "win32" or not os.path.islink(path))
+
+
+def owns(path: str) -> bool:
+    """Tell whether what is at a path is this user's own: of a link, the link itself."""
     if sys.platform == "win32":
         return os.access(path, os.W_OK)
     try:
-        status = os.lstat(path)
+        return os.lstat(path).st_uid == os.geteuid()
     except OSError:
         return False
-    return status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode)
 
 
 def may_change(folder: str) -> bool:

@@ -189,7 +189,7 @@ def _is_of_the_same_file(artifact: Artifact, stored: Stored) -> bool:
 @contextlib.contextmanager
 def _environment_for(store: Store, environments: Sequence[str], python: str) -> Iterator[Environment]:
     """Yield an environment that an entry serves: one that links it, or a new one on `python`, in uv's words."""
-    for root in filter(permissions.is_own, environments):  # a program of anybody else's is not started
+    for root in filter(target.is_own, environments):  # a program of anybody else's is not started
         with contextlib.suppress(VenvError):
             yield target.open_environment(root, store)
             return
@@ -205,7 +205,7 @@ def _heal(
     `concerning` are the entries of it that were repaired. With `recovers` all that it has lost is fetched again, not
     only those.
     """
-    if not permissions.is_own(known.environment):
+    if not target.is_own(known.environment):
         if known.state == census.BROKEN or concerning:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), known.environment)
         return []

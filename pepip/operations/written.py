@@ -128,7 +128,7 @@ def _keep_there(store: Store, item: Registration) -> None:
     """
     root = item.environment
     with contextlib.suppress(OSError, PepipError):
-        if not (permissions.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
+        if not (target.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
             return
         environment = target.open_environment(root, store)
         with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):

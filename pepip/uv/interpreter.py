@@ -15,6 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+PROGRAMS = ("bin/python", "Scripts/python.exe")
+"""Where an environment has its interpreter: on most systems, and on Windows."""
+
 _START, _END = "<pepip-facts>", "</pepip-facts>"
 """What stands around the answer: a `sitecustomize` or `.pth` file may print before it and after it."""
 
@@ -51,7 +54,7 @@ def executable(environment: str) -> str:
         raise VenvError(f"{environment} {what}", hint="name another folder with --venv, or move this one away")
     if not environment.isascii() and os.fsencode(environment).decode("utf-8", "ignore") != environment:
         raise VenvError(f"uv can't work in {environment}: its path is not valid UTF-8", hint="rename that folder")
-    for candidate in ("bin/python", "Scripts/python.exe"):
+    for candidate in PROGRAMS:
         if os.path.lexists(f"{environment}/{candidate}"):
             if os.access(f"{environment}/{candidate}", os.X_OK):
                 return f"{environment}/{candidate}"
