@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -81,7 +82,10 @@ def is_begun(root: str) -> bool:
 
 
 def place(environment: Environment, copies: Copies) -> None:
-    """Move the copies to their places. The links that were there are gone. Idempotent."""
+    """Move the copies to their places. The links that were there are gone. Idempotent.
+
+    What can't be removed of the scratch folder then is worth no failure: the next command tries again.
+    """
     scratch = paths.copies(environment.root)
     base = environment.interpreter.site_packages
     is_real = dict.fromkeys((*paths.ancestors(base), base), True)  # whoever installs here goes through these
@@ -95,7 +99,8 @@ def place(environment: Environment, copies: Copies) -> None:
     folder = f"{environment.interpreter.site_packages}/{copies.dist_info}"
     if not is_placed(environment, copies):
         os.rename(f"{scratch}/{folder}", f"{environment.root}/{folder}")
-    discard(environment.root)
+    with contextlib.suppress(OSError):
+        discard(environment.root)
 
 
 def is_placed(environment: Environment, copies: Copies) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ROOT = "\0root\0"
+_LAST = "pyvenv.cfg"  # it makes a folder an environment
 _LINK, _FOLDER, _FILE, _PROGRAM = "link", "folder", "file", "program"
 
 # In a path of these characters alone no shell's activation script quotes anything.
@@ -48,12 +49,15 @@ def read(root: str) -> list[list[str]]:
                             rows.append([kind, path, file.read().replace(root, _ROOT)])
                     except UnicodeDecodeError:
                         return []
-    rows.sort(key=lambda row: row[1] == "pyvenv.cfg")  # the last: it makes a folder an environment
+    rows.sort(key=lambda row: row[1] == _LAST)
     return rows
 
 
 def write(root: str, rows: Sequence[Sequence[str]]) -> None:
-    """Make an environment at `root` from a skeleton. The folder may be there, empty. Raises OSError."""
+    """Make an environment at `root` from a skeleton. The folder may be there, empty. Raises OSError.
+
+    `pyvenv.cfg`, which comes last, appears whole: who is killed has made no environment, or all of it.
+    """
     os.makedirs(root, exist_ok=True)
     for kind, path, content in rows:
         place = f"{root}/{path}"
@@ -63,4 +67,7 @@ def write(root: str, rows: Sequence[Sequence[str]]) -> None:
             os.mkdir(place)
         else:
             mode = 0o777 if kind == _PROGRAM else 0o666
-            files.create(place, content.replace(_ROOT, root).encode(), mode=mode)
+            is_last = path == _LAST
+            files.create(place + ".new" * is_last, content.replace(_ROOT, root).encode(), mode=mode)
+            if is_last:
+                os.rename(f"{place}.new", place)

@@ -19,6 +19,9 @@ _BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's own
 Inode = tuple[int, int]
 """A device and a number on it."""
 
+Mark = tuple[int, int]
+"""The size and the modification time of a file: a copy has those of what it was made from."""
+
 
 class Weight(NamedTuple):
     """The bytes of a tree: of its files, of its folders, and of compiled bytecode with the folders that hold it."""
@@ -34,13 +37,15 @@ class Weight(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """What a tree occupies beside others. `links` are the bytes of symbolic links among `own`.
+    """What a tree occupies beside others. `links` are the bytes of symbolic links and of copies among `own`.
 
-    `shared` are the inodes of it that have more names, with their bytes; `times` those of its folders.
+    `borrowed` are the bytes that it has of others by hard links, and counts as none of its own. `shared` are the
+    inodes of it that have more names, with their bytes; `times` those of its folders.
     """
 
     own: int
     links: int
+    borrowed: int
     shared: dict[Inode, int]
     times: list[list[object]]
 
@@ -50,18 +55,19 @@ def measure(trees: Iterable[str]) -> Usage:
     seen: dict[Inode, int] = {}
     for tree in trees:
         for _, status in _walk(tree):
-            seen[status.st_dev, status.st_ino] = _allocated(status)
+            seen[status.st_dev, status.st_ino] = allocated_of(status)
     return Usage(sum(seen.values()), len(seen))
 
 
 class Weighed(NamedTuple):
     """What a tree occupies, its inodes, and its folders with their modification times, relative to it.
 
-    `unused` are the bytes of folders for bytecode that hold none.
+    `marks` are those of files that are not empty, `unused` the bytes of folders for bytecode that hold none.
     """
 
     weight: Weight
     inodes: set[Inode]
+    marks: set[Mark]
     times: list[list[object]]
     unused: int
 
@@ -71,6 +77,7 @@ def weigh(tree: str) -> Weighed:
     files = folders = bytecode = 0
     unused: dict[str, int] = {}
     inodes: set[Inode] = set()
+    marks: set[Mark] = set()
     times: list[list[object]] = []
     start = len(tree) + 1
     for path, status in _walk(tree):
@@ -78,25 +85,30 @@ def weigh(tree: str) -> Weighed:
         if inode in inodes:
             continue
         inodes.add(inode)
+        if stat.S_ISREG(status.st_mode) and status.st_size:
+            marks.add(_mark(status))
         is_folder = stat.S_ISDIR(status.st_mode)
         if is_folder:
             times.append([path[start:], status.st_mtime_ns])
         if PYCACHE in path:
-            bytecode += _allocated(status)
+            bytecode += allocated_of(status)
             if is_folder:
-                unused[path] = _allocated(status)
+                unused[path] = allocated_of(status)
             else:
                 unused.pop(os.path.dirname(path), None)
         elif is_folder:
-            folders += _allocated(status)
+            folders += allocated_of(status)
         else:
-            files += _allocated(status)
-    return Weighed(Weight(files, folders, bytecode), inodes, times, sum(unused.values()))
+            files += allocated_of(status)
+    return Weighed(Weight(files, folders, bytecode), inodes, marks, times, sum(unused.values()))
 
 
-def weigh_beside(tree: str, others: set[Inode]) -> Beside:
-    """Return what a tree occupies beside the inodes of `others`."""
-    own = links = 0
+def weigh_beside(tree: str, others: set[Inode], *, also: set[Inode], copies: set[Mark]) -> Beside:
+    """Return what a tree occupies beside the inodes of `others`, and of those that it borrows `also`.
+
+    `copies` tell which of its files are copies.
+    """
+    own = links = borrowed = 0
     seen: set[Inode] = set()
     shared: dict[Inode, int] = {}
     times: list[list[object]] = []
@@ -106,14 +118,22 @@ def weigh_beside(tree: str, others: set[Inode]) -> Beside:
         is_folder = stat.S_ISDIR(status.st_mode)
         if is_folder:
             times.append([path[start:], status.st_mtime_ns])
-        if inode not in others and inode not in seen:
-            seen.add(inode)
-            own += _allocated(status)
-            if stat.S_ISLNK(status.st_mode):
-                links += _allocated(status)
-            elif status.st_nlink > 1 and not is_folder:
-                shared[inode] = _allocated(status)
-    return Beside(own, links, shared, times)
+        if inode in others or inode in seen:
+            continue
+        seen.add(inode)
+        if inode in also:
+            borrowed += allocated_of(status)
+            continue
+        own += allocated_of(status)
+        if stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and _mark(status) in copies):
+            links += allocated_of(status)
+        elif status.st_nlink > 1 and not is_folder:
+            shared[inode] = allocated_of(status)
+    return Beside(own, links, borrowed, shared, times)
+
+
+def _mark(status: os.stat_result) -> Mark:
+    return status.st_size, status.st_mtime_ns
 
 
 def are_unchanged(root: str, folders: list[list[Any]]) -> bool:
@@ -136,9 +156,9 @@ def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
     freed = kept = 0
     for inode, status in statuses.items():
         if stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink:
-            freed += _allocated(status)
+            freed += allocated_of(status)
         else:
-            kept += _allocated(status)
+            kept += allocated_of(status)
     return freed, kept
 
 
@@ -169,11 +189,12 @@ def _walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:
 def allocated(path: str) -> int:
     """Return what one file or folder occupies, without what is in it; 0 if it is not there."""
     try:
-        return _allocated(os.lstat(path))
+        return allocated_of(os.lstat(path))
     except OSError:
         return 0
 
 
-def _allocated(status: os.stat_result) -> int:
+def allocated_of(status: os.stat_result) -> int:
+    """Return the bytes that a file of this status occupies."""
     blocks: int = getattr(status, "st_blocks", -(-status.st_size // _BLOCK_BYTES))
     return blocks * _BLOCK_BYTES

@@ -154,7 +154,7 @@ def _job(
         others.update(item.name for item in contents.installed(environment, store.homes))
         return project.lay_out(request, environment.executable, folder, without=sorted(others - private))
 
-    return change.Job(project.staging_request(request), decide, install_private, lay_out_private)
+    return change.Job(project.staging_request(request), decide, install_private, lay_out_private, is_of_project=True)
 
 
 def _foresee(request: ProjectRequest) -> project.Foresight:

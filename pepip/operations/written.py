@@ -12,10 +12,10 @@ import os
 from pepip import paths
 from pepip.environment import contents
 from pepip.errors import CorruptEntryError, PepipError
-from pepip.host import links, locks, permissions, transfer
+from pepip.host import links, locks, permissions
 from pepip.model import Progress
 from pepip.operations import relinking, target
-from pepip.store import entries, inspection, registry, traces, trash
+from pepip.store import entries, registry, traces
 from pepip.store.entries import SEALED_AT_NS
 
 TYPE_CHECKING = False
@@ -56,9 +56,9 @@ def look(store: Store) -> Generator[Progress, None, None]:
 
 def note(store: Store, environment: Environment) -> None:
     """Note that pepip itself has changed an environment just now."""
-    names = [os.path.basename(path) for path in registry.files(store, environment.root) if os.path.lexists(path)]
-    if names:
-        traces.Seen(store.home).note((name, environment.site_packages) for name in names)
+    name = os.path.basename(registry.file_of(store, environment.root))
+    if name:
+        traces.Seen(store.home).note([(name, environment.site_packages)])
 
 
 def _site_packages(root: str) -> list[str]:
@@ -88,6 +88,8 @@ def _repair(store: Store, path: str, item: Registration) -> Generator[Progress, 
 
     Tells whether it is whole now, or known for damaged.
     """
+    from pepip.store import inspection, trash  # most commands find nothing to repair
+
     name = os.path.basename(path)
     flaws = inspection.inspect(path)
     shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")
@@ -96,9 +98,9 @@ def _repair(store: Store, path: str, item: Registration) -> Generator[Progress, 
         yield Progress("warning", f"{said}: its owner, or root, can repair it with `pepip store repair`")
         return True
     try:
+        if any(flaw.kind in {"added", "altered"} for flaw in flaws):
+            _keep_there(store, item)
         if all(flaw.kind in {"added", "touched", "mode"} for flaw in flaws):
-            if any(flaw.kind == "added" for flaw in flaws):
-                _keep_there(store, item)
             with trash.grave(store) as grave:
                 inspection.mend(path, flaws, grave, like=store.like)
             if shown:
@@ -135,11 +137,13 @@ def _keep_there(store: Store, item: Registration) -> None:
             present = contents.installed(environment, store.homes)
             relinking.change_links(store, environment, present, [], [])
             for distribution in present:
-                if not distribution.entry_id:
+                if not distribution.store_id:
                     _own(environment, contents.files_of(environment, distribution))
 
 
 def _own(environment: Environment, files: Iterable[str]) -> None:
+    from pepip.host import transfer
+
     for path in files:
         place = f"{environment.root}/{path}"
         if links.read_link(place) or (os.path.isfile(place) and os.stat(place).st_nlink > 1):

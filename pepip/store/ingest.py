@@ -275,6 +275,7 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
             if place != replacing:
                 existing = _existing(store, f"{bucket}/{name}")
                 if existing and existing.identity == identity and _may_stand(store, existing):
+                    complete(store, existing)
                     return existing
                 # Whose it was that can't be read can't be known: it is left for a repair where it may be.
                 if not (existing.identity == identity if existing else is_last):

@@ -28,9 +28,11 @@ _RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
 class Memory:
     """Answers by topic and name, each with the evidence that it rests on. Other evidence makes it forgotten."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, folder: str = "") -> None:
+        """Remember in the store's cache, or in another `folder`, which is made where it is missing."""
         user = os.getuid() if hasattr(os, "getuid") else 0
-        self._folder = paths.cache(store.home)
+        self._is_elsewhere = bool(folder)
+        self._folder = folder or paths.cache(store.home)
         self._path = f"{self._folder}/seen-{user}.json"
         self._before = self._read()
         self._now: dict[str, dict[str, list[Any]]] = {}
@@ -60,7 +62,12 @@ class Memory:
 
     def save(self) -> None:
         """Write down what is known now. What was not asked about stays, unless it is of an entry that is gone."""
-        if not self._is_changed or not os.path.isdir(self._folder):
+        if not self._is_changed:
+            return
+        if self._is_elsewhere:
+            with contextlib.suppress(OSError):
+                os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        if not os.path.isdir(self._folder):
             return
         topics = {topic: {**rows, **self._now.get(topic, {})} for topic, rows in self._before.items()}
         topics = {**self._now, **topics}

@@ -32,17 +32,25 @@ def file_name(environment: str, *marks: str, user: str = "") -> str:
     return f"{readable}-{digest[:16]}{user and '-' + user}.json"
 
 
-def files(store: Store, environment: str) -> list[str]:
-    """Return the files in which this user may have registered an environment, whatever links it is reached by.
+def file_of(store: Store, environment: str) -> str:
+    """Return the file in which this run has registered an environment, or finds it registered; empty if it is not."""
+    if environment in store.registered:
+        return store.registered[environment]
+    real = os.path.realpath(environment)
+    if not os.path.isdir(real):
+        return ""
+    candidates = _files(store, real, id_of(real), filesystems.place(real).location)
+    return next(filter(os.path.lexists, candidates), "")
+
+
+def _files(store: Store, real: str, environment_id: str, location: str) -> list[str]:
+    """Return the files in which this user may register an environment, given its real path.
 
     Another environment has other files, also where it has the same path, or is a copy.
     """
-    real = os.path.realpath(environment)
-    user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
-    marks = (id_of(real), filesystems.location(real)) if os.path.isdir(real) else ()
-    marks = marks if any(marks[:1]) else ()
+    marks = (environment_id, location) if environment_id else ()
     folder = paths.projects(store.home)
-    return [f"{folder}/{name}" for name in (file_name(real, *marks), file_name(real, *marks, user=user))]
+    return [f"{folder}/{name}" for name in (file_name(real, *marks), file_name(real, *marks, user=_user()))]
 
 
 def id_of(environment: str) -> str:
@@ -58,23 +66,25 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
     written. Returns False where this user may not write the registry, and so pruning can't know of the environment.
     """
     real = os.path.realpath(environment)
+    place = filesystems.place(real)
     wanted = Registration(
         file="",
         environment=real,
         project=os.path.realpath(os.path.dirname(environment)),
         device=os.stat(environment).st_dev,
-        mount_point=filesystems.mount_point(environment),
+        mount_point=place.mount_point,
         entries=tuple(sorted(set(entry_ids))),
         named=environment,
         filesystem=filesystems.identity(environment),
         registered_at=int(time.time()),
         id=id_of(real),
-        location=filesystems.location(real),
+        location=place.location,
     )
-    candidates = files(store, environment)
+    candidates = _files(store, real, wanted.id, wanted.location)
     own = f"{candidates[-1].removesuffix('.json')}-{time.monotonic_ns()}.json"
     for path in (*candidates, own):
         known = read(path)
+        store.registered[environment] = path
         if _says(known, wanted):
             return True
         try:
@@ -82,21 +92,31 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
         except PermissionError:
             continue  # another user of the store wrote this file, and keeps it
         if is_written and known is None and wanted.id:
-            _forget_older(store, wanted)
+            _forget_older(path, wanted)
         return is_written
     return False
 
 
-def _forget_older(store: Store, wanted: Registration) -> None:
-    """Remove this user's file on the same environment by an older pepip, which knew no id."""
-    folder = paths.projects(store.home)
-    user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
-    for name in (file_name(wanted.environment), file_name(wanted.environment, user=user)):
-        known = read(f"{folder}/{name}")
-        if known is None or known.is_damaged or known.id or _facts(known) != _facts(wanted):
+def _forget_older(path: str, wanted: Registration) -> None:
+    """Remove files of this user's on the environment that was at this place before, or by an older pepip on this one.
+
+    What was seen in the same place, and is not there any more, is gone for certain.
+    """
+    folder, name = os.path.split(path)
+    project = f"{name.rpartition('.json')[0].removesuffix(f'-{_user()}').rpartition('-')[0]}-"
+    for other in os.listdir(folder):
+        if other == name or not other.startswith(project):
             continue
-        with contextlib.suppress(OSError):
-            os.unlink(f"{folder}/{name}")
+        known = read(f"{folder}/{other}")
+        if known is None or known.is_damaged or _facts(known) != _facts(wanted):
+            continue
+        if not known.id or (known.id != wanted.id and known.location == wanted.location):
+            with contextlib.suppress(OSError):
+                os.unlink(f"{folder}/{other}")
+
+
+def _user() -> str:
+    return str(os.geteuid()) if hasattr(os, "geteuid") else ""
 
 
 def _facts(registration: Registration) -> tuple[object, ...]:

@@ -6,17 +6,18 @@ It is saved once and brought back as often as a test wants.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.support.faults import KILL, Fault, calls_seen, disturbed
 from tests.support.machines import Machine, Output
 from tests.support.parity import Level, Observation, differences, observe
-from tests.support.snapshots import Snapshot, snapshot
+from tests.support.snapshots import Node, Snapshot, sha256_of, snapshot
 from tests.support.stores import leftovers_of, problems_of
 from tests.support.wheels import Wheel
 
@@ -82,6 +83,8 @@ class Course:
     prepare: Callable[[Place], None] | None = None
     changed_entries: tuple[str, ...] = ()
     """Entries that are not whole before it is done."""
+    again: tuple[str, ...] = ()
+    """The words that complete it where its own would not: nothing is removed twice from a project."""
 
 
 def _spoil(place: Place) -> None:
@@ -112,13 +115,13 @@ COURSES = (
     Course("first sync", ("sync",), "new-gallery", takes_python=True),
     Course("sync", ("sync", "--group", "more"), "gallery"),
     Course("add", ("add", "horn"), "gallery"),
-    Course("remove", ("remove", "wind-one"), "gallery"),
-    Course("run", ("run", "--group", "more", "python", "-c", "import drum.sticks"), "gallery"),
+    Course("remove", ("remove", "wind-one"), "gallery", again=("sync",)),
+    Course("run", ("run", "--group", "more", "python", "-c", "pass"), "gallery"),
     Course("prune", ("prune", "--yes")),
     Course("verify", ("store", "verify")),
     Course("repair", ("store", "repair"), takes_wheels=True, prepare=_spoil, changed_entries=("spoiled-1.0",)),
     Course("store add", ("store", "add", "late"), takes_wheels=True, takes_python=True),
-    Course("store remove", ("store", "remove", "orphan==1.0", "--yes")),
+    Course("store remove", ("store", "remove", "orphan==1.0")),
     Course("detach", ("detach", "drum")),
     Course("attach", ("attach", "drum"), prepare=_detach),
     Course("scan", ("projects", "scan", ".."), prepare=_forget),
@@ -169,6 +172,10 @@ class Place:
         wheels = self._wheels if course.takes_wheels else ()
         return (*course.words, *wheels, *(self._python if course.takes_python else ()))
 
+    def complete(self, course: Course) -> Output:
+        """Run what completes a course that was disturbed."""
+        return self.take(replace(course, words=course.again or course.words))
+
     def take(self, course: Course, fault: Fault = KILL, point: int = 0) -> Output:
         """Run a course's command from where the place is now, disturbed at a point; 0 for not at all."""
         return disturbed(
@@ -179,7 +186,11 @@ class Place:
         """Return what a course is about: its environment, the files of its project, and the store's entries."""
         project = snapshot(self.folder / course.project)
         return {
-            "environment": {path: node for path, node in project.items() if _counts(path)},
+            "environment": {
+                path: _as_read(self.folder / course.project / path, node)
+                for path, node in project.items()
+                if _counts(path)
+            },
             "project": {path: node for path, node in project.items() if path.partition("/")[0] != ".venv"},
             "store": {path: node for path, node in snapshot(self.store / "packages").items() if path.count("/") == 1},
         }
@@ -199,16 +210,19 @@ class Place:
 
     def assert_others_whole(self, course: Course) -> None:
         """Assert that the other project has what it had, and that every entry is whole that nobody has spoiled."""
-        assert differences(self._other, self._observe_other()) == []
-        found = problems_of(self.store, sealed=False)
-        assert [line for line in found if not any(name in line for name in course.changed_entries)] == []
+        _assert_none("the other project", differences(self._other, self._observe_other()))
+        faults = problems_of(self.store, sealed=False)
+        _assert_none(
+            "the store", [line for line in faults if not any(name in line for name in course.changed_entries)]
+        )
 
     def assert_clean(self) -> None:
-        """Assert that the store is whole, by pepip and by the files alone, and that nothing passing is left."""
-        assert leftovers_of(self.store) == []
-        assert sorted(path.name for path in (self.folder / "tmp").iterdir()) == []
-        assert problems_of(self.store) == []
+        """Assert that the store is whole, by pepip and by its files, and that a prune leaves nothing passing."""
         self.machine.pepip("store", "verify", folder=self.folder)
+        self.machine.pepip("prune", "--yes", folder=self.folder, variables={"TMPDIR": str(self.folder / "tmp")})
+        ours = [name for name in os.listdir(self.folder / "tmp") if name.startswith("pepip-")]
+        _assert_none("leftovers", [*leftovers_of(self.store), *ours])
+        _assert_none("the store", problems_of(self.store))
 
     def _install(self, project: str, *requirements: str) -> None:
         words = ("install", *requirements, *self._wheels, *self._python)
@@ -234,8 +248,25 @@ class Undisturbed:
 _NOT_COMPARED = re.compile(r"(/|^)(\.lock|\.pepip-id|uv_cache\.json)$")
 
 
+def _as_read(path: Path, node: Node) -> Node:
+    """Return a node as a reader sees it: which kind of link leads to a file is the system's choice.
+
+    So is the mode of what each environment has of its own in metadata, and shares where it can.
+    """
+    if node.kind == "link" and path.is_file():
+        node = Node("file", path.stat().st_mode & 0o7777, path.stat().st_size, sha256_of(path), "")
+    is_metadata = node.kind == "file" and path.parent.name.endswith(".dist-info")
+    return replace(node, mode=0) if is_metadata else node
+
+
+def _assert_none(title: str, lines: list[str]) -> None:
+    if lines:
+        raise AssertionError("\n".join([f"{title}:", *lines]))
+
+
 def _counts(path: str) -> bool:
-    return path.partition("/")[0] == ".venv" and not _NOT_COMPARED.search(path)
+    parts = path.split("/")
+    return parts[0] == ".venv" and "__pycache__" not in parts and not _NOT_COMPARED.search(path)
 
 
 def remove_all(folder: Path) -> None:

@@ -1,0 +1,72 @@
+"""Which tool made an environment, as `pyvenv.cfg`, its place and the files beside it tell. Starts nothing."""
+
+from __future__ import annotations
+
+import os
+
+from pepip.host import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MOST_BYTES = 1 << 16
+
+
+def settings_of(root: str) -> dict[str, str]:
+    """Return what the `pyvenv.cfg` of an environment says, keys in lower case. Nothing if it can't be read."""
+    try:
+        text = files.read_regular(f"{root}/pyvenv.cfg", most_bytes=_MOST_BYTES).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return {}
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {key.strip().lower(): value.strip() for key, _, value in pairs}
+
+
+def python_of(settings: dict[str, str]) -> str:
+    """Return the version of Python as `pyvenv.cfg` has it: `3.12.4`. Empty if it says none."""
+    version = settings.get("version_info") or settings.get("version", "")
+    return ".".join(version.split(".")[:3])
+
+
+def tool_of(root: str, settings: dict[str, str]) -> str:
+    """Return the name of the tool that made an environment: a tool that keeps environments, else what made the files.
+
+    Projects of poetry, PDM and pipenv are known by the lock beside `.venv`.
+    """
+    for mark, tool in _FILES_INSIDE:
+        if os.path.lexists(f"{root}/{mark}"):
+            return tool
+    for part, tool in _PLACES:
+        if part in f"{root}/":
+            return tool
+    if os.path.basename(root) == ".venv" and "uv" not in settings:
+        beside = _names(os.path.dirname(root))
+        tool = next((tool for name, tool in _LOCKS if name in beside), "")
+        if tool:
+            return tool
+    return next((name for name in ("uv", "virtualenv") if name in settings), "venv")
+
+
+_FILES_INSIDE = (("uv-receipt.toml", "uv tool"), ("pipx_metadata.json", "pipx"), (".pdm-python", "PDM"))
+
+_PLACES = (
+    ("/.tox/", "tox"),
+    ("/.nox/", "nox"),
+    ("/pypoetry/virtualenvs/", "poetry"),
+    ("/hatch/env/", "hatch"),
+    ("/pdm/venvs/", "PDM"),
+    ("/pipx/", "pipx"),
+    ("/pre-commit/", "pre-commit"),
+    ("/.virtualenvs/", "virtualenvwrapper"),
+    ("/share/virtualenvs/", "pipenv"),
+)
+
+_LOCKS = (("poetry.lock", "poetry"), ("pdm.lock", "PDM"), ("Pipfile.lock", "pipenv"))
+
+
+def _names(folder: str) -> Iterable[str]:
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return ()

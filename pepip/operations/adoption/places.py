@@ -1,0 +1,53 @@
+"""Where tools keep the environments that they make, beside those in projects.
+
+Each by its own variable, else by the folder that it takes from the system's rules for user folders.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def known(variables: Mapping[str, str]) -> list[str]:
+    """Return the folders of tools that exist, each once, none within another."""
+    import platformdirs
+
+    data, cache = platformdirs.user_data_dir, platformdirs.user_cache_dir
+    home = paths.user_home(variables)
+    configured = [variables.get(name, "") for name in _VARIABLES]
+    for name, inside in (("PIPX_HOME", "venvs"), ("HATCH_DATA_DIR", "env"), ("PYENV_ROOT", "versions")):
+        configured.append(f"{variables[name]}/{inside}" if variables.get(name) else "")
+    usual = [
+        data("uv/tools"),
+        data("pipx"),
+        f"{home}/.local/pipx",
+        f"{cache('pypoetry')}/virtualenvs",
+        f"{data('hatch')}/env",
+        f"{data('pdm')}/venvs",
+        data("virtualenvs"),  # pipenv
+        f"{home}/.virtualenvs",
+        f"{home}/.pyenv/versions",
+        cache("pre-commit"),
+        f"{home}/.cache/pre-commit",  # on every system
+    ]
+    expanded = [os.path.realpath(paths.expand_user(path, variables)) for path in (*configured, *usual) if path]
+    there = dict.fromkeys(path for path in expanded if os.path.isdir(path))
+    return [path for path in there if not any(path.startswith(f"{other}/") for other in there)]
+
+
+_VARIABLES = (
+    "UV_TOOL_DIR",
+    "POETRY_VIRTUALENVS_PATH",
+    "PDM_VENV_LOCATION",
+    "WORKON_HOME",
+    "PRE_COMMIT_HOME",
+    "TOX_WORK_DIR",
+    "NOXENVDIR",
+)
+"""The variables that name a folder of environments itself."""

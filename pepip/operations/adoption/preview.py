@@ -1,0 +1,201 @@
+"""What adopting would do: every environment that was found, what of it would be linked, what stays and why.
+
+Changes nothing, and starts no program. What was seen of an environment is remembered, for as long as the times of its
+folders are the same.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pepip import digests, paths
+from pepip.environment import makers
+from pepip.environment import survey as surveys
+from pepip.environment.survey import Copy, Inodes, Survey
+from pepip.host import permissions, running
+from pepip.model import Progress
+from pepip.operations.adoption import discovery
+from pepip.operations.adoption.reckoning import Candidate, Freed, reckon
+from pepip.records import NamedTuple
+from pepip.store import entries
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+    from typing import Any
+
+    from pepip.host.running import Process
+    from pepip.operations.adoption.reckoning import Reckoning
+    from pepip.store.home import Store
+    from pepip.store.memory import Memory
+
+_TOPIC = "surveys"
+
+
+class Sighting(NamedTuple):
+    """An environment that was found. `reason` says in words why nothing of it would be linked; empty if it would be.
+
+    `project` is the folder it lies in. `processes` run from it now.
+    """
+
+    environment: str
+    tool: str
+    python: str
+    reason: str
+    survey: Survey
+    processes: tuple[Process, ...] = ()
+
+
+class Preview(NamedTuple):
+    """All that was found, and what linking it would free. `conda` environments are left alone."""
+
+    sightings: list[Sighting]
+    conda: list[str]
+    unreadable: list[str]
+    reckoning: Reckoning
+
+    def freed_by(self, sighting: Sighting) -> Freed:
+        """Return what of the total is due to one environment."""
+        return self.reckoning.by_environment.get(self.sightings.index(sighting), Freed())
+
+
+class Choice(NamedTuple):
+    """What of it is wanted: distributions of these names, all if there are none; not what fits a pattern.
+
+    `excluded` are shell patterns of distributions, or of the paths of environments.
+    """
+
+    packages: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+    def takes_environment(self, root: str) -> bool:
+        """Tell whether an environment is wanted."""
+        import fnmatch
+
+        return not any(fnmatch.fnmatch(root, pattern) for pattern in self.excluded)
+
+    def takes(self, name: str) -> bool:
+        """Tell whether a distribution is wanted."""
+        import fnmatch
+
+        if self.packages and name not in map(paths.normalize_name, self.packages):
+            return False
+        return not any(fnmatch.fnmatch(name, pattern) for pattern in self.excluded)
+
+
+NO_CHOICE = Choice()
+
+
+def preview(
+    store: Store, folders: Sequence[str], memory: Memory | None = None, choice: Choice = NO_CHOICE
+) -> Generator[Progress, None, Preview]:
+    """Look at every environment below `folders`, yielding progress, and return a Preview. Changes nothing."""
+    left_out = {os.path.realpath(store.home)}
+    found = yield from discovery.discover(folders, left_out=left_out)
+    roots = [root for root in found.environments if choice.takes_environment(root)]
+    processes = running.users_of(roots)
+    sightings = []
+    for number, root in enumerate(roots):
+        yield Progress("scan", root, number, len(roots))
+        sightings.append(_look(store, root, tuple(processes.get(root, ())), memory))
+    return Preview(sightings, found.conda, found.unreadable, _reckon(store, sightings, choice, memory))
+
+
+def _reckon(store: Store, sightings: Sequence[Sighting], choice: Choice, memory: Memory | None) -> Reckoning:
+    candidates = [
+        Candidate(number, sighting.survey.device, copy)
+        for number, sighting in enumerate(sightings)
+        if not sighting.reason
+        for copy in sighting.survey.copies
+        if not copy.reason and choice.takes(copy.name)
+    ]
+    wanted = {candidate.copy.name for candidate in candidates}
+    home = os.path.realpath(store.home)
+    return reckon(candidates, stored=_stored_contents(store, wanted, memory), home=home, device=_device_of(home))
+
+
+def _device_of(home: str) -> int:
+    """Return the device of the store, or the one on which it will be made."""
+    return next(os.stat(above).st_dev for above in paths.upward(home) if os.path.isdir(above))
+
+
+def _stored_contents(store: Store, names: set[str], memory: Memory | None) -> set[str]:
+    """Return the contents of the store's entries of these names, as far as RECORD tells them."""
+    found = set()
+    for item in entries.stored(store, memory):
+        if item.name in names and item.state == "ok":
+            entry = entries.read(store, item.id)
+            with open(f"{entry.path}/{entry.dist_info}/RECORD", "rb") as file:
+                found.add(surveys.content_of_entry(entry.name, entry.version, entry.dist_info, file.read()))
+    return found
+
+
+def _look(store: Store, root: str, processes: tuple[Process, ...], memory: Memory | None) -> Sighting:
+    settings = makers.settings_of(root)
+    tool, python = makers.tool_of(root, settings), makers.python_of(settings)
+    try:
+        survey = _remembered(root, memory) or _survey(store, root, memory)
+    except OSError as error:
+        nothing = Survey((), 0, 0, 0, 0, 0, ())
+        return Sighting(root, tool, python, f"{error.filename or root}: {error.strerror}", nothing, processes)
+    return Sighting(root, tool, python, _obstacle(root), survey, processes)
+
+
+def _obstacle(root: str) -> str:
+    """Return in words why nothing in an environment may be linked, empty if it may."""
+    if not any(os.path.exists(f"{root}/{path}") for path in ("bin/python", "Scripts/python.exe")):
+        return "its interpreter is gone"
+    owner = permissions.other_owner(root)
+    if owner:
+        return f"it belongs to {owner}"
+    return permissions.obstacle_to_changing(root)
+
+
+def _survey(store: Store, root: str, memory: Memory | None) -> Survey:
+    survey = surveys.survey(root, store.homes)
+    if memory:
+        times = _times(root, survey.folders)
+        if times:
+            evidence = ["\n".join(survey.folders), times]
+            memory.note(_TOPIC, root, evidence, _as_json(survey))
+    return survey
+
+
+def _remembered(root: str, memory: Memory | None) -> Survey | None:
+    """Return what was seen of an environment before, None if a folder of it has changed since."""
+    evidence = memory.evidence(_TOPIC, root) if memory else None
+    if memory is None or not isinstance(evidence, list):
+        return None
+    folders = str(evidence[0]).split("\n")
+    if _times(root, folders) != evidence[1]:
+        return None
+    row = memory.recall(_TOPIC, root, evidence)
+    copies = tuple(_copy(*fields) for fields in row[0])
+    return Survey._make([copies, *row[1:], tuple(folders)])
+
+
+def _copy(*fields: Any) -> Copy:
+    """Return a distribution from what JSON kept of it."""
+    *texts, changed, content, inodes, bytecode, folders, links, uncompiled = fields
+    groups = tuple(map(Inodes._make, inodes))
+    return Copy._make([*texts, tuple(changed), content, groups, tuple(bytecode), tuple(folders), links, uncompiled])
+
+
+def _as_json(survey: Survey) -> list[Any]:
+    return [list(survey.copies), *survey[1:-1]]
+
+
+def _times(root: str, folders: Iterable[str]) -> str:
+    """Return a digest of the modification times of folders, relative to `root`; empty if one is not to be had."""
+    look: Callable[[str], os.stat_result] = os.lstat
+    times = []
+    try:
+        for folder in folders:
+            status = look(f"{root}/{folder}")
+            if not stat.S_ISDIR(status.st_mode):
+                return ""
+            times.append(status.st_mtime_ns)
+    except OSError:
+        return ""
+    return digests.hexadecimal(repr(times).encode())

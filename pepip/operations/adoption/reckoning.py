@@ -1,0 +1,118 @@
+"""What sharing would free: by inode, since copies may be hard links of the same files already.
+
+Of equal copies one becomes the entry, or the store has one. What the others occupy is freed, unless somebody else has
+names for the same inodes: uv's cache, or an environment that is left alone.
+"""
+
+from __future__ import annotations
+
+from pepip.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pepip.environment.survey import Copy
+
+_BLOCK_BYTES = 4096
+_LONGEST_SYMLINK_INSIDE = 59  # ext4 keeps a longer target in a block
+_ROW_BYTES = 210  # of a file, in the entry's document and RECORD
+
+
+class Candidate(NamedTuple):
+    """A distribution that would be linked: in the environment of this number, on this device."""
+
+    environment: int
+    device: int
+    copy: Copy
+
+
+class Freed(NamedTuple):
+    """Bytes and inodes that would be free. Less than none, where an entry costs more than it saves."""
+
+    size_bytes: int = 0
+    inodes: int = 0
+
+    def __add__(self, other: object) -> Freed:
+        """Return the sum of two."""
+        if not isinstance(other, Freed):
+            return NotImplemented
+        return Freed(self.size_bytes + other.size_bytes, self.inodes + other.inodes)
+
+
+class Reckoning(NamedTuple):
+    """What would be free: by environment, in all, and `copied_bytes` that would be added to another disk's store.
+
+    `shared` counts the distributions that several environments have equal.
+    """
+
+    by_environment: dict[int, Freed]
+    total: Freed
+    copied_bytes: int
+    shared: int
+
+
+def reckon(candidates: Iterable[Candidate], *, stored: set[str], home: str, device: int) -> Reckoning:
+    """Return what linking all of `candidates` would free.
+
+    `stored` has the contents that the store at `home`, on `device`, holds already.
+    """
+    by_content: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        by_content.setdefault(candidate.copy.content, []).append(candidate)
+    by_environment: dict[int, Freed] = {}
+    copied = 0
+    for content, equal in by_content.items():
+        chosen = None if content in stored else _chosen(equal, device)
+        if content not in stored:
+            cost = _cost(equal[0].copy, home)
+            source = chosen or equal[0]
+            if chosen is None:
+                copied += equal[0].copy.size_bytes + equal[0].copy.folders[0] - cost.size_bytes
+            else:
+                by_environment[source.environment] = by_environment.get(source.environment, Freed()) + cost
+        gone: dict[int, int] = {}
+        for candidate in equal:
+            for group in candidate.copy.inodes:
+                gone[group.mark] = gone.get(group.mark, 0) + 1
+        for candidate in equal:
+            if candidate is not chosen:
+                freed = _freed(candidate.copy, chosen, gone)
+                by_environment[candidate.environment] = by_environment.get(candidate.environment, Freed()) + freed
+    total = sum(by_environment.values(), Freed())
+    shared = sum(len({item.environment for item in equal}) > 1 for equal in by_content.values())
+    return Reckoning(by_environment, total, copied, shared)
+
+
+def _chosen(equal: Sequence[Candidate], device: int) -> Candidate | None:
+    """Return the copy that becomes the entry, None if all must be copied to another disk.
+
+    The one is best whose inodes have names elsewhere, too: it would free nothing.
+    """
+    near = [item for item in equal if item.device == device]
+    return max(near, key=lambda item: max((group.names for group in item.copy.inodes), default=0), default=None)
+
+
+def _freed(copy: Copy, chosen: Candidate | None, gone: dict[int, int]) -> Freed:
+    """Return what goes with a copy. What several copies share is freed in equal parts, if it is freed."""
+    kept = {group.mark for group in chosen.copy.inodes} if chosen else set()
+    size_bytes = copy.folders[0] + copy.bytecode[0]
+    inodes = copy.folders[1] + copy.bytecode[1]
+    for group in copy.inodes:
+        if group.names == 1:
+            size_bytes, inodes = size_bytes + group.size_bytes, inodes + group.number
+        elif group.mark not in kept and gone[group.mark] >= group.names:
+            size_bytes += group.size_bytes // gone[group.mark]
+            inodes += group.number // gone[group.mark]
+    return Freed(size_bytes, inodes)
+
+
+def _cost(copy: Copy, home: str) -> Freed:
+    """Return, as a loss, what an entry has beside the files and folders of the copy that it is made of."""
+    files = sum(group.number for group in copy.inodes)
+    ready = copy.links + 1  # links that environments share, of folders and of METADATA
+    longest = len(home) + len("/packages/cpython-312-linux-x86_64/") + 2 * len(copy.name) + len(copy.version)
+    folders = 3 + copy.uncompiled  # the entry, its metadata, what it keeps ready
+    texts = -(-files * _ROW_BYTES // _BLOCK_BYTES) + 4
+    blocks = folders + texts + (ready if longest > _LONGEST_SYMLINK_INSIDE else 0)
+    return Freed(-blocks * _BLOCK_BYTES, -(folders + ready + 5))

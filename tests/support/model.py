@@ -1,0 +1,177 @@
+"""Two projects of one store that several tools work on, each with a twin of uv's alone to compare with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.machines import Machine, Output, interpreter_of
+from tests.support.parity import Level, Observation, observe
+from tests.support.stores import problems_of
+from tests.support.wheels import PKGUTIL_NAMESPACE, Wheel
+
+_TOOL = {"console_scripts": {"tool": "alpha:main"}}
+
+
+def _alpha(version: str) -> Wheel:
+    files = {
+        "alpha/__init__.py": f"V = {version!r}\ndef main():\n    print(V)\n",
+        "alpha/core/__init__.py": f"V = {version!r}\n",
+        "alpha/templates/kit/new.txt": version,
+        f"alpha/only_in_{version[0]}.py": "",
+    }
+    return Wheel("alpha", version, files=files, data={"data/share/alpha/manual.txt": version}, entry_points=_TOOL)
+
+
+WHEELS = (
+    _alpha("1.0"),
+    _alpha("2.0"),
+    Wheel("plug", "1.0", files={"alpha/plug.py": "", "plug.py": "V = 1\n"}),
+    Wheel("plug", "2.0", files={"alpha/core/plug.py": "", "plug/__init__.py": "V = 2\n"}),
+    Wheel("cover", "1.0", files={"alpha/__init__.py": "V = 'cover'\n", "alpha/core/table.txt": "cover"}),
+    Wheel("kit", "1.0", files={"alpha/templates/kit/more.txt": "", "loose/kit.txt": ""}),
+    Wheel("rival", "1.0", files={"rival.py": "def main():\n    print('rival')\n"},
+          data={"data/share/alpha/rival.txt": "rival"}, entry_points={"console_scripts": {"tool": "rival:main"}}),
+    Wheel("wind-one", "1.0", files={"wind/one/__init__.py": "", "wind/LICENSE": "one"}),
+    Wheel("wind-two", "1.0", files={"wind/two/__init__.py": "", "wind/LICENSE": "two"}),
+    Wheel("wind-two", "2.0", files={"wind/two.py": ""}),
+    Wheel("joint-one", "1.0", files={"joint/__init__.py": PKGUTIL_NAMESPACE, "joint/one/__init__.py": ""}),
+    Wheel("joint-two", "1.0", files={"joint/__init__.py": PKGUTIL_NAMESPACE, "joint/two/__init__.py": ""}),
+    Wheel("loose-data", "1.0", files={"loose/data.txt": "", "loose/deep/data.txt": ""}),
+)  # fmt: skip
+"""Distributions whose paths overlap: files in another's package, namespaces, one script of two, no modules at all."""
+
+PINS = tuple(f"{wheel.name}=={wheel.version}" for wheel in WHEELS)
+FIRST = "alpha==1.0"
+"""What both projects have at first."""
+
+NAMES = tuple(sorted({wheel.name for wheel in WHEELS}))
+
+
+@dataclass
+class Pair:
+    """A project that pepip and others work on, and its twin in which uv and pip do the same."""
+
+    project: Path
+    twin: Path
+    ever: set[str] = field(default_factory=set)
+    """The pins that were ever asked for since both were made."""
+
+    @property
+    def environments(self) -> tuple[Path, Path]:
+        """Return both environments, pepip's first."""
+        return self.project / ".venv", self.twin / ".venv"
+
+
+class Studio:
+    """A store, two pairs, and the tools that work on them, all of one user."""
+
+    def __init__(self, user: Machine, folder: Path, wheelhouse: Path, interpreter: Path, pip: Path) -> None:
+        self.user, self._interpreter, self._pip = user, interpreter, pip / "pip" / "__pip-runner__.py"
+        self.source = ("--no-index", "--find-links", wheelhouse)
+        self.pairs = tuple(
+            Pair(user.make_folder(folder / name / "pepip"), user.make_folder(folder / name / "by-uv"))
+            for name in ("one", "two")
+        )
+        for pair in self.pairs:
+            self.make_anew(pair)
+            for output in (
+                self.pepip(pair, "install", FIRST, *self.source),
+                self.uv(pair.twin, "install", FIRST, *self.source),
+            ):
+                assert output.returncode == 0, output.stderr
+            pair.ever.add(FIRST)
+
+    def make_anew(self, pair: Pair) -> None:
+        """Give a pair empty environments."""
+        for environment in pair.environments:
+            if environment.exists():
+                shutil.rmtree(environment)
+            self.user.uv("venv", "-q", ".venv", "--python", self._interpreter, folder=environment.parent)
+        pair.ever.clear()
+
+    def other(self, pair: Pair) -> Pair:
+        """Return the other of the two pairs."""
+        return self.pairs[1] if pair is self.pairs[0] else self.pairs[0]
+
+    def pepip(self, pair: Pair, *words: str | Path) -> Output:
+        """Run pepip in a project."""
+        return self.user.pepip(*words, folder=pair.project, check=False)
+
+    def uv(self, folder: Path, *words: str | Path) -> Output:
+        """Run a command of uv's pip interface in a project or in a twin."""
+        return self.user.uv("pip", *words, folder=folder, check=False)
+
+    def pip(self, folder: Path, *words: str | Path) -> Output:
+        """Run pip on the environment of a project or of a twin."""
+        return self.user.python(folder / ".venv", self._pip, *words, check=False)
+
+    def observe(self, pair: Pair) -> Observation:
+        """Return what a project's environment holds, links followed."""
+        return observe(pair.environments[0], self.user, level=Level.FILES)
+
+    def listed(self, pair: Pair) -> tuple[dict[str, str], dict[str, str]]:
+        """Return what pepip and uv list in a project, each by its own reading."""
+        words = ("list", "--format", "json")
+        by_pepip = self.pepip(pair, *words)
+        by_uv = self.uv(pair.project, *words, "--python", interpreter_of(pair.environments[0]))
+        return _versions(by_pepip), _versions(by_uv)
+
+    def problems(self) -> list[str]:
+        """Return what is wrong in the store, by pepip and by the files alone."""
+        verified = self.user.pepip("store", "verify", folder=self.user.home, check=False)
+        found = self.changed_bytes()
+        return found if verified.returncode == 0 else [*found, verified.stdout + verified.stderr]
+
+    def changed_bytes(self) -> list[str]:
+        """Return what is wrong in the store by the files alone."""
+        return problems_of(self.user.store, sealed=False)
+
+    def differences(self, pair: Pair) -> list[str]:
+        """Return what differs between a project and its twin, but for what several distributions contend for.
+
+        Of those paths, the bytes of any distribution that was ever there are right, and one that is gone in uv's may
+        be there in pepip's: uv removes it with the first of its owners.
+        """
+        ours, theirs = (
+            observe(environment, self.user, level=Level.FILES) for environment in pair.environments
+        )  # fmt: skip
+        claims = _claims(pair.ever)
+        lines = [f"dangling: {path}" for path in sorted({*ours.dangling_links} - {*theirs.dangling_links})]
+        for path in sorted(ours.files.keys() | theirs.files.keys()):
+            here, there = ours.files.get(path), theirs.files.get(path)
+            if here == there:
+                continue
+            hashes = claims.get(_inside(path), {})
+            if len(hashes) > 1 and (here in set(hashes.values()) or path.startswith("bin/")) and here is not None:
+                continue
+            lines.append(f"{path}: {here or 'absent'}, in uv's {there or 'absent'}")
+        return lines
+
+
+def _inside(path: str) -> str:
+    """Return a path of an environment as a wheel would name it, as far as wheels here do."""
+    return path.partition("/site-packages/")[2] or path
+
+
+def _claims(pins: set[str]) -> dict[str, dict[str, str]]:
+    """Return, by path, the names of the distributions that bring it, and how the file is described then."""
+    found: dict[str, dict[str, str]] = {}
+    for wheel in WHEELS:
+        if f"{wheel.name}=={wheel.version}" in pins:
+            outside = {f"share/{path.partition('share/')[2]}": text for path, text in wheel.data.items()}
+            for path, text in {**wheel.files, **outside, **({"bin/tool": ""} if wheel.entry_points else {})}.items():
+                found.setdefault(path, {})[wheel.name + wheel.version] = _described(text)
+    return {path: hashes for path, hashes in found.items() if len({name[:-3] for name in hashes}) > 1}
+
+
+def _described(text: str | bytes) -> str:
+    return hashlib.sha256(text if isinstance(text, bytes) else text.encode()).hexdigest()[:16]
+
+
+def _versions(output: Output) -> dict[str, str]:
+    assert output.returncode == 0, output.stderr
+    return {item["name"]: item["version"] for item in json.loads(output.stdout)}

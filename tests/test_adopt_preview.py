@@ -1,0 +1,216 @@
+"""`pepip adopt --dry-run`: what environments of other tools hold, what would be free, and what stays, and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.machines import Machine, interpreter_of, site_packages_of
+from tests.support.snapshots import changes, snapshot
+from tests.support.wheels import Wheel
+
+CAMERA = Wheel(
+    "camera",
+    "1.0",
+    files={"camera/__init__.py": "VERSION = '1.0'\n" * 40_000, "camera/lenses/__init__.py": "", "camera_one.py": ""},
+    data={"data/share/camera/manual.txt": "press it\n", "scripts/camera-script": "#!python\nprint(1)\n"},
+    entry_points={"console_scripts": {"camera": "camera:main"}},
+)
+TRIPOD = Wheel("tripod", "1.0", files={"tripod/__init__.py": "", "tripod/legs.txt": "three\n" * 9000})
+
+
+@pytest.fixture
+def supply(wheelhouse: Path) -> tuple[str | Path, ...]:
+    """Return the arguments that make uv take the wheels of these tests."""
+    CAMERA.write(wheelhouse)
+    TRIPOD.write(wheelhouse)
+    return ("--no-index", "--find-links", wheelhouse)
+
+
+def make(machine: Machine, environment: Path, interpreter: Path, *arguments: str | Path) -> Path:
+    """Make an environment with uv, and install into it."""
+    machine.make_folder(environment.parent)
+    machine.uv("venv", environment, "--python", interpreter, folder=environment.parent)
+    if arguments:
+        machine.uv("pip", "install", "--python", environment, *arguments, folder=environment.parent)
+    return environment
+
+
+def foresee(machine: Machine, *arguments: str | Path, folder: Path) -> dict[str, Any]:
+    """Return the JSON document of a dry run."""
+    output = machine.pepip("adopt", "--dry-run", "--json", *arguments, folder=folder)
+    document: dict[str, Any] = json.loads(output.stdout)
+    return document
+
+
+def packages_of(document: dict[str, Any], environment: Path) -> dict[str, dict[str, Any]]:
+    """Return what a document says of the distributions of one environment, by name."""
+    (found,) = (item for item in document["environments"] if item["environment"] == str(environment))
+    return {package["name"]: package for package in found["packages"]}
+
+
+def test_dry_run_finds_each_environment_and_changes_nothing(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
+) -> None:
+    """Environments are named with their tool and Python, packages with what would be linked; no file changes."""
+    code = tmp_path / "code"
+    one = make(machine, code / "one" / ".venv", interpreter, *supply, "camera", "tripod", "--link-mode", "copy")
+    two = make(machine, code / "deep" / "two" / ".venv", interpreter, *supply, "camera", "--link-mode", "copy")
+    (code / "node_modules" / "x").mkdir(parents=True)
+    (code / "node_modules" / "x" / "pyvenv.cfg").write_text("version = 3.12\n")
+    before = snapshot(code)
+
+    document = foresee(machine, code, folder=tmp_path)
+
+    assert changes(before, snapshot(code)) == []
+    assert not machine.store.exists()
+    assert [item["environment"] for item in document["environments"]] == sorted([str(one), str(two)])
+    assert {item["tool"] for item in document["environments"]} == {"uv"}
+    assert all(item["python"].count(".") == 2 for item in document["environments"])
+    assert all(package["would_link"] for package in packages_of(document, one).values())
+    assert document["shared_wheels"] == 1
+    assert document["is_hashed"] is False
+    assert 500_000 < document["freed_bytes"] < 700_000
+
+
+def test_dry_run_says_why_a_distribution_stays(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
+) -> None:
+    """Editable, built from a folder, edited, without RECORD, an egg, a link farm: each has its reason."""
+    code = tmp_path / "code"
+    environment = make(machine, code / ".venv", interpreter, *supply, "camera", "tripod", "--link-mode", "copy")
+    Wheel("quill", "1.0", files={"quill/__init__.py": ""}).write_source(tmp_path / "quill")
+    Wheel("inkpot", "1.0", files={"inkpot/__init__.py": ""}).write_source(tmp_path / "inkpot")
+    Wheel("blotter", "1.0", files={"blotter/__init__.py": ""}).write(tmp_path / "wheelhouse")
+    into = ("pip", "install", "--python", environment, *supply)
+    machine.uv(*into, "-e", tmp_path / "quill", tmp_path / "inkpot", folder=code)
+    machine.uv(*into, "blotter", folder=code, variables={"UV_LINK_MODE": "symlink"})
+    site = site_packages_of(environment)
+    with (site / "camera" / "__init__.py").open("a") as file:
+        file.write("# mine\n")
+    (site / "tripod-1.0.dist-info" / "RECORD").unlink()
+    (site / "old-1.0-py3.8.egg-info").mkdir()
+
+    packages = packages_of(foresee(machine, code, folder=tmp_path), environment)
+
+    assert packages["camera"]["changed"] == ["camera/__init__.py"]
+    assert packages["camera"]["reason"] == "its files are not as RECORD says"
+    assert packages["tripod"]["reason"] == "it has no RECORD"
+    assert packages["quill"]["reason"] == "it is editable"
+    assert packages["inkpot"]["reason"] == "it was built from a folder on this machine"
+    assert packages["blotter"]["reason"] == "its files are links of another tool"
+    assert packages["old"]["reason"] == "it has an egg's metadata, and no RECORD"
+    assert not any(package["would_link"] for package in packages.values())
+
+
+def test_dry_run_leaves_whole_environments_alone_and_says_why(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
+) -> None:
+    """An environment of conda is named, one without its interpreter has that as its reason."""
+    code = tmp_path / "code"
+    (code / "miniconda" / "conda-meta").mkdir(parents=True)
+    dead = make(machine, code / "dead" / ".venv", interpreter, *supply, "camera")
+    interpreter_of(dead).unlink()
+
+    document = foresee(machine, code, folder=tmp_path)
+
+    assert document["conda"] == [str(code / "miniconda")]
+    (item,) = document["environments"]
+    assert item["reason"] == "its interpreter is gone"
+    assert document["freed_bytes"] == 0
+
+
+def test_dry_run_counts_hard_links_of_a_cache_as_no_gain(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
+) -> None:
+    """What uv's cache has, too, is not free when environments give it up."""
+    code = tmp_path / "code"
+    for name in ("one", "two"):
+        make(machine, code / name / ".venv", interpreter, *supply, "tripod", "--link-mode", "hardlink")
+
+    document = foresee(machine, code, folder=tmp_path)
+
+    assert document["freed_bytes"] < 20_000
+
+
+def test_dry_run_names_processes_that_use_an_environment(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
+) -> None:
+    """A process that runs from an environment is named with its number."""
+    code = tmp_path / "code"
+    environment = make(machine, code / ".venv", interpreter, *supply, "camera")
+    process = machine.start([interpreter_of(environment), "-c", "input()"], folder=tmp_path)
+    try:
+        document = foresee(machine, code, folder=tmp_path)
+    finally:
+        process.communicate("\n", timeout=60)
+
+    assert [item["number"] for item in document["environments"][0]["processes"]] == [process.pid]
+
+
+def test_known_places_are_looked_into(machine: Machine, tmp_path: Path, interpreter: Path) -> None:
+    """`--known` finds environments where tools keep them, by each tool's own variable, and names the tool."""
+    places = {
+        "UV_TOOL_DIR": (tmp_path / "uv-tools", "uv"),
+        "POETRY_VIRTUALENVS_PATH": (tmp_path / "pypoetry" / "virtualenvs", "poetry"),
+        "WORKON_HOME": (tmp_path / "home" / ".virtualenvs", "virtualenvwrapper"),
+    }
+    for folder, _ in places.values():
+        make(machine, folder / "tool", interpreter)
+
+    output = machine.pepip(
+        "adopt",
+        "--known",
+        "--dry-run",
+        "--json",
+        folder=tmp_path,
+        variables={name: str(folder) for name, (folder, _) in places.items()},
+    )
+
+    found = {item["environment"]: item["tool"] for item in json.loads(output.stdout)["environments"]}
+    assert found == {str(folder / "tool"): tool for folder, tool in places.values()}
+
+
+def test_second_dry_run_remembers_and_sees_what_changed(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
+) -> None:
+    """The same answer comes from memory; a distribution that came since is in the next one."""
+    code = tmp_path / "code"
+    environment = make(machine, code / ".venv", interpreter, *supply, "camera")
+    first = foresee(machine, code, folder=tmp_path)
+    cached = list((machine.home / ".cache" / "pepip").iterdir())
+
+    second = foresee(machine, code, folder=tmp_path)
+    machine.uv("pip", "install", "--python", environment, *supply, "tripod", folder=code)
+    third = foresee(machine, code, folder=tmp_path)
+
+    assert cached
+    assert second == first
+    assert packages_of(third, environment).keys() == {"camera", "tripod"}
+
+
+def test_folder_that_is_missing_is_refused(machine: Machine, tmp_path: Path) -> None:
+    """A folder that does not exist is one clear error."""
+    output = machine.pepip("adopt", "--dry-run", "nowhere", folder=tmp_path, check=False)
+
+    assert output.returncode == 2
+    assert output.stderr == "error: the folder nowhere does not exist\n"
+
+
+def test_other_users_environment_stays(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
+) -> None:
+    """An environment of another user is left alone, and its owner named."""
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    environment = make(machine, tmp_path / "code" / ".venv", interpreter, *supply, "camera")
+    shutil.chown(environment, user=65534)
+
+    document = foresee(machine, environment.parent, folder=tmp_path)
+
+    assert document["environments"][0]["reason"].startswith("it belongs to ")
