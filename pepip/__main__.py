@@ -32,13 +32,15 @@ def start() -> "NoReturn":
     import gc
 
     gc.set_threshold(100_000)
-    code = main()
+    code = 0
     try:
+        code = main()
         sys.stdout.flush()
     except OSError as error:
         if not code:
             sys.stderr.write(f"error: {error.strerror}\n")
         code = code or 1
+        _give_up_stdout()
     if "threading" not in sys.modules:
         _leave(code)
     if sys.flags.inspect:  # PYTHONINSPECT: `sys.exit` would read commands from the terminal, and lose the exit code
@@ -51,6 +53,13 @@ def start() -> "NoReturn":
         atexit._run_exitfuncs()
         _leave(code)
     sys.exit(code)
+
+
+def _give_up_stdout() -> None:
+    """Let what could not be written go nowhere: the interpreter tries once more at its end, and says so."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _leave(code: int) -> "NoReturn":

@@ -116,12 +116,16 @@ class Entry(NamedTuple):
 
 
 class Link(NamedTuple):
-    """One link of an environment. `path` is relative to the environment, `target` an absolute path in an entry."""
+    """One link of an environment. `path` is relative to the environment, `target` an absolute path in an entry.
+
+    With a `mode` (`hardlink`, `clone` or `copy`) it is a file of the environment's own, made from the target.
+    """
 
     path: str
     target: str
     is_directory: bool
     owner: str
+    mode: str = ""
 
 
 class Plan(NamedTuple):
@@ -132,12 +136,22 @@ class Plan(NamedTuple):
 
 
 class Installed(NamedTuple):
-    """A distribution that an environment has. `entry_id` is empty where its files are the environment's own."""
+    """A distribution that an environment has. `entry_id` is empty where its files are the environment's own.
+
+    Of these, those that pepip made from an entry have its id as `source_id`, and the `mode` by which it did.
+    """
 
     name: str
     version: str
     dist_info: str
     entry_id: str
+    source_id: str = ""
+    mode: str = ""
+
+    @property
+    def store_id(self) -> str:
+        """The entry that it is linked from, or that its files were made from; empty if there is none."""
+        return self.entry_id or self.source_id
 
 
 class Change(NamedTuple):
@@ -275,7 +289,7 @@ class Registration(NamedTuple):
 
     `environment` is its real path; `named` the one by which it was reached, perhaps by links. `device`, `mount_point`
     and `filesystem` (0 if not known) held it then. `registered_at` is seconds since 1970, 0 if not known. `id` is
-    the environment's own, and `location` tells from where it was seen: see `filesystems.location`. Both are empty
+    the environment's own, and `location` tells from where it was seen: see `filesystems.Place`. Both are empty
     where an older pepip registered it.
     `entries` is None where an older pepip registered it. `damage` says in words why the file can't be read, and is
     empty if it can; nothing else in a damaged file is known. `others` are further files on the same environment, by

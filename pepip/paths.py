@@ -118,6 +118,10 @@ def trust(home: str) -> str:
     return f"{home}/trust.json"
 
 
+OF_ENVIRONMENTS = frozenset((".lock", ".pepip", ".pepip.copies", ".pepip-id"))
+"""The names in an environment's folder that are uv's and pepip's own: no wheel puts anything there."""
+
+
 def environment_id(environment: str) -> str:
     """Return the file in an environment that tells it from every other one, whatever their paths."""
     return f"{environment}/.pepip-id"
@@ -136,6 +140,11 @@ def scratch(environment: str) -> str:
 def aside(environment: str) -> str:
     """Return the folder in an environment where a change keeps what it removes, until it is complete."""
     return f"{environment}/.pepip/aside"
+
+
+def provenance(environment: str) -> str:
+    """Return the file in an environment that notes which entries its own files were made from."""
+    return f"{environment}/.pepip-linked.json"
 
 
 def copies(environment: str) -> str:
@@ -192,6 +201,17 @@ def is_inside(path: str) -> bool:
     if not path or path.startswith(("/", "\\")) or "\\" in path or "\0" in path or path[1:2] == ":":
         return False
     return os.path.normpath(path).split(os.sep, 1)[0] != os.pardir
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text is the name of one file or folder, which the system can have, and leads nowhere else."""
+    return is_inside(text) and "/" not in text and text != os.curdir and text.isprintable()
+
+
+def is_entry_id(text: str) -> bool:
+    """Tell whether a text can name an entry: by its bucket and its folder."""
+    parts = text.split("/")
+    return len(parts) == 2 and all(map(is_name, parts))
 
 
 def entry_of_link(target: str, homes: tuple[str, ...]) -> str:

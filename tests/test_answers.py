@@ -340,7 +340,7 @@ def _texts(root: Path) -> dict[str, str]:
         shown = str(path.relative_to(root))
         if path.is_symlink():
             found[shown] = os.readlink(path)
-        elif path.is_file():
+        elif path.is_file() and shown != ".pepip-id":
             found[shown] = path.read_text(errors="replace").replace(str(root), "ROOT")
     return found
 

@@ -617,6 +617,32 @@ HOSTILE = {
     "data above": Wheel(
         "hostile", "1.0", files={"hostile.py": ""}, data={"data/../../../../precious.txt": "evil"}
     ),
+    "data in place of a journal": Wheel(
+        "hostile", "1.0", files={"hostile.py": ""},
+        data={"data/.pepip/journal.json": '{"remove": ["lamp-1.0.dist-info"]}'},
+    ),
+    "data in place of copies": Wheel(
+        "hostile", "1.0", files={"hostile.py": ""},
+        data={"data/.pepip.copies/ready.json": '["lamp", "lamp-1.0.dist-info", ["../precious.txt"], []]'},
+    ),
+    "data in place of the lock": Wheel("hostile", "1.0", files={"hostile.py": ""}, data={"data/.lock": "evil"}),
+    "data in place of the number": Wheel("hostile", "1.0", files={"hostile.py": ""}, data={"data/.pepip-id": "evil"}),
+    "data in place of pyvenv.cfg": Wheel(
+        "hostile", "1.0", files={"hostile.py": ""}, data={"data/pyvenv.cfg": "evil"}
+    ),
+    "a file of the store's": Wheel("hostile", "1.0", files={"hostile.py": "", "pepip-entry.json": "{}"}),
+    "a folder of the store's": Wheel(
+        "hostile", "1.0", files={"hostile.py": "", ".pepip/RECORD": "lamp_module.py,,\n", ".pepip/%lamp": ""}
+    ),
+    "names with line ends": Wheel(
+        "hostile", "1.0", files={"hostile/a\nb.py": "", "hostile/c\r.py": "", "x\n,,": ""}
+    ),
+    "names that differ by case": Wheel(
+        "hostile", "1.0", files={"hostile/A.py": "a", "hostile/a.py": "b", "Lamp.py": ""}
+    ),
+    "names of copies": Wheel(
+        "hostile", "1.0", files={"hostile.py": "", "hostile.py.0~": "evil", "hostile.py.copy": ""}
+    ),
     "link to an outer file": Wheel(
         "hostile", "1.0", files={"hostile.py": ""}, links={"hostile_link.txt": "{outside}/precious.txt"}
     ),

@@ -26,7 +26,7 @@ from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.wheels import Wheel
 
 KILLS = 13
-"""Kills of each kind of install: fifty-two in all."""
+"""Kills of each kind of install."""
 
 EVERY_NAME = ("camera", "camera-contrib", "cloud-core", "cloud-store")
 
@@ -80,6 +80,9 @@ CHANGES = [
     Change("unfolding", ("camera==1.0", "cloud-core"), ("camera-contrib==1.0", "cloud-store")),
     Change("one-file-of-two", ("reader-one",), ("reader-two",)),
     Change("folding", ("camera==1.0", "camera-contrib==1.0"), ("camera-contrib==2.0",)),
+    Change("own-files", (), ("camera==1.0", "camera-contrib==1.0", "--link-mode", "copy")),
+    Change("links-to-own-files", ("camera==1.0",), ("camera==2.0", "--link-mode", "hardlink")),
+    Change("own-files-to-links", ("camera==1.0", "--link-mode", "copy"), ("camera==2.0",)),
 ]
 
 
@@ -120,7 +123,7 @@ class Scene:
     def assert_second_works(self, before: Snapshot) -> None:
         """Assert that the second project is as it was, and that its packages can be imported."""
         assert changes(before, snapshot(self.second / ".venv")) == []
-        self.machine.python(self.second / ".venv", "-c", "import bystander; assert bystander.HERE")
+        self.machine.python(self.second / ".venv", "-B", "-c", "import bystander; assert bystander.HERE")
 
 
 class Stage:

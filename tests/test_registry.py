@@ -226,7 +226,9 @@ def test_an_environment_is_registered_in_the_place_of_what_holds_no_registration
     store.create()
     environment = tmp_path / "app" / ".venv"
     environment.mkdir(parents=True)
-    place = Path(registry.files(store, str(environment))[0])
+    registry.register(store, str(environment), [])
+    place = Path(registry.file_of(store, str(environment)))
+    place.unlink()
     make(place)
 
     assert registry.register(store, str(environment), ["py3-none-any/drum-1.0"])
@@ -267,8 +269,8 @@ def test_registering_again_writes_only_what_is_new(tmp_path: Path) -> None:
     store.create()
     environment = tmp_path / "app" / ".venv"
     environment.mkdir(parents=True)
-    place = Path(registry.files(store, str(environment))[0])
     registry.register(store, str(environment), ["b/horn-1.0", "b/drum-1.0"])
+    place = Path(registry.file_of(store, str(environment)))
     first = place.stat().st_ino
 
     registry.register(store, str(environment), ["b/drum-1.0"])

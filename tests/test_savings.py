@@ -234,8 +234,8 @@ def test_projects_say_what_they_link_and_what_they_need(keeper: Keeper) -> None:
     assert one == rows[0]
     assert one["project"] == str(environment.parent)
     assert one["packages"] == [
-        {"name": "drum", "version": "1.0", "entry": "py3-none-any/drum-1.0"},
-        {"name": "wind-one", "version": "1.0", "entry": "py3-none-any/wind-one-1.0"},
+        {"name": "drum", "version": "1.0", "entry": "py3-none-any/drum-1.0", "link_mode": "symlink"},
+        {"name": "wind-one", "version": "1.0", "entry": "py3-none-any/wind-one-1.0", "link_mode": "symlink"},
     ]
     assert one["state"] == "ok"
     assert (
@@ -293,9 +293,9 @@ def test_what_drifted_from_the_store_is_shown(keeper: Keeper) -> None:
     table = keeper.machine.pepip("projects", folder=keeper.folder).stdout
 
     assert row["packages"] == [
-        {"name": "drum", "version": "2.0", "entry": None},
-        {"name": "horn", "version": "1.0", "entry": "py3-none-any/horn-1.0"},
-        {"name": "wind-one", "version": "1.0", "entry": None},
+        {"name": "drum", "version": "2.0", "entry": None, "link_mode": None},
+        {"name": "horn", "version": "1.0", "entry": "py3-none-any/horn-1.0", "link_mode": "symlink"},
+        {"name": "wind-one", "version": "1.0", "entry": None, "link_mode": None},
     ]
     assert row["state"] == "ok"
     assert any(line.split()[-1] == "2" for line in table.splitlines() if str(environment) in line), table

@@ -80,11 +80,16 @@ class Tower:
         (found,) = self.machine.store.glob(f"packages/*/{name}-*")
         return found
 
-    def install(self, *arguments: str | Path, project: str = "project", link_mode: str = "hardlink") -> None:
-        """Install into a project, made where missing, which must succeed."""
+    def install(self, *arguments: str | Path, project: str = "project", copies: bool = False) -> None:
+        """Install into a project, made where missing, which must succeed.
+
+        With `copies` the store shares no file with uv's cache.
+        """
         folder = self.machine.make_folder(self.folder / project)
-        settings = {"UV_LINK_MODE": link_mode}
-        self.machine.pepip("install", "--python", self.interpreter, *arguments, folder=folder, variables=settings)
+        arguments = ("--python", self.interpreter, *arguments)
+        if copies:
+            self.machine.pepip("store", "add", *arguments, folder=folder, variables={"UV_LINK_MODE": "copy"})
+        self.machine.pepip("install", *arguments, folder=folder)
 
     def verify(self, *arguments: str) -> Output:
         """Verify the store."""
@@ -406,7 +411,7 @@ def by_uv(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.replace("_", " "))
 def test_a_fault_is_found_and_repaired(tower: Tower, by_uv: Observation, damage: Callable[[Path], None]) -> None:
     """Verify names it and changes nothing; after a repair the entry is as it was stored, and the environment uv's."""
-    tower.install(*tower.source, "chime", link_mode="copy" if damage in _OF_MODES else "hardlink")
+    tower.install(*tower.source, "chime", copies=damage in _OF_MODES)
     entry = tower.entry("chime")
     sound = snapshot(entry)
 
@@ -820,7 +825,7 @@ def test_another_wheel_of_that_name_repairs_nothing(tower: Tower) -> None:
 def test_hard_links_of_environments_get_the_whole_file(tower: Tower, reach: str) -> None:
     """Files of shared folders and modules are hard links: two environments have the right bytes after a repair."""
     for project in ("project", "another"):
-        tower.install(*tower.source, "chime", "bell-core", "bell-extra", project=project, link_mode="copy")
+        tower.install(*tower.source, "chime", "bell-core", "bell-extra", project=project, copies=True)
     core = site_packages_of(tower.environment) / "bell" / "core.py"
     assert core.stat().st_nlink == 3
     damage = overwrite if reach == "in place" else supplant
@@ -918,8 +923,8 @@ def test_hostile_names_in_an_entry_do_not_break_the_output(tower: Tower) -> None
 def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(towers: list[Tower]) -> None:
     """Another user's entries are verified; that they can't be mended is said, and the own ones are whole again."""
     first, second = (tower.machine for tower in towers)
-    towers[0].install(*towers[0].source, "chime", link_mode="copy")
-    towers[1].install(*towers[1].source, "chime", "bell-core", link_mode="copy")
+    towers[0].install(*towers[0].source, "chime", copies=True)
+    towers[1].install(*towers[1].source, "chime", "bell-core", copies=True)
     change_one_byte(towers[0].entry("chime"))
     os.chown(
         towers[0].entry("chime") / "chime" / "__init__.py",
@@ -952,7 +957,7 @@ def test_root_makes_no_files_in_another_users_environment(
 ) -> None:
     """It could not be changed any more by its owner, whose own repair heals it."""
     member = towers[0]
-    member.install(*member.source, "chime", "bell-core", link_mode="copy")
+    member.install(*member.source, "chime", "bell-core", copies=True)
     entry = member.entry("chime")
     entry.chmod(0o755)
     entry.rename(tmp_path / "lost")
@@ -969,7 +974,7 @@ def test_root_makes_no_files_in_another_users_environment(
 def test_a_team_member_goes_on_where_anothers_entry_is_damaged(towers: list[Tower]) -> None:
     """Who links it, and may not mend it, can still install, and repairs their own environment as far as it goes."""
     for each in towers:
-        each.install(*each.source, "chime", link_mode="copy")
+        each.install(*each.source, "chime", copies=True)
     change_one_byte(towers[0].entry("chime"))
 
     towers[1].install(*towers[1].source, "bell-core")
@@ -979,14 +984,14 @@ def test_a_team_member_goes_on_where_anothers_entry_is_damaged(towers: list[Towe
 
 def test_what_only_another_user_may_mend_is_stored_beside_it(towers: list[Tower]) -> None:
     """Nobody waits for the owner of an entry that is damaged, and the owner's environments are left as they are."""
-    towers[0].install(*towers[0].source, "chime", link_mode="copy")
+    towers[0].install(*towers[0].source, "chime", copies=True)
     entry, environment = towers[0].entry("chime"), snapshot(towers[0].environment)
     with opened(entry):
         (entry / "chime_module.py").unlink()
     damaged = snapshot(entry)
 
     for project in ("project", "other"):
-        towers[1].install(*towers[1].source, "chime", project=project, link_mode="copy")
+        towers[1].install(*towers[1].source, "chime", project=project, copies=True)
 
     assert [path.name.partition("~")[0] for path in sorted(entry.parent.glob("chime*"))] == ["chime-1.0"] * 2
     assert changes(damaged, snapshot(entry)) == []
@@ -1007,11 +1012,11 @@ def test_of_two_entries_of_one_wheel_the_damaged_one_is_repaired(
     towers: list[Tower], tmp_path: Path, machine: Machine, wheelhouse: Path, interpreter: Path
 ) -> None:
     """By root too, who may remove both."""
-    towers[0].install(*towers[0].source, "chime", link_mode="copy")
+    towers[0].install(*towers[0].source, "chime", copies=True)
     entry = towers[0].entry("chime")
     with opened(entry):
         (entry / "chime_module.py").unlink()
-    towers[1].install(*towers[1].source, "chime", link_mode="copy")
+    towers[1].install(*towers[1].source, "chime", copies=True)
     towers[0].repair()
     whole = snapshot(entry)
     (beside,) = entry.parent.glob("chime*~*")
@@ -1028,7 +1033,7 @@ def test_of_two_entries_of_one_wheel_the_damaged_one_is_repaired(
 @pytest.mark.parametrize("damage", [make_a_folder_writable, add_a_file], ids=lambda damage: damage.__name__)
 def test_a_reader_verifies_and_may_not_repair(tower: Tower, tmp_path: Path, damage: Callable[[Path], None]) -> None:
     """Who may only read the store learns what is damaged, and that they may not mend it; nothing is changed."""
-    tower.install(*tower.source, "chime", link_mode="copy")
+    tower.install(*tower.source, "chime", copies=True)
     damage(tower.entry("chime"))
     reader = replace(tower.machine.as_plain_user(tmp_path / "plain"), store=tower.machine.store)
     before = snapshot(tower.machine.store)

@@ -165,7 +165,55 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return _help([word for word in words if not word.startswith("-")])
     if command == "x":
         return _become_uv(["tool", "run", *words])
+    if command != "uv" and command not in _OF_UV:
+        _refuse_misspelled(command)
     return _become_uv(words if command == "uv" else arguments)
+
+
+_OF_UV = frozenset(
+    (
+        "auth", "lock", "export", "tree", "format", "audit", "tool", "python", "pip", "venv", "build", "publish",
+        "workspace", "cache", "self", "init", "version",
+    )
+)  # fmt: skip
+"""Commands of uv that are there. Any other is, too, unless it looks like one of these or of pepip's, misspelled."""
+
+_MEANT = {
+    "verify": "store verify",
+    "repair": "store repair",
+    "gc": "prune",
+    "purge": "prune",
+    "clean": "store clean",
+    "ls": "list",
+    "why": "uses",
+    "info": "show",
+    "rm": "remove",
+    "update": "sync --upgrade",
+    "scan": "projects scan",
+    "eject": "detach",
+}
+"""What other tools call the commands of pepip."""
+
+
+def _refuse_misspelled(command: str) -> None:
+    """Raise UsageError for a word that is no command of uv either, and that looks like one.
+
+    `uv clean` is one, which empties uv's cache. People expect something else from pepip, so it must be spelled out.
+    """
+    import difflib
+
+    from pepip.uv import versions
+
+    meant = _MEANT.get(command, "")
+    if not meant:
+        near = difflib.get_close_matches(command, {*_COMMANDS, *_OF_UV, *_MEANT, "help"}, n=1, cutoff=0.75)
+        meant = _MEANT.get(near[0], near[0]) if near else ""
+    if not meant or (command != "clean" and versions.has_command(command)):
+        return
+    from pepip.errors import UsageError
+
+    more = ", or `pepip cache clean` for uv's cache" if command == "clean" else ""
+    raise UsageError(f"there is no command `{command}`", hint=f"did you mean `pepip {meant}`{more}?")
 
 
 _LEAVES_ENTRIES_ALONE = {"store", "doctor", "ui", "generate-shell-completion"}

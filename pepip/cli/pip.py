@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 
-from pepip.cli import options
+from pepip.cli import options, pip_words
 from pepip.errors import UsageError
 from pepip.paths import expand_user
 from pepip.uv import program
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 def run(words: Sequence[str]) -> int:
     """Run `pepip pip` with the words that follow: what changes an environment is pepip's, the rest uv's."""
     os.environ.pop("UV_PROJECT_ENVIRONMENT", None)  # uv's pip interface doesn't ask it either
+    words = pip_words.translated(words)
     before, rest = options.split(words, values=options.GLOBAL_VALUES)
     command, after = rest[:1], rest[1:]
     if command == ["install"]:
@@ -32,9 +34,45 @@ def run(words: Sequence[str]) -> int:
         from pepip.cli import uninstall
 
         return uninstall.run([*before, *after], title="pepip pip uninstall")
+    if not command and {"-V", "--version"} & set(words):
+        return _version()
+    if command == ["help"]:
+        return run([*after[:1], "--help"])
+    if command == ["cache"]:
+        return _cache(after)
+    if command and command[0] in pip_words.PIP_ALONE:
+        return _become_pip(words)
     if command and command[0] in _LOOKING:
         complete_interrupted(_root_of(_read(command[0], [*before, *after])))
     return program.become(["pip", *words])
+
+
+def _version() -> int:
+    from pepip import __version__
+    from pepip.uv import versions
+
+    sys.stdout.write(f"pepip {__version__}, with the pip interface of uv {versions.of_uv()}\n")
+    return 0
+
+
+def _cache(words: Sequence[str]) -> int:
+    """Run `pip cache`: what pip keeps there is uv's cache here, and the store."""
+    meant = {"dir": ["cache", "dir"], "purge": ["cache", "clean"]}
+    if words and words[0] in meant:
+        return program.become(meant[words[0]])
+    raise UsageError(
+        "pip's cache is not used here",
+        hint="`pepip store list` shows what is stored; `pepip pip cache purge` empties uv's cache",
+    )
+
+
+def _become_pip(words: Sequence[str]) -> int:
+    """Let pip itself run a command that uv has not, on the environment that `pepip pip` would work on."""
+    from pepip.operations import target
+
+    root = target.locate("", dict(os.environ), os.getcwd())
+    chosen = ["--python", root] if os.path.isfile(f"{root}/pyvenv.cfg") and "--python" not in words else []
+    return program.become(["tool", "run", "--quiet", "pip", *chosen, *words])
 
 
 _LOOKING = {"list", "freeze", "show", "check", "tree"}

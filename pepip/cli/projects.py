@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pepip.model import Installed
     from pepip.operations.savings import Share
 
 _DESCRIPTION = """\
@@ -77,7 +78,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _drift(item: Share) -> int:
-    return sum(not package.entry_id for package in item.known.packages)
+    return sum(not package.store_id for package in item.known.packages)
 
 
 def _document(item: Share) -> dict[str, object]:
@@ -86,7 +87,12 @@ def _document(item: Share) -> dict[str, object]:
         "project": item.known.project,
         "python": item.known.python,
         "packages": [
-            {"name": package.name, "version": package.version, "entry": package.entry_id or None}
+            {
+                "name": package.name,
+                "version": package.version,
+                "entry": package.store_id or None,
+                "link_mode": _link_mode(package),
+            }
             for package in item.known.packages
         ],
         "alone_bytes": item.alone_bytes,
@@ -96,13 +102,25 @@ def _document(item: Share) -> dict[str, object]:
     }
 
 
+def _link_mode(package: Installed) -> str | None:
+    """Return in uv's words how files came from the store, None if they did not."""
+    return "symlink" if package.entry_id else package.mode or None
+
+
+def _origin(package: Installed) -> str:
+    """Return in words where a distribution's files are from."""
+    if package.source_id:
+        return f"{package.source_id} ({package.mode})"
+    return package.entry_id or "its own files"
+
+
 def _describe(item: Share) -> None:
     known = item.known
     tables.say(
         f"{known.environment}  Python {known.python}  {known.state}{': ' if known.reason else ''}{known.reason}"
     )
     tables.say(f"  {sizes.human(item.own_bytes)} of its own, {sizes.human(item.alone_bytes)} without the store")
-    rows = [(package.name, package.version, package.entry_id or "its own files") for package in known.packages]
+    rows = [(package.name, package.version, _origin(package)) for package in known.packages]
     tables.show(("name", "version", "from"), rows)
 
 
@@ -166,16 +184,15 @@ def run_uses(words: Sequence[str]) -> int:
                     "environment": use.environment,
                     "name": use.package.name,
                     "version": use.package.version,
-                    "entry": use.package.entry_id or None,
+                    "entry": use.package.store_id or None,
+                    "link_mode": _link_mode(use.package),
                     "state": use.state,
                 }
                 for use in found
             ]
         )
         return 0 if found else 1
-    rows = [
-        (use.environment, use.package.version, use.package.entry_id or "its own files", use.state) for use in found
-    ]
+    rows = [(use.environment, use.package.version, _origin(use.package), use.state) for use in found]
     if found:
         tables.show(("environment", "version", "from", "state"), rows)
     else:

@@ -41,11 +41,18 @@ def run(words: Sequence[str]) -> int:
         ("on disk", sums.on_disk_bytes, f"{entries} and {sizes.count(sums.projects, 'environment')}"),
         ("with copies in each", sums.without_sharing_bytes, "as pip makes them, and uv across file systems"),
         ("with uv's hard links", sums.with_hard_links_bytes, "files once, but folders and bytecode in each"),
-        ("saved", sums.saved_bytes, "against copies"),
+        _gain(sums.saved_bytes),
         ("prunable", sums.prunable_bytes, "`pepip prune`" if sums.prunable_bytes else ""),
     ]
     tables.show(("", "size", ""), [(title, sizes.human(size), note) for title, size, note in rows], right=(1,))
     return 0
+
+
+def _gain(saved_bytes: int) -> tuple[str, int, str]:
+    """Return the row that says what sharing is worth. A store that hardly anybody shares costs something."""
+    if saved_bytes < 0:
+        return "lost", -saved_bytes, "against copies: more is stored than environments share"
+    return "saved", saved_bytes, "against copies"
 
 
 def run_doctor(words: Sequence[str]) -> int:

@@ -29,6 +29,7 @@ commands:
   repair    make damaged entries and environments whole again
   path      where the store is
   init      make it, for you or for a group that shares it
+  clean     remove it, with all entries
 
 `pepip store COMMAND --help` shows a command's options."""
 
@@ -44,6 +45,7 @@ def run(words: Sequence[str]) -> int:
         "repair": _repair,
         "path": _path,
         "init": _init,
+        "clean": _clean,
     }
     before, rest = options.split(words, values=options.GLOBAL_VALUES)
     if not rest and any(word in {"-h", "--help"} for word in before):
@@ -357,6 +359,40 @@ def _init(words: Sequence[str]) -> int:
         output.say(f"{made.home} is shared by {made.group}: members run each other's packages, stored once for all")
     else:
         output.say(f"{made.home} is shared by {made.group}: members run what they stored, or its owner, or root")
+    return 0
+
+
+def _clean(words: Sequence[str]) -> int:
+    from pepip.operations import clean
+
+    parser = options.Parser("pepip store clean", description="Remove the whole store, with all entries.")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument("--dry-run", action="store_true", help="say what would go and change nothing")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    store = open_store()
+    preview = clean.foresee(store)
+    reporter = output.Reporter(verbosity=arguments.verbosity)
+    for environment in preview.broken:
+        reporter.warn(f"{environment} links it, and breaks")
+    for name in preview.left:
+        reporter.warn(f"{store.home}/{name} is not the store's, and stays")
+    if not arguments.dry_run:
+        if not arguments.yes and not sys.stdin.isatty():
+            raise UsageError("without a terminal to ask on, this wants --yes", hint="`pepip store clean --dry-run`")
+        if not (
+            arguments.yes
+            or output.confirm(
+                f"Remove {store.home} with {sizes.count(preview.entries, 'entry', 'entries')}?", default=False
+            )
+        ):
+            return 1
+        output.follow(clean.clean(store), output.reporter(arguments))
+    if arguments.json:
+        output.write_json({"home": store.home, "dry_run": arguments.dry_run, **preview._asdict()})
+        return 0
+    said = "Would remove" if arguments.dry_run else "Removed"
+    output.say(f"{said} {store.home} with {sizes.count(preview.entries, 'entry', 'entries')}")
     return 0
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 
 from pepip import paths
+from pepip.environment import provenance
 from pepip.errors import VenvError
 from pepip.host import files, links
 from pepip.model import Installed
@@ -13,21 +14,29 @@ from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pepip.model import Environment
+
+_NO_SOURCES: Mapping[str, provenance.Source] = {}
 
 
 def installed(environment: Environment, homes: tuple[str, ...]) -> list[Installed]:
     """Return the distributions of an environment, by name. `homes` are the spellings of the store's root.
 
-    A distribution is linked if its METADATA is a link into the store; the link names the entry.
+    A distribution is linked if its METADATA is a link into the store; the link names the entry. Where the
+    environment has files of its own, it notes which entry they were made from.
     """
-    return installed_in(environment.site_packages, homes)
+    return installed_in(environment.site_packages, homes, provenance.read(environment.root))
 
 
-def installed_in(site_packages: str, homes: tuple[str, ...]) -> list[Installed]:
-    """Return the distributions in a folder, by name: see `installed`. Raises OSError if it can't be read."""
+def installed_in(
+    site_packages: str, homes: tuple[str, ...], sources: Mapping[str, provenance.Source] = _NO_SOURCES
+) -> list[Installed]:
+    """Return the distributions in a folder, by name: see `installed`. Raises OSError if it can't be read.
+
+    `sources` are what the environment notes.
+    """
     found, legacy = [], []
     try:
         children = list(os.scandir(site_packages))
@@ -35,7 +44,11 @@ def installed_in(site_packages: str, homes: tuple[str, ...]) -> list[Installed]:
         return []
     for child in children:
         if child.name.endswith(".dist-info"):
-            found.append(distribution_of(child.name, linked_entry(f"{child.path}/METADATA", homes)))
+            item = distribution_of(child.name, linked_entry(f"{child.path}/METADATA", homes))
+            source = sources.get(child.name)
+            if source and not item.entry_id and provenance.is_of(source, child.path):
+                item = item._replace(source_id=source.entry_id, mode=source.mode)
+            found.append(item)
         elif child.name.endswith((".egg-info", ".egg-link")):
             name, _, version = child.name.rpartition(".")[0].partition("-")
             legacy.append(Installed(paths.normalize_name(name), version, child.name, ""))
@@ -92,6 +105,12 @@ _PACKAGES = paths.packages("") + "/"
 def leads_nowhere(environment: Environment, distribution: Installed) -> bool:
     """Tell whether a distribution's links dangle: its entry is gone, or the store is not where it was."""
     return not os.path.exists(f"{environment.site_packages}/{distribution.dist_info}/METADATA")
+
+
+def distributions_below(root: str, homes: tuple[str, ...]) -> list[Installed]:
+    """Return the distributions of the environment at `root`, without asking its interpreter. Raises OSError."""
+    sources = provenance.read(root)
+    return [item for folder in site_packages_of(root) for item in installed_in(folder, homes, sources)]
 
 
 def entries_linked(root: str, homes: tuple[str, ...]) -> tuple[set[str], list[list[object]]]:

@@ -13,6 +13,7 @@ import os
 import stat
 
 from pepip import paths
+from pepip.environment.placement import MODES
 from pepip.host import files, filesystems, links, locks
 from pepip.records import NamedTuple
 
@@ -24,6 +25,7 @@ class Addition(NamedTuple):
     direct_url: dict[str, object] | None
     local_path: str
     cache_info: str = ""
+    mode: str = ""
 
 
 class Journal(NamedTuple):
@@ -58,32 +60,28 @@ def load(content: bytes) -> Journal:
     additions = tuple(map(_addition, rows))
     if not all(isinstance(name, str) and _is_metadata(name) for name in removals):
         raise ValueError("a journal removes metadata in site-packages alone")
-    if not all(isinstance(name, str) and _is_name(name) for name in private):
+    if not all(isinstance(name, str) and paths.is_name(name) for name in private):
         raise ValueError("a journal names distributions")
     return Journal(additions, tuple(removals), tuple(private))
 
 
 def _addition(row: object) -> Addition:
-    if not isinstance(row, list) or len(row) not in {3, 4}:
-        raise ValueError("an addition has three or four fields")
-    entry_id, direct_url, local_path, cache_info = [*row, ""][:4]
-    parts = entry_id.split("/") if isinstance(entry_id, str) else []
-    if len(parts) != 2 or not all(map(_is_name, parts)):
+    if not isinstance(row, list) or not 3 <= len(row) <= len(Addition._fields):
+        raise ValueError("an addition has three to five fields")
+    entry_id, direct_url, local_path, cache_info, mode = [*row, "", ""][: len(Addition._fields)]
+    if not isinstance(entry_id, str) or not paths.is_entry_id(entry_id):
         raise ValueError("an entry is named by its bucket and its folder")
     if not (direct_url is None or isinstance(direct_url, dict)):
         raise ValueError("direct_url.json holds an object")
     if not isinstance(local_path, str) or not isinstance(cache_info, str) or "\0" in local_path:
         raise ValueError("a path and a note are texts")
-    return Addition("/".join(parts), direct_url, local_path, cache_info)
+    if not isinstance(mode, str) or mode not in ("", *MODES):
+        raise ValueError("files are made by a mode that is known")
+    return Addition(entry_id, direct_url, local_path, cache_info, mode)
 
 
 def _is_metadata(name: str) -> bool:
-    return _is_name(name) and name.endswith((".dist-info", ".egg-info", ".egg-link"))
-
-
-def _is_name(name: str) -> bool:
-    """Tell whether a text is the name of one file or folder, and leads nowhere else."""
-    return paths.is_inside(name) and "/" not in name and name != os.curdir
+    return paths.is_name(name) and name.endswith((".dist-info", ".egg-info", ".egg-link"))
 
 
 def begin(root: str, journal: Journal) -> None:

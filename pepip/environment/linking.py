@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 
 from pepip import paths
-from pepip.environment import access, aside, contents, journal, legacy, metadata, obstacles, removal
+from pepip.environment import access, aside, contents, journal, legacy, metadata, obstacles, provenance, removal
+from pepip.environment.placement import MODES, Placer, placer_for
 from pepip.environment.tree import Tree
 from pepip.errors import ObstructedError
 from pepip.host import filesystems, links, processes
 from pepip.plan.merge import merge
+from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from pepip.model import Entry, Environment, Installed, Link, Plan
 
 
+_AS_FILES = MODES[0]  # any mode: then a plan names each file by itself
 _SCRIPTS = "scripts"  # the folder in the scratch folder where scripts are built
-_SCRATCH = os.path.basename(paths.scratch(""))
 # From so many on, to make them takes longer than to make a second process.
 _MANY_DISTRIBUTIONS = 40
 _MANY_LINKS = 400
@@ -43,6 +45,8 @@ def change(
     is_recovery: bool = False,
 ) -> Plan:
     """Add and remove linked distributions. The caller holds the environment's lock. Returns the new plan.
+
+    Additions that have a mode get files of the environment's own in place of links. Afterwards those are foreign.
 
     `linked` are the entries that the environment links now, by distribution name, `foreign` what has files of its
     own; both include what `removals` names. Folders in `reserved` (relative to site-packages) are about to get files
@@ -65,8 +69,9 @@ def change(
     ours = vanishing | before.links.keys()
     owned = ours | {path for item in foreign for path in contents.files_of(environment, item)}
     directories = contents.foreign_directories(environment, staying) | set(reserved)
+    modes = {item.entry.name: item.mode for item in additions if item.mode}
     while True:
-        plan = merge(after.values(), environment.interpreter, foreign_directories=directories)
+        plan = merge(after.values(), environment.interpreter, foreign_directories=directories, modes=modes)
         found = obstacles.find(environment, homes, plan, known=known, ours=ours, owned=owned, is_recovery=is_recovery)
         if not found:
             break
@@ -84,94 +89,53 @@ def change(
     access.check_removals(check, environment, removals, leaving)
     check.makes_in(f"{environment.interpreter.site_packages}/{folder}" for folder in reserved)
 
-    _begin(environment, additions, removals, private)
+    placer = placer_for(environment, after.values())
+    makes_room = bool(removals) and not (additions or private or leaving.metadata or is_recovery)
+    removed: set[str] = set()
     try:
-        _prepare_metadata(environment, plan, additions)
+        _begin(environment, additions, removals, private)
+    except OSError as error:
+        if error.errno not in filesystems.FULL or not makes_room:
+            raise
+        removed = _discard(environment, removals)
+        _begin(environment, additions, removals, private)
+    try:
+        _prepare_metadata(environment, plan, additions, placer)
     except OSError:
         if not is_recovery:
             journal.finish(environment.root)  # nothing was changed: the disk may be full
         raise
-    removed = legacy.remove(environment, leaving)
+    removed |= legacy.remove(environment, leaving)
     for entry in refolded:
         # Before any link is made: a tool that removes `entry` now must remove its links, never what they point to.
         metadata.rewrite_leading_rows(environment, entry, had.get(entry.name, set()) | has.get(entry.name, set()))
-    for distribution in removals:
-        if not legacy.is_legacy(distribution):
-            removed |= removal.remove(environment, tree, distribution)
+    try:
+        for distribution in removals:
+            if not legacy.is_legacy(distribution):
+                removed |= removal.remove(environment, tree, distribution)
+    except OSError as error:
+        if error.errno not in filesystems.FULL or not makes_room:
+            raise
+        removed |= _discard(environment, removals)
     _remove_stale(environment, tree, homes, before, plan)
     new_metadata = {item.entry.dist_info for item in additions}
-    _make_links(environment, tree, plan, after, known=known, removed=removed, new_metadata=new_metadata)
-    _place_metadata(environment, additions)
+    _make_links(environment, tree, plan, after, placer, known=known, removed=removed, new_metadata=new_metadata)
+    _place_metadata(environment, additions, placer)
     for entry in refolded:
         metadata.rewrite_leading_rows(environment, entry, has.get(entry.name, set()))
-    _restore_scripts(environment, staying_entries, removed, is_recovery=is_recovery)
+    _restore_scripts(environment, staying_entries, removed, placer, is_recovery=is_recovery)
+    provenance.tidy(environment.root, environment.site_packages)
     if not private:
         journal.finish(environment.root)
     return plan
 
 
-def remove_strays(
-    environment: Environment, homes: tuple[str, ...], entries: list[Entry], came: list[Installed], owned: set[str]
-) -> None:
-    """Remove what an unfinished change has made of `entries`, none of which is to stay: links, scripts, metadata.
-
-    `came` are those of them that have metadata. Every link of the environment is looked at, but for files `owned` by
-    distributions that stay: uv may have linked those from the very bytes that the store has.
-    """
-    root = environment.root
-    tree = Tree(environment)
-    emptied: set[str] = set()
-
-    def remove(path: str) -> None:
-        tree.unlink(path)
-        emptied.update(paths.ancestors(path))
-
-    for path in _stray_scripts(environment, entries):
-        if path not in owned:
-            remove(path)
-    for distribution in came:
-        filesystems.remove_tree(f"{environment.site_packages}/{distribution.dist_info}")
-    ids = {entry.id for entry in entries}
-    inodes: set[tuple[int, int]] = set()
-    for entry in entries:
-        for folder, _, names in os.walk(entry.path):
-            inodes.update(_inode(f"{folder}/{name}") for name in names)
-    for folder, folders, names in os.walk(root):
-        inside = folder[len(root) + 1 :]
-        linked = [name for name in folders if links.read_link(f"{folder}/{name}")]
-        folders[:] = [name for name in folders if not name.endswith(".dist-info") and name != _SCRATCH]
-        for path in (f"{inside}/{name}" if inside else name for name in (*linked, *names)):
-            place = f"{root}/{path}"
-            if links.read_link(place):
-                is_stray = contents.linked_entry(place, homes) in ids
-            else:
-                is_stray = path not in owned and _inode(place) in inodes
-            if is_stray:
-                remove(path)
-    removal.prune_folders(environment, tree, emptied)
-
-
-def _stray_scripts(environment: Environment, entries: list[Entry]) -> list[str]:
-    """Return the paths of scripts that are, byte for byte, those which `entries` get here."""
-    import filecmp
-
-    found = []
-    for entry in entries:
-        folder = f"{paths.scratch(environment.root)}/strays"
-        filesystems.remove_tree(folder)
-        os.mkdir(folder)
-        metadata.build_scripts(environment, entry, folder)
-        for name in os.listdir(folder):
-            path = f"{environment.interpreter.scripts}/{name}"
-            place = f"{environment.root}/{path}"
-            if os.path.isfile(place) and filecmp.cmp(f"{folder}/{name}", place, shallow=False):
-                found.append(path)
-    return found
-
-
-def _inode(path: str) -> tuple[int, int]:
-    status = os.lstat(path)
-    return status.st_dev, status.st_ino
+def _discard(environment: Environment, removals: Iterable[Installed]) -> set[str]:
+    """Remove distributions where the disk has no room to set anything aside: that makes some. Returns the paths."""
+    removed: set[str] = set()
+    for distribution in removals:
+        removed |= removal.discard(environment, distribution)
+    return removed
 
 
 def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: list[Installed]) -> bool:
@@ -180,10 +144,24 @@ def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: l
     By whichever of the store's paths.
     """
     plan = _plan_on_disk(environment, Tree(environment), linked, foreign)
-    return all(
-        links.leads_to(f"{environment.root}/{path}", link.target)
+    placer = placer_for(environment, linked.values())
+    places = (
+        (f"{environment.root}/{path}", link.target)
         for path, link in plan.links.items()
         if not path.endswith("/" + paths.PYCACHE)
+    )
+    return all(links.leads_to(place, target) or placer.is_placed(place, target) for place, target in places)
+
+
+def has_files_of(environment: Environment, entry: Entry) -> bool:
+    """Tell whether every file of an entry is in an environment, by hard links or copies."""
+    plan = merge([entry], environment.interpreter, modes={entry.name: _AS_FILES})
+    own = record.made_by_installer(entry.dist_info)
+    base = environment.interpreter.site_packages + "/"
+    return all(
+        links.stands_for(f"{environment.root}/{path}", link.target)
+        for path, link in plan.links.items()
+        if path.removeprefix(base) not in own
     )
 
 
@@ -244,7 +222,7 @@ def _remove_stale(environment: Environment, tree: Tree, homes: tuple[str, ...], 
         if plan.links.get(path) == link or not tree.reaches(path):
             continue
         place = f"{environment.root}/{path}"
-        if links.is_link_to(place, link.target) or contents.linked_entry(place, homes):
+        if links.stands_for(place, link.target) or contents.linked_entry(place, homes):
             tree.unlink(path)
     removal.prune_folders(environment, tree, before.directories - plan.directories)
 
@@ -254,6 +232,7 @@ def _make_links(
     tree: Tree,
     plan: Plan,
     entries: dict[str, Entry],
+    placer: Placer,
     *,
     known: dict[str, Link],
     removed: set[str],
@@ -262,7 +241,6 @@ def _make_links(
     base = environment.interpreter.site_packages + "/"
     prepared = {f"{base}{folder}/" for folder in new_metadata}
     os.makedirs(environment.site_packages, exist_ok=True)  # pip removes it with the last distribution
-    is_near = _is_near(environment, entries.values())
 
     def is_prepared(path: str) -> bool:
         return path[: path.find("/", len(base)) + 1] in prepared
@@ -277,27 +255,18 @@ def _make_links(
     ]
 
     def make(some: Iterable[tuple[str, Link]]) -> None:
-        ways: dict[str, metadata.Way] = {}
         for path, link in some:
             entry, place = entries[link.owner], f"{environment.root}/{path}"
-            way = ways.get(link.owner) or ways.setdefault(link.owner, metadata.way_to(entry, is_near=is_near))
             inside = link.target[len(entry.path) + 1 :]
             try:
-                metadata.link(entry, inside, place, way, is_directory=link.is_directory)
+                placer.place(entry, inside, place, is_directory=link.is_directory, mode=link.mode)
             except FileExistsError:
-                if not links.is_link_to(place, link.target):
+                if link.mode or not placer.is_placed(place, link.target):  # an own file is made anew at any rate
                     _clear(environment.root, path)
-                    metadata.link(entry, inside, place, way, is_directory=link.is_directory)
+                    placer.place(entry, inside, place, is_directory=link.is_directory, mode=link.mode)
 
     half = len(wanted) * 11 // 20 if len(wanted) >= _MANY_LINKS else len(wanted)  # the second begins later
     processes.in_two(make, wanted[:half], wanted[half:])
-
-
-def _is_near(environment: Environment, entries: Iterable[Entry]) -> bool:
-    """Tell whether entries, all of one store, may be on the device of an environment, or of its site-packages."""
-    one = next(iter(entries), None)
-    places = (environment.root, environment.site_packages)
-    return one is None or any(links.share_device(one.path, place) for place in places)
 
 
 def _clear(root: str, path: str) -> None:
@@ -338,14 +307,13 @@ def _check_scripts(
                 raise ObstructedError(installation.entry.name, f"{environment.root}/{path}")
 
 
-def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Installation]) -> None:
+def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Installation], placer: Placer) -> None:
     """Write the scripts and the `.dist-info` of what is added aside: if the disk is full, it is full now.
 
     Where there is much to do, two processes do it.
     """
     scratch = paths.scratch(environment.root)
     folders = _folders(plan)
-    is_near = _is_near(environment, (item.entry for item in additions))
     os.mkdir(f"{scratch}/{_SCRIPTS}")
 
     def build(installations: Iterable[Installation]) -> None:
@@ -353,11 +321,10 @@ def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Inst
             entry = installation.entry
             rows = []
             if metadata.script_names(environment, entry):
-                rows = metadata.build_scripts(environment, entry, f"{scratch}/{_SCRIPTS}")
+                rows = metadata.build_scripts(environment, entry, f"{scratch}/{_SCRIPTS}", placer, installation.mode)
             folder = f"{scratch}/{entry.dist_info}"
-            metadata.build_folder(
-                environment, installation, folders.get(entry.name, ()), rows, folder, is_near=is_near
-            )
+            whole = folders.get(entry.name, ())
+            metadata.build_folder(environment, installation, placer, folder, folders=whole, script_rows=rows)
 
     here, there = _halves(environment, additions) if len(additions) >= _MANY_DISTRIBUTIONS else (additions, [])
     processes.in_two(build, here, there)
@@ -386,9 +353,15 @@ def _work(entry: Entry, script_count: int) -> int:
     return 24 + 3 * script_count + os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size // 6_000
 
 
-def _place_metadata(environment: Environment, additions: list[Installation]) -> None:
+def _place_metadata(environment: Environment, additions: list[Installation], placer: Placer) -> None:
     """Move what was prepared into place: each `.dist-info` appears whole, and after all that it lists."""
     scratch = paths.scratch(environment.root)
+    made = {item.entry.dist_info: item for item in additions if item.mode}
+    sources = {
+        name: provenance.Source(item.entry.id, placer.used(item.mode), provenance.digest(f"{scratch}/{name}"))
+        for name, item in made.items()
+    }
+    provenance.add(environment.root, sources)
     for name in os.listdir(f"{scratch}/{_SCRIPTS}"):
         aside.put(environment.root, f"{environment.interpreter.scripts}/{name}")  # of another distribution
     metadata.place_scripts(environment, f"{scratch}/{_SCRIPTS}")
@@ -402,7 +375,9 @@ def _place_metadata(environment: Environment, additions: list[Installation]) -> 
             os.rename(folder, place)
 
 
-def _restore_scripts(environment: Environment, staying: list[Entry], removed: set[str], *, is_recovery: bool) -> None:
+def _restore_scripts(
+    environment: Environment, staying: list[Entry], removed: set[str], placer: Placer, *, is_recovery: bool
+) -> None:
     """Write again the scripts that a removed distribution had taken from one that stays."""
     scripts = environment.interpreter.scripts + "/"
     lost = {path.removeprefix(scripts) for path in removed if path.startswith(scripts)}
@@ -413,7 +388,7 @@ def _restore_scripts(environment: Environment, staying: list[Entry], removed: se
         if lost & metadata.script_names(environment, entry):
             folder = f"{paths.scratch(environment.root)}/{_SCRIPTS}"
             os.mkdir(folder)
-            metadata.build_scripts(environment, entry, folder)
+            metadata.build_scripts(environment, entry, folder, placer)
             metadata.place_scripts(environment, folder, only=lost)
 
 

@@ -11,6 +11,7 @@ import json
 import os
 
 from pepip import paths
+from pepip.environment.placement import files_below
 from pepip.host import files, filesystems, launchers, links
 from pepip.plan.merge import data_path
 from pepip.records import NamedTuple
@@ -18,8 +19,9 @@ from pepip.wheel import record, scripts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
+    from pepip.environment.placement import Placer
     from pepip.model import Entry, Environment
 
 
@@ -34,6 +36,7 @@ class Installation(NamedTuple):
     direct_url: dict[str, object] | None
     local_path: str
     cache_info: str = ""
+    mode: str = ""
 
 
 def script_names(environment: Environment, entry: Entry) -> set[str]:
@@ -48,23 +51,27 @@ def _launcher_name(environment: Environment, name: str) -> str:
     return name.replace(scripts.OF_PYTHON, ".".join(environment.interpreter.version.split(".")[:2]))
 
 
-def build_scripts(environment: Environment, entry: Entry, folder: str) -> list[record.Row]:
+def build_scripts(
+    environment: Environment, entry: Entry, folder: str, placer: Placer, mode: str = ""
+) -> list[record.Row]:
     """Write an entry's launchers and `.data` scripts into `folder`, to be moved into place.
 
     One of the same name that another distribution has there is replaced. Returns the RECORD rows of those that are
-    the environment's own; the others are links to the entry's.
+    this environment's alone; the others are as the entry has them.
     """
     interpreter = environment.interpreter
     prefix = _relative(interpreter.scripts, interpreter.site_packages)
     contents = _launchers(environment, entry)
     for name in script_names(environment, entry) - contents.keys():
-        source = f"{entry.path}/{entry.data_directory}/scripts/{name}"
+        inside = f"{entry.data_directory}/scripts/{name}"
+        source = f"{entry.path}/{inside}"
         content = files.read_regular(source, most_bytes=files.RECORD_BYTES)
         if scripts.wants_interpreter(content):
             relocatable = _is_relocatable(environment.root)
             contents[name] = scripts.with_interpreter(content, interpreter.executable, relocatable=relocatable)
         elif os.stat(source).st_mode & 0o100 or not launchers.HAVE_MODES:
-            _make_anew(f"{folder}/{name}", functools.partial(links.link_file, source))
+            place = functools.partial(placer.place, entry, inside, is_directory=False, mode=mode)
+            _make_anew(f"{folder}/{name}", place)
         else:  # uv lets a script be run, whatever mode the wheel gives it
             contents[name] = content
     for name, content in contents.items():
@@ -98,70 +105,33 @@ def place_scripts(environment: Environment, folder: str, *, only: set[str] | Non
     filesystems.remove_tree(folder)
 
 
-class Way(NamedTuple):
-    """How an entry can be linked: whether inodes can be shared, and whether it keeps links ready for that."""
-
-    is_near: bool
-    has_ready_links: bool
-
-
-def way_to(entry: Entry, *, is_near: bool) -> Way:
-    """Return how an entry can be linked from an environment that `is_near`: on its file system, as far as is known.
-
-    The links that it keeps ready count if they lead into it by the path at which it is reached now: not after the
-    store was moved, nor where it is mounted at a second place. One stands for all: they were made together.
-    """
-    metadata = f"{entry.dist_info}/METADATA"
-    target = f"{entry.path}/{metadata}"
-    return Way(is_near, is_near and links.read_link(paths.ready(entry.path, metadata)) == target)
-
-
-def link(entry: Entry, inside: str, place: str, way: Way, *, is_directory: bool) -> None:
-    """Link what an entry has at `inside` to `place`: METADATA by a link that names its entry, as folders are linked.
-
-    Raises FileExistsError if something is there already.
-    """
-    target = f"{entry.path}/{inside}"
-    if is_directory:
-        links.link_directory(target, place, ready=paths.ready(entry.path, inside) if way.has_ready_links else "")
-    elif inside == f"{entry.dist_info}/METADATA":
-        links.link_name(target, place, ready=paths.ready(entry.path, inside) if way.has_ready_links else "")
-    else:
-        links.link_file(target, place, is_near=way.is_near)
-
-
 def build_folder(
     environment: Environment,
     installation: Installation,
-    folders: Iterable[str],
-    script_rows: list[record.Row],
+    placer: Placer,
     scratch: str,
     *,
-    is_near: bool,
+    folders: Iterable[str],
+    script_rows: list[record.Row],
 ) -> None:
     """Build an entry's `.dist-info` in the folder `scratch`, whole, ready to be renamed into place.
 
-    `folders` are those that are linked whole. What an entry holds ready is linked, too, where it `is_near`.
+    `folders` are those that are linked whole. What an entry holds ready is linked, too, where it is near.
     """
-    entry = installation.entry
-    way = way_to(entry, is_near=is_near)
+    entry, mode = installation.entry, installation.mode
     try:
         os.mkdir(scratch)
     except FileExistsError:  # of an attempt that failed
         filesystems.remove_tree(scratch)
         os.mkdir(scratch)
-    inside = entry.dist_info + "/"
     own = _own_files(installation)
-    for is_directory, linked in ((True, entry.directories), (False, entry.files)):
-        for path in linked:
-            if not path.startswith(inside):
-                continue
-            name = path.removeprefix(inside)
-            if name in own:
-                continue  # a wheel may ship what an installer writes: the installer's stands
+    for name, is_directory in _shipped(entry, mode):
+        if name not in own:  # a wheel may ship what an installer writes: the installer's stands
             if "/" in name:
                 os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
-            link(entry, path, f"{scratch}/{name}", way, is_directory=is_directory)
+            inside = f"{entry.dist_info}/{name}"
+            placer.place(entry, inside, f"{scratch}/{name}", is_directory=is_directory, mode=mode)
+    is_near = placer.is_near and not mode
     ready = f"{entry.path}/{paths.READY}"
     for name, content in own.items():
         is_shared = is_near and content == record.OF_EACH.get(name)
@@ -174,8 +144,22 @@ def build_folder(
         return  # nothing in it is this environment's alone
     rows = [record.row_of(f"{entry.dist_info}/{name}", content) for name, content in own.items()]
     of_wheel = _wheel_rows(environment, entry, {row.path for row in script_rows})
-    files.create(f"{scratch}/RECORD", *record.of_environment(now, of_wheel, [*script_rows, *rows]))
+    if mode:
+        files.create(f"{scratch}/RECORD", record.of_installer(of_wheel, [*script_rows, *rows]))
+    else:
+        files.create(f"{scratch}/RECORD", *record.of_environment(now, of_wheel, [*script_rows, *rows]))
     os.chmod(f"{scratch}/RECORD", os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_mode | 0o600)
+
+
+def _shipped(entry: Entry, mode: str) -> Iterator[tuple[str, bool]]:
+    """Yield what the wheel has in its `.dist-info` folder, and whether it is a folder that is linked whole."""
+    inside = entry.dist_info + "/"
+    for path in (path for path in entry.directories if path.startswith(inside)):
+        if mode:
+            yield from ((file.removeprefix(inside), False) for file in files_below(entry, path))
+        else:
+            yield path.removeprefix(inside), True
+    yield from ((path.removeprefix(inside), False) for path in entry.files if path.startswith(inside))
 
 
 def _linked_whole(entry: Entry) -> set[str]:

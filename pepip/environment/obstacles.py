@@ -60,7 +60,7 @@ def find(
             is_recovery
             or path in owned
             or _comes_with_environments(path, environment.interpreter.scripts)
-            or _is_same_file(place, link)
+            or links.is_copy(place, link.target)
             or _passes_known_link(path, known)
         ):
             continue
@@ -119,12 +119,6 @@ def _may_become_link(environment: Environment, path: str, target: str, ours: Col
             here = f"{relative}/{name}"
             if here in ours:
                 continue
-            if not links.is_link_to(f"{environment.root}/{here}", f"{target}/{here[len(path) + 1 :]}"):
+            if not links.stands_for(f"{environment.root}/{here}", f"{target}/{here[len(path) + 1 :]}"):
                 return False
     return True
-
-
-def _is_same_file(place: str, link: Link) -> bool:
-    import filecmp
-
-    return not link.is_directory and os.path.isfile(place) and filecmp.cmp(place, link.target, shallow=False)

@@ -1,18 +1,23 @@
-"""Whether all that uv and Python read in an environment are files: each would wait for ever at a pipe.
+"""Whether an environment is what it seems: files where files are read, and no way that leads out of it.
 
-Nobody makes such things but by mistake, or out of malice: an environment may come with a checkout, or from a backup.
+It may come with a checkout, or from a backup. uv and Python would wait for ever at a pipe, and whoever installs would
+write wherever a link in place of one of its own folders leads.
 """
 
 from __future__ import annotations
 
 import os
 
+from pepip import paths
 from pepip.environment import contents
 from pepip.errors import VenvError
+from pepip.host import links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pepip.model import Environment
 
 _READ_AT_START = (".pth", ".start", ".egg-link", ".egg-info")
 
@@ -20,14 +25,34 @@ _READ_AT_START = (".pth", ".start", ".egg-link", ".egg-info")
 def check(root: str, homes: tuple[str, ...] = ()) -> None:
     """Raise VenvError if something in the environment at `root` is a pipe, a device or a socket where a file belongs.
 
-    What a link leads to in the store, whose paths are `homes`, is not looked at: that is the store's to mend.
+    What a link leads to in the store, whose paths are `homes`, is not looked at: that is the store's to mend. So it
+    does if uv's lock is a link, which uv would follow to make a file. Where no environment is, nothing is wrong.
     """
+    for path in (root, f"{root}/pyvenv.cfg"):
+        if not (os.path.isfile(path) or os.path.isdir(path) or not os.path.exists(path)):
+            raise VenvError(f"{path} is neither a file nor a folder", hint="move it away")
+    if links.read_link(f"{root}/.lock"):
+        raise VenvError(f"the environment {root} is damaged: {root}/.lock is a link", hint="remove it")
     for child in _files_read(root):
         if not _is_readable(child) and not contents.linked_entry(child.path, homes or ("",)):
             raise VenvError(
                 f"the environment {root} is damaged: {child.path} is no file",
                 hint="remove it, and install its distribution again",
             )
+
+
+def check_frame(environment: Environment) -> None:
+    """Raise VenvError if site-packages, the folder of scripts or one above them is a link that leads out of it."""
+    base, scripts = environment.interpreter.site_packages, environment.interpreter.scripts
+    for folder in (*paths.ancestors(base), base, *paths.ancestors(scripts), scripts):
+        place = f"{environment.root}/{folder}"
+        if links.read_link(place):
+            inside = os.path.realpath(environment.root) + os.sep
+            if not os.path.realpath(place).startswith(inside):
+                raise VenvError(
+                    f"cannot use {environment.root}: {place} is a link that leads out of it",
+                    hint="put a folder in its place, or make the environment anew",
+                )
 
 
 def _files_read(root: str) -> Iterator[os.DirEntry[str]]:

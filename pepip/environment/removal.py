@@ -38,18 +38,23 @@ def remove(environment: Environment, tree: Tree, distribution: Installed) -> set
     return removed
 
 
-def discard(environment: Environment, distribution: Installed) -> None:
-    """Remove a distribution that an unfinished change has brought: nothing of it is set aside."""
+def discard(environment: Environment, distribution: Installed) -> set[str]:
+    """Remove a distribution, and set nothing of it aside. Returns the removed paths, relative to the environment.
+
+    Its metadata goes last: what is interrupted can be done again.
+    """
     tree = Tree(environment)
+    removed: set[str] = set()
     files = reached_files(environment, tree, distribution)
     for path in files:
         place = f"{environment.root}/{path}"
-        if not os.path.isdir(place) or links.read_link(place):
-            tree.unlink(path)
+        if (not os.path.isdir(place) or links.read_link(place)) and tree.unlink(path):
+            removed.add(path)
     prune_folders(environment, tree, {folder for path in files for folder in paths.ancestors(path)})
     place = f"{environment.site_packages}/{distribution.dist_info}"
     if os.path.lexists(place):
         filesystems.remove(place)
+    return removed
 
 
 def reached_files(environment: Environment, tree: Tree, distribution: Installed) -> list[str]:

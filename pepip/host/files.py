@@ -39,6 +39,11 @@ def user_id() -> int:
     return os.geteuid() if hasattr(os, "geteuid") else 0
 
 
+def owner_id(path: str) -> int:
+    """Return the number of the user who owns what is at `path`, 0 where users have none. Raises OSError."""
+    return os.stat(path).st_uid
+
+
 def open_regular(path: str, *, is_trusted: bool = False, follows: bool = False) -> int:
     """Return a descriptor to read the regular file at `path`. Opens no device, and waits for no pipe.
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
 from pepip.records import NamedTuple
+
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""The numbers of the errors that say that a disk takes no more."""
 
 
 def flush(path: str) -> None:
@@ -16,7 +20,6 @@ def flush(path: str) -> None:
     """
     if sys.platform == "linux":
         import ctypes
-        import errno
 
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -64,11 +67,10 @@ class Mount(NamedTuple):
 
 def mount_point(path: str) -> str:
     """Return the folder at which the file system of the existing folder `path` is mounted, bind mounts too."""
-    return _mount_of(os.path.realpath(path)).point
+    return _mount_of(os.path.realpath(path), _mounts()).point
 
 
-def _mount_of(path: str) -> Mount:
-    mounts = _mounts()
+def _mount_of(path: str, mounts: dict[str, Mount]) -> Mount:
     while path not in mounts and not os.path.ismount(path):
         path = os.path.dirname(path)
     return mounts.get(path) or Mount(path, "", "", "")
@@ -79,17 +81,28 @@ def identity(path: str) -> int:
     return os.statvfs(path).f_fsid if hasattr(os, "statvfs") else 0
 
 
-def location(path: str) -> str:
-    """Return a text that is the same, for the existing folder `path`, only where it is seen in the same place.
+class Place(NamedTuple):
+    """Where a folder is: the mount point of its file system, and its `location`.
 
-    It differs between two disks, two containers, a chroot and the system around it, and where another folder of
-    one disk is mounted. It stays the same when the system starts again, but for file systems without a UUID.
+    The location is a text that is the same only where the same folder is seen by the same path. It differs between
+    two disks, two containers, a chroot and the system around it, and where another folder of one disk is mounted. It
+    stays the same when the system starts again, but for file systems without a UUID.
     """
+
+    mount_point: str
+    location: str
+
+
+def place(path: str) -> Place:
+    """Return where the existing folder `path` is."""
     folder = os.path.realpath(path)
-    mount = _mount_of(folder)
+    mounts = _mounts()
+    mount = _mount_of(folder, mounts)
     top = os.path.abspath(os.sep) if sys.platform != "win32" else os.path.splitdrive(folder)[0] + "\\"
-    above = f"{_identity_text(top, _mount_of(top))} {os.stat(top).st_ino}"
-    return above if mount.point == top else f"{above} {_identity_text(folder, mount)} {mount.root} {mount.point}"
+    above = f"{_identity_text(top, _mount_of(top, mounts))} {os.stat(top).st_ino}"
+    if mount.point == top:
+        return Place(top, above)
+    return Place(mount.point, f"{above} {_identity_text(folder, mount)} {mount.root} {mount.point}")
 
 
 def _identity_text(path: str, mount: Mount) -> str:

@@ -1,14 +1,15 @@
 """Making, reading and removing links. Nothing else in pepip makes one.
 
 Directories are linked by a symbolic link, on Windows by a junction (which needs no privilege). Files are hard
-links where source and link share a file system that allows it, symbolic links elsewhere: a hard link costs no
-inode, and its real path is the environment's.
+links where source and link share a file system that allows it: a hard link costs no inode, and its real path is the
+environment's. What stands for a file elsewhere may be a copy: its bytes tell.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 
 from pepip import paths
@@ -18,6 +19,7 @@ from pepip.errors import VenvError
 # another user. EMLINK: ext4 allows 65,000 links, NTFS 1,023. EACCES and ENOTSUP: some network file systems.
 _NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP}
 _NO_SYMBOLIC_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_BLOCK_BYTES = 1 << 20
 _PRIVILEGE_NOT_HELD = 1314  # Windows: symbolic links want Developer Mode
 
 
@@ -38,14 +40,11 @@ def link_directory(target: str, path: str, *, ready: str = "") -> None:
         symbolic_link(target, path)
 
 
-def link_file(target: str, path: str, *, is_near: bool = True) -> None:
-    """Make `path` a hard link to the file `target`, or a symbolic link where the file system has no hard link.
+def link_file(target: str, path: str) -> bool:
+    """Make `path` a hard link to the file `target`. Returns False, with nothing made, where there can be none.
 
-    With `is_near` false none is tried: see `share_device`. Raises FileExistsError if something is there already.
+    Raises FileExistsError if something is there already.
     """
-    if not is_near:
-        symbolic_link(target, path)
-        return
     try:
         os.link(target, path, follow_symlinks=False)
     except FileExistsError:
@@ -53,7 +52,8 @@ def link_file(target: str, path: str, *, is_near: bool = True) -> None:
     except OSError as error:
         if error.errno not in _NO_HARD_LINK:
             raise
-        symbolic_link(target, path)
+        return False
+    return True
 
 
 def share_device(folder: str, other: str) -> bool:
@@ -134,7 +134,43 @@ def is_link_to(path: str, target: str) -> bool:
         found, wanted = os.lstat(path), os.stat(target)
     except OSError:
         return False
-    return (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino)
+    return os.path.samestat(found, wanted)
+
+
+def stands_for(path: str, target: str) -> bool:
+    """Tell whether `path` is a link to the file or folder `target`, or a copy of that file."""
+    return is_link_to(path, target) or is_copy(path, target)
+
+
+def is_copy(path: str, target: str) -> bool:
+    """Tell whether `path` is a regular file that has the bytes of the file `target`."""
+    try:
+        found, wanted = os.lstat(path), os.lstat(target)
+    except OSError:
+        return False
+    are_alike = stat.S_ISREG(found.st_mode) and stat.S_ISREG(wanted.st_mode) and found.st_size == wanted.st_size
+    return are_alike and _starts_alike(path, target)
+
+
+def is_begun_copy(path: str, target: str) -> bool:
+    """Tell whether `path` is a hard link to the file `target`, or a copy of it, perhaps one that was not finished."""
+    try:
+        found, wanted = os.lstat(path), os.stat(target)
+    except OSError:
+        return False
+    return os.path.samestat(found, wanted) or (stat.S_ISREG(found.st_mode) and _starts_alike(path, target))
+
+
+def _starts_alike(path: str, target: str) -> bool:
+    """Tell whether a file's bytes are the first ones, or all, of `target`."""
+    try:
+        with open(path, "rb") as one, open(target, "rb") as other:
+            while block := one.read(_BLOCK_BYTES):
+                if other.read(len(block)) != block:
+                    return False
+    except OSError:
+        return False
+    return True
 
 
 def is_reached(root: str, path: str, is_real: dict[str, bool]) -> bool:

@@ -244,6 +244,15 @@ def may_remove(path: str) -> bool:
     return is_free and not stat.S_ISDIR(status.st_mode)
 
 
+def closed_to_others(path: str) -> str:
+    """Return the topmost folder of a path that other users can't enter, empty if they can reach what is at `path`."""
+    if sys.platform == "win32":
+        return ""
+    parts = os.path.realpath(path).split("/")
+    folders = ("/".join(parts[:count]) for count in range(2, len(parts) + 1))
+    return next((folder for folder in folders if not os.stat(folder).st_mode & stat.S_IXOTH), "")
+
+
 def obstacle_to_changing(folder: str) -> str:
     """Return in a sentence why this user can't make and remove files in an existing folder, empty if they can.
 

@@ -28,12 +28,19 @@ CLONE, LINK, COPY = "clone", "hardlink", "copy"
 class Transfer:
     """Makes files from others, by the first way that works. `preferred` names the first that is tried."""
 
-    def __init__(self, preferred: str = CLONE) -> None:
-        ways = [CLONE, LINK, COPY]
+    def __init__(self, preferred: str = CLONE, *, may_link: bool = True) -> None:
+        ways = [CLONE, LINK, COPY] if may_link else [CLONE, COPY]
         self._ways = ways[ways.index(preferred) :] if preferred in ways else ways
 
-    def file(self, source: str, target: str, mode: int) -> bool:
-        """Make `target` a file with the content, times and `mode` of `source`. Tells whether both are one inode.
+    @property
+    def way(self) -> str:
+        """The way by which the next file is made: what was refused before is not tried again."""
+        return self._ways[0]
+
+    def file(self, source: str, target: str, mode: int | None = None) -> bool:
+        """Make `target` a file with the content, times and mode of `source`. Tells whether both are one inode.
+
+        `mode` is what the source has, if that is known, or another one for a file with an inode of its own.
 
         Raises FileExistsError if something is at `target`, OSError if the disk is full or `source` can't be read;
         part of a copy may be there then.
@@ -43,20 +50,21 @@ class Transfer:
             try:
                 if way == LINK:
                     os.link(source, target, follow_symlinks=False)
-                elif way == CLONE:
+                    return True
+                mode = os.stat(source).st_mode & 0o7777 if mode is None else mode
+                if way == CLONE:
                     _clone(source, target, mode)
                 else:
                     _copy(source, target, mode)
+                return False
             except OSError as error:
                 if way == COPY or error.errno not in _REFUSALS:
                     raise
                 # One file may have too many links; all other refusals hold for the next file, too.
                 if error.errno == errno.EMLINK:
-                    _copy(source, target, mode)
+                    _copy(source, target, os.stat(source).st_mode & 0o7777)
                     return False
                 self._ways = self._ways[1:]
-            else:
-                return way == LINK
 
     def tree(self, source: str, target: str, files: Iterable[tuple[str, os.stat_result]]) -> set[str]:
         """Make all `files`, paths below `source` with their status, below `target`, whose folders are there.

@@ -19,6 +19,9 @@ _BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's own
 Inode = tuple[int, int]
 """A device and a number on it."""
 
+Mark = tuple[int, int]
+"""The size and the modification time of a file: a copy has those of what it was made from."""
+
 
 class Weight(NamedTuple):
     """The bytes of a tree: of its files, of its folders, and of compiled bytecode with the folders that hold it."""
@@ -34,13 +37,15 @@ class Weight(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """What a tree occupies beside others. `links` are the bytes of symbolic links among `own`.
+    """What a tree occupies beside others. `links` are the bytes of symbolic links and of copies among `own`.
 
-    `shared` are the inodes of it that have more names, with their bytes; `times` those of its folders.
+    `borrowed` are the bytes that it has of others by hard links, and counts as none of its own. `shared` are the
+    inodes of it that have more names, with their bytes; `times` those of its folders.
     """
 
     own: int
     links: int
+    borrowed: int
     shared: dict[Inode, int]
     times: list[list[object]]
 
@@ -57,11 +62,12 @@ def measure(trees: Iterable[str]) -> Usage:
 class Weighed(NamedTuple):
     """What a tree occupies, its inodes, and its folders with their modification times, relative to it.
 
-    `unused` are the bytes of folders for bytecode that hold none.
+    `marks` are those of files that are not empty, `unused` the bytes of folders for bytecode that hold none.
     """
 
     weight: Weight
     inodes: set[Inode]
+    marks: set[Mark]
     times: list[list[object]]
     unused: int
 
@@ -71,6 +77,7 @@ def weigh(tree: str) -> Weighed:
     files = folders = bytecode = 0
     unused: dict[str, int] = {}
     inodes: set[Inode] = set()
+    marks: set[Mark] = set()
     times: list[list[object]] = []
     start = len(tree) + 1
     for path, status in _walk(tree):
@@ -78,6 +85,8 @@ def weigh(tree: str) -> Weighed:
         if inode in inodes:
             continue
         inodes.add(inode)
+        if stat.S_ISREG(status.st_mode) and status.st_size:
+            marks.add(_mark(status))
         is_folder = stat.S_ISDIR(status.st_mode)
         if is_folder:
             times.append([path[start:], status.st_mtime_ns])
@@ -91,12 +100,15 @@ def weigh(tree: str) -> Weighed:
             folders += _allocated(status)
         else:
             files += _allocated(status)
-    return Weighed(Weight(files, folders, bytecode), inodes, times, sum(unused.values()))
+    return Weighed(Weight(files, folders, bytecode), inodes, marks, times, sum(unused.values()))
 
 
-def weigh_beside(tree: str, others: set[Inode]) -> Beside:
-    """Return what a tree occupies beside the inodes of `others`."""
-    own = links = 0
+def weigh_beside(tree: str, others: set[Inode], *, also: set[Inode], copies: set[Mark]) -> Beside:
+    """Return what a tree occupies beside the inodes of `others`, and of those that it borrows `also`.
+
+    `copies` tell which of its files are copies.
+    """
+    own = links = borrowed = 0
     seen: set[Inode] = set()
     shared: dict[Inode, int] = {}
     times: list[list[object]] = []
@@ -106,14 +118,22 @@ def weigh_beside(tree: str, others: set[Inode]) -> Beside:
         is_folder = stat.S_ISDIR(status.st_mode)
         if is_folder:
             times.append([path[start:], status.st_mtime_ns])
-        if inode not in others and inode not in seen:
-            seen.add(inode)
-            own += _allocated(status)
-            if stat.S_ISLNK(status.st_mode):
-                links += _allocated(status)
-            elif status.st_nlink > 1 and not is_folder:
-                shared[inode] = _allocated(status)
-    return Beside(own, links, shared, times)
+        if inode in others or inode in seen:
+            continue
+        seen.add(inode)
+        if inode in also:
+            borrowed += _allocated(status)
+            continue
+        own += _allocated(status)
+        if stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and _mark(status) in copies):
+            links += _allocated(status)
+        elif status.st_nlink > 1 and not is_folder:
+            shared[inode] = _allocated(status)
+    return Beside(own, links, borrowed, shared, times)
+
+
+def _mark(status: os.stat_result) -> Mark:
+    return status.st_size, status.st_mtime_ns
 
 
 def are_unchanged(root: str, folders: list[list[Any]]) -> bool:

@@ -32,8 +32,8 @@ class Known(NamedTuple):
 
     `state` is `ok`; `broken` (its interpreter is gone, a change to it was interrupted, or the store has lost what it
     links); `missing` (deleted); or `unreachable` (its disk is not there, or may not be read), and `reason` says why
-    in a sentence. `entries` are the ids of what it links, for an unreachable one those of the registry's note; None
-    if nobody can know.
+    in a sentence. `entries` are the ids of what it links, or has files of its own from; for an unreachable one those
+    of the registry's note; None if nobody can know.
     """
 
     environment: str
@@ -44,6 +44,17 @@ class Known(NamedTuple):
     packages: tuple[Installed, ...]
     entries: frozenset[str] | None
     registration: Registration
+
+    @property
+    def copied(self) -> frozenset[str]:
+        """The entries from which it has files of its own, and no links."""
+        linked = {item.entry_id for item in self.packages}
+        return frozenset(item.source_id for item in self.packages) - linked - {""}
+
+    @property
+    def linked(self) -> frozenset[str]:
+        """The entries that it links, as far as anybody can know."""
+        return (self.entries or frozenset()) - self.copied
 
 
 class Census(NamedTuple):
@@ -103,7 +114,9 @@ def _look(store: Store, registration: Registration, stored_ids: set[str], memory
         return Known(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration)
     reason = _defect(root, linked - stored_ids, packages)
     state = BROKEN if reason else OK
-    return Known(root, registration.project, _python_of(root), state, reason, tuple(packages), linked, registration)
+    made = frozenset(item.source_id for item in packages if item.source_id)
+    python = _python_of(root)
+    return Known(root, registration.project, python, state, reason, tuple(packages), linked | made, registration)
 
 
 def _beside(store: Store, roots: Iterable[str], memory: Memory | None) -> dict[str, frozenset[str]]:
@@ -155,7 +168,7 @@ def _packages(store: Store, root: str, memory: Memory | None) -> list[Installed]
     known = memory.recall("packages", root, evidence) if memory else None
     if known is not None:
         return [Installed(*row) for row in known]
-    packages = [item for folder in folders for item in contents.installed_in(folder, store.homes)]
+    packages = contents.distributions_below(root, store.homes)
     if memory:
         memory.note("packages", root, evidence, [list(item) for item in packages])
     return packages
@@ -202,10 +215,11 @@ def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
 
 def _elsewhere(registration: Registration, folder: str) -> str:
     """Return in a sentence why a folder above an environment's path is not the one of its time, empty if it is."""
-    if filesystems.mount_point(folder) != registration.mount_point:
+    place = filesystems.place(folder)
+    if place.mount_point != registration.mount_point:
         return f"the disk of {registration.mount_point} is not there"
     if registration.location:
-        is_same = filesystems.location(folder) == registration.location
+        is_same = place.location == registration.location
         return "" if is_same else f"another disk is at {registration.mount_point}, or it is of another container"
     if os.stat(folder).st_dev != registration.device:
         return f"the disk of {registration.mount_point} is not there"

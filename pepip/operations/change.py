@@ -14,11 +14,12 @@ from pepip import paths
 from pepip.environment import contents, journal
 from pepip.environment.metadata import Installation
 from pepip.errors import PepipError
-from pepip.host import locks
+from pepip.host import files, locks, permissions
+from pepip.host.transfer import COPY
 from pepip.model import Progress, Summary
 from pepip.operations import acquire, making, registering, relinking, settled, target, written
 from pepip.records import NamedTuple
-from pepip.uv import interpreter, pylock
+from pepip.uv import interpreter, link_mode, pylock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Job(NamedTuple):
     `request` holds uv's options for staging. `decide` is called with what the environment holds, again whenever
     others changed it meanwhile; `install_private` after everything else is linked, and what is private is gone.
     `lay_out_private` lets uv install the same into a folder, to see where its files will be.
-    `began_at_ns` is the time before uv was asked for the first time.
+    `began_at_ns` is the time before uv was asked for the first time. `is_of_project` tells that uv reads its settings
+    as for `uv sync`.
     """
 
     request: Request
@@ -65,6 +67,7 @@ class Job(NamedTuple):
     install_private: Callable[[Work], Generator[Progress, None, None]]
     lay_out_private: Callable[[Work, str], Iterator[object]]
     began_at_ns: int = 0
+    is_of_project: bool = False
 
 
 def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | None = None) -> Work:
@@ -152,6 +155,8 @@ def carry_out(
                 yield from recover.recover(store, environment, errand.request)
             summary = yield from _change(store, errand, environment, first, asked=asked)
             written.note(store, environment)
+            if made:
+                yield from _warn_of_closed_store(store, environment)
             if compile_bytecode:
                 yield from _compile(environment)
         is_finished = True
@@ -159,6 +164,17 @@ def carry_out(
         if made and not is_finished:
             making.unmake(root)
     return summary
+
+
+def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Progress]:
+    """Warn root of a new environment that another user can reach, whose links lead to where that user can't."""
+    if files.user_id() or not hasattr(os, "geteuid"):
+        return
+    closed = permissions.closed_to_others(store.home)
+    is_beside = closed and not os.path.realpath(environment.root).startswith(f"{closed}/")
+    if is_beside and any(item.entry_id for item in contents.installed(environment, store.homes)):
+        sentence = f"only root can enter {closed}, so no other user can run what {environment.root} links from there"
+        yield Progress("warning", f"{sentence}: set PEPIP_HOME to a folder for all, or UV_LINK_MODE=copy")
 
 
 class _Decision(NamedTuple):
@@ -192,7 +208,7 @@ def _note(store: Store, decision: _Decision) -> Generator[Progress, None, None]:
     """Pass on what uv warns of, and see that the registry knows of an environment that links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence)
-    linked = {item.entry_id for item in decision.present if item.entry_id}
+    linked = {item.store_id for item in decision.present if item.store_id}
     if linked:
         registering.register(store, decision.environment.root, linked)
 
@@ -238,17 +254,19 @@ class _Supply(NamedTuple):
     """All that a change needs, before the environment is touched.
 
     `work` is what was decided, less what turned out not to be shareable; `reserved` are the folders of site-packages
-    into which uv will write what is private.
+    into which uv will write what is private. `mode` is as in `Installation`.
     """
 
     work: Work
     acquired: acquire.Acquired
     reserved: set[str]
+    mode: str
 
 
 def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress, None, _Supply]:
     """Get the entries that the work needs, and what must be known of the rest. Raises PepipError."""
     environment, work = decision.environment, decision.work
+    mode = link_mode.chosen(job.request.everywhere, of_project=job.is_of_project) if work.shared else ""
     if work.has_open_demands:
         yield from acquire.check_demands(job.request, environment)
         if not store.is_writable():  # nothing can be staged, to be compared with what was checked
@@ -270,7 +288,7 @@ def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress,
         shared = [item for item in work.shared if item.name not in acquired.unshared]
         work = work._replace(shared=shared, private=[*work.private, *unshared])
     if not work.private:
-        return _Supply(work, acquired, set())
+        return _Supply(work, acquired, set(), mode)
     yield Progress("build", ", ".join(artifact.name for artifact in work.private))
     if acquired.indexes:
         work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
@@ -280,7 +298,7 @@ def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress,
         {artifact.name for artifact in work.private},
         environment.interpreter.site_packages,
     )
-    return _Supply(work, acquired, reserved)
+    return _Supply(work, acquired, reserved, mode)
 
 
 class _Linked(NamedTuple):
@@ -309,12 +327,12 @@ def _link(
         is_changed = contents.fingerprint(environment) != decision.fingerprint  # another installer was at work
         if is_changed or not all(os.path.isdir(entry.path) for entry in entries.values()):  # pruned meanwhile
             return None
-        linked = {item.entry_id for item in decision.present if item.entry_id}
+        linked = {item.store_id for item in decision.present if item.store_id}
         coming = {entry.id for entry in entries.values()}
         # While nobody prunes, and before the first link: no prune can miss it.
         is_registered = registering.register(store, environment.root, linked | coming)
         origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
-        additions = [Installation(entry, *origins[name]) for name, entry in entries.items()]
+        additions = [Installation(entry, *origins[name], mode=supply.mode) for name, entry in entries.items()]
         going = {item.name for item in work.changes.removed}
         private = {item.name for item in work.private}
         present = relinking.relink(
@@ -323,9 +341,18 @@ def _link(
         unfinished = relinking.UnfinishedChange(store, environment) if private else None
         if asked and is_registered and not (work.private or work.changes.warnings):
             settled.note(store, asked, environment, present, entries.values(), is_locked=True)
+    used = {item.mode for item in present if item.name in entries}
+    if supply.mode not in {"", COPY} and COPY in used:
+        yield Progress("warning", _FELL_BACK)
     if coming and not is_registered:
         yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
     return _Linked(present, unfinished)
+
+
+_FELL_BACK = (
+    "files could be neither cloned nor hard-linked, and were copied: the environment may be on another file system "
+    "than the store. If that is intended, UV_LINK_MODE=copy or --link-mode=copy says so"
+)
 
 
 def _with_versions(work: Work, present: Sequence[Installed]) -> Work:

@@ -42,7 +42,8 @@ class Attached(NamedTuple):
 def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
     """Replace the links of distributions by copies of their own, and return where they are.
 
-    Raises VenvError, before anything is changed, if one of them is not linked. A run that is killed is completed by
+    So are files that were made from an entry: hard links would change it. Raises VenvError, before anything is
+    changed, if one of them did not come from the store. A run that is killed is completed by
     the next one on that environment, whatever it does.
     """
     environment = _open(store, root)
@@ -52,11 +53,11 @@ def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
     with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
         present = contents.installed(environment, store.homes)
         chosen = _find_all(environment, present, names)
-        own = next((item for item in chosen if not item.entry_id), None)
+        own = next((item for item in chosen if not item.store_id), None)
         if own is not None:
             raise VenvError(f"{own.name} {own.version} is the environment's own already")
         for item in chosen:
-            copying.prepare(environment, entries.read(store, item.entry_id))
+            copying.prepare(environment, entries.read(store, item.store_id))
             recover.finish_copies(store, environment)
             detached.append(Detached(item.name, item.version, environment.site_packages))
     return detached
@@ -85,7 +86,7 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
         chosen = _find_all(environment, present, names)
         installations = [_installation(store, environment, item) for item in chosen]
         changed = [contents.changed_files(environment, item) for item in chosen]
-        linked = {item.entry_id for item in present if item.entry_id}
+        linked = {item.store_id for item in present if item.store_id}
         registering.register(store, root, linked | {item.entry.id for item in installations})
         relinking.relink(store, environment, present, installations, ())
     return [Attached(item.name, item.version, files) for item, files in zip(chosen, changed, strict=True)]

@@ -7,11 +7,11 @@ import shutil
 
 from pepip import paths, sizes
 from pepip.errors import PepipError
-from pepip.host import links, usage
+from pepip.host import files, links, permissions, usage
 from pepip.operations import census
 from pepip.records import NamedTuple
 from pepip.store import staging, trash, trust
-from pepip.uv import process, program
+from pepip.uv import link_mode, process, program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _writing(store: Store) -> Check:
 
 def _sharing(store: Store) -> Iterator[Check]:
     """Say who shares the store, and whom they trust."""
-    if not trust.is_shared(store.like):
+    if not store.is_shared:
         return
     weakness = trust.weakness(store.home, store.like)
     if weakness:
@@ -138,17 +138,50 @@ def _links(store: Store) -> Iterator[Check]:
 
 
 def _here(store: Store) -> Iterator[Check]:
-    """Say which links an environment in the current folder gets."""
+    """Say which links an environment in the current folder gets, and where another link mode would fit better."""
     try:
         here = os.getcwd()
         is_near = os.stat(here).st_dev == os.stat(store.home).st_dev
+        mode = link_mode.chosen((), of_project=False)
     except FileNotFoundError:
         return  # it was removed
+    except PepipError as error:
+        yield Check("link mode", ERROR, error.message, "clone, copy, hardlink or symlink")
+        return
+    if mode:
+        yield Check("link mode", OK, f"{mode}: new environments have files of their own")
+        return
     if is_near:
         sentence = f"{here} is on the store's file system: its environments get hard links"
     else:
-        sentence = f"{here} is on another file system than the store: its environments get symbolic links alone"
+        sentence = (
+            f"{here} is on another file system than the store: its environments get links to folders, and copies of "
+            "single files"
+        )
     yield Check("this folder", OK, sentence)
+    closed = permissions.closed_to_others(store.home)
+    if files.user_id() or not closed:
+        yield from _in_container()
+    elif not f"{here}/".startswith(f"{closed}/"):
+        yield Check(
+            "link mode",
+            WARNING,
+            f"only root can enter {closed}: no other user can run what environments link from there",
+            "set PEPIP_HOME to a folder for all, or UV_LINK_MODE=copy",
+        )
+
+
+def _in_container() -> Iterator[Check]:
+    if any(map(os.path.exists, _SIGNS_OF_CONTAINERS)) and hasattr(os, "geteuid") and not files.user_id():
+        yield Check(
+            "link mode",
+            OK,
+            "you are root in a container: with UV_LINK_MODE=hardlink no tool writes into the store through a folder, "
+            "and with UV_LINK_MODE=copy an environment needs no store",
+        )
+
+
+_SIGNS_OF_CONTAINERS = ("/.dockerenv", "/run/.containerenv")
 
 
 def _room(store: Store) -> Check:

@@ -6,7 +6,8 @@ import os
 
 from pepip import paths
 from pepip.host import usage
-from pepip.model import Registration, Stored
+from pepip.host.transfer import LINK
+from pepip.model import Installed, Registration, Stored
 from pepip.operations import census, savings
 from pepip.records import NamedTuple
 
@@ -52,18 +53,28 @@ def recall(store: Store, memory: Memory) -> Overview | None:
         return None
     stored.sort(key=lambda item: (item.name, item.version, item.id))
     own = {root: row[1] for root, row in memory.remembered("own").items()}
-    shares = []
+    shares: list[Share] = []
+    used: list[str] = []
+    borrowed: set[str] = set()
     for root, (_, rows) in sorted(memory.remembered("packages").items()):
-        linked = frozenset([row[3] for row in rows if row[3]])
+        packages = [Installed(*row) for row in rows]
+        linked = frozenset(item.entry_id for item in packages if item.entry_id)
+        used += [entry_id for entry_id in linked if entry_id in weights]
+        borrowed.update(item.source_id for item in packages if item.mode == LINK)
+        has = linked | {item.source_id for item in packages if item.source_id}
         registration = Registration("", root, os.path.dirname(root), 0, "", ())
-        known = census.Known(root, registration.project, "", census.OK, "", (), linked, registration)
-        own_bytes, links = own.get(root, (0, 0))
+        known = census.Known(root, registration.project, "", census.OK, "", (), has, registration)
+        own_bytes, instead = own.get(root, (0, 0))
         alone = sum(alone_bytes.get(entry_id, 0) for entry_id in linked)
-        shares.append(savings.Share(known, own_bytes, own_bytes - links + alone))
+        shares.append(savings.Share(known, own_bytes, own_bytes - instead + alone))
     seen = census.Census(stored, [share.known for share in shares], [], {})
-    used = [entry_id for share in shares for entry_id in share.known.entries or () if entry_id in weights]
     sums = savings.sum_up(
-        {item.id: weights[item.id] for item in stored}, shares, used, kept=set(used), trashed_bytes=0
+        {item.id: weights[item.id] for item in stored},
+        shares,
+        used,
+        borrowed,
+        kept=set(seen.users()),
+        trashed_bytes=0,
     )
     return Overview(seen, {item.id: weights[item.id].total for item in stored}, shares, sums)
 

@@ -11,7 +11,7 @@ import os
 import time
 
 from pepip import paths
-from pepip.environment import contents
+from pepip.environment import contents, readable
 from pepip.errors import UvError
 from pepip.host import files
 from pepip.model import Progress, Summary
@@ -154,7 +154,7 @@ def _job(
         others.update(item.name for item in contents.installed(environment, store.homes))
         return project.lay_out(request, environment.executable, folder, without=sorted(others - private))
 
-    return change.Job(project.staging_request(request), decide, install_private, lay_out_private)
+    return change.Job(project.staging_request(request), decide, install_private, lay_out_private, is_of_project=True)
 
 
 def _foresee(request: ProjectRequest) -> project.Foresight:
@@ -166,6 +166,8 @@ def _foresee(request: ProjectRequest) -> project.Foresight:
     roots = {os.path.join(folder, name) for folder in paths.upward(settings.start_folder())}
     if active and "--active" in request.syncing:
         roots.add(os.path.abspath(active))
+    for root in roots:
+        readable.check(root)
     while True:
         making.remove_unfinished(roots)
         before = making.state(roots)

@@ -8,6 +8,7 @@ from pepip.environment import contents, copying, journal, linking
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.host import locks
+from pepip.host.transfer import LINK
 from pepip.model import Change, Progress, Request
 from pepip.operations import acquire, registering, target
 from pepip.operations.relinking import change_links, entry_of, has_private, relink, roll_back
@@ -18,7 +19,7 @@ from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Collection, Generator, Iterator
 
     from pepip.model import Artifact, Entry, Environment, Installed
     from pepip.store.home import Store
@@ -49,7 +50,7 @@ def finish_copies(store: Store, environment: Environment) -> None:
         return
     present = contents.installed(environment, store.homes)
     current = next((item for item in present if item.name == copies.name), None)
-    if current is not None and current.entry_id:
+    if current is not None and current.store_id:
         try:
             relink(store, environment, present, [], [copies.name], reserved=copies.folders)
         except (OSError, PepipError):
@@ -160,7 +161,7 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
     missing = [item.installed for item in lost if item.installed.name not in have]
     with store.linking(), locks.held(f"{environment.root}/.lock"):
         present = contents.installed(environment, store.homes)
-        linked = {item.entry_id for item in present if item.entry_id}
+        linked = {item.store_id for item in present if item.store_id}
         registering.register(store, environment.root, linked | {entry.id for entry in have.values()})
         going = [item.name for item in missing if entry_of(store, item) is None]
         relink(store, environment, present, additions, going)
@@ -190,6 +191,35 @@ def link_anew(store: Store, environment: Environment) -> None:
     """Make every link of an environment again that is not what it should be: entries may have been replaced."""
     with store.linking(), locks.held(f"{environment.root}/.lock"):
         change_links(store, environment, contents.installed(environment, store.homes), [], [], is_recovery=True)
+
+
+def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]) -> bool:
+    """Make files anew that were hard links to entries which were replaced. Returns whether there were any.
+
+    What had been wrong in an entry is wrong in these files, too.
+    """
+    present = contents.installed(environment, store.homes)
+    damaged = []
+    for item in present:
+        if item.mode == LINK and item.source_id in entry_ids:
+            entry = entries.read(store, item.source_id)
+            if not linking.has_files_of(environment, entry):
+                damaged.append((item, entry))
+    if not damaged:
+        return False
+    additions = [
+        Installation(
+            entry,
+            contents.direct_url(environment, item),
+            "",
+            contents.cache_info(environment, item),
+            item.mode,
+        )
+        for item, entry in damaged
+    ]
+    with store.linking(), locks.held(f"{environment.root}/.lock"):
+        relink(store, environment, contents.installed(environment, store.homes), additions, ())
+    return True
 
 
 def _locate(store: Store, request: Request, lost: list[_Lost], environment: Environment) -> list[Artifact]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip.environment import aside, contents, journal, legacy, linking, removal
+from pepip.environment import aside, contents, journal, legacy, linking, removal, strays
 from pepip.errors import CorruptEntryError, PepipError, UvError
 from pepip.host import locks
 from pepip.store import entries
@@ -40,6 +40,8 @@ def relink(
         change_links(store, environment, present, additions, removals, reserved=reserved, private=private)
         for addition in additions:
             entries.note_linked(store, addition.entry)
+    if any(addition.mode for addition in additions):
+        return contents.installed(environment, store.homes)
     linked = (contents.distribution_of(item.entry.dist_info, item.entry.id) for item in additions)
     return sorted([*(item for item in present if item.name not in names), *linked])
 
@@ -139,6 +141,7 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
     journal is there then, and this can be done again.
     """
     entry_ids = [addition.entry_id for addition in unfinished.additions]
+    as_files = {addition.entry_id for addition in unfinished.additions if addition.mode}
     before = aside.distributions(environment, store.homes)
     old = set(unfinished.removals) - {item.dist_info for item in before}
     present = contents.installed(environment, store.homes)
@@ -147,13 +150,18 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
             removal.discard(environment, item)
     present = contents.installed(environment, store.homes)
     kept = {item.entry_id for item in (*before, *(item for item in present if item.dist_info in old))}
-    came = [item for item in present if item.entry_id in entry_ids and item.entry_id not in kept]
-    strays = []
+    came = [
+        item
+        for item in present
+        if (item.entry_id in entry_ids and item.entry_id not in kept)
+        or (item.source_id in as_files and item.dist_info not in old)
+    ]
+    unwanted = []
     for entry_id in set(entry_ids) - kept:
         with contextlib.suppress(FileNotFoundError, CorruptEntryError):
-            strays.append(entries.read(store, entry_id))
+            unwanted.append(entries.read(store, entry_id))
     owned = {path for item in present if item not in came for path in contents.files_of(environment, item)}
-    linking.remove_strays(environment, store.homes, strays, came, owned)
+    strays.remove(environment, store.homes, unwanted, came, owned)
     aside.restore(environment, store.homes)
     present = contents.installed(environment, store.homes)
     change_links(store, environment, present, [], [], is_recovery=True)

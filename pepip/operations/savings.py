@@ -6,6 +6,7 @@ import os
 
 from pepip import paths
 from pepip.host import usage
+from pepip.host.transfer import LINK
 from pepip.operations import census
 from pepip.records import NamedTuple
 from pepip.store import trash
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class Share(NamedTuple):
-    """What one environment needs. `own_bytes` are on disk for it alone, `alone_bytes` it would need with copies."""
+    """What one environment needs. `own_bytes` are on disk for it alone, `alone_bytes` it would need with copies.
+
+    A clone counts as a copy: nothing tells which of its blocks are shared.
+    """
 
     known: Known
     own_bytes: int
@@ -33,6 +37,7 @@ class Savings(NamedTuple):
 
     `without_sharing_bytes` are what copies in every environment would take, `with_hard_links_bytes` what uv's hard
     links would, with its cache on the same file system: files once, but folders and bytecode in every environment.
+    Environments that have files of their own count in both as they are.
     `prunable_bytes` are what no environment links.
     """
 
@@ -62,6 +67,7 @@ class Scales:
         self._weights: dict[str, usage.Weight] = {}
         self._overheads: dict[str, int] = {}
         self._inodes: dict[str, set[usage.Inode]] = {}
+        self._marks: dict[str, set[usage.Mark]] = {}
         self.shared: dict[str, dict[usage.Inode, int]] = {}
 
     @property
@@ -83,11 +89,11 @@ class Scales:
 
     def share(self, known: Known) -> Share:
         """Return what an environment needs."""
-        own = links = 0
+        own = instead = 0
         if known.state not in {census.MISSING, census.UNREACHABLE}:
-            own, links = self._own(known)
-        linked = sum(self._alone(entry_id) for entry_id in known.entries or ())
-        return Share(known, own, own - links + linked)
+            own, instead = self._own(known)
+        linked = sum(self._alone(entry_id) for entry_id in known.linked)
+        return Share(known, own, own - instead + linked)
 
     def _alone(self, entry_id: str) -> int:
         """Return what an entry would take as a copy: without the folders and files that only a store has."""
@@ -103,8 +109,7 @@ class Scales:
 
     def _weigh(self, entry_id: str) -> usage.Weight:
         path = f"{self._packages}/{entry_id}"
-        weight, inodes, times, unused = usage.weigh(path)
-        self._inodes[entry_id] = inodes
+        weight, self._inodes[entry_id], self._marks[entry_id], times, unused = usage.weigh(path)
         self._overheads[entry_id] = _overhead(path) + unused
         if self._memory:
             evidence = [[name, time] for name, time in times if not name or str(name).endswith(paths.PYCACHE)]
@@ -112,21 +117,25 @@ class Scales:
         return weight
 
     def _own(self, known: Known) -> tuple[int, int]:
-        """Return the bytes that are an environment's own, and those of them that are links into the store."""
+        """Return the bytes that are an environment's own, and those of them that stand for what entries have.
+
+        What it has hard links to, as files of its own, is taken off the second: copies would take it in addition.
+        """
         root, memory = known.environment, self._memory
         folders = memory.evidence("own", root) if memory else None
         if memory and folders is not None and usage.are_unchanged(root, folders):
-            own, links = memory.recall("own", root, folders)
-            return own, links
-        of_entries: set[usage.Inode] = set()
-        for entry_id in known.entries or ():
-            of_entries |= self.inodes(entry_id)
-        found = usage.weigh_beside(root, of_entries)
+            own, instead = memory.recall("own", root, folders)
+            return own, instead
+        linked = {inode for entry_id in known.linked for inode in self.inodes(entry_id)}
+        borrowed = {inode for entry_id in known.copied for inode in self.inodes(entry_id)}
+        copies = {mark for entry_id in known.linked for mark in self._marks[entry_id]}
+        found = usage.weigh_beside(root, linked, also=borrowed, copies=copies)
         self.shared[root] = found.shared
+        instead = found.links - found.borrowed
         if memory:
             evidence = [[name, time] for name, time in found.times if not str(name).endswith(".dist-info")]
-            memory.note("own", root, evidence, [found.own, found.links])
-        return found.own, found.links
+            memory.note("own", root, evidence, [found.own, instead])
+        return found.own, instead
 
 
 def _overhead(path: str) -> int:
@@ -163,10 +172,11 @@ def of_census(store: Store, seen: Census, scales: Scales) -> tuple[Savings, list
     """Return the same for a census that was taken before, weighed by `scales`."""
     weights = {item.id: scales.entry(item.id) for item in seen.stored}
     found = [scales.share(known) for known in seen.projects]
-    used = [entry_id for share in found for entry_id in share.known.entries or () if entry_id in weights]
+    used = [entry_id for share in found for entry_id in share.known.linked if entry_id in weights]
+    borrowed = {item.source_id for share in found for item in share.known.packages if item.mode == LINK}
     trashed = usage.measure(trash.contents(store)).allocated_bytes
     twice = 0 if scales.remembers else _counted_twice(seen, scales)
-    sums = sum_up(weights, found, used, kept=seen.users(), trashed_bytes=trashed, counted_twice_bytes=twice)
+    sums = sum_up(weights, found, used, borrowed, kept=seen.users(), trashed_bytes=trashed, counted_twice_bytes=twice)
     return sums, found
 
 
@@ -174,6 +184,7 @@ def sum_up(
     weights: Mapping[str, usage.Weight],
     found: Sequence[Share],
     used: Sequence[str],
+    borrowed: Collection[str],
     *,
     kept: Collection[str],
     trashed_bytes: int,
@@ -181,13 +192,13 @@ def sum_up(
 ) -> Savings:
     """Return the sums, from each entry's weight, each environment's share, and the ids that environments link.
 
-    `kept` are the ids that a prune leaves.
+    `borrowed` are the ids to whose files they have hard links of their own, `kept` those that a prune leaves.
     """
     own = sum(share.own_bytes for share in found) - counted_twice_bytes
     return Savings(
         on_disk_bytes=sum(weight.total for weight in weights.values()) + own,
         without_sharing_bytes=sum(share.alone_bytes for share in found),
-        with_hard_links_bytes=sum(weights[entry_id].files for entry_id in set(used))
+        with_hard_links_bytes=sum(weights[entry_id].files for entry_id in {*used, *borrowed} & weights.keys())
         + sum(weights[entry_id].folders + weights[entry_id].bytecode for entry_id in used)
         + own,
         prunable_bytes=sum(weight.total for entry_id, weight in weights.items() if entry_id not in kept)

@@ -95,6 +95,7 @@ def _folders(folder: str) -> Iterator[tuple[str, bool]]:
 
 def _linked(store: Store, root: str) -> frozenset[str]:
     try:
-        return frozenset(contents.entries_linked(root, store.homes)[0])
+        made_from = (item.store_id for item in contents.distributions_below(root, store.homes))
+        return frozenset([*contents.entries_linked(root, store.homes)[0], *filter(None, made_from)])
     except OSError:
         return frozenset()

@@ -127,7 +127,7 @@ def _places_inside(store: Store, environment: Environment, present: Iterable[Ins
         environment.interpreter.executable,
         paths.scratch(root),
         paths.copies(root),
-        *registry.files(store, root),
+        *filter(None, [registry.file_of(store, root)]),
         f"{site_packages}/*",
         *metadata,
         *(f"{folder}/METADATA" for folder in metadata),  # through the links: the store may lie elsewhere by now

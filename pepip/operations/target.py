@@ -114,7 +114,9 @@ def open_environment(root: str, store: Store) -> Environment:
     """
     readable.check(root, store.homes)
     facts, tags = interpreter.inspect(root, paths.cache(store.home))
-    return Environment(root, facts, tuple(tags))
+    environment = Environment(root, facts, tuple(tags))
+    readable.check_frame(environment)
+    return environment
 
 
 def check_writable(environment: Environment) -> None:

@@ -104,11 +104,11 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     ill = {entry_id for entry_id, _ in failed} & {item.id for item in seen.stored}
     for known in seen.projects:
         linked = known.entries or frozenset()
-        is_concerned = bool(linked & set(mended))
-        is_meant = is_concerned or not patterns
+        concerning = linked & set(mended)
+        is_meant = concerning or not patterns
         if known.state in {census.OK, census.BROKEN} and is_meant and not linked & ill:
             try:
-                healed += yield from _heal(store, request, known, is_concerned=is_concerned, recovers=not patterns)
+                healed += yield from _heal(store, request, known, concerning, recovers=not patterns)
             except PermissionError:
                 left.append(known.environment)
             except (PepipError, OSError) as error:
@@ -198,14 +198,15 @@ def _environment_for(store: Store, environments: Sequence[str], python: str) -> 
 
 
 def _heal(
-    store: Store, request: Request, known: Known, *, is_concerned: bool, recovers: bool
+    store: Store, request: Request, known: Known, concerning: Collection[str], *, recovers: bool
 ) -> Generator[Progress, None, list[str]]:
     """Link an environment anew where its links dangle or lead to what was replaced. Returns it if it was ill.
 
-    With `recovers` all that it has lost is fetched again, not only what was repaired.
+    `concerning` are the entries of it that were repaired. With `recovers` all that it has lost is fetched again, not
+    only those.
     """
     if not permissions.is_own(known.environment):
-        if known.state == census.BROKEN or is_concerned:
+        if known.state == census.BROKEN or concerning:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), known.environment)
         return []
     environment = target.open_environment(known.environment, store)
@@ -216,6 +217,9 @@ def _heal(
             if recovers:
                 yield from recover.recover(store, environment, request)
             recover.link_anew(store, environment)
-    elif known.state != census.BROKEN and not is_concerned:
+    elif known.state != census.BROKEN and not concerning:
         return []
+    if concerning:
+        with locks.in_use(known.environment):
+            recover.make_anew(store, environment, concerning)
     return [known.environment]

@@ -56,9 +56,9 @@ def look(store: Store) -> Generator[Progress, None, None]:
 
 def note(store: Store, environment: Environment) -> None:
     """Note that pepip itself has changed an environment just now."""
-    names = [os.path.basename(path) for path in registry.files(store, environment.root) if os.path.lexists(path)]
-    if names:
-        traces.Seen(store.home).note((name, environment.site_packages) for name in names)
+    name = os.path.basename(registry.file_of(store, environment.root))
+    if name:
+        traces.Seen(store.home).note([(name, environment.site_packages)])
 
 
 def _site_packages(root: str) -> list[str]:
@@ -96,9 +96,9 @@ def _repair(store: Store, path: str, item: Registration) -> Generator[Progress, 
         yield Progress("warning", f"{said}: its owner, or root, can repair it with `pepip store repair`")
         return True
     try:
+        if any(flaw.kind in {"added", "altered"} for flaw in flaws):
+            _keep_there(store, item)
         if all(flaw.kind in {"added", "touched", "mode"} for flaw in flaws):
-            if any(flaw.kind == "added" for flaw in flaws):
-                _keep_there(store, item)
             with trash.grave(store) as grave:
                 inspection.mend(path, flaws, grave, like=store.like)
             if shown:
@@ -135,7 +135,7 @@ def _keep_there(store: Store, item: Registration) -> None:
             present = contents.installed(environment, store.homes)
             relinking.change_links(store, environment, present, [], [])
             for distribution in present:
-                if not distribution.entry_id:
+                if not distribution.store_id:
                     _own(environment, contents.files_of(environment, distribution))
 
 

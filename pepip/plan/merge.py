@@ -16,7 +16,7 @@ from pepip.paths import PYCACHE, ancestors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pepip.model import Interpreter
 
@@ -25,18 +25,26 @@ MERGED_SCHEMES = ("purelib", "platlib")
 """The `.data` schemes whose files lie among the modules of an environment."""
 
 
+_ALL_LINKED: Mapping[str, str] = {}
+
+
 class _Share:
     """What one entry puts into the environment, unfolded step by step as others need the same folders."""
 
-    __slots__ = ("bytecode", "directories", "entry", "files", "namespaces", "opened")
+    __slots__ = ("bytecode", "directories", "entry", "files", "mode", "namespaces", "opened")
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, mode: str) -> None:
         self.entry = entry
+        self.mode = mode
         self.directories = set(entry.directories)
         self.files = list(entry.files)
         self.opened = set(entry.opened)
         self.namespaces = frozenset(entry.namespaces)
         self.bytecode = set(entry.bytecode)
+        if mode:  # the environment compiles modules of its own
+            self.bytecode.clear()
+            for folder in entry.directories:
+                self.unfold(folder)
 
     def unfold(self, folder: str) -> list[str]:
         """Replace the link of `folder` by links of all files below it. Returns the folders that became real.
@@ -61,16 +69,24 @@ class _Share:
         return below
 
 
-def merge(entries: Iterable[Entry], interpreter: Interpreter, *, foreign_directories: Iterable[str] = ()) -> Plan:
+def merge(
+    entries: Iterable[Entry],
+    interpreter: Interpreter,
+    *,
+    foreign_directories: Iterable[str] = (),
+    modes: Mapping[str, str] = _ALL_LINKED,
+) -> Plan:
     """Return the plan that links all `entries` into one environment.
+
+    Of those that have one of `modes`, by name, it has files of its own.
 
     `foreign_directories` (relative to site-packages, with all their ancestors) hold files that are not links of
     ours: none of them is linked whole. Where two distributions have the same file, the last one by name wins, in
     every order of installs. Raises ClashError where one has a file and another a folder: uv fails there too.
     """
-    shares = [_Share(entry) for entry in sorted(entries, key=lambda entry: entry.name)]
+    shares = [_Share(entry, modes.get(entry.name, "")) for entry in sorted(entries, key=lambda entry: entry.name)]
     prefix = f"{interpreter.site_packages}/"
-    data = [link for share in shares for link in _data_links(share.entry, interpreter)]
+    data = [link for share in shares for link in _data_links(share, interpreter)]
     foreign = set(foreign_directories)
     for link in data:
         if link.path.startswith(prefix):
@@ -84,7 +100,7 @@ def merge(entries: Iterable[Entry], interpreter: Interpreter, *, foreign_directo
         for path in share.directories:
             folders[prefix + path] = Link(prefix + path, f"{entry.path}/{path}", True, entry.name)
         for path in share.files:
-            files[prefix + path] = Link(prefix + path, f"{entry.path}/{path}", False, entry.name)
+            files[prefix + path] = Link(prefix + path, f"{entry.path}/{path}", False, entry.name, share.mode)
         directories.update(prefix + path for path in share.opened)
         for folder in share.bytecode:
             path = f"{prefix}{folder}/{PYCACHE}"
@@ -101,12 +117,14 @@ def merge(entries: Iterable[Entry], interpreter: Interpreter, *, foreign_directo
     return Plan({**folders, **files}, directories)
 
 
-def _data_links(entry: Entry, interpreter: Interpreter) -> Iterator[Link]:
+def _data_links(share: _Share, interpreter: Interpreter) -> Iterator[Link]:
     """Yield the links to files of an entry's `.data` folder; its scripts are none."""
+    entry = share.entry
     for scheme, path in entry.data:
         if scheme != "scripts" and not path.endswith("/"):
             target = f"{entry.path}/{entry.data_directory}/{scheme}/{path}"
-            yield Link(_real_place(data_path(scheme, path, interpreter, entry.name)), target, False, entry.name)
+            place = _real_place(data_path(scheme, path, interpreter, entry.name))
+            yield Link(place, target, False, entry.name, share.mode)
 
 
 def _real_place(path: str) -> str:

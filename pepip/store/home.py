@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 class Store:
     """A store's root. `home` is the folder as configured, `homes` every spelling of it that links may have.
 
-    `known_entries` are those that were read before, by their ids: see `entries.read`.
+    `known_entries` are those that were read before, by their ids: see `entries.read`. `registered` has the registry's
+    file of each environment that this run has registered, by its path.
     """
 
-    __slots__ = ("_like", "_trusted", "home", "homes", "known_entries")
+    __slots__ = ("_like", "_trusted", "home", "homes", "known_entries", "registered")
 
     def __init__(self, home: str) -> None:
         self.home = home
@@ -33,6 +34,7 @@ class Store:
         self._like: os.stat_result | None = None
         self._trusted: frozenset[int] | None = None
         self.known_entries: dict[str, Known] = {}
+        self.registered: dict[str, str] = {}
 
     @property
     def like(self) -> os.stat_result:
@@ -41,9 +43,14 @@ class Store:
             self._like = os.stat(self.home)
         return self._like
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether others than its owner may write the store. One that does not exist yet is nobody's."""
+        return (self._like is not None or self.exists()) and trust.is_shared(self.like)
+
     def trusts(self, status: os.stat_result) -> bool:
         """Tell whether this user links what has this status: a real folder of an owner who is trusted."""
-        if not trust.is_shared(self.like):
+        if not self.is_shared:
             return True
         if self._trusted is None:
             everybody = trust.stated(self.home, self.like) == trust.MEMBERS
@@ -52,16 +59,16 @@ class Store:
 
     def trusts_entry(self, path: str) -> bool:
         """Tell whether this user links the entry at `path`."""
-        return not trust.is_shared(self.like) or self.trusts(os.lstat(path))
+        return not self.is_shared or self.trusts(os.lstat(path))
 
     @property
     def trusts_everybody(self) -> bool:
         """Whether entries of all who may write the store are linked: of a store of one user, too."""
-        return not trust.is_shared(self.like) or trust.stated(self.home, self.like) == trust.MEMBERS
+        return not self.is_shared or trust.stated(self.home, self.like) == trust.MEMBERS
 
     def buckets(self, name: str) -> list[str]:
         """Return the folders of a bucket in which this user may find entries: the common one, and their own."""
-        if not trust.is_shared(self.like):
+        if not self.is_shared:
             return [name]
         own = f"{name}~{files.user_id()}"
         folder = f"{paths.packages(self.home)}/{name}"
@@ -80,7 +87,7 @@ class Store:
         bucket = name if is_common else f"{name}~{files.user_id()}"
         path = f"{paths.packages(self.home)}/{bucket}"
         self.make_directory(path)
-        if trust.is_shared(self.like) and not self.trusts(os.lstat(path)):
+        if self.is_shared and not self.trusts(os.lstat(path)):
             raise StoreError(f"{path} belongs to somebody who is not trusted", hint="root may remove it")
         return bucket
 

@@ -32,15 +32,24 @@ def file_name(environment: str, *marks: str, user: str = "") -> str:
     return f"{readable}-{digest[:16]}{user and '-' + user}.json"
 
 
-def files(store: Store, environment: str) -> list[str]:
-    """Return the files in which this user may have registered an environment, whatever links it is reached by.
+def file_of(store: Store, environment: str) -> str:
+    """Return the file in which this run has registered an environment, or finds it registered; empty if it is not."""
+    if environment in store.registered:
+        return store.registered[environment]
+    real = os.path.realpath(environment)
+    if not os.path.isdir(real):
+        return ""
+    candidates = _files(store, real, id_of(real), filesystems.place(real).location)
+    return next(filter(os.path.lexists, candidates), "")
+
+
+def _files(store: Store, real: str, environment_id: str, location: str) -> list[str]:
+    """Return the files in which this user may register an environment, given its real path.
 
     Another environment has other files, also where it has the same path, or is a copy.
     """
-    real = os.path.realpath(environment)
+    marks = (environment_id, location) if environment_id else ()
     user = str(os.geteuid()) if hasattr(os, "geteuid") else ""
-    marks = (id_of(real), filesystems.location(real)) if os.path.isdir(real) else ()
-    marks = marks if any(marks[:1]) else ()
     folder = paths.projects(store.home)
     return [f"{folder}/{name}" for name in (file_name(real, *marks), file_name(real, *marks, user=user))]
 
@@ -58,23 +67,25 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
     written. Returns False where this user may not write the registry, and so pruning can't know of the environment.
     """
     real = os.path.realpath(environment)
+    place = filesystems.place(real)
     wanted = Registration(
         file="",
         environment=real,
         project=os.path.realpath(os.path.dirname(environment)),
         device=os.stat(environment).st_dev,
-        mount_point=filesystems.mount_point(environment),
+        mount_point=place.mount_point,
         entries=tuple(sorted(set(entry_ids))),
         named=environment,
         filesystem=filesystems.identity(environment),
         registered_at=int(time.time()),
         id=id_of(real),
-        location=filesystems.location(real),
+        location=place.location,
     )
-    candidates = files(store, environment)
+    candidates = _files(store, real, wanted.id, wanted.location)
     own = f"{candidates[-1].removesuffix('.json')}-{time.monotonic_ns()}.json"
     for path in (*candidates, own):
         known = read(path)
+        store.registered[environment] = path
         if _says(known, wanted):
             return True
         try:

@@ -154,12 +154,18 @@ def _read(site_packages: str, dist_info: str) -> Staged | None:
     if inside != dist_info or not os.path.isdir(f"{wheel}/{dist_info}"):
         return None  # a second one in a wheel's `.data`, or a cache that went with its run
     name, version = _name_and_version(f"{wheel}/{dist_info}")
+    data = f"{wheel}/{dist_info.removesuffix('.dist-info')}.data"
+    for taken in paths.OF_ENVIRONMENTS.intersection(_children(f"{data}/data")):
+        raise InvalidWheelError(f"{name} {version} has data named {taken}, which is an environment's own")
     declared = _declared_scripts(f"{wheel}/{dist_info}", name)
-    data = f"{wheel}/{dist_info.removesuffix('.dist-info')}.data/scripts"
-    own = os.listdir(data) if os.path.isdir(data) else []
+    own = _children(f"{data}/scripts")
     metadata = _written_by_uv(f"{site_packages}/{dist_info}")
     names = frozenset(declared)
     return Staged(name, version, dist_info, wheel, frozenset((*declared, *own)), names, names, metadata)
+
+
+def _children(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []
 
 
 def _written_by_uv(dist_info: str) -> dict[str, str]:

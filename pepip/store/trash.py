@@ -33,7 +33,7 @@ def grave(store: Store) -> Iterator[str]:
         try:
             store.make_directory(folder)
         except StoreError as error:
-            if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in _FULL:
+            if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in filesystems.FULL:
                 raise
             yield whole
             return
@@ -95,6 +95,3 @@ def empty(store: Store) -> None:
     if os.path.isdir(folder):
         with locks.held(f"{folder}/.lock", mode=store.lock_mode):
             runs.remove_abandoned(folder)
-
-
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}

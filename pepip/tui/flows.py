@@ -249,8 +249,8 @@ class Flows:
     def _show_in_store(self, environment: str, name: str) -> None:
         share = self.catalog.shares.get(environment) if self.catalog else None
         found = [package for package in share.known.packages if package.name == name] if share else []
-        if found and found[0].entry_id:
-            self.app.call_later(self.app.show_in_store, name, found[0].entry_id)
+        if found and found[0].store_id:
+            self.app.call_later(self.app.show_in_store, name, found[0].store_id)
         else:
             self.app.notify(f"{name} is the project's own: it is not in the store", markup=False)
 

@@ -123,7 +123,7 @@ class ProjectsPane(Vertical):
         if os.path.basename(known.environment) != ".venv":
             name = f"{name} ({os.path.basename(known.environment)})"
         tone = "accent" if is_busy else _TONES[known.state]
-        own = sum(not package.entry_id for package in known.packages)
+        own = sum(not package.store_id for package in known.packages)
         linked = len(known.entries or ())
         return Row(
             known.environment,
@@ -168,7 +168,7 @@ class ProjectsPane(Vertical):
         shown.append(f"\n{'Python ' + known.python if known.python else 'Python unknown'} · {known.state}", "")
         if known.reason:
             shown.append(f": {known.reason}")
-        own = sum(not package.entry_id for package in known.packages)
+        own = sum(not package.store_id for package in known.packages)
         shown.append(
             f"\n{len(known.entries or ())} linked, {own} its own"
             f"\ntakes {wording.size(share.own_bytes)}, alone it would take {wording.size(share.alone_bytes)}"
@@ -186,7 +186,7 @@ class ProjectsPane(Vertical):
         sizes = catalog.overview.sizes if catalog.overview else {}
         rows = []
         for package in sorted(share.known.packages):
-            others = len(catalog.users.get(package.entry_id, ())) - 1
+            others = len(catalog.users.get(package.store_id, ())) - 1
             shared = f"{others:,}" if others > 0 else "-"
             rows.append(
                 Row(
@@ -194,10 +194,10 @@ class ProjectsPane(Vertical):
                     (
                         wording.printable(package.name),
                         wording.printable(package.version),
-                        wording.size(sizes.get(package.entry_id, 0)) if package.entry_id else "",
-                        shared if package.entry_id else "its own",
+                        wording.size(sizes.get(package.store_id, 0)) if package.store_id else "",
+                        shared if package.entry_id else package.mode or "its own",
                     ),
-                    ("name", "", "", "muted" if package.entry_id else "warn"),
+                    ("name", "", "", "muted" if package.store_id else "warn"),
                 )
             )
         if not rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import ClassVar
 
 from rich.text import Text
@@ -93,10 +94,17 @@ class SavingsPane(Vertical):
     def _show_shared(self, catalog: Catalog) -> None:
         seen = catalog.overview
         assert seen is not None
+        copied = Counter(
+            package.source_id
+            for known in seen.seen.projects
+            for package in known.packages
+            if package.mode in {"clone", "copy"}
+        )
+        counts = {entry_id: len(users) - copied[entry_id] for entry_id, users in catalog.users.items()}
         found = [
-            (seen.sizes[entry_id] * (len(users) - 1), entry_id, len(users))
-            for entry_id, users in catalog.users.items()
-            if len(users) > 1 and entry_id in seen.sizes
+            (seen.sizes[entry_id] * (users - 1), entry_id, users)
+            for entry_id, users in counts.items()
+            if users > 1 and entry_id in seen.sizes
         ]
         found.sort(key=lambda item: (-item[0], item[1]))
         largest = found[0][0] if found else 1

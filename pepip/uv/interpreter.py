@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 
-from pepip import digests
+from pepip import digests, paths
 from pepip.errors import UvError, VenvError
 from pepip.host import files
 from pepip.model import Interpreter
@@ -49,6 +49,8 @@ def executable(environment: str) -> str:
     if not os.path.isfile(f"{environment}/pyvenv.cfg"):
         what = "is a file" if os.path.isfile(environment) else "is not a virtual environment (no pyvenv.cfg)"
         raise VenvError(f"{environment} {what}", hint="name another folder with --venv, or move this one away")
+    if not environment.isascii() and os.fsencode(environment).decode("utf-8", "ignore") != environment:
+        raise VenvError(f"uv can't work in {environment}: its path is not valid UTF-8", hint="rename that folder")
     for candidate in ("bin/python", "Scripts/python.exe"):
         if os.path.lexists(f"{environment}/{candidate}"):
             if os.access(f"{environment}/{candidate}", os.X_OK):
@@ -130,11 +132,27 @@ def _ask(path: str) -> dict[str, Any]:
             f"the interpreter {path} ended before it told its version.{said.splitlines()[0] if said else ''}",
             hint="look for a sitecustomize.py, or a .pth or .start file of the environment, that ends it",
         )
-    answer: dict[str, Any] = json.loads(text)
-    is_free_threaded = answer.pop("is_free_threaded")
-    abi = abi_of(answer["implementation"], answer["version"], answer.pop("soabi"), is_free_threaded=is_free_threaded)
-    answer["tags"] = tags_of(answer["implementation"], answer["version"], abi)
-    return answer
+    try:
+        answer: dict[str, Any] = files.load_json(text.encode())
+        version, implementation = answer["version"], answer["implementation"]
+        is_free_threaded = answer.pop("is_free_threaded")
+        abi = abi_of(implementation, version, answer.pop("soabi"), is_free_threaded=is_free_threaded)
+        answer["tags"] = tags_of(implementation, version, abi)
+        if _is_sound(answer):
+            return answer
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise VenvError(f"the interpreter {path} tells of itself what can't be true", hint="make the environment anew")
+
+
+def _is_sound(facts: dict[str, Any]) -> bool:
+    """Tell whether what was told of an interpreter has the right types, and no folder that leads out of it."""
+    texts = [facts.get(name) for name in ("version", "implementation", "site_packages", "scripts", "headers")]
+    if not all(isinstance(text, str) for text in texts):
+        return False
+    tags = facts.get("tags")
+    are_tags = isinstance(tags, list) and all(isinstance(tag, str) and tag.count("-") == 2 for tag in tags)
+    return are_tags and all(map(paths.is_inside, map(str, texts[2:])))
 
 
 def abi_of(implementation: str, version: str, soabi: str, *, is_free_threaded: bool = False) -> str:
@@ -186,11 +204,12 @@ def _remembered(cache: str, key: str) -> dict[str, Any] | None:
 
 def _read(path: str, key: str) -> dict[str, Any] | None:
     try:
-        document: dict[str, Any] = json.loads(files.read_regular(path, most_bytes=_MOST_BYTES, is_trusted=True))
-        is_whole = document.keys() >= {"version", "implementation", "site_packages", "scripts", "headers", "tags"}
-        return document if document.pop("key") == key and is_whole else None
-    except (OSError, ValueError, KeyError, AttributeError):
+        content = files.read_regular(path, most_bytes=_MOST_BYTES, is_trusted=True)
+        document = files.load_json(content)
+    except (OSError, ValueError):
         return None
+    is_meant = isinstance(document, dict) and document.pop("key", "") == key
+    return document if is_meant and _is_sound(document) else None
 
 
 _MOST_BYTES = 1 << 24

@@ -68,3 +68,21 @@ def unreadable() -> UnreadableAnswerError:
             "or a newer pepip; `pepip uv …` passes any command on unread"
         ),
     )
+
+
+def of_uv() -> str:
+    """Return the version of uv. Raises UvError if it does not start."""
+    from pepip.uv import process
+
+    return (process.run(["--version"]).stdout.split() or ["", ""])[1]
+
+
+def has_command(name: str) -> bool:
+    """Tell whether uv has a command of this name, also one that its help does not show."""
+    from pepip.uv import process
+
+    try:
+        process.run([name, "--help"])
+    except UvError:
+        return False
+    return True

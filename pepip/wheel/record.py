@@ -154,6 +154,13 @@ def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable
     return head.encode("utf-8", "surrogateescape"), wheel_rows, own.encode("utf-8", "surrogateescape")
 
 
+def of_installer(wheel_rows: bytes, own_rows: Iterable[Row]) -> bytes:
+    """Return a RECORD of an environment that links nothing, as uv writes it: sorted, and no row for a folder."""
+    rows = [*parse(wheel_rows.decode("utf-8", "surrogateescape")), *own_rows]
+    rows.sort(key=lambda row: row.path.encode("utf-8", "surrogateescape"))
+    return render(rows).encode("utf-8", "surrogateescape")
+
+
 def row_of(path: str, content: bytes) -> Row:
     """Return the row that records `content` at `path`."""
     return Row(path, hash_value(digests.binary(content)), str(len(content)))

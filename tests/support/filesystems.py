@@ -78,3 +78,23 @@ def _run_or_skip(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         pytest.skip(f"`{' '.join(command)}` is not allowed here: {done.stderr.strip()}")
+
+
+@contextlib.contextmanager
+def layered(directory: Path) -> Iterator[Path]:
+    """Put what `directory` holds into a lower layer of overlayfs, as in a container's image, and yield it.
+
+    It is at the same path then, and changes go into an upper layer beside it, which is removed at the end.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("mounting an overlay needs root")
+    layers = {name: directory.with_name(f"{directory.name}.{name}") for name in ("lower", "upper", "work")}
+    directory.rename(layers["lower"])
+    for folder in (layers["upper"], layers["work"], directory):
+        folder.mkdir()
+    options = f"lowerdir={layers['lower']},upperdir={layers['upper']},workdir={layers['work']},redirect_dir=off"
+    _run_or_skip("mount", "-t", "overlay", "-o", options, "pepip-tests", os.fspath(directory))
+    try:
+        yield directory
+    finally:
+        _unmount(directory)

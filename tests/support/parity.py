@@ -168,7 +168,7 @@ def _tree(environment: Path) -> tuple[dict[str, str], frozenset[str], tuple[str,
             shown = (relative / name).as_posix()
             if not path.exists():
                 dangling_links.append(shown)
-            elif shown not in {".lock", ".pepip-id"}:
+            elif shown not in {".lock", ".pepip-id", ".pepip-linked.json"}:
                 files[shown] = _file_description(path, shown, environment)
         directories.add(relative.as_posix())
     return files, frozenset(directories), tuple(dangling_links)

@@ -95,7 +95,7 @@ def link_shape(environment: Path) -> dict[str, str]:
     return {
         path: f"link to {node.target}" if node.kind == "link" else node.kind
         for path, node in snapshot(environment).items()
-        if "__pycache__" not in path.split("/") and path not in {".lock", ".pepip-id"}
+        if "__pycache__" not in path.split("/") and path not in {".lock", ".pepip-id", ".pepip-linked.json"}
     }
 
 

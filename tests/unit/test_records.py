@@ -224,5 +224,5 @@ def test_each_type_of_the_model_has_the_fields_that_are_written() -> None:
     """None was lost by the way in which a version of Python keeps annotations."""
     types = [kind for kind in vars(model).values() if isinstance(kind, type) and kind.__module__ == model.__name__]
 
-    assert model.Link._fields == ("path", "target", "is_directory", "owner")
+    assert model.Link._fields == ("path", "target", "is_directory", "owner", "mode")
     assert all(kind._fields == tuple(kind.__annotations__) for kind in types if issubclass(kind, tuple))

@@ -1,0 +1,53 @@
+"""How uv is told to make files in an environment: by an option, a variable or a settings file.
+
+uv reads them itself. It is asked only where a settings file may name a mode, or where a word is none that is known.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip.uv import arguments, process, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_OWN_FILES = ("clone", "copy", "hardlink")
+_LINKS = "symlink"
+_SYNONYMS = {"reflink": "clone"}
+
+
+def chosen(options: Sequence[str], *, of_project: bool) -> str:
+    """Return the mode in which an environment shall have files of its own, empty where it shall have links.
+
+    `options` are those of the command, `of_project` tells that uv reads its settings as `uv sync` does. Raises
+    UvError, with uv's message, if a mode is named that uv does not know.
+    """
+    told = next(arguments.values_of(options, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")
+    if told in _OWN_FILES:
+        return told
+    if told == _LINKS:
+        return ""
+    named = set() if told else {str(value) for value in settings.values("link-mode")}
+    if not told and not named:
+        return ""
+    found = _ask(["--link-mode", told] if told else _settings_options(options), of_project=of_project)
+    is_meant = told or found in {_SYNONYMS.get(name, name) for name in named}
+    return found if is_meant and found in _OWN_FILES else ""
+
+
+def _settings_options(options: Sequence[str]) -> list[str]:
+    """Return those options that say which settings files uv reads."""
+    files = [word for path in arguments.values_of(options, "--config-file") for word in ("--config-file", path)]
+    return [*files, *(word for word in options if word == "--no-config")]
+
+
+def _ask(options: Sequence[str], *, of_project: bool) -> str:
+    """Return the mode that uv would take, empty if it does not say."""
+    import re
+
+    command = ["sync"] if of_project else ["pip", "install", "nothing"]
+    shown = process.run([*command, "--show-settings", "--color", "never", *options]).stdout
+    match = re.search(r"^\s*link_mode: (\w+),$", shown, re.MULTILINE)
+    return match[1].lower() if match else ""
