@@ -1,0 +1,51 @@
+"""Which archives have the content of an entry that was adopted: by the archive's identity, the entry's id.
+
+A wheel that was staged and found equal to an adopted entry is not stored a second time, nor staged the next time.
+Each user remembers their own comparisons, in a folder of their own. Without the file an archive is staged, and
+compared, once more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from pepip import paths
+from pepip.host import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.store.home import Store
+
+_MOST_BYTES = 1 << 26
+_NAME = "aliases"
+
+
+def entry_of(store: Store, identity: str) -> tuple[str, str]:
+    """Return the id of the entry that has the content of an archive, and the entry's identity; empty if none."""
+    return _read(store).get(identity, ("", ""))
+
+
+def note(store: Store, identity: str, entry_id: str, content: str) -> None:
+    """Remember that an archive has the content of an entry. Where nothing can be written, nothing is."""
+    rows = {**_read(store), identity: (entry_id, content)}
+    text = "".join("\t".join((archive, *row)) + "\n" for archive, row in rows.items())
+    folder = _folder(store)
+    temporary = f"{folder}/.{os.getpid()}-{_NAME}"
+    with contextlib.suppress(OSError):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        files.create(temporary, text.encode("utf-8", "surrogateescape"), mode=0o600)
+        os.replace(temporary, f"{folder}/{_NAME}")
+
+
+def _folder(store: Store) -> str:
+    return f"{paths.cache(store.home)}/answers-{files.user_id()}"
+
+
+def _read(store: Store) -> dict[str, tuple[str, str]]:
+    try:
+        content = files.read_regular(f"{_folder(store)}/{_NAME}", most_bytes=_MOST_BYTES, is_trusted=True)
+    except (OSError, ValueError):
+        return {}
+    rows = (line.split("\t") for line in content.decode("utf-8", "surrogateescape").splitlines())
+    return {row[0]: (row[1], row[2]) for row in rows if len(row) == 3}
