@@ -126,13 +126,7 @@ def are_unchanged(root: str, folders: list[list[Any]]) -> bool:
 
 def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
     """Return the bytes that removing `trees` gives back, and those that stay because others have names for them."""
-    names: dict[Inode, int] = {}
-    statuses: dict[Inode, os.stat_result] = {}
-    for tree in trees:
-        for _, status in _walk(tree):
-            inode = (status.st_dev, status.st_ino)
-            names[inode] = names.get(inode, 0) + 1
-            statuses[inode] = status
+    names, statuses = _names(trees)
     freed = kept = 0
     for inode, status in statuses.items():
         if stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink:
@@ -140,6 +134,24 @@ def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
         else:
             kept += allocated_of(status)
     return freed, kept
+
+
+def inodes_freed_by_removing(trees: Iterable[str]) -> int:
+    """Return the number of inodes that removing `trees` gives back."""
+    names, statuses = _names(trees)
+    return sum(stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink for inode, status in statuses.items())
+
+
+def _names(trees: Iterable[str]) -> tuple[dict[Inode, int], dict[Inode, os.stat_result]]:
+    """Return how many names each inode has in `trees`, and its status."""
+    names: dict[Inode, int] = {}
+    statuses: dict[Inode, os.stat_result] = {}
+    for tree in trees:
+        for _, status in _walk(tree):
+            inode = (status.st_dev, status.st_ino)
+            names[inode] = names.get(inode, 0) + 1
+            statuses[inode] = status
+    return names, statuses
 
 
 def _walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -48,12 +48,16 @@ class Sighting(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """All that was found, and what linking it would free. `conda` environments are left alone."""
+    """All that was found, and what linking it would free. `conda` environments are left alone.
+
+    `linkable` is the number of distributions that would be linked.
+    """
 
     sightings: list[Sighting]
     conda: list[str]
     unreadable: list[str]
     reckoning: Reckoning
+    linkable: int
 
     def freed_by(self, sighting: Sighting) -> Freed:
         """Return what of the total is due to one environment."""
@@ -99,17 +103,22 @@ def preview(
     for number, root in enumerate(roots):
         yield Progress("scan", root, number, len(roots))
         sightings.append(_look(store, root, tuple(processes.get(root, ())), memory))
-    return Preview(sightings, found.conda, found.unreadable, _reckon(store, sightings, choice, memory))
+    candidates = _candidates(sightings, choice)
+    reckoning = _reckon(store, candidates, memory)
+    return Preview(sightings, found.conda, found.unreadable, reckoning, len(candidates))
 
 
-def _reckon(store: Store, sightings: Sequence[Sighting], choice: Choice, memory: Memory | None) -> Reckoning:
-    candidates = [
+def _candidates(sightings: Sequence[Sighting], choice: Choice) -> list[Candidate]:
+    return [
         Candidate(number, sighting.survey.device, copy)
         for number, sighting in enumerate(sightings)
         if not sighting.reason
         for copy in sighting.survey.copies
         if not copy.reason and choice.takes(copy.name)
     ]
+
+
+def _reckon(store: Store, candidates: Sequence[Candidate], memory: Memory | None) -> Reckoning:
     wanted = {candidate.copy.name for candidate in candidates}
     home = os.path.realpath(store.home)
     return reckon(candidates, stored=_stored_contents(store, wanted, memory), home=home, device=_device_of(home))

@@ -43,13 +43,15 @@ class Freed(NamedTuple):
 class Reckoning(NamedTuple):
     """What would be free: by environment, in all, and `copied_bytes` that would be added to another disk's store.
 
-    `shared` counts the distributions that several environments have equal.
+    `shared` counts the distributions that several environments have equal. `sources` has the names of distributions
+    whose copies become entries, by environment.
     """
 
     by_environment: dict[int, Freed]
     total: Freed
     copied_bytes: int
     shared: int
+    sources: dict[int, set[str]]
 
 
 def reckon(candidates: Iterable[Candidate], *, stored: set[str], home: str, device: int) -> Reckoning:
@@ -61,12 +63,14 @@ def reckon(candidates: Iterable[Candidate], *, stored: set[str], home: str, devi
     for candidate in candidates:
         by_content.setdefault(candidate.copy.content, []).append(candidate)
     by_environment: dict[int, Freed] = {}
+    sources: dict[int, set[str]] = {}
     copied = 0
     for content, equal in by_content.items():
         chosen = None if content in stored else _chosen(equal, device)
         if content not in stored:
             cost = _cost(equal[0].copy, home)
             source = chosen or equal[0]
+            sources.setdefault(source.environment, set()).add(source.copy.name)
             if chosen is None:
                 copied += equal[0].copy.size_bytes + equal[0].copy.folders[0] - cost.size_bytes
             else:
@@ -81,7 +85,7 @@ def reckon(candidates: Iterable[Candidate], *, stored: set[str], home: str, devi
                 by_environment[candidate.environment] = by_environment.get(candidate.environment, Freed()) + freed
     total = sum(by_environment.values(), Freed())
     shared = sum(len({item.environment for item in equal}) > 1 for equal in by_content.values())
-    return Reckoning(by_environment, total, copied, shared)
+    return Reckoning(by_environment, total, copied, shared, sources)
 
 
 def _chosen(equal: Sequence[Candidate], device: int) -> Candidate | None:
