@@ -186,6 +186,7 @@ _PHASES = {
     "prune": "Pruning",
     "scan": "Looking into",
     "adopt": "Hashing and linking",
+    "eject": "Copying",
     "warning": "warning:",
 }
 

@@ -11,7 +11,7 @@ import os
 import stat
 
 from pepip import paths
-from pepip.environment import contents, metadata
+from pepip.environment import contents, metadata, modes
 from pepip.environment.as_wheel import OwnFilesError, state_of
 from pepip.environment.swapping import Swap
 from pepip.host import files, links, transfer
@@ -92,7 +92,10 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan) -> 
             else:
                 _check_file(environment, path, wheel)
             swap.prepare(path, functools.partial(_link, entry, item, way))
-        swap.prepare(info, functools.partial(_build_metadata, environment, entry, own, way))
+        build = functools.partial(
+            _build_metadata, environment=environment, wheel=wheel, entry=entry, own=own, way=way
+        )
+        swap.prepare(info, build)
     except BaseException:
         swap.give_up()
         raise
@@ -127,7 +130,9 @@ def _check_file(environment: Environment, path: str, wheel: AsWheel) -> None:
         raise OwnFilesError("its files change while they are read", (path,))
 
 
-def _build_metadata(environment: Environment, entry: Entry, own: dict[str, Link], way: Way, place: str) -> None:
+def _build_metadata(
+    place: str, *, environment: Environment, wheel: AsWheel, entry: Entry, own: dict[str, Link], way: Way
+) -> None:
     """Build the `.dist-info` folder that takes the place of the one that is there, with all that this holds."""
     info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
     pending = [""]
@@ -145,7 +150,14 @@ def _build_metadata(environment: Environment, entry: Entry, own: dict[str, Link]
                 elif folder or child.name != "RECORD":
                     _take(child, target)
         os.chmod(place + folder, stat.S_IMODE(os.stat(source).st_mode))
-    _write_record(environment, entry, own, f"{place}/RECORD")
+    own_modes = {path: state[-1] for path, state in wheel.states.items() if path in wheel.shared}
+    unusual = modes.unusual(own_modes, environment.site_packages)
+    rows = []
+    if unusual:
+        note = modes.dump(unusual)
+        files.create(f"{place}/{modes.NOTE}", note)
+        rows.append(record.row_of(f"{entry.dist_info}/{modes.NOTE}", note))
+    _write_record(environment, entry, own, rows, f"{place}/RECORD")
 
 
 def _take(child: os.DirEntry[str], target: str) -> None:
@@ -155,11 +167,13 @@ def _take(child: os.DirEntry[str], target: str) -> None:
         transfer.Transfer().file(child.path, target, mode)
 
 
-def _write_record(environment: Environment, entry: Entry, own: dict[str, Link], target: str) -> None:
-    """Write RECORD as it is, behind the rows of folders that are linked whole."""
+def _write_record(
+    environment: Environment, entry: Entry, own: dict[str, Link], rows: list[record.Row], target: str
+) -> None:
+    """Write RECORD as it is, behind the rows of folders that are linked whole, and before `rows`."""
     source = f"{environment.site_packages}/{entry.dist_info}/RECORD"
     before = files.read_regular(source, most_bytes=_MOST_BYTES)
     base = environment.interpreter.site_packages + "/"
     folders = [path.removeprefix(base) for path, item in own.items() if item.is_directory]
-    files.create(target, *record.of_environment(folders, before, ()))
+    files.create(target, *record.of_environment(folders, before, rows))
     os.chmod(target, stat.S_IMODE(os.lstat(source).st_mode))

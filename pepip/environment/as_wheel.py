@@ -9,6 +9,7 @@ import os
 import stat
 
 from pepip import digests, paths
+from pepip.environment import modes
 from pepip.host import files, launchers, links
 from pepip.plan.merge import data_path
 from pepip.records import NamedTuple
@@ -39,7 +40,7 @@ class AsWheel(NamedTuple):
 
     `files` has the paths of its files relative to the environment, by those in the wheel, `texts` the content of
     those that an installer changed. `hashes` are as RECORD writes them, by path in the wheel. `launchers` are as in
-    `model.Entry`. `states` has what identifies each file of the environment, by its path: inode, size and time.
+    `model.Entry`. `states` has what identifies each file of the environment, by its path: inode, size, time and mode.
     """
 
     name: str
@@ -50,7 +51,13 @@ class AsWheel(NamedTuple):
     hashes: dict[str, str]
     executables: frozenset[str]
     launchers: dict[str, str]
-    states: dict[str, tuple[int, int, int]]
+    states: dict[str, tuple[int, int, int, int]]
+
+    @property
+    def shared(self) -> set[str]:
+        """The paths in the environment of files that links can stand for: all but scripts."""
+        scripts_folder = self.dist_info.removesuffix(".dist-info") + ".data/scripts/"
+        return {path for shown, path in self.files.items() if not shown.startswith(scripts_folder)}
 
     @property
     def identity(self) -> str:
@@ -115,15 +122,18 @@ def read(environment: Environment, distribution: Installed, seen: Seen) -> AsWhe
     return found._replace(executables=frozenset(executables))
 
 
-def state_of(status: os.stat_result) -> tuple[int, int, int]:
-    """Return what identifies a file and its content: links to it may come and go."""
-    return status.st_ino, status.st_size, status.st_mtime_ns
+def state_of(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Return what identifies a file and its content, and its mode: links to it may come and go."""
+    return status.st_ino, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode)
 
 
 def _is_of_installer(row: record.Row, dist_info: str) -> bool:
     """Tell whether a row is of what an installer made, in a folder of packages: virtualenv marks what it seeds."""
     stem = dist_info.removesuffix(".dist-info")
-    is_own = row.path in record.own_metadata(dist_info) or row.path == f"{stem}.virtualenv"
+    is_own = row.path in record.own_metadata(dist_info) or row.path in {
+        f"{stem}.virtualenv",
+        f"{dist_info}/{modes.NOTE}",
+    }
     return is_own or identity.is_bytecode(row.path)
 
 

@@ -24,10 +24,13 @@ CLONE, LINK, COPY = "clone", "hardlink", "copy"
 
 
 class Transfer:
-    """Makes files from others, by the first way that works. `preferred` names the first that is tried."""
+    """Makes files from others, by the first way that works. `preferred` names the first that is tried.
 
-    def __init__(self, preferred: str = CLONE) -> None:
-        ways = [CLONE, LINK, COPY]
+    With `is_own` none shares its inode with its source.
+    """
+
+    def __init__(self, preferred: str = CLONE, *, is_own: bool = False) -> None:
+        ways = [CLONE, COPY] if is_own else [CLONE, LINK, COPY]
         self._ways = ways[ways.index(preferred) :] if preferred in ways else ways
 
     def file(self, source: str, target: str, mode: int) -> bool:
