@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pepip.environment.as_wheel import AsWheel
     from pepip.environment.metadata import Way
-    from pepip.model import Entry, Environment, Installed, Link, Plan
+    from pepip.model import Entry, Environment, Installed, Link, Plan, Usage
 
 _MOST_BYTES = 1 << 28
 
@@ -68,8 +68,8 @@ def _folders_with_others(environment: Environment, known: set[str]) -> set[str]:
     return found
 
 
-def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan) -> tuple[int, int]:
-    """Link one distribution as the plan says. Returns the bytes and inodes that this has freed.
+def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, may_clone: bool) -> Usage:
+    """Link one distribution as the plan says. Returns what this has freed; files `may_clone` on its file system.
 
     The caller holds the environment's lock, and has proven that the entry has the very bytes of `wheel`. Raises
     OwnFilesError, with nothing changed, if a file is not as it was read; OSError if a link can't be made, and all is
@@ -99,7 +99,7 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan) -> 
     except BaseException:
         swap.give_up()
         raise
-    return swap.carry_out()
+    return swap.carry_out(may_clone=may_clone)
 
 
 def _link(entry: Entry, item: Link, way: Way, place: str) -> None:

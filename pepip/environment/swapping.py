@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pepip.model import Usage
+
 _NOTE = "swap.json"
 _MOST_BYTES = 1 << 26
 
@@ -52,8 +54,8 @@ class Swap:
         is_new = not os.path.lexists(f"{self._root}/{path}")
         self._steps.append(_Step(path, number, os.lstat(place).st_ino, is_new))
 
-    def carry_out(self) -> tuple[int, int]:
-        """Exchange all, and remove what was there. Returns the bytes and inodes that this has freed.
+    def carry_out(self, *, may_clone: bool = False) -> Usage:
+        """Exchange all, and remove what was there. Returns what this has freed: see `usage.given_back_by_removing`.
 
         Raises OSError if something can't be exchanged; all is as it was then.
         """
@@ -72,7 +74,7 @@ class Swap:
             raise
         os.unlink(note)
         before = [f"{self._folder}/{step.number}" for step in self._steps if not step.is_new]
-        freed = usage.freed_by_removing(before)[0], usage.inodes_freed_by_removing(before)
+        freed = usage.given_back_by_removing(before, may_clone=may_clone)
         filesystems.remove_tree(self._folder)
         return freed
 

@@ -13,7 +13,7 @@ from pepip.environment import adopting as linking
 from pepip.environment import as_wheel, contents
 from pepip.environment.as_wheel import OwnFilesError
 from pepip.errors import InvalidWheelError, PepipError, VenvError
-from pepip.host import exchange, filesystems, locks, usage
+from pepip.host import exchange, extents, filesystems, locks, usage
 from pepip.host.transfer import LINK, Transfer
 from pepip.model import Progress, Request
 from pepip.operations import recover, target
@@ -184,9 +184,10 @@ class _Run:
         staying = [item for item in present if not item.entry_id and item.name not in coming]
         plan = linking.plan(environment, present_entries, coming, staying)
         freed = Freed()
+        may_clone = extents.clones(filesystems.mount_point(environment.root))
         for wheel, entry in coming.values():
             try:
-                freed += Freed(*linking.link(environment, wheel, entry, plan))
+                freed += Freed(*linking.link(environment, wheel, entry, plan, may_clone=may_clone))
             except OwnFilesError as error:
                 kept[wheel.name] = Kept(wheel.name, wheel.version, error.reason, error.changed)
                 continue
@@ -278,5 +279,5 @@ def _refuse_own(environment: Environment, distribution: Installed) -> None:
 
 def _cost(entry: Entry) -> Freed:
     """Return what an entry occupies that nobody else has a name for, as a loss."""
-    size_bytes, _ = usage.freed_by_removing([entry.path])
-    return Freed(-size_bytes, -usage.inodes_freed_by_removing([entry.path]))
+    cost = usage.given_back_by_removing([entry.path], may_clone=False)
+    return Freed(-cost.allocated_bytes, -cost.inodes)
