@@ -172,6 +172,19 @@ def test_an_environment_stays_if_its_replacement_cannot_be_made(hall: Hall, *, i
     assert sorted(path.name for path in hall.model.iterdir()) == [".venv", "pyproject.toml", "uv.lock"]
 
 
+def test_an_environment_stays_if_its_replacement_cannot_even_begin(tmp_path: Path) -> None:
+    """Its name is so long that no mark can stand beside it: nothing is replaced, and nothing is emptied."""
+    root = tmp_path / ("e" * 250)
+    root.mkdir()
+    (root / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    before = snapshot(root)
+
+    with pytest.raises(OSError, match="too long"):
+        making.make(str(root), root.mkdir, must_be_replaced=lambda: True)
+
+    assert changes(before, snapshot(root)) == []
+
+
 def test_an_environment_comes_back_after_a_kill_while_it_was_replaced(hall: Hall) -> None:
     """The next command finds it aside."""
     root = hall.model / ".venv"

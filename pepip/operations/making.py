@@ -60,20 +60,26 @@ def _make(root: str, maker: Callable[[], None], rehearse: Callable[[], None]) ->
     was_there = os.path.lexists(root)
     if is_environment(root) and not _can_be_moved(root):
         rehearse()
+    _mark(root)
     try:
-        _mark(root)
-        _put_aside(root)
-        maker()
-    except BaseException:
-        if was_there:
-            _empty(root)
-            _put_back(root)
-        else:
-            filesystems.remove_tree(root)
-        raise
-    finally:
+        _put_aside(root)  # if this fails, all is as it was
+        try:
+            maker()
+        except BaseException:
+            _take_back(root, was_there=was_there)
+            raise
         filesystems.remove_tree(_aside(root))
+    finally:
         _unmark(root)
+
+
+def _take_back(root: str, *, was_there: bool) -> None:
+    """Remove what was made of an environment, and put the one back that was there before."""
+    if was_there or not _can_be_moved(root):
+        _empty(root)
+        _put_back(root)
+    else:
+        filesystems.remove_tree(root)
 
 
 def unmake(root: str) -> None:
@@ -117,13 +123,7 @@ def _remove_unfinished(root: str) -> None:
     if not os.path.lexists(_marker(root)):
         return
     if not is_environment(root):
-        if os.path.isdir(_aside(root)):
-            _empty(root)
-            _put_back(root)
-        elif _can_be_moved(root):
-            filesystems.remove_tree(root)
-        else:
-            _empty(root)
+        _take_back(root, was_there=os.path.isdir(_aside(root)))
     filesystems.remove_tree(_aside(root))
     _unmark(root)
 
@@ -137,20 +137,17 @@ def _can_be_moved(root: str) -> bool:
 def _put_aside(root: str) -> None:
     """Empty the folder of an environment: what it holds is moved aside where that can be done, else removed.
 
-    A link to the folder stays, and so does the folder behind it.
+    A link to the folder stays, and so does the folder behind it. Raises OSError if it can't be moved.
     """
     folder = os.path.realpath(root)
     if not os.path.isdir(folder) or not os.listdir(folder):
         return
-    try:
-        if not _can_be_moved(root):
-            raise OSError
-        os.rename(folder, _aside(root))
-    except OSError:  # the folder is on another disk than the link to it
+    if not _can_be_moved(root):
         _empty(root)
-    else:
-        if os.path.islink(root):
-            os.mkdir(folder)
+        return
+    os.rename(folder, _aside(root))
+    if os.path.islink(root):
+        os.mkdir(folder)
 
 
 def _put_back(root: str) -> None:
@@ -177,8 +174,9 @@ def _marker(root: str) -> str:
 
 
 def _aside(root: str) -> str:
-    """Return where an environment lies while the one that replaces it is made."""
-    return f"{os.path.dirname(root)}/.{os.path.basename(root)}.pepip-before"
+    """Return where an environment lies while its successor is made: beside its real folder, on one disk."""
+    folder = os.path.realpath(root)
+    return f"{os.path.dirname(folder)}/.{os.path.basename(folder)}.pepip-before"
 
 
 def _mark(root: str) -> None:
