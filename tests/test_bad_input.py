@@ -544,6 +544,22 @@ def test_a_damaged_interpreter_cache_is_written_anew(desk: Desk) -> None:
     desk.assert_works("2.0")
 
 
+@pytest.mark.parametrize("is_made", [False, True])
+def test_a_folder_can_not_be_the_store_and_the_environment(desk: Desk, *, is_made: bool) -> None:
+    """Both lock a file of one name there: a run would wait for itself."""
+    if is_made:
+        desk.install("lamp==1.0")
+    before = snapshot(desk.project)
+    home = {"PEPIP_HOME": str(desk.environment)}
+
+    output = desk.machine.pepip(
+        "install", "lamp==2.0", *desk.source, folder=desk.project, variables=home, check=False
+    )
+
+    assert_refused(output, "is the store, and can't be an environment too")
+    assert changes(before, snapshot(desk.project)) == []
+
+
 def test_a_store_that_is_a_file_is_refused(desk: Desk) -> None:
     """The message names it, and no environment is made."""
     desk.machine.store.write_text("mine\n")

@@ -125,6 +125,7 @@ def carry_out(
     Another one is as it was; the entries that were published stay. A run that is killed is completed, or taken back,
     by the next command on that environment.
     """
+    target.refuse_the_store(root, store)
     made = make()
     is_finished = False
     try:

@@ -8,7 +8,7 @@ import os
 
 from pepip import paths
 from pepip.environment import readable, skeleton
-from pepip.errors import VenvError
+from pepip.errors import StoreError, VenvError
 from pepip.model import Environment
 from pepip.operations import making
 from pepip.uv import answers, interpreter, repetition, settings
@@ -107,11 +107,19 @@ def tried_out(root: str, python: str) -> Iterator[str]:
         yield f"{folder}/.venv"
 
 
+def refuse_the_store(root: str, store: Store) -> None:
+    """Raise StoreError if a folder is both an environment and the store: each locks the file of one name there."""
+    if os.path.realpath(root) == os.path.realpath(store.home):
+        sentence = f"{root} is the store, and can't be an environment too"
+        raise StoreError(sentence, hint="set PEPIP_HOME to another folder")
+
+
 def open_environment(root: str, store: Store) -> Environment:
     """Return the environment at `root`, with the wheel tags that its interpreter supports.
 
-    Raises VenvError if it can't be used.
+    Raises VenvError if it can't be used, StoreError if it is the store.
     """
+    refuse_the_store(root, store)
     readable.check(root, store.homes)
     facts, tags = interpreter.inspect(root, paths.cache(store.home))
     environment = Environment(root, facts, tuple(tags))
