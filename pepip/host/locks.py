@@ -47,7 +47,7 @@ def free(path: str) -> Iterator[bool]:
     """
     descriptor = _open(path, create=False)
     is_there = descriptor >= 0
-    is_free = _try_lock(descriptor) and _is_still(descriptor, path) if is_there else not os.path.lexists(path)
+    is_free = _try_lock(descriptor) is True and _is_still(descriptor, path) if is_there else not os.path.lexists(path)
     try:
         yield is_free
     finally:
@@ -95,13 +95,13 @@ def in_use(folder: str, *, alone: bool = False) -> Iterator[None]:
 def is_held(path: str) -> bool:
     """Tell whether another process holds the lock on the file or folder `path`, or may: a file that can't be opened.
 
-    What is missing is held by none.
+    What is missing is held by none, and where the file system has no locks nobody holds one.
     """
     descriptor = _open(path, create=False)
     if descriptor < 0:
         return _is_file(path)
     try:
-        return not _try_lock(descriptor)
+        return _try_lock(descriptor) is False
     finally:
         os.close(descriptor)
 
@@ -172,11 +172,12 @@ if sys.platform == "win32":
             else:
                 return True
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int) -> bool | None:
+        """Return whether the lock could be had, None where there are no locks."""
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
+        except OSError as error:
+            return False if error.errno in {errno.EACCES, errno.EDEADLK} else None
         return True
 
 else:
@@ -191,9 +192,10 @@ else:
             raise
         return True
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int) -> bool | None:
+        """Return whether the lock could be had, None where there are no locks."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
+        except OSError as error:
+            return False if error.errno in {errno.EWOULDBLOCK, errno.EACCES} else None
         return True
