@@ -157,6 +157,17 @@ def test_init_takes_the_frame_from_members_and_can_be_repeated(
     office.sound(office.victim)
 
 
+def test_init_opens_no_store_that_was_closed(office: Office) -> None:
+    """A store of one user keeps what others may not see."""
+    office.install(office.root)
+    office.store.chmod(0o700)
+
+    office.root.pepip("store", "init", folder=office.root.home)
+
+    assert stat.S_IMODE(office.store.stat().st_mode) == 0o700
+    assert not (office.store / "trust.json").exists()
+
+
 def test_init_refuses_what_it_may_not_do(office: Office) -> None:
     """Somebody else's store, an unknown group, one of which the user is no member; nothing changes."""
     before = snapshot(office.store)

@@ -38,14 +38,15 @@ def found(store: Store, *, group: str = "", trusted: str = trust.OWNER) -> Found
         raise UsageError("a store of one user has no members to trust", hint="--shared GROUP")
     group_id = _group_id(group) if group else -1
     _check_owner(store)
-    mode = _OF_A_GROUP if group else _OF_ONE
     if not os.path.isdir(store.home):
         try:
             os.makedirs(store.home, mode=0o755)
         except OSError as error:
             raise StoreError(f"cannot make the store {store.home}: {error.strerror}") from error
     home = os.path.realpath(store.home)
-    owner_id = os.stat(home).st_uid
+    owner_id, mode = os.stat(home).st_uid, _OF_A_GROUP
+    if not group:  # who could not look into it before can't now
+        mode = stat.S_IMODE(os.stat(home).st_mode) & _OF_ONE
     folders = (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache)
     for folder in (home, *(folder(home) for folder in folders)):
         permissions.found_directory(folder, mode=mode, owner_id=owner_id, group_id=group_id)
