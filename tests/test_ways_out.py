@@ -79,6 +79,7 @@ def pip(keeper: Keeper, *words: str) -> Output:
         ["install", "--timeout", "30", "--retries=2", "horn"],
         ["--require-virtualenv", "install", "horn"],
         ["install", "-I", "horn"],
+        ["--timeout", "30", "install", "-I", "horn"],
     ],
 )
 def test_options_of_pip_that_mean_nothing_here_change_nothing(keeper: Keeper, words: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""`pepip adopt`: what environments of other tools hold, what sharing would free, and sharing it."""
+"""`pepip adopt`: what environments of other tools hold, and what sharing would free."""
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from pepip.store.memory import Memory
 
 _DESCRIPTION = """\
-Link what the environments below folders hold, whichever tool made them, so that each wheel is on disk once.
-
-`--dry-run` shows what they hold, what would be free, and what stays as it is and why; it changes nothing.
-`pepip eject` is the way back.
+Show what the environments below folders hold, whichever tool made them, and what would be free if each wheel were
+on disk once. Linking them is not possible yet: `--dry-run` must be given, and nothing is changed.
 """
 
 

@@ -37,7 +37,7 @@ the store:
   savings, prune        what sharing saves; remove what nobody links
   store verify, repair  check every file; make damaged entries and environments whole
   store add, remove     fill it without a project; take one entry out
-  adopt                 what environments of other tools hold, what sharing frees; share it
+  adopt --dry-run       what environments of other tools hold, and what sharing would free
   detach, attach        one package as the project's own copy, to patch it, and back
   doctor                look at everything that pepip rests on
   ui                    all of it on the whole terminal, with keys and mouse

@@ -39,8 +39,7 @@ _VARIABLES = {"--timeout": "UV_HTTP_TIMEOUT", "--default-timeout": "UV_HTTP_TIME
 
 def translated(words: Sequence[str]) -> list[str]:
     """Return the words of a command of pip as uv and pepip know them. Some become variables of uv, which are set."""
-    command = next((word for word in words if not word.startswith("-")), "")
-    renamed = _RENAMED.get(command, {})
+    command = ""
     found: list[str] = []
     rest = iter(words)
     for word in rest:
@@ -54,6 +53,7 @@ def translated(words: Sequence[str]) -> list[str]:
             if name in _VARIABLES:
                 os.environ.setdefault(_VARIABLES[name], value)
             continue
-        shown = renamed.get(word, word)
+        command = command or ("" if word.startswith("-") else word)
+        shown = _RENAMED.get(command, {}).get(word, word)
         found += [shown] if shown else []
     return found

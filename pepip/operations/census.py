@@ -204,10 +204,7 @@ def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
             return UNREACHABLE, f"{above}: {error.strerror}"
     elsewhere = _elsewhere(registration, above)
     if elsewhere:
-        return (
-            UNREACHABLE,
-            "another environment is at its path here: it was made elsewhere" if is_there else elsewhere,
-        )
+        return UNREACHABLE, f"another environment is at its path: {elsewhere}" if is_environment else elsewhere
     if is_environment:
         return MISSING, "another environment took its place"
     return (OK, "") if is_there else (MISSING, "it was deleted or moved")
