@@ -50,6 +50,33 @@ def open_regular(path: str, *, is_trusted: bool = False, follows: bool = False) 
     With `follows` a link may lead to it. Where it must be `is_trusted`, another user's is refused, but not root's.
     Raises OSError if it can't be opened, UnfitFileError if it is something else.
     """
+    return _open_regular(path, is_trusted=is_trusted, follows=follows)[0]
+
+
+def read_regular(
+    path: str, *, most_bytes: int = SMALL_BYTES, is_trusted: bool = False, follows: bool = False
+) -> bytes:
+    """Return what the regular file at `path` holds, if that is no more than `most_bytes`.
+
+    Raises OSError if it can't be read, UnfitFileError if it is something else, or larger: see `open_regular`.
+    """
+    descriptor, size_bytes = _open_regular(path, is_trusted=is_trusted, follows=follows)
+    try:
+        content = os.read(descriptor, min(size_bytes, most_bytes) + 1)
+        if len(content) == size_bytes <= most_bytes:
+            return content  # there would have been room for more
+        while len(content) <= most_bytes:
+            block = os.read(descriptor, min(_BLOCK_BYTES, most_bytes + 1 - len(content)))
+            if not block:
+                return content
+            content += block
+        raise UnfitFileError(path, f"it is larger than {most_bytes} bytes")
+    finally:
+        os.close(descriptor)
+
+
+def _open_regular(path: str, *, is_trusted: bool, follows: bool) -> tuple[int, int]:
+    """Return a descriptor as `open_regular` does, and the size of the file in bytes."""
     status = os.stat(path) if follows else os.lstat(path)
     if not stat.S_ISREG(status.st_mode):  # to open a device can do something
         raise UnfitFileError(path, "it is no regular file")
@@ -64,27 +91,7 @@ def open_regular(path: str, *, is_trusted: bool = False, follows: bool = False) 
     if reason:
         os.close(descriptor)
         raise UnfitFileError(path, reason)
-    return descriptor
-
-
-def read_regular(
-    path: str, *, most_bytes: int = SMALL_BYTES, is_trusted: bool = False, follows: bool = False
-) -> bytes:
-    """Return what the regular file at `path` holds, if that is no more than `most_bytes`.
-
-    Raises OSError if it can't be read, UnfitFileError if it is something else, or larger: see `open_regular`.
-    """
-    descriptor = open_regular(path, is_trusted=is_trusted, follows=follows)
-    try:
-        content = bytearray()
-        while len(content) <= most_bytes:
-            block = os.read(descriptor, min(_BLOCK_BYTES, most_bytes + 1 - len(content)))
-            if not block:
-                return bytes(content)
-            content += block
-        raise UnfitFileError(path, f"it is larger than {most_bytes} bytes")
-    finally:
-        os.close(descriptor)
+    return descriptor, status.st_size
 
 
 def make_own_folder(path: str, *, mode: int = 0o700) -> None:
