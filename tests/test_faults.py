@@ -45,7 +45,7 @@ def test_a_fault_at_some_call_leaves_the_old_state_or_the_new_one(place: Place, 
     for fault in (KILL, chance.choice(FAULTS[1:])):
         points = place.undisturbed(course, fault).points
         if points:
-            _assert_survives(place, course, fault, chance.randint(1, points))
+            assert_survives(place, course, fault, chance.randint(1, points))
 
 
 @pytest.mark.real_world
@@ -64,13 +64,13 @@ def test_a_fault_at_any_call_leaves_the_old_state_or_the_new_one(place: Place, c
 
 def _failure(place: Place, course: Course, fault: Fault, point: int) -> str:
     try:
-        _assert_survives(place, course, fault, point)
+        assert_survives(place, course, fault, point)
     except AssertionError as error:
         return str(error)
     return ""
 
 
-def _assert_survives(place: Place, course: Course, fault: Fault, point: int) -> None:
+def assert_survives(place: Place, course: Course, fault: Fault, point: int) -> None:
     """Let a fault happen, look at the environment, and repeat the command: see the asserts."""
     undisturbed = place.undisturbed(course, fault)
     place.bring_back(course)

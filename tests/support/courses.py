@@ -6,6 +6,7 @@ It is saved once and brought back as often as a test wants.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.support.faults import KILL, Fault, calls_seen, disturbed
+from tests.support.filesystems import overlaid
 from tests.support.machines import Machine, Output
 from tests.support.parity import Level, Observation, differences, observe
 from tests.support.snapshots import Node, Snapshot, sha256_of, snapshot
@@ -121,7 +123,7 @@ COURSES = (
     Course("verify", ("store", "verify")),
     Course("repair", ("store", "repair"), takes_wheels=True, prepare=_spoil, changed_entries=("spoiled-1.0",)),
     Course("store add", ("store", "add", "late"), takes_wheels=True, takes_python=True),
-    Course("store remove", ("store", "remove", "orphan==1.0")),
+    Course("store remove", ("store", "remove", "--force", "orphan==1.0")),
     Course("detach", ("detach", "drum")),
     Course("attach", ("attach", "drum"), prepare=_detach),
     Course("scan", ("projects", "scan", ".."), prepare=_forget),
@@ -138,7 +140,7 @@ class Place:
         self.store = machine.store
         self._wheels = ("--no-index", "--find-links", wheelhouse)
         self._python = ("--python", interpreter)
-        self._saved = folder.with_name(f"{folder.name}-saved")
+        self.saved = folder.with_name(f"{folder.name}-saved")
         self._undisturbed: dict[tuple[str, str], Undisturbed] = {}
 
     def build(self) -> None:
@@ -156,16 +158,20 @@ class Place:
         self._install("past", "orphan", "horn")
         shutil.rmtree(self.folder / "past")
         self.machine.pepip("sync", *self._python, folder=self.folder / "gallery")
-        subprocess.run(["cp", "-a", self.folder, self._saved], check=True)
+        subprocess.run(["cp", "-a", self.folder, self.saved], check=True)
         self._other = self._observe_other()
 
     def bring_back(self, course: Course) -> None:
         """Bring everything back to how it was built, and prepare a course. Hard links stay hard links."""
-        if self.folder.exists():
-            remove_all(self.folder)
-        subprocess.run(["cp", "-a", self._saved, self.folder], check=True)
+        self.restore()
         if course.prepare:
             course.prepare(self)
+
+    def restore(self) -> None:
+        """Let the folder hold what was saved."""
+        if self.folder.exists():
+            remove_all(self.folder)
+        subprocess.run(["cp", "-a", self.saved, self.folder], check=True)
 
     def words(self, course: Course) -> tuple[str | Path, ...]:
         """Return the words of a course's command."""
@@ -234,6 +240,23 @@ class Place:
 
     def _observe_other(self) -> Observation:
         return observe(self.folder / "other" / ".venv", self.machine, level=Level.FILES)
+
+
+class LayeredPlace(Place):
+    """A place in a container: all that was built lies in the image, and changes lie in a layer above it."""
+
+    def __init__(self, machine: Machine, folder: Path, wheelhouse: Path, interpreter: Path) -> None:
+        super().__init__(machine, folder, wheelhouse, interpreter)
+        self._layer = contextlib.ExitStack()
+
+    def restore(self) -> None:
+        """Let the image be seen without changes."""
+        self.close()
+        self._layer.enter_context(overlaid(self.saved, self.folder))
+
+    def close(self) -> None:
+        """Remove the layer."""
+        self._layer.close()
 
 
 @dataclass(frozen=True)

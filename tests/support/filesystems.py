@@ -50,6 +50,24 @@ def mounted(kind: str, directory: Path, *, mebibytes: int) -> Iterator[Path]:
         image.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def overlaid(lower: Path, directory: Path) -> Iterator[Path]:
+    """Mount an overlay at `directory` that shows what lies in `lower` and takes changes elsewhere; yield its path."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting an overlay needs root")
+    layers = directory.with_name(f"{directory.name}.layers")
+    for folder in (directory, layers / "upper", layers / "work"):
+        folder.mkdir(parents=True, exist_ok=True)
+    options = f"lowerdir={lower},upperdir={layers / 'upper'},workdir={layers / 'work'}"
+    _run_or_skip("mount", "-t", "overlay", "-o", options, "pepip-tests", os.fspath(directory))
+    try:
+        yield directory
+    finally:
+        _unmount(directory)
+        subprocess.run(["chmod", "-R", "u+w", os.fspath(layers)], check=False)
+        shutil.rmtree(layers)
+
+
 def _unmount(directory: Path) -> None:
     done = subprocess.run(["umount", os.fspath(directory)], capture_output=True, check=False)
     if done.returncode != 0:

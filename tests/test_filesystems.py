@@ -1,0 +1,59 @@
+"""Every command that changes something, on each file system that people have, undisturbed and killed.
+
+On ext4, XFS and Btrfs, in a container's writable layer, and where the store and the environments lie in its image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.courses import COURSES, WHEELS, Course, LayeredPlace, Place
+from tests.support.faults import KILL
+from tests.support.filesystems import mounted, overlaid
+from tests.support.machines import Machine
+from tests.test_faults import assert_survives
+
+pytestmark = pytest.mark.real_world
+
+KINDS = ("ext4", "xfs", "btrfs", "overlay", "image")
+KILLS = 3
+"""Of each command, spread over its calls from the first to about the last."""
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def place(
+    request: pytest.FixtureRequest, uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    """Return the place of all courses on one kind of file system."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with contextlib.ExitStack() as stack:
+        if request.param == "overlay":
+            (folder / "lower").mkdir()
+            disk = stack.enter_context(overlaid(folder / "lower", folder / "disk"))
+        elif request.param == "image":
+            disk = folder
+        else:
+            disk = stack.enter_context(mounted(request.param, folder / "disk", mebibytes=512))
+        for wheel in WHEELS:
+            wheel.write(disk / "wheelhouse")
+        (disk / "home").mkdir()
+        kind = LayeredPlace if request.param == "image" else Place
+        machine = Machine(disk / "home", disk / "place" / "store", uv_cache)
+        place = kind(machine, disk / "place", disk / "wheelhouse", interpreter)
+        place.build()
+        if isinstance(place, LayeredPlace):
+            stack.callback(place.close)
+        yield place
+
+
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
+def test_a_command_works_here_and_a_killed_one_is_completed(place: Place, course: Course) -> None:
+    """The state afterwards is the old one or the new one, the other project and the store are whole."""
+    points = place.undisturbed(course, KILL).points
+
+    for point in range(1, points + 1, max(1, (points - 1) // (KILLS - 1))):
+        assert_survives(place, course, KILL, point)
