@@ -44,6 +44,7 @@ NATIVE = [
     Wheel("native-one", "1.0", files={"native/one/__init__.py": ""}),
     Wheel("native-two", "1.0", files={"native/two/__init__.py": ""}),
 ]
+CLOTH = [Wheel(name, "1.0", files={"native/cloth.txt": "linen\n"}) for name in ("cloth", "cloth-two")]
 PKGUTIL = [
     Wheel(
         f"pkgutil-{name}",
@@ -70,6 +71,7 @@ EVERY_WHEEL = [
     CAMERA,
     CAMERA_CONTRIB,
     *NATIVE,
+    *CLOTH,
     *PKGUTIL,
     *PKG_RESOURCES,
     *SHARING_DATA,
@@ -334,6 +336,7 @@ def test_what_uv_writes_through_a_linked_package_is_refused_or_healed(stage: Sta
         second = scene.second_before.environment.parent
         said = machine.pepip("install", "camera", *scene.source, folder=second).stderr
         assert "another tool wrote into camera-1.0" in said
+        assert "repaired" in said
     else:
         assert "Permission denied" in ended.stderr
 
@@ -346,6 +349,16 @@ def test_pepip_brings_back_what_uv_removed(stage: Stage) -> None:
     scene.twins.run("uv", "pip", "uninstall", "alpha", "camera")
 
     scene.twins.install("alpha==1.0", "camera", "camera-contrib", *scene.source)
+
+    scene.assert_store_kept()
+
+
+def test_pepip_brings_back_files_that_uv_removed_with_another_distribution(stage: Stage) -> None:
+    """What is installed again gets all of its files, whatever it had of them."""
+    scene = stage.set("native-one", "cloth", "cloth-two")
+    scene.twins.run("uv", "pip", "uninstall", "cloth-two")
+
+    scene.twins.install("--reinstall", "cloth", *scene.source)
 
     scene.assert_store_kept()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.machines import Machine, site_packages_of
+from tests.support.machines import Machine, site_packages_of, uv_executable
 from tests.support.snapshots import Snapshot, changes, snapshot
 from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
@@ -42,10 +43,10 @@ class Studio:
         """Run pepip in a project and return what it said to people."""
         return self._machine.pepip(*words, folder=project).stderr
 
-    def uv(self, *words: str) -> None:
-        """Let uv install into the first project, or uninstall from it."""
+    def uv(self, *words: str, project: Path | None = None) -> None:
+        """Let uv install into a project, the first if none is named, or uninstall from it."""
         source = self.source if words[0] == "install" else ()
-        self._machine.uv("pip", *words, *source, folder=self.first)
+        self._machine.uv("pip", *words, *source, folder=project or self.first)
 
     def come_and_go(self, name: str) -> None:
         """Let uv install a distribution, and remove it again."""
@@ -120,6 +121,87 @@ def test_what_another_tool_added_stays_in_its_own_project(studio: Studio) -> Non
     studio.uv("uninstall", "stick")
     assert changes(studio.before, studio.drum()) == []
     assert not (site_packages_of(studio.first / ".venv") / "drum/kit/brush.py").exists()
+
+
+@pytest.mark.parametrize("writer", ["first", "second"])
+def test_what_another_tool_added_stays_whatever_it_did_elsewhere(studio: Studio, writer: str) -> None:
+    """Another project was changed too, and may be looked at first."""
+    projects = {"first": studio.first, "second": studio.second}
+    for name, project in projects.items():
+        studio.uv("install", "stick" if name == writer else "horn", project=project)
+
+    studio.pepip(studio.first, "list")
+
+    there = [
+        name for name, project in projects.items() if studio.says(project, "import drum.kit.brush; print('there')")
+    ]
+    assert there == [writer]
+    assert problems_of(studio.store) == []
+
+
+def test_other_bytes_stay_in_their_own_project(studio: Studio) -> None:
+    """Also after a look by another project, after the entry was stored anew, and after a repair of all."""
+    studio.uv("install", "cover")
+    for words in (["list"], ["install", "horn", *studio.source], ["store", "repair"]):
+        studio.pepip(studio.second, *words)
+
+        assert studio.says(studio.first, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "thud"
+    assert studio.says(studio.second, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"
+
+
+def test_another_version_stays_in_its_own_project(studio: Studio) -> None:
+    """It takes the place of the version that it was installed over."""
+    studio.pip("install", "-I", "drum==2.0")
+
+    studio.pepip(studio.second, "list")
+    studio.pepip(studio.second, "install", "horn", *studio.source)
+
+    for _ in range(2):
+        shown = studio.says(studio.first, "import drum.kit.snare; print(drum.SOUND, drum.NEW, drum.kit.snare.NEW)")
+        assert shown == "boom True True"
+        site_packages = site_packages_of(studio.first / ".venv")
+        assert [path.name for path in site_packages.glob("drum*.dist-info")] == ["drum-2.0.dist-info"]
+        studio.pepip(studio.first, "install", "horn", *studio.source)
+    assert not studio.says(studio.second, "import drum; print(drum.NEW)")
+
+
+def test_two_projects_that_wrote_into_one_entry_keep_what_is_theirs(studio: Studio) -> None:
+    """One added a file, the other changed one: the first does not get the other's bytes."""
+    studio.uv("install", "stick")
+    studio.uv("install", "cover", project=studio.second)
+
+    studio.pepip(studio.first, "list")
+    studio.pepip(studio.second, "install", "horn", *studio.source)
+
+    statement = "import drum.kit.snare; print(drum.kit.snare.SOUND)"
+    assert studio.says(studio.first, statement) == "tack"
+    assert studio.says(studio.second, statement) == "thud"
+    assert studio.says(studio.first, "import drum.kit.brush; print(drum.kit.brush.HAIR)") == "nylon"
+
+
+def test_a_tool_that_is_still_at_work_is_looked_at_again(studio: Studio) -> None:
+    """It made its metadata first: what it writes into an entry after that is noticed too."""
+    with (studio.first / ".venv/.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (site_packages_of(studio.first / ".venv") / "stick-1.0.dist-info").mkdir()
+        studio.pepip(studio.second, "list")
+        (site_packages_of(studio.first / ".venv") / "drum/kit/brush.py").touch()
+
+    assert "drum-1.0" in studio.pepip(studio.second, "list")
+
+
+def test_a_tool_that_wrote_while_pepip_decided_is_noticed(studio: Studio, tmp_path: Path) -> None:
+    """A build takes long, and nobody holds the environment's lock meanwhile."""
+    source = Wheel("harp", "1.0", files={"harp/__init__.py": ""}).write_source(tmp_path / "source")
+    words = ["pip", "install", "stick", "--python", str(studio.first / ".venv"), *map(str, studio.source)]
+    backend = source / "backend.py"
+    backend.write_text(f"__import__('subprocess').run({[str(uv_executable()), *words]!r})\n" + backend.read_text())
+
+    studio.pepip(studio.first, "install", source)
+    studio.pepip(studio.second, "list")
+
+    assert problems_of(studio.store) == []
+    assert not studio.says(studio.second, "import drum.kit.brush; print('there')")
 
 
 def test_nothing_is_said_where_another_tool_wrote_into_no_entry(studio: Studio) -> None:

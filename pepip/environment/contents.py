@@ -14,7 +14,7 @@ from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pepip.model import Environment
 
@@ -219,6 +219,19 @@ def files_of(environment: Environment, distribution: Installed) -> list[str]:
     base = environment.interpreter.site_packages
     normalized = (os.path.normpath(f"{base}/{row.path}").replace(os.sep, "/") for row in rows)
     return [path for path in normalized if paths.is_inside(path)]
+
+
+def intact_files(environment: Environment, distribution: Installed, among: Collection[str]) -> list[str]:
+    """Return those of a distribution's files that are `among` these paths, and are as its RECORD says.
+
+    Paths are relative to the environment.
+    """
+    site_packages, base = environment.site_packages, environment.interpreter.site_packages
+    return [
+        path
+        for path, row in ((f"{base}/{row.path}", row) for row in _rows(site_packages, distribution))
+        if path in among and row.hash_value and record.matches(row, f"{site_packages}/{row.path}")
+    ]
 
 
 def check_record(environment: Environment, distribution: Installed) -> None:

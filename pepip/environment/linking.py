@@ -42,6 +42,7 @@ def change(
     reserved: Collection[str] = (),
     leaving: legacy.Departure = legacy.NOTHING,
     private: Collection[str] = (),
+    gives_way: bool = False,
     is_recovery: bool = False,
 ) -> Plan:
     """Add and remove linked distributions. The caller holds the environment's lock. Returns the new plan.
@@ -51,20 +52,22 @@ def change(
     `linked` are the entries that the environment links now, by distribution name, `foreign` what has files of its
     own; both include what `removals` names. Folders in `reserved` (relative to site-packages) are about to get files
     that are not links, and so stay real. `leaving` is what goes with removals that have no RECORD. Where uv is to
-    install `private` distributions afterwards, the journal stays. With `is_recovery` the links that are there are not
-    taken on trust.
+    install `private` distributions afterwards, the journal stays. Additions take the place of files that foreign
+    distributions have at the same paths, but not with `gives_way`: then they had been there before those files. With
+    `is_recovery` the links that are there are not taken on trust.
     Raises VenvError, before anything is changed, if a file that no distribution owns is in the way, or if this user
     may not make the change. Any other error leaves the journal behind if something was changed.
     """
     additions = sorted(additions, key=lambda item: item.entry.name)  # of two with one script, the last by name has it
-    gone = {distribution.name for distribution in removals}
+    gone = {distribution.name for distribution in removals if distribution.entry_id}
+    new = {added.entry.name for added in additions}
     kept = {name: entry for name, entry in linked.items() if name not in gone}
     after = {**kept, **{added.entry.name: added.entry for added in additions}}
-    new = {item.entry.name for item in additions}
-    staying = [item for item in foreign if item.name not in gone | new]
+    staying = [item for item in foreign if item not in removals and item.name not in new]
     tree = Tree(environment)
     before = _plan_on_disk(environment, tree, linked, foreign)
-    known = {} if is_recovery or _has_drifted(tree, before) else before.links
+    is_as_before = not (is_recovery or _has_drifted(tree, before))
+    known = _links_but_of(new, before) if is_as_before else {}
     vanishing = _vanishing(environment, removals, legacy.paths_of(environment, leaving))
     ours = vanishing | before.links.keys()
     owned = ours | {path for item in foreign for path in contents.files_of(environment, item)}
@@ -72,6 +75,7 @@ def change(
     modes = {item.entry.name: item.mode for item in additions if item.mode}
     while True:
         plan = merge(after.values(), environment.interpreter, foreign_directories=directories, modes=modes)
+        known = {**known, **_taken(environment, tree, plan, staying, () if gives_way else new)}
         found = obstacles.find(environment, homes, plan, known=known, ours=ours, owned=owned, is_recovery=is_recovery)
         if not found:
             break
@@ -82,7 +86,7 @@ def change(
 
     staying_entries = [entry for name, entry in kept.items() if name not in new]
     had, has = _folders(before), _folders(plan)
-    refolded = [entry for entry in staying_entries if not known or had.get(entry.name) != has.get(entry.name)]
+    refolded = [entry for entry in staying_entries if not is_as_before or had.get(entry.name) != has.get(entry.name)]
     check = access.Check(environment)
     _check_links(check, environment, before, plan, known, is_recovery=is_recovery)
     access.check_metadata(check, environment, additions, refolded)
@@ -97,7 +101,7 @@ def change(
     except OSError as error:
         if error.errno not in filesystems.FULL or not makes_room:
             raise
-        removed = _discard(environment, removals)
+        removed = _discard(environment, removals, staying)
         _begin(environment, additions, removals, private)
     try:
         _prepare_metadata(environment, plan, additions, placer)
@@ -105,6 +109,7 @@ def change(
         if not is_recovery:
             journal.finish(environment.root)  # nothing was changed: the disk may be full
         raise
+    taken = _taken(environment, tree, before, staying)
     removed |= legacy.remove(environment, leaving)
     for entry in refolded:
         # Before any link is made: a tool that removes `entry` now must remove its links, never what they point to.
@@ -112,12 +117,13 @@ def change(
     try:
         for distribution in removals:
             if not legacy.is_legacy(distribution):
-                removed |= removal.remove(environment, tree, distribution)
+                spared = taken.keys() if gives_way else _files_of_twins(environment, distribution, staying)
+                removed |= removal.remove(environment, tree, distribution, spared)
     except OSError as error:
         if error.errno not in filesystems.FULL or not makes_room:
             raise
-        removed |= _discard(environment, removals)
-    _remove_stale(environment, tree, homes, before, plan)
+        removed |= _discard(environment, removals, staying)
+    _remove_stale(environment, tree, homes, before, plan, taken=taken)
     new_metadata = {item.entry.dist_info for item in additions}
     _make_links(environment, tree, plan, after, placer, known=known, removed=removed, new_metadata=new_metadata)
     _place_metadata(environment, additions, placer)
@@ -130,11 +136,37 @@ def change(
     return plan
 
 
-def _discard(environment: Environment, removals: Iterable[Installed]) -> set[str]:
+def _links_but_of(names: Collection[str], plan: Plan) -> dict[str, Link]:
+    """Return the links of a plan, but for those of distributions that are about to be linked: those are made anew."""
+    return {path: link for path, link in plan.links.items() if link.owner not in names} if names else plan.links
+
+
+def _taken(
+    environment: Environment, tree: Tree, plan: Plan, staying: Iterable[Installed], names: Collection[str] = ()
+) -> dict[str, Link]:
+    """Return the links of a plan in whose place are files that distributions with files of their own put over them.
+
+    Those stay, but where distributions of these `names` are about to be linked: who comes last wins.
+    """
+    found = {}
+    for item in staying:
+        for path in contents.intact_files(environment, item, plan.links.keys()):
+            if plan.links[path].owner not in names and tree.reaches(path):
+                found[path] = plan.links[path]
+    return found
+
+
+def _files_of_twins(environment: Environment, gone: Installed, staying: Iterable[Installed]) -> set[str]:
+    """Return the files of distributions that stay, and that another tool has installed over the one that goes."""
+    twins = (item for item in staying if item.name == gone.name)
+    return {path for item in twins for path in contents.files_of(environment, item)}
+
+
+def _discard(environment: Environment, removals: Iterable[Installed], staying: list[Installed]) -> set[str]:
     """Remove distributions where the disk has no room to set anything aside: that makes some. Returns the paths."""
     removed: set[str] = set()
     for distribution in removals:
-        removed |= removal.discard(environment, distribution)
+        removed |= removal.discard(environment, distribution, _files_of_twins(environment, distribution, staying))
     return removed
 
 
@@ -216,10 +248,12 @@ def _vanishing(environment: Environment, removals: Iterable[Installed], others: 
     return found
 
 
-def _remove_stale(environment: Environment, tree: Tree, homes: tuple[str, ...], before: Plan, plan: Plan) -> None:
-    """Remove the links that the new plan does not have, and the folders that become empty."""
+def _remove_stale(
+    environment: Environment, tree: Tree, homes: tuple[str, ...], before: Plan, plan: Plan, *, taken: Collection[str]
+) -> None:
+    """Remove the links that the new plan does not have, but for those `taken`, and the folders that become empty."""
     for path, link in before.links.items():
-        if plan.links.get(path) == link or not tree.reaches(path):
+        if plan.links.get(path) == link or path in taken or not tree.reaches(path):
             continue
         place = f"{environment.root}/{path}"
         if links.stands_for(place, link.target) or contents.linked_entry(place, homes):

@@ -11,19 +11,19 @@ from pepip.host import filesystems, links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from pepip.model import Environment, Installed
 
 
-def remove(environment: Environment, tree: Tree, distribution: Installed) -> set[str]:
+def remove(environment: Environment, tree: Tree, distribution: Installed, spared: Collection[str] = ()) -> set[str]:
     """Remove a distribution's files, links, bytecode and metadata, metadata last. Returns the removed paths.
 
     What the store can't give back is set aside: metadata, and the files of what is not linked. Folders that become
-    empty go too. Paths are relative to the environment.
+    empty go too. Files in `spared` stay. Paths are relative to the environment.
     """
     removed: set[str] = set()
-    files = reached_files(environment, tree, distribution)
+    files = [path for path in reached_files(environment, tree, distribution) if path not in spared]
     for path in files:
         place = f"{environment.root}/{path}"
         if os.path.isdir(place) and not links.read_link(place):
@@ -38,14 +38,14 @@ def remove(environment: Environment, tree: Tree, distribution: Installed) -> set
     return removed
 
 
-def discard(environment: Environment, distribution: Installed) -> set[str]:
+def discard(environment: Environment, distribution: Installed, spared: Collection[str] = ()) -> set[str]:
     """Remove a distribution, and set nothing of it aside. Returns the removed paths, relative to the environment.
 
-    Its metadata goes last: what is interrupted can be done again.
+    Files in `spared` stay. Its metadata goes last: what is interrupted can be done again.
     """
     tree = Tree(environment)
     removed: set[str] = set()
-    files = reached_files(environment, tree, distribution)
+    files = [path for path in reached_files(environment, tree, distribution) if path not in spared]
     for path in files:
         place = f"{environment.root}/{path}"
         if (not os.path.isdir(place) or links.read_link(place)) and tree.unlink(path):

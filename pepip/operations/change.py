@@ -155,7 +155,6 @@ def carry_out(
 
                 yield from recover.recover(store, environment, errand.request)
             summary = yield from _change(store, errand, environment, first, asked=asked)
-            written.note(store, environment)
             if made:
                 yield from _warn_of_closed_store(store, environment)
             if compile_bytecode:
@@ -182,7 +181,7 @@ class _Decision(NamedTuple):
     """Work that was decided for an environment that was in this state."""
 
     environment: Environment
-    fingerprint: object
+    fingerprint: tuple[int, frozenset[str]]
     present: list[Installed]
     work: Work
 
@@ -238,12 +237,14 @@ def _change(
         supply = yield from _acquire(store, job, decision)
         linked = yield from _link(store, decision, supply, asked)
         if linked is None:
+            yield from written.look(store)
             continue
         present = linked.present
         if linked.unfinished:
             with linked.unfinished:
                 yield from job.install_private(supply.work)
             present = contents.installed(environment, store.homes)
+        written.note(store, environment, decision.fingerprint[0])
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"{environment.root} keeps changing while it is installed into",
@@ -282,6 +283,10 @@ def _acquire(store: Store, job: Job, decision: _Decision) -> Generator[Progress,
         began_at_ns=job.began_at_ns,
         is_checked=work.has_open_demands,
     )
+    if acquired.stored:
+        from pepip.operations import recover
+
+        recover.link_elsewhere(store, (acquired.entries[name] for name in acquired.stored))
     if acquired.unshared:
         for name, reason in acquired.unshared.items():
             yield Progress("warning", f"{name} is not shared: {reason}")

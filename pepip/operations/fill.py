@@ -9,7 +9,7 @@ from pepip import paths
 from pepip.errors import VenvError
 from pepip.host import locks, permissions
 from pepip.model import Change, Changes, Progress
-from pepip.operations import acquire, change, making, target
+from pepip.operations import acquire, change, making, recover, target
 from pepip.records import NamedTuple
 from pepip.store import staging
 from pepip.uv import interpreter, pylock, required_hashes, resolve, stage
@@ -49,6 +49,7 @@ def fill(store: Store, request: Request, python: str) -> Generator[Progress, Non
         acquired = yield from acquire.acquire(
             store, request, work.shared, environment, is_checked=work.has_open_demands
         )
+    recover.link_elsewhere(store, (acquired.entries[name] for name in acquired.stored))
     entries = [acquired.entries[name] for name in sorted(acquired.entries)]
     return Filled(
         reused=[entry for entry in entries if entry.name not in acquired.stored],

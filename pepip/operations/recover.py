@@ -7,19 +7,19 @@ import contextlib
 from pepip.environment import contents, copying, journal, linking
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
-from pepip.host import locks
+from pepip.host import locks, permissions
 from pepip.host.transfer import LINK
 from pepip.model import Change, Progress, Request
 from pepip.operations import acquire, registering, target
 from pepip.operations.relinking import change_links, entry_of, has_private, relink, roll_back
 from pepip.records import NamedTuple
-from pepip.store import entries
+from pepip.store import entries, registry
 from pepip.uv import pylock, resolve
 from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator
+    from collections.abc import Collection, Generator, Iterable, Iterator
 
     from pepip.model import Artifact, Entry, Environment, Installed
     from pepip.store.home import Store
@@ -164,7 +164,8 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
         linked = {item.store_id for item in present if item.store_id}
         registering.register(store, environment.root, linked | {entry.id for entry in have.values()})
         going = [item.name for item in missing if entry_of(store, item) is None]
-        relink(store, environment, present, additions, going)
+        relink(store, environment, present, additions, going, gives_way=True)
+    link_elsewhere(store, have.values())
     if missing:
         names = ", ".join(item.name for item in missing)
         yield Progress("warning", f"{names} could not be fetched again: install it from where it came")
@@ -185,6 +186,22 @@ def is_stale(store: Store, environment: Environment) -> bool:
     found = {item.name: entry_of(store, item) for item in present}
     linked = {name: entry for name, entry in found.items() if entry is not None}
     return not linking.is_as_planned(environment, linked, [item for item in present if item.name not in linked])
+
+
+def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
+    """Link this user's environments anew that have links to what was in the place of `stored` entries before.
+
+    Files that were hard-linked out of a damaged entry may be damaged too. What can't be linked anew now stays.
+    """
+    entry_ids = {entry.id for entry in stored}
+    for item in registry.registrations(store) if entry_ids else ():
+        if entry_ids.isdisjoint(item.entries or ()) or not permissions.is_own(item.environment):
+            continue
+        with contextlib.suppress(OSError, PepipError):
+            environment = target.open_environment(item.environment, store)
+            if is_stale(store, environment) and permissions.may_change(environment.site_packages):
+                with locks.in_use(item.environment):
+                    link_anew(store, environment)
 
 
 def link_anew(store: Store, environment: Environment) -> None:

@@ -28,16 +28,26 @@ def relink(
     *,
     reserved: Collection[str] = (),
     private: Collection[str] = (),
+    gives_way: bool = False,
 ) -> list[Installed]:
     """Link `additions` in place of what has their names, and remove what `going` names. Returns what is there then.
 
-    The caller holds the environment's lock. `reserved` as in `linking.change`. What has the names `private` goes too:
-    uv installs those anew, in `UnfinishedChange`.
+    The caller holds the environment's lock. `reserved` and `gives_way` as in `linking.change`. What has the names
+    `private` goes too: uv installs those anew, in `UnfinishedChange`.
     """
     names = {*going, *private, *(addition.entry.name for addition in additions)}
     if names or reserved:
         removals = [item for item in present if item.name in names]
-        change_links(store, environment, present, additions, removals, reserved=reserved, private=private)
+        change_links(
+            store,
+            environment,
+            present,
+            additions,
+            removals,
+            reserved=reserved,
+            private=private,
+            gives_way=gives_way,
+        )
         for addition in additions:
             entries.note_linked(store, addition.entry)
     if any(addition.mode for addition in additions):
@@ -55,6 +65,7 @@ def change_links(
     *,
     reserved: Collection[str] = (),
     private: Collection[str] = (),
+    gives_way: bool = False,
     is_recovery: bool = False,
 ) -> None:
     """Tell what the environment links from what has files of its own, and change its links.
@@ -75,6 +86,7 @@ def change_links(
             reserved=reserved,
             leaving=leaving,
             private=private,
+            gives_way=gives_way,
             is_recovery=is_recovery,
         )
     except (OSError, PepipError):

@@ -11,6 +11,7 @@ import os
 
 from pepip import paths
 from pepip.environment import contents
+from pepip.environment.tree import Tree
 from pepip.errors import CorruptEntryError, PepipError
 from pepip.host import links, locks, permissions
 from pepip.model import Progress
@@ -22,14 +23,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    from pepip.model import Environment, Registration
+    from pepip.model import Environment
     from pepip.store.home import Store
 
 
 def look(store: Store) -> Generator[Progress, None, None]:
     """Repair entries that other tools wrote into since pepip looked last, with a warning for each.
 
-    What was added goes, and stays with the distribution that brought it, in its environment. An entry whose files
+    What was written goes, and stays with the distribution that brought it, in its environment. An entry whose files
     were changed counts as damaged from now on: whoever links it stores it anew. Costs one look at each registered
     environment where no other tool was at work.
     """
@@ -39,33 +40,40 @@ def look(store: Store) -> Generator[Progress, None, None]:
         return
     registered = (registry.read(f"{paths.projects(store.home)}/{name}") for name in names)
     changed = [item for item in registered if item is not None and not item.is_damaged]
-    places = [
-        (os.path.basename(item.file), folder) for item in changed for folder in _site_packages(item.environment)[:1]
-    ]
-    looked_at: set[str] = set()
-    is_done = True
+    rows = {os.path.basename(item.file): row for item in changed for row in _traces_of(item.environment)}
+    users: dict[str, list[str]] = {}
     for item in changed:
         for entry_id in item.entries or ():
-            path = f"{paths.packages(store.home)}/{entry_id}"
-            if entry_id not in looked_at and _is_written(path):
-                is_done &= yield from _repair(store, path, item)
-            looked_at.add(entry_id)
+            users.setdefault(entry_id, []).append(item.environment)
+    is_done = True
+    for entry_id, roots in users.items():
+        path = f"{paths.packages(store.home)}/{entry_id}"
+        if _is_written(path):
+            is_done &= yield from _repair(store, path, roots)
     if is_done:
-        seen.note(places)
+        seen.note(rows)
 
 
-def note(store: Store, environment: Environment) -> None:
-    """Note that pepip itself has changed an environment just now."""
+def note(store: Store, environment: Environment, before_ns: int) -> None:
+    """Note that pepip itself has changed an environment, whose site-packages had been changed at `before_ns`.
+
+    Unless another tool was at work there since the last look: then the next command looks.
+    """
     name = os.path.basename(registry.file_of(store, environment.root))
-    if name:
-        traces.Seen(store.home).note([(name, environment.site_packages)])
+    seen = traces.Seen(store.home)
+    if name and seen.knows(name, before_ns):
+        seen.note({name: traces.trace(environment.site_packages)})
 
 
-def _site_packages(root: str) -> list[str]:
-    try:
-        return contents.site_packages_of(root)
-    except OSError:
+def _traces_of(root: str) -> list[traces.Trace]:
+    """Return when an environment was changed. None is where that says little: uv may write into entries just now."""
+    if locks.is_held(f"{root}/.lock"):
         return []
+    try:
+        folders = contents.site_packages_of(root)
+    except OSError:
+        folders = []
+    return [traces.trace(folder) for folder in folders[:1] or [root]]  # one that is gone is noted as gone
 
 
 def _is_written(path: str) -> bool:
@@ -83,23 +91,23 @@ def _is_written(path: str) -> bool:
     return False
 
 
-def _repair(store: Store, path: str, item: Registration) -> Generator[Progress, None, bool]:
-    """Repair an entry, as far as that needs nothing from elsewhere.
+def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, None, bool]:
+    """Repair an entry, as far as that needs nothing from elsewhere. `roots` are environments that may be at fault.
 
     Tells whether it is whole now, or known for damaged.
     """
     from pepip.store import inspection, trash  # most commands find nothing to repair
 
-    name = os.path.basename(path)
+    is_own = permissions.is_own(path)
+    at_fault = [root for root in roots if is_own and _keep_there(store, root)]
     flaws = inspection.inspect(path)
     shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")
-    said = f"another tool wrote into {name} in the store, probably in {item.environment}" + (shown and f" ({shown})")
-    if not permissions.is_own(path):
+    name, places = os.path.basename(path), " or ".join(at_fault or roots)
+    said = f"another tool wrote into {name} in the store, probably in {places}" + (shown and f" ({shown})")
+    if not is_own:
         yield Progress("warning", f"{said}: its owner, or root, can repair it with `pepip store repair`")
         return True
     try:
-        if any(flaw.kind in {"added", "altered"} for flaw in flaws):
-            _keep_there(store, item)
         if all(flaw.kind in {"added", "touched", "mode"} for flaw in flaws):
             with trash.grave(store) as grave:
                 inspection.mend(path, flaws, grave, like=store.like)
@@ -123,28 +131,39 @@ def _break_seal(store: Store, path: str) -> None:
             os.utime(folder)
 
 
-def _keep_there(store: Store, item: Registration) -> None:
-    """Make files of their own, in an environment, of what its private distributions have through links.
+def _keep_there(store: Store, root: str) -> bool:
+    """Give an environment files of its own for what its private distributions have through links, if they have any.
 
-    Where that can't be done, those distributions lack these files until they are installed again.
+    A linked distribution over which another tool has installed one of the same name goes. Where that can't be done,
+    private distributions lack these files until they are installed again.
     """
-    root = item.environment
+    borrowed: list[str] = []
     with contextlib.suppress(OSError, PepipError):
         if not (permissions.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
-            return
+            return False
         environment = target.open_environment(root, store)
         with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
             present = contents.installed(environment, store.homes)
+            private = [item for item in present if not item.store_id]
+            files = {path for item in private for path in contents.files_of(environment, item)}
+            tree = Tree(environment)
+            borrowed = [path for path in files if not tree.reaches(path)]
+            if not borrowed:
+                return False
             relinking.change_links(store, environment, present, [], [])
-            for distribution in present:
-                if not distribution.store_id:
-                    _own(environment, contents.files_of(environment, distribution))
+            _own(environment, borrowed)
+            names = {item.name for item in private}
+            replaced = [item for item in present if item.store_id and item.name in names]
+            if replaced:
+                relinking.change_links(store, environment, present, [], replaced)
+    return bool(borrowed)
 
 
 def _own(environment: Environment, files: Iterable[str]) -> None:
+    """Make files of those links that still lead into the store. A hard link keeps what it leads to."""
     from pepip.host import transfer
 
+    tree = Tree(environment)
     for path in files:
-        place = f"{environment.root}/{path}"
-        if links.read_link(place) or (os.path.isfile(place) and os.stat(place).st_nlink > 1):
-            transfer.replace_by_copy(place)
+        if tree.reaches(path) and links.read_link(f"{environment.root}/{path}"):
+            transfer.replace_by_copy(f"{environment.root}/{path}")

@@ -11,12 +11,20 @@ import os
 
 from pepip import paths
 from pepip.host import files
+from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
 _MOST_BYTES = 1 << 24
+
+
+class Trace(NamedTuple):
+    """A site-packages folder, and when it was changed last, in nanoseconds since 1970."""
+
+    modified_ns: int
+    folder: str
 
 
 class Seen:
@@ -31,29 +39,28 @@ class Seen:
 
     def changed(self) -> list[str]:
         """Return the names of the registry's files whose environments have changed, or were never seen."""
-        try:
-            names = os.listdir(paths.projects(self._home))
-        except OSError:
-            return []
         found = []
-        for name in names:
-            if not name.endswith(".json") or name.startswith("."):
-                continue
+        for name in self._registered():
             row = self._rows.get(name)
-            if row is None or _modified_ns(row[1]) not in {row[0], 0}:
+            if row is None or _modified_ns(row.folder) not in {row.modified_ns, 0}:
                 found.append(name)
         return found
 
-    def note(self, places: Iterable[tuple[str, str]]) -> None:
-        """Note how environments are now: pairs of a registry file's name and the path of a site-packages folder.
+    def knows(self, name: str, changed_at_ns: int) -> bool:
+        """Tell whether nothing was done in an environment between the last look at it and that time, or it is new."""
+        return name not in self._rows or self._rows[name].modified_ns == changed_at_ns
+
+    def note(self, rows: Mapping[str, Trace]) -> None:
+        """Note how environments were when they were looked at, by the names of the registry's files.
 
         Environments that are not registered any more are forgotten. Where nothing can be written, nothing is.
         """
-        rows = {name: (_modified_ns(place), place) for name, place in places if "\n" not in place}
+        rows = {name: row for name, row in rows.items() if "\n" not in row.folder}
         if all(self._rows.get(name) == row for name, row in rows.items()):
             return
-        self._rows = {name: row for name, row in {**self._read(), **rows}.items() if self._is_registered(name)}
-        text = "".join(f"{name}\t{time_ns}\t{place}\n" for name, (time_ns, place) in self._rows.items())
+        registered = set(self._registered())
+        self._rows = {name: row for name, row in {**self._read(), **rows}.items() if name in registered}
+        text = "".join(f"{name}\t{row.modified_ns}\t{row.folder}\n" for name, row in self._rows.items())
         temporary = f"{self._folder}/.{os.getpid()}-{_NAME}"
         try:
             files.make_own_folder(self._folder)
@@ -62,19 +69,28 @@ class Seen:
         except OSError:
             return
 
-    def _is_registered(self, name: str) -> bool:
-        return os.path.lexists(f"{paths.projects(self._home)}/{name}")
+    def _registered(self) -> list[str]:
+        try:
+            names = os.listdir(paths.projects(self._home))
+        except OSError:
+            return []
+        return [name for name in names if name.endswith(".json") and not name.startswith(".")]
 
-    def _read(self) -> dict[str, tuple[int, str]]:
+    def _read(self) -> dict[str, Trace]:
         try:
             content = files.read_regular(f"{self._folder}/{_NAME}", most_bytes=_MOST_BYTES, is_trusted=True)
         except (OSError, ValueError):
             return {}
         rows = (line.split("\t", 2) for line in content.decode("utf-8", "surrogateescape").splitlines())
-        return {row[0]: (int(row[1]), row[2]) for row in rows if len(row) == 3 and row[1].isdecimal()}
+        return {row[0]: Trace(int(row[1]), row[2]) for row in rows if len(row) == 3 and row[1].isdecimal()}
 
 
 _NAME = "site-packages"
+
+
+def trace(folder: str) -> Trace:
+    """Return the trace of a site-packages folder as it is now."""
+    return Trace(_modified_ns(folder), folder)
 
 
 def _modified_ns(folder: str) -> int:
