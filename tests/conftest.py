@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import filesystems
 from tests.support.environments import PIP_FOR_ALL_VERSIONS, Twins
 from tests.support.machines import Machine, any_interpreter
+from tests.support.offices import Office
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -100,6 +103,32 @@ def pip(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFact
     target = folder / "site"
     machine.uv("pip", "install", "--target", target, "--python", interpreter, PIP_FOR_ALL_VERSIONS, folder=folder)
     return target
+
+
+@pytest.fixture(
+    params=[
+        "here",
+        *(pytest.param(kind, marks=pytest.mark.real_world) for kind in ("ext4", "xfs", "btrfs", "overlay")),
+    ]
+)
+def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder for a team: on the file system of all tests, then on others of its own."""
+    folder = tmp_path / "ground"
+    if request.param == "here":
+        yield folder
+    elif request.param == "overlay":
+        folder.mkdir()
+        with filesystems.layered(folder):
+            yield folder
+    else:
+        with filesystems.mounted(request.param, folder, mebibytes=400):
+            yield folder
+
+
+@pytest.fixture
+def office(ground: Path, wheelhouse: Path, interpreter: Path) -> Office:
+    """Return a team whose members trust the store's owner alone."""
+    return Office(ground / "office", wheelhouse, interpreter, trust="owner")
 
 
 @pytest.fixture(params=["root", "plain user"])

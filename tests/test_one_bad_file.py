@@ -33,7 +33,7 @@ PLACES = [
     *(f"{_ENTRY}/.pepip/{name}" for name in ("RECORD", "INSTALLER")),
     "store/packages/py3-none-any/spare-1.0/pepip-entry.json",
     *("store/projects", "store/projects/a-*.json", "store/projects/stray.json"),
-    *("store/cache", "store/cache/seen-*.json", "store/cache/answers-*", "store/cache/answers-*/*"),
+    *("store/cache", "store/cache/answers-*", "store/cache/answers-*/*"),
     *("store/cache/answers-*/site-packages", "store/cache/interpreters-*", "store/cache/interpreters-*/*"),
     *("store/staging", "store/staging/1-1", "store/staging/1-1.lock"),
     *("store/trash", "store/trash/.lock", "store/trash/1-1", "store/trash/1-1.lock", "store/global-venv"),

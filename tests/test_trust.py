@@ -12,66 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.machines import Machine
+from tests.support.offices import Office, owner_of
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import entries_of, problems_of
-from tests.support.teams import Team
-from tests.support.wheels import Wheel
-
-DRUM = Wheel(
-    "drum",
-    "1.0",
-    files={"drum/__init__.py": "SOUND = 'boom'\n"},
-    entry_points={"console_scripts": {"drum": "drum:SOUND.upper"}},
-)
-HORN = Wheel("horn", "1.0", files={"horn/__init__.py": ""})
-
-
-class Office:
-    """A store that a team shares, an attacker, a victim, and root."""
-
-    def __init__(self, folder: Path, wheelhouse: Path, interpreter: Path, *, trust: str) -> None:
-        self.team = Team.assemble(folder, umask="022", trust=trust)
-        self.attacker, self.victim = self.team.users
-        self.root = Machine(folder / "root", self.team.store, folder / "root-cache")
-        self.root.make_folder(self.root.home)
-        for wheel in (DRUM, HORN):
-            wheel.write(wheelhouse)
-        self.source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
-
-    @property
-    def store(self) -> Path:
-        """Return the store."""
-        return self.team.store
-
-    def install(self, user: Machine, *names: str) -> str:
-        """Install into a project of a user, and return what was said."""
-        folder = user.make_folder(user.home / "app")
-        return user.pepip("install", *(names or ("drum",)), *self.source, folder=folder).stderr
-
-    def sound(self, user: Machine) -> str:
-        """Return what the project of a user imports."""
-        return user.python(user.home / "app" / ".venv", "-c", "import drum; print(drum.SOUND, drum.__file__)").stdout
-
-    def entry(self, owner: int) -> Path:
-        """Return the entry of drum that a user has stored."""
-        (found,) = (path for path in self.store.glob("packages/*/drum-1.0*") if path.stat().st_uid == owner)
-        return found
-
-    def attack(self, script: str, *, check: bool = True) -> None:
-        """Let the attacker run a shell script."""
-        self.attacker.run(["sh", "-c", script], folder=self.attacker.home, check=check)
-
-
-@pytest.fixture
-def office(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Office:
-    """Return a team whose members trust the store's owner alone."""
-    return Office(tmp_path / "office", wheelhouse, interpreter, trust="owner")
-
-
-def owner_of(path: str) -> int:
-    """Return the owner of the file that an import has found."""
-    return Path(path.split()[-1]).stat().st_uid
 
 
 def test_a_member_links_what_they_stored_and_not_what_another_did(office: Office) -> None:

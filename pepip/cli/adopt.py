@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip import paths, sizes
@@ -82,7 +83,11 @@ def _memory(store: Store) -> Memory:
     from pepip.store.memory import Memory
 
     cache = paths.user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
-    return Memory(store, "" if store.exists() or not cache else f"{cache}/pepip")
+    if store.exists() or not cache:
+        return Memory(paths.cache(store.home))
+    with contextlib.suppress(OSError):
+        os.makedirs(f"{cache}/pepip", mode=0o700, exist_ok=True)
+    return Memory(f"{cache}/pepip")
 
 
 def _show(seen: Preview) -> None:

@@ -157,6 +157,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if position == len(arguments):
         return _without_command(arguments)
     command, words = arguments[position], [*before, *arguments[position + 1 :]]
+    if command in _COMMANDS and command not in _SAYS_WHAT_IS_WEAK and words[:1] != ["init"]:
+        _warn_of_weakness()
     if command in _COMMANDS and command not in _LEAVES_ENTRIES_ALONE:
         _see_to_entries()
     if command in _SETTLING and _is_settled(command, words):
@@ -222,6 +224,9 @@ _LEAVES_ENTRIES_ALONE = {"store", "doctor", "ui", "generate-shell-completion"}
 """The commands that repair no entry by the way: they say what is wrong with the store, or do not touch it."""
 
 
+_SAYS_WHAT_IS_WEAK = {"doctor", "ui", "generate-shell-completion"}
+
+
 def _see_to_entries() -> None:
     """Repair entries that another tool wrote into since pepip looked last, and say so."""
     from pepip.paths import default_home
@@ -231,7 +236,6 @@ def _see_to_entries() -> None:
         home = default_home(os.environ)
     except PepipError:
         return  # whoever needs the store says why it can't be found
-    _warn_of_weakness(home)
     if not traces.Seen(home).changed():
         return
     from pepip.cli import output
@@ -241,12 +245,15 @@ def _see_to_entries() -> None:
     output.follow(written.look(Store(home)), output.Reporter(verbosity=0))
 
 
-def _warn_of_weakness(home: str) -> None:
+def _warn_of_weakness() -> None:
     """Warn of a shared store in which members could put other files in an entry's place."""
+    from pepip.paths import default_home
+
     try:
+        home = default_home(os.environ)
         like = os.stat(home)
-    except OSError:
-        return
+    except (PepipError, OSError):
+        return  # whoever needs the store says why it can't be found
     if not like.st_mode & 0o022 or sys.platform == "win32":
         return
     from pepip.store import trust

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pepip import sizes
+from pepip import paths, sizes
 from pepip.cli import options, output, tables
 from pepip.cli.store import open_store
 from pepip.errors import StoreError, UsageError
@@ -40,7 +40,7 @@ def run(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
-    memory = Memory(store)
+    memory = Memory(paths.cache(store.home))
     shares = savings.shares(store, memory)
     memory.save()
     if arguments.path:
@@ -174,7 +174,7 @@ def run_uses(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
-    memory = Memory(store)
+    memory = Memory(paths.cache(store.home))
     found = uses.uses(store, arguments.requirement, memory)
     memory.save()
     if arguments.json:

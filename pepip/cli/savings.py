@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pepip import sizes
+from pepip import paths, sizes
 from pepip.cli import options, output, tables
 from pepip.cli.store import open_store
 
@@ -20,7 +20,7 @@ def run(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
-    memory = Memory(store)
+    memory = Memory(paths.cache(store.home))
     sums, _ = savings.measure(store, memory)
     memory.save()
     if arguments.json:

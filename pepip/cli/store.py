@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pepip import sizes
+from pepip import paths, sizes
 from pepip.cli import options, output, tables
 from pepip.errors import StoreError, UsageError
 
@@ -69,7 +69,7 @@ def _list(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
-    memory = Memory(store)
+    memory = Memory(paths.cache(store.home))
     seen = census.take(store, memory=memory)
     users = seen.users()
     chosen = [item for item in seen.stored if entries.matches(item, [arguments.pattern])]
@@ -337,28 +337,26 @@ def _path(words: Sequence[str]) -> int:
 
 def _init(words: Sequence[str]) -> int:
     from pepip.operations import founding
-    from pepip.store import trust
 
     parser = options.Parser("pepip store init", description="Make the store, or set the modes right of one.")
     parser.add_argument("--shared", metavar="GROUP", default="", help="let the members of a group write it")
     parser.add_argument(
         "--trust",
-        choices=trust.CHOICES,
-        default=trust.OWNER,
-        help="whose entries a member links beside their own: root's and the owner's (the default), or all members'",
+        metavar="members|owner|USER",
+        action="append",
+        default=[],
+        help="whose entries each member links beside their own: its owner's and root's (the default), those of all "
+        "members, or those of a user, too; can be repeated",
     )
     arguments = parser.read(words)
     options.take_effect(arguments)
     made = founding.found(open_store(), group=arguments.shared, trusted=arguments.trust)
     if arguments.json:
         output.write_json(made._asdict())
-        return 0
-    if not made.group:
-        output.say(f"{made.home} is yours alone")
-    elif made.trust == trust.MEMBERS:
-        output.say(f"{made.home} is shared by {made.group}: members run each other's packages, stored once for all")
+    elif made.group:
+        output.say(f"{made.home} is shared by {made.group}: members link {made.trust}")
     else:
-        output.say(f"{made.home} is shared by {made.group}: members run what they stored, or its owner, or root")
+        output.say(f"{made.home} is yours alone")
     return 0
 
 

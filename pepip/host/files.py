@@ -94,16 +94,6 @@ def _open_regular(path: str, *, is_trusted: bool, follows: bool) -> tuple[int, i
     return descriptor, status.st_size
 
 
-def make_own_folder(path: str, *, mode: int = 0o700) -> None:
-    """Make a folder in which this user alone writes. Raises PermissionError if another's is there, or a link."""
-    try:
-        os.mkdir(path, mode)
-    except FileExistsError:
-        status = os.lstat(path)
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != user_id():
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path) from None
-
-
 def load_json(content: bytes) -> Any:
     """Return what a document of JSON holds. Raises ValueError, in words, where that is none.
 

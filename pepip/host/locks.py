@@ -81,7 +81,7 @@ def in_use(folder: str, *, alone: bool = False) -> Iterator[None]:
     no folder: there it does nothing.
     """
     try:
-        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOSED_LATER)
     except OSError:
         yield
         return

@@ -8,6 +8,7 @@ import stat
 import sys
 
 from pepip.errors import StoreError
+from pepip.host import folders
 from pepip.host.transfer import replace_by_copy
 
 TYPE_CHECKING = False
@@ -18,26 +19,32 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _WRITE_BITS = stat.S_IWUSR | _OTHERS_WRITE
 
 
-def make_directory(path: str, *, like: os.stat_result, only_owner_removes: bool) -> None:
+def make_directory(path: str, *, like: os.stat_result, is_private: bool = False) -> None:
     """Make the directory `path` with the mode and group of `like`, whatever the umask says.
 
-    With `only_owner_removes` a directory that a group may write gets the sticky bit: each user adds entries,
-    none can rename or remove another's. Raises FileExistsError if it exists.
+    One that a group may write gets the sticky bit: each user adds entries, none can rename or remove another's. One
+    that `is_private` can be read by all, and only this user writes it. Raises FileExistsError if it exists.
     """
     os.mkdir(path)
     if sys.platform == "win32":
         return
     mode = stat.S_IMODE(like.st_mode)
-    if only_owner_removes and mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if is_private:
+        mode &= ~(_OTHERS_WRITE | stat.S_ISVTX)
+    elif mode & _OTHERS_WRITE:
         mode |= stat.S_ISVTX
-    made = os.stat(path)
-    if made.st_gid != like.st_gid:
-        try:
-            os.chown(path, -1, like.st_gid)
-        except PermissionError:
-            mode &= ~stat.S_ISGID  # not a member of that group: the directory stays this user's own
-    if stat.S_IMODE(made.st_mode) != mode:
-        os.chmod(path, mode)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        made = os.fstat(descriptor)
+        if made.st_gid != like.st_gid:
+            try:
+                os.fchown(descriptor, -1, like.st_gid)
+            except PermissionError:
+                mode &= ~stat.S_ISGID  # not a member of that group: the directory stays this user's own
+        if stat.S_IMODE(made.st_mode) != mode:
+            os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def found_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> None:
@@ -52,7 +59,7 @@ def found_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> No
             raise StoreError(f"{path} is a link", hint="name the folder itself") from None
     if sys.platform == "win32":
         return
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
         if status.st_uid != os.geteuid() and os.geteuid() != 0:
@@ -65,12 +72,10 @@ def found_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> No
         os.close(descriptor)
 
 
-def make_file_readable(path: str, *, like: os.stat_result) -> None:
-    """Let everyone who may read the directory `like` read the file `path`, whatever the umask says."""
-    if sys.platform == "win32":
-        return
-    mode = 0o600 | (stat.S_IMODE(like.st_mode) & 0o044)
-    os.chmod(path, mode)
+def make_file_readable(descriptor: int, *, like: os.stat_result) -> None:
+    """Let everyone who may read the directory `like` read an open file, whatever the umask says."""
+    if sys.platform != "win32":
+        os.fchmod(descriptor, 0o600 | (stat.S_IMODE(like.st_mode) & 0o044))
 
 
 def seal_file(path: str, *, like: os.stat_result) -> None:
@@ -179,16 +184,17 @@ def unseal_tree(path: str) -> None:
 
 
 @contextlib.contextmanager
-def writable(path: str) -> Iterator[None]:
-    """Let the owner of the directory `path` rename it in the body. Its mode is restored if that fails.
+def writable(root: str, path: str) -> Iterator[None]:
+    """Let the owner of the directory at `path` below `root` rename it in the body.
 
-    A link there is not followed. Raises OSError if the directory is another user's.
+    Its mode is restored if that fails. No link is followed. Raises OSError if the directory is another user's.
     """
     if sys.platform == "win32":
         yield
         return
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with folders.opened(root, path) as (name, above):
+            descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
     except NotADirectoryError:
         yield  # a link, or a file: it needs no mode to be renamed
         return
@@ -206,13 +212,17 @@ def writable(path: str) -> Iterator[None]:
 
 def is_own(path: str) -> bool:
     """Tell whether a file or folder is this user's own, and no link."""
+    return owns(path) and (sys.platform == "win32" or not os.path.islink(path))
+
+
+def owns(path: str) -> bool:
+    """Tell whether what is at a path is this user's own: of a link, the link itself."""
     if sys.platform == "win32":
         return os.access(path, os.W_OK)
     try:
-        status = os.lstat(path)
+        return os.lstat(path).st_uid == os.geteuid()
     except OSError:
         return False
-    return status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode)
 
 
 def may_change(folder: str) -> bool:
@@ -277,7 +287,7 @@ def obstacle_to_removing(path: str) -> str:
     above = os.stat(os.path.dirname(path))
     me = os.geteuid()
     if above.st_mode & stat.S_ISVTX and me and me not in {status.st_uid, above.st_uid}:
-        return f"{path} belongs to {_name_of(status.st_uid)}, and its folder lets owners alone remove files"
+        return f"{path} belongs to {name_of(status.st_uid)}, and its folder lets owners alone remove files"
     is_special = not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode))
     if not is_special and not os.access(path, os.W_OK) and _is_fixed(path):
         return f"{path} is marked as immutable"
@@ -292,17 +302,18 @@ def _reason(path: str) -> str:
     if _is_fixed(path):
         return f"{path} is marked as immutable"
     owner = os.lstat(path).st_uid
-    whose = "" if owner == os.geteuid() else f", which belongs to {_name_of(owner)}"
+    whose = "" if owner == os.geteuid() else f", which belongs to {name_of(owner)}"
     return f"no permission to write {path}{whose}"
 
 
 def other_owner(path: str) -> str:
     """Return the name of the user to whom something belongs, empty if that is this user or nobody can tell."""
     owner = os.lstat(path).st_uid
-    return "" if sys.platform == "win32" or owner == os.geteuid() else _name_of(owner)
+    return "" if sys.platform == "win32" or owner == os.geteuid() else name_of(owner)
 
 
-def _name_of(user_id: int) -> str:
+def name_of(user_id: int) -> str:
+    """Return the name of a user, or words with the number of one who has none."""
     if sys.platform == "win32":
         return str(user_id)
     import pwd

@@ -12,6 +12,7 @@ from pepip.host import files, filesystems, usage
 from pepip.model import Installed
 from pepip.records import NamedTuple
 from pepip.store import entries, registry
+from pepip.uv import interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def _elsewhere(registration: Registration, folder: str) -> str:
 
 def _defect(root: str, lost: frozenset[str], packages: Sequence[Installed]) -> str:
     """Return in a sentence what is wrong with an environment that is there, empty if nothing is."""
-    if not any(os.path.exists(f"{root}/{path}") for path in ("bin/python", "Scripts/python.exe")):
+    if not any(os.path.exists(f"{root}/{path}") for path in interpreter.PROGRAMS):
         return "its interpreter is gone"
     if journal.pending(root) is not None or copying.is_begun(root):
         return "a change to it was interrupted: the next `pepip install` or `pepip sync` there completes it"

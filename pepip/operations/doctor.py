@@ -92,12 +92,8 @@ def _sharing(store: Store) -> Iterator[Check]:
     weakness = trust.weakness(store.home, store.like)
     if weakness:
         yield Check("sharing", WARNING, weakness, "`pepip store init --shared GROUP`, as its owner or root")
-    elif store.trusts_everybody:
-        yield Check("sharing", OK, "several users write this store, and link what any of them has stored")
     else:
-        yield Check(
-            "sharing", OK, "several users write this store, and link their own entries, its owner's and root's"
-        )
+        yield Check("sharing", OK, f"several users write this store, and link {trust.said(store.trust, store.like)}")
 
 
 def _links(store: Store) -> Iterator[Check]:

@@ -74,7 +74,8 @@ def _decide(request: Request, environment: Environment) -> change.Work:
 def _environment(store: Store, python: str) -> Iterator[str]:
     """Yield the environment that says for which interpreter to resolve."""
     root = paths.global_environment(store.home)
-    is_usable = permissions.is_own(root) or not os.path.lexists(root)  # a program of anybody else's is not started
+    # A program of anybody else's is not started, nor one that other members of a team may write.
+    is_usable = not store.is_shared and (permissions.is_own(root) or not os.path.lexists(root))
     if not python and is_usable and store.is_writable() and _is_made(root, Answers(paths.cache(store.home))):
         with locks.in_use(root):
             yield root

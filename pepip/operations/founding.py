@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
+import time
 
 from pepip import paths
 from pepip.errors import StoreError, UsageError
@@ -14,29 +16,34 @@ from pepip.store import trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pepip.store.home import Store
 
 _OF_ONE = 0o755
 _OF_A_GROUP = 0o3775  # the group writes, and only owners remove: files of others stay where they are
+_LARGEST_ID = (1 << 32) - 2
 
 
 class Founded(NamedTuple):
-    """A store as it is now. `group` is empty for that of one user, and `trust` then."""
+    """A store as it is now. `group` is empty for that of one user; `trust` says whose entries its users link."""
 
     home: str
     group: str
     trust: str
 
 
-def found(store: Store, *, group: str = "", trusted: str = trust.OWNER) -> Founded:
+def found(store: Store, *, group: str = "", trusted: Sequence[str] = ()) -> Founded:
     """Make the folders of a store, or set the modes right of one that is there, and say what it is now.
 
-    `group` may write it, and `trusted` says whose entries its users link: see `trust`. Idempotent. Raises StoreError
-    or UsageError, before anything is changed, where this user may not do that.
+    `group` may write it, and `trusted` says whose entries its users link beside their own, root's and its owner's:
+    those of users by name, or those of all `members`. Idempotent. Raises StoreError or UsageError, before anything is
+    changed, where this user may not do that.
     """
-    if not group and trusted == trust.MEMBERS:
+    if not group and {*trusted} - {trust.OWNER}:
         raise UsageError("a store of one user has no members to trust", hint="--shared GROUP")
     group_id = _group_id(group) if group else -1
+    users = frozenset(_user_id(name) for name in trusted if name not in {trust.MEMBERS, trust.OWNER})
     _check_owner(store)
     if not os.path.isdir(store.home):
         try:
@@ -50,12 +57,46 @@ def found(store: Store, *, group: str = "", trusted: str = trust.OWNER) -> Found
     folders = (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache)
     for folder in (home, *(folder(home) for folder in folders)):
         permissions.found_directory(folder, mode=mode, owner_id=owner_id, group_id=group_id)
+    _found_buckets(paths.packages(home), mode=mode, owner_id=owner_id, group_id=group_id)
+    _state_trust(store.home, trust.Trust(trust.MEMBERS in trusted, users | {0, owner_id}) if group else None)
     fresh = store.renewed()
     fresh.create()
     with fresh.linking():
         pass  # makes the lock, which everybody must be able to wait for
-    _state_trust(store.home, trusted if group else "")
-    return Founded(store.home, group, trusted if group else "")
+    said = trust.said(fresh.trust, fresh.like) if group else ""
+    return Founded(store.home, group, said)
+
+
+def _found_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) -> None:
+    """Set the owners and modes of buckets right: whoever owns one could rename the entries of others in it.
+
+    What is in a bucket stays as it is. The owner of a store leaves buckets of others to root.
+    """
+    with os.scandir(packages) as children:
+        names = [child.name for child in children if child.is_dir(follow_symlinks=False)]
+    for name in names:
+        user = name.rpartition("~")[2] if "~" in name else ""
+        is_private = user.isdecimal() and int(user) <= _LARGEST_ID
+        with contextlib.suppress(StoreError, PermissionError):
+            permissions.found_directory(
+                f"{packages}/{name}",
+                mode=mode & ~0o1022 if is_private else mode,
+                owner_id=int(user) if is_private else owner_id,
+                group_id=group_id,
+            )
+
+
+def _user_id(name: str) -> int:
+    if sys.platform == "win32":
+        raise UsageError("Windows has no numbers of users", hint="share the folder there")
+    import pwd
+
+    try:
+        return pwd.getpwuid(int(name)).pw_uid if name.isdecimal() else pwd.getpwnam(name).pw_uid
+    except KeyError:
+        if name.isdecimal():
+            return int(name)
+        raise UsageError(f"there is no user {name}", hint="owner, members, or names of users") from None
 
 
 def _group_id(group: str) -> int:
@@ -86,12 +127,13 @@ def _check_owner(store: Store) -> None:
         raise StoreError(f"{store.home} is another user's", hint="its owner, or root, can do this")
 
 
-def _state_trust(home: str, trusted: str) -> None:
+def _state_trust(home: str, trusted: trust.Trust | None) -> None:
     path = paths.trust(home)
-    temporary = f"{path}.{os.getpid()}"
-    if trusted:
-        files.create(temporary, trust.dump(trusted), mode=0o644)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    elif os.path.lexists(path):
-        os.unlink(path)
+    if trusted is None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        return
+    temporary = f"{path}.{os.getpid()}-{time.monotonic_ns()}"
+    files.create(temporary, trust.dump(trusted), mode=0o600)
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)

@@ -143,7 +143,9 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
     if not lost:
         return
     names = ", ".join(item.installed.name for item in lost)
-    yield Progress("warning", f"the store has lost {names}, or somebody changed it there: fetching it again")
+    yield Progress(
+        "warning", f"the store has lost {names}, or somebody else may have changed it there: fetching it again"
+    )
     quiet = Request(everywhere=request.everywhere)
     artifacts = _locate(store, quiet, lost, environment)
     have: dict[str, Entry] = {}
@@ -246,7 +248,9 @@ def _locate(store: Store, request: Request, lost: list[_Lost], environment: Envi
     """
     found, wanted = [], []
     for item in lost:
-        package = entries.package_of(store, item.installed.entry_id)
+        entry = entry_of(store, item.installed)  # one that is not trusted may name anything
+        is_trusted = entry is None or store.trusts_entry(entry.path)
+        package = entries.package_of(store, item.installed.entry_id) if is_trusted else {}
         if package:
             found.append(pylock.of_package(package, environment.tags))
         else:
@@ -279,7 +283,7 @@ def _is_lost(store: Store, distribution: Installed) -> bool:
     if not distribution.entry_id:
         return False
     entry = entry_of(store, distribution)
-    return entry is None or not entries.is_whole(entry)
+    return entry is None or not store.trusts_entry(entry.path) or not entries.is_whole(entry)
 
 
 def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -> None:

@@ -9,6 +9,7 @@ import os
 from pepip import paths
 from pepip.environment import readable, skeleton
 from pepip.errors import StoreError, VenvError
+from pepip.host import permissions
 from pepip.model import Environment
 from pepip.operations import making
 from pepip.uv import answers, interpreter, repetition, settings
@@ -112,6 +113,16 @@ def refuse_the_store(root: str, store: Store) -> None:
     if os.path.realpath(root) == os.path.realpath(store.home):
         sentence = f"{root} is the store, and can't be an environment too"
         raise StoreError(sentence, hint="set PEPIP_HOME to another folder")
+
+
+def is_own(root: str) -> bool:
+    """Tell whether an environment is this user's own: its folder, what makes it one, and the program that it starts.
+
+    Somebody else may have put a `pyvenv.cfg` into a folder of this user's in which all may write.
+    """
+    program = next((path for path in interpreter.PROGRAMS if os.path.lexists(f"{root}/{path}")), "")
+    inside = ("pyvenv.cfg", os.path.dirname(program), program)
+    return permissions.is_own(root) and all(permissions.owns(f"{root}/{path}") for path in inside)
 
 
 def open_environment(root: str, store: Store) -> Environment:

@@ -123,7 +123,7 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
 def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:
     """Give entries of older pepips the modes of today, where this user may."""
     for item in entries.stored(store):
-        if item.id not in damaged and (not patterns or entries.matches(item, patterns)):
+        if item.id not in damaged and store.keeps(item.path) and (not patterns or entries.matches(item, patterns)):
             with contextlib.suppress(OSError, ValueError):
                 inspection.update_modes(item.path, like=store.like)
 
@@ -132,10 +132,10 @@ def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]
     stored, flaws = finding
     if not store.is_writable():
         raise StoreError("you may not change this store")
-    if not permissions.may_remove(stored.path):
-        raise StoreError("it is another user's, who may repair it, as root may")
+    if not permissions.may_remove(stored.path) or not store.trusts(os.path.dirname(stored.path)):
+        raise StoreError("it is another user's, who may repair it")
     # In another user's entry a folder could become a link while root works there: it is replaced, and not mended.
-    if permissions.is_own(stored.path) and all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
+    if store.keeps(stored.path) and all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
         is_more = any(flaw.kind == "added" for flaw in flaws)
         with trash.grave(store) if is_more else contextlib.nullcontext("") as grave:
             inspection.mend(stored.path, flaws, grave, like=store.like)
@@ -189,7 +189,7 @@ def _is_of_the_same_file(artifact: Artifact, stored: Stored) -> bool:
 @contextlib.contextmanager
 def _environment_for(store: Store, environments: Sequence[str], python: str) -> Iterator[Environment]:
     """Yield an environment that an entry serves: one that links it, or a new one on `python`, in uv's words."""
-    for root in filter(permissions.is_own, environments):  # a program of anybody else's is not started
+    for root in filter(target.is_own, environments):  # a program of anybody else's is not started
         with contextlib.suppress(VenvError):
             yield target.open_environment(root, store)
             return
@@ -205,7 +205,7 @@ def _heal(
     `concerning` are the entries of it that were repaired. With `recovers` all that it has lost is fetched again, not
     only those.
     """
-    if not permissions.is_own(known.environment):
+    if not target.is_own(known.environment):
         if known.state == census.BROKEN or concerning:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), known.environment)
         return []

@@ -48,7 +48,7 @@ def look(store: Store) -> Generator[Progress, None, None]:
     is_done = True
     for entry_id, roots in users.items():
         path = f"{paths.packages(store.home)}/{entry_id}"
-        if _is_written(path):
+        if store.trusts(os.path.dirname(path)) and _is_written(path):
             is_done &= yield from _repair(store, path, roots)
     if is_done:
         seen.note(rows)
@@ -98,13 +98,13 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
     """
     from pepip.store import inspection, trash  # most commands find nothing to repair
 
-    is_own = permissions.is_own(path)
-    at_fault = [root for root in roots if is_own and _keep_there(store, root)]
+    is_kept = store.keeps(path)
+    at_fault = [root for root in roots if is_kept and _keep_there(store, root)]
     flaws = inspection.inspect(path)
     shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")
     name, places = os.path.basename(path), " or ".join(at_fault or roots)
     said = f"another tool wrote into {name} in the store, probably in {places}" + (shown and f" ({shown})")
-    if not is_own:
+    if not is_kept:
         yield Progress("warning", f"{said}: its owner, or root, can repair it with `pepip store repair`")
         return True
     try:
@@ -139,7 +139,7 @@ def _keep_there(store: Store, root: str) -> bool:
     """
     borrowed: list[str] = []
     with contextlib.suppress(OSError, PepipError):
-        if not (permissions.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
+        if not (target.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
             return False
         environment = target.open_environment(root, store)
         with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):

@@ -25,14 +25,14 @@ class Store:
     file of each environment that this run has registered, by its path.
     """
 
-    __slots__ = ("_like", "_trusted", "home", "homes", "known_entries", "registered")
+    __slots__ = ("_like", "_trust", "home", "homes", "known_entries", "registered")
 
     def __init__(self, home: str) -> None:
         self.home = home
         real = os.path.realpath(home)
         self.homes = (home,) if real == home else (home, real)
         self._like: os.stat_result | None = None
-        self._trusted: frozenset[int] | None = None
+        self._trust: trust.Trust | None = None
         self.known_entries: dict[str, Known] = {}
         self.registered: dict[str, str] = {}
 
@@ -48,48 +48,54 @@ class Store:
         """Whether others than its owner may write the store. One that does not exist yet is nobody's."""
         return (self._like is not None or self.exists()) and trust.is_shared(self.like)
 
-    def trusts(self, status: os.stat_result) -> bool:
-        """Tell whether this user links what has this status: a real folder of an owner who is trusted."""
+    @property
+    def trust(self) -> trust.Trust:
+        """Whom the users of the store trust, where it is shared."""
+        if self._trust is None:
+            self._trust = trust.read(self.home, self.like)
+        return self._trust
+
+    def trusts(self, folder: str) -> bool:
+        """Tell whether this user links what is in a folder of the store: a real one, of an owner who is trusted."""
         if not self.is_shared:
             return True
-        if self._trusted is None:
-            everybody = trust.stated(self.home, self.like) == trust.MEMBERS
-            self._trusted = frozenset() if everybody else frozenset({0, self.like.st_uid, files.user_id()})
-        return stat.S_ISDIR(status.st_mode) and (not self._trusted or status.st_uid in self._trusted)
+        try:
+            status = os.lstat(folder)
+        except OSError:
+            return False
+        is_covered = self.trust.covers(status.st_uid) or status.st_uid == files.user_id()
+        return is_covered and stat.S_ISDIR(status.st_mode)
 
     def trusts_entry(self, path: str) -> bool:
-        """Tell whether this user links the entry at `path`."""
-        return not self.is_shared or self.trusts(os.lstat(path))
+        """Tell whether this user links the entry at `path`: whoever owns its bucket could replace it."""
+        return not self.is_shared or (self.trusts(os.path.dirname(path)) and self.trusts(path))
 
-    @property
-    def trusts_everybody(self) -> bool:
-        """Whether entries of all who may write the store are linked: of a store of one user, too."""
-        return not self.is_shared or trust.stated(self.home, self.like) == trust.MEMBERS
+    def keeps(self, path: str) -> bool:
+        """Tell whether the entry at `path` is this user's own, where nobody can put another file in its place."""
+        return permissions.is_own(path) and self.trusts(os.path.dirname(path))
 
     def buckets(self, name: str) -> list[str]:
         """Return the folders of a bucket in which this user may find entries: the common one, and their own."""
         if not self.is_shared:
             return [name]
-        own = f"{name}~{files.user_id()}"
-        folder = f"{paths.packages(self.home)}/{name}"
-        try:
-            is_trusted = self.trusts(os.lstat(folder))
-        except OSError:
-            is_trusted = False
-        return [name, own] if is_trusted else [own]
+        names = (name, f"{name}~{files.user_id()}")
+        return [found for found in names if self.trusts(f"{paths.packages(self.home)}/{found}")]
 
     def make_bucket(self, name: str) -> str:
         """Make the folder of a bucket in which this user may store an entry, and return its name.
 
-        Where members are not trusted each has buckets of their own: whoever owns a folder may rename all in it.
+        Only who is trusted stores in the common one. Others have their own, in which nobody else writes.
         """
-        is_common = self.trusts_everybody or files.user_id() in {0, self.like.st_uid}
-        bucket = name if is_common else f"{name}~{files.user_id()}"
-        path = f"{paths.packages(self.home)}/{bucket}"
-        self.make_directory(path)
-        if self.is_shared and not self.trusts(os.lstat(path)):
-            raise StoreError(f"{path} belongs to somebody who is not trusted", hint="root may remove it")
-        return bucket
+        if not self.is_shared:
+            self.make_directory(f"{paths.packages(self.home)}/{name}")
+            return name
+        own = f"{name}~{files.user_id()}"
+        for bucket in [name, own] if self.trust.covers(files.user_id()) else [own]:
+            path = f"{paths.packages(self.home)}/{bucket}"
+            self.make_directory(path, is_private=bucket == own)
+            if self.trusts(path):
+                return bucket
+        raise StoreError(f"{path} belongs to somebody who is not trusted", hint="`pepip store init --shared GROUP`")
 
     def renewed(self) -> Store:
         """Return the same store, looked at anew: its mode or group was changed."""
@@ -125,12 +131,15 @@ class Store:
         with contextlib.suppress(FileExistsError, PermissionError):
             files.create(paths.registry_lost(self.home), b"`pepip projects scan` finds environments again.\n")
 
-    def make_directory(self, path: str) -> None:
-        """Make one folder of the store's frame, for the team as the root says. One that exists is left."""
+    def make_directory(self, path: str, *, is_private: bool = False) -> None:
+        """Make one folder of the store's frame, for the team as the root says. One that exists is left.
+
+        In one that `is_private` this user alone writes.
+        """
         if os.path.isdir(path):
             return
         try:
-            permissions.make_directory(path, like=self.like, only_owner_removes=True)
+            permissions.make_directory(path, like=self.like, is_private=is_private)
         except FileExistsError:
             return
         except OSError as error:
@@ -158,6 +167,8 @@ class Store:
         Raises StoreError where this user can't wait for them.
         """
         lock = f"{self.home}/.lock"
+        if os.path.lexists(lock) and stat.S_IFMT(os.lstat(lock).st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:
+            raise StoreError(f"{lock} is no file, so nobody can wait for those who link", hint="remove it")
         if os.path.exists(lock) and not os.access(lock, os.R_OK):
             raise StoreError(
                 f"{lock} is another user's, and may not be read", hint="its owner's next install mends it"

@@ -263,7 +263,9 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
     goes to the trash.
     """
     workshop, document = prepared
-    bucket = store.make_bucket(tags.bucket(document.tag))
+    bucket = os.path.basename(os.path.dirname(replacing))
+    if bucket.partition("~")[0] != tags.bucket(document.tag):
+        bucket = store.make_bucket(tags.bucket(document.tag))
     folder = f"{paths.packages(store.home)}/{bucket}"
     identity = document.identity
     names: Sequence[str] = entries.folder_names(document.name, document.version, identity)

@@ -89,7 +89,7 @@ def inspect(path: str) -> list[Flaw]:
     data_directory = document.dist_info.removesuffix(".dist-info") + ".data"
     wrong = entries.of_one_environment(path, data_directory, document.data, document.format)
     found += [Flaw("altered", shown) for shown in wrong]
-    found += _flaws_of_ready(path, document)
+    found += _flaws_of_ready(path, document, like=like)
     return sorted(found, key=lambda flaw: (flaw.path, flaw.kind))
 
 
@@ -115,7 +115,7 @@ def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) 
                 os.chmod(place, stat.S_IMODE(os.stat(place).st_mode) | 0o100)
             status = os.lstat(place)
             shares_inode = document.modes_are_uvs and status.st_nlink > 1
-            if place == documents.place_of(path):
+            if flaw.path.partition("/")[0] in {paths.ENTRY_METADATA, paths.READY}:
                 permissions.seal_file(place, like=like)
             else:
                 permissions.share_file(place, status, like=like, shares_inode=shares_inode)
@@ -182,8 +182,8 @@ def _is_bytecode_path(path: str) -> bool:
     return os.path.basename(folder) == paths.PYCACHE and _is_bytecode_file(name)
 
 
-def _flaws_of_ready(path: str, document: Document) -> list[Flaw]:
-    """Return what is altered of the links that lead into the entry, and of the files that environments have alike.
+def _flaws_of_ready(path: str, document: Document, *, like: os.stat_result) -> list[Flaw]:
+    """Return the flaws of the links that lead into the entry, and of the files that environments have alike.
 
     The store may have been moved since the links were made: they lead to where the entry was then.
     """
@@ -194,8 +194,11 @@ def _flaws_of_ready(path: str, document: Document) -> list[Flaw]:
         if target and not target.endswith(f"/{own}/{inside}"):
             found.append(Flaw("altered", f"{paths.READY}/{os.path.basename(paths.ready(path, inside))}"))
     for name, content in ready.contents(path, document).items():
+        place = f"{path}/{paths.READY}/{name}"
         with contextlib.suppress(FileNotFoundError):
-            if not _holds(f"{path}/{paths.READY}/{name}", content):
+            if not permissions.is_readable(os.lstat(place), like=like):
+                found.append(Flaw("mode", f"{paths.READY}/{name}"))
+            if not _holds(place, content):
                 found.append(Flaw("altered", f"{paths.READY}/{name}"))
     return found
 
@@ -203,6 +206,8 @@ def _flaws_of_ready(path: str, document: Document) -> list[Flaw]:
 def _holds(path: str, content: bytes) -> bool:
     try:
         return files.read_regular(path, most_bytes=len(content)) == content
+    except PermissionError:
+        return True  # nobody can tell, and the mode is a flaw already
     except ValueError:
         return False
 

@@ -1,6 +1,7 @@
 """What was seen of entries and environments, remembered for as long as the times of their folders say the same.
 
-It lies in `cache/`, a file for each user: without it every answer is the same, and slower. Pruning never asks it.
+It lies in `cache/`, in a folder of each user's own. Without it every answer is the same, and slower. Pruning does not
+ask it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,14 @@ import contextlib
 import json
 import os
 
-from pepip import digests, paths
-from pepip.host import files
+from pepip import digests
+from pepip.host import files, own_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pepip.store.home import Store
-
+_NAME = "seen.json"
 _FORMAT = 3
 _MOST_BYTES = 1 << 28
 
@@ -28,12 +28,10 @@ _RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
 class Memory:
     """Answers by topic and name, each with the evidence that it rests on. Other evidence makes it forgotten."""
 
-    def __init__(self, store: Store, folder: str = "") -> None:
-        """Remember in the store's cache, or in another `folder`, which is made where it is missing."""
-        user = os.getuid() if hasattr(os, "getuid") else 0
-        self._is_elsewhere = bool(folder)
-        self._folder = folder or paths.cache(store.home)
-        self._path = f"{self._folder}/seen-{user}.json"
+    def __init__(self, cache: str) -> None:
+        """Remember in a folder of this user's own in `cache`. Where there is no `cache`, nothing is remembered."""
+        self._cache = cache
+        self._folder = own_files.folder_in(cache)
         self._before = self._read()
         self._now: dict[str, dict[str, list[Any]]] = {}
         self._is_changed = False
@@ -62,12 +60,7 @@ class Memory:
 
     def save(self) -> None:
         """Write down what is known now. What was not asked about stays, unless it is of an entry that is gone."""
-        if not self._is_changed:
-            return
-        if self._is_elsewhere:
-            with contextlib.suppress(OSError):
-                os.makedirs(self._folder, mode=0o700, exist_ok=True)
-        if not os.path.isdir(self._folder):
+        if not self._is_changed or not os.path.isdir(self._cache):
             return
         topics = {topic: {**rows, **self._now.get(topic, {})} for topic, rows in self._before.items()}
         topics = {**self._now, **topics}
@@ -76,18 +69,13 @@ class Memory:
                 alive = self._now[basis]
                 topics[basis] = alive
                 topics[topic] = {name: row for name, row in topics.get(topic, {}).items() if name in alive}
-        temporary = f"{self._path}.{os.getpid()}"
-        try:
-            text = json.dumps(topics).encode()
-            files.create(temporary, _seal(text), b"\n", text)
-            os.replace(temporary, self._path)
-        except OSError:  # it costs the time to look again, and nothing else
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        text = json.dumps(topics).encode()
+        with contextlib.suppress(OSError):  # it costs the time to look again, and nothing else
+            own_files.write(self._folder, _NAME, _seal(text), b"\n", text)
 
     def _read(self) -> dict[str, dict[str, list[Any]]]:
         try:
-            content = files.read_regular(self._path, most_bytes=_MOST_BYTES, is_trusted=True)
+            content = own_files.read(self._folder, _NAME, most_bytes=_MOST_BYTES)
             seal, _, text = content.partition(b"\n")
             topics: dict[str, dict[str, list[Any]]] = files.load_json(text) if seal == _seal(text) else {}
             return topics

@@ -139,13 +139,13 @@ def _write(store: Store, path: str, registration: Registration) -> bool:
         return False
     try:
         with os.fdopen(descriptor, "wb") as file:
+            permissions.make_file_readable(file.fileno(), like=store.like)
             file.write(registry_file.dump(registration))
             if registration.device != os.stat(path.rpartition("/")[0]).st_dev:
                 # Elsewhere links could outlive a power cut that this file doesn't. On one file system what is
                 # renamed first is there first; an empty file would be found damaged, and block pruning.
                 file.flush()
                 os.fsync(file.fileno())
-        permissions.make_file_readable(temporary, like=store.like)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

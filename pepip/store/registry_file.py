@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 
+from pepip import paths
 from pepip.host import files
 from pepip.model import Registration
 
@@ -55,7 +56,7 @@ def load(content: bytes, path: str) -> Registration:
         project=_path(document, "project"),
         device=_number(document, "device"),
         mount_point=_path(document, "mount_point"),
-        entries=_texts(document, "entries"),
+        entries=_entry_ids(document, "entries"),
         named=_path(document, "named" if "named" in document else "environment"),
         filesystem=_number(document, "filesystem", default=0),
         registered_at=_number(document, "registered_at", default=0),
@@ -89,10 +90,11 @@ def _number(document: dict[str, Any], key: str, *, default: int | None = None) -
     return value
 
 
-def _texts(document: dict[str, Any], key: str) -> tuple[str, ...] | None:
+def _entry_ids(document: dict[str, Any], key: str) -> tuple[str, ...] | None:
+    """Return ids of entries: any other text could lead out of the store."""
     value = document.get(key)
     if value is None:
         return None
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError(f"its {key} is no list of texts")
+    if not isinstance(value, list) or not all(isinstance(item, str) and paths.is_entry_id(item) for item in value):
+        raise ValueError(f"its {key} is no list of entries")
     return tuple(value)

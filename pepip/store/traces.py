@@ -7,10 +7,11 @@ Each user has a file of these times in `cache/`: without it, every environment c
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip import paths
-from pepip.host import files
+from pepip.host import own_files
 from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -34,7 +35,7 @@ class Seen:
 
     def __init__(self, home: str) -> None:
         self._home = home
-        self._folder = f"{paths.cache(home)}/answers-{files.user_id()}"
+        self._folder = own_files.folder_in(paths.cache(home))
         self._rows = self._read()
 
     def changed(self) -> list[str]:
@@ -61,13 +62,8 @@ class Seen:
         registered = set(self._registered())
         self._rows = {name: row for name, row in {**self._read(), **rows}.items() if name in registered}
         text = "".join(f"{name}\t{row.modified_ns}\t{row.folder}\n" for name, row in self._rows.items())
-        temporary = f"{self._folder}/.{os.getpid()}-{_NAME}"
-        try:
-            files.make_own_folder(self._folder)
-            files.create(temporary, text.encode("utf-8", "surrogateescape"), mode=0o600)
-            os.replace(temporary, f"{self._folder}/{_NAME}")
-        except OSError:
-            return
+        with contextlib.suppress(OSError):
+            own_files.write(self._folder, _NAME, text.encode("utf-8", "surrogateescape"))
 
     def _registered(self) -> list[str]:
         try:
@@ -78,7 +74,7 @@ class Seen:
 
     def _read(self) -> dict[str, Trace]:
         try:
-            content = files.read_regular(f"{self._folder}/{_NAME}", most_bytes=_MOST_BYTES, is_trusted=True)
+            content = own_files.read(self._folder, _NAME, most_bytes=_MOST_BYTES)
         except (OSError, ValueError):
             return {}
         rows = (line.split("\t", 2) for line in content.decode("utf-8", "surrogateescape").splitlines())

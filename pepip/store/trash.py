@@ -12,7 +12,7 @@ import time
 
 from pepip import paths
 from pepip.errors import StoreError
-from pepip.host import filesystems, locks, permissions, runs
+from pepip.host import filesystems, folders, locks, permissions, runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ def grave(store: Store) -> Iterator[str]:
     whole = paths.trash(store.home)
     with runs.marked(whole, mode=store.lock_mode) as folder:
         try:
-            store.make_directory(folder)
-        except StoreError as error:
-            if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in filesystems.FULL:
-                raise
+            os.mkdir(folder, 0o700)  # nobody else of a team may put a link where others' files are moved to
+        except OSError as error:
+            if error.errno not in filesystems.FULL:
+                raise store.refusal(folder, error) from error
             yield whole
             return
         try:
@@ -53,13 +53,15 @@ def discard(store: Store, place: str, own: str = "") -> None:
     try:
         try:
             with (
-                permissions.writable(place),
+                permissions.writable(store.home, place),
                 contextlib.nullcontext(own) if own else grave(store) as folder,
             ):
-                os.rename(place, f"{folder}/{name}.{bucket}.{time.monotonic_ns()}")
+                folders.move(store.home, place, f"{folder}/{name}.{bucket}.{time.monotonic_ns()}")
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
+            if not permissions.is_own(place):  # its owner could put links there meanwhile
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), place) from error
             _take_apart(place)
     except PermissionError as error:
         raise StoreError(f"{name} is another user's", hint="its owner may remove it, and root") from error

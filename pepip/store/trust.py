@@ -1,8 +1,9 @@
 """Whose entries a user links, in a store that several users may write.
 
 Whoever owns an entry can change it. In a store of one user nobody else has any. In a shared one users link their own
-entries, root's, and those of the store's owner. They link those of all members only where the store's owner has said
-so. Otherwise what others have stored is as if it were not there: it is stored once more, in a bucket of one's own.
+entries, root's, and those of the store's owner. They link those of other members, of some or of all, only where the
+store's owner has said so. Otherwise what others have stored is as if it were not there: it is stored once more, in a
+bucket of one's own. Not even its present content would prove such an entry: its owner can change it afterwards.
 """
 
 from __future__ import annotations
@@ -13,18 +14,32 @@ import stat
 import sys
 
 from pepip import paths
-from pepip.host import files
+from pepip.host import files, permissions
+from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 OWNER, MEMBERS = "owner", "members"
-CHOICES = (OWNER, MEMBERS)
 
 _FORMAT = 1
 _MOST_BYTES = 1 << 16
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+class Trust(NamedTuple):
+    """Whose entries each user of a shared store links beside their own.
+
+    Those of `everybody`, or of `users`, by number; root and the store's owner are among them.
+    """
+
+    everybody: bool
+    users: frozenset[int]
+
+    def covers(self, user_id: int) -> bool:
+        """Tell whether the entries of a user are linked by all."""
+        return self.everybody or user_id in self.users
 
 
 def is_shared(like: os.stat_result) -> bool:
@@ -32,26 +47,41 @@ def is_shared(like: os.stat_result) -> bool:
     return sys.platform != "win32" and bool(like.st_mode & _WRITABLE_BY_OTHERS)
 
 
-def dump(trust: str) -> bytes:
+def dump(trust: Trust) -> bytes:
     """Return the content of the file that says whom a shared store's users trust."""
-    return json.dumps({"format": _FORMAT, "trust": trust}).encode() + b"\n"
+    said = MEMBERS if trust.everybody else OWNER
+    return json.dumps({"format": _FORMAT, "trust": said, "users": sorted(trust.users)}).encode() + b"\n"
 
 
-def stated(home: str, like: os.stat_result) -> str:
-    """Return what the owner of a store has said of trust, empty if nothing: one of `CHOICES`.
+def read(home: str, like: os.stat_result) -> Trust:
+    """Return whom the owner of a store has said to trust: root and the owner, if nothing was said.
 
-    A file of anybody else says nothing, nor one that others may write.
+    A file of anybody else says nothing, nor one that others may write, nor one with a second name: it may be another
+    store's.
     """
-    path = paths.trust(home)
+    owners = frozenset({0, like.st_uid})
     try:
-        status = os.lstat(path)
-        if status.st_uid not in {0, like.st_uid} or status.st_mode & _WRITABLE_BY_OTHERS:
-            return ""
-        document = json.loads(files.read_regular(path, most_bytes=_MOST_BYTES))
-        found = document["trust"] if document["format"] == _FORMAT else ""
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    return found if found in CHOICES else ""
+        descriptor = files.open_regular(paths.trust(home))
+        try:
+            status, content = os.fstat(descriptor), os.read(descriptor, _MOST_BYTES)
+        finally:
+            os.close(descriptor)
+        if status.st_uid in owners and status.st_nlink == 1 and not status.st_mode & _WRITABLE_BY_OTHERS:
+            document = files.load_json(content)
+            if document["format"] == _FORMAT:
+                users = frozenset(number for number in document.get("users", ()) if isinstance(number, int))
+                return Trust(document["trust"] == MEMBERS, owners | users)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return Trust(everybody=False, users=owners)
+
+
+def said(trust: Trust, like: os.stat_result) -> str:
+    """Return in words whose entries each user of a store links."""
+    if trust.everybody:
+        return "what any of them has stored"
+    others = (permissions.name_of(number) for number in sorted(trust.users - {0, like.st_uid}))
+    return " and ".join(["their own entries, its owner's and root's", *others])
 
 
 def weakness(home: str, like: os.stat_result) -> str:
@@ -59,7 +89,10 @@ def weakness(home: str, like: os.stat_result) -> str:
 
     Whoever may rename a folder of its frame could. Where all members are trusted that is no weakness.
     """
-    if not is_shared(like) or stated(home, like) == MEMBERS:
+    if not is_shared(like):
+        return ""
+    trust = read(home, like)
+    if trust.everybody:
         return ""
     if not like.st_mode & stat.S_ISVTX:
         return f"members of {home} can rename its folders, and so change what others import"
@@ -68,10 +101,12 @@ def weakness(home: str, like: os.stat_result) -> str:
             status = os.lstat(folder)
         except FileNotFoundError:
             continue
-        if status.st_uid not in {0, like.st_uid, files.user_id()}:
+        if not trust.covers(status.st_uid) and status.st_uid != files.user_id():
             return f"{folder} belongs to a member, who can change what others import"
+        if status.st_mode & _WRITABLE_BY_OTHERS and not status.st_mode & stat.S_ISVTX:
+            return f"members can rename what is in {folder}, and so change what others import"
     return ""
 
 
 def _frame(home: str) -> Iterable[str]:
-    return (paths.packages(home), paths.projects(home))
+    return (paths.packages(home), paths.projects(home), paths.staging(home), paths.trash(home))

@@ -11,6 +11,7 @@ from pepip import paths
 from pepip.errors import PepipError
 from pepip.operations import overview
 from pepip.records import NamedTuple
+from pepip.store import trust
 from pepip.store.memory import Memory
 from pepip.tui import wording
 from pepip.uv import program
@@ -28,7 +29,7 @@ AWAY = "away"
 
 
 class Trouble(NamedTuple):
-    """Something that is wrong. `kind` is `absent`, `denied`, `away`, `read-only`, `uv` or `registry`."""
+    """Something that is wrong. `kind` is `absent`, `denied`, `away`, `read-only`, `sharing`, `uv` or `registry`."""
 
     kind: str
     sentence: str
@@ -72,7 +73,7 @@ def read(store: Store, *, was_there: bool, memory: Memory | None = None) -> Cata
     trouble = _trouble(store, was_there=was_there)
     if trouble is None:
         try:
-            memory = memory or Memory(store)
+            memory = memory or Memory(paths.cache(store.home))
             seen = overview.take(store, memory)
             memory.save()
             # What went away in the middle of the reading looks empty: it is looked at again.
@@ -156,6 +157,15 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
                 f"The registry file {damaged[0].file} can't be read ({damaged[0].damage}): "
                 "nothing may be pruned until it is.",
                 "Scan the folder that its project lies in, which registers it anew; then remove that file.",
+            )
+        )
+    weakness = trust.weakness(store.home, store.like) if store.exists() else ""
+    if weakness:
+        found.append(
+            Trouble(
+                "sharing",
+                f"{weakness[:1].upper()}{weakness[1:]}.",
+                "The store's owner, or root, ends that by `pepip store init --shared GROUP`.",
             )
         )
     if store.exists() and not store.is_writable():

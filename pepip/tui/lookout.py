@@ -6,6 +6,7 @@ import threading
 
 from textual.worker import get_current_worker
 
+from pepip import paths
 from pepip.store.memory import Memory
 from pepip.tui import catalog as catalogs
 from pepip.tui import entries
@@ -84,7 +85,7 @@ class Lookout:
         number = self._looks
 
         def work() -> None:
-            memory = Memory(self._store) if remembers else None
+            memory = Memory(paths.cache(self._store.home)) if remembers else None
             remembered = catalogs.recall(self._store, memory) if memory else None
             if remembered is not None:
                 self._show_first(remembered)

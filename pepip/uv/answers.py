@@ -7,10 +7,11 @@ answers of their own, since they name what will be installed; in `cache/`, which
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip import __version__, digests
-from pepip.host import files
+from pepip.host import own_files
 from pepip.paths import PYCACHE
 
 TYPE_CHECKING = False
@@ -31,12 +32,12 @@ class Answers:
 
     def __init__(self, cache: str) -> None:
         self._cache = cache
-        self._folder = f"{cache}/answers-{files.user_id()}"
+        self._folder = own_files.folder_in(cache)
 
     def recall(self, key: str) -> str | None:
         """Return the answer, None if there is none or what it rests on has changed."""
         try:
-            content = files.read_regular(f"{self._folder}/{key}", most_bytes=_MOST_BYTES, is_trusted=True)
+            content = own_files.read(self._folder, key, most_bytes=_MOST_BYTES)
         except (OSError, ValueError):
             return None  # somebody else's file, for one: it may name anything
         text = content.decode("utf-8", "surrogateescape")
@@ -59,15 +60,10 @@ class Answers:
         if not os.path.isdir(self._cache) or any("\n" in place for place in rows):
             return
         lines = "".join(f"{state}\t{place}\n" for place, state in rows.items())
-        temporary = f"{self._folder}/.{os.getpid()}"
-        try:
-            files.make_own_folder(self._folder)
+        content = f"{key}\n{lines}\n{answer}".encode("utf-8", "surrogateescape")
+        with contextlib.suppress(OSError):
+            own_files.write(self._folder, key, content)
             self._make_room()
-            content = f"{key}\n{lines}\n{answer}".encode("utf-8", "surrogateescape")
-            files.create(temporary, content, mode=0o600)
-            os.replace(temporary, f"{self._folder}/{key}")
-        except OSError:
-            return
 
     def _make_room(self) -> None:
         """Forget the older half of the answers once there are many."""

@@ -8,12 +8,15 @@ import os
 
 from pepip import digests, paths
 from pepip.errors import UvError, VenvError
-from pepip.host import files
+from pepip.host import files, own_files
 from pepip.model import Interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+PROGRAMS = ("bin/python", "Scripts/python.exe")
+"""Where an environment has its interpreter: on most systems, and on Windows."""
 
 _START, _END = "<pepip-facts>", "</pepip-facts>"
 """What stands around the answer: a `sitecustomize` or `.pth` file may print before it and after it."""
@@ -51,7 +54,7 @@ def executable(environment: str) -> str:
         raise VenvError(f"{environment} {what}", hint="name another folder with --venv, or move this one away")
     if not environment.isascii() and os.fsencode(environment).decode("utf-8", "ignore") != environment:
         raise VenvError(f"uv can't work in {environment}: its path is not valid UTF-8", hint="rename that folder")
-    for candidate in ("bin/python", "Scripts/python.exe"):
+    for candidate in PROGRAMS:
         if os.path.lexists(f"{environment}/{candidate}"):
             if os.access(f"{environment}/{candidate}", os.X_OK):
                 return f"{environment}/{candidate}"
@@ -193,18 +196,22 @@ def tags_of(implementation: str, version: str, abi: str) -> list[str]:
     return list(dict.fromkeys(str(tag) for tag in (*specific, *tags.compatible_tags(numbers, name, platforms))))
 
 
-def _file(cache: str, key: str, user: int) -> str:
-    return f"{cache}/interpreters-{user}/{digests.hexadecimal(key.encode())[:24]}.json"
+def _folder(cache: str, user_id: int) -> str:
+    return f"{cache}/interpreters-{user_id}"
+
+
+def _file(key: str) -> str:
+    return f"{digests.hexadecimal(key.encode())[:24]}.json"
 
 
 def _remembered(cache: str, key: str) -> dict[str, Any] | None:
     """Return what this user, or root, was told by an interpreter: from anybody else it could name any folder."""
-    return _read(_file(cache, key, files.user_id()), key) or _read(_file(cache, key, 0), key)
+    return _read(cache, key, files.user_id()) or _read(cache, key, 0)
 
 
-def _read(path: str, key: str) -> dict[str, Any] | None:
+def _read(cache: str, key: str, user_id: int) -> dict[str, Any] | None:
     try:
-        content = files.read_regular(path, most_bytes=_MOST_BYTES, is_trusted=True)
+        content = own_files.read(_folder(cache, user_id), _file(key), most_bytes=_MOST_BYTES, owner_id=user_id)
         document = files.load_json(content)
     except (OSError, ValueError):
         return None
@@ -216,13 +223,7 @@ _MOST_BYTES = 1 << 24
 
 
 def _remember(cache: str, key: str, facts: dict[str, Any]) -> None:
-    path = _file(cache, key, files.user_id())
-    temporary = f"{path}.{os.getpid()}"
-    if not os.path.isdir(cache):
-        return  # a dry run on a machine without a store leaves none
-    try:
-        files.make_own_folder(os.path.dirname(path), mode=0o755)
-        files.create(temporary, json.dumps({"key": key, **facts}).encode(), mode=0o644)
-        os.replace(temporary, path)
-    except OSError:
-        pass  # a cache that can't be written costs one question, and nothing else
+    if os.path.isdir(cache):  # a dry run on a machine without a store leaves none
+        with contextlib.suppress(OSError):  # a cache that can't be written costs one question, and nothing else
+            content = json.dumps({"key": key, **facts}).encode()
+            own_files.write(_folder(cache, files.user_id()), _file(key), content, mode=0o644)

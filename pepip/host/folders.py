@@ -1,0 +1,40 @@
+"""Folders that are opened name by name, through no link: nobody can put another one in their place meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def opened(root: str, path: str) -> Iterator[tuple[str, int | None]]:
+    """Yield a name and an open folder, which name what is at `path` below `root` to system calls.
+
+    On Windows the name is the path, and the folder None. Raises NotADirectoryError where a link is in a folder's
+    place, and other OSErrors.
+    """
+    if sys.platform == "win32":
+        yield path, None
+        return
+    *folders, name = os.path.relpath(path, root).split("/")
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    descriptor = os.open(root, flags)
+    try:
+        for folder in folders:
+            inner = os.open(folder, flags | os.O_NOFOLLOW, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        yield name, descriptor
+    finally:
+        os.close(descriptor)
+
+
+def move(root: str, path: str, target: str) -> None:
+    """Rename what is at `path` below `root` to `target` below it. Raises OSError."""
+    with opened(root, path) as (name, folder), opened(root, target) as (new_name, new_folder):
+        os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=new_folder)

@@ -1,0 +1,80 @@
+"""Files in which a user remembers things, in a folder where nobody else writes.
+
+What another user has put there, or could have, counts as missing: also one's own file that somebody linked there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+
+from pepip.host import files
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def folder_in(cache: str) -> str:
+    """Return the path of this user's folder in a store's `cache/`, which other users may write to."""
+    return f"{cache}/answers-{files.user_id()}"
+
+
+def read(folder: str, name: str, *, most_bytes: int, owner_id: int | None = None) -> bytes:
+    """Return what a file holds, of the user `owner_id` (this one by default), in that user's folder.
+
+    Raises OSError if it can't be read, UnfitFileError (also a ValueError) if somebody else could have put it there.
+    """
+    user_id = files.user_id() if owner_id is None else owner_id
+    if not _is_of_alone(os.lstat(folder), user_id):
+        raise files.UnfitFileError(folder, "others may write there")
+    return files.read_regular(f"{folder}/{name}", most_bytes=most_bytes, is_trusted=True)
+
+
+def write(folder: str, name: str, *contents: bytes, mode: int = 0o600) -> None:
+    """Write a file whole, or leave what was there. The folder is made where it is missing; others enter by `mode`.
+
+    Raises OSError, also where somebody else stands in the folder's place: nothing is written then.
+    """
+    make_folder(folder, mode=mode | 0o100 | (mode & 0o044) >> 2)
+    temporary = f"{folder}/.{os.getpid()}-{name}"
+    try:
+        files.create(temporary, *contents, mode=mode)
+        os.replace(temporary, f"{folder}/{name}")
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def make_folder(folder: str, *, mode: int = 0o700) -> None:
+    """Make a folder in which this user alone writes. Raises PermissionError if another's is there, or a link."""
+    try:
+        os.mkdir(folder, mode)
+    except FileExistsError:
+        if _is_of_alone(os.lstat(folder), files.user_id()):
+            return
+        try:
+            _close_to_others(folder, mode)
+        except OSError:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder) from None
+
+
+def _close_to_others(folder: str, mode: int) -> None:
+    """Set the mode of a folder of one's own, which an older pepip made as the umask said. Raises OSError."""
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if os.fstat(descriptor).st_uid != files.user_id():
+                raise PermissionError
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+
+
+def _is_of_alone(status: os.stat_result, user_id: int) -> bool:
+    """Tell whether a folder is a user's, who alone may write in it."""
+    if not stat.S_ISDIR(status.st_mode):
+        return False
+    return sys.platform == "win32" or (status.st_uid == user_id and not status.st_mode & _OTHERS_WRITE)
