@@ -173,8 +173,8 @@ class Changes(NamedTuple):
 class Progress(NamedTuple):
     """One step of an operation, for whoever shows it.
 
-    `phase` is one of those below, or empty before the first. `done` and `total` count bytes while downloading and
-    distributions otherwise; `total` is 0 where it isn't known. `detail` is a name or a sentence.
+    `phase` is one of those below, or empty before the first. `done` and `total` count bytes while downloading or
+    adopting, and distributions otherwise; `total` is 0 where it isn't known. `detail` is a name or a sentence.
     """
 
     phase: str
@@ -199,6 +199,8 @@ _PHASES = {
     "repair": "Repairing",
     "prune": "Pruning",
     "scan": "Looking into",
+    "adopt": "Hashing and linking",
+    "eject": "Copying",
     "warning": "warning:",
 }
 

@@ -152,6 +152,11 @@ def copies(environment: str) -> str:
     return f"{environment}/.pepip.copies"
 
 
+def adopting(environment: str) -> str:
+    """Return the folder in an environment where links grow that take the place of its files. See `copies`."""
+    return f"{environment}/.pepip.adopting"
+
+
 def ready(entry: str, inside: str) -> str:
     """Return where an entry keeps a link that leads to its own path `inside`: a name that no other path has.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 
 from pepip import paths, sizes
 from pepip.cli import options, output, tables
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pepip.operations.adoption.preview import Preview, Sighting
+    from pepip.operations.adoption.adopt import Adopted
+    from pepip.operations.adoption.preview import Choice, Preview, Sighting
     from pepip.store.home import Store
     from pepip.store.memory import Memory
 
@@ -26,25 +28,99 @@ on disk once. Linking them is not possible yet: `--dry-run` must be given, and n
 
 
 def run(words: Sequence[str]) -> int:
-    """Run `pepip adopt`. Returns the exit code."""
+    """Run `pepip adopt`. Returns the exit code: 1 where an environment could not be adopted."""
     from pepip.operations.adoption import preview
 
     arguments = _parse(words)
-    if not arguments.dry_run:
-        raise UsageError("adopt can only show yet", hint="`--dry-run` shows what would be linked, and freed")
     store = open_store()
     memory = _memory(store)
     choice = preview.Choice(tuple(arguments.package), tuple(arguments.exclude))
-    seen = output.follow(
-        preview.preview(store, _folders(arguments), memory, choice),
-        output.reporter(arguments, is_quiet=arguments.json),
-    )
+    reporter = output.reporter(arguments, is_quiet=arguments.json)
+    seen = output.follow(preview.preview(store, _folders(arguments), memory, choice), reporter)
     memory.save()
-    if arguments.json:
+    if arguments.dry_run and arguments.json:
         output.write_json(_document(seen))
         return 0
-    _show(seen)
-    return 0
+    if not arguments.json:
+        _show(seen)
+    if arguments.dry_run:
+        return 0
+    if not arguments.yes and not _agrees(seen, arguments):
+        return 1
+    return _adopt(store, seen, choice, arguments)
+
+
+def _agrees(seen: Preview, arguments: argparse.Namespace) -> bool:
+    """Ask whether to go on. Raises UsageError where nobody can be asked."""
+    if not seen.linkable:
+        return True
+    if arguments.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("adopt asks before it links, and there is no terminal", hint="`--yes` links without asking")
+    return output.confirm("Link them?", default=False)
+
+
+def _adopt(store: Store, seen: Preview, choice: Choice, arguments: argparse.Namespace) -> int:
+    from pepip.operations.adoption import adopt
+    from pepip.operations.adoption.reckoning import Freed
+
+    if not seen.linkable:
+        done: list[Adopted] = []
+    else:
+        reporter = output.reporter(arguments, is_quiet=arguments.json)
+        done = output.follow(adopt.adopt(store, seen, choice), reporter)
+    freed = sum((item.freed for item in done), Freed())
+    linked = sum(len(item.linked) for item in done)
+    if arguments.json:
+        output.write_json(
+            {
+                "environments": [_outcome(item) for item in done],
+                "freed_bytes": freed.size_bytes,
+                "freed_inodes": freed.inodes,
+            }
+        )
+    else:
+        for item in done:
+            _tell(item, seen)
+        if not linked:
+            output.say("Nothing was linked")
+        else:
+            output.say(
+                f"Linked {sizes.count(linked, 'package')} in "
+                f"{sizes.count(sum(bool(item.linked) for item in done), 'environment')}: "
+                f"{sizes.human(freed.size_bytes)} and {sizes.count(freed.inodes, 'inode')} are free"
+            )
+    return 1 if any(item.failure for item in done) else 0
+
+
+def _tell(item: Adopted, seen: Preview) -> None:
+    """Say what the preview did not: what could not be linked once every byte was read."""
+    if item.failure:
+        output.say(f"{item.environment} was not adopted: {item.failure}")
+    (sighting,) = (sighting for sighting in seen.sightings if sighting.environment == item.environment)
+    known = {copy.name for copy in sighting.survey.copies if copy.reason}
+    for kept in item.kept:
+        if kept.name not in known:
+            output.say(f"{item.environment}: {kept.name} {kept.version} stays: {kept.reason}{_listed(kept.changed)}")
+
+
+def _listed(files: Sequence[str]) -> str:
+    """Return the first of some files, behind a colon; nothing if there are none."""
+    more = f" and {len(files) - 3} more" if files[3:] else ""
+    return f": {', '.join(files[:3])}{more}" if files else ""
+
+
+def _outcome(item: Adopted) -> dict[str, object]:
+    return {
+        "environment": item.environment,
+        "linked": [{"name": name, "version": version} for name, version in item.linked],
+        "kept": [
+            {"name": kept.name, "version": kept.version, "reason": kept.reason, "changed": list(kept.changed)}
+            for kept in item.kept
+        ],
+        "freed_bytes": item.freed.size_bytes,
+        "freed_inodes": item.freed.inodes,
+        "failure": item.failure,
+    }
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -53,6 +129,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--dry-run", action="store_true", help="only show what would be linked, and what would be free"
     )
+    parser.add_argument("-y", "--yes", action="store_true", help="link without asking")
     parser.add_argument("--known", action="store_true", help="also where tools keep their environments")
     parser.add_argument("--package", metavar="NAME", action="append", default=[], help="only this distribution")
     parser.add_argument(
@@ -117,9 +194,8 @@ def _show(seen: Preview) -> None:
         output.say(f"{folder} could not be read")
     total = seen.reckoning.total
     if rows:
-        linked = sum(not copy.reason for item in seen.sightings if not item.reason for copy in item.survey.copies)
         tables.say(
-            f"{sizes.count(len(rows), 'environment')}: linking {sizes.count(linked, 'package')} would free "
+            f"{sizes.count(len(rows), 'environment')}: linking {sizes.count(seen.linkable, 'package')} would free "
             f"{sizes.human(total.size_bytes)} and {sizes.count(total.inodes, 'inode')}, before hashing; "
             f"{sizes.count(seen.reckoning.shared, 'wheel')} {'is' if seen.reckoning.shared == 1 else 'are'} the same "
             "in several"
@@ -138,8 +214,8 @@ def _explain(item: Sighting) -> None:
         tables.say(f"{item.environment}: in use by {shown}, which would go on working")
     for copy in item.survey.copies:
         if copy.reason:
-            files = ", ".join(copy.changed[:3]) + (f" and {len(copy.changed) - 3} more" if copy.changed[3:] else "")
-            tables.say(f"{item.environment}: {copy.name} {copy.version} stays: {copy.reason}{files and ': ' + files}")
+            shown = f"{copy.name} {copy.version} stays: {copy.reason}{_listed(copy.changed)}"
+            tables.say(f"{item.environment}: {shown}")
 
 
 def _document(seen: Preview) -> dict[str, object]:

@@ -8,7 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_OWN = "install uninstall list freeze show check x uv store uses projects savings prune doctor adopt detach attach ui"
+_OWN = (
+    "install uninstall list freeze show check x uv store uses projects savings prune doctor "
+    "adopt eject detach attach ui"
+)
 _PIPS = "install|uninstall|list|freeze|show|check"
 
 _BASH = f"""

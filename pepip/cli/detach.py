@@ -1,20 +1,28 @@
-"""`pepip detach` and `pepip attach`: one package as the project's own copy, and back."""
+"""`pepip detach`, `attach` and `eject`: packages as the project's own copies, and back."""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from pepip import sizes
 from pepip.cli import options, output
 from pepip.cli.store import open_store
-from pepip.errors import VenvError
+from pepip.errors import UsageError, VenvError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 _DETACH = """\
 Make a package of an environment its own, writable copy, to patch or debug it. No other environment notices.
+"""
+
+_EJECT = """\
+Give an environment files of its own in the place of all links: it needs neither the store nor pepip afterwards.
+
+`pepip adopt` links it again.
 """
 
 _ATTACH = """\
@@ -27,17 +35,50 @@ def run(words: Sequence[str]) -> int:
     from pepip.operations import detach, target
 
     parser = options.Parser("pepip detach", description=_DETACH)
-    parser.add_argument("names", metavar="NAME", nargs="+")
+    parser.add_argument("names", metavar="NAME", nargs="*")
+    parser.add_argument("--all", action="store_true", help="everything, as `pepip eject` does")
     parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
     arguments = parser.read(words)
     options.take_effect(arguments)
+    if bool(arguments.names) == arguments.all:
+        raise UsageError("name distributions, or say --all")
     root = target.locate(arguments.venv, dict(os.environ), os.getcwd())
+    if arguments.all:
+        return _eject(root, arguments)
     done = detach.detach(open_store(), root, arguments.names)
     if arguments.json:
         output.write_json([{"name": item.name, "version": item.version} for item in done])
         return 0
     for item in done:
         output.say(f"{item.name} {item.version} is the environment's own now, in {item.site_packages}")
+    return 0
+
+
+def run_eject(words: Sequence[str]) -> int:
+    """Run `pepip eject`. Returns the exit code."""
+    from pepip.operations import target
+
+    parser = options.Parser("pepip eject", description=_EJECT)
+    parser.add_argument(
+        "environment", metavar="ENVIRONMENT", nargs="?", default="", help="(the active one, or .venv)"
+    )
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    return _eject(target.locate(arguments.environment, dict(os.environ), os.getcwd()), arguments)
+
+
+def _eject(root: str, arguments: argparse.Namespace) -> int:
+    from pepip.operations.adoption import eject
+
+    reporter = output.reporter(arguments, is_quiet=arguments.json)
+    done = output.follow(eject.eject(open_store(), root), reporter)
+    if arguments.json:
+        distributions = [{"name": name, "version": version} for name, version in done.distributions]
+        output.write_json({"environment": done.environment, "distributions": distributions})
+    elif done.distributions:
+        output.say(f"{root} has files of its own now, of {sizes.count(len(done.distributions), 'package')}")
+    else:
+        output.say(f"Nothing to do: {root} links nothing")
     return 0
 
 

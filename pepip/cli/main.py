@@ -37,7 +37,8 @@ the store:
   savings, prune        what sharing saves; remove what nobody links
   store verify, repair  check every file; make damaged entries and environments whole
   store add, remove     fill it without a project; take one entry out
-  adopt --dry-run       what environments of other tools hold, and what sharing would free
+  adopt                 what environments of other tools hold, what sharing frees; share it
+  eject                 give an environment files of its own, in the place of all links
   detach, attach        one package as the project's own copy, to patch it, and back
   doctor                look at everything that pepip rests on
   ui                    all of it on the whole terminal, with keys and mouse
@@ -79,6 +80,7 @@ _COMMANDS = {
     "doctor": ("savings", "run_doctor"),
     "ui": ("ui", "run"),
     "adopt": ("adopt", "run"),
+    "eject": ("detach", "run_eject"),
     "detach": ("detach", "run"),
     "attach": ("detach", "run_attach"),
     "generate-shell-completion": ("completion", "run"),

@@ -138,6 +138,8 @@ class LiveReporter(Reporter):
         if step.phase == "download":
             done = self._received_bytes
             amount = f"{sizes.human(done)} of {sizes.human(step.total)}" if step.total else ""
+        elif step.phase == "adopt":
+            amount = f"{sizes.human(done)} of {sizes.human(step.total)}"
         elif step.total:
             amount = f"{step.done}/{step.total}"
         description = f"{step.title} {step.detail}".rstrip()

@@ -22,3 +22,9 @@ def ensure(root: str) -> None:
             os.unlink(path)  # what somebody else put there is no number
     with contextlib.suppress(OSError):
         files.create(path, os.urandom(files.ID_BYTES).hex().encode(), mode=0o644)
+
+
+def forget(root: str) -> None:
+    """Remove the number of the environment at `root`, where this user may."""
+    with contextlib.suppress(OSError):
+        os.unlink(paths.environment_id(root))

@@ -112,8 +112,8 @@ def is_there(root: str) -> bool:
 
 
 def is_interrupted(root: str) -> bool:
-    """Tell whether a change to an environment, or the copying of an entry into it, was begun and not finished."""
-    return is_there(root) or os.path.lexists(paths.copies(root))
+    """Tell whether a change to an environment, or copying or adopting in it, was begun and not finished."""
+    return is_there(root) or os.path.lexists(paths.copies(root)) or os.path.lexists(paths.adopting(root))
 
 
 def installing(root: str) -> str:

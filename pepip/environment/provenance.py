@@ -85,6 +85,11 @@ def tidy(root: str, site_packages: str) -> None:
         _write(root, kept)
 
 
+def forget(root: str) -> None:
+    """Forget all sources: nothing of the environment is the store's any more. Raises OSError."""
+    _write(root, {})
+
+
 def _write(root: str, sources: Mapping[str, Source]) -> None:
     """Write the note whole, or remove it where there is nothing to note. What else somebody left there goes."""
     place = paths.provenance(root)

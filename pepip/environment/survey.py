@@ -180,6 +180,8 @@ def _look(root: str, base: str, dist_info: str, tree: _Tree, *, name: str, versi
         status = tree.files.get(inside)
         if paths.PYCACHE in path and path.endswith(".pyc"):
             continue
+        if status is None and not hash_value and inside not in tree.links:
+            continue  # virtualenv lists what it has not made
         listed.append(inside)
         if status is None:
             farmed += inside in tree.links or _is_below_link(inside, tree)

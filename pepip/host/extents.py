@@ -43,7 +43,8 @@ def shared_bytes(path: str) -> int:
         shared, start = 0, 0
         while True:
             head = struct.pack("=QQLLLL", start, (1 << 63) - 1, 0, 0, _MOST_EXTENTS, 0)
-            answer = fcntl.ioctl(descriptor, _FIEMAP, head + bytes(_EXTENT * _MOST_EXTENTS))
+            answer = bytearray(head + bytes(_EXTENT * _MOST_EXTENTS))
+            fcntl.ioctl(descriptor, _FIEMAP, answer)
             count = struct.unpack_from("=L", answer, 20)[0]
             for number in range(count):
                 logical, _, length, _, _, flags = struct.unpack_from("=QQQQQL", answer, _HEAD + number * _EXTENT)

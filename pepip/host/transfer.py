@@ -26,7 +26,10 @@ CLONE, LINK, COPY = "clone", "hardlink", "copy"
 
 
 class Transfer:
-    """Makes files from others, by the first way that works. `preferred` names the first that is tried."""
+    """Makes files from others, by the first way that works. `preferred` names the first that is tried.
+
+    Unless it `may_link`, no file shares its inode with its source.
+    """
 
     def __init__(self, preferred: str = CLONE, *, may_link: bool = True) -> None:
         ways = [CLONE, LINK, COPY] if may_link else [CLONE, COPY]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from pepip.host import extents
 from pepip.model import Usage
 from pepip.paths import PYCACHE
 from pepip.records import NamedTuple
@@ -146,13 +147,7 @@ def are_unchanged(root: str, folders: list[list[Any]]) -> bool:
 
 def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
     """Return the bytes that removing `trees` gives back, and those that stay because others have names for them."""
-    names: dict[Inode, int] = {}
-    statuses: dict[Inode, os.stat_result] = {}
-    for tree in trees:
-        for _, status in _walk(tree):
-            inode = (status.st_dev, status.st_ino)
-            names[inode] = names.get(inode, 0) + 1
-            statuses[inode] = status
+    names, statuses, _ = _names(trees)
     freed = kept = 0
     for inode, status in statuses.items():
         if stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink:
@@ -160,6 +155,32 @@ def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
         else:
             kept += allocated_of(status)
     return freed, kept
+
+
+def given_back_by_removing(trees: Iterable[str], *, may_clone: bool) -> Usage:
+    """Return what removing `trees` gives back. Blocks that other files share stay, where they `may_clone`."""
+    names, statuses, places = _names(trees)
+    size_bytes = inodes = 0
+    for inode, status in statuses.items():
+        if stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink:
+            shared = extents.shared_bytes(places[inode]) if may_clone and stat.S_ISREG(status.st_mode) else 0
+            size_bytes += max(0, allocated_of(status) - shared)
+            inodes += 1
+    return Usage(size_bytes, inodes)
+
+
+def _names(trees: Iterable[str]) -> tuple[dict[Inode, int], dict[Inode, os.stat_result], dict[Inode, str]]:
+    """Return how many names each inode has in `trees`, its status, and one of its names."""
+    names: dict[Inode, int] = {}
+    statuses: dict[Inode, os.stat_result] = {}
+    places: dict[Inode, str] = {}
+    for tree in trees:
+        for path, status in _walk(tree):
+            inode = (status.st_dev, status.st_ino)
+            names[inode] = names.get(inode, 0) + 1
+            statuses[inode] = status
+            places[inode] = path
+    return names, statuses, places
 
 
 def _walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:

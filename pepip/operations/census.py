@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from pepip.environment import contents, copying, journal
+from pepip.environment import contents, copying, journal, swapping
 from pepip.host import files, filesystems, usage
 from pepip.model import Installed
 from pepip.records import NamedTuple
@@ -230,7 +230,7 @@ def _defect(root: str, lost: frozenset[str], packages: Sequence[Installed]) -> s
     """Return in a sentence what is wrong with an environment that is there, empty if nothing is."""
     if not any(os.path.exists(f"{root}/{path}") for path in interpreter.PROGRAMS):
         return "its interpreter is gone"
-    if journal.pending(root) is not None or copying.is_begun(root):
+    if journal.pending(root) is not None or copying.is_begun(root) or swapping.is_begun(root):
         return "a change to it was interrupted: the next `pepip install` or `pepip sync` there completes it"
     if lost:
         names = ", ".join(sorted(entry_id.partition("/")[2] for entry_id in lost)[:3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from pepip.environment import contents, copying, journal, linking
+from pepip.environment import contents, copying, journal, linking, swapping
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.host import locks, permissions
@@ -91,6 +91,9 @@ def _undisturbed(store: Store, root: str) -> Iterator[None]:
 def complete(store: Store, environment: Environment) -> str:
     """Complete or take back what a killed run began: see `complete_interrupted`. The caller holds the locks."""
     sentence = ""
+    if swapping.is_begun(environment.root):
+        swapping.take_back(environment.root)
+        sentence = f"adopting in {environment.root} was interrupted: what was not complete is taken back"
     unfinished = journal.pending(environment.root)
     if unfinished is not None:
         try:

@@ -15,7 +15,7 @@ from pepip.host.transfer import Transfer
 from pepip.model import Progress
 from pepip.records import NamedTuple
 from pepip.sizes import count
-from pepip.store import ingest, reading, staged, staging
+from pepip.store import adopting, ingest, reading, staged, staging
 from pepip.uv import arguments, lookahead, repetition, stage
 from pepip.wheel.seen import Seen
 
@@ -156,15 +156,20 @@ class _Run:
     def _prepared(
         self, item: Staged, tree: Tree, proof: Proof, artifact: Artifact, prefix: str
     ) -> Iterator[Prepared]:
-        """Yield the entry that was laid out, or note why there can be none."""
+        """Yield the entry that was laid out, or note why there can be none. One that was adopted is equal to some."""
+        launchers = staged.launchers(prefix, item, self._python)
         try:
+            equal = adopting.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
+            if equal is not None:
+                self.added[equal.name] = equal
+                return
             yield ingest.prepare(
                 self._store,
                 item,
                 tree,
                 proof,
                 artifact,
-                launchers=staged.launchers(prefix, item, self._python),
+                launchers=launchers,
                 workshop=f"{self._area}/{self._number}.{item.name}",
                 seen=self._seen,
                 transfer=self._transfer,

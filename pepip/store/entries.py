@@ -12,6 +12,7 @@ from pepip.errors import CorruptEntryError
 from pepip.host import files
 from pepip.model import Entry, Stored
 from pepip.records import NamedTuple
+from pepip.store import aliases
 from pepip.store import document as documents
 from pepip.wheel import record, scripts
 
@@ -90,8 +91,9 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
     """Return the whole entry of this identity, None if no bucket holds it.
 
     `version` may be empty where only the build knows it (a VCS requirement). A damaged entry counts as absent:
-    it is stored again, in its place or beside it.
+    it is stored again, in its place or beside it. An adopted entry counts where this archive was found equal to it.
     """
+    has_others = False
     for bucket in (folder for name in buckets for folder in store.buckets(name)):
         for folder in _candidates(store, bucket, name, version, identity):
             try:
@@ -101,7 +103,20 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
             is_meant = entry.identity == identity and entry.name == name
             if is_meant and store.trusts_entry(entry.path) and is_whole(entry):
                 return entry
-    return None
+            has_others = True
+    return _equal(store, name, identity) if has_others else None
+
+
+def _equal(store: Store, name: str, identity: str) -> Entry | None:
+    """Return the adopted entry that has the content of an archive, as far as that was found out."""
+    entry_id, content = aliases.entry_of(store, identity)
+    try:
+        entry = read(store, entry_id) if entry_id else None
+    except (FileNotFoundError, CorruptEntryError):
+        return None
+    if entry is None or (entry.name, entry.identity) != (name, content) or not store.trusts_entry(entry.path):
+        return None
+    return entry if is_whole(entry) else None
 
 
 def stored(store: Store, memory: Memory | None = None) -> list[Stored]:

@@ -170,7 +170,7 @@ def _describe(
         identity=artifact.identity,
         origin=_origin(artifact),
         package=json.loads(paths.without_password(json.dumps(artifact.package))),
-        tag=_tag(f"{workshop}/{dist_info}/WHEEL", artifact),
+        tag=tag_of(f"{workshop}/{dist_info}/WHEEL", artifact),
         dist_info=dist_info,
         directories=shape.directories,
         files=shape.files,
@@ -211,7 +211,7 @@ def _origin(artifact: Artifact) -> str:
     return paths.without_password(str(source.get("url", artifact.name)))
 
 
-def _tag(wheel_file: str, artifact: Artifact) -> str:
+def tag_of(wheel_file: str, artifact: Artifact) -> str:
     """Return the tag that decides the bucket: of the wheel's name, or of its WHEEL file if it was built here."""
     if artifact.wheel:
         return tags.of_filename(artifact.wheel)

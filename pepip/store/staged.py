@@ -153,7 +153,7 @@ def _read(site_packages: str, dist_info: str) -> Staged | None:
     wheel, _, inside = target.removesuffix("/METADATA").rpartition("/")
     if inside != dist_info or not os.path.isdir(f"{wheel}/{dist_info}"):
         return None  # a second one in a wheel's `.data`, or a cache that went with its run
-    name, version = _name_and_version(f"{wheel}/{dist_info}")
+    name, version = name_and_version(f"{wheel}/{dist_info}")
     data = f"{wheel}/{dist_info.removesuffix('.dist-info')}.data"
     for taken in paths.OF_ENVIRONMENTS.intersection(_children(f"{data}/data")):
         raise InvalidWheelError(f"{name} {version} has data named {taken}, which is an environment's own")
@@ -179,7 +179,7 @@ def _written_by_uv(dist_info: str) -> dict[str, str]:
     return found
 
 
-def _name_and_version(dist_info: str) -> tuple[str, str]:
+def name_and_version(dist_info: str) -> tuple[str, str]:
     """Return the normalized name and the version that METADATA states. Raises InvalidWheelError if it has none."""
     with open(f"{dist_info}/METADATA", "rb") as file:
         text = file.read(_LARGEST_HEADERS_BYTES).decode("utf-8", "replace")

@@ -98,3 +98,39 @@ def with_interpreter(content: bytes, interpreter: str, *, relocatable: bool = Fa
     """
     rest = content.partition(b"\n")[2]
     return shebang(interpreter, relocatable=relocatable) + b"\n" + rest
+
+
+def restored(content: bytes) -> bytes:
+    """Return a `.data` script with the line `#!python` in place of the one that starts its environment's interpreter.
+
+    What else stood on the wheel's line is not known any more: uv and pip drop it.
+    """
+    return _WANTED + body(content) if is_of_environment(content) else canonical(content)
+
+
+def canonical(content: bytes) -> bytes:
+    """Return a script as `restored` gives it, taken from a wheel."""
+    return _WANTED + b"\n" + content.partition(b"\n")[2] if wants_interpreter(content) else content
+
+
+_WANTED = b"#!python"
+
+
+def launcher(reference: str) -> str:
+    """Return what uv writes below the interpreter line of an entry point's launcher, with the newline before it."""
+    module, _, function = reference.partition("[")[0].strip().partition(":")
+    module, function = module.strip(), function.strip()
+    return _LAUNCHER.format(module=module, first=function.partition(".")[0], function=function)
+
+
+_LAUNCHER = """
+# -*- coding: utf-8 -*-
+import sys
+from {module} import {first}
+if __name__ == "__main__":
+    if sys.argv[0].endswith("-script.pyw"):
+        sys.argv[0] = sys.argv[0][:-11]
+    elif sys.argv[0].endswith(".exe"):
+        sys.argv[0] = sys.argv[0][:-4]
+    sys.exit({function}())
+"""

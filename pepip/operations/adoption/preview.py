@@ -16,7 +16,7 @@ from pepip.environment.survey import Copy, Inodes, Survey
 from pepip.host import permissions, running
 from pepip.model import Progress
 from pepip.operations.adoption import discovery
-from pepip.operations.adoption.reckoning import Candidate, Freed, reckon
+from pepip.operations.adoption.reckoning import Candidate, Disk, Freed, reckon
 from pepip.records import NamedTuple
 from pepip.store import entries
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pepip.store.memory import Memory
 
 _TOPIC = "surveys"
+_FOLDER_BYTES = 4096  # of a small folder, where folders occupy blocks
 
 
 class Sighting(NamedTuple):
@@ -48,12 +49,16 @@ class Sighting(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """All that was found, and what linking it would free. `conda` environments are left alone."""
+    """All that was found, and what linking it would free. `conda` environments are left alone.
+
+    `linkable` is the number of distributions that would be linked.
+    """
 
     sightings: list[Sighting]
     conda: list[str]
     unreadable: list[str]
     reckoning: Reckoning
+    linkable: int
 
     def freed_by(self, sighting: Sighting) -> Freed:
         """Return what of the total is due to one environment."""
@@ -99,25 +104,32 @@ def preview(
     for number, root in enumerate(roots):
         yield Progress("scan", root, number, len(roots))
         sightings.append(_look(store, root, tuple(processes.get(root, ())), memory))
-    return Preview(sightings, found.conda, found.unreadable, _reckon(store, sightings, choice, memory))
+    candidates = _candidates(sightings, choice)
+    reckoning = _reckon(store, candidates, memory)
+    return Preview(sightings, found.conda, found.unreadable, reckoning, len(candidates))
 
 
-def _reckon(store: Store, sightings: Sequence[Sighting], choice: Choice, memory: Memory | None) -> Reckoning:
-    candidates = [
+def _candidates(sightings: Sequence[Sighting], choice: Choice) -> list[Candidate]:
+    return [
         Candidate(number, sighting.survey.device, copy)
         for number, sighting in enumerate(sightings)
         if not sighting.reason
         for copy in sighting.survey.copies
         if not copy.reason and choice.takes(copy.name)
     ]
+
+
+def _reckon(store: Store, candidates: Sequence[Candidate], memory: Memory | None) -> Reckoning:
     wanted = {candidate.copy.name for candidate in candidates}
+    return reckon(candidates, stored=_stored_contents(store, wanted, memory), disk=_disk_of(store, candidates))
+
+
+def _disk_of(store: Store, candidates: Sequence[Candidate]) -> Disk:
+    """Return the disk of the store, or the one on which it will be made. Folders there are taken for like others."""
     home = os.path.realpath(store.home)
-    return reckon(candidates, stored=_stored_contents(store, wanted, memory), home=home, device=_device_of(home))
-
-
-def _device_of(home: str) -> int:
-    """Return the device of the store, or the one on which it will be made."""
-    return next(os.stat(above).st_dev for above in paths.upward(home) if os.path.isdir(above))
+    device = next(os.stat(above).st_dev for above in paths.upward(home) if os.path.isdir(above))
+    size_bytes, number = (sum(item.copy.folders[field] for item in candidates) for field in (0, 1))
+    return Disk(home, device, min(size_bytes // number if number else _FOLDER_BYTES, _FOLDER_BYTES))
 
 
 def _stored_contents(store: Store, names: set[str], memory: Memory | None) -> set[str]:

@@ -27,6 +27,14 @@ class Candidate(NamedTuple):
     copy: Copy
 
 
+class Disk(NamedTuple):
+    """Where the store is: its folder, the device, and the bytes that a small folder occupies there by itself."""
+
+    home: str
+    device: int
+    folder_bytes: int
+
+
 class Freed(NamedTuple):
     """Bytes and inodes that would be free. Less than none, where an entry costs more than it saves."""
 
@@ -43,30 +51,31 @@ class Freed(NamedTuple):
 class Reckoning(NamedTuple):
     """What would be free: by environment, in all, and `copied_bytes` that would be added to another disk's store.
 
-    `shared` counts the distributions that several environments have equal.
+    `shared` counts the distributions that several environments have equal. `sources` has the names of distributions
+    whose copies become entries, by environment.
     """
 
     by_environment: dict[int, Freed]
     total: Freed
     copied_bytes: int
     shared: int
+    sources: dict[int, set[str]]
 
 
-def reckon(candidates: Iterable[Candidate], *, stored: set[str], home: str, device: int) -> Reckoning:
-    """Return what linking all of `candidates` would free.
-
-    `stored` has the contents that the store at `home`, on `device`, holds already.
-    """
+def reckon(candidates: Iterable[Candidate], *, stored: set[str], disk: Disk) -> Reckoning:
+    """Return what linking all of `candidates` would free. `stored` has the contents that the store holds already."""
     by_content: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_content.setdefault(candidate.copy.content, []).append(candidate)
     by_environment: dict[int, Freed] = {}
+    sources: dict[int, set[str]] = {}
     copied = 0
     for content, equal in by_content.items():
-        chosen = None if content in stored else _chosen(equal, device)
+        chosen = None if content in stored else _chosen(equal, disk.device)
         if content not in stored:
-            cost = _cost(equal[0].copy, home)
+            cost = _cost(equal[0].copy, disk)
             source = chosen or equal[0]
+            sources.setdefault(source.environment, set()).add(source.copy.name)
             if chosen is None:
                 copied += equal[0].copy.size_bytes + equal[0].copy.folders[0] - cost.size_bytes
             else:
@@ -81,7 +90,7 @@ def reckon(candidates: Iterable[Candidate], *, stored: set[str], home: str, devi
                 by_environment[candidate.environment] = by_environment.get(candidate.environment, Freed()) + freed
     total = sum(by_environment.values(), Freed())
     shared = sum(len({item.environment for item in equal}) > 1 for equal in by_content.values())
-    return Reckoning(by_environment, total, copied, shared)
+    return Reckoning(by_environment, total, copied, shared, sources)
 
 
 def _chosen(equal: Sequence[Candidate], device: int) -> Candidate | None:
@@ -107,12 +116,14 @@ def _freed(copy: Copy, chosen: Candidate | None, gone: dict[int, int]) -> Freed:
     return Freed(size_bytes, inodes)
 
 
-def _cost(copy: Copy, home: str) -> Freed:
+def _cost(copy: Copy, disk: Disk) -> Freed:
     """Return, as a loss, what an entry has beside the files and folders of the copy that it is made of."""
     files = sum(group.number for group in copy.inodes)
     ready = copy.links + 1  # links that environments share, of folders and of METADATA
-    longest = len(home) + len("/packages/cpython-312-linux-x86_64/") + 2 * len(copy.name) + len(copy.version)
+    longest = len(disk.home) + len("/packages/cpython-312-linux-x86_64/") + 2 * len(copy.name) + len(copy.version)
     folders = 3 + copy.uncompiled  # the entry, its metadata, what it keeps ready
     texts = -(-files * _ROW_BYTES // _BLOCK_BYTES) + 4
-    blocks = folders + texts + (ready if longest > _LONGEST_SYMLINK_INSIDE else 0)
-    return Freed(-blocks * _BLOCK_BYTES, -(folders + ready + 5))
+    size_bytes = texts * _BLOCK_BYTES + folders * disk.folder_bytes
+    if longest > _LONGEST_SYMLINK_INSIDE and disk.folder_bytes:  # other file systems keep them in the inode
+        size_bytes += ready * _BLOCK_BYTES
+    return Freed(-size_bytes, -(folders + ready + 5))

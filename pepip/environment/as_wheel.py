@@ -1,0 +1,221 @@
+"""An installed distribution seen as the wheel that it came from. Every byte is read: what RECORD lists must be there.
+
+Only files are told: nothing changes here.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pepip import digests, paths
+from pepip.environment import modes
+from pepip.host import files, launchers, links
+from pepip.plan.merge import data_path
+from pepip.records import NamedTuple
+from pepip.wheel import identity, record, scripts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pepip.model import Environment, Installed
+    from pepip.wheel.seen import Seen
+
+_MOST_BYTES = 1 << 28
+_RESERVED = (paths.ENTRY_METADATA, paths.READY)
+
+
+class OwnFilesError(Exception):
+    """A distribution must stay the environment's own. `reason` says why, `changed` are the files concerned."""
+
+    def __init__(self, reason: str, changed: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.changed = changed
+
+
+class AsWheel(NamedTuple):
+    """The wheel that an installed distribution came from, as far as its files tell.
+
+    `files` has the paths of its files relative to the environment, by those in the wheel, `texts` the content of
+    those that an installer changed. `hashes` are as RECORD writes them, by path in the wheel. `launchers` are as in
+    `model.Entry`. `states` has what identifies each file of the environment, by its path: inode, size, time and mode.
+    """
+
+    name: str
+    version: str
+    dist_info: str
+    files: dict[str, str]
+    texts: dict[str, bytes]
+    hashes: dict[str, str]
+    executables: frozenset[str]
+    launchers: dict[str, str]
+    states: dict[str, tuple[int, int, int, int]]
+
+    @property
+    def shared(self) -> set[str]:
+        """The paths in the environment of files that links can stand for: all but scripts."""
+        scripts_folder = self.dist_info.removesuffix(".dist-info") + ".data/scripts/"
+        return {path for shown, path in self.files.items() if not shown.startswith(scripts_folder)}
+
+    @property
+    def identity(self) -> str:
+        """Its identity by content."""
+        return identity.of(self.hashes, self.executables, self.dist_info)
+
+
+def read(environment: Environment, distribution: Installed, seen: Seen) -> AsWheel:
+    """Return the wheel of a distribution, after each of its files was read and found as RECORD says.
+
+    Raises OwnFilesError where one is not, or where it can't be told which wheel it is.
+    """
+    dist_info = distribution.dist_info
+    place = f"{environment.site_packages}/{dist_info}"
+    if links.read_link(f"{place}/METADATA"):
+        raise OwnFilesError("its files are links of another tool")
+    try:
+        text = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES).decode("utf-8", "surrogateescape")
+        declared = dict(_declared(place))
+    except (OSError, ValueError) as error:
+        raise OwnFilesError(f"its metadata can't be read: {error}") from error
+    found = AsWheel(
+        distribution.name, distribution.version, dist_info, {}, {}, {}, frozenset(), _launchers(declared), {}
+    )
+    executables, changed = set(), []
+    is_real: dict[str, bool] = {}
+    for row in record.parse(text):
+        if _is_of_installer(row, dist_info):
+            continue
+        path = os.path.normpath(f"{environment.interpreter.site_packages}/{row.path}").replace(os.sep, "/")
+        if row.path.startswith("/") or not paths.is_inside(path):
+            raise OwnFilesError(f"its RECORD lists {row.path}, outside of the environment")
+        if not links.is_reached(environment.root, path, is_real):
+            raise OwnFilesError("its files are links of another tool", (row.path,))
+        shown = _path_in_wheel(environment, distribution, path, declared)
+        if not shown:
+            continue
+        if shown.startswith(_RESERVED):
+            raise OwnFilesError(f"it has a file named {row.path}", (row.path,))
+        status = _status(f"{environment.root}/{path}")
+        if status is None and not row.hash_value:
+            continue  # virtualenv lists what it has not made
+        if status is None or not _matches(environment, path, row, status, seen):
+            changed.append(row.path)
+            continue
+        found.states[path] = state_of(status)
+        if status.st_mode & stat.S_IXUSR:
+            executables.add(shown)
+        found.files[shown] = path
+        content = _restored(environment, path, shown, dist_info)
+        if content is None:
+            found.hashes[shown] = record.hash_value(_digest(environment, path, status, seen))
+        elif _is_launcher(content, declared):
+            del found.files[shown]
+        else:
+            found.texts[shown] = content
+            found.hashes[shown] = record.hash_value(digests.binary(content))
+    if changed:
+        raise OwnFilesError("its files are not as RECORD says", tuple(sorted(changed)))
+    if f"{dist_info}/METADATA" not in found.files or f"{dist_info}/WHEEL" not in found.files:
+        raise OwnFilesError("its RECORD does not list the metadata of a wheel")
+    return found._replace(executables=frozenset(executables))
+
+
+def state_of(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Return what identifies a file and its content, and its mode: links to it may come and go."""
+    return status.st_ino, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode)
+
+
+def _is_of_installer(row: record.Row, dist_info: str) -> bool:
+    """Tell whether a row is of what an installer made, in a folder of packages: virtualenv marks what it seeds."""
+    stem = dist_info.removesuffix(".dist-info")
+    is_own = row.path in record.own_metadata(dist_info) or row.path in {
+        f"{stem}.virtualenv",
+        f"{dist_info}/{modes.NOTE}",
+    }
+    return is_own or identity.is_bytecode(row.path)
+
+
+def _declared(dist_info: str) -> Iterator[tuple[str, str]]:
+    """Yield the entry points of a distribution that have launchers: names and references."""
+    try:
+        content = files.read_regular(f"{dist_info}/entry_points.txt", most_bytes=_MOST_BYTES)
+    except FileNotFoundError:
+        return
+    for point in scripts.entry_points(content.decode("utf-8", "replace")):
+        if not scripts.is_script_name(point.name):
+            raise ValueError(f"it declares a script named {point.name!r}")
+        yield launchers.file_name(point.name), point.reference
+
+
+def _launchers(declared: dict[str, str]) -> dict[str, str]:
+    if launchers.ARE_PROGRAMS:
+        return dict.fromkeys(declared, "")
+    return {name: scripts.launcher(reference) for name, reference in sorted(declared.items())}
+
+
+def _path_in_wheel(environment: Environment, distribution: Installed, path: str, declared: dict[str, str]) -> str:
+    """Return where a file of an environment lies in its wheel, empty for a launcher."""
+    interpreter = environment.interpreter
+    data = distribution.dist_info.removesuffix(".dist-info") + ".data"
+    base, programs = f"{interpreter.site_packages}/", f"{interpreter.scripts}/"
+    if path.startswith(base):
+        return path[len(base) :]
+    if path.startswith(programs):
+        name = path[len(programs) :]
+        return "" if name in declared else f"{data}/scripts/{name}"
+    for name in (distribution.name, distribution.dist_info.partition("-")[0]):
+        headers = data_path("headers", "", interpreter, name)
+        if path.startswith(headers):
+            return f"{data}/headers/{path[len(headers) :]}"
+    return f"{data}/data/{path}"
+
+
+def _status(path: str) -> os.stat_result | None:
+    """Return the status of a regular file, None if there is none."""
+    try:
+        status = os.lstat(path)
+    except (OSError, ValueError):
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def _digest(environment: Environment, path: str, status: os.stat_result, seen: Seen) -> bytes:
+    """Return the SHA-256 digest of a file, read once. Raises OwnFilesError if it can't be read."""
+    known = seen.digest(status)
+    if known is None:
+        try:
+            seen.read(f"{environment.root}/{path}")
+        except OSError as error:
+            raise OwnFilesError(f"{error.filename}: {error.strerror}") from error
+        known = seen.digest(status)
+    if known is None:
+        raise OwnFilesError("its files change while they are read")
+    return known
+
+
+def _matches(environment: Environment, path: str, row: record.Row, status: os.stat_result, seen: Seen) -> bool:
+    if row.size and row.size != str(status.st_size):
+        return False
+    is_sha256 = row.hash_value.startswith("sha256=")
+    known = _digest(environment, path, status, seen) if is_sha256 else None
+    return record.matches(row, f"{environment.root}/{path}", known)
+
+
+def _restored(environment: Environment, path: str, shown: str, dist_info: str) -> bytes | None:
+    """Return the content that a script has in its wheel, None for a file that no installer changes."""
+    data = dist_info.removesuffix(".dist-info") + ".data"
+    if not shown.startswith(f"{data}/scripts/"):
+        return None
+    try:
+        content = files.read_regular(f"{environment.root}/{path}", most_bytes=files.RECORD_BYTES)
+    except OSError as error:
+        raise OwnFilesError(f"{error.filename}: {error.strerror}") from error
+    return scripts.restored(content)
+
+
+def _is_launcher(content: bytes, declared: dict[str, str]) -> bool:
+    """Tell whether a script is a launcher by another name: installers name pip's for versions of Python, too."""
+    modules = {reference.partition(":")[0].strip().encode() for reference in declared.values()}
+    return content.startswith(b"#!python\n") and any(b"\nfrom %s import " % module in content for module in modules)

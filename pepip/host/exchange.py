@@ -1,0 +1,77 @@
+"""Exchanging two names in one step, so that a program that looks meanwhile finds one or the other.
+
+Linux and macOS can. Elsewhere, and on file systems that can't, there is a moment in which one of them has no name.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+_REFUSALS = {
+    getattr(errno, name) for name in ("ENOSYS", "EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOTTY") if hasattr(errno, name)
+}
+_AT_FDCWD, _RENAME_EXCHANGE, _RENAME_SWAP = -100, 2, 2
+_LEFT = ".left"
+
+
+def exchange(one: str, other: str) -> None:
+    """Exchange what is at two paths of one file system. Raises OSError if that can't be done.
+
+    A process that is killed where this takes three steps leaves what was at `other` at `<one>.left`: see `restore`.
+    """
+    if _in_one_step(one, other):
+        return
+    os.rename(other, one + _LEFT)
+    try:
+        os.rename(one, other)
+    except OSError:
+        os.rename(one + _LEFT, other)
+        raise
+    os.rename(one + _LEFT, one)
+
+
+def restore(one: str, other: str) -> None:
+    """Put back what an exchange that was killed has left without its name."""
+    if os.path.lexists(one + _LEFT):
+        if os.path.lexists(other):
+            os.rename(other, one)
+        os.rename(one + _LEFT, other)
+
+
+def is_atomic(folder: str) -> bool:
+    """Tell whether names in a folder can be exchanged in one step, by trying it with two of its own."""
+    names = [f"{folder}/.exchange-{number}" for number in (1, 2)]
+    try:
+        for name in names:
+            with open(name, "xb"):
+                pass
+        return _in_one_step(*names)
+    finally:
+        for name in names:
+            if os.path.lexists(name):
+                os.unlink(name)
+
+
+def _in_one_step(one: str, other: str) -> bool:
+    """Exchange two names. Returns False, with nothing done, where the system or the file system can't."""
+    if sys.platform == "win32":
+        return False
+    import ctypes
+
+    sys.audit("os.rename", one, other, -1, -1)  # as for every other change to a disk
+    library = ctypes.CDLL(None, use_errno=True)
+    first, second = os.fsencode(one), os.fsencode(other)
+    if hasattr(library, "renameat2"):
+        failed = library.renameat2(_AT_FDCWD, first, _AT_FDCWD, second, ctypes.c_uint(_RENAME_EXCHANGE))
+    elif hasattr(library, "renamex_np"):
+        failed = library.renamex_np(first, second, ctypes.c_uint(_RENAME_SWAP))
+    else:
+        return False
+    if not failed:
+        return True
+    number = ctypes.get_errno()
+    if number in _REFUSALS:
+        return False
+    raise OSError(number, os.strerror(number), one, None, other)

@@ -1,0 +1,283 @@
+"""Adopting what a preview shows: each environment by itself, under its lock, distribution by distribution.
+
+Read and hash, make the entries that the store lacks of the files that are there, look again under the lock, link.
+What is not as RECORD says stays as it is. One environment that fails keeps no other from being adopted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from pepip.environment import adopting as linking
+from pepip.environment import as_wheel, contents
+from pepip.environment.as_wheel import OwnFilesError
+from pepip.errors import InvalidWheelError, PepipError, VenvError
+from pepip.host import exchange, extents, filesystems, locks, usage
+from pepip.host.transfer import LINK, Transfer
+from pepip.model import Progress, Request
+from pepip.operations import recover, target
+from pepip.operations.adoption.preview import NO_CHOICE
+from pepip.operations.adoption.reckoning import Freed
+from pepip.operations.relinking import entry_of
+from pepip.records import NamedTuple
+from pepip.store import adopting, entries, ingest, registry, staging
+from pepip.wheel.seen import Seen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from pepip.environment.as_wheel import AsWheel
+    from pepip.model import Entry, Environment, Installed
+    from pepip.operations.adoption.preview import Choice, Preview, Sighting
+    from pepip.store.home import Store
+
+_MOST_ATTEMPTS = 5  # others may change the environment while it is read
+
+
+class Kept(NamedTuple):
+    """A distribution that stays the environment's own, and why; `changed` are the files concerned."""
+
+    name: str
+    version: str
+    reason: str
+    changed: tuple[str, ...]
+
+
+class Adopted(NamedTuple):
+    """What became of one environment. `failure` says in words why it could not be adopted, or not all of it."""
+
+    environment: str
+    linked: tuple[tuple[str, str], ...]
+    kept: tuple[Kept, ...]
+    freed: Freed
+    failure: str = ""
+
+
+def adopt(store: Store, seen: Preview, choice: Choice = NO_CHOICE) -> Generator[Progress, None, list[Adopted]]:
+    """Adopt the environments of a preview, yielding progress by bytes, and return what became of each.
+
+    First the entries are made, each of the copy that the preview counts on. Raises PepipError if the store can't be
+    written. A run that is killed leaves each distribution old or linked.
+    """
+    store.create()
+    staging.remove_abandoned(store)
+    wanted = [item for item in seen.sightings if not item.reason]
+    total = sum(copy.size_bytes for item in wanted for copy in item.survey.copies if not copy.reason)
+    run = _Run(store, choice, total)
+    for number, names in sorted(seen.reckoning.sources.items()):
+        yield from run.make(seen.sightings[number].environment, names)
+    found: list[Adopted] = []
+    for item in wanted:
+        found += [(yield from run.adopt(item))]
+    return found
+
+
+class _Run:
+    """One run over several environments: what was read once, and which entry has which content."""
+
+    def __init__(self, store: Store, choice: Choice, total: int) -> None:
+        self._store, self._choice, self._total = store, choice, total
+        self._seen = Seen()
+        self._transfer = Transfer(LINK)
+        self._entries: dict[str, Entry | None] = {}
+        self._done = 0
+        self._cost = Freed()
+
+    def make(self, root: str, names: set[str]) -> Iterator[Progress]:
+        """Make the entries of some distributions of an environment. What fails is left to `adopt`, to be told."""
+        with contextlib.suppress(PepipError, OSError), locks.in_use(root):
+            environment = self._open(root)
+            present = contents.installed(environment, self._store.homes)
+            wheels = yield from self._read(environment, [item for item in present if item.name in names], {})
+            self._cost += self._make_entries(environment, wheels, {})
+
+    def adopt(self, item: Sighting) -> Generator[Progress, None, Adopted]:
+        """Adopt one environment. What fails is told, and never raised."""
+        root = item.environment
+        linked: list[tuple[str, str]] = []
+        kept: dict[str, Kept] = {}
+        freed, self._cost = self._cost, Freed()
+        failure = ""
+        try:
+            with locks.in_use(root):
+                environment = self._open(root)
+                if item.processes and not exchange.is_atomic(root):
+                    raise VenvError("it is in use, and its file system can't exchange files in one step")
+                for _ in range(_MOST_ATTEMPTS):
+                    kept.clear()
+                    result = yield from self._attempt(environment, linked, kept)
+                    freed += result.freed
+                    if result.is_complete:
+                        break
+                else:
+                    failure = "it keeps changing while it is read"
+        except PepipError as error:
+            failure = error.message
+        except OSError as error:
+            failure = f"{error.strerror or error}: {error.filename2 or error.filename or root}"
+        self._done += sum(copy.size_bytes for copy in item.survey.copies if not copy.reason)
+        return Adopted(root, tuple(linked), tuple(kept.values()), freed, failure)
+
+    def _open(self, root: str) -> Environment:
+        """Return the environment, after what a killed run has left undone is done or taken back."""
+        environment = target.open_environment(root, self._store)
+        target.check_writable(environment)
+        if recover.is_needed(self._store, environment):
+            for _ in recover.recover(self._store, environment, Request()):
+                pass
+        return environment
+
+    def _attempt(
+        self, environment: Environment, linked: list[tuple[str, str]], kept: dict[str, Kept]
+    ) -> Generator[Progress, None, _Result]:
+        """Read an environment, and link what may be. Adds to `linked` and `kept`; tells whether it is done with."""
+        before = contents.fingerprint(environment)
+        present = contents.installed(environment, self._store.homes)
+        chosen = [item for item in present if not item.store_id and self._choice.takes(item.name)]
+        wheels = yield from self._read(environment, chosen, kept)
+        freed = self._make_entries(environment, wheels, kept)
+        coming = {wheel.name: (wheel, entry) for wheel in wheels if (entry := self._entries.get(wheel.identity))}
+        if not coming:
+            return _Result(freed, is_complete=True)
+        with self._store.linking(), locks.held(f"{environment.root}/.lock"):
+            if contents.fingerprint(environment) != before:
+                return _Result(freed, is_complete=False)
+            for wheel, entry in coming.values():
+                if not os.path.isdir(entry.path):  # pruned meanwhile
+                    self._entries.pop(wheel.identity, None)
+                    return _Result(freed, is_complete=False)
+            yield Progress("adopt", environment.root, self._done, self._total)
+            freed += self._link(environment, present, coming, linked, kept)
+        return _Result(freed, is_complete=True)
+
+    def _read(
+        self, environment: Environment, chosen: list[Installed], kept: dict[str, Kept]
+    ) -> Generator[Progress, None, list[AsWheel]]:
+        """Read distributions, every byte, and return those that are as their RECORD says. The others are `kept`."""
+        names = [item.name for item in chosen]
+        wheels = []
+        for item in chosen:
+            yield Progress("adopt", f"{item.name} in {environment.root}", self._done, self._total)
+            try:
+                if names.count(item.name) > 1:
+                    raise OwnFilesError("it is installed twice")
+                _refuse_own(environment, item)
+                wheels.append(as_wheel.read(environment, item, self._seen))
+            except OwnFilesError as error:
+                kept[item.name] = Kept(item.name, item.version, error.reason, error.changed)
+        return wheels
+
+    def _link(
+        self,
+        environment: Environment,
+        present: list[Installed],
+        coming: dict[str, tuple[AsWheel, Entry]],
+        linked: list[tuple[str, str]],
+        kept: dict[str, Kept],
+    ) -> Freed:
+        """Link what is coming. The caller holds the locks."""
+        here = {item.store_id for item in present if item.store_id}
+        registry.register(self._store, environment.root, here | {entry.id for _, entry in coming.values()})
+        present_entries = [entry for item in present if (entry := entry_of(self._store, item)) is not None]
+        staying = [item for item in present if not item.entry_id and item.name not in coming]
+        plan = linking.plan(environment, present_entries, coming, staying)
+        freed = Freed()
+        may_clone = extents.clones(filesystems.mount_point(environment.root))
+        for wheel, entry in coming.values():
+            try:
+                freed += Freed(*linking.link(environment, wheel, entry, plan, may_clone=may_clone))
+            except OwnFilesError as error:
+                kept[wheel.name] = Kept(wheel.name, wheel.version, error.reason, error.changed)
+                continue
+            linked.append((wheel.name, wheel.version))
+            entries.note_linked(self._store, entry)
+        return freed
+
+    def _make_entries(self, environment: Environment, wheels: list[AsWheel], kept: dict[str, Kept]) -> Freed:
+        """Find or make the entries of these wheels. Returns their cost, as a loss, without shared files.
+
+        A wheel that can't be an entry is kept the environment's own.
+        """
+        missing = []
+        for wheel in wheels:
+            content = wheel.identity
+            if not self._entries.get(content):
+                self._entries[content] = adopting.find(self._store, name=wheel.name, content=content)
+            if not self._entries[content]:
+                missing.append(wheel)
+        if not missing:
+            return Freed()
+        cost = Freed()
+        with staging.area(self._store) as area:
+            prepared = []
+            for number, wheel in enumerate(missing):
+                with _kept_if_unfit(wheel, kept):
+                    prepared.append((wheel, self._prepare(environment, wheel, f"{area}/{number}")))
+            filesystems.flush(area)
+            for wheel, shaped in prepared:
+                entry = ingest.publish(self._store, shaped)
+                self._entries[wheel.identity] = entry
+                cost += _cost(entry)
+        return cost
+
+    def _prepare(self, environment: Environment, wheel: AsWheel, place: str) -> ingest.Prepared:
+        """Lay a wheel out of the environment's files, and prepare its entry."""
+        sources = {path: f"{environment.root}/{inside}" for path, inside in wheel.files.items()}
+        item = adopting.lay_out(
+            f"{place}.wheel",
+            dist_info=wheel.dist_info,
+            sources=sources,
+            texts=wheel.texts,
+            hashes=wheel.hashes,
+            launchers=wheel.launchers,
+            transfer=self._transfer,
+        )
+        prepared = adopting.prepare(
+            self._store,
+            item,
+            wheel.identity,
+            launchers=wheel.launchers,
+            workshop=f"{place}.{wheel.name}",
+            seen=self._seen,
+            transfer=self._transfer,
+        )
+        adopting.take_bytecode(prepared, sources, self._transfer)
+        filesystems.remove_tree(item.wheel)
+        return prepared
+
+
+class _Result(NamedTuple):
+    """What an attempt has freed, and whether nothing is left to be done."""
+
+    freed: Freed
+    is_complete: bool
+
+
+@contextlib.contextmanager
+def _kept_if_unfit(wheel: AsWheel, kept: dict[str, Kept]) -> Iterator[None]:
+    """Note a wheel that can't be an entry, or whose files go while they are read."""
+    try:
+        yield
+    except InvalidWheelError as error:
+        kept[wheel.name] = Kept(wheel.name, wheel.version, error.message, ())
+    except FileNotFoundError:
+        kept[wheel.name] = Kept(wheel.name, wheel.version, "its files change while they are read", ())
+
+
+def _refuse_own(environment: Environment, distribution: Installed) -> None:
+    """Raise OwnFilesError for a distribution that is its project's own by where it came from."""
+    if not distribution.dist_info.endswith(".dist-info"):
+        raise OwnFilesError("it has an egg's metadata, and no RECORD")
+    origin = contents.direct_url(environment, distribution) or {}
+    folder = origin.get("dir_info")
+    if isinstance(folder, dict):
+        is_editable = folder.get("editable")
+        raise OwnFilesError("it is editable" if is_editable else "it was built from a folder on this machine")
+
+
+def _cost(entry: Entry) -> Freed:
+    """Return what an entry occupies that nobody else has a name for, as a loss."""
+    cost = usage.given_back_by_removing([entry.path], may_clone=False)
+    return Freed(-cost.allocated_bytes, -cost.inodes)

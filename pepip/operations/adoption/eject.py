@@ -1,0 +1,76 @@
+"""Ejecting an environment: files of its own in the place of all links, so that it needs no store any more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from pepip.environment import contents, ejecting, identity, provenance
+from pepip.errors import CorruptEntryError, VenvError
+from pepip.host import locks
+from pepip.model import Progress, Request
+from pepip.operations import recover, scan, target
+from pepip.records import NamedTuple
+from pepip.store import entries
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pepip.model import Entry, Environment
+    from pepip.store.home import Store
+
+
+class Ejected(NamedTuple):
+    """What became of an environment: names and versions of the distributions that have files of their own now."""
+
+    environment: str
+    distributions: tuple[tuple[str, str], ...]
+
+
+def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
+    """Give the environment at `root` files of its own, yielding progress, and take it out of the registry.
+
+    Raises VenvError, before anything is changed, if the store has lost something that it links; OSError if the disk
+    is full: each distribution is linked, or the environment's own, then, and the next run goes on.
+    """
+    environment = target.open_environment(root, store)
+    target.check_writable(environment)
+    if recover.is_needed(store, environment):
+        yield from recover.recover(store, environment, Request())
+    done = []
+    with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+        known = _linked_entries(store, environment)
+        found = ejecting.linked(environment, store.homes, known)
+        for number, entry in enumerate(known):
+            yield Progress("eject", entry.name, number, len(known))
+            ejecting.eject(environment, entry, found[entry.id])
+            done.append((entry.name, entry.version))
+        provenance.forget(root)
+        scan.forget(store, os.path.realpath(root))
+        identity.forget(root)
+    return Ejected(root, tuple(done))
+
+
+def _linked_entries(store: Store, environment: Environment) -> list[Entry]:
+    """Return all entries that an environment links, whatever its metadata says. Raises VenvError if one is lost.
+
+    And those to whose files it has hard links of its own, as far as they are there: without them these are its alone.
+    """
+    present = contents.installed(environment, store.homes)
+    linked = {item.entry_id for item in present} | contents.entries_linked(environment.root, store.homes)[0]
+    found = [_read(store, environment, entry_id) for entry_id in sorted(linked - {""})]
+    for entry_id in sorted({item.source_id for item in present} - linked - {""}):
+        with contextlib.suppress(FileNotFoundError, CorruptEntryError):
+            found.append(entries.read(store, entry_id))
+    return found
+
+
+def _read(store: Store, environment: Environment, entry_id: str) -> Entry:
+    try:
+        return entries.read(store, entry_id)
+    except (FileNotFoundError, CorruptEntryError) as error:
+        raise VenvError(
+            f"the store has lost {entry_id.partition('/')[2]}, which {environment.root} links",
+            hint="`pepip store repair` stores it again",
+        ) from error

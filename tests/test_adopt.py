@@ -1,0 +1,482 @@
+"""`pepip adopt`: environments of other tools are linked, and nobody can tell but by the disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.disk import usage
+from tests.support.filesystems import mounted
+from tests.support.kills import changes_seen, killed_before, refused_at
+from tests.support.machines import Machine, Output, interpreter_of, site_packages_of
+from tests.support.parity import Level, differences, observe
+from tests.support.snapshots import changes, snapshot
+from tests.support.stores import entries_of, leftovers_of, problems_of
+from tests.support.terminals import run_on_terminal
+from tests.support.wheels import PKGUTIL_NAMESPACE, Wheel
+
+CAMERA = Wheel(
+    "camera",
+    "1.0",
+    files={
+        "camera/__init__.py": "VERSION = '1.0'\ndef main():\n    print(VERSION)\n" + "# glass\n" * 9000,
+        "camera/lenses/__init__.py": "",
+        "camera/lenses/glass.txt": "clear\n",
+        "camera/shutter": "#!/bin/sh\necho click\n",
+        "camera_module.py": "VERSION = '1.0'\n",
+    },
+    data={
+        "data/share/camera/manual.txt": "press it\n",
+        "data/etc/camera.conf": "iso = 100\n",
+        "headers/camera.h": "#define CAMERA 1\n",
+        "scripts/camera-python": "#!python\nprint('python')\n",
+        "scripts/camera-shell": "#!/bin/sh\necho shell\n",
+    },
+    entry_points={"console_scripts": {"camera": "camera:main"}},
+    executables=["camera/shutter"],
+)
+WHEELS = [
+    CAMERA,
+    Wheel("camera-contrib", "1.0", files={"camera/contrib.py": "", "camera/lenses/wide.py": ""}),
+    Wheel("cloud-core", "1.0", files={"cloud/core/__init__.py": "NAME = 'core'\n"}),
+    Wheel("cloud-store", "1.0", files={"cloud/store/__init__.py": "NAME = 'store'\n"}),
+    Wheel("old-one", "1.0", files={"old/__init__.py": PKGUTIL_NAMESPACE, "old/one/__init__.py": ""}),
+    Wheel("old-two", "1.0", files={"old/__init__.py": PKGUTIL_NAMESPACE, "old/two/__init__.py": ""}),
+    Wheel("single", "1.0", files={"single.py": "HERE = True\n"}),
+]
+NAMES = tuple(wheel.name for wheel in WHEELS)
+
+
+@dataclass(frozen=True)
+class Attic:
+    """Environments that other tools made, below one folder, and the wheels that they are made of."""
+
+    machine: Machine
+    folder: Path
+    interpreter: Path
+    wheelhouse: Path
+    pip: Path
+
+    @property
+    def code(self) -> Path:
+        """Return the folder below which all environments lie."""
+        return self.folder / "code"
+
+    @property
+    def source(self) -> tuple[str | Path, ...]:
+        """Return the arguments that make an installer take these wheels alone."""
+        return ("--no-index", "--find-links", self.wheelhouse)
+
+    def make(self, name: str, tool: str, *packages: str) -> Path:
+        """Make an environment with a tool, and install packages into it, all that there are if none is named."""
+        environment = self.code / name / ".venv"
+        self.machine.make_folder(environment.parent)
+        wanted = packages or NAMES
+        if tool.startswith("uv"):
+            mode = tool.partition(" ")[2] or "copy"
+            self.machine.uv("venv", environment, "--python", self.interpreter, folder=environment.parent)
+            arguments = ("--python", environment, "--link-mode", mode, *self.source, *wanted)
+            self.machine.uv("pip", "install", *arguments, folder=environment.parent)
+        else:
+            self.machine.run([self.interpreter, "-m", "venv", "--without-pip", environment], folder=self.code)
+            self.install_by_pip(environment, *wanted)
+        return environment
+
+    def install_by_pip(self, environment: Path, *packages: str) -> None:
+        """Install packages with pip, which compiles them, too."""
+        self.machine.python(
+            environment,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            *self.source,
+            *packages,
+            variables={"PYTHONPATH": str(self.pip)},
+        )
+
+    def adopt(self, *arguments: str | Path, check: bool = True) -> Output:
+        """Adopt all environments, without a question."""
+        return self.machine.pepip("adopt", self.code, "--yes", *arguments, folder=self.folder, check=check)
+
+    def kept(self, output: Output) -> dict[str, Any]:
+        """Return what the JSON document of an adoption says of the distributions that stayed, by name."""
+        return {item["name"]: item for found in json.loads(output.stdout)["environments"] for item in found["kept"]}
+
+    def linked(self, environment: Path) -> set[str]:
+        """Return the names of the distributions that pepip links in an environment."""
+        folders = site_packages_of(environment).glob("*.dist-info")
+        return {
+            folder.name.partition("-")[0].replace("_", "-")
+            for folder in folders
+            if (folder / "METADATA").is_symlink()
+        }
+
+
+@pytest.fixture
+def attic(machine: Machine, tmp_path: Path, interpreter: Path, wheelhouse: Path, pip: Path) -> Attic:
+    """Return an empty attic with the wheels of these tests."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    return Attic(machine, tmp_path, interpreter, wheelhouse, pip)
+
+
+@pytest.mark.parametrize("tool", ["uv copy", "uv hardlink", "pip"])
+def test_adopted_environment_is_as_before(attic: Attic, tool: str) -> None:
+    """Files, modes, metadata, scripts and answers are those from before; only links are new."""
+    environment = attic.make("one", tool)
+    before = observe(environment, attic.machine, level=Level.BEHAVIOUR)
+    scripts = snapshot(environment / "bin")
+
+    attic.adopt()
+
+    assert attic.linked(environment) == set(NAMES)
+    assert (site_packages_of(environment) / "single.py").stat().st_nlink > 1
+    after = observe(environment, attic.machine, level=Level.BEHAVIOUR)
+    assert differences(before, after) == []
+    assert changes(scripts, snapshot(environment / "bin")) == []
+    assert problems_of(attic.machine.store) == []
+    assert leftovers_of(attic.machine.store) == []
+    assert attic.machine.pepip("store", "verify", folder=attic.folder).returncode == 0
+
+
+def test_same_content_is_one_entry_whichever_tool_installed_it(attic: Attic) -> None:
+    """Copies, hard links of uv and pip's files have one entry each; what they take on disk is what one takes."""
+    environments = [attic.make(str(number), tool) for number, tool in enumerate(("uv copy", "uv hardlink", "pip"))]
+    inodes = usage(environments).inodes
+
+    output = attic.adopt("--json")
+
+    assert entries_of(attic.machine.store) == sorted(f"{wheel.name}-{wheel.version}" for wheel in WHEELS)
+    targets = {os.readlink(site_packages_of(item) / "camera-1.0.dist-info" / "METADATA") for item in environments}
+    assert len(targets) == 1
+    document = json.loads(output.stdout)
+    assert document["freed_bytes"] > 0
+    assert usage([*environments, attic.machine.store]).inodes < inodes + 130
+
+
+def test_every_command_works_on_adopted_environment(attic: Attic) -> None:
+    """It lists, uninstalls, installs, detaches; uv and pip go on; the store stays whole, the other project too."""
+    environment, other = attic.make("one", "pip"), attic.make("two", "uv copy")
+    attic.adopt()
+    project = environment.parent
+
+    attic.machine.pepip("uninstall", "cloud-core", folder=project)
+    attic.machine.pepip("install", *attic.source, "cloud-core", folder=project)
+    attic.machine.pepip("detach", "single", folder=project)
+    attic.machine.pepip("attach", "single", folder=project)
+    attic.install_by_pip(environment, "--force-reinstall", "--no-deps", "camera")
+    attic.machine.uv(
+        "pip", "install", "--reinstall", "--python", environment, *attic.source, "old-one", folder=project
+    )
+    attic.machine.uv("pip", "uninstall", "--python", environment, "old-two", "camera-contrib", folder=project)
+
+    assert problems_of(attic.machine.store) == []
+    assert attic.machine.pepip("store", "verify", folder=project).returncode == 0
+    attic.machine.python(other, "-c", "import camera.contrib, old.two, cloud.core, single")
+    attic.machine.python(environment, "-c", "import camera, old.one, cloud.core, single")
+    assert attic.machine.pepip("projects", folder=project).stdout.count(str(attic.code)) == 2
+    attic.machine.pepip("prune", "--yes", folder=project)
+    attic.machine.python(other, "-c", "import camera.contrib, old.two, cloud.core, single")
+
+
+def test_what_was_edited_stays_and_is_named(attic: Attic) -> None:
+    """A file of the same size with another byte is found by its hash: its distribution is not touched."""
+    environment = attic.make("one", "uv copy")
+    other = attic.make("two", "uv copy")
+    edited = site_packages_of(environment) / "camera" / "lenses" / "glass.txt"
+    edited.write_text("foggy\n")
+
+    output = attic.adopt("--json")
+
+    assert attic.kept(output)["camera"]["changed"] == ["camera/lenses/glass.txt"]
+    assert attic.linked(environment) == set(NAMES) - {"camera"}
+    assert attic.linked(other) == set(NAMES)
+    assert edited.read_text() == "foggy\n"
+    assert not edited.is_symlink()
+    assert (site_packages_of(other) / "camera" / "lenses" / "glass.txt").read_text() == "clear\n"
+
+
+def test_files_that_nobody_lists_stay_where_they_are(attic: Attic) -> None:
+    """A file that somebody put into a package is there afterwards, the environment's own, and no other has it."""
+    environment, other = attic.make("one", "uv copy", "camera"), attic.make("two", "uv copy", "camera")
+    mine = site_packages_of(environment) / "camera" / "lenses" / "mine.txt"
+    mine.write_text("mine\n")
+
+    attic.adopt()
+
+    assert attic.linked(environment) == {"camera"}
+    assert mine.read_text() == "mine\n"
+    assert not (site_packages_of(other) / "camera" / "lenses" / "mine.txt").exists()
+    assert (site_packages_of(other) / "camera").is_symlink()
+    assert problems_of(attic.machine.store) == []
+
+
+def test_editable_and_local_distributions_stay(attic: Attic) -> None:
+    """They are their project's own, and work as before."""
+    environment = attic.make("one", "uv copy", "single")
+    Wheel("quill", "1.0", files={"quill/__init__.py": "FEATHER = 1\n"}).write_source(attic.folder / "quill")
+    attic.machine.uv(
+        "pip", "install", "--python", environment, *attic.source, "-e", attic.folder / "quill", folder=attic.folder
+    )
+
+    output = attic.adopt("--json")
+
+    assert attic.kept(output)["quill"]["reason"] == "it is editable"
+    attic.machine.python(environment, "-c", "import quill; assert quill.FEATHER == 1")
+
+
+def test_archive_with_equal_content_takes_the_adopted_entry(attic: Attic) -> None:
+    """What was adopted is not stored again when the same wheel comes by its hash, and is known from then on."""
+    attic.make("one", "uv copy")
+    attic.adopt()
+    before = entries_of(attic.machine.store)
+    project = attic.machine.make_folder(attic.folder / "project")
+
+    first = attic.machine.pepip(
+        "install", "--python", attic.interpreter, "--json", *attic.source, *NAMES, folder=project
+    )
+    shutil.rmtree(project / ".venv")
+    second = attic.machine.pepip(
+        "install", "--python", attic.interpreter, "--json", *attic.source, *NAMES, folder=project
+    )
+
+    assert entries_of(attic.machine.store) == before
+    assert len(json.loads(first.stdout)["linked"]) == len(NAMES)
+    assert json.loads(second.stdout)["downloaded"] == []
+    attic.machine.python(project / ".venv", "-c", "import camera.contrib, old.two, cloud.core, single")
+
+
+def test_archive_with_other_content_gets_an_entry_of_its_own(attic: Attic) -> None:
+    """Another wheel of the same name and version is never taken for the adopted one."""
+    attic.make("one", "uv copy", "single")
+    attic.adopt()
+    other = attic.folder / "other"
+    Wheel("single", "1.0", files={"single.py": "HERE = False\n"}).write(other)
+    project = attic.machine.make_folder(attic.folder / "project")
+
+    attic.machine.pepip(
+        "install", "--python", attic.interpreter, "--no-index", "--find-links", other, "single", folder=project
+    )
+
+    attic.machine.python(project / ".venv", "-c", "import single; assert single.HERE is False")
+    attic.machine.python(attic.code / "one" / ".venv", "-c", "import single; assert single.HERE is True")
+    assert len(entries_of(attic.machine.store)) == 2
+
+
+def test_adopting_links_to_entries_that_the_store_has(attic: Attic) -> None:
+    """An entry that came by its archive's hash is found by its content, and no second one is made."""
+    project = attic.machine.make_folder(attic.folder / "project")
+    attic.machine.pepip("install", "--python", attic.interpreter, *attic.source, *NAMES, folder=project)
+    before = entries_of(attic.machine.store)
+    environment = attic.make("one", "pip")
+
+    attic.adopt()
+
+    assert attic.linked(environment) == set(NAMES)
+    assert entries_of(attic.machine.store) == before
+
+
+def test_only_what_is_wanted_is_linked(attic: Attic) -> None:
+    """`--package` and `--exclude` choose distributions, and `--exclude` environments by path."""
+    one, two = attic.make("one", "uv copy"), attic.make("two", "uv copy")
+
+    attic.adopt("--package", "camera", "--package", "Old.One", "--exclude", "*/two/*")
+    assert attic.linked(one) == {"camera", "old-one"}
+    assert attic.linked(two) == set()
+
+    attic.adopt("--exclude", "cloud-*")
+    assert attic.linked(two) == set(NAMES) - {"cloud-core", "cloud-store"}
+
+
+def test_second_adoption_has_nothing_to_do(attic: Attic) -> None:
+    """What is linked is left as it is."""
+    environment = attic.make("one", "pip")
+    attic.adopt()
+    before = snapshot(environment)
+
+    output = attic.adopt()
+
+    assert "Nothing was linked" in output.stderr
+    assert changes(before, snapshot(environment)) == []
+
+
+def test_without_a_terminal_it_wants_yes(attic: Attic) -> None:
+    """Nobody can be asked: nothing is linked, and the hint says how."""
+    environment = attic.make("one", "uv copy", "single")
+
+    output = attic.machine.pepip("adopt", attic.code, folder=attic.folder, check=False)
+
+    assert output.returncode == 2
+    assert "error: adopt asks before it links, and there is no terminal" in output.stderr
+    assert "hint: `--yes` links without asking" in output.stderr
+    assert attic.linked(environment) == set()
+
+
+@pytest.mark.parametrize(("answer", "linked"), [("y", {"single"}), ("n", set())])
+def test_on_a_terminal_it_asks(attic: Attic, answer: str, linked: set[str]) -> None:
+    """The preview comes first; only a yes links."""
+    environment = attic.make("one", "uv copy", "single")
+
+    output = run_on_terminal(
+        attic.machine,
+        [sys.executable, "-m", "pepip", "adopt", attic.code],
+        folder=attic.folder,
+        answers=[("Link them?", f"{answer}\n")],
+    )
+
+    assert "would free" in output.stdout
+    assert attic.linked(environment) == linked
+
+
+def test_lazy_imports_of_a_running_process_go_on(attic: Attic) -> None:
+    """A process that imports a module again and again while its environment is adopted never misses a file."""
+    environment = attic.make("one", "uv copy")
+    script = (
+        "import importlib, os, sys\n"
+        "import camera, single, old.one, cloud.core\n"
+        "data = os.path.join(os.path.dirname(camera.__file__), 'lenses', 'glass.txt')\n"
+        "held = open(data)\n"
+        "print('ready', flush=True)\n"
+        "rounds = 0\n"
+        "while not os.path.exists('stop'):\n"
+        "    for name in ('camera', 'camera.lenses', 'camera.contrib', 'single', 'old.one', 'cloud.core'):\n"
+        "        sys.modules.pop(name, None)\n"
+        "        importlib.invalidate_caches()\n"
+        "        importlib.import_module(name)\n"
+        "    assert open(data).read() == 'clear\\n'\n"
+        "    rounds += 1\n"
+        "assert held.read() == 'clear\\n'\n"
+        "print(rounds)\n"
+    )
+    process = attic.machine.start([interpreter_of(environment), "-c", script], folder=environment.parent)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+    attic.adopt()
+    (environment.parent / "stop").touch()
+    out, error = process.communicate(timeout=60)
+
+    assert process.returncode == 0, error
+    assert int(out) > 0
+    assert attic.linked(environment) == set(NAMES)
+
+
+KILLS = 24
+
+
+@pytest.mark.every(3)
+@pytest.mark.parametrize("part", range(KILLS))
+def test_after_a_kill_the_environment_is_whole_and_the_next_run_goes_on(attic: Attic, part: int) -> None:
+    """Killed before any one change, every distribution is old or linked, and adopting again completes it."""
+    environment = attic.make("one", "pip")
+    before = observe(environment, attic.machine, level=Level.METADATA)
+    probe = replace(
+        attic, folder=attic.folder / "probe", machine=replace(attic.machine, store=attic.folder / "probe-s")
+    )
+    probe.make("one", "pip")
+    arguments = ("adopt", "--yes")
+    killed_before(probe.machine, 0, (*arguments, probe.code), folder=attic.folder, within=attic.folder)
+    count = len(changes_seen(attic.folder))
+
+    point = 1 + part * (count - 1) // (KILLS - 1)
+    output = killed_before(attic.machine, point, (*arguments, attic.code), folder=attic.folder, within=attic.folder)
+
+    assert output.returncode == -9, output.stderr
+    assert problems_of(attic.machine.store, sealed=False) == []
+    attic.machine.python(environment, "-c", "import camera.contrib, old.two, cloud.core, single")
+    attic.adopt()
+    assert attic.linked(environment) == set(NAMES)
+    assert differences(before, observe(environment, attic.machine, level=Level.METADATA)) == []
+    assert leftovers_of(attic.machine.store) == []
+    assert not (environment / ".pepip.adopting").exists()
+
+
+@pytest.mark.every(3)
+@pytest.mark.parametrize("part", range(KILLS))
+def test_a_refused_change_leaves_each_distribution_old_or_linked(attic: Attic, part: int) -> None:
+    """A full disk at any one change is told; what is not linked is as it was."""
+    import errno
+
+    environment = attic.make("one", "uv copy")
+    before = observe(environment, attic.machine, level=Level.METADATA)
+    probe = replace(
+        attic, folder=attic.folder / "probe", machine=replace(attic.machine, store=attic.folder / "probe-s")
+    )
+    probe.make("one", "uv copy")
+    killed_before(probe.machine, 0, ("adopt", "--yes", probe.code), folder=attic.folder, within=attic.folder)
+    count = len(changes_seen(attic.folder))
+
+    point = 1 + part * (count - 1) // (KILLS - 1)
+    output = refused_at(
+        attic.machine,
+        point,
+        ("adopt", "--yes", attic.code),
+        folder=attic.folder,
+        within=attic.folder,
+        error=errno.ENOSPC,
+    )
+
+    assert "Traceback" not in output.stderr
+    assert problems_of(attic.machine.store, sealed=False) == []
+    assert differences(before, observe(environment, attic.machine, level=Level.METADATA)) == []
+    attic.adopt()
+    assert attic.linked(environment) == set(NAMES)
+
+
+def test_two_adoptions_at_once_end_as_one_would(attic: Attic) -> None:
+    """Both succeed, and each distribution is stored once."""
+    environments = [attic.make(name, "uv copy") for name in ("one", "two")]
+    before = [observe(item, attic.machine, level=Level.METADATA) for item in environments]
+    command = [sys.executable, "-m", "pepip", "adopt", "--yes", attic.code]
+
+    runs = [attic.machine.start(command, folder=attic.folder) for _ in range(2)]
+    for run in runs:
+        _, error = run.communicate(timeout=120)
+        assert run.returncode == 0, error
+
+    assert entries_of(attic.machine.store) == sorted(f"{wheel.name}-{wheel.version}" for wheel in WHEELS)
+    for item, seen in zip(environments, before, strict=True):
+        assert attic.linked(item) == set(NAMES)
+        assert differences(seen, observe(item, attic.machine, level=Level.METADATA)) == []
+
+
+def test_store_on_another_disk_gets_verified_copies(attic: Attic) -> None:
+    """Where nothing can be linked, what the store needs is copied once, and every environment links it."""
+    environments = [attic.make(name, "uv copy") for name in ("one", "two")]
+    before = [observe(item, attic.machine, level=Level.METADATA) for item in environments]
+    with mounted("ext4", attic.folder / "disk", mebibytes=64) as disk:
+        elsewhere = replace(attic, machine=replace(attic.machine, store=disk / "store"))
+
+        elsewhere.adopt()
+
+        assert problems_of(disk / "store") == []
+        for item, seen in zip(environments, before, strict=True):
+            assert attic.linked(item) == set(NAMES)
+            assert differences(seen, observe(item, attic.machine, level=Level.METADATA)) == []
+
+
+def test_a_committed_note_of_a_swap_is_data(attic: Attic) -> None:
+    """A checkout's note moves nothing outside of the environment, nor through a link."""
+    environment = attic.make("one", "uv copy", "single")
+    victim = attic.folder / "victim"
+    victim.write_text("mine\n")
+    (environment / "out").symlink_to(attic.folder)
+    planted = environment / ".pepip.adopting"
+    planted.mkdir()
+    (planted / "0").write_text("theirs\n")
+    rows = [[path, 0, victim.stat().st_ino, False] for path in ("../../../victim", "out/victim", str(victim))]
+    (planted / "swap.json").write_text(json.dumps(rows))
+
+    attic.adopt()
+
+    assert victim.read_text() == "mine\n"
+    assert not planted.exists()
+    assert attic.linked(environment) == {"single"}
