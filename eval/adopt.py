@@ -34,7 +34,7 @@ def main() -> int:
     measured = {}
     for name in ("cold memory", "remembered"):
         started = time.monotonic()
-        answer = foresee(arguments.folder, code)
+        answer = preview(arguments.folder, code)
         measured[f"{name}, seconds"] = round(time.monotonic() - started, 2)
     document = json.loads(answer)
     measured["environments"] = len(document["environments"])
@@ -44,7 +44,7 @@ def main() -> int:
     return 0
 
 
-def foresee(folder: Path, code: Path) -> str:
+def preview(folder: Path, code: Path) -> str:
     """Return the answer of a dry run."""
     variables = {**os.environ, "PEPIP_HOME": str(folder / "store"), "XDG_CACHE_HOME": str(folder / "cache")}
     command = [sys.executable, "-m", "pepip", "adopt", "--dry-run", "--json", str(code)]

@@ -33,7 +33,7 @@ from eval.bench import index, phases
 from eval.bench.measure import clean_variables, measure
 from eval.bench.report import table
 from pepip.store import entries
-from pepip.store.home import Store
+from pepip.store.root import Store
 
 _KEPT = ("UV_", "PEPIP_HOME", "XDG_")
 _UV, _WHOLE = "uv venv, uv pip install", "pepip, from its start to its end"
@@ -219,7 +219,7 @@ def linked(store: Store, root: Path) -> list[str]:
     from pepip.environment import contents
 
     site_packages = next(root.glob("lib/python*/site-packages"))
-    return [item.entry_id for item in contents.installed_in(str(site_packages), store.homes) if item.entry_id]
+    return [item.entry_id for item in contents.installed_in(str(site_packages), store.known_roots) if item.entry_id]
 
 
 def checked(files: Sequence[str]) -> float:

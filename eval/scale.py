@@ -26,9 +26,9 @@ from pathlib import Path
 from pepip.environment import linking
 from pepip.environment.metadata import Installation
 from pepip.model import Artifact, Entry
-from pepip.operations import target
-from pepip.store import ingest, registry
-from pepip.store.home import Store
+from pepip.operations import venvs
+from pepip.store import publish, registry
+from pepip.store.root import Store
 
 BATCH = 200
 COMMANDS = (
@@ -71,7 +71,7 @@ def make(folder: Path, entries: int, environments: int, packages: int) -> None:
     started = time.monotonic()
     store = Store(str(folder / "home"))
     store.create()
-    published = publish(store, folder / "staging", entries)
+    published = publish_all(store, folder / "staging", entries)
     print(f"{len(published)} entries published in {time.monotonic() - started:.0f} s")
     subprocess.run([_uv(), "venv", "--quiet", "--python", sys.executable, folder / "model"], check=True)
     chance = random.Random(0)
@@ -79,29 +79,29 @@ def make(folder: Path, entries: int, environments: int, packages: int) -> None:
     for number in range(environments):
         root = folder / "projects" / f"project-{number:04}" / ".venv"
         shutil.copytree(folder / "model", root, symlinks=True)
-        environment, _ = target.open_environment(str(root), store)
+        environment, _ = venvs.open_environment(str(root), store)
         first = number * len(linkable) // environments
         chosen = {entry.name: entry for entry in chance.sample(linkable, packages - 1)}
         chosen[linkable[first].name] = linkable[first]
         registry.register(store, str(root), [entry.id for entry in chosen.values()])
         additions = [Installation(entry, None, "") for entry in chosen.values()]
-        linking.change(environment, store.homes, linked={}, additions=additions, removals=[], foreign=[])
+        linking.change(environment, store.known_roots, linked={}, additions=additions, removals=[], foreign=[])
     (folder / "done").touch()
     print(f"{environments} environments linked in {time.monotonic() - started:.0f} s")
 
 
-def publish(store: Store, staging: Path, count: int) -> list[Entry]:
+def publish_all(store: Store, staging: Path, count: int) -> list[Entry]:
     """Lay out `count` distributions as uv stages them, and publish each."""
     published = []
     for start in range(0, count, BATCH):
         prefix = staging / str(start)
         numbers = range(start, min(start + BATCH, count))
         artifacts = {f"dist-{number:04}": lay_out(prefix, number) for number in numbers}
-        for staged in ingest.discover(str(prefix)):
-            prepared = ingest.prepare(
+        for staged in publish.discover(str(prefix)):
+            prepared = publish.prepare(
                 store, str(prefix), staged, artifacts[staged.name], python=sys.executable, alone=False
             )
-            published.append(ingest.publish(store, prepared))
+            published.append(publish.publish(store, prepared))
         shutil.rmtree(prefix)
     return sorted(published, key=lambda entry: entry.name)
 

@@ -133,7 +133,7 @@ async def inside(home: str) -> dict[str, object]:
     """Return the figures of one app that is used: keys into the filter, and a look at each pane."""
     import resource
 
-    from pepip.store.home import Store
+    from pepip.store.root import Store
     from pepip.tui import start
     from pepip.tui.app import PepipApp
     from pepip.tui.table import Table

@@ -6,7 +6,7 @@ entries, a *link* one file-system link in it, a *plan* the links that it needs.
 
 from __future__ import annotations
 
-from pepip.records import NamedTuple
+from pepip.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

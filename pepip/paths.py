@@ -23,7 +23,7 @@ _READY_FILES = {"RECORD", "INSTALLER", "REQUESTED"}
 _LONGEST_NAME_BYTES = 255
 
 
-def default_home(variables: Mapping[str, str]) -> str:
+def default_store_root(variables: Mapping[str, str]) -> str:
     """Return the store's root: `PEPIP_HOME`, or `~/.pepip`, as an absolute path.
 
     Raises UsageError where `PEPIP_HOME` is not set and the user has no home folder.
@@ -83,39 +83,39 @@ def user_folder(variables: Mapping[str, str], name: str, default: str) -> str:
     return f"{home}/{default}" if home else ""
 
 
-def packages(home: str) -> str:
+def packages(store_root: str) -> str:
     """Return the folder of all buckets."""
-    return f"{home}/packages"
+    return f"{store_root}/packages"
 
 
-def projects(home: str) -> str:
+def projects(store_root: str) -> str:
     """Return the folder of the registry: one small file per environment."""
-    return f"{home}/projects"
+    return f"{store_root}/projects"
 
 
-def staging(home: str) -> str:
+def staging(store_root: str) -> str:
     """Return the folder where entries grow before they are published."""
-    return f"{home}/staging"
+    return f"{store_root}/staging"
 
 
-def trash(home: str) -> str:
+def trash(store_root: str) -> str:
     """Return the folder where removed entries wait for their end."""
-    return f"{home}/trash"
+    return f"{store_root}/trash"
 
 
-def cache(home: str) -> str:
+def cache(store_root: str) -> str:
     """Return the folder of what can be lost without loss."""
-    return f"{home}/cache"
+    return f"{store_root}/cache"
 
 
-def global_environment(home: str) -> str:
+def global_environment(store_root: str) -> str:
     """Return the environment that stands in for a project's where there is none."""
-    return f"{home}/global-venv"
+    return f"{store_root}/global-venv"
 
 
-def trust(home: str) -> str:
+def trust(store_root: str) -> str:
     """Return the file of the store in which its owner says whose entries its users trust."""
-    return f"{home}/trust.json"
+    return f"{store_root}/trust.json"
 
 
 OF_ENVIRONMENTS = frozenset((".lock", ".pepip", ".pepip.copies", ".pepip-id"))
@@ -127,9 +127,9 @@ def environment_id(environment: str) -> str:
     return f"{environment}/.pepip-id"
 
 
-def registry_lost(home: str) -> str:
+def registry_lost(store_root: str) -> str:
     """Return the file of the store that says that its registry was lost, and not yet found again by a scan."""
-    return f"{home}/registry-lost"
+    return f"{store_root}/registry-lost"
 
 
 def scratch(environment: str) -> str:
@@ -169,14 +169,6 @@ def ready(entry: str, inside: str) -> str:
     return f"{entry}/{READY}/{name}"
 
 
-def normalize_name(name: str) -> str:
-    """Return a distribution's name as PEP 503 compares it: `Zope.Interface` is `zope-interface`."""
-    normalized = name.lower().replace("_", "-").replace(".", "-")
-    while "--" in normalized:
-        normalized = normalized.replace("--", "-")
-    return normalized
-
-
 def ancestors(path: str) -> list[str]:
     """Return the relative folders above `path`, the outermost first: `a/b/c` gives `a`, `a/b`."""
     parts = path.split("/")
@@ -192,13 +184,6 @@ def upward(folder: str) -> Iterator[str]:
         if parent == folder:
             return
         folder = parent
-
-
-def without_password(url: str) -> str:
-    """Return a URL, or a requirement that names one, without its user and password: others may read where it goes."""
-    import re
-
-    return re.sub(r"://(?!git@[^/?#\s@]*(?:[/?#\s]|$))[^/?#\s]*@", "://", url)
 
 
 def is_inside(path: str) -> bool:
@@ -219,13 +204,13 @@ def is_entry_id(text: str) -> bool:
     return len(parts) == 2 and all(map(is_name, parts))
 
 
-def entry_of_link(target: str, homes: tuple[str, ...]) -> str:
+def entry_of_link(target: str, store_roots: tuple[str, ...]) -> str:
     """Return the entry (`bucket/name-version`) that a link's target lies in, empty if in none.
 
-    `homes` are the spellings of the store's folder that count: as configured, and resolved.
+    `store_roots` are the spellings of the store's folder that count: as configured, and resolved.
     """
-    for home in homes:
-        prefix = f"{home}/packages/"
+    for store_root in store_roots:
+        prefix = f"{store_root}/packages/"
         if target.startswith(prefix):
             parts = target[len(prefix) :].split("/", 2)
             if len(parts) >= 2 and not {"", ".", ".."} & set(parts[:2]):

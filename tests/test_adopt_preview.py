@@ -41,7 +41,7 @@ def make(machine: Machine, environment: Path, interpreter: Path, *arguments: str
     return environment
 
 
-def foresee(machine: Machine, *arguments: str | Path, folder: Path) -> dict[str, Any]:
+def preview(machine: Machine, *arguments: str | Path, folder: Path) -> dict[str, Any]:
     """Return the JSON document of a dry run."""
     output = machine.pepip("adopt", "--dry-run", "--json", *arguments, folder=folder)
     document: dict[str, Any] = json.loads(output.stdout)
@@ -65,7 +65,7 @@ def test_dry_run_finds_each_environment_and_changes_nothing(
     (code / "node_modules" / "x" / "pyvenv.cfg").write_text("version = 3.12\n")
     before = snapshot(code)
 
-    document = foresee(machine, code, folder=tmp_path)
+    document = preview(machine, code, folder=tmp_path)
 
     assert changes(before, snapshot(code)) == []
     assert not machine.store.exists()
@@ -96,7 +96,7 @@ def test_dry_run_says_why_a_distribution_stays(
     (site / "tripod-1.0.dist-info" / "RECORD").unlink()
     (site / "old-1.0-py3.8.egg-info").mkdir()
 
-    packages = packages_of(foresee(machine, code, folder=tmp_path), environment)
+    packages = packages_of(preview(machine, code, folder=tmp_path), environment)
 
     assert packages["camera"]["changed"] == ["camera/__init__.py"]
     assert packages["camera"]["reason"] == "its files are not as RECORD says"
@@ -117,7 +117,7 @@ def test_dry_run_leaves_whole_environments_alone_and_says_why(
     dead = make(machine, code / "dead" / ".venv", interpreter, *supply, "camera")
     interpreter_of(dead).unlink()
 
-    document = foresee(machine, code, folder=tmp_path)
+    document = preview(machine, code, folder=tmp_path)
 
     assert document["conda"] == [str(code / "miniconda")]
     (item,) = document["environments"]
@@ -133,7 +133,7 @@ def test_dry_run_counts_hard_links_of_a_cache_as_no_gain(
     for name in ("one", "two"):
         make(machine, code / name / ".venv", interpreter, *supply, "tripod", "--link-mode", "hardlink")
 
-    document = foresee(machine, code, folder=tmp_path)
+    document = preview(machine, code, folder=tmp_path)
 
     assert document["freed_bytes"] < 20_000
 
@@ -146,7 +146,7 @@ def test_dry_run_names_processes_that_use_an_environment(
     environment = make(machine, code / ".venv", interpreter, *supply, "camera")
     process = machine.start([interpreter_of(environment), "-c", "input()"], folder=tmp_path)
     try:
-        document = foresee(machine, code, folder=tmp_path)
+        document = preview(machine, code, folder=tmp_path)
     finally:
         process.communicate("\n", timeout=60)
 
@@ -182,12 +182,12 @@ def test_second_dry_run_remembers_and_sees_what_changed(
     """The same answer comes from memory; a distribution that came since is in the next one."""
     code = tmp_path / "code"
     environment = make(machine, code / ".venv", interpreter, *supply, "camera")
-    first = foresee(machine, code, folder=tmp_path)
+    first = preview(machine, code, folder=tmp_path)
     cached = list((machine.home / ".cache" / "pepip").iterdir())
 
-    second = foresee(machine, code, folder=tmp_path)
+    second = preview(machine, code, folder=tmp_path)
     machine.uv("pip", "install", "--python", environment, *supply, "tripod", folder=code)
-    third = foresee(machine, code, folder=tmp_path)
+    third = preview(machine, code, folder=tmp_path)
 
     assert cached
     assert second == first
@@ -211,6 +211,6 @@ def test_other_users_environment_stays(
     environment = make(machine, tmp_path / "code" / ".venv", interpreter, *supply, "camera")
     shutil.chown(environment, user=65534)
 
-    document = foresee(machine, environment.parent, folder=tmp_path)
+    document = preview(machine, environment.parent, folder=tmp_path)
 
     assert document["environments"][0]["reason"].startswith("it belongs to ")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pepip.operations import making
+from pepip.operations import venv_creation
 from tests.support.machines import Machine, require_interpreter, uv_executable
 from tests.support.parity import Level, differences, observe
 from tests.support.snapshots import changes, snapshot
@@ -165,7 +165,7 @@ def test_an_environment_stays_if_its_replacement_cannot_be_made(hall: Hall, *, i
         raise MakingFailedError
 
     with pytest.raises(MakingFailedError):
-        making.make(str(root), maker, must_be_replaced=lambda: True)
+        venv_creation.make(str(root), maker, must_be_replaced=lambda: True)
 
     assert changes(before, snapshot(root.resolve())) == []
     assert root.is_symlink() == is_linked
@@ -180,7 +180,7 @@ def test_an_environment_stays_if_its_replacement_cannot_even_begin(tmp_path: Pat
     before = snapshot(root)
 
     with pytest.raises(OSError, match="too long"):
-        making.make(str(root), root.mkdir, must_be_replaced=lambda: True)
+        venv_creation.make(str(root), root.mkdir, must_be_replaced=lambda: True)
 
     assert changes(before, snapshot(root)) == []
 

@@ -373,20 +373,20 @@ def test_the_bytes_that_are_freed_are_what_the_file_system_gains(
     place, keeper = disk
     keeper.install("kept", "drum==2.0", "wind-two")
     leave_orphans(keeper, *requirements)
-    foreseen = keeper.preview()
+    previewed = keeper.preview()
     before = free_bytes(place)
 
     said = keeper.prune_in_words()
 
     gained = free_bytes(place) - before
     is_shared = keeper.machine.uv_cache.is_relative_to(place)
-    assert foreseen["freed_bytes"] == gained
+    assert previewed["freed_bytes"] == gained
     assert gained > 0
-    assert (foreseen["shared_bytes"] > 0) == is_shared
+    assert (previewed["shared_bytes"] > 0) == is_shared
     assert ("hard links" in said.stderr) == is_shared
-    sizes = sum(row["size_bytes"] for row in foreseen["orphans"])
+    sizes = sum(row["size_bytes"] for row in previewed["orphans"])
     registry_bytes = os.statvfs(place).f_bsize  # the one file of the project that is gone
-    assert gained + foreseen["shared_bytes"] == sizes + registry_bytes
+    assert gained + previewed["shared_bytes"] == sizes + registry_bytes
     assert keeper.entries() == ["drum-2.0", "wind-two-1.0"]
 
 
@@ -400,13 +400,13 @@ def test_many_orphans_free_what_is_said(disk: tuple[Path, Keeper]) -> None:
         Wheel(name, "1.0", files={f"{name.replace('-', '_')}.py": ""}).write(keeper.wheelhouse)
     keeper.install("kept", "drum==2.0")
     leave_orphans(keeper, *names)
-    foreseen = keeper.preview()
+    previewed = keeper.preview()
     before = free_bytes(place)
 
     done = keeper.prune()
 
     assert len(done["orphans"]) == len(names)
-    assert done["freed_bytes"] == foreseen["freed_bytes"] == free_bytes(place) - before
+    assert done["freed_bytes"] == previewed["freed_bytes"] == free_bytes(place) - before
 
 
 def test_bytes_in_the_trash_of_a_killed_prune_are_counted(disk: tuple[Path, Keeper]) -> None:
@@ -415,13 +415,13 @@ def test_bytes_in_the_trash_of_a_killed_prune_are_counted(disk: tuple[Path, Keep
     keeper.install("kept", "drum==2.0")
     leave_orphans(keeper, "drum==1.0", "horn")
     (keeper.entry("horn-1.0")).rename(keeper.store / "trash" / "horn-1.0.1-1")
-    foreseen = keeper.preview()
+    previewed = keeper.preview()
     before = free_bytes(place)
 
     done = keeper.prune()
 
     assert names_of(done["orphans"]) == ["drum-1.0"]
-    assert done["freed_bytes"] == foreseen["freed_bytes"] == free_bytes(place) - before
+    assert done["freed_bytes"] == previewed["freed_bytes"] == free_bytes(place) - before
     assert list((keeper.store / "trash").glob("[!.]*")) == []
 
 
@@ -433,14 +433,14 @@ def test_bytes_that_an_environment_still_has_are_not_called_free(disk: tuple[Pat
         without_metadata(environment, stem)
     for path in [path for path in environment.rglob("*") if path.is_symlink() and "packages" in os.readlink(path)]:
         path.unlink()
-    foreseen = keeper.preview()
+    previewed = keeper.preview()
     before = free_bytes(place)
 
     done = keeper.prune()
 
     assert len(done["orphans"]) == 2
     assert done["shared_bytes"] >= 2 * 8192
-    assert done["freed_bytes"] == foreseen["freed_bytes"] == free_bytes(place) - before
+    assert done["freed_bytes"] == previewed["freed_bytes"] == free_bytes(place) - before
 
 
 def test_what_stays_is_not_called_free(disk: tuple[Path, Keeper]) -> None:

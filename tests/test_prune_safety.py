@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from pepip.cli import output
-from pepip.host import filesystems, locks, runs
+from pepip.host import filesystems, locks, run_dirs
 from pepip.operations import prune
 from pepip.store import trash
-from pepip.store.home import Store
+from pepip.store.root import Store
 from tests.support.filesystems import mounted
 from tests.support.keeping import (
     Keeper,
@@ -576,7 +576,7 @@ def test_an_install_between_the_look_and_the_removal_is_registered_and_kept(keep
     leftover = keeper.install("other", "horn")
     for root in (environment, leftover):
         shutil.rmtree(root)
-    pruning = prune.prune(Store(str(keeper.store)), prune.Options())
+    pruning = prune.prune(Store(str(keeper.store)), prune.PruneOptions())
     for step in pruning:
         if step.detail.startswith("horn"):
             break  # it has looked, holds its lock, and is about to remove the first
@@ -672,8 +672,8 @@ def test_the_trash_of_a_run_that_goes_on_is_left_to_it(keeper: Keeper) -> None:
     keeper.install("app", "drum==1.0", "horn")
     shutil.rmtree(keeper.folder / "app")
     store = Store(str(keeper.store))
-    foreseen = prune.foresee(store, prune.Options())
-    operation = prune.prune(store, prune.Options())
+    previewed = prune.preview(store, prune.PruneOptions())
+    operation = prune.prune(store, prune.PruneOptions())
     for step in operation:
         if step.detail.startswith("horn"):
             break
@@ -683,7 +683,7 @@ def test_the_trash_of_a_run_that_goes_on_is_left_to_it(keeper: Keeper) -> None:
 
     done = output.follow(operation, output.Reporter(verbosity=-1))
     assert [orphan.stored.name for orphan in done.orphans] == ["drum", "horn"]
-    assert done.freed_bytes == foreseen.freed_bytes > 0
+    assert done.freed_bytes == previewed.freed_bytes > 0
     assert keeper.entries() == []
     assert _remains(keeper.store) == []
 
@@ -726,7 +726,7 @@ def test_who_clears_up_twice_takes_nothing_that_came_between(keeper: Keeper, mon
         return descriptor
 
     monkeypatch.setattr(os, "open", open_late)
-    runs.remove_abandoned(str(place.parent))
+    run_dirs.remove_abandoned(str(place.parent))
 
     assert place.is_dir()
     assert place.with_suffix(".lock").exists()
@@ -737,9 +737,9 @@ def test_every_member_of_a_team_sees_that_a_run_goes_on(team: Team) -> None:
     first, second = team.users
     first.pepip("store", "list", folder=first.home)
     code = (
-        "import os, sys; from pepip.host import runs; from pepip.store.home import Store; os.umask(0o077)\n"
+        "import os, sys; from pepip.host import runs; from pepip.store.root import Store; os.umask(0o077)\n"
         "store = Store(os.environ['PEPIP_HOME']); store.create()\n"
-        "with runs.marked(store.home + '/trash', mode=store.lock_mode) as folder:\n"
+        "with runs.marked(store.root + '/trash', mode=store.lock_mode) as folder:\n"
         "    os.mkdir(folder); print(folder, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from pepip.store import reading, staged
-from pepip.store.staged import Staged, Tree
-from pepip.uv.lookahead import Lookahead
-from pepip.wheel.seen import Seen
+from pepip.store import hash_pool, staged
+from pepip.store.staged import StagedWheel, WheelTree
+from pepip.uv.readahead import Readahead
+from pepip.wheel.digest_cache import DigestCache
 from tests.support.indexes import served
 from tests.support.machines import Machine
 from tests.support.projects import write_simple_index
@@ -40,9 +40,9 @@ class Shop:
         for wheel in (DRUM, BIG_HORN):
             wheel.write(wheelhouse)
 
-    def lookahead(self, *names: str, seen: Seen) -> Lookahead:
+    def lookahead(self, *names: str, seen: DigestCache) -> Readahead:
         """Return one that waits for these distributions."""
-        return Lookahead(names, seen, cache=str(self.cache))
+        return Readahead(names, seen, cache=str(self.cache))
 
     def stage(self, name: str) -> Path:
         """Let uv unpack and link a distribution, and return where it is."""
@@ -58,7 +58,7 @@ def shop(machine: Machine, wheelhouse: Path, interpreter: Path, tmp_path: Path) 
     return Shop(machine, wheelhouse, interpreter, tmp_path)
 
 
-def read_below(folder: Path, seen: Seen) -> dict[str, bool]:
+def read_below(folder: Path, seen: DigestCache) -> dict[str, bool]:
     """Return the files below a folder, and whether the right digest of each is known."""
     return {
         path.relative_to(folder).as_posix(): seen.digest(path.lstat()) == hashlib.sha256(path.read_bytes()).digest()
@@ -67,7 +67,7 @@ def read_below(folder: Path, seen: Seen) -> dict[str, bool]:
     }
 
 
-def wait_until_read(folder: Path, seen: Seen) -> None:
+def wait_until_read(folder: Path, seen: DigestCache) -> None:
     """Wait until all files below a folder were read."""
     last = time.monotonic() + SECONDS_UNTIL_READ
     while not all(read_below(folder, seen).values()):
@@ -77,7 +77,7 @@ def wait_until_read(folder: Path, seen: Seen) -> None:
 
 def test_wheels_that_are_wanted_are_read_as_uv_unpacks_them(shop: Shop) -> None:
     """By any name that their files have later, and only those: others may use the same cache."""
-    seen = Seen()
+    seen = DigestCache()
     with shop.lookahead("big-horn", seen=seen):
         other, wanted = shop.stage("drum"), shop.stage("big-horn")
         wait_until_read(wanted / "horn", seen)
@@ -88,7 +88,7 @@ def test_wheels_that_are_wanted_are_read_as_uv_unpacks_them(shop: Shop) -> None:
 
 def test_what_lay_in_the_cache_before_is_not_read(shop: Shop) -> None:
     """Nobody knows of thousands which will be staged: who does reads them then."""
-    before, seen = shop.stage("drum"), Seen()
+    before, seen = shop.stage("drum"), DigestCache()
 
     with shop.lookahead("drum", "big-horn", seen=seen):
         wait_until_read(shop.stage("big-horn") / "horn", seen)
@@ -98,7 +98,7 @@ def test_what_lay_in_the_cache_before_is_not_read(shop: Shop) -> None:
 
 def test_a_cache_that_is_not_there_is_no_error(shop: Shop) -> None:
     """As before uv's first run, or where uv keeps its cache at another place than is thought."""
-    seen = Seen()
+    seen = DigestCache()
     with shop.lookahead("drum", seen=seen):
         time.sleep(SECONDS_TO_READ)
 
@@ -107,7 +107,7 @@ def test_a_cache_that_is_not_there_is_no_error(shop: Shop) -> None:
 
 _TELL_READING = """
 import sys
-from pepip.wheel.seen import Seen
+from pepip.wheel.digest_cache import Seen
 read = Seen.read
 def tell(self, path):
     with open("read.log", "a") as log:
@@ -135,7 +135,7 @@ def test_an_install_reads_each_file_once(shop: Shop, wheelhouse: Path, interpret
     machine.python(shop.area / ".venv", "-c", "import drum, slow")
 
 
-def wheels_of(folder: Path, sizes: dict[str, list[int]]) -> list[tuple[Staged, Tree]]:
+def wheels_of(folder: Path, sizes: dict[str, list[int]]) -> list[tuple[StagedWheel, WheelTree]]:
     """Return unpacked wheels, by name, of files of these sizes."""
     found = []
     for name, each in sizes.items():
@@ -143,7 +143,7 @@ def wheels_of(folder: Path, sizes: dict[str, list[int]]) -> list[tuple[Staged, T
         for number, size in enumerate(each):
             with (folder / name / str(number)).open("wb") as file:
                 file.truncate(size)
-        item = Staged(
+        item = StagedWheel(
             name, "1.0", f"{name}-1.0.dist-info", str(folder / name), frozenset(), frozenset(), frozenset(), {}
         )
         found.append((item, staged.look(item.wheel)))
@@ -152,10 +152,10 @@ def wheels_of(folder: Path, sizes: dict[str, list[int]]) -> list[tuple[Staged, T
 
 def test_what_is_read_soonest_is_had_first(tmp_path: Path) -> None:
     """Those of which everything is known before those with much to read."""
-    trees, seen = wheels_of(tmp_path, {"long": [300, 200], "known": [1000], "short": [400]}), Seen()
+    trees, seen = wheels_of(tmp_path, {"long": [300, 200], "known": [1000], "short": [400]}), DigestCache()
     seen.read(str(tmp_path / "known" / "0"))
 
-    order = [item.name for item, _ in reading.in_order(trees, seen)]
+    order = [item.name for item, _ in hash_pool.in_order(trees, seen)]
 
     assert order == ["known", "short", "long"]
     assert all(seen.digest(file.status) for _, tree in trees for file in tree.files)
@@ -163,9 +163,9 @@ def test_what_is_read_soonest_is_had_first(tmp_path: Path) -> None:
 
 def test_who_leaves_early_waits_for_no_other_file(tmp_path: Path) -> None:
     """As with ctrl-c: what is being read comes to its end, and no more."""
-    trees, seen = wheels_of(tmp_path, {"short": [1], "long": [32 << 20] * 60}), Seen()
+    trees, seen = wheels_of(tmp_path, {"short": [1], "long": [32 << 20] * 60}), DigestCache()
 
-    with contextlib.closing(reading.in_order(trees, seen)) as in_order:
+    with contextlib.closing(hash_pool.in_order(trees, seen)) as in_order:
         assert next(in_order)[0].name == "short"
 
     assert sum(seen.digest(file.status) is None for _, tree in trees for file in tree.files) > 30
@@ -195,7 +195,7 @@ def test_a_file_that_has_changed_since_it_was_read_is_not_known(
     tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
     """By its size, its time or its inode: then it is read again."""
-    path, seen = tmp_path / "file", Seen()
+    path, seen = tmp_path / "file", DigestCache()
     path.write_bytes(b"one")
     os.utime(path, ns=(1, 1))
     seen.read(str(path))
@@ -210,7 +210,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     """No wheel holds one: what it leads to may change at any time."""
     (tmp_path / "file").write_bytes(b"one")
     (tmp_path / "link").symlink_to("file")
-    seen = Seen()
+    seen = DigestCache()
 
     seen.read(str(tmp_path / "link"))
 

@@ -13,7 +13,7 @@ import pytest
 
 from pepip.model import Registration
 from pepip.store import registry, registry_file
-from pepip.store.home import Store
+from pepip.store.root import Store
 from tests.support.keeping import Keeper
 from tests.support.machines import Machine
 from tests.support.snapshots import changes, snapshot

@@ -233,13 +233,13 @@ def test_the_home_folder_is_uvs() -> None:
     """`HOME`, or the system's record of the user where that is unset or empty; a relative one is taken as it is."""
     recorded = pwd.getpwuid(os.getuid()).pw_dir.rstrip("/")
 
-    assert paths.default_home({}) == f"{recorded}/.pepip"
-    assert paths.default_home({"HOME": ""}) == f"{recorded}/.pepip"
-    assert paths.default_home({"HOME": "relative"}) == f"{Path.cwd()}/relative/.pepip"
-    assert paths.default_home({"HOME": "/"}) == "/.pepip"
-    assert paths.default_home({"PEPIP_HOME": "~/store", "HOME": "/home/a"}) == "/home/a/store"
+    assert paths.default_store_root({}) == f"{recorded}/.pepip"
+    assert paths.default_store_root({"HOME": ""}) == f"{recorded}/.pepip"
+    assert paths.default_store_root({"HOME": "relative"}) == f"{Path.cwd()}/relative/.pepip"
+    assert paths.default_store_root({"HOME": "/"}) == "/.pepip"
+    assert paths.default_store_root({"PEPIP_HOME": "~/store", "HOME": "/home/a"}) == "/home/a/store"
     with pytest.raises(UsageError, match="no user nosuchuser"):
-        paths.default_home({"PEPIP_HOME": "~nosuchuser/store"})
+        paths.default_store_root({"PEPIP_HOME": "~nosuchuser/store"})
 
 
 @pytest.fixture

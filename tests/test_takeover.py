@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from pepip.errors import StoreError
-from pepip.host import own_files
-from pepip.store import home, trash
+from pepip.host import user_cache
+from pepip.store import root, trash
 from tests.support.offices import Office, owner_of
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import entries_of, problems_of
@@ -110,7 +110,7 @@ def test_a_frame_that_belongs_to_a_member_is_warned_of(office: Office, name: str
 
 def test_nobody_but_its_run_moves_things_into_a_grave(office: Office) -> None:
     """A link in it would lead what is removed elsewhere."""
-    with trash.grave(home.Store(str(office.store))) as grave:
+    with trash.grave(root.Store(str(office.store))) as grave:
         assert mode_of(Path(grave)) & 0o077 == 0
 
 
@@ -127,7 +127,7 @@ def test_what_is_pruned_is_reached_through_no_link(office: Office, place: str) -
         (office.store / "packages" / "zzz").symlink_to(aim.parent)
     before = snapshot(office.root.home)
 
-    store = home.Store(str(office.store))
+    store = root.Store(str(office.store))
     with pytest.raises(StoreError):
         trash.discard(store, f"{office.store}/packages/zzz/horn-1.0")
 
@@ -312,16 +312,16 @@ def test_an_environment_loses_the_entries_of_who_is_not_trusted_any_more(
 def test_what_others_could_have_put_into_a_folder_is_not_believed(tmp_path: Path) -> None:
     """Also if the file is one's own: it may have had another name. The next write closes the folder."""
     folder = str(tmp_path / "answers-0")
-    own_files.write(folder, "one", b"an answer")
-    assert own_files.read(folder, "one", most_bytes=100) == b"an answer"
+    user_cache.write(folder, "one", b"an answer")
+    assert user_cache.read(folder, "one", most_bytes=100) == b"an answer"
     os.chmod(folder, 0o770)
 
     with pytest.raises(OSError, match="others may write"):
-        own_files.read(folder, "one", most_bytes=100)
-    own_files.write(folder, "two", b"another")
+        user_cache.read(folder, "one", most_bytes=100)
+    user_cache.write(folder, "two", b"another")
 
     assert mode_of(Path(folder)) == 0o700
-    assert own_files.read(folder, "one", most_bytes=100) == b"an answer"
+    assert user_cache.read(folder, "one", most_bytes=100) == b"an answer"
 
 
 @pytest.mark.usefixtures("umask_of_teams")

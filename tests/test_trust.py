@@ -129,7 +129,7 @@ def test_init_refuses_what_it_may_not_do(office: Office) -> None:
 def test_nobody_else_can_look_into_a_run_that_stores(office: Office, tmp_path: Path) -> None:
     """What is checked there is what is published."""
     from pepip.store import staging
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
     store = Store(str(office.store))
     store.create()

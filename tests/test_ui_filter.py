@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pepip.tui import filtering, jobs, wording
+from pepip.tui import filtering, formatting, jobs
 from pepip.tui.filtering import Facts
 
 TORCH = Facts(
@@ -54,16 +54,16 @@ def test_a_facet_is_put_in_and_taken_out() -> None:
 
 def test_a_bar_is_as_long_as_its_share() -> None:
     """To an eighth of a column; what is something is never nothing."""
-    assert wording.bar(0.5, 8) == "████"
-    assert wording.bar(0.0001, 8) == "▏"
-    assert wording.bar(0, 8) == ""
-    assert wording.bar(7, 3) == "███"
+    assert formatting.bar(0.5, 8) == "████"
+    assert formatting.bar(0.0001, 8) == "▏"
+    assert formatting.bar(0, 8) == ""
+    assert formatting.bar(7, 3) == "███"
 
 
 def test_growth_is_a_sum_over_time() -> None:
     """It ends at the whole, whenever the steps came; steps at one time are one."""
-    assert wording.growth([(30, 1), (10, 3), (20, 4)], 3) == "▃▇█"
-    assert wording.growth([(10, 5)], 2) == "██"
+    assert formatting.growth([(30, 1), (10, 3), (20, 4)], 3) == "▃▇█"
+    assert formatting.growth([(10, 5)], 2) == "██"
 
 
 def test_requirements_are_read_as_a_shell_would() -> None:

@@ -14,10 +14,10 @@ import pytest
 from pepip.model import Progress, Summary
 from pepip.operations import install as installing
 from pepip.operations import scan as scanning
-from pepip.store.home import Store
+from pepip.store.root import Store
 from pepip.tui import jobs as jobs_of
 from pepip.tui.bars import Drawer
-from pepip.tui.runner import CANCELLED, DONE, FAILED
+from pepip.tui.job_queue import CANCELLED, DONE, FAILED
 from tests.support.machines import Machine, site_packages_of
 from tests.support.screens import PATIENCE_SECONDS, Person, use
 from tests.support.snapshots import changes, snapshot

@@ -16,15 +16,15 @@ import pytest
 
 from pepip.errors import UvError
 from pepip.model import Progress, Summary
-from pepip.operations import details, prune
-from pepip.store.home import Store
-from pepip.store.inspection import Flaw
+from pepip.operations import entry_details, prune
+from pepip.store.check import Flaw
+from pepip.store.root import Store
 from pepip.tui import catalog as catalogs
-from pepip.tui import picture
+from pepip.tui import screenshot
 from pepip.tui.app import PepipApp
 from pepip.tui.catalog import Catalog, Trouble
-from pepip.tui.jobs import Plan
-from pepip.tui.runner import Job, once
+from pepip.tui.job_queue import Job, once
+from pepip.tui.jobs import PlannedAction
 from tests.support import catalogs as looks
 from tests.support.screens import Person, normalized, words_of
 
@@ -79,7 +79,7 @@ def troubled(kind: str) -> Callable[[str], Catalog]:
         trouble = (
             catalogs._away(store)
             if kind == "away"
-            else catalogs._refused(store, PermissionError(13, "Permission denied", store.home))
+            else catalogs._refused(store, PermissionError(13, "Permission denied", store.root))
         )
         return looks.empty()._replace(trouble=trouble)
 
@@ -103,10 +103,10 @@ def planned(result: object, *, has_lock: bool = False) -> Script:
             return result if not isinstance(result, Exception) else _raise(result)
 
         command = "pepip install --directory ~/code/api --venv .venv 'requests[socks]' 'numpy<2.5'"
-        foresee = Job("install requests[socks] numpy in api", command, once(steps), is_listed=False)
-        plan = Plan(foresee.title, "Install", foresee, foresee)
+        preview = Job("install requests[socks] numpy in api", command, once(steps), is_listed=False)
+        plan = PlannedAction(preview.title, "Install", preview, preview)
         if has_lock:
-            plan = plan._replace(instead=foresee, verb_instead="Add", note="A sync removes it again: Add keeps it.")
+            plan = plan._replace(instead=preview, verb_instead="Add", note="A sync removes it again: Add keeps it.")
         person.app.flows.begin(lambda: plan, go_back=lambda: None)
         await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")
 
@@ -232,8 +232,8 @@ def test_a_state_looks_as_it_did(
     found = state.look(str(home))
     monkeypatch.setattr(catalogs, "recall", lambda *_: None)
     monkeypatch.setattr(catalogs, "read", lambda *_, **__: found)
-    monkeypatch.setattr(details, "show", lambda _store, item, version, **_: looks.details(found, item, version))
-    monkeypatch.setattr(prune, "foresee", lambda *_: looks.preview(found))
+    monkeypatch.setattr(entry_details, "show", lambda _store, item, version, **_: looks.details(found, item, version))
+    monkeypatch.setattr(prune, "preview", lambda *_: looks.preview(found))
 
     svg = normalized(asyncio.run(_picture(state, home)))
 
@@ -264,7 +264,7 @@ async def _picture(state: State, home: Path) -> str:
         await person.has_looked()
         await state.script(person)
         await _settle(person)
-        svg = picture.picture_of(app)
+        svg = screenshot.picture_of(app)
         app.runner.cancel_all()
         await asyncio.get_running_loop().run_in_executor(None, app.runner.wait, 10)
     return svg

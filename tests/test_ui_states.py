@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pepip.model import Progress
-from pepip.tui.dialogs import Message
-from pepip.tui.runner import CANCELLED, DONE, Job, once
+from pepip.tui.dialogs import MessageDialog
+from pepip.tui.job_queue import CANCELLED, DONE, Job, once
 from pepip.uv import program
 from tests.support.machines import Machine
 from tests.support.screens import Person, use
@@ -228,7 +228,7 @@ def test_a_broken_registry_file_blocks_pruning(band: Machine, store: Path) -> No
         await person.sees("! The registry file")
         await person.click("#notices")
         await person.sees("What is wrong")
-        assert isinstance(person.dialog, Message)
+        assert isinstance(person.dialog, MessageDialog)
         assert f"{registered} can't be read (it is not valid JSON)" in person.dialog._text.plain
         await person.press("escape", "P")
         await person.sees("Nothing may be removed")

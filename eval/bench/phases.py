@@ -21,8 +21,8 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from pepip.model import Progress, Request, Summary
 from pepip.operations import install
-from pepip.paths import default_home
-from pepip.store.home import Store
+from pepip.paths import default_store_root
+from pepip.store.root import Store
 
 TITLES = {
     "": "environment made",
@@ -67,8 +67,8 @@ def main() -> None:
     """Install, and print."""
     python, requirements = sys.argv[1:]
     request = Request(requirement_files=(os.path.abspath(requirements),))
-    options = install.Options(os.path.abspath(".venv"), python)
-    operation = install.install(Store(default_home(os.environ)), request, options)
+    options = install.InstallOptions(os.path.abspath(".venv"), python)
+    operation = install.install(Store(default_store_root(os.environ)), request, options)
     print(json.dumps([phase._asdict() for phase in phases(operation)]))
 
 

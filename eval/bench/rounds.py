@@ -130,7 +130,7 @@ class Rounds:
         is_warming = number == 0
         for tool in self.tools:
             self._lay_out(self._project(tool, "life", number), self.work.pins)
-            (self.folder / "homes" / tool.name).mkdir(parents=True, exist_ok=True)
+            (self.folder / "store_roots" / tool.name).mkdir(parents=True, exist_ok=True)
         steps: list[tuple[Row, Callable[[Tool], Commands]]] = [
             (rows.NEW, lambda tool: tool.new),
             (rows.IMPORT, lambda _: self.work.importing),
@@ -159,7 +159,7 @@ class Rounds:
             project = self._project(tool, "other", number)
             self._lay_out(project, self.work.pins)
             if others is None:
-                home, forced = self.folder / "homes" / tool.name, {"UV_LINK_MODE": "copy"}
+                home, forced = self.folder / "store_roots" / tool.name, {"UV_LINK_MODE": "copy"}
             else:
                 home, forced = others / tool.name, {}
             home.mkdir(parents=True, exist_ok=True)
@@ -187,7 +187,7 @@ class Rounds:
             troubles[row, tool.name] = troubles[after, tool.name]
             return
         is_online = is_warming or row in {rows.COLD, rows.COLD_IMPORT}
-        home = home or self.folder / "homes" / tool.name
+        home = home or self.folder / "store_roots" / tool.name
         variables = {**tool.variables(home, self.supply, offline=not is_online), **(forced or {})}
         self.settle()
         try:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.operations.adoption.adopt import Adopted
-    from pepip.operations.adoption.preview import Choice, Preview, Sighting
-    from pepip.store.home import Store
-    from pepip.store.memory import Memory
+    from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv, Selection
+    from pepip.store.root import Store
+    from pepip.store.scan_cache import ScanCache
 
 _DESCRIPTION = """\
 Show what the environments below folders hold, whichever tool made them, and what would be free if each wheel were
@@ -34,7 +34,7 @@ def run(words: Sequence[str]) -> int:
     arguments = _parse(words)
     store = open_store()
     memory = _memory(store)
-    choice = preview.Choice(tuple(arguments.package), tuple(arguments.exclude))
+    choice = preview.Selection(tuple(arguments.package), tuple(arguments.exclude))
     reporter = output.reporter(arguments, is_quiet=arguments.json)
     seen = output.follow(preview.preview(store, _folders(arguments), memory, choice), reporter)
     memory.save()
@@ -50,7 +50,7 @@ def run(words: Sequence[str]) -> int:
     return _adopt(store, seen, choice, arguments)
 
 
-def _agrees(seen: Preview, arguments: argparse.Namespace) -> bool:
+def _agrees(seen: AdoptionPreview, arguments: argparse.Namespace) -> bool:
     """Ask whether to go on. Raises UsageError where nobody can be asked."""
     if not seen.linkable:
         return True
@@ -59,9 +59,9 @@ def _agrees(seen: Preview, arguments: argparse.Namespace) -> bool:
     return output.confirm("Link them?", default=False)
 
 
-def _adopt(store: Store, seen: Preview, choice: Choice, arguments: argparse.Namespace) -> int:
+def _adopt(store: Store, seen: AdoptionPreview, choice: Selection, arguments: argparse.Namespace) -> int:
     from pepip.operations.adoption import adopt
-    from pepip.operations.adoption.reckoning import Freed
+    from pepip.operations.adoption.freed_space import Freed
 
     if not seen.linkable:
         done: list[Adopted] = []
@@ -92,7 +92,7 @@ def _adopt(store: Store, seen: Preview, choice: Choice, arguments: argparse.Name
     return 1 if any(item.failure for item in done) else 0
 
 
-def _tell(item: Adopted, seen: Preview) -> None:
+def _tell(item: Adopted, seen: AdoptionPreview) -> None:
     """Say what the preview did not: what could not be linked once every byte was read."""
     if item.failure:
         output.say(f"{item.environment} was not adopted: {item.failure}")
@@ -147,27 +147,27 @@ def _folders(arguments: argparse.Namespace) -> list[str]:
         if not os.path.isdir(folder):
             raise UsageError(f"the folder {folder} does not exist")
     if arguments.known:
-        from pepip.operations.adoption import places
+        from pepip.operations.adoption import tool_folders
 
-        named += places.known(os.environ)
+        named += tool_folders.known(os.environ)
         if not arguments.folders:
             return named
     return named or [os.getcwd()]
 
 
-def _memory(store: Store) -> Memory:
+def _memory(store: Store) -> ScanCache:
     """Return what was seen before. Who has no store yet gets none by looking: it lies in the user's cache then."""
-    from pepip.store.memory import Memory
+    from pepip.store.scan_cache import ScanCache
 
     cache = paths.user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
     if store.exists() or not cache:
-        return Memory(paths.cache(store.home))
+        return ScanCache(paths.cache(store.root))
     with contextlib.suppress(OSError):
         os.makedirs(f"{cache}/pepip", mode=0o700, exist_ok=True)
-    return Memory(f"{cache}/pepip")
+    return ScanCache(f"{cache}/pepip")
 
 
-def _show(seen: Preview) -> None:
+def _show(seen: AdoptionPreview) -> None:
     """Show a preview to people: a table, what stays and why, and the sums."""
     rows = [
         (
@@ -204,7 +204,7 @@ def _show(seen: Preview) -> None:
             tables.say(f"the store is on another disk, which would get {sizes.human(seen.reckoning.copied_bytes)}")
 
 
-def _explain(item: Sighting) -> None:
+def _explain(item: FoundVenv) -> None:
     """Say what of an environment stays its own, and why."""
     if item.reason:
         tables.say(f"{item.environment}: stays as it is: {item.reason}")
@@ -218,7 +218,7 @@ def _explain(item: Sighting) -> None:
             tables.say(f"{item.environment}: {shown}")
 
 
-def _document(seen: Preview) -> dict[str, object]:
+def _document(seen: AdoptionPreview) -> dict[str, object]:
     """Return the JSON document of a preview."""
     total = seen.reckoning.total
     return {
@@ -233,7 +233,7 @@ def _document(seen: Preview) -> dict[str, object]:
     }
 
 
-def _environment(item: Sighting, seen: Preview) -> dict[str, object]:
+def _environment(item: FoundVenv, seen: AdoptionPreview) -> dict[str, object]:
     freed = seen.freed_by(item)
     return {
         "environment": item.environment,

@@ -32,7 +32,7 @@ Link packages of an environment from the store again, if it holds the very same 
 
 def run(words: Sequence[str]) -> int:
     """Run `pepip detach`. Returns the exit code."""
-    from pepip.operations import detach, target
+    from pepip.operations import detach, venvs
 
     parser = options.Parser("pepip detach", description=_DETACH)
     parser.add_argument("names", metavar="NAME", nargs="*")
@@ -41,8 +41,8 @@ def run(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.take_effect(arguments)
     if bool(arguments.names) == arguments.all:
-        raise UsageError("name distributions, or say --all")
-    root = target.locate(arguments.venv, dict(os.environ), os.getcwd())
+        raise UsageError("detach needs the NAME of a distribution, or --all")
+    root = venvs.locate(arguments.venv, dict(os.environ), os.getcwd())
     if arguments.all:
         return _eject(root, arguments)
     done = detach.detach(open_store(), root, arguments.names)
@@ -56,7 +56,7 @@ def run(words: Sequence[str]) -> int:
 
 def run_eject(words: Sequence[str]) -> int:
     """Run `pepip eject`. Returns the exit code."""
-    from pepip.operations import target
+    from pepip.operations import venvs
 
     parser = options.Parser("pepip eject", description=_EJECT)
     parser.add_argument(
@@ -64,7 +64,7 @@ def run_eject(words: Sequence[str]) -> int:
     )
     arguments = parser.read(words)
     options.take_effect(arguments)
-    return _eject(target.locate(arguments.environment, dict(os.environ), os.getcwd()), arguments)
+    return _eject(venvs.locate(arguments.environment, dict(os.environ), os.getcwd()), arguments)
 
 
 def _eject(root: str, arguments: argparse.Namespace) -> int:
@@ -84,7 +84,7 @@ def _eject(root: str, arguments: argparse.Namespace) -> int:
 
 def run_attach(words: Sequence[str]) -> int:
     """Run `pepip attach`. Returns the exit code."""
-    from pepip.operations import detach, target
+    from pepip.operations import detach, venvs
 
     parser = options.Parser("pepip attach", description=_ATTACH)
     parser.add_argument("names", metavar="NAME", nargs="+")
@@ -92,7 +92,7 @@ def run_attach(words: Sequence[str]) -> int:
     parser.add_argument("--force", action="store_true", help="also where files were changed: the changes are lost")
     arguments = parser.read(words)
     options.take_effect(arguments)
-    root = target.locate(arguments.venv, dict(os.environ), os.getcwd())
+    root = venvs.locate(arguments.venv, dict(os.environ), os.getcwd())
     store = open_store()
     for name in () if arguments.force else arguments.names:
         changed = detach.changed_files(store, root, name)

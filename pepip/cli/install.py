@@ -120,36 +120,36 @@ def _add_arguments(parser: options.Parser) -> None:
 
 def is_elsewhere(arguments: argparse.Namespace) -> bool:
     """Tell whether options, variables or settings ask for another place than a virtual environment."""
-    from pepip.operations import target
+    from pepip.operations import venvs
     from pepip.uv import settings
 
     if arguments.elsewhere:
         return True
-    if arguments.venv or target.environment_of(arguments.python):
+    if arguments.venv or venvs.environment_of(arguments.python):
         return False
     return (
         settings.is_on("UV_SYSTEM_PYTHON")
-        or target.is_conda(dict(os.environ))
+        or venvs.is_conda(dict(os.environ))
         or any(value for name in ("system", "target", "prefix", "python") for value in settings.values(name))
     )
 
 
 def _install(arguments: argparse.Namespace, request: Request, words: Sequence[str]) -> int:
-    from pepip.operations import install, target
-    from pepip.paths import default_home
-    from pepip.store.home import Store
+    from pepip.operations import install, venvs
+    from pepip.paths import default_store_root
+    from pepip.store.root import Store
     from pepip.uv import settings
 
     variables = dict(os.environ)
-    named = arguments.venv or target.environment_of(arguments.python or variables.get("UV_PYTHON", ""))
-    choice = install.Options(
-        environment=target.locate(named, variables, os.getcwd()),
+    named = arguments.venv or venvs.environment_of(arguments.python or variables.get("UV_PYTHON", ""))
+    choice = install.InstallOptions(
+        environment=venvs.locate(named, variables, os.getcwd()),
         python=arguments.python,
         compile_bytecode=arguments.compile_bytecode or settings.is_on("UV_COMPILE_BYTECODE"),
         dry_run=arguments.dry_run,
         words=tuple(words) if options.is_repeatable(arguments) else (),
     )
-    operation = install.install(Store(default_home(variables)), request, choice)
+    operation = install.install(Store(default_store_root(variables)), request, choice)
     summary = output.follow(operation, output.reporter(arguments))
     output.conclude(summary, arguments)
     return 0

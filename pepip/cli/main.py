@@ -63,9 +63,9 @@ The store is ~/.pepip, or the folder that PEPIP_HOME names."""
 _COMMANDS = {
     "install": ("install", "run"),
     "uninstall": ("uninstall", "run"),
-    "sync": ("project", "run_sync"),
-    "add": ("project", "run_add"),
-    "remove": ("project", "run_remove"),
+    "sync": ("sync", "run_sync"),
+    "add": ("sync", "run_add"),
+    "remove": ("sync", "run_remove"),
     "run": ("run", "run"),
     "pip": ("pip", "run"),
     "list": ("pip", "run_list"),
@@ -231,36 +231,36 @@ _SAYS_WHAT_IS_WEAK = {"doctor", "ui", "generate-shell-completion"}
 
 def _see_to_entries() -> None:
     """Repair entries that another tool wrote into since pepip looked last, and say so."""
-    from pepip.paths import default_home
-    from pepip.store import traces
+    from pepip.paths import default_store_root
+    from pepip.store import venv_times
 
     try:
-        home = default_home(os.environ)
+        store_root = default_store_root(os.environ)
     except PepipError:
         return  # whoever needs the store says why it can't be found
-    if not traces.Seen(home).changed():
+    if not venv_times.VenvTimes(store_root).changed():
         return
     from pepip.cli import output
-    from pepip.operations import written
-    from pepip.store.home import Store
+    from pepip.operations import foreign_writes
+    from pepip.store.root import Store
 
-    output.follow(written.look(Store(home)), output.Reporter(verbosity=0))
+    output.follow(foreign_writes.look(Store(store_root)), output.Reporter(verbosity=0))
 
 
 def _warn_of_weakness() -> None:
     """Warn of a shared store in which members could put other files in an entry's place."""
-    from pepip.paths import default_home
+    from pepip.paths import default_store_root
 
     try:
-        home = default_home(os.environ)
-        like = os.stat(home)
+        store_root = default_store_root(os.environ)
+        like = os.stat(store_root)
     except (PepipError, OSError):
         return  # whoever needs the store says why it can't be found
     if not like.st_mode & 0o022 or sys.platform == "win32":
         return
     from pepip.store import trust
 
-    sentence = trust.weakness(home, like)
+    sentence = trust.weakness(store_root, like)
     if sentence:
         from pepip.cli import output
 
@@ -273,29 +273,29 @@ _SETTLING = ("install", "sync", "run")
 
 def _is_settled(command: str, words: Sequence[str]) -> bool:
     """Tell whether the command would find nothing to do, as it did before."""
-    from pepip.operations import settled
-    from pepip.paths import default_home
+    from pepip.operations import up_to_date
+    from pepip.paths import default_store_root
 
     if not _is_in_folder():
         return False  # what is noted, is noted for a folder
-    home = default_home(os.environ)
+    store_root = default_store_root(os.environ)
     if command != "run":
-        return settled.is_settled(home, [command, *words])
+        return up_to_date.is_up_to_date(store_root, [command, *words])
     if not words or words[0].startswith("-"):
         return False
     if os.path.basename(words[0]) == words[0] and "." not in words[0]:  # no path, and no script
-        return settled.is_settled(home, [command])
-    from pepip.uv import running
+        return up_to_date.is_up_to_date(store_root, [command])
+    from pepip.uv import run_discovery
 
-    kind = running.kind_of(words[0])
-    if kind == running.REMOTE or (kind == running.SCRIPT and running.has_inline_metadata(words[0])):
+    kind = run_discovery.kind_of(words[0])
+    if kind == run_discovery.REMOTE or (kind == run_discovery.SCRIPT and run_discovery.has_inline_metadata(words[0])):
         return False
-    start = "" if "UV_PROJECT" in os.environ else running.project_start(words[0], kind)
+    start = "" if "UV_PROJECT" in os.environ else run_discovery.project_start(words[0], kind)
     if not start:
-        return settled.is_settled(home, [command])
+        return up_to_date.is_up_to_date(store_root, [command])
     os.environ["UV_PROJECT"] = start  # as it was when the answer was noted
     try:
-        return settled.is_settled(home, [command])
+        return up_to_date.is_up_to_date(store_root, [command])
     finally:
         del os.environ["UV_PROJECT"]
 

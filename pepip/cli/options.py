@@ -9,7 +9,7 @@ import argparse
 import os
 
 from pepip.errors import UsageError
-from pepip.records import NamedTuple
+from pepip.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from pepip.cli import options, pip_words
+from pepip.cli import options, pip_aliases
 from pepip.errors import UsageError
 from pepip.paths import expand_user
 from pepip.uv import program
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def run(words: Sequence[str]) -> int:
     """Run `pepip pip` with the words that follow: what changes an environment is pepip's, the rest uv's."""
     os.environ.pop("UV_PROJECT_ENVIRONMENT", None)  # uv's pip interface doesn't ask it either
-    words = pip_words.translated(words)
+    words = pip_aliases.translated(words)
     before, rest = options.split(words, values=options.GLOBAL_VALUES)
     command, after = rest[:1], rest[1:]
     if command == ["install"]:
@@ -40,7 +40,7 @@ def run(words: Sequence[str]) -> int:
         return run([*after[:1], "--help"])
     if command == ["cache"]:
         return _cache(after)
-    if command and command[0] in pip_words.PIP_ALONE:
+    if command and command[0] in pip_aliases.PIP_ALONE:
         return _become_pip(words)
     if command and command[0] in _LOOKING:
         complete_interrupted(_root_of(_read(command[0], [*before, *after])))
@@ -68,9 +68,9 @@ def _cache(words: Sequence[str]) -> int:
 
 def _become_pip(words: Sequence[str]) -> int:
     """Let pip itself run a command that uv has not, on the environment that `pepip pip` would work on."""
-    from pepip.operations import target
+    from pepip.operations import venvs
 
-    root = target.locate("", dict(os.environ), os.getcwd())
+    root = venvs.locate("", dict(os.environ), os.getcwd())
     chosen = ["--python", root] if os.path.isfile(f"{root}/pyvenv.cfg") and "--python" not in words else []
     return program.become(["tool", "run", "--quiet", "pip", *chosen, *words])
 
@@ -136,33 +136,33 @@ def _read(command: str, words: Sequence[str]) -> argparse.Namespace:
 
 def _root_of(arguments: argparse.Namespace) -> str:
     """Return the environment that is looked at, empty if it is none that pepip links."""
-    from pepip.operations import target
+    from pepip.operations import venvs
 
     folder = os.path.abspath(options.working_directory(arguments.directory))
     if arguments.venv is None and arguments.elsewhere:
         return ""
     if arguments.venv is None and arguments.python:
-        return target.environment_of(os.path.join(folder, expand_user(arguments.python, os.environ)))
-    return target.locate(arguments.venv or "", dict(os.environ), folder)
+        return venvs.environment_of(os.path.join(folder, expand_user(arguments.python, os.environ)))
+    return venvs.locate(arguments.venv or "", dict(os.environ), folder)
 
 
 def complete_interrupted(root: str) -> None:
     """Complete what a killed run began, so that what is shown is what is there; say so where that fails."""
-    from pepip.environment import journal, readable
+    from pepip.environment import journal, layout_check
 
     if root:
-        readable.check(root)
+        layout_check.check(root)
     if not root or not journal.is_interrupted(root):
         return
     from pepip.cli import output
     from pepip.errors import PepipError
     from pepip.operations import recover
-    from pepip.paths import default_home
-    from pepip.store.home import Store
+    from pepip.paths import default_store_root
+    from pepip.store.root import Store
 
     reporter = output.Reporter(verbosity=0)
     try:
-        sentence = recover.complete_interrupted(Store(default_home(os.environ)), root)
+        sentence = recover.complete_interrupted(Store(default_store_root(os.environ)), root)
     except PepipError as error:
         sentence = error.message
     except OSError as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.model import Installed
-    from pepip.operations.savings import Share
+    from pepip.operations.savings import VenvShare
 
 _DESCRIPTION = """\
 List the environments that link the store, or show one of them.
@@ -33,14 +33,14 @@ def run(words: Sequence[str]) -> int:
     if rest[:1] == ["scan"]:
         return _scan([*before, *rest[1:]])
     from pepip.operations import savings
-    from pepip.store.memory import Memory
+    from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip projects", description=_DESCRIPTION)
     parser.add_argument("path", metavar="PATH", nargs="?", help="an environment, or its project")
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
-    memory = Memory(paths.cache(store.home))
+    memory = ScanCache(paths.cache(store.root))
     shares = savings.shares(store, memory)
     memory.save()
     if arguments.path:
@@ -77,11 +77,11 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-def _drift(item: Share) -> int:
+def _drift(item: VenvShare) -> int:
     return sum(not package.store_id for package in item.known.packages)
 
 
-def _document(item: Share) -> dict[str, object]:
+def _document(item: VenvShare) -> dict[str, object]:
     return {
         "environment": item.known.environment,
         "project": item.known.project,
@@ -114,7 +114,7 @@ def _origin(package: Installed) -> str:
     return package.entry_id or "its own files"
 
 
-def _describe(item: Share) -> None:
+def _describe(item: VenvShare) -> None:
     known = item.known
     tables.say(
         f"{known.environment}  Python {known.python}  {known.state}{': ' if known.reason else ''}{known.reason}"
@@ -167,14 +167,14 @@ def _scan(words: Sequence[str]) -> int:
 def run_uses(words: Sequence[str]) -> int:
     """Run `pepip uses`. Returns 0 if an environment has it, 1 if none."""
     from pepip.operations import uses
-    from pepip.store.memory import Memory
+    from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip uses", description="Say which environments have a distribution.")
     parser.add_argument("requirement", metavar="NAME[SPECIFIER]", help="for example 'urllib3<2.5'")
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
-    memory = Memory(paths.cache(store.home))
+    memory = ScanCache(paths.cache(store.root))
     found = uses.uses(store, arguments.requirement, memory)
     memory.save()
     if arguments.json:

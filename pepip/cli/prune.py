@@ -45,7 +45,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--keep", metavar="PATTERN", action="append", default=[], help="never these")
     arguments = parser.read(words)
     options.take_effect(arguments)
-    choice = prune.Options(
+    choice = prune.PruneOptions(
         patterns=tuple(arguments.patterns),
         keep=tuple(arguments.keep),
         older_than_seconds=_seconds(arguments.older_than),
@@ -53,8 +53,8 @@ def run(words: Sequence[str]) -> int:
     )
     store = open_store()
     if not store.exists():
-        raise StoreError(f"there is no store at {store.home}")
-    preview = prune.foresee(store, choice)
+        raise StoreError(f"there is no store at {store.root}")
+    preview = prune.preview(store, choice)
     if arguments.dry_run:
         if arguments.json:
             output.write_json(_document(preview))
@@ -81,7 +81,7 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-def _show(preview: prune.Preview, *, would: bool) -> None:
+def _show(preview: prune.PrunePreview, *, would: bool) -> None:
     from pepip.operations.prune import HINT_BLOCKED
 
     if preview.orphans and would:
@@ -122,7 +122,7 @@ def _show(preview: prune.Preview, *, would: bool) -> None:
         )
 
 
-def _document(preview: prune.Preview) -> dict[str, object]:
+def _document(preview: prune.PrunePreview) -> dict[str, object]:
     return {
         "orphans": [
             {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from pepip.cli import options, output, project, stdin
-from pepip.uv import program, running, settings
+from pepip.cli import options, output, stdin, sync
+from pepip.uv import program, run_discovery, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _FLAGS = ("-m/--module", "-s/--script", "--gui-script", "--no-env-file", "--no-s
 
 def run(words: Sequence[str]) -> int:
     """Run the command with the words that follow its name. Becomes uv in the end; returns on Windows alone."""
-    parser = project.parser_of("pepip run", _DESCRIPTION, _EXAMPLES, json=False)
+    parser = sync.parser_of("pepip run", _DESCRIPTION, _EXAMPLES, json=False)
     parser.add_argument("--exact", action="store_true", help="remove what the project does not ask for, too")
     parser.add_argument("command", metavar="COMMAND", nargs="*", help="a command of the environment, or a script")
     parser.add_argument("--env-file", metavar="FILE", action="append", default=[], help="read variables from here")
@@ -61,10 +61,10 @@ def run(words: Sequence[str]) -> int:
 def _complete_interrupted(arguments: argparse.Namespace) -> None:
     """Complete what a killed run began in the environment that uv may run the command in."""
     from pepip.cli import pip
-    from pepip.operations import target
+    from pepip.operations import venvs
 
     if not arguments.isolated:
-        pip.complete_interrupted(target.locate("", dict(os.environ), os.getcwd()))
+        pip.complete_interrupted(venvs.locate("", dict(os.environ), os.getcwd()))
 
 
 def _settle(arguments: argparse.Namespace, target: str, words: Sequence[str]) -> bool:
@@ -75,20 +75,20 @@ def _settle(arguments: argparse.Namespace, target: str, words: Sequence[str]) ->
     if _is_uvs_alone(arguments):
         return False
     is_script = arguments.script or arguments.gui_script
-    kind = running.kind_of(target, is_module=arguments.module, is_script=is_script)
-    start = running.project_start(target, kind)
+    kind = run_discovery.kind_of(target, is_module=arguments.module, is_script=is_script)
+    start = run_discovery.project_start(target, kind)
     if start:
         os.environ.setdefault("UV_PROJECT", start)
-    if not settings.project_folder() or (kind == running.SCRIPT and running.has_inline_metadata(target)):
+    if not settings.project_folder() or (kind == run_discovery.SCRIPT and run_discovery.has_inline_metadata(target)):
         return False
-    if arguments.module and kind == running.STDIN:
+    if arguments.module and kind == run_discovery.STDIN:
         return False  # uv refuses it
-    script = stdin.kept() if kind == running.STDIN else b""
-    if script and running.names_metadata(script):
+    script = stdin.kept() if kind == run_discovery.STDIN else b""
+    if script and run_discovery.names_metadata(script):
         return False
-    if kind == running.REMOTE and not _needs_project(arguments, target):
+    if kind == run_discovery.REMOTE and not _needs_project(arguments, target):
         return False
-    is_known = kind != running.REMOTE and script is not None
+    is_known = kind != run_discovery.REMOTE and script is not None
     return _bring_up_to_date(arguments, words) and is_known
 
 
@@ -97,15 +97,15 @@ def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
     from pepip.errors import UvError
     from pepip.uv import project as projects
 
-    request = project.request_of(arguments)
+    request = sync.request_of(arguments)
     try:
-        foresight = projects.foresee(request._replace(syncing=(*request.syncing, "--inexact")))
+        preview = projects.preview(request._replace(syncing=(*request.syncing, "--inexact")))
     except UvError:
         return False
-    changes = foresight.changes
-    if foresight.is_locked and not (foresight.is_made or changes.added or changes.removed):
+    changes = preview.changes
+    if preview.is_locked and not (preview.is_made or changes.added or changes.removed):
         return True
-    return not running.remote_has_metadata([*request.everywhere, *request.selecting], url)
+    return not run_discovery.remote_has_metadata([*request.everywhere, *request.selecting], url)
 
 
 def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bool:
@@ -115,19 +115,19 @@ def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bo
     """
     from pepip.errors import UvError
     from pepip.operations import project as projects
-    from pepip.paths import default_home
-    from pepip.store.home import Store
+    from pepip.paths import default_store_root
+    from pepip.store.root import Store
 
-    request = project.request_of(arguments)
+    request = sync.request_of(arguments)
     if not arguments.exact:
         request = request._replace(syncing=(*request.syncing, "--inexact"))
-    choice = projects.Options(
-        compile_bytecode=project.compiles(arguments),
+    choice = projects.ProjectOptions(
+        compile_bytecode=sync.compiles(arguments),
         words=tuple(words) if options.is_repeatable(arguments) else (),
     )
     reporter = _ReporterBesideUv(output.reporter(arguments))
     try:
-        outcome = output.follow(projects.sync(Store(default_home(os.environ)), request, choice), reporter)
+        outcome = output.follow(projects.sync(Store(default_store_root(os.environ)), request, choice), reporter)
     except UvError:
         if reporter.is_decided:
             raise

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 def run(words: Sequence[str]) -> int:
     """Run `pepip savings`. Returns the exit code."""
     from pepip.operations import savings
-    from pepip.store.memory import Memory
+    from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip savings", description="Say what sharing saves, measured on disk.")
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
-    memory = Memory(paths.cache(store.home))
+    memory = ScanCache(paths.cache(store.root))
     sums, _ = savings.measure(store, memory)
     memory.save()
     if arguments.json:

@@ -18,14 +18,14 @@ def as_file(files: Sequence[str]) -> Iterator[dict[str, str]]:
 
     uv is asked more than once, and stdin or a pipe (`<(uv export)`) can be read only once.
     """
-    from pepip.host import temporary
+    from pepip.host import temp_dirs
 
     names = {name: name for name in files}
     streams = [name for name in names if name == "-" or _is_pipe(name)]
     if not streams:
         yield names
         return
-    with temporary.folder() as folder:
+    with temp_dirs.folder() as folder:
         for number, name in enumerate(streams):
             names[name] = f"{folder}/requirements{number or ''}.txt"
             content = sys.stdin.read().encode() if name == "-" else _read(name)

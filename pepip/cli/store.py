@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.model import Stored
-    from pepip.operations import details
-    from pepip.store.home import Store
+    from pepip.operations import entry_details
+    from pepip.store.root import Store
 
 _HELP = """\
 Look into the store, and look after it.
@@ -60,7 +60,7 @@ def run(words: Sequence[str]) -> int:
 def _list(words: Sequence[str]) -> int:
     from pepip.operations import census, savings
     from pepip.store import entries
-    from pepip.store.memory import Memory
+    from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip store list", description="List the entries of the store.")
     parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="names, as a shell pattern")
@@ -69,7 +69,7 @@ def _list(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
-    memory = Memory(paths.cache(store.home))
+    memory = ScanCache(paths.cache(store.root))
     seen = census.take(store, memory=memory)
     users = seen.users()
     chosen = [item for item in seen.stored if entries.matches(item, [arguments.pattern])]
@@ -101,7 +101,7 @@ def _list(words: Sequence[str]) -> int:
     ]
     tables.show(("name", "version", "bucket", "size", "projects", "state", "last linked"), rows, right=(3, 4))
     total = sizes.human(sum(weights.values()))
-    output.say(f"{len(chosen)} entr{'y' if len(chosen) == 1 else 'ies'}, {total}, in {store.home}")
+    output.say(f"{len(chosen)} entr{'y' if len(chosen) == 1 else 'ies'}, {total}, in {store.root}")
     return 0
 
 
@@ -128,7 +128,7 @@ def _document(item: Stored, size_bytes: int, projects: list[str]) -> dict[str, o
 
 
 def _show(words: Sequence[str]) -> int:
-    from pepip.operations import details, savings
+    from pepip.operations import entry_details, savings
 
     parser = options.Parser("pepip store show", description="Show everything about one distribution.")
     parser.add_argument("name", metavar="NAME[==VERSION]")
@@ -136,7 +136,7 @@ def _show(words: Sequence[str]) -> int:
     options.take_effect(arguments)
     name, _, version = arguments.name.partition("==")
     store = open_store()
-    found = details.show(store, name, version)
+    found = entry_details.show(store, name, version)
     if not found:
         raise StoreError(f"the store has no {arguments.name}", hint="`pepip store list` shows what it has")
     weights = savings.sizes(store, [item.stored for item in found])
@@ -166,7 +166,7 @@ def _show(words: Sequence[str]) -> int:
     return 0
 
 
-def _describe(item: details.Details, size_bytes: int) -> None:
+def _describe(item: entry_details.Details, size_bytes: int) -> None:
     stored, entry = item.stored, item.entry
     tables.say(f"{stored.name} {stored.version}  {item.summary}")
     tables.say(f"  entry       {stored.id}")
@@ -194,7 +194,7 @@ def _describe(item: details.Details, size_bytes: int) -> None:
 
 def _add(words: Sequence[str]) -> int:
     from pepip.model import Request
-    from pepip.operations import fill
+    from pepip.operations import store_add
 
     parser = options.Parser("pepip store add", description="Store packages, without a project that links them.")
     parser.add_argument("packages", metavar="REQUIREMENT", nargs="*")
@@ -212,7 +212,7 @@ def _add(words: Sequence[str]) -> int:
         resolving=tuple(arguments.resolving),
         installing=tuple(arguments.installing),
     )
-    filled = output.follow(fill.fill(open_store(), request, arguments.python), output.reporter(arguments))
+    filled = output.follow(store_add.add(open_store(), request, arguments.python), output.reporter(arguments))
     if arguments.json:
         output.write_json(
             {
@@ -327,16 +327,16 @@ def _repair(words: Sequence[str]) -> int:
 def _path(words: Sequence[str]) -> int:
     parser = options.Parser("pepip store path", description="Say where the store is.")
     arguments = parser.read(words)
-    home = open_store().home
+    root = open_store().root
     if arguments.json:
-        output.write_json({"path": home})
+        output.write_json({"path": root})
     else:
-        sys.stdout.write(home + "\n")
+        sys.stdout.write(root + "\n")
     return 0
 
 
 def _init(words: Sequence[str]) -> int:
-    from pepip.operations import founding
+    from pepip.operations import store_init
 
     parser = options.Parser("pepip store init", description="Make the store, or set the modes right of one.")
     parser.add_argument("--shared", metavar="GROUP", default="", help="let the members of a group write it")
@@ -350,7 +350,7 @@ def _init(words: Sequence[str]) -> int:
     )
     arguments = parser.read(words)
     options.take_effect(arguments)
-    made = founding.found(open_store(), group=arguments.shared, trusted=arguments.trust)
+    made = store_init.initialize(open_store(), group=arguments.shared, trusted=arguments.trust)
     if arguments.json:
         output.write_json(made._asdict())
     elif made.group:
@@ -361,7 +361,7 @@ def _init(words: Sequence[str]) -> int:
 
 
 def _clean(words: Sequence[str]) -> int:
-    from pepip.operations import clean
+    from pepip.operations import store_clean
 
     parser = options.Parser("pepip store clean", description="Remove the whole store, with all entries.")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
@@ -369,34 +369,34 @@ def _clean(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
-    preview = clean.foresee(store)
+    preview = store_clean.preview(store)
     reporter = output.Reporter(verbosity=arguments.verbosity)
     for environment in preview.broken:
         reporter.warn(f"{environment} links it, and breaks")
     for name in preview.left:
-        reporter.warn(f"{store.home}/{name} is not the store's, and stays")
+        reporter.warn(f"{store.root}/{name} is not the store's, and stays")
     if not arguments.dry_run:
         if not arguments.yes and not sys.stdin.isatty():
             raise UsageError("without a terminal to ask on, this wants --yes", hint="`pepip store clean --dry-run`")
         if not (
             arguments.yes
             or output.confirm(
-                f"Remove {store.home} with {sizes.count(preview.entries, 'entry', 'entries')}?", default=False
+                f"Remove {store.root} with {sizes.count(preview.entries, 'entry', 'entries')}?", default=False
             )
         ):
             return 1
-        output.follow(clean.clean(store), output.reporter(arguments))
+        output.follow(store_clean.clean(store), output.reporter(arguments))
     if arguments.json:
-        output.write_json({"home": store.home, "dry_run": arguments.dry_run, **preview._asdict()})
+        output.write_json({"home": store.root, "dry_run": arguments.dry_run, **preview._asdict()})
         return 0
     said = "Would remove" if arguments.dry_run else "Removed"
-    output.say(f"{said} {store.home} with {sizes.count(preview.entries, 'entry', 'entries')}")
+    output.say(f"{said} {store.root} with {sizes.count(preview.entries, 'entry', 'entries')}")
     return 0
 
 
 def open_store() -> Store:
     """Return the store that `PEPIP_HOME` names, or the user's."""
-    from pepip.paths import default_home
-    from pepip.store.home import Store
+    from pepip.paths import default_store_root
+    from pepip.store.root import Store
 
-    return Store(default_home(os.environ))
+    return Store(default_store_root(os.environ))

@@ -42,9 +42,9 @@ def run(words: Sequence[str]) -> int:
     if arguments.theme:
         _check_theme(arguments.theme)
     if arguments.screenshot:
-        from pepip.tui import picture
+        from pepip.tui import screenshot
 
-        svg = picture.take(open_store(), pane=arguments.screen, size=size, theme=arguments.theme)
+        svg = screenshot.take(open_store(), pane=arguments.screen, size=size, theme=arguments.theme)
         with open(arguments.screenshot, "w", encoding="utf-8") as file:
             file.write(svg)
         output.say(f"Wrote {arguments.screenshot}")
@@ -66,7 +66,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _check_theme(name: str) -> None:
-    from pepip.tui import picture
+    from pepip.tui import screenshot
 
-    if name not in picture.themes():
-        raise UsageError(f"there is no theme {name}", hint=f"one of {', '.join(picture.themes())}")
+    if name not in screenshot.themes():
+        raise UsageError(f"there is no theme {name}", hint=f"one of {', '.join(screenshot.themes())}")

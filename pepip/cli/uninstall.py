@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.model import Request
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 _DESCRIPTION = """\
 Remove packages from a virtual environment: their links, scripts, data files and metadata.
@@ -33,9 +33,9 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     """Run the command with the words that follow its name. Returns the exit code."""
     from pepip.errors import UsageError
     from pepip.model import Request
-    from pepip.operations import target
-    from pepip.paths import default_home
-    from pepip.store.home import Store
+    from pepip.operations import venvs
+    from pepip.paths import default_store_root
+    from pepip.store.root import Store
 
     parser = options.Parser(title, description=_DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="names")
@@ -51,13 +51,13 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     if install.is_elsewhere(arguments):
         return program.become(["pip", "uninstall", *words])
     options.take_effect(arguments)
-    named = arguments.venv or target.environment_of(arguments.python or os.environ.get("UV_PYTHON", ""))
+    named = arguments.venv or venvs.environment_of(arguments.python or os.environ.get("UV_PYTHON", ""))
     if arguments.python and not named:
         raise UsageError(f"{arguments.python} is no virtual environment", hint="name one with --venv PATH")
     if not arguments.packages and not arguments.requirements:
         raise UsageError("nothing to uninstall is named", hint=f"`{title} --help` shows examples")
-    store = Store(default_home(os.environ))
-    root = target.locate(named, dict(os.environ), os.getcwd())
+    store = Store(default_store_root(os.environ))
+    root = venvs.locate(named, dict(os.environ), os.getcwd())
     with stdin.as_file(arguments.requirements) as files:
         request = Request(
             packages=tuple(arguments.packages),
@@ -71,7 +71,7 @@ def _uninstall(store: Store, root: str, request: Request, arguments: argparse.Na
     from pepip.model import Summary
     from pepip.operations import uninstall
 
-    removal = uninstall.foresee(store, root, request)
+    removal = uninstall.preview(store, root, request)
     reporter = output.Reporter(verbosity=arguments.verbosity)
     for name in removal.absent:
         reporter.warn(f"skipping {name}: it is not installed")

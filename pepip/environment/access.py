@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from pepip import paths
-from pepip.environment import contents, legacy, metadata, removal
+from pepip.environment import contents, metadata, removal, without_record
 from pepip.environment.tree import Tree
 from pepip.errors import VenvError
 from pepip.host import links, permissions
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pepip.model import Entry, Environment, Installed
 
 
-class Check:
+class PermissionCheck:
     """Looks at each folder once. Paths are relative to the environment. Raises VenvError that names the obstacle."""
 
     def __init__(self, environment: Environment) -> None:
@@ -97,12 +97,15 @@ _HINT = "nothing was changed: see that you may write it, or have its owner run t
 
 
 def check_removals(
-    check: Check, environment: Environment, distributions: Iterable[Installed], leaving: legacy.Departure
+    check: PermissionCheck,
+    environment: Environment,
+    distributions: Iterable[Installed],
+    leaving: without_record.Departure,
 ) -> None:
     """Check that distributions can be removed; `leaving` is what goes with those that have no RECORD."""
     base, tree = environment.interpreter.site_packages, Tree(environment)
     for distribution in distributions:
-        if not legacy.is_legacy(distribution):
+        if not without_record.lacks_record(distribution):
             contents.check_record(environment, distribution)
             check.removes(removal.reached_files(environment, tree, distribution))
             check.removes_tree(f"{base}/{distribution.dist_info}")
@@ -112,7 +115,7 @@ def check_removals(
 
 
 def check_metadata(
-    check: Check, environment: Environment, additions: Iterable[Installation], refolded: Iterable[Entry]
+    check: PermissionCheck, environment: Environment, additions: Iterable[Installation], refolded: Iterable[Entry]
 ) -> None:
     """Check that metadata and scripts of additions can be made, and RECORD written where folders change."""
     interpreter = environment.interpreter

@@ -9,18 +9,18 @@ import os
 import stat
 
 from pepip import digests, paths
-from pepip.environment import modes
+from pepip.environment import file_modes
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, launchers, links
 from pepip.plan.merge import data_path
-from pepip.records import NamedTuple
-from pepip.wheel import identity, record, scripts
+from pepip.wheel import content_identity, record, scripts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pepip.model import Environment, Installed
-    from pepip.wheel.seen import Seen
+    from pepip.wheel.digest_cache import DigestCache
 
 _MOST_BYTES = 1 << 28
 _RESERVED = (paths.ENTRY_METADATA, paths.READY)
@@ -62,10 +62,10 @@ class AsWheel(NamedTuple):
     @property
     def identity(self) -> str:
         """Its identity by content."""
-        return identity.of(self.hashes, self.executables, self.dist_info)
+        return content_identity.of(self.hashes, self.executables, self.dist_info)
 
 
-def read(environment: Environment, distribution: Installed, seen: Seen) -> AsWheel:
+def read(environment: Environment, distribution: Installed, seen: DigestCache) -> AsWheel:
     """Return the wheel of a distribution, after each of its files was read and found as RECORD says.
 
     Raises OwnFilesError where one is not, or where it can't be told which wheel it is.
@@ -132,9 +132,9 @@ def _is_of_installer(row: record.Row, dist_info: str) -> bool:
     stem = dist_info.removesuffix(".dist-info")
     is_own = row.path in record.own_metadata(dist_info) or row.path in {
         f"{stem}.virtualenv",
-        f"{dist_info}/{modes.NOTE}",
+        f"{dist_info}/{file_modes.NOTE}",
     }
-    return is_own or identity.is_bytecode(row.path)
+    return is_own or content_identity.is_bytecode(row.path)
 
 
 def _declared(dist_info: str) -> Iterator[tuple[str, str]]:
@@ -181,7 +181,7 @@ def _status(path: str) -> os.stat_result | None:
     return status if stat.S_ISREG(status.st_mode) else None
 
 
-def _digest(environment: Environment, path: str, status: os.stat_result, seen: Seen) -> bytes:
+def _digest(environment: Environment, path: str, status: os.stat_result, seen: DigestCache) -> bytes:
     """Return the SHA-256 digest of a file, read once. Raises OwnFilesError if it can't be read."""
     known = seen.digest(status)
     if known is None:
@@ -195,7 +195,7 @@ def _digest(environment: Environment, path: str, status: os.stat_result, seen: S
     return known
 
 
-def _matches(environment: Environment, path: str, row: record.Row, status: os.stat_result, seen: Seen) -> bool:
+def _matches(environment: Environment, path: str, row: record.Row, status: os.stat_result, seen: DigestCache) -> bool:
     if row.size and row.size != str(status.st_size):
         return False
     is_sha256 = row.hash_value.startswith("sha256=")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip import paths
+from pepip import names, paths
 from pepip.environment import provenance
 from pepip.errors import VenvError
 from pepip.host import files, links
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 _NO_SOURCES: Mapping[str, provenance.Source] = {}
 
 
-def installed(environment: Environment, homes: tuple[str, ...]) -> list[Installed]:
-    """Return the distributions of an environment, by name. `homes` are the spellings of the store's root.
+def installed(environment: Environment, store_roots: tuple[str, ...]) -> list[Installed]:
+    """Return the distributions of an environment, by name. `store_roots` are the spellings of the store's root.
 
     A distribution is linked if its METADATA is a link into the store; the link names the entry. Where the
     environment has files of its own, it notes which entry they were made from.
     """
-    return installed_in(environment.site_packages, homes, provenance.read(environment.root))
+    return installed_in(environment.site_packages, store_roots, provenance.read(environment.root))
 
 
 def installed_in(
-    site_packages: str, homes: tuple[str, ...], sources: Mapping[str, provenance.Source] = _NO_SOURCES
+    site_packages: str, store_roots: tuple[str, ...], sources: Mapping[str, provenance.Source] = _NO_SOURCES
 ) -> list[Installed]:
     """Return the distributions in a folder, by name: see `installed`. Raises OSError if it can't be read.
 
@@ -44,14 +44,14 @@ def installed_in(
         return []
     for child in children:
         if child.name.endswith(".dist-info"):
-            item = distribution_of(child.name, linked_entry(f"{child.path}/METADATA", homes))
+            item = distribution_of(child.name, linked_entry(f"{child.path}/METADATA", store_roots))
             source = sources.get(child.name)
             if source and not item.entry_id and provenance.is_of(source, child.path):
                 item = item._replace(source_id=source.entry_id, mode=source.mode)
             found.append(item)
         elif child.name.endswith((".egg-info", ".egg-link")):
             name, _, version = child.name.rpartition(".")[0].partition("-")
-            legacy.append(Installed(paths.normalize_name(name), version, child.name, ""))
+            legacy.append(Installed(names.normalize_name(name), version, child.name, ""))
     if legacy:  # a wheel may hold one: then it is a part of its distribution, and none of its own
         listed = {row.path.partition("/")[0] for item in found for row in _rows(site_packages, item)}
         found += [item for item in legacy if item.dist_info not in listed]
@@ -61,10 +61,10 @@ def installed_in(
 def distribution_of(dist_info: str, entry_id: str) -> Installed:
     """Return the distribution that has this `.dist-info` folder. `entry_id` is empty if it isn't linked."""
     name, _, version = dist_info.removesuffix(".dist-info").partition("-")
-    return Installed(paths.normalize_name(name), version, dist_info, entry_id)
+    return Installed(names.normalize_name(name), version, dist_info, entry_id)
 
 
-def linked_entry(path: str, homes: tuple[str, ...]) -> str:
+def linked_entry(path: str, store_roots: tuple[str, ...]) -> str:
     """Return the entry that the link at `path` leads into, empty if it is no link into the store.
 
     A store may be reached by several spellings of its path, so a link is also followed to where it really leads.
@@ -74,13 +74,13 @@ def linked_entry(path: str, homes: tuple[str, ...]) -> str:
     if not target:
         return ""
     return (
-        paths.entry_of_link(target, homes)
-        or paths.entry_of_link(os.path.realpath(target), homes)
-        or _entry_elsewhere(target, homes[0])
+        paths.entry_of_link(target, store_roots)
+        or paths.entry_of_link(os.path.realpath(target), store_roots)
+        or _entry_elsewhere(target, store_roots[0])
     )
 
 
-def _entry_elsewhere(target: str, home: str) -> str:
+def _entry_elsewhere(target: str, store_root: str) -> str:
     """Return the entry that a link leads into by another path of the store: one that it has too, or had once.
 
     Where nothing is at the other path any more, an entry of the same name must be here.
@@ -89,10 +89,10 @@ def _entry_elsewhere(target: str, home: str) -> str:
     while at >= 0:
         entry_id = paths.entry_of_link(target, (target[:at],))
         try:
-            if entry_id and os.path.samefile(paths.packages(target[:at]), paths.packages(home)):
+            if entry_id and os.path.samefile(paths.packages(target[:at]), paths.packages(store_root)):
                 return entry_id
         except OSError:
-            if os.path.isdir(f"{paths.packages(home)}/{entry_id}"):
+            if os.path.isdir(f"{paths.packages(store_root)}/{entry_id}"):
                 return entry_id
         at = target.find(_PACKAGES, at + 1)
     return ""
@@ -107,13 +107,13 @@ def leads_nowhere(environment: Environment, distribution: Installed) -> bool:
     return not os.path.exists(f"{environment.site_packages}/{distribution.dist_info}/METADATA")
 
 
-def distributions_below(root: str, homes: tuple[str, ...]) -> list[Installed]:
+def distributions_below(root: str, store_roots: tuple[str, ...]) -> list[Installed]:
     """Return the distributions of the environment at `root`, without asking its interpreter. Raises OSError."""
     sources = provenance.read(root)
-    return [item for folder in site_packages_of(root) for item in installed_in(folder, homes, sources)]
+    return [item for folder in site_packages_of(root) for item in installed_in(folder, store_roots, sources)]
 
 
-def entries_linked(root: str, homes: tuple[str, ...]) -> tuple[set[str], list[list[object]]]:
+def entries_linked(root: str, store_roots: tuple[str, ...]) -> tuple[set[str], list[list[object]]]:
     """Return every entry that any link below an environment's root leads into, whatever its metadata says.
 
     And the folders that were looked at, relative to the root, with their modification times; a `.dist-info` folder
@@ -129,7 +129,7 @@ def entries_linked(root: str, homes: tuple[str, ...]) -> tuple[set[str], list[li
         with os.scandir(folder) as children:
             for child in children:
                 if links.is_link(child):
-                    found.add(linked_entry(child.path, homes))
+                    found.add(linked_entry(child.path, store_roots))
                 elif child.is_dir(follow_symlinks=False):
                     pending.append(child.path)
     return found - {""}, times
@@ -245,10 +245,10 @@ def check_record(environment: Environment, distribution: Installed) -> None:
         raise VenvError(f"cannot remove {distribution.name}: {path}: {error.strerror}") from error
 
 
-def holders(site_packages: str, folder: str, homes: tuple[str, ...]) -> list[str]:
+def holders(site_packages: str, folder: str, store_roots: tuple[str, ...]) -> list[str]:
     """Return the names of distributions in `site_packages` whose RECORD lists files below its folder `folder`."""
     inside = folder + "/"
-    found = installed_in(site_packages, homes)
+    found = installed_in(site_packages, store_roots)
     return [item.name for item in found if any(row.path.startswith(inside) for row in _rows(site_packages, item))]
 
 

@@ -14,8 +14,8 @@ import stat
 
 from pepip import paths
 from pepip.environment.placement import MODES
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems, links, locks
-from pepip.records import NamedTuple
 
 
 class Addition(NamedTuple):

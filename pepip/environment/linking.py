@@ -8,11 +8,21 @@ from __future__ import annotations
 import os
 
 from pepip import paths
-from pepip.environment import access, aside, contents, journal, legacy, metadata, obstacles, provenance, removal
+from pepip.environment import (
+    access,
+    contents,
+    journal,
+    metadata,
+    obstacles,
+    provenance,
+    removal,
+    set_aside,
+    without_record,
+)
 from pepip.environment.placement import MODES, Placer, placer_for
 from pepip.environment.tree import Tree
 from pepip.errors import ObstructedError
-from pepip.host import filesystems, links, processes
+from pepip.host import filesystems, links, parallel
 from pepip.plan.merge import merge
 from pepip.wheel import record
 
@@ -33,14 +43,14 @@ _MANY_LINKS = 400
 
 def change(
     environment: Environment,
-    homes: tuple[str, ...],
+    store_roots: tuple[str, ...],
     *,
     linked: dict[str, Entry],
     additions: list[Installation],
     removals: list[Installed],
     foreign: list[Installed],
     reserved: Collection[str] = (),
-    leaving: legacy.Departure = legacy.NOTHING,
+    leaving: without_record.Departure = without_record.NOTHING,
     private: Collection[str] = (),
     gives_way: bool = False,
     is_recovery: bool = False,
@@ -68,7 +78,7 @@ def change(
     before = _plan_on_disk(environment, tree, linked, foreign)
     is_as_before = not (is_recovery or _has_drifted(tree, before))
     known = _links_but_of(new, before) if is_as_before else {}
-    vanishing = _vanishing(environment, removals, legacy.paths_of(environment, leaving))
+    vanishing = _vanishing(environment, removals, without_record.paths_of(environment, leaving))
     ours = vanishing | before.links.keys()
     owned = ours | {path for item in foreign for path in contents.files_of(environment, item)}
     directories = contents.foreign_directories(environment, staying) | set(reserved)
@@ -76,7 +86,9 @@ def change(
     while True:
         plan = merge(after.values(), environment.interpreter, foreign_directories=directories, modes=modes)
         known = {**known, **_taken(environment, tree, plan, staying, () if gives_way else new)}
-        found = obstacles.find(environment, homes, plan, known=known, ours=ours, owned=owned, is_recovery=is_recovery)
+        found = obstacles.find(
+            environment, store_roots, plan, known=known, ours=ours, owned=owned, is_recovery=is_recovery
+        )
         if not found:
             break
         directories |= found
@@ -87,7 +99,7 @@ def change(
     staying_entries = [entry for name, entry in kept.items() if name not in new]
     had, has = _folders(before), _folders(plan)
     refolded = [entry for entry in staying_entries if not is_as_before or had.get(entry.name) != has.get(entry.name)]
-    check = access.Check(environment)
+    check = access.PermissionCheck(environment)
     _check_links(check, environment, before, plan, known, is_recovery=is_recovery)
     access.check_metadata(check, environment, additions, refolded)
     access.check_removals(check, environment, removals, leaving)
@@ -110,20 +122,20 @@ def change(
             journal.finish(environment.root)  # nothing was changed: the disk may be full
         raise
     taken = _taken(environment, tree, before, staying)
-    removed |= legacy.remove(environment, leaving)
+    removed |= without_record.remove(environment, leaving)
     for entry in refolded:
         # Before any link is made: a tool that removes `entry` now must remove its links, never what they point to.
         metadata.rewrite_leading_rows(environment, entry, had.get(entry.name, set()) | has.get(entry.name, set()))
     try:
         for distribution in removals:
-            if not legacy.is_legacy(distribution):
+            if not without_record.lacks_record(distribution):
                 spared = taken.keys() if gives_way else _files_of_twins(environment, distribution, staying)
                 removed |= removal.remove(environment, tree, distribution, spared)
     except OSError as error:
         if error.errno not in filesystems.FULL or not makes_room:
             raise
         removed |= _discard(environment, removals, staying)
-    _remove_stale(environment, tree, homes, before, plan, taken=taken)
+    _remove_stale(environment, tree, store_roots, before, plan, taken=taken)
     new_metadata = {item.entry.dist_info for item in additions}
     _make_links(environment, tree, plan, after, placer, known=known, removed=removed, new_metadata=new_metadata)
     _place_metadata(environment, additions, placer)
@@ -219,7 +231,7 @@ def _begin(
 
 
 def _check_links(
-    check: access.Check,
+    check: access.PermissionCheck,
     environment: Environment,
     before: Plan,
     plan: Plan,
@@ -249,14 +261,20 @@ def _vanishing(environment: Environment, removals: Iterable[Installed], others: 
 
 
 def _remove_stale(
-    environment: Environment, tree: Tree, homes: tuple[str, ...], before: Plan, plan: Plan, *, taken: Collection[str]
+    environment: Environment,
+    tree: Tree,
+    store_roots: tuple[str, ...],
+    before: Plan,
+    plan: Plan,
+    *,
+    taken: Collection[str],
 ) -> None:
     """Remove the links that the new plan does not have, but for those `taken`, and the folders that become empty."""
     for path, link in before.links.items():
         if plan.links.get(path) == link or path in taken or not tree.reaches(path):
             continue
         place = f"{environment.root}/{path}"
-        if links.stands_for(place, link.target) or contents.linked_entry(place, homes):
+        if links.stands_for(place, link.target) or contents.linked_entry(place, store_roots):
             tree.unlink(path)
     removal.prune_folders(environment, tree, before.directories - plan.directories)
 
@@ -300,7 +318,7 @@ def _make_links(
                     placer.place(entry, inside, place, is_directory=link.is_directory, mode=link.mode)
 
     half = len(wanted) * 11 // 20 if len(wanted) >= _MANY_LINKS else len(wanted)  # the second begins later
-    processes.in_two(make, wanted[:half], wanted[half:])
+    parallel.in_two(make, wanted[:half], wanted[half:])
 
 
 def _clear(root: str, path: str) -> None:
@@ -311,7 +329,7 @@ def _clear(root: str, path: str) -> None:
     elif path.endswith("/" + paths.PYCACHE):
         filesystems.remove_tree(place)
     else:
-        aside.put(root, path)
+        set_aside.put(root, path)
 
 
 def _check_scripts(
@@ -361,7 +379,7 @@ def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Inst
             metadata.build_folder(environment, installation, placer, folder, folders=whole, script_rows=rows)
 
     here, there = _halves(environment, additions) if len(additions) >= _MANY_DISTRIBUTIONS else (additions, [])
-    processes.in_two(build, here, there)
+    parallel.in_two(build, here, there)
 
 
 def _halves(environment: Environment, additions: list[Installation]) -> tuple[list[Installation], list[Installation]]:
@@ -397,7 +415,7 @@ def _place_metadata(environment: Environment, additions: list[Installation], pla
     }
     provenance.add(environment.root, sources)
     for name in os.listdir(f"{scratch}/{_SCRIPTS}"):
-        aside.put(environment.root, f"{environment.interpreter.scripts}/{name}")  # of another distribution
+        set_aside.put(environment.root, f"{environment.interpreter.scripts}/{name}")  # of another distribution
     metadata.place_scripts(environment, f"{scratch}/{_SCRIPTS}")
     for installation in additions:
         folder = f"{scratch}/{installation.entry.dist_info}"

@@ -12,9 +12,9 @@ import os
 
 from pepip import paths
 from pepip.environment.placement import files_below
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems, launchers, links
 from pepip.plan.merge import data_path
-from pepip.records import NamedTuple
 from pepip.wheel import record, scripts
 
 TYPE_CHECKING = False

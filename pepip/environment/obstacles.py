@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def find(
     environment: Environment,
-    homes: tuple[str, ...],
+    store_roots: tuple[str, ...],
     plan: Plan,
     *,
     known: dict[str, Link],
@@ -39,7 +39,7 @@ def find(
         place = f"{environment.root}/{folder}"
         if not listings.may_have(place):
             continue
-        if folder not in known and links.read_link(place) and not contents.linked_entry(place, homes):
+        if folder not in known and links.read_link(place) and not contents.linked_entry(place, store_roots):
             raise ObstructedError("its distributions", place)
         if not is_recovery and folder not in ours and os.path.isfile(place):
             raise ObstructedError("its distributions", place)
@@ -49,7 +49,7 @@ def find(
         place = f"{environment.root}/{path}"
         if not listings.may_have(place) or not os.path.lexists(place) or links.is_link_to(place, link.target):
             continue
-        if contents.linked_entry(place, homes):
+        if contents.linked_entry(place, store_roots):
             continue
         if os.path.isdir(place) and not links.read_link(place):
             if not link.is_directory:

@@ -11,8 +11,8 @@ import os
 
 from pepip import digests, paths
 from pepip.environment.placement import MODES
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems
-from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

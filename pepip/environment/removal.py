@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pepip import paths
-from pepip.environment import aside, contents
+from pepip.environment import contents, set_aside
 from pepip.environment.tree import Tree
 from pepip.host import filesystems, links
 
@@ -28,13 +28,13 @@ def remove(environment: Environment, tree: Tree, distribution: Installed, spared
         place = f"{environment.root}/{path}"
         if os.path.isdir(place) and not links.read_link(place):
             continue  # a folder goes with its last file
-        if tree.unlink(path) if distribution.entry_id else aside.put(environment.root, path):
+        if tree.unlink(path) if distribution.entry_id else set_aside.put(environment.root, path):
             removed.add(path)
             if path.endswith(".py"):
                 _remove_bytecode(place)
     # Of all files: a run that was killed may have removed some. RECORD names them as long as metadata is there.
     prune_folders(environment, tree, {folder for path in files for folder in paths.ancestors(path)})
-    aside.put(environment.root, f"{environment.interpreter.site_packages}/{distribution.dist_info}")
+    set_aside.put(environment.root, f"{environment.interpreter.site_packages}/{distribution.dist_info}")
     return removed
 
 

@@ -12,8 +12,8 @@ import stat
 
 from pepip import digests, paths
 from pepip.environment import contents
-from pepip.host import extents, files, filesystems, links, usage
-from pepip.records import NamedTuple
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import disk_usage, files, filesystems, links, reflinks
 from pepip.wheel import record
 
 TYPE_CHECKING = False
@@ -117,8 +117,8 @@ class _Found(NamedTuple):
     listed: list[str]
 
 
-def survey(root: str, homes: tuple[str, ...]) -> Survey:
-    """Return what lies in the environment at `root`. `homes` are the spellings of the store's folder.
+def survey(root: str, store_roots: tuple[str, ...]) -> Survey:
+    """Return what lies in the environment at `root`. `store_roots` are the spellings of the store's folder.
 
     Raises OSError if a folder can't be read.
     """
@@ -127,7 +127,7 @@ def survey(root: str, homes: tuple[str, ...]) -> Survey:
     linked = 0
     for site_packages in contents.site_packages_of(root)[:1]:
         base = site_packages[len(root) + 1 :]
-        for item in contents.installed_in(site_packages, homes):
+        for item in contents.installed_in(site_packages, store_roots):
             if item.entry_id:
                 linked += 1
             elif f"{base}/{item.dist_info}" in tree.folders or not item.dist_info.endswith(".dist-info"):
@@ -138,9 +138,9 @@ def survey(root: str, homes: tuple[str, ...]) -> Survey:
     return Survey(
         copies=tuple(item.copy for item in found),
         linked=linked,
-        allocated_bytes=sum(map(usage.allocated_of, everything.values())),
+        allocated_bytes=sum(map(disk_usage.allocated_of, everything.values())),
         inode_count=len(everything) + len(tree.links),
-        bytecode_bytes=sum(map(usage.allocated_of, compiled)),
+        bytecode_bytes=sum(map(disk_usage.allocated_of, compiled)),
         device=tree.folders[""].st_dev,
         folders=tuple(tree.folders),
     )
@@ -255,7 +255,7 @@ def _weighed(root: str, tree: _Tree, base: str, found: list[_Found]) -> list[_Fo
         if paths.PYCACHE not in path and ".dist-info/" not in path:
             for above in paths.ancestors(path):
                 holders[above] = ""
-    may_clone = extents.clones(filesystems.mount_point(root))
+    may_clone = reflinks.clones(filesystems.mount_point(root))
     return [item._replace(copy=_weigh(root, tree, base, item, holders, may_clone=may_clone)) for item in found]
 
 
@@ -266,9 +266,9 @@ def _weigh(root: str, tree: _Tree, base: str, item: _Found, holders: dict[str, s
         if status is None or path.startswith(("bin/", "Scripts/")):
             continue  # a script stays where it is
         group = sums.setdefault(status.st_nlink, [0, 0, 0])
-        size = usage.allocated_of(status)
+        size = disk_usage.allocated_of(status)
         if may_clone and status.st_nlink == 1 and size:
-            size = max(0, size - extents.shared_bytes(f"{root}/{path}"))
+            size = max(0, size - reflinks.shared_bytes(f"{root}/{path}"))
         group[0] += _mark(status) if status.st_nlink > 1 else 0
         group[1] += size
         group[2] += 1
@@ -292,7 +292,7 @@ def _weigh(root: str, tree: _Tree, base: str, item: _Found, holders: dict[str, s
 
 
 def _sum(statuses: list[os.stat_result]) -> tuple[int, int]:
-    return sum(map(usage.allocated_of, statuses)), len(statuses)
+    return sum(map(disk_usage.allocated_of, statuses)), len(statuses)
 
 
 def _mark(status: os.stat_result) -> int:

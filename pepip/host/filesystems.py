@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 
-from pepip.records import NamedTuple
+from pepip.fast_namedtuple import NamedTuple
 
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 """The numbers of the errors that say that a disk takes no more."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from pepip import paths
+from pepip import names, paths
 from pepip.errors import StoreError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Progress
-from pepip.records import NamedTuple
 from pepip.store import entries
 from pepip.uv import resolve
 from pepip.wheel import tags as wheel_tags
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pepip.model import Artifact, Entry, Environment, Request
-    from pepip.store.home import Store
+    from pepip.store.root import Store
     from pepip.uv.resolve import Indexes
 
 
@@ -50,9 +50,9 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
         )
         if entry is not None:
             if os.stat(entry.path).st_mode & 0o200:  # a killed run had published it, and not sealed it yet
-                from pepip.store import ingest
+                from pepip.store import publish
 
-                ingest.complete(store, entry)
+                publish.complete(store, entry)
             found[artifact.name] = entry
     return found
 
@@ -85,7 +85,7 @@ def acquire(
         names = ", ".join(f"{artifact.name} {artifact.version}".strip() for artifact in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise StoreError(
-            f"the store {store.home} does not hold {names}{more}, and you may not add to it",
+            f"the store {store.root} does not hold {names}{more}, and you may not add to it",
             hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
         )
     from pepip.operations import storing
@@ -113,13 +113,13 @@ def survey(store: Store, lay_out: Callable[[str], Iterator[object]], names: set[
         return _folders_of(f"{area}/private/{site_packages}", names)
 
 
-def _folders_of(site_packages: str, names: set[str]) -> set[str]:
-    """Return the folders in which distributions of these names have files, relative to the one that they lie in."""
+def _folders_of(site_packages: str, wanted: set[str]) -> set[str]:
+    """Return the folders in which `wanted` distributions have files, relative to the one that they lie in."""
     from pepip.wheel import record
 
     found: set[str] = set()
     for name in os.listdir(site_packages) if os.path.isdir(site_packages) else ():
-        is_meant = paths.normalize_name(name.partition("-")[0]) in names and name.endswith(".dist-info")
+        is_meant = names.normalize_name(name.partition("-")[0]) in wanted and name.endswith(".dist-info")
         if is_meant and os.path.isfile(f"{site_packages}/{name}/RECORD"):
             for row in record.read(f"{site_packages}/{name}/RECORD"):
                 if paths.is_inside(row.path):
@@ -129,10 +129,10 @@ def _folders_of(site_packages: str, names: set[str]) -> set[str]:
 
 def check_demands(request: Request, environment: Environment) -> Iterator[Progress]:
     """Let uv check every hash that the request demands. Raises UvError with uv's message where one differs."""
-    from pepip.host import temporary
+    from pepip.host import temp_dirs
     from pepip.uv import stage
 
-    with temporary.folder() as folder:
+    with temp_dirs.folder() as folder:
         for arrival in stage.check(
             request,
             environment.executable,

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 
-from pepip.environment import contents, copying, journal, swapping
-from pepip.host import files, filesystems, usage
+from pepip.environment import contents, detached_copies, journal, swap
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import disk_usage, files, filesystems
 from pepip.model import Installed
-from pepip.records import NamedTuple
 from pepip.store import entries, registry
 from pepip.uv import interpreter
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pepip.model import Registration, Stored
-    from pepip.store.home import Store
-    from pepip.store.memory import Memory
+    from pepip.store.root import Store
+    from pepip.store.scan_cache import ScanCache
 
 OK = "ok"
 BROKEN = "broken"
@@ -28,7 +28,7 @@ MISSING = "missing"
 UNREACHABLE = "unreachable"
 
 
-class Known(NamedTuple):
+class KnownVenv(NamedTuple):
     """An environment that the registry knows.
 
     `state` is `ok`; `broken` (its interpreter is gone, a change to it was interrupted, or the store has lost what it
@@ -65,7 +65,7 @@ class Census(NamedTuple):
     """
 
     stored: list[Stored]
-    projects: list[Known]
+    projects: list[KnownVenv]
     damaged: list[Registration]
     found: dict[str, frozenset[str]]
 
@@ -81,7 +81,7 @@ class Census(NamedTuple):
         return found
 
 
-def take(store: Store, *, memory: Memory | None = None) -> Census:
+def take(store: Store, *, memory: ScanCache | None = None) -> Census:
     """Return the census: every link of an environment counts, whatever its metadata says.
 
     `memory` may answer for what has not changed since. Reads only; an environment that vanishes meanwhile is as if it
@@ -96,7 +96,7 @@ def take(store: Store, *, memory: Memory | None = None) -> Census:
     return Census(stored, projects, [item for item in registered if item.is_damaged], found)
 
 
-def _look(store: Store, registration: Registration, stored_ids: set[str], memory: Memory | None) -> Known:
+def _look(store: Store, registration: Registration, stored_ids: set[str], memory: ScanCache | None) -> KnownVenv:
     """Return what one registered environment is like."""
     root = registration.environment
     state, reason = _whereabouts(registration, root)
@@ -106,21 +106,21 @@ def _look(store: Store, registration: Registration, stored_ids: set[str], memory
     recorded = None if registration.entries is None else frozenset(registration.entries)
     if state != OK:
         linked = frozenset() if state == MISSING else recorded
-        return Known(root, registration.project, "", state, reason, (), linked, registration)
+        return KnownVenv(root, registration.project, "", state, reason, (), linked, registration)
     try:
         packages = _packages(store, root, memory)
         linked = frozenset(item.entry_id for item in packages if item.entry_id) | _links(store, root, memory)
     except OSError as error:
         reason = f"{error.filename or root}: {error.strerror}"
-        return Known(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration)
+        return KnownVenv(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration)
     reason = _defect(root, linked - stored_ids, packages)
     state = BROKEN if reason else OK
     made = frozenset(item.source_id for item in packages if item.source_id)
     python = _python_of(root)
-    return Known(root, registration.project, python, state, reason, tuple(packages), linked | made, registration)
+    return KnownVenv(root, registration.project, python, state, reason, tuple(packages), linked | made, registration)
 
 
-def _beside(store: Store, roots: Iterable[str], memory: Memory | None) -> dict[str, frozenset[str]]:
+def _beside(store: Store, roots: Iterable[str], memory: ScanCache | None) -> dict[str, frozenset[str]]:
     """Return what is linked by environments that lie beside known ones and are not known themselves.
 
     A project that was copied or moved mostly stays near: `code/a/.venv` lets `code/*/.venv` and `code/a/*` count.
@@ -151,25 +151,25 @@ def _folders(folder: str) -> list[str]:
         return []
 
 
-def _links(store: Store, root: str, memory: Memory | None) -> frozenset[str]:
+def _links(store: Store, root: str, memory: ScanCache | None) -> frozenset[str]:
     """Return the ids of all entries that any link in an environment leads into. Raises OSError."""
     folders = memory.evidence("links", root) if memory else None
-    if memory and folders is not None and usage.are_unchanged(root, folders):
+    if memory and folders is not None and disk_usage.are_unchanged(root, folders):
         return frozenset(memory.recall("links", root, folders))
-    linked, times = contents.entries_linked(root, store.homes)
+    linked, times = contents.entries_linked(root, store.known_roots)
     if memory:
         memory.note("links", root, times, sorted(linked))
     return frozenset(linked)
 
 
-def _packages(store: Store, root: str, memory: Memory | None) -> list[Installed]:
+def _packages(store: Store, root: str, memory: ScanCache | None) -> list[Installed]:
     """Return the distributions of an environment. None comes or goes without its folder's time changing."""
     folders = contents.site_packages_of(root)
     evidence = [[folder, os.stat(folder).st_mtime_ns] for folder in folders]
     known = memory.recall("packages", root, evidence) if memory else None
     if known is not None:
         return [Installed(*row) for row in known]
-    packages = contents.distributions_below(root, store.homes)
+    packages = contents.distributions_below(root, store.known_roots)
     if memory:
         memory.note("packages", root, evidence, [list(item) for item in packages])
     return packages
@@ -230,7 +230,7 @@ def _defect(root: str, lost: frozenset[str], packages: Sequence[Installed]) -> s
     """Return in a sentence what is wrong with an environment that is there, empty if nothing is."""
     if not any(os.path.exists(f"{root}/{path}") for path in interpreter.PROGRAMS):
         return "its interpreter is gone"
-    if journal.pending(root) is not None or copying.is_begun(root) or swapping.is_begun(root):
+    if journal.pending(root) is not None or detached_copies.is_begun(root) or swap.is_begun(root):
         return "a change to it was interrupted: the next `pepip install` or `pepip sync` there completes it"
     if lost:
         names = ", ".join(sorted(entry_id.partition("/")[2] for entry_id in lost)[:3])

@@ -5,14 +5,14 @@ Other environments don't notice: the store's entry is only read.
 
 from __future__ import annotations
 
-from pepip.environment import contents, copying
+from pepip.environment import contents, detached_copies
 from pepip.environment.metadata import Installation
 from pepip.errors import VenvError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import locks
 from pepip.model import Request
-from pepip.operations import recover, registering, relinking, target
-from pepip.paths import normalize_name
-from pepip.records import NamedTuple
+from pepip.names import normalize_name
+from pepip.operations import recover, registering, relinking, venvs
 from pepip.store import entries
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.model import Entry, Environment, Installed
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 
 class Detached(NamedTuple):
@@ -48,16 +48,16 @@ def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
     """
     environment = _open(store, root)
     if not store.exists():
-        raise VenvError(f"there is no store at {store.home}")
+        raise VenvError(f"there is no store at {store.root}")
     detached = []
     with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
-        present = contents.installed(environment, store.homes)
+        present = contents.installed(environment, store.known_roots)
         chosen = _find_all(environment, present, names)
         own = next((item for item in chosen if not item.store_id), None)
         if own is not None:
             raise VenvError(f"{own.name} {own.version} is the environment's own already")
         for item in chosen:
-            copying.prepare(environment, entries.read(store, item.store_id))
+            detached_copies.prepare(environment, entries.read(store, item.store_id))
             recover.finish_copies(store, environment)
             detached.append(Detached(item.name, item.version, environment.site_packages))
     return detached
@@ -66,7 +66,7 @@ def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
 def changed_files(store: Store, root: str, name: str) -> list[str]:
     """Return the files of a detached distribution that are not as its RECORD says: linking it again loses them."""
     environment = _open(store, root)
-    distribution = _find(environment, contents.installed(environment, store.homes), name)
+    distribution = _find(environment, contents.installed(environment, store.known_roots), name)
     return contents.changed_files(environment, distribution)
 
 
@@ -78,11 +78,11 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
     """
     environment = _open(store, root)
     if not store.exists():
-        present = contents.installed(environment, store.homes)
+        present = contents.installed(environment, store.known_roots)
         for name in names:
             _installation(store, environment, _find(environment, present, name))  # says that it is not there
     with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
-        present = contents.installed(environment, store.homes)
+        present = contents.installed(environment, store.known_roots)
         chosen = _find_all(environment, present, names)
         installations = [_installation(store, environment, item) for item in chosen]
         changed = [contents.changed_files(environment, item) for item in chosen]
@@ -94,8 +94,8 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
 
 def _open(store: Store, root: str) -> Environment:
     """Return the environment, after what a killed run has left undone is done."""
-    environment = target.open_environment(root, store)
-    target.check_writable(environment)
+    environment = venvs.open_environment(root, store)
+    venvs.check_writable(environment)
     if recover.is_needed(store, environment):
         for _ in recover.recover(store, environment, Request()):
             pass

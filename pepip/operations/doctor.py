@@ -7,9 +7,9 @@ import shutil
 
 from pepip import paths, sizes
 from pepip.errors import PepipError
-from pepip.host import files, links, permissions, usage
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import disk_usage, files, links, permissions
 from pepip.operations import census
-from pepip.records import NamedTuple
 from pepip.store import staging, trash, trust
 from pepip.uv import link_mode, process, program
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pepip.operations.census import Census
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 
 
-class Check(NamedTuple):
+class HealthCheck(NamedTuple):
     """One thing that was looked at. `state` is `ok`, `warning` or `error`; `hint` says what to do about it."""
 
     topic: str
@@ -32,14 +32,14 @@ class Check(NamedTuple):
     hint: str = ""
 
 
-def examine(store: Store) -> Iterator[Check]:
+def examine(store: Store) -> Iterator[HealthCheck]:
     """Yield one check after the other. Changes nothing but a file in the staging folder, which goes again."""
     yield _uv()
-    if os.path.lexists(store.home) and not store.exists():
-        yield Check("store", ERROR, f"{store.home} is no folder", "set PEPIP_HOME to a folder")
+    if os.path.lexists(store.root) and not store.exists():
+        yield HealthCheck("store", ERROR, f"{store.root} is no folder", "set PEPIP_HOME to a folder")
         return
     if not store.exists():
-        yield Check("store", OK, f"{store.home} does not exist yet", "`pepip install` or `pepip sync` makes it")
+        yield HealthCheck("store", OK, f"{store.root} does not exist yet", "`pepip install` or `pepip sync` makes it")
         return
     seen = census.take(store)
     yield _store(store, seen)
@@ -53,79 +53,85 @@ def examine(store: Store) -> Iterator[Check]:
     yield _trash(store)
 
 
-def _uv() -> Check:
+def _uv() -> HealthCheck:
     try:
         version = process.run(["--version"]).stdout.strip()
     except PepipError as error:
-        return Check("uv", ERROR, error.message, error.hint or "")
-    return Check("uv", OK, f"{version}, {program.path()}")
+        return HealthCheck("uv", ERROR, error.message, error.hint or "")
+    return HealthCheck("uv", OK, f"{version}, {program.path()}")
 
 
-def _store(store: Store, seen: Census) -> Check:
+def _store(store: Store, seen: Census) -> HealthCheck:
     damaged = [item.id for item in seen.stored if item.state != "ok"]
     entries, environments = sizes.count(len(seen.stored), "entry", "entries"), _environment_count(seen)
-    sentence = f"{store.home}: {entries}, {environments}"
+    sentence = f"{store.root}: {entries}, {environments}"
     if damaged:
-        return Check("store", ERROR, f"{sentence}; {', '.join(damaged[:3])} can't be read", "`pepip store repair`")
-    return Check("store", OK, sentence)
+        return HealthCheck(
+            "store", ERROR, f"{sentence}; {', '.join(damaged[:3])} can't be read", "`pepip store repair`"
+        )
+    return HealthCheck("store", OK, sentence)
 
 
-def _writing(store: Store) -> Check:
+def _writing(store: Store) -> HealthCheck:
     if not store.is_writable():
-        return Check("permissions", WARNING, "you may use this store, and not add to it", "ask its owner")
+        return HealthCheck("permissions", WARNING, "you may use this store, and not add to it", "ask its owner")
     others = [
         folder
-        for folder in (paths.packages(store.home), paths.projects(store.home), paths.staging(store.home))
+        for folder in (paths.packages(store.root), paths.projects(store.root), paths.staging(store.root))
         if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK)
     ]
     if others:
-        return Check(
+        return HealthCheck(
             "permissions", ERROR, f"{others[0]} may not be written", "`pepip` as its owner, or mend its mode"
         )
-    return Check("permissions", OK, "you may add to this store")
+    return HealthCheck("permissions", OK, "you may add to this store")
 
 
-def _sharing(store: Store) -> Iterator[Check]:
+def _sharing(store: Store) -> Iterator[HealthCheck]:
     """Say who shares the store, and whom they trust."""
     if not store.is_shared:
         return
-    weakness = trust.weakness(store.home, store.like)
+    weakness = trust.weakness(store.root, store.like)
     if weakness:
-        yield Check("sharing", WARNING, weakness, "`pepip store init --shared GROUP`, as its owner or root")
+        yield HealthCheck("sharing", WARNING, weakness, "`pepip store init --shared GROUP`, as its owner or root")
     else:
-        yield Check("sharing", OK, f"several users write this store, and link {trust.said(store.trust, store.like)}")
+        yield HealthCheck(
+            "sharing", OK, f"several users write this store, and link {trust.said(store.trust, store.like)}"
+        )
 
 
-def _links(store: Store) -> Iterator[Check]:
+def _links(store: Store) -> Iterator[HealthCheck]:
     """Try in the staging folder what links the store's file system has; and where uv's cache lies."""
-    if store.is_writable() and os.path.isdir(paths.staging(store.home)):
+    if store.is_writable() and os.path.isdir(paths.staging(store.root)):
         try:
             with staging.area(store) as area:
                 kinds = links.kinds(area)
         except (PepipError, OSError):  # a full disk
-            yield Check(
-                "links", WARNING, f"nothing can be written to {store.home}", "`pepip prune` frees what it can"
+            yield HealthCheck(
+                "links", WARNING, f"nothing can be written to {store.root}", "`pepip prune` frees what it can"
             )
             return
         lacking = [kind for kind in ("hard links", "symbolic links") if kind not in kinds]
         if lacking:
-            yield Check(
+            yield HealthCheck(
                 "links",
                 ERROR,
                 f"the store's file system has no {' and no '.join(lacking)}",
                 "move the store elsewhere",
             )
         else:
-            yield Check("links", OK, "the store's file system has hard and symbolic links")
+            yield HealthCheck("links", OK, "the store's file system has hard and symbolic links")
     try:
         cache = process.run(["cache", "dir"]).stdout.strip()
-        same = os.stat(_existing(cache)).st_dev == os.stat(store.home).st_dev
+        same = os.stat(_existing(cache)).st_dev == os.stat(store.root).st_dev
     except (PepipError, OSError):
         return
     if same:
-        yield Check("uv's cache", OK, f"{cache}, on the store's file system: its files are shared with the store")
+        yield HealthCheck(
+            "uv's cache", OK, f"{cache}, on the store's file system: its files are shared with the store"
+        )
     else:
-        yield Check(
+        yield HealthCheck(
             "uv's cache",
             WARNING,
             f"{cache}, on another file system: what is stored is copied from it",
@@ -133,19 +139,19 @@ def _links(store: Store) -> Iterator[Check]:
         )
 
 
-def _here(store: Store) -> Iterator[Check]:
+def _here(store: Store) -> Iterator[HealthCheck]:
     """Say which links an environment in the current folder gets, and where another link mode would fit better."""
     try:
         here = os.getcwd()
-        is_near = os.stat(here).st_dev == os.stat(store.home).st_dev
+        is_near = os.stat(here).st_dev == os.stat(store.root).st_dev
         mode = link_mode.chosen((), of_project=False)
     except FileNotFoundError:
         return  # it was removed
     except PepipError as error:
-        yield Check("link mode", ERROR, error.message, "clone, copy, hardlink or symlink")
+        yield HealthCheck("link mode", ERROR, error.message, "clone, copy, hardlink or symlink")
         return
     if mode:
-        yield Check("link mode", OK, f"{mode}: new environments have files of their own")
+        yield HealthCheck("link mode", OK, f"{mode}: new environments have files of their own")
         return
     if is_near:
         sentence = f"{here} is on the store's file system: its environments get hard links"
@@ -154,12 +160,12 @@ def _here(store: Store) -> Iterator[Check]:
             f"{here} is on another file system than the store: its environments get links to folders, and copies of "
             "single files"
         )
-    yield Check("this folder", OK, sentence)
-    closed = permissions.closed_to_others(store.home)
+    yield HealthCheck("this folder", OK, sentence)
+    closed = permissions.closed_to_others(store.root)
     if files.user_id() or not closed:
         yield from _in_container()
     elif not f"{here}/".startswith(f"{closed}/"):
-        yield Check(
+        yield HealthCheck(
             "link mode",
             WARNING,
             f"only root can enter {closed}: no other user can run what environments link from there",
@@ -167,9 +173,9 @@ def _here(store: Store) -> Iterator[Check]:
         )
 
 
-def _in_container() -> Iterator[Check]:
+def _in_container() -> Iterator[HealthCheck]:
     if any(map(os.path.exists, _SIGNS_OF_CONTAINERS)) and hasattr(os, "geteuid") and not files.user_id():
-        yield Check(
+        yield HealthCheck(
             "link mode",
             OK,
             "you are root in a container: with UV_LINK_MODE=hardlink no tool writes into the store through a folder, "
@@ -180,39 +186,39 @@ def _in_container() -> Iterator[Check]:
 _SIGNS_OF_CONTAINERS = ("/.dockerenv", "/run/.containerenv")
 
 
-def _room(store: Store) -> Check:
-    free = shutil.disk_usage(store.home).free
+def _room(store: Store) -> HealthCheck:
+    free = shutil.disk_usage(store.root).free
     state = WARNING if free < _LITTLE_BYTES else OK
-    return Check("room", state, f"{sizes.human(free)} free", "`pepip prune`" if state == WARNING else "")
+    return HealthCheck("room", state, f"{sizes.human(free)} free", "`pepip prune`" if state == WARNING else "")
 
 
 _LITTLE_BYTES = 1_000_000_000
 
 
-def _registry(store: Store, seen: Census) -> Iterator[Check]:
+def _registry(store: Store, seen: Census) -> Iterator[HealthCheck]:
     for registration in seen.damaged:
-        yield Check(
+        yield HealthCheck(
             "registry",
             ERROR,
             f"{registration.file} can't be read: nothing is pruned until it is ({registration.damage})",
             "`pepip projects scan DIR` registers what is below a folder anew; then remove the file",
         )
-    if seen.stored and not os.path.isdir(paths.projects(store.home)):
-        yield Check(
+    if seen.stored and not os.path.isdir(paths.projects(store.root)):
+        yield HealthCheck(
             "registry",
             ERROR,
-            f"{paths.projects(store.home)} is gone: nothing is pruned until it is there",
+            f"{paths.projects(store.root)} is gone: nothing is pruned until it is there",
             "`pepip projects scan DIR` registers what is below a folder anew",
         )
     elif not seen.damaged:
-        yield Check("registry", OK, f"{paths.projects(store.home)}: {_environment_count(seen)}")
+        yield HealthCheck("registry", OK, f"{paths.projects(store.root)}: {_environment_count(seen)}")
 
 
 def _environment_count(seen: Census) -> str:
     return sizes.count(len(seen.projects), "environment")
 
 
-def _environments(seen: Census) -> Iterator[Check]:
+def _environments(seen: Census) -> Iterator[HealthCheck]:
     hints = {
         census.BROKEN: "`pepip store repair`, or `pepip sync` there",
         census.UNREACHABLE: "what it linked last is kept; `pepip projects forget` if it is gone for good",
@@ -221,17 +227,17 @@ def _environments(seen: Census) -> Iterator[Check]:
     bad = [known for known in seen.projects if known.state != census.OK]
     for known in bad:
         state = ERROR if known.state == census.BROKEN else WARNING
-        yield Check("environment", state, f"{known.environment}: {known.reason}", hints[known.state])
+        yield HealthCheck("environment", state, f"{known.environment}: {known.reason}", hints[known.state])
     if not bad and seen.projects:
-        yield Check("environments", OK, f"{_environment_count(seen)}, there and whole")
+        yield HealthCheck("environments", OK, f"{_environment_count(seen)}, there and whole")
 
 
-def _trash(store: Store) -> Check:
+def _trash(store: Store) -> HealthCheck:
     left = trash.contents(store)
     if not left:
-        return Check("trash", OK, "empty")
-    size = usage.measure(left).allocated_bytes
-    return Check(
+        return HealthCheck("trash", OK, "empty")
+    size = disk_usage.measure(left).allocated_bytes
+    return HealthCheck(
         "trash",
         WARNING,
         f"{sizes.count(len(left), 'entry', 'entries')}, {sizes.human(size)}",

@@ -8,21 +8,21 @@ import time
 
 from pepip import paths
 from pepip.errors import UvError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Change, Changes, Progress, Request, Summary
-from pepip.operations import change, settled, target
-from pepip.records import NamedTuple
+from pepip.operations import apply, up_to_date, venvs
 from pepip.uv import arguments, pylock, required_hashes, resolve, settings
-from pepip.uv.answers import Answers
+from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from pepip.model import Environment, Installed
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 
-class Options(NamedTuple):
+class InstallOptions(NamedTuple):
     """How to install, beside the request itself. `python` is a request in uv's words, empty for uv's choice.
 
     `words` are the command line that asks, if it may be answered at once when it is typed again: see `settled`.
@@ -35,40 +35,40 @@ class Options(NamedTuple):
     words: tuple[str, ...] = ()
 
 
-def install(store: Store, request: Request, options: Options) -> Generator[Progress, None, Summary]:
+def install(store: Store, request: Request, options: InstallOptions) -> Generator[Progress, None, Summary]:
     """Install `request` into an environment, yielding progress, and return a Summary.
 
     Raises PepipError. An environment that this run made is removed again if the request fails before anything was
     linked. A run that is killed is completed by the next one on that environment.
     """
     started, began_at_ns = time.monotonic(), time.time_ns()
-    known = Answers(paths.cache(store.home))
+    known = AnswerCache(paths.cache(store.root))
 
-    def job(environment: Environment) -> change.Job:
+    def job(environment: Environment) -> apply.ChangeJob:
         return _job(request, environment, known)._replace(began_at_ns=began_at_ns)
 
     if options.dry_run:
-        with target.tried_out(options.environment, options.python) as root:
-            environment = target.open_environment(root, store)
-            summary = change.foresee(store, job(environment), environment)
+        with venvs.tried_out(options.environment, options.python) as root:
+            environment = venvs.open_environment(root, store)
+            summary = apply.preview(store, job(environment), environment)
         summary = summary._replace(environment=options.environment)
     else:
-        summary = yield from change.carry_out(
+        summary = yield from apply.carry_out(
             store,
             options.environment,
-            make=lambda: target.make(options.environment, options.python, known),
+            make=lambda: venvs.make(options.environment, options.python, known),
             job=job,
-            asked=settled.Asked(options.words, began_at_ns, request),
+            asked=up_to_date.Question(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
     return summary._replace(seconds=time.monotonic() - started)
 
 
-def _job(request: Request, environment: Environment, known: Answers) -> change.Job:
+def _job(request: Request, environment: Environment, known: AnswerCache) -> apply.ChangeJob:
     executable = environment.executable
     files_name_index = functools.cache(lambda: required_hashes.name_index(request))
 
-    def decide(present: Sequence[Installed]) -> change.Work:
+    def decide(present: Sequence[Installed]) -> apply.Work:
         artifacts = None
         if not present and not _needs_uvs_own_check(request):
             # Into an empty environment an install is what a resolution says. If there is none, uv is asked below
@@ -77,15 +77,15 @@ def _job(request: Request, environment: Environment, known: Answers) -> change.J
                 artifacts = resolve.resolve(request, environment, known)
         if artifacts is not None:
             added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
-            return change.work_of(Changes((), added), artifacts, required_hashes.of(request))
+            return apply.work_of(Changes((), added), artifacts, required_hashes.of(request))
         changes = resolve.changes(request, executable)
         artifacts = resolve.locate(request, changes.added, environment) if changes.added else []
-        return change.work_of(changes, artifacts, required_hashes.of(request))
+        return apply.work_of(changes, artifacts, required_hashes.of(request))
 
-    def install_private(work: change.Work) -> Generator[Progress, None, None]:
+    def install_private(work: apply.Work) -> Generator[Progress, None, None]:
         from pepip.uv import stage
 
-        again = change.again(work, request.installing)
+        again = apply.again(work, request.installing)
         is_of_lock = any(map(pylock.is_lock, request.requirement_files))
         if work.is_as_given or is_of_lock or files_name_index():
             arrivals = stage.install_as_given(request, executable, reinstall=again)
@@ -94,7 +94,7 @@ def _job(request: Request, environment: Environment, known: Answers) -> change.J
         for arrival in arrivals:
             yield Progress("build", arrival.name)
 
-    def lay_out_private(work: change.Work, folder: str) -> Iterator[object]:
+    def lay_out_private(work: apply.Work, folder: str) -> Iterator[object]:
         from pepip.uv import stage
 
         if work.is_as_given or files_name_index():  # what builds require comes from there, too
@@ -104,7 +104,7 @@ def _job(request: Request, environment: Environment, known: Answers) -> change.J
         anything = request._replace(everywhere=(*options, "--no-binary", ":none:"))
         return stage.install_private(anything, work.private, executable, prefix=folder, indexes=work.indexes)
 
-    return change.Job(request, decide, install_private, lay_out_private)
+    return apply.ChangeJob(request, decide, install_private, lay_out_private)
 
 
 # Settings that `uv pip compile` obeys and `uv pip install` does not know.

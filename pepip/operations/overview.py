@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 
 from pepip import paths
-from pepip.host import usage
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import disk_usage
 from pepip.host.transfer import LINK
 from pepip.model import Installed, Registration, Stored
 from pepip.operations import census, savings
-from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.operations.census import Census
-    from pepip.operations.savings import Savings, Share
-    from pepip.store.home import Store
-    from pepip.store.memory import Memory
+    from pepip.operations.savings import Savings, VenvShare
+    from pepip.store.root import Store
+    from pepip.store.scan_cache import ScanCache
 
 
 class Overview(NamedTuple):
@@ -24,11 +24,11 @@ class Overview(NamedTuple):
 
     seen: Census
     sizes: dict[str, int]
-    shares: list[Share]
+    shares: list[VenvShare]
     savings: Savings
 
 
-def take(store: Store, memory: Memory | None = None) -> Overview:
+def take(store: Store, memory: ScanCache | None = None) -> Overview:
     """Return what is on disk now. `memory` may answer for what has not changed since."""
     seen = census.take(store, memory=memory)
     scales = savings.Scales(store, memory)
@@ -36,13 +36,13 @@ def take(store: Store, memory: Memory | None = None) -> Overview:
     return Overview(seen, {item.id: scales.entry(item.id).total for item in seen.stored}, shares, sums)
 
 
-def recall(store: Store, memory: Memory) -> Overview | None:
+def recall(store: Store, memory: ScanCache) -> Overview | None:
     """Return what the last look saw, without looking again: at once, and maybe outdated. None if nobody looked.
 
     Of environments only the places are known and what they link, and all count as whole.
     """
     rows_of_weights = memory.remembered("weights").items()
-    weights = {name: usage.Weight(*row[1][:3]) for name, row in rows_of_weights}
+    weights = {name: disk_usage.Weight(*row[1][:3]) for name, row in rows_of_weights}
     alone_bytes = {name: weights[name].total - row[1][3] for name, row in rows_of_weights}
     stored = [
         _stored(store, entry_id, row[0], row[1])
@@ -53,7 +53,7 @@ def recall(store: Store, memory: Memory) -> Overview | None:
         return None
     stored.sort(key=lambda item: (item.name, item.version, item.id))
     own = {root: row[1] for root, row in memory.remembered("own").items()}
-    shares: list[Share] = []
+    shares: list[VenvShare] = []
     used: list[str] = []
     borrowed: set[str] = set()
     for root, (_, rows) in sorted(memory.remembered("packages").items()):
@@ -63,10 +63,10 @@ def recall(store: Store, memory: Memory) -> Overview | None:
         borrowed.update(item.source_id for item in packages if item.mode == LINK)
         has = linked | {item.source_id for item in packages if item.source_id}
         registration = Registration("", root, os.path.dirname(root), 0, "", ())
-        known = census.Known(root, registration.project, "", census.OK, "", (), has, registration)
+        known = census.KnownVenv(root, registration.project, "", census.OK, "", (), has, registration)
         own_bytes, instead = own.get(root, (0, 0))
         alone = sum(alone_bytes.get(entry_id, 0) for entry_id in linked)
-        shares.append(savings.Share(known, own_bytes, own_bytes - instead + alone))
+        shares.append(savings.VenvShare(known, own_bytes, own_bytes - instead + alone))
     seen = census.Census(stored, [share.known for share in shares], [], {})
     sums = savings.sum_up(
         {item.id: weights[item.id] for item in stored},
@@ -83,7 +83,7 @@ def _stored(store: Store, entry_id: str, changed_at: int, row: list[object]) -> 
     name, version, identity, origin, file_count, stored_at = row
     return Stored(
         id=entry_id,
-        path=f"{paths.packages(store.home)}/{entry_id}",
+        path=f"{paths.packages(store.root)}/{entry_id}",
         name=str(name),
         version=str(version),
         identity=str(identity),

@@ -11,13 +11,13 @@ import os
 import time
 
 from pepip import paths
-from pepip.environment import contents, readable
+from pepip.environment import contents, layout_check
 from pepip.errors import UvError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Progress, Summary
-from pepip.operations import change, making, settled, target
-from pepip.records import NamedTuple
-from pepip.uv import project, resolve, settings, sharing, stage
+from pepip.operations import apply, up_to_date, venv_creation, venvs
+from pepip.uv import project, resolve, settings, shareable, stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pepip.model import Environment, Installed, ProjectRequest
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 
-class Options(NamedTuple):
+class ProjectOptions(NamedTuple):
     """How to sync, beside the request itself. `words` are as in `install.Options`."""
 
     compile_bytecode: bool = False
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
     document: dict[str, Any]
 
 
-def sync(store: Store, request: ProjectRequest, options: Options) -> Generator[Progress, None, Outcome]:
+def sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
     """Bring the project's lock and environment up to date, yielding progress, and return an Outcome.
 
     Raises PepipError. A run that is killed is completed by the next one. Where nothing changes, nothing is written.
@@ -64,7 +64,7 @@ def add(
         places = project.files(package)
     with _restored_on_failure(places):
         project.edit("add", words)
-        return (yield from _sync(store, request._replace(lock_mode=project.mode_of_lock(request)), Options()))
+        return (yield from _sync(store, request._replace(lock_mode=project.mode_of_lock(request)), ProjectOptions()))
 
 
 def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Generator[Progress, None, Outcome]:
@@ -74,44 +74,44 @@ def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Gener
     """
     yield Progress("resolve")
     project.edit("remove", words)
-    return (yield from _sync(store, request._replace(lock_mode=project.mode_of_lock(request)), Options()))
+    return (yield from _sync(store, request._replace(lock_mode=project.mode_of_lock(request)), ProjectOptions()))
 
 
-def _sync(store: Store, request: ProjectRequest, options: Options) -> Generator[Progress, None, Outcome]:
+def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
     started, began_at_ns = time.monotonic(), time.time_ns()
     yield Progress("resolve")
-    foresight = _foresee(request)
+    planned = _preview(request)
     if options.dry_run:
-        for sentence in foresight.changes.warnings:
+        for sentence in planned.changes.warnings:
             yield Progress("warning", sentence)
-        with _tried_out(request, foresight) as root:
-            environment = target.open_environment(root, store)
-            job = _job(store, request, foresight, environment, is_dry_run=True)
-            summary = change.foresee(store, job, environment)._replace(environment=foresight.environment)
+        with _tried_out(request, planned) as root:
+            environment = venvs.open_environment(root, store)
+            job = _job(store, request, planned, environment, is_dry_run=True)
+            summary = apply.preview(store, job, environment)._replace(environment=planned.environment)
     else:
-        if not foresight.is_locked:
+        if not planned.is_locked:
             project.lock(request)
-        summary = yield from change.carry_out(
+        summary = yield from apply.carry_out(
             store,
-            foresight.environment,
-            make=lambda: foresight.is_made and _make(request, foresight.environment),
-            job=lambda environment: _job(store, request, foresight, environment)._replace(began_at_ns=began_at_ns),
-            asked=settled.Asked(options.words, began_at_ns, request),
+            planned.environment,
+            make=lambda: planned.is_made and _make(request, planned.environment),
+            job=lambda environment: _job(store, request, planned, environment)._replace(began_at_ns=began_at_ns),
+            asked=up_to_date.Question(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
     summary = summary._replace(seconds=time.monotonic() - started)
-    return Outcome(summary, _account(foresight, summary))
+    return Outcome(summary, _account(planned, summary))
 
 
-def _account(foresight: project.Foresight, summary: Summary) -> dict[str, Any]:
+def _account(planned: project.SyncPreview, summary: Summary) -> dict[str, Any]:
     """Return uv's account of the sync, with the versions that only a build could tell."""
     versions = dict((*summary.removed, *summary.private))
-    sync = foresight.document["sync"]
+    sync = planned.document["sync"]
     changes = [
         item if "version" in item or not versions.get(item["name"]) else _with_version(item, versions[item["name"]])
         for item in sync["changes"]
     ]
-    return {**foresight.document, "sync": {**sync, "changes": changes}, "dry_run": summary.dry_run}
+    return {**planned.document, "sync": {**sync, "changes": changes}, "dry_run": summary.dry_run}
 
 
 def _with_version(change_of_uv: dict[str, Any], version: str) -> dict[str, Any]:
@@ -121,43 +121,45 @@ def _with_version(change_of_uv: dict[str, Any], version: str) -> dict[str, Any]:
 def _job(
     store: Store,
     request: ProjectRequest,
-    foresight: project.Foresight,
+    planned: project.SyncPreview,
     environment: Environment,
     *,
     is_dry_run: bool = False,
-) -> change.Job:
+) -> apply.ChangeJob:
     seen = contents.fingerprint(environment)
 
-    def decide(present: Sequence[Installed]) -> change.Work:
+    def decide(present: Sequence[Installed]) -> apply.Work:
         del present
         is_fresh = contents.fingerprint(environment) == seen
-        changes = foresight.changes if is_fresh else project.foresee(request).changes
+        changes = planned.changes if is_fresh else project.preview(request).changes
         if not changes.added:
-            return change.work_of(changes, [])
-        if is_dry_run and not foresight.is_locked:
+            return apply.work_of(changes, [])
+        if is_dry_run and not planned.is_locked:
             # No lock says yet what would be added: what an index has of these versions is asked instead.
             artifacts = resolve.locate(project.staging_request(request), changes.added, environment)
         else:
             artifacts = project.locate(request, changes.added, environment)
-        return change.work_of(changes, artifacts)
+        return apply.work_of(changes, artifacts)
 
-    def install_private(work: change.Work) -> Generator[Progress, None, None]:
-        for arrival in project.install_private(request, reinstall=change.again(work, request.replacing)):
+    def install_private(work: apply.Work) -> Generator[Progress, None, None]:
+        for arrival in project.install_private(request, reinstall=apply.again(work, request.replacing)):
             yield Progress("build", arrival.name)
 
-    def lay_out_private(work: change.Work, folder: str) -> Iterator[object]:
+    def lay_out_private(work: apply.Work, folder: str) -> Iterator[object]:
         staging = project.staging_request(request)
-        if sharing.builds_in_environment(staging):
+        if shareable.builds_in_environment(staging):
             return stage.install_private(staging, work.private, environment.executable, prefix=folder)
         private = {artifact.name for artifact in work.private}
         others = {artifact.name for artifact in work.shared}
-        others.update(item.name for item in contents.installed(environment, store.homes))
+        others.update(item.name for item in contents.installed(environment, store.known_roots))
         return project.lay_out(request, environment.executable, folder, without=sorted(others - private))
 
-    return change.Job(project.staging_request(request), decide, install_private, lay_out_private, is_of_project=True)
+    return apply.ChangeJob(
+        project.staging_request(request), decide, install_private, lay_out_private, is_of_project=True
+    )
 
 
-def _foresee(request: ProjectRequest) -> project.Foresight:
+def _preview(request: ProjectRequest) -> project.SyncPreview:
     """Ask uv what it would do, when nobody makes the environment: half of one would mislead uv.
 
     Raises UvError.
@@ -167,18 +169,18 @@ def _foresee(request: ProjectRequest) -> project.Foresight:
     if active and "--active" in request.syncing:
         roots.add(os.path.abspath(active))
     for root in roots:
-        readable.check(root)
+        layout_check.check(root)
     while True:
-        making.remove_unfinished(roots)
-        before = making.state(roots)
+        venv_creation.remove_unfinished(roots)
+        before = venv_creation.state(roots)
         try:
-            foresight = project.foresee(request)
+            planned = project.preview(request)
         except UvError:
-            if making.state(roots) == before:
+            if venv_creation.state(roots) == before:
                 raise
         else:
-            if making.state(roots) == before:
-                return foresight
+            if venv_creation.state(roots) == before:
+                return planned
 
 
 def _make(request: ProjectRequest, root: str) -> bool:
@@ -186,19 +188,19 @@ def _make(request: ProjectRequest, root: str) -> bool:
         with _elsewhere(request):
             pass
 
-    return making.make(
+    return venv_creation.make(
         root,
         lambda: project.make_environment(request),
-        must_be_replaced=lambda: project.foresee(request).is_made,
+        must_be_replaced=lambda: project.preview(request).is_made,
         rehearse=rehearse,
     )
 
 
 @contextlib.contextmanager
-def _tried_out(request: ProjectRequest, foresight: project.Foresight) -> Iterator[str]:
+def _tried_out(request: ProjectRequest, planned: project.SyncPreview) -> Iterator[str]:
     """Yield the environment to ask for what a sync would do: the project's, or one like it that goes again."""
-    if not foresight.is_made:
-        yield foresight.environment
+    if not planned.is_made:
+        yield planned.environment
         return
     with _elsewhere(request) as root:
         yield root
@@ -207,9 +209,9 @@ def _tried_out(request: ProjectRequest, foresight: project.Foresight) -> Iterato
 @contextlib.contextmanager
 def _elsewhere(request: ProjectRequest) -> Iterator[str]:
     """Yield an environment like the project's, empty, that goes again. Raises UvError if none can be made."""
-    from pepip.host import temporary
+    from pepip.host import temp_dirs
 
-    with temporary.folder() as folder:
+    with temp_dirs.folder() as folder:
         project.make_environment(request, elsewhere=f"{folder}/.venv")
         yield f"{folder}/.venv"
 

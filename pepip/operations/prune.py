@@ -12,11 +12,11 @@ import time
 
 from pepip import paths
 from pepip.errors import StoreError
-from pepip.host import permissions, usage
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import disk_usage, permissions
 from pepip.model import Progress
+from pepip.names import normalize_name
 from pepip.operations import census, registering
-from pepip.paths import normalize_name
-from pepip.records import NamedTuple
 from pepip.store import entries, registry, staging, trash
 
 TYPE_CHECKING = False
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator
 
     from pepip.model import Stored
-    from pepip.operations.census import Census, Known
-    from pepip.store.home import Store
+    from pepip.operations.census import Census, KnownVenv
+    from pepip.store.root import Store
 
 
-class Options(NamedTuple):
+class PruneOptions(NamedTuple):
     """Which orphans may go. `max_bytes` is how large the store may stay, below zero if that does not matter.
 
     `patterns` and `keep` are shell patterns of names, `older_than_seconds` is counted from the last link. `only`
@@ -49,7 +49,7 @@ class Orphan(NamedTuple):
     allocated_bytes: int
 
 
-class Preview(NamedTuple):
+class PrunePreview(NamedTuple):
     """What a prune would do, or did.
 
     `shared_bytes` stay on disk because others (uv's cache) have names for the same files. `unreachable` keep what
@@ -60,19 +60,19 @@ class Preview(NamedTuple):
     orphans: list[Orphan]
     freed_bytes: int
     shared_bytes: int
-    gone: list[Known]
-    unreachable: list[Known]
+    gone: list[KnownVenv]
+    unreachable: list[KnownVenv]
     found: list[str]
     blocked: str
     refused: list[Orphan]
 
 
-def foresee(store: Store, options: Options) -> Preview:
+def preview(store: Store, options: PruneOptions) -> PrunePreview:
     """Return what a prune would do now. Changes nothing."""
     return _decide(store, options, census.take(store))
 
 
-def prune(store: Store, options: Options) -> Generator[Progress, None, Preview]:
+def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, PrunePreview]:
     """Remove orphans, yielding progress, and return what was done. Raises StoreError if nothing may be removed.
 
     Environments are looked at again while nobody links, so that what was linked since a preview stays. A run that is
@@ -81,19 +81,19 @@ def prune(store: Store, options: Options) -> Generator[Progress, None, Preview]:
     yield Progress("prune", "waiting for those who link")
     with store.pruning() as is_alone:
         if not is_alone:
-            yield Progress("warning", f"{store.home} can't be locked: let nobody install from it meanwhile")
+            yield Progress("warning", f"{store.root} can't be locked: let nobody install from it meanwhile")
         seen = census.take(store)
-        preview = _decide(store, options, seen)
-        if preview.blocked:
-            raise StoreError(preview.blocked, hint=HINT_BLOCKED)
+        decided = _decide(store, options, seen)
+        if decided.blocked:
+            raise StoreError(decided.blocked, hint=HINT_BLOCKED)
         unkept = [root for root, linked in seen.found.items() if not _is_registered(store, root, linked)]
         removed: list[Orphan] = []
-        refused = list(preview.refused)
-        gone = [] if unkept else preview.gone  # what lies beside them would not be found again
-        with trash.grave(store) if preview.orphans else contextlib.nullcontext("") as grave:
-            for orphan in preview.orphans:
+        refused = list(decided.refused)
+        gone = [] if unkept else decided.gone  # what lies beside them would not be found again
+        with trash.grave(store) if decided.orphans else contextlib.nullcontext("") as grave:
+            for orphan in decided.orphans:
                 yield Progress(
-                    "prune", f"{orphan.stored.name} {orphan.stored.version}", len(removed), len(preview.orphans)
+                    "prune", f"{orphan.stored.name} {orphan.stored.version}", len(removed), len(decided.orphans)
                 )
                 try:
                     trash.discard(store, orphan.stored.path, grave)
@@ -103,14 +103,14 @@ def prune(store: Store, options: Options) -> Generator[Progress, None, Preview]:
                     refused.append(orphan)
                 else:
                     removed.append(orphan)
-            freed, shared = usage.freed_by_removing(_removable(store, gone, grave))
+            freed, shared = disk_usage.freed_by_removing(_removable(store, gone, grave))
         for known in gone:
             with contextlib.suppress(OSError):  # another user's
                 registry.forget(known.registration)
     yield Progress("prune", "emptying the trash")
     trash.empty(store)
     staging.remove_abandoned(store)
-    return preview._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
+    return decided._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
 
 
 def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
@@ -139,7 +139,7 @@ def remove(store: Store, named: str, *, force: bool) -> Removed:
     """
     name, _, version = named.partition("==")
     if not store.exists():
-        raise StoreError(f"there is no store at {store.home}")
+        raise StoreError(f"there is no store at {store.root}")
     with store.pruning():
         seen = census.take(store)
         chosen = [
@@ -161,13 +161,13 @@ def remove(store: Store, named: str, *, force: bool) -> Removed:
                 f"{chosen[0].id} is linked by {', '.join(users[:3])}{' and more' if len(users) > 3 else ''}",
                 hint="uninstall it there, or break them with --force",
             )
-        freed, _ = usage.freed_by_removing([chosen[0].path])
+        freed, _ = disk_usage.freed_by_removing([chosen[0].path])
         trash.discard(store, chosen[0].path)
     trash.empty(store)
     return Removed(chosen[0].id, freed, tuple(users))
 
 
-def _decide(store: Store, options: Options, seen: Census) -> Preview:
+def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     unreachable = [known for known in seen.projects if known.state == census.UNREACHABLE]
     gone = [known for known in seen.projects if known.state == census.MISSING]
     found = sorted(seen.found)
@@ -176,16 +176,16 @@ def _decide(store: Store, options: Options, seen: Census) -> Preview:
     if unknown and not blocked:
         blocked = f"{unknown[0].environment} can't be reached, and the registry does not say what it links"
     if blocked:
-        return Preview([], 0, 0, gone, unreachable, found, blocked, [])
+        return PrunePreview([], 0, 0, gone, unreachable, found, blocked, [])
     chosen = _choose(options, seen, seen.users().keys())
     orphans = [orphan for orphan in chosen if permissions.may_remove(orphan.stored.path)]
     refused = [orphan for orphan in chosen if orphan not in orphans]
     trees = [orphan.stored.path for orphan in orphans]
-    freed, shared = usage.freed_by_removing([*trees, *_removable(store, gone)])
-    return Preview(orphans, freed, shared, gone, unreachable, found, "", refused)
+    freed, shared = disk_usage.freed_by_removing([*trees, *_removable(store, gone)])
+    return PrunePreview(orphans, freed, shared, gone, unreachable, found, "", refused)
 
 
-def _removable(store: Store, gone: list[Known], own_grave: str = "") -> list[str]:
+def _removable(store: Store, gone: list[KnownVenv], own_grave: str = "") -> list[str]:
     """Return what goes beside the orphans: what lies in the trash, and what the registry says of deleted folders.
 
     Only what this user may remove.
@@ -196,10 +196,10 @@ def _removable(store: Store, gone: list[Known], own_grave: str = "") -> list[str
 
 def _unreadable(store: Store, seen: Census) -> str:
     """Return in a sentence why nobody knows all environments, empty if the registry can be read."""
-    if seen.stored and not os.path.isdir(paths.projects(store.home)):
-        return f"the registry {paths.projects(store.home)} is gone, so nobody knows which environments there are"
-    if os.path.lexists(paths.registry_lost(store.home)):
-        return f"the registry {paths.projects(store.home)} was lost once, so nobody knows all environments"
+    if seen.stored and not os.path.isdir(paths.projects(store.root)):
+        return f"the registry {paths.projects(store.root)} is gone, so nobody knows which environments there are"
+    if os.path.lexists(paths.registry_lost(store.root)):
+        return f"the registry {paths.projects(store.root)} was lost once, so nobody knows all environments"
     if seen.damaged:
         damaged = seen.damaged[0]
         return (
@@ -209,7 +209,7 @@ def _unreadable(store: Store, seen: Census) -> str:
     return ""
 
 
-def _choose(options: Options, seen: Census, kept: Collection[str]) -> list[Orphan]:
+def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[Orphan]:
     """Return the orphans that the options let go, the least recently linked first."""
     now = time.time()
     candidates = [
@@ -225,7 +225,7 @@ def _choose(options: Options, seen: Census, kept: Collection[str]) -> list[Orpha
     orphans = [_orphan(item) for item in candidates]
     if options.max_bytes < 0:
         return orphans
-    excess = usage.measure([item.path for item in seen.stored]).allocated_bytes - options.max_bytes
+    excess = disk_usage.measure([item.path for item in seen.stored]).allocated_bytes - options.max_bytes
     chosen = []
     for orphan in orphans:
         if excess <= 0:
@@ -241,4 +241,4 @@ def _linked_at(stored: Stored) -> int:
 
 
 def _orphan(stored: Stored) -> Orphan:
-    return Orphan(stored, usage.measure([stored.path]).allocated_bytes)
+    return Orphan(stored, disk_usage.measure([stored.path]).allocated_bytes)

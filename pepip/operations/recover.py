@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 
-from pepip.environment import contents, copying, journal, linking, swapping
+from pepip.environment import contents, detached_copies, journal, linking, swap
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import locks, permissions
 from pepip.host.transfer import LINK
 from pepip.model import Change, Progress, Request
-from pepip.operations import acquire, registering, target
+from pepip.operations import acquire, registering, venvs
 from pepip.operations.relinking import change_links, entry_of, has_private, relink, roll_back
-from pepip.records import NamedTuple
 from pepip.store import entries, registry
 from pepip.uv import pylock, resolve
 from pepip.wheel import record
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Iterator
 
     from pepip.model import Artifact, Entry, Environment, Installed
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 
 class _Lost(NamedTuple):
@@ -35,7 +35,8 @@ class _Lost(NamedTuple):
 def is_needed(store: Store, environment: Environment) -> bool:
     """Tell whether a killed run left a change unfinished, or the store has lost what the environment links."""
     return journal.is_interrupted(environment.root) or any(
-        _is_lost(store, item) or _is_moved(environment, item) for item in contents.installed(environment, store.homes)
+        _is_lost(store, item) or _is_moved(environment, item)
+        for item in contents.installed(environment, store.known_roots)
     )
 
 
@@ -44,23 +45,23 @@ def finish_copies(store: Store, environment: Environment) -> None:
 
     What a killed run had not copied whole is thrown away: its links are as they were.
     """
-    copies = copying.pending(environment.root)
+    copies = detached_copies.pending(environment.root)
     if copies is None:
-        copying.discard(environment.root)
+        detached_copies.discard(environment.root)
         return
-    present = contents.installed(environment, store.homes)
+    present = contents.installed(environment, store.known_roots)
     current = next((item for item in present if item.name == copies.name), None)
     if current is not None and current.store_id:
         try:
             relink(store, environment, present, [], [copies.name], reserved=copies.folders)
         except (OSError, PepipError):
             if journal.pending(environment.root) is None:
-                copying.discard(environment.root)  # the links are as they were: let nothing wait for the copies
+                detached_copies.discard(environment.root)  # the links are as they were
             raise
-    elif current is not None and not copying.is_placed(environment, copies):
-        copying.discard(environment.root)  # another tool has installed it since
+    elif current is not None and not detached_copies.is_placed(environment, copies):
+        detached_copies.discard(environment.root)  # another tool has installed it since
         return
-    copying.place(environment, copies)
+    detached_copies.place(environment, copies)
 
 
 def complete_interrupted(store: Store, root: str) -> str:
@@ -70,8 +71,8 @@ def complete_interrupted(store: Store, root: str) -> str:
     """
     if not journal.is_interrupted(root):
         return ""
-    environment = target.open_environment(root, store)
-    target.check_writable(environment)
+    environment = venvs.open_environment(root, store)
+    venvs.check_writable(environment)
     store.create()
     with locks.in_use(root), _undisturbed(store, root):
         return complete(store, environment)
@@ -91,8 +92,8 @@ def _undisturbed(store: Store, root: str) -> Iterator[None]:
 def complete(store: Store, environment: Environment) -> str:
     """Complete or take back what a killed run began: see `complete_interrupted`. The caller holds the locks."""
     sentence = ""
-    if swapping.is_begun(environment.root):
-        swapping.take_back(environment.root)
+    if swap.is_begun(environment.root):
+        swap.take_back(environment.root)
         sentence = f"adopting in {environment.root} was interrupted: what was not complete is taken back"
     unfinished = journal.pending(environment.root)
     if unfinished is not None:
@@ -135,12 +136,12 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
         sentence = complete(store, environment)
         if sentence:
             yield Progress("warning", sentence)
-        present = contents.installed(environment, store.homes)
+        present = contents.installed(environment, store.known_roots)
         if any(_is_moved(environment, item) and not _is_lost(store, item) for item in present):
             change_links(store, environment, present, [], [], is_recovery=True)
     lost = [
         _Lost(item, contents.direct_url(environment, item))
-        for item in contents.installed(environment, store.homes)
+        for item in contents.installed(environment, store.known_roots)
         if _is_lost(store, item)
     ]
     if not lost:
@@ -165,7 +166,7 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
     additions = [Installation(entry, origins[name], local[name]) for name, entry in have.items()]
     missing = [item.installed for item in lost if item.installed.name not in have]
     with store.linking(), locks.held(f"{environment.root}/.lock"):
-        present = contents.installed(environment, store.homes)
+        present = contents.installed(environment, store.known_roots)
         linked = {item.store_id for item in present if item.store_id}
         registering.register(store, environment.root, linked | {entry.id for entry in have.values()})
         going = [item.name for item in missing if entry_of(store, item) is None]
@@ -187,7 +188,7 @@ def _is_the_same(entry: Entry, environment: Environment, distribution: Installed
 
 def is_stale(store: Store, environment: Environment) -> bool:
     """Tell whether a link of an environment does not lead to what the store has now: an entry was replaced."""
-    present = contents.installed(environment, store.homes)
+    present = contents.installed(environment, store.known_roots)
     found = {item.name: entry_of(store, item) for item in present}
     linked = {name: entry for name, entry in found.items() if entry is not None}
     return not linking.is_as_planned(environment, linked, [item for item in present if item.name not in linked])
@@ -203,7 +204,7 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
         if entry_ids.isdisjoint(item.entries or ()) or not permissions.is_own(item.environment):
             continue
         with contextlib.suppress(OSError, PepipError):
-            environment = target.open_environment(item.environment, store)
+            environment = venvs.open_environment(item.environment, store)
             if is_stale(store, environment) and permissions.may_change(environment.site_packages):
                 with locks.in_use(item.environment):
                     link_anew(store, environment)
@@ -212,7 +213,7 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
 def link_anew(store: Store, environment: Environment) -> None:
     """Make every link of an environment again that is not what it should be: entries may have been replaced."""
     with store.linking(), locks.held(f"{environment.root}/.lock"):
-        change_links(store, environment, contents.installed(environment, store.homes), [], [], is_recovery=True)
+        change_links(store, environment, contents.installed(environment, store.known_roots), [], [], is_recovery=True)
 
 
 def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]) -> bool:
@@ -220,7 +221,7 @@ def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]
 
     What had been wrong in an entry is wrong in these files, too.
     """
-    present = contents.installed(environment, store.homes)
+    present = contents.installed(environment, store.known_roots)
     damaged = []
     for item in present:
         if item.mode == LINK and item.source_id in entry_ids:
@@ -240,7 +241,7 @@ def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]
         for item, entry in damaged
     ]
     with store.linking(), locks.held(f"{environment.root}/.lock"):
-        relink(store, environment, contents.installed(environment, store.homes), additions, ())
+        relink(store, environment, contents.installed(environment, store.known_roots), additions, ())
     return True
 
 
@@ -291,7 +292,7 @@ def _is_lost(store: Store, distribution: Installed) -> bool:
 
 def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -> None:
     """Do again what a journal says. What another tool has installed since stays."""
-    present = contents.installed(environment, store.homes)
+    present = contents.installed(environment, store.known_roots)
     installations = []
     for addition in unfinished.additions:
         try:

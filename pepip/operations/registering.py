@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 
-from pepip.environment import identity
+from pepip.environment import venv_id
 from pepip.store import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 
 def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
     """Note that an environment links entries, or is about to: see `registry.register`."""
-    identity.ensure(os.path.realpath(environment))
+    venv_id.ensure(os.path.realpath(environment))
     return registry.register(store, environment, entry_ids)

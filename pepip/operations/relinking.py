@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip.environment import aside, contents, journal, legacy, linking, removal, strays
+from pepip.environment import contents, journal, leftovers, linking, removal, set_aside, without_record
 from pepip.errors import CorruptEntryError, PepipError, UvError
 from pepip.host import locks
 from pepip.store import entries
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pepip.environment.metadata import Installation
     from pepip.model import Entry, Environment, Installed
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 
 def relink(
@@ -51,7 +51,7 @@ def relink(
         for addition in additions:
             entries.note_linked(store, addition.entry)
     if any(addition.mode for addition in additions):
-        return contents.installed(environment, store.homes)
+        return contents.installed(environment, store.known_roots)
     linked = (contents.distribution_of(item.entry.dist_info, item.entry.id) for item in additions)
     return sorted([*(item for item in present if item.name not in names), *linked])
 
@@ -74,11 +74,11 @@ def change_links(
     """
     found = {item: entry_of(store, item) for item in present}
     linked = {item.name: entry for item, entry in found.items() if entry is not None}
-    leaving = _departure(environment, [item for item in removals if legacy.is_legacy(item)])
+    leaving = _departure(environment, [item for item in removals if without_record.lacks_record(item)])
     try:
         linking.change(
             environment,
-            store.homes,
+            store.known_roots,
             linked=linked,
             additions=additions,
             removals=removals,
@@ -136,10 +136,12 @@ def has_private(store: Store, environment: Environment, unfinished: journal.Jour
 
 def _installed_privately(store: Store, environment: Environment, unfinished: journal.Journal) -> list[Installed]:
     """Return what uv has installed for a change, whole. RECORD names INSTALLER once uv has written it."""
-    old = set(unfinished.removals) - {item.dist_info for item in aside.distributions(environment, store.homes)}
+    old = set(unfinished.removals) - {
+        item.dist_info for item in set_aside.distributions(environment, store.known_roots)
+    }
     return [
         item
-        for item in contents.installed(environment, store.homes)
+        for item in contents.installed(environment, store.known_roots)
         if item.name in unfinished.private
         and item.dist_info not in old
         and any(path.endswith(f"/{item.dist_info}/INSTALLER") for path in contents.files_of(environment, item))
@@ -154,13 +156,13 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
     """
     entry_ids = [addition.entry_id for addition in unfinished.additions]
     as_files = {addition.entry_id for addition in unfinished.additions if addition.mode}
-    before = aside.distributions(environment, store.homes)
+    before = set_aside.distributions(environment, store.known_roots)
     old = set(unfinished.removals) - {item.dist_info for item in before}
-    present = contents.installed(environment, store.homes)
+    present = contents.installed(environment, store.known_roots)
     for item in present:
         if item.name in unfinished.private and item.dist_info not in old:
             removal.discard(environment, item)
-    present = contents.installed(environment, store.homes)
+    present = contents.installed(environment, store.known_roots)
     kept = {item.entry_id for item in (*before, *(item for item in present if item.dist_info in old))}
     came = [
         item
@@ -173,30 +175,30 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
         with contextlib.suppress(FileNotFoundError, CorruptEntryError):
             unwanted.append(entries.read(store, entry_id))
     owned = {path for item in present if item not in came for path in contents.files_of(environment, item)}
-    strays.remove(environment, store.homes, unwanted, came, owned)
-    aside.restore(environment, store.homes)
-    present = contents.installed(environment, store.homes)
+    leftovers.remove(environment, store.known_roots, unwanted, came, owned)
+    set_aside.restore(environment, store.known_roots)
+    present = contents.installed(environment, store.known_roots)
     change_links(store, environment, present, [], [], is_recovery=True)
 
 
-def _departure(environment: Environment, going: list[Installed]) -> legacy.Departure:
+def _departure(environment: Environment, going: list[Installed]) -> without_record.Departure:
     """Ask uv what goes with distributions that have no RECORD. Raises UvError if it can't remove one."""
-    from pepip.host import temporary
+    from pepip.host import temp_dirs
 
     if not going:
-        return legacy.NOTHING
+        return without_record.NOTHING
     from pepip.uv import stage
 
-    with temporary.folder() as folder:
+    with temp_dirs.folder() as folder:
         twin = f"{folder}/site-packages"
         os.mkdir(twin)
-        legacy.make_twin(environment.site_packages, going, twin)
+        without_record.make_twin(environment.site_packages, going, twin)
         try:
             stage.uninstall_from(twin, environment.interpreter.executable, sorted({item.name for item in going}))
         except UvError as error:
             error.output = error.output.replace(twin, environment.site_packages)
             raise
-        return legacy.departure(environment.site_packages, going, twin)
+        return without_record.departure(environment.site_packages, going, twin)
 
 
 def entry_of(store: Store, distribution: Installed) -> Entry | None:

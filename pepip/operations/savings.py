@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from pepip import paths
-from pepip.host import usage
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import disk_usage
 from pepip.host.transfer import LINK
 from pepip.operations import census
-from pepip.records import NamedTuple
 from pepip.store import trash
 
 TYPE_CHECKING = False
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from pepip.model import Stored
-    from pepip.operations.census import Census, Known
-    from pepip.store.home import Store
-    from pepip.store.memory import Memory
+    from pepip.operations.census import Census, KnownVenv
+    from pepip.store.root import Store
+    from pepip.store.scan_cache import ScanCache
 
 
-class Share(NamedTuple):
+class VenvShare(NamedTuple):
     """What one environment needs. `own_bytes` are on disk for it alone, `alone_bytes` it would need with copies.
 
     A clone counts as a copy: nothing tells which of its blocks are shared.
     """
 
-    known: Known
+    known: KnownVenv
     own_bytes: int
     alone_bytes: int
 
@@ -61,75 +61,75 @@ class Scales:
     else of an entry is sealed.
     """
 
-    def __init__(self, store: Store, memory: Memory | None = None) -> None:
-        self._packages = paths.packages(store.home)
+    def __init__(self, store: Store, memory: ScanCache | None = None) -> None:
+        self._packages = paths.packages(store.root)
         self._memory = memory
-        self._weights: dict[str, usage.Weight] = {}
+        self._weights: dict[str, disk_usage.Weight] = {}
         self._overheads: dict[str, int] = {}
-        self._inodes: dict[str, set[usage.Inode]] = {}
-        self._marks: dict[str, set[usage.Mark]] = {}
-        self.shared: dict[str, dict[usage.Inode, int]] = {}
+        self._inodes: dict[str, set[disk_usage.Inode]] = {}
+        self._marks: dict[str, set[disk_usage.Mark]] = {}
+        self.shared: dict[str, dict[disk_usage.Inode, int]] = {}
 
     @property
     def remembers(self) -> bool:
         """Whether a memory may answer, so that not every inode is looked at."""
         return self._memory is not None
 
-    def entry(self, entry_id: str) -> usage.Weight:
+    def entry(self, entry_id: str) -> disk_usage.Weight:
         """Return what an entry occupies, nothing if the store has lost it."""
         if entry_id not in self._weights:
             self._weights[entry_id] = self._recalled(entry_id) or self._weigh(entry_id)
         return self._weights[entry_id]
 
-    def inodes(self, entry_id: str) -> set[usage.Inode]:
+    def inodes(self, entry_id: str) -> set[disk_usage.Inode]:
         """Return the inodes of an entry."""
         if entry_id not in self._inodes:
             self._weights[entry_id] = self._weigh(entry_id)
         return self._inodes[entry_id]
 
-    def share(self, known: Known) -> Share:
+    def share(self, known: KnownVenv) -> VenvShare:
         """Return what an environment needs."""
         own = instead = 0
         if known.state not in {census.MISSING, census.UNREACHABLE}:
             own, instead = self._own(known)
         linked = sum(self._alone(entry_id) for entry_id in known.linked)
-        return Share(known, own, own - instead + linked)
+        return VenvShare(known, own, own - instead + linked)
 
     def _alone(self, entry_id: str) -> int:
         """Return what an entry would take as a copy: without the folders and files that only a store has."""
         return self.entry(entry_id).total - self._overheads[entry_id]
 
-    def _recalled(self, entry_id: str) -> usage.Weight | None:
+    def _recalled(self, entry_id: str) -> disk_usage.Weight | None:
         folders = self._memory.evidence("weights", entry_id) if self._memory else None
         path = f"{self._packages}/{entry_id}"
-        if self._memory is None or folders is None or not usage.are_unchanged(path, folders):
+        if self._memory is None or folders is None or not disk_usage.are_unchanged(path, folders):
             return None
         *weight, self._overheads[entry_id] = self._memory.recall("weights", entry_id, folders)
-        return usage.Weight(*weight)
+        return disk_usage.Weight(*weight)
 
-    def _weigh(self, entry_id: str) -> usage.Weight:
+    def _weigh(self, entry_id: str) -> disk_usage.Weight:
         path = f"{self._packages}/{entry_id}"
-        weight, self._inodes[entry_id], self._marks[entry_id], times, unused = usage.weigh(path)
+        weight, self._inodes[entry_id], self._marks[entry_id], times, unused = disk_usage.weigh(path)
         self._overheads[entry_id] = _overhead(path) + unused
         if self._memory:
             evidence = [[name, time] for name, time in times if not name or str(name).endswith(paths.PYCACHE)]
             self._memory.note("weights", entry_id, evidence, [*weight, self._overheads[entry_id]])
         return weight
 
-    def _own(self, known: Known) -> tuple[int, int]:
+    def _own(self, known: KnownVenv) -> tuple[int, int]:
         """Return the bytes that are an environment's own, and those of them that stand for what entries have.
 
         What it has hard links to, as files of its own, is taken off the second: copies would take it in addition.
         """
         root, memory = known.environment, self._memory
         folders = memory.evidence("own", root) if memory else None
-        if memory and folders is not None and usage.are_unchanged(root, folders):
+        if memory and folders is not None and disk_usage.are_unchanged(root, folders):
             own, instead = memory.recall("own", root, folders)
             return own, instead
         linked = {inode for entry_id in known.linked for inode in self.inodes(entry_id)}
         borrowed = {inode for entry_id in known.copied for inode in self.inodes(entry_id)}
         copies = {mark for entry_id in known.linked for mark in self._marks[entry_id]}
-        found = usage.weigh_beside(root, linked, also=borrowed, copies=copies)
+        found = disk_usage.weigh_beside(root, linked, also=borrowed, copies=copies)
         self.shared[root] = found.shared
         instead = found.links - found.borrowed
         if memory:
@@ -150,7 +150,7 @@ def _overhead(path: str) -> int:
     ready = f"/{paths.READY}"
     links = (f"{ready}/{name}" for name in _children(path + ready))
     names += [ready, *(name for name in links if os.path.islink(path + name))]
-    return sum(usage.allocated(f"{path}{name}") for name in names)
+    return sum(disk_usage.allocated(f"{path}{name}") for name in names)
 
 
 def _children(folder: str) -> list[str]:
@@ -160,7 +160,7 @@ def _children(folder: str) -> list[str]:
         return []
 
 
-def measure(store: Store, memory: Memory | None = None) -> tuple[Savings, list[Share]]:
+def measure(store: Store, memory: ScanCache | None = None) -> tuple[Savings, list[VenvShare]]:
     """Return what sharing saves, and each environment's share. Changes nothing.
 
     `memory` may say who links what; every size is measured now.
@@ -168,21 +168,21 @@ def measure(store: Store, memory: Memory | None = None) -> tuple[Savings, list[S
     return of_census(store, census.take(store, memory=memory), Scales(store))
 
 
-def of_census(store: Store, seen: Census, scales: Scales) -> tuple[Savings, list[Share]]:
+def of_census(store: Store, seen: Census, scales: Scales) -> tuple[Savings, list[VenvShare]]:
     """Return the same for a census that was taken before, weighed by `scales`."""
     weights = {item.id: scales.entry(item.id) for item in seen.stored}
     found = [scales.share(known) for known in seen.projects]
     used = [entry_id for share in found for entry_id in share.known.linked if entry_id in weights]
     borrowed = {item.source_id for share in found for item in share.known.packages if item.mode == LINK}
-    trashed = usage.measure(trash.contents(store)).allocated_bytes
+    trashed = disk_usage.measure(trash.contents(store)).allocated_bytes
     twice = 0 if scales.remembers else _counted_twice(seen, scales)
     sums = sum_up(weights, found, used, borrowed, kept=seen.users(), trashed_bytes=trashed, counted_twice_bytes=twice)
     return sums, found
 
 
 def sum_up(
-    weights: Mapping[str, usage.Weight],
-    found: Sequence[Share],
+    weights: Mapping[str, disk_usage.Weight],
+    found: Sequence[VenvShare],
     used: Sequence[str],
     borrowed: Collection[str],
     *,
@@ -220,13 +220,13 @@ def _counted_twice(seen: Census, scales: Scales) -> int:
     return twice
 
 
-def shares(store: Store, memory: Memory | None = None) -> list[Share]:
+def shares(store: Store, memory: ScanCache | None = None) -> list[VenvShare]:
     """Return what each known environment needs, by its path."""
     scales = Scales(store, memory)
     return [scales.share(known) for known in census.take(store, memory=memory).projects]
 
 
-def sizes(store: Store, chosen: Iterable[Stored], memory: Memory | None = None) -> dict[str, int]:
+def sizes(store: Store, chosen: Iterable[Stored], memory: ScanCache | None = None) -> dict[str, int]:
     """Return what each entry occupies on disk, in bytes, folders and bytecode included, by its id."""
     scales = Scales(store, memory)
     return {item.id: scales.entry(item.id).total for item in chosen}

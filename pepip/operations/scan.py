@@ -7,9 +7,9 @@ import os
 
 from pepip import paths
 from pepip.environment import contents
+from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Progress
 from pepip.operations import registering
-from pepip.records import NamedTuple
 from pepip.store import registry
 
 TYPE_CHECKING = False
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from pepip.model import Registration
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 _FOLDERS_PER_STEP = 50
 _NEVER_ENTERED = {".git", "node_modules", "__pycache__", "site-packages"}
 _OF_THE_SYSTEM = {"/proc", "/sys", "/dev"}
 
 
-class Found(NamedTuple):
+class FoundVenv(NamedTuple):
     """An environment that links the store. `was_known` tells that it was registered already."""
 
     environment: str
@@ -35,7 +35,7 @@ class Found(NamedTuple):
 class Scanned(NamedTuple):
     """The environments that a scan found, in the order in which it came to them."""
 
-    found: list[Found]
+    found: list[FoundVenv]
 
 
 def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scanned]:
@@ -43,7 +43,7 @@ def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scan
 
     What can't be read is passed over. Progress names a folder now and then.
     """
-    found: list[Found] = []
+    found: list[FoundVenv] = []
     if store.exists() and store.is_writable():
         store.create()  # the registry may have been lost
     known = {item.environment for item in registry.registrations(store) if not item.is_damaged}
@@ -55,9 +55,9 @@ def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scan
             if linked:
                 with store.linking():
                     registering.register(store, root, linked)
-                found.append(Found(root, linked, os.path.realpath(root) in known))
+                found.append(FoundVenv(root, linked, os.path.realpath(root) in known))
     with contextlib.suppress(OSError):
-        os.unlink(paths.registry_lost(store.home))  # whoever scans says where all environments are
+        os.unlink(paths.registry_lost(store.root))  # whoever scans says where all environments are
     return Scanned(found)
 
 
@@ -95,7 +95,7 @@ def _folders(folder: str) -> Iterator[tuple[str, bool]]:
 
 def _linked(store: Store, root: str) -> frozenset[str]:
     try:
-        made_from = (item.store_id for item in contents.distributions_below(root, store.homes))
-        return frozenset([*contents.entries_linked(root, store.homes)[0], *filter(None, made_from)])
+        made_from = (item.store_id for item in contents.distributions_below(root, store.known_roots))
+        return frozenset([*contents.entries_linked(root, store.known_roots)[0], *filter(None, made_from)])
     except OSError:
         return frozenset()

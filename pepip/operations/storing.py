@@ -11,22 +11,22 @@ import os
 import time
 
 from pepip.errors import InvalidWheelError, UvError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host.transfer import Transfer
 from pepip.model import Progress
-from pepip.records import NamedTuple
 from pepip.sizes import count
-from pepip.store import adopting, ingest, reading, staged, staging
-from pepip.uv import arguments, lookahead, repetition, stage
-from pepip.wheel.seen import Seen
+from pepip.store import from_installed, hash_pool, publish, staged, staging
+from pepip.uv import arguments, cacheable, readahead, stage
+from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from pepip.model import Artifact, Entry, Environment, Request
-    from pepip.store.home import Store
-    from pepip.store.ingest import Prepared, Proof
-    from pepip.store.staged import Staged, Tree
+    from pepip.store.publish import Prepared, Proof
+    from pepip.store.root import Store
+    from pepip.store.staged import StagedWheel, WheelTree
     from pepip.uv.resolve import Indexes
 
 _LAG_NS = 10_000_000  # how much earlier than the clock a kernel of 100 ticks a second stamps what was made
@@ -47,14 +47,14 @@ class Need(NamedTuple):
     is_checked: bool
 
 
-class Stored(NamedTuple):
+class NewEntries(NamedTuple):
     """The entries that were added, by distribution name, and why others can't be entries."""
 
     entries: dict[str, Entry]
     unshared: dict[str, str]
 
 
-def store(store: Store, need: Need, *, already: int, replacing: str) -> Generator[Progress, None, Stored]:
+def store(store: Store, need: Need, *, already: int, replacing: str) -> Generator[Progress, None, NewEntries]:
     """Store what is needed. Returns what came of it.
 
     `already` counts, for progress, what the store had. `replacing` is the path of an entry that is to be replaced.
@@ -68,7 +68,7 @@ def store(store: Store, need: Need, *, already: int, replacing: str) -> Generato
         batches = [_Batch(need.artifacts)]
         while batches:
             batches += yield from run.store(batches.pop(), replacing=replacing)
-    return Stored(run.added, run.unshared)
+    return NewEntries(run.added, run.unshared)
 
 
 def _download_bytes(need: Need) -> int:
@@ -96,7 +96,7 @@ class _Run:
         self.unshared: dict[str, str] = {}
         self._store, self._need, self._writer = store, need, writer
         self._area, self._prefixes = area, prefixes
-        self._seen = Seen()
+        self._seen = DigestCache()
         self._transfer = Transfer(arguments.link_mode(need.request))
         self._number = 0
         self._python = ".".join(need.environment.interpreter.version.split(".")[:2])
@@ -122,11 +122,11 @@ class _Run:
                 with _unless_cleaned(artifacts[item.name], batch, following):
                     trees.append((item, staged.look(item.wheel)))
         prepared: list[Prepared] = []
-        with contextlib.closing(reading.in_order(trees, self._seen)) as in_order:
+        with contextlib.closing(hash_pool.in_order(trees, self._seen)) as in_order:
             for item, tree in in_order:
                 artifact = artifacts[item.name]
                 with _unless_cleaned(artifact, batch, following):
-                    proof = ingest.prove(item, tree, self._seen)
+                    proof = publish.prove(item, tree, self._seen)
                     is_new = batch.is_fresh or _was_made_since(item.wheel, self._need.began_at_ns)
                     # What lay in uv's cache before, somebody may have changed by one of its hard links. And uv takes
                     # rows of files that a wheel does not hold out of RECORD: one that is missing went since.
@@ -142,7 +142,7 @@ class _Run:
                     yield Progress("store", item.name, self._done, self._wanted)
         self._writer.settle()
         for shaped in prepared:
-            entry = ingest.publish(self._store, shaped, replacing=replacing)
+            entry = publish.publish(self._store, shaped, replacing=replacing)
             self.added[entry.name] = entry
         return following
 
@@ -154,16 +154,16 @@ class _Run:
         return []
 
     def _prepared(
-        self, item: Staged, tree: Tree, proof: Proof, artifact: Artifact, prefix: str
+        self, item: StagedWheel, tree: WheelTree, proof: Proof, artifact: Artifact, prefix: str
     ) -> Iterator[Prepared]:
         """Yield the entry that was laid out, or note why there can be none. One that was adopted is equal to some."""
         launchers = staged.launchers(prefix, item, self._python)
         try:
-            equal = adopting.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
+            equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
             if equal is not None:
                 self.added[equal.name] = equal
                 return
-            yield ingest.prepare(
+            yield publish.prepare(
                 self._store,
                 item,
                 tree,
@@ -202,9 +202,9 @@ class _Run:
         request = self._need.request
         place = f"{self._area}/{self._number}"
         own_cache = f"{place}.cache" if batch.is_fresh or arguments.wants_no_cache(request) else ""
-        cache = own_cache or repetition.cache_folder(request.everywhere)
+        cache = own_cache or cacheable.cache_folder(request.everywhere)
         sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts}
-        with lookahead.Lookahead(sizes, self._seen, cache=cache):
+        with readahead.Readahead(sizes, self._seen, cache=cache):
             for arrival in stage.stage(
                 request,
                 [artifact.package for artifact in self._need.indexes.named(batch.artifacts)],
@@ -235,7 +235,7 @@ def _was_made_since(folder: str, began_at_ns: int) -> bool:
     return began_at_ns <= made_at_ns <= time.time_ns() and made_at_ns % 1_000_000_000 != 0
 
 
-def _differs(item: Staged, proof: Proof) -> str:
+def _differs(item: StagedWheel, proof: Proof) -> str:
     """Say how an unpacked wheel differs from its RECORD."""
     first = next(iter((*proof.differing, *proof.absent)))
     more = len(proof.differing) + len(proof.absent) - 1

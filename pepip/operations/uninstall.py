@@ -6,10 +6,10 @@ import re
 import time
 
 from pepip.environment import contents
+from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Changes
-from pepip.operations import change, recover, target
-from pepip.paths import normalize_name
-from pepip.records import NamedTuple
+from pepip.names import normalize_name
+from pepip.operations import apply, recover, venvs
 from pepip.uv import resolve
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from pepip.model import Change, Environment, Installed, Progress, Request, Summary
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -29,16 +29,16 @@ class Removal(NamedTuple):
     absent: tuple[str, ...]
 
 
-def foresee(store: Store, root: str, request: Request) -> Removal:
+def preview(store: Store, root: str, request: Request) -> Removal:
     """Return what uninstalling the packages and files of `request` would remove from the environment at `root`.
 
     Changes nothing, but a change that was interrupted is completed before. Raises PepipError.
     """
-    environment = target.open_environment(root, store)
+    environment = venvs.open_environment(root, store)
     recover.complete_interrupted(store, root)
     removed = resolve.removals(request, environment.interpreter.executable)
     going = {item.name for item in removed}
-    present = {item.name for item in contents.installed(environment, store.homes)}
+    present = {item.name for item in contents.installed(environment, store.known_roots)}
     named = [match[0] for match in map(_NAME.match, request.packages) if match and "/" not in match.string]
     return Removal(removed, tuple(name for name in named if normalize_name(name) not in going | present))
 
@@ -51,21 +51,21 @@ def uninstall(store: Store, root: str, request: Request) -> Generator[Progress, 
     """
     started = time.monotonic()
 
-    def job(environment: Environment) -> change.Job:
-        def decide(present: Sequence[Installed]) -> change.Work:
+    def job(environment: Environment) -> apply.ChangeJob:
+        def decide(present: Sequence[Installed]) -> apply.Work:
             del present
             removed = resolve.removals(request, environment.interpreter.executable)
-            return change.work_of(Changes(removed, ()), [])
+            return apply.work_of(Changes(removed, ()), [])
 
-        def install_private(work: change.Work) -> Generator[Progress, None, None]:
+        def install_private(work: apply.Work) -> Generator[Progress, None, None]:
             del work
             yield from ()
 
-        def lay_out_private(work: change.Work, folder: str) -> Iterator[object]:
+        def lay_out_private(work: apply.Work, folder: str) -> Iterator[object]:
             del work, folder
             return iter(())
 
-        return change.Job(request, decide, install_private, lay_out_private)
+        return apply.ChangeJob(request, decide, install_private, lay_out_private)
 
-    summary = yield from change.carry_out(store, root, make=lambda: False, job=job)
+    summary = yield from apply.carry_out(store, root, make=lambda: False, job=job)
     return summary._replace(seconds=time.monotonic() - started)

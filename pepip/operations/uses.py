@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pepip.errors import UsageError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Installed
+from pepip.names import normalize_name
 from pepip.operations import census
-from pepip.paths import normalize_name
-from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pepip.store.home import Store
-    from pepip.store.memory import Memory
+    from pepip.store.root import Store
+    from pepip.store.scan_cache import ScanCache
 
 
 class Use(NamedTuple):
@@ -22,7 +22,7 @@ class Use(NamedTuple):
     state: str
 
 
-def uses(store: Store, requirement: str, memory: Memory | None = None) -> list[Use]:
+def uses(store: Store, requirement: str, memory: ScanCache | None = None) -> list[Use]:
     """Return who has a distribution of this name whose version the specifier holds, pre-releases too (PEP 440).
 
     Environments beside known ones count, too, with what they link.

@@ -7,11 +7,11 @@ import errno
 import os
 
 from pepip.errors import PepipError, StoreError, UvError, VenvError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import locks, permissions
 from pepip.model import Change, Progress
-from pepip.operations import acquire, census, recover, target
-from pepip.records import NamedTuple
-from pepip.store import entries, inspection, trash
+from pepip.operations import acquire, census, recover, venvs
+from pepip.store import check, entries, trash
 from pepip.uv import pylock, resolve
 
 TYPE_CHECKING = False
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator, Sequence
 
     from pepip.model import Artifact, Environment, Request, Stored
-    from pepip.operations.census import Known
-    from pepip.store.home import Store
-    from pepip.store.inspection import Flaw
+    from pepip.operations.census import KnownVenv
+    from pepip.store.check import Flaw
+    from pepip.store.root import Store
 
 
 class Finding(NamedTuple):
@@ -70,9 +70,9 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
 def _inspect(stored: Stored) -> list[Flaw]:
     """Return an entry's flaws: none if it was pruned meanwhile, those of the new one if it was repaired."""
     try:
-        flaws = inspection.inspect(stored.path)
+        flaws = check.inspect(stored.path)
     except FileNotFoundError:
-        flaws = inspection.inspect(stored.path) if os.path.lexists(stored.path) else []
+        flaws = check.inspect(stored.path) if os.path.lexists(stored.path) else []
     return flaws if os.path.lexists(stored.path) else []
 
 
@@ -125,7 +125,7 @@ def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str
     for item in entries.stored(store):
         if item.id not in damaged and store.keeps(item.path) and (not patterns or entries.matches(item, patterns)):
             with contextlib.suppress(OSError, ValueError):
-                inspection.update_modes(item.path, like=store.like)
+                check.update_modes(item.path, like=store.like)
 
 
 def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]) -> Generator[Progress, None, None]:
@@ -138,7 +138,7 @@ def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]
     if store.keeps(stored.path) and all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
         is_more = any(flaw.kind == "added" for flaw in flaws)
         with trash.grave(store) if is_more else contextlib.nullcontext("") as grave:
-            inspection.mend(stored.path, flaws, grave, like=store.like)
+            check.mend(stored.path, flaws, grave, like=store.like)
         return
     if not stored.identity:
         entry_name = os.path.basename(stored.path)
@@ -189,27 +189,27 @@ def _is_of_the_same_file(artifact: Artifact, stored: Stored) -> bool:
 @contextlib.contextmanager
 def _environment_for(store: Store, environments: Sequence[str], python: str) -> Iterator[Environment]:
     """Yield an environment that an entry serves: one that links it, or a new one on `python`, in uv's words."""
-    for root in filter(target.is_own, environments):  # a program of anybody else's is not started
+    for root in filter(venvs.is_own, environments):  # a program of anybody else's is not started
         with contextlib.suppress(VenvError):
-            yield target.open_environment(root, store)
+            yield venvs.open_environment(root, store)
             return
-    with target.tried_out("", python) as root:
-        yield target.open_environment(root, store)
+    with venvs.tried_out("", python) as root:
+        yield venvs.open_environment(root, store)
 
 
 def _heal(
-    store: Store, request: Request, known: Known, concerning: Collection[str], *, recovers: bool
+    store: Store, request: Request, known: KnownVenv, concerning: Collection[str], *, recovers: bool
 ) -> Generator[Progress, None, list[str]]:
     """Link an environment anew where its links dangle or lead to what was replaced. Returns it if it was ill.
 
     `concerning` are the entries of it that were repaired. With `recovers` all that it has lost is fetched again, not
     only those.
     """
-    if not target.is_own(known.environment):
+    if not venvs.is_own(known.environment):
         if known.state == census.BROKEN or concerning:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), known.environment)
         return []
-    environment = target.open_environment(known.environment, store)
+    environment = venvs.open_environment(known.environment, store)
     if recover.is_needed(store, environment) or recover.is_stale(store, environment):
         if not permissions.may_change(environment.site_packages):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), environment.site_packages)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 
 from pepip import paths
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
-from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import os
 import sys
 import time
 
-from pepip import digests, paths
+from pepip import digests, names, paths
 from pepip.errors import CorruptEntryError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Entry, Stored
-from pepip.records import NamedTuple
-from pepip.store import aliases
+from pepip.store import archive_aliases
 from pepip.store import document as documents
 from pepip.wheel import record, scripts
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from pepip.store.home import Store
-    from pepip.store.memory import Memory
+    from pepip.store.root import Store
+    from pepip.store.scan_cache import ScanCache
 
 # Every folder of an entry has this modification time (2000-01-01): a file that was added, removed or replaced since
 # it was sealed, by root through a link, changes it.
@@ -31,7 +31,7 @@ SEALED_AT_NS = 946_684_800 * 1_000_000_000
 _MINUTE_NS = 60 * 1_000_000_000
 
 
-class Known(NamedTuple):
+class CachedEntry(NamedTuple):
     """An entry that was read, and the state that its metadata had then."""
 
     entry: Entry
@@ -49,7 +49,7 @@ def read(store: Store, entry_id: str) -> Entry:
     One that was read before is returned again as long as its metadata is the same. Raises FileNotFoundError if the
     store has no such entry, CorruptEntryError if its metadata can't be read.
     """
-    path = f"{paths.packages(store.home)}/{entry_id}"
+    path = f"{paths.packages(store.root)}/{entry_id}"
     try:
         known = store.known_entries.get(entry_id)
         if known and known.is_as(os.stat(f"{path}/{paths.ENTRY_METADATA}")):
@@ -76,7 +76,7 @@ def read(store: Store, entry_id: str) -> Entry:
             metadata=found.metadata,
             format=found.format,
         )
-        store.known_entries[entry_id] = Known(entry, status.st_mtime_ns, status.st_ino)
+        store.known_entries[entry_id] = CachedEntry(entry, status.st_mtime_ns, status.st_ino)
         return entry
     except FileNotFoundError:
         if os.path.isdir(path):
@@ -109,7 +109,7 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
 
 def _equal(store: Store, name: str, identity: str) -> Entry | None:
     """Return the adopted entry that has the content of an archive, as far as that was found out."""
-    entry_id, content = aliases.entry_of(store, identity)
+    entry_id, content = archive_aliases.entry_of(store, identity)
     try:
         entry = read(store, entry_id) if entry_id else None
     except (FileNotFoundError, CorruptEntryError):
@@ -119,17 +119,17 @@ def _equal(store: Store, name: str, identity: str) -> Entry | None:
     return entry if is_whole(entry) else None
 
 
-def stored(store: Store, memory: Memory | None = None) -> list[Stored]:
+def stored(store: Store, memory: ScanCache | None = None) -> list[Stored]:
     """Return all entries of the store, those that can't be read too, by name and version."""
     found = []
-    for bucket in _children(paths.packages(store.home)):
-        folder = f"{paths.packages(store.home)}/{bucket}"
+    for bucket in _children(paths.packages(store.root)):
+        folder = f"{paths.packages(store.root)}/{bucket}"
         rows = (_stored(f"{folder}/{name}", f"{bucket}/{name}", memory) for name in _children(folder))
         found += [row for row in rows if row is not None]
     return sorted(found, key=lambda item: (item.name, item.version, item.id))
 
 
-def _stored(path: str, entry_id: str, memory: Memory | None) -> Stored | None:
+def _stored(path: str, entry_id: str, memory: ScanCache | None) -> Stored | None:
     """Return what an entry says of itself, None of what is no entry: a file, or something that went meanwhile."""
     try:
         changed_at = os.stat(f"{path}/{paths.ENTRY_METADATA}").st_mtime_ns
@@ -173,7 +173,7 @@ def source_of(stored: Stored) -> tuple[dict[str, Any], str]:
 def package_of(store: Store, entry_id: str) -> dict[str, Any]:
     """Return the same table, given an entry's id."""
     try:
-        return documents.read(f"{paths.packages(store.home)}/{entry_id}").package
+        return documents.read(f"{paths.packages(store.root)}/{entry_id}").package
     except (OSError, ValueError):
         return {}
 
@@ -182,11 +182,11 @@ def matches(stored: Stored, patterns: Iterable[str]) -> bool:
     """Tell whether an entry has one of the names, shell patterns: `torch*`, `torch==2.9*`, `torch-2.9.1`."""
     import fnmatch
 
-    names = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path))
+    spellings = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path))
     for pattern in patterns:
         name, separator, version = pattern.partition("==")
-        normalized = f"{paths.normalize_name(name)}{separator}{version}"
-        if any(fnmatch.fnmatchcase(shown, wanted) for shown in names for wanted in (pattern, normalized)):
+        normalized = f"{names.normalize_name(name)}{separator}{version}"
+        if any(fnmatch.fnmatchcase(shown, wanted) for shown in spellings for wanted in (pattern, normalized)):
             return True
     return False
 
@@ -291,7 +291,7 @@ def _candidates(store: Store, bucket: str, name: str, version: str, identity: st
     if version:
         return folder_names(name, version, identity)
     try:
-        children = os.listdir(f"{paths.packages(store.home)}/{bucket}")
+        children = os.listdir(f"{paths.packages(store.root)}/{bucket}")
     except FileNotFoundError:
         return []
     return sorted(child for child in children if child.startswith(f"{name}-"))

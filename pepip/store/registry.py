@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 
 def file_name(environment: str, *marks: str, user: str = "") -> str:
@@ -49,7 +49,7 @@ def _files(store: Store, real: str, environment_id: str, location: str) -> list[
     Another environment has other files, also where it has the same path, or is a copy.
     """
     marks = (environment_id, location) if environment_id else ()
-    folder = paths.projects(store.home)
+    folder = paths.projects(store.root)
     return [f"{folder}/{name}" for name in (file_name(real, *marks), file_name(real, *marks, user=_user()))]
 
 
@@ -160,13 +160,13 @@ def registrations(store: Store) -> list[Registration]:
     have planted one, makes no environment look deleted by it.
     """
     try:
-        children = os.listdir(paths.projects(store.home))
+        children = os.listdir(paths.projects(store.root))
     except FileNotFoundError:
         return []
     names = (name for name in sorted(children) if name.endswith(".json") and not name.startswith("."))
     by_key: dict[tuple[object, ...], Registration] = {}
     for name in names:
-        item = read(f"{paths.projects(store.home)}/{name}")
+        item = read(f"{paths.projects(store.root)}/{name}")
         if item is None:
             continue
         key = (item.file,) if item.is_damaged else (*_facts(item), item.id, item.location)

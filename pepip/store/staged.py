@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 
-from pepip import paths
+from pepip import names, paths
 from pepip.errors import InvalidWheelError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import launchers as host_launchers
-from pepip.records import NamedTuple
 from pepip.wheel import record, scripts
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ _LARGEST_HEADERS_BYTES = 1 << 20
 _OF_ENVIRONMENTS = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"))
 
 
-class Staged(NamedTuple):
+class StagedWheel(NamedTuple):
     """A distribution in a prefix: its normalized name, its version, and `wheel`, the folder of its unpacked wheel.
 
     `scripts` are the file names in the prefix's folder of scripts that it puts something at, `launched` those of them
@@ -40,21 +40,21 @@ class Staged(NamedTuple):
     metadata: dict[str, str]
 
 
-class File(NamedTuple):
+class WheelFile(NamedTuple):
     """A file of an unpacked wheel: its path in the wheel, and its status."""
 
     path: str
     status: os.stat_result
 
 
-class Tree(NamedTuple):
+class WheelTree(NamedTuple):
     """All that an unpacked wheel holds. The paths of `folders` come before those of what is in them."""
 
     folders: list[str]
-    files: list[File]
+    files: list[WheelFile]
 
 
-def discover(prefix: str) -> list[Staged]:
+def discover(prefix: str) -> list[StagedWheel]:
     """Return the distributions of a prefix whose unpacked wheels can be told. Raises InvalidWheelError."""
     found = []
     for site_packages in _site_packages(prefix):
@@ -76,7 +76,7 @@ def _made_scripts(prefix: str) -> set[str]:
         return set()
 
 
-def _with_launchers(site_packages: str, staged: Staged, names: set[str]) -> Staged:
+def _with_launchers(site_packages: str, staged: StagedWheel, names: set[str]) -> StagedWheel:
     """Return a distribution with those of these launchers that uv made for it, beside those that it declares."""
     rows = record.read(f"{site_packages}/{staged.dist_info}/RECORD")
     listed = {
@@ -86,7 +86,7 @@ def _with_launchers(site_packages: str, staged: Staged, names: set[str]) -> Stag
     return staged._replace(scripts=staged.scripts | own, launched=staged.launched | own)
 
 
-def contested(staged: Iterable[Staged]) -> set[str]:
+def contested(staged: Iterable[StagedWheel]) -> set[str]:
     """Return the names of distributions that must be staged again, alone: another one has a script of the same name.
 
     uv made one file of that name, for one of them.
@@ -101,7 +101,7 @@ def contested(staged: Iterable[Staged]) -> set[str]:
     return found
 
 
-def launchers(prefix: str, staged: Staged, python: str) -> dict[str, str]:
+def launchers(prefix: str, staged: StagedWheel, python: str) -> dict[str, str]:
     """Return what follows the interpreter line in each launcher that uv made, by file name.
 
     One that no entry point declares is named for the version of Python (`python`, as `3.12`): that becomes
@@ -117,9 +117,9 @@ def launchers(prefix: str, staged: Staged, python: str) -> dict[str, str]:
     return found
 
 
-def look(wheel: str) -> Tree:
+def look(wheel: str) -> WheelTree:
     """Return all that an unpacked wheel holds. Raises InvalidWheelError where that is more than files and folders."""
-    tree = Tree([], [])
+    tree = WheelTree([], [])
     pending = [""]
     for folder in pending:
         with os.scandir(f"{wheel}/{folder}" if folder else wheel) as children:
@@ -129,7 +129,7 @@ def look(wheel: str) -> Tree:
                     tree.folders.append(path)
                     pending.append(path)
                 elif child.is_file(follow_symlinks=False):
-                    tree.files.append(File(path, child.stat(follow_symlinks=False)))
+                    tree.files.append(WheelFile(path, child.stat(follow_symlinks=False)))
                 else:
                     raise InvalidWheelError(f"{os.path.basename(wheel)}: {path} is neither a file nor a folder")
     return tree
@@ -144,7 +144,7 @@ def _site_packages(prefix: str) -> Iterator[str]:
                 yield folder.replace(os.sep, "/")
 
 
-def _read(site_packages: str, dist_info: str) -> Staged | None:
+def _read(site_packages: str, dist_info: str) -> StagedWheel | None:
     """Return the distribution of a `.dist-info` folder, None if its unpacked wheel can't be told."""
     try:
         target = os.readlink(f"{site_packages}/{dist_info}/METADATA").replace(os.sep, "/")
@@ -161,7 +161,7 @@ def _read(site_packages: str, dist_info: str) -> Staged | None:
     own = _children(f"{data}/scripts")
     metadata = _written_by_uv(f"{site_packages}/{dist_info}")
     names = frozenset(declared)
-    return Staged(name, version, dist_info, wheel, frozenset((*declared, *own)), names, names, metadata)
+    return StagedWheel(name, version, dist_info, wheel, frozenset((*declared, *own)), names, names, metadata)
 
 
 def _children(folder: str) -> list[str]:
@@ -192,7 +192,7 @@ def name_and_version(dist_info: str) -> tuple[str, str]:
             headers.setdefault(key.strip().lower(), value.strip())
     if "name" not in headers or "version" not in headers:
         raise InvalidWheelError(f"the METADATA of {os.path.basename(dist_info)} has no name or no version")
-    return paths.normalize_name(headers["name"]), headers["version"]
+    return names.normalize_name(headers["name"]), headers["version"]
 
 
 def _declared_scripts(dist_info: str, name: str) -> set[str]:

@@ -6,13 +6,13 @@ import contextlib
 import os
 
 from pepip import paths
-from pepip.host import files, filesystems, runs
+from pepip.host import files, filesystems, run_dirs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 
 @contextlib.contextmanager
@@ -21,7 +21,7 @@ def area(store: Store) -> Iterator[str]:
 
     Raises StoreError if the store has no room, or may not be written.
     """
-    with runs.marked(paths.staging(store.home), mode=store.lock_mode) as folder:
+    with run_dirs.marked(paths.staging(store.root), mode=store.lock_mode) as folder:
         try:
             os.mkdir(folder, 0o700)  # nobody else of a team may change what is checked here, and then published
             yield folder
@@ -121,4 +121,4 @@ _SECONDS_BETWEEN_WRITES = 5.0
 def remove_abandoned(store: Store) -> None:
     """Remove what killed runs left in the staging folder, as far as that can be done."""
     with contextlib.suppress(OSError):
-        runs.remove_abandoned(paths.staging(store.home), before=_remove_from_memory)
+        run_dirs.remove_abandoned(paths.staging(store.root), before=_remove_from_memory)

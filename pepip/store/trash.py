@@ -12,13 +12,13 @@ import time
 
 from pepip import paths
 from pepip.errors import StoreError
-from pepip.host import filesystems, folders, locks, permissions, runs
+from pepip.host import filesystems, folders, locks, permissions, run_dirs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 
 @contextlib.contextmanager
@@ -28,8 +28,8 @@ def grave(store: Store) -> Iterator[str]:
     The trash itself stays small that way: a folder that has grown never gives its blocks back. It is the grave where
     the disk is too full for a folder; then what lies there may be emptied at any time.
     """
-    whole = paths.trash(store.home)
-    with runs.marked(whole, mode=store.lock_mode) as folder:
+    whole = paths.trash(store.root)
+    with run_dirs.marked(whole, mode=store.lock_mode) as folder:
         try:
             os.mkdir(folder, 0o700)  # nobody else of a team may put a link where others' files are moved to
         except OSError as error:
@@ -53,10 +53,10 @@ def discard(store: Store, place: str, own: str = "") -> None:
     try:
         try:
             with (
-                permissions.writable(store.home, place),
+                permissions.writable(store.root, place),
                 contextlib.nullcontext(own) if own else grave(store) as folder,
             ):
-                folders.move(store.home, place, f"{folder}/{name}.{bucket}.{time.monotonic_ns()}")
+                folders.move(store.root, place, f"{folder}/{name}.{bucket}.{time.monotonic_ns()}")
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -82,9 +82,9 @@ def _take_apart(place: str) -> None:
 
 def contents(store: Store, *, own: str = "") -> list[str]:
     """Return the paths of the graves in the trash; of one's `own`, made just now, what lies in it."""
-    folder = paths.trash(store.home)
-    graves = [f"{folder}/{name}" for name in runs.present(folder)]
-    inside = [f"{own}/{name}" for name in runs.present(own)] if own not in {"", folder} else []
+    folder = paths.trash(store.root)
+    graves = [f"{folder}/{name}" for name in run_dirs.present(folder)]
+    inside = [f"{own}/{name}" for name in run_dirs.present(own)] if own not in {"", folder} else []
     return [*(path for path in graves if path != own), *inside]
 
 
@@ -93,7 +93,7 @@ def empty(store: Store) -> None:
 
     Of two who do it at once, one waits.
     """
-    folder = paths.trash(store.home)
+    folder = paths.trash(store.root)
     if os.path.isdir(folder):
         with locks.held(f"{folder}/.lock", mode=store.lock_mode):
-            runs.remove_abandoned(folder)
+            run_dirs.remove_abandoned(folder)

@@ -14,8 +14,8 @@ import stat
 import sys
 
 from pepip import paths
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, permissions
-from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def dump(trust: Trust) -> bytes:
     return json.dumps({"format": _FORMAT, "trust": said, "users": sorted(trust.users)}).encode() + b"\n"
 
 
-def read(home: str, like: os.stat_result) -> Trust:
+def read(store_root: str, like: os.stat_result) -> Trust:
     """Return whom the owner of a store has said to trust: root and the owner, if nothing was said.
 
     A file of anybody else says nothing, nor one that others may write, nor one with a second name: it may be another
@@ -61,7 +61,7 @@ def read(home: str, like: os.stat_result) -> Trust:
     """
     owners = frozenset({0, like.st_uid})
     try:
-        descriptor = files.open_regular(paths.trust(home))
+        descriptor = files.open_regular(paths.trust(store_root))
         try:
             status, content = os.fstat(descriptor), os.read(descriptor, _MOST_BYTES)
         finally:
@@ -84,19 +84,19 @@ def said(trust: Trust, like: os.stat_result) -> str:
     return " and ".join(["their own entries, its owner's and root's", *others])
 
 
-def weakness(home: str, like: os.stat_result) -> str:
+def weakness(store_root: str, like: os.stat_result) -> str:
     """Return in a sentence how members of a shared store could put other files in an entry's place, empty if not.
 
     Whoever may rename a folder of its frame could. Where all members are trusted that is no weakness.
     """
     if not is_shared(like):
         return ""
-    trust = read(home, like)
+    trust = read(store_root, like)
     if trust.everybody:
         return ""
     if not like.st_mode & stat.S_ISVTX:
-        return f"members of {home} can rename its folders, and so change what others import"
-    for folder in _frame(home):
+        return f"members of {store_root} can rename its folders, and so change what others import"
+    for folder in _frame(store_root):
         try:
             status = os.lstat(folder)
         except FileNotFoundError:
@@ -108,5 +108,10 @@ def weakness(home: str, like: os.stat_result) -> str:
     return ""
 
 
-def _frame(home: str) -> Iterable[str]:
-    return (paths.packages(home), paths.projects(home), paths.staging(home), paths.trash(home))
+def _frame(store_root: str) -> Iterable[str]:
+    return (
+        paths.packages(store_root),
+        paths.projects(store_root),
+        paths.staging(store_root),
+        paths.trash(store_root),
+    )

@@ -10,17 +10,17 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from pepip.tui import wording
+from pepip.tui import formatting
 from pepip.tui.bars import said
-from pepip.tui.reader import Reader
-from pepip.tui.runner import CANCELLED, DONE, FAILED, RUNNING, WAITING
-from pepip.tui.table import Column, Row, Table
+from pepip.tui.job_queue import CANCELLED, DONE, FAILED, RUNNING, WAITING
+from pepip.tui.scroll_text import ScrollText
+from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.tui.runner import Job
+    from pepip.tui.job_queue import Job
 
 _GLYPHS = {WAITING: "·", RUNNING: "◐", DONE: "✓", FAILED: "✗", CANCELLED: "○"}
 _TONES = {WAITING: "muted", RUNNING: "accent", DONE: "good", FAILED: "bad", CANCELLED: "warn"}
@@ -52,7 +52,7 @@ class ActivityPane(Vertical):
         """Make the list and the log."""
         with Horizontal(id="activity-split"):
             yield Table(COLUMNS, verb="Log", id="jobs")
-            with Reader(id="log"):
+            with ScrollText(id="log"):
                 yield Static("", id="log-text")
 
     @property
@@ -64,12 +64,12 @@ class ActivityPane(Vertical):
         """Show the operations as they are now."""
         self._jobs = {str(job.number): job for job in jobs}
         rows = [
-            Row(
+            TableRow(
                 key,
                 (
                     _GLYPHS[job.state],
-                    wording.printable(job.title),
-                    wording.printable(job.outcome or (said(job) if job.state == RUNNING else "")),
+                    formatting.printable(job.title),
+                    formatting.printable(job.outcome or (said(job) if job.state == RUNNING else "")),
                     job.state,
                     f"{job.seconds:.1f}" if job.is_over else "",
                 ),
@@ -88,7 +88,7 @@ class ActivityPane(Vertical):
             text.update("")
             return
         shown = Text()
-        shown.append(f"$ {wording.printable(job.command)}\n\n", "bold")
+        shown.append(f"$ {formatting.printable(job.command)}\n\n", "bold")
         shown.append("\n".join(job.log))
         text.update(shown)
         if job.state == RUNNING:
@@ -108,4 +108,4 @@ class ActivityPane(Vertical):
         """Copy the command."""
         if self.current is not None:
             self.app.copy_to_clipboard(self.current.command)
-            self.app.notify(wording.printable(self.current.command), title="Copied", markup=False)
+            self.app.notify(formatting.printable(self.current.command), title="Copied", markup=False)

@@ -20,10 +20,10 @@ from textual.widgets import ContentSwitcher, Static
 
 from pepip import paths
 from pepip.tui import catalog as catalogs
-from pepip.tui import wording
+from pepip.tui import formatting
 from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs, label_of
-from pepip.tui.lookout import Lookout
-from pepip.tui.runner import Job, Runner
+from pepip.tui.job_queue import Job, JobQueue
+from pepip.tui.scanner import Scanner
 from pepip.tui.store_pane import StorePane
 from pepip.tui.welcome import HELP, figures_of, keys_of, screen_of
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.widget import Widget
 
-    from pepip.store.home import Store
-    from pepip.store.inspection import Flaw
+    from pepip.store.check import Flaw
+    from pepip.store.root import Store
+    from pepip.tui.actions import Actions
     from pepip.tui.activity_pane import ActivityPane
     from pepip.tui.catalog import Catalog
     from pepip.tui.entries import Listing
-    from pepip.tui.flows import Flows
     from pepip.tui.projects_pane import ProjectsPane
     from pepip.tui.savings_pane import SavingsPane
 
@@ -55,7 +55,7 @@ class JobChanged(Message):
         self.job = job
 
 
-class Handed(Message):
+class ThreadCall(Message):
     """Something that a thread wants done in the app's own, if there is still an app."""
 
     def __init__(self, call: Callable[[], object]) -> None:
@@ -100,22 +100,22 @@ class PepipApp(App[None]):
         self.store = store
         self.catalog: Catalog | None = None
         self.verified: dict[str, Sequence[Flaw]] = {}
-        self.runner = Runner(self._tell)
+        self.runner = JobQueue(self._tell)
         self.is_still = is_still
-        self.lookout = Lookout(self, store, self._show)
+        self.lookout = Scanner(self, store, self._show)
         self.here = pane
-        self._flows: Flows | None = None
+        self._flows: Actions | None = None
         self._is_drawer_hidden = False
         self._has_frozen = False
         self._finished: set[int] = set()
 
     @property
-    def flows(self) -> Flows:
+    def flows(self) -> Actions:
         """What asks and concludes, imported when it is first wanted: the first paint does without."""
         if self._flows is None:
-            from pepip.tui.flows import Flows
+            from pepip.tui.actions import Actions
 
-            self._flows = Flows(self)
+            self._flows = Actions(self)
         return self._flows
 
     def compose(self) -> ComposeResult:
@@ -141,9 +141,9 @@ class PepipApp(App[None]):
 
     def hand_over(self, call: Callable[[], object]) -> None:
         """Have something done in the app's own thread. Where the app is being left, nothing is."""
-        self.post_message(Handed(call))
+        self.post_message(ThreadCall(call))
 
-    def on_handed(self, event: Handed) -> None:
+    def on_thread_call(self, event: ThreadCall) -> None:
         """Do what a thread wants done."""
         if self.is_running:  # while the app is being left, messages still come, and the widgets are gone
             event.call()
@@ -175,7 +175,7 @@ class PepipApp(App[None]):
         if found.trouble is not None and found.trouble.kind == catalogs.AWAY and self.catalog is not None:
             found = self.catalog._replace(trouble=found.trouble, notices=found.notices)
         self.catalog = found
-        special = screen_of(self.store.home, found)
+        special = screen_of(self.store.root, found)
         self._make_room(special)
         self.query_one(Notices).say(found.notices)
         sums = found.overview.savings if found.overview else None
@@ -227,8 +227,8 @@ class PepipApp(App[None]):
             self.default_screen.set_focus(None)
 
     def _say_status(self) -> None:
-        home = wording.short_path(self.store.home, paths.user_home(os.environ))
-        status = home if not self.is_reading or self.is_still else "looking at the disk …"
+        root = formatting.short_path(self.store.root, paths.user_home(os.environ))
+        status = root if not self.is_reading or self.is_still else "looking at the disk …"
         self.query_one(Tabs).say(status=status, running=len(self.runner.busy))
 
     def _check(self) -> None:
@@ -320,7 +320,7 @@ class PepipApp(App[None]):
             await panes.mount(made)
         panes.current = self.here = pane
         self.query_one(Tabs).say(here=pane)
-        self._make_room(screen_of(self.store.home, self.catalog) if self.catalog else None)
+        self._make_room(screen_of(self.store.root, self.catalog) if self.catalog else None)
         self._fill()
         if panes.display:
             self.default_screen.set_focus(self.query_one(_FOCUS[pane]))

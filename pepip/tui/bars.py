@@ -10,8 +10,8 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
-from pepip.tui import tones, wording
-from pepip.tui.runner import WAITING
+from pepip.tui import formatting, styles
+from pepip.tui.job_queue import WAITING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from pepip.operations.savings import Savings
     from pepip.tui.catalog import Trouble
-    from pepip.tui.runner import Job
+    from pepip.tui.job_queue import Job
 
 
-class Spot(NamedTuple):
+class ClickTarget(NamedTuple):
     """A part of a line that can be clicked, and the action or key that this means."""
 
     start: int
@@ -40,11 +40,11 @@ class Line(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
-        self.spots: list[Spot] = []
+        self.spots: list[ClickTarget] = []
 
     def style_of(self, name: str) -> Style:
         """Return a style by its name."""
-        return tones.of(self.app)[name]
+        return styles.of(self.app)[name]
 
     async def on_click(self, event: events.Click) -> None:
         """Do what the clicked part means."""
@@ -94,9 +94,9 @@ class Tabs(Line):
             label = f" {number} {title}{busy} " if width >= 46 or name == self.here else f" {number}{busy} "
             start = cell_len(text.plain)
             text.append(label, self.style_of("cursor" if name == self.here else ""))
-            self.spots.append(Spot(start, start + cell_len(label), f"show('{name}')"))
+            self.spots.append(ClickTarget(start, start + cell_len(label), f"show('{name}')"))
         room = width - cell_len(text.plain) - 2
-        status = wording.fit(self.status, room) if room > 6 else ""
+        status = formatting.fit(self.status, room) if room > 6 else ""
         text.append(" " * (room + 1 - cell_len(status)) + status, self.style_of("muted"))
         return text
 
@@ -132,25 +132,25 @@ class SavingsLine(Line):
         text = Text(" ", no_wrap=True, end="")
         if not self.is_fresh:
             text.append("~ ", plain)
-        text.append(wording.size(sums.on_disk_bytes), figure)
+        text.append(formatting.size(sums.on_disk_bytes), figure)
         text.append(" on disk" if level < 2 else "", plain)
         text.append(" · ", plain)
         if level == 0:
-            text.append(wording.size(sums.without_sharing_bytes), figure)
+            text.append(formatting.size(sums.without_sharing_bytes), figure)
             text.append(" without sharing · ", plain)
-        times = wording.factor(sums.without_sharing_bytes, sums.on_disk_bytes)
+        times = formatting.factor(sums.without_sharing_bytes, sums.on_disk_bytes)
         if sums.saved_bytes > 0:
             text.append("saved ", plain)
-            text.append(wording.size(sums.saved_bytes) + (f" ({times})" if times else ""), self.style_of("gain"))
+            text.append(formatting.size(sums.saved_bytes) + (f" ({times})" if times else ""), self.style_of("gain"))
         else:
             text.append("nothing saved yet", plain)
         text.append(" · ", plain)
         start = cell_len(text.plain)
         if sums.prunable_bytes:
-            text.append(wording.size(sums.prunable_bytes), self.style_of("alarm"))
+            text.append(formatting.size(sums.prunable_bytes), self.style_of("alarm"))
             text.append(" prunable" if level < 2 else "", plain)
             text.append(" [P]", self.style_of("alarm"))
-            self.spots = [Spot(start, cell_len(text.plain), "prune")]
+            self.spots = [ClickTarget(start, cell_len(text.plain), "prune")]
         else:
             text.append("nothing to prune" if level < 2 else "0 B", plain)
         return text
@@ -173,7 +173,7 @@ class Notices(Line):
     def render(self) -> Text:
         """Return the lines. Each can be clicked for all that is to be said."""
         width = self.size.width
-        self.spots = [Spot(0, width, "explain")]
+        self.spots = [ClickTarget(0, width, "explain")]
         lines = []
         for notice in self.notices:
             line = f" ! {notice.sentence} {notice.advice}"
@@ -231,7 +231,7 @@ class Keys(Line):
         start = cell_len(text.plain)
         text.append(f" {shown}", self.style_of("key"))
         text.append(f" {label} ", self.style_of(""))
-        self.spots.append(Spot(start, cell_len(text.plain), key))
+        self.spots.append(ClickTarget(start, cell_len(text.plain), key))
 
     async def press(self, action: str) -> None:
         """Press a key."""
@@ -266,19 +266,19 @@ class Drawer(Line):
         self.spots = []
         room = max(4, width - len(right) - 1)
         text = Text(no_wrap=True, end="")
-        shown = wording.printable(title)
+        shown = formatting.printable(title)
         shown = shown if len(shown) <= room else shown[: room - 1] + "…"
         text.append(f" {shown:<{room}}", self.style_of("name"))
         text.append(f"{right}\n", self.style_of(""))
         bar_width = max(8, min(40, width // 3))
         share = job.share
-        filled = wording.bar(share, bar_width) if share >= 0 else ""
+        filled = formatting.bar(share, bar_width) if share >= 0 else ""
         text.append(f" {filled}", self.style_of("good"))
         text.append("░" * (bar_width - len(filled)), self.style_of("muted"))
         for word, action in (("x cancel", "cancel_job"), ("esc hide", "hide_drawer")):
             start = room + 1 + right.find(word)
             if word in right:
-                self.spots.append(Spot(start, start + len(word), action))
+                self.spots.append(ClickTarget(start, start + len(word), action))
         words = f" {said(job)}" + (f"  {job.amount}" if job.amount else "")
         if len(words) > width - bar_width - 2 and job.amount:
             words = f" {job.amount}"
@@ -306,4 +306,4 @@ def said(job: Job[object]) -> str:
     if job.is_cancelled.is_set():
         return "cancelling: ends at the next safe point …"
     step = job.step
-    return wording.printable(f"{step.title or 'Starting'} {step.detail}".strip())
+    return formatting.printable(f"{step.title or 'Starting'} {step.detail}".strip())

@@ -9,19 +9,19 @@ import os
 
 from pepip import paths
 from pepip.errors import PepipError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.operations import overview
-from pepip.records import NamedTuple
 from pepip.store import trust
-from pepip.store.memory import Memory
-from pepip.tui import wording
+from pepip.store.scan_cache import ScanCache
+from pepip.tui import formatting
 from pepip.uv import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.model import Stored
     from pepip.operations.overview import Overview
-    from pepip.operations.savings import Share
-    from pepip.store.home import Store
+    from pepip.operations.savings import VenvShare
+    from pepip.store.root import Store
 
 ABSENT = "absent"
 DENIED = "denied"
@@ -46,7 +46,7 @@ class Catalog(NamedTuple):
     overview: Overview | None
     users: dict[str, list[str]]
     stored: dict[str, Stored]
-    shares: dict[str, Share]
+    shares: dict[str, VenvShare]
     trouble: Trouble | None
     notices: tuple[Trouble, ...]
     is_fresh: bool
@@ -57,7 +57,7 @@ class Catalog(NamedTuple):
         return self.overview is None or not (self.stored or self.shares or self.overview.seen.damaged)
 
 
-def recall(store: Store, memory: Memory) -> Catalog | None:
+def recall(store: Store, memory: ScanCache) -> Catalog | None:
     """Return what the last look saw, at once, None if nothing is remembered or the store can't be read."""
     if _trouble(store, was_there=False) is not None:
         return None
@@ -65,7 +65,7 @@ def recall(store: Store, memory: Memory) -> Catalog | None:
     return None if seen is None else _of(seen, (), is_fresh=False)
 
 
-def read(store: Store, *, was_there: bool, memory: Memory | None = None) -> Catalog:
+def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> Catalog:
     """Look at the store. `was_there` tells that it was seen before: where it is gone, its disk went away.
 
     `memory` is what was read of the last look, just before.
@@ -73,7 +73,7 @@ def read(store: Store, *, was_there: bool, memory: Memory | None = None) -> Cata
     trouble = _trouble(store, was_there=was_there)
     if trouble is None:
         try:
-            memory = memory or Memory(paths.cache(store.home))
+            memory = memory or ScanCache(paths.cache(store.root))
             seen = overview.take(store, memory)
             memory.save()
             # What went away in the middle of the reading looks empty: it is looked at again.
@@ -88,13 +88,13 @@ def read(store: Store, *, was_there: bool, memory: Memory | None = None) -> Cata
 
 def stamp(store: Store) -> tuple[int, ...]:
     """Return what changes when entries come or go, or environments are registered: a few times of folders."""
-    folders = [paths.packages(store.home), paths.projects(store.home)]
+    folders = [paths.packages(store.root), paths.projects(store.root)]
     try:
         with os.scandir(folders[0]) as buckets:
             folders += sorted(bucket.path for bucket in buckets)
         return tuple(os.stat(folder).st_mtime_ns for folder in folders)
     except OSError:
-        return (int(os.path.isdir(store.home)),)
+        return (int(os.path.isdir(store.root)),)
 
 
 def _of(seen: Overview, notices: tuple[Trouble, ...], *, is_fresh: bool) -> Catalog:
@@ -111,16 +111,16 @@ def _of(seen: Overview, notices: tuple[Trouble, ...], *, is_fresh: bool) -> Cata
 
 def _trouble(store: Store, *, was_there: bool) -> Trouble | None:
     try:
-        os.listdir(store.home)
-        if os.path.isdir(paths.packages(store.home)):
-            os.listdir(paths.packages(store.home))
+        os.listdir(store.root)
+        if os.path.isdir(paths.packages(store.root)):
+            os.listdir(paths.packages(store.root))
         elif was_there:
             return _away(store)
     except FileNotFoundError:
         return (
             _away(store)
             if was_there
-            else Trouble(ABSENT, f"There is no store at {wording.short_path(store.home)} yet.", "")
+            else Trouble(ABSENT, f"There is no store at {formatting.short_path(store.root)} yet.", "")
         )
     except OSError as error:
         return _refused(store, error)
@@ -130,7 +130,7 @@ def _trouble(store: Store, *, was_there: bool) -> Trouble | None:
 def _away(store: Store) -> Trouble:
     return Trouble(
         AWAY,
-        f"The store at {wording.short_path(store.home)} is not there any more.",
+        f"The store at {formatting.short_path(store.root)} is not there any more.",
         "Its disk may have gone away, or somebody removed it. Mount the disk again, then press r. "
         "Environments that link it are broken until then; pepip removes nothing meanwhile.",
     )
@@ -139,8 +139,8 @@ def _away(store: Store) -> Trouble:
 def _refused(store: Store, error: OSError) -> Trouble:
     return Trouble(
         DENIED,
-        f"The store at {wording.short_path(store.home)} can't be read: {error.strerror or error}"
-        + (f" ({error.filename})" if error.filename and error.filename != store.home else "")
+        f"The store at {formatting.short_path(store.root)} can't be read: {error.strerror or error}"
+        + (f" ({error.filename})" if error.filename and error.filename != store.root else "")
         + ".",
         "Ask the owner of that folder for permission to read it, or start with PEPIP_HOME set to a folder of "
         "yours. Then press r.",
@@ -159,7 +159,7 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
                 "Scan the folder that its project lies in, which registers it anew; then remove that file.",
             )
         )
-    weakness = trust.weakness(store.home, store.like) if store.exists() else ""
+    weakness = trust.weakness(store.root, store.like) if store.exists() else ""
     if weakness:
         found.append(
             Trouble(

@@ -11,10 +11,10 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from pepip.tui import wording
+from pepip.tui import formatting
 from pepip.tui.bars import label_of
-from pepip.tui.reader import Reader
-from pepip.tui.table import Column, Row, Table
+from pepip.tui.scroll_text import ScrollText
+from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Dialog(ModalScreen[str]):
 
     def _shown_command(self) -> Text:
         shown = self.command[:_MOST_LETTERS]  # of hundreds of names, a part says what it is; all of it is copied
-        text = Text(f"$ {wording.printable(shown)}{'' if shown == self.command else ' …'}")
+        text = Text(f"$ {formatting.printable(shown)}{'' if shown == self.command else ' …'}")
         if not self.query(Input) and self.app.size.width >= 60:  # where one types, y is a letter: a click copies
             text.append("   y copies", "italic")
         return text
@@ -124,7 +124,7 @@ class Dialog(ModalScreen[str]):
             if table.display:
                 table.action_move(rows)
                 return
-        for reader in self.query(Reader):
+        for reader in self.query(ScrollText):
             reader.scroll_relative(y=rows, animate=False)
 
     def action_copy(self) -> None:
@@ -141,7 +141,7 @@ def button(choice: Choice) -> Button:
     return made
 
 
-class Message(Dialog):
+class MessageDialog(Dialog):
     """Something to be read, in full, and perhaps a question below it. The first choice has the focus."""
 
     def __init__(self, title: str, text: Text, choices: Sequence[Choice] = (), *, command: str = "") -> None:
@@ -151,7 +151,7 @@ class Message(Dialog):
 
     def body(self) -> ComposeResult:
         """Make the text, scrolled where it is long."""
-        with Reader(classes="dialog--scroll"):
+        with ScrollText(classes="dialog--scroll"):
             yield Static(self._text)
 
     def choices(self) -> Sequence[Choice]:
@@ -215,14 +215,14 @@ class Help(Dialog):
             if active.enabled and not binding.system and binding.description and not is_scrolling:
                 shown = screen.app.get_key_display(binding)
                 self._rows.append(
-                    Row(binding.key, (shown, binding.tooltip or label_of(binding, screen)), ("accent", ""))
+                    TableRow(binding.key, (shown, binding.tooltip or label_of(binding, screen)), ("accent", ""))
                 )
         unique = {row.cells[1]: row for row in reversed(self._rows)}
         keys: dict[str, list[str]] = {}
         for row in self._rows:
             keys.setdefault(row.cells[1], []).append(row.cells[0])
         self._rows = [
-            Row(row.key, (" ".join(keys[row.cells[1]][:3]), row.cells[1]), row.tones)
+            TableRow(row.key, (" ".join(keys[row.cells[1]][:3]), row.cells[1]), row.tones)
             for row in self._rows
             if unique[row.cells[1]] is row
         ]

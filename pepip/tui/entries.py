@@ -8,10 +8,10 @@ import textwrap
 from rich.text import Text
 
 from pepip import paths
-from pepip.records import NamedTuple
-from pepip.tui import wording
+from pepip.fast_namedtuple import NamedTuple
+from pepip.tui import formatting
 from pepip.tui.filtering import Facts
-from pepip.tui.table import Column, Row
+from pepip.tui.table import Column, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pepip.model import Stored
-    from pepip.operations.details import Details
-    from pepip.store.inspection import Flaw
+    from pepip.operations.entry_details import Details
+    from pepip.store.check import Flaw
     from pepip.tui.catalog import Catalog
 
 USED, ORPHAN, DAMAGED, BUSY = "used", "orphan", "damaged", "busy"
@@ -51,7 +51,7 @@ class Listing(NamedTuple):
     sizes: Sequence[int]
     states: Sequence[str]
     users: Sequence[Sequence[str]]
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
     facts: Sequence[Facts]
 
     def sorted_by(self, key: str, view: Sequence[int], *, is_descending: bool) -> list[int]:
@@ -90,15 +90,15 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
         tone = TONES[state]
         python = short_bucket(stored.bucket)
         rows.append(
-            Row(
+            TableRow(
                 stored.id,
                 (
                     GLYPHS[state],
-                    wording.printable(stored.name),
-                    wording.printable(stored.version),
+                    formatting.printable(stored.name),
+                    formatting.printable(stored.version),
                     python,
-                    wording.size(size_bytes),
-                    wording.bar(size_bytes / largest, 8),
+                    formatting.size(size_bytes),
+                    formatting.bar(size_bytes / largest, 8),
                     f"{len(linked_by):,}" if linked_by else "-",
                     state,
                 ),
@@ -144,36 +144,36 @@ def describe(
     size_bytes = seen.sizes.get(stored.id, 0) if seen else 0
     home = paths.user_home(os.environ)
     text = Text()
-    text.append(f"{wording.printable(stored.name)} {wording.printable(stored.version)}\n", "bold")
+    text.append(f"{formatting.printable(stored.name)} {formatting.printable(stored.version)}\n", "bold")
     if details is not None and details.summary:
-        text.append(wording.printable(details.summary) + "\n", "italic")
+        text.append(formatting.printable(details.summary) + "\n", "italic")
     text.append("\n")
     state = "damaged: its own metadata can't be read" if stored.state != "ok" else ""
     if flaws:
-        state = f"damaged: {wording.count(len(flaws), 'flaw')}, see below"
+        state = f"damaged: {formatting.count(len(flaws), 'flaw')}, see below"
     if not state:
         state = (
-            f"used by {wording.count(len(users), 'environment')}"
+            f"used by {formatting.count(len(users), 'environment')}"
             if users
-            else f"orphan: no environment links it; pruning frees {wording.size(size_bytes)}"
+            else f"orphan: no environment links it; pruning frees {formatting.size(size_bytes)}"
         )
     for title, value in (
         ("state", state),
-        ("size", f"{wording.size(size_bytes)}, {wording.count(stored.file_count, 'file')}"),
+        ("size", f"{formatting.size(size_bytes)}, {formatting.count(stored.file_count, 'file')}"),
         ("for", stored.bucket),
-        ("stored", f"{wording.day(stored.stored_at)}, last linked {wording.day(stored.last_linked_at)}"),
+        ("stored", f"{formatting.day(stored.stored_at)}, last linked {formatting.day(stored.last_linked_at)}"),
         ("verify", _verdict(flaws)),
     ):
         _row(text, title, value, width)
     if flaws:
         text.append("\nNot as it was stored\n", "bold")
         for flaw in flaws[:20]:
-            text.append(f"  {flaw.kind:<8}{wording.printable(flaw.path)}\n")
+            text.append(f"  {flaw.kind:<8}{formatting.printable(flaw.path)}\n")
         if len(flaws) > 20:
             text.append(f"  and {len(flaws) - 20} more\n")
     text.append("\nWho links it, and why\n" if users else "\nNobody links it\n", "bold")
     for user in users[:40]:
-        text.append(f"  {wording.short_path(wording.printable(user), home)}\n")
+        text.append(f"  {formatting.short_path(formatting.printable(user), home)}\n")
         if details is not None:
             asking = needs.get(user, ())
             reason = (
@@ -194,12 +194,12 @@ def describe(
         ):
             if values:
                 text.append(f"\n{title}\n", "bold")
-                text.append("".join(f"  {wording.printable(value)}\n" for value in values))
+                text.append("".join(f"  {formatting.printable(value)}\n" for value in values))
     text.append("\nWhere it comes from\n", "bold")
     for title, value in (
-        ("from", wording.printable(stored.origin) or "-"),
+        ("from", formatting.printable(stored.origin) or "-"),
         ("hash", stored.identity or "-"),
-        ("folder", wording.short_path(stored.path, home)),
+        ("folder", formatting.short_path(stored.path, home)),
     ):
         _row(text, title, value, width)
     return text
@@ -218,7 +218,7 @@ def why(catalog: Catalog, details: Details) -> dict[str, list[str]]:
 def _verdict(flaws: Sequence[Flaw] | None) -> str:
     if flaws is None:
         return "not since the start: v does it"
-    return f"{wording.count(len(flaws), 'flaw')}, see below" if flaws else "every file is as it was stored"
+    return f"{formatting.count(len(flaws), 'flaw')}, see below" if flaws else "every file is as it was stored"
 
 
 def _row(text: Text, title: str, value: str, width: int) -> None:

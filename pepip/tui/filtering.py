@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from pepip.records import NamedTuple
+from pepip.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

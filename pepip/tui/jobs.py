@@ -7,40 +7,40 @@ import shlex
 
 from pepip import paths
 from pepip.errors import UsageError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
-from pepip.operations import fill as filling
 from pepip.operations import install as installing
 from pepip.operations import project as projects
 from pepip.operations import prune as pruning
 from pepip.operations import scan as scanning
+from pepip.operations import store_add as filling
 from pepip.operations import uninstall as uninstalling
 from pepip.operations import verify as verifying
-from pepip.records import NamedTuple
-from pepip.tui import commands, wording
-from pepip.tui.runner import STARTED_IN, Job, once
+from pepip.tui import commands, formatting
+from pepip.tui.job_queue import STARTED_IN, Job, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from pepip.model import Progress, Registration, Summary
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
-    Foreseen = Summary | projects.Outcome | uninstalling.Removal | list[str]
+    ActionPreview = Summary | projects.Outcome | uninstalling.Removal | list[str]
     """What an operation would do. A list holds the changed files that would be lost."""
 
 
-class Plan(NamedTuple):
-    """Something that a person asks for: a job that only foresees it, and the one that does it.
+class PlannedAction(NamedTuple):
+    """Something that a person asks for: a job that only shows what it would do, and the one that does it.
 
     Where a project says in its `pyproject.toml` what it needs, `instead` changes that, too, under `verb_instead`.
     """
 
     title: str
     verb: str
-    foresee: Job[Foreseen]
+    preview: Job[ActionPreview]
     carry_out: Job[object]
     is_destructive: bool = False
     instead: Job[object] | None = None
@@ -98,7 +98,7 @@ def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> t
     return request, words
 
 
-def install(store: Store, environment: str, line: str) -> Plan:
+def install(store: Store, environment: str, line: str) -> PlannedAction:
     """Return the plan of installing into an environment. Raises UsageError if the line can't be read."""
     request, words = requirements(line)
     plan = _install(store, environment, request, f"install {' '.join(words)}", verb="Install", words=words)
@@ -108,7 +108,7 @@ def install(store: Store, environment: str, line: str) -> Plan:
     return plan._replace(instead=_add(store, environment, words), verb_instead="Add", note=note)
 
 
-def upgrade(store: Store, environment: str, names: Sequence[str]) -> Plan:
+def upgrade(store: Store, environment: str, names: Sequence[str]) -> PlannedAction:
     """Return the plan of upgrading distributions of an environment, and what they need; all if none are named.
 
     Where the project has a lock, it is the lock that is upgraded, and the environment synced.
@@ -120,8 +120,10 @@ def upgrade(store: Store, environment: str, names: Sequence[str]) -> Plan:
     return _install(store, environment, request, f"upgrade {' '.join(names)}", verb="Upgrade", words=["-U", *names])
 
 
-def _install(store: Store, environment: str, request: Request, what: str, *, verb: str, words: Sequence[str]) -> Plan:
-    options = installing.Options(environment=environment)
+def _install(
+    store: Store, environment: str, request: Request, what: str, *, verb: str, words: Sequence[str]
+) -> PlannedAction:
+    options = installing.InstallOptions(environment=environment)
     folder = os.path.dirname(environment)
     command = commands.on_environment("install", environment, *words)
     title = f"{what} in {_project(environment)}"
@@ -137,19 +139,19 @@ def _install(store: Store, environment: str, request: Request, what: str, *, ver
             is_listed=not dry_run,
         )
 
-    return Plan(title, verb, job(dry_run=True), job(dry_run=False))
+    return PlannedAction(title, verb, job(dry_run=True), job(dry_run=False))
 
 
-def uninstall(store: Store, environment: str, names: Sequence[str]) -> Plan:
+def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAction:
     """Return the plan of uninstalling distributions from an environment."""
     request = Request(packages=tuple(names))
     folder = os.path.dirname(environment)
     command = commands.on_environment("uninstall", environment, "--yes", *names)
     title = f"uninstall {' '.join(names)} from {_project(environment)}"
-    foresee = Job(
+    preview = Job(
         title,
         command,
-        once(lambda: uninstalling.foresee(store, environment, request)),
+        once(lambda: uninstalling.preview(store, environment, request)),
         folder=folder,
         is_listed=False,
     )
@@ -160,7 +162,7 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> Plan:
         folder=folder,
         touches=frozenset([environment]),
     )
-    plan = Plan(title, "Uninstall", foresee, carry_out, is_destructive=True)
+    plan = PlannedAction(title, "Uninstall", preview, carry_out, is_destructive=True)
     if not has_lock(environment):
         return plan
     note = "A sync of this project brings back what its pyproject.toml names: Remove takes it out there."
@@ -204,7 +206,7 @@ def _edit(
     )
 
 
-def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str = "sync") -> Plan:
+def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str = "sync") -> PlannedAction:
     """Return the plan of bringing a project's environment to what its lock says. Raises UsageError if it has none.
 
     `words` say what of the lock is upgraded first.
@@ -223,19 +225,19 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
         return Job(
             title,
             command,
-            lambda: projects.sync(store, request, projects.Options(dry_run=dry_run)),
+            lambda: projects.sync(store, request, projects.ProjectOptions(dry_run=dry_run)),
             folder=folder,
             touches=frozenset([environment]),
             is_listed=not dry_run,
         )
 
-    return Plan(title, "Upgrade" if words else "Sync", job(dry_run=True), job(dry_run=False))
+    return PlannedAction(title, "Upgrade" if words else "Sync", job(dry_run=True), job(dry_run=False))
 
 
-def store(store: Store, line: str) -> Job[filling.Filled]:
+def store(store: Store, line: str) -> Job[filling.Added]:
     """Return the job that stores what a line of requirements means, without a project. Raises UsageError."""
     request, words = requirements(line, options=("-r",))
-    return Job(f"store {' '.join(words)}", store_command(line), lambda: filling.fill(store, request, ""))
+    return Job(f"store {' '.join(words)}", store_command(line), lambda: filling.add(store, request, ""))
 
 
 def store_command(line: str) -> str:
@@ -246,14 +248,14 @@ def store_command(line: str) -> str:
         return f"{commands.of('store', 'add')} {line}"
 
 
-def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Job[pruning.Preview]:
+def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Job[pruning.PrunePreview]:
     """Return the job that removes orphans which were chosen from a preview. The engine looks again before."""
     ids = frozenset(orphan.stored.id for orphan in chosen)
     pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]
     return Job(
-        f"prune {wording.count(len(chosen), 'entry', 'entries')}",
+        f"prune {formatting.count(len(chosen), 'entry', 'entries')}",
         commands.prune(pins, is_all=is_all),
-        lambda: pruning.prune(store, pruning.Options(only=ids)),
+        lambda: pruning.prune(store, pruning.PruneOptions(only=ids)),
         touches=ids,
     )
 
@@ -294,18 +296,18 @@ def detach(store: Store, environment: str, name: str) -> Job[detaching.Detached]
     )
 
 
-def attach(store: Store, environment: str, name: str) -> Plan:
+def attach(store: Store, environment: str, name: str) -> PlannedAction:
     """Return the plan of linking a distribution again that is the environment's own."""
     title = f"attach {name} in {_project(environment)}"
     command = commands.on_environment("attach", environment, "--force", name)
-    foresee = Job(title, command, once(lambda: detaching.changed_files(store, environment, name)), is_listed=False)
+    preview = Job(title, command, once(lambda: detaching.changed_files(store, environment, name)), is_listed=False)
     carry_out = Job(
         title,
         command,
         once(lambda: detaching.attach(store, environment, [name])[0]),
         touches=frozenset([environment]),
     )
-    return Plan(title, "Attach", foresee, carry_out, is_destructive=True)
+    return PlannedAction(title, "Attach", preview, carry_out, is_destructive=True)
 
 
 def forget(store: Store, environment: str) -> Job[list[Registration]]:

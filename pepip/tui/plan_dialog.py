@@ -15,19 +15,19 @@ from pepip.errors import PepipError
 from pepip.model import Progress
 from pepip.operations.project import Outcome
 from pepip.operations.uninstall import Removal
-from pepip.tui import commands, jobs, wording
+from pepip.tui import commands, formatting, jobs
 from pepip.tui.dialogs import Choice, Dialog
-from pepip.tui.reader import Reader
-from pepip.tui.runner import CANCELLED, FAILED, Failure
-from pepip.tui.table import Column, Row, Table
+from pepip.tui.job_queue import CANCELLED, FAILED, Failure
+from pepip.tui.scroll_text import ScrollText
+from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.operations.savings import Share
-    from pepip.tui.jobs import Foreseen, Plan
-    from pepip.tui.runner import Job, Runner
+    from pepip.operations.savings import VenvShare
+    from pepip.tui.job_queue import Job, JobQueue
+    from pepip.tui.jobs import ActionPreview, PlannedAction
 
 
 class InstallForm(Dialog):
@@ -35,7 +35,7 @@ class InstallForm(Dialog):
 
     COMMAND_LINES = 2
 
-    def __init__(self, shares: Sequence[Share], *, place: str = "", line: str = "") -> None:
+    def __init__(self, shares: Sequence[VenvShare], *, place: str = "", line: str = "") -> None:
         super().__init__("Install")
         self.place, self.line = place, line
         self._projects = [share.known for share in shares if share.known.state in {"ok", "broken"}]
@@ -98,7 +98,7 @@ class InstallForm(Dialog):
     def _pick(self, key: str) -> None:
         place = self.query_one("#place", Input)
         with place.prevent(Input.Changed):
-            place.value = wording.short_path(key, self._home)
+            place.value = formatting.short_path(key, self._home)
         self._say()
 
     def action_answer(self, key: str) -> None:
@@ -120,9 +120,9 @@ class InstallForm(Dialog):
         if self._home and (wanted == "~" or wanted.startswith("~/")):
             wanted = self._home + wanted[1:]
         rows = [
-            Row(
+            TableRow(
                 known.project if os.path.basename(known.environment) == ".venv" else known.environment,
-                (wording.printable(wording.short_path(known.project, self._home)), known.python[:7]),
+                (formatting.printable(formatting.short_path(known.project, self._home)), known.python[:7]),
                 ("", "muted"),
             )
             for known in self._projects
@@ -148,8 +148,8 @@ class PlanDialog(Dialog):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("x", "answer('')", "Cancel", show=False)]
 
-    def __init__(self, plan: Plan, runner: Runner, *, can_go_back: bool = False) -> None:
-        super().__init__(plan.title[:1].upper() + plan.title[1:], command=plan.foresee.command)
+    def __init__(self, plan: PlannedAction, runner: JobQueue, *, can_go_back: bool = False) -> None:
+        super().__init__(plan.title[:1].upper() + plan.title[1:], command=plan.preview.command)
         self.plan = plan
         self._runner = runner
         self._can_go_back = can_go_back
@@ -161,7 +161,7 @@ class PlanDialog(Dialog):
         yield Static(Text("Asking uv what would change …"), id="plan-sentence")
         columns = (Column("sign", "", 1), Column("name", "Package", 0), Column("what", "What happens", 0))
         yield Table(columns, id="plan")
-        with Reader(id="plan-error", classes="dialog--scroll"):
+        with ScrollText(id="plan-error", classes="dialog--scroll"):
             yield Static("", id="plan-words")
 
     def choices(self) -> Sequence[Choice]:
@@ -178,16 +178,16 @@ class PlanDialog(Dialog):
         for ahead in self.query("#answer-go, #answer-instead").results(Button):
             ahead.disabled = True
         self.query_one("#answer-", Button).focus()
-        self._runner.submit(self.plan.foresee)
+        self._runner.submit(self.plan.preview)
         self.set_interval(0.05, self._look)
 
     def on_unmount(self) -> None:
         """Don't go on asking when nobody waits for the answer."""
-        if not self.plan.foresee.is_over:
-            self._runner.cancel(self.plan.foresee)
+        if not self.plan.preview.is_over:
+            self._runner.cancel(self.plan.preview)
 
     def _look(self) -> None:
-        job = self.plan.foresee
+        job = self.plan.preview
         if self._seen == "over":
             return
         if not job.is_over:
@@ -211,8 +211,8 @@ class PlanDialog(Dialog):
         hint = f"\n\nhint: {failure.hint}" if failure.hint else ""
         self.query_one("#plan-words", Static).update(Text(wording_of(failure.output) + hint))
 
-    def _show(self, job: Job[Foreseen]) -> None:
-        sentence, rows, has_work = _foreseen(job.result)
+    def _show(self, job: Job[ActionPreview]) -> None:
+        sentence, rows, has_work = _described(job.result)
         warnings = [line for line in job.log if line.startswith("warning:")]
         text = Text(sentence)
         for line in warnings:
@@ -233,26 +233,26 @@ class PlanDialog(Dialog):
 
 def wording_of(output: str) -> str:
     """Return a program's output in lines that can be shown."""
-    return "\n".join(wording.printable(line) for line in output.strip("\n").splitlines())
+    return "\n".join(formatting.printable(line) for line in output.strip("\n").splitlines())
 
 
 def _asking(step: Progress) -> str:
     return f"{step.title or 'Asking uv what would change'} {step.detail}".rstrip() + " …"
 
 
-def _foreseen(result: Foreseen | None) -> tuple[str, list[Row], bool]:
+def _described(result: ActionPreview | None) -> tuple[str, list[TableRow], bool]:
     """Return a plan in a sentence, as rows, and whether there is anything to be done."""
     if isinstance(result, Outcome):
         result = result.summary
     if isinstance(result, Removal):
         rows = [_row("-", change.name, change.version, "removed") for change in result.removed]
         absent = f" Not installed: {', '.join(result.absent)}." if result.absent else ""
-        count = wording.count(len(rows), "distribution")
+        count = formatting.count(len(rows), "distribution")
         return f"Removes {count} from this environment. The store keeps what it holds.{absent}", rows, bool(rows)
     if isinstance(result, list):
         rows = [_row("!", path, "", "your change is lost") for path in result]
         if rows:
-            return f"{wording.count(len(rows), 'file')} changed by you would be lost:", rows, True
+            return f"{formatting.count(len(rows), 'file')} changed by you would be lost:", rows, True
         return "No file was changed: the copy goes, and it is linked from the store again.", rows, True
     if result is None:
         return "uv gave no plan", [], False
@@ -268,15 +268,15 @@ def _foreseen(result: Foreseen | None) -> tuple[str, list[Row], bool]:
     if not rows:
         return "Nothing to do: all is there already.", [], False
     parts = [f"{len(reused)} reused"]
-    size = f" ({wording.size(result.download_bytes)})" if result.download_bytes else ""
+    size = f" ({formatting.size(result.download_bytes)})" if result.download_bytes else ""
     parts.append(f"{len(result.downloaded)} to download{size}" if result.downloaded else "0 B to download")
     if private:
         parts.append(f"{len(private)} the project's own")
-    parts.append(f"{wording.size(result.avoided_bytes)} not stored again")
+    parts.append(f"{formatting.size(result.avoided_bytes)} not stored again")
     return " · ".join(parts), rows, True
 
 
-def _row(sign: str, name: str, version: str, what: str) -> Row:
+def _row(sign: str, name: str, version: str, what: str) -> TableRow:
     tone = {"+": "good", "-": "bad", "!": "warn"}[sign]
-    shown = wording.printable(f"{name} {version}".strip())
-    return Row(f"{sign}{name}", (sign, shown, what), (tone, "name", "muted"))
+    shown = formatting.printable(f"{name} {version}".strip())
+    return TableRow(f"{sign}{name}", (sign, shown, what), (tone, "name", "muted"))

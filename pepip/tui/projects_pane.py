@@ -14,15 +14,15 @@ from textual.widgets import Static
 
 from pepip import paths
 from pepip.operations import census
-from pepip.tui import wording
-from pepip.tui.table import Column, Row, Table
+from pepip.tui import formatting
+from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from pepip.operations.savings import Share
+    from pepip.operations.savings import VenvShare
     from pepip.tui.catalog import Catalog
 
 _TONES = {census.OK: "good", census.BROKEN: "bad", census.MISSING: "warn", census.UNREACHABLE: "warn"}
@@ -80,7 +80,7 @@ class ProjectsPane(Vertical):
         super().__init__(id="projects")
         self.catalog: Catalog | None = None
         self.sort_key, self.is_descending = "alone", True
-        self._shares: list[Share] = []
+        self._shares: list[VenvShare] = []
         self._home = paths.user_home(os.environ)
         self._packages_of = ""
 
@@ -103,7 +103,7 @@ class ProjectsPane(Vertical):
         return self.query_one("#packages", Table)
 
     @property
-    def current(self) -> Share | None:
+    def current(self) -> VenvShare | None:
         """The environment under the cursor."""
         return self.catalog.shares.get(self.table.cursor_key) if self.catalog else None
 
@@ -117,7 +117,7 @@ class ProjectsPane(Vertical):
         self._sort()
         self._describe()
 
-    def _row(self, share: Share, *, is_busy: bool) -> Row:
+    def _row(self, share: VenvShare, *, is_busy: bool) -> TableRow:
         known = share.known
         name = os.path.basename(known.project) or known.project
         if os.path.basename(known.environment) != ".venv":
@@ -125,23 +125,23 @@ class ProjectsPane(Vertical):
         tone = "accent" if is_busy else _TONES[known.state]
         own = sum(not package.store_id for package in known.packages)
         linked = len(known.entries or ())
-        return Row(
+        return TableRow(
             known.environment,
             (
                 "◐" if is_busy else _GLYPHS[known.state],
-                wording.printable(name),
-                wording.printable(wording.short_path(os.path.dirname(known.project), self._home)),
+                formatting.printable(name),
+                formatting.printable(formatting.short_path(os.path.dirname(known.project), self._home)),
                 known.python.removesuffix(".final.0")[:7],
                 f"{linked}+{own}" if own else str(linked),
-                wording.size(share.alone_bytes),
-                wording.size(share.own_bytes),
+                formatting.size(share.alone_bytes),
+                formatting.size(share.own_bytes),
                 "busy" if is_busy else known.state,
             ),
             (tone, "name", "muted", "muted", "", "", "", tone),
         )
 
     def _sort(self) -> None:
-        orders: dict[str, Callable[[Share], Any]] = {
+        orders: dict[str, Callable[[VenvShare], Any]] = {
             "name": lambda share: os.path.basename(share.known.project),
             "path": lambda share: share.known.environment,
             "python": lambda share: share.known.python,
@@ -164,14 +164,14 @@ class ProjectsPane(Vertical):
             return
         known = share.known
         shown = Text()
-        shown.append(wording.printable(wording.short_path(known.environment, self._home)), "bold")
+        shown.append(formatting.printable(formatting.short_path(known.environment, self._home)), "bold")
         shown.append(f"\n{'Python ' + known.python if known.python else 'Python unknown'} · {known.state}", "")
         if known.reason:
             shown.append(f": {known.reason}")
         own = sum(not package.store_id for package in known.packages)
         shown.append(
             f"\n{len(known.entries or ())} linked, {own} its own"
-            f"\ntakes {wording.size(share.own_bytes)}, alone it would take {wording.size(share.alone_bytes)}"
+            f"\ntakes {formatting.size(share.own_bytes)}, alone it would take {formatting.size(share.alone_bytes)}"
         )
         text.update(shown)
         if self._packages_of != known.environment:
@@ -180,7 +180,7 @@ class ProjectsPane(Vertical):
         table.empty_text = "nothing known of what it holds" if known.state != census.OK else "nothing installed"
         table.show(self._package_rows(share))
 
-    def _package_rows(self, share: Share) -> list[Row]:
+    def _package_rows(self, share: VenvShare) -> list[TableRow]:
         catalog = self.catalog
         assert catalog is not None
         sizes = catalog.overview.sizes if catalog.overview else {}
@@ -189,12 +189,12 @@ class ProjectsPane(Vertical):
             others = len(catalog.users.get(package.store_id, ())) - 1
             shared = f"{others:,}" if others > 0 else "-"
             rows.append(
-                Row(
+                TableRow(
                     package.name,
                     (
-                        wording.printable(package.name),
-                        wording.printable(package.version),
-                        wording.size(sizes.get(package.store_id, 0)) if package.store_id else "",
+                        formatting.printable(package.name),
+                        formatting.printable(package.version),
+                        formatting.size(sizes.get(package.store_id, 0)) if package.store_id else "",
                         shared if package.entry_id else package.mode or "its own",
                     ),
                     ("name", "", "", "muted" if package.store_id else "warn"),
@@ -202,9 +202,9 @@ class ProjectsPane(Vertical):
             )
         if not rows:
             rows = [
-                Row(
+                TableRow(
                     entry_id,
-                    (entry_id.partition("/")[2], "", wording.size(sizes.get(entry_id, 0)), ""),
+                    (entry_id.partition("/")[2], "", formatting.size(sizes.get(entry_id, 0)), ""),
                     ("", "", "", ""),
                 )
                 for entry_id in sorted(share.known.entries or ())

@@ -9,16 +9,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Button, Static
 
-from pepip.tui import commands, entries, wording
+from pepip.tui import commands, entries, formatting
 from pepip.tui.dialogs import Choice, Dialog
-from pepip.tui.reader import Reader
-from pepip.tui.table import Column, Row, Table
+from pepip.tui.scroll_text import ScrollText
+from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pepip.operations.prune import Orphan, Preview
+    from pepip.operations.prune import Orphan, PrunePreview
 
 
 class PruneDialog(Dialog):
@@ -32,10 +32,10 @@ class PruneDialog(Dialog):
         Binding("tab", "app.focus_next", "Next", show=False),
     ]
 
-    def __init__(self, foresee: Callable[[PruneDialog], None]) -> None:
+    def __init__(self, preview: Callable[[PruneDialog], None]) -> None:
         super().__init__("Prune what nobody links · ␣ unticks")
-        self.preview: Preview | None = None
-        self._foresee = foresee
+        self.preview: PrunePreview | None = None
+        self._preview = preview
 
     def body(self) -> ComposeResult:
         """Make the sentence, the orphans, and what else there is to know."""
@@ -48,7 +48,7 @@ class PruneDialog(Dialog):
             Column("size", "On disk", 9, is_right=True),
         )
         yield Table(columns, can_mark=True, id="orphans")
-        with Reader(id="prune-notes"):
+        with ScrollText(id="prune-notes"):
             yield Static("", id="prune-notes-text")
 
     def choices(self) -> Sequence[Choice]:
@@ -61,7 +61,7 @@ class PruneDialog(Dialog):
         self.query_one("#orphans").display = self.query_one("#prune-notes").display = False
         self.query_one("#answer-go", Button).disabled = True
         self.query_one("#answer-", Button).focus()
-        self._foresee(self)
+        self._preview(self)
 
     @property
     def chosen(self) -> list[Orphan]:
@@ -73,18 +73,18 @@ class PruneDialog(Dialog):
         """Say that there can be no preview."""
         self.query_one("#prune-sentence", Static).update(Text(sentence))
 
-    def show(self, preview: Preview) -> None:
+    def show(self, preview: PrunePreview) -> None:
         """Show the preview, all of it ticked."""
         self.preview = preview
         rows = [
-            Row(
+            TableRow(
                 orphan.stored.id,
                 (
-                    wording.printable(orphan.stored.name),
-                    wording.printable(orphan.stored.version),
+                    formatting.printable(orphan.stored.name),
+                    formatting.printable(orphan.stored.version),
                     entries.short_bucket(orphan.stored.bucket),
-                    wording.day(max(orphan.stored.last_linked_at, orphan.stored.stored_at)),
-                    wording.size(orphan.allocated_bytes),
+                    formatting.day(max(orphan.stored.last_linked_at, orphan.stored.stored_at)),
+                    formatting.size(orphan.allocated_bytes),
                 ),
                 ("name", "", "muted", "muted", ""),
             )
@@ -132,9 +132,9 @@ class PruneDialog(Dialog):
             sentence.update(Text("Nothing to prune: an environment links every entry."))
             self.say_command("")
             return
-        taken = wording.size(sum(orphan.allocated_bytes for orphan in chosen))
-        effect = f"{wording.size(preview.freed_bytes)} on disk become free" if is_all else f"{taken} on disk"
-        entry_count = wording.count(len(chosen), "entry", "entries")
+        taken = formatting.size(sum(orphan.allocated_bytes for orphan in chosen))
+        effect = f"{formatting.size(preview.freed_bytes)} on disk become free" if is_all else f"{taken} on disk"
+        entry_count = formatting.count(len(chosen), "entry", "entries")
         most = "" if is_all else f" of {len(preview.orphans)}"
         sentence.update(Text(f"{entry_count}{most} to remove: {effect}."))
         go.label = Text(f"Remove {entry_count}")
@@ -143,18 +143,18 @@ class PruneDialog(Dialog):
         self.say_command(commands.prune(pins, is_all=is_all) if chosen or is_all else "")
 
 
-def _notes(preview: Preview) -> list[str]:
+def _notes(preview: PrunePreview) -> list[str]:
     """Return all that a person should know before removing, a line each."""
     found = []
     if preview.shared_bytes:
         found.append(
-            f"{wording.size(preview.shared_bytes)} more stay on disk: uv's cache has hard links to the same files "
+            f"{formatting.size(preview.shared_bytes)} more stay on disk: uv's cache has hard links to the same files "
             "(`uv cache prune`)"
         )
     found += [f"gone: {known.environment} ({known.reason})" for known in preview.gone]
     for known in preview.unreachable:
-        what = "what it linked" if known.entries is None else wording.count(len(known.entries), "entry", "entries")
+        what = "what it linked" if known.entries is None else formatting.count(len(known.entries), "entry", "entries")
         found.append(f"kept: {what} of {known.environment}, which can't be reached: {known.reason}")
     found += [f"kept: what {environment} links, which nobody had registered" for environment in preview.found]
     found += [f"left: {orphan.stored.id} is another user's" for orphan in preview.refused]
-    return [wording.printable(line) for line in found]
+    return [formatting.printable(line) for line in found]

@@ -12,8 +12,8 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Static
 
-from pepip.tui import wording
-from pepip.tui.table import Column, Row, Table
+from pepip.tui import formatting
+from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,15 +75,15 @@ class SavingsPane(Vertical):
             ("on disk, with pepip", sums.on_disk_bytes, "bold"),
             ("  of it prunable", sums.prunable_bytes, ""),
         ):
-            text.append(f" {title:<21} {wording.size(figure):>9}  ", style)
-            text.append(wording.bar(figure / most, width) + "\n", style)
+            text.append(f" {title:<21} {formatting.size(figure):>9}  ", style)
+            text.append(formatting.bar(figure / most, width) + "\n", style)
         steps = [(stored.stored_at, seen.sizes[stored.id]) for stored in seen.seen.stored if stored.stored_at]
-        if len({wording.day(when) for when, _ in steps}) > 1 and self.app.size.height > 20:
-            since = f"since {wording.day(min(steps)[0])}"
-            text.append(f" {since:<31}  {wording.growth(steps, width)}\n", "dim")
-        times = wording.factor(sums.without_sharing_bytes, sums.on_disk_bytes)
+        if len({formatting.day(when) for when, _ in steps}) > 1 and self.app.size.height > 20:
+            since = f"since {formatting.day(min(steps)[0])}"
+            text.append(f" {since:<31}  {formatting.growth(steps, width)}\n", "dim")
+        times = formatting.factor(sums.without_sharing_bytes, sums.on_disk_bytes)
         text.append(
-            f" {wording.count(sums.entries, 'entry', 'entries')}, {wording.count(sums.projects, 'environment')}"
+            f" {formatting.count(sums.entries, 'entry', 'entries')}, {formatting.count(sums.projects, 'environment')}"
             + (f": {times} less than with copies" if times and self.size.width > 70 else ""),
             "dim",
         )
@@ -109,14 +109,14 @@ class SavingsPane(Vertical):
         found.sort(key=lambda item: (-item[0], item[1]))
         largest = found[0][0] if found else 1
         rows = [
-            Row(
+            TableRow(
                 entry_id,
                 (
-                    wording.printable(catalog.stored[entry_id].name),
-                    wording.printable(catalog.stored[entry_id].version),
-                    wording.bar(saved / largest, 16),
+                    formatting.printable(catalog.stored[entry_id].name),
+                    formatting.printable(catalog.stored[entry_id].version),
+                    formatting.bar(saved / largest, 16),
                     f"{users:,}",
-                    wording.size(saved),
+                    formatting.size(saved),
                 ),
                 ("name", "muted", "accent", "", "good"),
             )
@@ -139,12 +139,14 @@ class SavingsPane(Vertical):
         ]
         found.sort(key=lambda item: (-item[0], item[1]))
         rows = [
-            Row(
+            TableRow(
                 name,
                 (
-                    wording.printable(name),
-                    wording.printable(", ".join(dict.fromkeys(catalog.stored[entry_id].version for entry_id in ids))),
-                    wording.size(size_bytes),
+                    formatting.printable(name),
+                    formatting.printable(
+                        ", ".join(dict.fromkeys(catalog.stored[entry_id].version for entry_id in ids))
+                    ),
+                    formatting.size(size_bytes),
                 ),
                 ("name", "muted", ""),
             )

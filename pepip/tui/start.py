@@ -13,7 +13,7 @@ from pepip.tui.app import PepipApp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 _SECONDS_TO_LEAVE = 5
 _SECONDS_FOR_WHAT_RUNS = 30

@@ -14,11 +14,11 @@ from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from pepip.operations import details
-from pepip.tui import entries, filtering, wording
-from pepip.tui.bars import Line, Spot
+from pepip.operations import entry_details
+from pepip.tui import entries, filtering, formatting
+from pepip.tui.bars import ClickTarget, Line
 from pepip.tui.entries import Listing
-from pepip.tui.reader import Reader
+from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Table
 
 TYPE_CHECKING = False
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pepip.model import Stored
-    from pepip.operations.details import Details
-    from pepip.store.home import Store
-    from pepip.store.inspection import Flaw
+    from pepip.operations.entry_details import Details
+    from pepip.store.check import Flaw
+    from pepip.store.root import Store
     from pepip.tui.catalog import Catalog
 
 _SECONDS_BEFORE_DETAILS = 0.12
@@ -89,7 +89,7 @@ class Facets(Line):
                 continue
             start = cell_len(text.plain)
             text.append(label, self.style_of("cursor" if is_on else "accent"))
-            self.spots.append(Spot(start, cell_len(text.plain), facet))
+            self.spots.append(ClickTarget(start, cell_len(text.plain), facet))
             text.append("  ")
         text.append(" " * max(1, self.size.width - cell_len(text.plain) - cell_len(self.shown) - 1))
         text.append(self.shown, self.style_of("muted"))
@@ -152,7 +152,7 @@ class StorePane(Vertical):
             table = Table(entries.COLUMNS, can_mark=True, id="entries")
             table.empty_text = "looking at the disk …"
             yield table
-            with Reader(id="detail"):
+            with ScrollText(id="detail"):
                 yield Static("", id="detail-text")
 
     @property
@@ -214,10 +214,11 @@ class StorePane(Vertical):
     def _count(self) -> None:
         sizes, marks = self.listing.sizes, self.table.marks
         view = self.table._view
-        shown = f"{wording.count(len(view), 'entry', 'entries')}, {wording.size(sum(sizes[place] for place in view))}"
+        size_bytes = sum(sizes[place] for place in view)
+        shown = f"{formatting.count(len(view), 'entry', 'entries')}, {formatting.size(size_bytes)}"
         if marks:
             marked = sum(size for row, size in zip(self.listing.rows, sizes, strict=True) if row.key in marks)
-            shown = f"{len(marks):,} marked, {wording.size(marked)}"
+            shown = f"{len(marks):,} marked, {formatting.size(marked)}"
         counts = {**self._tally, "marked:": len(marks)}
         self.query_one(Facets).say(counts, self.query_one("#filter", Input).value, shown)
 
@@ -258,11 +259,11 @@ class StorePane(Vertical):
         worker = get_current_worker()
         for item in catalog.overview.seen.stored:
             if item.id not in self._needed:
-                self._needed[item.id] = details.requirements(item)
+                self._needed[item.id] = entry_details.requirements(item)
                 if worker.is_cancelled:  # another entry is looked at: it goes on from here
                     return None
         try:
-            found = details.show(
+            found = entry_details.show(
                 self.store, stored.name, stored.version, seen=catalog.overview.seen, needed=self._needed
             )
         except Exception:  # noqa: BLE001 - it was pruned or damaged meanwhile: the next look says so

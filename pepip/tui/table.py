@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from pepip.tui import tones
+from pepip.tui import styles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Column(NamedTuple):
     from_width: int = 0
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row: its key, and for each column a text and a tone (`muted`, `good`, `bad`, `warn`, `accent`, or none)."""
 
     key: str
@@ -103,7 +103,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self.is_descending = False
         self.marks: set[str] = set()
         self.cursor_key = ""
-        self._rows: Sequence[Row] = ()
+        self._rows: Sequence[TableRow] = ()
         self._places: dict[str, int] = {}
         self._view: Sequence[int] = ()
         self._widths: list[int] = []  # not known before the first rows are
@@ -113,12 +113,12 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     # What is shown
 
-    def show(self, rows: Sequence[Row]) -> None:
+    def show(self, rows: Sequence[TableRow]) -> None:
         """Show other rows, all of them."""
         self.take(rows)
         self.look(range(len(rows)))
 
-    def take(self, rows: Sequence[Row]) -> None:
+    def take(self, rows: Sequence[TableRow]) -> None:
         """Take other rows, of which `look` then says what is seen. The cursor and the marks keep their keys."""
         self._rows = rows
         self._places = {row.key: place for place, row in enumerate(rows)}
@@ -305,7 +305,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             segments.append(Segment(_sized(column.title + arrow, width, is_right=column.is_right) + "  ", style))
         return Strip(segments).adjust_cell_length(self.width, style)
 
-    def _row(self, row: Row, *, is_cursor: bool) -> Strip:
+    def _row(self, row: TableRow, *, is_cursor: bool) -> Strip:
         over = None
         if is_cursor and (self.has_focus or self.rests):
             over = self._style("cursor" if self.has_focus else "resting")
@@ -321,7 +321,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _style(self, tone: str) -> Style:
         if tone not in self._styles:
-            self._styles[tone] = self.rich_style + tones.of(self.app)[tone]
+            self._styles[tone] = self.rich_style + styles.of(self.app)[tone]
         return self._styles[tone]
 
     def watch_has_focus(self, has_focus: bool) -> None:

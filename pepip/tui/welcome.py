@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from pepip.tui import catalog as catalogs
-from pepip.tui import wording
+from pepip.tui import formatting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def keys_of(found: Catalog) -> tuple[str, ...]:
     return ("I", "C")
 
 
-def screen_of(home: str, found: Catalog) -> Text | None:
+def screen_of(store_root: str, found: Catalog) -> Text | None:
     """Return what to show in place of the panes, None where they have something to show."""
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
         text = Text()
@@ -59,8 +59,8 @@ def screen_of(home: str, found: Catalog) -> Text | None:
     text = Text()
     text.append("Nothing is stored yet.\n", "bold")
     text.append(
-        f"\npepip keeps every version of a package once, in {wording.short_path(home)}, and links it into each "
-        "project's .venv. "
+        f"\npepip keeps every version of a package once, in {formatting.short_path(store_root)}, and links it into "
+        "each project's .venv. "
         "The second project that needs it costs no download and no disk.\n"
     )
     text.append("\nBegin here\n", "bold")

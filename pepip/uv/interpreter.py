@@ -8,7 +8,7 @@ import os
 
 from pepip import digests, paths
 from pepip.errors import UvError, VenvError
-from pepip.host import files, own_files
+from pepip.host import files, user_cache
 from pepip.model import Interpreter
 
 TYPE_CHECKING = False
@@ -211,7 +211,7 @@ def _remembered(cache: str, key: str) -> dict[str, Any] | None:
 
 def _read(cache: str, key: str, user_id: int) -> dict[str, Any] | None:
     try:
-        content = own_files.read(_folder(cache, user_id), _file(key), most_bytes=_MOST_BYTES, owner_id=user_id)
+        content = user_cache.read(_folder(cache, user_id), _file(key), most_bytes=_MOST_BYTES, owner_id=user_id)
         document = files.load_json(content)
     except (OSError, ValueError):
         return None
@@ -226,4 +226,4 @@ def _remember(cache: str, key: str, facts: dict[str, Any]) -> None:
     if os.path.isdir(cache):  # a dry run on a machine without a store leaves none
         with contextlib.suppress(OSError):  # a cache that can't be written costs one question, and nothing else
             content = json.dumps({"key": key, **facts}).encode()
-            own_files.write(_folder(cache, files.user_id()), _file(key), content, mode=0o644)
+            user_cache.write(_folder(cache, files.user_id()), _file(key), content, mode=0o644)

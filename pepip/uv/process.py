@@ -10,7 +10,7 @@ import os
 from _thread import get_ident
 
 from pepip.errors import UvError
-from pepip.records import NamedTuple
+from pepip.fast_namedtuple import NamedTuple
 from pepip.uv import program
 
 TYPE_CHECKING = False

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import os
 
+from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Request
-from pepip.paths import normalize_name
-from pepip.records import NamedTuple
-from pepip.uv import announcements, arguments, program, resolve, settings, stage, versions
+from pepip.names import normalize_name
+from pepip.uv import arguments, dry_run_output, program, resolve, settings, stage, versions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _LOCK_ACTIONS = {"use", "check", "update", "create"}
 _ALL = ":all:"  # in uv's words: every distribution
 
 
-class Foresight(NamedTuple):
+class SyncPreview(NamedTuple):
     """What `uv sync` would do. `is_made` tells that it would make the environment, or make it anew.
 
     `document` is uv's own account of it (`--output-format json`).
@@ -43,7 +43,7 @@ class Foresight(NamedTuple):
     document: dict[str, Any]
 
 
-def foresee(request: ProjectRequest) -> Foresight:
+def preview(request: ProjectRequest) -> SyncPreview:
     """Return what `uv sync` would do. Changes nothing. Raises UvError with uv's message if it would fail."""
     lock_mode = [f"--{request.lock_mode}"] if request.lock_mode else []
     result = _run(
@@ -58,11 +58,11 @@ def foresee(request: ProjectRequest) -> Foresight:
         if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
             raise ValueError(f"actions {action} and {lock_action}")
         reported = document["sync"]["changes"]
-    return Foresight(
+    return SyncPreview(
         environment=environment,
         is_made=action in {"create", "replace"},
         is_locked=lock_action not in {"create", "update"},
-        changes=announcements.read(reported, result.stderr),
+        changes=dry_run_output.read(reported, result.stderr),
         document=document,
     )
 

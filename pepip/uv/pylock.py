@@ -14,7 +14,8 @@ import sys
 
 from pepip.errors import InvalidWheelError
 from pepip.model import Artifact
-from pepip.paths import normalize_name, without_password
+from pepip.names import normalize_name
+from pepip.urls import without_password
 from pepip.uv import wheel_choice
 from pepip.wheel import tags as wheel_tags
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import os
 
-from pepip.paths import normalize_name
-from pepip.records import NamedTuple
+from pepip.fast_namedtuple import NamedTuple
+from pepip.names import normalize_name
 from pepip.uv import arguments, settings
 
 TYPE_CHECKING = False

@@ -10,19 +10,20 @@ import json
 import os
 
 from pepip.errors import UvError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Artifact
-from pepip.paths import normalize_name, without_password
-from pepip.records import NamedTuple
+from pepip.names import normalize_name
+from pepip.urls import without_password
 from pepip.uv import (
-    announcements,
-    answers,
+    answer_cache,
     arguments,
+    cacheable,
+    dry_run_output,
     markers,
     pylock,
-    repetition,
     required_hashes,
     settings,
-    sharing,
+    shareable,
     versions,
 )
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.model import Change, Changes, Environment, Request
-    from pepip.uv.answers import Answers
+    from pepip.uv.answer_cache import AnswerCache
 
 
 def changes(request: Request, executable: str) -> Changes:
@@ -43,7 +44,7 @@ def changes(request: Request, executable: str) -> Changes:
     result = versions.ask([*command, "--color", "never", "--python", executable, *arguments.as_given(request)])
     with versions.readable():
         reported = json.loads(result.stdout)["changes"]
-    return announcements.read(reported, result.stderr)
+    return dry_run_output.read(reported, result.stderr)
 
 
 def removals(request: Request, executable: str) -> tuple[Change, ...]:
@@ -58,30 +59,28 @@ def removals(request: Request, executable: str) -> tuple[Change, ...]:
         executable,
         *arguments.as_given(request),
     ]
-    return announcements.read_removals(versions.ask(command).stderr)
+    return dry_run_output.read_removals(versions.ask(command).stderr)
 
 
-def resolve(request: Request, environment: Environment, known: Answers | None = None) -> list[Artifact]:
+def resolve(request: Request, environment: Environment, known: AnswerCache | None = None) -> list[Artifact]:
     """Return the artifacts that the request needs in an environment that has nothing yet.
 
     Where uv would answer the same as before, the answer in `known` is taken.
     """
     key = ""
     evidence: list[tuple[str, str]] = []
-    if known and repetition.is_offline(request) and repetition.is_plain(request):
+    if known and cacheable.is_offline(request) and cacheable.is_plain(request):
         python = os.path.realpath(environment.executable)
-        named = [required_hashes.read(path) for path in repetition.files(request)]
+        named = [required_hashes.read(path) for path in cacheable.files(request)]
         asked = [*arguments.as_given(request), "", *named, "", *settings.texts()]
-        key = answers.key("resolution", python, answers.state_of(python), *asked)
+        key = answer_cache.key("resolution", python, answer_cache.state_of(python), *asked)
         answer = known.recall(key)
         if answer is not None:
             return [Artifact(*row) for row in json.loads(answer)]
-        evidence = repetition.index_evidence()
+        evidence = cacheable.index_evidence()
     found = _compile(request, _requirements(request), request.requirement_files, environment, no_deps=request.no_deps)
     if known and evidence and all(item.wheel and not item.local_path and not item.direct_url for item in found):
-        known.remember(
-            key, json.dumps(found), [*evidence, *repetition.metadata_evidence(item.name for item in found)]
-        )
+        known.remember(key, json.dumps(found), [*evidence, *cacheable.metadata_evidence(item.name for item in found)])
     return found
 
 
@@ -98,9 +97,9 @@ def locate(request: Request, wanted: Sequence[Change], environment: Environment)
         if text == required_hashes.UNREADABLE:  # uv may log in where it lies: it is left to uv
             continue
         artifacts = _read_lock(text, os.path.dirname(os.path.abspath(path)), environment)
-        found += _matching(sharing.shareable(request, artifacts), wanted)
+        found += _matching(shareable.shareable(request, artifacts), wanted)
     is_asked = request.packages or request.requirement_files or request.editables or request.resolving
-    is_plain = repetition.is_plain(request)
+    is_plain = cacheable.is_plain(request)
     if not locks and is_asked and not is_plain:
         found = _matching(_of_request(request, wanted, environment), wanted)
     missing = {change.name for change in wanted} - {artifact.name for artifact in found}
@@ -148,17 +147,17 @@ def _compile(
     pins: Sequence[str] = (),
 ) -> list[Artifact]:
     """Return what uv resolves these requirements and files to, `pins` as further constraints. Raises UvError."""
-    from pepip.host import temporary
+    from pepip.host import temp_dirs
 
     options = ["--format", "pylock.toml", *(["--no-deps"] if no_deps else [])]
     if not pins and not settings.mention("output-file"):
         output = _run_compile(request, options, requirements, files, environment)
-        return sharing.shareable(request, _read_lock(output, os.getcwd(), environment, request))
-    with temporary.folder() as folder:
+        return shareable.shareable(request, _read_lock(output, os.getcwd(), environment, request))
+    with temp_dirs.folder() as folder:
         options += [*_as_constraints(pins, folder), "--output-file", f"{folder}/pylock.toml"]
         _run_compile(request, options, requirements, files, environment)
         with open(f"{folder}/pylock.toml", encoding="utf-8") as file:
-            return sharing.shareable(request, _read_lock(file.read(), folder, environment, request))
+            return shareable.shareable(request, _read_lock(file.read(), folder, environment, request))
 
 
 def _run_compile(
@@ -208,18 +207,18 @@ def indexes(request: Request, artifacts: Sequence[Artifact], environment: Enviro
     uv's locks of pip requests do not name them. uv keeps what it downloads by index, so that without the name it
     would download again what it has.
     """
-    from pepip.host import temporary
+    from pepip.host import temp_dirs
 
     unnamed = [item for item in artifacts if item.is_of_index and "index" not in item.package]
     if not unnamed or any(map(pylock.is_lock, request.requirement_files)):
         return Indexes((), {})
     pins = [f"{item.name}=={item.version}" for item in unnamed if item.version]
     options = ["--emit-index-url", "--emit-index-annotation", "--no-annotate", "--color", "never"]
-    with temporary.folder() as folder:
+    with temp_dirs.folder() as folder:
         options += ["--output-file", f"{folder}/requirements.txt"]
         given = [*_as_constraints(pins, folder), *(["--no-deps"] if request.no_deps else [])]
         try:
-            if repetition.is_plain(request):  # nothing but the options names an index
+            if cacheable.is_plain(request):  # nothing but the options names an index
                 _run_compile(request, [*options, "--no-deps"], pins, (), environment)
             else:
                 files = request.requirement_files
@@ -252,7 +251,7 @@ def artifacts_of_lock(
 ) -> list[Artifact]:
     """Return the artifacts that a lock, made in this folder, names for what uv plans to add."""
     artifacts = _read_lock(lock, os.getcwd(), environment)
-    return sharing.shareable(request, _matching(artifacts, wanted))
+    return shareable.shareable(request, _matching(artifacts, wanted))
 
 
 def _read_lock(lock: str, folder: str, environment: Environment, request: Request | None = None) -> list[Artifact]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
-from pepip.paths import normalize_name
-from pepip.records import NamedTuple
+from pepip.names import normalize_name
 from pepip.uv import arguments, process, pylock
 
 TYPE_CHECKING = False
@@ -110,14 +110,14 @@ def install_private(
     `indexes` are as in `stage`. `reinstall` names those of them that are there already. Their dependencies are linked
     before, or were there.
     """
-    from pepip.host import temporary
+    from pepip.host import temp_dirs
 
     command = ["pip", "install", "--no-deps", *PLAIN_OUTPUT, "--python", executable, *request.everywhere]
     command += ["--prefix", prefix] if prefix else []
     command += [word for name in reinstall for word in ("--reinstall-package", name)]
     in_lock = [item for item in artifacts if not item.package.keys().isdisjoint(_LOCKABLE)]
     by_line = [item for item in artifacts if item.package.keys().isdisjoint(_LOCKABLE)]
-    with temporary.folder() as folder:
+    with temp_dirs.folder() as folder:
         if in_lock:
             pylock.write(f"{folder}/pylock.toml", [item.package for item in in_lock])
             variables = {**dict.fromkeys(_VARIABLES_OF_RESOLUTION, ""), **_index_variables(request, indexes)}

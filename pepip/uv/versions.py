@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 
 from pepip.errors import UnreadableAnswerError, UvError
-from pepip.records import NamedTuple
+from pepip.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

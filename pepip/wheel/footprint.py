@@ -8,8 +8,8 @@ namespace packages".
 
 from __future__ import annotations
 
+from pepip.fast_namedtuple import NamedTuple
 from pepip.paths import PYCACHE, ancestors
-from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import os
 from binascii import b2a_base64
 
 from pepip import digests
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
-from pepip.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from pepip.records import NamedTuple
+from pepip.fast_namedtuple import NamedTuple
 
 OF_PYTHON = "{python}"
 """Stands for the version of Python in the name of a launcher that uv names for it, as `pip3.12` is."""

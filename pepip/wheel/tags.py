@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pepip.errors import InvalidWheelError
-from pepip.records import NamedTuple
+from pepip.fast_namedtuple import NamedTuple
 
 PURE_BUCKET = "py3-none-any"
 MIXED_BUCKET = "mixed"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pepip.host.usage import Weight
+from pepip.host.disk_usage import Weight
 from pepip.model import Entry, Installed, Registration, Stored
 from pepip.operations import census, savings
-from pepip.operations.details import Details, User
+from pepip.operations.entry_details import Details, User
 from pepip.operations.overview import Overview
-from pepip.operations.prune import Orphan, Preview
+from pepip.operations.prune import Orphan, PrunePreview
 from pepip.tui import catalog as catalogs
 from pepip.tui.catalog import Catalog, Trouble
 
@@ -48,7 +48,7 @@ def of(home: str, *, projects: Iterable[str] = tuple(PROJECTS), notices: tuple[T
     for name in projects:
         known = _known(home, name, ids)
         linked = sum(weights[entry_id].total for entry_id in known.entries or ())
-        shares.append(savings.Share(known, 1_200_000, 1_200_000 + linked))
+        shares.append(savings.VenvShare(known, 1_200_000, 1_200_000 + linked))
     used = [entry_id for share in shares for entry_id in share.known.entries or ()]
     sums = savings.sum_up(weights, shares, used, (), kept=set(used), trashed_bytes=0)
     seen = census.Census(stored, [share.known for share in shares], [], {})
@@ -72,7 +72,7 @@ def details(found: Catalog, name: str, version: str) -> list[Details]:
     return [Details(item, entry, "What it is in one sentence [of its own].", needs, dependants, (), users, {})]
 
 
-def preview(found: Catalog) -> Preview:
+def preview(found: Catalog) -> PrunePreview:
     """Return what a prune would do."""
     seen = found.overview
     assert seen is not None
@@ -81,7 +81,7 @@ def preview(found: Catalog) -> Preview:
         state=census.UNREACHABLE, reason="the disk of /mnt/usb is not there", entries=frozenset({"a", "b"})
     )
     freed = sum(orphan.allocated_bytes for orphan in orphans) // 2
-    return Preview(orphans, freed, freed, [], [away], [], "", [])
+    return PrunePreview(orphans, freed, freed, [], [away], [], "", [])
 
 
 def _stored(home: str, number: int, pin: str) -> Stored:
@@ -102,7 +102,7 @@ def _stored(home: str, number: int, pin: str) -> Stored:
     )
 
 
-def _known(home: str, name: str, ids: dict[str, str]) -> census.Known:
+def _known(home: str, name: str, ids: dict[str, str]) -> census.KnownVenv:
     root = f"{home}/code/{name}/.venv"
     pins = PROJECTS.get(name, [])
     packages = [Installed(*pin.split("=="), "", ids[pin]) for pin in pins]
@@ -110,4 +110,6 @@ def _known(home: str, name: str, ids: dict[str, str]) -> census.Known:
         packages.append(Installed("research", "0.1.0", "", ""))
     entries = frozenset(ids[pin] for pin in pins)
     registration = Registration("", root, f"{home}/code/{name}", 0, "", tuple(entries))
-    return census.Known(root, f"{home}/code/{name}", "3.12.12", census.OK, "", tuple(packages), entries, registration)
+    return census.KnownVenv(
+        root, f"{home}/code/{name}", "3.12.12", census.OK, "", tuple(packages), entries, registration
+    )

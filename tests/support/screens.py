@@ -15,10 +15,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from pepip.store.home import Store
+from pepip.store.root import Store
 from pepip.tui.app import PepipApp
 from pepip.tui.dialogs import Dialog
-from pepip.tui.runner import Job
+from pepip.tui.job_queue import Job
 from pepip.tui.table import Table
 
 PATIENCE_SECONDS = 60

@@ -17,7 +17,7 @@ _GROUP_ID = 64100
 
 @dataclass(frozen=True)
 class Team:
-    """Two users with homes and caches of their own, and one store."""
+    """Two users with store_roots and caches of their own, and one store."""
 
     users: tuple[Machine, Machine]
     store: Path
@@ -25,7 +25,7 @@ class Team:
 
     @classmethod
     def assemble(cls, folder: Path, *, umask: str, trust: str = "members") -> Team:
-        """Make the homes and the store below `folder`, as root. Skips the test where that needs more rights.
+        """Make the store_roots and the store below `folder`, as root. Skips the test where that needs more rights.
 
         `trust` is that of `pepip store init`; empty for a store that root makes without it, of mode 2775.
         """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pepip.environment import copying, journal
+from pepip.environment import detached_copies, journal
 from pepip.host import files
 from pepip.store import document, registry_file
 from tests.support.badness import BAD, NONSENSE, spoiled
@@ -46,7 +46,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], list[tuple[str, bytes]]]] = 
         ],
     ),
     "copies": (
-        copying.load,
+        detached_copies.load,
         [
             (repr(value), json.dumps([*COPIES[:at], value, *COPIES[at + 1 :]]).encode())
             for at in range(4)

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
-from pepip import paths
+from pepip import names, paths, urls
 
 NAMES = st.text(st.sampled_from("ab%.-_ ü"), min_size=1, max_size=6).filter(lambda name: name not in {".", ".."})
 RELATIVE = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
@@ -22,7 +22,7 @@ RELATIVE = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
 @example("a-_.b")
 def test_names_are_compared_as_packaging_does(name: str) -> None:
     """By PEP 503."""
-    assert paths.normalize_name(name) == canonicalize_name(name)
+    assert names.normalize_name(name) == canonicalize_name(name)
 
 
 @given(RELATIVE)
@@ -85,14 +85,14 @@ PLACES = st.sampled_from(["host", "host:80", "host/a@b", "host/?x=a@b", "host?x=
 @example("ssh", "git@hub:secret@", "host", "")
 def test_no_secret_is_left_in_a_url(scheme: str, user: str, place: str, before: str) -> None:
     """Neither user nor password; and nothing else is gone."""
-    assert paths.without_password(f"{before}{scheme}://{user}{place}") == f"{before}{scheme}://{place}"
+    assert urls.without_password(f"{before}{scheme}://{user}{place}") == f"{before}{scheme}://{place}"
     assert urlsplit(f"{scheme}://{place}").username is None
 
 
 @pytest.mark.parametrize("url", ["git+ssh://git@host/x.git@main", "ssh://git@host", "a==1.0", "a @ file:///x@y/z"])
 def test_what_is_no_secret_is_kept(url: str) -> None:
     """The user `git`, which everybody is there, and revisions."""
-    assert paths.without_password(url) == url
+    assert urls.without_password(url) == url
 
 
 @given(st.lists(st.sampled_from(["bucket", "name-1.0", "..", ".", "", "a"]), max_size=5).map("/".join))
@@ -114,6 +114,6 @@ def test_a_link_to_elsewhere_is_of_no_entry() -> None:
 
 def test_the_store_is_where_the_variable_says() -> None:
     """As an absolute path; an empty variable says nothing."""
-    assert paths.default_home({"PEPIP_HOME": "/x/../y/"}) == "/y"
-    assert paths.default_home({"PEPIP_HOME": "z"}) == f"{os.getcwd()}/z"
-    assert paths.default_home({"PEPIP_HOME": ""}) == paths.default_home({})
+    assert paths.default_store_root({"PEPIP_HOME": "/x/../y/"}) == "/y"
+    assert paths.default_store_root({"PEPIP_HOME": "z"}) == f"{os.getcwd()}/z"
+    assert paths.default_store_root({"PEPIP_HOME": ""}) == paths.default_store_root({})

@@ -9,20 +9,20 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip.environment import adopting as linking
+from pepip.environment import adopt_links as linking
 from pepip.environment import as_wheel, contents
 from pepip.environment.as_wheel import OwnFilesError
 from pepip.errors import InvalidWheelError, PepipError, VenvError
-from pepip.host import exchange, extents, filesystems, locks, usage
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import disk_usage, exchange, filesystems, locks, reflinks
 from pepip.host.transfer import LINK, Transfer
 from pepip.model import Progress, Request
-from pepip.operations import recover, target
-from pepip.operations.adoption.preview import NO_CHOICE
-from pepip.operations.adoption.reckoning import Freed
+from pepip.operations import recover, venvs
+from pepip.operations.adoption.freed_space import Freed
+from pepip.operations.adoption.preview import EVERYTHING
 from pepip.operations.relinking import entry_of
-from pepip.records import NamedTuple
-from pepip.store import adopting, entries, ingest, registry, staging
-from pepip.wheel.seen import Seen
+from pepip.store import entries, from_installed, publish, registry, staging
+from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from pepip.environment.as_wheel import AsWheel
     from pepip.model import Entry, Environment, Installed
-    from pepip.operations.adoption.preview import Choice, Preview, Sighting
-    from pepip.store.home import Store
+    from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv, Selection
+    from pepip.store.root import Store
 
 _MOST_ATTEMPTS = 5  # others may change the environment while it is read
 
@@ -55,7 +55,9 @@ class Adopted(NamedTuple):
     failure: str = ""
 
 
-def adopt(store: Store, seen: Preview, choice: Choice = NO_CHOICE) -> Generator[Progress, None, list[Adopted]]:
+def adopt(
+    store: Store, seen: AdoptionPreview, choice: Selection = EVERYTHING
+) -> Generator[Progress, None, list[Adopted]]:
     """Adopt the environments of a preview, yielding progress by bytes, and return what became of each.
 
     First the entries are made, each of the copy that the preview counts on. Raises PepipError if the store can't be
@@ -77,9 +79,9 @@ def adopt(store: Store, seen: Preview, choice: Choice = NO_CHOICE) -> Generator[
 class _Run:
     """One run over several environments: what was read once, and which entry has which content."""
 
-    def __init__(self, store: Store, choice: Choice, total: int) -> None:
+    def __init__(self, store: Store, choice: Selection, total: int) -> None:
         self._store, self._choice, self._total = store, choice, total
-        self._seen = Seen()
+        self._seen = DigestCache()
         self._transfer = Transfer(LINK)
         self._entries: dict[str, Entry | None] = {}
         self._done = 0
@@ -89,11 +91,11 @@ class _Run:
         """Make the entries of some distributions of an environment. What fails is left to `adopt`, to be told."""
         with contextlib.suppress(PepipError, OSError), locks.in_use(root):
             environment = self._open(root)
-            present = contents.installed(environment, self._store.homes)
+            present = contents.installed(environment, self._store.known_roots)
             wheels = yield from self._read(environment, [item for item in present if item.name in names], {})
             self._cost += self._make_entries(environment, wheels, {})
 
-    def adopt(self, item: Sighting) -> Generator[Progress, None, Adopted]:
+    def adopt(self, item: FoundVenv) -> Generator[Progress, None, Adopted]:
         """Adopt one environment. What fails is told, and never raised."""
         root = item.environment
         linked: list[tuple[str, str]] = []
@@ -122,8 +124,8 @@ class _Run:
 
     def _open(self, root: str) -> Environment:
         """Return the environment, after what a killed run has left undone is done or taken back."""
-        environment = target.open_environment(root, self._store)
-        target.check_writable(environment)
+        environment = venvs.open_environment(root, self._store)
+        venvs.check_writable(environment)
         if recover.is_needed(self._store, environment):
             for _ in recover.recover(self._store, environment, Request()):
                 pass
@@ -134,7 +136,7 @@ class _Run:
     ) -> Generator[Progress, None, _Result]:
         """Read an environment, and link what may be. Adds to `linked` and `kept`; tells whether it is done with."""
         before = contents.fingerprint(environment)
-        present = contents.installed(environment, self._store.homes)
+        present = contents.installed(environment, self._store.known_roots)
         chosen = [item for item in present if not item.store_id and self._choice.takes(item.name)]
         wheels = yield from self._read(environment, chosen, kept)
         freed = self._make_entries(environment, wheels, kept)
@@ -184,7 +186,7 @@ class _Run:
         staying = [item for item in present if not item.entry_id and item.name not in coming]
         plan = linking.plan(environment, present_entries, coming, staying)
         freed = Freed()
-        may_clone = extents.clones(filesystems.mount_point(environment.root))
+        may_clone = reflinks.clones(filesystems.mount_point(environment.root))
         for wheel, entry in coming.values():
             try:
                 freed += Freed(*linking.link(environment, wheel, entry, plan, may_clone=may_clone))
@@ -204,7 +206,7 @@ class _Run:
         for wheel in wheels:
             content = wheel.identity
             if not self._entries.get(content):
-                self._entries[content] = adopting.find(self._store, name=wheel.name, content=content)
+                self._entries[content] = from_installed.find(self._store, name=wheel.name, content=content)
             if not self._entries[content]:
                 missing.append(wheel)
         if not missing:
@@ -217,15 +219,15 @@ class _Run:
                     prepared.append((wheel, self._prepare(environment, wheel, f"{area}/{number}")))
             filesystems.flush(area)
             for wheel, shaped in prepared:
-                entry = ingest.publish(self._store, shaped)
+                entry = publish.publish(self._store, shaped)
                 self._entries[wheel.identity] = entry
                 cost += _cost(entry)
         return cost
 
-    def _prepare(self, environment: Environment, wheel: AsWheel, place: str) -> ingest.Prepared:
+    def _prepare(self, environment: Environment, wheel: AsWheel, place: str) -> publish.Prepared:
         """Lay a wheel out of the environment's files, and prepare its entry."""
         sources = {path: f"{environment.root}/{inside}" for path, inside in wheel.files.items()}
-        item = adopting.lay_out(
+        item = from_installed.lay_out(
             f"{place}.wheel",
             dist_info=wheel.dist_info,
             sources=sources,
@@ -234,7 +236,7 @@ class _Run:
             launchers=wheel.launchers,
             transfer=self._transfer,
         )
-        prepared = adopting.prepare(
+        prepared = from_installed.prepare(
             self._store,
             item,
             wheel.identity,
@@ -243,7 +245,7 @@ class _Run:
             seen=self._seen,
             transfer=self._transfer,
         )
-        adopting.take_bytecode(prepared, sources, self._transfer)
+        from_installed.take_bytecode(prepared, sources, self._transfer)
         filesystems.remove_tree(item.wheel)
         return prepared
 
@@ -279,5 +281,5 @@ def _refuse_own(environment: Environment, distribution: Installed) -> None:
 
 def _cost(entry: Entry) -> Freed:
     """Return what an entry occupies that nobody else has a name for, as a loss."""
-    cost = usage.given_back_by_removing([entry.path], may_clone=False)
+    cost = disk_usage.given_back_by_removing([entry.path], may_clone=False)
     return Freed(-cost.allocated_bytes, -cost.inodes)

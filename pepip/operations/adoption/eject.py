@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip.environment import contents, ejecting, identity, provenance
+from pepip.environment import contents, eject_links, provenance, venv_id
 from pepip.errors import CorruptEntryError, VenvError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import locks
 from pepip.model import Progress, Request
-from pepip.operations import recover, scan, target
-from pepip.records import NamedTuple
+from pepip.operations import recover, scan, venvs
 from pepip.store import entries
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pepip.model import Entry, Environment
-    from pepip.store.home import Store
+    from pepip.store.root import Store
 
 
 class Ejected(NamedTuple):
@@ -34,21 +34,21 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     Raises VenvError, before anything is changed, if the store has lost something that it links; OSError if the disk
     is full: each distribution is linked, or the environment's own, then, and the next run goes on.
     """
-    environment = target.open_environment(root, store)
-    target.check_writable(environment)
+    environment = venvs.open_environment(root, store)
+    venvs.check_writable(environment)
     if recover.is_needed(store, environment):
         yield from recover.recover(store, environment, Request())
     done = []
     with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
         known = _linked_entries(store, environment)
-        found = ejecting.linked(environment, store.homes, known)
+        found = eject_links.linked(environment, store.known_roots, known)
         for number, entry in enumerate(known):
             yield Progress("eject", entry.name, number, len(known))
-            ejecting.eject(environment, entry, found[entry.id])
+            eject_links.eject(environment, entry, found[entry.id])
             done.append((entry.name, entry.version))
         provenance.forget(root)
         scan.forget(store, os.path.realpath(root))
-        identity.forget(root)
+        venv_id.forget(root)
     return Ejected(root, tuple(done))
 
 
@@ -57,8 +57,8 @@ def _linked_entries(store: Store, environment: Environment) -> list[Entry]:
 
     And those to whose files it has hard links of its own, as far as they are there: without them these are its alone.
     """
-    present = contents.installed(environment, store.homes)
-    linked = {item.entry_id for item in present} | contents.entries_linked(environment.root, store.homes)[0]
+    present = contents.installed(environment, store.known_roots)
+    linked = {item.entry_id for item in present} | contents.entries_linked(environment.root, store.known_roots)[0]
     found = [_read(store, environment, entry_id) for entry_id in sorted(linked - {""})]
     for entry_id in sorted({item.source_id for item in present} - linked - {""}):
         with contextlib.suppress(FileNotFoundError, CorruptEntryError):

@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import stat
 
-from pepip import digests, paths
+from pepip import digests, names, paths
 from pepip.environment import makers
 from pepip.environment import survey as surveys
 from pepip.environment.survey import Copy, Inodes, Survey
-from pepip.host import permissions, running
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import permissions, running_processes
 from pepip.model import Progress
-from pepip.operations.adoption import discovery
-from pepip.operations.adoption.reckoning import Candidate, Disk, Freed, reckon
-from pepip.records import NamedTuple
+from pepip.operations.adoption import find_venvs
+from pepip.operations.adoption.freed_space import Candidate, Disk, Freed, measure
 from pepip.store import entries
 
 TYPE_CHECKING = False
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
     from typing import Any
 
-    from pepip.host.running import Process
-    from pepip.operations.adoption.reckoning import Reckoning
-    from pepip.store.home import Store
-    from pepip.store.memory import Memory
+    from pepip.host.running_processes import Process
+    from pepip.operations.adoption.freed_space import FreedSpace
+    from pepip.store.root import Store
+    from pepip.store.scan_cache import ScanCache
 
 _TOPIC = "surveys"
 _FOLDER_BYTES = 4096  # of a small folder, where folders occupy blocks
 
 
-class Sighting(NamedTuple):
+class FoundVenv(NamedTuple):
     """An environment that was found. `reason` says in words why nothing of it would be linked; empty if it would be.
 
     `project` is the folder it lies in. `processes` run from it now.
@@ -48,24 +48,24 @@ class Sighting(NamedTuple):
     processes: tuple[Process, ...] = ()
 
 
-class Preview(NamedTuple):
+class AdoptionPreview(NamedTuple):
     """All that was found, and what linking it would free. `conda` environments are left alone.
 
     `linkable` is the number of distributions that would be linked.
     """
 
-    sightings: list[Sighting]
+    sightings: list[FoundVenv]
     conda: list[str]
     unreadable: list[str]
-    reckoning: Reckoning
+    reckoning: FreedSpace
     linkable: int
 
-    def freed_by(self, sighting: Sighting) -> Freed:
+    def freed_by(self, sighting: FoundVenv) -> Freed:
         """Return what of the total is due to one environment."""
         return self.reckoning.by_environment.get(self.sightings.index(sighting), Freed())
 
 
-class Choice(NamedTuple):
+class Selection(NamedTuple):
     """What of it is wanted: distributions of these names, all if there are none; not what fits a pattern.
 
     `excluded` are shell patterns of distributions, or of the paths of environments.
@@ -84,32 +84,32 @@ class Choice(NamedTuple):
         """Tell whether a distribution is wanted."""
         import fnmatch
 
-        if self.packages and name not in map(paths.normalize_name, self.packages):
+        if self.packages and name not in map(names.normalize_name, self.packages):
             return False
         return not any(fnmatch.fnmatch(name, pattern) for pattern in self.excluded)
 
 
-NO_CHOICE = Choice()
+EVERYTHING = Selection()
 
 
 def preview(
-    store: Store, folders: Sequence[str], memory: Memory | None = None, choice: Choice = NO_CHOICE
-) -> Generator[Progress, None, Preview]:
+    store: Store, folders: Sequence[str], memory: ScanCache | None = None, choice: Selection = EVERYTHING
+) -> Generator[Progress, None, AdoptionPreview]:
     """Look at every environment below `folders`, yielding progress, and return a Preview. Changes nothing."""
-    left_out = {os.path.realpath(store.home)}
-    found = yield from discovery.discover(folders, left_out=left_out)
+    left_out = {os.path.realpath(store.root)}
+    found = yield from find_venvs.discover(folders, left_out=left_out)
     roots = [root for root in found.environments if choice.takes_environment(root)]
-    processes = running.users_of(roots)
+    processes = running_processes.users_of(roots)
     sightings = []
     for number, root in enumerate(roots):
         yield Progress("scan", root, number, len(roots))
         sightings.append(_look(store, root, tuple(processes.get(root, ())), memory))
     candidates = _candidates(sightings, choice)
     reckoning = _reckon(store, candidates, memory)
-    return Preview(sightings, found.conda, found.unreadable, reckoning, len(candidates))
+    return AdoptionPreview(sightings, found.conda, found.unreadable, reckoning, len(candidates))
 
 
-def _candidates(sightings: Sequence[Sighting], choice: Choice) -> list[Candidate]:
+def _candidates(sightings: Sequence[FoundVenv], choice: Selection) -> list[Candidate]:
     return [
         Candidate(number, sighting.survey.device, copy)
         for number, sighting in enumerate(sightings)
@@ -119,20 +119,20 @@ def _candidates(sightings: Sequence[Sighting], choice: Choice) -> list[Candidate
     ]
 
 
-def _reckon(store: Store, candidates: Sequence[Candidate], memory: Memory | None) -> Reckoning:
+def _reckon(store: Store, candidates: Sequence[Candidate], memory: ScanCache | None) -> FreedSpace:
     wanted = {candidate.copy.name for candidate in candidates}
-    return reckon(candidates, stored=_stored_contents(store, wanted, memory), disk=_disk_of(store, candidates))
+    return measure(candidates, stored=_stored_contents(store, wanted, memory), disk=_disk_of(store, candidates))
 
 
 def _disk_of(store: Store, candidates: Sequence[Candidate]) -> Disk:
     """Return the disk of the store, or the one on which it will be made. Folders there are taken for like others."""
-    home = os.path.realpath(store.home)
+    home = os.path.realpath(store.root)
     device = next(os.stat(above).st_dev for above in paths.upward(home) if os.path.isdir(above))
     size_bytes, number = (sum(item.copy.folders[field] for item in candidates) for field in (0, 1))
     return Disk(home, device, min(size_bytes // number if number else _FOLDER_BYTES, _FOLDER_BYTES))
 
 
-def _stored_contents(store: Store, names: set[str], memory: Memory | None) -> set[str]:
+def _stored_contents(store: Store, names: set[str], memory: ScanCache | None) -> set[str]:
     """Return the contents of the store's entries of these names, as far as RECORD tells them."""
     found = set()
     for item in entries.stored(store, memory):
@@ -143,15 +143,15 @@ def _stored_contents(store: Store, names: set[str], memory: Memory | None) -> se
     return found
 
 
-def _look(store: Store, root: str, processes: tuple[Process, ...], memory: Memory | None) -> Sighting:
+def _look(store: Store, root: str, processes: tuple[Process, ...], memory: ScanCache | None) -> FoundVenv:
     settings = makers.settings_of(root)
     tool, python = makers.tool_of(root, settings), makers.python_of(settings)
     try:
         survey = _remembered(root, memory) or _survey(store, root, memory)
     except OSError as error:
         nothing = Survey((), 0, 0, 0, 0, 0, ())
-        return Sighting(root, tool, python, f"{error.filename or root}: {error.strerror}", nothing, processes)
-    return Sighting(root, tool, python, _obstacle(root), survey, processes)
+        return FoundVenv(root, tool, python, f"{error.filename or root}: {error.strerror}", nothing, processes)
+    return FoundVenv(root, tool, python, _obstacle(root), survey, processes)
 
 
 def _obstacle(root: str) -> str:
@@ -164,8 +164,8 @@ def _obstacle(root: str) -> str:
     return permissions.obstacle_to_changing(root)
 
 
-def _survey(store: Store, root: str, memory: Memory | None) -> Survey:
-    survey = surveys.survey(root, store.homes)
+def _survey(store: Store, root: str, memory: ScanCache | None) -> Survey:
+    survey = surveys.survey(root, store.known_roots)
     if memory:
         times = _times(root, survey.folders)
         if times:
@@ -174,7 +174,7 @@ def _survey(store: Store, root: str, memory: Memory | None) -> Survey:
     return survey
 
 
-def _remembered(root: str, memory: Memory | None) -> Survey | None:
+def _remembered(root: str, memory: ScanCache | None) -> Survey | None:
     """Return what was seen of an environment before, None if a folder of it has changed since."""
     evidence = memory.evidence(_TOPIC, root) if memory else None
     if memory is None or not isinstance(evidence, list):

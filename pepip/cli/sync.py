@@ -1,0 +1,230 @@
+"""`pepip sync`, `add` and `remove`: projects with a `pyproject.toml` and a `uv.lock`."""
+
+from __future__ import annotations
+
+import os
+
+from pepip.cli import options, output, stdin
+from pepip.uv import program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from pepip.model import ProjectRequest
+
+_SYNC = """\
+Bring a project's lock and environment up to date, each package linked from the shared store.
+
+The environment ends as `uv sync` would leave it; `uv.lock` is uv's own.
+"""
+
+_SYNC_EXAMPLES = """\
+examples:
+  pepip sync                                the project here, with its development dependencies
+  pepip sync --extra plot --no-dev          one extra, and nothing for development
+  pepip sync --locked                       fail if uv.lock is not up to date
+  pepip sync --all-packages                 every member of the workspace
+"""
+
+_ADD = """\
+Add dependencies to `pyproject.toml` and `uv.lock`, and link them into the project's environment.
+"""
+
+_ADD_EXAMPLES = """\
+examples:
+  pepip add 'httpx>=0.27'
+  pepip add --dev pytest                    for development
+  pepip add --optional plot matplotlib      for the extra `plot`
+  pepip add git+https://host/project.git --tag v1
+"""
+
+_REMOVE = """\
+Remove dependencies from `pyproject.toml` and `uv.lock`, and from the project's environment.
+"""
+
+_REMOVE_EXAMPLES = """\
+examples:
+  pepip remove httpx
+  pepip remove --dev pytest
+"""
+
+
+def run_sync(words: Sequence[str]) -> int:
+    """Run `pepip sync` with the words that follow its name. Returns the exit code."""
+    from pepip.operations import project
+    from pepip.paths import default_store_root
+    from pepip.store.root import Store
+
+    parser = parser_of("pepip sync", _SYNC, _SYNC_EXAMPLES)
+    parser.add_argument("--inexact", "--no-exact", action="store_true", help="keep what the project does not ask for")
+    parser.add_argument("--exact", action="store_true", help="remove what the project does not ask for: as without")
+    parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+    parser.add_argument("--output-format", choices=("text", "json"), help="`json`: uv's account of the sync")
+    answers = ("--check", "--no-check", "--show-settings", "--isolated")
+    options.add_elsewhere(parser, values=("--script", "--python-platform"), flags=answers)
+    parser.add_uv_options(options.PROJECT_OPTIONS)
+    arguments = parser.read_for_uv(words, ["sync"])
+    if arguments.elsewhere or (arguments.frozen and arguments.locked):
+        return program.become(["sync", *words])
+    options.take_effect(arguments)
+    request = request_of(arguments)
+    if arguments.inexact:
+        request = request._replace(syncing=(*request.syncing, "--inexact"))
+    choice = project.ProjectOptions(
+        compile_bytecode=compiles(arguments),
+        dry_run=arguments.dry_run,
+        words=("sync", *words) if options.is_repeatable(arguments) else (),
+    )
+    wants_uvs_document = arguments.output_format == "json"
+    operation = project.sync(Store(default_store_root(os.environ)), request, choice)
+    outcome = output.follow(operation, output.reporter(arguments, is_quiet=wants_uvs_document))
+    if wants_uvs_document:
+        output.write_json(outcome.document)
+    else:
+        output.conclude(outcome.summary, arguments)
+    return 0
+
+
+def run_add(words: Sequence[str]) -> int:
+    """Run `pepip add` with the words that follow its name. Returns the exit code."""
+    from pepip.operations import project
+    from pepip.paths import default_store_root
+    from pepip.store.root import Store
+
+    parser = parser_of("pepip add", _ADD, _ADD_EXAMPLES)
+    parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="requirements: names, paths, URLs, git+…")
+    parser.add_argument("-r", "--requirements", "--requirement", metavar="FILE", action="append", default=[])
+    parser.add_argument("-c", "--constraints", "--constraint", metavar="FILE", action="append", default=[])
+    _add_kinds(parser)
+    for option in (*("-m/--marker", "--bounds", "--rev", "--tag", "--branch", "--extra"),):
+        parser.add_argument(*option.split("/"), dest="of_uv", metavar="X")
+    for option in (
+        *("--editable", "--no-editable", "--raw", "--raw-sources", "--lfs", "--no-lfs", "--workspace"),
+        "--no-workspace",
+    ):
+        parser.add_argument(option, dest="of_uv", action="store_true")
+    parser.add_uv_options(options.LOCK_OPTIONS)
+    arguments = parser.read_for_uv(words, ["add"])
+    if _is_for_uv_alone(arguments):
+        return program.become(["add", *words])
+    options.take_effect(arguments)
+    request = _edited_request(arguments)
+    selecting = ["--dev"] if arguments.dev else ["--no-dev"]
+    if arguments.group:
+        selecting = ["--group", arguments.group]
+    elif arguments.optional:
+        selecting = ["--extra", arguments.optional, "--no-dev"]
+    request = request._replace(selecting=(*request.selecting, *selecting), syncing=(*request.syncing, "--inexact"))
+    with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
+        kept = [files.get(word, word) for word in _words_of_uv(words)]
+        operation = project.add(Store(default_store_root(os.environ)), kept, arguments.package or "", request)
+        output.conclude(output.follow(operation, output.reporter(arguments)).summary, arguments)
+    return 0
+
+
+def run_remove(words: Sequence[str]) -> int:
+    """Run `pepip remove` with the words that follow its name. Returns the exit code."""
+    from pepip.operations import project
+    from pepip.paths import default_store_root
+    from pepip.store.root import Store
+
+    parser = parser_of("pepip remove", _REMOVE, _REMOVE_EXAMPLES)
+    parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="names")
+    _add_kinds(parser)
+    parser.add_uv_options(options.LOCK_OPTIONS)
+    arguments = parser.read_for_uv(words, ["remove"])
+    if _is_for_uv_alone(arguments):
+        return program.become(["remove", *words])
+    options.take_effect(arguments)
+    operation = project.remove(Store(default_store_root(os.environ)), _words_of_uv(words), _edited_request(arguments))
+    output.conclude(output.follow(operation, output.reporter(arguments)).summary, arguments)
+    return 0
+
+
+def parser_of(title: str, description: str, examples: str, *, json: bool = True) -> options.Parser:
+    """Return a parser with what all commands on a project have in common."""
+    parser = options.Parser(title, description=description, examples=examples, json=json)
+    parser.add_argument("-p", "--python", metavar="X", default="", help="the Python of the environment")
+    parser.add_argument("--locked", action="store_true", help="fail if uv.lock is not up to date")
+    parser.add_argument("--frozen", action="store_true", help="take uv.lock as it is")
+    parser.add_argument("--compile-bytecode", action="store_true", help="compile modules now, not at first import")
+    return parser
+
+
+def _add_kinds(parser: options.Parser) -> None:
+    """Add what `add` and `remove` have in common: which dependencies are meant."""
+    parser.add_argument("--dev", action="store_true", help="those for development")
+    parser.add_argument("--group", metavar="X", help="those of this dependency group")
+    parser.add_argument("--optional", metavar="X", help="those of this extra")
+    parser.add_argument("--package", metavar="X", help="those of this member of the workspace")
+    parser.add_argument("--script", metavar="FILE", help="those of a script with inline metadata (PEP 723)")
+    parser.add_argument("--no-sync", action="store_true", help="leave the environment as it is")
+
+
+def _is_for_uv_alone(arguments: argparse.Namespace) -> bool:
+    """Tell whether an edit leaves the project's environment alone."""
+    from pepip.uv import settings
+
+    return bool(
+        arguments.script
+        or arguments.no_sync
+        or arguments.frozen
+        or settings.is_on("UV_NO_SYNC")
+        or settings.is_on("UV_FROZEN")
+    )
+
+
+def _words_of_uv(words: Sequence[str]) -> list[str]:
+    """Return the words for an edit without a sync: without those that only syncing, or pepip, knows."""
+    of_sync = [
+        option for option in options.LOCK_OPTIONS if option.reach == "syncing" and "--active" not in option.names
+    ]
+    flags = {"--json", "--no-progress", *(name for item in of_sync if not item.takes_value for name in item.names)}
+    values = {
+        "--directory",
+        "--project",
+        "--color",
+        *(name for item in of_sync if item.takes_value for name in item.names),
+    }
+    kept = []
+    remaining = iter(words)
+    for word in remaining:
+        if word == "--":
+            kept += [word, *remaining]
+        elif word in values:
+            next(remaining, None)
+        elif word not in flags and word.partition("=")[0] not in values:
+            kept.append(word)
+    return kept
+
+
+def request_of(arguments: argparse.Namespace) -> ProjectRequest:
+    """Return what the arguments of a command on a project ask for."""
+    from pepip.model import ProjectRequest
+
+    modes = [mode for mode in ("frozen", "locked") if getattr(arguments, mode)]
+    return ProjectRequest(
+        everywhere=tuple(arguments.everywhere),
+        building=tuple(arguments.building),
+        resolving=tuple(arguments.resolving),
+        selecting=tuple(getattr(arguments, "selecting", ())),
+        syncing=tuple(arguments.syncing),
+        replacing=tuple(arguments.replacing),
+        lock_mode=next(iter(modes), ""),
+        python=arguments.python,
+    )
+
+
+def _edited_request(arguments: argparse.Namespace) -> ProjectRequest:
+    """Return what is synced after an edit, which has resolved already."""
+    request = request_of(arguments)._replace(resolving=())
+    return request._replace(selecting=("--package", arguments.package)) if arguments.package else request
+
+
+def compiles(arguments: argparse.Namespace) -> bool:
+    """Tell whether bytecode is asked for."""
+    from pepip.uv import settings
+
+    return bool(arguments.compile_bytecode) or settings.is_on("UV_COMPILE_BYTECODE")

@@ -1,0 +1,178 @@
+"""Linking distributions whose files an environment has already, byte for byte, without a moment in which one is gone.
+
+What installers and programs made stays as it is: scripts, INSTALLER, `direct_url.json`, files that no RECORD lists.
+RECORD gets rows of the links before its own, as every linked distribution has them.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+
+from pepip import paths
+from pepip.environment import contents, file_modes
+from pepip.environment.as_wheel import OwnFilesError, state_of
+from pepip.environment.placement import placer_for
+from pepip.environment.swap import Swap
+from pepip.host import files, links, transfer
+from pepip.plan.merge import merge
+from pepip.wheel import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pepip.environment.as_wheel import AsWheel
+    from pepip.environment.placement import Placer
+    from pepip.model import Entry, Environment, Installed, Link, Plan, Usage
+
+_MOST_BYTES = 1 << 28
+
+
+def plan(
+    environment: Environment,
+    linked: Iterable[Entry],
+    coming: dict[str, tuple[AsWheel, Entry]],
+    staying: Iterable[Installed],
+) -> Plan:
+    """Return the plan of an environment in which the distributions that are `coming` are linked, too.
+
+    A folder in which files lie that none of them lists stays real. Raises ClashError as `merge` does.
+    """
+    linked = list(linked)
+    foreign = contents.foreign_directories(environment, staying)
+    merged = merge(linked, environment.interpreter, foreign_directories=foreign)
+    listed = {path for wheel, _ in coming.values() for path in wheel.states}
+    foreign |= _folders_with_others(environment, listed | merged.links.keys())
+    entries = [*linked, *(entry for _, entry in coming.values())]
+    return merge(entries, environment.interpreter, foreign_directories=foreign)
+
+
+def _folders_with_others(environment: Environment, known: set[str]) -> set[str]:
+    """Return the folders of site-packages, relative to it, in which there are files that are not `known`."""
+    found: set[str] = set()
+    base = environment.interpreter.site_packages
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        with os.scandir(f"{environment.site_packages}/{folder}") as children:
+            for child in children:
+                path = f"{folder}/{child.name}" if folder else child.name
+                if f"{base}/{path}" in known or _is_cached(path):
+                    continue
+                if child.is_dir(follow_symlinks=False):
+                    if folder or not child.name.endswith(".dist-info"):
+                        pending.append(path)
+                else:
+                    found.update(paths.ancestors(path))
+    return found
+
+
+def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, may_clone: bool) -> Usage:
+    """Link one distribution as the plan says. Returns what this has freed; files `may_clone` on its file system.
+
+    The caller holds the environment's lock, and has proven that the entry has the very bytes of `wheel`. Raises
+    OwnFilesError, with nothing changed, if a file is not as it was read; OSError if a link can't be made, and all is
+    as it was then.
+    """
+    own = {path: item for path, item in plan.links.items() if item.owner == entry.name}
+    info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
+    placer = placer_for(environment, [entry])
+    swap = Swap(environment.root)
+    try:
+        for path, item in own.items():
+            if path.startswith(f"{info}/"):
+                continue
+            place = f"{environment.root}/{path}"
+            if item.is_directory:
+                _check_folder(environment, path, wheel)
+            elif placer.is_placed(place, item.target):
+                continue
+            else:
+                _check_file(environment, path, wheel)
+            swap.prepare(path, functools.partial(_link, entry, item, placer))
+        build = functools.partial(
+            _build_metadata, environment=environment, wheel=wheel, entry=entry, own=own, placer=placer
+        )
+        swap.prepare(info, build)
+    except BaseException:
+        swap.give_up()
+        raise
+    return swap.carry_out(may_clone=may_clone)
+
+
+def _link(entry: Entry, item: Link, placer: Placer, place: str) -> None:
+    placer.place(entry, item.target[len(entry.path) + 1 :], place, is_directory=item.is_directory)
+
+
+def _check_folder(environment: Environment, path: str, wheel: AsWheel) -> None:
+    """Raise OwnFilesError unless a folder holds what was read of it, and bytecode, and nothing else."""
+    for folder, folders, names in os.walk(f"{environment.root}/{path}"):
+        relative = folder[len(environment.root) + 1 :]
+        for name in [*names, *(name for name in folders if links.read_link(f"{folder}/{name}"))]:
+            if not _is_cached(f"{relative}/{name}") or f"{relative}/{name}" in wheel.states:
+                _check_file(environment, f"{relative}/{name}", wheel)
+
+
+def _is_cached(path: str) -> bool:
+    """Tell whether a file lies where Python, and numba, keep what they have compiled."""
+    return f"/{paths.PYCACHE}/" in f"/{path}"
+
+
+def _check_file(environment: Environment, path: str, wheel: AsWheel) -> None:
+    try:
+        status = os.lstat(f"{environment.root}/{path}")
+    except OSError as error:
+        raise OwnFilesError("its files change while they are read", (path,)) from error
+    if not stat.S_ISREG(status.st_mode) or wheel.states.get(path) != state_of(status):
+        raise OwnFilesError("its files change while they are read", (path,))
+
+
+def _build_metadata(
+    place: str, *, environment: Environment, wheel: AsWheel, entry: Entry, own: dict[str, Link], placer: Placer
+) -> None:
+    """Build the `.dist-info` folder that takes the place of the one that is there, with all that this holds."""
+    info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        source = f"{environment.root}/{info}{folder}"
+        os.mkdir(place + folder)
+        with os.scandir(source) as children:
+            for child in children:
+                target, item = f"{place}{folder}/{child.name}", own.get(f"{info}{folder}/{child.name}")
+                if item is not None:
+                    _link(entry, item, placer, target)
+                elif child.is_dir(follow_symlinks=False):
+                    pending.append(f"{folder}/{child.name}")
+                elif folder or child.name != "RECORD":
+                    _take(child, target)
+        os.chmod(place + folder, stat.S_IMODE(os.stat(source).st_mode))
+    own_modes = {path: state[-1] for path, state in wheel.states.items() if path in wheel.shared}
+    unusual = file_modes.unusual(own_modes, environment.site_packages)
+    rows = []
+    if unusual:
+        note = file_modes.dump(unusual)
+        files.create(f"{place}/{file_modes.NOTE}", note)
+        rows.append(record.row_of(f"{entry.dist_info}/{file_modes.NOTE}", note))
+    _write_record(environment, entry, own, rows, f"{place}/RECORD")
+
+
+def _take(child: os.DirEntry[str], target: str) -> None:
+    """Give a file, or a link, a second name."""
+    if not links.share_inode(child.path, target):
+        mode = stat.S_IMODE(child.stat(follow_symlinks=False).st_mode)
+        transfer.Transfer().file(child.path, target, mode)
+
+
+def _write_record(
+    environment: Environment, entry: Entry, own: dict[str, Link], rows: list[record.Row], target: str
+) -> None:
+    """Write RECORD as it is, behind the rows of folders that are linked whole, and before `rows`."""
+    source = f"{environment.site_packages}/{entry.dist_info}/RECORD"
+    before = files.read_regular(source, most_bytes=_MOST_BYTES)
+    base = environment.interpreter.site_packages + "/"
+    folders = [path.removeprefix(base) for path, item in own.items() if item.is_directory]
+    files.create(target, *record.of_environment(folders, before, rows))
+    os.chmod(target, stat.S_IMODE(os.lstat(source).st_mode))

@@ -1,0 +1,146 @@
+"""Giving an environment files of its own in the place of links, while programs may be using them.
+
+What is linked is read from the disk: links into the store, and files that are an entry's by inode. Clones share their
+blocks with the store where the file system can; to the environment they are files as any.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+
+from pepip import paths
+from pepip.environment import contents, file_modes
+from pepip.environment.swap import Swap
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files, links
+from pepip.host.transfer import Transfer
+from pepip.wheel import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pepip.model import Entry, Environment
+
+_MOST_BYTES = 1 << 28
+
+
+class Linked(NamedTuple):
+    """What an environment links of one entry: paths relative to it, of folders and of files."""
+
+    folders: list[str]
+    files: list[str]
+
+
+def linked(environment: Environment, store_roots: tuple[str, ...], entries: Iterable[Entry]) -> dict[str, Linked]:
+    """Return what an environment links of `entries`, by the id of each. Raises OSError if a folder can't be read."""
+    found = {entry.id: Linked([], []) for entry in entries}
+    inodes: dict[tuple[int, int], str] = {}
+    for entry in entries:
+        for folder, _, names in os.walk(entry.path):
+            inodes.update((_inode(os.lstat(f"{folder}/{name}")), entry.id) for name in names)
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        with os.scandir(f"{environment.root}/{folder}") as children:
+            for child in children:
+                path = f"{folder}/{child.name}" if folder else child.name
+                if links.is_link(child):
+                    item = found.get(contents.linked_entry(child.path, store_roots))
+                    if item is not None:
+                        (item.folders if os.path.isdir(child.path) else item.files).append(path)
+                elif child.is_dir(follow_symlinks=False):
+                    pending.append(path)
+                else:
+                    status = child.stat(follow_symlinks=False)
+                    item = found.get(inodes.get(_inode(status), "")) if status.st_nlink > 1 else None
+                    if item is not None:
+                        item.files.append(path)
+    return found
+
+
+def _inode(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def eject(environment: Environment, entry: Entry, found: Linked) -> None:
+    """Put files of the environment's own in the place of all that it links of one entry.
+
+    The caller holds the environment's lock. Raises OSError if the disk is full; all is as it was then.
+    """
+    info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
+    copier = _Copier(environment, file_modes.noted(f"{environment.root}/{info}"))
+    swap = Swap(environment.root)
+    try:
+        for path in (*found.folders, *found.files):
+            if not path.startswith(f"{info}/"):
+                swap.prepare(path, functools.partial(copier.copy, f"{environment.root}/{path}", path))
+        if os.path.isdir(f"{environment.root}/{info}"):
+            swap.prepare(info, functools.partial(copier.copy_metadata, info, found))
+    except BaseException:
+        swap.give_up()
+        raise
+    swap.carry_out()
+
+
+class _Copier:
+    """Makes copies of what an environment links, with the modes that an installer gives, or `noted` ones, by path."""
+
+    def __init__(self, environment: Environment, noted: dict[str, int]) -> None:
+        self._environment = environment
+        self._noted = noted
+        self._transfer = Transfer(may_link=False)
+        self._plain, self._program, self._folder = file_modes.usual(environment.site_packages)
+        major, minor = environment.interpreter.version.split(".")[:2]
+        self._tag = f".{environment.interpreter.implementation.lower()}-{major}{minor}."
+
+    def copy(self, source: str, path: str, target: str) -> None:
+        """Copy the file or the tree that `source` leads to. It is for `path` in the environment."""
+        status = os.stat(source)
+        if not stat.S_ISDIR(status.st_mode):
+            mode = self._program if status.st_mode & stat.S_IXUSR else self._plain
+            if status.st_nlink == 1 and not links.read_link(source) and source.endswith(path):
+                mode = stat.S_IMODE(status.st_mode)  # it is the environment's own
+            self._transfer.file(os.path.realpath(source), target, self._noted.get(path, mode))
+            return
+        os.mkdir(target)
+        for name in os.listdir(source):
+            if self._is_wanted(source, name):
+                self.copy(f"{source}/{name}", f"{path}/{name}", f"{target}/{name}")
+        os.chmod(target, self._folder)
+
+    def copy_metadata(self, info: str, found: Linked, target: str) -> None:
+        """Copy a `.dist-info` folder: RECORD without the rows of linked folders, and without the note of modes."""
+        place = f"{self._environment.root}/{info}"
+        os.mkdir(target)
+        for name in os.listdir(place):
+            if name not in {"RECORD", file_modes.NOTE}:
+                self.copy(f"{place}/{name}", f"{info}/{name}", f"{target}/{name}")
+        base = self._environment.interpreter.site_packages + "/"
+        folders = [path.removeprefix(base) for path in found.folders]
+        content = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES)
+        files.create(
+            f"{target}/RECORD", _without_folders(content, folders, f"{info.removeprefix(base)}/{file_modes.NOTE}")
+        )
+        os.chmod(f"{target}/RECORD", stat.S_IMODE(os.stat(f"{place}/RECORD").st_mode) | 0o600)
+        os.chmod(target, stat.S_IMODE(os.stat(place).st_mode))
+
+    def _is_wanted(self, folder: str, name: str) -> bool:
+        """Tell whether a file is this environment's: of bytecode, what its own Python has compiled."""
+        return os.path.basename(folder) != paths.PYCACHE or self._tag in name or not name.endswith(".pyc")
+
+
+def _without_folders(content: bytes, folders: list[str], note: str) -> bytes:
+    """Return a RECORD without the rows of linked folders, and of a note: as it was before, byte for byte."""
+    head = record.of_environment(folders, b"", ())[0]
+    if content.startswith(head):
+        rest = content[len(head) :]
+    else:
+        gone = set(folders)
+        rows = record.parse(content.decode("utf-8", "surrogateescape"))
+        kept = [row for row in rows if row.hash_value or row.path not in gone]
+        rest = record.render(kept).encode("utf-8", "surrogateescape")
+    lines = rest.splitlines(keepends=True)
+    return b"".join(lines[:-1]) if lines and lines[-1].startswith(note.encode() + b",") else rest

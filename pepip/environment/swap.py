@@ -1,0 +1,133 @@
+"""Putting links in the place of files that have the same content, while programs may be using them.
+
+What is to come is prepared aside, in a folder of the environment, and exchanged with what is there, one name after
+the other: no path is ever without its file. A note of it lies there from before the first exchange until after the
+last. A run that is killed between is taken back by the next command.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from pepip import paths
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import disk_usage, exchange, files, filesystems, links
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pepip.model import Usage
+
+_NOTE = "swap.json"
+_MOST_BYTES = 1 << 26
+
+
+class _Step(NamedTuple):
+    """One path, relative to the environment, and the number under which what takes its place was prepared.
+
+    `inode` is that of what was prepared, `is_new` tells that nothing was at the path before.
+    """
+
+    path: str
+    number: int
+    inode: int
+    is_new: bool
+
+
+class Swap:
+    """What is to take the place of other things in the environment at `root`. The caller holds its lock."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._folder = paths.adopting(root)
+        self._steps: list[_Step] = []
+        filesystems.remove_tree(self._folder)
+        os.mkdir(self._folder)
+
+    def prepare(self, path: str, make: Callable[[str], None]) -> None:
+        """Let `make` make at another path what is to be at `path`. Raises OSError; nothing has changed then."""
+        number = len(self._steps)
+        place = f"{self._folder}/{number}"
+        make(place)
+        is_new = not os.path.lexists(f"{self._root}/{path}")
+        self._steps.append(_Step(path, number, os.lstat(place).st_ino, is_new))
+
+    def carry_out(self, *, may_clone: bool = False) -> Usage:
+        """Exchange all, and remove what was there. Returns what this has freed: see `usage.given_back_by_removing`.
+
+        Raises OSError if something can't be exchanged; all is as it was then.
+        """
+        note = f"{self._folder}/{_NOTE}"
+        files.create(f"{note}.new", json.dumps(self._steps).encode())
+        os.rename(f"{note}.new", note)
+        try:
+            for step in self._steps:
+                place, prepared = f"{self._root}/{step.path}", f"{self._folder}/{step.number}"
+                if step.is_new:
+                    os.rename(prepared, place)
+                else:
+                    exchange.exchange(prepared, place)
+        except BaseException:
+            take_back(self._root)
+            raise
+        os.unlink(note)
+        before = [f"{self._folder}/{step.number}" for step in self._steps if not step.is_new]
+        freed = disk_usage.given_back_by_removing(before, may_clone=may_clone)
+        filesystems.remove_tree(self._folder)
+        return freed
+
+    def give_up(self) -> None:
+        """Remove what was prepared."""
+        filesystems.remove_tree(self._folder)
+
+
+def is_begun(root: str) -> bool:
+    """Tell whether a run began to put links in the place of files, and has neither completed it nor taken it back."""
+    return os.path.lexists(paths.adopting(root))
+
+
+def take_back(root: str) -> None:
+    """Put everything back that an unfinished swap has exchanged. Idempotent. Raises OSError if that can't be done.
+
+    The note may come with somebody else's checkout: nothing outside of the environment is touched, or through a link.
+    """
+    folder = paths.adopting(root)
+    if links.read_link(folder):
+        links.unlink(folder)
+        return
+    for step in reversed(_noted(folder)):
+        place, prepared = f"{root}/{step.path}", f"{folder}/{step.number}"
+        exchange.restore(prepared, place)
+        if not os.path.lexists(place) or os.lstat(place).st_ino != step.inode:
+            continue
+        if step.is_new:
+            os.rename(place, prepared)
+        elif os.path.lexists(prepared):
+            exchange.exchange(prepared, place)
+    if os.path.lexists(f"{folder}/{_NOTE}"):
+        os.unlink(f"{folder}/{_NOTE}")
+    if os.path.lexists(folder):
+        filesystems.remove(folder)
+
+
+def _noted(folder: str) -> list[_Step]:
+    """Return the steps of a note, none if there is none that can be believed."""
+    try:
+        rows = files.load_json(files.read_regular(f"{folder}/{_NOTE}", most_bytes=_MOST_BYTES))
+    except (OSError, ValueError):
+        return []
+    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 4 for row in rows):
+        return []
+    steps = [_Step._make(row) for row in rows]
+    root, is_real = os.path.dirname(folder), {"lib": True, "lib64": True, "bin": True}
+    is_ours = all(
+        isinstance(step.path, str)
+        and paths.is_inside(step.path)
+        and isinstance(step.number, int)
+        and isinstance(step.inode, int)
+        and links.is_reached(root, step.path, is_real)
+        for step in steps
+    )
+    return steps if is_ours else []

@@ -1,0 +1,221 @@
+"""What trees occupy on disk: allocated bytes and inodes. Read only; symbolic links are never followed."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import reflinks
+from pepip.model import Usage
+from pepip.paths import PYCACHE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+_BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's own
+
+Inode = tuple[int, int]
+"""A device and a number on it."""
+
+Mark = tuple[int, int]
+"""The size and the modification time of a file: a copy has those of what it was made from."""
+
+
+class Weight(NamedTuple):
+    """The bytes of a tree: of its files, of its folders, and of compiled bytecode with the folders that hold it."""
+
+    files: int
+    folders: int
+    bytecode: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.files + self.folders + self.bytecode
+
+
+class Beside(NamedTuple):
+    """What a tree occupies beside others. `links` are the bytes of symbolic links and of copies among `own`.
+
+    `borrowed` are the bytes that it has of others by hard links, and counts as none of its own. `shared` are the
+    inodes of it that have more names, with their bytes; `times` those of its folders.
+    """
+
+    own: int
+    links: int
+    borrowed: int
+    shared: dict[Inode, int]
+    times: list[list[object]]
+
+
+def measure(trees: Iterable[str]) -> Usage:
+    """Return what trees occupy together, each inode counted once."""
+    seen: dict[Inode, int] = {}
+    for tree in trees:
+        for _, status in _walk(tree):
+            seen[status.st_dev, status.st_ino] = allocated_of(status)
+    return Usage(sum(seen.values()), len(seen))
+
+
+class Weighed(NamedTuple):
+    """What a tree occupies, its inodes, and its folders with their modification times, relative to it.
+
+    `marks` are those of files that are not empty, `unused` the bytes of folders for bytecode that hold none.
+    """
+
+    weight: Weight
+    inodes: set[Inode]
+    marks: set[Mark]
+    times: list[list[object]]
+    unused: int
+
+
+def weigh(tree: str) -> Weighed:
+    """Return what a tree occupies."""
+    files = folders = bytecode = 0
+    unused: dict[str, int] = {}
+    inodes: set[Inode] = set()
+    marks: set[Mark] = set()
+    times: list[list[object]] = []
+    start = len(tree) + 1
+    for path, status in _walk(tree):
+        inode = (status.st_dev, status.st_ino)
+        if inode in inodes:
+            continue
+        inodes.add(inode)
+        if stat.S_ISREG(status.st_mode) and status.st_size:
+            marks.add(_mark(status))
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if is_folder:
+            times.append([path[start:], status.st_mtime_ns])
+        if PYCACHE in path:
+            bytecode += allocated_of(status)
+            if is_folder:
+                unused[path] = allocated_of(status)
+            else:
+                unused.pop(os.path.dirname(path), None)
+        elif is_folder:
+            folders += allocated_of(status)
+        else:
+            files += allocated_of(status)
+    return Weighed(Weight(files, folders, bytecode), inodes, marks, times, sum(unused.values()))
+
+
+def weigh_beside(tree: str, others: set[Inode], *, also: set[Inode], copies: set[Mark]) -> Beside:
+    """Return what a tree occupies beside the inodes of `others`, and of those that it borrows `also`.
+
+    `copies` tell which of its files are copies.
+    """
+    own = links = borrowed = 0
+    seen: set[Inode] = set()
+    shared: dict[Inode, int] = {}
+    times: list[list[object]] = []
+    start = len(tree) + 1
+    for path, status in _walk(tree):
+        inode = (status.st_dev, status.st_ino)
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if is_folder:
+            times.append([path[start:], status.st_mtime_ns])
+        if inode in others or inode in seen:
+            continue
+        seen.add(inode)
+        if inode in also:
+            borrowed += allocated_of(status)
+            continue
+        own += allocated_of(status)
+        if stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and _mark(status) in copies):
+            links += allocated_of(status)
+        elif status.st_nlink > 1 and not is_folder:
+            shared[inode] = allocated_of(status)
+    return Beside(own, links, borrowed, shared, times)
+
+
+def _mark(status: os.stat_result) -> Mark:
+    return status.st_size, status.st_mtime_ns
+
+
+def are_unchanged(root: str, folders: list[list[Any]]) -> bool:
+    """Tell whether folders, given relative to `root` with their modification times, still have those."""
+    try:
+        return all(os.lstat(f"{root}/{name}" if name else root).st_mtime_ns == time for name, time in folders)
+    except OSError:
+        return False
+
+
+def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
+    """Return the bytes that removing `trees` gives back, and those that stay because others have names for them."""
+    names, statuses, _ = _names(trees)
+    freed = kept = 0
+    for inode, status in statuses.items():
+        if stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink:
+            freed += allocated_of(status)
+        else:
+            kept += allocated_of(status)
+    return freed, kept
+
+
+def given_back_by_removing(trees: Iterable[str], *, may_clone: bool) -> Usage:
+    """Return what removing `trees` gives back. Blocks that other files share stay, where they `may_clone`."""
+    names, statuses, places = _names(trees)
+    size_bytes = inodes = 0
+    for inode, status in statuses.items():
+        if stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink:
+            shared = reflinks.shared_bytes(places[inode]) if may_clone and stat.S_ISREG(status.st_mode) else 0
+            size_bytes += max(0, allocated_of(status) - shared)
+            inodes += 1
+    return Usage(size_bytes, inodes)
+
+
+def _names(trees: Iterable[str]) -> tuple[dict[Inode, int], dict[Inode, os.stat_result], dict[Inode, str]]:
+    """Return how many names each inode has in `trees`, its status, and one of its names."""
+    names: dict[Inode, int] = {}
+    statuses: dict[Inode, os.stat_result] = {}
+    places: dict[Inode, str] = {}
+    for tree in trees:
+        for path, status in _walk(tree):
+            inode = (status.st_dev, status.st_ino)
+            names[inode] = names.get(inode, 0) + 1
+            statuses[inode] = status
+            places[inode] = path
+    return names, statuses, places
+
+
+def _walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield every name of a tree, its root first. What vanishes meanwhile, or may not be read, is left out."""
+    try:
+        root = os.lstat(tree)
+    except OSError:
+        return
+    yield tree, root
+    pending = [tree] if stat.S_ISDIR(root.st_mode) else []
+    while pending:
+        try:
+            children = os.scandir(pending.pop())
+        except OSError:
+            continue
+        with children:
+            for child in children:
+                try:
+                    status = child.stat(follow_symlinks=False)
+                except OSError:
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    pending.append(child.path)
+                yield child.path, status
+
+
+def allocated(path: str) -> int:
+    """Return what one file or folder occupies, without what is in it; 0 if it is not there."""
+    try:
+        return allocated_of(os.lstat(path))
+    except OSError:
+        return 0
+
+
+def allocated_of(status: os.stat_result) -> int:
+    """Return the bytes that a file of this status occupies."""
+    blocks: int = getattr(status, "st_blocks", -(-status.st_size // _BLOCK_BYTES))
+    return blocks * _BLOCK_BYTES

@@ -1,0 +1,59 @@
+"""Folders for what one run needs for a moment, outside of any store. What a killed run left, the next one removes.
+
+They lie in a folder of the user's own, below the system's folder for temporary files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+
+from pepip.host import files, filesystems, run_dirs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MOST_ATTEMPTS = 20  # another run may remove the folder of all when it ends
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[str]:
+    """Yield a new folder that nobody else may enter, removed at the end. Raises OSError if none can be made."""
+    import tempfile
+
+    for _ in range(_MOST_ATTEMPTS):
+        own = _own_folder(tempfile.gettempdir())
+        if not own:
+            break
+        with contextlib.suppress(FileNotFoundError):
+            run_dirs.remove_abandoned(own)
+        with run_dirs.marked(own, mode=0o600) as made:
+            try:
+                os.mkdir(made, 0o700)
+            except FileNotFoundError:
+                continue
+            try:
+                yield made
+            finally:
+                filesystems.remove_tree(made)
+        with contextlib.suppress(OSError):
+            os.rmdir(own)
+        return
+    with tempfile.TemporaryDirectory(prefix="pepip-") as made:
+        yield made
+
+
+def _own_folder(parent: str) -> str:
+    """Return this user's folder in `parent`, made where it is missing; empty if somebody else stands in its place."""
+    path = f"{parent}/pepip-{files.user_id()}"
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return ""
+    is_private = stat.S_IMODE(status.st_mode) & 0o077 == 0 or sys.platform == "win32"
+    return path if stat.S_ISDIR(status.st_mode) and status.st_uid == files.user_id() and is_private else ""

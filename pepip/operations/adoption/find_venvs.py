@@ -1,0 +1,71 @@
+"""Finding environments below folders, whichever tool made them."""
+
+from __future__ import annotations
+
+import os
+
+from pepip.fast_namedtuple import NamedTuple
+from pepip.model import Progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterable
+
+_NEVER_ENTERED = frozenset((".git", ".hg", ".svn", "node_modules", "__pycache__", "site-packages", ".pepip"))
+_MARKED = frozenset((".tox", ".nox"))  # folders of environments that their tools mark as caches
+_FOLDERS_PER_STEP = 200
+
+
+class VenvSearch(NamedTuple):
+    """What was found: the roots of environments, those of conda, and folders that could not be read."""
+
+    environments: list[str]
+    conda: list[str]
+    unreadable: list[str]
+
+
+def discover(folders: Iterable[str], *, left_out: Collection[str] = ()) -> Generator[Progress, None, VenvSearch]:
+    """Find the environments below `folders`, each once, in the order of their paths, and return a Found.
+
+    Links are not followed, other file systems and folders that caches mark as theirs (CACHEDIR.TAG) are entered only
+    where they are named, and those `left_out` never. An environment is not entered.
+    """
+    environments: set[str] = set()
+    conda: set[str] = set()
+    unreadable: list[str] = []
+    for folder in folders:
+        start = os.path.realpath(folder)
+        pending, seen = [(start, os.stat(start).st_dev)], 0
+        while pending:
+            current, device = pending.pop()
+            if seen % _FOLDERS_PER_STEP == 0:
+                yield Progress("scan", current)
+            seen += 1
+            try:
+                with os.scandir(current) as listing:
+                    children = list(listing)
+            except OSError:
+                unreadable.append(current)
+                continue
+            names = {child.name for child in children}
+            if "conda-meta" in names:
+                conda.add(current)
+                continue
+            if "pyvenv.cfg" in names:
+                environments.add(current)
+                continue
+            if current != start and "CACHEDIR.TAG" in names and os.path.basename(current) not in _MARKED:
+                continue
+            for child in children:
+                if child.name in _NEVER_ENTERED or not child.is_dir(follow_symlinks=False) or child.path in left_out:
+                    continue
+                if _device(child) == device:
+                    pending.append((child.path, device))
+    return VenvSearch(sorted(environments), sorted(conda), unreadable)
+
+
+def _device(child: os.DirEntry[str]) -> int:
+    try:
+        return child.stat(follow_symlinks=False).st_dev
+    except OSError:
+        return -1

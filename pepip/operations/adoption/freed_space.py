@@ -1,0 +1,129 @@
+"""What sharing would free: by inode, since copies may be hard links of the same files already.
+
+Of equal copies one becomes the entry, or the store has one. What the others occupy is freed, unless somebody else has
+names for the same inodes: uv's cache, or an environment that is left alone.
+"""
+
+from __future__ import annotations
+
+from pepip.fast_namedtuple import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pepip.environment.survey import Copy
+
+_BLOCK_BYTES = 4096
+_LONGEST_SYMLINK_INSIDE = 59  # ext4 keeps a longer target in a block
+_ROW_BYTES = 210  # of a file, in the entry's document and RECORD
+
+
+class Candidate(NamedTuple):
+    """A distribution that would be linked: in the environment of this number, on this device."""
+
+    environment: int
+    device: int
+    copy: Copy
+
+
+class Disk(NamedTuple):
+    """Where the store is: its folder, the device, and the bytes that a small folder occupies there by itself."""
+
+    home: str
+    device: int
+    folder_bytes: int
+
+
+class Freed(NamedTuple):
+    """Bytes and inodes that would be free. Less than none, where an entry costs more than it saves."""
+
+    size_bytes: int = 0
+    inodes: int = 0
+
+    def __add__(self, other: object) -> Freed:
+        """Return the sum of two."""
+        if not isinstance(other, Freed):
+            return NotImplemented
+        return Freed(self.size_bytes + other.size_bytes, self.inodes + other.inodes)
+
+
+class FreedSpace(NamedTuple):
+    """What would be free: by environment, in all, and `copied_bytes` that would be added to another disk's store.
+
+    `shared` counts the distributions that several environments have equal. `sources` has the names of distributions
+    whose copies become entries, by environment.
+    """
+
+    by_environment: dict[int, Freed]
+    total: Freed
+    copied_bytes: int
+    shared: int
+    sources: dict[int, set[str]]
+
+
+def measure(candidates: Iterable[Candidate], *, stored: set[str], disk: Disk) -> FreedSpace:
+    """Return what linking all of `candidates` would free. `stored` has the contents that the store holds already."""
+    by_content: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        by_content.setdefault(candidate.copy.content, []).append(candidate)
+    by_environment: dict[int, Freed] = {}
+    sources: dict[int, set[str]] = {}
+    copied = 0
+    for content, equal in by_content.items():
+        chosen = None if content in stored else _chosen(equal, disk.device)
+        if content not in stored:
+            cost = _cost(equal[0].copy, disk)
+            source = chosen or equal[0]
+            sources.setdefault(source.environment, set()).add(source.copy.name)
+            if chosen is None:
+                copied += equal[0].copy.size_bytes + equal[0].copy.folders[0] - cost.size_bytes
+            else:
+                by_environment[source.environment] = by_environment.get(source.environment, Freed()) + cost
+        gone: dict[int, int] = {}
+        for candidate in equal:
+            for group in candidate.copy.inodes:
+                gone[group.mark] = gone.get(group.mark, 0) + 1
+        for candidate in equal:
+            if candidate is not chosen:
+                freed = _freed(candidate.copy, chosen, gone)
+                by_environment[candidate.environment] = by_environment.get(candidate.environment, Freed()) + freed
+    total = sum(by_environment.values(), Freed())
+    shared = sum(len({item.environment for item in equal}) > 1 for equal in by_content.values())
+    return FreedSpace(by_environment, total, copied, shared, sources)
+
+
+def _chosen(equal: Sequence[Candidate], device: int) -> Candidate | None:
+    """Return the copy that becomes the entry, None if all must be copied to another disk.
+
+    The one is best whose inodes have names elsewhere, too: it would free nothing.
+    """
+    near = [item for item in equal if item.device == device]
+    return max(near, key=lambda item: max((group.names for group in item.copy.inodes), default=0), default=None)
+
+
+def _freed(copy: Copy, chosen: Candidate | None, gone: dict[int, int]) -> Freed:
+    """Return what goes with a copy. What several copies share is freed in equal parts, if it is freed."""
+    kept = {group.mark for group in chosen.copy.inodes} if chosen else set()
+    size_bytes = copy.folders[0] + copy.bytecode[0]
+    inodes = copy.folders[1] + copy.bytecode[1]
+    for group in copy.inodes:
+        if group.names == 1:
+            size_bytes, inodes = size_bytes + group.size_bytes, inodes + group.number
+        elif group.mark not in kept and gone[group.mark] >= group.names:
+            size_bytes += group.size_bytes // gone[group.mark]
+            inodes += group.number // gone[group.mark]
+    return Freed(size_bytes, inodes)
+
+
+def _cost(copy: Copy, disk: Disk) -> Freed:
+    """Return, as a loss, what an entry has beside the files and folders of the copy that it is made of."""
+    files = sum(group.number for group in copy.inodes)
+    ready = copy.links + 1  # links that environments share, of folders and of METADATA
+    longest = len(disk.home) + len("/packages/cpython-312-linux-x86_64/") + 2 * len(copy.name) + len(copy.version)
+    folders = 3 + copy.uncompiled  # the entry, its metadata, what it keeps ready
+    texts = -(-files * _ROW_BYTES // _BLOCK_BYTES) + 4
+    size_bytes = texts * _BLOCK_BYTES + folders * disk.folder_bytes
+    if longest > _LONGEST_SYMLINK_INSIDE and disk.folder_bytes:  # other file systems keep them in the inode
+        size_bytes += ready * _BLOCK_BYTES
+    return Freed(-size_bytes, -(folders + ready + 5))

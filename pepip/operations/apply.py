@@ -1,0 +1,388 @@
+"""Bringing an environment to what uv decided: the steps that every command which changes one has in common.
+
+Decide, look up, stage what is missing, publish, register, link. A command brings a `Job`: how uv decides, and how uv
+itself installs what can't be shared (a local folder, an editable), as real files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+
+from pepip import paths
+from pepip.environment import contents, journal
+from pepip.environment.metadata import Installation
+from pepip.errors import PepipError
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files, locks, permissions
+from pepip.host.transfer import COPY
+from pepip.model import Progress, Summary
+from pepip.operations import acquire, foreign_writes, registering, relinking, up_to_date, venv_creation, venvs
+from pepip.uv import interpreter, link_mode, pylock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from pepip.model import Artifact, Changes, Environment, Installed, Request
+    from pepip.store.root import Store
+    from pepip.uv.required_hashes import Demands
+
+
+_MOST_ATTEMPTS = 20  # others may change the environment while a run decides what to do
+
+
+class Work(NamedTuple):
+    """What is to be done, decided before anything is changed.
+
+    `shared` is linked from the store, `private` is what uv installs by itself, from `indexes` (URLs) among others.
+    With `has_open_demands` the request demands hashes that only uv can check.
+    """
+
+    changes: Changes
+    shared: list[Artifact]
+    private: list[Artifact]
+    has_open_demands: bool = False
+    indexes: tuple[str, ...] = ()
+
+    @property
+    def is_as_given(self) -> bool:
+        """Whether uv must read the request itself again to install what is private."""
+        return self.has_open_demands or not all(artifact.is_located for artifact in self.private)
+
+
+class ChangeJob(NamedTuple):
+    """What differs between the commands that change an environment.
+
+    `request` holds uv's options for staging. `decide` is called with what the environment holds, again whenever
+    others changed it meanwhile; `install_private` after everything else is linked, and what is private is gone.
+    `lay_out_private` lets uv install the same into a folder, to see where its files will be.
+    `began_at_ns` is the time before uv was asked for the first time. `is_of_project` tells that uv reads its settings
+    as for `uv sync`.
+    """
+
+    request: Request
+    decide: Callable[[Sequence[Installed]], Work]
+    install_private: Callable[[Work], Generator[Progress, None, None]]
+    lay_out_private: Callable[[Work, str], Iterator[object]]
+    began_at_ns: int = 0
+    is_of_project: bool = False
+
+
+def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | None = None) -> Work:
+    """Return the work that uv's plan means: what no shared artifact is known of is private."""
+    known = {artifact.name: artifact for artifact in artifacts}
+    added = [known.get(item.name) or pylock.unknown(item.name, item.version, item.url) for item in changes.added]
+    shared = [artifact for artifact in added if artifact.is_shared]
+    private = [artifact for artifact in added if not artifact.is_shared]
+    is_open = bool(added) and demands is not None and not demands.are_met_by_all(added)
+    return Work(changes, shared, private, is_open)
+
+
+def again(work: Work, options: Sequence[str]) -> list[str]:
+    """Return the names of what is private, is there already, and is to be installed again at any rate.
+
+    uv sees by itself what has changed, and would build it a second time if it were told.
+    """
+    if not any(option.startswith(("--reinstall", "--force-reinstall")) for option in options):
+        return []
+    replaced = {change.name for change in work.changes.removed}
+    return [artifact.name for artifact in work.private if artifact.name in replaced]
+
+
+def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
+    """Return the summary of a change that is only asked about.
+
+    One that was interrupted is completed before, if this user may: what it left behind would be asked about too.
+    """
+    if journal.is_interrupted(environment.root):
+        from pepip.operations import recover
+
+        with contextlib.suppress(OSError, PepipError):
+            recover.complete_interrupted(store, environment.root)
+    work = job.decide(contents.installed(environment, store.known_roots))
+    have = acquire.lookup(store, work.shared, environment)
+    missing = [item for item in work.shared if item.name not in have]
+    acquired = acquire.Acquired(have, tuple(item.name for item in missing))
+    summary = _summary(environment, work, acquired, dry_run=True)
+    return summary._replace(download_bytes=sum(item.size_bytes for item in missing))
+
+
+def carry_out(
+    store: Store,
+    root: str,
+    *,
+    make: Callable[[], bool],
+    job: Callable[[Environment], ChangeJob],
+    asked: up_to_date.Question | None = None,
+    compile_bytecode: bool = False,
+) -> Generator[Progress, None, Summary]:
+    """Change the environment at `root`, yielding progress, and return the summary.
+
+    `make` makes the environment where it is missing and tells whether it did; `job` is called with the environment.
+    `asked` is noted once it is met. Raises PepipError; an environment that this run made is removed again then.
+    Another one is as it was; the entries that were published stay. A run that is killed is completed, or taken back,
+    by the next command on that environment.
+    """
+    venvs.refuse_the_store(root, store)
+    made = make()
+    is_finished = False
+    try:
+        with locks.in_use(root):
+            if made:
+                store.create()
+            yield from foreign_writes.look(store)
+            environment = venvs.open_environment(root, store)
+            errand = job(environment)
+            first = None if made else _decide_first(store, errand, environment)
+            if first is not None and not first.work.changes.added and not first.work.changes.removed:
+                yield from _note(store, first)
+                if asked and not first.work.changes.warnings:
+                    present = contents.installed(environment, store.known_roots)
+                    up_to_date.note(store, asked, environment, present, (), is_locked=False)
+                if compile_bytecode:
+                    yield from _compile(environment)
+                return _summary(environment, first.work, acquire.Acquired({}), dry_run=False)
+            store.create()
+            if store.is_writable() and os.listdir(paths.staging(store.root)):
+                from pepip.store import staging
+
+                staging.remove_abandoned(store)
+            venvs.check_writable(environment)
+            if first is None and not made:
+                from pepip.operations import recover
+
+                yield from recover.recover(store, environment, errand.request)
+            summary = yield from _change(store, errand, environment, first, asked=asked)
+            if made:
+                yield from _warn_of_closed_store(store, environment)
+            if compile_bytecode:
+                yield from _compile(environment)
+        is_finished = True
+    finally:
+        if made and not is_finished:
+            venv_creation.unmake(root)
+    return summary
+
+
+def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Progress]:
+    """Warn root of a new environment that another user can reach, whose links lead to where that user can't."""
+    if files.user_id() or not hasattr(os, "geteuid"):
+        return
+    closed = permissions.closed_to_others(store.root)
+    is_beside = closed and not os.path.realpath(environment.root).startswith(f"{closed}/")
+    if is_beside and any(item.entry_id for item in contents.installed(environment, store.known_roots)):
+        sentence = f"only root can enter {closed}, so no other user can run what {environment.root} links from there"
+        yield Progress("warning", f"{sentence}: set PEPIP_HOME to a folder for all, or UV_LINK_MODE=copy")
+
+
+class _Decision(NamedTuple):
+    """Work that was decided for an environment that was in this state."""
+
+    environment: Environment
+    fingerprint: tuple[int, frozenset[str]]
+    present: list[Installed]
+    work: Work
+
+
+def _decide_first(store: Store, job: ChangeJob, environment: Environment) -> _Decision | None:
+    """Return what is to be done, None if the environment must be recovered before uv can be asked.
+
+    Where that is nothing, nobody needs to write anything: neither the environment nor a store.
+    """
+    from pepip.operations import recover
+
+    if recover.is_needed(store, environment):
+        return None
+    return _decide(store, job, environment)
+
+
+def _decide(store: Store, job: ChangeJob, environment: Environment) -> _Decision:
+    seen = contents.fingerprint(environment)
+    present = contents.installed(environment, store.known_roots)
+    return _Decision(environment, seen, present, job.decide(present))
+
+
+def _note(store: Store, decision: _Decision) -> Generator[Progress, None, None]:
+    """Pass on what uv warns of, and see that the registry knows of an environment that links entries."""
+    for sentence in decision.work.changes.warnings:
+        yield Progress("warning", sentence)
+    linked = {item.store_id for item in decision.present if item.store_id}
+    if linked:
+        registering.register(store, decision.environment.root, linked)
+
+
+def _compile(environment: Environment) -> Generator[Progress, None, None]:
+    yield Progress("compile")
+    interpreter.compile_bytecode(environment.interpreter.executable, contents.bytecode_targets(environment))
+
+
+def _change(
+    store: Store,
+    job: ChangeJob,
+    environment: Environment,
+    first: _Decision | None,
+    *,
+    asked: up_to_date.Question | None,
+) -> Generator[Progress, None, Summary]:
+    """Decide, acquire, link, and let uv install what is private; all again where others interfered meanwhile."""
+    for _ in range(_MOST_ATTEMPTS):
+        yield Progress("resolve")
+        journal.wait(environment.root)
+        decision = first or _decide(store, job, environment)
+        first = None
+        for sentence in decision.work.changes.warnings:
+            yield Progress("warning", sentence)
+        supply = yield from _acquire(store, job, decision)
+        linked = yield from _link(store, decision, supply, asked)
+        if linked is None:
+            yield from foreign_writes.look(store)
+            continue
+        present = linked.present
+        if linked.unfinished:
+            with linked.unfinished:
+                yield from job.install_private(supply.work)
+            present = contents.installed(environment, store.known_roots)
+        foreign_writes.note(store, environment, decision.fingerprint[0])
+        return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
+    raise PepipError(
+        f"{environment.root} keeps changing while it is installed into",
+        hint="let the other installer finish, then run the command again",
+    )
+
+
+class _Supply(NamedTuple):
+    """All that a change needs, before the environment is touched.
+
+    `work` is what was decided, less what turned out not to be shareable; `reserved` are the folders of site-packages
+    into which uv will write what is private. `mode` is as in `Installation`.
+    """
+
+    work: Work
+    acquired: acquire.Acquired
+    reserved: set[str]
+    mode: str
+
+
+def _acquire(store: Store, job: ChangeJob, decision: _Decision) -> Generator[Progress, None, _Supply]:
+    """Get the entries that the work needs, and what must be known of the rest. Raises PepipError."""
+    environment, work = decision.environment, decision.work
+    mode = link_mode.chosen(job.request.everywhere, of_project=job.is_of_project) if work.shared else ""
+    if work.has_open_demands:
+        yield from acquire.check_demands(job.request, environment)
+        if not store.is_writable():  # nothing can be staged, to be compared with what was checked
+            left = map(pylock.left_to_uv, work.shared)
+            work = work._replace(shared=[], private=[*work.private, *left])
+    acquired = yield from acquire.acquire(
+        store,
+        job.request,
+        work.shared,
+        environment,
+        private=work.private,
+        began_at_ns=job.began_at_ns,
+        is_checked=work.has_open_demands,
+    )
+    if acquired.stored:
+        from pepip.operations import recover
+
+        recover.link_elsewhere(store, (acquired.entries[name] for name in acquired.stored))
+    if acquired.unshared:
+        for name, reason in acquired.unshared.items():
+            yield Progress("warning", f"{name} is not shared: {reason}")
+        unshared = [pylock.left_to_uv(item) for item in work.shared if item.name in acquired.unshared]
+        shared = [item for item in work.shared if item.name not in acquired.unshared]
+        work = work._replace(shared=shared, private=[*work.private, *unshared])
+    if not work.private:
+        return _Supply(work, acquired, set(), mode)
+    yield Progress("build", ", ".join(artifact.name for artifact in work.private))
+    if acquired.indexes:
+        work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
+    reserved = acquire.survey(
+        store,
+        functools.partial(job.lay_out_private, work),
+        {artifact.name for artifact in work.private},
+        environment.interpreter.site_packages,
+    )
+    return _Supply(work, acquired, reserved, mode)
+
+
+class _Linked(NamedTuple):
+    """What an environment has after a change, and the change itself if uv has to install something before it ends."""
+
+    present: list[Installed]
+    unfinished: relinking.UnfinishedChange | None
+
+
+def _link(
+    store: Store, decision: _Decision, supply: _Supply, asked: up_to_date.Question | None
+) -> Generator[Progress, None, _Linked | None]:
+    """Register the environment, then link what was acquired and remove what goes.
+
+    Returns None, with nothing changed, if what was decided may not hold any more.
+    """
+    environment, work, entries = decision.environment, supply.work, supply.acquired.entries
+    yield Progress("link", "", 0, len(entries))
+    with store.linking(), locks.held(f"{environment.root}/.lock"):
+        if journal.is_interrupted(environment.root):
+            if not journal.is_in_use(environment.root):  # whoever had the lock before was killed
+                from pepip.operations import recover
+
+                recover.complete(store, environment)
+            return None
+        is_changed = contents.fingerprint(environment) != decision.fingerprint  # another installer was at work
+        if is_changed or not all(os.path.isdir(entry.path) for entry in entries.values()):  # pruned meanwhile
+            return None
+        linked = {item.store_id for item in decision.present if item.store_id}
+        coming = {entry.id for entry in entries.values()}
+        # While nobody prunes, and before the first link: no prune can miss it.
+        is_registered = registering.register(store, environment.root, linked | coming)
+        origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
+        additions = [Installation(entry, *origins[name], mode=supply.mode) for name, entry in entries.items()]
+        going = {item.name for item in work.changes.removed}
+        private = {item.name for item in work.private}
+        present = relinking.relink(
+            store, environment, decision.present, additions, going, reserved=supply.reserved, private=private
+        )
+        unfinished = relinking.UnfinishedChange(store, environment) if private else None
+        if asked and is_registered and not (work.private or work.changes.warnings):
+            up_to_date.note(store, asked, environment, present, entries.values(), is_locked=True)
+    used = {item.mode for item in present if item.name in entries}
+    if supply.mode not in {"", COPY} and COPY in used:
+        yield Progress("warning", _FELL_BACK)
+    if coming and not is_registered:
+        yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
+    return _Linked(present, unfinished)
+
+
+_FELL_BACK = (
+    "files could be neither cloned nor hard-linked, and were copied: the environment may be on another file system "
+    "than the store. If that is intended, UV_LINK_MODE=copy or --link-mode=copy says so"
+)
+
+
+def _with_versions(work: Work, present: Sequence[Installed]) -> Work:
+    """Return the work with the versions that only the build of a folder, a file or a commit could tell."""
+    versions = {item.name: item.version for item in present}
+    added = [
+        item if item.version else item._replace(version=versions.get(item.name, "")) for item in work.changes.added
+    ]
+    return work._replace(changes=work.changes._replace(added=tuple(added)))
+
+
+def _summary(environment: Environment, work: Work, acquired: acquire.Acquired, *, dry_run: bool) -> Summary:
+    private = {artifact.name for artifact in work.private}
+    added = work.changes.added
+    have = acquired.entries
+    reused = tuple(name for name in have if name not in acquired.stored)
+    return Summary(
+        environment=environment.root,
+        dry_run=dry_run,
+        linked=tuple((change.name, change.version) for change in added if change.name not in private),
+        removed=tuple((change.name, change.version) for change in work.changes.removed),
+        private=tuple((change.name, change.version) for change in added if change.name in private),
+        reused=reused,
+        downloaded=acquired.stored,
+        avoided_bytes=sum(have[name].size_bytes for name in reused),
+        stored_bytes=sum(have[name].size_bytes for name in acquired.stored if name in have),
+    )

@@ -1,0 +1,176 @@
+"""Everything about one entry: who links it, what it needs and what needs it, where it is from, how it is linked."""
+
+from __future__ import annotations
+
+import os
+import re
+from email.message import Message
+from email.parser import HeaderParser
+from email.policy import compat32
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from pepip.environment import contents
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files
+from pepip.names import normalize_name
+from pepip.operations import census
+from pepip.store import entries
+from pepip.wheel import libraries
+from pepip.wheel.scripts import OF_PYTHON
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pepip.model import Entry, Stored
+    from pepip.operations.census import Census
+    from pepip.store.root import Store
+
+
+class User(NamedTuple):
+    """An environment that links an entry.
+
+    `unfolded` are folders that could be linked whole and are real there, each with the other distributions that have
+    files in it.
+    """
+
+    environment: str
+    unfolded: dict[str, list[str]]
+
+
+class Details(NamedTuple):
+    """What is known of an entry. `dependencies` are requirement lines, `dependants` ids of entries that name it.
+
+    `opened` are the folders that are real in every environment, each with the reason in a sentence.
+    """
+
+    stored: Stored
+    entry: Entry
+    summary: str
+    dependencies: tuple[str, ...]
+    dependants: tuple[str, ...]
+    scripts: tuple[str, ...]
+    users: tuple[User, ...]
+    opened: dict[str, str]
+
+
+def requirements(stored: Stored) -> tuple[str, ...]:
+    """Return the requirement lines of an entry, without those of its extras. They never change."""
+    return tuple(_requirements(stored.path))
+
+
+def show(
+    store: Store,
+    name: str,
+    version: str = "",
+    *,
+    seen: Census | None = None,
+    needed: Mapping[str, Sequence[str]] | None = None,
+) -> list[Details]:
+    """Return the details of all entries of a distribution, or of one version of it.
+
+    `seen` is a census that was taken before, and `needed` holds the `requirements` of all its entries, by id.
+    """
+    seen = seen or census.take(store)
+    chosen = [
+        item
+        for item in seen.stored
+        if item.name == normalize_name(name) and version in {"", item.version} and item.state == "ok"
+    ]
+    if not chosen:
+        return []
+    if needed is None:
+        needed = {item.id: requirements(item) for item in seen.stored}
+    dependants = tuple(
+        item.id for item in seen.stored if any(_name_of(line) == chosen[0].name for line in needed.get(item.id, ()))
+    )
+    return [_details(store, seen, item, needed.get(item.id, ()), dependants) for item in chosen]
+
+
+def _details(
+    store: Store, seen: Census, stored: Stored, dependencies: Sequence[str], dependants: tuple[str, ...]
+) -> Details:
+    entry = entries.read(store, stored.id)
+    linking = sorted(seen.users().get(stored.id, ()))
+    scripts = {
+        *(name.replace(OF_PYTHON, "3.*") for name in entry.launchers),
+        *(path for scheme, path in entry.data if scheme == "scripts" and path[-1] != "/"),
+    }
+    return Details(
+        stored=stored,
+        entry=entry,
+        summary=_metadata(stored.path).get("Summary", ""),
+        dependencies=tuple(dependencies),
+        dependants=dependants,
+        scripts=tuple(sorted(scripts)),
+        users=tuple(User(environment, _unfolded(store, environment, entry)) for environment in linking),
+        opened=_opened(entry),
+    )
+
+
+def _unfolded(store: Store, environment: str, entry: Entry) -> dict[str, list[str]]:
+    """Return what `User` has. Nothing is known of an environment that can't be reached."""
+    try:
+        return {
+            path: [name for name in contents.holders(folder, path, store.known_roots) if name != entry.name]
+            for folder in contents.site_packages_of(environment)
+            for path in entry.directories
+            if os.path.isdir(f"{folder}/{path}") and not os.path.islink(f"{folder}/{path}")
+        }
+    except OSError:
+        return {}
+
+
+def _opened(entry: Entry) -> dict[str, str]:
+    """Return why folders of an entry are never linked whole, its metadata left out."""
+    metadata = (entry.dist_info, entry.dist_info + "/")
+    folders = [path for path in entry.opened if path != metadata[0] and not path.startswith(metadata[1])]
+    found = libraries.escaping(entry.path, entry.files) if folders else []
+    reasons = {}
+    for path in folders:
+        library = next((name for name in found if name.startswith(path + "/")), "")
+        namespace = next((name for name in entry.namespaces if name.startswith(path + "/")), "")
+        if path in entry.namespaces:
+            reasons[path] = "a namespace, which others may add to"
+        elif library:
+            reasons[path] = f"on the way to {library}, which looks for libraries outside of the package"
+        elif namespace:
+            reasons[path] = f"on the way to the namespace {namespace}"
+        else:
+            reasons[path] = "bytecode that the wheel ships"
+    return reasons
+
+
+def _requirements(path: str) -> list[str]:
+    return [line for line in _metadata(path).get_all("Requires-Dist", []) if not _is_of_extra(line)]
+
+
+def _is_of_extra(requirement: str) -> bool:
+    """Tell whether the marker of a requirement asks for an extra. A line that can't be read asks for none."""
+    try:
+        marker = Requirement(requirement).marker
+    except InvalidRequirement:
+        return False
+    # `packaging` writes every text of a marker in double quotes.
+    return marker is not None and "extra" in re.split(r"\W+", re.sub(r'"[^"]*"', "", str(marker)))
+
+
+def _metadata(path: str) -> Message:
+    """Return the headers of an entry's METADATA (core metadata specification), none if it can't be read."""
+    try:
+        folder = next((child for child in os.listdir(path) if child.endswith(".dist-info")), "")
+        content = files.read_regular(f"{path}/{folder}/METADATA", most_bytes=_MOST_METADATA_BYTES)
+    except (OSError, ValueError):
+        return Message()
+    return HeaderParser(policy=compat32).parsestr(content.decode("utf-8", "replace"))
+
+
+_MOST_METADATA_BYTES = 1 << 24
+
+
+def _name_of(requirement: str) -> str:
+    try:
+        return normalize_name(Requirement(requirement).name)
+    except InvalidRequirement:
+        return ""

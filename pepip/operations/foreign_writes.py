@@ -1,0 +1,169 @@
+"""Entries that another tool wrote into, through a folder that an environment links whole.
+
+A plain user is refused by the modes of an entry, but root is not, nor anybody in a folder that has templates or data.
+Whatever pepip command comes next, in whichever project, notices and repairs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from pepip import paths
+from pepip.environment import contents
+from pepip.environment.tree import Tree
+from pepip.errors import CorruptEntryError, PepipError
+from pepip.host import links, locks, permissions
+from pepip.model import Progress
+from pepip.operations import relinking, venvs
+from pepip.store import entries, registry, venv_times
+from pepip.store.entries import SEALED_AT_NS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from pepip.model import Environment
+    from pepip.store.root import Store
+
+
+def look(store: Store) -> Generator[Progress, None, None]:
+    """Repair entries that other tools wrote into since pepip looked last, with a warning for each.
+
+    What was written goes, and stays with the distribution that brought it, in its environment. An entry whose files
+    were changed counts as damaged from now on: whoever links it stores it anew. Costs one look at each registered
+    environment where no other tool was at work.
+    """
+    seen = venv_times.VenvTimes(store.root)
+    names = seen.changed()
+    if not names:
+        return
+    registered = (registry.read(f"{paths.projects(store.root)}/{name}") for name in names)
+    changed = [item for item in registered if item is not None and not item.is_damaged]
+    rows = {os.path.basename(item.file): row for item in changed for row in _traces_of(item.environment)}
+    users: dict[str, list[str]] = {}
+    for item in changed:
+        for entry_id in item.entries or ():
+            users.setdefault(entry_id, []).append(item.environment)
+    is_done = True
+    for entry_id, roots in users.items():
+        path = f"{paths.packages(store.root)}/{entry_id}"
+        if store.trusts(os.path.dirname(path)) and _is_written(path):
+            is_done &= yield from _repair(store, path, roots)
+    if is_done:
+        seen.note(rows)
+
+
+def note(store: Store, environment: Environment, before_ns: int) -> None:
+    """Note that pepip itself has changed an environment, whose site-packages had been changed at `before_ns`.
+
+    Unless another tool was at work there since the last look: then the next command looks.
+    """
+    name = os.path.basename(registry.file_of(store, environment.root))
+    seen = venv_times.VenvTimes(store.root)
+    if name and seen.knows(name, before_ns):
+        seen.note({name: venv_times.time_of(environment.site_packages)})
+
+
+def _traces_of(root: str) -> list[venv_times.VenvTime]:
+    """Return when an environment was changed. None is where that says little: uv may write into entries just now."""
+    if locks.is_held(f"{root}/.lock"):
+        return []
+    try:
+        folders = contents.site_packages_of(root)
+    except OSError:
+        folders = []
+    return [venv_times.time_of(folder) for folder in folders[:1] or [root]]  # one that is gone is noted as gone
+
+
+def _is_written(path: str) -> bool:
+    """Tell whether something was added to a folder of an entry, removed from it, or replaced in it."""
+    pending = [path]
+    try:
+        for folder in pending:
+            if os.lstat(folder).st_mtime_ns != SEALED_AT_NS:
+                return True
+            with os.scandir(folder) as children:
+                folders = (child for child in children if child.is_dir(follow_symlinks=False))
+                pending += [child.path for child in folders if child.name != paths.PYCACHE]
+    except OSError:
+        return os.path.isdir(path)  # of an entry that is there, each folder can be looked into
+    return False
+
+
+def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, None, bool]:
+    """Repair an entry, as far as that needs nothing from elsewhere. `roots` are environments that may be at fault.
+
+    Tells whether it is whole now, or known for damaged.
+    """
+    from pepip.store import check, trash  # most commands find nothing to repair
+
+    is_kept = store.keeps(path)
+    at_fault = [root for root in roots if is_kept and _keep_there(store, root)]
+    flaws = check.inspect(path)
+    shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")
+    name, places = os.path.basename(path), " or ".join(at_fault or roots)
+    said = f"another tool wrote into {name} in the store, probably in {places}" + (shown and f" ({shown})")
+    if not is_kept:
+        yield Progress("warning", f"{said}: its owner, or root, can repair it with `pepip store repair`")
+        return True
+    try:
+        if all(flaw.kind in {"added", "touched", "mode"} for flaw in flaws):
+            with trash.grave(store) as grave:
+                check.mend(path, flaws, grave, like=store.like)
+            if shown:
+                yield Progress("warning", f"{said}: repaired")
+        else:
+            _break_seal(store, path)
+            yield Progress("warning", f"{said}: it is stored anew when it is needed, or by `pepip store repair`")
+    except (OSError, PepipError) as error:
+        reason = error.message if isinstance(error, PepipError) else f"{error.strerror}: {error.filename}"
+        yield Progress("warning", f"{said}, and it can't be repaired: {reason}")
+        return False
+    return True
+
+
+def _break_seal(store: Store, path: str) -> None:
+    """Let everybody who looks at an entry see that it was changed. One that can't be read needs no other sign."""
+    bucket, name = path.split("/")[-2:]
+    with contextlib.suppress(FileNotFoundError, CorruptEntryError):
+        for folder in entries.sealed(entries.read(store, f"{bucket}/{name}"))[:1]:
+            os.utime(folder)
+
+
+def _keep_there(store: Store, root: str) -> bool:
+    """Give an environment files of its own for what its private distributions have through links, if they have any.
+
+    A linked distribution over which another tool has installed one of the same name goes. Where that can't be done,
+    private distributions lack these files until they are installed again.
+    """
+    borrowed: list[str] = []
+    with contextlib.suppress(OSError, PepipError):
+        if not (venvs.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
+            return False
+        environment = venvs.open_environment(root, store)
+        with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+            present = contents.installed(environment, store.known_roots)
+            private = [item for item in present if not item.store_id]
+            files = {path for item in private for path in contents.files_of(environment, item)}
+            tree = Tree(environment)
+            borrowed = [path for path in files if not tree.reaches(path)]
+            if not borrowed:
+                return False
+            relinking.change_links(store, environment, present, [], [])
+            _own(environment, borrowed)
+            names = {item.name for item in private}
+            replaced = [item for item in present if item.store_id and item.name in names]
+            if replaced:
+                relinking.change_links(store, environment, present, [], replaced)
+    return bool(borrowed)
+
+
+def _own(environment: Environment, files: Iterable[str]) -> None:
+    """Make files of those links that still lead into the store. A hard link keeps what it leads to."""
+    from pepip.host import transfer
+
+    tree = Tree(environment)
+    for path in files:
+        if tree.reaches(path) and links.read_link(f"{environment.root}/{path}"):
+            transfer.replace_by_copy(f"{environment.root}/{path}")

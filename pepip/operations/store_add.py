@@ -1,0 +1,105 @@
+"""Filling the store without a project: for an image, or a team that shares it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from pepip import paths
+from pepip.errors import VenvError
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import locks, permissions
+from pepip.model import Change, Changes, Progress
+from pepip.operations import acquire, apply, recover, venv_creation, venvs
+from pepip.store import staging
+from pepip.uv import interpreter, pylock, required_hashes, resolve, stage
+from pepip.uv.answer_cache import AnswerCache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from pepip.model import Entry, Environment, Request
+    from pepip.store.root import Store
+
+
+class Added(NamedTuple):
+    """What the store holds for a request now: the entries that it had, those that came, and what can't be shared."""
+
+    reused: list[Entry]
+    stored: list[Entry]
+    unshared: list[str]
+
+
+def add(store: Store, request: Request, python: str) -> Generator[Progress, None, Added]:
+    """Store all that `request` would install into an empty environment, yielding progress, and return a Filled.
+
+    `python` is a request in uv's words; without one the store's own environment is asked, which is made for this.
+    Raises PepipError; what was published before the failure stays.
+    """
+    store.create()
+    if store.is_writable():
+        staging.remove_abandoned(store)
+    yield Progress("resolve")
+    with _environment(store, python) as root:
+        environment = venvs.open_environment(root, store)
+        work = _decide(request, environment)
+        if work.has_open_demands:
+            yield from acquire.check_demands(request, environment)
+        acquired = yield from acquire.acquire(
+            store, request, work.shared, environment, is_checked=work.has_open_demands
+        )
+    recover.link_elsewhere(store, (acquired.entries[name] for name in acquired.stored))
+    entries = [acquired.entries[name] for name in sorted(acquired.entries)]
+    return Added(
+        reused=[entry for entry in entries if entry.name not in acquired.stored],
+        stored=[entry for entry in entries if entry.name in acquired.stored],
+        unshared=[item.name for item in work.private] + list(acquired.unshared),
+    )
+
+
+def _decide(request: Request, environment: Environment) -> apply.Work:
+    """Return what uv would install into an empty environment. Raises UvError if it would refuse the request."""
+    demands = required_hashes.of(request)
+    is_for_uv = required_hashes.are_required(request) or any(map(pylock.is_lock, request.requirement_files))
+    if is_for_uv:  # no resolution reads a lock, or refuses what has no hash
+        changes = resolve.changes(request, environment.executable)
+        return apply.work_of(changes, resolve.locate(request, changes.added, environment), demands)
+    artifacts = resolve.resolve(request, environment)
+    added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
+    return apply.work_of(Changes((), added), artifacts, demands)
+
+
+@contextlib.contextmanager
+def _environment(store: Store, python: str) -> Iterator[str]:
+    """Yield the environment that says for which interpreter to resolve."""
+    root = paths.global_environment(store.root)
+    # A program of anybody else's is not started, nor one that other members of a team may write.
+    is_usable = not store.is_shared and (permissions.is_own(root) or not os.path.lexists(root))
+    if not python and is_usable and store.is_writable() and _is_made(root, AnswerCache(paths.cache(store.root))):
+        with locks.in_use(root):
+            yield root
+        return
+    with venvs.tried_out("", python) as root:
+        yield root
+
+
+def _is_made(root: str, known: AnswerCache) -> bool:
+    """Make the store's own environment if it is missing or has lost its interpreter, and tell whether it is there."""
+    try:
+        with contextlib.suppress(VenvError):  # what is there instead is replaced, too: the folder is the store's own
+            venvs.make(root, "", known)
+        if not _has_interpreter(root):
+            venv_creation.make(
+                root, lambda: stage.make_environment(root, ""), must_be_replaced=lambda: not _has_interpreter(root)
+            )
+    except (VenvError, PermissionError):  # another user's
+        return False
+    return True
+
+
+def _has_interpreter(root: str) -> bool:
+    try:
+        return bool(interpreter.executable(root))
+    except VenvError:
+        return False

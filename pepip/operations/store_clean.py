@@ -1,0 +1,76 @@
+"""Removing a whole store: the way out."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from pepip import paths
+from pepip.errors import StoreError
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files, filesystems
+from pepip.model import Progress
+from pepip.operations import census
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pepip.store.root import Store
+
+
+class CleanPreview(NamedTuple):
+    """What goes with a store: how many entries, and the environments that break, as far as they are known.
+
+    `left` are the names of what lies in its folder and is not the store's.
+    """
+
+    entries: int
+    broken: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def preview(store: Store) -> CleanPreview:
+    """Return what `clean` would remove. Changes nothing. Raises StoreError if there is no store that may go."""
+    store_root = store.root
+    if not os.path.lexists(store_root):
+        raise StoreError(f"there is no store at {store_root}")
+    if not os.path.isdir(paths.packages(store_root)):
+        raise StoreError(f"{store_root} is no store: it has no folder packages", hint="PEPIP_HOME names the store")
+    if files.user_id() not in {0, os.stat(store_root).st_uid}:
+        raise StoreError(f"{store_root} is another user's", hint="its owner, or root, may remove it")
+    seen = census.take(store)
+    broken = (known.environment for known in seen.projects if known.entries and known.state != census.MISSING)
+    left = sorted(set(os.listdir(store_root)) - _names(store_root))
+    return CleanPreview(len(seen.stored), tuple(sorted({*broken, *seen.found})), tuple(left))
+
+
+def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
+    """Remove a store, yielding progress, and return what was removed.
+
+    Its entries go at once, by one rename: whoever is killed leaves no half of one. What is not the store's stays, and
+    the folder with it. Raises StoreError.
+    """
+    seen = preview(store)
+    store_root = store.root
+    yield Progress("prune", "waiting for running installs")
+    with store.pruning():
+        store.make_directory(paths.trash(store_root))
+        away = f"{paths.trash(store_root)}/{os.getpid()}-{time.monotonic_ns()}"
+        os.rename(paths.packages(store_root), away)
+        for name in sorted(_names(store_root) & set(os.listdir(store_root)), key=lambda name: name == ".lock"):
+            yield Progress("prune", name)
+            filesystems.remove(f"{store_root}/{name}")
+    if not seen.left:
+        try:
+            os.rmdir(store_root)
+        except OSError as error:  # a mount point, for one
+            yield Progress("warning", f"{store_root} is empty, and stays: {error.strerror}")
+    return seen
+
+
+def _names(store_root: str) -> set[str]:
+    """Return the names of all that pepip makes in the folder of a store."""
+    of_folders = (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache, paths.global_environment)
+    of_files = (paths.trust, paths.registry_lost)
+    return {".lock", *(os.path.basename(place(store_root)) for place in (*of_folders, *of_files))}

@@ -1,0 +1,139 @@
+"""Founding a store: for one user, or for a group that shares it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import time
+
+from pepip import paths
+from pepip.errors import StoreError, UsageError
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files, permissions
+from pepip.store import trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.store.root import Store
+
+_OF_ONE = 0o755
+_OF_A_GROUP = 0o3775  # the group writes, and only owners remove: files of others stay where they are
+_LARGEST_ID = (1 << 32) - 2
+
+
+class InitializedStore(NamedTuple):
+    """A store as it is now. `group` is empty for that of one user; `trust` says whose entries its users link."""
+
+    home: str
+    group: str
+    trust: str
+
+
+def initialize(store: Store, *, group: str = "", trusted: Sequence[str] = ()) -> InitializedStore:
+    """Make the folders of a store, or set the modes right of one that is there, and say what it is now.
+
+    `group` may write it, and `trusted` says whose entries its users link beside their own, root's and its owner's:
+    those of users by name, or those of all `members`. Idempotent. Raises StoreError or UsageError, before anything is
+    changed, where this user may not do that.
+    """
+    if not group and {*trusted} - {trust.OWNER}:
+        raise UsageError("a store of one user has no members to trust", hint="--shared GROUP")
+    group_id = _group_id(group) if group else -1
+    users = frozenset(_user_id(name) for name in trusted if name not in {trust.MEMBERS, trust.OWNER})
+    _check_owner(store)
+    if not os.path.isdir(store.root):
+        try:
+            os.makedirs(store.root, mode=0o755)
+        except OSError as error:
+            raise StoreError(f"cannot make the store {store.root}: {error.strerror}") from error
+    root = os.path.realpath(store.root)
+    owner_id, mode = os.stat(root).st_uid, _OF_A_GROUP
+    if not group:  # who could not look into it before can't now
+        mode = stat.S_IMODE(os.stat(root).st_mode) & _OF_ONE
+    folders = (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache)
+    for folder in (root, *(folder(root) for folder in folders)):
+        permissions.found_directory(folder, mode=mode, owner_id=owner_id, group_id=group_id)
+    _found_buckets(paths.packages(root), mode=mode, owner_id=owner_id, group_id=group_id)
+    _state_trust(store.root, trust.Trust(trust.MEMBERS in trusted, users | {0, owner_id}) if group else None)
+    fresh = store.renewed()
+    fresh.create()
+    with fresh.linking():
+        pass  # makes the lock, which everybody must be able to wait for
+    said = trust.said(fresh.trust, fresh.like) if group else ""
+    return InitializedStore(store.root, group, said)
+
+
+def _found_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) -> None:
+    """Set the owners and modes of buckets right: whoever owns one could rename the entries of others in it.
+
+    What is in a bucket stays as it is. The owner of a store leaves buckets of others to root.
+    """
+    with os.scandir(packages) as children:
+        names = [child.name for child in children if child.is_dir(follow_symlinks=False)]
+    for name in names:
+        user = name.rpartition("~")[2] if "~" in name else ""
+        is_private = user.isdecimal() and int(user) <= _LARGEST_ID
+        with contextlib.suppress(StoreError, PermissionError):
+            permissions.found_directory(
+                f"{packages}/{name}",
+                mode=mode & ~0o1022 if is_private else mode,
+                owner_id=int(user) if is_private else owner_id,
+                group_id=group_id,
+            )
+
+
+def _user_id(name: str) -> int:
+    if sys.platform == "win32":
+        raise UsageError("Windows has no numbers of users", hint="share the folder there")
+    import pwd
+
+    try:
+        return pwd.getpwuid(int(name)).pw_uid if name.isdecimal() else pwd.getpwnam(name).pw_uid
+    except KeyError:
+        if name.isdecimal():
+            return int(name)
+        raise UsageError(f"there is no user {name}", hint="owner, members, or names of users") from None
+
+
+def _group_id(group: str) -> int:
+    if sys.platform == "win32":
+        raise UsageError("a store can't be shared by a group on Windows", hint="share its folder there")
+    import grp
+
+    try:
+        found = grp.getgrgid(int(group)) if group.isdecimal() else grp.getgrnam(group)
+        group_id, name = found.gr_gid, found.gr_name
+    except KeyError:
+        if not group.isdecimal():
+            raise UsageError(f"there is no group {group}", hint="`getent group` lists those that there are") from None
+        group_id, name = int(group), group
+    if os.geteuid() != 0 and group_id not in {os.getegid(), *os.getgroups()}:
+        raise StoreError(f"you are no member of the group {name}", hint="one of its members, or root, can do this")
+    return group_id
+
+
+def _check_owner(store: Store) -> None:
+    try:
+        status = os.lstat(store.root)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(os.stat(store.root).st_mode):
+        raise StoreError(f"{store.root} is no folder", hint="set PEPIP_HOME to a folder")
+    if files.user_id() not in {0, status.st_uid}:
+        raise StoreError(f"{store.root} is another user's", hint="its owner, or root, can do this")
+
+
+def _state_trust(root: str, trusted: trust.Trust | None) -> None:
+    path = paths.trust(root)
+    if trusted is None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        return
+    temporary = f"{path}.{os.getpid()}-{time.monotonic_ns()}"
+    files.create(temporary, trust.dump(trusted), mode=0o600)
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)

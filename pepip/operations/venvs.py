@@ -1,0 +1,147 @@
+"""Finding, making and opening the environment that an operation works on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+from pepip import paths
+from pepip.environment import layout_check, skeleton
+from pepip.errors import StoreError, VenvError
+from pepip.host import permissions
+from pepip.model import Environment
+from pepip.operations import venv_creation
+from pepip.uv import answer_cache, cacheable, interpreter, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pepip.store.root import Store
+    from pepip.uv.answer_cache import AnswerCache
+
+
+def locate(named: str, variables: dict[str, str], folder: str) -> str:
+    """Return the environment's absolute path: named, activated, configured, or the nearest `.venv`.
+
+    Where there is none, `.venv` in `folder` is where it will be made. Source: uv's discovery of environments.
+    """
+    active = variables.get("VIRTUAL_ENV", "")
+    if named:
+        return os.path.abspath(os.path.join(folder, paths.expand_user(named, variables)))
+    if venv_creation.is_environment(active):
+        return os.path.abspath(os.path.join(folder, active))
+    configured = variables.get("UV_PROJECT_ENVIRONMENT", "")
+    if configured:
+        return os.path.abspath(os.path.join(settings.project_folder() or folder, configured))
+    places = (f"{above}/.venv" for above in paths.upward(folder))
+    return next(filter(venv_creation.is_environment, places), os.path.abspath(f"{folder}/.venv"))
+
+
+def is_conda(variables: dict[str, str]) -> bool:
+    """Tell whether a conda environment is active, and no virtual one: uv installs there, as real files."""
+    prefix = variables.get("CONDA_PREFIX", "")
+    is_base = variables.get("CONDA_DEFAULT_ENV", "") in {"base", "root"}
+    return bool(prefix) and not is_base and not venv_creation.is_environment(variables.get("VIRTUAL_ENV", ""))
+
+
+def environment_of(python: str) -> str:
+    """Return the environment that a request for a Python names: its folder, or its interpreter. Empty if none."""
+    if not python or not os.path.exists(python):
+        return ""
+    folder = os.path.abspath(python)
+    candidates = (folder, os.path.dirname(os.path.dirname(folder)))
+    return next((candidate for candidate in candidates if venv_creation.is_environment(candidate)), "")
+
+
+def make(root: str, python: str, known: AnswerCache) -> bool:
+    """Make the environment with uv if nothing is there. Returns whether it was made.
+
+    Where uv would make the same one as before, at another place, it is made from what `known` holds.
+    Raises VenvError if something else stands in its place, UvError if uv can't make it; nothing is left then.
+    """
+    return not venv_creation.is_environment(root) and venv_creation.make(
+        root, lambda: _make_skeleton(root, python, known)
+    )
+
+
+def _make_skeleton(root: str, python: str, known: AnswerCache) -> None:
+    question = cacheable.environment_question(python) if skeleton.is_plain(root) else None
+    if question is None:
+        _make_by_uv(root, python)
+        return
+    words, places = question
+    key = answer_cache.key("environment", *words)
+    answer = known.recall(key)
+    if answer is not None:
+        skeleton.write(root, json.loads(answer))
+        return
+    evidence = answer_cache.states(filter(None, places))
+    _make_by_uv(root, python)
+    rows = skeleton.read(root)
+    if rows:
+        base = os.path.realpath(interpreter.executable(root))
+        known.remember(key, json.dumps(rows), [*evidence, (base, answer_cache.state_of(base))])
+
+
+def _make_by_uv(root: str, python: str) -> None:
+    from pepip.uv import stage
+
+    stage.make_environment(root, python)
+
+
+@contextlib.contextmanager
+def tried_out(root: str, python: str) -> Iterator[str]:
+    """Yield the environment to ask for what an install would do: the one at `root`, or a temporary one.
+
+    Changes nothing at `root`. Raises VenvError if something else stands there.
+    """
+    from pepip.host import temp_dirs
+
+    if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
+        interpreter.executable(root)
+        yield root
+        return
+    from pepip.uv import stage
+
+    with temp_dirs.folder() as folder:
+        stage.make_environment(f"{folder}/.venv", python)
+        yield f"{folder}/.venv"
+
+
+def refuse_the_store(root: str, store: Store) -> None:
+    """Raise StoreError if a folder is both an environment and the store: each locks the file of one name there."""
+    if os.path.realpath(root) == os.path.realpath(store.root):
+        sentence = f"{root} is the store, and can't be an environment too"
+        raise StoreError(sentence, hint="set PEPIP_HOME to another folder")
+
+
+def is_own(root: str) -> bool:
+    """Tell whether an environment is this user's own: its folder, what makes it one, and the program that it starts.
+
+    Somebody else may have put a `pyvenv.cfg` into a folder of this user's in which all may write.
+    """
+    program = next((path for path in interpreter.PROGRAMS if os.path.lexists(f"{root}/{path}")), "")
+    inside = ("pyvenv.cfg", os.path.dirname(program), program)
+    return permissions.is_own(root) and all(permissions.owns(f"{root}/{path}") for path in inside)
+
+
+def open_environment(root: str, store: Store) -> Environment:
+    """Return the environment at `root`, with the wheel tags that its interpreter supports.
+
+    Raises VenvError if it can't be used, StoreError if it is the store.
+    """
+    refuse_the_store(root, store)
+    layout_check.check(root, store.known_roots)
+    facts, tags = interpreter.inspect(root, paths.cache(store.root))
+    environment = Environment(root, facts, tuple(tags))
+    layout_check.check_frame(environment)
+    return environment
+
+
+def check_writable(environment: Environment) -> None:
+    """Raise VenvError if this user may not change the environment."""
+    site_packages = environment.site_packages
+    if os.path.isdir(site_packages) and not os.access(site_packages, os.W_OK | os.X_OK):
+        raise VenvError(f"cannot change {environment.root}: no permission to write {site_packages}")

@@ -1,0 +1,263 @@
+"""Looking an entry over: bytes against RECORD, modes as they were sealed, and nothing else there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+
+from pepip import paths
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files, links, permissions
+from pepip.store import document as documents
+from pepip.store import entries, prelinks
+from pepip.store.entries import SEALED_AT_NS
+from pepip.wheel import module_folders, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pepip.store.document import Document
+
+
+class Flaw(NamedTuple):
+    """One thing that is not as it was stored. `path` is relative to the entry.
+
+    `kind` is `altered` (other bytes), `missing`, `added`, `link` (a link in a file's place), `mode`, or `touched` (a
+    folder in which something was changed, and changed back).
+    """
+
+    kind: str
+    path: str
+
+
+def inspect(path: str) -> list[Flaw]:
+    """Return the flaws of the entry at `path`, by path. Reads every byte, changes nothing."""
+    try:
+        document = documents.read(path)
+    except (OSError, ValueError):
+        return [Flaw("missing", paths.ENTRY_METADATA)]
+    record_file = f"{document.dist_info}/RECORD"
+    try:
+        content = files.read_regular(f"{path}/{record_file}", most_bytes=_MOST_BYTES)
+    except FileNotFoundError:
+        return [Flaw("missing", record_file)]
+    except ValueError:
+        return [Flaw("altered", record_file)]
+    except OSError:
+        return [Flaw("mode", record_file)]
+    if document.record not in {"", record.hexadecimal(content)}:
+        return [Flaw("altered", record_file)]  # what belongs to the entry is not known any more
+    like = os.stat(f"{path}/../../..")  # the root of the store: whoever may read that needs to read this
+    expected = _baseline(path, document)
+    listed = _listed(document, expected)
+    folders = {folder for shown in listed for folder in paths.ancestors(shown)}
+    folders.update(document.empty, *map(paths.ancestors, document.empty))
+    read_only = {".", *_module_folders(document, expected)}
+    found: list[Flaw] = []
+    present: set[str] = set()
+    for current, inner, names in os.walk(path):
+        relative = os.path.relpath(current, path).replace(os.sep, "/")
+        prefix = "" if relative == "." else f"{relative}/"
+        is_bytecode = os.path.basename(current) == paths.PYCACHE
+        if relative == ".":
+            inner[:] = [name for name in inner if name != paths.READY]
+        if relative != "." and relative not in folders and not is_bytecode:
+            if inner or names or document.format != 1:  # the first format says nothing of empty folders
+                found.append(Flaw("added", relative))
+                inner.clear()
+            continue
+        is_read_only = relative in read_only
+        found += _flaws_of_folder(current, relative, like=like, is_bytecode=is_bytecode, is_read_only=is_read_only)
+        for name in [*names, *(name for name in inner if os.path.islink(f"{current}/{name}"))]:
+            shown = prefix + name
+            present.add(shown)
+            if is_bytecode and _is_bytecode_file(name):
+                continue  # whoever imports the module may compile it anew, also where the wheel ships it
+            found += _flaws_of_file(
+                f"{current}/{name}",
+                shown,
+                expected.get(shown),
+                like=like,
+                is_listed=shown in listed,
+                is_executable=shown in document.executables,
+                may_be_writable=document.modes_are_uvs,
+            )
+    found += [Flaw("missing", shown) for shown in listed - present if not _is_bytecode_path(shown)]
+    data_directory = document.dist_info.removesuffix(".dist-info") + ".data"
+    wrong = entries.of_one_environment(path, data_directory, document.data, document.format)
+    found += [Flaw("altered", shown) for shown in wrong]
+    found += _flaws_of_ready(path, document, like=like)
+    return sorted(found, key=lambda flaw: (flaw.path, flaw.kind))
+
+
+def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) -> None:
+    """Set modes right, and move what does not belong into the folder `grave`, where it keeps its path.
+
+    `grave` is needed only where a flaw says that something was added.
+
+    Raises OSError where this user may not.
+    """
+    document = documents.read(path)
+    executables = set(document.executables)
+    read_only = _module_folders(document, _baseline(path, document))
+    permissions.unseal_tree(path)
+    for flaw in flaws:
+        place = f"{path}/{flaw.path}"
+        if flaw.kind == "added":
+            os.makedirs(os.path.dirname(f"{grave}/{flaw.path}"), exist_ok=True)
+            if os.path.lexists(place):
+                os.rename(place, f"{grave}/{flaw.path}")
+        elif not os.path.isdir(place):
+            if flaw.path in executables:
+                os.chmod(place, stat.S_IMODE(os.stat(place).st_mode) | 0o100)
+            status = os.lstat(place)
+            shares_inode = document.modes_are_uvs and status.st_nlink > 1
+            if flaw.path.partition("/")[0] in {paths.ENTRY_METADATA, paths.READY}:
+                permissions.seal_file(place, like=like)
+            else:
+                permissions.share_file(place, status, like=like, shares_inode=shares_inode)
+    _set_folders(path, read_only, like=like)
+
+
+def update_modes(path: str, *, like: os.stat_result) -> None:
+    """Give an entry that an older pepip stored the modes of today: more was read-only then.
+
+    Raises OSError where this user may not, ValueError if its document can't be used.
+    """
+    document = documents.read(path)
+    read_only = _module_folders(document, _baseline(path, document))
+    for folder, folders, names in os.walk(path):
+        inside = folder[len(path) + 1 :]
+        if not inside:
+            folders[:] = [name for name in folders if name != paths.READY]
+        if inside and inside not in read_only and not os.stat(folder).st_mode & stat.S_IWUSR:
+            permissions.open_directory(folder, like=like)
+        for place in (f"{folder}/{name}" for name in names):
+            status = os.lstat(place)
+            if not status.st_mode & stat.S_IWUSR and place != documents.place_of(path):
+                permissions.share_file(place, status, like=like, shares_inode=False)
+
+
+def _set_folders(path: str, read_only: set[str], *, like: os.stat_result) -> None:
+    """Give the folders of an entry their modes, and all but those of bytecode their fixed time."""
+    for folder, _, _ in os.walk(path, topdown=False):
+        inside = folder[len(path) + 1 :]
+        if os.path.basename(folder) != paths.PYCACHE:
+            os.utime(folder, ns=(SEALED_AT_NS, SEALED_AT_NS))
+        if inside in read_only or inside in {"", paths.READY}:
+            permissions.seal_directory(folder, like=like)
+        else:
+            permissions.open_directory(folder, like=like)
+
+
+def _listed(document: Document, baseline: Iterable[str]) -> set[str]:
+    """Return the paths of all files that belong to an entry."""
+    own = (paths.ENTRY_METADATA, f"{document.dist_info}/RECORD")
+    return {*baseline, *own, *document.files, *document.compiled, *document.unlisted}
+
+
+def _module_folders(document: Document, baseline: Iterable[str]) -> set[str]:
+    return module_folders.find([*_listed(document, baseline), *(f"{folder}/" for folder in document.empty)])
+
+
+def _baseline(path: str, document: Document) -> dict[str, record.Row]:
+    """Return a row for each file of the entry: RECORD's, or the one of the digest taken when it was stored."""
+    rows = {row.path: row for row in record.read(f"{path}/{document.dist_info}/RECORD")}
+    for missing in (*document.absent, f"{document.dist_info}/RECORD"):
+        rows.pop(missing, None)
+    rows.update((shown, record.Row(shown, digest, "")) for shown, digest in document.digests.items())
+    return rows
+
+
+def _is_bytecode_file(name: str) -> bool:
+    """Tell whether a file in a `__pycache__` is bytecode, whole or as it is written, or what numba keeps there."""
+    return name.endswith((".pyc", ".nbi", ".nbc")) or ".pyc." in name
+
+
+def _is_bytecode_path(path: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    return os.path.basename(folder) == paths.PYCACHE and _is_bytecode_file(name)
+
+
+def _flaws_of_ready(path: str, document: Document, *, like: os.stat_result) -> list[Flaw]:
+    """Return the flaws of the links that lead into the entry, and of the files that environments have alike.
+
+    The store may have been moved since the links were made: they lead to where the entry was then.
+    """
+    found = []
+    own = "/".join(path.replace(os.sep, "/").split("/")[-2:])
+    for inside in prelinks.linked(document):
+        target = links.read_link(paths.ready(path, inside))
+        if target and not target.endswith(f"/{own}/{inside}"):
+            found.append(Flaw("altered", f"{paths.READY}/{os.path.basename(paths.ready(path, inside))}"))
+    for name, content in prelinks.contents(path, document).items():
+        place = f"{path}/{paths.READY}/{name}"
+        with contextlib.suppress(FileNotFoundError):
+            if not permissions.is_readable(os.lstat(place), like=like):
+                found.append(Flaw("mode", f"{paths.READY}/{name}"))
+            if not _holds(place, content):
+                found.append(Flaw("altered", f"{paths.READY}/{name}"))
+    return found
+
+
+def _holds(path: str, content: bytes) -> bool:
+    try:
+        return files.read_regular(path, most_bytes=len(content)) == content
+    except PermissionError:
+        return True  # nobody can tell, and the mode is a flaw already
+    except ValueError:
+        return False
+
+
+def _flaws_of_folder(
+    folder: str, shown: str, *, like: os.stat_result, is_bytecode: bool, is_read_only: bool
+) -> list[Flaw]:
+    """Return the flaws of one folder. All were read-only that older pepips stored: that is none."""
+    status = os.stat(folder)
+    if sys.platform == "win32":
+        return []
+    mode = stat.S_IMODE(status.st_mode)
+    found = []
+    needed = 0o500 | (like.st_mode & 0o055)
+    if mode & needed != needed or (mode & (_WRITE_BITS if is_read_only else _OTHERS_WRITE) and not is_bytecode):
+        found.append(Flaw("mode", shown))
+    if status.st_mtime_ns != SEALED_AT_NS and not is_bytecode:
+        found.append(Flaw("touched", shown))
+    return found
+
+
+def _flaws_of_file(
+    place: str,
+    shown: str,
+    row: record.Row | None,
+    *,
+    like: os.stat_result,
+    is_listed: bool,
+    is_executable: bool,
+    may_be_writable: bool,
+) -> list[Flaw]:
+    """Return the flaws of one file. Where it was stored as a hard link, its mode is uv's, and others may write it."""
+    status = os.lstat(place)
+    if stat.S_ISLNK(status.st_mode):
+        return [Flaw("link", shown)]
+    if not is_listed:
+        return [Flaw("added", shown)]
+    if not stat.S_ISREG(status.st_mode):
+        return [Flaw("altered", shown)]
+    found = []
+    mode = stat.S_IMODE(status.st_mode)
+    is_writable = mode & _OTHERS_WRITE and not may_be_writable
+    is_readable = mode & 0o400 and permissions.is_readable(status, like=like)
+    if sys.platform != "win32" and (not is_readable or is_writable or (is_executable and not mode & 0o100)):
+        found.append(Flaw("mode", shown))
+    if row is not None and mode & 0o400 and not record.matches(row, place):
+        found.append(Flaw("altered", shown))
+    return found
+
+
+_MOST_BYTES = 1 << 30
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_WRITE_BITS = stat.S_IWUSR | _OTHERS_WRITE

@@ -1,0 +1,177 @@
+"""Making entries of files that an environment has: laid out as the unpacked wheel, then as every entry is made.
+
+On the environment's own file system nothing is copied: the entry gets second names of the same files.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pepip import paths
+from pepip.errors import CorruptEntryError, InvalidWheelError
+from pepip.host import files as host_files
+from pepip.model import Artifact
+from pepip.store import archive_aliases, check, entries, entry_content, publish, staged
+from pepip.store import document as documents
+from pepip.store.publish import Prepared
+from pepip.store.staged import StagedWheel
+from pepip.wheel import content_identity, record, tags
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pepip.host.transfer import Transfer
+    from pepip.model import Entry
+    from pepip.store.root import Store
+    from pepip.store.staged import WheelTree
+    from pepip.wheel.digest_cache import DigestCache
+
+
+def find(store: Store, *, name: str, content: str) -> Entry | None:
+    """Return the whole entry of a distribution with this content, whatever its archive; None if there is none."""
+    for stored in entries.stored(store):
+        if stored.name != name or stored.state != "ok" or not store.trusts_entry(stored.path):
+            continue
+        try:
+            if entry_content.content_of(stored.path) == content:
+                entry = entries.read(store, stored.id)
+                if entries.is_whole(entry) and not check.inspect(entry.path):
+                    return entry
+        except (OSError, ValueError, CorruptEntryError):
+            continue
+    return None
+
+
+def lay_out(
+    place: str,
+    *,
+    dist_info: str,
+    sources: Mapping[str, str],
+    texts: Mapping[str, bytes],
+    hashes: Mapping[str, str],
+    launchers: Mapping[str, str],
+    transfer: Transfer,
+) -> StagedWheel:
+    """Lay files out in the new folder `place` as their wheel had them, with a RECORD of these `hashes`.
+
+    `sources` are absolute paths by those in the wheel, `texts` have the content of those that are written instead.
+    Raises OSError if the disk is full.
+    """
+    os.mkdir(place)
+    made = {""}
+    rows = []
+    for path in sorted(sources):
+        for folder in paths.ancestors(path):
+            if folder not in made:
+                os.mkdir(f"{place}/{folder}")
+                made.add(folder)
+        target = f"{place}/{path}"
+        if path in texts:
+            host_files.create(target, texts[path], mode=0o777)
+        else:
+            transfer.file(sources[path], target, stat.S_IMODE(os.lstat(sources[path]).st_mode))
+        rows.append(record.Row(path, hashes[path], str(os.lstat(target).st_size)))
+    rows.append(record.Row(f"{dist_info}/RECORD", "", ""))
+    content = record.render(rows).encode("utf-8", "surrogateescape")
+    host_files.create(f"{place}/{dist_info}/RECORD", content)
+    name, version = staged.name_and_version(f"{place}/{dist_info}")
+    names = frozenset(launchers)
+    return StagedWheel(name, version, dist_info, place, names, names, names, {})
+
+
+def prepare(
+    store: Store,
+    item: StagedWheel,
+    content: str,
+    *,
+    launchers: dict[str, str],
+    workshop: str,
+    seen: DigestCache,
+    transfer: Transfer,
+) -> Prepared:
+    """Prepare the entry of a wheel that was laid out. Raises InvalidWheelError if it can be none, or has changed."""
+    tree = staged.look(item.wheel)
+    proof = publish.prove(item, tree, seen)
+    if not proof.is_as_listed:
+        changed = next(iter((*proof.differing, *proof.absent)))
+        raise InvalidWheelError(f"{changed} of {item.name} {item.version} changed while it was read")
+    artifact = Artifact(item.name, item.version, content, {}, "", 0, None, "")
+    return publish.prepare(
+        store, item, tree, proof, artifact, launchers=launchers, workshop=workshop, seen=seen, transfer=transfer
+    )
+
+
+def take_bytecode(prepared: Prepared, sources: Mapping[str, str], transfer: Transfer) -> None:
+    """Give a prepared entry the bytecode that lies beside the `sources` of its modules: it was compiled from them.
+
+    What can't be had is compiled anew when it is needed.
+    """
+    modules: dict[str, set[str]] = {}
+    for path in sources:
+        folder, _, name = path.rpartition("/")
+        if name.endswith(".py") and os.path.dirname(sources[path]).endswith(f"/{folder}"):
+            modules.setdefault(folder, set()).add(name[:-3])
+    for folder, names in modules.items():
+        source = f"{os.path.dirname(sources[f'{folder}/{next(iter(names))}.py'])}/{paths.PYCACHE}"
+        target = f"{prepared.workshop}/{folder}/{paths.PYCACHE}"
+        try:
+            found = os.listdir(source) if folder and os.path.isdir(target) and not os.path.islink(source) else []
+            for name in found:
+                status = os.lstat(f"{source}/{name}")
+                is_ours = name.endswith(".pyc") and name.split(".")[0] in names and stat.S_ISREG(status.st_mode)
+                if is_ours and status.st_uid == host_files.user_id():
+                    transfer.file(f"{source}/{name}", f"{target}/{name}", stat.S_IMODE(status.st_mode))
+        except OSError:
+            continue
+
+
+def equal_entry(
+    store: Store,
+    item: StagedWheel,
+    tree: WheelTree,
+    proof: publish.Proof,
+    artifact: Artifact,
+    *,
+    launchers: dict[str, str],
+) -> Entry | None:
+    """Return this user's adopted entry that has all that a staged wheel has, every byte of it; None if none has.
+
+    It is remembered as the entry of the artifact, too.
+    """
+    bucket = tags.bucket(publish.tag_of(f"{item.wheel}/{item.dist_info}/WHEEL", artifact))
+    content = ""
+    for entry_id in _of_version(store, bucket, item):
+        path = f"{paths.packages(store.root)}/{entry_id}"
+        try:
+            document = documents.read(path)
+            if not content_identity.is_of_content(document.identity) or not _is_own(path):
+                continue
+            if not content:
+                runnable = [file.path for file in tree.files if file.status.st_mode & stat.S_IXUSR]
+                content = entry_content.content_of_wheel(
+                    item.wheel, item.dist_info, proof.absent, proof.digests, runnable
+                )
+            alike = document.identity == content and document.launchers == launchers
+            if alike and document.metadata == item.metadata and not check.inspect(path):
+                entry = entries.read(store, entry_id)
+                archive_aliases.note(store, artifact.identity, entry.id, content)
+                return entry
+        except (OSError, ValueError, CorruptEntryError):
+            continue
+    return None
+
+
+def _of_version(store: Store, bucket: str, item: StagedWheel) -> Iterator[str]:
+    """Yield the ids of the entries in a bucket that may be of a wheel's name and version."""
+    for folder in store.buckets(bucket):
+        try:
+            names = os.listdir(f"{paths.packages(store.root)}/{folder}")
+        except OSError:
+            continue
+        yield from (f"{folder}/{name}" for name in names if name.startswith(f"{item.name}-{item.version}"))
+
+
+def _is_own(path: str) -> bool:
+    return os.lstat(path).st_uid == host_files.user_id()

@@ -1,0 +1,57 @@
+"""Reading the files of unpacked wheels, on all processors, while those that are read already are shaped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from threading import Event
+
+    from pepip.store.staged import StagedWheel, WheelFile, WheelTree
+    from pepip.wheel.digest_cache import DigestCache
+
+_FILES_AT_ONCE = 200
+
+
+def in_order(
+    trees: Sequence[tuple[StagedWheel, WheelTree]], seen: DigestCache
+) -> Generator[tuple[StagedWheel, WheelTree]]:
+    """Yield each of these as soon as all of its files were `seen`, those with the least to read first.
+
+    What can't be read is left to be found missing. To be closed by who leaves early: then no further file is read.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Event
+
+    unread = {
+        staged.name: [file for file in tree.files if seen.digest(file.status) is None] for staged, tree in trees
+    }
+    in_turn = sorted(trees, key=lambda item: sum(file.status.st_size for file in unread[item[0].name]))
+    is_over = Event()
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)  # mostly, each waits for the system
+    try:
+        pending = {
+            staged.name: [
+                pool.submit(_read, staged.wheel, unread[staged.name][at : at + _FILES_AT_ONCE], seen, is_over)
+                for at in range(0, len(unread[staged.name]), _FILES_AT_ONCE)
+            ]
+            for staged, _ in in_turn
+        }
+        for staged, tree in in_turn:
+            for part in pending[staged.name]:
+                part.result()
+            yield staged, tree
+    finally:
+        is_over.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _read(wheel: str, files: Sequence[WheelFile], seen: DigestCache, is_over: Event) -> None:
+    for file in files:
+        if is_over.is_set():
+            return
+        with contextlib.suppress(OSError):
+            seen.read(f"{wheel}/{file.path}")

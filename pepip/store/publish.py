@@ -1,0 +1,328 @@
+"""Making entries of unpacked wheels: check against RECORD, lay out, describe, seal, rename.
+
+An entry is the wheel: the files, folders, names and modes that lie unpacked in uv's cache, with the wheel's own
+RECORD. Whatever fails, nothing but the staging folder has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+
+from pepip import paths, urls
+from pepip.errors import CorruptEntryError, InvalidWheelError, StoreError
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import permissions
+from pepip.store import document as documents
+from pepip.store import entries, prelinks, trash
+from pepip.store.document import Document
+from pepip.wheel import footprint, libraries, module_folders, record, tags
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.host.transfer import Transfer
+    from pepip.model import Artifact, Entry
+    from pepip.store.root import Store
+    from pepip.store.staged import StagedWheel, WheelTree
+    from pepip.wheel.digest_cache import DigestCache
+
+
+class Prepared(NamedTuple):
+    """A distribution that lies in `workshop`, checked and sealed, and only has to be renamed into the store."""
+
+    workshop: str
+    document: Document
+
+
+class Proof(NamedTuple):
+    """What the RECORD of an unpacked wheel says of the files that are there.
+
+    `differing` are rows whose file has another hash, `absent` rows without a file, `unlisted` files without a row.
+    `digests` has a RECORD hash of each file that no row proves.
+    """
+
+    differing: tuple[str, ...]
+    absent: tuple[str, ...]
+    unlisted: tuple[str, ...]
+    digests: dict[str, str]
+
+    @property
+    def is_as_listed(self) -> bool:
+        """Whether every row has its file, with its hash."""
+        return not self.differing and not self.absent
+
+
+def prove(staged: StagedWheel, tree: WheelTree, seen: DigestCache) -> Proof:
+    """Compare an unpacked wheel with its RECORD. What was not `seen` yet is read. Raises OSError if it can't be."""
+    record_path = f"{staged.dist_info}/RECORD"
+    statuses = {file.path: file.status for file in tree.files}
+    rows = {row.path: row for row in record.read(f"{staged.wheel}/{record_path}")}
+    differing, proved = [], {record_path}
+    for path, row in rows.items():
+        if path not in statuses or not row.hash_value or path == record_path:
+            continue
+        place, known = f"{staged.wheel}/{path}", seen.digest(statuses[path])
+        is_same = record.matches(row, place, known)
+        if not is_same and known is not None:  # of another file, where inodes say too little: what is there decides
+            seen.forget(statuses[path])
+            is_same = record.matches(row, place)
+        if not is_same:
+            differing.append(path)
+        elif record.proves(row):
+            proved.add(path)
+    digests = {}
+    for path, status in statuses.items():
+        if path not in proved:
+            found = seen.digest(status) or record.digest(f"{staged.wheel}/{path}", "sha256")
+            digests[path] = record.hash_value(found)
+    absent = tuple(path for path in rows if path not in statuses)
+    unlisted = tuple(path for path in statuses if path not in rows and path != record_path)
+    return Proof(tuple(differing), absent, unlisted, digests)
+
+
+def prepare(
+    store: Store,
+    staged: StagedWheel,
+    tree: WheelTree,
+    proof: Proof,
+    artifact: Artifact,
+    *,
+    launchers: dict[str, str],
+    workshop: str,
+    seen: DigestCache,
+    transfer: Transfer,
+) -> Prepared:
+    """Lay an unpacked wheel out in the folder `workshop`, which is new, as it will lie in the store.
+
+    `launchers` are those of its entry points: see `staged.launchers`. Raises InvalidWheelError if it can't be an
+    entry, OSError if the disk is full.
+    """
+    for name in (paths.ENTRY_METADATA, paths.READY):
+        if os.path.lexists(f"{staged.wheel}/{name}"):
+            raise InvalidWheelError(f"{staged.name} {staged.version} has a file of its own named {name}")
+    os.mkdir(workshop)
+    for folder in tree.folders:
+        os.mkdir(f"{workshop}/{folder}")
+    own = transfer.tree(staged.wheel, workshop, tree.files)
+    document = _describe(
+        workshop,
+        staged,
+        tree,
+        proof,
+        artifact,
+        launchers=launchers,
+        seen=seen,
+        modes_are_uvs=len(own) < len(tree.files),
+    )
+    with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
+        file.write(documents.dump(document))
+    _seal(store, workshop, tree, own)
+    return Prepared(workshop, document)
+
+
+def _describe(
+    workshop: str,
+    staged: StagedWheel,
+    tree: WheelTree,
+    proof: Proof,
+    artifact: Artifact,
+    *,
+    launchers: dict[str, str],
+    seen: DigestCache,
+    modes_are_uvs: bool,
+) -> Document:
+    """Return the entry's document: all that linking will need."""
+    dist_info = staged.dist_info
+    data_prefix = dist_info.removesuffix(".dist-info") + ".data/"
+    statuses = {path: status for path, status in tree.files if not path.startswith(data_prefix)}
+    data = [tuple(path[len(data_prefix) :].split("/", 1)) for path, _ in tree.files if path.startswith(data_prefix)]
+    own = record.made_by_installer(dist_info)
+    folders = [f"{path}/" for path in tree.folders if not f"{path}/".startswith(data_prefix)]
+    run_paths = {
+        path: seen.run_paths(f"{workshop}/{path}", status)
+        for path, status in statuses.items()
+        if libraries.is_library_name(path)
+    }
+    shape = footprint.compute(
+        workshop,
+        [path for path in sorted([*statuses, *folders]) if path not in own],
+        dist_info=dist_info,
+        escaping_libraries=libraries.leaving(workshop, run_paths),
+    )
+    hollow = set(tree.folders) - {folder for path, _ in tree.files for folder in paths.ancestors(path)}
+    for folder in hollow:
+        scheme, _, inside = folder[len(data_prefix) :].partition("/")
+        if folder.startswith(data_prefix) and inside:
+            data.append((scheme, f"{inside}/"))
+    for row in data:
+        if len(row) != 2 or row[0] not in documents.SCHEMES:
+            raise InvalidWheelError(f"{staged.name} {staged.version} has {data_prefix}{'/'.join(row)}, of no scheme")
+    with open(f"{workshop}/{dist_info}/RECORD", "rb") as file:
+        rows = file.read()
+    is_plain = not (launchers or data or staged.metadata or artifact.local_path or artifact.direct_url)
+    return Document(
+        name=staged.name,
+        version=artifact.version or staged.version,
+        identity=artifact.identity,
+        origin=_origin(artifact),
+        package=json.loads(urls.without_password(json.dumps(artifact.package))),
+        tag=tag_of(f"{workshop}/{dist_info}/WHEEL", artifact),
+        dist_info=dist_info,
+        directories=shape.directories,
+        files=shape.files,
+        opened=shape.opened,
+        namespaces=shape.namespaces,
+        bytecode=shape.bytecode,
+        compiled=tuple(path for path in statuses if f"/{paths.PYCACHE}/" in path),
+        executables=tuple(path for path, status in statuses.items() if status.st_mode & 0o100),
+        data=tuple(sorted((scheme, path) for scheme, path in data)),
+        launchers=launchers,
+        metadata=staged.metadata,
+        record=record.hexadecimal(rows),
+        digests=proof.digests,
+        absent=proof.absent,
+        unlisted=proof.unlisted,
+        empty=tuple(hollow),
+        record_is_shared=is_plain,
+        modes_are_uvs=modes_are_uvs,
+        size_bytes=sum(_allocated_bytes(status) for _, status in tree.files),
+        file_count=len(tree.files),
+        stored_at=int(time.time()),
+    )
+
+
+def _allocated_bytes(status: os.stat_result) -> int:
+    return getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+
+
+def _origin(artifact: Artifact) -> str:
+    """Return what tells people where an entry came from: a file's name, or a URL."""
+    package = artifact.package
+    if artifact.wheel:
+        return artifact.wheel
+    if "vcs" in package:
+        vcs = package["vcs"]
+        return urls.without_password(f"{vcs['type']}+{vcs['url']}@{vcs['commit-id']}")
+    source = package.get("archive") or package.get("sdist") or {}
+    return urls.without_password(str(source.get("url", artifact.name)))
+
+
+def tag_of(wheel_file: str, artifact: Artifact) -> str:
+    """Return the tag that decides the bucket: of the wheel's name, or of its WHEEL file if it was built here."""
+    if artifact.wheel:
+        return tags.of_filename(artifact.wheel)
+    with open(wheel_file, encoding="utf-8", errors="replace") as file:
+        pairs = [line.partition(":")[::2] for line in file]
+    found = [value.strip().split("-") for key, value in pairs if key.strip().lower() == "tag"]
+    if not found or any(len(tag) != 3 for tag in found):
+        raise InvalidWheelError(f"the WHEEL file of {artifact.name} has no tag")
+    return "-".join(".".join(dict.fromkeys(parts)) for parts in zip(*found, strict=True))
+
+
+def _seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
+    """Give every folder with modules its `__pycache__`, and all their modes, from the innermost on.
+
+    The files in `own` share no inode with uv's cache.
+    """
+    like = store.like
+    sealed: set[tuple[int, int, bool]] = set()  # what decides, of files of which none had to be changed
+    for path, status in tree.files:
+        kind = (status.st_mode, status.st_gid, path in own)
+        if kind not in sealed and not permissions.share_file(
+            f"{workshop}/{path}", status, like=like, shares_inode=path not in own
+        ):
+            sealed.add(kind)
+    with_modules = {path.rpartition("/")[0] for path, _ in tree.files if path.endswith(".py")}
+    permissions.seal_file(documents.place_of(workshop), like=like)
+    read_only = module_folders.find([*(path for path, _ in tree.files), *(f"{path}/" for path in tree.folders)])
+    for folder in reversed(["", *tree.folders]):
+        path = f"{workshop}/{folder}" if folder else workshop
+        if os.path.basename(folder) == paths.PYCACHE:
+            permissions.open_directory(path, like=like)
+            continue
+        bytecode = f"{path}/{paths.PYCACHE}"
+        if folder in with_modules and not os.path.lexists(bytecode):
+            os.mkdir(bytecode)
+            permissions.open_directory(bytecode, like=like)
+        os.utime(path, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
+        if folder in read_only:
+            permissions.seal_directory(path, like=like)
+        elif folder:
+            permissions.open_directory(path, like=like)
+
+
+def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
+    """Publish a prepared distribution by one rename, and return its entry. A whole entry that exists is returned.
+
+    It gets its plain name, or one with a hash where another wheel has that, or a damaged entry which only another
+    user may remove. `replacing` is the path of an entry of the same identity whose place it takes, whole or not; that
+    goes to the trash.
+    """
+    workshop, document = prepared
+    bucket = os.path.basename(os.path.dirname(replacing))
+    if bucket.partition("~")[0] != tags.bucket(document.tag):
+        bucket = store.make_bucket(tags.bucket(document.tag))
+    folder = f"{paths.packages(store.root)}/{bucket}"
+    identity = document.identity
+    names: Sequence[str] = entries.folder_names(document.name, document.version, identity)
+    if os.path.dirname(replacing) == folder:
+        names = (os.path.basename(replacing),)
+    for name in names:
+        place, is_last = f"{folder}/{name}", name == names[-1]
+        if os.path.isdir(place):  # asked once: what comes there from now on makes the rename fail
+            if place != replacing:
+                existing = _existing(store, f"{bucket}/{name}")
+                if existing and existing.identity == identity and _may_stand(store, existing):
+                    complete(store, existing)
+                    return existing
+                # Whose it was that can't be read can't be known: it is left for a repair where it may be.
+                if not (existing.identity == identity if existing else is_last):
+                    continue
+            if not _discarded(store, place, may_stay=not is_last):
+                continue
+        prelinks.make(workshop, place, document, like=store.like)
+        try:
+            with permissions.sealing(workshop, like=store.like):
+                os.rename(workshop, place)
+        except OSError as error:
+            if not os.path.isdir(place):
+                raise store.refusal(place, error) from error
+            return publish(store, prepared, replacing=replacing)  # another process was first: look again
+        return entries.read(store, f"{bucket}/{name}")
+    raise StoreError(f"the store entries {' and '.join(names)} of {folder} belong to other wheels")
+
+
+def _may_stand(store: Store, entry: Entry) -> bool:
+    return store.trusts_entry(entry.path) and entries.is_whole(entry)
+
+
+def _existing(store: Store, entry_id: str) -> Entry | None:
+    """Return an entry, None if there is none or it can't be read."""
+    try:
+        return entries.read(store, entry_id)
+    except (FileNotFoundError, CorruptEntryError):
+        return None
+
+
+def _discarded(store: Store, place: str, *, may_stay: bool) -> bool:
+    """Discard the entry at `place`. Returns False if only another user may do so, and it `may_stay`.
+
+    Raises StoreError if it can't be discarded and may not stay.
+    """
+    try:
+        trash.discard(store, place)
+    except StoreError as error:
+        if may_stay and isinstance(error.__cause__, PermissionError):
+            return False
+        raise
+    return True
+
+
+def complete(store: Store, entry: Entry) -> None:
+    """Seal an entry that a killed run had published and not sealed yet."""
+    with contextlib.suppress(PermissionError):  # another user's: that user's next run seals it
+        permissions.seal_directory(entry.path, like=store.like)

@@ -1,0 +1,176 @@
+"""The store's root folder: where it is, who may write it, and its lock."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+
+from pepip import paths
+from pepip.errors import StoreError
+from pepip.host import files, locks, permissions
+from pepip.store import trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from pepip.store.entries import CachedEntry
+
+
+class Store:
+    """A store. `root` is its folder as configured, `known_roots` every spelling of that path that links may have.
+
+    `known_entries` are those that were read before, by their ids: see `entries.read`. `registered` has the registry's
+    file of each environment that this run has registered, by its path.
+    """
+
+    __slots__ = ("_like", "_trust", "known_entries", "known_roots", "registered", "root")
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        real = os.path.realpath(root)
+        self.known_roots = (root,) if real == root else (root, real)
+        self._like: os.stat_result | None = None
+        self._trust: trust.Trust | None = None
+        self.known_entries: dict[str, CachedEntry] = {}
+        self.registered: dict[str, str] = {}
+
+    @property
+    def like(self) -> os.stat_result:
+        """The mode and group that carry to what is made in the store."""
+        if self._like is None:
+            self._like = os.stat(self.root)
+        return self._like
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others than its owner may write the store. One that does not exist yet is nobody's."""
+        return (self._like is not None or self.exists()) and trust.is_shared(self.like)
+
+    @property
+    def trust(self) -> trust.Trust:
+        """Whom the users of the store trust, where it is shared."""
+        if self._trust is None:
+            self._trust = trust.read(self.root, self.like)
+        return self._trust
+
+    def trusts(self, folder: str) -> bool:
+        """Tell whether this user links what is in a folder of the store: a real one, of an owner who is trusted."""
+        if not self.is_shared:
+            return True
+        try:
+            status = os.lstat(folder)
+        except OSError:
+            return False
+        is_covered = self.trust.covers(status.st_uid) or status.st_uid == files.user_id()
+        return is_covered and stat.S_ISDIR(status.st_mode)
+
+    def trusts_entry(self, path: str) -> bool:
+        """Tell whether this user links the entry at `path`: whoever owns its bucket could replace it."""
+        return not self.is_shared or (self.trusts(os.path.dirname(path)) and self.trusts(path))
+
+    def keeps(self, path: str) -> bool:
+        """Tell whether the entry at `path` is this user's own, where nobody can put another file in its place."""
+        return permissions.is_own(path) and self.trusts(os.path.dirname(path))
+
+    def buckets(self, name: str) -> list[str]:
+        """Return the folders of a bucket in which this user may find entries: the common one, and their own."""
+        if not self.is_shared:
+            return [name]
+        names = (name, f"{name}~{files.user_id()}")
+        return [found for found in names if self.trusts(f"{paths.packages(self.root)}/{found}")]
+
+    def make_bucket(self, name: str) -> str:
+        """Make the folder of a bucket in which this user may store an entry, and return its name.
+
+        Only who is trusted stores in the common one. Others have their own, in which nobody else writes.
+        """
+        if not self.is_shared:
+            self.make_directory(f"{paths.packages(self.root)}/{name}")
+            return name
+        own = f"{name}~{files.user_id()}"
+        for bucket in [name, own] if self.trust.covers(files.user_id()) else [own]:
+            path = f"{paths.packages(self.root)}/{bucket}"
+            self.make_directory(path, is_private=bucket == own)
+            if self.trusts(path):
+                return bucket
+        raise StoreError(f"{path} belongs to somebody who is not trusted", hint="`pepip store init --shared GROUP`")
+
+    def renewed(self) -> Store:
+        """Return the same store, looked at anew: its mode or group was changed."""
+        return Store(self.root)
+
+    def exists(self) -> bool:
+        """Tell whether anything was ever stored here."""
+        return os.path.isdir(self.root)
+
+    def is_writable(self) -> bool:
+        """Tell whether this user may add entries."""
+        folder = paths.packages(self.root)
+        return os.access(folder if os.path.isdir(folder) else self.root, os.W_OK | os.X_OK)
+
+    def create(self) -> None:
+        """Make the store's folders where they are missing. Raises StoreError if this user may not."""
+        if not os.path.isdir(self.root):
+            try:
+                os.makedirs(self.root, mode=0o755)
+            except OSError as error:
+                raise StoreError(
+                    f"cannot make the store {self.root}: {error.strerror}",
+                    hint="set PEPIP_HOME to a folder that you may write",
+                ) from error
+        self.make_directory(paths.packages(self.root))
+        if not os.path.isdir(paths.projects(self.root)) and os.listdir(paths.packages(self.root)):
+            self._note_lost_registry()
+        for folder in (paths.projects, paths.staging, paths.trash, paths.cache):
+            self.make_directory(folder(self.root))
+
+    def _note_lost_registry(self) -> None:
+        """Note that there are entries and no registry: the one that is made next does not know who links them."""
+        with contextlib.suppress(FileExistsError, PermissionError):
+            files.create(paths.registry_lost(self.root), b"`pepip projects scan` finds environments again.\n")
+
+    def make_directory(self, path: str, *, is_private: bool = False) -> None:
+        """Make one folder of the store's frame, for the team as the root says. One that exists is left.
+
+        In one that `is_private` this user alone writes.
+        """
+        if os.path.isdir(path):
+            return
+        try:
+            permissions.make_directory(path, like=self.like, is_private=is_private)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise self.refusal(path, error) from error
+
+    def refusal(self, path: str, error: OSError) -> StoreError:
+        """Return the error for a path of the store that can't be written."""
+        hint = None
+        if isinstance(error, PermissionError):
+            hint = f"ask the owner of {self.root} for write permission, or set PEPIP_HOME to a folder of yours"
+        return StoreError(f"cannot write {path}: {error.strerror}", hint=hint)
+
+    @property
+    def lock_mode(self) -> int:
+        """The mode of a lock that everyone who uses the store can wait for."""
+        return 0o666 & (self.like.st_mode | 0o600)
+
+    def linking(self) -> AbstractContextManager[bool]:
+        """Hold off pruning while entries are looked up and linked. Many may link at the same time."""
+        return locks.held(f"{self.root}/.lock", shared=True, mode=self.lock_mode)
+
+    def pruning(self) -> AbstractContextManager[bool]:
+        """Hold off everyone who links, until it is clear what nobody links and that is out of the way.
+
+        Raises StoreError where this user can't wait for them.
+        """
+        lock = f"{self.root}/.lock"
+        if os.path.lexists(lock) and stat.S_IFMT(os.lstat(lock).st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:
+            raise StoreError(f"{lock} is no file, so nobody can wait for those who link", hint="remove it")
+        if os.path.exists(lock) and not os.access(lock, os.R_OK):
+            raise StoreError(
+                f"{lock} is another user's, and may not be read", hint="its owner's next install mends it"
+            )
+        return locks.held(lock, mode=self.lock_mode)

@@ -1,0 +1,97 @@
+"""Traces of other tools: which environments have changed since pepip looked.
+
+uv and pip write a `.dist-info` folder whenever they install or remove something. So the modification time of
+site-packages tells that one was at work in an environment, and may have written through its links into the store.
+Each user has a file of these times in `cache/`: without it, every environment counts as changed once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from pepip import paths
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import user_cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MOST_BYTES = 1 << 24
+
+
+class VenvTime(NamedTuple):
+    """A site-packages folder, and when it was changed last, in nanoseconds since 1970."""
+
+    modified_ns: int
+    folder: str
+
+
+class VenvTimes:
+    """What one user saw of the environments that are registered in the store at `store_root`, by registry file."""
+
+    __slots__ = ("_folder", "_rows", "_store_root")
+
+    def __init__(self, store_root: str) -> None:
+        self._store_root = store_root
+        self._folder = user_cache.folder_in(paths.cache(store_root))
+        self._rows = self._read()
+
+    def changed(self) -> list[str]:
+        """Return the names of the registry's files whose environments have changed, or were never seen."""
+        found = []
+        for name in self._registered():
+            row = self._rows.get(name)
+            if row is None or _modified_ns(row.folder) not in {row.modified_ns, 0}:
+                found.append(name)
+        return found
+
+    def knows(self, name: str, changed_at_ns: int) -> bool:
+        """Tell whether nothing was done in an environment between the last look at it and that time, or it is new."""
+        return name not in self._rows or self._rows[name].modified_ns == changed_at_ns
+
+    def note(self, rows: Mapping[str, VenvTime]) -> None:
+        """Note how environments were when they were looked at, by the names of the registry's files.
+
+        Environments that are not registered any more are forgotten. Where nothing can be written, nothing is.
+        """
+        rows = {name: row for name, row in rows.items() if "\n" not in row.folder}
+        if all(self._rows.get(name) == row for name, row in rows.items()):
+            return
+        registered = set(self._registered())
+        self._rows = {name: row for name, row in {**self._read(), **rows}.items() if name in registered}
+        text = "".join(f"{name}\t{row.modified_ns}\t{row.folder}\n" for name, row in self._rows.items())
+        with contextlib.suppress(OSError):
+            user_cache.write(self._folder, _NAME, text.encode("utf-8", "surrogateescape"))
+
+    def _registered(self) -> list[str]:
+        try:
+            names = os.listdir(paths.projects(self._store_root))
+        except OSError:
+            return []
+        return [name for name in names if name.endswith(".json") and not name.startswith(".")]
+
+    def _read(self) -> dict[str, VenvTime]:
+        try:
+            content = user_cache.read(self._folder, _NAME, most_bytes=_MOST_BYTES)
+        except (OSError, ValueError):
+            return {}
+        rows = (line.split("\t", 2) for line in content.decode("utf-8", "surrogateescape").splitlines())
+        return {row[0]: VenvTime(int(row[1]), row[2]) for row in rows if len(row) == 3 and row[1].isdecimal()}
+
+
+_NAME = "site-packages"
+
+
+def time_of(folder: str) -> VenvTime:
+    """Return the trace of a site-packages folder as it is now."""
+    return VenvTime(_modified_ns(folder), folder)
+
+
+def _modified_ns(folder: str) -> int:
+    """Return when a folder was changed last, in nanoseconds since 1970, 0 if it can't be seen."""
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0

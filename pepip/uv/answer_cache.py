@@ -1,0 +1,110 @@
+"""What uv answered before, kept for as long as uv itself would answer the same.
+
+An answer rests on a question (words, variables, the text of settings) and on the state of files: uv's program, what
+the user named, the pages of indexes in uv's cache. A file in another state makes the answer forgotten. Each user has
+answers of their own, since they name what will be installed; in `cache/`, which can be lost without loss.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from pepip import __version__, digests
+from pepip.host import user_cache
+from pepip.paths import PYCACHE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MOST_ANSWERS = 512
+_MOST_BYTES = 1 << 26
+_VARIABLES = frozenset(
+    ("HOME", "PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PEPIP_HOME", "APPDATA", "LOCALAPPDATA")
+)
+
+
+class AnswerCache:
+    """The answers of one user in the folder `cache`. Where there is no such folder, none is kept."""
+
+    __slots__ = ("_cache", "_folder")
+
+    def __init__(self, cache: str) -> None:
+        self._cache = cache
+        self._folder = user_cache.folder_in(cache)
+
+    def recall(self, key: str) -> str | None:
+        """Return the answer, None if there is none or what it rests on has changed."""
+        try:
+            content = user_cache.read(self._folder, key, most_bytes=_MOST_BYTES)
+        except (OSError, ValueError):
+            return None  # somebody else's file, for one: it may name anything
+        text = content.decode("utf-8", "surrogateescape")
+        title, _, rest = text.partition("\n")
+        evidence, separator, answer = rest.partition("\n\n")
+        if title != key or not separator:
+            return None
+        for line in evidence.split("\n"):
+            state, _, place = line.partition("\t")
+            if place and state_of(place) != state:
+                return None
+        return answer
+
+    def remember(self, key: str, answer: str, evidence: Iterable[tuple[str, str]]) -> None:
+        """Keep an answer that rests on `evidence`: places, and the states they had before uv was asked.
+
+        Where it can't be written nothing is, and the next question costs the time to ask again.
+        """
+        rows = dict(evidence)
+        if not os.path.isdir(self._cache) or any("\n" in place for place in rows):
+            return
+        lines = "".join(f"{state}\t{place}\n" for place, state in rows.items())
+        content = f"{key}\n{lines}\n{answer}".encode("utf-8", "surrogateescape")
+        with contextlib.suppress(OSError):
+            user_cache.write(self._folder, key, content)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Forget the older half of the answers once there are many."""
+        names = os.listdir(self._folder)
+        if len(names) > _MOST_ANSWERS:
+            places = sorted(
+                (f"{self._folder}/{name}" for name in names), key=lambda place: os.stat(place).st_mtime_ns
+            )
+            for place in places[: len(places) // 2]:
+                os.unlink(place)
+
+
+def key(topic: str, *words: str) -> str:
+    """Return the key of a question: its topic, and a digest of its words and of the variables that uv may obey."""
+    variables = sorted(
+        f"{name}={value}"
+        for name, value in os.environ.items()
+        if name.startswith(("UV_", "XDG_", "PYTHON")) or name in _VARIABLES
+    )
+    text = "\0".join((__version__, *words, "", *variables))
+    return f"{topic}-{digests.hexadecimal(text.encode('utf-8', 'surrogateescape'))[:32]}"
+
+
+def state_of(place: str) -> str:
+    """Return what tells whether the file or folder at `place` is still the same, empty if nothing is there.
+
+    Of a place `folder/*` the names in the folder count, but for bytecode, which a first import puts there; of a place
+    `folder/.` when it was changed counts, and nothing else.
+    """
+    try:
+        if place.endswith("/*"):
+            names = sorted(set(os.listdir(place[:-2])) - {PYCACHE})
+            return digests.hexadecimal("/".join(names).encode("utf-8", "surrogateescape"))[:32]
+        status = os.stat(place)
+    except OSError:
+        return ""
+    if place.endswith("/."):
+        return str(status.st_mtime_ns)
+    return f"{status.st_mtime_ns} {status.st_size} {status.st_ino}"
+
+
+def states(places: Iterable[str]) -> list[tuple[str, str]]:
+    """Return places with their states: evidence, as `Answers.remember` takes it."""
+    return [(place, state_of(place)) for place in places]

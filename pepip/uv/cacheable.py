@@ -1,0 +1,213 @@
+"""Which requests uv would answer the same again, and what that rests on.
+
+Only plain ones: requirements by name, from indexes, with options that decide nothing that could change unseen.
+Offline, uv answers from its cache alone: as long as the folders of its pages and metadata are the same, so is the
+answer.
+Source: uv's documentation of its cache, and the folders that it has there.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip.paths import upward, user_folder
+from pepip.uv import answer_cache, program, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pepip.model import ProjectRequest, Request
+
+_PLAIN_FLAGS = {
+    *("--offline", "--no-build", "--no-sources", "--no-config", "--native-tls", "--system-certs", "--pre"),
+    *("--no-python-downloads", "--managed-python", "--no-managed-python"),
+}
+_PLAIN_VALUES = {
+    *("--index-strategy", "--keyring-provider", "--only-binary", "--no-binary", "--prerelease", "--resolution"),
+    *("--link-mode", "--python-preference", "--fork-strategy"),
+}
+_PLAIN_INDEXES = {"--index", "--default-index", "--index-url", "-i", "--extra-index-url"}
+_ARCHIVES = (".whl", ".zip", ".gz", ".tar", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".zst", ".lzma", ".lz", ".tlz")
+_OWN_SOURCES = {'source = { editable = "." }', 'source = { virtual = "." }'}
+_UNSEEN_VARIABLES = (
+    *("UV_FIND_LINKS", "UV_NO_CACHE", "UV_EXCLUDE_NEWER", "UV_OVERRIDE", "UV_CONSTRAINT", "UV_BUILD_CONSTRAINT"),
+    *("UV_EXCLUDE", "UV_TORCH_BACKEND", "UV_NO_CONFIG"),
+)
+_INDEX_VARIABLES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+_UNSEEN_SETTINGS = (
+    *("find-links", "cache-dir", "no-cache", "exclude-newer", "torch-backend", "index", "offline"),
+    *("constraint-dependencies", "override-dependencies"),
+)
+
+
+def is_plain(request: Request) -> bool:
+    """Tell whether a request names distributions of indexes alone, by options that mean the same at any time."""
+    return (
+        not (request.editables or request.installing or request.is_whole)
+        and all(map(_is_plain_requirement, request.packages))
+        and all(map(_is_plain_file, (*request.requirement_files, *request.constraint_files)))
+        and _are_plain_options((*request.everywhere, *request.resolving))
+        and not any(map(os.environ.get, _UNSEEN_VARIABLES))
+        and all(_are_remote(os.environ.get(name, "")) for name in _INDEX_VARIABLES)
+        and not settings.mention(*_UNSEEN_SETTINGS)
+    )
+
+
+def is_offline(request: Request) -> bool:
+    """Tell whether uv asks no index, so that its cache alone decides."""
+    return "--offline" in request.everywhere or settings.is_on("UV_OFFLINE")
+
+
+def files(request: Request) -> list[str]:
+    """Return the files that a plain request names, by their absolute paths."""
+    return list(map(os.path.abspath, (*request.requirement_files, *request.constraint_files)))
+
+
+def files_of_project(request: ProjectRequest) -> list[str]:
+    """Return the files on which a sync of the project here rests, beside settings; none if others may count, too.
+
+    The project must have static metadata, and a lock that names files of indexes alone, by http.
+    """
+    folder = settings.project_folder()
+    lock = _text(f"{folder}/uv.lock")
+    sources = [line for line in lock.splitlines() if line.startswith("source = ")]
+    is_plain = (
+        bool(sources)
+        and not (request.resolving or request.replacing or request.building)
+        and set(request.syncing) <= {"--inexact"}
+        and _are_plain_options(request.everywhere)
+        and all(line in _OWN_SOURCES or line.startswith('source = { registry = "http') for line in sources)
+        and not any(map(os.environ.get, _UNSEEN_VARIABLES))
+        and not settings.mention("workspace", "cache-keys", "dynamic", "exclude-newer", "cache-dir", "no-cache")
+    )
+    if not is_plain:
+        return []
+    names = ("pyproject.toml", "uv.lock", "setup.py", "setup.cfg", "src")
+    return [*(f"{folder}/{name}" for name in names), *_version_files()]
+
+
+def cache_folder(options: Sequence[str] = ()) -> str:
+    """Return uv's cache, given its options, where its place is known without asking uv, else nothing."""
+    if "--cache-dir" in options:
+        return os.path.abspath(options[options.index("--cache-dir") + 1])
+    if os.environ.get("UV_CACHE_DIR"):
+        return os.path.abspath(os.environ["UV_CACHE_DIR"])
+    if os.name != "posix":
+        return ""
+    caches = user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
+    return os.path.abspath(f"{caches}/uv") if caches else ""
+
+
+def index_evidence() -> list[tuple[str, str]]:
+    """Return the folders of pages in uv's cache with their states: what uv knows of indexes. Nothing if unknown."""
+    cache = cache_folder()
+    if not cache:
+        return []
+    pages = [folder for bucket in folders(cache, "simple-v") for folder in (bucket, *_below(bucket))]
+    deeper = [inner for folder in pages for inner in _below(folder)]
+    return answer_cache.states([program.path(), *pages, *deeper]) if pages else []
+
+
+def metadata_evidence(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the folders in uv's cache that hold the metadata of these distributions, with their states."""
+    wanted = list(names)
+    buckets = [
+        folder
+        for kind in ("wheels-v", "sdists-v")
+        for bucket in folders(cache_folder(), kind)
+        for folder in _below(bucket)
+    ]
+    named = [folder for folder in buckets if os.path.basename(folder) == "index"]  # each has one for each index
+    places = [folder for folder in buckets if folder not in named] + [inner for one in named for inner in _below(one)]
+    return answer_cache.states(f"{folder}/{name}" for folder in places for name in wanted)
+
+
+def environment_question(python: str) -> tuple[list[str], list[str]] | None:
+    """Return what decides on which interpreter `uv venv` makes an environment: words, and places.
+
+    None where that can't be told, as with shims, which start one interpreter or another.
+    """
+    words = [python, *settings.texts(), *map(_text, _version_files())]
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    if os.path.isabs(python) and os.path.isfile(python):
+        folders = []
+    elif python.startswith(("http:", "https:", "file:")) or os.sep in python:
+        return None
+    if any("shims" in place for place in (python, *folders)):
+        return None
+    data = user_folder(os.environ, "XDG_DATA_HOME", ".local/share")
+    managed = os.environ.get("UV_PYTHON_INSTALL_DIR") or f"{data}/uv/python"
+    active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX") or ""
+    return words, [program.path(), managed, active and f"{active}/pyvenv.cfg", *map(os.path.abspath, folders)]
+
+
+def _version_files() -> Iterator[str]:
+    """Yield the files that may name the Python to take, from here upward, and the user's."""
+    for folder in upward(settings.start_folder()):
+        yield from (f"{folder}/.python-version", f"{folder}/.python-versions")
+    yield f"{user_folder(os.environ, 'XDG_CONFIG_HOME', '.config')}/uv/.python-version"
+
+
+def _text(path: str) -> str:
+    return settings.content(path).decode("utf-8", "surrogateescape")
+
+
+def folders(parent: str, prefix: str = "") -> list[str]:
+    """Return what a folder of uv's cache holds under names with this prefix, nothing if it isn't there."""
+    try:
+        return [f"{parent}/{name}" for name in os.listdir(parent) if name.startswith(prefix)]
+    except OSError:
+        return []
+
+
+def _below(parent: str) -> Iterator[str]:
+    """Yield the folders in a folder."""
+    try:
+        with os.scandir(parent) as children:
+            yield from [child.path for child in children if child.is_dir()]
+    except OSError:
+        return
+
+
+def _is_plain_requirement(text: str) -> bool:
+    """Tell whether a requirement is a name, perhaps with extras, versions and a marker: no path and no URL.
+
+    To uv a name with an archive's suffix is the path of one, and a word with a colon a URL.
+    """
+    return (
+        text[:1].isalnum()
+        and text.isprintable()
+        and not set(text) & {"/", "\\", "@", "#", "$", ":"}
+        and "--" not in text
+        and not text.split(";")[0].split("[")[0].split()[0].lower().endswith(_ARCHIVES)
+    )
+
+
+def _are_remote(indexes: str) -> bool:
+    """Tell whether all of these indexes, each perhaps with a name, are asked by HTTP: uv reads folders each time."""
+    urls = (index.partition("=")[2] if "://" not in index.partition("=")[0] else index for index in indexes.split())
+    return all(url.startswith(("http://", "https://")) for url in urls)
+
+
+def _is_plain_file(path: str) -> bool:
+    """Tell whether a requirements file holds plain requirements, and lines of comments, alone."""
+    if "://" in path or path.endswith((".toml", ".py", ".cfg")) or not os.path.isfile(path):
+        return False
+    lines = settings.content(path).decode("utf-8", "replace").splitlines()
+    return all(not line or line.startswith("#") or _is_plain_requirement(line) for line in map(str.strip, lines))
+
+
+def _are_plain_options(words: Sequence[str]) -> bool:
+    remaining = iter(words)
+    for word in remaining:
+        name, separator, value = word.partition("=")
+        if name in _PLAIN_FLAGS:
+            continue
+        if name not in _PLAIN_VALUES | _PLAIN_INDEXES:
+            return False
+        if not separator:
+            value = next(remaining, "")
+        if name in _PLAIN_INDEXES and not (value and _are_remote(value)):
+            return False
+    return True

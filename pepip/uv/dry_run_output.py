@@ -1,0 +1,88 @@
+"""What uv announces that it would change in an environment, read from its JSON and from its text.
+
+The JSON of `uv pip install`, `uv pip sync` and `uv sync` (since 0.13.0 at the latest) names each change with its
+version, but not the URL that a distribution comes from: only the text has that. So both are read, and both must
+tell of the same changes. `uv pip uninstall` has text alone, which ends in a count.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pepip.model import Change, Changes
+from pepip.names import normalize_name
+from pepip.uv import versions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+_LINE = r"^ ([+~-]) ([A-Za-z0-9._-]+)(?:==(\S+)| @ (\S+))?(?: \(from (.+)\))?$"
+_COUNT = r"^Would uninstall (\d+) packages?$"
+_NOTHING = "Would make no changes"
+_SIGNS = {"installed": "+", "uninstalled": "-", "reinstalled": "~"}
+
+
+def read(changes: Sequence[dict[str, Any]], text: str) -> Changes:
+    """Return the changes of a report: the `changes` of its JSON, and the `text` that uv wrote to stderr beside it.
+
+    Raises UnreadableAnswerError if they can't be read, or don't tell of the same changes.
+    """
+    with versions.readable():
+        reported = [
+            (_SIGNS[change["action"]], normalize_name(change["name"]), change.get("version") or "", "")
+            for change in changes
+        ]
+        pairs = zip(sorted(reported, key=_place), sorted(_rows(text), key=_place), strict=True)
+        merged = [_merged(*pair) for pair in pairs]
+    return _changes(merged, text)
+
+
+def read_removals(text: str) -> tuple[Change, ...]:
+    """Return what `uv pip uninstall --dry-run` announces on stderr. Raises as `read` does."""
+    rows = _rows(text)
+    counted = re.search(_COUNT, text, re.MULTILINE)
+    count = int(counted[1]) if counted else 0
+    if len(rows) != count or (not counted and _NOTHING not in text) or any(row[0] != "-" for row in rows):
+        raise versions.unreadable()
+    return _changes(rows, text).removed
+
+
+_Row = tuple[str, str, str, str]
+"""A change: its sign, the normalized name, the version, and the URL; the last two may be empty, but not both."""
+
+
+def _rows(text: str) -> list[_Row]:
+    """Return the changes that a text lists, a line each."""
+    rows = []
+    for line in text.splitlines():
+        match = re.match(_LINE, line)
+        if match:
+            sign, name, version, url, origin = match.groups()
+            rows.append((sign, normalize_name(name), version or "", url or origin or ""))
+    return rows
+
+
+def _place(row: _Row) -> tuple[str, str]:
+    """Return what decides the order of rows: the text has no version of what comes from a URL."""
+    return row[1], row[0]
+
+
+def _merged(reported: _Row, told: _Row) -> _Row:
+    """Return one change of which JSON and text tell. Raises ValueError if it is not the same change."""
+    sign, name, version, _ = reported
+    if told[:2] != (sign, name) or told[2] not in {"", version} or not (version or told[3]):
+        raise ValueError(f"{reported} in the JSON is {told} in the text")
+    return sign, name, version, told[3]
+
+
+def _changes(rows: Sequence[_Row], text: str) -> Changes:
+    warnings = [
+        line.removeprefix("warning: ")
+        for line in text.splitlines()
+        if line.startswith(("warning: ", "No requirements found")) and "--output-format json" not in line
+    ]
+    removed = [Change(name, version, url) for sign, name, version, url in rows if sign in "-~"]
+    added = [Change(name, version, url) for sign, name, version, url in rows if sign in "+~"]
+    return Changes(tuple(removed), tuple(added), tuple(warnings))

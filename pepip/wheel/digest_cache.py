@@ -1,0 +1,47 @@
+"""What is known of files that were read before they came to their place.
+
+A file is found again by whatever name it has by hard links and renames: by its inode, size and time.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pepip.wheel import libraries, record
+
+
+class DigestCache:
+    """SHA-256 digests of files, and the run paths of those that are libraries by their names."""
+
+    def __init__(self) -> None:
+        self._digests: dict[tuple[int, ...], bytes] = {}
+        self._run_paths: dict[tuple[int, ...], list[str]] = {}
+
+    def read(self, path: str) -> None:
+        """Read the file at `path`, whose content will not change any more. Raises OSError if it can't be read."""
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return
+        identity = _identity(status)
+        if libraries.is_library_name(path):
+            self._run_paths[identity] = libraries.run_paths(path)
+        self._digests[identity] = record.digest(path, "sha256", likely_bytes=status.st_size)
+
+    def digest(self, status: os.stat_result | None) -> bytes | None:
+        """Return the digest of the file with this status, None if it was not read."""
+        return self._digests.get(_identity(status)) if status else None
+
+    def forget(self, status: os.stat_result) -> None:
+        """Know nothing of the file with this status: another one has the same."""
+        self._digests.pop(_identity(status), None)
+        self._run_paths.pop(_identity(status), None)
+
+    def run_paths(self, path: str, status: os.stat_result) -> list[str]:
+        """Return the run paths of the library at `path`, of this status: known, or read now."""
+        known = self._run_paths.get(_identity(status))
+        return libraries.run_paths(path) if known is None else known
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
