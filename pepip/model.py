@@ -198,6 +198,7 @@ _PHASES = {
     "verify": "Verifying",
     "repair": "Repairing",
     "prune": "Pruning",
+    "wait": "Waiting",
     "scan": "Looking into",
     "adopt": "Hashing and linking",
     "eject": "Copying",

@@ -135,7 +135,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "binary requirements file": (("-r", "binary.txt"), "binary.txt"),
     "a folder as requirements file": (("-r", "malformed"), "malformed"),
     "empty requirement": (("",), ""),
-    "no requirement": ((), "nothing to install"),
+    "no requirement": ((), "no packages given"),
     "unknown option": (("lamp", "--no-such-option"), "--no-such-option"),
     "option without its value": (("lamp", "--index-url"), "--index-url"),
     "bad resolution": (("lamp", "--resolution", "sideways"), "sideways"),

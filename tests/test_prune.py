@@ -330,7 +330,7 @@ def test_a_full_disk_can_be_pruned(keeper: Keeper) -> None:
         assert names_of(done["orphans"]) == ["horn-1.0"]
         assert crowded.entries() == ["drum-1.0"]
         assert leftovers_of(crowded.store) == []
-        assert "0 Bytes free" in doctor.stdout
+        assert "0 B free" in doctor.stdout
 
 
 def fill(disk: Path) -> None:

@@ -292,7 +292,7 @@ def test_a_project_on_an_unmounted_disk_is_kept(keeper: Keeper, kind: str, mount
             "wind-one-1.0",
         ]
 
-    assert f"kept: 2 entries of {environment}, which can't be reached: the disk of {disk} is not there" in said
+    assert f"kept: 2 entries of {environment}, which is unreachable: the disk of {disk} is not there" in said
     assert keeper.entries() == ["drum-1.0", "wind-one-1.0"]
     (row,) = keeper.ask("projects")
     assert row["state"] == "unreachable"
@@ -876,7 +876,7 @@ def test_what_is_another_users_is_said_and_not_failed_on(
     assert said.returncode == 0
     assert entries_of(team.store) == ["band-1.0", "horn-1.0", "wind-two-1.0"]
     for name in ("horn-1.0", "wind-two-1.0"):
-        assert f"{name} is another user's" in said.stderr
+        assert f"{name} belongs to another user" in said.stderr
     assert "Removed 2 entries" in said.stderr
     done = second.prune()
     assert names_of(done["orphans"]) == ["horn-1.0", "wind-two-1.0"]
@@ -964,6 +964,6 @@ def test_someone_who_may_only_read_the_store_removes_nothing(keeper: Keeper, tmp
 
     output = reader.pepip("prune", "--yes", folder=reader.home)
 
-    assert "drum-1.0 is another user's" in output.stderr
-    assert "Removed 0 entries: 0 Bytes" in output.stderr
+    assert "drum-1.0 belongs to another user" in output.stderr
+    assert "Removed 0 entries: 0 B" in output.stderr
     assert changes(before, snapshot(keeper.store)) == []

@@ -183,7 +183,7 @@ def test_what_can_be_pruned_is_what_a_prune_frees(keeper: Keeper, tmp_path: Path
         assert sums["on_disk_bytes"] - after["on_disk_bytes"] == sums["prunable_bytes"]
 
 
-def test_what_a_prune_keeps_is_not_called_prunable(keeper: Keeper) -> None:
+def test_what_a_prune_keeps_is_not_counted_as_unused(keeper: Keeper) -> None:
     """An entry that is linked by its folder alone, by a copy beside, or by an environment that can't be reached."""
     environment = keeper.install("first", "drum==1.0")
     without_metadata(environment, "drum-1.0")
@@ -214,7 +214,7 @@ def test_savings_change_nothing_and_are_said_in_words(keeper: Keeper) -> None:
 
     said = keeper.machine.pepip("savings", folder=keeper.folder)
 
-    for words in ("on disk", "copies", "hard links", "against copies", "prunable"):
+    for words in ("on disk", "copies", "hard links", "compared with copies", "unused"):
         assert words in said.stdout
     assert changes(before, snapshot(keeper.store / "packages")) == []
 

@@ -491,7 +491,7 @@ def test_what_is_whole_is_said_to_be_whole(tower: Tower) -> None:
     output = tower.verify()
 
     assert (output.returncode, output.stdout) == (0, "")
-    assert "All 3 entries are as they were stored" in output.stderr
+    assert "3 entries checked, all intact" in output.stderr
     assert json.loads(tower.verify("--json").stdout) == {"checked": 3, "damaged": []}
 
 
@@ -505,12 +505,12 @@ def test_what_is_damaged_is_a_table_for_people_and_a_document_for_machines(tower
 
     assert output.returncode == screen.returncode == 1
     assert output.stdout.splitlines()[0] == "py3-none-any/chime-1.0"
-    assert ["altered", "chime/__init__.py"] in [line.split() for line in output.stdout.splitlines()]
-    assert "error: 1 of 2 entries is not as stored" in output.stderr
+    assert ["content", "changed", "chime/__init__.py"] in [line.split() for line in output.stdout.splitlines()]
+    assert "error: 2 entries checked, 1 damaged" in output.stderr
     assert "pepip store repair" in output.stderr
     assert "\x1b" not in output.stdout + output.stderr
     assert "chime/__init__.py" in screen.stdout
-    assert "1 of 2 entries is not as stored" in screen.stdout
+    assert "2 entries checked, 1 damaged" in screen.stdout
 
 
 @pytest.mark.parametrize(

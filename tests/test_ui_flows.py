@@ -343,7 +343,7 @@ def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_pa
         job = await person.has_done(2)
         assert job.state == DONE, job.log
         await person.until(lambda: "✗" not in person.screen, "a whole store")
-        await person.sees("every file is as it was stored")
+        await person.sees("every file intact")
 
     use(store, script)
 
@@ -432,7 +432,7 @@ def test_what_uv_refuses_is_shown_in_full(player: Machine, store: Path, tmp_path
         await person.write("#place", str(tmp_path / "two"))
         await person.write("#line", "no-such-thing[socks]")
         await person.press("enter")
-        await person.sees("This can't be done", "no-such-thing[socks]")
+        await person.sees("No version fits", "no-such-thing[socks]")
         await person.answers("back")
         await person.sees("Requirements, as for")
         await person.press("escape")

@@ -130,7 +130,7 @@ def test_a_dialog_is_read_with_the_focus_on_its_button(band: Machine, store: Pat
 
     async def script(person: Person) -> None:
         await person.press("enter")
-        await person.sees("Who links it")
+        await person.sees("Linked by")
         await person.press(*["down"] * 30)
         await person.sees("folder")
         await person.press("enter")
@@ -256,7 +256,7 @@ def test_without_uv_the_app_looks_and_says_what_it_cannot(
         await person.write("#place", str(store.parent / "three"))
         await person.write("#line", "horn")
         await person.press("enter")
-        await person.sees("This can't be done", "uv was not found")
+        await person.sees("Failed", "uv was not found")
 
     use(store, script)
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 
-from pepip import paths, sizes
+from pepip import humanized, paths
 from pepip.cli import options, output, tables
 from pepip.cli.store import open_store
 from pepip.errors import UsageError
@@ -85,9 +85,9 @@ def _adopt(store: Store, seen: AdoptionPreview, choice: Selection, arguments: ar
             output.say("Nothing was linked")
         else:
             output.say(
-                f"Linked {sizes.count(linked, 'package')} in "
-                f"{sizes.count(sum(bool(item.linked) for item in done), 'environment')}: "
-                f"{sizes.human(freed.size_bytes)} and {sizes.count(freed.inodes, 'inode')} are free"
+                f"Linked {humanized.count(linked, 'package')} in "
+                f"{humanized.count(sum(bool(item.linked) for item in done), 'environment')}: "
+                f"{humanized.size(freed.size_bytes)} and {humanized.count(freed.inodes, 'inode')} are free"
             )
     return 1 if any(item.failure for item in done) else 0
 
@@ -105,8 +105,7 @@ def _tell(item: Adopted, seen: AdoptionPreview) -> None:
 
 def _listed(files: Sequence[str]) -> str:
     """Return the first of some files, behind a colon; nothing if there are none."""
-    more = f" and {len(files) - 3} more" if files[3:] else ""
-    return f": {', '.join(files[:3])}{more}" if files else ""
+    return f": {humanized.listed(files)}" if files else ""
 
 
 def _outcome(item: Adopted) -> dict[str, object]:
@@ -175,9 +174,9 @@ def _show(seen: AdoptionPreview) -> None:
             item.tool,
             item.python,
             str(len(item.survey.copies) + item.survey.linked),
-            sizes.human(item.survey.allocated_bytes),
+            humanized.size(item.survey.allocated_bytes),
             str(0 if item.reason else sum(not copy.reason for copy in item.survey.copies)),
-            sizes.human(seen.freed_by(item).size_bytes),
+            humanized.size(seen.freed_by(item).size_bytes),
         )
         for item in seen.sightings
     ]
@@ -194,14 +193,13 @@ def _show(seen: AdoptionPreview) -> None:
         output.say(f"{folder} could not be read")
     total = seen.reckoning.total
     if rows:
-        tables.say(
-            f"{sizes.count(len(rows), 'environment')}: linking {sizes.count(seen.linkable, 'package')} would free "
-            f"{sizes.human(total.size_bytes)} and {sizes.count(total.inodes, 'inode')}, before hashing; "
-            f"{sizes.count(seen.reckoning.shared, 'wheel')} {'is' if seen.reckoning.shared == 1 else 'are'} the same "
-            "in several"
-        )
+        environments, packages = humanized.count(len(rows), "environment"), humanized.count(seen.linkable, "package")
+        freed = f"{humanized.size(total.size_bytes)} and {humanized.count(total.inodes, 'inode')}"
+        tables.say(f"{environments}: linking {packages} would free {freed} (an estimate: nothing was hashed)")
+        if seen.reckoning.shared:
+            tables.say(f"{humanized.count(seen.reckoning.shared, 'wheel')} in more than one environment")
         if seen.reckoning.copied_bytes:
-            tables.say(f"the store is on another disk, which would get {sizes.human(seen.reckoning.copied_bytes)}")
+            tables.say(f"the store is on another disk, which would get {humanized.size(seen.reckoning.copied_bytes)}")
 
 
 def _explain(item: FoundVenv) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pepip import sizes
+from pepip import humanized
 from pepip.cli import options, output
 from pepip.cli.store import open_store
 from pepip.errors import UsageError, VenvError
@@ -76,7 +76,7 @@ def _eject(root: str, arguments: argparse.Namespace) -> int:
         distributions = [{"name": name, "version": version} for name, version in done.distributions]
         output.write_json({"environment": done.environment, "distributions": distributions})
     elif done.distributions:
-        output.say(f"{root} has files of its own now, of {sizes.count(len(done.distributions), 'package')}")
+        output.say(f"{root} has files of its own now, of {humanized.count(len(done.distributions), 'package')}")
     else:
         output.say(f"Nothing to do: {root} links nothing")
     return 0
@@ -97,8 +97,9 @@ def run_attach(words: Sequence[str]) -> int:
     for name in () if arguments.force else arguments.names:
         changed = detach.changed_files(store, root, name)
         if changed and not (_can_ask(arguments.json) and _agrees(name, changed)):
-            shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
-            raise VenvError(f"{name} has changes of yours: {shown}", hint="`--force` links it all the same")
+            raise VenvError(
+                f"{name} has changes of yours: {humanized.listed(changed)}", hint="`--force` links it all the same"
+            )
     done = detach.attach(store, root, arguments.names)
     if arguments.json:
         output.write_json([{"name": item.name, "version": item.version, "changed": item.changed} for item in done])

@@ -64,7 +64,7 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
         return program.become(["pip", "install", *words])
     options.take_effect(arguments)
     if not (arguments.packages or arguments.requirements or arguments.editable or "--group" in arguments.resolving):
-        raise UsageError("nothing to install is named", hint=f"`{title} --help` shows examples")
+        raise UsageError("no packages given", hint=f"name them, such as `{title} requests`; `--help` shows more")
     _check_files([*arguments.requirements, *arguments.constraints])
     with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
         request = Request(

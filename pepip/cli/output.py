@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pepip import sizes
+from pepip import humanized
 from pepip.errors import PepipError, UvError
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ class Reporter:
         elif self.verbosity > 0:
             say(f"{step.title} {step.detail}".rstrip())
         elif self.verbosity == 0 and step.phase != self._phase and step.phase in {"download", "build"}:
-            size = f" ({sizes.human(step.total)})" if step.total else ""
+            size = f" ({humanized.size(step.total)})" if step.total else ""
             say(f"{step.title} {step.detail}{size}")
         self._phase = step.phase
 
@@ -137,9 +137,9 @@ class LiveReporter(Reporter):
         done, amount = step.done, ""
         if step.phase == "download":
             done = self._received_bytes
-            amount = f"{sizes.human(done)} of {sizes.human(step.total)}" if step.total else ""
+            amount = f"{humanized.size(done)} of {humanized.size(step.total)}" if step.total else ""
         elif step.phase == "adopt":
-            amount = f"{sizes.human(done)} of {sizes.human(step.total)}"
+            amount = f"{humanized.size(done)} of {humanized.size(step.total)}"
         elif step.total:
             amount = f"{step.done}/{step.total}"
         description = f"{step.title} {step.detail}".rstrip()
@@ -306,9 +306,9 @@ def _sentence(summary: Summary) -> str:
     if gone and came:
         details.append(f"{gone} removed")
     if summary.avoided_bytes:
-        details.append(f"{sizes.human(summary.avoided_bytes)} not stored again")
+        details.append(f"{humanized.size(summary.avoided_bytes)} not stored again")
     told = f": {', '.join(details)}" if details else ""
-    return f"{verb} {sizes.count(count, 'distribution')} in {seconds}{told}"
+    return f"{verb} {humanized.count(count, 'distribution')} in {seconds}{told}"
 
 
 def _arrived(summary: Summary) -> str:

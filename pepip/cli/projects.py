@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pepip import paths, sizes
+from pepip import humanized, paths
 from pepip.cli import options, output, tables
 from pepip.cli.store import open_store
 from pepip.errors import StoreError, UsageError
@@ -61,8 +61,8 @@ def run(words: Sequence[str]) -> int:
             item.known.environment,
             item.known.python,
             str(len(item.known.packages)),
-            sizes.human(item.alone_bytes),
-            sizes.human(item.own_bytes),
+            humanized.size(item.alone_bytes),
+            humanized.size(item.own_bytes),
             item.known.state,
             str(_drift(item) or ""),
         )
@@ -111,7 +111,7 @@ def _origin(package: Installed) -> str:
     """Return in words where a distribution's files are from."""
     if package.source_id:
         return f"{package.source_id} ({package.mode})"
-    return package.entry_id or "its own files"
+    return package.entry_id or "private copy"
 
 
 def _describe(item: VenvShare) -> None:
@@ -119,7 +119,7 @@ def _describe(item: VenvShare) -> None:
     tables.say(
         f"{known.environment}  Python {known.python}  {known.state}{': ' if known.reason else ''}{known.reason}"
     )
-    tables.say(f"  {sizes.human(item.own_bytes)} of its own, {sizes.human(item.alone_bytes)} without the store")
+    tables.say(f"  {humanized.size(item.own_bytes)} now, {humanized.size(item.alone_bytes)} without pepip")
     rows = [(package.name, package.version, _origin(package)) for package in known.packages]
     tables.show(("name", "version", "from"), rows)
 
@@ -158,7 +158,7 @@ def _scan(words: Sequence[str]) -> int:
         output.write_json([{"environment": item.environment, "was_known": item.was_known} for item in found])
         return 0
     for item in found:
-        links = sizes.count(len(item.entries), "entry", "entries")
+        links = humanized.count(len(item.entries), "entry", "entries")
         output.say(f"{'known' if item.was_known else 'found'}: {item.environment}, {links}")
     output.say(f"{sum(not item.was_known for item in found)} found, {len(found)} link the store")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
-from pepip import sizes
+from pepip import humanized
 from pepip.cli import options, output, tables
 from pepip.cli.store import open_store
 from pepip.errors import StoreError, UsageError
@@ -65,7 +65,10 @@ def run(words: Sequence[str]) -> int:
         raise StoreError(preview.blocked, hint=prune.HINT_BLOCKED)
     if not arguments.yes:
         if not sys.stdin.isatty() or arguments.json:
-            raise UsageError("without a terminal to ask on, pruning wants --yes", hint="`pepip prune --dry-run`")
+            raise UsageError(
+                "prune asks before it removes, and there is no terminal",
+                hint="--yes removes without asking; --dry-run only shows",
+            )
         _show(preview, would=True)
         if not preview.orphans and not preview.freed_bytes:
             return 0
@@ -90,35 +93,35 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
                 orphan.stored.name,
                 orphan.stored.version,
                 orphan.stored.bucket,
-                sizes.human(orphan.allocated_bytes),
+                humanized.size(orphan.allocated_bytes),
                 tables.when(max(orphan.stored.last_linked_at, orphan.stored.stored_at)),
             )
             for orphan in preview.orphans
         ]
         tables.show(("name", "version", "bucket", "size", "last linked"), rows, right=(3,))
     for known in preview.gone:
-        output.say(f"gone: {known.environment} ({known.reason}): what only it linked is not kept")
+        output.say(f"gone: {known.environment} ({known.reason}); entries that only it linked are unused")
     for known in preview.unreachable:
-        what = "what it linked" if known.entries is None else sizes.count(len(known.entries), "entry", "entries")
-        output.say(f"kept: {what} of {known.environment}, which can't be reached: {known.reason}")
+        what = "all entries" if known.entries is None else humanized.count(len(known.entries), "entry", "entries")
+        output.say(f"kept: {what} of {known.environment}, which is unreachable: {known.reason}")
     for environment in preview.found:
-        output.say(f"kept: what {environment} links, which nobody had registered")
+        output.say(f"kept: the entries of {environment}, which was not registered")
     for orphan in preview.refused:
-        output.say(f"left: {orphan.stored.id} is another user's")
+        output.say(f"left: {orphan.stored.id} belongs to another user")
     if preview.blocked:
-        output.say(f"nothing may be removed: {preview.blocked}")
+        output.say(f"nothing can be removed: {preview.blocked}")
         output.say(HINT_BLOCKED)
         return
     count = len(preview.orphans)
     verb = "Would remove" if would else "Removed"
     output.say(
-        f"{verb} {sizes.count(count, 'entry', 'entries')}: {sizes.human(preview.freed_bytes)} "
+        f"{verb} {humanized.count(count, 'entry', 'entries')}: {humanized.size(preview.freed_bytes)} "
         f"{'would be' if would else 'are'} free{'' if would else ' now'}"
     )
     if preview.shared_bytes:
         output.say(
-            f"{sizes.human(preview.shared_bytes)} more stay on disk: uv's cache, or somebody else, has hard "
-            "links to the same files (`uv cache prune`)"
+            f"{humanized.size(preview.shared_bytes)} more become free when uv's cache drops its hard links: "
+            "`uv cache prune`"
         )
 
 
@@ -155,14 +158,14 @@ def _document(preview: prune.PrunePreview) -> dict[str, object]:
 def _seconds(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip().lower())
     if not match:
-        raise UsageError(f"{text!r} is no age", hint="a number with s, m, h, d or w: 30d")
+        raise UsageError(f"{text!r} is not an age", hint="write a number and s, m, h, d or w, such as 30d")
     return float(match[1]) * _UNITS[match[2]]
 
 
 def _bytes(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text.strip().lower())
     if not match:
-        raise UsageError(f"{text!r} is no size", hint="a number with kB, MB, GB or TB: 20GB")
+        raise UsageError(f"{text!r} is not a size", hint="write a number and kB, MB, GB or TB, such as 20GB")
     factor = _SIZES[match[2]]
     if match[3]:
         factor = 1024 ** {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}[match[2]]

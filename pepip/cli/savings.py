@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pepip import paths, sizes
+from pepip import humanized, paths
 from pepip.cli import options, output, tables
 from pepip.cli.store import open_store
 
@@ -36,23 +36,23 @@ def run(words: Sequence[str]) -> int:
             }
         )
         return 0
-    entries = sizes.count(sums.entries, "entry", "entries")
+    entries = humanized.count(sums.entries, "entry", "entries")
     rows = [
-        ("on disk", sums.on_disk_bytes, f"{entries} and {sizes.count(sums.projects, 'environment')}"),
+        ("on disk", sums.on_disk_bytes, f"{entries} and {humanized.count(sums.projects, 'environment')}"),
         ("with copies in each", sums.without_sharing_bytes, "as pip makes them, and uv across file systems"),
         ("with uv's hard links", sums.with_hard_links_bytes, "files once, but folders and bytecode in each"),
         _gain(sums.saved_bytes),
-        ("prunable", sums.prunable_bytes, "`pepip prune`" if sums.prunable_bytes else ""),
+        ("unused", sums.prunable_bytes, "`pepip prune` removes it" if sums.prunable_bytes else ""),
     ]
-    tables.show(("", "size", ""), [(title, sizes.human(size), note) for title, size, note in rows], right=(1,))
+    tables.show(("", "size", ""), [(title, humanized.size(size), note) for title, size, note in rows], right=(1,))
     return 0
 
 
 def _gain(saved_bytes: int) -> tuple[str, int, str]:
     """Return the row that says what sharing is worth. A store that hardly anybody shares costs something."""
     if saved_bytes < 0:
-        return "lost", -saved_bytes, "against copies: more is stored than environments share"
-    return "saved", saved_bytes, "against copies"
+        return "extra", -saved_bytes, "more than copies would take: few environments share packages yet"
+    return "saved", saved_bytes, "compared with copies"
 
 
 def run_doctor(words: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pepip import paths, sizes
+from pepip import humanized, paths
 from pepip.cli import options, output, tables
 from pepip.errors import StoreError, UsageError
 
@@ -92,7 +92,7 @@ def _list(words: Sequence[str]) -> int:
             item.name,
             item.version,
             item.bucket,
-            sizes.human(weights[item.id]),
+            humanized.size(weights[item.id]),
             str(len(users.get(item.id, ()))),
             _state(item, users),
             tables.when(item.last_linked_at),
@@ -100,8 +100,8 @@ def _list(words: Sequence[str]) -> int:
         for item in chosen
     ]
     tables.show(("name", "version", "bucket", "size", "projects", "state", "last linked"), rows, right=(3, 4))
-    total = sizes.human(sum(weights.values()))
-    output.say(f"{len(chosen)} entr{'y' if len(chosen) == 1 else 'ies'}, {total}, in {store.root}")
+    total = humanized.size(sum(weights.values()))
+    output.say(f"{humanized.count(len(chosen), 'entry', 'entries')}, {total}, in {store.root}")
     return 0
 
 
@@ -170,11 +170,11 @@ def _describe(item: entry_details.Details, size_bytes: int) -> None:
     stored, entry = item.stored, item.entry
     tables.say(f"{stored.name} {stored.version}  {item.summary}")
     tables.say(f"  entry       {stored.id}")
-    tables.say(f"  size        {sizes.human(size_bytes)}, {sizes.count(stored.file_count, 'file')}")
+    tables.say(f"  size        {humanized.size(size_bytes)}, {humanized.count(stored.file_count, 'file')}")
     tables.say(f"  from        {stored.origin}")
     tables.say(f"  identity    {stored.identity}")
     tables.say(f"  stored      {tables.when(stored.stored_at)}, last linked {tables.when(stored.last_linked_at)}")
-    tables.say(f"  linked by   {sizes.count(len(item.users), 'environment')}")
+    tables.say(f"  linked by   {humanized.count(len(item.users), 'environment')}")
     for user in item.users:
         tables.say(f"    {user.environment}")
         for folder, others in user.unfolded.items():
@@ -204,7 +204,7 @@ def _add(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.take_effect(arguments)
     if not (arguments.packages or arguments.requirements or "--group" in arguments.resolving):
-        raise UsageError("nothing to store is named", hint="`pepip store add torch --python 3.12`")
+        raise UsageError("no packages given", hint="name them, such as `pepip store add torch --python 3.12`")
     request = Request(
         packages=tuple(arguments.packages),
         requirement_files=tuple(arguments.requirements),
@@ -225,8 +225,10 @@ def _add(words: Sequence[str]) -> int:
     for item in filled.stored:
         output.say(f" + {item.name}=={item.version}")
     for name in filled.unshared:
-        output.Reporter(verbosity=arguments.verbosity).warn(f"{name} can't be shared, and is not stored")
-    output.say(f"Stored {len(filled.stored)}, had {len(filled.reused)}")
+        output.Reporter(verbosity=arguments.verbosity).warn(f"{name} was not stored: it can't be shared")
+    output.say(
+        f"Stored {humanized.count(len(filled.stored), 'entry', 'entries')}, {len(filled.reused)} already there"
+    )
     return 0
 
 
@@ -245,8 +247,8 @@ def _remove(words: Sequence[str]) -> int:
         )
         return 0
     for environment in outcome.broken:
-        output.Reporter(verbosity=arguments.verbosity).warn(f"{environment} linked it, and is broken now")
-    output.say(f"Removed {outcome.entry_id}: {sizes.human(outcome.freed_bytes)} freed")
+        output.Reporter(verbosity=arguments.verbosity).warn(f"{environment} linked it and is broken now")
+    output.say(f"Removed {outcome.entry_id}: {humanized.size(outcome.freed_bytes)} freed")
     return 0
 
 
@@ -275,16 +277,14 @@ def _verify(words: Sequence[str]) -> int:
     for finding in verdict.findings:
         tables.say(finding.stored.id)
         for flaw in finding.flaws:
-            tables.say(f"  {flaw.kind:<8} {flaw.path}")
+            tables.say(f"  {flaw.words:<16} {flaw.path}")
     if verdict.findings:
-        count = len(verdict.findings)
-        checked = sizes.count(verdict.checked, "entry", "entries")
+        checked = humanized.count(verdict.checked, "entry", "entries")
         raise StoreError(
-            f"{count} of {checked} {'is' if count == 1 else 'are'} not as stored",
-            hint="`pepip store repair` makes them whole again",
+            f"{checked} checked, {len(verdict.findings)} damaged", hint="`pepip store repair` repairs damaged entries"
         )
-    one = "1 entry is as it was stored"
-    output.say(one if verdict.checked == 1 else f"All {verdict.checked} entries are as they were stored")
+    intact = ", all intact" if verdict.checked > 1 else ", intact" if verdict.checked else ""
+    output.say(f"{humanized.count(verdict.checked, 'entry', 'entries')} checked{intact}")
     return 0
 
 
@@ -381,7 +381,7 @@ def _clean(words: Sequence[str]) -> int:
         if not (
             arguments.yes
             or output.confirm(
-                f"Remove {store.root} with {sizes.count(preview.entries, 'entry', 'entries')}?", default=False
+                f"Remove {store.root} with {humanized.count(preview.entries, 'entry', 'entries')}?", default=False
             )
         ):
             return 1
@@ -390,7 +390,7 @@ def _clean(words: Sequence[str]) -> int:
         output.write_json({"home": store.root, "dry_run": arguments.dry_run, **preview._asdict()})
         return 0
     said = "Would remove" if arguments.dry_run else "Removed"
-    output.say(f"{said} {store.root} with {sizes.count(preview.entries, 'entry', 'entries')}")
+    output.say(f"{said} {store.root} with {humanized.count(preview.entries, 'entry', 'entries')}")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pepip import names, paths
+from pepip import humanized, names, paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Progress
@@ -82,10 +82,9 @@ def acquire(
     if not missing:
         return Acquired(have, indexes=resolve.indexes(request, private, environment) if private else None)
     if not store.is_writable():
-        names = ", ".join(f"{artifact.name} {artifact.version}".strip() for artifact in missing[:5])
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        names = humanized.listed([f"{artifact.name} {artifact.version}".strip() for artifact in missing], most=5)
         raise StoreError(
-            f"the store {store.root} does not hold {names}{more}, and you may not add to it",
+            f"the store {store.root} does not hold {names}, and you have no permission to add to it",
             hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
         )
     from pepip.operations import storing

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from pepip import humanized
 from pepip.environment import contents, detached_copies, journal, swap
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, files, filesystems
@@ -233,8 +234,8 @@ def _defect(root: str, lost: frozenset[str], packages: Sequence[Installed]) -> s
     if journal.pending(root) is not None or detached_copies.is_begun(root) or swap.is_begun(root):
         return "a change to it was interrupted: the next `pepip install` or `pepip sync` there completes it"
     if lost:
-        names = ", ".join(sorted(entry_id.partition("/")[2] for entry_id in lost)[:3])
-        return f"the store has lost {names}{' and more' if len(lost) > 3 else ''}, which it links"
+        names = humanized.listed(sorted(entry_id.partition("/")[2] for entry_id in lost))
+        return f"the store has lost {names}, which it links"
     linked = next((item for item in packages if item.entry_id), None)
     if linked and not any(
         os.path.exists(f"{folder}/{linked.dist_info}/METADATA") for folder in contents.site_packages_of(root)

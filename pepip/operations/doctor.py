@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
-from pepip import paths, sizes
+from pepip import humanized, paths
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, files, links, permissions
@@ -63,7 +63,7 @@ def _uv() -> HealthCheck:
 
 def _store(store: Store, seen: Census) -> HealthCheck:
     damaged = [item.id for item in seen.stored if item.state != "ok"]
-    entries, environments = sizes.count(len(seen.stored), "entry", "entries"), _environment_count(seen)
+    entries, environments = humanized.count(len(seen.stored), "entry", "entries"), _environment_count(seen)
     sentence = f"{store.root}: {entries}, {environments}"
     if damaged:
         return HealthCheck(
@@ -74,7 +74,7 @@ def _store(store: Store, seen: Census) -> HealthCheck:
 
 def _writing(store: Store) -> HealthCheck:
     if not store.is_writable():
-        return HealthCheck("permissions", WARNING, "you may use this store, and not add to it", "ask its owner")
+        return HealthCheck("permissions", WARNING, "read-only store: you can use it, not change it", "ask its owner for permission")
     others = [
         folder
         for folder in (paths.packages(store.root), paths.projects(store.root), paths.staging(store.root))
@@ -189,7 +189,7 @@ _SIGNS_OF_CONTAINERS = ("/.dockerenv", "/run/.containerenv")
 def _room(store: Store) -> HealthCheck:
     free = shutil.disk_usage(store.root).free
     state = WARNING if free < _LITTLE_BYTES else OK
-    return HealthCheck("room", state, f"{sizes.human(free)} free", "`pepip prune`" if state == WARNING else "")
+    return HealthCheck("room", state, f"{humanized.size(free)} free", "`pepip prune`" if state == WARNING else "")
 
 
 _LITTLE_BYTES = 1_000_000_000
@@ -215,7 +215,7 @@ def _registry(store: Store, seen: Census) -> Iterator[HealthCheck]:
 
 
 def _environment_count(seen: Census) -> str:
-    return sizes.count(len(seen.projects), "environment")
+    return humanized.count(len(seen.projects), "environment")
 
 
 def _environments(seen: Census) -> Iterator[HealthCheck]:
@@ -240,7 +240,7 @@ def _trash(store: Store) -> HealthCheck:
     return HealthCheck(
         "trash",
         WARNING,
-        f"{sizes.count(len(left), 'entry', 'entries')}, {sizes.human(size)}",
+        f"{humanized.count(len(left), 'entry', 'entries')}, {humanized.size(size)}",
         "`pepip prune` empties it",
     )
 

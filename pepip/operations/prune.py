@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 
-from pepip import paths
+from pepip import humanized, paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, permissions
@@ -78,7 +78,7 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
     Environments are looked at again while nobody links, so that what was linked since a preview stays. A run that is
     killed leaves whole entries, in their place or in the trash, which the next run empties.
     """
-    yield Progress("prune", "waiting for those who link")
+    yield Progress("wait", "for running installs to finish")
     with store.pruning() as is_alone:
         if not is_alone:
             yield Progress("warning", f"{store.root} can't be locked: let nobody install from it meanwhile")
@@ -158,7 +158,7 @@ def remove(store: Store, named: str, *, force: bool) -> Removed:
             raise StoreError(_unreadable(store, seen), hint=HINT_BLOCKED)
         if users and not force:
             raise StoreError(
-                f"{chosen[0].id} is linked by {', '.join(users[:3])}{' and more' if len(users) > 3 else ''}",
+                f"{chosen[0].id} is linked by {humanized.listed(users)}",
                 hint="uninstall it there, or break them with --force",
             )
         freed, _ = disk_usage.freed_by_removing([chosen[0].path])

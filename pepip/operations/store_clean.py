@@ -53,7 +53,7 @@ def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
     """
     seen = preview(store)
     store_root = store.root
-    yield Progress("prune", "waiting for running installs")
+    yield Progress("wait", "for running installs to finish")
     with store.pruning():
         store.make_directory(paths.trash(store_root))
         away = f"{paths.trash(store_root)}/{os.getpid()}-{time.monotonic_ns()}"

@@ -13,8 +13,8 @@ import time
 from pepip.errors import InvalidWheelError, UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host.transfer import Transfer
+from pepip.humanized import count
 from pepip.model import Progress
-from pepip.sizes import count
 from pepip.store import from_installed, hash_pool, publish, staged, staging
 from pepip.uv import arguments, cacheable, readahead, stage
 from pepip.wheel.digest_cache import DigestCache

@@ -32,6 +32,21 @@ class Flaw(NamedTuple):
     kind: str
     path: str
 
+    @property
+    def words(self) -> str:
+        """What is wrong, as a person reads it."""
+        return _WORDS.get(self.kind, self.kind)
+
+
+_WORDS = {
+    "altered": "content changed",
+    "missing": "file missing",
+    "added": "file added",
+    "link": "link, not a file",
+    "mode": "mode changed",
+    "touched": "folder changed",
+}
+
 
 def inspect(path: str) -> list[Flaw]:
     """Return the flaws of the entry at `path`, by path. Reads every byte, changes nothing."""

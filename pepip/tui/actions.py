@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from pepip import humanized
 from pepip.errors import PepipError
 from pepip.model import Summary
 from pepip.operations import detach, doctor, prune, scan, store_add, verify
@@ -49,7 +50,7 @@ class Actions:
     def complain(self, error: PepipError) -> None:
         """Say what can't be done."""
         hint = f"\n\nhint: {error.hint}" if error.hint else ""
-        self.explain("This can't be done", Text(f"{error.message}{hint}"))
+        self.explain("Not possible", Text(f"{error.message}{hint}"))
 
     def copy(self, command: str) -> None:
         """Copy a command line, and show it."""
@@ -155,10 +156,9 @@ class Actions:
         if linked:
             text = Text()
             for item in linked[:12]:
-                who = users[item.id]
-                more = f" and {len(who) - 2} more" if len(who) > 2 else ""
+                who = humanized.listed([formatting.short_path(user) for user in users[item.id]], most=2)
                 text.append(f"{item.name} {item.version}", "bold")
-                text.append(f" is linked by {', '.join(map(formatting.short_path, who[:2]))}{more}\n")
+                text.append(f" is linked by {who}\n")
             if len(linked) > 12:
                 text.append(f"and {len(linked) - 12} more\n")
             text.append("\nWhat an environment links stays: uninstall it there first.")
@@ -346,7 +346,7 @@ class Actions:
             repaired = formatting.count(len(result.entries), "entry", "entries")
             return f"{repaired} repaired{failed}, {formatting.count(len(result.environments), 'environment')} healed"
         if isinstance(result, detach.Detached):
-            return f"{result.name} {result.version} is the project's own now, in {result.site_packages}"
+            return f"{result.name} {result.version} is a private copy now, in {result.site_packages}"
         if isinstance(result, detach.Attached):
             return f"{result.name} {result.version} is linked from the store again"
         if isinstance(result, scan.Scanned):
@@ -363,10 +363,12 @@ class Actions:
             self.app.verified[finding.stored.id] = finding.flaws
             job.say(f"damaged: {finding.stored.id}")
             for flaw in finding.flaws:
-                job.say(f"  {flaw.kind:<8} {flaw.path}")
+                job.say(f"  {flaw.words:<16} {flaw.path}")
         if verdict.findings:
-            return f"{len(verdict.findings)} of {verdict.checked} are not as they were stored: R repairs them"
-        return f"all {formatting.count(verdict.checked, 'entry', 'entries')} as they were stored"
+            checked = formatting.count(verdict.checked, "entry", "entries")
+            return f"{checked} checked, {len(verdict.findings)} damaged: R repairs"
+        checked = formatting.count(verdict.checked, "entry", "entries")
+        return f"{checked} checked, {'all ' if verdict.checked > 1 else ''}intact"
 
     def ask_to_leave(self) -> None:
         """Ask what is to become of what is running."""

@@ -143,16 +143,16 @@ class SavingsLine(Line):
             text.append("saved ", plain)
             text.append(formatting.size(sums.saved_bytes) + (f" ({times})" if times else ""), self.style_of("gain"))
         else:
-            text.append("nothing saved yet", plain)
+            text.append("saves once two projects share", plain)
         text.append(" · ", plain)
         start = cell_len(text.plain)
         if sums.prunable_bytes:
             text.append(formatting.size(sums.prunable_bytes), self.style_of("alarm"))
-            text.append(" prunable" if level < 2 else "", plain)
+            text.append(" unused" if level < 2 else "", plain)
             text.append(" [P]", self.style_of("alarm"))
             self.spots = [ClickTarget(start, cell_len(text.plain), "prune")]
         else:
-            text.append("nothing to prune" if level < 2 else "0 B", plain)
+            text.append("nothing unused" if level < 2 else "0 B", plain)
         return text
 
 
@@ -302,7 +302,7 @@ def label_of(binding: Binding, screen: Screen[object]) -> str:
 def said(job: Job[object]) -> str:
     """Return what a job is doing, in words."""
     if job.state == WAITING:
-        return "waiting for those before it"
+        return "waiting for earlier jobs"
     if job.is_cancelled.is_set():
         return "cancelling: ends at the next safe point …"
     step = job.step

@@ -155,7 +155,7 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
             Trouble(
                 "registry",
                 f"The registry file {damaged[0].file} can't be read ({damaged[0].damage}): "
-                "nothing may be pruned until it is.",
+                "nothing can be pruned until it can.",
                 "Scan the folder that its project lies in, which registers it anew; then remove that file.",
             )
         )
@@ -172,7 +172,7 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
         found.append(
             Trouble(
                 "read-only",
-                "You may use this store, and not add to it or prune it.",
+                "Read-only store: you can use it, not change it.",
                 "Ask its owner for permission to write, or start with PEPIP_HOME set to a folder of yours.",
             )
         )

@@ -7,7 +7,7 @@ import textwrap
 
 from rich.text import Text
 
-from pepip import paths
+from pepip import humanized, paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.tui import formatting
 from pepip.tui.filtering import Facts
@@ -148,14 +148,14 @@ def describe(
     if details is not None and details.summary:
         text.append(formatting.printable(details.summary) + "\n", "italic")
     text.append("\n")
-    state = "damaged: its own metadata can't be read" if stored.state != "ok" else ""
+    state = "damaged: its metadata can't be read" if stored.state != "ok" else ""
     if flaws:
-        state = f"damaged: {formatting.count(len(flaws), 'flaw')}, see below"
+        state = f"damaged: {formatting.count(len(flaws), 'problem')}, see below"
     if not state:
         state = (
             f"used by {formatting.count(len(users), 'environment')}"
             if users
-            else f"orphan: no environment links it; pruning frees {formatting.size(size_bytes)}"
+            else f"unused: no environment links it; removing it frees {formatting.size(size_bytes)}"
         )
     for title, value in (
         ("state", state),
@@ -166,12 +166,12 @@ def describe(
     ):
         _row(text, title, value, width)
     if flaws:
-        text.append("\nNot as it was stored\n", "bold")
+        text.append("\nProblems\n", "bold")
         for flaw in flaws[:20]:
-            text.append(f"  {flaw.kind:<8}{formatting.printable(flaw.path)}\n")
+            text.append(f"  {flaw.words:<16}{formatting.printable(flaw.path)}\n")
         if len(flaws) > 20:
             text.append(f"  and {len(flaws) - 20} more\n")
-    text.append("\nWho links it, and why\n" if users else "\nNobody links it\n", "bold")
+    text.append("\nLinked by\n" if users else "\nNo project links it\n", "bold")
     for user in users[:40]:
         text.append(f"  {formatting.short_path(formatting.printable(user), home)}\n")
         if details is not None:
@@ -179,7 +179,7 @@ def describe(
             reason = (
                 f"{_names(asking)} need{'s' if len(asking) == 1 else ''} it"
                 if asking
-                else "asked for: nothing else there needs it"
+                else "no other package needs it"
             )
             text.append(f"    {reason}\n", "dim")
     if len(users) > 40:
@@ -217,8 +217,8 @@ def why(catalog: Catalog, details: Details) -> dict[str, list[str]]:
 
 def _verdict(flaws: Sequence[Flaw] | None) -> str:
     if flaws is None:
-        return "not since the start: v does it"
-    return f"{formatting.count(len(flaws), 'flaw')}, see below" if flaws else "every file is as it was stored"
+        return "not checked (v)"
+    return f"{formatting.count(len(flaws), 'problem')}, see below" if flaws else "every file intact"
 
 
 def _row(text: Text, title: str, value: str, width: int) -> None:
@@ -229,5 +229,4 @@ def _row(text: Text, title: str, value: str, width: int) -> None:
 
 
 def _names(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:4])
-    return shown + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return humanized.listed(names, most=4)

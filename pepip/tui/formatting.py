@@ -7,8 +7,8 @@ import itertools
 import os
 import time
 
-from pepip import paths, sizes
-from pepip.sizes import count as count
+from pepip import humanized, paths
+from pepip.humanized import count as count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @functools.lru_cache(4096)
 def size(size_bytes: int) -> str:
     """Return a size for people: `12.4 MB`, as the command line says it."""
-    return sizes.human(size_bytes).replace("Bytes", "B").replace("Byte", "B")
+    return humanized.size(size_bytes)
 
 
 def factor(without: int, on_disk: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from pepip import paths
+from pepip import humanized, paths
 from pepip.errors import UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
@@ -87,7 +87,7 @@ def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> t
         else:
             packages.append(word)
     if not packages and not lists["-r"] and not lists["-e"]:
-        raise UsageError("which packages?", hint="type names: requests 'numpy<2'")
+        raise UsageError("no packages given", hint="type their names, such as requests 'numpy<2'")
     request = Request(
         packages=tuple(packages),
         requirement_files=tuple(lists["-r"]),
@@ -262,9 +262,7 @@ def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Jo
 
 def verify(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job[verifying.Verdict]:
     """Return the job that checks entries, all if none are named."""
-    what = (
-        ", ".join(pins[:3]) + (f" and {len(pins) - 3} more" if len(pins) > 3 else "") if pins else "the whole store"
-    )
+    what = humanized.listed(pins) if pins else "the whole store"
     return Job(
         f"verify {what}",
         commands.of("store", "verify", *pins),
@@ -275,9 +273,7 @@ def verify(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job[verify
 
 def repair(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job[verifying.Repaired]:
     """Return the job that makes entries whole again, all if none are named, and environments that need it."""
-    what = (
-        ", ".join(pins[:3]) + (f" and {len(pins) - 3} more" if len(pins) > 3 else "") if pins else "the whole store"
-    )
+    what = humanized.listed(pins) if pins else "the whole store"
     return Job(
         f"repair {what}",
         commands.of("store", "repair", *pins),

@@ -206,7 +206,7 @@ class PlanDialog(Dialog):
         self.is_ready = True
 
     def _complain(self, failure: Failure) -> None:
-        self.query_one("#plan-sentence", Static).update(Text(f"This can't be done: {failure.message}"))
+        self.query_one("#plan-sentence", Static).update(Text(_failed(failure)))
         self.query_one("#plan-error").display = True
         hint = f"\n\nhint: {failure.hint}" if failure.hint else ""
         self.query_one("#plan-words", Static).update(Text(wording_of(failure.output) + hint))
@@ -231,6 +231,15 @@ class PlanDialog(Dialog):
             go.focus()
 
 
+_NO_SOLUTION = "No solution found"
+"""How uv begins its report that no set of versions satisfies a request."""
+
+
+def _failed(failure: Failure) -> str:
+    """Return the sentence over uv's own words, which say why."""
+    return "No version fits:" if _NO_SOLUTION in failure.output else f"Failed: {failure.message}"
+
+
 def wording_of(output: str) -> str:
     """Return a program's output in lines that can be shown."""
     return "\n".join(formatting.printable(line) for line in output.strip("\n").splitlines())
@@ -250,7 +259,7 @@ def _described(result: ActionPreview | None) -> tuple[str, list[TableRow], bool]
         count = formatting.count(len(rows), "distribution")
         return f"Removes {count} from this environment. The store keeps what it holds.{absent}", rows, bool(rows)
     if isinstance(result, list):
-        rows = [_row("!", path, "", "your change is lost") for path in result]
+        rows = [_row("!", path, "", "your change would be lost") for path in result]
         if rows:
             return f"{formatting.count(len(rows), 'file')} changed by you would be lost:", rows, True
         return "No file was changed: the copy goes, and it is linked from the store again.", rows, True
@@ -262,16 +271,16 @@ def _described(result: ActionPreview | None) -> tuple[str, list[TableRow], bool]
     for name, version in sorted({*result.linked, *result.private}):
         was = f", was {before[name]}" if name in before else ""
         what = "from the store" if name in reused else "to download"
-        rows.append(_row("+", name, version, ("the project's own" if name in private else what) + was))
+        rows.append(_row("+", name, version, ("private copy" if name in private else what) + was))
     came = {name for name, _ in (*result.linked, *result.private)}
     rows += [_row("-", name, version, "removed") for name, version in result.removed if name not in came]
     if not rows:
-        return "Nothing to do: all is there already.", [], False
+        return "Nothing to do: everything is installed already.", [], False
     parts = [f"{len(reused)} reused"]
     size = f" ({formatting.size(result.download_bytes)})" if result.download_bytes else ""
     parts.append(f"{len(result.downloaded)} to download{size}" if result.downloaded else "0 B to download")
     if private:
-        parts.append(f"{len(private)} the project's own")
+        parts.append(f"{len(private)} private copy")
     parts.append(f"{formatting.size(result.avoided_bytes)} not stored again")
     return " · ".join(parts), rows, True
 

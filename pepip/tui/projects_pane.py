@@ -34,8 +34,8 @@ COLUMNS = (
     Column("path", "Folder", 0, from_width=72),
     Column("python", "Python", 7, from_width=64),
     Column("packages", "Linked", 7, is_right=True, from_width=46),
-    Column("alone", "Alone", 9, is_right=True),
-    Column("own", "Takes", 9, is_right=True),
+    Column("alone", "Without", 9, is_right=True),
+    Column("own", "Now", 9, is_right=True),
     Column("state", "State", 11, from_width=68),
 )
 PACKAGES = (
@@ -170,14 +170,14 @@ class ProjectsPane(Vertical):
             shown.append(f": {known.reason}")
         own = sum(not package.store_id for package in known.packages)
         shown.append(
-            f"\n{len(known.entries or ())} linked, {own} its own"
-            f"\ntakes {formatting.size(share.own_bytes)}, alone it would take {formatting.size(share.alone_bytes)}"
+            f"\n{len(known.entries or ())} linked, {formatting.count(own, 'private copy', 'private copies')}"
+            f"\n{formatting.size(share.own_bytes)} now, {formatting.size(share.alone_bytes)} without pepip"
         )
         text.update(shown)
         if self._packages_of != known.environment:
             table.marks = set()
             self._packages_of = known.environment
-        table.empty_text = "nothing known of what it holds" if known.state != census.OK else "nothing installed"
+        table.empty_text = "its packages are unknown" if known.state != census.OK else "nothing installed"
         table.show(self._package_rows(share))
 
     def _package_rows(self, share: VenvShare) -> list[TableRow]:
@@ -195,7 +195,7 @@ class ProjectsPane(Vertical):
                         formatting.printable(package.name),
                         formatting.printable(package.version),
                         formatting.size(sizes.get(package.store_id, 0)) if package.store_id else "",
-                        shared if package.entry_id else package.mode or "its own",
+                        shared if package.entry_id else package.mode or "private",
                     ),
                     ("name", "", "", "muted" if package.store_id else "warn"),
                 )

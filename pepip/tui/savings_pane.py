@@ -23,11 +23,11 @@ SHARED = (
     Column("name", "Most shared", 0),
     Column("version", "Version", 12, from_width=46),
     Column("bar", "", 16, from_width=64),
-    Column("users", "Links", 6, is_right=True),
+    Column("users", "Projects", 8, is_right=True),
     Column("saved", "Saved", 9, is_right=True),
 )
 VERSIONS = (
-    Column("name", "Side by side", 0),
+    Column("name", "Several versions", 0),
     Column("versions", "Versions", 24, from_width=36),
     Column("size", "Size", 9, is_right=True),
 )
@@ -70,10 +70,10 @@ class SavingsPane(Vertical):
         most = max(sums.without_sharing_bytes, sums.with_hard_links_bytes, sums.on_disk_bytes, 1)
         text = Text()
         for title, figure, style in (
-            ("with copies in each", sums.without_sharing_bytes, "dim"),
+            ("without sharing", sums.without_sharing_bytes, "dim"),
             ("with uv's hard links", sums.with_hard_links_bytes, "dim"),
             ("on disk, with pepip", sums.on_disk_bytes, "bold"),
-            ("  of it prunable", sums.prunable_bytes, ""),
+            ("  of it unused", sums.prunable_bytes, ""),
         ):
             text.append(f" {title:<21} {formatting.size(figure):>9}  ", style)
             text.append(formatting.bar(figure / most, width) + "\n", style)
@@ -84,7 +84,7 @@ class SavingsPane(Vertical):
         times = formatting.factor(sums.without_sharing_bytes, sums.on_disk_bytes)
         text.append(
             f" {formatting.count(sums.entries, 'entry', 'entries')}, {formatting.count(sums.projects, 'environment')}"
-            + (f": {times} less than with copies" if times and self.size.width > 70 else ""),
+            + (f": {times} less than without sharing" if times and self.size.width > 70 else ""),
             "dim",
         )
         self.query_one("#savings-text", Static).update(text)
@@ -153,7 +153,7 @@ class SavingsPane(Vertical):
             for size_bytes, name, ids in found[:300]
         ]
         table = self.query_one("#versions", Table)
-        table.empty_text = "every package is there in one version"
+        table.empty_text = "no package has several versions"
         table.show(rows)
 
     def on_table_chosen(self, event: Table.Chosen) -> None:

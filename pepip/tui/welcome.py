@@ -17,17 +17,17 @@ HELP = {
         "The filter takes words and facets: orphan: used: damaged: marked: >100MB <1GB project:api name:torch -word"
     ),
     "projects": (
-        "Every environment that links the store. Alone: what it would take with copies of its own. Takes: what it "
-        "takes now, beside the store. 40+2: forty linked, two its own. Others: how many more link "
-        "that version. Enter goes to its packages, Escape back."
+        "Every environment that links the store. Without: its size without pepip. Now: its own size, beside the "
+        "store. 40+2: forty packages linked, two private copies. Others: how many other projects link that "
+        "version. Enter goes to the packages, Escape back."
     ),
     "savings": (
-        "What sharing is worth, measured on disk, each inode counted once. Since: how what is here now came to be "
-        "stored. Enter on a package shows it in the store."
+        "Savings, measured on disk; each inode counts once. Since: the growth of the store. Enter on a package "
+        "shows it in the store."
     ),
     "activity": (
-        "What is running and what was done, newest first, with all that was said. Cancelling ends at the next safe "
-        "point: nothing is left half done."
+        "Running and finished jobs, newest first, with their output. Cancel stops at the next safe point: nothing "
+        "is left half done."
     ),
 }
 
@@ -35,7 +35,7 @@ HELP = {
 def figures_of(found: Catalog) -> str:
     """Return what is said in place of the figures, where there are none."""
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
-        return "no figures: the store can't be looked at"
+        return "no figures: the store can't be read"
     return "nothing on disk yet"
 
 
@@ -52,7 +52,7 @@ def screen_of(store_root: str, found: Catalog) -> Text | None:
         text = Text()
         text.append(f"{found.trouble.sentence}\n", "bold")
         text.append(f"\n{found.trouble.advice}\n")
-        text.append("\nr looks again · ! examines · 4 shows what was done · q leaves", "dim")
+        text.append("\nr looks again · ! doctor · 4 activity · q quits", "dim")
         return text
     if not found.is_empty:
         return None
@@ -61,13 +61,13 @@ def screen_of(store_root: str, found: Catalog) -> Text | None:
     text.append(
         f"\npepip keeps every version of a package once, in {formatting.short_path(store_root)}, and links it into "
         "each project's .venv. "
-        "The second project that needs it costs no download and no disk.\n"
+        "The second project that needs it takes no download and no disk.\n"
     )
     text.append("\nBegin here\n", "bold")
     text.append("  I  install something into a project, known or new\n")
-    text.append("  C  find environments that link a store which was here before\n")
+    text.append("  C  scan a folder for environments that link this store\n")
     text.append("\nor in a shell\n", "bold")
     text.append("  cd my-project && pepip install requests\n")
     text.append("  cd my-project && pepip sync              with a pyproject.toml\n")
-    text.append("\nThis screen notices what comes. ? shows the keys, q leaves.", "dim")
+    text.append("\nThis screen updates by itself. ? shows the keys, q quits.", "dim")
     return text

@@ -1,0 +1,32 @@
+"""Sizes, counts and lists as a person reads them, in the command line and in the app.
+
+humanize rounds sizes. It loads with the first size that is shown: a quiet install shows none.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SMALLEST_ROUNDED = 1000
+
+
+def size(size_bytes: int) -> str:
+    """Return a size in powers of 1000, as file managers show it: `12.4 MB`, `512 B`; a loss as `-172.0 kB`."""
+    if abs(size_bytes) < _SMALLEST_ROUNDED:
+        return f"{size_bytes} B"
+    import humanize
+
+    return humanize.naturalsize(size_bytes)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: `1 entry`, `1,200 entries`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return the first names of a list, and how many more there are: `a, b, c and 4 more`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
