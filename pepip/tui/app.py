@@ -218,7 +218,7 @@ class PepipApp(App[None]):
     def _make_room(self, special: Text | None) -> None:
         """Show the text `special` in place of the panes; without one, show the panes.
 
-        The activity pane is always shown.
+        The text never replaces the activity pane.
         """
         trouble = self.query_one("#trouble", Static)
         is_special = special is not None and self.here != "activity"

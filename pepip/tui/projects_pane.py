@@ -70,7 +70,7 @@ class ProjectsPane(Vertical):
     ]
 
     class Asked(Message):
-        """The user asks for an action on an environment and packages there. Both are empty if there is none."""
+        """The user asks for an action on an environment (empty if none is known) and on packages there."""
 
         def __init__(self, what: str, environment: str, packages: list[str]) -> None:
             super().__init__()
