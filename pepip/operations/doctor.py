@@ -74,7 +74,9 @@ def _store(store: Store, seen: Census) -> HealthCheck:
 
 def _writing(store: Store) -> HealthCheck:
     if not store.is_writable():
-        return HealthCheck("permissions", WARNING, "read-only store: you can use it, not change it", "ask its owner for permission")
+        return HealthCheck(
+            "permissions", WARNING, "read-only store: you can use it, not change it", "ask its owner for permission"
+        )
     others = [
         folder
         for folder in (paths.packages(store.root), paths.projects(store.root), paths.staging(store.root))

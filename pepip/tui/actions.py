@@ -1,4 +1,4 @@
-"""From a wish to its end: which dialogs ask, which job then runs, and what is said when it is over."""
+"""The flow of each action: the dialogs that ask, the job that runs, and the report at its end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TONES = {doctor.OK: "good", doctor.WARNING: "warn", doctor.ERROR: "bad"}
 
 
 class Actions:
-    """The flows of one app."""
+    """The action flows of one app."""
 
     def __init__(self, app: PepipApp) -> None:
         self.app = app
@@ -40,27 +40,27 @@ class Actions:
 
     @property
     def catalog(self) -> Catalog | None:
-        """What is shown now."""
+        """The catalog that the app shows now."""
         return self.app.catalog
 
     def explain(self, title: str, text: Text, *, command: str = "") -> None:
-        """Show something to be read in full."""
+        """Show a text in a dialog."""
         self.app.push_screen(MessageDialog(title, text, command=command))
 
     def complain(self, error: PepipError) -> None:
-        """Say what can't be done."""
+        """Show an error and its hint in a dialog."""
         hint = f"\n\nhint: {error.hint}" if error.hint else ""
         self.explain("Not possible", Text(f"{error.message}{hint}"))
 
     def copy(self, command: str) -> None:
-        """Copy a command line, and show it."""
+        """Copy a command line to the clipboard, and show it."""
         self.app.copy_to_clipboard(command)
         self.app.notify(formatting.printable(command), title="Copied", markup=False)
 
     # Installing
 
     def ask_to_install(self, *, place: str = "", line: str = "") -> None:
-        """Ask where and what, show the plan, and carry it out."""
+        """Ask for a project and requirements, show the preview, and install."""
         shares = list(self.catalog.shares.values()) if self.catalog else []
         form = InstallForm(shares, place=place, line=line)
 
@@ -74,7 +74,10 @@ class Actions:
         self.app.push_screen(form, asked)
 
     def begin(self, make: Callable[[], PlannedAction], *, go_back: Callable[[], None] | None = None) -> None:
-        """Show what an operation would do, and have it done if that is wanted."""
+        """Show the preview of an action, and submit its job if the user agrees.
+
+        `go_back` opens the dialog before this one.
+        """
         try:
             plan = make()
         except PepipError as error:
@@ -94,7 +97,7 @@ class Actions:
     # Pruning
 
     def ask_to_prune(self, options: prune.PruneOptions | None = None) -> None:
-        """Show what a prune with these options would remove, and remove what is ticked."""
+        """Preview a prune with these options, and remove the ticked orphans."""
         options = options or prune.PruneOptions()
         if self.catalog is None or self.catalog.overview is None or isinstance(self.app.screen, PruneDialog):
             return
@@ -124,7 +127,7 @@ class Actions:
     # The store
 
     def of_entries(self, event: StorePane.Asked) -> None:
-        """Do what is wanted of entries."""
+        """Carry out a request of the store pane."""
         chosen = event.chosen
         if event.what == "install":
             line = f"{chosen[0].name}=={chosen[0].version}" if chosen else ""
@@ -150,7 +153,7 @@ class Actions:
             self.app.hand_over(lambda: self.explain("Entry", text, command=command))
 
     def _ask_to_remove(self, chosen: Sequence[Stored]) -> None:
-        """Preview the removal of what is marked; what an environment links is never removed, and named."""
+        """Preview the removal of entries. If an environment links any of them, name those and remove nothing."""
         users = self.catalog.users if self.catalog else {}
         linked = [item for item in chosen if item.id in users]
         if linked:
@@ -167,7 +170,7 @@ class Actions:
         self.ask_to_prune(prune.PruneOptions(only=frozenset(item.id for item in chosen)))
 
     def ask_to_store(self, *, line: str = "") -> None:
-        """Ask what to store without a project, and store it."""
+        """Ask for requirements, and store their wheels without a project."""
 
         def typed(answer: str | None) -> None:
             if answer:
@@ -186,7 +189,7 @@ class Actions:
         self.runner.submit(jobs.verify(self.store, (), frozenset()))
 
     def _ask_to_repair(self, chosen: Sequence[Stored]) -> None:
-        """Name the projects that a repair concerns, and repair."""
+        """Name the environments that a repair affects, ask, and repair."""
         users = self.catalog.users if self.catalog else {}
         concerned = sorted({user for item in chosen for user in users.get(item.id, ())})
         job = jobs.repair(self.store, _pins(chosen), frozenset(item.id for item in chosen))
@@ -201,7 +204,7 @@ class Actions:
         self._confirm(f"Repair {', '.join(_pins(chosen)[:3])}", text, "Repair", job)
 
     def _confirm(self, title: str, text: Text, verb: str, job: Job[object], *, is_destructive: bool = False) -> None:
-        """Ask before a job is done; Cancel has the focus."""
+        """Submit a job if the user agrees. Cancel has the focus."""
 
         def decided(answer: str | None) -> None:
             if answer == "go":
@@ -213,7 +216,7 @@ class Actions:
     # Projects
 
     def of_project(self, event: ProjectsPane.Asked) -> None:
-        """Do what is wanted of a project."""
+        """Carry out a request of the projects pane."""
         environment, packages = event.environment, event.packages
         if event.what == "install":
             self.ask_to_install(place=formatting.short_path(environment.removesuffix("/.venv")))
@@ -283,7 +286,7 @@ class Actions:
         self.app.push_screen(question, typed)
 
     def examine(self) -> None:
-        """Look at everything that pepip rests on, and say what was found."""
+        """Run the checks of the doctor in a thread, and show the results."""
 
         def look() -> None:
             text = Text()
@@ -303,7 +306,7 @@ class Actions:
     # The end of a job
 
     def conclude(self, job: Job[object]) -> None:
-        """Say how a job ended: briefly if well, in full if not."""
+        """Report the end of a job: a failure in full in a dialog, any other end in a short notification."""
         if job.state == CANCELLED:
             self.app.notify(f"{job.title}: cancelled", severity="warning", markup=False)
         elif job.state == FAILED and job.failure is not None:
@@ -320,7 +323,7 @@ class Actions:
             self.app.notify(job.outcome, title=formatting.printable(job.title), markup=False)
 
     def _outcome(self, job: Job[object]) -> str:
-        """Return in a sentence what a job did, and note what a verification found."""
+        """Return the result of a job as a sentence. Record the flaws that a verification found."""
         result = job.result
         if isinstance(result, Outcome):
             result = result.summary
@@ -371,7 +374,7 @@ class Actions:
         return f"{checked} checked, {'all ' if verdict.checked > 1 else ''}intact"
 
     def ask_to_leave(self) -> None:
-        """Ask what is to become of what is running."""
+        """Ask whether to finish or cancel the unfinished jobs, and exit when they are over."""
         titles = "\n".join(f"  {job.title}" for job in self.runner.busy)
         choices = (
             Choice("", "Stay"),

@@ -1,4 +1,4 @@
-"""What is running, what was done, and what it said."""
+"""The activity pane: all operations since the start of the app, and the log of one of them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 class ActivityPane(Vertical):
-    """The pane: the newest operation first, and the log of the one under the cursor."""
+    """The list of operations, newest first, and the log of the operation under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "app.cancel_job", "Cancel", tooltip="Cancel this operation"),
@@ -61,7 +61,7 @@ class ActivityPane(Vertical):
         return self._jobs.get(self.query_one("#jobs", Table).cursor_key)
 
     def show(self, jobs: Sequence[Job[object]]) -> None:
-        """Show the operations as they are now."""
+        """Show the current state of the operations."""
         self._jobs = {str(job.number): job for job in jobs}
         rows = [
             TableRow(
@@ -95,17 +95,17 @@ class ActivityPane(Vertical):
             self.query_one("#log").scroll_end(animate=False)
 
     def on_table_moved(self, event: Table.Moved) -> None:
-        """Show another log."""
+        """Show the log of the operation under the cursor."""
         event.stop()
         self._log()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Go to the log."""
+        """Move the focus to the log."""
         event.stop()
         self.screen.set_focus(self.query_one("#log"))
 
     def action_copy(self) -> None:
-        """Copy the command."""
+        """Copy the command of the operation under the cursor."""
         if self.current is not None:
             self.app.copy_to_clipboard(self.current.command)
             self.app.notify(formatting.printable(self.current.command), title="Copied", markup=False)

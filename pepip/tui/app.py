@@ -1,7 +1,7 @@
-"""The app: four panes over one picture of the store, dialogs for what changes it, and one runner for operations.
+"""The app: four panes that show one catalog of the store, dialogs for changes, and one queue of jobs.
 
-It paints what the last look saw, then looks again while it can be used. What it does, the engine does; here is only
-what is shown, asked, and told.
+At the start it shows the catalog of the last reading, and reads the store again while the user works. It only shows,
+asks and reports; `pepip.operations` does the work.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _FOCUS = {"store": "#entries", "projects": "#environments", "savings": "#shared"
 
 
 class JobChanged(Message):
-    """An operation got further, began or ended. Comes from the runner's thread."""
+    """A job was queued, began, progressed or ended. Posted by any thread that works with the queue."""
 
     def __init__(self, job: Job[object]) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class JobChanged(Message):
 
 
 class ThreadCall(Message):
-    """Something that a thread wants done in the app's own, if there is still an app."""
+    """A call from another thread that is to run in the app's own thread. Dropped if the app is exiting."""
 
     def __init__(self, call: Callable[[], object]) -> None:
         super().__init__()
@@ -64,14 +64,14 @@ class ThreadCall(Message):
 
 
 class PepipApp(App[None]):
-    """The app. `is_still` leaves out what changes with time alone, for pictures.
+    """The app. With `is_still`, it shows nothing that changes only with time, for screenshots.
 
-    `verified` holds what verifications found, by the entry's id: its flaws, none where it is whole.
+    `verified` maps the id of each verified entry to its flaws. An intact entry has none.
     """
 
     CSS_PATH = "app.tcss"
     TITLE = "pepip"
-    AUTO_FOCUS = None  # textual would give the keys to the filter, even behind the screen of an empty store
+    AUTO_FOCUS = None  # Textual would focus the filter, even behind the screen of an empty store
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012 - textual declares it so
 
@@ -111,7 +111,7 @@ class PepipApp(App[None]):
 
     @property
     def flows(self) -> Actions:
-        """What asks and concludes, imported when it is first wanted: the first paint does without."""
+        """The action flows. They are imported on first use, because the first paint does not need them."""
         if self._flows is None:
             from pepip.tui.actions import Actions
 
@@ -119,7 +119,7 @@ class PepipApp(App[None]):
         return self._flows
 
     def compose(self) -> ComposeResult:
-        """Make all that there is; the panes are filled when something is known."""
+        """Make the lines and the store pane. The first catalog fills them."""
         yield Tabs()
         yield SavingsLine()
         yield Notices()
@@ -130,7 +130,7 @@ class PepipApp(App[None]):
         yield Keys()
 
     async def on_mount(self) -> None:
-        """Show what is known, then look."""
+        """Show the catalog of the last reading, then read the store."""
         self.query_one(Drawer).is_still = self.is_still
         await self.action_show(self.here)
         self.lookout.begin()
@@ -140,19 +140,19 @@ class PepipApp(App[None]):
             self.set_interval(0.5, self._follow)
 
     def hand_over(self, call: Callable[[], object]) -> None:
-        """Have something done in the app's own thread. Where the app is being left, nothing is."""
+        """Run a call in the app's own thread. Does nothing if the app is exiting."""
         self.post_message(ThreadCall(call))
 
     def on_thread_call(self, event: ThreadCall) -> None:
-        """Do what a thread wants done."""
-        if self.is_running:  # while the app is being left, messages still come, and the widgets are gone
+        """Run a call from another thread."""
+        if self.is_running:  # while the app exits, messages still come, but the widgets are gone
             event.call()
 
-    # Looking
+    # Reading the store
 
     @property
     def is_reading(self) -> bool:
-        """Whether the disk is being looked at."""
+        """Whether a thread is reading the store."""
         return self.lookout.is_reading
 
     @property
@@ -162,16 +162,16 @@ class PepipApp(App[None]):
 
     @property
     def touched(self) -> frozenset[str]:
-        """The ids of entries and roots of environments that something is being done to."""
+        """The ids of entries and the roots of environments that unfinished jobs work on."""
         return frozenset(key for job in self.runner.busy for key in job.touches)
 
     def look_again(self) -> None:
-        """Look at the disk again, and say so."""
+        """Read the store again, and update the status."""
         self.lookout.look()
         self._say_status()
 
     def _show(self, found: Catalog, listing: Listing) -> None:
-        """Show a look at the store on all panes."""
+        """Show a catalog and its listing. If the store went away, keep the data of the catalog before."""
         if found.trouble is not None and found.trouble.kind == catalogs.AWAY and self.catalog is not None:
             found = self.catalog._replace(trouble=found.trouble, notices=found.notices)
         self.catalog = found
@@ -191,10 +191,10 @@ class PepipApp(App[None]):
         gc.enable()
 
     def _keep_from_collection(self) -> None:
-        """Take a look's thousands of rows out of what Python goes through now and then: it is felt while typing.
+        """Exempt the thousands of objects of a catalog from garbage collection, which would delay keys.
 
-        What is garbage by then would stay for good. At the first look that is little, and somebody waits; later all
-        that was taken out is looked through once.
+        `gc.freeze` keeps existing garbage for good. At the first catalog there is little garbage, and the user waits,
+        so it stays. At later catalogs, all frozen objects are first collected once.
         """
         if self._has_frozen:
             gc.unfreeze()
@@ -203,7 +203,7 @@ class PepipApp(App[None]):
         self._has_frozen = True
 
     def _fill(self) -> None:
-        """Show what is known on the pane in sight; the store's is always up to date."""
+        """Update the current pane. The store pane is always up to date."""
         pane = self._pane()
         if self.here == "activity":
             cast("ActivityPane", pane).show(self.runner.jobs)
@@ -216,7 +216,10 @@ class PepipApp(App[None]):
         return self.query_one("#panes").query_one(f"#{self.here}")
 
     def _make_room(self, special: Text | None) -> None:
-        """Show a screen of words in place of the panes, or the panes. What was done can always be seen."""
+        """Show the text `special` in place of the panes; without one, show the panes.
+
+        The text never replaces the activity pane.
+        """
         trouble = self.query_one("#trouble", Static)
         is_special = special is not None and self.here != "activity"
         trouble.display = is_special
@@ -232,29 +235,29 @@ class PepipApp(App[None]):
         self.query_one(Tabs).say(status=status, running=len(self.runner.busy))
 
     def _check(self) -> None:
-        """Look again if something changed on disk, and nobody told."""
+        """Read the store again if it changed on disk."""
         if self.is_running and self.catalog is not None:
             self.lookout.check()
             self._say_status()
 
     def on_app_focus(self) -> None:
-        """Look again when the terminal is looked at again: environments may have been changed by uv."""
+        """Read the store again when the terminal gets the focus: uv may have changed environments meanwhile."""
         if self.catalog is not None:
             self.action_rescan()
 
     def action_rescan(self) -> None:
-        """Look at the disk again."""
+        """Read the store again, unless a thread is reading it."""
         if not self.is_reading:
             self.look_again()
 
     # Operations
 
     def _tell(self, job: Job[object]) -> None:
-        """Pass on what the runner says, from its thread."""
+        """Pass the change of a job on to the app's own thread. Called in any thread."""
         self.post_message(JobChanged(job))
 
     def on_job_changed(self, event: JobChanged) -> None:
-        """Show how far an operation is; when one ends, say how, and look at what it did."""
+        """Show the progress of a job. When it ends, report its result and read the store again."""
         job = event.job
         if not job.is_listed or not self.is_running:
             return
@@ -282,13 +285,13 @@ class PepipApp(App[None]):
             self._fill()
 
     def _show_busy(self) -> None:
-        """Mark what is being worked on."""
+        """Mark the entries and environments that jobs work on."""
         found = self.catalog
         if found is None or found.trouble is not None:
             return
 
         def show(listing: Listing) -> None:
-            if self.catalog is found:  # a newer look may have come meanwhile
+            if self.catalog is found:  # a newer catalog may have come meanwhile
                 self.query_one(StorePane).show(found, listing)
 
         self.lookout.mark(found, show)
@@ -305,14 +308,14 @@ class PepipApp(App[None]):
             self.notify(f"Cancelling: {job.title}", timeout=3, markup=False)
 
     def action_hide_drawer(self) -> None:
-        """Put the drawer away; the operation goes on."""
+        """Hide the drawer. The operation goes on."""
         self._is_drawer_hidden = True
         self.query_one(Drawer).say(None, 0)
 
     # Panes
 
     async def action_show(self, pane: str) -> None:
-        """Show a pane; it is made when it is first shown."""
+        """Show a pane. The first call for a pane makes it."""
         panes = self.query_one("#panes", ContentSwitcher)
         if not panes.query(f"#{pane}"):
             made = _make_pane(pane)
@@ -335,21 +338,21 @@ class PepipApp(App[None]):
         self.query_one(StorePane).seek(f"name:{name}", entry_id)
 
     def on_store_pane_asked(self, event: StorePane.Asked) -> None:
-        """Do what is wanted of entries."""
+        """Carry out a request of the store pane."""
         self.flows.of_entries(event)
 
     def on_projects_pane_asked(self, event: ProjectsPane.Asked) -> None:
-        """Do what is wanted of a project."""
+        """Carry out a request of the projects pane."""
         self.flows.of_project(event)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer to prune where something is stored."""
+        """Disable `prune` if the store is known to be empty, missing or unreadable."""
         if action == "prune":
             return self.catalog is None or (self.catalog.trouble is None and not self.catalog.is_empty)
         return super().check_action(action, parameters)
 
     def action_prune(self) -> None:
-        """Show what a prune would remove, and remove what is ticked."""
+        """Preview a prune, and remove the ticked orphans."""
         self.flows.ask_to_prune()
 
     def action_install_anywhere(self) -> None:
@@ -357,7 +360,7 @@ class PepipApp(App[None]):
         self.flows.ask_to_install()
 
     def action_store(self) -> None:
-        """Ask what to store without a project."""
+        """Ask for requirements, and store their wheels without a project."""
         self.flows.ask_to_store()
 
     def action_verify_all(self) -> None:
@@ -365,7 +368,7 @@ class PepipApp(App[None]):
         self.flows.verify_all()
 
     def action_doctor(self) -> None:
-        """Say how all is that pepip rests on."""
+        """Run the checks of the doctor, and show the results."""
         self.flows.examine()
 
     def action_scan(self) -> None:
@@ -384,12 +387,12 @@ class PepipApp(App[None]):
             self.simulate_key(key)
 
     def action_command_palette(self) -> None:
-        """Show the palette, but not over a dialog."""
+        """Show the command palette, except over a dialog."""
         if not isinstance(self.screen, ModalScreen):
             super().action_command_palette()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Yield all that can be done here, for the palette."""
+        """Yield the actions that are possible on this screen, for the command palette."""
         seen = set()
         for active in screen.active_bindings.values():
             binding = active.binding
@@ -405,15 +408,15 @@ class PepipApp(App[None]):
         )
 
     def action_explain(self) -> None:
-        """Show in full what is wrong."""
+        """Show the full text of all notices."""
         if self.catalog is not None and self.catalog.notices:
             text = Text("\n\n".join(f"{notice.sentence}\n{notice.advice}" for notice in self.catalog.notices))
             self.flows.explain("What is wrong", text)
 
-    # The end
+    # Exit
 
     async def action_quit(self) -> None:
-        """Leave; where something is running, ask what is to become of it."""
+        """Exit. If a job is unfinished, ask first whether to finish or cancel it."""
         if isinstance(self.screen, ModalScreen):
             self.screen.dismiss("")
         if self.runner.busy:
@@ -422,7 +425,7 @@ class PepipApp(App[None]):
             self.exit()
 
     def hang_up(self, signal_number: int) -> None:
-        """Leave because a signal says so, or the terminal is gone: cancel what runs, at its next safe point."""
+        """Exit on a signal, such as SIGHUP if the terminal is gone. Cancel all jobs at their next safe point."""
         self.runner.cancel_all()
         self.exit(return_code=128 + signal_number)
 

@@ -1,4 +1,4 @@
-"""The lines that are always in sight: tabs, savings, what is wrong, what is running, and the keys that work here."""
+"""The lines around the panes: tabs, savings, notices, the running operation, and the keys that work at the focus."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ClickTarget(NamedTuple):
-    """A part of a line that can be clicked, and the action or key that this means."""
+    """A clickable part of a line, from column `start` up to `end`. `action` is an action, a key or a facet."""
 
     start: int
     end: int
@@ -36,7 +36,7 @@ class ClickTarget(NamedTuple):
 
 
 class Line(Widget):
-    """One line of text, of which parts can be clicked."""
+    """A widget of text in which parts can be clicked."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
@@ -47,7 +47,7 @@ class Line(Widget):
         return styles.of(self.app)[name]
 
     async def on_click(self, event: events.Click) -> None:
-        """Do what the clicked part means."""
+        """Press the clicked part."""
         for spot in self.spots:
             if spot.start <= event.x < spot.end:
                 await self.press(spot.action)
@@ -59,7 +59,7 @@ class Line(Widget):
 
 
 class Tabs(Line):
-    """The four panes, and to the right what the app is doing."""
+    """The titles of the four panes, and to the right the status of the app."""
 
     TITLES: ClassVar[dict[str, str]] = {
         "store": "Store",
@@ -75,7 +75,7 @@ class Tabs(Line):
         self.running = 0
 
     def say(self, *, here: str | None = None, status: str | None = None, running: int | None = None) -> None:
-        """Show another pane as the current one, another status, or another number of operations."""
+        """Change the current pane, the status, or the number of unfinished operations. None keeps the value."""
         before = (self.here, self.status, self.running)
         self.here = self.here if here is None else here
         self.status = self.status if status is None else status
@@ -102,7 +102,7 @@ class Tabs(Line):
 
 
 class SavingsLine(Line):
-    """What the store takes, what copies would, and what nobody needs: `[P]` prunes it."""
+    """The size on disk, the size without sharing, the savings, and the prunable size. A click on the last prunes."""
 
     def __init__(self) -> None:
         super().__init__(id="savings-line")
@@ -111,12 +111,12 @@ class SavingsLine(Line):
         self.otherwise = "…"
 
     def say(self, sums: Savings | None, *, is_fresh: bool, otherwise: str) -> None:
-        """Show other sums, or what is said where there are none. An earlier look's are marked by a `~`."""
+        """Show sums, or `otherwise` if there are none. Sums of an earlier reading (not `is_fresh`) get a `~`."""
         self.sums, self.is_fresh, self.otherwise = sums, is_fresh, otherwise
         self.refresh()
 
     def render(self) -> Text:
-        """Return the line, in as many words as fit."""
+        """Return the longest form of the line that fits."""
         sums, self.spots = self.sums, []
         if sums is None:
             return Text(f" {self.otherwise}", self.style_of("muted"), no_wrap=True)
@@ -157,21 +157,21 @@ class SavingsLine(Line):
 
 
 class Notices(Line):
-    """What is wrong and can be lived with, a line each; the line is not there where nothing is."""
+    """One line for each notice, a problem that the app can work with. Hidden if there are none."""
 
     def __init__(self) -> None:
         super().__init__(id="notices")
         self.notices: Sequence[Trouble] = ()
 
     def say(self, notices: Sequence[Trouble]) -> None:
-        """Show other notices."""
+        """Replace the notices."""
         self.notices = notices
         self.display = bool(notices)
         self.styles.height = len(notices)
         self.refresh(layout=True)
 
     def render(self) -> Text:
-        """Return the lines. Each can be clicked for all that is to be said."""
+        """Return the lines. A click on one of them shows the full text of all notices."""
         width = self.size.width
         self.spots = [ClickTarget(0, width, "explain")]
         lines = []
@@ -182,7 +182,7 @@ class Notices(Line):
 
 
 class Keys(Line):
-    """The keys that work where the focus is. Each can be clicked."""
+    """The keys that work at the focus. A click on a key presses it."""
 
     _LAST: ClassVar[tuple[str, ...]] = ("question_mark", "ctrl+p", "q")
 
@@ -191,19 +191,19 @@ class Keys(Line):
         self.wanted: Collection[str] = ()
 
     def say(self, wanted: Collection[str]) -> None:
-        """Show keys, too, that are not among those in sight elsewhere."""
+        """Show these keys, too, although their bindings are usually hidden."""
         self.wanted = wanted
         self.refresh()
 
     def on_mount(self) -> None:
-        """Follow the focus."""
+        """Repaint when the focus, and so the active keys, change."""
         self.screen.bindings_updated_signal.subscribe(self, self._follow)
 
     def _follow(self, _: Any) -> None:
         self.refresh()
 
     def render(self) -> Text:
-        """Return as many keys as fit, help, palette and quit always among them."""
+        """Return as many keys as fit. Help, palette and quit are always among them."""
         found = [
             (active.binding.key, self.app.get_key_display(active.binding), label_of(active.binding, self.screen))
             for active in self.screen.active_bindings.values()
@@ -239,7 +239,7 @@ class Keys(Line):
 
 
 class Drawer(Line):
-    """The current operation in two lines, above the keys. A click cancels or hides it, or shows its log."""
+    """Two lines above the keys: the running operation. A click cancels it, hides the drawer, or shows the log."""
 
     def __init__(self) -> None:
         super().__init__(id="drawer")
@@ -248,7 +248,7 @@ class Drawer(Line):
         self.is_still = False
 
     def say(self, job: Job[object] | None, waiting: int) -> None:
-        """Show another operation, none to show nothing."""
+        """Show an operation and the number of waiting ones. None hides the drawer."""
         self.job, self.waiting = job, waiting
         self.display = job is not None
         self.refresh()
@@ -286,21 +286,21 @@ class Drawer(Line):
         return text
 
     async def on_click(self, event: events.Click) -> None:
-        """Do what is written there; anywhere else, show the log."""
+        """Run the action of the clicked words. Anywhere else, show the activity pane."""
         event.stop()
         spots = [spot for spot in self.spots if event.y == 0 and spot.start <= event.x < spot.end]
         await self.app.run_action(spots[0].action if spots else "show('activity')")
 
 
 def label_of(binding: Binding, screen: Screen[object]) -> str:
-    """Return what a key does, in a word: of Enter, what it does to a row of the list that has the focus."""
+    """Return the label of a key. The label of Enter is the verb of the focused list."""
     if binding.action == "choose":
         return str(getattr(screen.focused, "verb", binding.description))
     return binding.description
 
 
 def said(job: Job[object]) -> str:
-    """Return what a job is doing, in words."""
+    """Return the current step of a job in words."""
     if job.state == WAITING:
         return "waiting for earlier jobs"
     if job.is_cancelled.is_set():

@@ -1,6 +1,6 @@
-"""What the screens show: one immutable picture of the store, read in a thread and then never changed.
+"""The data that the panes show: one immutable catalog of the store, read in a thread.
 
-Knows nothing of widgets. Reading changes nothing but what the store remembers of the reading.
+Knows nothing of widgets. Reading writes nothing but the scan cache.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ AWAY = "away"
 
 
 class Trouble(NamedTuple):
-    """Something that is wrong. `kind` is `absent`, `denied`, `away`, `read-only`, `sharing`, `uv` or `registry`."""
+    """A problem with the store or with uv.
+
+    `kind` is `absent`, `denied`, `away`, `read-only`, `sharing`, `uv` or `registry`.
+    """
 
     kind: str
     sentence: str
@@ -37,10 +40,11 @@ class Trouble(NamedTuple):
 
 
 class Catalog(NamedTuple):
-    """One look at the store.
+    """One reading of the store.
 
-    `users` are the environments that link each entry, by its id. With `trouble` there is no overview to trust;
-    `notices` are lesser. One that is not `is_fresh` says what an earlier look saw.
+    `users` maps the id of each entry to the environments that link it, `stored` to the entry. `shares` maps the root
+    of each environment to its share. If `trouble` is set, there is no overview, or it is of an earlier reading.
+    `notices` are lesser problems. If `is_fresh` is false, the scan cache gave all data.
     """
 
     overview: Overview | None
@@ -53,12 +57,12 @@ class Catalog(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is stored, and no environment is known."""
+        """Whether there is no overview, or it has no entry, no environment and no damaged registration."""
         return self.overview is None or not (self.stored or self.shares or self.overview.seen.damaged)
 
 
 def recall(store: Store, memory: ScanCache) -> Catalog | None:
-    """Return what the last look saw, at once, None if nothing is remembered or the store can't be read."""
+    """Return the catalog of the last reading at once, None if nothing is remembered or the store can't be read."""
     if _trouble(store, was_there=False) is not None:
         return None
     seen = overview.recall(store, memory)
@@ -66,9 +70,10 @@ def recall(store: Store, memory: ScanCache) -> Catalog | None:
 
 
 def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> Catalog:
-    """Look at the store. `was_there` tells that it was seen before: where it is gone, its disk went away.
+    """Read the store. If it can't be read, the catalog has `trouble`.
 
-    `memory` is what was read of the last look, just before.
+    `was_there` says that an earlier reading found the store. If it is missing now, the trouble is `away`, not
+    `absent`. `memory` is the scan cache, if the caller has just loaded it.
     """
     trouble = _trouble(store, was_there=was_there)
     if trouble is None:
@@ -76,7 +81,7 @@ def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> C
             memory = memory or ScanCache(paths.cache(store.root))
             seen = overview.take(store, memory)
             memory.save()
-            # What went away in the middle of the reading looks empty: it is looked at again.
+            # A store that goes away during the reading looks empty: check again.
             trouble = _trouble(store, was_there=was_there)
             if trouble is None:
                 return _of(seen, tuple(_notices(store, seen)), is_fresh=True)
@@ -87,7 +92,10 @@ def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> C
 
 
 def stamp(store: Store) -> tuple[int, ...]:
-    """Return what changes when entries come or go, or environments are registered: a few times of folders."""
+    """Return a value that changes when entries come or go, or environments are registered.
+
+    It holds the modification times of a few folders. If one can't be read, it says whether the store exists.
+    """
     folders = [paths.packages(store.root), paths.projects(store.root)]
     try:
         with os.scandir(folders[0]) as buckets:

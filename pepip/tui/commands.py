@@ -1,4 +1,4 @@
-"""The command line that does the same as an action of the app, word for word, to be copied."""
+"""The exact command lines that do the same as the app's actions, for users to copy."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def of(*words: str) -> str:
-    """Return a `pepip` command of these words, quoted for a shell."""
+    """Return a `pepip` command with these words, quoted for a shell."""
     return shlex.join(["pepip", *words])
 
 
 def on_environment(command: str, environment: str, *words: str) -> str:
-    """Return a command that works on an environment, as if it were started in the folder of its project.
+    """Return a command that works on an environment from the folder of its project.
 
-    A project that does not exist yet can't be entered: it is named by its environment then.
+    If that folder does not exist yet, the command names only the environment.
     """
     project, name = os.path.split(environment)
     place = ["--directory", project, "--venv", name] if os.path.isdir(project) else ["--venv", environment]
@@ -31,5 +31,5 @@ def on_project(command: str, project: str, *words: str) -> str:
 
 
 def prune(pins: Sequence[str], *, is_all: bool) -> str:
-    """Return the command that prunes all orphans, or those of these `name==version` pins."""
+    """Return the command that prunes all orphans if `is_all`, else those of these `name==version` pins."""
     return of("prune", "--yes", *([] if is_all else pins))

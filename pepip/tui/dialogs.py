@@ -1,4 +1,4 @@
-"""Dialogs: a message, a question, the help, and the base of all of them. What is dangerous is never the default."""
+"""Dialogs: a message, a question, the help, and their base class. A dangerous choice is never the default."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 _MOST_LETTERS = 600
-"""How much of a command is shown."""
+"""Number of characters of a command that a dialog shows."""
 
 _PLAIN = frozenset({"Down", "Up", "Page down", "Page up", "First", "Last"})
-"""What every list does: the help says it last."""
+"""Descriptions of the keys that every list has. The help shows them last."""
 
 
 class Choice(NamedTuple):
-    """A button. `kind` is `default`, `primary` or `error`; the first one of a question has the focus."""
+    """A button. `kind` is `default`, `primary` or `error`; the first one of a message has the focus."""
 
     key: str
     label: str
@@ -47,10 +47,10 @@ class CommandLine(Static):
 
 
 class Dialog(ModalScreen[str]):
-    """A box in the middle. Escape answers with nothing, left and right go from button to button.
+    """A box in the middle of the screen. Escape answers with an empty string, left and right move between buttons.
 
-    Up and down are for what there is to be read, while the focus stays on the button that Enter presses. Where the
-    command changes while one types or clicks, `COMMAND_LINES` are kept for it, so that nothing else moves.
+    Up and down scroll the list or the text, while the focus stays on the button that Enter presses. If the command
+    changes while the user types or clicks, `COMMAND_LINES` lines are reserved for it, so that nothing else moves.
     """
 
     COMMAND_LINES: ClassVar[int] = 0
@@ -72,7 +72,7 @@ class Dialog(ModalScreen[str]):
         self.command = command
 
     def compose(self) -> ComposeResult:
-        """Make the frame; `body` and `choices` say what is in it."""
+        """Make the frame, with the widgets of `body` and the buttons of `choices`."""
         with Vertical(classes="dialog"):
             yield Static(Text(self.title_text, no_wrap=True, overflow="ellipsis"), classes="dialog--title")
             yield from self.body()
@@ -86,7 +86,7 @@ class Dialog(ModalScreen[str]):
         self.say_command(self.command)
 
     def body(self) -> ComposeResult:
-        """Make what is between the title and the buttons."""
+        """Make the widgets between the title and the buttons."""
         yield from ()
 
     def choices(self) -> Sequence[Choice]:
@@ -94,7 +94,7 @@ class Dialog(ModalScreen[str]):
         return (Choice("", "Close"),)
 
     def say_command(self, command: str) -> None:
-        """Show another command line."""
+        """Show another command. An empty one hides the line, unless `COMMAND_LINES` reserves it."""
         self.command = command
         line = self.query_one(".dialog--command", Static)
         line.update(self._shown_command() if command else "")
@@ -103,9 +103,9 @@ class Dialog(ModalScreen[str]):
             line.styles.height = self.COMMAND_LINES
 
     def _shown_command(self) -> Text:
-        shown = self.command[:_MOST_LETTERS]  # of hundreds of names, a part says what it is; all of it is copied
+        shown = self.command[:_MOST_LETTERS]  # it may hold hundreds of names; a copy gets all of them
         text = Text(f"$ {formatting.printable(shown)}{'' if shown == self.command else ' …'}")
-        if not self.query(Input) and self.app.size.width >= 60:  # where one types, y is a letter: a click copies
+        if not self.query(Input) and self.app.size.width >= 60:  # beside a text field, y is a letter: a click copies
             text.append("   y copies", "italic")
         return text
 
@@ -119,7 +119,7 @@ class Dialog(ModalScreen[str]):
         self.dismiss(key)
 
     def action_look_further(self, rows: int) -> None:
-        """Go through the list or the text."""
+        """Move through the list, or scroll the text."""
         for table in self.query(Table):
             if table.display:
                 table.action_move(rows)
@@ -142,7 +142,7 @@ def button(choice: Choice) -> Button:
 
 
 class MessageDialog(Dialog):
-    """Something to be read, in full, and perhaps a question below it. The first choice has the focus."""
+    """A text, and buttons below it. The first choice has the focus."""
 
     def __init__(self, title: str, text: Text, choices: Sequence[Choice] = (), *, command: str = "") -> None:
         super().__init__(title, command=command)
@@ -150,7 +150,7 @@ class MessageDialog(Dialog):
         self._choices = choices or (Choice("", "Close"),)
 
     def body(self) -> ComposeResult:
-        """Make the text, scrolled where it is long."""
+        """Make the text. A long one scrolls."""
         with ScrollText(classes="dialog--scroll"):
             yield Static(self._text)
 
@@ -165,7 +165,7 @@ class MessageDialog(Dialog):
 
 
 class Question(Dialog):
-    """One line to be typed. `command` makes of it the command that does the same."""
+    """A question that the user answers with one line. `command` returns the command that does the same."""
 
     COMMAND_LINES = 2
 
@@ -190,20 +190,20 @@ class Question(Dialog):
         self.query_one("#line").focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Say the command for what is typed."""
+        """Show the command for the typed line."""
         self.say_command(self._command_of(event.value))
 
     def on_input_submitted(self) -> None:
-        """Take Enter for the first button."""
+        """Press the first button on Enter."""
         self.action_answer("go")
 
     def action_answer(self, key: str) -> None:
-        """Answer with the line, or with nothing."""
+        """Answer with the line, or with an empty string for Cancel."""
         self.dismiss(self.query_one("#line", Input).value if key else "")
 
 
 class Help(Dialog):
-    """The keys that work where the focus was, each of which can be chosen."""
+    """The keys that work at the focus below the dialog. Choosing a row presses its key."""
 
     def __init__(self, screen: Screen[object], where: str, text: str) -> None:
         super().__init__(f"Help · {where}")
@@ -242,5 +242,5 @@ class Help(Dialog):
         table.focus()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Close, and press that key."""
+        """Answer with the chosen key. The app presses it."""
         self.dismiss(event.key)

@@ -1,4 +1,4 @@
-"""The store's entries as rows of a table, as facts to filter, and in words. Knows nothing of widgets."""
+"""Forms of the store's entries: rows of a table, facts to filter, and text. Knows nothing of widgets."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ COLUMNS = (
 
 SORTS = ("size", "name", "projects", "stored", "state")
 DESCENDING = frozenset({"size", "projects", "stored"})
-"""What starts with the largest when it is sorted by."""
+"""Sort keys that start with the largest value."""
 
 
 class Listing(NamedTuple):
-    """All entries: what is known of each, its row, and its facts, by the same index."""
+    """All entries, as parallel sequences: one index is the same entry in each. `sizes` are bytes on disk."""
 
     stored: Sequence[Stored]
     sizes: Sequence[int]
@@ -55,7 +55,7 @@ class Listing(NamedTuple):
     facts: Sequence[Facts]
 
     def sorted_by(self, key: str, view: Sequence[int], *, is_descending: bool) -> list[int]:
-        """Return indices in another order. What is damaged comes first, whatever the order."""
+        """Return the indices of `view` sorted by `key`. Damaged entries come first in every order."""
         ranks = {DAMAGED: 0, BUSY: 1, ORPHAN: 2, USED: 3}
         orders: dict[str, Callable[[int], Any]] = {
             "size": lambda place: self.sizes[place],
@@ -73,7 +73,10 @@ class Listing(NamedTuple):
 
 
 def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -> Listing:
-    """Return all entries of a catalog. `damaged` were found so by a verification, `busy` are being worked on."""
+    """Return all entries of a catalog as a listing.
+
+    `damaged` are ids of entries that a verification found damaged. `busy` are ids of entries that a job works on.
+    """
     seen = catalog.overview
     if seen is None:
         return Listing((), (), (), (), (), ())
@@ -115,7 +118,7 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
 
 
 def short_bucket(bucket: str) -> str:
-    """Return the kind of interpreter in a few letters: `cpython-312-linux-x86_64` is `cp312 linux`."""
+    """Return the name of a bucket in a short form: `cpython-312-linux-x86_64` is `cp312 linux`."""
     if bucket == "py3-none-any":
         return "any"
     parts = bucket.split("-")
@@ -134,10 +137,10 @@ def describe(
     *,
     width: int = 80,
 ) -> Text:
-    """Return all about an entry, for people, in lines of `width` columns.
+    """Return the full description of an entry for users. Long values are wrapped at `width` columns.
 
-    Without `details` that is what the catalog knows by itself. `needs` names, by environment, the distributions there
-    that need this one. `flaws` are what a verification found, None if there was none.
+    Without `details`, the description holds only the facts of the catalog. `needs` maps each environment to the names
+    of the distributions there that need this entry. `flaws` are the findings of a verification, None without one.
     """
     seen = catalog.overview
     users = catalog.users.get(stored.id, [])
@@ -206,7 +209,7 @@ def describe(
 
 
 def why(catalog: Catalog, details: Details) -> dict[str, list[str]]:
-    """Return, by environment that links an entry, the names of the distributions there that need it."""
+    """Map each environment that links an entry to the names of the distributions there that need it."""
     found = {}
     names = {entry_id: catalog.stored[entry_id].name for entry_id in details.dependants if entry_id in catalog.stored}
     for user in catalog.users.get(details.stored.id, ()):
@@ -222,7 +225,7 @@ def _verdict(flaws: Sequence[Flaw] | None) -> str:
 
 
 def _row(text: Text, title: str, value: str, width: int) -> None:
-    """Add a title and its value, which goes on below itself where it is long."""
+    """Append a title and its value. A long value continues in indented lines."""
     lines = textwrap.wrap(value, max(20, width - 10), break_on_hyphens=False) or [""]
     text.append(f"  {title:<8}", "dim")
     text.append("\n          ".join(lines) + "\n")

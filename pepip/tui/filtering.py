@@ -1,10 +1,10 @@
-"""The filter line of the store: words, and facets that ask for a property. Pure.
+"""The filter line of the store pane: words, and facets that test a property. No I/O, no widgets.
 
-torch               in name, version or kind of interpreter; every word must be there
--torch              not there
+torch               name, version or Python contains the word; every word must match
+-torch              none of them contains the word
 orphan: used: damaged: busy: marked:
 >100MB  <1GB        size on disk
-project:api         linked by an environment whose path holds `api`
+project:api         an environment with `api` in its path links the entry
 name:…  version:…  python:…
 """
 
@@ -25,9 +25,9 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 class Facts(NamedTuple):
-    """What of one entry can be filtered, in lower case. `states` are those of `STATES` that hold.
+    """The properties of one entry that a filter tests. `states` are the members of `STATES` that apply.
 
-    `text` is what words are looked for in.
+    A filter searches its words in `text`. Filters are in lower case, so all texts except `users` must be, too.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Facts(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """A filter line, taken apart. `ranges` are the least and the greatest size in bytes, the bounds outside."""
+    """A parsed filter line. An entry's size must lie between `above_bytes` and `below_bytes`, both excluded."""
 
     words: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Filter(NamedTuple):
     below_bytes: float = float("inf")
 
     def holds(self, facts: Facts) -> bool:
-        """Tell whether an entry passes."""
+        """Return whether an entry passes the filter."""
         if not self.above_bytes < facts.size_bytes < self.below_bytes:
             return False
         if self.states and any(state not in facts.states for state in self.states):
@@ -67,7 +67,7 @@ class Filter(NamedTuple):
 
 
 def parse(line: str) -> Filter:
-    """Return the filter that a line says. Nothing is wrong: what is no facet is a word."""
+    """Return the filter of a line. Every line is valid: a word that is no facet is a word to search."""
     words, without, states, fields = [], [], [], []
     above, below = -1.0, float("inf")
     for word in line.lower().split():
@@ -92,13 +92,13 @@ def parse(line: str) -> Filter:
 
 
 def toggled(line: str, facet: str) -> str:
-    """Return the line with a facet put in, or taken out where it was."""
+    """Return the line with a facet added, or removed if the line has it."""
     words = line.split()
     return " ".join(word for word in words if word != facet) if facet in words else " ".join([*words, facet])
 
 
 def tally(facts: Sequence[Facts]) -> Mapping[str, int]:
-    """Return how many entries each state holds for."""
+    """Return the number of entries in each state."""
     found = dict.fromkeys(STATES, 0)
     for item in facts:
         for state in set(item.states):

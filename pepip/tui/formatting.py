@@ -1,4 +1,4 @@
-"""Words and figures for people, the same on every screen. Knows nothing of widgets."""
+"""Words and figures for users, the same on every screen. Knows nothing of widgets."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 @functools.lru_cache(4096)
 def size(size_bytes: int) -> str:
-    """Return a size for people: `12.4 MB`, as the command line says it."""
+    """Return a size for users, such as `12.4 MB`, as on the command line."""
     return humanized.size(size_bytes)
 
 
 def factor(without: int, on_disk: int) -> str:
-    """Return how many times more it would be without sharing, `5.0×`; empty where that is no gain."""
+    """Return the size without sharing as a multiple of the size on disk, such as `5.0×`; empty if no gain."""
     return f"{without / on_disk:.1f}×" if on_disk and without > on_disk else ""
 
 
 def day(seconds: int) -> str:
-    """Return a day, `2026-03-14`, for seconds since 1970; a dash for 0."""
+    """Return the local date, such as `2026-03-14`, of a time in seconds since 1970; a dash for 0."""
     return time.strftime("%Y-%m-%d", time.localtime(seconds)) if seconds else "-"
 
 
 def printable(text: str) -> str:
-    """Return text in which control characters, which a name on disk may hold, are shown as what they are."""
+    """Return text with its unprintable characters escaped. A name on disk may hold control characters."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def short_path(path: str, home: str = "") -> str:
-    """Return a path with the user's home as `~`."""
+    """Return a path with the user's home folder shortened to `~`."""
     home = home or paths.user_home(os.environ)
     if home and home != "/" and (path == home or path.startswith(home + "/")):
         return "~" + path[len(home) :]
@@ -49,14 +49,14 @@ def short_path(path: str, home: str = "") -> str:
 
 
 def fit(text: str, width: int) -> str:
-    """Return a path or a name in at most `width` columns: its end says more than its start."""
+    """Return a path or a name in at most `width` columns. A long one loses its start: its end says more."""
     if len(text) <= width:
         return text
     return "…" + text[-(width - 1) :] if width > 1 else "…"[:width]
 
 
 def bar(share: float, width: int) -> str:
-    """Return a bar that fills `share` (0 to 1) of `width` columns, to an eighth of one."""
+    """Return a bar that fills `share` (0 to 1) of `width` columns, in steps of an eighth of a column."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
     if share > 0 and not eighths:
         eighths = 1
@@ -65,7 +65,7 @@ def bar(share: float, width: int) -> str:
 
 
 def growth(steps: Sequence[tuple[int, int]], width: int) -> str:
-    """Return how a sum grew, in `width` columns from the first step to the last. A step is a time and an amount."""
+    """Return a chart of a running total, `width` columns from first to last step. A step is a time and an amount."""
     first, last = min(steps)[0], max(steps)[0]
     sums = [0] * width
     for when, amount in steps:
@@ -75,7 +75,7 @@ def growth(steps: Sequence[tuple[int, int]], width: int) -> str:
 
 
 def outcome(summary: Summary) -> str:
-    """Return in a sentence what a change to an environment did."""
+    """Return the result of a change to an environment as a sentence."""
     came = {name for name, _ in (*summary.linked, *summary.private)}
     gone = len({name for name, _ in summary.removed} - came)
     parts = []

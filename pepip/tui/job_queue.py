@@ -1,7 +1,7 @@
-"""Running operations of the engine, one after the other, in a thread of their own.
+"""Runs operations one after the other, in a thread of its own. Knows nothing of widgets.
 
-An operation is a generator of the engine. It is cancelled between two of its steps, by closing it, and within one by
-ending what it has started, as ctrl+c does on the command line. Knows nothing of widgets.
+An operation is a generator of `pepip.operations`. Cancelling closes it between two steps. Within a step, cancelling
+ends the program that the step runs, as Ctrl-C does on the command line.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _SECONDS_BETWEEN_MESSAGES = 0.15
 _MOST_LOG_LINES = 2000
 
 try:
-    STARTED_IN = os.getcwd()  # before any operation enters a folder of its own
-except OSError:  # it was removed
+    STARTED_IN = os.getcwd()  # read before any job enters its folder
+except OSError:  # the folder was removed
     STARTED_IN = paths.user_home(os.environ) or "/"
 
 
 class Failure(NamedTuple):
-    """Why an operation failed: what pepip says, uv's own output in full, and a hint."""
+    """The reason why an operation failed: the message, the full output of uv, and a hint."""
 
     message: str
     output: str = ""
@@ -51,11 +51,11 @@ class Failure(NamedTuple):
 
 
 class Job(Generic[Result]):
-    """One operation, asked for, running or past.
+    """One operation: waiting, running or over.
 
-    `result` is what the operation returned, None before it did. `folder` is entered while it runs. `touches` are ids
-    of entries and roots of environments that it is at work on. A job that is not `is_listed` only asks, and is not
-    shown among the activities.
+    `result` is the return value of the operation, None until it returns. The queue enters `folder` while the job
+    runs. `touches` are the ids of entries and the roots of environments that the job works on. A job that is not
+    `is_listed` is only a preview, and the activity pane does not show it.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class Job(Generic[Result]):
 
     @property
     def is_over(self) -> bool:
-        """Whether it ended, one way or the other."""
+        """Whether the job is done, failed or cancelled."""
         return self.state in {DONE, FAILED, CANCELLED}
 
     @property
     def share(self) -> float:
-        """How far the current phase is, 0 to 1; below zero where nobody knows."""
+        """The finished share of the current phase, 0 to 1; negative if it is unknown."""
         if not self.step.total:
             return -1.0
         done = self.received_bytes if self.step.phase == "download" else self.step.done
@@ -101,7 +101,7 @@ class Job(Generic[Result]):
 
     @property
     def amount(self) -> str:
-        """How far the current phase is, in words."""
+        """The finished and total amounts of the current phase in words; empty if they are unknown."""
         if not self.step.total:
             return ""
         if self.step.phase == "download":
@@ -109,7 +109,7 @@ class Job(Generic[Result]):
         return f"{self.step.done} of {self.step.total}"
 
     def note(self, step: Progress) -> None:
-        """Take a step in."""
+        """Record a step as the current one, and log it. A warning is only logged, a scan is not logged."""
         if step.phase == "warning":
             self.say(f"warning: {step.detail}")
             return
@@ -118,7 +118,7 @@ class Job(Generic[Result]):
         if step.phase == "download":
             self.received_bytes += step.done
         self.step = step
-        if step.phase == "scan":  # a folder of thousands: in sight, and not in the log
+        if step.phase == "scan":  # one of thousands of folders: show it, but keep it out of the log
             return
         size = ""
         if step.phase == "download" and (step.done or (step.total and not self.received_bytes)):
@@ -126,14 +126,18 @@ class Job(Generic[Result]):
         self.say(f"{step.title} {step.detail}{size}".rstrip())
 
     def say(self, line: str) -> None:
-        """Add lines to the log."""
+        """Add lines to the log. A full log loses its oldest quarter."""
         self.log += [formatting.printable(part) for part in line.splitlines()]
         if len(self.log) > _MOST_LOG_LINES:
             del self.log[: _MOST_LOG_LINES // 4]
 
 
 class JobQueue:
-    """Runs jobs one by one. `tell` is called in its thread, a few times a second and whenever a state changes."""
+    """Runs jobs one by one.
+
+    `tell` is called a few times a second, and whenever a job changes its state. It runs in the queue's thread;
+    `submit` and `cancel` call it in the thread of their caller.
+    """
 
     def __init__(self, tell: Callable[[Job[object]], None]) -> None:
         self.jobs: list[Job[object]] = []
@@ -146,16 +150,16 @@ class JobQueue:
 
     @property
     def current(self) -> Job[object] | None:
-        """The job that is running."""
+        """The running job, None if none runs."""
         return self._current
 
     @property
     def busy(self) -> list[Job[object]]:
-        """The jobs that change something and are not over, in the order in which they will be done."""
+        """The listed jobs that are not over, in the order in which they run."""
         return [job for job in self.jobs if not job.is_over]
 
     def submit(self, job: Job[T]) -> Job[T]:
-        """Have a job done when those before it are."""
+        """Queue a job, and return it. It runs after all earlier jobs."""
         with self._changed:
             self._number += 1
             job.number = self._number
@@ -170,7 +174,7 @@ class JobQueue:
         return job
 
     def cancel(self, job: Job[object]) -> None:
-        """Let a job end at its next safe point, or never begin. It is over when its state says so."""
+        """End a running job at its next safe point, or remove a waiting one. Its state tells when it is over."""
         with self._changed:
             job.is_cancelled.set()
             if job is self._current and self._thread is not None and self._thread.ident is not None:
@@ -182,14 +186,14 @@ class JobQueue:
         self._tell(job)
 
     def cancel_all(self) -> None:
-        """Cancel what runs and what waits."""
+        """Cancel the running job and all waiting ones."""
         with self._changed:
             pending = [*self._queue, *([self._current] if self._current else [])]
         for job in pending:
             self.cancel(job)
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Wait until nothing runs and nothing waits. Returns whether that came in time."""
+        """Wait until no job runs or waits. Return False if the time runs out first."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._queue and self._current is None, timeout_seconds)
 
@@ -235,9 +239,10 @@ class JobQueue:
         return FAILED
 
     def _follow(self, job: Job[object]) -> None:
-        """Run a job's operation to its end, note its progress, and keep its result.
+        """Run the operation of a job to its end, record its progress, and keep its result.
 
-        Raises KeyboardInterrupt, between two steps and with the operation closed, once the job is cancelled.
+        If the job is cancelled, closes the operation and raises KeyboardInterrupt: between two steps, or while a step
+        waits for a program.
         """
         told_at = 0.0
         with contextlib.closing(job.make()) as operation:
@@ -256,7 +261,7 @@ class JobQueue:
 
 
 def once(function: Callable[[], T]) -> Callable[[], Generator[Progress, None, T]]:
-    """Return the maker of a job for a function of the engine that yields no progress."""
+    """Return `function`, which yields no progress, as the `make` argument of a job."""
 
     def operation() -> Generator[Progress, None, T]:
         yield from ()
@@ -267,7 +272,10 @@ def once(function: Callable[[], T]) -> Callable[[], Generator[Progress, None, T]
 
 @contextlib.contextmanager
 def _entered(folder: str) -> Iterator[None]:
-    """Work in `folder`, as a command does that was started there: uv reads settings and relative paths from it."""
+    """Work in `folder` like a command that was started there: uv finds settings and relative paths from it.
+
+    A missing folder is not entered.
+    """
     if not folder or not os.path.isdir(folder):
         yield
         return

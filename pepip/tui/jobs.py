@@ -1,4 +1,4 @@
-"""The actions of the app as jobs: an operation of the engine, its title, and the command that does the same."""
+"""The actions of the app as jobs: an operation, its title, and the command that does the same."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
     ActionPreview = Summary | projects.Outcome | uninstalling.Removal | list[str]
-    """What an operation would do. A list holds the changed files that would be lost."""
+    """The result of a preview. A list holds the changed files that would be lost."""
 
 
 class PlannedAction(NamedTuple):
-    """Something that a person asks for: a job that only shows what it would do, and the one that does it.
+    """An action that a user asks for: one job previews it, another carries it out.
 
-    Where a project says in its `pyproject.toml` what it needs, `instead` changes that, too, under `verb_instead`.
+    If the project declares its requirements in `pyproject.toml`, the job `instead` edits that file, too. Its button
+    has the label `verb_instead`.
     """
 
     title: str
@@ -49,9 +50,9 @@ class PlannedAction(NamedTuple):
 
 
 def environment_at(text: str) -> str:
-    """Return the environment that a person means by a path: itself, or the `.venv` of a project's folder.
+    """Return the environment for a typed path: the path itself, or the `.venv` in the folder of a project.
 
-    Raises UsageError if the path is empty, or is a file.
+    Raises UsageError if the path is empty, is a file, or begins with `~` and there is no such home folder.
     """
     if not text.strip():
         raise UsageError("which project?", hint="type the folder of a project; a new one is made")
@@ -64,9 +65,11 @@ def environment_at(text: str) -> str:
 
 
 def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> tuple[Request, list[str]]:
-    """Return the request that a line of requirements means, and its words. Raises UsageError.
+    """Parse a line of requirements. Return its request and its words.
 
-    Beside requirements it takes `-U`, and of `-r FILE`, `-c FILE` and `-e PATH` those in `options`, as the command.
+    The line may also have `-U`, and those of `-r FILE`, `-c FILE` and `-e PATH` that are in `options`, as on the
+    command line. Raises UsageError if a quote is not closed, an option is unknown or lacks its value, or the line
+    names nothing to install.
     """
     try:
         words = shlex.split(line)
@@ -99,7 +102,7 @@ def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> t
 
 
 def install(store: Store, environment: str, line: str) -> PlannedAction:
-    """Return the plan of installing into an environment. Raises UsageError if the line can't be read."""
+    """Return the action that installs into an environment. Raises UsageError if the line can't be parsed."""
     request, words = requirements(line)
     plan = _install(store, environment, request, f"install {' '.join(words)}", verb="Install", words=words)
     if not has_lock(environment) or request.editables:
@@ -109,9 +112,10 @@ def install(store: Store, environment: str, line: str) -> PlannedAction:
 
 
 def upgrade(store: Store, environment: str, names: Sequence[str]) -> PlannedAction:
-    """Return the plan of upgrading distributions of an environment, and what they need; all if none are named.
+    """Return the action that upgrades distributions of an environment and their dependencies.
 
-    Where the project has a lock, it is the lock that is upgraded, and the environment synced.
+    If the project has a lock, the action upgrades the lock and syncs the environment; without names, it upgrades the
+    whole lock.
     """
     if has_lock(environment):
         words = [word for name in names for word in ("--upgrade-package", name)] or ["--upgrade"]
@@ -143,7 +147,7 @@ def _install(
 
 
 def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAction:
-    """Return the plan of uninstalling distributions from an environment."""
+    """Return the action that uninstalls distributions from an environment."""
     request = Request(packages=tuple(names))
     folder = os.path.dirname(environment)
     command = commands.on_environment("uninstall", environment, "--yes", *names)
@@ -170,7 +174,7 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAc
 
 
 def has_lock(environment: str) -> bool:
-    """Tell whether uv keeps this environment as a project's lock says: the `.venv` of one with a `[project]`."""
+    """Return whether uv syncs this environment with a lock: the `.venv` of a project with a `[project]` table."""
     folder, name = os.path.split(environment)
     try:
         return name == ".venv" and b"[project]" in files.read_regular(f"{folder}/pyproject.toml", follows=True)
@@ -185,7 +189,7 @@ def _add(store: Store, environment: str, words: Sequence[str]) -> Job[projects.O
 
 
 def _remove(store: Store, environment: str, names: Sequence[str]) -> Job[projects.Outcome]:
-    """Return the job that takes requirements out of a project."""
+    """Return the job that removes requirements from a project."""
     return _edit(environment, "remove", names, "from", lambda: projects.remove(store, names, ProjectRequest()))
 
 
@@ -207,9 +211,9 @@ def _edit(
 
 
 def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str = "sync") -> PlannedAction:
-    """Return the plan of bringing a project's environment to what its lock says. Raises UsageError if it has none.
+    """Return the action that syncs the environment of a project with its lock.
 
-    `words` say what of the lock is upgraded first.
+    `words` are options of uv that upgrade the lock, or parts of it, first. Raises UsageError if `has_lock` is false.
     """
     folder = os.path.dirname(environment)
     if not has_lock(environment):
@@ -235,13 +239,16 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
 
 
 def store(store: Store, line: str) -> Job[filling.Added]:
-    """Return the job that stores what a line of requirements means, without a project. Raises UsageError."""
+    """Return the job that stores the wheels for a line of requirements, without a project.
+
+    Raises UsageError if the line can't be parsed. Of the options of `requirements`, only `-r` and `-U` are allowed.
+    """
     request, words = requirements(line, options=("-r",))
     return Job(f"store {' '.join(words)}", store_command(line), lambda: filling.add(store, request, ""))
 
 
 def store_command(line: str) -> str:
-    """Return the command that stores the same as a line of requirements."""
+    """Return the command that does the same as `store` with this line."""
     try:
         return commands.of("store", "add", *shlex.split(line))
     except ValueError:  # a quote is not closed yet
@@ -249,7 +256,7 @@ def store_command(line: str) -> str:
 
 
 def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Job[pruning.PrunePreview]:
-    """Return the job that removes orphans which were chosen from a preview. The engine looks again before."""
+    """Return the job that removes orphans chosen in a preview. It reads the environments' links again first."""
     ids = frozenset(orphan.stored.id for orphan in chosen)
     pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]
     return Job(
@@ -261,7 +268,7 @@ def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Jo
 
 
 def verify(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job[verifying.Verdict]:
-    """Return the job that checks entries, all if none are named."""
+    """Return the job that verifies the entries of these pins; all entries if there are no pins."""
     what = humanized.listed(pins) if pins else "the whole store"
     return Job(
         f"verify {what}",
@@ -272,7 +279,10 @@ def verify(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job[verify
 
 
 def repair(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job[verifying.Repaired]:
-    """Return the job that makes entries whole again, all if none are named, and environments that need it."""
+    """Return the job that repairs the entries of these pins, and the environments that need it.
+
+    Without pins, it repairs all entries.
+    """
     what = humanized.listed(pins) if pins else "the whole store"
     return Job(
         f"repair {what}",
@@ -283,7 +293,7 @@ def repair(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job[verify
 
 
 def detach(store: Store, environment: str, name: str) -> Job[detaching.Detached]:
-    """Return the job that makes a distribution the environment's own, writable copy."""
+    """Return the job that turns a linked distribution into a private, writable copy."""
     return Job(
         f"detach {name} in {_project(environment)}",
         commands.on_environment("detach", environment, name),
@@ -293,7 +303,7 @@ def detach(store: Store, environment: str, name: str) -> Job[detaching.Detached]
 
 
 def attach(store: Store, environment: str, name: str) -> PlannedAction:
-    """Return the plan of linking a distribution again that is the environment's own."""
+    """Return the action that links a private distribution again."""
     title = f"attach {name} in {_project(environment)}"
     command = commands.on_environment("attach", environment, "--force", name)
     preview = Job(title, command, once(lambda: detaching.changed_files(store, environment, name)), is_listed=False)
@@ -307,7 +317,7 @@ def attach(store: Store, environment: str, name: str) -> PlannedAction:
 
 
 def forget(store: Store, environment: str) -> Job[list[Registration]]:
-    """Return the job that takes an environment out of the registry."""
+    """Return the job that removes the registration of an environment."""
     return Job(
         f"forget {_project(environment)}",
         commands.of("projects", "forget", environment),
@@ -317,7 +327,7 @@ def forget(store: Store, environment: str) -> Job[list[Registration]]:
 
 
 def scan(store: Store, folder: str) -> Job[scanning.Scanned]:
-    """Return the job that registers all environments below a folder. Raises UsageError if it is none."""
+    """Return the job that registers the environments below a folder. Raises UsageError if there is no such folder."""
     path = _absolute(folder or ".")
     if not os.path.isdir(path):
         raise UsageError(f"there is no folder {path}")
@@ -328,15 +338,17 @@ def scan_command(folder: str) -> str:
     """Return the command that does the same as a scan of a folder."""
     try:
         path = _absolute(folder or ".")
-    except UsageError:  # `~name`, of which more is typed in a moment
+    except UsageError:  # an unfinished `~name`
         path = folder
     return commands.of("projects", "scan", path)
 
 
 def _absolute(path: str) -> str:
-    """Return a typed path from the folder that the app was started in, whatever a running operation is in now.
+    """Return a typed path as an absolute one.
 
-    Raises UsageError if it begins with `~` and there is no such home folder.
+    A relative path starts at the folder that the app was started in, even while a running job is in another folder.
+
+    Raises UsageError if the path begins with `~` and there is no such home folder.
     """
     return os.path.normpath(os.path.join(STARTED_IN, paths.expand_user(path.strip(), os.environ)))
 

@@ -1,4 +1,4 @@
-"""Asking what is to be installed where, and showing what an operation would do before it does it."""
+"""The form for an installation, and the dialog that previews an operation before it runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class InstallForm(Dialog):
-    """Where to install, and what. Answers `go`; the two lines are kept in `place` and `line`."""
+    """A form that asks for a project and requirements. Answers `go`; `place` and `line` keep the typed lines."""
 
     COMMAND_LINES = 2
 
@@ -42,7 +42,7 @@ class InstallForm(Dialog):
         self._home = paths.user_home(os.environ)
 
     def body(self) -> ComposeResult:
-        """Make the two lines, and the known projects to pick from."""
+        """Make the two lines, and the list of known projects."""
         yield Static(Text("Project: a known one, or a new folder"), classes="dialog--label")
         place = Input(self.place, placeholder="~/code/my-project", id="place")
         yield place
@@ -58,37 +58,37 @@ class InstallForm(Dialog):
         return (Choice("go", "Show the plan", "primary"), Choice("", "Cancel"))
 
     def on_mount(self) -> None:
-        """Start where something is missing."""
+        """Focus the requirements if the project is given, else the project."""
         super().on_mount()
         self._narrow("")
         self.query_one("#line" if self.place else "#place", Input).focus()
         self._say()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Narrow the list down, and say the command."""
+        """Narrow the list down, and show the command."""
         if event.input.id == "place":
             self._narrow(event.value)
         self._say()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go on to what is missing, or to the plan."""
+        """Move on to the requirements if they are missing, else answer `go`."""
         if event.input.id == "place" and not self.query_one("#line", Input).value:
             self.query_one("#line", Input).focus()
         else:
             self.action_answer("go")
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Take a known project."""
+        """Take the chosen project, and move on to the requirements."""
         self._pick(event.key)
         self.query_one("#line", Input).focus()
 
     def on_table_moved(self, event: Table.Moved) -> None:
-        """Take the project under the cursor, where the list has the focus."""
+        """Take the project under the cursor, if the list has the focus."""
         if event.table.has_focus and event.key:
             self._pick(event.key)
 
     def action_look_further(self, rows: int) -> None:
-        """Go to the known projects, and take the first one."""
+        """Move the focus to the known projects, and take the one under the cursor."""
         del rows
         table = self.query_one("#known", Table)
         if table.cursor_key:
@@ -102,7 +102,7 @@ class InstallForm(Dialog):
         self._say()
 
     def action_answer(self, key: str) -> None:
-        """Close, if what was typed makes sense."""
+        """Close with an answer. For `go`, check both lines first; an error keeps the form open."""
         if key == "go":
             self.place = self.query_one("#place", Input).value
             self.line = self.query_one("#line", Input).value
@@ -144,7 +144,10 @@ class InstallForm(Dialog):
 
 
 class PlanDialog(Dialog):
-    """What an operation would do. Answers `go` to have it done, `back` to change what was asked."""
+    """The preview of an action.
+
+    Answers `go` to carry it out, `instead` to run its other job, `back` to change the request.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("x", "answer('')", "Cancel", show=False)]
 
@@ -157,7 +160,7 @@ class PlanDialog(Dialog):
         self.is_ready = False
 
     def body(self) -> ComposeResult:
-        """Make the sentence, the table of changes, and the place for uv's words."""
+        """Make the sentence, the table of changes, and the text for the output of uv."""
         yield Static(Text("Asking uv what would change …"), id="plan-sentence")
         columns = (Column("sign", "", 1), Column("name", "Package", 0), Column("what", "What happens", 0))
         yield Table(columns, id="plan")
@@ -165,14 +168,14 @@ class PlanDialog(Dialog):
             yield Static("", id="plan-words")
 
     def choices(self) -> Sequence[Choice]:
-        """Return the buttons. What removes something is not the first of them."""
+        """Return the buttons. Cancel comes first, so a removal never does."""
         go = Choice("go", self.plan.verb, "error" if self.plan.is_destructive else "primary")
         back = [Choice("back", "Back")] if self._can_go_back else []
         instead = [Choice("instead", self.plan.verb_instead, go.kind)] if self.plan.instead else []
         return (Choice("", "Cancel"), *back, *instead, go)
 
     def on_mount(self) -> None:
-        """Ask, and look now and then whether the answer is there."""
+        """Submit the preview, and poll for its result."""
         super().on_mount()
         self.query_one("#plan").display = self.query_one("#plan-error").display = False
         for ahead in self.query("#answer-go, #answer-instead").results(Button):
@@ -182,7 +185,7 @@ class PlanDialog(Dialog):
         self.set_interval(0.05, self._look)
 
     def on_unmount(self) -> None:
-        """Don't go on asking when nobody waits for the answer."""
+        """Cancel an unfinished preview, because nobody waits for its result."""
         if not self.plan.preview.is_over:
             self._runner.cancel(self.plan.preview)
 
@@ -241,7 +244,7 @@ def _failed(failure: Failure) -> str:
 
 
 def wording_of(output: str) -> str:
-    """Return a program's output in lines that can be shown."""
+    """Return the output of a program with unprintable characters escaped."""
     return "\n".join(formatting.printable(line) for line in output.strip("\n").splitlines())
 
 
@@ -250,7 +253,7 @@ def _asking(step: Progress) -> str:
 
 
 def _described(result: ActionPreview | None) -> tuple[str, list[TableRow], bool]:
-    """Return a plan in a sentence, as rows, and whether there is anything to be done."""
+    """Return the result of a preview as a sentence and as rows, and whether there is anything to do."""
     if isinstance(result, Outcome):
         result = result.summary
     if isinstance(result, Removal):

@@ -1,4 +1,4 @@
-"""The projects: every environment that links the store, the versions it has, and what it takes."""
+"""The projects pane: every environment that links the store, with its distributions and its size."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PACKAGES = (
 
 
 class ProjectsPane(Vertical):
-    """The pane: the projects, and the packages of the one under the cursor."""
+    """The list of projects, and the list of packages of the project under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "ask('install')", "Install", tooltip="Install into this project"),
@@ -70,7 +70,7 @@ class ProjectsPane(Vertical):
     ]
 
     class Asked(Message):
-        """Something is wanted of an environment, and of packages there."""
+        """The user asks for an action on an environment (empty if none is known) and on packages there."""
 
         def __init__(self, what: str, environment: str, packages: list[str]) -> None:
             super().__init__()
@@ -99,7 +99,7 @@ class ProjectsPane(Vertical):
 
     @property
     def packages(self) -> Table:
-        """The list of the packages of one of them."""
+        """The list of packages of the project under the cursor."""
         return self.query_one("#packages", Table)
 
     @property
@@ -108,7 +108,7 @@ class ProjectsPane(Vertical):
         return self.catalog.shares.get(self.table.cursor_key) if self.catalog else None
 
     def show(self, catalog: Catalog, busy: frozenset[str]) -> None:
-        """Show another look at the store. `busy` are environments that something is done to."""
+        """Show a catalog. `busy` holds the roots of environments that jobs work on."""
         self.catalog = catalog
         self._shares = list(catalog.shares.values())
         rows = [self._row(share, is_busy=share.known.environment in busy) for share in self._shares]
@@ -212,17 +212,17 @@ class ProjectsPane(Vertical):
         return rows
 
     def on_table_moved(self, event: Table.Moved) -> None:
-        """Show the packages of another project."""
+        """Show the packages of the project under the cursor."""
         event.stop()
         if type(event) is Table.Moved and event.table is self.table:
             self._describe()
 
     def on_table_marked(self, event: Table.Marked) -> None:
-        """Nothing else depends on marks here."""
+        """Stop the message: nothing here depends on marks."""
         event.stop()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Go from a project to its packages, and from a package to the store."""
+        """Move from a project to its packages, or from a package to its entry in the store pane."""
         event.stop()
         if event.table is self.table:
             self.action_to_packages()
@@ -230,7 +230,7 @@ class ProjectsPane(Vertical):
             self.post_message(self.Asked("show", self.current.known.environment, [event.key]))
 
     def on_table_sorted(self, event: Table.Sorted) -> None:
-        """Sort by the column that was clicked."""
+        """Sort by the clicked column. A second click reverses the order."""
         event.stop()
         if event.table is self.table:
             is_same = event.key == self.sort_key
@@ -248,29 +248,29 @@ class ProjectsPane(Vertical):
         self.app.notify(f"by {self.sort_key}", title="Sorted", timeout=1.5)
 
     def action_to_packages(self) -> None:
-        """Go to the packages, which take the place of the projects where there is no room for both."""
+        """Move the focus to the packages. Without room for both lists, they replace the projects."""
         if self.current is not None:
             self.add_class("-packages")
             self.screen.set_focus(self.packages)
 
     def action_to_projects(self) -> None:
-        """Go back to the projects."""
+        """Move the focus back to the projects, and hide the drawer."""
         self.remove_class("-packages")
         self.app.call_later(self.app.run_action, "hide_drawer")
         self.screen.set_focus(self.table)
 
     def action_mark(self) -> None:
-        """Mark a package."""
+        """Mark or unmark the package under the cursor."""
         if self.packages.has_focus:
             self.packages.action_mark()
 
     def action_mark_all(self) -> None:
-        """Mark all packages, or none."""
+        """Mark all packages, or unmark them if all are marked."""
         if self.packages.has_focus:
             self.packages.action_mark_all()
 
     def action_ask(self, what: str) -> None:
-        """Ask for something with this project, and its marked packages, or the one under the cursor."""
+        """Ask for an action on this project and its marked packages, or else the package under the cursor."""
         share, table = self.current, self.packages
         packages = sorted(table.marks)
         if not packages and table.has_focus and table.cursor_key:

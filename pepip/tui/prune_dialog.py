@@ -1,4 +1,4 @@
-"""The preview of a prune: complete, with every row to be unticked, and nothing removed by default."""
+"""The preview of a prune. It lists every orphan, each can be unticked, and the default button removes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class PruneDialog(Dialog):
-    """Answers `go` to remove what is ticked, which `chosen` tells."""
+    """The dialog. Answers `go` to remove the orphans in `chosen`."""
 
     COMMAND_LINES = 2
 
@@ -38,7 +38,7 @@ class PruneDialog(Dialog):
         self._preview = preview
 
     def body(self) -> ComposeResult:
-        """Make the sentence, the orphans, and what else there is to know."""
+        """Make the sentence, the list of orphans, and the notes."""
         yield Static(Text("Looking at the links of every environment …"), id="prune-sentence")
         columns = (
             Column("name", "Package", 0),
@@ -52,11 +52,11 @@ class PruneDialog(Dialog):
             yield Static("", id="prune-notes-text")
 
     def choices(self) -> Sequence[Choice]:
-        """Return the buttons, the harmless one first."""
+        """Return the buttons, Cancel first."""
         return (Choice("", "Cancel"), Choice("go", "Remove", "error"))
 
     def on_mount(self) -> None:
-        """Wait for the preview, with the focus on what does no harm."""
+        """Start the preview, with the focus on Cancel."""
         super().on_mount()
         self.query_one("#orphans").display = self.query_one("#prune-notes").display = False
         self.query_one("#answer-go", Button).disabled = True
@@ -70,11 +70,11 @@ class PruneDialog(Dialog):
         return [orphan for orphan in self.preview.orphans if orphan.stored.id in marks] if self.preview else []
 
     def complain(self, sentence: str) -> None:
-        """Say that there can be no preview."""
+        """Show the reason why there is no preview."""
         self.query_one("#prune-sentence", Static).update(Text(sentence))
 
     def show(self, preview: PrunePreview) -> None:
-        """Show the preview, all of it ticked."""
+        """Show the preview, with all orphans ticked."""
         self.preview = preview
         rows = [
             TableRow(
@@ -100,19 +100,19 @@ class PruneDialog(Dialog):
         self._say()
 
     def on_table_marked(self) -> None:
-        """Say what is ticked now."""
+        """Update the sentence and the command to the ticked orphans."""
         self._say()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Take Enter on a row for its tick."""
+        """Tick or untick a row on Enter."""
         event.table.action_mark()
 
     def action_tick(self) -> None:
-        """Tick the row under the cursor, or take its tick away."""
+        """Tick or untick the row under the cursor."""
         self.query_one("#orphans", Table).action_mark()
 
     def action_tick_all(self) -> None:
-        """Tick all rows, or none."""
+        """Tick all rows, or untick them if all are ticked."""
         self.query_one("#orphans", Table).action_mark_all()
 
     def _say(self) -> None:
@@ -138,13 +138,13 @@ class PruneDialog(Dialog):
         most = "" if is_all else f" of {len(preview.orphans)}"
         sentence.update(Text(f"{entry_count}{most} to remove: {effect}."))
         go.label = Text(f"Remove {entry_count}")
-        go.refresh(layout=True)  # textual keeps the width of the label before
+        go.refresh(layout=True)  # Textual keeps the width of the old label
         pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]
         self.say_command(commands.prune(pins, is_all=is_all) if chosen or is_all else "")
 
 
 def _notes(preview: PrunePreview) -> list[str]:
-    """Return all that a person should know before removing, a line each."""
+    """Return the facts that a user should know before a removal, one line each."""
     found = []
     if preview.shared_bytes:
         found.append(

@@ -1,4 +1,4 @@
-"""The savings: what sharing is worth, which packages bring most of it, and which versions lie side by side."""
+"""The savings pane: the sums, the entries that save most, and the packages with several entries."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VERSIONS = (
 
 
 class SavingsPane(Vertical):
-    """The pane. Choosing a package shows it in the store."""
+    """The figures and two lists. Choosing a row shows the package in the store pane."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l,right", "app.focus_next", "Next list", show=False),
@@ -43,7 +43,7 @@ class SavingsPane(Vertical):
     ]
 
     class Wanted(Message):
-        """A package is to be shown in the store."""
+        """The user asks to see a package in the store pane."""
 
         def __init__(self, name: str, entry_id: str) -> None:
             super().__init__()
@@ -61,7 +61,7 @@ class SavingsPane(Vertical):
             yield Table(VERSIONS, verb="In the store", id="versions")
 
     def show(self, catalog: Catalog) -> None:
-        """Show another look at the store."""
+        """Show the figures of a catalog."""
         self.catalog, seen = catalog, catalog.overview
         if seen is None:
             return
@@ -157,12 +157,12 @@ class SavingsPane(Vertical):
         table.show(rows)
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Show the package in the store."""
+        """Show the package in the store pane."""
         event.stop()
         stored = self.catalog.stored.get(event.key) if self.catalog else None
         self.post_message(self.Wanted(stored.name if stored else event.key, event.key))
 
     def action_copy(self) -> None:
-        """Copy the command."""
+        """Copy the command that shows the savings."""
         self.app.copy_to_clipboard("pepip savings")
         self.app.notify("pepip savings", title="Copied", markup=False)

@@ -1,4 +1,4 @@
-"""Looking at the disk in threads, while the app can be used. What was seen is handed over to the app's own thread."""
+"""Reads the store in threads, while the user works. Hands each result over to the app's own thread."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _MOST_SECONDS_FOR_PAINT = 2.0
 
 
 class Scanner:
-    """Looks when told, and when something changed. `show` gets each look, and the rows of the store that go with it.
+    """Reads the store on request, and when it changed on disk. `show` gets each catalog with its listing.
 
-    Its methods are for the app's own thread. Of two looks at once only the later one counts.
+    Call its methods in the app's own thread. If two readings overlap, only the later one counts.
     """
 
     def __init__(self, app: PepipApp, store: Store, show: Callable[[Catalog, Listing], None]) -> None:
@@ -41,17 +41,17 @@ class Scanner:
         self._is_checking = False
 
     def begin(self) -> None:
-        """Show what the last look of any app saw, then look."""
+        """Show the catalog that the scan cache remembers, then read the store."""
         self._start(remembers=True)
 
     def look(self) -> None:
-        """Look again."""
+        """Read the store again."""
         self._start(remembers=False)
 
     def check(self) -> None:
-        """Look again if entries or registrations came or went: by this app, another one, or the command line.
+        """Read the store again if entries or registrations came or went, whichever program changed them.
 
-        In a thread, too: a network disk that hangs must not stop the app.
+        The check, too, runs in a thread: a network disk that hangs must not stop the app.
         """
         if self.is_reading or self._is_checking:
             return
@@ -61,7 +61,7 @@ class Scanner:
             stamp = catalogs.stamp(self._store)
             self._app.hand_over(lambda: self._compare(stamp))
 
-        threading.Thread(target=work, daemon=True).start()  # nobody waits for it at the end
+        threading.Thread(target=work, daemon=True).start()  # the app does not wait for it at its exit
 
     def _compare(self, stamp: tuple[int, ...]) -> None:
         self._is_checking = False
@@ -69,7 +69,7 @@ class Scanner:
             self._app.look_again()
 
     def mark(self, found: Catalog, show: Callable[[Listing], None]) -> None:
-        """Put the rows of a look together anew: something is being worked on, or no longer."""
+        """Build the listing of a catalog again, because other entries are being worked on now."""
         damaged, touched = self._app.damaged, self._app.touched
 
         def work() -> None:
@@ -97,7 +97,10 @@ class Scanner:
         self._app.run_worker(work, thread=True, exclusive=True, group="look", description="look")
 
     def _show_first(self, remembered: Catalog) -> None:
-        """Show what was remembered, and wait until it is painted: both at once would take turns at the processor."""
+        """Show the remembered catalog, and wait until it is painted, 2 seconds at most.
+
+        Painting and reading at once would slow each other down.
+        """
         rows = entries.listing(remembered, (), ())
         is_painted = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Pictures of the app, made without a terminal: always the same for the same store."""
+"""Pictures of the app, made without a terminal. The same store always gives the same picture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def themes() -> list[str]:
 
 
 def take(store: Store, *, pane: str, size: tuple[int, int], theme: str = "") -> str:
-    """Return a pane as SVG, once the store was looked at. An app that fails ends with its error."""
+    """Return a pane as SVG, after the app has read the store. If the app fails, its error is raised."""
     from pepip.tui.app import PepipApp
 
     async def run() -> str:
@@ -33,7 +33,7 @@ def take(store: Store, *, pane: str, size: tuple[int, int], theme: str = "") -> 
             while app.is_running and (app.catalog is None or app.is_reading):
                 await pilot.pause(0.02)
             await pilot.pause()
-            # The detail comes a moment later.
+            # A worker adds the detail a moment later.
             while app.is_running and any(not worker.is_finished for worker in app.workers):
                 await pilot.pause(0.02)
             await pilot.pause()
@@ -44,7 +44,7 @@ def take(store: Store, *, pane: str, size: tuple[int, int], theme: str = "") -> 
 
 
 def picture_of(app: PepipApp) -> str:
-    """Return what the app shows as SVG, without fonts from the network and with the same names every time."""
+    """Return the screen of the app as SVG, without fonts from the network and with the same names every time."""
     svg = app.export_screenshot(title="pepip ui")
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font-family: ?(Fira Code|arial)[^;}]*", f"font-family: {_FONT}", svg)

@@ -1,4 +1,4 @@
-"""A text that is longer than its place: read by the keys of a list, and by the wheel."""
+"""A container for long text: the keys of a list and the wheel scroll it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textual.containers import VerticalScroll
 
 
 class ScrollText(VerticalScroll, can_focus=True, inherit_bindings=False):
-    """The place. Left and right are free for those around it: a text has nothing to its sides."""
+    """The container. It leaves left and right to the widgets around it, because text scrolls only up and down."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "scroll_down", "Down", show=False),

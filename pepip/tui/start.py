@@ -1,4 +1,4 @@
-"""Showing the app on a terminal, from its start to its end. Owns the process's signals meanwhile."""
+"""Runs the app on a terminal. Owns the signals of the process while the app runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _SECONDS_FOR_WHAT_RUNS = 30
 
 
 def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
-    """Show the app on this terminal until it is left. Returns the exit code, that of a signal if one ended it."""
+    """Show the app on this terminal until it exits. Return the exit code.
+
+    If a signal ended the app, the exit code is 128 plus the signal's number.
+    """
     tune()
     app = PepipApp(store, pane=pane)
     for name in ("SIGHUP", "SIGTERM", "SIGINT"):
@@ -34,22 +37,23 @@ def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
 
 
 def tune() -> None:
-    """Set this process up so that a key is answered at once."""
-    sys.setswitchinterval(0.001)  # it waits less for an operation's thread than with Python's 5 ms
-    gc.set_threshold(20_000)  # rows and lines come and go by thousands: every 700 would be ever so often
-    gc.disable()  # until the first look is shown: collecting what only grows would cost a tenth of the first paint
+    """Tune this process to respond to keys at once."""
+    sys.setswitchinterval(0.001)  # the app waits less for a job's thread than with Python's 5 ms
+    gc.set_threshold(20_000)  # thousands of rows come and go: every 700 objects is too often
+    gc.disable()  # until the first catalog is shown: collections would free little, and cost a tenth of the paint
 
 
 def _leave(app: PepipApp, number: int) -> None:
-    """Let the app leave because of a signal, and see to it that the process ends."""
+    """Let the app exit because of a signal, and make sure that the process ends."""
     app.call_later(app.hang_up, number)
     threading.Thread(target=_end_at_the_latest, args=(app, number), daemon=True).start()
 
 
 def _end_at_the_latest(app: PepipApp, number: int) -> None:
-    """End the process once nothing runs any more, if the app can't.
+    """End the process if the app does not end it within 5 seconds.
 
-    Where the terminal is gone, what writes to it may be gone, too, and the app wait for it without end.
+    Cancels all jobs first, and waits up to 30 seconds for them. If the terminal is gone, the thread that writes to it
+    may be gone, too, and the app would wait for it forever.
     """
     time.sleep(_SECONDS_TO_LEAVE)
     app.runner.cancel_all()

@@ -1,4 +1,4 @@
-"""The store: every entry, what it weighs and who links it; a filter that follows each key, marks, and the detail."""
+"""The store pane: all entries with size and users, a filter that follows each key, marks, and an entry's detail."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EMPTY = Listing((), (), (), (), (), ())
 
 
 class FilterLine(Input):
-    """The filter. Down and Enter go to the table, Escape empties it first."""
+    """The filter. Down and Enter move to the list. Escape empties the line, or moves to the list if it is empty."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,enter", "leave", "To the list", show=False),
@@ -44,11 +44,11 @@ class FilterLine(Input):
     ]
 
     def action_leave(self) -> None:
-        """Go to the list, at once: the next key is for it."""
+        """Move the focus to the list at once: the next key is for the list."""
         self.screen.set_focus(self.screen.query_one("#entries"))
 
     def action_clear(self) -> None:
-        """Empty the line, or leave it where it is empty."""
+        """Empty the line. If it is empty already, move to the list."""
         if self.value:
             self.value = ""
         else:
@@ -56,7 +56,7 @@ class FilterLine(Input):
 
 
 class Facets(Line):
-    """How many entries are in each state; a click filters by it."""
+    """The number of entries in each state. A click filters by that state."""
 
     class Toggled(Message):
         """A facet was clicked."""
@@ -72,7 +72,7 @@ class Facets(Line):
         self.shown = ""
 
     def say(self, counts: dict[str, int], line: str, shown: str) -> None:
-        """Show other numbers: of each facet, and of what is seen."""
+        """Show the count of each facet, and `shown` at the right. Highlight the facets in the filter `line`."""
         self.counts, self.line, self.shown = counts, line, shown
         self.refresh()
 
@@ -96,12 +96,12 @@ class Facets(Line):
         return text
 
     async def press(self, action: str) -> None:
-        """Say which facet was clicked."""
+        """Post the clicked facet."""
         self.post_message(self.Toggled(action))
 
 
 class StorePane(Vertical):
-    """The pane. `verified` is what verifications found, by the entry's id: its giver goes on adding."""
+    """The filter, the list and the detail. `verified` maps ids of entries to flaws; the app adds to it later."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", tooltip="Filter by words and facets: orphan: >100MB project:api"),
@@ -118,7 +118,7 @@ class StorePane(Vertical):
     ]
 
     class Asked(Message):
-        """Something is wanted of entries: `install`, `remove`, `verify`, `repair` or `detail`."""
+        """The user asks for an action on entries: `install`, `remove`, `verify`, `repair`, `detail` or `copy`."""
 
         def __init__(self, what: str, chosen: list[Stored]) -> None:
             super().__init__()
@@ -162,7 +162,7 @@ class StorePane(Vertical):
 
     @property
     def is_wide(self) -> bool:
-        """Whether the detail has its place beside the list."""
+        """Whether the detail is visible beside the list."""
         return self.query_one("#detail").display
 
     @property
@@ -178,10 +178,10 @@ class StorePane(Vertical):
             return [self.catalog.stored[key] for key in sorted(marks) if key in self.catalog.stored]
         return [self.current] if self.current else []
 
-    # What is shown
+    # Display
 
     def show(self, catalog: Catalog, listing: Listing) -> None:
-        """Show another look at the store."""
+        """Show a catalog and its listing."""
         is_first = not self.listing.rows
         self.catalog, self.listing = catalog, listing
         self._tally = {f"{name}:": number for name, number in filtering.tally(listing.facts).items()}
@@ -235,9 +235,9 @@ class StorePane(Vertical):
         self.query_one("#detail").scroll_home(animate=False)
         self._look_closer(stored, self.catalog, width)
 
-    @work(thread=True, exclusive=True, group="detail", description="detail")  # else the whole catalog is spelt out
+    @work(thread=True, exclusive=True, group="detail", description="detail")  # else Textual formats the whole catalog
     def _look_closer(self, stored: Stored, catalog: Catalog, width: int) -> None:
-        """Read what only the entry's own files say, once the cursor rests on it."""
+        """Read the entry's own files for the detail, after the cursor has rested on it for a moment."""
         import time
 
         time.sleep(_SECONDS_BEFORE_DETAILS)
@@ -248,7 +248,7 @@ class StorePane(Vertical):
             self.post_message(self.Described(stored.id, text))
 
     def text_of(self, stored: Stored, catalog: Catalog, width: int) -> Text:
-        """Return all about an entry, in lines of `width`. Reads files: not for the app's own thread."""
+        """Return the full description of an entry, `width` columns wide. It reads files: call it in a worker."""
         found = self._details(stored, catalog)
         needs = entries.why(catalog, found) if found else {}
         return entries.describe(catalog, stored, found, self.verified.get(stored.id), needs, width=width)
@@ -260,7 +260,7 @@ class StorePane(Vertical):
         for item in catalog.overview.seen.stored:
             if item.id not in self._needed:
                 self._needed[item.id] = entry_details.requirements(item)
-                if worker.is_cancelled:  # another entry is looked at: it goes on from here
+                if worker.is_cancelled:  # the cursor moved: the next worker continues from here
                     return None
         try:
             found = entry_details.show(
@@ -271,25 +271,25 @@ class StorePane(Vertical):
         return next((item for item in found if item.stored.id == stored.id), None)
 
     def on_store_pane_described(self, event: Described) -> None:
-        """Show the detail, if the cursor is still there."""
+        """Show the detail, if the cursor is still on its entry."""
         event.stop()
         if self.is_attached and self.children and self.table.cursor_key == event.entry_id and self.is_wide:
             self.query_one("#detail-text", Static).update(event.text)
 
-    # What is done
+    # Actions
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Follow each key of the filter."""
+        """Apply the filter after each key."""
         event.stop()
         self._filter()
 
     def on_facets_toggled(self, event: Facets.Toggled) -> None:
-        """Filter by a facet, or no longer."""
+        """Add a facet to the filter, or remove it."""
         line = self.query_one("#filter", Input)
         line.value = filtering.toggled(line.value, event.facet)
 
     def on_table_moved(self, event: Table.Moved) -> None:
-        """Show the detail of another entry."""
+        """Show the detail of the entry under the cursor."""
         event.stop()
         if type(event) is Table.Moved:
             self._describe()
@@ -300,12 +300,12 @@ class StorePane(Vertical):
         self._count()
 
     def on_table_sorted(self, event: Table.Sorted) -> None:
-        """Sort by the column that was clicked, the other way round where it is sorted by it."""
+        """Sort by the clicked column. A second click reverses the order."""
         event.stop()
         self._sort_by(event.key)
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Show the detail."""
+        """Move the focus to the detail, or ask for the detail in a dialog if it is not visible."""
         event.stop()
         if self.is_wide:
             self.screen.set_focus(self.query_one("#detail"))
@@ -313,11 +313,11 @@ class StorePane(Vertical):
             self.post_message(self.Asked("detail", [self.current]))
 
     def on_resize(self) -> None:
-        """Show the detail where there is room for it."""
+        """Show the detail, if the new size has room for it."""
         self.call_after_refresh(self._describe)
 
     def seek(self, line: str, entry_id: str) -> None:
-        """Filter by a line, with the cursor on an entry, if it is there."""
+        """Filter by a line, and move the cursor to an entry if the filter shows it."""
         typed = self.query_one("#filter", Input)
         with typed.prevent(Input.Changed):
             typed.value = line
@@ -338,24 +338,24 @@ class StorePane(Vertical):
         self.app.notify(f"by {self.sort_key}", title="Sorted", timeout=1.5)
 
     def action_filter(self) -> None:
-        """Go to the filter."""
+        """Move the focus to the filter."""
         self.screen.set_focus(self.query_one("#filter"))
 
     def action_mark(self) -> None:
-        """Mark the entry under the cursor."""
+        """Mark or unmark the entry under the cursor."""
         self.table.action_mark()
 
     def action_mark_all(self) -> None:
-        """Mark all that are seen, or none."""
+        """Mark all shown entries, or unmark them if all are marked."""
         self.table.action_mark_all()
 
     def action_to_detail(self) -> None:
-        """Go to the detail."""
+        """Move the focus to the detail, if it is visible."""
         if self.is_wide:
             self.screen.set_focus(self.query_one("#detail"))
 
     def action_to_list(self) -> None:
-        """Go to the list; there, take the filter away, and put the drawer away."""
+        """Hide the drawer, and move the focus to the list. If the list has it already, clear the filter."""
         self.app.call_later(self.app.run_action, "hide_drawer")
         if self.table.has_focus:
             self.query_one("#filter", Input).value = ""
@@ -366,17 +366,17 @@ class StorePane(Vertical):
         self.post_message(self.Asked("install", [self.current] if self.current else []))
 
     def action_remove(self) -> None:
-        """Ask to remove what is marked."""
+        """Ask to remove the chosen entries."""
         self.post_message(self.Asked("remove", self.chosen))
 
     def action_verify(self) -> None:
-        """Ask to verify."""
+        """Ask to verify the chosen entries."""
         self.post_message(self.Asked("verify", self.chosen))
 
     def action_repair(self) -> None:
-        """Ask to repair."""
+        """Ask to repair the chosen entries."""
         self.post_message(self.Asked("repair", self.chosen))
 
     def action_copy(self) -> None:
-        """Ask for the command."""
+        """Ask to copy the command that shows the first chosen entry."""
         self.post_message(self.Asked("copy", self.chosen))

@@ -1,6 +1,6 @@
-"""The few styles that text on the screens has, by name, in the colours of the current theme.
+"""The few text styles of all screens, by name, in the colours of the current theme.
 
-They are worked out once for each theme: asking the style sheet for them, for every widget, would cost a third of the
+They are computed once for each theme. Asking the style sheet for them, for each widget, would cost a third of the
 first paint.
 """
 
@@ -20,7 +20,7 @@ _BY_THEME: dict[str, dict[str, Style]] = {}
 
 
 def of(app: App[Any]) -> dict[str, Style]:
-    """Return the styles by their names."""
+    """Return the styles of the current theme by name."""
     theme = app.current_theme
     if theme.name not in _BY_THEME:
         _BY_THEME[theme.name] = _styles(theme)
@@ -41,7 +41,7 @@ def _styles(theme: Theme) -> dict[str, Style]:
 
     bold, dim = Style(bold=True), Style(dim=True)
     cursor = color("block-cursor-foreground", on="block-cursor-background") + ground("block-cursor-background") + bold
-    # The terminal's own colours have no shades: what lies on another ground elsewhere is underlined there.
+    # ANSI themes use the terminal's own colours, which have no shades: underlining replaces the other background.
     raised = Style(bold=True, underline=True) if theme.ansi else bold + ground("panel")
     return {
         "": Style.null(),

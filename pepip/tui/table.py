@@ -1,7 +1,7 @@
-"""A table for thousands of rows: only the lines in sight are ever put together.
+"""A table for thousands of rows: it renders only the visible lines.
 
-Rows are given once, with their cells as text; what is shown of them, and in which order, is a list of indices. The
-cursor and the marks are held by key, so that sorting and filtering never move them to another row.
+The rows are given once, with their cells as text. A list of indices says which rows are shown, and in which order.
+The cursor and the marks are kept by key, so they stay on their rows when the table is sorted or filtered.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 class Column(NamedTuple):
-    """A column. It is as wide as what is in it, at most `width`; 0 takes what the others leave.
+    """A column. It is as wide as its content, at most `width`. A `width` of 0 takes the space that others leave.
 
-    It is shown where the table has `from_width` columns.
+    The column is shown if the rows have room for at least `from_width` characters.
     """
 
     key: str
@@ -48,9 +48,9 @@ class TableRow(NamedTuple):
 
 
 class Table(ScrollView, can_focus=True, inherit_bindings=False):
-    """The table. With `can_mark`, rows get a mark by a click on their first column, or by `action_mark`.
+    """The table. With `can_mark`, a click at the left edge of a row marks it, and so does `action_mark`.
 
-    One that `rests` shows its cursor where the keys go elsewhere, too. `verb` says what choosing a row does.
+    With `rests`, the cursor stays visible without the focus. `verb` is the label of Enter, which chooses a row.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -64,7 +64,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     ]
 
     class Moved(Message):
-        """The cursor is on another row. `key` is empty where there is none."""
+        """The cursor is on another row. `key` is empty if there is no row."""
 
         def __init__(self, table: Table, key: str) -> None:
             super().__init__()
@@ -76,13 +76,13 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             return self.table
 
     class Chosen(Moved):
-        """Enter, or a double click."""
+        """A row was chosen by Enter or a double click."""
 
     class Marked(Moved):
         """The marks changed."""
 
     class Sorted(Moved):
-        """A title was clicked: `key` is its column's."""
+        """The title of a column was clicked. `key` is the key of the column."""
 
     def __init__(
         self,
@@ -106,20 +106,23 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self._rows: Sequence[TableRow] = ()
         self._places: dict[str, int] = {}
         self._view: Sequence[int] = ()
-        self._widths: list[int] = []  # not known before the first rows are
+        self._widths: list[int] = []  # unknown until the first rows come
         self._position = 0
         self._styles: dict[str, Style] = {}
         self._strips: dict[tuple[str, bool, bool, int], Strip] = {}
 
-    # What is shown
+    # Display
 
     def show(self, rows: Sequence[TableRow]) -> None:
-        """Show other rows, all of them."""
+        """Replace the rows, and show all of them."""
         self.take(rows)
         self.look(range(len(rows)))
 
     def take(self, rows: Sequence[TableRow]) -> None:
-        """Take other rows, of which `look` then says what is seen. The cursor and the marks keep their keys."""
+        """Replace the rows. The table shows none of them before the next `look`.
+
+        The cursor and the marks keep their keys. Marks of rows that are gone are dropped.
+        """
         self._rows = rows
         self._places = {row.key: place for place, row in enumerate(rows)}
         self.marks &= self._places.keys()
@@ -130,7 +133,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self._view = ()
 
     def look(self, view: Sequence[int]) -> None:
-        """Show other rows of the same, or in another order. The cursor stays on its row if that is still seen."""
+        """Show the rows with these indices, in this order. The cursor stays on its row if that row is still shown."""
         before = self.cursor_key
         self._view = view
         self.virtual_size = Size(0, len(view) + 1)
@@ -144,7 +147,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def width(self) -> int:
-        """The columns that there are beside the scroll bar."""
+        """The width of a line in terminal columns, without the scroll bar."""
         return self.scrollable_content_region.width
 
     @property
@@ -153,12 +156,12 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def keys(self) -> list[str]:
-        """The keys of the rows that are seen, in their order."""
+        """The keys of the shown rows, in their order."""
         return [self._rows[place].key for place in self._view]
 
     @property
     def shown_columns(self) -> list[tuple[int, Column, int]]:
-        """The columns that fit, each with its number and its width here; none before the first rows came."""
+        """The columns that fit, each with its index and its current width. Empty until the first rows come."""
         if not self._widths:
             return []
         room = self.width - self._lead
@@ -168,7 +171,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         return [(number, column, self._widths[number] or max(8, rest // flexible)) for number, column in chosen]
 
     def put_cursor(self, key: str) -> None:
-        """Move the cursor to a row, if it is seen."""
+        """Move the cursor to a row, if it is shown."""
         place = self._places.get(key, -1)
         if place >= 0 and place in self._view:
             before, self._position = self.cursor_key, self._view.index(place)
@@ -177,11 +180,11 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     # Moving and marking
 
     def action_move(self, rows: int) -> None:
-        """Move the cursor."""
+        """Move the cursor by a number of rows."""
         self._go(self._position + rows)
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by what is in sight."""
+        """Move the cursor by a number of pages."""
         self._go(self._position + pages * max(1, self.size.height - 2))
 
     def action_jump(self, position: int) -> None:
@@ -189,19 +192,19 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self._go(len(self._view) - 1 if position < 0 else position)
 
     def action_choose(self) -> None:
-        """Say that the row under the cursor was chosen."""
+        """Choose the row under the cursor."""
         if self.cursor_key:
             self.post_message(self.Chosen(self, self.cursor_key))
 
     def action_mark(self) -> None:
-        """Mark the row under the cursor, or take its mark away, and go to the next."""
+        """Mark or unmark the row under the cursor, and move to the next row."""
         if self.can_mark and self.cursor_key:
             self.marks ^= {self.cursor_key}
             self._go(self._position + 1)
             self._tell_marks()
 
     def action_mark_all(self) -> None:
-        """Mark all rows that are seen; take all marks away where they are all marked."""
+        """Mark all shown rows. If all of them are marked already, unmark them."""
         if self.can_mark:
             seen = set(self.keys)
             self.marks = self.marks - seen if seen <= self.marks else self.marks | seen
@@ -217,7 +220,10 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self._settle(before)
 
     def _settle(self, before: str) -> None:
-        """Take the row at the cursor's position for the one that it is on, and bring it into sight."""
+        """Set `cursor_key` to the row at the cursor's position, and scroll to that row.
+
+        Posts `Moved` if the key is not `before`.
+        """
         if self._view:
             self.cursor_key = self._rows[self._view[self._position]].key
         else:
@@ -235,7 +241,10 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     # The mouse
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where was clicked; sort by a title, mark in the first column, choose by a second click."""
+        """Move the cursor to the clicked row, or sort by the clicked title.
+
+        A click at the left edge also marks the row; a double click chooses it.
+        """
         offset = event.get_content_offset(self)
         if offset is None:
             return
@@ -265,18 +274,18 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     # Painting
 
     def notify_style_update(self) -> None:
-        """Forget the colours of another theme."""
+        """Forget the colours of the previous theme."""
         super().notify_style_update()
         self._styles.clear()
         self._strips.clear()
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight."""
+        """Keep the cursor visible."""
         self._strips.clear()
         self._settle(self.cursor_key)
 
     def render_line(self, y: int) -> Strip:
-        """Return one line: the titles first, then the rows in sight."""
+        """Return one line: the titles first, then the visible rows."""
         if y == 0:
             return self._titles()
         position = round(self.scroll_y) + y - 1
@@ -325,19 +334,19 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         return self._styles[tone]
 
     def watch_has_focus(self, has_focus: bool) -> None:
-        """Show where the keys go."""
+        """Repaint the cursor when the focus comes or goes."""
         super().watch_has_focus(has_focus)
         self.refresh()
 
 
 def _fitting(column: Column, cells: Sequence[str]) -> int:
-    """Return the width that a column needs for its title, with an arrow, and for all that is in it."""
+    """Return the width that a column needs for its cells and for its title with an arrow, at most `column.width`."""
     needed = max(map(len, cells), default=0)
     return min(column.width, max(needed, len(column.title) + 2 if column.title else 1))
 
 
 def _sized(text: str, width: int, *, is_right: bool) -> str:
-    """Return text in exactly `width` columns; what is cut ends in an ellipsis."""
+    """Return text in exactly `width` columns. A cut text ends in an ellipsis."""
     length = cell_len(text)
     if length > width:
         return set_cell_size(text, width - 1) + "…" if width > 1 else set_cell_size(text, width)

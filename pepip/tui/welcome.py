@@ -1,4 +1,4 @@
-"""Words for whole screens: an empty store, one that can't be read or went away; and the help of each pane."""
+"""Texts in place of the panes, for an empty, unreadable or missing store, and the help of each pane."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ HELP = {
 
 
 def figures_of(found: Catalog) -> str:
-    """Return what is said in place of the figures, where there are none."""
+    """Return the text in place of the savings if there are no figures."""
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
         return "no figures: the store can't be read"
     return "nothing on disk yet"
 
 
 def keys_of(found: Catalog) -> tuple[str, ...]:
-    """Return the keys that the words in place of the panes speak of."""
+    """Return the keys that the key line shows, too, beside the text of `screen_of`."""
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
         return ("r",)
     return ("I", "C")
 
 
 def screen_of(store_root: str, found: Catalog) -> Text | None:
-    """Return what to show in place of the panes, None where they have something to show."""
+    """Return the text to show in place of the panes, None if the panes have something to show."""
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
         text = Text()
         text.append(f"{found.trouble.sentence}\n", "bold")
