@@ -268,7 +268,7 @@ def of_one_environment(
 
 
 def sealed(entry: Entry) -> list[str]:
-    """Return the folders of an entry that are linked, or whose files are. None changes while the entry is whole."""
+    """Return the linked folders of an entry, and the folders of linked files. A whole entry has them unchanged."""
     opened = (path for path in entry.opened if not path.endswith(paths.PYCACHE))
     return [f"{entry.path}/{path}" for path in (*entry.directories, *opened)]
 

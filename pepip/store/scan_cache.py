@@ -22,7 +22,7 @@ _FORMAT = 3
 _MOST_BYTES = 1 << 28
 
 _RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
-"""For each topic, the topic whose names decide: `save` drops a row whose name the run did not meet in that topic."""
+"""For each topic, the topic that shows which names still exist. `save` drops the rows of all other names."""
 
 
 class ScanCache:

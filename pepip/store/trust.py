@@ -1,4 +1,4 @@
-"""The users whose entries a user links, in a store that several users may write.
+"""Trust in a store that several users may write: each user links only the entries of trusted users.
 
 The owner of an entry can change it. A store of one user has no entries of others. In a shared store users link their
 own entries, root's, and those of the store's owner. They link entries of other members only if the store's owner
@@ -29,9 +29,10 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Trust(NamedTuple):
-    """The users whose entries all users of a shared store link: `everybody`, or the `users` with these numbers.
+    """The trusted users of a shared store: `everybody`, or the `users` with these numbers.
 
-    Root and the store's owner are always in `users`. Each user links the entries of their own, too.
+    All users link the entries of a trusted user. Root and the store's owner are always in `users`. Each user links
+    their own entries, too.
     """
 
     everybody: bool
@@ -77,7 +78,7 @@ def read(store_root: str, like: os.stat_result) -> Trust:
 
 
 def said(trust: Trust, like: os.stat_result) -> str:
-    """Return, in words, whose entries each user of a store links."""
+    """Return words that name the users whose entries each user of a store links."""
     if trust.everybody:
         return "what any of them has stored"
     others = (permissions.name_of(number) for number in sorted(trust.users - {0, like.st_uid}))
