@@ -1,4 +1,4 @@
-"""What trees occupy on disk: allocated bytes and inodes. Read only; symbolic links are never followed."""
+"""The disk usage of trees: allocated bytes and inodes. Read only; symbolic links are never followed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-_BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's own
+_BLOCK_BYTES = 512  # the unit of st_blocks on every file system
 
 Inode = tuple[int, int]
-"""A device and a number on it."""
+"""A device, and the number of an inode on it."""
 
 Mark = tuple[int, int]
-"""The size and the modification time of a file: a copy has those of what it was made from."""
+"""The size and the modification time of a file. A copy has the same as the file that it was made from."""
 
 
 class Weight(NamedTuple):
-    """The bytes of a tree: of its files, of its folders, and of compiled bytecode with the folders that hold it."""
+    """The bytes of a tree: of its files, of its folders, and of bytecode with the `__pycache__` folders."""
 
     files: int
     folders: int
@@ -33,15 +33,16 @@ class Weight(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The bytes of the whole tree."""
         return self.files + self.folders + self.bytecode
 
 
 class Beside(NamedTuple):
-    """What a tree occupies beside others. `links` are the bytes of symbolic links and of copies among `own`.
+    """The disk usage of a tree beside other trees. `own` are the bytes that the others do not hold already.
 
-    `borrowed` are the bytes that it has of others by hard links, and counts as none of its own. `shared` are the
-    inodes of it that have more names, with their bytes; `times` those of its folders.
+    `links` are the bytes of symbolic links and of copies, which `own` includes. `borrowed` are the bytes of inodes
+    that the tree borrows from others by hard links; `own` does not include them. `shared` are the other files of the
+    tree with more than one name: inodes and bytes. `times` are its folders with their modification times.
     """
 
     own: int
@@ -52,7 +53,7 @@ class Beside(NamedTuple):
 
 
 def measure(trees: Iterable[str]) -> Usage:
-    """Return what trees occupy together, each inode counted once."""
+    """Return the disk usage of all trees together, with each inode counted once."""
     seen: dict[Inode, int] = {}
     for tree in trees:
         for _, status in _walk(tree):
@@ -61,9 +62,9 @@ def measure(trees: Iterable[str]) -> Usage:
 
 
 class Weighed(NamedTuple):
-    """What a tree occupies, its inodes, and its folders with their modification times, relative to it.
+    """The bytes of a tree, its inodes, and its folders (relative to the tree) with their modification times.
 
-    `marks` are those of files that are not empty, `unused` the bytes of folders for bytecode that hold none.
+    `marks` are those of files that are not empty, `unused` the bytes of `__pycache__` folders without a file.
     """
 
     weight: Weight
@@ -74,7 +75,7 @@ class Weighed(NamedTuple):
 
 
 def weigh(tree: str) -> Weighed:
-    """Return what a tree occupies."""
+    """Return the disk usage of a tree."""
     files = folders = bytecode = 0
     unused: dict[str, int] = {}
     inodes: set[Inode] = set()
@@ -105,9 +106,9 @@ def weigh(tree: str) -> Weighed:
 
 
 def weigh_beside(tree: str, others: set[Inode], *, also: set[Inode], copies: set[Mark]) -> Beside:
-    """Return what a tree occupies beside the inodes of `others`, and of those that it borrows `also`.
+    """Return the disk usage of a tree without the inodes of `others`. Inodes in `also` count as borrowed.
 
-    `copies` tell which of its files are copies.
+    A file whose mark is in `copies` counts as a copy.
     """
     own = links = borrowed = 0
     seen: set[Inode] = set()
@@ -138,7 +139,7 @@ def _mark(status: os.stat_result) -> Mark:
 
 
 def are_unchanged(root: str, folders: list[list[Any]]) -> bool:
-    """Tell whether folders, given relative to `root` with their modification times, still have those."""
+    """Tell whether all folders, given relative to `root` with their modification times, still have these times."""
     try:
         return all(os.lstat(f"{root}/{name}" if name else root).st_mtime_ns == time for name, time in folders)
     except OSError:
@@ -146,7 +147,7 @@ def are_unchanged(root: str, folders: list[list[Any]]) -> bool:
 
 
 def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
-    """Return the bytes that removing `trees` gives back, and those that stay because others have names for them."""
+    """Return the bytes that removing `trees` frees, and the bytes that stay because they have other hard links."""
     names, statuses, _ = _names(trees)
     freed = kept = 0
     for inode, status in statuses.items():
@@ -158,7 +159,7 @@ def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
 
 
 def given_back_by_removing(trees: Iterable[str], *, may_clone: bool) -> Usage:
-    """Return what removing `trees` gives back. Blocks that other files share stay, where they `may_clone`."""
+    """Return what removing `trees` frees. If files `may_clone`, blocks that they share with others do not count."""
     names, statuses, places = _names(trees)
     size_bytes = inodes = 0
     for inode, status in statuses.items():
@@ -184,7 +185,7 @@ def _names(trees: Iterable[str]) -> tuple[dict[Inode, int], dict[Inode, os.stat_
 
 
 def _walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield every name of a tree, its root first. What vanishes meanwhile, or may not be read, is left out."""
+    """Yield every path of a tree, its root first. Paths that vanish meanwhile or can't be read are left out."""
     try:
         root = os.lstat(tree)
     except OSError:
@@ -208,7 +209,7 @@ def _walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def allocated(path: str) -> int:
-    """Return what one file or folder occupies, without what is in it; 0 if it is not there."""
+    """Return the bytes of one file or folder, without the content of the folder; 0 if it does not exist."""
     try:
         return allocated_of(os.lstat(path))
     except OSError:

@@ -1,6 +1,6 @@
 """Exchanging two names in one step, so that a program that looks meanwhile finds one or the other.
 
-Linux and macOS can. Elsewhere, and on file systems that can't, there is a moment in which one of them has no name.
+Linux and macOS can do it. On other systems, and on some file systems, one of the names is missing for a moment.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ _LEFT = ".left"
 
 
 def exchange(one: str, other: str) -> None:
-    """Exchange what is at two paths of one file system. Raises OSError if that can't be done.
+    """Exchange what is at two paths of one file system. Raises OSError if that fails.
 
-    A process that is killed where this takes three steps leaves what was at `other` at `<one>.left`: see `restore`.
+    If one step is not possible, three renames do it. A process that is killed between them leaves what was at
+    `other` at `<one>.left`: see `restore`.
     """
     if _in_one_step(one, other):
         return
@@ -33,7 +34,7 @@ def exchange(one: str, other: str) -> None:
 
 
 def restore(one: str, other: str) -> None:
-    """Put back what an exchange that was killed has left without its name."""
+    """Undo an exchange that was killed: what is at `<one>.left` gets its name `other` again."""
     if os.path.lexists(one + _LEFT):
         if os.path.lexists(other):
             os.rename(other, one)
@@ -41,7 +42,7 @@ def restore(one: str, other: str) -> None:
 
 
 def is_atomic(folder: str) -> bool:
-    """Tell whether names in a folder can be exchanged in one step, by trying it with two of its own."""
+    """Tell whether names in a folder can be exchanged in one step. Tries it with two files, and removes them."""
     names = [f"{folder}/.exchange-{number}" for number in (1, 2)]
     try:
         for name in names:
@@ -55,12 +56,12 @@ def is_atomic(folder: str) -> bool:
 
 
 def _in_one_step(one: str, other: str) -> bool:
-    """Exchange two names. Returns False, with nothing done, where the system or the file system can't."""
+    """Exchange two names. Return False, with nothing done, if the system or the file system can't."""
     if sys.platform == "win32":
         return False
     import ctypes
 
-    sys.audit("os.rename", one, other, -1, -1)  # as for every other change to a disk
+    sys.audit("os.rename", one, other, -1, -1)  # os.rename raises this event, and ctypes does not
     library = ctypes.CDLL(None, use_errno=True)
     first, second = os.fsencode(one), os.fsencode(other)
     if hasattr(library, "renameat2"):

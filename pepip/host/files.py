@@ -1,7 +1,7 @@
-"""Reading, writing and replacing whole files, by few system calls: an install reads and writes hundreds.
+"""Reading, writing and replacing whole files with few system calls: an install reads and writes hundreds.
 
-What lies in a store, or in an environment, may have come from somebody else: another user, a repository, another
-tool. So only regular files are read, and no more of them than a limit.
+A file in a store or an environment may come from another user, a repository, or another tool. So only regular files
+are read, up to a limit.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 SMALL_BYTES = 1 << 24
-"""More than a file of one page or a thousand lines ever has: settings, metadata, a script."""
+"""More than settings, metadata or a script ever have."""
 RECORD_BYTES = 1 << 28
-"""More than a list of a million files ever has."""
+"""More than a RECORD of a million files ever has."""
 _BLOCK_BYTES = 1 << 20
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class UnfitFileError(OSError, ValueError):
-    """What is at a path can't be read as the file that belongs there. `strerror` says why, in words."""
+    """The file at a path can't be read as what belongs there. `strerror` says why, in words."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(errno.EINVAL, reason, path)
@@ -35,20 +35,20 @@ class UnfitFileError(OSError, ValueError):
 
 
 def user_id() -> int:
-    """Return the number of the user who runs this, 0 where users have none."""
+    """Return the number of the user who runs this process, 0 on systems without such numbers."""
     return os.geteuid() if hasattr(os, "geteuid") else 0
 
 
 def owner_id(path: str) -> int:
-    """Return the number of the user who owns what is at `path`, 0 where users have none. Raises OSError."""
+    """Return the number of the user who owns the file or folder at `path`, 0 on systems without. Raises OSError."""
     return os.stat(path).st_uid
 
 
 def open_regular(path: str, *, is_trusted: bool = False, follows: bool = False) -> int:
-    """Return a descriptor to read the regular file at `path`. Opens no device, and waits for no pipe.
+    """Return a descriptor to read the regular file at `path`. Never opens a device, never waits for a pipe.
 
-    With `follows` a link may lead to it. Where it must be `is_trusted`, another user's is refused, but not root's.
-    Raises OSError if it can't be opened, UnfitFileError if it is something else.
+    With `follows`, `path` may be a symbolic link. With `is_trusted`, only files of this user and of root are opened.
+    Raises OSError if the file can't be opened, UnfitFileError if it is not a regular file, or not trusted.
     """
     return _open_regular(path, is_trusted=is_trusted, follows=follows)[0]
 
@@ -56,15 +56,15 @@ def open_regular(path: str, *, is_trusted: bool = False, follows: bool = False) 
 def read_regular(
     path: str, *, most_bytes: int = SMALL_BYTES, is_trusted: bool = False, follows: bool = False
 ) -> bytes:
-    """Return what the regular file at `path` holds, if that is no more than `most_bytes`.
+    """Return the content of the regular file at `path`, if that is no more than `most_bytes`.
 
-    Raises OSError if it can't be read, UnfitFileError if it is something else, or larger: see `open_regular`.
+    Raises OSError if the file can't be read, UnfitFileError if it is larger, or if `open_regular` refuses it.
     """
     descriptor, size_bytes = _open_regular(path, is_trusted=is_trusted, follows=follows)
     try:
         content = os.read(descriptor, min(size_bytes, most_bytes) + 1)
         if len(content) == size_bytes <= most_bytes:
-            return content  # there would have been room for more
+            return content  # the read was short of its limit, so the file ends here
         while len(content) <= most_bytes:
             block = os.read(descriptor, min(_BLOCK_BYTES, most_bytes + 1 - len(content)))
             if not block:
@@ -78,7 +78,7 @@ def read_regular(
 def _open_regular(path: str, *, is_trusted: bool, follows: bool) -> tuple[int, int]:
     """Return a descriptor as `open_regular` does, and the size of the file in bytes."""
     status = os.stat(path) if follows else os.lstat(path)
-    if not stat.S_ISREG(status.st_mode):  # to open a device can do something
+    if not stat.S_ISREG(status.st_mode):  # opening a device can have an effect
         raise UnfitFileError(path, "it is no regular file")
     flags = _READ | getattr(os, "O_NONBLOCK", 0)
     descriptor = os.open(path, flags if follows else flags | getattr(os, "O_NOFOLLOW", 0))
@@ -95,10 +95,10 @@ def _open_regular(path: str, *, is_trusted: bool, follows: bool) -> tuple[int, i
 
 
 def load_json(content: bytes) -> Any:
-    """Return what a document of JSON holds. Raises ValueError, in words, where that is none.
+    """Return the value of a JSON document. Raises ValueError with a message for people if it is not valid.
 
-    Nor one that says `NaN` or `Infinity`, which JSON has not, or half a character, which nothing can write down. What
-    stands for a byte of a file's name is allowed (PEP 383).
+    `NaN` and `Infinity` are not valid, as in the JSON specification. Neither are lone surrogates, which can't be
+    encoded, except those that stand for a byte of a file name (PEP 383).
     """
     import json
 
@@ -121,7 +121,7 @@ ID_BYTES = 16
 
 
 def read_id(path: str) -> str:
-    """Return the hexadecimal digits of an id that a file holds, empty if it holds none."""
+    """Return the hexadecimal digits of the id in a file, empty if the file holds none."""
     try:
         text = read_regular(path, most_bytes=2 * ID_BYTES).decode("ascii")
         return text if len(bytes.fromhex(text)) == ID_BYTES and text.isalnum() else ""
@@ -130,9 +130,9 @@ def read_id(path: str) -> str:
 
 
 def create(path: str, *contents: bytes, mode: int = 0o666) -> None:
-    """Write a new file that holds `contents` one after the other, of this mode less the umask.
+    """Write a new file with `contents` one after the other, and this mode less the umask.
 
-    Raises FileExistsError if something is at `path`, OSError if the disk is full: then no file is there.
+    Raises FileExistsError if something is at `path`, OSError if the disk is full. No new file is left then.
     """
     descriptor = os.open(path, _CREATE, mode)
     try:
@@ -142,14 +142,14 @@ def create(path: str, *contents: bytes, mode: int = 0o666) -> None:
                 rest = rest[os.write(descriptor, rest) :]
     except OSError as error:
         os.unlink(path)
-        error.filename = error.filename or path  # `write` names none
+        error.filename = error.filename or path  # errors of `os.write` have no file name
         raise
     finally:
         os.close(descriptor)
 
 
 def replace_content(path: str, content: bytes) -> None:
-    """Give a file that exists other content, at once: it has the old or the new one, also if the disk is full."""
+    """Replace the content of an existing file in one step: it has the old or the new content, even on a full disk."""
     import shutil
     import time
 

@@ -1,4 +1,4 @@
-"""What a file system is and does: its device, its mount point, flushing it, removing a tree."""
+"""File systems: device, mount point and identity of a folder, flushing to disk, removing a tree."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import sys
 from pepip.fast_namedtuple import NamedTuple
 
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
-"""The numbers of the errors that say that a disk takes no more."""
+"""The errno values of a disk that is full."""
 
 
 def flush(path: str) -> None:
-    """Write what the file system that holds `path` still keeps in memory to its disk.
+    """Write everything that the file system of `path` still keeps in memory to its disk.
 
-    One call for a whole staged batch costs far less than one for each of its files. Does nothing where the
-    system has no such call. Raises OSError if the disk did not take what was written; Linux says so once.
+    One call for a staged batch costs far less than one call for each file. Does nothing if the system has no such
+    call. Raises OSError if the disk did not take some of the data; Linux reports that only once.
     """
     if sys.platform == "linux":
         import ctypes
@@ -26,7 +26,7 @@ def flush(path: str) -> None:
             failed = ctypes.CDLL(None, use_errno=True).syncfs(descriptor)
             if failed and ctypes.get_errno() != errno.ENOSYS:
                 raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
-        except AttributeError:  # a C library without it
+        except AttributeError:  # a C library without syncfs
             failed = 1
         finally:
             os.close(descriptor)
@@ -39,7 +39,7 @@ def flush(path: str) -> None:
 def memory_folder() -> str:
     """Return a folder of a file system in memory in which this user may make folders, empty if there is none.
 
-    What is made there by the thousand, and removed again soon, costs a tenth of what it costs on a disk.
+    Making and removing thousands of files there costs a tenth of the time on a disk.
     """
     place = "/dev/shm"
     if sys.platform != "linux" or not os.access(place, os.W_OK | os.X_OK):
@@ -57,7 +57,7 @@ _LEAST_FREE_BYTES = 32 << 20
 
 
 class Mount(NamedTuple):
-    """A mount, as Linux lists it: its place, the folder of its file system that is there, its kind and its source."""
+    """A mount, as Linux lists it: mount point, root (the mounted folder of the file system), kind and source."""
 
     point: str
     root: str
@@ -66,7 +66,7 @@ class Mount(NamedTuple):
 
 
 def mount_point(path: str) -> str:
-    """Return the folder at which the file system of the existing folder `path` is mounted, bind mounts too."""
+    """Return the mount point of the file system that holds the existing folder `path`. Bind mounts count."""
     return _mount_of(os.path.realpath(path), _mounts()).point
 
 
@@ -77,16 +77,16 @@ def _mount_of(path: str, mounts: dict[str, Mount]) -> Mount:
 
 
 def identity(path: str) -> int:
-    """Return a number that tells the file system of `path` from another on the same device, 0 if it has none."""
+    """Return a number that tells the file system of `path` from others on the same device, 0 if it has none."""
     return os.statvfs(path).f_fsid if hasattr(os, "statvfs") else 0
 
 
 class Place(NamedTuple):
-    """Where a folder is: the mount point of its file system, and its `location`.
+    """The place of a folder: the mount point of its file system, and its `location`.
 
-    The location is a text that is the same only where the same folder is seen by the same path. It differs between
-    two disks, two containers, a chroot and the system around it, and where another folder of one disk is mounted. It
-    stays the same when the system starts again, but for file systems without a UUID.
+    Two locations are the same text only if the same folder is seen by the same path. They differ between two disks,
+    between two containers, between a chroot and the system around it, and between two mounted folders of one disk.
+    A location stays the same after a restart, except on a file system without a UUID.
     """
 
     mount_point: str
@@ -94,7 +94,7 @@ class Place(NamedTuple):
 
 
 def place(path: str) -> Place:
-    """Return where the existing folder `path` is."""
+    """Return the place of the existing folder `path`."""
     folder = os.path.realpath(path)
     mounts = _mounts()
     mount = _mount_of(folder, mounts)
@@ -106,20 +106,20 @@ def place(path: str) -> Place:
 
 
 def _identity_text(path: str, mount: Mount) -> str:
-    """Return what tells a file system from all others: its UUID, its server, or its number until a restart."""
+    """Return a text that tells a file system from all others: its UUID, its server, or its number until a restart."""
     if sys.platform != "linux":
         return f"{identity(path):x}.{os.stat(path).st_dev:x}"
     uuid = _uuid(path)
     if uuid:
         return uuid
     if ":" in mount.source or mount.source.startswith("//"):
-        return f"{mount.kind} {mount.source}"  # of a server
+        return f"{mount.kind} {mount.source}"  # a network file system
     if mount.kind in _WITH_LASTING_NUMBERS:
         return f"{identity(path):x}"
     return f"{_until_restart()}.{os.stat(path).st_dev:x}"
 
 
-_WITH_LASTING_NUMBERS = {"ext2", "ext3", "ext4", "btrfs", "zfs", "f2fs"}  # made from their UUID
+_WITH_LASTING_NUMBERS = {"ext2", "ext3", "ext4", "btrfs", "zfs", "f2fs"}  # the number is made from the UUID
 _GET_UUID = 0x80111500  # FS_IOC_GETFSUUID, since Linux 6.9: a length, and up to 16 bytes
 _XFS_GEOMETRY = 0x80705864  # XFS_IOC_FSGEOMETRY_V1: 112 bytes, with the UUID at 64
 
@@ -148,7 +148,7 @@ def _uuid(path: str) -> str:
 
 
 def _until_restart() -> str:
-    """Return what this boot and this mount namespace alone have."""
+    """Return a text that only this boot and this mount namespace have."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             boot = file.read().strip()
@@ -158,7 +158,7 @@ def _until_restart() -> str:
 
 
 def _mounts() -> dict[str, Mount]:
-    """Return all mounts that Linux lists, by their places: `ismount` does not see those within one device."""
+    """Return all mounts that Linux lists, by mount point. `ismount` does not see bind mounts within one device."""
     try:
         with open("/proc/self/mountinfo", "rb") as file:
             lines = [line.split() for line in file]
@@ -173,12 +173,12 @@ def _unescaped(name: bytes) -> str:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a tree of which some directories may be read-only, or what stands in its place: a file, or a link.
+    """Remove a tree, in which directories may be read-only. Removes a file or a link at `path`, too.
 
-    What is gone already is no error.
+    Does nothing if `path` does not exist.
     """
     try:
-        os.rmdir(path)  # it may be empty, or gone
+        os.rmdir(path)  # the cheapest call, if it is empty or does not exist
     except FileNotFoundError:
         return
     except NotADirectoryError:
@@ -202,7 +202,7 @@ def remove_tree(path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file, a link, or a tree. Raises FileNotFoundError if nothing is there."""
+    """Remove a file, a link, or a tree. Raises FileNotFoundError if `path` does not exist."""
     if os.path.isdir(path) and not os.path.islink(path):
         remove_tree(path)
     else:

@@ -1,4 +1,4 @@
-"""Folders that are opened name by name, through no link: nobody can put another one in their place meanwhile."""
+"""Opening folders one name at a time, through no link, so that nobody can replace one of them meanwhile."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def opened(root: str, path: str) -> Iterator[tuple[str, int | None]]:
-    """Yield a name and an open folder, which name what is at `path` below `root` to system calls.
+    """Yield a name and the descriptor of its folder, for system calls on `path`, which is below `root`.
 
-    On Windows the name is the path, and the folder None. Raises NotADirectoryError where a link is in a folder's
-    place, and other OSErrors.
+    On Windows the name is the path, and the descriptor None. Raises NotADirectoryError if a link is in the place of
+    a folder, and other OSErrors.
     """
     if sys.platform == "win32":
         yield path, None
@@ -35,6 +35,6 @@ def opened(root: str, path: str) -> Iterator[tuple[str, int | None]]:
 
 
 def move(root: str, path: str, target: str) -> None:
-    """Rename what is at `path` below `root` to `target` below it. Raises OSError."""
+    """Rename `path` to `target`; both are below `root`. Raises OSError."""
     with opened(root, path) as (name, folder), opened(root, target) as (new_name, new_folder):
         os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=new_folder)

@@ -1,6 +1,7 @@
-"""What starts an entry point: a script with a `#!` line, or on Windows a small program.
+"""Launchers of entry points: a script with a `#!` line, or on Windows a small program.
 
-There, `installer` brings the programs that pip and others use too (PyPA's distlib launchers), for each architecture.
+On Windows the package `installer` provides the programs that pip and others use (distlib's launchers, PyPA), for each
+architecture.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ import sys
 
 ARE_PROGRAMS = sys.platform == "win32"
 HAVE_MODES = sys.platform != "win32"
-"""Whether a file's mode says that it may be run."""
+"""Whether the mode of a file says that it is executable."""
 
 
 def file_name(script: str) -> str:
-    """Return the name of the file that starts the entry point `script`."""
+    """Return the file name of the launcher of the entry point `script`."""
     return f"{script}.exe" if ARE_PROGRAMS else script
 
 
 def program(script: str, reference: str, *, is_gui: bool, interpreter: str) -> bytes:
-    """Return the Windows program that starts `reference` (`module:function`) with `interpreter`."""
+    """Return the content of the Windows launcher that starts `reference` (`module:function`) with `interpreter`."""
     import platform
 
     from installer.scripts import Script

@@ -1,8 +1,8 @@
-"""Making, reading and removing links. Nothing else in pepip makes one.
+"""Making, reading and removing links. No other module makes links.
 
-Directories are linked by a symbolic link, on Windows by a junction (which needs no privilege). Files are hard
-links where source and link share a file system that allows it: a hard link costs no inode, and its real path is the
-environment's. What stands for a file elsewhere may be a copy: its bytes tell.
+A folder is linked by a symbolic link, on Windows by a junction, which needs no privilege. A file is linked by a hard
+link if source and link share a file system that allows it: a hard link costs no inode, and its real path lies in the
+environment. On other file systems a file may be copied; then its bytes tell which file it is a copy of.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pepip.errors import VenvError
 _NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP}
 _NO_SYMBOLIC_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _BLOCK_BYTES = 1 << 20
-_PRIVILEGE_NOT_HELD = 1314  # Windows: symbolic links want Developer Mode
+_PRIVILEGE_NOT_HELD = 1314  # Windows: symbolic links need Developer Mode
 
 
 def link_directory(target: str, path: str, *, ready: str = "") -> None:
     """Make `path` a link to the directory `target`. Raises FileExistsError if something is there already.
 
-    `ready` may be a symbolic link to the same, of which `path` becomes another name where it can.
+    `ready` may be a symbolic link to the same directory. If possible, `path` becomes a hard link to it.
     """
     if ready and share_inode(ready, path):
         return
@@ -41,9 +41,9 @@ def link_directory(target: str, path: str, *, ready: str = "") -> None:
 
 
 def link_file(target: str, path: str) -> bool:
-    """Make `path` a hard link to the file `target`. Returns False, with nothing made, where there can be none.
+    """Make `path` a hard link to the file `target`. Return False, with nothing made, if that is not possible.
 
-    Raises FileExistsError if something is there already.
+    Raises FileExistsError if something is at `path` already.
     """
     try:
         os.link(target, path, follow_symlinks=False)
@@ -57,7 +57,7 @@ def link_file(target: str, path: str) -> bool:
 
 
 def share_device(folder: str, other: str) -> bool:
-    """Tell whether two folders are on one device: else there is no hard link from one into the other."""
+    """Tell whether two folders are on one device. If not, no hard link can lead from one into the other."""
     try:
         return os.stat(folder).st_dev == os.stat(other).st_dev
     except FileNotFoundError:
@@ -65,9 +65,9 @@ def share_device(folder: str, other: str) -> bool:
 
 
 def share_inode(source: str, path: str) -> bool:
-    """Make `path` another name of the file or symbolic link `source`.
+    """Make `path` a hard link to the file or symbolic link `source`.
 
-    Returns False, with nothing made, where that can't be had. Raises FileExistsError if something is at `path`.
+    Return False, with nothing made, if that is not possible. Raises FileExistsError if something is at `path`.
     """
     try:
         os.link(source, path, follow_symlinks=False)
@@ -79,7 +79,7 @@ def share_inode(source: str, path: str) -> bool:
 
 
 def symbolic_link(target: str, path: str) -> None:
-    """Make `path` a symbolic link. Raises VenvError where the file system has none, or the system refuses them."""
+    """Make `path` a symbolic link. Raises VenvError if the file system has none, or the system refuses them."""
     try:
         os.symlink(target, path)
     except OSError as error:
@@ -92,10 +92,10 @@ def symbolic_link(target: str, path: str) -> None:
 
 
 def link_name(target: str, path: str, *, ready: str = "") -> None:
-    """Make `path` a symbolic link to the file `target`, so that the link names it; a hard link where it must.
+    """Make `path` a symbolic link to the file `target`, whose path the link then names; else a hard link.
 
-    `ready` is as in `link_directory`. Windows refuses symbolic links to plain users without Developer Mode, hence the
-    second way.
+    `ready` is as in `link_directory`. The hard link is for Windows without Developer Mode, where plain users can't
+    make symbolic links, and for file systems without symbolic links.
     """
     if ready and share_inode(ready, path):
         return
@@ -110,7 +110,7 @@ def link_name(target: str, path: str, *, ready: str = "") -> None:
 
 
 def read_link(path: str) -> str:
-    """Return what a symbolic link or junction points to, empty if `path` is neither."""
+    """Return the target of a symbolic link or junction, empty if `path` is neither."""
     try:
         target = os.readlink(path)
     except OSError:
@@ -121,12 +121,12 @@ def read_link(path: str) -> str:
 
 
 def is_link(child: os.DirEntry[str]) -> bool:
-    """Tell whether a child of a scanned folder is a symbolic link, or a junction."""
+    """Tell whether a child of a scanned folder is a symbolic link or a junction."""
     return child.is_symlink() or (sys.platform == "win32" and bool(read_link(child.path)))
 
 
 def is_link_to(path: str, target: str) -> bool:
-    """Tell whether `path` already is a link to `target`, of whichever kind."""
+    """Tell whether `path` is a link to `target` of any kind."""
     existing = read_link(path)
     if existing:
         return existing == target
@@ -143,7 +143,7 @@ def stands_for(path: str, target: str) -> bool:
 
 
 def is_copy(path: str, target: str) -> bool:
-    """Tell whether `path` is a regular file that has the bytes of the file `target`."""
+    """Tell whether `path` is a regular file with the same bytes as the file `target`."""
     try:
         found, wanted = os.lstat(path), os.lstat(target)
     except OSError:
@@ -153,7 +153,7 @@ def is_copy(path: str, target: str) -> bool:
 
 
 def is_begun_copy(path: str, target: str) -> bool:
-    """Tell whether `path` is a hard link to the file `target`, or a copy of it, perhaps one that was not finished."""
+    """Tell whether `path` is a hard link to the file `target`, or a complete or unfinished copy of it."""
     try:
         found, wanted = os.lstat(path), os.stat(target)
     except OSError:
@@ -162,7 +162,7 @@ def is_begun_copy(path: str, target: str) -> bool:
 
 
 def _starts_alike(path: str, target: str) -> bool:
-    """Tell whether a file's bytes are the first ones, or all, of `target`."""
+    """Tell whether `target` begins with all bytes of the file `path`."""
     try:
         with open(path, "rb") as one, open(target, "rb") as other:
             while block := one.read(_BLOCK_BYTES):
@@ -174,7 +174,7 @@ def _starts_alike(path: str, target: str) -> bool:
 
 
 def is_reached(root: str, path: str, is_real: dict[str, bool]) -> bool:
-    """Tell whether no folder above the relative `path` is a link. `is_real` remembers what was asked before."""
+    """Tell whether no folder above the relative `path` is a link. `is_real` caches the answers by folder."""
     for folder in paths.ancestors(path):
         if folder not in is_real:
             is_real[folder] = not read_link(f"{root}/{folder}")
@@ -184,7 +184,7 @@ def is_reached(root: str, path: str, is_real: dict[str, bool]) -> bool:
 
 
 def leads_to(path: str, target: str) -> bool:
-    """Tell whether `path` is the file or folder `target` by another name, or a link that ends there."""
+    """Tell whether `path` is the same file or folder as `target`, directly or by links."""
     try:
         return os.path.samefile(path, target)
     except OSError:
@@ -192,7 +192,7 @@ def leads_to(path: str, target: str) -> bool:
 
 
 def unlink(path: str) -> bool:
-    """Remove the link `path` and never what it points to. Returns False if nothing was there."""
+    """Remove the link `path`, and never its target. Return False if nothing was there."""
     try:
         os.unlink(path)
     except FileNotFoundError:
@@ -200,12 +200,12 @@ def unlink(path: str) -> bool:
     except (IsADirectoryError, PermissionError):
         if sys.platform != "win32":
             raise
-        os.rmdir(path)  # a junction is removed as the directory that it pretends to be
+        os.rmdir(path)  # a junction is removed like a directory
     return True
 
 
 def kinds(folder: str) -> list[str]:
-    """Return which kinds of links the file system of `folder` has, by making one of each and removing it again."""
+    """Return the kinds of links that the file system of `folder` has. Makes one of each, and removes it again."""
     source, path = f"{folder}/link-source", f"{folder}/link"
     with open(source, "w", encoding="utf-8"):
         pass

@@ -1,6 +1,6 @@
-"""Advisory locks between processes. A lock ends with its process, so a kill -9 leaves nothing behind.
+"""Advisory locks between processes. A lock ends with its process, so a kill -9 leaves no lock behind.
 
-The environment's lock is the file that uv locks itself, so that both wait for each other.
+The environment's lock is the file that uv locks itself, so uv and pepip wait for each other.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held(path: str, *, shared: bool = False, mode: int = 0, remove: bool = False) -> Iterator[bool]:
-    """Hold the lock on the file `path`, waiting for it as long as it takes; with `remove` the file goes at the end.
+    """Hold the lock on the file `path`, and wait for it without a limit. With `remove`, remove the file at the end.
 
-    The file gets at least `mode`, whatever the umask says: who can't open it can't wait for anybody.
-    Yields False, without a lock, where the file can neither be made nor read (a store that one may only
-    read, a file system without locks).
+    The file gets at least `mode`, whatever the umask is: a user who can't open it can't wait for the lock.
+    Yields False, without a lock, if the file can neither be made nor read (a read-only store), or if the file system
+    has no locks.
     """
     while True:
         descriptor = _open(path, mode)
@@ -32,7 +32,7 @@ def held(path: str, *, shared: bool = False, mode: int = 0, remove: bool = False
         is_locked = _lock(descriptor, shared=shared)
         if _is_still(descriptor, path):
             break
-        os.close(descriptor)  # it was removed while we waited: a newer file has its name
+        os.close(descriptor)  # the file was removed during the wait: another file has its name now
     try:
         yield is_locked
     finally:
@@ -41,9 +41,9 @@ def held(path: str, *, shared: bool = False, mode: int = 0, remove: bool = False
 
 @contextmanager
 def free(path: str) -> Iterator[bool]:
-    """Hold the lock on the file `path` unless another process may, and yield whether nobody else has it.
+    """Try to take the lock on the file `path`, without waiting. Yield whether no other process may hold it.
 
-    The file, if there is one, goes at the end where that is so. Where a file system has no locks, nobody can tell.
+    If so, the file is removed at the end. An existing file on a file system without locks counts as held.
     """
     descriptor = _open(path, create=False)
     is_there = descriptor >= 0
@@ -56,7 +56,7 @@ def free(path: str) -> Iterator[bool]:
 
 
 def _let_go(descriptor: int, remove: str) -> None:
-    """Close a lock, and remove its file: while it is held, so that who waits for it sees that, but for Windows."""
+    """Close a lock and remove its file. Except on Windows, remove it first, so that waiting processes notice."""
     if remove and sys.platform != "win32":
         with suppress(OSError):
             os.unlink(remove)
@@ -75,10 +75,10 @@ def _is_still(descriptor: int, path: str) -> bool:
 
 @contextmanager
 def in_use(folder: str, *, alone: bool = False) -> Iterator[None]:
-    """Mark an existing folder as in use by this process. Nothing is written there.
+    """Mark an existing folder as in use by this process. Writes nothing there.
 
-    Others may use it at the same time, unless one wants to be `alone`: then each waits for the other. Windows locks
-    no folder: there it does nothing.
+    Several processes may use it at the same time. A process that wants to be `alone` waits for the others, and they
+    wait for it. Does nothing on Windows, which can't lock a folder.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOSED_LATER)
@@ -93,9 +93,9 @@ def in_use(folder: str, *, alone: bool = False) -> Iterator[None]:
 
 
 def is_held(path: str) -> bool:
-    """Tell whether another process holds the lock on the file or folder `path`, or may: a file that can't be opened.
+    """Tell whether another process holds the lock on the file or folder `path`. A file that can't be opened counts.
 
-    What is missing is held by none, and where the file system has no locks nobody holds one.
+    False if nothing is at `path`, or if the file system has no locks.
     """
     descriptor = _open(path, create=False)
     if descriptor < 0:
@@ -113,7 +113,7 @@ def _is_file(path: str) -> bool:
         return False
 
 
-# A full disk is among them: removing things must be possible there.
+# A full disk is among them, because pepip must still be able to remove files there.
 _NO_NEW_FILE = {
     errno.EACCES,
     errno.EROFS,
@@ -122,7 +122,7 @@ _NO_NEW_FILE = {
     errno.EISDIR,
     errno.ENOSPC,
     getattr(errno, "EDQUOT", errno.ENOSPC),
-    errno.ELOOP,  # a link
+    errno.ELOOP,  # a symbolic link
     errno.ENXIO,  # a socket
 }
 
@@ -132,10 +132,11 @@ _NEVER_ASIDE = _CLOSED_LATER | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NON
 
 
 def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
-    """Open a lock, and return its descriptor, below zero where that can't be done, or something else is there.
+    """Open a lock and return its descriptor, or -1 if it can't be opened or is neither a file nor a folder.
 
-    A link at that name is not followed: it could make a file, or change a mode, anywhere. One to a folder is, since a
-    folder is locked as it is. Nothing but a regular file and a folder is locked.
+    A symbolic link is not followed: it could lead to any file, and this would make that file or change its mode. A
+    link to a folder is followed, because the lock of a folder changes nothing in it. Raises OSError for errors that
+    say nothing of the file, such as too many open files.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | _NEVER_ASIDE, 0o666)
@@ -173,7 +174,7 @@ if sys.platform == "win32":
                 return True
 
     def _try_lock(descriptor: int) -> bool | None:
-        """Return whether the lock could be had, None where there are no locks."""
+        """Return whether the lock was taken, None if the file system has no locks."""
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError as error:
@@ -193,7 +194,7 @@ else:
         return True
 
     def _try_lock(descriptor: int) -> bool | None:
-        """Return whether the lock could be had, None where there are no locks."""
+        """Return whether the lock was taken, None if the file system has no locks."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

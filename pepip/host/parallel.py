@@ -1,4 +1,4 @@
-"""Sharing the processors: one thing done by two processes, and a thread that lets others go first."""
+"""Sharing the processors: work split between two processes, and a thread with low priority."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ _ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 
 
 def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Sequence[Item]) -> None:
-    """Do something to all of `here`, and to all of `there`, in a process of its own at the same time.
+    """Run `do` on all of `here`, and at the same time in a second process on all of `there`.
 
-    One process does both where the system can't, where there is one processor, and where threads are at work, whose
-    locks a second process would inherit. What the second process fails at is done again here, so that its error is
-    raised here: `do` must bear to find part of it done. Nothing that it changes in memory is seen.
+    One process does both if the system can't fork, if there is one processor, or if other threads are running: the
+    second process would inherit their locks. If the second process fails, its work is done again here, so that its
+    error is raised here. So `do` must accept that part of the work is done already. Changes that the second process
+    makes in memory are lost.
     """
     if sys.platform == "win32" or not there or not _may_fork():
         do(here)
         do(there)
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # one that came now would lose sight of the process
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # a signal now would leave the child alone
     try:
         child = os.fork()
-    except OSError:  # no more processes, or no memory
+    except OSError:  # too many processes, or no memory
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         do(here)
         do(there)
@@ -41,7 +42,7 @@ def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Se
         try:
             for number in _ENDING:
                 if signal.getsignal(number) is not signal.SIG_IGN:
-                    signal.signal(number, signal.SIG_DFL)  # what is to be unwound, the first process unwinds
+                    signal.signal(number, signal.SIG_DFL)  # only the first process cleans up
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             do(there)
             code = 0
@@ -50,33 +51,33 @@ def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Se
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         do(here)
-    finally:  # or it would go on where somebody clears up
+    finally:  # else the second process could still write while the caller cleans up
         is_done = _has_ended_well(child)
     if not is_done:
         do(there)
 
 
 def _may_fork() -> bool:
-    """Tell whether a second process is of use, and safe: threads hold locks that it would inherit."""
+    """Tell whether a second process is useful and safe: it would inherit the locks of other threads."""
     threading = sys.modules.get("threading")
     has_threads = threading is not None and threading.active_count() > 1
     return sys.platform == "linux" and not has_threads and len(os.sched_getaffinity(0)) > 1
 
 
 def _has_ended_well(child: int) -> bool:
-    """Wait for the end of a process. False also if nobody can tell: who started this one ignores SIGCHLD."""
+    """Wait for the end of a process. Return False also if its status is unknown, because SIGCHLD is ignored."""
     try:
         return os.waitpid(child, 0)[1] == 0
     except ChildProcessError:
         return False
-    except BaseException:  # a signal that asks to end: the other process has little left to do
+    except BaseException:  # a signal asks this process to end: the other one has little left to do
         with contextlib.suppress(ChildProcessError):
             os.waitpid(child, 0)
         raise
 
 
 def give_way() -> None:
-    """Let this thread have little of the processors while others want them, where threads have priorities (Linux)."""
+    """Lower the priority of this thread, so that other work goes first. Does nothing except on Linux."""
     if sys.platform == "linux":
         import threading
 

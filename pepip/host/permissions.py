@@ -1,4 +1,4 @@
-"""Modes and groups: what is read-only in a store, and what a team's store carries to all that is made in it."""
+"""Modes and groups: read-only files in a store, and the mode and group that a team's store passes on."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _WRITE_BITS = stat.S_IWUSR | _OTHERS_WRITE
 
 
 def make_directory(path: str, *, like: os.stat_result, is_private: bool = False) -> None:
-    """Make the directory `path` with the mode and group of `like`, whatever the umask says.
+    """Make the directory `path` with the mode and group of `like`, whatever the umask is.
 
-    One that a group may write gets the sticky bit: each user adds entries, none can rename or remove another's. One
-    that `is_private` can be read by all, and only this user writes it. Raises FileExistsError if it exists.
+    A directory that others may write gets the sticky bit: each user may add entries, but can't rename or remove
+    another user's. A directory that `is_private` is writable for this user alone, and as readable as `like`. Raises
+    FileExistsError if `path` exists.
     """
     os.mkdir(path)
     if sys.platform == "win32":
@@ -40,7 +41,7 @@ def make_directory(path: str, *, like: os.stat_result, is_private: bool = False)
             try:
                 os.fchown(descriptor, -1, like.st_gid)
             except PermissionError:
-                mode &= ~stat.S_ISGID  # not a member of that group: the directory stays this user's own
+                mode &= ~stat.S_ISGID  # this user is not in that group: the directory keeps this user's group
         if stat.S_IMODE(made.st_mode) != mode:
             os.fchmod(descriptor, mode)
     finally:
@@ -48,9 +49,9 @@ def make_directory(path: str, *, like: os.stat_result, is_private: bool = False)
 
 
 def found_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> None:
-    """Make the directory `path`, with a mode, an owner, and a group unless that is below zero.
+    """Make the directory `path`, or keep it if it exists, and set its mode and owner, and its group if not negative.
 
-    One that is there stays. Raises StoreError if a link is, or if it is another user's and can't be given away.
+    Raises StoreError if `path` is a link, or if the directory is another user's and this user is not root.
     """
     try:
         os.mkdir(path)
@@ -73,13 +74,13 @@ def found_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> No
 
 
 def make_file_readable(descriptor: int, *, like: os.stat_result) -> None:
-    """Let everyone who may read the directory `like` read an open file, whatever the umask says."""
+    """Let all users who may read the directory `like` read an open file, whatever the umask is."""
     if sys.platform != "win32":
         os.fchmod(descriptor, 0o600 | (stat.S_IMODE(like.st_mode) & 0o044))
 
 
 def seal_file(path: str, *, like: os.stat_result) -> None:
-    """Make a file of the store's own read-only, and readable to whom `like` is."""
+    """Make one of the store's own files read-only, and readable for all users who may read `like`."""
     if sys.platform == "win32":
         return
     status = os.lstat(path)
@@ -88,12 +89,12 @@ def seal_file(path: str, *, like: os.stat_result) -> None:
 
 
 def share_file(path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool) -> bool:
-    """Make a file of a wheel readable to whom `like` is, and writable for its owner alone, as uv makes it.
+    """Make a file of a wheel readable for all users who may read `like`, and writable for its owner alone.
 
-    One that `shares_inode` with uv's cache shares its mode with it, too: it is left as it is, unless another user of
-    the store could not read it, or could write it. Then the store takes a copy. `status` is that of the file, or of
-    the one it was made from. Returns False if nothing was to be done, as for all files of the same mode and group
-    that came in the same way.
+    uv leaves files writable for their owner, too. A file that `shares_inode` with uv's cache also shares its mode. It
+    stays unchanged unless another user of the store could not read it, or could write it; then the store takes a
+    copy. `status` is that of the file, or of the file that it was made from. Return False if nothing had to be done.
+    The answer is the same for all files with the same mode, group and `shares_inode`.
     """
     if sys.platform == "win32":
         return False
@@ -112,19 +113,19 @@ def share_file(path: str, status: os.stat_result, *, like: os.stat_result, share
 
 
 def _readable(status: os.stat_result, like: os.stat_result) -> int:
-    """Return a file's mode with what lets those read it who may read `like`, and run it if its owner may."""
+    """Return a file's mode, made readable for all who may read `like`, and executable for them if for its owner."""
     mode = stat.S_IMODE(status.st_mode) | stat.S_IRUSR | (stat.S_IMODE(like.st_mode) & 0o044)
     return mode | (mode & 0o044) >> 2 if mode & stat.S_IXUSR else mode
 
 
 def seal_directory(path: str, *, like: os.stat_result) -> None:
-    """Make a directory read-only, and readable to whom `like` is."""
+    """Make a directory read-only, and readable for all users who may read `like`."""
     _set_directory_mode(path, 0o500, like)
 
 
 @contextlib.contextmanager
 def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
-    """Seal the directory `path` once the body has renamed it: that very directory, whatever is at its place then."""
+    """Seal the directory `path` after the body has renamed it: that directory, not another one at its place."""
     if sys.platform == "win32":
         yield
         return
@@ -138,7 +139,7 @@ def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
 
 
 def open_directory(path: str, *, like: os.stat_result) -> None:
-    """Make a directory writable for its owner alone, and readable to whom `like` is."""
+    """Make a directory writable for its owner alone, and readable for all users who may read `like`."""
     _set_directory_mode(path, 0o700, like)
 
 
@@ -171,9 +172,9 @@ def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
 
 
 def unseal_tree(path: str) -> None:
-    """Make every directory below `path` writable for its owner, so that the tree can be moved or removed.
+    """Make `path` and every directory below it writable for its owner, so that the tree can be moved or removed.
 
-    No link is followed, also if somebody puts one in a directory's place meanwhile.
+    Follows no link, even if somebody replaces a directory by one meanwhile.
     """
     if sys.platform == "win32":
         for folder, _, _ in os.walk(path):
@@ -185,9 +186,9 @@ def unseal_tree(path: str) -> None:
 
 @contextlib.contextmanager
 def writable(root: str, path: str) -> Iterator[None]:
-    """Let the owner of the directory at `path` below `root` rename it in the body.
+    """Make the directory at `path` below `root` writable for its owner, so that the body can rename it.
 
-    Its mode is restored if that fails. No link is followed. Raises OSError if the directory is another user's.
+    If the body fails, the mode is restored. Follows no link. Raises OSError if the directory is another user's.
     """
     if sys.platform == "win32":
         yield
@@ -196,7 +197,7 @@ def writable(root: str, path: str) -> Iterator[None]:
         with folders.opened(root, path) as (name, above):
             descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
     except NotADirectoryError:
-        yield  # a link, or a file: it needs no mode to be renamed
+        yield  # a link or a file: its mode does not matter for a rename
         return
     try:
         mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
@@ -211,12 +212,12 @@ def writable(root: str, path: str) -> Iterator[None]:
 
 
 def is_own(path: str) -> bool:
-    """Tell whether a file or folder is this user's own, and no link."""
+    """Tell whether a file or folder is this user's own, and not a link."""
     return owns(path) and (sys.platform == "win32" or not os.path.islink(path))
 
 
 def owns(path: str) -> bool:
-    """Tell whether what is at a path is this user's own: of a link, the link itself."""
+    """Tell whether the file, folder or link at `path` is this user's own. A link is not followed."""
     if sys.platform == "win32":
         return os.access(path, os.W_OK)
     try:
@@ -226,9 +227,9 @@ def owns(path: str) -> bool:
 
 
 def may_change(folder: str) -> bool:
-    """Tell whether this user may make files in a folder, and is root there only in what is root's.
+    """Tell whether this user may make files in a folder. Root may do so only in root's own folders.
 
-    What root makes in another user's folder that user could not change any more.
+    In another user's folder root would make files that the user can't change any more.
     """
     if not os.access(folder, os.W_OK | os.X_OK):
         return False
@@ -236,9 +237,10 @@ def may_change(folder: str) -> bool:
 
 
 def may_remove(path: str) -> bool:
-    """Tell whether this user may remove what is at `path`: its owner may, and who has power over others' files.
+    """Tell whether this user may remove what is at `path`: its owner may, and a user who may write to it.
 
-    A file also goes by who owns its folder, or may write it where it has no sticky bit; a folder must be opened.
+    In a folder without the sticky bit, or in this user's own folder, other files may be removed too, but no folders:
+    these must be opened first. In every case this user must be able to change the folder around it.
     """
     if sys.platform == "win32":
         return os.access(path, os.W_OK)
@@ -264,9 +266,9 @@ def closed_to_others(path: str) -> str:
 
 
 def obstacle_to_changing(folder: str) -> str:
-    """Return in a sentence why this user can't make and remove files in an existing folder, empty if they can.
+    """Return a sentence that says why this user can't make and remove files in a folder; empty if they can.
 
-    The system is asked for what it would say, so that access lists, capabilities and read-only disks count.
+    Asks the system, so that access lists, capabilities and read-only disks count. The folder must exist.
     """
     if os.access(folder, os.W_OK | os.X_OK):
         return ""
@@ -274,9 +276,9 @@ def obstacle_to_changing(folder: str) -> str:
 
 
 def obstacle_to_removing(path: str) -> str:
-    """Return in a sentence why this user can't remove or move what is at `path` from a folder that they may change.
+    """Return a sentence that says why this user can't remove or move what is at `path`; empty if they can.
 
-    Empty if they can, or if nothing is there.
+    This user must be able to change the folder around it. Empty also if nothing is at `path`.
     """
     if sys.platform == "win32":
         return ""
@@ -307,13 +309,13 @@ def _reason(path: str) -> str:
 
 
 def other_owner(path: str) -> str:
-    """Return the name of the user to whom something belongs, empty if that is this user or nobody can tell."""
+    """Return the name of the user who owns what is at `path`, empty if that is this user, or on Windows."""
     owner = os.lstat(path).st_uid
     return "" if sys.platform == "win32" or owner == os.geteuid() else name_of(owner)
 
 
 def name_of(user_id: int) -> str:
-    """Return the name of a user, or words with the number of one who has none."""
+    """Return the name of a user, or `user` and the number if the user has no name; on Windows the number alone."""
     if sys.platform == "win32":
         return str(user_id)
     import pwd
@@ -325,7 +327,7 @@ def name_of(user_id: int) -> str:
 
 
 def _is_fixed(path: str) -> bool:
-    """Tell whether a file or folder has the flag that lets nobody change or remove it, or only add to it."""
+    """Tell whether a file or folder has the flag that makes it immutable or append-only."""
     if sys.platform == "win32":
         return False
     if sys.platform != "linux":

@@ -1,6 +1,6 @@
-"""Which files share their blocks with others: clones (reflinks), where the file system tells.
+"""Clones (reflinks): files that share their blocks with others, as far as the file system tells.
 
-Only btrfs, XFS and bcachefs of Linux do both, share blocks and say so.
+Only btrfs, XFS and bcachefs on Linux both share blocks and report it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _CLONING = {"btrfs", "xfs", "bcachefs"}
 
 
 def clones(mount_point: str) -> bool:
-    """Tell whether files of the file system at `mount_point` may share blocks, and whether it would say so."""
+    """Tell whether files of the file system at `mount_point` may share blocks, and whether it reports that."""
     if sys.platform != "linux":
         return False
     try:
@@ -29,7 +29,7 @@ def clones(mount_point: str) -> bool:
 
 
 def shared_bytes(path: str) -> int:
-    """Return how many bytes of a file lie in blocks that another file has, too; 0 where nobody can tell."""
+    """Return how many bytes of a file lie in blocks that it shares with other files; 0 if that is unknown."""
     if sys.platform != "linux":
         return 0
     import fcntl

@@ -1,4 +1,4 @@
-"""Folders that one run has for itself, below one that all runs share: each with a lock that ends with its run."""
+"""Folders of single runs, below a folder that all runs share. Each has a lock, which ends with its run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _LOCK = ".lock"
 
 @contextlib.contextmanager
 def marked(parent: str, *, mode: int) -> Iterator[str]:
-    """Yield the path of a folder below `parent`, to be made; `remove_abandoned` spares it until the end of this.
+    """Yield the path of a folder below `parent`, which the caller makes. `remove_abandoned` spares it until the end.
 
-    `mode` is the one of its lock.
+    `mode` is the mode of its lock.
     """
     folder = f"{parent}/{os.getpid()}-{time.monotonic_ns()}"
     with locks.held(folder + _LOCK, mode=mode, remove=True):
@@ -27,7 +27,7 @@ def marked(parent: str, *, mode: int) -> Iterator[str]:
 
 
 def present(parent: str) -> list[str]:
-    """Return the names of what lies below `parent`, of whatever run; nothing if that can't be read."""
+    """Return the names of everything below `parent` except locks, of any run; empty if `parent` can't be read."""
     try:
         return [name for name in sorted(os.listdir(parent)) if not name.endswith(_LOCK)]
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -35,14 +35,14 @@ def present(parent: str) -> list[str]:
 
 
 def remove_abandoned(parent: str, *, before: Callable[[str], None] | None = None) -> None:
-    """Remove what runs that have ended left below `parent`, as far as that can be done: some is another user's.
+    """Remove what ended runs left below `parent`. Ignores what can't be removed, such as another user's.
 
-    `before` is called with the path of each that is about to go.
+    `before` is called with each path that is about to be removed.
     """
     names = set(os.listdir(parent))
     for run in {name.removesuffix(_LOCK) for name in names} - {""}:
         with contextlib.suppress(OSError), locks.free(f"{parent}/{run}{_LOCK}") as is_free:
-            if is_free and run in names:  # what came since may be a run's that has begun
+            if is_free and run in names:  # a name that was not listed may be of a run that has just begun
                 if before is not None:
                     before(f"{parent}/{run}")
                 filesystems.remove(f"{parent}/{run}")

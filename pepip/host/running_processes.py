@@ -1,4 +1,4 @@
-"""Which processes run from a folder: their program, a library of theirs, or their current folder lies in it."""
+"""Processes that use a folder: their program, one of their libraries, or their current folder lies in it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Process(NamedTuple):
 
 
 def users_of(folders: Collection[str]) -> dict[str, list[Process]]:
-    """Return the processes that use each of `folders` (absolute paths), but for this one.
+    """Return the processes that use each of `folders` (absolute paths), without this process.
 
-    Only Linux tells. Of another user's process only its command line is known.
+    Empty except on Linux. Of another user's process only the command line is known.
     """
     found: dict[str, list[Process]] = {}
     wanted = set(folders)
@@ -39,7 +39,7 @@ def users_of(folders: Collection[str]) -> dict[str, list[Process]]:
 
 
 def _holder(place: str, folders: set[str]) -> str:
-    """Return the one of `folders` that a path lies in, empty if in none."""
+    """Return the one of `folders` that a path lies in, empty if it lies in none."""
     while place and place != "/":
         if place in folders:
             return place
@@ -48,7 +48,7 @@ def _holder(place: str, folders: set[str]) -> str:
 
 
 def _places(process: str) -> Iterator[str]:
-    """Yield the paths by which a process shows what it uses."""
+    """Yield the paths that a process uses: program, current folder, start of its command line, mapped files."""
     yield from (links.read_link(f"/proc/{process}/{link}") for link in ("exe", "cwd"))
     words = _read(process, "cmdline").split("\0")
     yield from (word for word in words[:2] if word.startswith("/"))

@@ -1,6 +1,6 @@
 """Giving a file a second place: a clone that shares its blocks, a hard link that shares its inode, or a copy.
 
-A way that a file system refuses is not tried again, and each file tells which way it came.
+A way that the file system refuses is not tried again. For each file the caller learns whether it is a hard link.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CLONE, LINK, COPY = "clone", "hardlink", "copy"
 
 
 class Transfer:
-    """Makes files from others, by the first way that works. `preferred` names the first that is tried.
+    """Makes files from others, by the first way that works. `preferred` is the way to try first.
 
     Unless it `may_link`, no file shares its inode with its source.
     """
@@ -37,16 +37,16 @@ class Transfer:
 
     @property
     def way(self) -> str:
-        """The way by which the next file is made: what was refused before is not tried again."""
+        """The way that the next file is made by. Refused ways are not tried again."""
         return self._ways[0]
 
     def file(self, source: str, target: str, mode: int | None = None) -> bool:
-        """Make `target` a file with the content, times and mode of `source`. Tells whether both are one inode.
+        """Make `target` a file with the content, times and mode of `source`. Return whether it is a hard link.
 
-        `mode` is what the source has, if that is known, or another one for a file with an inode of its own.
+        `mode` may be the known mode of the source, which saves a system call, or another mode for a clone or a copy.
 
-        Raises FileExistsError if something is at `target`, OSError if the disk is full or `source` can't be read;
-        part of a copy may be there then.
+        Raises FileExistsError if something is at `target`, OSError if the disk is full or `source` can't be read.
+        Then a part of a copy may be left.
         """
         while True:
             way = self._ways[0]
@@ -63,16 +63,16 @@ class Transfer:
             except OSError as error:
                 if way == COPY or error.errno not in _REFUSALS:
                     raise
-                # One file may have too many links; all other refusals hold for the next file, too.
+                # Only one file has too many links (EMLINK). All other refusals hold for the next file, too.
                 if error.errno == errno.EMLINK:
                     _copy(source, target, os.stat(source).st_mode & 0o7777)
                     return False
                 self._ways = self._ways[1:]
 
     def tree(self, source: str, target: str, files: Iterable[tuple[str, os.stat_result]]) -> set[str]:
-        """Make all `files`, paths below `source` with their status, below `target`, whose folders are there.
+        """Make all `files` below `target`, whose folders exist, from those below `source`, given by path and status.
 
-        Returns the paths of those that share no inode with their source. Errors are those of `file`.
+        Return the paths of the files that share no inode with their source. Raises the errors of `file`.
         """
         own = set()
         link = os.link
@@ -90,7 +90,7 @@ class Transfer:
 
 
 def replace_by_copy(path: str) -> None:
-    """Give a file that has other names an inode of its own, with the same content, times and mode."""
+    """Give a file with several hard links an inode of its own, with the same content, times and mode."""
     mode = os.stat(path).st_mode & 0o7777
     for number in range(1 << 16):
         temporary = f"{path}.{number}~"
@@ -143,7 +143,7 @@ def _copy(source: str, target: str, mode: int) -> None:
 
 
 def _take_attributes(source: str, descriptor: int, mode: int) -> None:
-    """Give an open file a mode, whatever the umask says, and the times of another."""
+    """Give an open file this mode, whatever the umask is, and the times of the file `source`."""
     status = os.stat(source)
     if sys.platform != "win32":
         os.fchmod(descriptor, mode)

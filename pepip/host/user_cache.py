@@ -1,6 +1,6 @@
-"""Files in which a user remembers things, in a folder where nobody else writes.
+"""Cache files of one user, in a folder that nobody else writes.
 
-What another user has put there, or could have, counts as missing: also one's own file that somebody linked there.
+A file that another user has put there, or could have put there, counts as missing.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def folder_in(cache: str) -> str:
 
 
 def read(folder: str, name: str, *, most_bytes: int, owner_id: int | None = None) -> bytes:
-    """Return what a file holds, of the user `owner_id` (this one by default), in that user's folder.
+    """Return the content of a file in the folder of the user `owner_id`, by default this user.
 
-    Raises OSError if it can't be read, UnfitFileError (also a ValueError) if somebody else could have put it there.
+    Raises OSError if the file can't be read, UnfitFileError (also a ValueError) if others could have written it.
     """
     user_id = files.user_id() if owner_id is None else owner_id
     if not _is_of_alone(os.lstat(folder), user_id):
@@ -33,9 +33,9 @@ def read(folder: str, name: str, *, most_bytes: int, owner_id: int | None = None
 
 
 def write(folder: str, name: str, *contents: bytes, mode: int = 0o600) -> None:
-    """Write a file whole, or leave what was there. The folder is made where it is missing; others enter by `mode`.
+    """Write a file whole, or leave the old one. A missing folder is made, which others may enter if `mode` lets them.
 
-    Raises OSError, also where somebody else stands in the folder's place: nothing is written then.
+    Raises OSError, also if something of another user is in the folder's place. Nothing is written then.
     """
     make_folder(folder, mode=mode | 0o100 | (mode & 0o044) >> 2)
     temporary = f"{folder}/.{os.getpid()}-{name}"
@@ -49,7 +49,7 @@ def write(folder: str, name: str, *contents: bytes, mode: int = 0o600) -> None:
 
 
 def make_folder(folder: str, *, mode: int = 0o700) -> None:
-    """Make a folder in which this user alone writes. Raises PermissionError if another's is there, or a link."""
+    """Make a folder that this user alone writes. Raises PermissionError if a link or another's folder is there."""
     try:
         os.mkdir(folder, mode)
     except FileExistsError:
@@ -62,7 +62,7 @@ def make_folder(folder: str, *, mode: int = 0o700) -> None:
 
 
 def _close_to_others(folder: str, mode: int) -> None:
-    """Set the mode of a folder of one's own, which an older pepip made as the umask said. Raises OSError."""
+    """Set the mode of a folder of this user, which an older pepip made by the umask. Raises OSError."""
     if sys.platform != "win32":
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -74,7 +74,7 @@ def _close_to_others(folder: str, mode: int) -> None:
 
 
 def _is_of_alone(status: os.stat_result, user_id: int) -> bool:
-    """Tell whether a folder is a user's, who alone may write in it."""
+    """Tell whether a folder is this user's, and nobody else may write to it."""
     if not stat.S_ISDIR(status.st_mode):
         return False
     return sys.platform == "win32" or (status.st_uid == user_id and not status.st_mode & _OTHERS_WRITE)

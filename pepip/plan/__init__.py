@@ -1,4 +1,4 @@
 """From entries to the links that an environment needs.
 
-Pure: knows nothing of uv, and asks the disk only for the files of a folder that has to be unfolded.
+Knows nothing of uv. Reads nothing from disk but the names in a folder that has to be unfolded.
 """

@@ -1,8 +1,8 @@
 """Merging the footprints of several entries into one plan.
 
-A folder that two distributions share is a real folder, and within a package that they share every file is linked
-by itself: code there may ask for its real path and must find its neighbours. The way Spack's views and GNU Stow
-unfold a tree.
+If two distributions share a folder, it becomes a real folder. In a package that they share, every file is linked by
+itself: its code may ask for its real path and must find its neighbours there. Spack's views and GNU Stow unfold a
+tree in the same way.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 MERGED_SCHEMES = ("purelib", "platlib")
-"""The `.data` schemes whose files lie among the modules of an environment."""
+"""The `.data` schemes whose files are installed among the modules of an environment."""
 
 
 _ALL_LINKED: Mapping[str, str] = {}
 
 
 class _Share:
-    """What one entry puts into the environment, unfolded step by step as others need the same folders."""
+    """The part of a plan that comes from one entry. Folders that others need, too, are unfolded step by step."""
 
     __slots__ = ("bytecode", "directories", "entry", "files", "mode", "namespaces", "opened")
 
@@ -41,15 +41,15 @@ class _Share:
         self.opened = set(entry.opened)
         self.namespaces = frozenset(entry.namespaces)
         self.bytecode = set(entry.bytecode)
-        if mode:  # the environment compiles modules of its own
+        if mode:  # the environment has its own files, and compiles its own bytecode
             self.bytecode.clear()
             for folder in entry.directories:
                 self.unfold(folder)
 
     def unfold(self, folder: str) -> list[str]:
-        """Replace the link of `folder` by links of all files below it. Returns the folders that became real.
+        """Replace the link of `folder` by links of all files below it. Return the folders that became real.
 
-        Bytecode that the wheel ships is linked by itself too.
+        Bytecode that the wheel ships is linked file by file, too.
         """
         self.directories.discard(folder)
         below = [folder]
@@ -78,11 +78,11 @@ def merge(
 ) -> Plan:
     """Return the plan that links all `entries` into one environment.
 
-    Of those that have one of `modes`, by name, it has files of its own.
+    If `modes` has the name of an entry, the environment gets files of its own instead of links.
 
-    `foreign_directories` (relative to site-packages, with all their ancestors) hold files that are not links of
-    ours: none of them is linked whole. Where two distributions have the same file, the last one by name wins, in
-    every order of installs. Raises ClashError where one has a file and another a folder: uv fails there too.
+    `foreign_directories` (relative to site-packages, with all their ancestors) hold files that are not pepip's links,
+    so none of them is linked whole. If two distributions have the same file, the last one by name wins, whatever the
+    order of installs is. Raises ClashError if one has a file where another has a folder: uv fails there, too.
     """
     shares = [_Share(entry, modes.get(entry.name, "")) for entry in sorted(entries, key=lambda entry: entry.name)]
     prefix = f"{interpreter.site_packages}/"
@@ -118,7 +118,7 @@ def merge(
 
 
 def _data_links(share: _Share, interpreter: Interpreter) -> Iterator[Link]:
-    """Yield the links to files of an entry's `.data` folder; its scripts are none."""
+    """Yield the links to files of an entry's `.data` folder, without its scripts."""
     entry = share.entry
     for scheme, path in entry.data:
         if scheme != "scripts" and not path.endswith("/"):
@@ -128,21 +128,21 @@ def _data_links(share: _Share, interpreter: Interpreter) -> Iterator[Link]:
 
 
 def _real_place(path: str) -> str:
-    """Return where a path really leads: `lib64` of an environment on Linux is a link to its `lib`."""
+    """Return the real path: on Linux `lib64` of an environment is a link to `lib`."""
     return f"lib/{path.removeprefix('lib64/')}" if path.startswith("lib64/") and sys.platform == "linux" else path
 
 
 def _empty_data_folders(entry: Entry, interpreter: Interpreter) -> Iterator[str]:
-    """Yield the empty folders of an entry's `.data` folder, and those that they lie in."""
+    """Yield the empty folders of an entry's `.data` folder, and the folders above them."""
     for scheme, path in entry.data:
         if scheme != "scripts" and path.endswith("/"):
             yield from ancestors(f"{_real_place(data_path(scheme, path[:-1], interpreter, entry.name))}/x")
 
 
 def _refuse_clashes(files: dict[str, Link], folders: dict[str, Link], directories: set[str], own: set[str]) -> None:
-    """Raise ClashError if a file would be linked to where a folder is: a linked one, a real one, or one of the `own`.
+    """Raise ClashError if a file would be linked where a folder is: a linked one, a real one, or one of `own`.
 
-    Those are the folders that every environment has.
+    `own` are the folders that every environment has.
     """
     for places in (own, directories, folders.keys()):
         for path in sorted(files.keys() & places):
@@ -153,7 +153,7 @@ def _refuse_clashes(files: dict[str, Link], folders: dict[str, Link], directorie
 
 
 def data_path(scheme: str, path: str, interpreter: Interpreter, name: str) -> str:
-    """Return where a file of a `.data` scheme lies in an environment, relative to its root.
+    """Return the path in an environment, relative to its root, of a file of a `.data` scheme.
 
     Source: the installation schemes of virtual environments (sysconfig), and `include/site` for headers.
     """
@@ -167,10 +167,10 @@ def data_path(scheme: str, path: str, interpreter: Interpreter, name: str) -> st
 
 
 def _unfold_shared(shares: list[_Share], foreign: set[str]) -> None:
-    """Unfold every linked folder that somebody else has files in, until none is left.
+    """Unfold every linked folder in which another distribution or tool has files, until none is left.
 
-    A namespace is shared by design, and the packages in it stay linked whole. Any other folder that is shared is
-    unfolded to its last file.
+    A namespace is shared by design, and the packages in it stay linked whole. Any other shared folder is unfolded
+    completely, down to its files.
     """
     holders: dict[str, list[_Share]] = {}
     for share in shares:
@@ -184,8 +184,8 @@ def _unfold_shared(shares: list[_Share], foreign: set[str]) -> None:
             continue
         for share in sharing:
             inside = path + "/"
-            # Python takes bytecode for right by its source's second and size alone: where others may put modules,
-            # a shared `__pycache__` could give one project the code of another's.
+            # Python trusts bytecode if the source has the same time (in seconds) and size. In a folder where others
+            # may put modules, a shared `__pycache__` could give one project the code of another.
             share.bytecode = {name for name in share.bytecode if name != path and not name.startswith(inside)}
             for folder in [name for name in share.directories if name == path or name.startswith(inside)]:
                 for opened in share.unfold(folder):

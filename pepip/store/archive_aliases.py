@@ -1,8 +1,7 @@
-"""Which archives have the content of an entry that was adopted: by the archive's identity, the entry's id.
+"""Archives that have the content of an adopted entry: the archive's identity, and the id of that entry.
 
-A wheel that was staged and found equal to an adopted entry is not stored a second time, nor staged the next time.
-Each user remembers their own comparisons, in a folder of their own. Without the file an archive is staged, and
-compared, once more.
+If a staged wheel equals an adopted entry, pepip stores no second copy, and does not stage that wheel the next time.
+Each user has a folder of such comparisons. If the file is lost, the archive is staged and compared once more.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ _NAME = "aliases"
 
 
 def entry_of(store: Store, identity: str) -> tuple[str, str]:
-    """Return the id of the entry that has the content of an archive, and the entry's identity; empty if none."""
+    """Return the id and the identity of the entry that has the content of an archive; both empty if none is known."""
     return _read(store).get(identity, ("", ""))
 
 
 def note(store: Store, identity: str, entry_id: str, content: str) -> None:
-    """Remember that an archive has the content of an entry. Where nothing can be written, nothing is."""
+    """Remember that an archive has the content of an entry. Does nothing if this user may not write the file."""
     rows = {**_read(store), identity: (entry_id, content)}
     text = "".join("\t".join((archive, *row)) + "\n" for archive, row in rows.items())
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Looking an entry over: bytes against RECORD, modes as they were sealed, and nothing else there."""
+"""Checks of an entry: its bytes against RECORD, its modes, and files that do not belong to it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Flaw(NamedTuple):
-    """One thing that is not as it was stored. `path` is relative to the entry.
+    """One difference between an entry and what was stored. `path` is relative to the entry.
 
-    `kind` is `altered` (other bytes), `missing`, `added`, `link` (a link in a file's place), `mode`, or `touched` (a
-    folder in which something was changed, and changed back).
+    `kind` is `altered` (other bytes, another link target, or no regular file), `missing`, `added`, `link` (a link in
+    the place of a file), `mode`, or `touched` (a folder in which a change was made and undone).
     """
 
     kind: str
@@ -49,7 +49,7 @@ _WORDS = {
 
 
 def inspect(path: str) -> list[Flaw]:
-    """Return the flaws of the entry at `path`, by path. Reads every byte, changes nothing."""
+    """Return the flaws of the entry at `path`, sorted by path. Reads every byte, changes nothing."""
     try:
         document = documents.read(path)
     except (OSError, ValueError):
@@ -64,8 +64,8 @@ def inspect(path: str) -> list[Flaw]:
     except OSError:
         return [Flaw("mode", record_file)]
     if document.record not in {"", record.hexadecimal(content)}:
-        return [Flaw("altered", record_file)]  # what belongs to the entry is not known any more
-    like = os.stat(f"{path}/../../..")  # the root of the store: whoever may read that needs to read this
+        return [Flaw("altered", record_file)]  # without RECORD nobody knows which files belong to the entry
+    like = os.stat(f"{path}/../../..")  # the root of the store: users who may read it must be able to read the entry
     expected = _baseline(path, document)
     listed = _listed(document, expected)
     folders = {folder for shown in listed for folder in paths.ancestors(shown)}
@@ -80,7 +80,7 @@ def inspect(path: str) -> list[Flaw]:
         if relative == ".":
             inner[:] = [name for name in inner if name != paths.READY]
         if relative != "." and relative not in folders and not is_bytecode:
-            if inner or names or document.format != 1:  # the first format says nothing of empty folders
+            if inner or names or document.format != 1:  # a document of format 1 does not list empty folders
                 found.append(Flaw("added", relative))
                 inner.clear()
             continue
@@ -90,7 +90,7 @@ def inspect(path: str) -> list[Flaw]:
             shown = prefix + name
             present.add(shown)
             if is_bytecode and _is_bytecode_file(name):
-                continue  # whoever imports the module may compile it anew, also where the wheel ships it
+                continue  # an import may compile the module anew, even if the wheel ships the bytecode
             found += _flaws_of_file(
                 f"{current}/{name}",
                 shown,
@@ -109,11 +109,11 @@ def inspect(path: str) -> list[Flaw]:
 
 
 def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) -> None:
-    """Set modes right, and move what does not belong into the folder `grave`, where it keeps its path.
+    """Correct the modes of an entry, and move added files into the folder `grave`, where they keep their paths.
 
-    `grave` is needed only where a flaw says that something was added.
+    `grave` may be empty if no flaw is `added`.
 
-    Raises OSError where this user may not.
+    Raises OSError if this user has no permission.
     """
     document = documents.read(path)
     executables = set(document.executables)
@@ -138,9 +138,9 @@ def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) 
 
 
 def update_modes(path: str, *, like: os.stat_result) -> None:
-    """Give an entry that an older pepip stored the modes of today: more was read-only then.
+    """Give an entry of an older pepip the modes of today. Older pepips made more files and folders read-only.
 
-    Raises OSError where this user may not, ValueError if its document can't be used.
+    Raises OSError if this user has no permission, ValueError if the document of the entry is not valid.
     """
     document = documents.read(path)
     read_only = _module_folders(document, _baseline(path, document))
@@ -157,7 +157,7 @@ def update_modes(path: str, *, like: os.stat_result) -> None:
 
 
 def _set_folders(path: str, read_only: set[str], *, like: os.stat_result) -> None:
-    """Give the folders of an entry their modes, and all but those of bytecode their fixed time."""
+    """Set the modes of an entry's folders, and the fixed modification time of all of them but `__pycache__`."""
     for folder, _, _ in os.walk(path, topdown=False):
         inside = folder[len(path) + 1 :]
         if os.path.basename(folder) != paths.PYCACHE:
@@ -179,7 +179,7 @@ def _module_folders(document: Document, baseline: Iterable[str]) -> set[str]:
 
 
 def _baseline(path: str, document: Document) -> dict[str, record.Row]:
-    """Return a row for each file of the entry: RECORD's, or the one of the digest taken when it was stored."""
+    """Return the expected row of each file of the entry: from RECORD, or with the digest from the document."""
     rows = {row.path: row for row in record.read(f"{path}/{document.dist_info}/RECORD")}
     for missing in (*document.absent, f"{document.dist_info}/RECORD"):
         rows.pop(missing, None)
@@ -188,7 +188,7 @@ def _baseline(path: str, document: Document) -> dict[str, record.Row]:
 
 
 def _is_bytecode_file(name: str) -> bool:
-    """Tell whether a file in a `__pycache__` is bytecode, whole or as it is written, or what numba keeps there."""
+    """Tell whether a file in `__pycache__` is bytecode, partly written bytecode, or a file of numba's cache."""
     return name.endswith((".pyc", ".nbi", ".nbc")) or ".pyc." in name
 
 
@@ -198,9 +198,9 @@ def _is_bytecode_path(path: str) -> bool:
 
 
 def _flaws_of_ready(path: str, document: Document, *, like: os.stat_result) -> list[Flaw]:
-    """Return the flaws of the links that lead into the entry, and of the files that environments have alike.
+    """Return the flaws of the links that lead into the entry, and of the files that all environments share.
 
-    The store may have been moved since the links were made: they lead to where the entry was then.
+    A link may name the place where the store was before it was moved. That is no flaw.
     """
     found = []
     own = "/".join(path.replace(os.sep, "/").split("/")[-2:])
@@ -222,7 +222,7 @@ def _holds(path: str, content: bytes) -> bool:
     try:
         return files.read_regular(path, most_bytes=len(content)) == content
     except PermissionError:
-        return True  # nobody can tell, and the mode is a flaw already
+        return True  # the bytes are unknown, and the mode is a flaw already
     except ValueError:
         return False
 
@@ -230,7 +230,7 @@ def _holds(path: str, content: bytes) -> bool:
 def _flaws_of_folder(
     folder: str, shown: str, *, like: os.stat_result, is_bytecode: bool, is_read_only: bool
 ) -> list[Flaw]:
-    """Return the flaws of one folder. All were read-only that older pepips stored: that is none."""
+    """Return the flaws of one folder. Older pepips made every folder read-only, which is no flaw."""
     status = os.stat(folder)
     if sys.platform == "win32":
         return []
@@ -254,7 +254,7 @@ def _flaws_of_file(
     is_executable: bool,
     may_be_writable: bool,
 ) -> list[Flaw]:
-    """Return the flaws of one file. Where it was stored as a hard link, its mode is uv's, and others may write it."""
+    """Return the flaws of one file. A file that was stored as a hard link has uv's mode, so others may write it."""
     status = os.lstat(place)
     if stat.S_ISLNK(status.st_mode):
         return [Flaw("link", shown)]

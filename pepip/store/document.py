@@ -1,7 +1,6 @@
-"""The document of an entry: what it says of itself, written once when it is stored.
+"""The document of an entry: a JSON file beside the wheel's own files, written once when the entry is stored.
 
-It is a file of JSON beside the wheel's own files. Fields that older pepips did not write have defaults; a document of
-another format is refused.
+Fields that older pepips did not write have defaults. A document of an unknown format is refused.
 """
 
 from __future__ import annotations
@@ -18,18 +17,19 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 _READABLE = (1, 2)
-_MOST_BYTES = 1 << 27  # of a wheel with a million files
+_MOST_BYTES = 1 << 27  # enough for a wheel with a million files
 
 
 class Document(NamedTuple):
-    """What an entry says of itself. Paths are relative to the entry; see `model.Entry` for those of linking.
+    """The document of an entry. Paths are relative to the entry. `model.Entry` describes the fields for linking.
 
-    `origin` tells people what it was made from, `package` is the lock's table that makes uv stage it again (empty in
-    format 1), `requirement` the line that did so in format 1. `tag` is the wheel's. `record` is the SHA-256 of RECORD
-    in hexadecimal digits. `digests` has a RECORD hash for each file that RECORD itself does not prove, `absent` the
-    rows of RECORD that have no file, `unlisted` the files that have no row, `empty` the folders with no file.
-    `modes_are_uvs` tells that files may share their inode, and so their mode, with uv's cache. `record_is_shared`
-    tells that environments may share one RECORD. `stored_at` is seconds since 1970, `size_bytes` bytes on disk.
+    `origin` tells people which file or URL the entry was made from. `package` is the lock's table with which uv
+    stages the same wheel again. It is empty in format 1, where the line `requirement` serves that purpose. `tag` is
+    the wheel's. `record` is the SHA-256 of RECORD in hexadecimal digits. `digests` has a RECORD hash for each file
+    that RECORD does not prove. `absent` are rows of RECORD without a file, `unlisted` files without a row, `empty`
+    folders without a file. If `modes_are_uvs`, files may share their inode, and so their mode, with uv's cache. If
+    `record_is_shared`, environments may share one RECORD. `stored_at` is seconds since 1970, `size_bytes` bytes on
+    disk.
     """
 
     name: str
@@ -71,13 +71,13 @@ def dump(document: Document) -> str:
 def read(entry: str) -> Document:
     """Return the document of the entry at this path, which another user may have made.
 
-    Raises OSError if it can't be read, ValueError, in words, where it is none that can be used.
+    Raises OSError if it can't be read, ValueError with a message for people if it is not valid.
     """
     return load(files.read_regular(place_of(entry), most_bytes=_MOST_BYTES))
 
 
 def load(content: bytes) -> Document:
-    """Return the document that a file holds. Raises ValueError, in words, where it is none that can be used."""
+    """Parse the content of a document. Raises ValueError with a message for people if it is not valid."""
     fields = files.load_json(content)
     if not isinstance(fields, dict) or fields.get("format") not in _READABLE:
         found = fields.get("format") if isinstance(fields, dict) else None
@@ -159,14 +159,14 @@ def _paths(fields: dict[str, Any], key: str, *, default: tuple[str, ...] | None 
         text = "\n/".join(["", *value])
     except TypeError as error:
         raise ValueError(f"its {key} is no list of texts") from error
-    # Nearly all lists hold nothing that needs a closer look, and this is asked a hundred times in an install.
+    # Most lists hold plain paths only. This fast check matters: an install runs it a hundred times.
     if ".." in text or "\0" in text or "//" in text or "/\n" in text or text.endswith("/"):
         return tuple(map(_inside, value))
     return tuple(value)
 
 
 def _inside(path: object) -> str:
-    """Return a path that stays inside the entry. Raises ValueError for any other."""
+    """Return a path if it stays inside the entry. Raises ValueError for any other."""
     if not isinstance(path, str) or not path or path[0] == "/" or "\0" in path:
         raise ValueError(f"{path!r} is no path in it")
     if ".." in path and ".." in path.split("/"):
@@ -184,7 +184,7 @@ def _data(fields: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _plain_files(fields: dict[str, Any], key: str) -> dict[str, str]:
-    """Return the texts of files by name. Raises ValueError if a name is more than a file's, or a text is none."""
+    """Return texts by file name. Raises ValueError if a name is not one plain file name, or a text is no string."""
     found = _table(fields, key)
     for name, text in found.items():
         if not name or name in {".", ".."} or set(name) & {"/", "\\", "\0"} or not isinstance(text, str):
@@ -193,5 +193,5 @@ def _plain_files(fields: dict[str, Any], key: str) -> dict[str, str]:
 
 
 def place_of(entry: str) -> str:
-    """Return the path of an entry's document, given the entry's."""
+    """Return the path of the document of the entry at this path."""
     return f"{entry}/{paths.ENTRY_METADATA}"

@@ -1,4 +1,4 @@
-"""Finding and reading entries. An entry describes itself: no index is needed, and none can be lost."""
+"""Finding and reading entries. Each entry describes itself, so there is no index that could be lost."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
 
-# Every folder of an entry has this modification time (2000-01-01): a file that was added, removed or replaced since
-# it was sealed, by root through a link, changes it.
+# Every folder of an entry has this modification time (2000-01-01). Root can write through a link of an environment;
+# if a file is added, removed or replaced, the time of its folder changes.
 SEALED_AT_NS = 946_684_800 * 1_000_000_000
 
 _MINUTE_NS = 60 * 1_000_000_000
 
 
 class CachedEntry(NamedTuple):
-    """An entry that was read, and the state that its metadata had then."""
+    """An entry that this run has read, with the state of its document at that time."""
 
     entry: Entry
     changed_at_ns: int
     inode: int
 
     def is_as(self, status: os.stat_result) -> bool:
-        """Tell whether the metadata is still the same."""
+        """Tell whether the document is still the same."""
         return (self.changed_at_ns, self.inode) == (status.st_mtime_ns, status.st_ino)
 
 
 def read(store: Store, entry_id: str) -> Entry:
-    """Return the entry `bucket/name-version`.
+    """Return the entry with the id `bucket/name-version`.
 
-    One that was read before is returned again as long as its metadata is the same. Raises FileNotFoundError if the
-    store has no such entry, CorruptEntryError if its metadata can't be read.
+    An entry that this run has read is not read again while its document is unchanged. Raises FileNotFoundError if
+    the store has no such entry, CorruptEntryError if its document can't be read.
     """
     path = f"{paths.packages(store.root)}/{entry_id}"
     try:
@@ -90,8 +90,9 @@ def read(store: Store, entry_id: str) -> Entry:
 def find(store: Store, *, name: str, version: str, identity: str, buckets: Iterable[str]) -> Entry | None:
     """Return the whole entry of this identity, None if no bucket holds it.
 
-    `version` may be empty where only the build knows it (a VCS requirement). A damaged entry counts as absent:
-    it is stored again, in its place or beside it. An adopted entry counts where this archive was found equal to it.
+    `version` may be empty if only the build knows it (a VCS requirement). A damaged entry counts as absent: pepip
+    stores the wheel again, in the same place or beside it. An adopted entry counts if this archive was found equal
+    to it.
     """
     has_others = False
     for bucket in (folder for name in buckets for folder in store.buckets(name)):
@@ -108,7 +109,7 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
 
 
 def _equal(store: Store, name: str, identity: str) -> Entry | None:
-    """Return the adopted entry that has the content of an archive, as far as that was found out."""
+    """Return the adopted entry that has the content of an archive, None if no such comparison is known."""
     entry_id, content = archive_aliases.entry_of(store, identity)
     try:
         entry = read(store, entry_id) if entry_id else None
@@ -120,7 +121,7 @@ def _equal(store: Store, name: str, identity: str) -> Entry | None:
 
 
 def stored(store: Store, memory: ScanCache | None = None) -> list[Stored]:
-    """Return all entries of the store, those that can't be read too, by name and version."""
+    """Return all entries of the store, unreadable ones included, sorted by name and version."""
     found = []
     for bucket in _children(paths.packages(store.root)):
         folder = f"{paths.packages(store.root)}/{bucket}"
@@ -130,7 +131,7 @@ def stored(store: Store, memory: ScanCache | None = None) -> list[Stored]:
 
 
 def _stored(path: str, entry_id: str, memory: ScanCache | None) -> Stored | None:
-    """Return what an entry says of itself, None of what is no entry: a file, or something that went meanwhile."""
+    """Return the summary of an entry, None for anything else: a file, or an entry that was removed meanwhile."""
     try:
         changed_at = os.stat(f"{path}/{paths.ENTRY_METADATA}").st_mtime_ns
         known = memory.recall("entries", entry_id, changed_at) if memory else None
@@ -154,13 +155,13 @@ def _read_stored(path: str) -> list[Any]:
     return [*texts, *(min(number, _LATEST) for number in (found.file_count, found.stored_at))]
 
 
-_LATEST = 1 << 40  # more seconds than any calendar here has days for
+_LATEST = 1 << 40  # a bound for damaged numbers: as seconds, it lies beyond the last year of a calendar date
 
 
 def source_of(stored: Stored) -> tuple[dict[str, Any], str]:
-    """Return the lock's table that makes uv stage the very file that an entry was made from, empty if none tells.
+    """Return the lock's table with which uv stages the file that an entry was made from; empty if it is unknown.
 
-    And the URL that the first format has in its place, for what was named by one.
+    The second value is the URL in a document of format 1, which has no such table; empty if there is none.
     """
     try:
         document = documents.read(stored.path)
@@ -171,7 +172,7 @@ def source_of(stored: Stored) -> tuple[dict[str, Any], str]:
 
 
 def package_of(store: Store, entry_id: str) -> dict[str, Any]:
-    """Return the same table, given an entry's id."""
+    """Return the table that `source_of` returns, given the id of an entry."""
     try:
         return documents.read(f"{paths.packages(store.root)}/{entry_id}").package
     except (OSError, ValueError):
@@ -179,7 +180,7 @@ def package_of(store: Store, entry_id: str) -> dict[str, Any]:
 
 
 def matches(stored: Stored, patterns: Iterable[str]) -> bool:
-    """Tell whether an entry has one of the names, shell patterns: `torch*`, `torch==2.9*`, `torch-2.9.1`."""
+    """Tell whether one of the shell patterns matches an entry: `torch*`, `torch==2.9*`, `torch-2.9.1`."""
     import fnmatch
 
     spellings = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path))
@@ -192,26 +193,26 @@ def matches(stored: Stored, patterns: Iterable[str]) -> bool:
 
 
 def hashes_of(entry: Entry) -> dict[str, str]:
-    """Return the hashes that the entry's RECORD lists, by path, but for `.data` files, which lie elsewhere."""
+    """Return the hashes in the entry's RECORD, by path. Leave out `.data` files, which are installed elsewhere."""
     path = f"{entry.path}/{entry.dist_info}/RECORD"
     data = entry.data_directory + "/"
     return {row.path: row.hash_value for row in record.read(path) if row.hash_value and not row.path.startswith(data)}
 
 
 def note_linked(store: Store, entry: Entry) -> None:
-    """Note that an environment links the entry now: the modification time of its metadata says when that was.
+    """Note that an environment links the entry now, in the modification time of the document.
 
-    To the minute: one that was linked a moment ago is not noted again.
+    The time is exact to a minute: an entry that was noted less than a minute ago is not noted again.
     """
     known = store.known_entries.get(entry.id)
     if known and 0 <= time.time_ns() - known.changed_at_ns < _MINUTE_NS:
         return
-    with contextlib.suppress(OSError):  # another user's entry: its owner's links count
+    with contextlib.suppress(OSError):  # another user's entry: only its owner's links are noted
         os.utime(f"{entry.path}/{paths.ENTRY_METADATA}")
 
 
 def _children(folder: str) -> list[str]:
-    """Return the names of the folders in a folder. A link is none: somebody else may have put it there."""
+    """Return the names of the folders in a folder. Links are left out: another user may have made them."""
     try:
         with os.scandir(folder) as children:
             return [child.name for child in children if child.is_dir(follow_symlinks=False)]
@@ -220,14 +221,14 @@ def _children(folder: str) -> list[str]:
 
 
 def is_whole(entry: Entry) -> bool:
-    """Tell whether all that an environment links of the entry is there.
+    """Tell whether everything that an environment links of the entry is there.
 
-    Cheap: no file's bytes are read, and no folder is listed. What was added to a linked folder, removed from it or
-    replaced is noticed in the folder itself, not in those below it.
+    Cheap: it lists no folder and reads no file, except the scripts of an entry of format 1. It notices a file that
+    was added to, removed from or replaced in a linked folder, but not in the folders below that one.
     """
     if not all(map(_is_sealed, sealed(entry))):
         return False
-    # A sealed folder has the files that it had: to look at those outside of all is enough, where folders say so.
+    # A sealed folder still has all its files: check only the files outside of such folders (on Windows, all files).
     data = [f"{entry.data_directory}/{scheme}/{path}" for scheme, path in entry.data]
     if sys.platform == "win32":
         alone = [*entry.files, *data]
@@ -252,9 +253,9 @@ def is_whole(entry: Entry) -> bool:
 def of_one_environment(
     path: str, data_directory: str, data: Iterable[tuple[str, str]], format_number: int
 ) -> list[str]:
-    """Return the scripts of an entry that start the interpreter of one environment, as some of the first format do.
+    """Return the scripts of an entry that start the interpreter of one environment. Only format 1 can have them.
 
-    They were taken as uv had made them for the environment that the entry was first stored for.
+    Older pepips took scripts from the environment that the entry was first stored for, as uv had made them.
     """
     found = []
     for scheme, name in data if format_number == 1 else ():
@@ -267,7 +268,7 @@ def of_one_environment(
 
 
 def sealed(entry: Entry) -> list[str]:
-    """Return the folders of an entry that links lead into, or beside: while it is whole, none ever changes."""
+    """Return the linked folders of an entry, and the folders of linked files. A whole entry has them unchanged."""
     opened = (path for path in entry.opened if not path.endswith(paths.PYCACHE))
     return [f"{entry.path}/{path}" for path in (*entry.directories, *opened)]
 
@@ -280,9 +281,9 @@ def _is_sealed(path: str) -> bool:
 
 
 def folder_names(name: str, version: str, identity: str) -> tuple[str, str]:
-    """Return the folder names that an entry may have: the plain one, and with a hash if another wheel has that."""
+    """Return the possible folder names of an entry: the plain one, and one with a hash if another wheel has that."""
     digest = identity.removeprefix("sha256:")
-    if digest == identity:  # of a build: its source alone doesn't tell it from another Python's
+    if digest == identity:  # of a build: the identity names the source and the Python, so hash both
         digest = digests.hexadecimal(identity.encode())
     return f"{name}-{version}", f"{name}-{version}~{digest[:12]}"
 

@@ -1,4 +1,4 @@
-"""What an entry holds, whatever archive it came from: its identity by content."""
+"""The identity of an entry by its content, which does not depend on the archive."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def content_of(path: str, document: Document | None = None) -> str:
-    """Return the identity by content of the entry at `path`. Reads RECORD, and scripts.
+    """Return the identity by content of the entry at `path`.
 
-    Raises OSError or ValueError if it can't be read.
+    Reads the document and RECORD, and of the files only scripts and those without a SHA-256. Raises OSError or
+    ValueError if one of them can't be read.
     """
     document = document or documents.read(path)
     if content_identity.is_of_content(document.identity):
@@ -27,9 +28,9 @@ def content_of(path: str, document: Document | None = None) -> str:
 def content_of_wheel(
     path: str, dist_info: str, absent: Iterable[str], digests: dict[str, str], executables: Collection[str]
 ) -> str:
-    """Return the same of the unpacked wheel at `path`.
+    """Return the identity by content of the unpacked wheel at `path`.
 
-    `digests` has a RECORD hash of each file that RECORD does not prove, `absent` the rows that have no file.
+    `digests` has a RECORD hash for each file that RECORD does not prove, `absent` are rows of RECORD without a file.
     """
     data = dist_info.removesuffix(".dist-info") + ".data"
     own = record.own_metadata(dist_info)

@@ -1,6 +1,6 @@
-"""Making entries of files that an environment has: laid out as the unpacked wheel, then as every entry is made.
+"""Making entries from the files of an environment: lay them out as an unpacked wheel, then prepare that as usual.
 
-On the environment's own file system nothing is copied: the entry gets second names of the same files.
+If the environment is on the file system of the store, the entry gets hard links to its files, and nothing is copied.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def find(store: Store, *, name: str, content: str) -> Entry | None:
-    """Return the whole entry of a distribution with this content, whatever its archive; None if there is none."""
+    """Return the whole entry of a distribution with this content, of any archive; None if there is none."""
     for stored in entries.stored(store):
         if stored.name != name or stored.state != "ok" or not store.trusts_entry(stored.path):
             continue
@@ -54,9 +54,9 @@ def lay_out(
     launchers: Mapping[str, str],
     transfer: Transfer,
 ) -> StagedWheel:
-    """Lay files out in the new folder `place` as their wheel had them, with a RECORD of these `hashes`.
+    """Lay files out in the new folder `place` as in their wheel, with a RECORD of these `hashes`.
 
-    `sources` are absolute paths by those in the wheel, `texts` have the content of those that are written instead.
+    `sources` maps paths in the wheel to absolute paths. A path in `texts` is written with that content instead.
     Raises OSError if the disk is full.
     """
     os.mkdir(place)
@@ -91,7 +91,7 @@ def prepare(
     seen: DigestCache,
     transfer: Transfer,
 ) -> Prepared:
-    """Prepare the entry of a wheel that was laid out. Raises InvalidWheelError if it can be none, or has changed."""
+    """Prepare the entry of a wheel that was laid out. Raises InvalidWheelError if it is invalid or has changed."""
     tree = staged.look(item.wheel)
     proof = publish.prove(item, tree, seen)
     if not proof.is_as_listed:
@@ -104,9 +104,9 @@ def prepare(
 
 
 def take_bytecode(prepared: Prepared, sources: Mapping[str, str], transfer: Transfer) -> None:
-    """Give a prepared entry the bytecode that lies beside the `sources` of its modules: it was compiled from them.
+    """Give a prepared entry the bytecode beside the `sources` of its modules, from which Python compiled it.
 
-    What can't be had is compiled anew when it is needed.
+    Bytecode that can't be read is left out; Python compiles it again.
     """
     modules: dict[str, set[str]] = {}
     for path in sources:
@@ -136,9 +136,9 @@ def equal_entry(
     *,
     launchers: dict[str, str],
 ) -> Entry | None:
-    """Return this user's adopted entry that has all that a staged wheel has, every byte of it; None if none has.
+    """Return this user's adopted entry whose content equals a staged wheel, byte by byte; None if there is none.
 
-    It is remembered as the entry of the artifact, too.
+    Remembers the entry for the artifact.
     """
     bucket = tags.bucket(publish.tag_of(f"{item.wheel}/{item.dist_info}/WHEEL", artifact))
     content = ""
@@ -164,7 +164,7 @@ def equal_entry(
 
 
 def _of_version(store: Store, bucket: str, item: StagedWheel) -> Iterator[str]:
-    """Yield the ids of the entries in a bucket that may be of a wheel's name and version."""
+    """Yield the ids of the entries in a bucket whose folder names begin with a wheel's name and version."""
     for folder in store.buckets(bucket):
         try:
             names = os.listdir(f"{paths.packages(store.root)}/{folder}")

@@ -1,4 +1,4 @@
-"""Reading the files of unpacked wheels, on all processors, while those that are read already are shaped."""
+"""Reading the files of unpacked wheels on all processors, while the caller prepares the wheels that are read."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _FILES_AT_ONCE = 200
 def in_order(
     trees: Sequence[tuple[StagedWheel, WheelTree]], seen: DigestCache
 ) -> Generator[tuple[StagedWheel, WheelTree]]:
-    """Yield each of these as soon as all of its files were `seen`, those with the least to read first.
+    """Yield each wheel as soon as all of its files were `seen`, those with the fewest unread bytes first.
 
-    What can't be read is left to be found missing. To be closed by who leaves early: then no further file is read.
+    Unreadable files are skipped; the comparison with RECORD reports them. A caller that stops early must close the
+    generator, which stops the reading.
     """
     from concurrent.futures import ThreadPoolExecutor
     from threading import Event
@@ -31,7 +32,7 @@ def in_order(
     }
     in_turn = sorted(trees, key=lambda item: sum(file.status.st_size for file in unread[item[0].name]))
     is_over = Event()
-    pool = ThreadPoolExecutor(os.cpu_count() or 1)  # mostly, each waits for the system
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)  # a thread mostly waits in system calls
     try:
         pending = {
             staged.name: [

@@ -1,7 +1,8 @@
-"""What linking an entry would make anew in each environment, made once and kept in the entry.
+"""Files and symbolic links that each environment needs alike, made once and kept in the entry.
 
-The symbolic links that lead into it, and the parts of its metadata that are the same everywhere. A further name of
-such an inode costs an environment neither an inode nor a block, which a link of 60 characters takes on ext4.
+They are the symbolic links that lead into the entry, and the parts of its metadata that are the same everywhere.
+An environment adds a hard link to such an inode. That costs neither an inode nor a block; on ext4 a symbolic link
+of 60 characters takes both.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def make(workshop: str, place: str, document: Document, *, like: os.stat_result) -> None:
-    """Write into the entry that grows in `workshop` what environments will link, once it lies at `place`.
+    """Write the links and files for environments into the entry that grows in `workshop` and will lie at `place`.
 
-    What an earlier attempt left there is replaced. Windows has no second names for links, and there a read-only file
-    would hinder whoever removes the environment: nothing is made.
+    Replaces those of an earlier attempt. Makes nothing on Windows: it has no hard links to symbolic links, and a
+    read-only file there would hinder the removal of the environment.
     """
     if sys.platform == "win32":
         return
@@ -32,7 +33,7 @@ def make(workshop: str, place: str, document: Document, *, like: os.stat_result)
     os.mkdir(folder)
     for inside in linked(document):
         links.symbolic_link(f"{place}/{inside}", paths.ready(workshop, inside))
-    executable = os.stat(f"{workshop}/{document.dist_info}/RECORD").st_mode & 0o100  # as some wheels have it
+    executable = os.stat(f"{workshop}/{document.dist_info}/RECORD").st_mode & 0o100  # some wheels ship it executable
     for name, content in contents(workshop, document).items():
         mode = 0o600 | (executable if name == "RECORD" else 0)
         descriptor = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -45,15 +46,15 @@ def make(workshop: str, place: str, document: Document, *, like: os.stat_result)
 
 
 def linked(document: Document) -> list[str]:
-    """Return what of an entry links lead to: the folders that are linked whole, and METADATA, which names it."""
+    """Return the paths in an entry that the links lead to: folders that are linked whole, and METADATA."""
     bytecode = (f"{path}/{paths.PYCACHE}" for path in document.bytecode)
     return [*document.directories, *bytecode, f"{document.dist_info}/METADATA"]
 
 
 def contents(entry: str, document: Document) -> dict[str, bytes]:
-    """Return the files that environments have alike, by name.
+    """Return the content of the files that are the same in all environments, by name.
 
-    RECORD only where neither a script nor a note of the distribution's origin has a row of its own.
+    RECORD is among them only if no environment adds a row of its own, such as for a script or a `direct_url.json`.
     """
     dist_info = document.dist_info
     found = dict(record.OF_EACH)

@@ -1,7 +1,7 @@
-"""Making entries of unpacked wheels: check against RECORD, lay out, describe, seal, rename.
+"""Making entries from unpacked wheels: check against RECORD, lay out, describe, seal, rename.
 
-An entry is the wheel: the files, folders, names and modes that lie unpacked in uv's cache, with the wheel's own
-RECORD. Whatever fails, nothing but the staging folder has changed.
+An entry has the files, folders, names and modes of the wheel as uv's cache holds it unpacked, with the wheel's own
+RECORD. After a failure only the staging folder has changed.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 
 class Prepared(NamedTuple):
-    """A distribution that lies in `workshop`, checked and sealed, and only has to be renamed into the store."""
+    """A distribution in the folder `workshop`, checked and sealed. One rename publishes it."""
 
     workshop: str
     document: Document
 
 
 class Proof(NamedTuple):
-    """What the RECORD of an unpacked wheel says of the files that are there.
+    """The result of comparing the files of an unpacked wheel with its RECORD.
 
     `differing` are rows whose file has another hash, `absent` rows without a file, `unlisted` files without a row.
-    `digests` has a RECORD hash of each file that no row proves.
+    `digests` has a RECORD hash for each file that no row proves.
     """
 
     differing: tuple[str, ...]
@@ -57,7 +57,7 @@ class Proof(NamedTuple):
 
 
 def prove(staged: StagedWheel, tree: WheelTree, seen: DigestCache) -> Proof:
-    """Compare an unpacked wheel with its RECORD. What was not `seen` yet is read. Raises OSError if it can't be."""
+    """Compare an unpacked wheel with its RECORD. Reads files that were not `seen`; raises OSError if that fails."""
     record_path = f"{staged.dist_info}/RECORD"
     statuses = {file.path: file.status for file in tree.files}
     rows = {row.path: row for row in record.read(f"{staged.wheel}/{record_path}")}
@@ -67,7 +67,7 @@ def prove(staged: StagedWheel, tree: WheelTree, seen: DigestCache) -> Proof:
             continue
         place, known = f"{staged.wheel}/{path}", seen.digest(statuses[path])
         is_same = record.matches(row, place, known)
-        if not is_same and known is not None:  # of another file, where inodes say too little: what is there decides
+        if not is_same and known is not None:  # the digest may be of an earlier file with the same inode: read again
             seen.forget(statuses[path])
             is_same = record.matches(row, place)
         if not is_same:
@@ -96,10 +96,10 @@ def prepare(
     seen: DigestCache,
     transfer: Transfer,
 ) -> Prepared:
-    """Lay an unpacked wheel out in the folder `workshop`, which is new, as it will lie in the store.
+    """Lay an unpacked wheel out in the new folder `workshop` as it will lie in the store.
 
-    `launchers` are those of its entry points: see `staged.launchers`. Raises InvalidWheelError if it can't be an
-    entry, OSError if the disk is full.
+    `launchers` are the texts of the wheel's launchers: see `staged.launchers`. Raises InvalidWheelError if the wheel
+    can't be an entry, OSError if the disk is full.
     """
     for name in (paths.ENTRY_METADATA, paths.READY):
         if os.path.lexists(f"{staged.wheel}/{name}"):
@@ -135,7 +135,7 @@ def _describe(
     seen: DigestCache,
     modes_are_uvs: bool,
 ) -> Document:
-    """Return the entry's document: all that linking will need."""
+    """Return the entry's document, which has everything that linking needs."""
     dist_info = staged.dist_info
     data_prefix = dist_info.removesuffix(".dist-info") + ".data/"
     statuses = {path: status for path, status in tree.files if not path.startswith(data_prefix)}
@@ -200,7 +200,7 @@ def _allocated_bytes(status: os.stat_result) -> int:
 
 
 def _origin(artifact: Artifact) -> str:
-    """Return what tells people where an entry came from: a file's name, or a URL."""
+    """Return the origin of an entry for people: the name of a file, or a URL."""
     package = artifact.package
     if artifact.wheel:
         return artifact.wheel
@@ -212,7 +212,7 @@ def _origin(artifact: Artifact) -> str:
 
 
 def tag_of(wheel_file: str, artifact: Artifact) -> str:
-    """Return the tag that decides the bucket: of the wheel's name, or of its WHEEL file if it was built here."""
+    """Return the tag that decides the bucket: from the wheel's name, or from its WHEEL file if it was built here."""
     if artifact.wheel:
         return tags.of_filename(artifact.wheel)
     with open(wheel_file, encoding="utf-8", errors="replace") as file:
@@ -224,12 +224,12 @@ def tag_of(wheel_file: str, artifact: Artifact) -> str:
 
 
 def _seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
-    """Give every folder with modules its `__pycache__`, and all their modes, from the innermost on.
+    """Give every folder with modules its `__pycache__`, and set the modes of all files and folders, innermost first.
 
-    The files in `own` share no inode with uv's cache.
+    `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache.
     """
     like = store.like
-    sealed: set[tuple[int, int, bool]] = set()  # what decides, of files of which none had to be changed
+    sealed: set[tuple[int, int, bool]] = set()  # kinds of files that need no change
     for path, status in tree.files:
         kind = (status.st_mode, status.st_gid, path in own)
         if kind not in sealed and not permissions.share_file(
@@ -256,11 +256,11 @@ def _seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
 
 
 def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
-    """Publish a prepared distribution by one rename, and return its entry. A whole entry that exists is returned.
+    """Publish a prepared distribution by one rename, and return its entry. If a whole entry exists, return that.
 
-    It gets its plain name, or one with a hash where another wheel has that, or a damaged entry which only another
-    user may remove. `replacing` is the path of an entry of the same identity whose place it takes, whole or not; that
-    goes to the trash.
+    The entry gets its plain name, or a name with a hash if the plain one is taken: by another wheel, or by a damaged
+    entry that only another user may remove. `replacing` is the path of an entry of the same identity, whole or not.
+    The new entry takes its place, and the old one goes to the trash.
     """
     workshop, document = prepared
     bucket = os.path.basename(os.path.dirname(replacing))
@@ -273,13 +273,14 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
         names = (os.path.basename(replacing),)
     for name in names:
         place, is_last = f"{folder}/{name}", name == names[-1]
-        if os.path.isdir(place):  # asked once: what comes there from now on makes the rename fail
+        if os.path.isdir(place):  # asked once: if a folder appears there later, the rename fails
             if place != replacing:
                 existing = _existing(store, f"{bucket}/{name}")
                 if existing and existing.identity == identity and _may_stand(store, existing):
                     complete(store, existing)
                     return existing
-                # Whose it was that can't be read can't be known: it is left for a repair where it may be.
+                # An unreadable entry may belong to another wheel. Keep it while another name is left to try;
+                # `store repair` decides.
                 if not (existing.identity == identity if existing else is_last):
                     continue
             if not _discarded(store, place, may_stay=not is_last):
@@ -291,7 +292,7 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
         except OSError as error:
             if not os.path.isdir(place):
                 raise store.refusal(place, error) from error
-            return publish(store, prepared, replacing=replacing)  # another process was first: look again
+            return publish(store, prepared, replacing=replacing)  # another process was first: start again
         return entries.read(store, f"{bucket}/{name}")
     raise StoreError(f"the store entries {' and '.join(names)} of {folder} belong to other wheels")
 
@@ -301,7 +302,7 @@ def _may_stand(store: Store, entry: Entry) -> bool:
 
 
 def _existing(store: Store, entry_id: str) -> Entry | None:
-    """Return an entry, None if there is none or it can't be read."""
+    """Return an entry, None if it does not exist or can't be read."""
     try:
         return entries.read(store, entry_id)
     except (FileNotFoundError, CorruptEntryError):
@@ -309,9 +310,9 @@ def _existing(store: Store, entry_id: str) -> Entry | None:
 
 
 def _discarded(store: Store, place: str, *, may_stay: bool) -> bool:
-    """Discard the entry at `place`. Returns False if only another user may do so, and it `may_stay`.
+    """Discard the entry at `place`. Return False if only another user may discard it, and it `may_stay`.
 
-    Raises StoreError if it can't be discarded and may not stay.
+    Raises StoreError if the entry can't be discarded and may not stay.
     """
     try:
         trash.discard(store, place)
@@ -323,6 +324,6 @@ def _discarded(store: Store, place: str, *, may_stay: bool) -> bool:
 
 
 def complete(store: Store, entry: Entry) -> None:
-    """Seal an entry that a killed run had published and not sealed yet."""
-    with contextlib.suppress(PermissionError):  # another user's: that user's next run seals it
+    """Seal an entry that a killed run published but did not seal."""
+    with contextlib.suppress(PermissionError):  # another user's entry: that user's next run seals it
         permissions.seal_directory(entry.path, like=store.like)

@@ -1,8 +1,8 @@
-"""The registry: one small file per environment that links the store. They are the roots of pruning.
+"""The registry: one small file for each environment that links the store. Pruning starts from these files.
 
-What an environment links is read from its links. A file also notes which entries those were when pepip last changed
-the environment, for when it can't be reached; and the device and mount point that held it, which tell a deleted
-folder from a disk that went away.
+The links of an environment say which entries it links. Its file also notes the entries of the last change by pepip,
+for a time when the environment can't be reached. And it notes the device and mount point of that time, which tell a
+deleted folder from a disk that is not mounted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def file_name(environment: str, *marks: str, user: str = "") -> str:
-    """Return the registry's file for an environment: its project's name, a hash of its path and `marks`, a `user`."""
+    """Return a registry file's name: the project's name, a hash of the environment's path and `marks`, the `user`."""
     project = os.path.basename(os.path.dirname(environment)) or "root"
     readable = "".join(character if character.isalnum() else "-" for character in project)[:40]
     digest = digests.hexadecimal("\0".join((environment, *filter(None, marks))).encode("utf-8", "surrogateescape"))
@@ -33,7 +33,7 @@ def file_name(environment: str, *marks: str, user: str = "") -> str:
 
 
 def file_of(store: Store, environment: str) -> str:
-    """Return the file in which this run has registered an environment, or finds it registered; empty if it is not."""
+    """Return the file in which an environment is registered, by this run or before; empty if it is not registered."""
     if environment in store.registered:
         return store.registered[environment]
     real = os.path.realpath(environment)
@@ -46,7 +46,7 @@ def file_of(store: Store, environment: str) -> str:
 def _files(store: Store, real: str, environment_id: str, location: str) -> list[str]:
     """Return the files in which this user may register an environment, given its real path.
 
-    Another environment has other files, also where it has the same path, or is a copy.
+    Two environments never have the same files, even if they have the same path, or one is a copy of the other.
     """
     marks = (environment_id, location) if environment_id else ()
     folder = paths.projects(store.root)
@@ -59,11 +59,11 @@ def id_of(environment: str) -> str:
 
 
 def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
-    """Note that `environment` (an absolute path) links entries, or is about to. Idempotent.
+    """Register `environment` (an absolute path) as one that links these entries, or is about to. Idempotent.
 
-    It is registered by its real path, once, whatever links it is reached by: those may lead elsewhere tomorrow.
-    A damaged file is written anew; beside one of another user, or of another environment, this user's own is
-    written. Returns False where this user may not write the registry, and so pruning can't know of the environment.
+    The environment is registered once, by its real path: links on the way to it may lead elsewhere later. A damaged
+    file is replaced. If a file belongs to another user, this user writes another one beside it. Returns False if this
+    user may not write the registry; then pruning can't know of the environment.
     """
     real = os.path.realpath(environment)
     place = filesystems.place(real)
@@ -90,7 +90,7 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
         try:
             is_written = _write(store, path, wanted)
         except PermissionError:
-            continue  # another user of the store wrote this file, and keeps it
+            continue  # another user of the store owns this file: try the next name
         if is_written and known is None and wanted.id:
             _forget_older(path, wanted)
         return is_written
@@ -98,9 +98,10 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
 
 
 def _forget_older(path: str, wanted: Registration) -> None:
-    """Remove files of this user's on the environment that was at this place before, or by an older pepip on this one.
+    """Remove registrations that `wanted` makes obsolete, as far as this user may.
 
-    What was seen in the same place, and is not there any more, is gone for certain.
+    They are of an earlier environment in the same place, or of this one by an older pepip. An environment that was
+    seen in the same place and is not there now no longer exists.
     """
     folder, name = os.path.split(path)
     project = f"{name.rpartition('.json')[0].removesuffix(f'-{_user()}').rpartition('-')[0]}-"
@@ -124,9 +125,9 @@ def _facts(registration: Registration) -> tuple[object, ...]:
 
 
 def _write(store: Store, path: str, registration: Registration) -> bool:
-    """Write a file of the registry whole.
+    """Write a file of the registry whole, or leave it unchanged.
 
-    Returns False where this user may write none, raises PermissionError if it is another user's.
+    Returns False if this user may not make files in the registry, raises PermissionError if `path` is another user's.
     """
     try:
         temporary = f"{os.path.dirname(path)}/.{os.getpid()}-{time.monotonic_ns()}.new"
@@ -142,8 +143,8 @@ def _write(store: Store, path: str, registration: Registration) -> bool:
             permissions.make_file_readable(file.fileno(), like=store.like)
             file.write(registry_file.dump(registration))
             if registration.device != os.stat(path.rpartition("/")[0]).st_dev:
-                # Elsewhere links could outlive a power cut that this file doesn't. On one file system what is
-                # renamed first is there first; an empty file would be found damaged, and block pruning.
+                # Links on another file system could survive a power cut that this file does not survive, and an empty
+                # file counts as damaged and blocks pruning. On one file system the earlier rename is kept first.
                 file.flush()
                 os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -154,10 +155,10 @@ def _write(store: Store, path: str, registration: Registration) -> bool:
 
 
 def registrations(store: Store) -> list[Registration]:
-    """Return what the registry holds, damaged files too, by environment.
+    """Return the registrations, damaged ones included, sorted by environment.
 
-    Files that say the same of one environment count as one. Where they differ each counts: another user, who may
-    have planted one, makes no environment look deleted by it.
+    Files with the same content for one environment count as one. Files that differ all count: then no user can
+    make another's environment look deleted by a forged file.
     """
     try:
         children = os.listdir(paths.projects(store.root))
@@ -175,12 +176,12 @@ def registrations(store: Store) -> list[Registration]:
 
 
 def files_of(registration: Registration) -> list[str]:
-    """Return the files of the registry that say this."""
+    """Return the files of the registry that hold this registration."""
     return [registration.file, *registration.others]
 
 
 def forget(registration: Registration) -> None:
-    """Take an environment out of the registry. Raises OSError where this user may not."""
+    """Remove an environment from the registry. Raises OSError if this user may not."""
     for file in files_of(registration):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(file)
@@ -194,7 +195,7 @@ def _united(one: Registration, other: Registration) -> Registration:
 
 
 def read(path: str) -> Registration | None:
-    """Return what a file of the registry says, also that it is damaged; None if it was removed meanwhile."""
+    """Return the registration in a file, also if it is damaged; None if the file was removed meanwhile."""
     try:
         return registry_file.load(read_regular(path, most_bytes=registry_file.MOST_BYTES), path)
     except FileNotFoundError:
@@ -207,7 +208,7 @@ def read(path: str) -> Registration | None:
 
 
 def _says(known: Registration | None, wanted: Registration) -> bool:
-    """Tell whether a file says all that one would write: the same of the environment, and at least those entries."""
+    """Tell whether a file already says everything: the same environment, and at least the wanted entries."""
     if known is None or known.is_damaged or known.entries is None:
         return False
     same = known._replace(file=wanted.file, entries=wanted.entries, registered_at=wanted.registered_at)

@@ -1,7 +1,7 @@
-"""The format of the registry's files: one file of JSON for each environment that links the store.
+"""The format of the registry's files: one JSON file for each environment that links the store.
 
 `load` and `dump` alone know the names of the fields. In a shared store any user may have written a file, so `load`
-checks the type of each field and says which one is wrong. Knows nothing of the places of the files.
+checks the type of each field and names the wrong one. Does not know where the files lie.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MOST_BYTES = 16 << 20
-"""No file is read beyond this size. A registration of 10,000 entries has less than 1 MB."""
+"""Larger files are refused. A registration of 10,000 entries has less than 1 MB."""
 
 
 def dump(registration: Registration) -> bytes:
-    """Return the content of the file for a registration. Where its files lie is no part of it."""
+    """Return the content of the file for a registration. The paths of its files are not part of the content."""
     document = {
         "format": FORMAT,
         "environment": registration.environment,
@@ -41,7 +41,7 @@ def dump(registration: Registration) -> bytes:
 
 
 def load(content: bytes, path: str) -> Registration:
-    """Return the registration in the file at `path`. Raises ValueError, in words for people, if it is damaged.
+    """Return the registration in the file at `path`. Raises ValueError with a message for people if it is damaged.
 
     Older pepips wrote neither `named`, `filesystem`, `entries`, `id` nor `location`.
     """
@@ -66,7 +66,7 @@ def load(content: bytes, path: str) -> Registration:
 
 
 def _path(document: dict[str, Any], key: str) -> str:
-    """Return an absolute path that the system can be asked about."""
+    """Return an absolute path that can be passed to the system. Raises ValueError for anything else."""
     value = document.get(key)
     try:
         if isinstance(value, str) and os.path.isabs(value) and b"\0" not in os.fsencode(value):
@@ -91,7 +91,7 @@ def _number(document: dict[str, Any], key: str, *, default: int | None = None) -
 
 
 def _entry_ids(document: dict[str, Any], key: str) -> tuple[str, ...] | None:
-    """Return ids of entries: any other text could lead out of the store."""
+    """Return ids of entries, None if an older pepip wrote none. Any other text is refused: it may lead elsewhere."""
     value = document.get(key)
     if value is None:
         return None

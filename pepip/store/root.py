@@ -1,4 +1,4 @@
-"""The store's root folder: where it is, who may write it, and its lock."""
+"""The store's root folder: its place, the users who may write it, and its lock."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """A store. `root` is its folder as configured, `known_roots` every spelling of that path that links may have.
+    """A store. `root` is its folder as configured, `known_roots` are all spellings of that path that links may have.
 
-    `known_entries` are those that were read before, by their ids: see `entries.read`. `registered` has the registry's
-    file of each environment that this run has registered, by its path.
+    `known_entries` are the entries that this run has read, by id: see `entries.read`. `registered` maps the path of
+    each environment that this run has registered to its file in the registry.
     """
 
     __slots__ = ("_like", "_trust", "known_entries", "known_roots", "registered", "root")
@@ -38,25 +38,25 @@ class Store:
 
     @property
     def like(self) -> os.stat_result:
-        """The mode and group that carry to what is made in the store."""
+        """The status of the root folder. Everything that is made in the store takes its mode and group from it."""
         if self._like is None:
             self._like = os.stat(self.root)
         return self._like
 
     @property
     def is_shared(self) -> bool:
-        """Whether others than its owner may write the store. One that does not exist yet is nobody's."""
+        """Whether users other than its owner may write the store. False if the store does not exist yet."""
         return (self._like is not None or self.exists()) and trust.is_shared(self.like)
 
     @property
     def trust(self) -> trust.Trust:
-        """Whom the users of the store trust, where it is shared."""
+        """The users whom all users of a shared store trust."""
         if self._trust is None:
             self._trust = trust.read(self.root, self.like)
         return self._trust
 
     def trusts(self, folder: str) -> bool:
-        """Tell whether this user links what is in a folder of the store: a real one, of an owner who is trusted."""
+        """Tell whether this user links entries in a folder of the store: a real folder whose owner is trusted."""
         if not self.is_shared:
             return True
         try:
@@ -67,15 +67,15 @@ class Store:
         return is_covered and stat.S_ISDIR(status.st_mode)
 
     def trusts_entry(self, path: str) -> bool:
-        """Tell whether this user links the entry at `path`: whoever owns its bucket could replace it."""
+        """Tell whether this user links the entry at `path`. The owner of its bucket must be trusted, too."""
         return not self.is_shared or (self.trusts(os.path.dirname(path)) and self.trusts(path))
 
     def keeps(self, path: str) -> bool:
-        """Tell whether the entry at `path` is this user's own, where nobody can put another file in its place."""
+        """Tell whether the entry at `path` is this user's own, and nobody untrusted can replace it."""
         return permissions.is_own(path) and self.trusts(os.path.dirname(path))
 
     def buckets(self, name: str) -> list[str]:
-        """Return the folders of a bucket in which this user may find entries: the common one, and their own."""
+        """Return the folders of a bucket in which this user may find entries: the common one, and the user's own."""
         if not self.is_shared:
             return [name]
         names = (name, f"{name}~{files.user_id()}")
@@ -84,7 +84,8 @@ class Store:
     def make_bucket(self, name: str) -> str:
         """Make the folder of a bucket in which this user may store an entry, and return its name.
 
-        Only who is trusted stores in the common one. Others have their own, in which nobody else writes.
+        In a shared store only trusted users store entries in the common folder. Each other user has a folder that
+        nobody else writes.
         """
         if not self.is_shared:
             self.make_directory(f"{paths.packages(self.root)}/{name}")
@@ -98,11 +99,11 @@ class Store:
         raise StoreError(f"{path} belongs to somebody who is not trusted", hint="`pepip store init --shared GROUP`")
 
     def renewed(self) -> Store:
-        """Return the same store, looked at anew: its mode or group was changed."""
+        """Return the same store with its status read anew, for use after its mode or group was changed."""
         return Store(self.root)
 
     def exists(self) -> bool:
-        """Tell whether anything was ever stored here."""
+        """Tell whether the store's root folder exists."""
         return os.path.isdir(self.root)
 
     def is_writable(self) -> bool:
@@ -111,7 +112,7 @@ class Store:
         return os.access(folder if os.path.isdir(folder) else self.root, os.W_OK | os.X_OK)
 
     def create(self) -> None:
-        """Make the store's folders where they are missing. Raises StoreError if this user may not."""
+        """Make the missing folders of the store. Raises StoreError if this user may not."""
         if not os.path.isdir(self.root):
             try:
                 os.makedirs(self.root, mode=0o755)
@@ -127,14 +128,14 @@ class Store:
             self.make_directory(folder(self.root))
 
     def _note_lost_registry(self) -> None:
-        """Note that there are entries and no registry: the one that is made next does not know who links them."""
+        """Note that the store has entries but no registry: a new registry does not know who links them."""
         with contextlib.suppress(FileExistsError, PermissionError):
             files.create(paths.registry_lost(self.root), b"`pepip projects scan` finds environments again.\n")
 
     def make_directory(self, path: str, *, is_private: bool = False) -> None:
-        """Make one folder of the store's frame, for the team as the root says. One that exists is left.
+        """Make one of the store's own folders, with the mode and group of the root. An existing folder is kept.
 
-        In one that `is_private` this user alone writes.
+        Only this user may write a folder that `is_private`.
         """
         if os.path.isdir(path):
             return
@@ -146,7 +147,7 @@ class Store:
             raise self.refusal(path, error) from error
 
     def refusal(self, path: str, error: OSError) -> StoreError:
-        """Return the error for a path of the store that can't be written."""
+        """Return the error for a path of the store that this user can't write."""
         hint = None
         if isinstance(error, PermissionError):
             hint = f"ask the owner of {self.root} for write permission, or set PEPIP_HOME to a folder of yours"
@@ -154,17 +155,17 @@ class Store:
 
     @property
     def lock_mode(self) -> int:
-        """The mode of a lock that everyone who uses the store can wait for."""
+        """The mode of the lock file: everyone who uses the store must be able to open it, to wait for the lock."""
         return 0o666 & (self.like.st_mode | 0o600)
 
     def linking(self) -> AbstractContextManager[bool]:
-        """Hold off pruning while entries are looked up and linked. Many may link at the same time."""
+        """Hold off pruning while entries are looked up and linked. Many processes may link at the same time."""
         return locks.held(f"{self.root}/.lock", shared=True, mode=self.lock_mode)
 
     def pruning(self) -> AbstractContextManager[bool]:
-        """Hold off everyone who links, until it is clear what nobody links and that is out of the way.
+        """Hold off all linking, until the orphans are known and moved out of the way.
 
-        Raises StoreError where this user can't wait for them.
+        Raises StoreError if this user can't wait for the processes that link.
         """
         lock = f"{self.root}/.lock"
         if os.path.lexists(lock) and stat.S_IFMT(os.lstat(lock).st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:

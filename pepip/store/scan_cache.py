@@ -1,7 +1,7 @@
-"""What was seen of entries and environments, remembered for as long as the times of their folders say the same.
+"""A cache of facts about entries and environments, valid while the times of their folders are unchanged.
 
-It lies in `cache/`, in a folder of each user's own. Without it every answer is the same, and slower. Pruning does not
-ask it.
+Each user has a file of it in `cache/`. Without the file every answer is the same, but takes longer. Pruning does not
+use it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _FORMAT = 3
 _MOST_BYTES = 1 << 28
 
 _RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
-"""In which topic a name must have been met now, for what a topic says of it to be kept."""
+"""For each topic, the topic that shows which names still exist. `save` drops the rows of all other names."""
 
 
 class ScanCache:
-    """Answers by topic and name, each with the evidence that it rests on. Other evidence makes it forgotten."""
+    """Answers by topic and name, each with its evidence. An answer with other evidence is not used again."""
 
     def __init__(self, cache: str) -> None:
-        """Remember in a folder of this user's own in `cache`. Where there is no `cache`, nothing is remembered."""
+        """Use this user's own folder in `cache`. If the folder `cache` does not exist, `save` writes nothing."""
         self._cache = cache
         self._folder = user_cache.folder_in(cache)
         self._before = self._read()
@@ -45,21 +45,21 @@ class ScanCache:
         return row[1]
 
     def evidence(self, topic: str, name: str) -> Any:
-        """Return the evidence of the answer that is remembered, to be checked, None if there is none."""
+        """Return the evidence of a remembered answer, which the caller has to check; None if there is no answer."""
         row = self._before.get(topic, {}).get(name)
         return None if row is None else row[0]
 
     def remembered(self, topic: str) -> dict[str, list[Any]]:
-        """Return all rows of a topic, evidence and answer by name, as they were written down: none is checked."""
+        """Return all rows of a topic from the file, as evidence and answer by name. None of them is checked."""
         return self._before.get(topic, {})
 
     def note(self, topic: str, name: str, evidence: Any, answer: Any) -> None:
-        """Remember an answer. Both are what JSON can hold, lists rather than tuples."""
+        """Remember an answer. Evidence and answer are JSON values, with lists instead of tuples."""
         self._now.setdefault(topic, {})[name] = [evidence, answer]
         self._is_changed = True
 
     def save(self) -> None:
-        """Write down what is known now. What was not asked about stays, unless it is of an entry that is gone."""
+        """Write the file. Rows that this run did not read are kept, unless their entry or environment is gone."""
         if not self._is_changed or not os.path.isdir(self._cache):
             return
         topics = {topic: {**rows, **self._now.get(topic, {})} for topic, rows in self._before.items()}
@@ -70,7 +70,7 @@ class ScanCache:
                 topics[basis] = alive
                 topics[topic] = {name: row for name, row in topics.get(topic, {}).items() if name in alive}
         text = json.dumps(topics).encode()
-        with contextlib.suppress(OSError):  # it costs the time to look again, and nothing else
+        with contextlib.suppress(OSError):  # a lost file only costs the time to read everything again
             user_cache.write(self._folder, _NAME, _seal(text), b"\n", text)
 
     def _read(self) -> dict[str, dict[str, list[Any]]]:
@@ -84,5 +84,5 @@ class ScanCache:
 
 
 def _seal(text: bytes) -> bytes:
-    """Return the first line of the file, which tells a text that was written here, whole, from any other."""
+    """Return the first line of the file, which proves that this format of the cache wrote the text, and all of it."""
     return f"{_FORMAT} {digests.hexadecimal(text)}".encode()

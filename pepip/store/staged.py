@@ -1,7 +1,7 @@
-"""What uv staged: for each distribution, its unpacked wheel in uv's cache and the launchers that uv made.
+"""Reading a staged prefix: for each distribution, its unpacked wheel in uv's cache and the launchers that uv made.
 
-uv lays a prefix out by symbolic links into its cache, where each wheel lies unpacked, as it is. Of the prefix only
-these links are read: an entry is made from the unpacked wheel, never from what uv made of it. Changes no file.
+uv fills a prefix with symbolic links into its cache, where each wheel lies unpacked and unchanged. An entry is made
+from the unpacked wheel, so the prefix is read only for these links, and for files that uv wrote. Changes no file.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _OF_ENVIRONMENTS = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.js
 class StagedWheel(NamedTuple):
     """A distribution in a prefix: its normalized name, its version, and `wheel`, the folder of its unpacked wheel.
 
-    `scripts` are the file names in the prefix's folder of scripts that it puts something at, `launched` those of them
-    that are launchers, `declared` those that its entry points name. `metadata` has the text of what uv wrote into its
-    `.dist-info` folder that is alike in every environment, by file name.
+    `scripts` are the names of the files that it puts into the prefix's folder of scripts, `launched` those of them
+    that are launchers, `declared` those that its entry points name. `metadata` has the files that uv wrote into the
+    `.dist-info` folder and that are alike in every environment: texts by file name.
     """
 
     name: str
@@ -48,14 +48,18 @@ class WheelFile(NamedTuple):
 
 
 class WheelTree(NamedTuple):
-    """All that an unpacked wheel holds. The paths of `folders` come before those of what is in them."""
+    """All files and folders of an unpacked wheel. In `folders` each path comes before the paths below it."""
 
     folders: list[str]
     files: list[WheelFile]
 
 
 def discover(prefix: str) -> list[StagedWheel]:
-    """Return the distributions of a prefix whose unpacked wheels can be told. Raises InvalidWheelError."""
+    """Return the distributions of a prefix whose unpacked wheels can be found.
+
+    Raises InvalidWheelError if a wheel has no name or version, a script with an invalid name, or data whose name is
+    reserved for the environment.
+    """
     found = []
     for site_packages in _site_packages(prefix):
         for name in sorted(os.listdir(site_packages)):
@@ -68,7 +72,7 @@ def discover(prefix: str) -> list[StagedWheel]:
 
 
 def _made_scripts(prefix: str) -> set[str]:
-    """Return the names of the scripts that uv wrote: what it took from a wheel is a link."""
+    """Return the names of the scripts that uv wrote. Scripts that come from a wheel are links."""
     try:
         with os.scandir(f"{prefix}/bin") as children:
             return {child.name for child in children if child.is_file(follow_symlinks=False)}
@@ -77,7 +81,7 @@ def _made_scripts(prefix: str) -> set[str]:
 
 
 def _with_launchers(site_packages: str, staged: StagedWheel, names: set[str]) -> StagedWheel:
-    """Return a distribution with those of these launchers that uv made for it, beside those that it declares."""
+    """Return a distribution with those of the launchers `names` that its RECORD in the prefix lists."""
     rows = record.read(f"{site_packages}/{staged.dist_info}/RECORD")
     listed = {
         row.path.rpartition("/")[2] for row in rows if row.path.endswith(tuple(f"/bin/{name}" for name in names))
@@ -87,9 +91,9 @@ def _with_launchers(site_packages: str, staged: StagedWheel, names: set[str]) ->
 
 
 def contested(staged: Iterable[StagedWheel]) -> set[str]:
-    """Return the names of distributions that must be staged again, alone: another one has a script of the same name.
+    """Return the names of distributions that share the name of a script. Each must be staged again, alone.
 
-    uv made one file of that name, for one of them.
+    uv made only one file of that name, for one of them.
     """
     owners: dict[str, str] = {}
     found: set[str] = set()
@@ -102,10 +106,10 @@ def contested(staged: Iterable[StagedWheel]) -> set[str]:
 
 
 def launchers(prefix: str, staged: StagedWheel, python: str) -> dict[str, str]:
-    """Return what follows the interpreter line in each launcher that uv made, by file name.
+    """Return the text after the interpreter line of each launcher that uv made, by file name.
 
-    One that no entry point declares is named for the version of Python (`python`, as `3.12`): that becomes
-    `scripts.OF_PYTHON`, so that each environment gets its own.
+    A launcher that no entry point declares has the version of Python (`python`, such as `3.12`) in its name. That
+    part becomes `scripts.OF_PYTHON`, so that each environment gets its own.
     """
     if host_launchers.ARE_PROGRAMS:
         return dict.fromkeys(staged.declared, "")
@@ -118,7 +122,7 @@ def launchers(prefix: str, staged: StagedWheel, python: str) -> dict[str, str]:
 
 
 def look(wheel: str) -> WheelTree:
-    """Return all that an unpacked wheel holds. Raises InvalidWheelError where that is more than files and folders."""
+    """Return all files and folders of an unpacked wheel. Raises InvalidWheelError if it holds anything else."""
     tree = WheelTree([], [])
     pending = [""]
     for folder in pending:
@@ -145,14 +149,14 @@ def _site_packages(prefix: str) -> Iterator[str]:
 
 
 def _read(site_packages: str, dist_info: str) -> StagedWheel | None:
-    """Return the distribution of a `.dist-info` folder, None if its unpacked wheel can't be told."""
+    """Return the distribution of a `.dist-info` folder, None if its unpacked wheel can't be found."""
     try:
         target = os.readlink(f"{site_packages}/{dist_info}/METADATA").replace(os.sep, "/")
     except OSError:
         return None
     wheel, _, inside = target.removesuffix("/METADATA").rpartition("/")
     if inside != dist_info or not os.path.isdir(f"{wheel}/{dist_info}"):
-        return None  # a second one in a wheel's `.data`, or a cache that went with its run
+        return None  # a second `.dist-info` in the wheel's `.data`, or a cache that was removed with its run
     name, version = name_and_version(f"{wheel}/{dist_info}")
     data = f"{wheel}/{dist_info.removesuffix('.dist-info')}.data"
     for taken in paths.OF_ENVIRONMENTS.intersection(_children(f"{data}/data")):
@@ -169,7 +173,10 @@ def _children(folder: str) -> list[str]:
 
 
 def _written_by_uv(dist_info: str) -> dict[str, str]:
-    """Return what uv wrote into a `.dist-info` folder beside what is each environment's own: it is no link there."""
+    """Return the files that uv wrote into a `.dist-info` folder, without those that differ in each environment.
+
+    All other files in the folder are links.
+    """
     found = {}
     with os.scandir(dist_info) as children:
         for child in children:

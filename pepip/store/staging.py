@@ -1,4 +1,4 @@
-"""Staging areas: folders of the store where entries grow, each of one run."""
+"""Staging areas: folders of the store in which entries grow, one for each run."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def area(store: Store) -> Iterator[str]:
-    """Yield a new folder below the store's staging folder, removed at the end.
+    """Yield a new folder below the store's staging folder, and remove it at the end.
 
-    Raises StoreError if the store has no room, or may not be written.
+    Raises StoreError if the disk is full, or if this user may not write the store.
     """
     with run_dirs.marked(paths.staging(store.root), mode=store.lock_mode) as folder:
         try:
-            os.mkdir(folder, 0o700)  # nobody else of a team may change what is checked here, and then published
+            os.mkdir(folder, 0o700)  # no other member of a team may change files between their check and their rename
             yield folder
         except OSError as error:
-            if not error.filename or str(error.filename).startswith(folder):  # a file that was open has no name here
+            if not error.filename or str(error.filename).startswith(folder):  # errors of open files have no name
                 raise store.refusal(folder, error) from error
             raise
         finally:
@@ -35,14 +35,15 @@ def area(store: Store) -> Iterator[str]:
 
 @contextlib.contextmanager
 def prefixes(area: str) -> Iterator[str]:
-    """Yield a folder for what uv stages, links by the thousand: in memory where there is room, else in the `area`.
+    """Yield a folder for the thousands of links that uv stages, and remove it at the end.
 
-    It is removed at the end. The one in memory has the area's name, for `remove_abandoned` after a kill.
+    It lies in memory if there is room, else in the `area`. The one in memory has the area's name, so that
+    `remove_abandoned` finds it after a kill.
     """
     folder = _in_memory(area)
     try:
         os.mkdir(folder or f"{area}/prefixes", 0o700)
-    except FileExistsError:  # somebody took the name
+    except FileExistsError:  # another user may have taken the name
         folder = ""
         os.mkdir(f"{area}/prefixes")
     try:
@@ -53,7 +54,7 @@ def prefixes(area: str) -> Iterator[str]:
 
 
 def _in_memory(area: str) -> str:
-    """Return the folder in memory that goes with a staging area, empty where there is no room in memory."""
+    """Return the folder in memory that belongs to a staging area, empty if there is no room in memory."""
     memory = filesystems.memory_folder()
     return f"{memory}/pepip-{os.path.basename(area)}" if memory else ""
 
@@ -67,9 +68,9 @@ def _remove_from_memory(area: str) -> None:
 
 
 class Writer:
-    """Lets what grows in a staging area be written to disk while it grows, so that `settle` has little left to do.
+    """Writes a staging area to disk while it grows, in a thread, so that little is left for `settle`.
 
-    A context; its thread ends with it.
+    A context manager; its thread ends with it.
     """
 
     def __init__(self, folder: str) -> None:
@@ -90,13 +91,13 @@ class Writer:
         self._thread.join()
 
     def begin(self) -> None:
-        """Write now: some files are complete, and something else is to be done."""
+        """Start a write now: some files are complete, and the caller has other work to do."""
         self._is_due.set()
 
     def settle(self) -> None:
-        """Write the rest, before any of it is published, so that a power cut can't hollow an entry.
+        """Write the rest to disk. Call this before publishing, so that a power cut leaves no entry with empty files.
 
-        Raises OSError if the disk did not take something of it, at whichever time.
+        Raises OSError if this write or an earlier one has failed.
         """
         filesystems.flush(self._folder)
         if self._error:
@@ -114,11 +115,11 @@ class Writer:
                 self._error = self._error or error
 
 
-# Often enough that little is left at the end of a download; what is written while uv unpacks takes time from it.
+# Short enough that little is left at the end of a download, and long enough not to slow uv's unpacking.
 _SECONDS_BETWEEN_WRITES = 5.0
 
 
 def remove_abandoned(store: Store) -> None:
-    """Remove what killed runs left in the staging folder, as far as that can be done."""
+    """Remove what killed runs left in the staging folder. Failures are ignored."""
     with contextlib.suppress(OSError):
         run_dirs.remove_abandoned(paths.staging(store.root), before=_remove_from_memory)

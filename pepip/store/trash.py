@@ -1,6 +1,6 @@
-"""The way out of the store: an entry is renamed into the trash, whole, and only there taken apart.
+"""Removal from the store: an entry is renamed into the trash, whole, and only then taken apart.
 
-What is in the trash is linked by nobody's metadata any more. A killed run leaves it for the next.
+No environment links an entry in the trash. If a run is killed, the next run empties the trash.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def grave(store: Store) -> Iterator[str]:
-    """Make a folder in the trash for what one run discards, and yield it. Nobody empties it meanwhile.
+    """Make a folder in the trash for one run's discarded entries, and yield it. Nobody empties it until the end.
 
-    The trash itself stays small that way: a folder that has grown never gives its blocks back. It is the grave where
-    the disk is too full for a folder; then what lies there may be emptied at any time.
+    A folder that has grown never gives its blocks back, so each run has its own, and the trash itself stays small.
+    If the disk is too full for a new folder, yield the trash itself; then another run may empty it at any time.
     """
     whole = paths.trash(store.root)
     with run_dirs.marked(whole, mode=store.lock_mode) as folder:
         try:
-            os.mkdir(folder, 0o700)  # nobody else of a team may put a link where others' files are moved to
+            os.mkdir(folder, 0o700)  # no other member of a team may place a link where entries are moved to
         except OSError as error:
             if error.errno not in filesystems.FULL:
                 raise store.refusal(folder, error) from error
@@ -41,13 +41,14 @@ def grave(store: Store) -> Iterator[str]:
             yield folder
         finally:
             with contextlib.suppress(OSError):
-                os.rmdir(folder)  # nothing came to lie in it
+                os.rmdir(folder)  # nothing was moved into it
 
 
 def discard(store: Store, place: str, own: str = "") -> None:
-    """Move the entry at `place` into a grave, or one's `own`.
+    """Move the entry at `place` into a new grave, or into the grave `own`.
 
-    Raises StoreError, of a PermissionError if it is another user's. The entry is as it was then.
+    If the entry can't be renamed (EXDEV on overlayfs), it is removed where it is. Raises StoreError if that fails,
+    with a PermissionError as its cause if the entry is another user's. A failed move leaves the entry unchanged.
     """
     bucket, name = place.split("/")[-2:]
     try:
@@ -60,7 +61,7 @@ def discard(store: Store, place: str, own: str = "") -> None:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            if not permissions.is_own(place):  # its owner could put links there meanwhile
+            if not permissions.is_own(place):  # its owner could put links into it during the removal
                 raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), place) from error
             _take_apart(place)
     except PermissionError as error:
@@ -70,9 +71,9 @@ def discard(store: Store, place: str, own: str = "") -> None:
 
 
 def _take_apart(place: str) -> None:
-    """Remove an entry where it is: a folder of a lower layer of overlayfs, as in an image, can't be renamed.
+    """Remove an entry where it is: overlayfs can't rename a folder of a lower layer, such as an image.
 
-    Its document goes first. Without it there is no entry, and whoever is killed leaves what the next run removes.
+    The document goes first. Without it the rest is no entry. If this run is killed, the next one removes the rest.
     """
     permissions.unseal_tree(place)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -81,7 +82,7 @@ def _take_apart(place: str) -> None:
 
 
 def contents(store: Store, *, own: str = "") -> list[str]:
-    """Return the paths of the graves in the trash; of one's `own`, made just now, what lies in it."""
+    """Return the paths of the graves in the trash; instead of the run's `own` grave, the paths in it."""
     folder = paths.trash(store.root)
     graves = [f"{folder}/{name}" for name in run_dirs.present(folder)]
     inside = [f"{own}/{name}" for name in run_dirs.present(own)] if own not in {"", folder} else []
@@ -89,9 +90,9 @@ def contents(store: Store, *, own: str = "") -> list[str]:
 
 
 def empty(store: Store) -> None:
-    """Remove what lies in the trash, as far as it is this user's, and of no run that still goes on.
+    """Remove what lies in the trash, as far as this user may, without the graves of runs that still go on.
 
-    Of two who do it at once, one waits.
+    If two processes do so at once, one waits.
     """
     folder = paths.trash(store.root)
     if os.path.isdir(folder):

@@ -1,9 +1,9 @@
-"""Whose entries a user links, in a store that several users may write.
+"""Trust in a store that several users may write: each user links only the entries of trusted users.
 
-Whoever owns an entry can change it. In a store of one user nobody else has any. In a shared one users link their own
-entries, root's, and those of the store's owner. They link those of other members, of some or of all, only where the
-store's owner has said so. Otherwise what others have stored is as if it were not there: it is stored once more, in a
-bucket of one's own. Not even its present content would prove such an entry: its owner can change it afterwards.
+The owner of an entry can change it. A store of one user has no entries of others. In a shared store users link their
+own entries, root's, and those of the store's owner. They link entries of other members only if the store's owner
+has said so, for some members or for all. Any other entry counts as absent: the wheel is stored again, in the user's
+own bucket. A check of its bytes would not help, because its owner can change it later.
 """
 
 from __future__ import annotations
@@ -29,35 +29,36 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Trust(NamedTuple):
-    """Whose entries each user of a shared store links beside their own.
+    """The trusted users of a shared store: `everybody`, or the `users` with these numbers.
 
-    Those of `everybody`, or of `users`, by number; root and the store's owner are among them.
+    All users link the entries of a trusted user. Root and the store's owner are always in `users`. Each user links
+    their own entries, too.
     """
 
     everybody: bool
     users: frozenset[int]
 
     def covers(self, user_id: int) -> bool:
-        """Tell whether the entries of a user are linked by all."""
+        """Tell whether all users link the entries of this user."""
         return self.everybody or user_id in self.users
 
 
 def is_shared(like: os.stat_result) -> bool:
-    """Tell whether others than its owner may write a store whose root has this status."""
+    """Tell whether users other than its owner may write a store whose root has this status."""
     return sys.platform != "win32" and bool(like.st_mode & _WRITABLE_BY_OTHERS)
 
 
 def dump(trust: Trust) -> bytes:
-    """Return the content of the file that says whom a shared store's users trust."""
+    """Return the content of the file that names the users whom a shared store trusts."""
     said = MEMBERS if trust.everybody else OWNER
     return json.dumps({"format": _FORMAT, "trust": said, "users": sorted(trust.users)}).encode() + b"\n"
 
 
 def read(store_root: str, like: os.stat_result) -> Trust:
-    """Return whom the owner of a store has said to trust: root and the owner, if nothing was said.
+    """Return the users whom the owner of a store trusts: root and the owner, if the owner has named none.
 
-    A file of anybody else says nothing, nor one that others may write, nor one with a second name: it may be another
-    store's.
+    The file is ignored if it belongs to another user, if others may write it, or if it has a second hard link: it
+    may be another store's then.
     """
     owners = frozenset({0, like.st_uid})
     try:
@@ -77,7 +78,7 @@ def read(store_root: str, like: os.stat_result) -> Trust:
 
 
 def said(trust: Trust, like: os.stat_result) -> str:
-    """Return in words whose entries each user of a store links."""
+    """Return words that name the users whose entries each user of a store links."""
     if trust.everybody:
         return "what any of them has stored"
     others = (permissions.name_of(number) for number in sorted(trust.users - {0, like.st_uid}))
@@ -85,9 +86,9 @@ def said(trust: Trust, like: os.stat_result) -> str:
 
 
 def weakness(store_root: str, like: os.stat_result) -> str:
-    """Return in a sentence how members of a shared store could put other files in an entry's place, empty if not.
+    """Return a sentence that says how members of a shared store could replace an entry; empty if they can't.
 
-    Whoever may rename a folder of its frame could. Where all members are trusted that is no weakness.
+    A user who may rename one of the store's own folders could. If all members are trusted, that is no weakness.
     """
     if not is_shared(like):
         return ""

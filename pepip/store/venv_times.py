@@ -1,8 +1,8 @@
-"""Traces of other tools: which environments have changed since pepip looked.
+"""Times of site-packages folders: they tell which environments have changed since pepip last looked at them.
 
-uv and pip write a `.dist-info` folder whenever they install or remove something. So the modification time of
-site-packages tells that one was at work in an environment, and may have written through its links into the store.
-Each user has a file of these times in `cache/`: without it, every environment counts as changed once.
+uv and pip write a `.dist-info` folder whenever they install or remove a distribution, which changes the modification
+time of site-packages. A changed time means that another tool may have written through links into the store. Each user
+has a file of these times in `cache/`. Without it, every environment counts as changed once.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _MOST_BYTES = 1 << 24
 
 
 class VenvTime(NamedTuple):
-    """A site-packages folder, and when it was changed last, in nanoseconds since 1970."""
+    """A site-packages folder and its modification time, in nanoseconds since 1970."""
 
     modified_ns: int
     folder: str
 
 
 class VenvTimes:
-    """What one user saw of the environments that are registered in the store at `store_root`, by registry file."""
+    """The times that one user saw of the environments registered in `store_root`, by the names of registry files."""
 
     __slots__ = ("_folder", "_rows", "_store_root")
 
@@ -39,7 +39,7 @@ class VenvTimes:
         self._rows = self._read()
 
     def changed(self) -> list[str]:
-        """Return the names of the registry's files whose environments have changed, or were never seen."""
+        """Return the names of the registry files whose environments have changed, or were never seen."""
         found = []
         for name in self._registered():
             row = self._rows.get(name)
@@ -48,13 +48,13 @@ class VenvTimes:
         return found
 
     def knows(self, name: str, changed_at_ns: int) -> bool:
-        """Tell whether nothing was done in an environment between the last look at it and that time, or it is new."""
+        """Tell whether the last noted time of an environment is this one. True also if none was noted."""
         return name not in self._rows or self._rows[name].modified_ns == changed_at_ns
 
     def note(self, rows: Mapping[str, VenvTime]) -> None:
-        """Note how environments were when they were looked at, by the names of the registry's files.
+        """Note the times of environments, by the names of the registry files.
 
-        Environments that are not registered any more are forgotten. Where nothing can be written, nothing is.
+        Environments that are no longer registered are forgotten. If this user can't write the file, it is unchanged.
         """
         rows = {name: row for name, row in rows.items() if "\n" not in row.folder}
         if all(self._rows.get(name) == row for name, row in rows.items()):
@@ -85,12 +85,12 @@ _NAME = "site-packages"
 
 
 def time_of(folder: str) -> VenvTime:
-    """Return the trace of a site-packages folder as it is now."""
+    """Return the current time of a site-packages folder."""
     return VenvTime(_modified_ns(folder), folder)
 
 
 def _modified_ns(folder: str) -> int:
-    """Return when a folder was changed last, in nanoseconds since 1970, 0 if it can't be seen."""
+    """Return the modification time of a folder in nanoseconds since 1970, 0 if it can't be read."""
     try:
         return os.stat(folder).st_mtime_ns
     except OSError:

@@ -1,9 +1,9 @@
-"""The identity of a wheel by its content, however it was packed, and whichever tool installed it.
+"""The identity of a wheel by its content, which depends neither on the archive nor on the tool that installed it.
 
-The rows that count are those of the wheel's own files, without what an installer makes: launchers, INSTALLER,
-REQUESTED, RECORD, `direct_url.json` and the like, and bytecode. Files of `.data/purelib` and `.data/platlib` count
-where they are installed, scripts with the `#!python` line that an installer replaces. METADATA is among the files, so
-that name and version need no mention.
+Only the wheel's own files count. Files that an installer makes do not: launchers, INSTALLER, REQUESTED, RECORD,
+`direct_url.json` and the like, and bytecode. Files of `.data/purelib` and `.data/platlib` count at the path where
+they are installed, scripts with the `#!python` line that an installer replaces. METADATA is one of the files, so the
+identity covers name and version.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 PREFIX = "content:"
-"""What such an identity begins with: that of an archive begins with the name of its hash."""
+"""The start of an identity by content. The identity of an archive starts with the name of its hash algorithm."""
 
 
 def of(hashes: Mapping[str, str], executables: Collection[str], dist_info: str) -> str:
-    """Return the identity of the content whose files have these hashes (as RECORD writes SHA-256), by path.
+    """Return the identity of the content whose files have these hashes (SHA-256 as in RECORD), by path.
 
-    Paths are those in an unpacked wheel. `executables` may be run; each script may, once it is installed.
+    Paths are those in an unpacked wheel. `executables` are the files that may be run. Scripts count as executable in
+    any case, because an installer makes them so.
     """
     own = record.own_metadata(dist_info)
     data = dist_info.removesuffix(".dist-info") + ".data/"
@@ -38,7 +39,7 @@ def of(hashes: Mapping[str, str], executables: Collection[str], dist_info: str) 
 
 
 def merged(path: str, data: str) -> str:
-    """Return a path in which a file of `<data>/purelib` and `<data>/platlib` is where it is installed."""
+    """Return where a file below `<data>purelib` or `<data>platlib` is installed; any other path is unchanged."""
     if path.startswith((f"{data}purelib/", f"{data}platlib/")):
         return path[len(data) :].partition("/")[2]
     return path
@@ -50,5 +51,5 @@ def is_bytecode(path: str) -> bool:
 
 
 def is_of_content(identity: str) -> bool:
-    """Tell whether an identity is one of content."""
+    """Tell whether an identity is one by content."""
     return identity.startswith(PREFIX)

@@ -1,6 +1,6 @@
-"""What is known of files that were read before they came to their place.
+"""Digests and run paths of files that were read before they were laid out in the store.
 
-A file is found again by whatever name it has by hard links and renames: by its inode, size and time.
+A file is recognized by device, inode, size and modification time, so it keeps its digest under each of its names.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pepip.wheel import libraries, record
 
 
 class DigestCache:
-    """SHA-256 digests of files, and the run paths of those that are libraries by their names."""
+    """SHA-256 digests of files, and run paths of files whose names are those of libraries."""
 
     def __init__(self) -> None:
         self._digests: dict[tuple[int, ...], bytes] = {}
         self._run_paths: dict[tuple[int, ...], list[str]] = {}
 
     def read(self, path: str) -> None:
-        """Read the file at `path`, whose content will not change any more. Raises OSError if it can't be read."""
+        """Read the file at `path`, whose content must not change any more. Raises OSError if that fails."""
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode):
             return
@@ -29,16 +29,16 @@ class DigestCache:
         self._digests[identity] = record.digest(path, "sha256", likely_bytes=status.st_size)
 
     def digest(self, status: os.stat_result | None) -> bytes | None:
-        """Return the digest of the file with this status, None if it was not read."""
+        """Return the digest of the file with this status, None if the file was not read."""
         return self._digests.get(_identity(status)) if status else None
 
     def forget(self, status: os.stat_result) -> None:
-        """Know nothing of the file with this status: another one has the same."""
+        """Forget the file with this status, because another file has the same inode, size and time."""
         self._digests.pop(_identity(status), None)
         self._run_paths.pop(_identity(status), None)
 
     def run_paths(self, path: str, status: os.stat_result) -> list[str]:
-        """Return the run paths of the library at `path`, of this status: known, or read now."""
+        """Return the run paths of the library at `path` with this status. Read the file if they are not known."""
         known = self._run_paths.get(_identity(status))
         return libraries.run_paths(path) if known is None else known
 

@@ -1,8 +1,8 @@
-"""How a distribution may be linked: which folders whole, which files one by one, which folders stay real.
+"""The footprint of a distribution: which folders are linked whole, which files one by one, which folders stay real.
 
-A folder is linked whole only if nothing else may ever put files in it: a regular package, or a folder that no
-import can name. Namespace packages of every style stay real, and so do the folders down to a library that looks
-outside of its distribution. Sources: PEP 420, and the pkgutil and pkg_resources styles in PyPA's "Packaging
+A folder is linked whole only if no other distribution may put files in it: a regular package, or a folder that no
+import can name. Namespace packages of every style stay real, and so do the folders above a library that looks for
+others outside of its distribution. Sources: PEP 420, and the pkgutil and pkg_resources styles in PyPA's "Packaging
 namespace packages".
 """
 
@@ -20,7 +20,7 @@ MODULE_SUFFIXES = (".py", ".pyi", ".pyc", ".so", ".pyd")
 
 
 class Footprint(NamedTuple):
-    """What an environment links: see `Entry` for the fields."""
+    """The folders and files that an environment links. `Entry` describes the fields."""
 
     directories: tuple[str, ...]
     files: tuple[str, ...]
@@ -32,9 +32,9 @@ class Footprint(NamedTuple):
 def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_libraries: Iterable[str]) -> Footprint:
     """Return the footprint of the distribution whose `files` (relative to `root`) lie unpacked in `root`.
 
-    Files of `.data` folders aren't part of it; those of the `.dist-info` folder are, and that folder is opened: an
-    installer writes into it. The folders in it (licenses, SBOMs) are linked whole. A path in `files` that ends with a
-    slash is a folder that may be empty.
+    `files` must not include those of the `.data` folder. The `.dist-info` folder is opened, because an installer
+    writes into it; its files are part of the footprint, and the folders in it (licenses, SBOMs) are linked whole. A
+    path in `files` that ends with a slash is a folder that may be empty.
     """
     tree = tree_of(files)
     declared = {path.rpartition("/")[0] for path in _namespace_inits(root, tree)}
@@ -70,7 +70,7 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
 
 
 def tree_of(files: Iterable[str]) -> dict[str, object]:
-    """Return the tree of some paths, in which files are None. A path that ends with a slash is a folder."""
+    """Return paths as a tree of nested dictionaries. A file is None. A path that ends with a slash is a folder."""
     tree: dict[str, object] = {}
     for path in files:
         node = tree
@@ -85,9 +85,9 @@ def tree_of(files: Iterable[str]) -> dict[str, object]:
 
 
 def is_namespace(name: str, node: dict[str, object]) -> bool:
-    """Tell whether an import, or a type checker, may find a namespace package here (PEP 420, PEP 561).
+    """Tell whether an import or a type checker may find a namespace package here (PEP 420, PEP 561).
 
-    That is a folder which an import can name and which has no `__init__` module of any kind.
+    It may if an import can name the folder and the folder has no `__init__` module of any kind.
     """
     return name.removesuffix("-stubs").isidentifier() and not is_regular(node)
 
@@ -97,7 +97,7 @@ def _has_modules(node: dict[str, object]) -> bool:
 
 
 def is_regular(node: dict[str, object]) -> bool:
-    """Tell whether a folder has an `__init__` module: no folder of that name, and no text about it."""
+    """Tell whether a folder has an `__init__` module. A folder or a text file named `__init__` does not count."""
     return any(
         child is None and name.startswith("__init__.") and name.endswith(MODULE_SUFFIXES)
         for name, child in node.items()
@@ -107,7 +107,7 @@ def is_regular(node: dict[str, object]) -> bool:
 def _namespace_inits(root: str, tree: dict[str, object], folder: str = "") -> list[str]:
     """Return the `__init__.py` files that make their package a pkgutil- or pkg_resources-style namespace.
 
-    Inside a regular package there are none that count: it is one distribution's, with all that it has vendored.
+    Those inside a regular package do not count: such a package belongs to one distribution, with all that it vendors.
     """
     found = []
     if folder and is_regular(tree):

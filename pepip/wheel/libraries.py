@@ -1,7 +1,8 @@
-"""Shared libraries that look for others outside of their own distribution.
+"""Shared libraries that look for other libraries outside of their own distribution.
 
-The loader takes `$ORIGIN` from the path by which a library was opened, and the kernel resolves `..` through a
-directory link into the store. So the folders down to such a library must be real in an environment.
+The loader takes `$ORIGIN` from the path by which a library was opened. If that path leads through a link into the
+store, the kernel resolves a following `..` in the store. So the folders above such a library must be real in an
+environment.
 Source: ld.so(8), DT_RPATH and DT_RUNPATH.
 """
 
@@ -23,8 +24,8 @@ _PT_DYNAMIC = 2
 _RUN_PATH_TAGS = {15, 29}  # DT_RPATH, DT_RUNPATH
 _LARGEST_PIECE_BYTES = 1 << 20
 
-# By the class of an ELF file, of 32 and 64 bits: the letter of its words for `struct`, where its header has the
-# offset of the program headers and the size and number of those, and where one of them has its offset and size.
+# By ELF class (1: 32 bits, 2: 64 bits): the `struct` letter of a word; the offsets in the ELF header of the program
+# headers' offset and of their size and count; the offsets in a program header of its segment's offset and size.
 _ELF_CLASSES = {1: ("I", 28, 42, 4, 16), 2: ("Q", 32, 54, 8, 32)}
 
 
@@ -34,9 +35,10 @@ def escaping(root: str, files: Iterable[str]) -> list[str]:
 
 
 def leaving(root: str, run_paths_of: Mapping[str, Iterable[str]]) -> list[str]:
-    """Return the libraries (relative to `root`), of which a run path leaves the distribution, given all run paths.
+    """Return those libraries (relative to `root`) that have a run path which leaves the distribution.
 
-    A run path leaves it if it names a folder, relative to the library, which the distribution doesn't hold.
+    A run path leaves it if it names a folder, relative to the library, that the distribution does not have.
+    `run_paths_of` has all run paths of each library.
     """
     return [path for path, folders in run_paths_of.items() if any(_leaves(root, path, folder) for folder in folders)]
 
@@ -48,10 +50,9 @@ def is_library_name(path: str) -> bool:
 
 
 def _may_have_run_path(file: BinaryIO) -> bool:
-    """Tell whether the dynamic section of an ELF file names a run path, as far as its headers say.
+    """Tell whether the dynamic section of an ELF file names a run path. True also if the headers can't be parsed.
 
-    Most do not, and to look there takes a hundredth of the time of reading the tables. True also of what can't be
-    read so: then the tables say more. Source: elf(5).
+    Most files name none, and this check takes a hundredth of the time that the full ELF reader takes. Source: elf(5).
     """
     header = file.read(64)
     try:
@@ -69,14 +70,14 @@ def _may_have_run_path(file: BinaryIO) -> bool:
     except (struct.error, LookupError, ValueError, OverflowError):
         return True
     except OSError as error:
-        if error.errno != errno.EINVAL:  # no file is as long as the headers say
+        if error.errno != errno.EINVAL:  # EINVAL: the headers name an offset that no file can have
             raise
         return True
     return False
 
 
 def _piece(file: BinaryIO, at: int, size: int) -> bytes:
-    """Return a piece of a file. Raises ValueError if it is larger than any table of headers."""
+    """Return a piece of a file. Raises ValueError if it is larger than any table of headers can be."""
     if size > _LARGEST_PIECE_BYTES:
         raise ValueError(size)
     file.seek(at)
@@ -92,9 +93,9 @@ def _leaves(root: str, library: str, run_path: str) -> bool:
 
 
 def run_paths(library: str) -> list[str]:
-    """Return the folders, as written, where the library at this path has the loader look for others.
+    """Return the folders, as written in the library, in which the loader looks for other libraries.
 
-    There are none if it is no ELF file, or none that can be read as one. Raises OSError if the disk fails.
+    Empty if the file is not a readable ELF file. Raises OSError if the disk fails.
     """
     with open(files.open_regular(library), "rb") as file:
         if file.read(4) != _ELF_MAGIC:
@@ -116,7 +117,7 @@ def run_paths(library: str) -> list[str]:
                 kind = {"DT_RUNPATH": "runpath", "DT_RPATH": "rpath"}.get(tag.entry.d_tag)
                 if kind:
                     found += getattr(tag, kind).split(":")
-        except Exception as error:  # headers that lie make the reader raise a dozen kinds
+        except Exception as error:  # wrong headers make the reader raise a dozen kinds of errors
             if isinstance(error, OSError) and error.errno != errno.EINVAL:
-                raise  # the disk, not the library: what no tool can read is the wheel's own affair, as under uv
+                raise  # a failure of the disk; an ELF file that no tool can read is accepted, as uv does
     return [entry for entry in found if entry]

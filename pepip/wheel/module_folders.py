@@ -1,7 +1,7 @@
-"""Which folders of a distribution hold modules that can be imported. An installer that adds a module writes there.
+"""Folders of a distribution with modules that can be imported. Installers add modules there, so they are read-only.
 
-The store keeps them read-only. All other folders hold templates, data, skeletons of projects: tools copy them into
-projects, with their modes, and their users change the copies.
+All other folders hold templates, data, skeletons of projects. Tools copy them into projects, with their modes, and
+users change the copies. So these folders stay writable in the store.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _FILES_OF_PROJECTS = frozenset(("pyproject.toml", "manage.py", ".gitignore", "Do
 
 
 def find(files: Iterable[str]) -> set[str]:
-    """Return those folders of a distribution, given the paths of its files, and of folders with a slash at the end.
+    """Return the module folders of a distribution, given the paths of its files; a folder's path ends with a slash.
 
-    They are regular packages, in regular or in namespace packages, and the folders of libraries that repairing tools
-    put beside a package (`numpy.libs`). A package that holds a template or data is none of them, nor what is in it:
-    see `_is_data`. A distribution's topmost packages always count.
+    They are regular packages, inside regular or namespace packages, and the folders of libraries that repairing tools
+    put beside a package (`numpy.libs`). A package of templates or data does not count, nor does anything in it: see
+    `_is_data`. The topmost packages of a distribution always count.
     """
     found: set[str] = set()
 
@@ -51,10 +51,10 @@ def _is_importable(name: str) -> bool:
 
 
 def _is_data(name: str, node: dict[str, object]) -> bool:
-    """Tell whether a package within another one is there to be copied or read, not to be imported.
+    """Tell whether a package inside another one is there to be copied or read, not to be imported.
 
-    It holds files that are no code, and: no module but `__init__`, or a file that only the root of a project has, or
-    it is called a template.
+    Such a package holds files that are no code. And its name is that of a template, or it holds a file that only the
+    root of a project has, or it has no module but `__init__`.
     """
     if all(path.endswith(_CODE_SUFFIXES) for path in _files(node)):
         return False
@@ -63,7 +63,7 @@ def _is_data(name: str, node: dict[str, object]) -> bool:
 
 
 def _has_modules(node: dict[str, object]) -> bool:
-    """Tell whether a package has a module beside its `__init__`, or a package in it has."""
+    """Tell whether a package, or a package in it, has a module beside its `__init__`."""
     return any(
         (_is_importable(name) and is_regular(child) and _has_modules(child))
         if isinstance(child, dict)

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
-"""What an installer writes into a `.dist-info` folder, beside RECORD."""
+"""The files that an installer writes into a `.dist-info` folder, beside RECORD."""
 
 OF_EACH = {"INSTALLER": b"uv", "REQUESTED": b""}
-"""What a `.dist-info` folder has alike in each environment: the one that uv would have made."""
+"""The files of a `.dist-info` folder that are the same in each environment, with the content that uv writes."""
 
 _BLOCK_BYTES = 1 << 20
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Row(NamedTuple):
-    """One row. `hash_value` is `algorithm=urlsafe-base64` or empty, `size` decimal bytes or empty."""
+    """One row of a RECORD. `hash_value` is `algorithm=urlsafe-base64` or empty, `size` decimal bytes or empty."""
 
     path: str
     hash_value: str
@@ -39,11 +39,11 @@ class Row(NamedTuple):
 def parse(text: str) -> list[Row]:
     """Return the rows of a RECORD file. Blank lines are skipped, absent fields are empty.
 
-    Any text has rows: what is quoted wrongly is read as Python's `csv` reads it.
+    Never fails: wrong quoting is read as Python's `csv` module reads it.
     """
     if '"' in text or "\r" in text.replace("\r\n", "\n"):
         lines = _quoted_lines(text)
-    else:  # nothing is quoted, as in nearly every wheel
+    else:  # no quotes, as in nearly every wheel
         lines = (line.split(",") for line in text.replace("\r\n", "\n").split("\n") if line)
     rows = []
     for fields in lines:
@@ -53,9 +53,9 @@ def parse(text: str) -> list[Row]:
 
 
 def read(path: str) -> list[Row]:
-    """Return the rows of the RECORD at `path`, their paths as plain as can be. Raises OSError if it can't be read.
+    """Return the rows of the RECORD at `path`, with normalized paths. Raises OSError if the file can't be read.
 
-    A row that leaves the wheel keeps the path that it has: there is no such file in the wheel.
+    An absolute path is kept as written. A path that leads out of the wheel matches none of its files.
     """
     content = files.read_regular(path, most_bytes=files.RECORD_BYTES, follows=True)
     rows = parse(content.decode("utf-8-sig", "surrogateescape"))
@@ -73,7 +73,7 @@ def _plain(path: str) -> str:
 def _quoted_lines(text: str) -> Iterator[list[str]]:
     """Yield the fields of each line that isn't blank.
 
-    `csv` itself raises errors: for long fields, and in Python 3.10 for a null character.
+    The `csv` module raises errors for long fields, and in Python 3.10 for a null character; this parser does not.
     """
     import re
 
@@ -88,14 +88,14 @@ def _quoted_lines(text: str) -> Iterator[list[str]]:
 
 
 def render(rows: Iterable[Row]) -> str:
-    """Return the text of a RECORD file. Paths with commas or quotes are quoted as CSV wants it."""
+    """Return the text of a RECORD file. Paths with commas or quotes are quoted as in CSV."""
     return "".join(f"{_quote(row.path)},{_quote(row.hash_value)},{_quote(row.size)}\n" for row in rows)
 
 
 def moved(content: bytes, prefix: str, place: Callable[[str], str]) -> bytes:
-    """Return a RECORD in which each path below `prefix` is what `place` makes of it.
+    """Return a RECORD in which `place` replaces each path that begins with `prefix`.
 
-    Where that is nothing, the row goes.
+    If `place` returns an empty text, the row is removed.
     """
     if not any(character in content for character in (b'"', b"\r", b"\\")):
         return _moved_plain(content, prefix.encode("utf-8", "surrogateescape"), place)
@@ -108,7 +108,7 @@ def moved(content: bytes, prefix: str, place: Callable[[str], str]) -> bytes:
 
 
 def _moved_plain(content: bytes, prefix: bytes, place: Callable[[str], str]) -> bytes:
-    """Return the same of a RECORD in which each line is a row as it stands: only rows that move are looked at."""
+    """Do the same for a RECORD without quotes. Only rows whose path begins with `prefix` are parsed."""
     first, *others = b"\n".join((b"", content)).split(b"\n" + prefix)
     made = [first]
     for text in others:
@@ -122,15 +122,15 @@ def _moved_plain(content: bytes, prefix: bytes, place: Callable[[str], str]) -> 
 
 
 def of_entry(entry: str, dist_info: str, unlisted: Iterable[str]) -> bytes:
-    """Return the RECORD of the wheel that lies unpacked at `entry`, with a row for each `unlisted` file, as uv adds.
+    """Return the RECORD of the wheel unpacked at `entry`, with a row for each `unlisted` file, as uv adds.
 
-    Its last row has its end of line, so that rows can follow.
+    The last row ends with a newline, so that rows can follow.
     """
     content = files.read_regular(f"{entry}/{dist_info}/RECORD", most_bytes=files.RECORD_BYTES)
     content = content.removeprefix(codecs.BOM_UTF8)
     if content and not content.endswith(b"\n"):
         content += b"\n"
-    for name in OF_EACH:  # of a wheel that ships what an installer writes: the row of what was written stands
+    for name in OF_EACH:  # a wheel may ship these files; the installer overwrites them and adds a row of its own
         path = f"{dist_info}/{name}"
         if path.encode() in content:
             content = moved(content, path, functools.partial(_unless, path))
@@ -143,9 +143,9 @@ def _unless(dropped: str, path: str) -> str:
 
 
 def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable[Row]) -> tuple[bytes, bytes, bytes]:
-    """Return a RECORD of an environment that links `folders` (relative to site-packages) whole, in three parts.
+    """Return, in three parts, the RECORD of an environment that links `folders` (relative to site-packages) whole.
 
-    Their rows come first, then the wheel's, then those of what the installer wrote.
+    First come the rows of the folders, then the wheel's rows, then those of the files that the installer wrote.
     """
     if wheel_rows and not wheel_rows.endswith(b"\n"):
         wheel_rows += b"\n"
@@ -155,7 +155,7 @@ def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable
 
 
 def of_installer(wheel_rows: bytes, own_rows: Iterable[Row]) -> bytes:
-    """Return a RECORD of an environment that links nothing, as uv writes it: sorted, and no row for a folder."""
+    """Return the RECORD of an environment that links nothing, as uv writes it: sorted, without rows for folders."""
     rows = [*parse(wheel_rows.decode("utf-8", "surrogateescape")), *own_rows]
     rows.sort(key=lambda row: row.path.encode("utf-8", "surrogateescape"))
     return render(rows).encode("utf-8", "surrogateescape")
@@ -167,7 +167,7 @@ def row_of(path: str, content: bytes) -> Row:
 
 
 def hash_value(digest_of_file: bytes) -> str:
-    """Return a SHA-256 digest as a row has it."""
+    """Return a SHA-256 digest in the form of a RECORD field."""
     return f"sha256={_encoded(digest_of_file)}"
 
 
@@ -177,15 +177,15 @@ def hexadecimal(content: bytes) -> str:
 
 
 def proves(row: Row) -> bool:
-    """Tell whether the hash of a row proves the content of its file: SHA-256 and longer, as the format demands."""
+    """Tell whether the hash of a row proves the content of its file: SHA-256 or longer, as the format demands."""
     return row.hash_value.partition("=")[0] in {"sha256", "sha384", "sha512"}
 
 
 def matches(row: Row, path: str, known: bytes | None = None) -> bool:
-    """Tell whether the file at `path` has the hash that `row` names. It is read unless its SHA-256 digest is `known`.
+    """Tell whether the file at `path` has the hash of `row`. Read the file unless its SHA-256 digest is `known`.
 
-    A row without a hash, or with an algorithm that this Python lacks, says nothing and matches any file. A
-    missing file never matches.
+    A row without a hash, or with an algorithm that this Python lacks, matches any file. A missing file never
+    matches.
     """
     algorithm, _, expected = row.hash_value.partition("=")
     if not expected or not _is_known(algorithm):
@@ -193,32 +193,32 @@ def matches(row: Row, path: str, known: bytes | None = None) -> bool:
     try:
         found = known if algorithm == "sha256" else None
         found = found or digest(path, algorithm, likely_bytes=_small(row.size))
-    except (OSError, ValueError):  # a path that no file can have is a missing file's
+    except (OSError, ValueError):  # ValueError: a path that no file can have, so the file is missing
         return False
     return _encoded(found) == expected.rstrip("=")
 
 
 def _is_known(algorithm: str) -> bool:
-    """Tell whether this Python has a hash algorithm whose digests are of one length: SHAKE's are not."""
+    """Tell whether this Python has a hash algorithm with digests of a fixed length, which SHAKE does not have."""
     if algorithm == "sha256":
         return True
     import hashlib
 
     try:
         return algorithm in hashlib.algorithms_available and hashlib.new(algorithm).digest_size > 0
-    except ValueError:  # OpenSSL names algorithms that it may not compute
+    except ValueError:  # OpenSSL lists algorithms that it may refuse to compute
         return False
 
 
 def _small(size: str) -> int:
-    """Return the size that a row names, 0 if it is none or a large one."""
+    """Return the size in a row, 0 if there is none, or if it is large."""
     return int(size) if len(size) < 8 and size.isdecimal() else 0
 
 
 def digest(path: str, algorithm: str, *, likely_bytes: int = 0) -> bytes:
     """Return the digest of the regular file at `path`. Raises OSError if it can't be read.
 
-    A small file that has as many bytes as is `likely` is read at once.
+    A small file of exactly `likely_bytes` bytes is read by one system call.
     """
     import hashlib
 
@@ -229,7 +229,7 @@ def digest(path: str, algorithm: str, *, likely_bytes: int = 0) -> bytes:
         while block := os.read(descriptor, at_once):
             found.update(block)
             if len(block) == likely_bytes < at_once:
-                break  # there would be room for what follows
+                break  # a longer file would have filled the buffer
             at_once = _BLOCK_BYTES
     finally:
         os.close(descriptor)
@@ -242,7 +242,7 @@ def made_by_installer(dist_info: str) -> set[str]:
 
 
 def own_metadata(dist_info: str) -> set[str]:
-    """Return the paths in a `.dist-info` folder that an installer writes, and no wheel has."""
+    """Return the paths in a `.dist-info` folder of RECORD and of all files that an installer may write."""
     return {f"{dist_info}/{name}" for name in (*OWN_METADATA, "RECORD")}
 
 

@@ -1,7 +1,7 @@
-"""Console scripts, GUI scripts and `.data` scripts: what a launcher says and which interpreter starts it.
+"""Console scripts, GUI scripts and `.data` scripts: the text of a launcher, and the interpreter that starts it.
 
-The text of a launcher is uv's own, taken from what uv staged, so that both tools make the same bytes; only the
-`#!` line is each environment's.
+The text of a launcher is taken from what uv staged, so uv and pepip make the same bytes. Only the `#!` line differs
+between environments.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from pepip.fast_namedtuple import NamedTuple
 
 OF_PYTHON = "{python}"
-"""Stands for the version of Python in the name of a launcher that uv names for it, as `pip3.12` is."""
+"""Stands for the version of Python in the name of a launcher that has it, such as `pip3.12`."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class EntryPoint(NamedTuple):
 def entry_points(text: str) -> Iterator[EntryPoint]:
     """Yield the console and GUI scripts that an `entry_points.txt` declares.
 
-    What follows the last `]` of a section's line is no part of its name, as in Python's `configparser`.
+    Text after the last `]` of a section's line is ignored, as in Python's `configparser`.
     """
     section = ""
     for raw_line in text.splitlines():
@@ -53,8 +53,8 @@ def is_script_name(name: str) -> bool:
 def shebang(interpreter: str, *, relocatable: bool = False) -> bytes:
     """Return the first line or lines that start `interpreter`, without the final newline.
 
-    A path that is too long for the kernel, or that has a space, goes through `/bin/sh`. So does an interpreter that
-    is looked up by its name beside the script itself (`relocatable`).
+    `/bin/sh` starts the interpreter if its path is too long for the kernel or has a space, or if the environment is
+    `relocatable`: then the interpreter is looked up by its name in the folder of the script.
     """
     path = os.fsencode(os.path.basename(interpreter) if relocatable else interpreter)
     if not relocatable and len(path) + 3 <= _SHEBANG_LIMIT and b" " not in path:
@@ -65,7 +65,7 @@ def shebang(interpreter: str, *, relocatable: bool = False) -> bytes:
 
 
 def body(launcher: bytes) -> bytes:
-    """Return what follows the interpreter line or lines of a launcher, beginning with the newline."""
+    """Return the text of a launcher after the interpreter line or lines, beginning with the newline."""
     end = b"\n" if not launcher.startswith(b"#!/bin/sh\n") else b"\n' '''"
     position = launcher.index(end)
     return launcher[position:] if end == b"\n" else launcher[position + len(end) :]
@@ -74,15 +74,16 @@ def body(launcher: bytes) -> bytes:
 def wants_interpreter(content: bytes) -> bool:
     """Tell whether a `.data` script begins with the `#!python` line that an installer replaces.
 
-    Whatever else stands on that line: `#!python3`, `#!pythonw`, options.
+    Anything may follow on that line: `#!python3`, `#!pythonw`, options.
     """
     return content.startswith(b"#!python")
 
 
 def is_of_environment(content: bytes) -> bool:
-    """Tell whether a `.data` script begins with an installer's line for the interpreter of one environment.
+    """Tell whether a `.data` script begins with the line by which an installer starts one environment's interpreter.
 
-    No wheel has such lines; the folders of the system's own interpreters are named by some.
+    No wheel has such a line. A line that names an interpreter of the system does not count, because some wheels have
+    it.
     """
     first, _, rest = content.partition(b"\n")
     if first == b"#!/bin/sh":
@@ -94,7 +95,7 @@ def is_of_environment(content: bytes) -> bool:
 def with_interpreter(content: bytes, interpreter: str, *, relocatable: bool = False) -> bytes:
     """Return a `.data` script whose `#!python` line is replaced by the line or lines that start `interpreter`.
 
-    As uv does it, the whole line goes, with what else stands on it.
+    The whole line is replaced, with its options, as uv does it.
     """
     rest = content.partition(b"\n")[2]
     return shebang(interpreter, relocatable=relocatable) + b"\n" + rest
@@ -103,13 +104,13 @@ def with_interpreter(content: bytes, interpreter: str, *, relocatable: bool = Fa
 def restored(content: bytes) -> bytes:
     """Return a `.data` script with the line `#!python` in place of the one that starts its environment's interpreter.
 
-    What else stood on the wheel's line is not known any more: uv and pip drop it.
+    Options on the wheel's own line are lost: uv and pip drop them.
     """
     return _WANTED + body(content) if is_of_environment(content) else canonical(content)
 
 
 def canonical(content: bytes) -> bytes:
-    """Return a script as `restored` gives it, taken from a wheel."""
+    """Return a script of a wheel in the form that `restored` returns."""
     return _WANTED + b"\n" + content.partition(b"\n")[2] if wants_interpreter(content) else content
 
 
@@ -117,7 +118,7 @@ _WANTED = b"#!python"
 
 
 def launcher(reference: str) -> str:
-    """Return what uv writes below the interpreter line of an entry point's launcher, with the newline before it."""
+    """Return the text that uv writes after the interpreter line of an entry point's launcher, from its newline on."""
     module, _, function = reference.partition("[")[0].strip().partition(":")
     module, function = module.strip(), function.strip()
     return _LAUNCHER.format(module=module, first=function.partition(".")[0], function=function)

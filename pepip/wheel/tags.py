@@ -7,9 +7,9 @@ from pepip.fast_namedtuple import NamedTuple
 
 PURE_BUCKET = "py3-none-any"
 MIXED_BUCKET = "mixed"
-"""Where wheels lie that several interpreter ABIs or platforms share which have no bucket in common."""
+"""The bucket of wheels that several interpreter ABIs or platforms share, if these have no other bucket in common."""
 
-# Platform tags to the words of a bucket's name. manylinux and plain linux are one libc, musllinux another.
+# Platform tags and the words for them in a bucket's name. manylinux and plain linux are one libc, musllinux another.
 _SYSTEMS = (
     ("manylinux", "linux"),
     ("musllinux", "musllinux"),
@@ -25,7 +25,7 @@ _PYTHONS = {"cp": "cpython", "pp": "pypy", "graalpy": "graalpy"}
 
 
 class WheelName(NamedTuple):
-    """The parts of a wheel's file name, empty where it has no `build` or `variant`. The `tag` may be compressed."""
+    """The parts of a wheel's file name. `build` and `variant` may be empty, the `tag` may be a compressed set."""
 
     distribution: str
     version: str
@@ -35,9 +35,9 @@ class WheelName(NamedTuple):
 
 
 def parse(file_name: str) -> WheelName:
-    """Return the parts of a wheel's file name. Raises InvalidWheelError if it is no such name.
+    """Return the parts of a wheel's file name. Raises InvalidWheelError if the name is not valid.
 
-    A build tag begins with a digit, which no Python tag does; a variant label follows the platform tag.
+    A build tag begins with a digit, which no Python tag does. A variant label follows the platform tag.
     Sources: "File name convention" of the binary distribution format, PEP 817.
     """
     parts = file_name.removesuffix(".whl").split("-")
@@ -52,9 +52,9 @@ def parse(file_name: str) -> WheelName:
 def of_filename(wheel: str) -> str:
     """Return the tag of a wheel's file name: `six-1.17.0-py2.py3-none-any.whl` has `py2.py3-none-any`.
 
-    The tag of a wheel variant ends with the variant's label, `cp314-cp314-linux_x86_64+cu129`. No interpreter
-    supports such a tag, so that a variant never ranks among wheels: only uv can tell which variant fits a machine.
-    Raises InvalidWheelError if it is no wheel's name.
+    The tag of a wheel variant ends with the variant's label, as in `cp314-cp314-linux_x86_64+cu129`. No interpreter
+    supports such a tag, so a variant never ranks among wheels: only uv can tell which variant fits a machine.
+    Raises InvalidWheelError if the name is not a wheel's.
     """
     name = parse(wheel)
     return f"{name.tag}+{name.variant}" if name.variant else name.tag
@@ -75,10 +75,16 @@ def expand(tag: str) -> list[str]:
 def bucket(tag: str) -> str:
     """Return the bucket of a wheel with this (possibly compressed) tag.
 
-    `py3-none-any` holds what every Python shares, `abi3-…` and `py3-none-…` what every CPython 3 or every
-    Python of one platform shares, `cpython-312-linux-x86_64` what one interpreter ABI needs, and
-    `cpython-314-none-…` what one version of Python needs, of any ABI: 3.14 and its free-threaded build share that.
-    `abi3.abi3t-…` is for both kinds of builds (PEP 803), `mixed` for what no other bucket is for.
+    | bucket | wheels in it work with |
+    | --- | --- |
+    | `py3-none-any` | every Python |
+    | `py3-none-…` | every Python of one platform |
+    | `abi3-…` | every CPython 3 of one platform |
+    | `abi3.abi3t-…` | both kinds of builds of CPython 3 (PEP 803) |
+    | `cpython-312-linux-x86_64` | one interpreter ABI |
+    | `cpython-314-none-…` | one version of Python with any ABI: 3.14 and its free-threaded build |
+    | `mixed` | any other set of ABIs or platforms |
+
     An interpreter that supports one of the tags finds the bucket among its own (`buckets_for`).
     """
     if "." not in tag:
@@ -100,7 +106,7 @@ def bucket(tag: str) -> str:
 
 
 def buckets_for(tags: list[str]) -> list[str]:
-    """Return the buckets that an interpreter with these supported tags may link, each once, best first."""
+    """Return the buckets that an interpreter with these supported tags may link, without duplicates, best first."""
     found = dict.fromkeys(map(_bucket_of_one, tags))
     for name in list(found):
         kind, _, platform = name.partition("-")
@@ -122,7 +128,7 @@ def _bucket_of_one(tag: str) -> str:
 
 
 _platforms = {"any": "any"}
-"""What platform tags stand for in the name of a bucket: an interpreter has forty of them, in a thousand tags."""
+"""A cache of the words for platform tags in a bucket's name. An interpreter has forty of them, in a thousand tags."""
 
 
 def _platform(tag: str) -> str:
