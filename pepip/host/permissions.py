@@ -237,10 +237,10 @@ def may_change(folder: str) -> bool:
 
 
 def may_remove(path: str) -> bool:
-    """Tell whether this user may remove what is at `path`: its owner may, and a user who may write to it.
+    """Tell whether this user may remove what is at `path`.
 
-    In a folder without the sticky bit, or in this user's own folder, other files may be removed too, but no folders:
-    these must be opened first. In every case this user must be able to change the folder around it.
+    The folder around it must be writable. If that folder has the sticky bit, only the owner of `path`, the owner of
+    the folder and root may remove it. A folder must be writable itself: it is opened first, or gets a new parent.
     """
     if sys.platform == "win32":
         return os.access(path, os.W_OK)
@@ -250,10 +250,11 @@ def may_remove(path: str) -> bool:
         return False
     if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
         return False
-    if status.st_uid == os.geteuid() or os.access(path, os.W_OK):
+    if status.st_uid == os.geteuid():
         return True
-    is_free = not above.st_mode & stat.S_ISVTX or above.st_uid == os.geteuid()
-    return is_free and not stat.S_ISDIR(status.st_mode)
+    if above.st_mode & stat.S_ISVTX and os.geteuid() not in {0, above.st_uid}:
+        return False
+    return not stat.S_ISDIR(status.st_mode) or os.access(path, os.W_OK)
 
 
 def closed_to_others(path: str) -> str:

@@ -65,7 +65,7 @@ class Transfer:
                     raise
                 # Only one file has too many links (EMLINK). All other refusals hold for the next file, too.
                 if error.errno == errno.EMLINK:
-                    _copy(source, target, os.stat(source).st_mode & 0o7777)
+                    _copy(source, target, os.stat(source).st_mode & 0o7777 if mode is None else mode)
                     return False
                 self._ways = self._ways[1:]
 
@@ -127,6 +127,7 @@ def _clone(source: str, target: str, mode: int) -> None:
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), target)
         if library.clonefile(os.fsencode(source), os.fsencode(target), 1):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
+        os.chmod(target, mode)
     else:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), target)
 
