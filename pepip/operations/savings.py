@@ -38,8 +38,8 @@ class Savings(NamedTuple):
     `on_disk_bytes` are those of all entries and of all environments that can be reached. `without_sharing_bytes` are
     what copies in every environment would take. `with_hard_links_bytes` are what uv's hard links would take, with
     uv's cache on the same file system: files count once, but folders and bytecode count in every environment. Files
-    that are an environment's own count in both. `prunable_bytes` are those of entries that no environment links, and
-    of the trash.
+    that environments have of their own count in both as they are. `prunable_bytes` are those of entries that no
+    environment links, and of the trash.
     """
 
     on_disk_bytes: int

@@ -64,8 +64,8 @@ def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scan
 def forget(store: Store, path: str) -> list[Registration]:
     """Take an environment, all environments of a project, or one file of the registry out of the registry.
 
-    If several environments have the same path, only those go that are not on this disk or in this container. Returns
-    what was taken out. Raises OSError if this user may not do that.
+    If several environments have the same path, only those go that are elsewhere: on another disk or in another
+    container. Returns what was taken out. Raises OSError if this user may not do that.
     """
     meant = {path, os.path.realpath(path)}
     found = [
