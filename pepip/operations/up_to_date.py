@@ -52,8 +52,8 @@ def note(
 ) -> None:
     """Note that what was asked for is there, so that the same words have nothing to do.
 
-    Only plain requests are noted, and projects whose lock names indexes alone. Nothing is noted if a place that the
-    answer rests on may have changed since the command began. If the caller holds the environment's lock
+    Only plain requests are noted, and projects whose lock names only files of indexes. Nothing is noted if a place
+    that the answer rests on may have changed since the command began. If the caller holds the environment's lock
     (`is_locked`), changes in the environment itself do not count. `present` are its distributions, `have` those of
     its entries that were read already.
     """

@@ -283,6 +283,6 @@ def _refuse_own(environment: Environment, distribution: Installed) -> None:
 
 
 def _cost(entry: Entry) -> Freed:
-    """Return, as a loss, the space of an entry's files that have no names elsewhere."""
+    """Return, as a loss, the space of an entry's folders, and of its files that have no names elsewhere."""
     cost = disk_usage.given_back_by_removing([entry.path], may_clone=False)
     return Freed(-cost.allocated_bytes, -cost.inodes)

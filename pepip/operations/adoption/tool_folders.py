@@ -1,6 +1,6 @@
 """The folders in which tools keep the environments that they make outside of projects.
 
-Both the folders that a tool's own variables name, and those that it takes from the system's rules for user folders.
+A tool's own variables name some. Others are where the tool puts them by the system's rules for user folders.
 """
 
 from __future__ import annotations
