@@ -93,7 +93,7 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
 
 
 def _open(store: Store, root: str) -> Environment:
-    """Return the environment, after completing what a killed run left unfinished."""
+    """Return the environment, after recovery from a killed run or from lost entries."""
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
     if recover.is_needed(store, environment):

@@ -144,7 +144,7 @@ def _overhead(path: str) -> int:
     """Return the bytes of an entry that a copy in an environment would not have, or has of its own.
 
     These are the entry's root, its document, the `.dist-info` folder, RECORD, and the links that lie ready in the
-    entry. Metadata that lies ready is not among them: an environment has it, too.
+    entry, with their folder. Metadata that lies ready is not among them: an environment has it, too.
     """
     names = ["", f"/{paths.ENTRY_METADATA}"]
     folder = next((name for name in _children(path) if name.endswith(".dist-info")), "")

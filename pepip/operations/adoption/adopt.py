@@ -123,7 +123,7 @@ class _Run:
         return Adopted(root, tuple(linked), tuple(kept.values()), freed, failure)
 
     def _open(self, root: str) -> Environment:
-        """Return the environment, after completing or taking back what a killed run left unfinished."""
+        """Return the environment, after recovery from a killed run or from lost entries."""
         environment = venvs.open_environment(root, self._store)
         venvs.check_writable(environment)
         if recover.is_needed(self._store, environment):
