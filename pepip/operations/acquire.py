@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 
 class Acquired(NamedTuple):
-    """Entries by distribution name, the names of those that were not in the store before, and what can't be shared.
+    """The entries of artifacts, by distribution name, and the distributions that can't be shared.
 
-    `unshared` has the reason, by name: uv installs those as it would without pepip. `indexes` are those that the
-    resolution took files from, as far as anybody had to know.
+    `stored` names the distributions that were not in the store before. `unshared` has the reason for each
+    distribution that can't be shared, by name: uv installs those as it would without pepip. `indexes` are the indexes
+    that the resolution took files from, None if no step needed them.
     """
 
     entries: dict[str, Entry]
@@ -35,9 +36,9 @@ class Acquired(NamedTuple):
 
 
 def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment) -> dict[str, Entry]:
-    """Return the entries that the store holds already, whole, by distribution name.
+    """Return the whole entries that the store already holds, by distribution name.
 
-    What was built here may lie in any of the buckets that the environment's interpreter may link.
+    A distribution that was built on this machine may lie in any bucket that the environment's interpreter may link.
     """
     where = []
     if not all(artifact.wheel for artifact in artifacts):
@@ -49,7 +50,7 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
             store, name=artifact.name, version=artifact.version, identity=artifact.identity, buckets=known
         )
         if entry is not None:
-            if os.stat(entry.path).st_mode & 0o200:  # a killed run had published it, and not sealed it yet
+            if os.stat(entry.path).st_mode & 0o200:  # a killed run published it, but did not seal it
                 from pepip.store import publish
 
                 publish.complete(store, entry)
@@ -68,14 +69,15 @@ def acquire(
     is_checked: bool = False,
     replacing: str = "",
 ) -> Generator[Progress, None, Acquired]:
-    """Return the entries of all `artifacts`, after progress. What is missing is staged by one call of uv.
+    """Return the entries of all `artifacts`, yielding progress. uv stages the missing ones, mostly in one call.
 
-    `private` are artifacts that uv will install by itself: their indexes are wanted, too. What uv has unpacked since
-    `began_at_ns`, or since now, it has just checked. With `is_checked` it has checked all hashes that the request
-    demands, of files that may not have the hash by which the resolution names them: what the store holds under
-    that hash counts as missing then, and is staged to be compared. So does an artifact by whose entry the one at
-    the path `replacing` is to be replaced.
-    Raises UvError or StoreError; entries published before stay.
+    `private` are artifacts that uv will install by itself; the indexes of the result cover them, too. uv has just
+    checked everything that it unpacked since `began_at_ns` (0 means now).
+    With `is_checked`, uv has checked all hashes that the request demands. The file that uv checked may have another
+    hash than the one in the resolution. So all artifacts count as missing, even those that the store holds, and are
+    staged for comparison. All artifacts count as missing, too, if `replacing` is set: the path of an entry to be
+    replaced.
+    Raises UvError or StoreError; entries that were published before the failure stay.
     """
     have = {} if replacing or is_checked else lookup(store, artifacts, environment)
     missing = [artifact for artifact in artifacts if artifact.name not in have]
@@ -96,11 +98,12 @@ def acquire(
 
 
 def survey(store: Store, lay_out: Callable[[str], Iterator[object]], names: set[str], site_packages: str) -> set[str]:
-    """Return the folders below site-packages in which what uv will install by itself, by `names`, has files.
+    """Return the folders in which the distributions `names`, which uv will install by itself, have files.
 
-    uv must never write into a folder that is a link to an entry. To know, `lay_out` lets uv install it into a folder,
-    where it lies in `site_packages` (relative). Raises UvError if something can't be built, before anything was
-    changed; uv keeps what it has built.
+    Folders are relative to site-packages. uv must never write into a folder that is a link to an entry. To find the
+    folders, `lay_out` lets uv install the distributions into a scratch folder, where they lie in `site_packages`
+    (relative). The result is empty if this user may not write the store. Raises UvError if a distribution can't be
+    built: nothing has changed then, except that uv keeps what it has built.
     """
     if not store.is_writable():
         return set()
@@ -113,7 +116,7 @@ def survey(store: Store, lay_out: Callable[[str], Iterator[object]], names: set[
 
 
 def _folders_of(site_packages: str, wanted: set[str]) -> set[str]:
-    """Return the folders in which `wanted` distributions have files, relative to the one that they lie in."""
+    """Return the folders in which `wanted` distributions have files, relative to `site_packages`."""
     from pepip.wheel import record
 
     found: set[str] = set()
@@ -127,7 +130,7 @@ def _folders_of(site_packages: str, wanted: set[str]) -> set[str]:
 
 
 def check_demands(request: Request, environment: Environment) -> Iterator[Progress]:
-    """Let uv check every hash that the request demands. Raises UvError with uv's message where one differs."""
+    """Let uv check every hash that the request demands. Raises UvError with uv's message if one differs."""
     from pepip.host import temp_dirs
     from pepip.uv import stage
 

@@ -1,7 +1,7 @@
-"""Bringing an environment to what uv decided: the steps that every command which changes one has in common.
+"""The steps that all commands which change an environment have in common. uv decides on the change.
 
-Decide, look up, stage what is missing, publish, register, link. A command brings a `Job`: how uv decides, and how uv
-itself installs what can't be shared (a local folder, an editable), as real files.
+The steps are: decide, look up, stage what is missing, publish, register, link. A command brings a `ChangeJob`: how uv
+decides, and how uv itself installs distributions that can't be shared (a local folder, an editable) as real files.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from pepip.uv.required_hashes import Demands
 
 
-_MOST_ATTEMPTS = 20  # others may change the environment while a run decides what to do
+_MOST_ATTEMPTS = 20  # another tool may change the environment while a run decides
 
 
 class Work(NamedTuple):
-    """What is to be done, decided before anything is changed.
+    """The work of a change, decided before anything is changed.
 
-    `shared` is linked from the store, `private` is what uv installs by itself, from `indexes` (URLs) among others.
+    `shared` is linked from the store. `private` is installed by uv itself, from `indexes` (URLs) among other sources.
     With `has_open_demands` the request demands hashes that only uv can check.
     """
 
@@ -48,18 +48,18 @@ class Work(NamedTuple):
 
     @property
     def is_as_given(self) -> bool:
-        """Whether uv must read the request itself again to install what is private."""
+        """Whether uv must read the request itself again to install the private distributions."""
         return self.has_open_demands or not all(artifact.is_located for artifact in self.private)
 
 
 class ChangeJob(NamedTuple):
-    """What differs between the commands that change an environment.
+    """The parts of a change that differ between commands.
 
-    `request` holds uv's options for staging. `decide` is called with what the environment holds, again whenever
-    others changed it meanwhile; `install_private` after everything else is linked, and what is private is gone.
-    `lay_out_private` lets uv install the same into a folder, to see where its files will be.
-    `began_at_ns` is the time before uv was asked for the first time. `is_of_project` tells that uv reads its settings
-    as for `uv sync`.
+    `request` holds uv's options for staging. `decide` gets the distributions of the environment. It is called again
+    if another tool changes them meanwhile. `install_private` is called after everything else is linked, and after
+    installed distributions of the same names are removed. `lay_out_private` lets uv install the same distributions
+    into a folder, to see where their files will be. `began_at_ns` is the time before uv was first asked. With
+    `is_of_project`, uv reads its settings as for `uv sync`.
     """
 
     request: Request
@@ -71,7 +71,7 @@ class ChangeJob(NamedTuple):
 
 
 def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | None = None) -> Work:
-    """Return the work that uv's plan means: what no shared artifact is known of is private."""
+    """Return the work that uv's plan amounts to. Distributions without an artifact that can be shared are private."""
     known = {artifact.name: artifact for artifact in artifacts}
     added = [known.get(item.name) or pylock.unknown(item.name, item.version, item.url) for item in changes.added]
     shared = [artifact for artifact in added if artifact.is_shared]
@@ -81,9 +81,10 @@ def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | 
 
 
 def again(work: Work, options: Sequence[str]) -> list[str]:
-    """Return the names of what is private, is there already, and is to be installed again at any rate.
+    """Return the names of private distributions that are installed and must be installed again in any case.
 
-    uv sees by itself what has changed, and would build it a second time if it were told.
+    There are some only if an option asks to reinstall. Otherwise uv notices by itself what has changed. If uv were
+    told, it would build a second time.
     """
     if not any(option.startswith(("--reinstall", "--force-reinstall")) for option in options):
         return []
@@ -92,9 +93,10 @@ def again(work: Work, options: Sequence[str]) -> list[str]:
 
 
 def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
-    """Return the summary of a change that is only asked about.
+    """Return the summary of a change without making it.
 
-    One that was interrupted is completed before, if this user may: what it left behind would be asked about too.
+    An interrupted change is completed first, if this user may do that. Otherwise the summary would include its
+    leftovers.
     """
     if journal.is_interrupted(environment.root):
         from pepip.operations import recover
@@ -120,10 +122,10 @@ def carry_out(
 ) -> Generator[Progress, None, Summary]:
     """Change the environment at `root`, yielding progress, and return the summary.
 
-    `make` makes the environment where it is missing and tells whether it did; `job` is called with the environment.
-    `asked` is noted once it is met. Raises PepipError; an environment that this run made is removed again then.
-    Another one is as it was; the entries that were published stay. A run that is killed is completed, or taken back,
-    by the next command on that environment.
+    `make` makes the environment if it is missing, and tells whether it did. `job` is called with the environment.
+    `asked` is noted once it is met. Raises PepipError. After an error, an environment that this run made is removed
+    again, unless it holds distributions; any other environment is as it was; published entries stay. If a run is
+    killed, the next command on that environment completes the change or takes it back.
     """
     venvs.refuse_the_store(root, store)
     made = make()
@@ -167,7 +169,7 @@ def carry_out(
 
 
 def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Progress]:
-    """Warn root of a new environment that another user can reach, whose links lead to where that user can't."""
+    """Warn root if other users can reach a new environment, but not the store that its links lead to."""
     if files.user_id() or not hasattr(os, "geteuid"):
         return
     closed = permissions.closed_to_others(store.root)
@@ -178,7 +180,7 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
 
 
 class _Decision(NamedTuple):
-    """Work that was decided for an environment that was in this state."""
+    """The work that was decided, and the state of the environment that it was decided for."""
 
     environment: Environment
     fingerprint: tuple[int, frozenset[str]]
@@ -187,9 +189,9 @@ class _Decision(NamedTuple):
 
 
 def _decide_first(store: Store, job: ChangeJob, environment: Environment) -> _Decision | None:
-    """Return what is to be done, None if the environment must be recovered before uv can be asked.
+    """Return the first decision, or None if the environment must be recovered before uv can be asked.
 
-    Where that is nothing, nobody needs to write anything: neither the environment nor a store.
+    If nothing is to be done, nothing needs to be written: neither the environment nor a store.
     """
     from pepip.operations import recover
 
@@ -205,7 +207,7 @@ def _decide(store: Store, job: ChangeJob, environment: Environment) -> _Decision
 
 
 def _note(store: Store, decision: _Decision) -> Generator[Progress, None, None]:
-    """Pass on what uv warns of, and see that the registry knows of an environment that links entries."""
+    """Pass on uv's warnings, and register the environment if it links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence)
     linked = {item.store_id for item in decision.present if item.store_id}
@@ -226,7 +228,7 @@ def _change(
     *,
     asked: up_to_date.Question | None,
 ) -> Generator[Progress, None, Summary]:
-    """Decide, acquire, link, and let uv install what is private; all again where others interfered meanwhile."""
+    """Decide, acquire, link, and let uv install private distributions. Start over if another tool interferes."""
     for _ in range(_MOST_ATTEMPTS):
         yield Progress("resolve")
         journal.wait(environment.root)
@@ -253,10 +255,10 @@ def _change(
 
 
 class _Supply(NamedTuple):
-    """All that a change needs, before the environment is touched.
+    """Everything that a change needs before the environment is touched.
 
-    `work` is what was decided, less what turned out not to be shareable; `reserved` are the folders of site-packages
-    into which uv will write what is private. `mode` is as in `Installation`.
+    `work` is the decided work; distributions that turned out not to be shareable have moved to `private`. `reserved`
+    are the folders of site-packages into which uv will write private distributions. `mode` is as in `Installation`.
     """
 
     work: Work
@@ -266,12 +268,12 @@ class _Supply(NamedTuple):
 
 
 def _acquire(store: Store, job: ChangeJob, decision: _Decision) -> Generator[Progress, None, _Supply]:
-    """Get the entries that the work needs, and what must be known of the rest. Raises PepipError."""
+    """Get the entries that the work needs, and the folders of its private distributions. Raises PepipError."""
     environment, work = decision.environment, decision.work
     mode = link_mode.chosen(job.request.everywhere, of_project=job.is_of_project) if work.shared else ""
     if work.has_open_demands:
         yield from acquire.check_demands(job.request, environment)
-        if not store.is_writable():  # nothing can be staged, to be compared with what was checked
+        if not store.is_writable():  # nothing can be staged for comparison with the checked files
             left = map(pylock.left_to_uv, work.shared)
             work = work._replace(shared=[], private=[*work.private, *left])
     acquired = yield from acquire.acquire(
@@ -308,7 +310,10 @@ def _acquire(store: Store, job: ChangeJob, decision: _Decision) -> Generator[Pro
 
 
 class _Linked(NamedTuple):
-    """What an environment has after a change, and the change itself if uv has to install something before it ends."""
+    """The distributions of an environment after a change.
+
+    `unfinished` is the change itself if uv has to install private distributions before it ends, otherwise None.
+    """
 
     present: list[Installed]
     unfinished: relinking.UnfinishedChange | None
@@ -317,15 +322,16 @@ class _Linked(NamedTuple):
 def _link(
     store: Store, decision: _Decision, supply: _Supply, asked: up_to_date.Question | None
 ) -> Generator[Progress, None, _Linked | None]:
-    """Register the environment, then link what was acquired and remove what goes.
+    """Register the environment, link the acquired entries, and remove the distributions that go.
 
-    Returns None, with nothing changed, if what was decided may not hold any more.
+    Returns None if the decision may no longer hold. Then nothing of it was carried out. A change that a killed run
+    left is completed or taken back first, and also gives None.
     """
     environment, work, entries = decision.environment, supply.work, supply.acquired.entries
     yield Progress("link", "", 0, len(entries))
     with store.linking(), locks.held(f"{environment.root}/.lock"):
         if journal.is_interrupted(environment.root):
-            if not journal.is_in_use(environment.root):  # whoever had the lock before was killed
+            if not journal.is_in_use(environment.root):  # the run that had the lock before was killed
                 from pepip.operations import recover
 
                 recover.complete(store, environment)
@@ -335,7 +341,7 @@ def _link(
             return None
         linked = {item.store_id for item in decision.present if item.store_id}
         coming = {entry.id for entry in entries.values()}
-        # While nobody prunes, and before the first link: no prune can miss it.
+        # Register before the first link, while pruning has to wait: so no prune misses this environment.
         is_registered = registering.register(store, environment.root, linked | coming)
         origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
         additions = [Installation(entry, *origins[name], mode=supply.mode) for name, entry in entries.items()]
@@ -362,7 +368,7 @@ _FELL_BACK = (
 
 
 def _with_versions(work: Work, present: Sequence[Installed]) -> Work:
-    """Return the work with the versions that only the build of a folder, a file or a commit could tell."""
+    """Return the work with versions that are known only once a folder, a file or a commit is built."""
     versions = {item.name: item.version for item in present}
     added = [
         item if item.version else item._replace(version=versions.get(item.name, "")) for item in work.changes.added

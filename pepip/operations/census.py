@@ -1,6 +1,6 @@
-"""Who links what: the store's entries, and the environments that the registry knows, as they are on disk now.
+"""The census: the store's entries, and the links on disk of the environments that the registry knows.
 
-Of an environment that can't be reached, the registry's note stands for its links.
+For an environment that can't be reached, the entries noted in the registry stand for its links.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ UNREACHABLE = "unreachable"
 class KnownVenv(NamedTuple):
     """An environment that the registry knows.
 
-    `state` is `ok`; `broken` (its interpreter is gone, a change to it was interrupted, or the store has lost what it
-    links); `missing` (deleted); or `unreachable` (its disk is not there, or may not be read), and `reason` says why
-    in a sentence. `entries` are the ids of what it links, or has files of its own from; for an unreachable one those
-    of the registry's note; None if nobody can know.
+    `state` is `ok`; `broken` (its interpreter is gone, a change to it was interrupted, its links lead to where the
+    store was, or the store has lost entries that it links); `missing` (deleted); or `unreachable` (its disk is not
+    there, or may not be read). `reason` gives the reason in a sentence. `entries` are the ids of the entries that it
+    links, or has files of its own from. For an unreachable environment, they are the ids noted in the registry. They
+    are None if nobody can know them.
     """
 
     environment: str
@@ -49,20 +50,20 @@ class KnownVenv(NamedTuple):
 
     @property
     def copied(self) -> frozenset[str]:
-        """The entries from which it has files of its own, and no links."""
+        """The ids of entries that the environment has files of its own from, and no links to."""
         linked = {item.entry_id for item in self.packages}
         return frozenset(item.source_id for item in self.packages) - linked - {""}
 
     @property
     def linked(self) -> frozenset[str]:
-        """The entries that it links, as far as anybody can know."""
+        """The ids of entries that the environment links, as far as they are known."""
         return (self.entries or frozenset()) - self.copied
 
 
 class Census(NamedTuple):
     """All entries, all known environments, and the files of the registry that can't be read.
 
-    `found` are environments that nobody registered and that lie beside known ones, with what they link.
+    `found` are environments that are not registered but lie beside known ones, with the ids of the entries they link.
     """
 
     stored: list[Stored]
@@ -71,7 +72,7 @@ class Census(NamedTuple):
     found: dict[str, frozenset[str]]
 
     def users(self) -> dict[str, list[str]]:
-        """Return the environments that link each entry, by its id."""
+        """Return the environments that link each entry or have files of their own from it, by the entry's id."""
         found: dict[str, list[str]] = {}
         for known in self.projects:
             for entry_id in known.entries or ():
@@ -83,10 +84,10 @@ class Census(NamedTuple):
 
 
 def take(store: Store, *, memory: ScanCache | None = None) -> Census:
-    """Return the census: every link of an environment counts, whatever its metadata says.
+    """Return the census. Every link of an environment counts, whatever the environment's metadata says.
 
-    `memory` may answer for what has not changed since. Reads only; an environment that vanishes meanwhile is as if it
-    had vanished before.
+    `memory` may answer for entries and environments that have not changed since. The disk is only read. An
+    environment that vanishes meanwhile counts as if it had vanished before.
     """
     stored = entries.stored(store, memory)
     ids = {item.id for item in stored}
@@ -98,11 +99,11 @@ def take(store: Store, *, memory: ScanCache | None = None) -> Census:
 
 
 def _look(store: Store, registration: Registration, stored_ids: set[str], memory: ScanCache | None) -> KnownVenv:
-    """Return what one registered environment is like."""
+    """Return the state of one registered environment, and the entries that it links."""
     root = registration.environment
     state, reason = _whereabouts(registration, root)
     if state == MISSING and registration.named and os.path.isfile(f"{registration.named}/pyvenv.cfg"):
-        root = os.path.realpath(registration.named)  # the folder was moved, and the link to it made anew
+        root = os.path.realpath(registration.named)  # the folder was moved, and the link to it was made again
         state, reason = _whereabouts(registration, root)
     recorded = None if registration.entries is None else frozenset(registration.entries)
     if state != OK:
@@ -122,9 +123,10 @@ def _look(store: Store, registration: Registration, stored_ids: set[str], memory
 
 
 def _beside(store: Store, roots: Iterable[str], memory: ScanCache | None) -> dict[str, frozenset[str]]:
-    """Return what is linked by environments that lie beside known ones and are not known themselves.
+    """Return environments that are not registered but lie beside known ones, with the ids of the entries they link.
 
-    A project that was copied or moved mostly stays near: `code/a/.venv` lets `code/*/.venv` and `code/a/*` count.
+    A copy of a project mostly lies near it, and so does a moved project. If `code/a/.venv` is known, the candidates
+    are `code/*/.venv` and `code/a/*`.
     """
     known = set(roots)
     candidates: set[str] = set()
@@ -164,7 +166,11 @@ def _links(store: Store, root: str, memory: ScanCache | None) -> frozenset[str]:
 
 
 def _packages(store: Store, root: str, memory: ScanCache | None) -> list[Installed]:
-    """Return the distributions of an environment. None comes or goes without its folder's time changing."""
+    """Return the distributions of an environment.
+
+    `memory` answers while the modification times of their folders are the same: installing or removing a distribution
+    changes that time.
+    """
     folders = contents.site_packages_of(root)
     evidence = [[folder, os.stat(folder).st_mtime_ns] for folder in folders]
     known = memory.recall("packages", root, evidence) if memory else None
@@ -177,11 +183,12 @@ def _packages(store: Store, root: str, memory: ScanCache | None) -> list[Install
 
 
 def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
-    """Tell whether an environment is there, was deleted, or can't be reached.
+    """Tell whether an environment is there, was deleted, or can't be reached; and the reason in a sentence.
 
-    A folder counts as deleted if the nearest folder above it that exists is seen in the same place as when it was
-    registered: there, nobody else's is. One that is no environment may be the place where one was mounted. Where
-    another environment is at the path, the one that was registered was replaced, or belongs to another container.
+    An environment counts as deleted only if the nearest existing folder above it is in the same place as when it was
+    registered (see `_elsewhere`). Otherwise its disk is missing, or it belongs to another container. A folder that
+    holds no environment may be an empty mount point, so the same is asked of that folder itself. If another
+    environment is at the path, the registered one was replaced, or it belongs to another container.
     """
     is_there = True
     try:
@@ -213,7 +220,10 @@ def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
 
 
 def _elsewhere(registration: Registration, folder: str) -> str:
-    """Return in a sentence why a folder above an environment's path is not the one of its time, empty if it is."""
+    """Return in a sentence why a folder at or above an environment's path is not in its former place; empty if it is.
+
+    The former place is the one that the registration notes.
+    """
     place = filesystems.place(folder)
     if place.mount_point != registration.mount_point:
         return f"the disk of {registration.mount_point} is not there"

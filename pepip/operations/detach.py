@@ -1,6 +1,6 @@
-"""Making one distribution of an environment its own, writable copy, to patch or debug it, and linking it again.
+"""Detaching makes a distribution's files an environment's own, to patch or debug them; attaching links it again.
 
-Other environments don't notice: the store's entry is only read.
+Other environments are not affected: the store's entry is only read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Detached(NamedTuple):
-    """A distribution that is the environment's own now, and where its package lies."""
+    """A distribution whose files are now the environment's own, and the folder that holds its package."""
 
     name: str
     version: str
@@ -32,7 +32,7 @@ class Detached(NamedTuple):
 
 
 class Attached(NamedTuple):
-    """A distribution that is linked now, and its files that had been changed."""
+    """A distribution that is now linked, and those of its files that had been changed."""
 
     name: str
     version: str
@@ -40,11 +40,11 @@ class Attached(NamedTuple):
 
 
 def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
-    """Replace the links of distributions by copies of their own, and return where they are.
+    """Replace the links of distributions by copies of their own, and return where the copies are.
 
-    So are files that were made from an entry: hard links would change it. Raises VenvError, before anything is
-    changed, if one of them did not come from the store. A run that is killed is completed by
-    the next one on that environment, whatever it does.
+    Files that the environment made from an entry are replaced, too: writing to a hard link would change the entry.
+    Raises VenvError, before anything is changed, if one of the distributions did not come from the store. If a run is
+    killed, the next command on that environment completes it, whatever that command does.
     """
     environment = _open(store, root)
     if not store.exists():
@@ -64,7 +64,7 @@ def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
 
 
 def changed_files(store: Store, root: str, name: str) -> list[str]:
-    """Return the files of a detached distribution that are not as its RECORD says: linking it again loses them."""
+    """Return the files of a detached distribution that differ from its RECORD. Linking it again loses them."""
     environment = _open(store, root)
     distribution = _find(environment, contents.installed(environment, store.known_roots), name)
     return contents.changed_files(environment, distribution)
@@ -73,14 +73,14 @@ def changed_files(store: Store, root: str, name: str) -> list[str]:
 def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
     """Link distributions whose files are the environment's own, if the store holds the very same wheels.
 
-    Their files are removed, changed ones too: see `changed_files`. Raises VenvError, before anything is changed, if
-    the store has no such entry for one of them.
+    Their files are removed, even the changed ones: see `changed_files`. Raises VenvError, before anything is changed,
+    if the store has no such entry for one of them.
     """
     environment = _open(store, root)
     if not store.exists():
         present = contents.installed(environment, store.known_roots)
         for name in names:
-            _installation(store, environment, _find(environment, present, name))  # says that it is not there
+            _installation(store, environment, _find(environment, present, name))  # raises VenvError
     with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
         present = contents.installed(environment, store.known_roots)
         chosen = _find_all(environment, present, names)
@@ -93,7 +93,7 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
 
 
 def _open(store: Store, root: str) -> Environment:
-    """Return the environment, after what a killed run has left undone is done."""
+    """Return the environment, after recovery from a killed run or from lost entries."""
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
     if recover.is_needed(store, environment):
@@ -117,7 +117,7 @@ def _installation(store: Store, environment: Environment, distribution: Installe
 
 
 def _find_all(environment: Environment, present: list[Installed], names: Sequence[str]) -> list[Installed]:
-    """Return the distributions of these names, each once, however often and however spelled it is named."""
+    """Return the distributions of these names, each once, even if a name is repeated in another spelling."""
     return list(dict.fromkeys(_find(environment, present, name) for name in names))
 
 
@@ -129,7 +129,7 @@ def _find(environment: Environment, present: list[Installed], name: str) -> Inst
 
 
 def _same_wheel(store: Store, environment: Environment, distribution: Installed) -> Entry | None:
-    """Return the entry that has the files which a distribution's RECORD lists, with the same hashes."""
+    """Return the entry whose files have the paths and hashes that a distribution's RECORD lists, None without one."""
     wanted = contents.hashes_of(environment, distribution)
     for stored in entries.stored(store):
         if (stored.name, stored.version) == (distribution.name, distribution.version) and stored.state == "ok":

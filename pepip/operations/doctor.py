@@ -1,4 +1,4 @@
-"""A look at everything that pepip rests on: uv, the store, the registry, environments, file systems, permissions."""
+"""Checks of all that pepip depends on: uv, the store, the registry, environments, file systems, permissions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OK, WARNING, ERROR = "ok", "warning", "error"
 
 
 class HealthCheck(NamedTuple):
-    """One thing that was looked at. `state` is `ok`, `warning` or `error`; `hint` says what to do about it."""
+    """One check and its result. `state` is `ok`, `warning` or `error`; `hint` says what to do about it."""
 
     topic: str
     state: str
@@ -33,7 +33,7 @@ class HealthCheck(NamedTuple):
 
 
 def examine(store: Store) -> Iterator[HealthCheck]:
-    """Yield one check after the other. Changes nothing but a file in the staging folder, which goes again."""
+    """Yield one check after the other. Changes nothing, except for temporary files in the staging folder."""
     yield _uv()
     if os.path.lexists(store.root) and not store.exists():
         yield HealthCheck("store", ERROR, f"{store.root} is no folder", "set PEPIP_HOME to a folder")
@@ -90,7 +90,7 @@ def _writing(store: Store) -> HealthCheck:
 
 
 def _sharing(store: Store) -> Iterator[HealthCheck]:
-    """Say who shares the store, and whom they trust."""
+    """Say who shares the store, and whose entries its users link."""
     if not store.is_shared:
         return
     weakness = trust.weakness(store.root, store.like)
@@ -103,12 +103,15 @@ def _sharing(store: Store) -> Iterator[HealthCheck]:
 
 
 def _links(store: Store) -> Iterator[HealthCheck]:
-    """Try in the staging folder what links the store's file system has; and where uv's cache lies."""
+    """Check which links the store's file system has, and whether uv's cache lies on the same file system.
+
+    The links are tried out in the staging folder.
+    """
     if store.is_writable() and os.path.isdir(paths.staging(store.root)):
         try:
             with staging.area(store) as area:
                 kinds = links.kinds(area)
-        except (PepipError, OSError):  # a full disk
+        except (PepipError, OSError):  # a full disk, for example
             yield HealthCheck(
                 "links", WARNING, f"nothing can be written to {store.root}", "`pepip prune` frees what it can"
             )
@@ -142,7 +145,7 @@ def _links(store: Store) -> Iterator[HealthCheck]:
 
 
 def _here(store: Store) -> Iterator[HealthCheck]:
-    """Say which links an environment in the current folder gets, and where another link mode would fit better."""
+    """Say which links an environment in the current folder gets, and whether another link mode would fit better."""
     try:
         here = os.getcwd()
         is_near = os.stat(here).st_dev == os.stat(store.root).st_dev

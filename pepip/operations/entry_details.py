@@ -1,4 +1,4 @@
-"""Everything about one entry: who links it, what it needs and what needs it, where it is from, how it is linked."""
+"""Everything about one entry: its users, dependencies, dependants and origin, and how environments link it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class User(NamedTuple):
     """An environment that links an entry.
 
-    `unfolded` are folders that could be linked whole and are real there, each with the other distributions that have
-    files in it.
+    `unfolded` are folders that could be linked whole, but are real in this environment. For each it has the names of
+    the other distributions that have files in the folder.
     """
 
     environment: str
@@ -40,8 +40,9 @@ class User(NamedTuple):
 
 
 class Details(NamedTuple):
-    """What is known of an entry. `dependencies` are requirement lines, `dependants` ids of entries that name it.
+    """The known facts about an entry.
 
+    `dependencies` are requirement lines. `dependants` are the ids of entries that name its distribution in theirs.
     `opened` are the folders that are real in every environment, each with the reason in a sentence.
     """
 
@@ -56,7 +57,7 @@ class Details(NamedTuple):
 
 
 def requirements(stored: Stored) -> tuple[str, ...]:
-    """Return the requirement lines of an entry, without those of its extras. They never change."""
+    """Return the requirement lines of an entry, except those of its extras. They never change."""
     return tuple(_requirements(stored.path))
 
 
@@ -68,9 +69,9 @@ def show(
     seen: Census | None = None,
     needed: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Details]:
-    """Return the details of all entries of a distribution, or of one version of it.
+    """Return the details of all entries of a distribution, or of one version of it. Damaged entries are left out.
 
-    `seen` is a census that was taken before, and `needed` holds the `requirements` of all its entries, by id.
+    `seen` is a census that was taken before. `needed` holds the `requirements` of all its entries, by id.
     """
     seen = seen or census.take(store)
     chosen = [
@@ -110,7 +111,7 @@ def _details(
 
 
 def _unfolded(store: Store, environment: str, entry: Entry) -> dict[str, list[str]]:
-    """Return what `User` has. Nothing is known of an environment that can't be reached."""
+    """Return the `unfolded` folders of a `User`. There are none for an environment that can't be read."""
     try:
         return {
             path: [name for name in contents.holders(folder, path, store.known_roots) if name != entry.name]
@@ -123,7 +124,10 @@ def _unfolded(store: Store, environment: str, entry: Entry) -> dict[str, list[st
 
 
 def _opened(entry: Entry) -> dict[str, str]:
-    """Return why folders of an entry are never linked whole, its metadata left out."""
+    """Return the opened folders of an entry, each with the reason why it is never linked whole.
+
+    Folders of metadata are left out.
+    """
     metadata = (entry.dist_info, entry.dist_info + "/")
     folders = [path for path in entry.opened if path != metadata[0] and not path.startswith(metadata[1])]
     found = libraries.escaping(entry.path, entry.files) if folders else []
@@ -147,17 +151,17 @@ def _requirements(path: str) -> list[str]:
 
 
 def _is_of_extra(requirement: str) -> bool:
-    """Tell whether the marker of a requirement asks for an extra. A line that can't be read asks for none."""
+    """Tell whether the marker of a requirement mentions an extra. False for a line that can't be parsed."""
     try:
         marker = Requirement(requirement).marker
     except InvalidRequirement:
         return False
-    # `packaging` writes every text of a marker in double quotes.
+    # `packaging` writes every string of a marker in double quotes.
     return marker is not None and "extra" in re.split(r"\W+", re.sub(r'"[^"]*"', "", str(marker)))
 
 
 def _metadata(path: str) -> Message:
-    """Return the headers of an entry's METADATA (core metadata specification), none if it can't be read."""
+    """Return the headers of an entry's METADATA (core metadata specification). Empty if it can't be read."""
     try:
         folder = next((child for child in os.listdir(path) if child.endswith(".dist-info")), "")
         content = files.read_regular(f"{path}/{folder}/METADATA", most_bytes=_MOST_METADATA_BYTES)

@@ -1,7 +1,7 @@
 """Entries that another tool wrote into, through a folder that an environment links whole.
 
-A plain user is refused by the modes of an entry, but root is not, nor anybody in a folder that has templates or data.
-Whatever pepip command comes next, in whichever project, notices and repairs.
+The modes of an entry do not stop root. In folders that have templates or data they do not stop their owner either.
+The next pepip command, in any project, notices such a write and repairs the entry.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 def look(store: Store) -> Generator[Progress, None, None]:
-    """Repair entries that other tools wrote into since pepip looked last, with a warning for each.
+    """Repair entries that other tools wrote into since the last look, with a warning for each.
 
-    What was written goes, and stays with the distribution that brought it, in its environment. An entry whose files
-    were changed counts as damaged from now on: whoever links it stores it anew. Costs one look at each registered
-    environment where no other tool was at work.
+    An added file is removed from the entry, and stays with the distribution that brought it, in its environment. An
+    entry whose files were changed counts as damaged from now on. The next command that links it stores it again. If
+    no other tool was at work, this costs one `stat` for each registered environment.
     """
     seen = venv_times.VenvTimes(store.root)
     names = seen.changed()
@@ -55,9 +55,10 @@ def look(store: Store) -> Generator[Progress, None, None]:
 
 
 def note(store: Store, environment: Environment, before_ns: int) -> None:
-    """Note that pepip itself has changed an environment, whose site-packages had been changed at `before_ns`.
+    """Note that pepip itself has changed an environment.
 
-    Unless another tool was at work there since the last look: then the next command looks.
+    `before_ns` is the modification time that its site-packages had before. Nothing is noted if another tool was at
+    work there since the last look: then the next command must look.
     """
     name = os.path.basename(registry.file_of(store, environment.root))
     seen = venv_times.VenvTimes(store.root)
@@ -66,14 +67,17 @@ def note(store: Store, environment: Environment, before_ns: int) -> None:
 
 
 def _traces_of(root: str) -> list[venv_times.VenvTime]:
-    """Return when an environment was changed. None is where that says little: uv may write into entries just now."""
+    """Return when an environment was changed, as a list of one. The list is empty while the environment is locked.
+
+    While it is locked, uv may be writing into entries, so the time would say little.
+    """
     if locks.is_held(f"{root}/.lock"):
         return []
     try:
         folders = contents.site_packages_of(root)
     except OSError:
         folders = []
-    return [venv_times.time_of(folder) for folder in folders[:1] or [root]]  # one that is gone is noted as gone
+    return [venv_times.time_of(folder) for folder in folders[:1] or [root]]  # time 0 if it is gone
 
 
 def _is_written(path: str) -> bool:
@@ -87,14 +91,14 @@ def _is_written(path: str) -> bool:
                 folders = (child for child in children if child.is_dir(follow_symlinks=False))
                 pending += [child.path for child in folders if child.name != paths.PYCACHE]
     except OSError:
-        return os.path.isdir(path)  # of an entry that is there, each folder can be looked into
+        return os.path.isdir(path)  # each folder of an existing entry can be listed
     return False
 
 
 def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, None, bool]:
-    """Repair an entry, as far as that needs nothing from elsewhere. `roots` are environments that may be at fault.
+    """Repair an entry, as far as no download is needed. `roots` are environments that may be at fault.
 
-    Tells whether it is whole now, or known for damaged.
+    Returns False if the repair failed and must be tried again.
     """
     from pepip.store import check, trash  # most commands find nothing to repair
 
@@ -124,7 +128,7 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
 
 
 def _break_seal(store: Store, path: str) -> None:
-    """Let everybody who looks at an entry see that it was changed. One that can't be read needs no other sign."""
+    """Make the change of an entry visible to every check. An entry that can't be read needs no other sign."""
     bucket, name = path.split("/")[-2:]
     with contextlib.suppress(FileNotFoundError, CorruptEntryError):
         for folder in entries.sealed(entries.read(store, f"{bucket}/{name}"))[:1]:
@@ -132,10 +136,11 @@ def _break_seal(store: Store, path: str) -> None:
 
 
 def _keep_there(store: Store, root: str) -> bool:
-    """Give an environment files of its own for what its private distributions have through links, if they have any.
+    """Give an environment its own copies of files that its private distributions have only through links.
 
-    A linked distribution over which another tool has installed one of the same name goes. Where that can't be done,
-    private distributions lack these files until they are installed again.
+    Returns whether there were such files. If another tool has installed a distribution over a linked one of the same
+    name, the linked one is removed. If the environment can't be changed, its private distributions lack these files
+    until they are installed again.
     """
     borrowed: list[str] = []
     with contextlib.suppress(OSError, PepipError):
@@ -160,7 +165,7 @@ def _keep_there(store: Store, root: str) -> bool:
 
 
 def _own(environment: Environment, files: Iterable[str]) -> None:
-    """Make files of those links that still lead into the store. A hard link keeps what it leads to."""
+    """Replace those files that are still links into the store by copies. Hard links stay: they keep their content."""
     from pepip.host import transfer
 
     tree = Tree(environment)

@@ -1,4 +1,4 @@
-"""Installing what uv's pip interface would install, linked from the store: `pip install` and `pip sync`."""
+"""`pip install` and `pip sync`: install what uv's pip interface would install, linked from the store."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 
 class InstallOptions(NamedTuple):
-    """How to install, beside the request itself. `python` is a request in uv's words, empty for uv's choice.
+    """The options of an install, beside the request itself.
 
-    `words` are the command line that asks, if it may be answered at once when it is typed again: see `settled`.
+    `python` is a request in uv's words, empty for uv's choice. `words` are the command line, if the same words may be
+    answered at once the next time (see `up_to_date`).
     """
 
     environment: str
@@ -38,8 +39,8 @@ class InstallOptions(NamedTuple):
 def install(store: Store, request: Request, options: InstallOptions) -> Generator[Progress, None, Summary]:
     """Install `request` into an environment, yielding progress, and return a Summary.
 
-    Raises PepipError. An environment that this run made is removed again if the request fails before anything was
-    linked. A run that is killed is completed by the next one on that environment.
+    Raises PepipError. If the request fails before anything is linked, an environment that this run made is removed
+    again. If a run is killed, the next command on that environment completes the change or takes it back.
     """
     started, began_at_ns = time.monotonic(), time.time_ns()
     known = AnswerCache(paths.cache(store.root))
@@ -71,8 +72,8 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> appl
     def decide(present: Sequence[Installed]) -> apply.Work:
         artifacts = None
         if not present and not _needs_uvs_own_check(request):
-            # Into an empty environment an install is what a resolution says. If there is none, uv is asked below
-            # after all, so that its own words reach the user.
+            # In an empty environment, the resolution is the plan. If resolving fails, uv is asked below, so that its
+            # own message reaches the user.
             with contextlib.suppress(UvError):
                 artifacts = resolve.resolve(request, environment, known)
         if artifacts is not None:
@@ -97,7 +98,7 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> appl
     def lay_out_private(work: apply.Work, folder: str) -> Iterator[object]:
         from pepip.uv import stage
 
-        if work.is_as_given or files_name_index():  # what builds require comes from there, too
+        if work.is_as_given or files_name_index():  # build requirements come from those indexes, too
             site_packages = environment.interpreter.site_packages
             return stage.check(request, executable, prefix=folder, site_packages=site_packages)
         options = arguments.without(request.everywhere, {"--no-build"}, {"--no-binary", "--only-binary"})

@@ -1,4 +1,4 @@
-"""All that a look at the store shows, in one piece: who links what, what it weighs, and what sharing saves."""
+"""The overview of a store: who links which entries, how large they are, and what sharing saves."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Overview(NamedTuple):
 
 
 def take(store: Store, memory: ScanCache | None = None) -> Overview:
-    """Return what is on disk now. `memory` may answer for what has not changed since."""
+    """Return what is on disk now. `memory` may answer for entries and environments that have not changed since."""
     seen = census.take(store, memory=memory)
     scales = savings.Scales(store, memory)
     sums, shares = savings.of_census(store, seen, scales)
@@ -37,9 +37,10 @@ def take(store: Store, memory: ScanCache | None = None) -> Overview:
 
 
 def recall(store: Store, memory: ScanCache) -> Overview | None:
-    """Return what the last look saw, without looking again: at once, and maybe outdated. None if nobody looked.
+    """Return what `memory` holds from the last look, without reading the disk. None if it holds nothing.
 
-    Of environments only the places are known and what they link, and all count as whole.
+    The answer comes at once and may be outdated. Of environments, only their paths and the entries that they link are
+    known, and all count as whole.
     """
     rows_of_weights = memory.remembered("weights").items()
     weights = {name: disk_usage.Weight(*row[1][:3]) for name, row in rows_of_weights}

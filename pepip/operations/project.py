@@ -1,7 +1,7 @@
 """Projects: `uv sync`, `add`, `remove` and the environment for `uv run`, linked from the store.
 
-The lock is uv's, and so is the plan. The project itself and the members of its workspace are what uv makes of them:
-editable, or real files.
+uv makes the lock and the plan. uv also installs the project itself and the members of its workspace: as editables, or
+as real files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ProjectOptions(NamedTuple):
-    """How to sync, beside the request itself. `words` are as in `install.Options`."""
+    """The options of a sync, beside the request itself. `words` are as in `install.InstallOptions`."""
 
     compile_bytecode: bool = False
     dry_run: bool = False
@@ -37,7 +37,7 @@ class ProjectOptions(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a sync did, and uv's own account of the same (`uv sync --output-format json`)."""
+    """The summary of a sync, and uv's own account of the same (`uv sync --output-format json`)."""
 
     summary: Summary
     document: dict[str, Any]
@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
 def sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
     """Bring the project's lock and environment up to date, yielding progress, and return an Outcome.
 
-    Raises PepipError. A run that is killed is completed by the next one. Where nothing changes, nothing is written.
+    Raises PepipError. If a run is killed, the next one completes it. If nothing changes, nothing is written.
     """
     return (yield from _sync(store, request, options))
 
@@ -56,7 +56,7 @@ def add(
 ) -> Generator[Progress, None, Outcome]:
     """Let uv add dependencies to the project, or to `package` of its workspace, and sync what `request` selects.
 
-    `words` are those of `uv add`. As with uv, `pyproject.toml` and `uv.lock` are as before if anything fails.
+    `words` are the arguments of `uv add`. As with uv, `pyproject.toml` and `uv.lock` are restored if anything fails.
     """
     yield Progress("resolve")
     places: list[str] = []
@@ -70,7 +70,7 @@ def add(
 def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Generator[Progress, None, Outcome]:
     """Let uv remove dependencies from the project, and sync what `request` selects.
 
-    `words` are those of `uv remove`. As with uv, `pyproject.toml` stays changed if the sync fails.
+    `words` are the arguments of `uv remove`. As with uv, `pyproject.toml` stays changed if the sync fails.
     """
     yield Progress("resolve")
     project.edit("remove", words)
@@ -104,7 +104,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
 
 
 def _account(planned: project.SyncPreview, summary: Summary) -> dict[str, Any]:
-    """Return uv's account of the sync, with the versions that only a build could tell."""
+    """Return uv's account of the sync, with the versions that are known only after a build."""
     versions = dict((*summary.removed, *summary.private))
     sync = planned.document["sync"]
     changes = [
@@ -135,7 +135,7 @@ def _job(
         if not changes.added:
             return apply.work_of(changes, [])
         if is_dry_run and not planned.is_locked:
-            # No lock says yet what would be added: what an index has of these versions is asked instead.
+            # No lock names the new files yet, so ask the indexes for these versions.
             artifacts = resolve.locate(project.staging_request(request), changes.added, environment)
         else:
             artifacts = project.locate(request, changes.added, environment)
@@ -160,9 +160,9 @@ def _job(
 
 
 def _preview(request: ProjectRequest) -> project.SyncPreview:
-    """Ask uv what it would do, when nobody makes the environment: half of one would mislead uv.
+    """Ask uv what it would do, at a time when nobody makes the environment. Raises UvError or VenvError.
 
-    Raises UvError.
+    A half-made environment would mislead uv.
     """
     name, active = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", os.environ.get("VIRTUAL_ENV", "")
     roots = {os.path.join(folder, name) for folder in paths.upward(settings.start_folder())}
@@ -198,7 +198,10 @@ def _make(request: ProjectRequest, root: str) -> bool:
 
 @contextlib.contextmanager
 def _tried_out(request: ProjectRequest, planned: project.SyncPreview) -> Iterator[str]:
-    """Yield the environment to ask for what a sync would do: the project's, or one like it that goes again."""
+    """Yield the environment to ask about what a sync would do: the project's own, or a temporary one like it.
+
+    It is a temporary one if uv would make the project's environment, or make it anew.
+    """
     if not planned.is_made:
         yield planned.environment
         return
@@ -208,7 +211,7 @@ def _tried_out(request: ProjectRequest, planned: project.SyncPreview) -> Iterato
 
 @contextlib.contextmanager
 def _elsewhere(request: ProjectRequest) -> Iterator[str]:
-    """Yield an environment like the project's, empty, that goes again. Raises UvError if none can be made."""
+    """Yield a temporary, empty environment like the project's. Raises UvError if none can be made."""
     from pepip.host import temp_dirs
 
     with temp_dirs.folder() as folder:
@@ -218,7 +221,7 @@ def _elsewhere(request: ProjectRequest) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _restored_on_failure(places: Sequence[str]) -> Iterator[None]:
-    """Give files back what they held, or remove those that were not there, if the body fails or is interrupted."""
+    """Restore the content of files if the body fails or is interrupted. Files that are new then are removed."""
     before = {path: _content(path) for path in places}
     try:
         yield

@@ -1,7 +1,8 @@
-"""Pruning: taking out of the store what no environment links.
+"""Pruning: removing the entries that no environment links.
 
-Roots are read from the environments' own links, while everyone who links waits. What goes is renamed into the trash
-first, whole, and taken apart afterwards: whoever is killed leaves nothing half removed where it could be linked.
+The links of environments are the roots. They are read while every run that links has to wait. An orphan is first
+renamed into the trash, whole, and taken apart afterwards. So a killed run leaves no half of an entry where it could
+be linked.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 
 
 class PruneOptions(NamedTuple):
-    """Which orphans may go. `max_bytes` is how large the store may stay, below zero if that does not matter.
+    """The choice of orphans that may go.
 
-    `patterns` and `keep` are shell patterns of names, `older_than_seconds` is counted from the last link. `only`
-    names the ids that were chosen from a preview; what is no orphan any more stays all the same.
+    `patterns` and `keep` are shell patterns of names. `older_than_seconds` counts from the last link. Orphans go only
+    until the store is no larger than `max_bytes`; below zero there is no such limit. `only` has the ids that were
+    chosen from a preview. An entry among them that is no orphan any more stays.
     """
 
     patterns: tuple[str, ...] = ()
@@ -43,7 +45,7 @@ class PruneOptions(NamedTuple):
 
 
 class Orphan(NamedTuple):
-    """An entry that no environment links, and what it occupies, whoever else has names for its files."""
+    """An entry that no environment links, and what it occupies, even if its files have names elsewhere."""
 
     stored: Stored
     allocated_bytes: int
@@ -52,9 +54,9 @@ class Orphan(NamedTuple):
 class PrunePreview(NamedTuple):
     """What a prune would do, or did.
 
-    `shared_bytes` stay on disk because others (uv's cache) have names for the same files. `unreachable` keep what
-    they linked last, `found` are environments that nobody had registered; `blocked` says why nothing may be removed
-    at all. `refused` are another user's.
+    `shared_bytes` stay on disk because the same files have names elsewhere (uv's cache). `gone` are environments that
+    were deleted. `unreachable` ones keep the entries that they linked last. `found` are environments that nobody had
+    registered. `blocked` says why nothing at all may be removed. `refused` are orphans of another user.
     """
 
     orphans: list[Orphan]
@@ -75,8 +77,8 @@ def preview(store: Store, options: PruneOptions) -> PrunePreview:
 def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, PrunePreview]:
     """Remove orphans, yielding progress, and return what was done. Raises StoreError if nothing may be removed.
 
-    Environments are looked at again while nobody links, so that what was linked since a preview stays. A run that is
-    killed leaves whole entries, in their place or in the trash, which the next run empties.
+    Environments are read again while nobody links, so entries that were linked since a preview stay. A killed run
+    leaves whole entries, in their place or in the trash. The next run empties the trash.
     """
     yield Progress("wait", "for running installs to finish")
     with store.pruning() as is_alone:
@@ -89,7 +91,7 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
         unkept = [root for root, linked in seen.found.items() if not _is_registered(store, root, linked)]
         removed: list[Orphan] = []
         refused = list(decided.refused)
-        gone = [] if unkept else decided.gone  # what lies beside them would not be found again
+        gone = [] if unkept else decided.gone  # else unregistered environments beside them would not be found again
         with trash.grave(store) if decided.orphans else contextlib.nullcontext("") as grave:
             for orphan in decided.orphans:
                 yield Progress(
@@ -105,7 +107,7 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
                     removed.append(orphan)
             freed, shared = disk_usage.freed_by_removing(_removable(store, gone, grave))
         for known in gone:
-            with contextlib.suppress(OSError):  # another user's
+            with contextlib.suppress(OSError):  # it is another user's
                 registry.forget(known.registration)
     yield Progress("prune", "emptying the trash")
     trash.empty(store)
@@ -114,7 +116,7 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
 
 
 def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
-    """Register an environment that was found, and tell whether that worked: the disk may be full."""
+    """Register an environment that was found. Return whether that worked: the disk may be full."""
     try:
         return registering.register(store, root, linked)
     except OSError:
@@ -125,7 +127,7 @@ HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a fol
 
 
 class Removed(NamedTuple):
-    """An entry that was taken out, and the environments that are broken for it."""
+    """An entry that was removed from the store, and the environments that this has broken."""
 
     entry_id: str
     freed_bytes: int
@@ -133,9 +135,10 @@ class Removed(NamedTuple):
 
 
 def remove(store: Store, named: str, *, force: bool) -> Removed:
-    """Take one entry out, named by its id, as `name==version`, or by its name if the store has one of that name.
+    """Remove one entry, named by its id, as `name==version`, or by name if only one entry has that name.
 
-    Raises StoreError if there is none, if several have that name, or if environments link it and `force` is not set.
+    Raises StoreError if no entry matches or if several do. Without `force` also if environments link the entry, or if
+    the registry can't be read.
     """
     name, _, version = named.partition("==")
     if not store.exists():
@@ -186,7 +189,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
 
 
 def _removable(store: Store, gone: list[KnownVenv], own_grave: str = "") -> list[str]:
-    """Return what goes beside the orphans: what lies in the trash, and what the registry says of deleted folders.
+    """Return what a prune removes beside orphans: the trash, and the registry's files on deleted environments.
 
     Only what this user may remove.
     """
@@ -195,7 +198,7 @@ def _removable(store: Store, gone: list[KnownVenv], own_grave: str = "") -> list
 
 
 def _unreadable(store: Store, seen: Census) -> str:
-    """Return in a sentence why nobody knows all environments, empty if the registry can be read."""
+    """Return in a sentence why the registry does not tell of all environments, empty if it does."""
     if seen.stored and not os.path.isdir(paths.projects(store.root)):
         return f"the registry {paths.projects(store.root)} is gone, so nobody knows which environments there are"
     if os.path.lexists(paths.registry_lost(store.root)):
@@ -236,7 +239,10 @@ def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[
 
 
 def _linked_at(stored: Stored) -> int:
-    """Return when an entry was linked last, or stored, to the minute: by a clock that may be ahead of this one."""
+    """Return when an entry was last linked, or stored if that is later, in seconds since 1970.
+
+    Links are noted to the minute, by a clock that may be ahead of this one.
+    """
     return max(stored.last_linked_at, stored.stored_at)
 
 

@@ -1,4 +1,4 @@
-"""Bringing an environment back to what it should be, after a killed run or after the store lost entries."""
+"""Recovering an environment after a killed run, or after the store lost entries that it links."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 class _Lost(NamedTuple):
-    """A linked distribution whose entry is gone or was changed, and where it came from (PEP 610)."""
+    """A linked distribution whose entry is gone or was changed, and its origin (PEP 610)."""
 
     installed: Installed
     direct_url: dict[str, object] | None
 
 
 def is_needed(store: Store, environment: Environment) -> bool:
-    """Tell whether a killed run left a change unfinished, or the store has lost what the environment links."""
+    """Tell whether a killed run left a change unfinished, entries are lost, or the store was moved."""
     return journal.is_interrupted(environment.root) or any(
         _is_lost(store, item) or _is_moved(environment, item)
         for item in contents.installed(environment, store.known_roots)
@@ -41,9 +41,10 @@ def is_needed(store: Store, environment: Environment) -> bool:
 
 
 def finish_copies(store: Store, environment: Environment) -> None:
-    """Put a distribution that was copied aside in the place of its links. The caller holds the environment's lock.
+    """Put copies of a distribution in the place of its links. The caller holds the environment's lock.
 
-    What a killed run had not copied whole is thrown away: its links are as they were.
+    Copies that a killed run had not completed are discarded: the links are as they were. Copies of a distribution
+    that another tool has installed since are discarded, too.
     """
     copies = detached_copies.pending(environment.root)
     if copies is None:
@@ -65,9 +66,10 @@ def finish_copies(store: Store, environment: Environment) -> None:
 
 
 def complete_interrupted(store: Store, root: str) -> str:
-    """Complete what a killed run began in the environment at `root`, and nothing else; or take it back.
+    """Complete or take back the change that a killed run began in the environment at `root`, and do nothing else.
 
-    Returns a sentence where it was taken back, else nothing. Raises OSError or PepipError if neither can be done.
+    Returns a sentence if the change was taken back, otherwise an empty string. Raises OSError or PepipError if
+    neither can be done.
     """
     if not journal.is_interrupted(root):
         return ""
@@ -80,7 +82,7 @@ def complete_interrupted(store: Store, root: str) -> str:
 
 @contextlib.contextmanager
 def _undisturbed(store: Store, root: str) -> Iterator[None]:
-    """Hold the locks of a change, while no other run lets uv install what is private to the environment."""
+    """Hold the locks of a change, at a time when uv installs no private distributions into the environment."""
     while True:
         journal.wait(root)
         with store.linking(), locks.held(f"{root}/.lock"):
@@ -127,10 +129,10 @@ def _reason(error: OSError | PepipError) -> str:
 
 
 def recover(store: Store, environment: Environment, request: Request) -> Generator[Progress, None, None]:
-    """Complete what a killed run began, and store and link again what the store has lost.
+    """Complete what a killed run began. Then store and link again the entries that the store has lost.
 
-    What can't be had again is taken out of the environment if nothing of it is left, so that uv sees it missing,
-    and named in a warning.
+    A distribution that can't be had again is named in a warning. If its entry is gone or can't be read, the
+    distribution is removed from the environment, so that uv sees it as missing.
     """
     with _undisturbed(store, environment.root):
         sentence = complete(store, environment)
@@ -160,7 +162,7 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
     for item in lost:
         entry = have.get(item.installed.name)
         if entry is not None and not _is_the_same(entry, environment, item.installed):
-            del have[item.installed.name]  # an index that the project never asked may have another of that name
+            del have[item.installed.name]  # it may come from an index that the project never asked
     local = {artifact.name: artifact.local_path for artifact in artifacts}
     origins = {item.installed.name: item.direct_url for item in lost}
     additions = [Installation(entry, origins[name], local[name]) for name, entry in have.items()]
@@ -178,7 +180,7 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
 
 
 def _is_the_same(entry: Entry, environment: Environment, distribution: Installed) -> bool:
-    """Tell whether an entry has the files that the environment's RECORD lists. What was built may differ."""
+    """Tell whether an entry has the files that the environment's RECORD lists. True for any build: it may differ."""
     listed = contents.hashes_of(environment, distribution)
     if not entry.identity.startswith("sha") or not listed:
         return True
@@ -187,7 +189,7 @@ def _is_the_same(entry: Entry, environment: Environment, distribution: Installed
 
 
 def is_stale(store: Store, environment: Environment) -> bool:
-    """Tell whether a link of an environment does not lead to what the store has now: an entry was replaced."""
+    """Tell whether the environment's links differ from what the current entries need: an entry was replaced."""
     present = contents.installed(environment, store.known_roots)
     found = {item.name: entry_of(store, item) for item in present}
     linked = {name: entry for name, entry in found.items() if entry is not None}
@@ -195,9 +197,10 @@ def is_stale(store: Store, environment: Environment) -> bool:
 
 
 def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
-    """Link this user's environments anew that have links to what was in the place of `stored` entries before.
+    """Link those environments of this user anew whose links lead to what the entries in `stored` replaced.
 
-    Files that were hard-linked out of a damaged entry may be damaged too. What can't be linked anew now stays.
+    Files that were hard-linked out of a damaged entry may be damaged, too. An environment that can't be linked anew
+    now stays as it is.
     """
     entry_ids = {entry.id for entry in stored}
     for item in registry.registrations(store) if entry_ids else ():
@@ -211,15 +214,15 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
 
 
 def link_anew(store: Store, environment: Environment) -> None:
-    """Make every link of an environment again that is not what it should be: entries may have been replaced."""
+    """Make every wrong link of an environment again: entries may have been replaced."""
     with store.linking(), locks.held(f"{environment.root}/.lock"):
         change_links(store, environment, contents.installed(environment, store.known_roots), [], [], is_recovery=True)
 
 
 def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]) -> bool:
-    """Make files anew that were hard links to entries which were replaced. Returns whether there were any.
+    """Make files anew that were hard links to replaced entries. Return whether there were any.
 
-    What had been wrong in an entry is wrong in these files, too.
+    A flaw of the old entry is a flaw of these files, too.
     """
     present = contents.installed(environment, store.known_roots)
     damaged = []
@@ -246,13 +249,14 @@ def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]
 
 
 def _locate(store: Store, request: Request, lost: list[_Lost], environment: Environment) -> list[Artifact]:
-    """Return the artifacts of what is lost: what the entries say that are there, changed as they are, or uv.
+    """Return the artifacts of lost distributions, as far as they can be shared.
 
-    uv is asked for all others at once, or for one by one if one of them can't be found any more.
+    An entry that is still there names its artifact, even if its files were changed. uv is asked for all others at
+    once, or for one after the other if one of them can't be found any more.
     """
     found, wanted = [], []
     for item in lost:
-        entry = entry_of(store, item.installed)  # one that is not trusted may name anything
+        entry = entry_of(store, item.installed)  # an entry that is not trusted may name any artifact
         is_trusted = entry is None or store.trusts_entry(entry.path)
         package = entries.package_of(store, item.installed.entry_id) if is_trusted else {}
         if package:
@@ -291,7 +295,7 @@ def _is_lost(store: Store, distribution: Installed) -> bool:
 
 
 def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -> None:
-    """Do again what a journal says. What another tool has installed since stays."""
+    """Do again what a journal says. A distribution that another tool has installed since stays."""
     present = contents.installed(environment, store.known_roots)
     installations = []
     for addition in unfinished.additions:
@@ -300,7 +304,7 @@ def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -
         except (FileNotFoundError, CorruptEntryError):
             continue  # pruned since: the request will bring it back
         if not store.trusts_entry(entry.path):
-            continue  # no run of this user's wrote that
+            continue  # no run of this user meant to link it
         expected = {*unfinished.removals, entry.dist_info}
         if all(item.dist_info in expected for item in present if item.name == entry.name):
             installations.append(Installation(entry, *addition[1:]))

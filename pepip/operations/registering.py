@@ -1,4 +1,4 @@
-"""Registering environments: each gets an id of its own first, so that no other one is ever taken for it."""
+"""Registering environments. Each first gets an id of its own, so that no other environment is taken for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changing what an environment links: what it has is told apart first, into links of ours and files of its own."""
+"""Changing what an environment links, after telling its linked distributions from those with files of its own."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ def relink(
     private: Collection[str] = (),
     gives_way: bool = False,
 ) -> list[Installed]:
-    """Link `additions` in place of what has their names, and remove what `going` names. Returns what is there then.
+    """Link `additions`, remove the distributions in `going`, and return those that are installed then.
 
-    The caller holds the environment's lock. `reserved` and `gives_way` as in `linking.change`. What has the names
-    `private` goes too: uv installs those anew, in `UnfinishedChange`.
+    An addition replaces the distribution of its name. Distributions named in `private` are removed, too: uv installs
+    them anew, in `UnfinishedChange`. `reserved` and `gives_way` are as in `linking.change`. The caller holds the
+    environment's lock.
     """
     names = {*going, *private, *(addition.entry.name for addition in additions)}
     if names or reserved:
@@ -68,9 +69,10 @@ def change_links(
     gives_way: bool = False,
     is_recovery: bool = False,
 ) -> None:
-    """Tell what the environment links from what has files of its own, and change its links.
+    """Change an environment's links, after telling linked distributions from those with files of its own.
 
-    If that fails, all is as it was; a recovery leaves the journal for `roll_back`.
+    A change that fails is taken back. If that fails too, the next command tries it again. A recovery that fails
+    leaves the journal for `roll_back`.
     """
     found = {item: entry_of(store, item) for item in present}
     linked = {item.name: entry for item, entry in found.items() if entry is not None}
@@ -96,10 +98,11 @@ def change_links(
 
 
 class UnfinishedChange:
-    """A change whose links are made, while uv installs what is private. If that fails, all is taken back.
+    """A change whose links are made, while uv installs private distributions. If that fails, all is taken back.
 
-    It is made under the environment's lock, and entered without: uv takes that lock itself. Others know meanwhile
-    that the journal is not a killed run's, and the store is not pruned: what was linked before may be wanted again.
+    It is made under the environment's lock, and entered without that lock, because uv takes the lock itself.
+    Meanwhile other runs know that the journal is not a killed run's. The store is not pruned in the body: the entries
+    that were linked before may be wanted again.
     """
 
     def __init__(self, store: Store, environment: Environment) -> None:
@@ -121,7 +124,7 @@ class UnfinishedChange:
 
 
 def _try_to_roll_back(store: Store, environment: Environment) -> None:
-    """Take back a change that has begun. Where that fails, the next command tries, by the journal."""
+    """Take back a change that has begun. If that fails, the next command tries again, by the journal."""
     with contextlib.suppress(OSError, PepipError):
         unfinished = journal.pending(environment.root)
         if unfinished is not None:
@@ -129,13 +132,16 @@ def _try_to_roll_back(store: Store, environment: Environment) -> None:
 
 
 def has_private(store: Store, environment: Environment, unfinished: journal.Journal) -> bool:
-    """Tell whether uv has installed all that is private of a change, whole."""
+    """Tell whether uv has completely installed all private distributions of a change."""
     names = {item.name for item in _installed_privately(store, environment, unfinished)}
     return names.issuperset(unfinished.private)
 
 
 def _installed_privately(store: Store, environment: Environment, unfinished: journal.Journal) -> list[Installed]:
-    """Return what uv has installed for a change, whole. RECORD names INSTALLER once uv has written it."""
+    """Return the distributions that uv has completely installed for a change.
+
+    A distribution is complete once its RECORD names INSTALLER.
+    """
     old = set(unfinished.removals) - {
         item.dist_info for item in set_aside.distributions(environment, store.known_roots)
     }
@@ -149,10 +155,10 @@ def _installed_privately(store: Store, environment: Environment, unfinished: jou
 
 
 def roll_back(store: Store, environment: Environment, unfinished: journal.Journal) -> None:
-    """Take back what a change has done that can't be completed. The caller holds the environment's lock.
+    """Take back a change that can't be completed. The caller holds the environment's lock.
 
-    What it had set aside is put back, and what was linked before is linked again. Raises OSError or PepipError; the
-    journal is there then, and this can be done again.
+    What the change had set aside is put back, and what was linked before is linked again. Raises OSError or
+    PepipError; the journal is there then, and this can be done again.
     """
     entry_ids = [addition.entry_id for addition in unfinished.additions]
     as_files = {addition.entry_id for addition in unfinished.additions if addition.mode}
@@ -182,7 +188,7 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
 
 
 def _departure(environment: Environment, going: list[Installed]) -> without_record.Departure:
-    """Ask uv what goes with distributions that have no RECORD. Raises UvError if it can't remove one."""
+    """Ask uv what to remove of distributions without a RECORD. Raises UvError if it can't remove one."""
     from pepip.host import temp_dirs
 
     if not going:
@@ -202,7 +208,7 @@ def _departure(environment: Environment, going: list[Installed]) -> without_reco
 
 
 def entry_of(store: Store, distribution: Installed) -> Entry | None:
-    """Return the entry that a distribution is linked from, None if it has files of its own or the store lost it."""
+    """Return the entry that a distribution is linked from. None if it is not linked, or the store lost the entry."""
     if not distribution.entry_id:
         return None
     try:

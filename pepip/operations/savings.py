@@ -1,4 +1,4 @@
-"""What sharing saves: measured on disk, each inode counted once, the store included."""
+"""What sharing saves, measured on disk. Each inode counts once, and the store counts, too."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class VenvShare(NamedTuple):
-    """What one environment needs. `own_bytes` are on disk for it alone, `alone_bytes` it would need with copies.
+    """The bytes that one environment needs. A clone counts as a copy: nothing tells which of its blocks are shared.
 
-    A clone counts as a copy: nothing tells which of its blocks are shared.
+    `own_bytes` are on disk for this environment alone. `alone_bytes` it would need with copies instead of links.
     """
 
     known: KnownVenv
@@ -33,12 +33,13 @@ class VenvShare(NamedTuple):
 
 
 class Savings(NamedTuple):
-    """The sums. `on_disk_bytes` are those of all entries and all environments that can be reached.
+    """The sums over the store and its environments.
 
-    `without_sharing_bytes` are what copies in every environment would take, `with_hard_links_bytes` what uv's hard
-    links would, with its cache on the same file system: files once, but folders and bytecode in every environment.
-    Environments that have files of their own count in both as they are.
-    `prunable_bytes` are what no environment links.
+    `on_disk_bytes` are those of all entries and of all environments that can be reached. `without_sharing_bytes` are
+    what copies in every environment would take. `with_hard_links_bytes` are what uv's hard links would take, with
+    uv's cache on the same file system: files count once, but folders and bytecode count in every environment. Files
+    that environments have of their own count in both as they are. `prunable_bytes` are those of entries that no
+    environment links, and of the trash.
     """
 
     on_disk_bytes: int
@@ -55,10 +56,10 @@ class Savings(NamedTuple):
 
 
 class Scales:
-    """Weighs entries and environments. An inode belongs to the entry that has it, else to its environment.
+    """Measures entries and environments. An inode counts for the entry that has it, otherwise for its environment.
 
-    `memory` answers for what has not changed: bytecode comes and goes with the time of its folder, and everything
-    else of an entry is sealed.
+    `memory` answers for what has not changed. Bytecode that comes or goes changes the time of its folder; everything
+    else in an entry is sealed.
     """
 
     def __init__(self, store: Store, memory: ScanCache | None = None) -> None:
@@ -72,11 +73,11 @@ class Scales:
 
     @property
     def remembers(self) -> bool:
-        """Whether a memory may answer, so that not every inode is looked at."""
+        """Whether a memory may answer, so that not every inode is read."""
         return self._memory is not None
 
     def entry(self, entry_id: str) -> disk_usage.Weight:
-        """Return what an entry occupies, nothing if the store has lost it."""
+        """Return the bytes that an entry occupies, zero if the store has lost it."""
         if entry_id not in self._weights:
             self._weights[entry_id] = self._recalled(entry_id) or self._weigh(entry_id)
         return self._weights[entry_id]
@@ -88,7 +89,7 @@ class Scales:
         return self._inodes[entry_id]
 
     def share(self, known: KnownVenv) -> VenvShare:
-        """Return what an environment needs."""
+        """Return the share of an environment."""
         own = instead = 0
         if known.state not in {census.MISSING, census.UNREACHABLE}:
             own, instead = self._own(known)
@@ -96,7 +97,7 @@ class Scales:
         return VenvShare(known, own, own - instead + linked)
 
     def _alone(self, entry_id: str) -> int:
-        """Return what an entry would take as a copy: without the folders and files that only a store has."""
+        """Return the bytes of an entry as a copy: without the folders and files that only a store has."""
         return self.entry(entry_id).total - self._overheads[entry_id]
 
     def _recalled(self, entry_id: str) -> disk_usage.Weight | None:
@@ -117,9 +118,10 @@ class Scales:
         return weight
 
     def _own(self, known: KnownVenv) -> tuple[int, int]:
-        """Return the bytes that are an environment's own, and those of them that stand for what entries have.
+        """Return an environment's own bytes, and how many of them stand for files of entries.
 
-        What it has hard links to, as files of its own, is taken off the second: copies would take it in addition.
+        The second number has the bytes of symbolic links and copies, less those of entries' files that the
+        environment has by hard links: copies of entries would come in addition to these.
         """
         root, memory = known.environment, self._memory
         folders = memory.evidence("own", root) if memory else None
@@ -139,9 +141,10 @@ class Scales:
 
 
 def _overhead(path: str) -> int:
-    """Return what an entry has that a copy in an environment has not, or has of its own: its root, and metadata.
+    """Return the bytes of an entry that a copy in an environment would not have, or has of its own.
 
-    The metadata that lies ready in it is the environment's.
+    These are the entry's root, its document, the `.dist-info` folder, RECORD, and the links that lie ready in the
+    entry, with their folder. Metadata that lies ready is not among them: an environment has it, too.
     """
     names = ["", f"/{paths.ENTRY_METADATA}"]
     folder = next((name for name in _children(path) if name.endswith(".dist-info")), "")
@@ -163,13 +166,13 @@ def _children(folder: str) -> list[str]:
 def measure(store: Store, memory: ScanCache | None = None) -> tuple[Savings, list[VenvShare]]:
     """Return what sharing saves, and each environment's share. Changes nothing.
 
-    `memory` may say who links what; every size is measured now.
+    `memory` may tell which entries are linked; every size is measured now.
     """
     return of_census(store, census.take(store, memory=memory), Scales(store))
 
 
 def of_census(store: Store, seen: Census, scales: Scales) -> tuple[Savings, list[VenvShare]]:
-    """Return the same for a census that was taken before, weighed by `scales`."""
+    """Return the same as `measure` for a census that was taken before, measured by `scales`."""
     weights = {item.id: scales.entry(item.id) for item in seen.stored}
     found = [scales.share(known) for known in seen.projects]
     used = [entry_id for share in found for entry_id in share.known.linked if entry_id in weights]
@@ -190,9 +193,10 @@ def sum_up(
     trashed_bytes: int,
     counted_twice_bytes: int = 0,
 ) -> Savings:
-    """Return the sums, from each entry's weight, each environment's share, and the ids that environments link.
+    """Return the sums of entries' `weights`, of `found` (each environment's share), and of linked entries.
 
-    `borrowed` are the ids to whose files they have hard links of their own, `kept` those that a prune leaves.
+    `used` has the id of an entry once for each environment that links it. `borrowed` are the ids of entries to whose
+    files environments have hard links of their own. `kept` are the ids that a prune leaves.
     """
     own = sum(share.own_bytes for share in found) - counted_twice_bytes
     return Savings(
@@ -209,7 +213,10 @@ def sum_up(
 
 
 def _counted_twice(seen: Census, scales: Scales) -> int:
-    """Return the bytes of inodes that several environments have, or an environment and an entry it does not name."""
+    """Return the bytes of inodes that were counted more than once.
+
+    Several environments may have such an inode, or an environment and an entry that the environment does not name.
+    """
     counted = {inode for item in seen.stored for inode in scales.inodes(item.id)}
     twice = 0
     for shared in scales.shared.values():
@@ -221,12 +228,12 @@ def _counted_twice(seen: Census, scales: Scales) -> int:
 
 
 def shares(store: Store, memory: ScanCache | None = None) -> list[VenvShare]:
-    """Return what each known environment needs, by its path."""
+    """Return the share of each known environment, ordered by path."""
     scales = Scales(store, memory)
     return [scales.share(known) for known in census.take(store, memory=memory).projects]
 
 
 def sizes(store: Store, chosen: Iterable[Stored], memory: ScanCache | None = None) -> dict[str, int]:
-    """Return what each entry occupies on disk, in bytes, folders and bytecode included, by its id."""
+    """Return the bytes that each entry occupies on disk, folders and bytecode included, by the entry's id."""
     scales = Scales(store, memory)
     return {item.id: scales.entry(item.id).total for item in chosen}

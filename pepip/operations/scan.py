@@ -1,4 +1,4 @@
-"""Finding environments that link the store and are not registered: moved, copied, restored from a backup."""
+"""Finding environments that link the store but are not registered: moved, copied, or restored from a backup."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OF_THE_SYSTEM = {"/proc", "/sys", "/dev"}
 
 
 class FoundVenv(NamedTuple):
-    """An environment that links the store. `was_known` tells that it was registered already."""
+    """An environment that links the store. `was_known` tells whether it was registered before."""
 
     environment: str
     entries: frozenset[str]
@@ -33,7 +33,7 @@ class FoundVenv(NamedTuple):
 
 
 class Scanned(NamedTuple):
-    """The environments that a scan found, in the order in which it came to them."""
+    """The environments that a scan found, in the order in which it found them."""
 
     found: list[FoundVenv]
 
@@ -41,7 +41,7 @@ class Scanned(NamedTuple):
 def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scanned]:
     """Register every environment below `folders` that links the store, and return them. Links are not followed.
 
-    What can't be read is passed over. Progress names a folder now and then.
+    Folders that can't be read are skipped. Progress names a folder now and then.
     """
     found: list[FoundVenv] = []
     if store.exists() and store.is_writable():
@@ -57,15 +57,15 @@ def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scan
                     registering.register(store, root, linked)
                 found.append(FoundVenv(root, linked, os.path.realpath(root) in known))
     with contextlib.suppress(OSError):
-        os.unlink(paths.registry_lost(store.root))  # whoever scans says where all environments are
+        os.unlink(paths.registry_lost(store.root))  # the user of a scan says where all environments are
     return Scanned(found)
 
 
 def forget(store: Store, path: str) -> list[Registration]:
-    """Take out of the registry what is known of an environment, a project, or a file of the registry itself.
+    """Take an environment, all environments of a project, or one file of the registry out of the registry.
 
-    Of several environments with one path, those go that are not here. Returns what it was. Raises OSError where
-    this user may not.
+    If several environments have the same path, only those go that are elsewhere: on another disk or in another
+    container. Returns what was taken out. Raises OSError if this user may not do that.
     """
     meant = {path, os.path.realpath(path)}
     found = [
@@ -75,14 +75,14 @@ def forget(store: Store, path: str) -> list[Registration]:
     ]
     elsewhere = [item for item in found if item.id and item.id != registry.id_of(item.environment)]
     if len(elsewhere) < len(found):
-        found = elsewhere or found  # the one that is here has the path of one that can't be reached
+        found = elsewhere or found  # the environment that is here stays: others have its path
     for item in found:
         registry.forget(item)
     return found
 
 
 def _folders(folder: str) -> Iterator[tuple[str, bool]]:
-    """Yield each folder, and whether it is an environment, which is not entered."""
+    """Yield each folder, and whether it is an environment. Environments are not entered."""
     for current, folders, files in os.walk(folder):
         is_environment = "pyvenv.cfg" in files
         folders[:] = [

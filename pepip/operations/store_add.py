@@ -1,4 +1,4 @@
-"""Filling the store without a project: for an image, or a team that shares it."""
+"""Filling the store without a project: for an image, or for a team that shares it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Added(NamedTuple):
-    """What the store holds for a request now: the entries that it had, those that came, and what can't be shared."""
+    """The result for a request: entries that the store had, new entries, and names that can't be shared."""
 
     reused: list[Entry]
     stored: list[Entry]
@@ -32,10 +32,11 @@ class Added(NamedTuple):
 
 
 def add(store: Store, request: Request, python: str) -> Generator[Progress, None, Added]:
-    """Store all that `request` would install into an empty environment, yielding progress, and return a Filled.
+    """Store all that `request` would install into an empty environment, yielding progress, and return an Added.
 
-    `python` is a request in uv's words; without one the store's own environment is asked, which is made for this.
-    Raises PepipError; what was published before the failure stays.
+    `python` is a request in uv's words. Without one, the store's own environment says which Python to resolve for. It
+    is made if it is missing. If this user can't use it, a temporary environment takes its place. Raises PepipError;
+    entries that were published before the failure stay.
     """
     store.create()
     if store.is_writable():
@@ -62,7 +63,7 @@ def _decide(request: Request, environment: Environment) -> apply.Work:
     """Return what uv would install into an empty environment. Raises UvError if it would refuse the request."""
     demands = required_hashes.of(request)
     is_for_uv = required_hashes.are_required(request) or any(map(pylock.is_lock, request.requirement_files))
-    if is_for_uv:  # no resolution reads a lock, or refuses what has no hash
+    if is_for_uv:  # a resolution reads no lock, and accepts requirements without a hash
         changes = resolve.changes(request, environment.executable)
         return apply.work_of(changes, resolve.locate(request, changes.added, environment), demands)
     artifacts = resolve.resolve(request, environment)
@@ -72,9 +73,9 @@ def _decide(request: Request, environment: Environment) -> apply.Work:
 
 @contextlib.contextmanager
 def _environment(store: Store, python: str) -> Iterator[str]:
-    """Yield the environment that says for which interpreter to resolve."""
+    """Yield the environment for whose interpreter the request is resolved."""
     root = paths.global_environment(store.root)
-    # A program of anybody else's is not started, nor one that other members of a team may write.
+    # Never start another user's program, nor one that other members of a team may write.
     is_usable = not store.is_shared and (permissions.is_own(root) or not os.path.lexists(root))
     if not python and is_usable and store.is_writable() and _is_made(root, AnswerCache(paths.cache(store.root))):
         with locks.in_use(root):
@@ -85,15 +86,15 @@ def _environment(store: Store, python: str) -> Iterator[str]:
 
 
 def _is_made(root: str, known: AnswerCache) -> bool:
-    """Make the store's own environment if it is missing or has lost its interpreter, and tell whether it is there."""
+    """Make the store's own environment if it is missing or has lost its interpreter. Return whether it is there."""
     try:
-        with contextlib.suppress(VenvError):  # what is there instead is replaced, too: the folder is the store's own
+        with contextlib.suppress(VenvError):  # anything else there is replaced below: the folder is the store's own
             venvs.make(root, "", known)
         if not _has_interpreter(root):
             venv_creation.make(
                 root, lambda: stage.make_environment(root, ""), must_be_replaced=lambda: not _has_interpreter(root)
             )
-    except (VenvError, PermissionError):  # another user's
+    except (VenvError, PermissionError):  # it is another user's
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""Removing a whole store: the way out."""
+"""Removing a whole store."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class CleanPreview(NamedTuple):
-    """What goes with a store: how many entries, and the environments that break, as far as they are known.
+    """What goes with a store: the number of its entries, and the known environments that break.
 
-    `left` are the names of what lies in its folder and is not the store's.
+    `left` are the names in the store's folder that pepip did not make. They stay.
     """
 
     entries: int
@@ -31,7 +31,10 @@ class CleanPreview(NamedTuple):
 
 
 def preview(store: Store) -> CleanPreview:
-    """Return what `clean` would remove. Changes nothing. Raises StoreError if there is no store that may go."""
+    """Return what `clean` would remove. Changes nothing.
+
+    Raises StoreError if there is no store, or if this user may not remove it.
+    """
     store_root = store.root
     if not os.path.lexists(store_root):
         raise StoreError(f"there is no store at {store_root}")
@@ -48,8 +51,8 @@ def preview(store: Store) -> CleanPreview:
 def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
     """Remove a store, yielding progress, and return what was removed.
 
-    Its entries go at once, by one rename: whoever is killed leaves no half of one. What is not the store's stays, and
-    the folder with it. Raises StoreError.
+    One rename takes all entries away, so a killed run leaves no half of an entry. Files that pepip did not make stay,
+    and the store's folder with them. Raises StoreError.
     """
     seen = preview(store)
     store_root = store.root
@@ -64,7 +67,7 @@ def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
     if not seen.left:
         try:
             os.rmdir(store_root)
-        except OSError as error:  # a mount point, for one
+        except OSError as error:  # a mount point, for example
             yield Progress("warning", f"{store_root} is empty, and stays: {error.strerror}")
     return seen
 

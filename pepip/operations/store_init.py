@@ -1,4 +1,4 @@
-"""Founding a store: for one user, or for a group that shares it."""
+"""Making a store: for one user, or for a group that shares it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _OF_ONE = 0o755
-_OF_A_GROUP = 0o3775  # the group writes, and only owners remove: files of others stay where they are
+_OF_A_GROUP = 0o3775  # the group writes; the sticky bit keeps users from removing files of others
 _LARGEST_ID = (1 << 32) - 2
 
 
 class InitializedStore(NamedTuple):
-    """A store as it is now. `group` is empty for that of one user; `trust` says whose entries its users link."""
+    """A store as it is now. `group` is empty for a store of one user; `trust` says whose entries its users link."""
 
     home: str
     group: str
@@ -34,11 +34,12 @@ class InitializedStore(NamedTuple):
 
 
 def initialize(store: Store, *, group: str = "", trusted: Sequence[str] = ()) -> InitializedStore:
-    """Make the folders of a store, or set the modes right of one that is there, and say what it is now.
+    """Make the folders of a store, or correct the modes of an existing one, and return what the store is now.
 
-    `group` may write it, and `trusted` says whose entries its users link beside their own, root's and its owner's:
-    those of users by name, or those of all `members`. Idempotent. Raises StoreError or UsageError, before anything is
-    changed, where this user may not do that.
+    `group` may write the store. `trusted` says whose entries its users link beside their own, root's and the store
+    owner's: names of users, or `members` for all members. Idempotent. Raises UsageError or StoreError, before
+    anything is changed, if this user may not do that. Also raises StoreError if one of the folders is a link or
+    another user's: the folders before it have their modes then.
     """
     if not group and {*trusted} - {trust.OWNER}:
         raise UsageError("a store of one user has no members to trust", hint="--shared GROUP")
@@ -52,7 +53,7 @@ def initialize(store: Store, *, group: str = "", trusted: Sequence[str] = ()) ->
             raise StoreError(f"cannot make the store {store.root}: {error.strerror}") from error
     root = os.path.realpath(store.root)
     owner_id, mode = os.stat(root).st_uid, _OF_A_GROUP
-    if not group:  # who could not look into it before can't now
+    if not group:  # users who could not read it before still can't
         mode = stat.S_IMODE(os.stat(root).st_mode) & _OF_ONE
     folders = (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache)
     for folder in (root, *(folder(root) for folder in folders)):
@@ -62,15 +63,16 @@ def initialize(store: Store, *, group: str = "", trusted: Sequence[str] = ()) ->
     fresh = store.renewed()
     fresh.create()
     with fresh.linking():
-        pass  # makes the lock, which everybody must be able to wait for
+        pass  # makes the lock file, which every user must be able to open
     said = trust.said(fresh.trust, fresh.like) if group else ""
     return InitializedStore(store.root, group, said)
 
 
 def _found_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) -> None:
-    """Set the owners and modes of buckets right: whoever owns one could rename the entries of others in it.
+    """Correct the owners and modes of buckets. The owner of a bucket could rename the entries of others in it.
 
-    What is in a bucket stays as it is. The owner of a store leaves buckets of others to root.
+    The contents of a bucket stay as they are. Only root can change the buckets of others: for any other user they
+    stay.
     """
     with os.scandir(packages) as children:
         names = [child.name for child in children if child.is_dir(follow_symlinks=False)]

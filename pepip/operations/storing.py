@@ -1,7 +1,7 @@
 """Storing what the store lacks: uv stages it, and each unpacked wheel becomes an entry.
 
-Most runs have one batch. A second one follows where two distributions have a script of one name, or where uv's cache
-holds a wheel that somebody has changed.
+Most runs have one batch. Another batch follows if two distributions have a script of the same name, if somebody has
+changed a wheel in uv's cache or has cleaned the cache, or if uv can't stage a batch as a whole.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from pepip.store.staged import StagedWheel, WheelTree
     from pepip.uv.resolve import Indexes
 
-_LAG_NS = 10_000_000  # how much earlier than the clock a kernel of 100 ticks a second stamps what was made
+_LAG_NS = 10_000_000  # a kernel of 100 ticks a second may stamp a file this much earlier than the clock
 
 
 class Need(NamedTuple):
     """What is to be stored: `artifacts`, for an environment, from the indexes of their resolution.
 
-    What uv has unpacked since `began_at_ns` (0 means now) it has just checked. With `is_checked` uv has checked all
-    hashes that the request demands.
+    uv has just checked everything that it unpacked since `began_at_ns` (0 means now). With `is_checked`, uv has
+    checked all hashes that the request demands.
     """
 
     request: Request
@@ -48,17 +48,17 @@ class Need(NamedTuple):
 
 
 class NewEntries(NamedTuple):
-    """The entries that were added, by distribution name, and why others can't be entries."""
+    """The stored entries by distribution name, and by name the reasons why others can't be entries."""
 
     entries: dict[str, Entry]
     unshared: dict[str, str]
 
 
 def store(store: Store, need: Need, *, already: int, replacing: str) -> Generator[Progress, None, NewEntries]:
-    """Store what is needed. Returns what came of it.
+    """Store what is needed, and return the new entries.
 
-    `already` counts, for progress, what the store had. `replacing` is the path of an entry that is to be replaced.
-    Raises UvError or StoreError; entries that were published before stay.
+    `already` is the number of distributions that the store had, for progress. `replacing` is the path of an entry
+    that is to be replaced. Raises UvError or StoreError; entries that were published before the failure stay.
     """
     yield Progress("download", count(len(need.artifacts), "distribution"), 0, _download_bytes(need))
     with staging.area(store) as area, staging.prefixes(area) as prefixes, staging.Writer(area) as writer:
@@ -76,18 +76,18 @@ def _download_bytes(need: Need) -> int:
 
 
 class _Batch(NamedTuple):
-    """Artifacts to be staged by one call of uv. Those of one that `is_fresh` are fetched anew, past uv's cache."""
+    """Artifacts to be staged by one call of uv. A batch that `is_fresh` is fetched anew, past uv's cache."""
 
     artifacts: Sequence[Artifact]
     is_fresh: bool = False
 
 
 class _NotToBeHadError(Exception):
-    """A batch can't be staged, and uv may still install what is in it, by itself."""
+    """A batch can't be staged, but uv may still install its artifacts by itself."""
 
 
 class _Run:
-    """One run, of one batch or several. `prefixes` is the folder for what uv stages, `area` for all else."""
+    """One run, of one batch or several. `prefixes` is the folder for what uv stages, `area` for everything else."""
 
     def __init__(
         self, store: Store, need: Need, area: str, *, prefixes: str, writer: staging.Writer, already: int
@@ -103,7 +103,7 @@ class _Run:
         self._done, self._wanted = already, already + len(need.artifacts)
 
     def store(self, batch: _Batch, *, replacing: str) -> Generator[Progress, None, list[_Batch]]:
-        """Store a batch. Returns the batches that must follow it."""
+        """Store a batch. Return the batches that must follow it."""
         try:
             prefix = yield from self._stage(batch)
         except _NotToBeHadError as error:
@@ -128,14 +128,14 @@ class _Run:
                 with _unless_cleaned(artifact, batch, following):
                     proof = publish.prove(item, tree, self._seen)
                     is_new = batch.is_fresh or _was_made_since(item.wheel, self._need.began_at_ns)
-                    # What lay in uv's cache before, somebody may have changed by one of its hard links. And uv takes
-                    # rows of files that a wheel does not hold out of RECORD: one that is missing went since.
+                    # A wheel that was in uv's cache before may have been changed through a hard link. uv removes the
+                    # rows of files that a wheel lacks from RECORD, so a listed file that is absent was lost since.
                     is_doubtful = (proof.differing and not is_new) or proof.absent
                     if is_doubtful and not batch.is_fresh:
                         yield Progress("warning", _differs(item, proof) + ": fetching it again")
                         following.append(_Batch([artifact], is_fresh=True))
                         continue
-                    if not proof.is_as_listed:  # uv has just checked the wheel's own hash: that proves more
+                    if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
                         yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
                     prepared += self._prepared(item, tree, proof, artifact, prefix)
                     self._done += 1
@@ -147,7 +147,7 @@ class _Run:
         return following
 
     def _one_by_one(self, batch: _Batch, reason: str) -> list[_Batch]:
-        """Return a batch for each artifact of one that can't be had. One that is alone is left to uv."""
+        """Return one batch for each artifact of a batch that can't be staged. A single artifact is left to uv."""
         if len(batch.artifacts) > 1:
             return [_Batch([artifact], batch.is_fresh) for artifact in batch.artifacts]
         self.unshared[batch.artifacts[0].name] = reason
@@ -156,7 +156,10 @@ class _Run:
     def _prepared(
         self, item: StagedWheel, tree: WheelTree, proof: Proof, artifact: Artifact, prefix: str
     ) -> Iterator[Prepared]:
-        """Yield the entry that was laid out, or note why there can be none. One that was adopted is equal to some."""
+        """Yield the prepared entry of a wheel, or note why there can be none.
+
+        If an adopted entry is equal to the wheel, that entry is noted instead.
+        """
         launchers = staged.launchers(prefix, item, self._python)
         try:
             equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
@@ -186,12 +189,12 @@ class _Run:
         except UvError as error:
             if "No space left" in error.output and not prefix.startswith(self._area):
                 self._number += 1
-                prefix = f"{self._area}/{self._number}"  # there was too little memory: the disk may have more
+                prefix = f"{self._area}/{self._number}"  # the folder in memory was full: the disk may have room
                 yield from self._stage_into(prefix, batch)
             elif self._need.is_checked and "Hash mismatch" in error.output:
-                # The request demands the hash that the file has: uv goes by that.
+                # The file has the hash that the request demands, and uv goes by the request.
                 raise _NotToBeHadError("its file has another hash than its index says") from error
-            elif batch.is_fresh:  # offline, for one: what can't be proven, uv installs from its cache all the same
+            elif batch.is_fresh:  # offline, for example: uv installs from its cache without this proof
                 raise _NotToBeHadError("it can't be fetched again") from error
             else:
                 raise
@@ -220,7 +223,7 @@ class _Run:
 
 @contextlib.contextmanager
 def _unless_cleaned(artifact: Artifact, batch: _Batch, following: list[_Batch]) -> Iterator[None]:
-    """Note an artifact to be fetched into a cache of its own if its unpacked wheel goes: uv's cache was cleaned."""
+    """Add a fresh batch for an artifact if its unpacked wheel vanishes: somebody has cleaned uv's cache."""
     try:
         yield
     except FileNotFoundError:
@@ -230,13 +233,16 @@ def _unless_cleaned(artifact: Artifact, batch: _Batch, following: list[_Batch]) 
 
 
 def _was_made_since(folder: str, began_at_ns: int) -> bool:
-    """Tell whether uv gave a folder its place since then: not known where a file system stamps by whole seconds."""
+    """Tell whether uv put a folder in its place since that time.
+
+    False if the file system stamps in whole seconds: then nobody can tell.
+    """
     made_at_ns = os.stat(folder).st_ctime_ns
     return began_at_ns <= made_at_ns <= time.time_ns() and made_at_ns % 1_000_000_000 != 0
 
 
 def _differs(item: StagedWheel, proof: Proof) -> str:
-    """Say how an unpacked wheel differs from its RECORD."""
+    """Return in words how an unpacked wheel differs from its RECORD."""
     first = next(iter((*proof.differing, *proof.absent)))
     more = len(proof.differing) + len(proof.absent) - 1
     said = f"{first} and {count(more, 'more file')}" if more else first

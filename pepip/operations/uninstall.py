@@ -1,4 +1,4 @@
-"""Uninstalling: links, scripts, data files and metadata go; what the store keeps stays for other projects."""
+"""Uninstalling: links, scripts, data files and metadata go; entries stay in the store for other projects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Removal(NamedTuple):
-    """What an uninstall would remove, and the names that it would not find."""
+    """What an uninstall would remove, and the requested names that are not installed."""
 
     removed: tuple[Change, ...]
     absent: tuple[str, ...]
@@ -32,7 +32,7 @@ class Removal(NamedTuple):
 def preview(store: Store, root: str, request: Request) -> Removal:
     """Return what uninstalling the packages and files of `request` would remove from the environment at `root`.
 
-    Changes nothing, but a change that was interrupted is completed before. Raises PepipError.
+    Changes nothing, except that an interrupted change is completed or taken back first. Raises PepipError.
     """
     environment = venvs.open_environment(root, store)
     recover.complete_interrupted(store, root)
@@ -46,8 +46,8 @@ def preview(store: Store, root: str, request: Request) -> Removal:
 def uninstall(store: Store, root: str, request: Request) -> Generator[Progress, None, Summary]:
     """Uninstall from the environment at `root`, yielding progress, and return a Summary.
 
-    Folders that were unfolded for what goes are linked whole again. Raises PepipError. A run that is killed is
-    completed by the next one on that environment.
+    Folders that were real only because of the removed distributions are linked whole again. Raises PepipError. If a
+    run is killed, the next command on that environment completes the change or takes it back.
     """
     started = time.monotonic()
 

@@ -1,7 +1,7 @@
-"""Commands whose work is done, and of which nothing has changed since: typed again, they need not ask uv.
+"""Commands that have nothing to do: if nothing has changed since, the same words need not ask uv again.
 
-To tell that requirements are met, uv looks at the environment and at files, at no index. What it looks at is noted
-with its state: the same words, typed in the same place with the same variables, then find nothing to do.
+To tell that requirements are met, uv reads the environment and files, but no index. The states of all these are
+noted. While they are the same, the same words, in the same folder with the same variables, have nothing to do.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _SECOND_NS = 1_000_000_000
-_LAG_NS = _SECOND_NS // 20  # how much earlier than the clock a file system may stamp a change
+_LAG_NS = _SECOND_NS // 20  # a file system may stamp a change this much earlier than the clock
 
 
 def is_up_to_date(store_root: str, words: Sequence[str]) -> bool:
-    """Tell whether these words of a command line have nothing to do, as was noted before."""
+    """Tell whether it is noted that these words of a command line have nothing to do."""
     return AnswerCache(paths.cache(store_root)).recall(_key(words)) is not None
 
 
 class Question(NamedTuple):
-    """A command line that asks for something, when it began, and the request that it means.
+    """A command line that asks for something, the time when it began, and the request that it means.
 
-    `words` are empty where the same words may find something else next time.
+    `words` are empty if the same words may find something else the next time.
     """
 
     words: Sequence[str]
@@ -50,11 +50,12 @@ def note(
     *,
     is_locked: bool,
 ) -> None:
-    """Note that what was asked for is there, so that the same words find nothing to do.
+    """Note that what was asked for is there, so that the same words have nothing to do.
 
-    Only plain requests, and projects whose lock is of indexes alone, are noted, and only if nothing that they rest on
-    was changed since they began. The environment itself may have been, if the caller holds its lock. `present` is
-    what it has, `have` are entries that it links, as far as they were read already.
+    Only plain requests are noted, and projects whose lock names only files of indexes. Nothing is noted if a place
+    that the answer rests on may have changed since the command began. If the caller holds the environment's lock
+    (`is_locked`), changes in the environment itself do not count. `present` are its distributions, `have` those of
+    its entries that were read already.
     """
     from pepip import model
     from pepip.store import entries
@@ -74,7 +75,7 @@ def note(
     try:
         linked = [known.get(item.entry_id) or entries.read(store, item.entry_id) for item in present if item.entry_id]
     except (OSError, StoreError):
-        return  # something is not as it should be: the next command finds out what
+        return  # an entry is lost or damaged: the next command finds that out
     watched = around if is_locked and not _is_coarse(environment.site_packages) else [*around, *inside]
     if not any(_may_have_changed(place, asked.began_at_ns) for place in watched):
         evidence = [*states([*around, *inside]), *_seals(linked)]
@@ -86,7 +87,10 @@ def _key(words: Sequence[str]) -> str:
 
 
 def _meaningful(words: Sequence[str]) -> Iterator[str]:
-    """Yield the words that say what is wanted: not how much is said, nor which Python an environment once got."""
+    """Yield the words that decide what is done.
+
+    Words about output don't, nor does the Python with which an environment was once made.
+    """
     remaining = iter(words)
     for word in remaining:
         if word in {"-q", "--quiet", "--no-progress"}:
@@ -107,7 +111,7 @@ def _names_environment(python: str) -> bool:
 
 
 def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:
-    """Return what says which environment is meant, and what is asked of it."""
+    """Return the places that say which environment is meant, and what is asked of it."""
     from pepip.uv import program, settings
 
     active = [os.environ.get(name, "") for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")]
@@ -117,7 +121,7 @@ def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:
 
 
 def _places_inside(store: Store, environment: Environment, present: Iterable[Installed]) -> list[str]:
-    """Return what says that an environment is whole, and what it has."""
+    """Return the places that say whether an environment is whole, and which distributions it has."""
     from pepip.store import registry
 
     root, site_packages = environment.root, environment.site_packages
@@ -130,12 +134,15 @@ def _places_inside(store: Store, environment: Environment, present: Iterable[Ins
         *filter(None, [registry.file_of(store, root)]),
         f"{site_packages}/*",
         *metadata,
-        *(f"{folder}/METADATA" for folder in metadata),  # through the links: the store may lie elsewhere by now
+        *(f"{folder}/METADATA" for folder in metadata),  # through the links: the store may have been moved
     ]
 
 
 def _seals(linked: Iterable[Entry]) -> list[tuple[str, str]]:
-    """Return what says that entries are as they were stored: when their folders were changed last, and that alone."""
+    """Return the sealed folders of entries, each with the state that it has while nobody changes it.
+
+    That state is its modification time alone.
+    """
     from pepip.store import entries
 
     places = [f"{path}/." for entry in linked for path in entries.sealed(entry)]
@@ -145,14 +152,14 @@ def _seals(linked: Iterable[Entry]) -> list[tuple[str, str]]:
 
 
 def _is_coarse(place: str) -> bool:
-    """Tell whether a file system may stamp by whole seconds: two changes could bear one stamp."""
+    """Tell whether a file system may stamp in whole seconds: then two changes could have the same stamp."""
     return os.stat(place).st_mtime_ns % _SECOND_NS == 0
 
 
 def _may_have_changed(place: str, since_ns: int) -> bool:
-    """Tell whether a place may have been changed at that time or later, and stamped as if before.
+    """Tell whether a place may have changed at `since_ns` or later, even if its stamp is earlier.
 
-    File systems stamp by a clock that lags, and some by whole seconds, or two.
+    File systems stamp by a clock that lags. Some stamp in units of one or two seconds.
     """
     try:
         changed_at_ns = os.stat(place.removesuffix("/*")).st_mtime_ns

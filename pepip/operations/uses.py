@@ -1,4 +1,4 @@
-"""Which environments have a distribution, for a security notice say."""
+"""Finding the environments that have a distribution, for example after a security notice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Use(NamedTuple):
-    """An environment that has a distribution, linked or not. An unreachable one had it when it was last changed."""
+    """An environment that has a distribution, linked or not. An unreachable one had it when pepip last changed it."""
 
     environment: str
     package: Installed
@@ -23,10 +23,10 @@ class Use(NamedTuple):
 
 
 def uses(store: Store, requirement: str, memory: ScanCache | None = None) -> list[Use]:
-    """Return who has a distribution of this name whose version the specifier holds, pre-releases too (PEP 440).
+    """Return the environments that have a distribution of this name whose version matches the specifier (PEP 440).
 
-    Environments beside known ones count, too, with what they link.
-    `memory` may answer for what has not changed. Raises UsageError if `requirement` is none.
+    Pre-releases match, too. Environments beside known ones count with the entries that they link. `memory` may answer
+    for what has not changed since. Raises UsageError if `requirement` can't be parsed.
     """
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.version import InvalidVersion, Version

@@ -1,8 +1,8 @@
-"""Making environments: one at a time in a folder, and never at the cost of the one that is there.
+"""Making environments: one at a time in a folder, and without losing the one that is there.
 
-Several runs may find at the same time that an environment is missing. Each decides again once it holds the lock: the
-first makes the environment, the others find it. An environment that is replaced is moved aside, and put back if the
-new one can't be made.
+Several runs may find at the same time that an environment is missing. Each looks again once it holds the lock: the
+first makes the environment, the others find it. An environment that is to be replaced is moved aside, and put back if
+the new one can't be made.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def is_environment(root: str) -> bool:
-    """Tell whether a virtual environment is there."""
+    """Tell whether a virtual environment is at `root`."""
     return bool(root) and os.path.isfile(f"{root}/pyvenv.cfg")
 
 
@@ -33,10 +33,11 @@ def make(
 ) -> bool:
     """Let `maker` make the environment at `root`, and tell whether it did. An environment that is there stays.
 
-    Whatever is there is replaced if `must_be_replaced`, which is asked under the lock, says so. A mounted folder, and
-    one below a folder that may not be written, can't be moved aside: `rehearse` shows before it is emptied that an
-    environment can be made. Raises what `maker` raises, and VenvError if something else stands at `root`: what was
-    there is there again then.
+    If `must_be_replaced` returns True (it is called under the lock), anything at `root` is replaced. A mounted
+    folder, and one whose parent may not be written, can't be moved aside, only emptied. Before that, `rehearse` shows
+    that an environment can be made.
+    Raises what `maker` raises, and VenvError if something else stands at `root` or if this user may not write there.
+    What was there is there again then, unless it could not be moved aside.
     """
     parent = os.path.dirname(root)
     try:
@@ -47,11 +48,11 @@ def make(
         _remove_unfinished(root)
         is_free = not os.path.lexists(root) or (os.path.isdir(root) and not os.listdir(root))
         if not is_free and not must_be_replaced():
-            interpreter.executable(root)  # says what is wrong
+            interpreter.executable(root)  # raises VenvError if it is no environment that works
             return False
         if not (os.access(parent, os.W_OK | os.X_OK) or (os.path.isdir(root) and os.access(root, os.W_OK | os.X_OK))):
             raise VenvError(f"cannot make {root}: no permission to write {parent}")
-        with locks.in_use(root, alone=True):  # whoever works in the old one ends first
+        with locks.in_use(root, alone=True):  # wait until no run uses the old one
             _make(root, maker, rehearse)
     return True
 
@@ -74,7 +75,7 @@ def _make(root: str, maker: Callable[[], None], rehearse: Callable[[], None]) ->
 
 
 def _take_back(root: str, *, was_there: bool) -> None:
-    """Remove what was made of an environment, and put the one back that was there before."""
+    """Remove a part of an environment that was made, and put back the one that was there before."""
     if was_there or not _can_be_moved(root):
         _empty(root)
         _put_back(root)
@@ -83,7 +84,7 @@ def _take_back(root: str, *, was_there: bool) -> None:
 
 
 def unmake(root: str) -> None:
-    """Remove an environment that this run made for nothing, unless another run has begun to use it."""
+    """Remove an environment that this run made, unless it holds distributions or another run uses it."""
     with locks.in_use(os.path.dirname(root), alone=True):
         has_distributions = any(name.endswith(".dist-info") for _, folders, _ in os.walk(root) for name in folders)
         if has_distributions or locks.is_held(root):
@@ -95,9 +96,9 @@ def unmake(root: str) -> None:
 
 
 def remove_unfinished(roots: Iterable[str]) -> None:
-    """Wait for whoever makes one of these environments, and remove what a killed maker left.
+    """Wait for a run that makes one of these environments, and remove what a killed run left.
 
-    uv itself would refuse to go on with it.
+    uv itself would refuse to go on with these leftovers.
     """
     for root in roots:
         if os.path.lexists(_marker(root)):
@@ -106,7 +107,7 @@ def remove_unfinished(roots: Iterable[str]) -> None:
 
 
 def state(roots: Iterable[str]) -> list[object]:
-    """Return a value that differs if one of these environments was made, replaced or removed meanwhile."""
+    """Return a value that is different once one of these environments was made, replaced or removed."""
     found: list[object] = []
     for root in roots:
         try:
@@ -119,7 +120,7 @@ def state(roots: Iterable[str]) -> list[object]:
 
 
 def _remove_unfinished(root: str) -> None:
-    """Remove what a killed maker left; the caller holds the lock of the folder above."""
+    """Remove what a killed run left of making an environment. The caller holds the lock of the folder above."""
     if not os.path.lexists(_marker(root)):
         return
     if not is_environment(root):
@@ -129,15 +130,15 @@ def _remove_unfinished(root: str) -> None:
 
 
 def _can_be_moved(root: str) -> bool:
-    """Tell whether the folder of an environment can be renamed: it is no mount point, and may leave its parent."""
+    """Tell whether an environment's folder can be renamed: no mount point, and its parent may be written."""
     folder = os.path.realpath(root)
     return filesystems.mount_point(folder) != folder and os.access(os.path.dirname(folder), os.W_OK | os.X_OK)
 
 
 def _put_aside(root: str) -> None:
-    """Empty the folder of an environment: what it holds is moved aside where that can be done, else removed.
+    """Empty the folder of an environment. Its content is moved aside if possible, otherwise removed.
 
-    A link to the folder stays, and so does the folder behind it. Raises OSError if it can't be moved.
+    If `root` is a link, the link stays, and the folder behind it is made again. Raises OSError if it can't be moved.
     """
     folder = os.path.realpath(root)
     if not os.path.isdir(folder) or not os.listdir(folder):
@@ -151,7 +152,7 @@ def _put_aside(root: str) -> None:
 
 
 def _put_back(root: str) -> None:
-    """Give an environment back that was put aside. The folder in its place is empty, or not there."""
+    """Put back an environment that was put aside. The folder in its place is empty or missing."""
     if not os.path.isdir(_aside(root)):
         return
     folder = os.path.realpath(root)
@@ -169,12 +170,12 @@ def _empty(root: str) -> None:
 
 
 def _marker(root: str) -> str:
-    """Return the file that stands beside an environment while it is made."""
+    """Return the path of the file that stands beside an environment while it is made."""
     return f"{os.path.dirname(root)}/.{os.path.basename(root)}.pepip-making"
 
 
 def _aside(root: str) -> str:
-    """Return where an environment lies while its successor is made: beside its real folder, on one disk."""
+    """Return the path of an environment while its successor is made: beside its real folder, on the same disk."""
     folder = os.path.realpath(root)
     return f"{os.path.dirname(folder)}/.{os.path.basename(folder)}.pepip-before"
 

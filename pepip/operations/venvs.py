@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def locate(named: str, variables: dict[str, str], folder: str) -> str:
     """Return the environment's absolute path: named, activated, configured, or the nearest `.venv`.
 
-    Where there is none, `.venv` in `folder` is where it will be made. Source: uv's discovery of environments.
+    If there is none, this is the path of `.venv` in `folder`, where it will be made. Source: uv's discovery of
+    environments.
     """
     active = variables.get("VIRTUAL_ENV", "")
     if named:
@@ -40,14 +41,17 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
 
 
 def is_conda(variables: dict[str, str]) -> bool:
-    """Tell whether a conda environment is active, and no virtual one: uv installs there, as real files."""
+    """Tell whether a conda environment other than base is active, and no virtual one.
+
+    uv installs into such an environment, as real files.
+    """
     prefix = variables.get("CONDA_PREFIX", "")
     is_base = variables.get("CONDA_DEFAULT_ENV", "") in {"base", "root"}
     return bool(prefix) and not is_base and not venv_creation.is_environment(variables.get("VIRTUAL_ENV", ""))
 
 
 def environment_of(python: str) -> str:
-    """Return the environment that a request for a Python names: its folder, or its interpreter. Empty if none."""
+    """Return the environment that a request for a Python names, by its folder or interpreter. Empty if none."""
     if not python or not os.path.exists(python):
         return ""
     folder = os.path.abspath(python)
@@ -56,10 +60,10 @@ def environment_of(python: str) -> str:
 
 
 def make(root: str, python: str, known: AnswerCache) -> bool:
-    """Make the environment with uv if nothing is there. Returns whether it was made.
+    """Make the environment with uv if nothing is there. Return whether it was made.
 
-    Where uv would make the same one as before, at another place, it is made from what `known` holds.
-    Raises VenvError if something else stands in its place, UvError if uv can't make it; nothing is left then.
+    If uv would make the same environment as one before at another path, it is made from the answer in `known`. Raises
+    VenvError if something else stands in its place, UvError if uv can't make it; nothing is left then.
     """
     return not venv_creation.is_environment(root) and venv_creation.make(
         root, lambda: _make_skeleton(root, python, known)
@@ -93,7 +97,7 @@ def _make_by_uv(root: str, python: str) -> None:
 
 @contextlib.contextmanager
 def tried_out(root: str, python: str) -> Iterator[str]:
-    """Yield the environment to ask for what an install would do: the one at `root`, or a temporary one.
+    """Yield the environment to ask about what an install would do: the one at `root`, or a temporary one.
 
     Changes nothing at `root`. Raises VenvError if something else stands there.
     """
@@ -111,16 +115,16 @@ def tried_out(root: str, python: str) -> Iterator[str]:
 
 
 def refuse_the_store(root: str, store: Store) -> None:
-    """Raise StoreError if a folder is both an environment and the store: each locks the file of one name there."""
+    """Raise StoreError if a folder is both an environment and the store: both would lock the same file there."""
     if os.path.realpath(root) == os.path.realpath(store.root):
         sentence = f"{root} is the store, and can't be an environment too"
         raise StoreError(sentence, hint="set PEPIP_HOME to another folder")
 
 
 def is_own(root: str) -> bool:
-    """Tell whether an environment is this user's own: its folder, what makes it one, and the program that it starts.
+    """Tell whether this user owns an environment: its folder, its `pyvenv.cfg`, and the interpreter that it starts.
 
-    Somebody else may have put a `pyvenv.cfg` into a folder of this user's in which all may write.
+    If all users may write to a folder of this user, somebody else may have put a `pyvenv.cfg` there.
     """
     program = next((path for path in interpreter.PROGRAMS if os.path.lexists(f"{root}/{path}")), "")
     inside = ("pyvenv.cfg", os.path.dirname(program), program)

@@ -1,4 +1,4 @@
-"""Verifying entries, each file against the hashes of RECORD, and repairing those that are not as they were stored."""
+"""Verifying entries, each file against the hashes of RECORD, and repairing those that have flaws."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ class Finding(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a verification found: how many entries were looked at, and those with flaws."""
+    """The result of a verification: how many entries were checked, and the entries with flaws."""
 
     checked: int
     findings: list[Finding]
 
 
 class Repaired(NamedTuple):
-    """What a repair did: entries made whole, those it could not (with the reason), environments that were healed.
+    """The result of a repair: entries made whole, failures with the reason, and environments that were healed.
 
-    `left` are environments that this user may not change, or root should not: their owners' next install heals them.
+    `failed` names entries by id and environments by path. `left` are environments that this user may not change, or
+    that root should not change: their owners' next install heals them.
     """
 
     entries: list[str]
@@ -51,7 +52,7 @@ class Repaired(NamedTuple):
 
 
 def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
-    """Check entries, all or those that match, yielding progress, and return a Verdict. Reads every byte.
+    """Check all entries, or those that match `patterns`, yielding progress, and return a Verdict. Reads every byte.
 
     Raises StoreError if there are `patterns` and none matches.
     """
@@ -68,7 +69,11 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
 
 
 def _inspect(stored: Stored) -> list[Flaw]:
-    """Return an entry's flaws: none if it was pruned meanwhile, those of the new one if it was repaired."""
+    """Return an entry's flaws.
+
+    There are none if the entry was pruned meanwhile. If it was replaced meanwhile, the flaws are those of the new
+    entry.
+    """
     try:
         flaws = check.inspect(stored.path)
     except FileNotFoundError:
@@ -77,10 +82,11 @@ def _inspect(stored: Stored) -> list[Flaw]:
 
 
 def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Generator[Progress, None, Repaired]:
-    """Make damaged entries whole again, heal the environments that link them or dangle, and return what was done.
+    """Repair damaged entries, heal the environments that link them or have broken links, and return the result.
 
-    Modes and what does not belong are mended in place; an entry whose bytes differ is fetched again, by its hash.
-    `request` holds uv's options for that. What can't be mended is left as it is, and named.
+    Modes and added files are corrected in place. An entry whose bytes differ is fetched again, by its hash; `request`
+    holds uv's options for that. An entry that can't be repaired is named in the result, and stays as it is. Only an
+    entry that no longer says what it is goes to the trash.
     """
     findings = (yield from verify(store, patterns)).findings
     _update_modes(store, patterns, {finding.stored.id for finding in findings})
@@ -112,16 +118,16 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
             except PermissionError:
                 left.append(known.environment)
             except (PepipError, OSError) as error:
-                if os.path.lexists(known.environment):  # else it was deleted meanwhile
+                if os.path.lexists(known.environment):  # otherwise it was deleted meanwhile
                     failed.append((known.environment, _reason(error)))
-    there = {item.id for item in entries.stored(store)} - ill  # fetched again for an environment, from its origin
+    there = {item.id for item in entries.stored(store)} - ill  # some were fetched again for an environment
     mended += [entry_id for entry_id, _ in failed if entry_id in there]
     failed = [(entry_id, reason) for entry_id, reason in failed if entry_id not in there]
     return Repaired(mended, failed, healed, left)
 
 
 def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:
-    """Give entries of older pepips the modes of today, where this user may."""
+    """Give entries that an older pepip stored the modes of today, if this user may."""
     for item in entries.stored(store):
         if item.id not in damaged and store.keeps(item.path) and (not patterns or entries.matches(item, patterns)):
             with contextlib.suppress(OSError, ValueError):
@@ -134,7 +140,7 @@ def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]
         raise StoreError("you may not change this store")
     if not permissions.may_remove(stored.path) or not store.trusts(os.path.dirname(stored.path)):
         raise StoreError("it is another user's, who may repair it")
-    # In another user's entry a folder could become a link while root works there: it is replaced, and not mended.
+    # While root mends an entry, its owner could turn a folder of it into a link: replace it instead.
     if store.keeps(stored.path) and all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
         is_more = any(flaw.kind == "added" for flaw in flaws)
         with trash.grave(store) if is_more else contextlib.nullcontext("") as grave:
@@ -152,7 +158,7 @@ def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]
 
 
 def _reason(error: PepipError | OSError) -> str:
-    """Return what went wrong in one line, uv's own words among it, from its complaint on."""
+    """Return the error in one line. Of uv's own words, it holds those from the complaint on."""
     if isinstance(error, UvError) and error.output:
         words = error.output.partition("error:")[2] or error.output
         return f"{error.message}: {' '.join(words.split())}"
@@ -160,18 +166,18 @@ def _reason(error: PepipError | OSError) -> str:
 
 
 def _python_of(bucket: str) -> str:
-    """Return the Python that a bucket's entries need, in uv's words; empty where any will do."""
+    """Return the Python that a bucket's entries need, in uv's words; empty if any will do."""
     kind, _, rest = bucket.partition("-")
     digits = rest.partition("-")[0]
     return f"{digits[0]}.{digits[1:]}" if kind == "cpython" and digits.isdigit() and len(digits) > 1 else ""
 
 
 def _artifact(stored: Stored, request: Request, environment: Environment) -> Artifact:
-    """Return what to ask uv for, to get the very same entry again. Raises StoreError if nothing tells."""
+    """Return the artifact from which uv makes the very same entry again. Raises StoreError if there is none."""
     package, url = entries.source_of(stored)
     if package:
         found = [pylock.of_package(package, environment.tags)]
-    else:  # stored by an older pepip: the same hash, or commit, is looked for
+    else:  # stored by an older pepip: look for the same hash or commit
         found = resolve.locate(request, [Change(stored.name, stored.version, "")], environment)
         if url and not any(_is_of_the_same_file(artifact, stored) for artifact in found):
             found = resolve.locate(request, [Change(stored.name, "", url)], environment)
@@ -182,14 +188,14 @@ def _artifact(stored: Stored, request: Request, environment: Environment) -> Art
 
 
 def _is_of_the_same_file(artifact: Artifact, stored: Stored) -> bool:
-    """Tell whether both are of one file or commit: what else is in an identity tells where it was built."""
+    """Tell whether both are of one file or commit. The rest of an identity tells where it was built."""
     return artifact.identity.partition("@")[0] == stored.identity.partition("@")[0] != ""
 
 
 @contextlib.contextmanager
 def _environment_for(store: Store, environments: Sequence[str], python: str) -> Iterator[Environment]:
-    """Yield an environment that an entry serves: one that links it, or a new one on `python`, in uv's words."""
-    for root in filter(venvs.is_own, environments):  # a program of anybody else's is not started
+    """Yield an environment that an entry fits: one that links it, or a new one on `python`, in uv's words."""
+    for root in filter(venvs.is_own, environments):  # never start another user's program
         with contextlib.suppress(VenvError):
             yield venvs.open_environment(root, store)
             return
@@ -200,10 +206,10 @@ def _environment_for(store: Store, environments: Sequence[str], python: str) -> 
 def _heal(
     store: Store, request: Request, known: KnownVenv, concerning: Collection[str], *, recovers: bool
 ) -> Generator[Progress, None, list[str]]:
-    """Link an environment anew where its links dangle or lead to what was replaced. Returns it if it was ill.
+    """Make an environment's links anew if they lead nowhere or to a replaced entry. Return it if it was ill.
 
-    `concerning` are the entries of it that were repaired. With `recovers` all that it has lost is fetched again, not
-    only those.
+    `concerning` are those of its entries that were repaired. With `recovers`, all entries that it has lost are
+    fetched again, too. Raises PermissionError if this user may not change the environment, or root should not.
     """
     if not venvs.is_own(known.environment):
         if known.state == census.BROKEN or concerning:

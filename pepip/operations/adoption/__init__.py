@@ -1,1 +1,1 @@
-"""Adopting: linking what environments hold that other tools made, and giving it back."""
+"""Adopting environments that other tools made, by linking their distributions; and ejecting environments again."""

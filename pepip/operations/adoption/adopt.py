@@ -1,7 +1,7 @@
 """Adopting what a preview shows: each environment by itself, under its lock, distribution by distribution.
 
-Read and hash, make the entries that the store lacks of the files that are there, look again under the lock, link.
-What is not as RECORD says stays as it is. One environment that fails keeps no other from being adopted.
+The steps are: read and hash, make missing entries from the files that are there, check again under the lock, link. A
+distribution that is not as its RECORD says stays as it is. If one environment fails, the others are still adopted.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv, Selection
     from pepip.store.root import Store
 
-_MOST_ATTEMPTS = 5  # others may change the environment while it is read
+_MOST_ATTEMPTS = 5  # another tool may change the environment while it is read
 
 
 class Kept(NamedTuple):
-    """A distribution that stays the environment's own, and why; `changed` are the files concerned."""
+    """A distribution that stays the environment's own, and the reason. `changed` are the files concerned."""
 
     name: str
     version: str
@@ -46,7 +46,7 @@ class Kept(NamedTuple):
 
 
 class Adopted(NamedTuple):
-    """What became of one environment. `failure` says in words why it could not be adopted, or not all of it."""
+    """The result for one environment. `failure` says why it was not adopted, or only partly; empty if it was."""
 
     environment: str
     linked: tuple[tuple[str, str], ...]
@@ -58,10 +58,10 @@ class Adopted(NamedTuple):
 def adopt(
     store: Store, seen: AdoptionPreview, choice: Selection = EVERYTHING
 ) -> Generator[Progress, None, list[Adopted]]:
-    """Adopt the environments of a preview, yielding progress by bytes, and return what became of each.
+    """Adopt the environments of a preview, yielding progress by bytes, and return the result of each.
 
-    First the entries are made, each of the copy that the preview counts on. Raises PepipError if the store can't be
-    written. A run that is killed leaves each distribution old or linked.
+    The entries are made first, each from the copy that the preview counts on. Raises PepipError if the store can't be
+    written. After a killed run, each distribution is either linked or as it was before.
     """
     store.create()
     staging.remove_abandoned(store)
@@ -77,7 +77,7 @@ def adopt(
 
 
 class _Run:
-    """One run over several environments: what was read once, and which entry has which content."""
+    """One run over several environments. It keeps the digests of files, and the entry of each content."""
 
     def __init__(self, store: Store, choice: Selection, total: int) -> None:
         self._store, self._choice, self._total = store, choice, total
@@ -88,7 +88,7 @@ class _Run:
         self._cost = Freed()
 
     def make(self, root: str, names: set[str]) -> Iterator[Progress]:
-        """Make the entries of some distributions of an environment. What fails is left to `adopt`, to be told."""
+        """Make the entries of some distributions of an environment. Errors are left to `adopt` to report."""
         with contextlib.suppress(PepipError, OSError), locks.in_use(root):
             environment = self._open(root)
             present = contents.installed(environment, self._store.known_roots)
@@ -96,7 +96,7 @@ class _Run:
             self._cost += self._make_entries(environment, wheels, {})
 
     def adopt(self, item: FoundVenv) -> Generator[Progress, None, Adopted]:
-        """Adopt one environment. What fails is told, and never raised."""
+        """Adopt one environment. A PepipError or OSError is reported in the result, and not raised."""
         root = item.environment
         linked: list[tuple[str, str]] = []
         kept: dict[str, Kept] = {}
@@ -123,7 +123,7 @@ class _Run:
         return Adopted(root, tuple(linked), tuple(kept.values()), freed, failure)
 
     def _open(self, root: str) -> Environment:
-        """Return the environment, after what a killed run has left undone is done or taken back."""
+        """Return the environment, after recovery from a killed run or from lost entries."""
         environment = venvs.open_environment(root, self._store)
         venvs.check_writable(environment)
         if recover.is_needed(self._store, environment):
@@ -134,7 +134,10 @@ class _Run:
     def _attempt(
         self, environment: Environment, linked: list[tuple[str, str]], kept: dict[str, Kept]
     ) -> Generator[Progress, None, _Result]:
-        """Read an environment, and link what may be. Adds to `linked` and `kept`; tells whether it is done with."""
+        """Read an environment, and link what may be linked. Adds to `linked` and `kept`.
+
+        The result is not complete if the environment or the store has changed meanwhile.
+        """
         before = contents.fingerprint(environment)
         present = contents.installed(environment, self._store.known_roots)
         chosen = [item for item in present if not item.store_id and self._choice.takes(item.name)]
@@ -157,7 +160,7 @@ class _Run:
     def _read(
         self, environment: Environment, chosen: list[Installed], kept: dict[str, Kept]
     ) -> Generator[Progress, None, list[AsWheel]]:
-        """Read distributions, every byte, and return those that are as their RECORD says. The others are `kept`."""
+        """Read every byte of distributions. Return those that match their RECORD, and add the others to `kept`."""
         names = [item.name for item in chosen]
         wheels = []
         for item in chosen:
@@ -179,7 +182,7 @@ class _Run:
         linked: list[tuple[str, str]],
         kept: dict[str, Kept],
     ) -> Freed:
-        """Link what is coming. The caller holds the locks."""
+        """Link the distributions in `coming`, and return what this has freed. The caller holds the locks."""
         here = {item.store_id for item in present if item.store_id}
         registry.register(self._store, environment.root, here | {entry.id for _, entry in coming.values()})
         present_entries = [entry for item in present if (entry := entry_of(self._store, item)) is not None]
@@ -198,9 +201,9 @@ class _Run:
         return freed
 
     def _make_entries(self, environment: Environment, wheels: list[AsWheel], kept: dict[str, Kept]) -> Freed:
-        """Find or make the entries of these wheels. Returns their cost, as a loss, without shared files.
+        """Find or make the entries of these wheels. Return what they cost, as a loss, without shared files.
 
-        A wheel that can't be an entry is kept the environment's own.
+        A wheel that can't be an entry is added to `kept`.
         """
         missing = []
         for wheel in wheels:
@@ -225,7 +228,7 @@ class _Run:
         return cost
 
     def _prepare(self, environment: Environment, wheel: AsWheel, place: str) -> publish.Prepared:
-        """Lay a wheel out of the environment's files, and prepare its entry."""
+        """Lay out a wheel from the environment's files, and prepare its entry."""
         sources = {path: f"{environment.root}/{inside}" for path, inside in wheel.files.items()}
         item = from_installed.lay_out(
             f"{place}.wheel",
@@ -251,7 +254,7 @@ class _Run:
 
 
 class _Result(NamedTuple):
-    """What an attempt has freed, and whether nothing is left to be done."""
+    """The space that an attempt has freed, and whether nothing is left to do."""
 
     freed: Freed
     is_complete: bool
@@ -259,7 +262,7 @@ class _Result(NamedTuple):
 
 @contextlib.contextmanager
 def _kept_if_unfit(wheel: AsWheel, kept: dict[str, Kept]) -> Iterator[None]:
-    """Note a wheel that can't be an entry, or whose files go while they are read."""
+    """Add a wheel to `kept` if it can't be an entry, or if its files vanish while they are read."""
     try:
         yield
     except InvalidWheelError as error:
@@ -269,7 +272,7 @@ def _kept_if_unfit(wheel: AsWheel, kept: dict[str, Kept]) -> Iterator[None]:
 
 
 def _refuse_own(environment: Environment, distribution: Installed) -> None:
-    """Raise OwnFilesError for a distribution that is its project's own by where it came from."""
+    """Raise OwnFilesError for a distribution with an egg's metadata, an editable, or one built from a folder."""
     if not distribution.dist_info.endswith(".dist-info"):
         raise OwnFilesError("it has an egg's metadata, and no RECORD")
     origin = contents.direct_url(environment, distribution) or {}
@@ -280,6 +283,6 @@ def _refuse_own(environment: Environment, distribution: Installed) -> None:
 
 
 def _cost(entry: Entry) -> Freed:
-    """Return what an entry occupies that nobody else has a name for, as a loss."""
+    """Return, as a loss, the space of an entry's folders, and of its files that have no names elsewhere."""
     cost = disk_usage.given_back_by_removing([entry.path], may_clone=False)
     return Freed(-cost.allocated_bytes, -cost.inodes)

@@ -1,4 +1,4 @@
-"""Ejecting an environment: files of its own in the place of all links, so that it needs no store any more."""
+"""Ejecting an environment: files of its own take the place of all links, so that it needs no store any more."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Ejected(NamedTuple):
-    """What became of an environment: names and versions of the distributions that have files of their own now."""
+    """The result for an environment: names and versions of the distributions that now have files of their own."""
 
     environment: str
     distributions: tuple[tuple[str, str], ...]
@@ -31,8 +31,8 @@ class Ejected(NamedTuple):
 def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     """Give the environment at `root` files of its own, yielding progress, and take it out of the registry.
 
-    Raises VenvError, before anything is changed, if the store has lost something that it links; OSError if the disk
-    is full: each distribution is linked, or the environment's own, then, and the next run goes on.
+    Raises VenvError, before anything is changed, if the store has lost an entry that it links. Raises OSError if the
+    disk is full: then each distribution is either linked or the environment's own, and the next run goes on.
     """
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
@@ -55,7 +55,8 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
 def _linked_entries(store: Store, environment: Environment) -> list[Entry]:
     """Return all entries that an environment links, whatever its metadata says. Raises VenvError if one is lost.
 
-    And those to whose files it has hard links of its own, as far as they are there: without them these are its alone.
+    The result also has those entries from which the environment has files of its own, such as hard links. If such an
+    entry is lost, the files are the environment's alone, and it is left out.
     """
     present = contents.installed(environment, store.known_roots)
     linked = {item.entry_id for item in present} | contents.entries_linked(environment.root, store.known_roots)[0]

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable
 
 _NEVER_ENTERED = frozenset((".git", ".hg", ".svn", "node_modules", "__pycache__", "site-packages", ".pepip"))
-_MARKED = frozenset((".tox", ".nox"))  # folders of environments that their tools mark as caches
+_MARKED = frozenset((".tox", ".nox"))  # tools mark these as caches, but they hold environments
 _FOLDERS_PER_STEP = 200
 
 
 class VenvSearch(NamedTuple):
-    """What was found: the roots of environments, those of conda, and folders that could not be read."""
+    """The result of a search: roots of environments, roots of conda environments, and folders that can't be read."""
 
     environments: list[str]
     conda: list[str]
@@ -25,10 +25,11 @@ class VenvSearch(NamedTuple):
 
 
 def discover(folders: Iterable[str], *, left_out: Collection[str] = ()) -> Generator[Progress, None, VenvSearch]:
-    """Find the environments below `folders`, each once, in the order of their paths, and return a Found.
+    """Find the environments below `folders`, each once, ordered by path, and return a VenvSearch.
 
-    Links are not followed, other file systems and folders that caches mark as theirs (CACHEDIR.TAG) are entered only
-    where they are named, and those `left_out` never. An environment is not entered.
+    Links are not followed, and environments are not entered. Folders on other file systems, and folders that a tool
+    marks as its cache (CACHEDIR.TAG; but for `.tox` and `.nox`), are entered only if they are among `folders`.
+    Subfolders in `left_out` are never entered.
     """
     environments: set[str] = set()
     conda: set[str] = set()

@@ -1,7 +1,7 @@
-"""What sharing would free: by inode, since copies may be hard links of the same files already.
+"""The space that sharing would free, counted by inode: copies may already be hard links of the same files.
 
-Of equal copies one becomes the entry, or the store has one. What the others occupy is freed, unless somebody else has
-names for the same inodes: uv's cache, or an environment that is left alone.
+One of several equal copies becomes the entry, unless the store has it already. The space of the others is freed,
+unless their inodes have names elsewhere: in uv's cache, or in an environment that is left alone.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from pepip.environment.survey import Copy
 
 _BLOCK_BYTES = 4096
-_LONGEST_SYMLINK_INSIDE = 59  # ext4 keeps a longer target in a block
-_ROW_BYTES = 210  # of a file, in the entry's document and RECORD
+_LONGEST_SYMLINK_INSIDE = 59  # ext4 stores a longer target in a block of its own
+_ROW_BYTES = 210  # one file takes this much in the entry's document and RECORD
 
 
 class Candidate(NamedTuple):
-    """A distribution that would be linked: in the environment of this number, on this device."""
+    """A distribution that would be linked, the number of its environment, and the device that holds it."""
 
     environment: int
     device: int
@@ -28,7 +28,7 @@ class Candidate(NamedTuple):
 
 
 class Disk(NamedTuple):
-    """Where the store is: its folder, the device, and the bytes that a small folder occupies there by itself."""
+    """The place of the store: its folder, its device, and the bytes that a small folder itself occupies there."""
 
     home: str
     device: int
@@ -36,7 +36,7 @@ class Disk(NamedTuple):
 
 
 class Freed(NamedTuple):
-    """Bytes and inodes that would be free. Less than none, where an entry costs more than it saves."""
+    """Bytes and inodes that would be free. They are negative if an entry costs more than it saves."""
 
     size_bytes: int = 0
     inodes: int = 0
@@ -49,10 +49,10 @@ class Freed(NamedTuple):
 
 
 class FreedSpace(NamedTuple):
-    """What would be free: by environment, in all, and `copied_bytes` that would be added to another disk's store.
+    """The space that would be free, by environment and in total.
 
-    `shared` counts the distributions that several environments have equal. `sources` has the names of distributions
-    whose copies become entries, by environment.
+    `copied_bytes` would be added to a store on another disk. `shared` is the number of distributions that are equal
+    in several environments. `sources` has the names of distributions whose copies become entries, by environment.
     """
 
     by_environment: dict[int, Freed]
@@ -63,7 +63,7 @@ class FreedSpace(NamedTuple):
 
 
 def measure(candidates: Iterable[Candidate], *, stored: set[str], disk: Disk) -> FreedSpace:
-    """Return what linking all of `candidates` would free. `stored` has the contents that the store holds already."""
+    """Return what linking all `candidates` would free. `stored` has the contents of the entries in the store."""
     by_content: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_content.setdefault(candidate.copy.content, []).append(candidate)
@@ -94,16 +94,16 @@ def measure(candidates: Iterable[Candidate], *, stored: set[str], disk: Disk) ->
 
 
 def _chosen(equal: Sequence[Candidate], device: int) -> Candidate | None:
-    """Return the copy that becomes the entry, None if all must be copied to another disk.
+    """Return the copy that becomes the entry, None if the store is on another disk than all copies.
 
-    The one is best whose inodes have names elsewhere, too: it would free nothing.
+    The best copy is the one whose inodes have the most names: removing it would free nothing.
     """
     near = [item for item in equal if item.device == device]
     return max(near, key=lambda item: max((group.names for group in item.copy.inodes), default=0), default=None)
 
 
 def _freed(copy: Copy, chosen: Candidate | None, gone: dict[int, int]) -> Freed:
-    """Return what goes with a copy. What several copies share is freed in equal parts, if it is freed."""
+    """Return what removing a copy frees. Space that several copies share is divided equally, if it is freed."""
     kept = {group.mark for group in chosen.copy.inodes} if chosen else set()
     size_bytes = copy.folders[0] + copy.bytecode[0]
     inodes = copy.folders[1] + copy.bytecode[1]
@@ -117,13 +117,13 @@ def _freed(copy: Copy, chosen: Candidate | None, gone: dict[int, int]) -> Freed:
 
 
 def _cost(copy: Copy, disk: Disk) -> Freed:
-    """Return, as a loss, what an entry has beside the files and folders of the copy that it is made of."""
+    """Return, as a loss, what an entry needs beside the files and folders of the copy that it is made of."""
     files = sum(group.number for group in copy.inodes)
-    ready = copy.links + 1  # links that environments share, of folders and of METADATA
+    ready = copy.links + 1  # links to folders and to METADATA, which environments share
     longest = len(disk.home) + len("/packages/cpython-312-linux-x86_64/") + 2 * len(copy.name) + len(copy.version)
-    folders = 3 + copy.uncompiled  # the entry, its metadata, what it keeps ready
+    folders = 3 + copy.uncompiled  # of the entry, of its metadata, and of the links that it keeps ready
     texts = -(-files * _ROW_BYTES // _BLOCK_BYTES) + 4
     size_bytes = texts * _BLOCK_BYTES + folders * disk.folder_bytes
-    if longest > _LONGEST_SYMLINK_INSIDE and disk.folder_bytes:  # other file systems keep them in the inode
+    if longest > _LONGEST_SYMLINK_INSIDE and disk.folder_bytes:  # other file systems store targets in the inode
         size_bytes += ready * _BLOCK_BYTES
     return Freed(-size_bytes, -(folders + ready + 5))

@@ -1,7 +1,7 @@
-"""What adopting would do: every environment that was found, what of it would be linked, what stays and why.
+"""The preview of adopting: the environments that were found, what would be linked in them, what stays and why.
 
-Changes nothing, and starts no program. What was seen of an environment is remembered, for as long as the times of its
-folders are the same.
+Changes nothing, and starts no program. The survey of an environment is remembered as long as the modification times
+of its folders are the same.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from pepip.store.scan_cache import ScanCache
 
 _TOPIC = "surveys"
-_FOLDER_BYTES = 4096  # of a small folder, where folders occupy blocks
+_FOLDER_BYTES = 4096  # of a small folder on a file system where folders occupy blocks
 
 
 class FoundVenv(NamedTuple):
-    """An environment that was found. `reason` says in words why nothing of it would be linked; empty if it would be.
+    """An environment that was found, and the `tool` that made it. `processes` run from it now.
 
-    `project` is the folder it lies in. `processes` run from it now.
+    `reason` says in words why nothing of it would be linked; empty if it would be.
     """
 
     environment: str
@@ -49,9 +49,9 @@ class FoundVenv(NamedTuple):
 
 
 class AdoptionPreview(NamedTuple):
-    """All that was found, and what linking it would free. `conda` environments are left alone.
+    """All environments that were found, and what linking them would free.
 
-    `linkable` is the number of distributions that would be linked.
+    `conda` environments are left alone. `linkable` is the number of distributions that would be linked.
     """
 
     sightings: list[FoundVenv]
@@ -61,12 +61,12 @@ class AdoptionPreview(NamedTuple):
     linkable: int
 
     def freed_by(self, sighting: FoundVenv) -> Freed:
-        """Return what of the total is due to one environment."""
+        """Return the part of the total that is due to one environment."""
         return self.reckoning.by_environment.get(self.sightings.index(sighting), Freed())
 
 
 class Selection(NamedTuple):
-    """What of it is wanted: distributions of these names, all if there are none; not what fits a pattern.
+    """The wanted distributions: those named in `packages`, or all if it names none, less the `excluded` ones.
 
     `excluded` are shell patterns of distributions, or of the paths of environments.
     """
@@ -95,7 +95,7 @@ EVERYTHING = Selection()
 def preview(
     store: Store, folders: Sequence[str], memory: ScanCache | None = None, choice: Selection = EVERYTHING
 ) -> Generator[Progress, None, AdoptionPreview]:
-    """Look at every environment below `folders`, yielding progress, and return a Preview. Changes nothing."""
+    """Survey every environment below `folders`, yielding progress, and return an AdoptionPreview. Changes nothing."""
     left_out = {os.path.realpath(store.root)}
     found = yield from find_venvs.discover(folders, left_out=left_out)
     roots = [root for root in found.environments if choice.takes_environment(root)]
@@ -125,7 +125,10 @@ def _reckon(store: Store, candidates: Sequence[Candidate], memory: ScanCache | N
 
 
 def _disk_of(store: Store, candidates: Sequence[Candidate]) -> Disk:
-    """Return the disk of the store, or the one on which it will be made. Folders there are taken for like others."""
+    """Return the disk of the store, or the one on which it will be made.
+
+    Folders there are taken to be as large as those of the candidates.
+    """
     home = os.path.realpath(store.root)
     device = next(os.stat(above).st_dev for above in paths.upward(home) if os.path.isdir(above))
     size_bytes, number = (sum(item.copy.folders[field] for item in candidates) for field in (0, 1))
@@ -175,7 +178,7 @@ def _survey(store: Store, root: str, memory: ScanCache | None) -> Survey:
 
 
 def _remembered(root: str, memory: ScanCache | None) -> Survey | None:
-    """Return what was seen of an environment before, None if a folder of it has changed since."""
+    """Return the survey that is remembered of an environment, None if one of its folders has changed since."""
     evidence = memory.evidence(_TOPIC, root) if memory else None
     if memory is None or not isinstance(evidence, list):
         return None
@@ -188,7 +191,7 @@ def _remembered(root: str, memory: ScanCache | None) -> Survey | None:
 
 
 def _copy(*fields: Any) -> Copy:
-    """Return a distribution from what JSON kept of it."""
+    """Return a `Copy` from the fields that JSON kept."""
     *texts, changed, content, inodes, bytecode, folders, links, uncompiled = fields
     groups = tuple(map(Inodes._make, inodes))
     return Copy._make([*texts, tuple(changed), content, groups, tuple(bytecode), tuple(folders), links, uncompiled])
@@ -199,7 +202,7 @@ def _as_json(survey: Survey) -> list[Any]:
 
 
 def _times(root: str, folders: Iterable[str]) -> str:
-    """Return a digest of the modification times of folders, relative to `root`; empty if one is not to be had."""
+    """Return a digest of the modification times of folders, relative to `root`; empty if one can't be read."""
     look: Callable[[str], os.stat_result] = os.lstat
     times = []
     try:

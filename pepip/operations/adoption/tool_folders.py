@@ -1,6 +1,6 @@
-"""Where tools keep the environments that they make, beside those in projects.
+"""The folders in which tools keep the environments that they make outside of projects.
 
-Each by its own variable, else by the folder that it takes from the system's rules for user folders.
+A tool's own variables name some. Others are where the tool puts them by the system's rules for user folders.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def known(variables: Mapping[str, str]) -> list[str]:
-    """Return the folders of tools that exist, each once, none within another."""
+    """Return the folders of tools that exist, each once. A folder within another one is left out."""
     import platformdirs
 
     data, cache = platformdirs.user_data_dir, platformdirs.user_cache_dir
@@ -34,7 +34,7 @@ def known(variables: Mapping[str, str]) -> list[str]:
         f"{home}/.virtualenvs",
         f"{home}/.pyenv/versions",
         cache("pre-commit"),
-        f"{home}/.cache/pre-commit",  # on every system
+        f"{home}/.cache/pre-commit",  # pre-commit uses this on every system
     ]
     expanded = [os.path.realpath(paths.expand_user(path, variables)) for path in (*configured, *usual) if path]
     there = dict.fromkeys(path for path in expanded if os.path.isdir(path))
@@ -50,4 +50,4 @@ _VARIABLES = (
     "TOX_WORK_DIR",
     "NOXENVDIR",
 )
-"""The variables that name a folder of environments itself."""
+"""Variables whose value is itself a folder of environments."""
