@@ -10,6 +10,7 @@ from pepip.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from typing import Any
 
 
@@ -113,6 +114,18 @@ class Entry(NamedTuple):
     def data_directory(self) -> str:
         """The entry's `.data` folder, relative to the entry."""
         return self.dist_info.removesuffix(".dist-info") + ".data"
+
+
+class CachedEntry(NamedTuple):
+    """An entry that this run has read, with the state of its document at that time."""
+
+    entry: Entry
+    changed_at_ns: int
+    inode: int
+
+    def is_as(self, status: os.stat_result) -> bool:
+        """Tell whether the document is still the same."""
+        return (self.changed_at_ns, self.inode) == (status.st_mtime_ns, status.st_ino)
 
 
 class Link(NamedTuple):

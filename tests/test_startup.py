@@ -78,8 +78,8 @@ def _modules(machine: Machine, folder: Path, *words: str | Path) -> list[str]:
     return output.stdout.splitlines()[-1].split()
 
 
-def test_an_install_from_the_store_loads_what_it_needs(machine: Machine, project: Path, interpreter: Path) -> None:
-    """A small real set, offline, in a new environment: no rich, no textual, no packaging, no importlib.metadata.
+def test_a_quiet_install_from_the_store_loads_what_it_needs(machine: Machine, project: Path, interpreter: Path) -> None:
+    """A small real set, offline, in a new environment: no rich, no humanize, no packaging, no importlib.metadata.
 
     uv's cache is the test's own: a page that another test's install adds to it has uv asked again.
     """
@@ -91,7 +91,7 @@ def test_an_install_from_the_store_loads_what_it_needs(machine: Machine, project
     machine.pepip("install", *words, folder=first)
     machine.pepip("install", "--offline", *words, folder=second)
 
-    found = _modules(machine, third, "install", "--offline", *words)
+    found = _modules(machine, third, "install", "--quiet", "--offline", *words)
 
     foreign = [name for name in found if name.partition(".")[0] != "pepip"]
     assert [name for name in foreign if name not in REASONS] == []

@@ -84,9 +84,9 @@ def run(words: Sequence[str]) -> int:
     For other shells, and for uv's own help, uv answers alone.
     """
     if len(words) != 1 or words[0] not in _SCRIPTS:
-        from pepip.uv import program
+        from pepip.uv import process
 
-        return program.become(["generate-shell-completion", *words])
+        return process.become(["generate-shell-completion", *words])
     from pepip.uv import process
 
     sys.stdout.write(process.run(["generate-shell-completion", words[0]]).stdout + _SCRIPTS[words[0]])

@@ -6,7 +6,7 @@ import functools
 import os
 
 from pepip.cli import options, output, stdin
-from pepip.uv import program
+from pepip.uv import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
     _add_arguments(parser)
     arguments = parser.read_for_uv(words, ["pip", "install"])
     if is_elsewhere(arguments):
-        return program.become(["pip", "install", *words])
+        return process.become(["pip", "install", *words])
     options.take_effect(arguments)
     if not (arguments.packages or arguments.requirements or arguments.editable or "--group" in arguments.resolving):
         raise UsageError("no packages given", hint=f"name them, such as `{title} requests`; `--help` shows more")
@@ -89,7 +89,7 @@ def run_sync(words: Sequence[str]) -> int:
     _add_arguments(parser)
     arguments = parser.read_for_uv(words, ["pip", "sync"])
     if is_elsewhere(arguments):
-        return program.become(["pip", "sync", *words])
+        return process.become(["pip", "sync", *words])
     options.take_effect(arguments)
     _check_files([*arguments.requirements, *arguments.constraints])
     with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:

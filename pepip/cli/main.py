@@ -332,9 +332,9 @@ def _help(commands: Sequence[str]) -> int:
 
 
 def _become_uv(words: Sequence[str]) -> int:
-    from pepip.uv import program
+    from pepip.uv import process
 
-    return program.become(words)
+    return process.become(words)
 
 
 def _leading_options(arguments: Sequence[str]) -> tuple[list[str], int]:

@@ -246,11 +246,11 @@ class Parser(argparse.ArgumentParser):
             if not error.message.startswith("unrecognized arguments: -"):
                 raise
             from pepip.cli import output
-            from pepip.uv import program
+            from pepip.uv import process
 
             unknown = error.message.partition(": ")[2].split()[0]
             output.Reporter(verbosity=0).warn(f"pepip does not know {unknown}: uv alone runs this, and links nothing")
-            raise SystemExit(program.become([*command, *words, *rest])) from None
+            raise SystemExit(process.become([*command, *words, *rest])) from None
 
     def options_with_value(self) -> frozenset[str]:
         """Return the names of all options that take a value."""

@@ -9,7 +9,7 @@ import sys
 from pepip.cli import options, pip_aliases
 from pepip.errors import UsageError
 from pepip.paths import expand_user
-from pepip.uv import program
+from pepip.uv import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run(words: Sequence[str]) -> int:
         return _become_pip(words)
     if command and command[0] in _LOOKING:
         complete_interrupted(_root_of(_read(command[0], [*before, *after])))
-    return program.become(["pip", *words])
+    return process.become(["pip", *words])
 
 
 def _version() -> int:
@@ -59,7 +59,7 @@ def _cache(words: Sequence[str]) -> int:
     """Run `pip cache`: what pip keeps there is uv's cache here, and the store."""
     meant = {"dir": ["cache", "dir"], "purge": ["cache", "clean"]}
     if words and words[0] in meant:
-        return program.become(meant[words[0]])
+        return process.become(meant[words[0]])
     raise UsageError(
         "pip's cache is not used here",
         hint="`pepip store list` shows what is stored; `pepip pip cache purge` empties uv's cache",
@@ -72,7 +72,7 @@ def _become_pip(words: Sequence[str]) -> int:
 
     root = venvs.locate("", dict(os.environ), os.getcwd())
     chosen = ["--python", root] if os.path.isfile(f"{root}/pyvenv.cfg") and "--python" not in words else []
-    return program.become(["tool", "run", "--quiet", "pip", *chosen, *words])
+    return process.become(["tool", "run", "--quiet", "pip", *chosen, *words])
 
 
 _LOOKING = {"list", "freeze", "show", "check", "tree"}
@@ -108,12 +108,12 @@ def _look(command: str, words: Sequence[str]) -> int:
     root = _root_of(arguments)
     complete_interrupted(root)
     if arguments.chosen and arguments.venv is None:
-        return program.become(["pip", command, *words])
+        return process.become(["pip", command, *words])
     from pepip.uv import interpreter
 
     is_there = arguments.venv is not None or os.path.isfile(f"{root}/pyvenv.cfg")
     chosen = ["--python", interpreter.executable(root)] if is_there else []
-    return program.become(["pip", command, *chosen, *_without_venv(words)])
+    return process.become(["pip", command, *chosen, *_without_venv(words)])
 
 
 def _read(command: str, words: Sequence[str]) -> argparse.Namespace:

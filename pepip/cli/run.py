@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pepip.cli import options, output, stdin, sync
-from pepip.uv import program, run_discovery, settings
+from pepip.uv import process, run_discovery, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def run(words: Sequence[str]) -> int:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
-    return program.become(["run", *(["--no-sync"] if is_settled else []), *words])
+    return process.become(["run", *(["--no-sync"] if is_settled else []), *words])
 
 
 def _complete_interrupted(arguments: argparse.Namespace) -> None:

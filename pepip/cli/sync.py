@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pepip.cli import options, output, stdin
-from pepip.uv import program
+from pepip.uv import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run_sync(words: Sequence[str]) -> int:
     parser.add_uv_options(options.PROJECT_OPTIONS)
     arguments = parser.read_for_uv(words, ["sync"])
     if arguments.elsewhere or (arguments.frozen and arguments.locked):
-        return program.become(["sync", *words])
+        return process.become(["sync", *words])
     options.take_effect(arguments)
     request = request_of(arguments)
     if arguments.inexact:
@@ -108,7 +108,7 @@ def run_add(words: Sequence[str]) -> int:
     parser.add_uv_options(options.LOCK_OPTIONS)
     arguments = parser.read_for_uv(words, ["add"])
     if _is_for_uv_alone(arguments):
-        return program.become(["add", *words])
+        return process.become(["add", *words])
     options.take_effect(arguments)
     request = _edited_request(arguments)
     selecting = ["--dev"] if arguments.dev else ["--no-dev"]
@@ -136,7 +136,7 @@ def run_remove(words: Sequence[str]) -> int:
     parser.add_uv_options(options.LOCK_OPTIONS)
     arguments = parser.read_for_uv(words, ["remove"])
     if _is_for_uv_alone(arguments):
-        return program.become(["remove", *words])
+        return process.become(["remove", *words])
     options.take_effect(arguments)
     operation = project.remove(Store(default_store_root(os.environ)), _words_of_uv(words), _edited_request(arguments))
     output.conclude(output.follow(operation, output.reporter(arguments)).summary, arguments)

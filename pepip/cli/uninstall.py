@@ -6,7 +6,7 @@ import os
 import sys
 
 from pepip.cli import install, options, output, stdin
-from pepip.uv import program
+from pepip.uv import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     parser.add_uv_options(options.PIP_OPTIONS)
     arguments = parser.read_for_uv(words, ["pip", "uninstall"])
     if install.is_elsewhere(arguments):
-        return program.become(["pip", "uninstall", *words])
+        return process.become(["pip", "uninstall", *words])
     options.take_effect(arguments)
     named = arguments.venv or venvs.environment_of(arguments.python or os.environ.get("UV_PYTHON", ""))
     if arguments.python and not named:

@@ -9,9 +9,8 @@ import time
 
 from pepip import digests, names, paths
 from pepip.errors import CorruptEntryError
-from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
-from pepip.model import Entry, Stored
+from pepip.model import CachedEntry, Entry, Stored
 from pepip.store import archive_aliases
 from pepip.store import document as documents
 from pepip.wheel import record, scripts
@@ -29,18 +28,6 @@ if TYPE_CHECKING:
 SEALED_AT_NS = 946_684_800 * 1_000_000_000
 
 _MINUTE_NS = 60 * 1_000_000_000
-
-
-class CachedEntry(NamedTuple):
-    """An entry that this run has read, with the state of its document at that time."""
-
-    entry: Entry
-    changed_at_ns: int
-    inode: int
-
-    def is_as(self, status: os.stat_result) -> bool:
-        """Tell whether the document is still the same."""
-        return (self.changed_at_ns, self.inode) == (status.st_mtime_ns, status.st_ino)
 
 
 def read(store: Store, entry_id: str) -> Entry:

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from pepip.store.entries import CachedEntry
+    from pepip.model import CachedEntry
 
 
 class Store:

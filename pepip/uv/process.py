@@ -7,6 +7,7 @@ of pepip owns. The one exception takes the place of pepip itself.
 from __future__ import annotations
 
 import os
+import sys
 from _thread import get_ident
 
 from pepip.errors import UvError
@@ -120,6 +121,23 @@ def run_attached(command: Sequence[str]) -> int:
         return subprocess.Popen(command).wait()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def become(arguments: Sequence[str]) -> int:
+    """Let uv take this process over, with its terminal, signals and exit code. Returns only on Windows.
+
+    There a process can't be taken over: uv runs inside it, and its exit code is returned.
+    """
+    command = [program.path(), *arguments]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if sys.platform == "win32":
+        return run_attached(command)
+    import signal
+
+    for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores them, and what is ignored stays so in the next program
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    return os.execv(command[0], command)
 
 
 def _start(
