@@ -1,4 +1,4 @@
-"""Where uv is, and becoming it: a command that pepip has nothing to add to is uv's from here on."""
+"""Where uv is, and replacing this process by uv for a command to which pepip adds nothing."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def path() -> str:
 
 
 def become(arguments: Sequence[str]) -> int:
-    """Let uv take this process over, with its terminal, signals and exit code. Returns only on Windows.
+    """Replace this process by uv, which keeps the terminal, signals and exit code. Returns only on Windows.
 
-    There a process can't be taken over: uv runs inside it, and its exit code is returned.
+    Windows can't replace a process: there uv runs as a child, and its exit code is returned.
     """
     command = [path(), *arguments]
     sys.stdout.flush()
@@ -46,6 +46,6 @@ def become(arguments: Sequence[str]) -> int:
         from pepip.uv import process
 
         return process.run_attached(command)
-    for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores them, and what is ignored stays so in the next program
+    for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these, and an ignored signal stays ignored after exec
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     return os.execv(command[0], command)
