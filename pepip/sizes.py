@@ -1,13 +1,13 @@
 """Sizes and counts for people.
 
-By hand: the line that each install ends with needs one, and a library takes longer to load.
+Written by hand: the last line of each install needs them, and a library takes longer to load.
 """
 
 from __future__ import annotations
 
 
 def human(size_bytes: int) -> str:
-    """Return a size in powers of 1000, as file managers show it: `12.4 MB`; a loss as `-172.0 kB`."""
+    """Return a size in powers of 1000, as file managers show it: `12.4 MB`; a negative one as `-172.0 kB`."""
     if size_bytes < 0:
         return f"-{human(-size_bytes)}"
     if size_bytes < 1000:
