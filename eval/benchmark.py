@@ -8,8 +8,8 @@ warm-up all tools are offline. Rounds are interleaved and the order rotates. Ear
 starts. Bytecode is written. The finished environments are compared with the pins.
 
 Needs POSIX. Needs an index for the wheels, to which uv and pip are set. Needs room for all that is made, since
-nothing is removed during a measurement (35 GB for five rounds of uv and pepip with `--set ml`). Needs six minutes
-before it in which nothing large was removed (see rounds.py).
+nothing is removed during a measurement (35 GB for five rounds of uv and pepip with `--set ml`). Nothing large may
+have been removed in the six minutes before (see rounds.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))  # this folder's packages, and the tests' measure of disk
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # for this folder's packages, and the tests' disk measure
 
 from eval.bench import disk, filesystems, index, machine, plot, prepare, report, sets, tools
 from eval.bench.measure import FailedError

@@ -50,10 +50,10 @@ class Artifact(NamedTuple):
 
     Artifacts with the same `identity` are the same (`sha256:…` of a wheel, `sdist-sha256:…@cp312`,
     `git:<commit>@cp312`). It is empty if the store may not keep the artifact: a local folder, a file without a hash.
-    `package` is the table of the lock that names the artifact, and nothing else, so that uv stages exactly this.
-    `wheel` is the file name of a wheel. `size_bytes` is the size of the download, 0 if the index doesn't say.
-    `direct_url` is the content of the environment's `direct_url.json` (PEP 610), None for an artifact of an index.
-    `local_path` is the file, if it lies on this machine, where uv watches it for changes.
+    `package` is the table of the lock that names the artifact, and nothing else, so that uv stages exactly this
+    artifact. `wheel` is the file name of a wheel. `size_bytes` is the size of the download, 0 if the index doesn't
+    say. `direct_url` is the content of the environment's `direct_url.json` (PEP 610), None for an artifact of an
+    index. `local_path` is the path of a file on this machine, which uv watches for changes.
     """
 
     name: str
@@ -235,8 +235,8 @@ class Request(NamedTuple):
     """A user's request to install, in uv's words. Options are split by the uv commands that know them.
 
     `everywhere` (indexes, builds, cache, network) reaches every call of uv, `resolving` the calls that resolve, and
-    `installing` only `uv pip install` itself. With `is_whole`, the environment shall hold only what the requirement
-    files list, as with `uv pip sync`.
+    `installing` only `uv pip install` itself. With `is_whole`, the environment must hold only the distributions in
+    the requirement files, as with `uv pip sync`.
     """
 
     packages: tuple[str, ...] = ()

@@ -114,7 +114,7 @@ def global_environment(store_root: str) -> str:
 
 
 def trust(store_root: str) -> str:
-    """Return the store's file in which its owner names the users whose entries its users trust."""
+    """Return the store's file that names the users whose entries the store's users trust. Its owner writes it."""
     return f"{store_root}/trust.json"
 
 

@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _agrees(seen: AdoptionPreview, arguments: argparse.Namespace) -> bool:
-    """Ask whether to go on. Raises UsageError if nobody can be asked."""
+    """Ask whether to go on. Raises UsageError if the user can't be asked."""
     if not seen.linkable:
         return True
     if arguments.json or not (sys.stdin.isatty() and sys.stderr.isatty()):

@@ -50,8 +50,8 @@ class Result(NamedTuple):
 def interrupt(thread: int) -> None:
     """End the programs of a thread and let it start no more, as if the user pressed Ctrl-C in that thread.
 
-    The thread raises KeyboardInterrupt where it waits for a program, or as soon as it would start one. `allow` ends
-    this.
+    KeyboardInterrupt is raised in that thread while it waits for a program, or as soon as it would start one. `allow`
+    ends this.
     """
     _interrupted.add(thread)
     for process in list(_running.get(thread, ())):

@@ -1,8 +1,8 @@
-"""Which artifacts the store may keep: those whose content depends on their identity alone.
+"""Which artifacts the store may keep: artifacts whose content depends on their identity alone.
 
-A build from source depends on more. The indexes that supply its build requirements are part of the identity. Other
-builds are private to the project, because uv builds them for each project anew: those with settings that reach the
-build, with a request to build anew, or with Git LFS.
+A build from source depends on more. The indexes that supply its build requirements are part of its identity. Some
+builds are private to the project, because uv builds them for each project by itself: builds that settings reach,
+builds that the user wants anew, and builds that may use Git LFS.
 Source: uv's documentation of its cache ("dynamic metadata", "build isolation") and of Git LFS.
 """
 
@@ -35,7 +35,7 @@ _HARMLESS_VARIABLES = frozenset(("UV_NO_BUILD", "UV_NO_BUILD_PACKAGE", "UV_CONCU
 
 
 def shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
-    """Return the artifacts. Those that must be private to this project have no identity any more."""
+    """Return the artifacts. The identity is empty for each artifact that must be private to this project."""
     if any("archive" in item.package for item in artifacts) and required_hashes.ignores_fragments(request):
         artifacts = [pylock.left_to_uv(item) if "archive" in item.package else item for item in artifacts]
     built = [item for item in artifacts if item.is_shared and not item.wheel]

@@ -109,7 +109,7 @@ def install_private(
     """Let uv install artifacts that are not shared, as real files, into the environment or into `prefix`.
 
     `indexes` are as in `stage`. `reinstall` names the artifacts that are there already. The dependencies of the
-    artifacts are linked before, or were there.
+    artifacts are linked before, or were there already.
     """
     from pepip.host import temp_dirs
 
