@@ -299,7 +299,8 @@ class Registration(NamedTuple):
     `environment` is the environment's real path. `named` is the path by which it was reached, perhaps by links.
     `device`, `mount_point` and `filesystem` (0 if not known) say where it lay then. `registered_at` is seconds since
     1970, 0 if not known. `id` is the environment's own id. `location` tells from where the environment was seen: see
-    `filesystems.Place`. If an older pepip registered it, `id` and `location` are empty, and `entries` is None.
+    `filesystems.Place`. `id` and `location` are empty, and `entries` is None, if the pepip that registered it was too
+    old to write them.
     `damage` says in words why the file can't be read, and is empty if it can. Nothing else in a damaged file is
     known. `others` are files that other users registered for the same environment.
     """
