@@ -1,7 +1,8 @@
-"""How long `pepip adopt --dry-run` takes for many environments, the first time and again.
+"""Measure how long `pepip adopt --dry-run` takes for many environments, the first time and again.
 
-Makes environments of hard links and files below a folder, each of distributions that others have, too, and measures
-the dry run. Usage: python eval/adopt.py FOLDER [--environments 300] [--distributions 200] [--files 12]
+Makes environments of hard links and of files below a folder, and measures the dry run. Each environment has
+distributions that others have, too.
+Usage: python eval/adopt.py FOLDER [--environments 300] [--distributions 200] [--files 12]
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _SITE_PACKAGES = "lib/python3.12/site-packages"
 
 
 def main() -> int:
-    """Make what is missing, measure, and print what was measured as JSON."""
+    """Make missing environments, measure, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--environments", type=int, default=300)
@@ -52,9 +53,9 @@ def preview(folder: Path, code: Path) -> str:
 
 
 def make(folder: Path, environments: int, distributions: int, files: int) -> None:
-    """Make environments that take their distributions from one pool: every second as hard links, the others as files.
+    """Make environments with distributions from one pool: hard links in every second one, files in the others.
 
-    Of every hundredth distribution one file is edited.
+    In every hundredth distribution one file is edited.
     """
     pool = folder / "pool"
     for number in range(distributions + 50):

@@ -2,12 +2,14 @@
 
 python eval/benchmark.py --projects 5 --packages tomli packaging requests numpy pandas
 
-Every tool is its own process, by the program that it installs, with a cache and a home of its own on one file system.
-The versions are pinned and come, hashes and metadata included, from an index on the loopback device. After a warm-up
-all are offline; rounds are interleaved and the order rotates; what was written is on disk before a clock starts;
-bytecode is written. The environments that were made are compared with the pins. Needs POSIX, and, for the wheels, an
-index that uv and pip are set to; room for all that is made, as nothing is removed while something is measured (35 GB
-for five rounds of uv and pepip with `--set ml`); and six minutes in which nothing large was removed (see rounds.py).
+Every tool runs as its own process, by the program that it installs. Its cache and home are its own, on one file
+system. The versions are pinned. They come, with hashes and metadata, from an index on the loopback device. After a
+warm-up all tools are offline. Rounds are interleaved and the order rotates. Earlier writes are on disk before a clock
+starts. Bytecode is written. The finished environments are compared with the pins.
+
+Needs POSIX. Needs an index for the wheels, to which uv and pip are set. Needs room for all that is made, since
+nothing is removed during a measurement (35 GB for five rounds of uv and pepip with `--set ml`). Nothing large may
+have been removed in the six minutes before (see rounds.py).
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))  # this folder's packages, and the tests' measure of disk
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # for this folder's packages, and the tests' disk measure
 
 from eval.bench import disk, filesystems, index, machine, plot, prepare, report, sets, tools
 from eval.bench.measure import FailedError
@@ -32,9 +34,9 @@ from eval.bench.rows import BYTES
 
 
 def main() -> int:
-    """Prepare, measure, print, and write the files that were asked for. Return 1 if uv or pepip failed at a row."""
+    """Prepare, measure, print, and write the requested files. Return 1 if uv or pepip failed at a row."""
     arguments = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was mounted is unmounted
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the mounted file system is unmounted
     folder = (arguments.folder or Path(tempfile.mkdtemp(prefix="pepip-benchmark-"))).resolve()
     is_kept = bool(arguments.folder or arguments.no_cleanup)
     try:
@@ -57,7 +59,7 @@ def main() -> int:
 
 
 def compare(arguments: argparse.Namespace, programs: tools.Programs, folder: Path) -> report.Outcome:
-    """Measure everything in `folder`, where wheels that were downloaded before are used again."""
+    """Measure everything in `folder`. Wheels that were downloaded there before are used again."""
     compared = [tools.make(name, programs) for name in arguments.tools]
     facts: dict[str, object] = {"command": _command(arguments), "machine": machine.facts(folder)}
     facts["versions"] = machine.versions(programs)
@@ -92,12 +94,12 @@ def compare(arguments: argparse.Namespace, programs: tools.Programs, folder: Pat
 
 
 def say(line: str) -> None:
-    """Tell on standard error how far it is."""
+    """Print a line of progress to stderr."""
     print(time.strftime("%H:%M:%S"), line, file=sys.stderr, flush=True)
 
 
 def _selection(arguments: argparse.Namespace, programs: tools.Programs) -> tuple[sets.Selection, list[str]]:
-    """Return what to install, and the packages of the set that no folder of wheels offers."""
+    """Return the packages to install, and the packages of the set that no folder of wheels offers."""
     if arguments.packages:
         return sets.Selection(tuple(arguments.packages)), []
     found = [wheel for offer in arguments.wheels for wheel in sorted(offer.glob("*.whl"))]
@@ -121,7 +123,7 @@ def _title(arguments: argparse.Namespace, outcome: report.Outcome) -> str:
 
 
 def _command(arguments: argparse.Namespace) -> str:
-    """Return the command without paths: what is published says nothing of the machine's folders."""
+    """Return the command without paths: published figures must not tell the machine's folders."""
     what = ["--packages", *arguments.packages] if arguments.packages else ["--set", arguments.set]
     words = [*what, "--projects", str(arguments.projects), "--rounds", str(arguments.rounds)]
     offer = ["--wheels", "FOLDER"] if arguments.wheels else []

@@ -3,8 +3,8 @@
     python eval/demo.py demo
     python eval/demo.py demo --pictures assets      # and the pictures of the README, by `pepip ui --screenshot`
 
-The store is `home/.pepip` below that folder, the projects lie in `home/code`. What is there already is kept. One
-project is deleted at the end, so that something can be pruned, and one version of a package lies beside another.
+The store is `home/.pepip` below that folder, and the projects are in `home/code`. Existing projects are kept. One
+project is deleted at the end, so that something can be pruned. Some packages are stored in two versions.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ GONE = "old-experiment"
 
 
 def main() -> None:
-    """Make the projects that are missing."""
+    """Make the missing projects, and the pictures if they are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", type=Path, help="write the README's pictures into this folder")
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def variables(folder: Path) -> dict[str, str]:
-    """Return the environment variables with which the store is used."""
+    """Return the environment variables with which commands use the store."""
     kept = {
         name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "UV_PYTHON", "PEPIP_HOME"}
     }

@@ -1,13 +1,15 @@
-"""How near pepip is to what can't be avoided, for an environment that it made.
+"""How near pepip is to the cost that can't be avoided, for an environment that it made.
 
 python eval/floor.py PROJECT/.venv [--wheels FOLDER]
 
-A new environment: the start of the interpreter, the start of the command, and the same folders, links and files made
-anew by a bare loop that is told what to make. A first install: every byte of the entries read and hashed, by a bare
-loop in one process for each processor. Beside both, what `pepip install` takes for the same pins, offline, and the
-system calls that it makes, where strace is there to count them. With a folder of wheels that has all of them, a
-profile of the first install, too: its phases, from an index on the loopback device, and uv's as a whole. What each
-round makes is removed at the end: gigabytes for a large set. Needs POSIX, and uv's cache with the same versions.
+For a new environment it measures the start of the interpreter, the start of the command, and a bare loop. The loop
+gets a list of the same folders, links and files, and makes them anew. For a first install, another bare loop reads
+and hashes every byte of the entries, in one process for each processor. Beside both stands the time of `pepip
+install` for the same pins, offline, and its system calls, if strace is there to count them.
+
+With a folder of wheels that has all of them, it also profiles the first install: its phases, from an index on the
+loopback device, and uv's as a whole. What each round makes is removed at the end: gigabytes for a large set. Needs
+POSIX, and uv's cache with the same versions.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ _ROWS = (_UV, *phases.TITLES.values(), _WHOLE)
 
 
 class Piece(NamedTuple):
-    """Something to be made at `path`: a folder, a further name of `source`, or a file with this content."""
+    """A thing to make at `path`: a folder, a further name of `source`, or a file with this content."""
 
     path: str
     source: str
@@ -77,7 +79,7 @@ def main() -> None:
 
 
 class Bench:
-    """What is measured for one environment, in a scratch folder beside its project."""
+    """The measurements for one environment, in a scratch folder beside its project."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         self._root, self._folder = root, folder
@@ -93,7 +95,7 @@ class Bench:
         self._wanted = [python, str(requirements)]
 
     def steps(self) -> dict[str, Callable[[], float]]:
-        """Return what to measure, by title; each step returns seconds."""
+        """Return the steps to measure, by title. Each step returns seconds."""
         pieces = pieces_of(self._root)
         files = files_of(Store(os.environ.get("PEPIP_HOME") or os.path.expanduser("~/.pepip")), self._root)
         megabytes = sum(map(os.path.getsize, files)) / 1e6
@@ -110,7 +112,7 @@ class Bench:
         return self._seconds(self._install)
 
     def system_calls(self) -> dict[str, int]:
-        """Return how often an install makes each system call, nothing where there is no strace."""
+        """Return the number of each system call in an install; empty if there is no strace."""
         if not shutil.which("strace"):
             return {}
         log = self._folder / "calls"
@@ -120,7 +122,7 @@ class Bench:
         return {row[-1]: int(row[3]) for row in rows if len(row) >= 5 and row[3].isdecimal() and row[-1] != "total"}
 
     def profile(self, wheels: Path, rounds: int) -> str:
-        """Return a table of the phases of a first install, and of uv's, with what the processors did meanwhile."""
+        """Return a table of the phases of a first install, and of uv's whole, with their processor seconds."""
         found: dict[str, list[phases.Phase]] = {}
         with index.served(map(index.read_wheel, sorted(wheels.glob("*.whl")))) as server:
             for number in range(rounds):
@@ -136,7 +138,7 @@ class Bench:
         return table([head, *rows])
 
     def _phases(self, url: str) -> list[phases.Phase]:
-        """Return the phases of an install by pepip with an empty store and an empty cache of uv, and the whole."""
+        """Return the phases of pepip's install with an empty store and an empty cache of uv, and its whole."""
         folder = self._new_folder()
         command = [sys.executable, phases.__file__, *self._wanted]
         os.sync()
@@ -154,7 +156,7 @@ class Bench:
         return [*found.values(), phases.Phase(_WHOLE, ended.seconds - began.seconds, own, children)]
 
     def _whole_of_uv(self, url: str) -> list[phases.Phase]:
-        """Return what uv takes for the same."""
+        """Return the figures of uv for the same install."""
         folder = self._new_folder()
         python, requirements = self._wanted
         uv = str(Path(sys.executable).with_name("uv"))
@@ -177,7 +179,7 @@ class Bench:
 
 
 def pieces_of(root: Path) -> list[Piece]:
-    """Return what an environment consists of, each folder before what is in it."""
+    """Return the pieces of an environment, each folder before its content."""
     found = []
     for folder, folders, names in os.walk(root):
         inside = os.path.relpath(folder, root)
@@ -206,7 +208,7 @@ def made(pieces: Sequence[Piece], folder: Path) -> float:
 
 
 def files_of(store: Store, root: Path) -> list[str]:
-    """Return all files of the entries that an environment links, but for bytecode."""
+    """Return all files of the entries that an environment links, except bytecode."""
     folders = {entries.read(store, item).path for item in linked(store, root)}
     walks = (walk for folder in folders for walk in os.walk(folder) if "__pycache__" not in walk[0])
     return [
@@ -226,7 +228,7 @@ def checked(files: Sequence[str]) -> float:
     """Read and hash all files, on all processors, and return the seconds that it took."""
     workers = os.cpu_count() or 1
     with multiprocessing.Pool(workers) as pool:
-        pool.map(_hash_all, [[]] * workers)  # they have started
+        pool.map(_hash_all, [[]] * workers)  # waits until they have started
         started = time.perf_counter()
         pool.map(_hash_all, [files[number::workers] for number in range(workers)], chunksize=1)
         return time.perf_counter() - started

@@ -2,8 +2,9 @@
 
     python eval/scale.py --entries 5000 --environments 1000 --keep scale
 
-The entries are published and the links made by pepip's own engine, as an install does, from distributions laid out
-here. Each command is then run as its own process, several times; medians are printed. Needs pepip, and nothing else.
+pepip's own code publishes the entries and makes the links, as in an install, from distributions that are written
+here. Each command then runs several times, each time as its own process, and medians are printed. Needs pepip, and
+nothing else.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def main() -> None:
 def make(folder: Path, entries: int, environments: int, packages: int) -> None:
     """Make a store with `entries` entries, and `environments` environments that link `packages` of them each.
 
-    A tenth of the entries is linked by none.
+    No environment links the last tenth of the entries.
     """
     started = time.monotonic()
     store = Store(str(folder / "home"))
@@ -131,7 +132,7 @@ def lay_out(prefix: Path, number: int) -> Artifact:
 
 
 def measure(folder: Path, command: Sequence[str], rounds: int) -> dict[str, object]:
-    """Run a command of pepip several times, and print the median of its time and the most memory that it took."""
+    """Run a command of pepip several times, and print its median time and its peak memory."""
     variables = {**os.environ, "PEPIP_HOME": str(folder / "home")}
     seconds, peaks = [], []
     for _ in range(rounds + 1):  # the first is a warm-up

@@ -1,10 +1,11 @@
-"""The start of pepip's commands, against `python -c pass` by the same interpreter, and the modules that each imports.
+"""Measure the start of pepip's commands against `python -c pass`, and list the modules that each imports.
 
 python eval/startup.py
 
-Each command runs as its own process, by the installed program, in a project where there is nothing left to do; rounds
-are interleaved. Beside it is uv's own command of the same meaning, which pepip's can't beat where it asks uv. Modules
-are those that `-X importtime` names and `python -c pass` does not import. Needs POSIX, and an index for the wheels.
+Each command runs as its own process, by the installed program, in a project where nothing is left to do. `python` is
+the interpreter of that program. Rounds are interleaved. Beside each command is uv's command of the same meaning;
+pepip can't be faster where it asks uv. Modules are those that `-X importtime` names and `python -c pass` does not
+import. Needs POSIX, and an index for the wheels.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ COMMANDS = {
     "doctor": "",
     "generate-shell-completion bash": "generate-shell-completion bash",
 }
-"""Commands of pepip, and uv's of the same meaning, empty where there is none."""
+"""Commands of pepip, each with uv's command of the same meaning, empty if there is none."""
 
 VERSION_AT_MOST = 2.0
-"""Times `python -c pass`: the target of `pepip --version`."""
+"""The target of `pepip --version`, as a multiple of `python -c pass`."""
 
 _PROJECT = """\
 [project]
@@ -60,20 +61,20 @@ dependencies = {pins}
 
 @dataclass(frozen=True)
 class Project:
-    """Where commands run, and with which environment variables: offline, with a store of its own."""
+    """The folder where commands run, and their environment variables: offline, with a store of its own."""
 
     folder: Path
     programs: tools.Programs
     variables: Mapping[str, str]
 
     def seconds(self, command: list[str]) -> float:
-        """Return what one run of a command takes. Raises FailedError."""
+        """Return the seconds of one run of a command. Raises FailedError."""
         return measure([command], self.folder, self.variables).seconds
 
 
 @dataclass
 class Start:
-    """What the starts of one command took, and the modules that it imports beyond those of a bare interpreter."""
+    """The start times of one command, and the modules that it imports beyond those of a bare interpreter."""
 
     command: str
     modules: list[str]
@@ -105,7 +106,7 @@ def main() -> None:
 
 
 def lay_out(folder: Path) -> Project:
-    """Make a project in `folder` in which no command of COMMANDS has anything left to do, with uv's lock of it."""
+    """Make a project in `folder`, with uv's lock of it, in which no command of COMMANDS has anything left to do."""
     programs = prepare.install_tools(folder / "tools", "", with_old_pepip=False)
     goods = prepare.collect(programs, sets.SETS["seed"], folder / "wheels", [])
     tool, home, project = tools.make("pepip", programs), folder / "startup-home", folder / "startup-project"
@@ -153,7 +154,7 @@ def imported(project: Project, command: list[str]) -> list[str]:
 
 
 def shown(bare: list[float], starts: list[Start]) -> str:
-    """Return the table, and whether the target is met."""
+    """Return the table, and a line that says whether the target is met."""
     base = spread(bare)
     lines = [["milliseconds: median (quartiles)", "pepip", "of python -c pass", "modules", "uv's command"]]
     lines.append(["python -c pass", _milliseconds(bare), "1.00x", "0", ""])

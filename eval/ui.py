@@ -4,9 +4,9 @@
     python eval/ui.py --home scale/home
 
 The first paint is the time from the start of the process until the rows of the store are in the output of a real
-terminal (a pty), each time in a new process. "Of it work" is the processor's time: on a busy machine it is what the
-app can be blamed for. A keystroke is the time from the key until the filtered rows are
-painted. Memory is the peak of the process after all panes were shown and the disk was looked at.
+terminal (a pty), each time in a new process. "Of it work" is the processor time: on a busy machine, only that time is
+the app's own. A keystroke is the time from the key until the filtered rows are painted. Memory is the size and the
+peak of the process after all panes were shown and the disk was read.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def first_paint(home: Path, row: str) -> tuple[float, float]:
-    """Return the seconds from the start of `pepip ui` until a row of the store is on the terminal, and the work."""
+    """Return the seconds from the start of `pepip ui` to its first row of the store, and the processor seconds."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
     variables = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
@@ -101,7 +101,7 @@ def first_paint(home: Path, row: str) -> tuple[float, float]:
 
 
 class Watch:
-    """Tells when a table shows other rows: when lines of it were put together since, and went to the terminal."""
+    """Tells when a table shows other rows: its lines were rendered after the change, and went to the terminal."""
 
     def __init__(self, app: PepipApp, table: Table) -> None:
         self._has_other_rows = self._is_put_together = False
@@ -130,7 +130,7 @@ class Watch:
 
 
 async def inside(home: str) -> dict[str, object]:
-    """Return the figures of one app that is used: keys into the filter, and a look at each pane."""
+    """Return the figures of one app in use: keys are typed into the filter, then each pane is shown."""
     import resource
 
     from pepip.store.root import Store

@@ -1,6 +1,6 @@
 """The entry point of `pepip` and of `python -m pepip`."""
 
-# Nothing is imported here but what is built in, not even `__future__`: until `_distrust_path` has run, a file of that
+# Only built-in modules are imported here, not even `__future__`. Until `_distrust_path` has run, a file of the same
 # name in a folder of PYTHONPATH would be imported instead.
 import sys
 
@@ -24,8 +24,8 @@ def main() -> int:
 def start() -> "NoReturn":
     """Run the command line and end the process, wherever it was started and whatever variables are set.
 
-    Most commands live for the time that looking for garbage, and taking apart at the end what was loaded, would take
-    as well: the first is put off, the second is left to the system where no other thread is.
+    Most commands take no longer than a garbage collection and the interpreter's clean-up at its end would take. So
+    collection is put off. If no other thread runs, the process ends at once and the system cleans up.
     """
     _distrust_path()
     _open_streams()
@@ -56,7 +56,7 @@ def start() -> "NoReturn":
 
 
 def _give_up_stdout() -> None:
-    """Let what could not be written go nowhere: the interpreter tries once more at its end, and says so."""
+    """Discard output that could not be written. Otherwise the interpreter tries again at its end, and reports it."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -73,11 +73,11 @@ def _leave(code: int) -> "NoReturn":
 def _distrust_path() -> None:
     """Look for modules in the standard library and beside pepip, not in folders of PYTHONPATH.
 
-    uv starts where the current folder, or one of PYTHONPATH, holds an `argparse.py`, and so must pepip. Modules of
-    the standard library that came from such a folder already are forgotten. Where pepip itself came from one, its
-    dependencies may be there too: the folders then stay on the path, at its end.
+    uv starts even if the current folder, or one of PYTHONPATH, holds an `argparse.py`, and so must pepip. Modules of
+    the standard library that were already imported from such a folder are removed from `sys.modules`. If pepip itself
+    came from such a folder, its dependencies may be there, too: then the folders stay on the path, at its end.
     Some files are out of reach, because the interpreter reads them before this line: `encodings`, `sitecustomize`,
-    what `.pth` files name, and everything below PYTHONHOME.
+    the files that `.pth` files name, and everything below PYTHONHOME.
     """
     import os
 
@@ -96,9 +96,9 @@ def _distrust_path() -> None:
 
 
 def _open_streams() -> None:
-    """Give the process those of the three standard streams that it was started without.
+    """Open each of the three standard streams that the process was started without.
 
-    Otherwise the next file that is opened takes a free number, and programs that are started write into it.
+    Otherwise the next opened file gets the stream's number, and programs that pepip starts write into that file.
     """
     if sys.stdin is not None and sys.stdout is not None and sys.stderr is not None:
         return
@@ -106,7 +106,7 @@ def _open_streams() -> None:
 
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest free number
             os.set_inheritable(number, True)
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 

@@ -1,6 +1,6 @@
-"""SHA-256 of what is small: names, keys, launchers.
+"""SHA-256 of small content: names, keys, launchers.
 
-From the interpreter's own module: `hashlib` loads OpenSSL first, and that takes longer than linking a package.
+It comes from the interpreter's own module. `hashlib` loads OpenSSL first, which takes longer than linking a package.
 """
 
 from __future__ import annotations

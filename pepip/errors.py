@@ -2,13 +2,13 @@
 
 PepipError
 ├── UsageError                the command line asks for something that makes no sense
-├── UvError                   uv was not found, or said no: its own message is kept
+├── UvError                   uv was not found, or failed: its own message is kept
 ├── UnreadableAnswerError     uv answered in a way that this pepip can't read
 ├── StoreError                the store can't be read or written
 │   ├── InvalidWheelError     a wheel whose RECORD or scripts point outside of it
-│   └── CorruptEntryError     an entry lacks what its metadata says
-└── VenvError                 a virtual environment can't be used as it is
-    ├── ObstructedError       something that is not a link of ours stands where a link must go
+│   └── CorruptEntryError     an entry lacks something that its metadata names
+└── VenvError                 a virtual environment can't be used in its present state
+    ├── ObstructedError       a file or folder that is not pepip's link is in the place of a link
     └── ClashError            one distribution has a file where another has a folder
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 
 class PepipError(Exception):
-    """Anything pepip refuses to do. `hint` is one sentence that helps, `exit_code` what the process returns."""
+    """An error that pepip reports. `hint` is one sentence that helps, `exit_code` the exit code of the process."""
 
     exit_code = 1
 
@@ -33,7 +33,7 @@ class UsageError(PepipError):
 
 
 class UvError(PepipError):
-    """uv could not be started, or ended with an error. `output` is what it wrote, word for word."""
+    """uv could not be started, or ended with an error. `output` is uv's output, word for word."""
 
     def __init__(self, message: str, *, output: str = "", exit_code: int = 1, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -42,7 +42,10 @@ class UvError(PepipError):
 
 
 class UnreadableAnswerError(PepipError):
-    """An answer of uv can't be read. No UvError: who goes another way where uv says no must not go on here."""
+    """An answer of uv can't be read.
+
+    It is no UvError, so that code with a fallback for a refusal of uv does not go on here.
+    """
 
 
 class StoreError(PepipError):
@@ -50,11 +53,11 @@ class StoreError(PepipError):
 
 
 class InvalidWheelError(StoreError):
-    """A wheel that would reach outside of its own files. Nothing of it is kept."""
+    """A wheel would reach outside of its own files. Nothing of it is kept."""
 
 
 class CorruptEntryError(StoreError):
-    """An entry of the store lacks what its metadata says. `path` is the entry's directory."""
+    """An entry of the store lacks something that its metadata names. `path` is the entry's directory."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"the store entry {path} is damaged: {reason}")
@@ -62,11 +65,11 @@ class CorruptEntryError(StoreError):
 
 
 class VenvError(PepipError):
-    """A virtual environment can't be used as it is."""
+    """A virtual environment can't be used in its present state."""
 
 
 class ObstructedError(VenvError):
-    """Something that is not a link of ours stands where a link must go. It is left alone."""
+    """A file or folder that is not pepip's link is in the place of a link. It is left alone."""
 
     def __init__(self, distribution: str, path: str) -> None:
         super().__init__(
@@ -77,7 +80,10 @@ class ObstructedError(VenvError):
 
 
 class ClashError(VenvError):
-    """Distributions have a file and a folder at one path, relative to the environment: no environment holds both."""
+    """One distribution has a file where another has a folder, so no environment holds both.
+
+    `path` is relative to the environment.
+    """
 
     def __init__(self, path: str, file_owner: str, folder_owner: str) -> None:
         super().__init__(f"{path} is a file of {file_owner} and a folder of {folder_owner}: one can't be installed")

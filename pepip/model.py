@@ -1,7 +1,7 @@
-"""The nouns: small immutable types that cross module borders. Knows nothing of files, uv or terminals.
+"""Small immutable types that modules exchange. Knows nothing of files, uv or terminals.
 
-An *entry* is one distribution version in the store, an *environment* a virtual environment that links
-entries, a *link* one file-system link in it, a *plan* the links that it needs.
+An *entry* is one distribution version in the store. An *environment* is a virtual environment that links entries. A
+*link* is one file-system link in it, and a *plan* is all the links that it needs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Interpreter(NamedTuple):
-    """What an environment's Python says of itself. Paths are relative to the environment's root."""
+    """The facts that an environment's Python reports about itself.
+
+    `executable` is an absolute path. The other paths are relative to the environment's root.
+    """
 
     executable: str
     version: str
@@ -26,7 +29,7 @@ class Interpreter(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """A virtual environment: its root folder, its interpreter, and the wheel tags that this supports, best first."""
+    """A virtual environment: its root folder, its interpreter, and the interpreter's wheel tags, best first."""
 
     root: str
     interpreter: Interpreter
@@ -46,12 +49,12 @@ class Environment(NamedTuple):
 class Artifact(NamedTuple):
     """One file, commit or folder that a resolution chose for a distribution.
 
-    `identity` is what makes two of them the same (`sha256:…` of a wheel, `sdist-sha256:…@cp312`,
-    `git:<commit>@cp312`), or empty where the store may not keep it: a local folder, a file without a hash.
-    `package` is the table of the lock that names it, and nothing else, so that uv stages exactly this. `wheel` is the
-    file name of a wheel, `size_bytes` the download's size, 0 where the index doesn't say. `direct_url` is what the
-    environment's `direct_url.json` records (PEP 610), None for an artifact of an index. `local_path` is the file, if
-    it lies on this machine, where uv watches it for changes.
+    Artifacts with the same `identity` are the same (`sha256:…` of a wheel, `sdist-sha256:…@cp312`,
+    `git:<commit>@cp312`). It is empty if the store may not keep the artifact: a local folder, a file without a hash.
+    `package` is the table of the lock that names the artifact, and nothing else, so that uv stages exactly this
+    artifact. `wheel` is the file name of a wheel. `size_bytes` is the size of the download, 0 if the index doesn't
+    say. `direct_url` is the content of the environment's `direct_url.json` (PEP 610), None for an artifact of an
+    index. `local_path` is the path of a file on this machine, which uv watches for changes.
     """
 
     name: str
@@ -70,25 +73,25 @@ class Artifact(NamedTuple):
 
     @property
     def is_located(self) -> bool:
-        """Whether it is known where it comes from: else only the request itself tells."""
+        """Whether its source is known. Otherwise only the request itself names it."""
         return not self.package.keys().isdisjoint(("wheels", "sdist", "archive", "vcs", "directory", "url"))
 
     @property
     def is_of_index(self) -> bool:
-        """Whether it is a file of an index, to be downloaded."""
+        """Whether it is a file of an index that must be downloaded."""
         return ("wheels" in self.package or "sdist" in self.package) and not self.local_path
 
 
 class Entry(NamedTuple):
-    """One distribution version in the store, with all that linking it needs, computed when it was stored.
+    """One distribution version in the store, with all facts for linking it. They are computed when it is stored.
 
-    Paths are relative to the entry, which is laid out as an unpacked wheel. `directories` are linked whole,
-    `files` one by one, and `opened` are real directories in an environment; `namespaces` are those of them that
-    are no regular package, so that others may add packages to them. `bytecode` are those opened
-    directories whose `__pycache__` may be shared, `compiled` the bytecode files that the wheel itself ships.
-    `data` are (scheme, path) rows below `<name>.data/`, and `launchers` the text after the `#!` line of each
-    entry point's script. `unlisted` are files that the wheel's RECORD does not list, and `metadata` has the text of
-    further files that uv writes into the `.dist-info` folder, by name. `format` is that of the entry's document.
+    Paths are relative to the entry, which is laid out as an unpacked wheel. `directories` are linked whole, and
+    `files` one by one. `opened` are real directories in an environment. `namespaces` are the opened directories that
+    are no regular package, so that other distributions may add packages to them. `bytecode` are the opened
+    directories whose `__pycache__` may be shared. `compiled` are the bytecode files that the wheel itself ships.
+    `data` are (scheme, path) rows below `<name>.data/`. `launchers` has the text after the `#!` line of each entry
+    point's script. `unlisted` are files that the wheel's RECORD does not list. `metadata` has the text of further
+    files that uv writes into the `.dist-info` folder, by name. `format` is the format of the entry's document.
     """
 
     id: str
@@ -131,7 +134,7 @@ class CachedEntry(NamedTuple):
 class Link(NamedTuple):
     """One link of an environment. `path` is relative to the environment, `target` an absolute path in an entry.
 
-    With a `mode` (`hardlink`, `clone` or `copy`) it is a file of the environment's own, made from the target.
+    If it has a `mode` (`hardlink`, `clone` or `copy`), it is the environment's own file, made from the target.
     """
 
     path: str
@@ -149,9 +152,9 @@ class Plan(NamedTuple):
 
 
 class Installed(NamedTuple):
-    """A distribution that an environment has. `entry_id` is empty where its files are the environment's own.
+    """A distribution in an environment. `entry_id` is empty if its files are the environment's own.
 
-    Of these, those that pepip made from an entry have its id as `source_id`, and the `mode` by which it did.
+    If pepip made those files from an entry, `source_id` is the entry's id, and `mode` is the way it made them.
     """
 
     name: str
@@ -168,7 +171,10 @@ class Installed(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One line of uv's plan. `version` is empty for what is named by URL, `url` for what an index has."""
+    """One line of uv's plan.
+
+    `version` may be empty for a distribution from a URL. `url` is empty for one from an index.
+    """
 
     name: str
     version: str
@@ -176,7 +182,7 @@ class Change(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What uv would remove from an environment and add to it, and the sentences with which it warns."""
+    """The distributions that uv would remove from an environment and add to it, and the sentences of its warnings."""
 
     removed: tuple[Change, ...]
     added: tuple[Change, ...]
@@ -184,10 +190,10 @@ class Changes(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """One step of an operation, for whoever shows it.
+    """One step of an operation, for the command line or the app to show.
 
     `phase` is one of those below, or empty before the first. `done` and `total` count bytes while downloading or
-    adopting, and distributions otherwise; `total` is 0 where it isn't known. `detail` is a name or a sentence.
+    adopting, and distributions otherwise; `total` is 0 if it isn't known. `detail` is a name or a sentence.
     """
 
     phase: str
@@ -197,7 +203,7 @@ class Progress(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What people call the phase."""
+        """The phase's name for people."""
         return _PHASES.get(self.phase, self.phase)
 
 
@@ -220,10 +226,10 @@ _PHASES = {
 
 
 class Summary(NamedTuple):
-    """What a change to an environment did. Sizes are bytes on disk, inodes counted once.
+    """The result of a change to an environment. Sizes are bytes on disk, inodes counted once.
 
-    `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions. Of a dry run,
-    `download_bytes` is the size of what would be downloaded, as far as the index says it.
+    `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions. In a dry run,
+    `download_bytes` is the size of the downloads that would be needed, as far as the index gives it.
     """
 
     environment: str
@@ -240,11 +246,11 @@ class Summary(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a user asks to install, in uv's words. Options are split by the uv commands that know them.
+    """A user's request to install, in uv's words. Options are split by the uv commands that know them.
 
-    `everywhere` (indexes, builds, cache, network) reaches every call of uv, `resolving` those that resolve, and
-    `installing` only `uv pip install` itself. With `is_whole` the requirement files are all that the environment
-    shall hold, as with `uv pip sync`.
+    `everywhere` (indexes, builds, cache, network) reaches every call of uv, `resolving` the calls that resolve, and
+    `installing` only `uv pip install` itself. With `is_whole`, the environment must hold only the distributions in
+    the requirement files, as with `uv pip sync`.
     """
 
     packages: tuple[str, ...] = ()
@@ -259,12 +265,12 @@ class Request(NamedTuple):
 
 
 class ProjectRequest(NamedTuple):
-    """What a user asks of a project, in uv's words. Options are split by the uv commands that know them.
+    """A user's request for a project, in uv's words. Options are split by the uv commands that know them.
 
-    `everywhere` reaches every call of uv, `building` (what may be built, and must be) all those on the project,
-    `resolving` those that lock, `selecting` (extras, groups, packages) those that lock or sync, `syncing` those that
-    sync, and `replacing` (what is to be installed again) is for uv's plan alone. `lock_mode` is `locked`, `frozen` or
-    empty, `python` a request in uv's words.
+    `everywhere` reaches every call of uv. `building` (what may or must be built) reaches all calls on the project.
+    `resolving` reaches the calls that lock, `selecting` (extras, groups, packages) those that lock or sync, and
+    `syncing` those that sync. `replacing` (what is to be installed again) is for uv's plan alone. `lock_mode` is
+    `locked`, `frozen` or empty. `python` is a request for an interpreter in uv's words.
     """
 
     everywhere: tuple[str, ...] = ()
@@ -278,9 +284,10 @@ class ProjectRequest(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What the store says of one entry, for people. Times are seconds since 1970, of the last link 0 if not known.
+    """An entry as the store describes it to people. Times are seconds since 1970.
 
-    `state` is `ok`, or `damaged` where the entry's own metadata can't be read; its other fields may then be empty.
+    `last_linked_at` is 0 if it is not known. `state` is `ok`, or `damaged` if the entry's own metadata can't be read;
+    the other fields may then be empty.
     """
 
     id: str
@@ -296,20 +303,20 @@ class Stored(NamedTuple):
 
     @property
     def bucket(self) -> str:
-        """The part of the store for one kind of interpreter."""
+        """The bucket of the entry: the part of the store for one interpreter ABI and platform."""
         return self.id.partition("/")[0]
 
 
 class Registration(NamedTuple):
     """One file of the registry: where an environment is, and which entries it linked when pepip last changed it.
 
-    `environment` is its real path; `named` the one by which it was reached, perhaps by links. `device`, `mount_point`
-    and `filesystem` (0 if not known) held it then. `registered_at` is seconds since 1970, 0 if not known. `id` is
-    the environment's own, and `location` tells from where it was seen: see `filesystems.Place`. Both are empty
-    where an older pepip registered it.
-    `entries` is None where an older pepip registered it. `damage` says in words why the file can't be read, and is
-    empty if it can; nothing else in a damaged file is known. `others` are further files on the same environment, by
-    other users.
+    `environment` is the environment's real path. `named` is the path by which it was reached, perhaps by links.
+    `device`, `mount_point` and `filesystem` (0 if not known) say where it lay then. `registered_at` is seconds since
+    1970, 0 if not known. `id` is the environment's own id. `location` tells from where the environment was seen: see
+    `filesystems.Place`. `id` and `location` are empty, and `entries` is None, if the pepip that registered it was too
+    old to write them.
+    `damage` says in words why the file can't be read, and is empty if it can. Nothing else in a damaged file is
+    known. `others` are files that other users registered for the same environment.
     """
 
     file: str
@@ -333,7 +340,10 @@ class Registration(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What trees occupy on disk. Bytes are allocated ones, each inode counted once; symbolic links count as such."""
+    """The disk usage of trees. Bytes are allocated bytes, and each inode is counted once.
+
+    A symbolic link counts as a link, not as its target.
+    """
 
     allocated_bytes: int = 0
     inodes: int = 0

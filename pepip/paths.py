@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ENTRY_METADATA = "pepip-entry.json"
 READY = ".pepip"
-"""The folder of an entry that holds what environments link and no wheel has."""
+"""The folder of an entry for content that environments link and that no wheel has."""
 PYCACHE = "__pycache__"
 
 _READY_FILES = {"RECORD", "INSTALLER", "REQUESTED"}
@@ -26,7 +26,7 @@ _LONGEST_NAME_BYTES = 255
 def default_store_root(variables: Mapping[str, str]) -> str:
     """Return the store's root: `PEPIP_HOME`, or `~/.pepip`, as an absolute path.
 
-    Raises UsageError where `PEPIP_HOME` is not set and the user has no home folder.
+    Raises UsageError if `PEPIP_HOME` is not set and the user has no home folder.
     """
     return os.path.abspath(expand_user(variables.get("PEPIP_HOME") or "~/.pepip", variables))
 
@@ -34,8 +34,8 @@ def default_store_root(variables: Mapping[str, str]) -> str:
 def user_home(variables: Mapping[str, str]) -> str:
     """Return the user's home folder by uv's rule, empty if there is none.
 
-    `HOME` counts unless it is empty, then the system's record of the user. A container often runs as a user id that
-    has no record.
+    `HOME` comes first, unless it is empty, then the system's record of the user. A container often runs as a user id
+    that has no record.
     """
     if sys.platform == "win32":
         home = os.path.expanduser("~")
@@ -53,7 +53,7 @@ def user_home(variables: Mapping[str, str]) -> str:
 def expand_user(path: str, variables: Mapping[str, str]) -> str:
     """Return a path with the home folder in place of a leading `~` or `~user`.
 
-    Raises UsageError if there is no such folder: taken as it stands, `~` would name a folder in the current one.
+    Raises UsageError if there is no such folder. Without expansion, `~` would name a folder in the current one.
     """
     if not path.startswith("~"):
         return path
@@ -74,7 +74,7 @@ def expand_user(path: str, variables: Mapping[str, str]) -> str:
 def user_folder(variables: Mapping[str, str], name: str, default: str) -> str:
     """Return a folder of the XDG specification: the variable `name`, or `default` in the user's home.
 
-    A relative path in the variable does not count. The answer is empty where there is no home either.
+    A relative path in the variable does not count. The result is empty if there is no home folder either.
     """
     configured = variables.get(name, "")
     if os.path.isabs(configured):
@@ -94,46 +94,46 @@ def projects(store_root: str) -> str:
 
 
 def staging(store_root: str) -> str:
-    """Return the folder where entries grow before they are published."""
+    """Return the folder where entries are prepared before they are published."""
     return f"{store_root}/staging"
 
 
 def trash(store_root: str) -> str:
-    """Return the folder where removed entries wait for their end."""
+    """Return the folder where removed entries wait for their deletion."""
     return f"{store_root}/trash"
 
 
 def cache(store_root: str) -> str:
-    """Return the folder of what can be lost without loss."""
+    """Return the folder of files that can be lost without harm."""
     return f"{store_root}/cache"
 
 
 def global_environment(store_root: str) -> str:
-    """Return the environment that stands in for a project's where there is none."""
+    """Return the environment that takes the place of a project's environment if there is none."""
     return f"{store_root}/global-venv"
 
 
 def trust(store_root: str) -> str:
-    """Return the file of the store in which its owner says whose entries its users trust."""
+    """Return the store's file that names the users whose entries the store's users trust. Its owner writes it."""
     return f"{store_root}/trust.json"
 
 
 OF_ENVIRONMENTS = frozenset((".lock", ".pepip", ".pepip.copies", ".pepip-id"))
-"""The names in an environment's folder that are uv's and pepip's own: no wheel puts anything there."""
+"""Names in an environment's folder that belong to uv and pepip: no wheel puts anything there."""
 
 
 def environment_id(environment: str) -> str:
-    """Return the file in an environment that tells it from every other one, whatever their paths."""
+    """Return the file with the id that tells an environment from every other one, whatever their paths."""
     return f"{environment}/.pepip-id"
 
 
 def registry_lost(store_root: str) -> str:
-    """Return the file of the store that says that its registry was lost, and not yet found again by a scan."""
+    """Return the file that says that the store's registry was lost, and that no scan has found it again yet."""
     return f"{store_root}/registry-lost"
 
 
 def scratch(environment: str) -> str:
-    """Return the folder in an environment where metadata grows. It exists only while links change."""
+    """Return the folder in an environment where metadata is prepared. It exists only while links change."""
     return f"{environment}/.pepip"
 
 
@@ -143,25 +143,25 @@ def aside(environment: str) -> str:
 
 
 def provenance(environment: str) -> str:
-    """Return the file in an environment that notes which entries its own files were made from."""
+    """Return the file in an environment that names the entries from which its own files were made."""
     return f"{environment}/.pepip-linked.json"
 
 
 def copies(environment: str) -> str:
-    """Return the folder in an environment where copies grow. It exists only while an entry is copied."""
+    """Return the folder in an environment where copies are prepared. It exists only while an entry is copied."""
     return f"{environment}/.pepip.copies"
 
 
 def adopting(environment: str) -> str:
-    """Return the folder in an environment where links grow that take the place of its files. See `copies`."""
+    """Return the folder in an environment for the links that will replace its files. See `copies`."""
     return f"{environment}/.pepip.adopting"
 
 
 def ready(entry: str, inside: str) -> str:
-    """Return where an entry keeps a link that leads to its own path `inside`: a name that no other path has.
+    """Return the path of an entry's link to its own path `inside`. No other path has the same name there.
 
-    One in which a slash can't be told from a percent sign, which is too long, or which is another file's there, gives
-    way to its hash.
+    The name has a percent sign for each slash. A hash takes its place if `inside` itself has a percent sign, if the
+    name is too long, or if another file there has that name.
     """
     name = inside.replace("/", "%")
     if "%" in inside or name in _READY_FILES or len(os.fsencode(name)) > _LONGEST_NAME_BYTES:
@@ -176,7 +176,7 @@ def ancestors(path: str) -> list[str]:
 
 
 def upward(folder: str) -> Iterator[str]:
-    """Yield the absolute path of a folder, and then of each that it lies in, up to the root."""
+    """Yield the absolute path of a folder, then of each folder above it, up to the root."""
     folder = os.path.abspath(folder)
     while True:
         yield folder
@@ -187,27 +187,27 @@ def upward(folder: str) -> Iterator[str]:
 
 
 def is_inside(path: str) -> bool:
-    """Tell whether a RECORD path stays below the folder that it is relative to (never absolute, never above)."""
+    """Tell whether a RECORD path stays below its base folder: it is not absolute, and leads nowhere above."""
     if not path or path.startswith(("/", "\\")) or "\\" in path or "\0" in path or path[1:2] == ":":
         return False
     return os.path.normpath(path).split(os.sep, 1)[0] != os.pardir
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a text is the name of one file or folder, which the system can have, and leads nowhere else."""
+    """Tell whether a text is the name of one file or folder that the system can have, and leads nowhere else."""
     return is_inside(text) and "/" not in text and text != os.curdir and text.isprintable()
 
 
 def is_entry_id(text: str) -> bool:
-    """Tell whether a text can name an entry: by its bucket and its folder."""
+    """Tell whether a text can be the id of an entry: its bucket and its folder."""
     parts = text.split("/")
     return len(parts) == 2 and all(map(is_name, parts))
 
 
 def entry_of_link(target: str, store_roots: tuple[str, ...]) -> str:
-    """Return the entry (`bucket/name-version`) that a link's target lies in, empty if in none.
+    """Return the entry (`bucket/name-version`) in which a link's target lies, empty if in none.
 
-    `store_roots` are the spellings of the store's folder that count: as configured, and resolved.
+    `store_roots` are the accepted spellings of the store's folder: as configured, and resolved.
     """
     for store_root in store_roots:
         prefix = f"{store_root}/packages/"

@@ -1,10 +1,10 @@
-"""URLs that other people may read: in messages, in the store, in what is copied."""
+"""URLs in places that other people may read: in messages, in the store, in copied text."""
 
 from __future__ import annotations
 
 
 def without_password(url: str) -> str:
-    """Return a URL, or a requirement that names one, without its user and password: others may read where it goes."""
+    """Return a URL, or a requirement that names one, without user and password, since others may read the result."""
     import re
 
     return re.sub(r"://(?!git@[^/?#\s@]*(?:[/?#\s]|$))[^/?#\s]*@", "://", url)

@@ -1,4 +1,4 @@
-"""Whether an environment holds what was asked for: the same distributions for every tool."""
+"""Checks whether an environment holds the requested distributions: the same for every tool."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eval.bench.measure import clean_variables
 from eval.bench.prepare import pin_key
 
 _SEEDS = {"pip", "setuptools"}
-"""What `python -m venv` brings by itself."""
+"""Distributions that `python -m venv` installs by itself."""
 
 _LIST = """
 import importlib.metadata as metadata, json
@@ -30,7 +30,7 @@ print(*sorted(name for name in named if not os.path.exists(os.path.join(os.path.
 
 
 def missing_programs(python: Path) -> list[str]:
-    """Return the console scripts that distributions of an environment declare and that it lacks."""
+    """Return the console scripts that distributions of an environment declare but that the environment lacks."""
     done = subprocess.run(
         [python, "-c", _PROGRAMS], capture_output=True, text=True, env=clean_variables(), check=False
     )
@@ -38,7 +38,7 @@ def missing_programs(python: Path) -> list[str]:
 
 
 def differences(python: Path, pins: Sequence[str]) -> str:
-    """Return what the environment of `python` has more or less than `pins`, empty if it is the same."""
+    """Return the differences between the environment of `python` and `pins`, empty if there are none."""
     done = subprocess.run([python, "-c", _LIST], capture_output=True, text=True, env=clean_variables(), check=False)
     if done.returncode:
         return "its distributions can't be listed"

@@ -1,4 +1,4 @@
-"""What projects take on disk: all together with caches and stores, and what the last one adds, each inode once."""
+"""The disk usage of projects: of all with caches and stores, and of the last one. Each inode counts once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from tests.support.disk import Usage, usage
 
 @dataclass(frozen=True)
 class Footprint:
-    """What `projects` projects of one tool occupy, first imports included.
+    """The disk usage of `projects` projects of one tool, first imports included.
 
-    What the last one adds is there twice: before its first import, and after it, wherever that writes bytecode.
+    The last project's addition is measured twice: before its first import, and after it, with bytecode wherever the
+    import writes it.
     """
 
     tool: str
@@ -28,7 +29,7 @@ class Footprint:
 
 
 def measure_projects(folder: Path, tool: Tool, work: Work, supply: Supply, count: int) -> Footprint:
-    """Make `count` projects with an empty cache, import in each, and return what they occupy. Raises FailedError."""
+    """Make `count` projects with an empty cache, import in each, and return their disk usage. Raises FailedError."""
     home = folder / "home"
     home.mkdir(parents=True)
     variables = tool.variables(home, supply, offline=False)
@@ -50,7 +51,7 @@ def measure_projects(folder: Path, tool: Tool, work: Work, supply: Supply, count
 
 
 def _usage(trees: Sequence[Path]) -> Usage:
-    os.sync()  # what is not written yet has no blocks yet
+    os.sync()  # unwritten data has no blocks yet
     return usage(trees)
 
 

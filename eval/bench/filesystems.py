@@ -1,4 +1,4 @@
-"""A file system of the benchmark's own, so that caches and projects lie on two."""
+"""A separate file system for the benchmark, so that caches and projects lie on two."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 IMAGE_BYTES = 40 << 30
-"""Of a sparse file: what nobody writes takes no room."""
+"""The size of a sparse file: parts that nobody writes take no room."""
 
 
 @contextlib.contextmanager
 def another(folder: Path) -> Iterator[Path | None]:
-    """Mount an ext4 image of its own at `folder`/mounted and yield that, or None where that is not allowed."""
+    """Mount a new ext4 image at `folder`/mounted and yield that path, or None if that is not allowed."""
     image, place = folder / "other.ext4", folder / "mounted"
     place.mkdir(exist_ok=True)
     with image.open("wb") as file:

@@ -1,7 +1,8 @@
 """A package index on the loopback device that answers as a real one does, from a folder of wheels.
 
-Simple API as JSON and HTML (PEP 691, PEP 503), hashes and sizes, metadata beside each wheel (PEP 658), pages that
-live ten minutes and files that never change. It counts requests, so that a run can show that it was offline.
+It has the Simple API as JSON and HTML (PEP 691, PEP 503), hashes and sizes, and metadata beside each wheel (PEP 658).
+Its pages live ten minutes, and its files never change. It counts requests, so that a run can show that it was
+offline.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Wheel:
 
 
 class Index(ThreadingHTTPServer):
-    """The server. `requests` is how many it has answered."""
+    """The server. `requests` is the number of requests that it got."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -50,7 +51,7 @@ class Index(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Return the URL that tools are given."""
+        """Return the URL for the tools."""
         return f"http://127.0.0.1:{self.server_port}/simple/"
 
 
@@ -68,7 +69,7 @@ def served(wheels: Iterable[Wheel]) -> Iterator[Index]:
 
 
 def read_wheel(path: Path) -> Wheel:
-    """Return what the index says of a wheel."""
+    """Return a wheel with the facts that the index tells of it."""
     name, version, _, _ = parse_wheel_filename(path.name)
     with zipfile.ZipFile(path) as archive:
         inside = next(member for member in archive.namelist() if _is_metadata(member))
@@ -85,8 +86,8 @@ def _is_metadata(member: str) -> bool:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"  # connections are kept, as by a real index
-    disable_nagle_algorithm = True  # else the second packet of an answer waits 40 ms for the first one's receipt
+    protocol_version = "HTTP/1.1"  # keeps connections open, as a real index does
+    disable_nagle_algorithm = True  # otherwise the second packet waits 40 ms for the ACK of the first
     wbufsize = -1
     server: Index
 
@@ -133,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  the name is http.server's
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _json_page(wheels: list[Wheel]) -> bytes:

@@ -1,4 +1,4 @@
-"""What a reader must know of the machine to judge the figures; no paths, no names."""
+"""Facts about the machine that a reader needs to judge the figures; no paths, no names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def facts(folder: Path) -> dict[str, object]:
 
 
 def versions(programs: Programs) -> dict[str, str]:
-    """Return the versions of what takes part."""
+    """Return the versions of all programs that take part."""
     from pepip import __version__
 
     of_old = {}

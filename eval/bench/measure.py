@@ -1,4 +1,4 @@
-"""Measuring commands as a user would start them: each its own process, and what it took."""
+"""Measuring commands as a user would start them: each as its own process, with its time and memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Commands = Sequence[Sequence[str]]
-"""Programs by their absolute paths, with their arguments, to be run one after the other."""
+"""Programs by their absolute paths, with their arguments, to run one after the other."""
 
 _PATH = re.compile(r"(?:/[\w.@+-]+){2,}")
 _SPAWN = Path(__file__).with_name("spawn.py")
@@ -21,7 +21,7 @@ _MEANING_SOMETHING = ("PYTHON", "UV_", "PIP_", "PEPIP_", "VIRTUAL_ENV", "CONDA",
 
 @dataclass(frozen=True)
 class Sample:
-    """What commands took together, the children of a tool included. Memory is the largest process's."""
+    """The cost of some commands together, including child processes of a tool. Memory is the largest process's."""
 
     seconds: float
     peak_kilobytes: int
@@ -29,7 +29,7 @@ class Sample:
 
 
 class FailedError(Exception):
-    """A command ended with another exit code than 0; the text is the last that it said, without paths."""
+    """A command ended with another exit code than 0. The text is the end of its output, without paths."""
 
 
 def clean_variables() -> dict[str, str]:
@@ -38,7 +38,7 @@ def clean_variables() -> dict[str, str]:
 
 
 def measure(commands: Commands, folder: Path, variables: Mapping[str, str]) -> Sample:
-    """Run `commands` in `folder` and return what they took. Raises FailedError."""
+    """Run `commands` in `folder` and return their cost. Raises FailedError."""
     log = folder / "output.log"
     request = {
         "commands": [list(command) for command in commands],

@@ -1,10 +1,10 @@
-"""The phases of one install: what the clock and the processors say of each.
+"""The phases of one install, with the time and the processor seconds of each.
 
 python eval/bench/phases.py PYTHON REQUIREMENTS
 
-Run in the folder of a project, in a process of its own. Prints JSON: of each phase its title, seconds, and the
-processor seconds of this process, and of those that it started and that have ended in that phase: uv's, the
-interpreter's that is asked about itself, and the second process that links.
+Run it in the folder of a project, in a process of its own. It prints JSON: for each phase its title, its seconds, the
+processor seconds of this process, and those of child processes that ended in that phase. The children are uv, the
+interpreter that reports about itself, and the second process that links.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ TITLES = {
     "store": "told apart, the rest read, checked, shaped, published",
     "link": "linked into the environment",
 }
-"""What goes on in each phase of an install into a new environment, up to the beginning of the next one."""
+"""The work in each phase of an install into a new environment, up to the beginning of the next one."""
 
 
 class Phase(NamedTuple):
-    """What one phase took."""
+    """The cost of one phase."""
 
     title: str
     seconds: float
@@ -64,7 +64,7 @@ class Clock(NamedTuple):
 
 
 def main() -> None:
-    """Install, and print."""
+    """Install, and print the phases."""
     python, requirements = sys.argv[1:]
     request = Request(requirement_files=(os.path.abspath(requirements),))
     options = install.InstallOptions(os.path.abspath(".venv"), python)

@@ -1,4 +1,7 @@
-"""The plot: a group of bars for each row, their lengths the ratio to uv's median. An SVG for light and dark pages."""
+"""The plot: a group of bars for each row. It is an SVG for light and dark pages.
+
+The length of a bar is the ratio to uv's median.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from eval.bench.report import Outcome
 from eval.bench.rows import ROWS
 
 WIDTH = 860
-LEFT = 130  # of the bars, after the names of the tools
+LEFT = 130  # where bars begin, after the names of the tools
 UNIT = 180  # the length of uv's bar
-LABEL = 90  # at most, after a bar
+LABEL = 90  # the greatest length of the text after a bar
 CUT = 3.0  # longer bars are cut, with a gap before their end
 BAR, STEP, HEAD = 12, 17, 24
 _HUES = {
@@ -39,7 +42,7 @@ _STYLE = """
 
 
 def draw(outcome: Outcome, title: str) -> str:
-    """Return the SVG document of a run's times. Rows that uv's default has no figure for are left out."""
+    """Return the SVG document of a run's times. Rows without a figure for uv's default are left out."""
     parts: list[str] = []
     top = 44
     for row in ROWS:

@@ -1,6 +1,6 @@
-"""What a run needs before the clock starts: exact pins, their wheels, and the tools in environments of their own.
+"""Preparing a run before the clock starts: exact pins, their wheels, and the tools in separate environments.
 
-The only part that uses the network, with the index that the user's own uv and pip are set to.
+No other part uses the network. It uses the index to which the user's own uv and pip are set.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def install_tools(folder: Path, python: str, *, with_old_pepip: bool) -> Programs:
-    """Install this checkout, and the old pepip with the uv that it wants, and return the programs.
+    """Install this checkout, and the old pepip with the uv that it requires, and return the programs.
 
-    `python` is the interpreter of the environments to come: a path or a version, empty for the one that runs this.
+    `python` is the interpreter for the environments of the run: a path or a version; if empty, the one that runs
+    this.
     """
     current = _environment(folder / "pepip", os.fspath(_CHECKOUT))
     old = None
@@ -39,7 +40,7 @@ def install_tools(folder: Path, python: str, *, with_old_pepip: bool) -> Program
 
 
 def uv_version(uv: Path) -> str:
-    """Return the version of a uv."""
+    """Return the version of a `uv` program."""
     return _output([uv, "--version"]).split()[1]
 
 
@@ -55,7 +56,7 @@ def python_version(python: Path) -> tuple[int, int, int]:
 
 
 class Goods(NamedTuple):
-    """Exact pins, the modules to import, and the wheels of the pins and of what is added to them later."""
+    """Exact pins, the modules to import, and the wheels of the pins and of the packages that are added later."""
 
     pins: list[str]
     modules: list[str]
@@ -63,7 +64,10 @@ class Goods(NamedTuple):
 
 
 def collect(programs: Programs, selection: Selection, wheels: Path, offers: Sequence[Path]) -> Goods:
-    """Resolve a selection, and download what the folder `wheels` lacks. `offers` are folders of more wheels."""
+    """Resolve a selection, and download the wheels that the folder `wheels` lacks.
+
+    `offers` are folders of more wheels.
+    """
     pins = resolve(programs, selection.packages, offers)
     files = download(programs, pins, wheels, offers)
     extra = [*download(programs, [sets.EXTRA_OLD], wheels, []), *download(programs, [sets.EXTRA_NEW], wheels, [])]
@@ -72,7 +76,7 @@ def collect(programs: Programs, selection: Selection, wheels: Path, offers: Sequ
 
 
 def resolve(programs: Programs, packages: Sequence[str], offers: Sequence[Path]) -> list[str]:
-    """Return `name==version` of every distribution that `packages` need, wheels alone."""
+    """Return `name==version` of every distribution that `packages` need, from wheels alone."""
     command: list[str | Path] = [
         programs.uv,
         "pip",
@@ -90,7 +94,7 @@ def resolve(programs: Programs, packages: Sequence[str], offers: Sequence[Path])
 
 
 def download(programs: Programs, pins: Sequence[str], wheels: Path, offers: Sequence[Path]) -> list[Path]:
-    """Fill the folder `wheels` with the wheel of each pin that it lacks, and return those of `pins`."""
+    """Download each wheel of `pins` that the folder `wheels` lacks, and return the wheels of all pins."""
     wheels.mkdir(parents=True, exist_ok=True)
     missing = [pin for pin in pins if pin_key(pin) not in _present(wheels)]
     if missing:
@@ -115,7 +119,7 @@ def _present(wheels: Path) -> dict[tuple[str, str], Path]:
 
 
 def _environment(folder: Path, requirement: str) -> Path:
-    """Return the folder of programs of a virtual environment that holds `requirement`, made where missing."""
+    """Return the folder of programs of a virtual environment with `requirement`. Make it if it is missing."""
     programs = folder / "bin"
     if not programs.exists():
         _output([sys.executable, "-m", "venv", folder])
@@ -125,7 +129,10 @@ def _environment(folder: Path, requirement: str) -> Path:
 
 
 def _output(command: Sequence[str | Path], said: str = "") -> str:
-    """Return what a program writes, with the user's own settings of indexes. Ends the benchmark if it fails."""
+    """Return the output of a program that runs with the user's own settings of indexes.
+
+    Ends the benchmark if the program fails.
+    """
     kept = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_"))}
     variables = {**clean_variables(), **kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     done = subprocess.run(command, input=said, capture_output=True, text=True, env=variables, check=False)

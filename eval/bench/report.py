@@ -1,4 +1,4 @@
-"""What is said at the end: tables of medians with their spread, the targets, and the same as a JSON document."""
+"""The report at the end: tables of medians with their spread, the targets, and the same as a JSON document."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROWS_OF_WORK = (rows.NEW, rows.NOTHING, rows.ADD, rows.UPGRADE, rows.COLD)
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that a run found. `other` completes the titles of rows, `facts` says under which conditions it was."""
+    """All results of a run. `other` completes the titles of rows, and `facts` are the conditions of the run."""
 
     tools: Sequence[str]
     set_name: str
@@ -33,7 +33,7 @@ class Outcome:
         return row.title.format(other=self.other)
 
     def ratio(self, row: Row, tool: str) -> float | None:
-        """Return a tool's median by uv's, None where one of the two is missing."""
+        """Return a tool's figure divided by uv's, None if one of the two is missing."""
         if row in {rows.BYTES, rows.INODES}:
             return self._disk_ratio(row, tool)
         own, baseline = self.results.seconds(row, tool), self.results.seconds(row, BASELINE)
@@ -56,7 +56,7 @@ class Spread(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """A target, and the ratio that was measured for it; None if this run could not."""
+    """A target, and the ratio that was measured for it; None if this run did not measure it."""
 
     title: str
     at_most: float
@@ -64,7 +64,7 @@ class Verdict(NamedTuple):
 
     @property
     def word(self) -> str:
-        """Return whether the target is met."""
+        """Return in words whether the target is met."""
         if self.measured is None:
             return "not measured"
         return "met" if self.measured <= self.at_most else "NOT MET"
@@ -79,7 +79,7 @@ def spread(samples: Sequence[float]) -> Spread:
 
 
 def verdicts(outcome: Outcome) -> list[Verdict]:
-    """Return the targets that there are for the set, next to what was measured."""
+    """Return the targets for the set, with the measured ratios."""
     return [
         Verdict(outcome.title(target.row), target.ratio, outcome.ratio(target.row, SUBJECT))
         for target in TARGETS
@@ -88,7 +88,7 @@ def verdicts(outcome: Outcome) -> list[Verdict]:
 
 
 def text(outcome: Outcome) -> str:
-    """Return everything for people: conditions, tables, targets, and what a tool could not do."""
+    """Return the report for people: conditions, tables, targets, and the failures of tools."""
     parts = ["\n".join(f"{name}: {_words(value)}" for name, value in outcome.facts.items() if value != [])]
     parts += [_times(outcome), _processors(outcome), _memory(outcome), _disk(outcome), _targets(verdicts(outcome))]
     parts += [
@@ -103,7 +103,7 @@ def text(outcome: Outcome) -> str:
 
 
 def document(outcome: Outcome) -> dict[str, object]:
-    """Return every sample, to be written as JSON."""
+    """Return every sample, for a JSON file."""
     by_row: dict[str, dict[str, object]] = {}
     for row in ROWS:
         for tool in outcome.tools:
@@ -162,13 +162,13 @@ def _memory(outcome: Outcome) -> str:
 
 
 def _work(outcome: Outcome, title: str, cell: Callable[[Row, str], str]) -> str:
-    """Return a table of the rows that say how much a tool works, with what `cell` says of each tool."""
+    """Return a table of the rows that show how much a tool works, with the text of `cell` for each tool."""
     rows_of_table = [[outcome.title(row), *(cell(row, tool) for tool in outcome.tools)] for row in _ROWS_OF_WORK]
     return table([[title, *outcome.tools], *rows_of_table])
 
 
 def _disk(outcome: Outcome) -> str:
-    """Return the table of what projects take, each inode counted once."""
+    """Return the table of the projects' disk usage, each inode counted once."""
     baseline = next((item for item in outcome.footprints if item.tool == BASELINE), None)
     count = max((item.projects for item in outcome.footprints), default=0)
     lines = [["disk: MB, inodes", f"caches, stores, {count} projects", "the last project alone", "after its import"]]

@@ -1,11 +1,11 @@
 """The rounds: each step of a project's life, by every tool in turn, in an order that rotates.
 
-The first round warms up and is not counted: it fills caches and stores from the index, and leaves its projects, so
-that a later one is never a store's only user. After it the tools are told to be offline.
+The first round warms up and is not counted. It fills caches and stores from the index, and leaves its projects, so
+that a later project is never a store's only user. After it the tools are told to be offline.
 
-The benchmark removes nothing before all else is measured. An ext4 without a journal gives out the inode of a removed
-file only minutes later, and passes it by, one after the other, wherever a file is made: who makes many files and
-folders would seem slow. What is measured right after a removal has a row of its own.
+The benchmark removes nothing until all else is measured. ext4 without a journal reuses the inode of a removed file
+only minutes later. Until then, each time that a file is made, it skips all such inodes, one after the other. A tool
+that makes many files and folders would seem slow. Measurements right after a removal have a row of their own.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ PYTHON = f"{ENVIRONMENT}/bin/python"
 
 @dataclass(frozen=True)
 class Work:
-    """What every tool is to install, all versions pinned, and the modules to import then."""
+    """The pinned versions that every tool installs, and the modules to import afterwards."""
 
     pins: Sequence[str]
     modules: Sequence[str]
 
     @property
     def importing(self) -> Commands:
-        """Return the command that imports them."""
+        """Return the command that imports the modules."""
         return [[PYTHON, "-c", f"import {', '.join(self.modules)}"]]
 
 
 @dataclass
 class Results:
-    """Samples by row and tool, by the same why there are none, and what the environments of a tool lack."""
+    """Samples by row and tool, the reasons for missing ones, and the programs that a tool's environments lack."""
 
     samples: dict[tuple[Row, str], list[Sample]] = field(default_factory=dict)
     troubles: dict[tuple[Row, str], str] = field(default_factory=dict)
@@ -55,11 +55,11 @@ class Results:
         return [sample.seconds for sample in self._of(row, tool)]
 
     def peak_kilobytes(self, row: Row, tool: str) -> int:
-        """Return the most memory that any round took, 0 if there is none."""
+        """Return the most memory that any round took, 0 if there is no sample."""
         return max((sample.peak_kilobytes for sample in self._of(row, tool)), default=0)
 
     def processor_seconds(self, row: Row, tool: str) -> list[float]:
-        """Return what the processors worked in each round, empty if the tool could not do it."""
+        """Return the processor seconds of each round, empty if the tool could not do it."""
         return [sample.processor_seconds for sample in self._of(row, tool)]
 
     def _of(self, row: Row, tool: str) -> list[Sample]:
@@ -70,8 +70,8 @@ class Results:
 class Rounds:
     """Runs rounds for some tools in a folder.
 
-    `say` is called with a line of progress. `settle` is called before each clock starts: what earlier commands wrote
-    is on disk then, so that no tool pays for another's writes.
+    `say` is called with a line of progress. `settle` is called before each clock starts. It puts the writes of
+    earlier commands on disk, so that no tool pays for another's writes.
     """
 
     folder: Path
@@ -85,7 +85,7 @@ class Rounds:
     def warm(self, count: int, others: Path | None, asked: Callable[[], int]) -> int:
         """Run a warm-up and `count` rounds, and return how many requests the index got after the warm-up.
 
-        The caches of the row on two file systems are below `others`, or, where that is None, copies are forced.
+        The caches of the row on two file systems are below `others`. If that is None, copies are forced instead.
         """
         already_asked = 0
         for number in range(count + 1):
@@ -179,7 +179,7 @@ class Rounds:
         forced: dict[str, str] | None = None,
         after: Row | None = None,
     ) -> None:
-        """Measure once and note it. What failed once, or needs what failed, is not tried again."""
+        """Measure once and note the result. A row that failed, or that needs a failed row, is not tried again."""
         troubles = self.results.troubles
         if (row, tool.name) in troubles:
             return
@@ -200,7 +200,7 @@ class Rounds:
             self.results.samples.setdefault((row, tool.name), []).append(sample)
 
     def _check(self, tool: Tool, row: Row, project: Path) -> None:
-        """Take a row from a tool whose environment is not the one that was asked for, or can't be used."""
+        """Discard a row of a tool whose environment is not the requested one, or can't be used."""
         troubles = self.results.troubles
         if (row, tool.name) in troubles:
             return
@@ -214,7 +214,7 @@ class Rounds:
             self.results.missing_programs[tool.name] = missing
 
     def _in_turn(self, row: Row, number: int) -> list[Tool]:
-        """Return the tools in another order in each round, so that none is always the one after another."""
+        """Return the tools in an order that rotates from round to round, so that none is always the first."""
         first = (number + rows.ROWS.index(row)) % len(self.tools)
         return [*self.tools[first:], *self.tools[:first]]
 
@@ -225,12 +225,12 @@ class Rounds:
     def _lay_out(project: Path, lines: Sequence[str]) -> None:
         project.mkdir(parents=True)
         (project / REQUIREMENTS).write_text("".join(f"{line}\n" for line in lines))
-        seconds_ago = time.time() - 5  # as a file that a person has written: no tool can tell that it is that new
+        seconds_ago = time.time() - 5  # like a file that a user wrote: no tool may see that it is new
         os.utime(project / REQUIREMENTS, (seconds_ago, seconds_ago))
 
 
 def clear(folder: Path) -> None:
-    """Remove a folder, also one that holds a store's read-only folders."""
+    """Remove a folder, even one that holds a store's read-only folders."""
     if folder.exists() and os.geteuid() != 0:
         for path, _, _ in os.walk(folder):
             os.chmod(path, 0o700)

@@ -1,4 +1,4 @@
-"""The rows of the table: what each one is, and which figure of uv's it is compared with."""
+"""The rows of the table, and the targets for pepip against uv."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One thing that is timed. `title` may hold `{other}`: what stands for a cache on another file system."""
+    """One thing that is timed. `title` may hold `{other}`, which stands for a cache on another file system."""
 
     key: str
     title: str
@@ -30,14 +30,14 @@ ROWS = (NEW, UNSEEN, OTHER, NOTHING, ADD, UPGRADE, IMPORT, FIRST_IMPORT, REMOVE,
 """All rows, in the order of the table."""
 
 SUMS = {FIRST_IMPORT: (NEW, IMPORT), TIDY: (REMOVE, TIDY), COLD_IMPORT: (COLD, COLD_IMPORT)}
-"""Rows that add up two measurements of one round: what a user waits for, one after the other."""
+"""Rows that add up two measurements of one round: the user waits for both, one after the other."""
 
 BYTES = Row("bytes", "bytes of the last project, after its first import")
 INODES = Row("inodes", "inodes of the last project, after its first import")
 
 
 class Target(NamedTuple):
-    """At most `ratio` times what uv's default needs, for pepip and one set (empty: for any)."""
+    """A limit for pepip: at most `ratio` times what uv's default needs, for one set (empty: for any)."""
 
     row: Row
     set_name: str

@@ -1,4 +1,4 @@
-"""The sets of packages that are compared, and which modules of a wheel a user would import."""
+"""The sets of packages that are compared, and the modules of a wheel that a user would import."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from packaging import tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 EXTRA = "tabulate"
-"""What is added to a finished environment, and upgraded in it: one small pure wheel that no set needs."""
+"""The package that is added to a finished environment and upgraded in it: a small pure wheel that no set needs."""
 
 EXTRA_OLD, EXTRA_NEW = f"{EXTRA}==0.8.10", f"{EXTRA}==0.9.0"
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Packages to install, and the modules to import, found in their wheels where none are named.
+    """Packages to install, and modules to import. If no modules are named, they are found in the wheels.
 
-    `only_offered` are installed where a folder of wheels offers them: the index has them for other hardware.
+    `only_offered` are installed only if a folder of wheels offers them: the index has them for other hardware.
     """
 
     packages: tuple[str, ...]
@@ -28,7 +28,7 @@ class Selection:
     modules: tuple[str, ...] = ()
 
     def offered_by(self, wheels: Sequence[Path], version: tuple[int, int]) -> tuple[Selection, list[str]]:
-        """Return this with pins of what `wheels` offer for Python `version`, and the names of what they don't."""
+        """Return this with pins of the packages that `wheels` offer for Python `version`, and the other names."""
         pins = offered(self.only_offered, wheels, version)
         lacking = [name for name in self.only_offered if not any(pin.startswith(f"{name}==") for pin in pins)]
         return replace(self, packages=(*pins, *self.packages)), lacking
@@ -49,7 +49,7 @@ SETS = {
 
 
 def offered(names: Iterable[str], wheels: Iterable[Path], version: tuple[int, int]) -> list[str]:
-    """Return a pin for each of `names` that `wheels` hold for Python `version` on this machine."""
+    """Return a pin for each of `names` that has a wheel in `wheels` for Python `version` on this machine."""
     supported = {*tags.cpython_tags(version), *tags.compatible_tags(version, f"cp{version[0]}{version[1]}")}
     pins = []
     for wheel in wheels:
@@ -60,7 +60,7 @@ def offered(names: Iterable[str], wheels: Iterable[Path], version: tuple[int, in
 
 
 def modules_of(packages: Sequence[str], wheels: Iterable[Path]) -> list[str]:
-    """Return the modules that users of `packages` import: of the same name, else all public ones."""
+    """Return the modules that users of `packages` import: the one of the same name, else all public ones."""
     by_name = {parse_wheel_filename(wheel.name)[0]: wheel for wheel in wheels}
     modules = []
     for package in packages:

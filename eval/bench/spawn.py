@@ -1,7 +1,7 @@
-"""Run commands one after the other, and print as JSON what they took. Started with `-I -S` for each measurement.
+"""Run commands one after the other, and print their cost as JSON. Started with `-I -S` for each measurement.
 
-It is a process of its own because the kernel counts the memory of a program's parent, up to the start of the program,
-as the program's: this one is smaller than any tool.
+It is a separate process because the kernel counts the memory of a program's parent, up to the start of the program,
+as the program's own. This process is smaller than any tool.
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 import time
 
 UNIT = 1024 if sys.platform == "darwin" else 1
-"""Of `ru_maxrss` in kilobytes: macOS counts bytes."""
+"""The units of `ru_maxrss` in a kilobyte: macOS counts bytes."""
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ REQUIREMENTS = "requirements.txt"
 
 @dataclass(frozen=True)
 class Programs:
-    """Where the programs are; `python` is the interpreter that environments are made of."""
+    """The paths of the programs. `python` is the interpreter for the environments."""
 
     uv: Path
     pepip: Path
@@ -25,13 +25,13 @@ class Programs:
 
 @dataclass(frozen=True)
 class Supply:
-    """Where distributions come from: an index, and a folder of the same wheels for what has no cache of it."""
+    """The sources of distributions: an index, and a folder of the same wheels for tools without a cache of it."""
 
     index_url: str
     wheels: Path
 
     def variables(self, *, offline: bool) -> dict[str, str]:
-        """Return what tells every tool where to look, and with `offline` that the network is not to be used."""
+        """Return the variables that tell every tool where to look and, if `offline`, not to use the network."""
         variables = {"UV_DEFAULT_INDEX": self.index_url, "UV_PYTHON_DOWNLOADS": "never"}
         variables |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         if offline:
@@ -43,7 +43,8 @@ class Supply:
 class Tool:
     """A tool as one set of options. `new` makes `.venv` in the current folder and installs requirements.txt.
 
-    `install` adds its arguments to that environment; `tidy` is what a user runs after having deleted environments.
+    `install` adds its arguments to that environment. `tidy` is the command that a user runs after deleting
+    environments.
     """
 
     name: str

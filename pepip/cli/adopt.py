@@ -1,4 +1,4 @@
-"""`pepip adopt`: what environments of other tools hold, and what sharing would free."""
+"""`pepip adopt`: link the environments that other tools made, or only show what that would free."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from pepip.store.scan_cache import ScanCache
 
 _DESCRIPTION = """\
-Show what the environments below folders hold, whichever tool made them, and what would be free if each wheel were
-on disk once. Linking them is not possible yet: `--dry-run` must be given, and nothing is changed.
+Link the environments below folders, whichever tool made them, so that each wheel is on disk once. Shows first what
+they hold and what linking would free, and asks. `pepip eject` is the way back.
 """
 
 
 def run(words: Sequence[str]) -> int:
-    """Run `pepip adopt`. Returns the exit code: 1 where an environment could not be adopted."""
+    """Run `pepip adopt`. Returns the exit code: 1 if an environment could not be adopted, or the user declines."""
     from pepip.operations.adoption import preview
 
     arguments = _parse(words)
@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _agrees(seen: AdoptionPreview, arguments: argparse.Namespace) -> bool:
-    """Ask whether to go on. Raises UsageError where nobody can be asked."""
+    """Ask whether to go on. Raises UsageError if the user can't be asked."""
     if not seen.linkable:
         return True
     if arguments.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -93,7 +93,7 @@ def _adopt(store: Store, seen: AdoptionPreview, choice: Selection, arguments: ar
 
 
 def _tell(item: Adopted, seen: AdoptionPreview) -> None:
-    """Say what the preview did not: what could not be linked once every byte was read."""
+    """Report what the preview did not: a failure, and distributions that turned out to differ once they were read."""
     if item.failure:
         output.say(f"{item.environment} was not adopted: {item.failure}")
     (sighting,) = (sighting for sighting in seen.sightings if sighting.environment == item.environment)
@@ -155,7 +155,7 @@ def _folders(arguments: argparse.Namespace) -> list[str]:
 
 
 def _memory(store: Store) -> ScanCache:
-    """Return what was seen before. Who has no store yet gets none by looking: it lies in the user's cache then."""
+    """Return the cache of earlier scans. Without a store it is in the user's cache: looking creates no store."""
     from pepip.store.scan_cache import ScanCache
 
     cache = paths.user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
@@ -167,7 +167,7 @@ def _memory(store: Store) -> ScanCache:
 
 
 def _show(seen: AdoptionPreview) -> None:
-    """Show a preview to people: a table, what stays and why, and the sums."""
+    """Print a preview for people: a table, the distributions that stay and why, and the totals."""
     rows = [
         (
             item.environment,
@@ -203,7 +203,7 @@ def _show(seen: AdoptionPreview) -> None:
 
 
 def _explain(item: FoundVenv) -> None:
-    """Say what of an environment stays its own, and why."""
+    """Print which distributions of an environment stay its own, and why."""
     if item.reason:
         tables.say(f"{item.environment}: stays as it is: {item.reason}")
         return

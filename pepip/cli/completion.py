@@ -1,4 +1,4 @@
-"""Shell completion: uv's own for all that is uv's, asked under uv's name, and pepip's commands before it."""
+"""Shell completion: uv's own script, called under uv's name, and pepip's commands in addition."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
 def run(words: Sequence[str]) -> int:
-    """Write the completion of a shell to stdout: uv's, which the commands of both names share, and pepip's.
+    """Write a shell's completion script to stdout: uv's, which serves both names, and pepip's addition to it.
 
     For other shells, and for uv's own help, uv answers alone.
     """

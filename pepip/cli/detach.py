@@ -1,4 +1,4 @@
-"""`pepip detach`, `attach` and `eject`: packages as the project's own copies, and back."""
+"""`pepip detach`, `attach` and `eject`: turn links into the project's own copies, and back."""
 
 from __future__ import annotations
 

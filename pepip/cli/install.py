@@ -1,4 +1,4 @@
-"""`pepip install` and `pepip pip sync`: what uv's pip interface installs."""
+"""`pepip install` and `pepip pip sync`: the commands of uv's pip interface that install."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ examples:
   pepip pip sync pylock.toml
 """
 
-# Where uv can install and pepip does not, and what it can answer instead: uv does it alone.
+# Options that let uv install elsewhere or answer a question, which pepip does not do: uv runs these commands alone.
 _ELSEWHERE_VALUES = ("-t/--target", "--prefix", "--root", "--python-platform", "--python-version", "--output-format")
 _ELSEWHERE_FLAGS = ("--system", "--user", "--break-system-packages", "--check", "--show-settings")
 
@@ -105,7 +105,7 @@ def run_sync(words: Sequence[str]) -> int:
 
 
 def _add_arguments(parser: options.Parser) -> None:
-    """Add what `install` and `sync` have in common."""
+    """Add the options that `install` and `sync` share."""
     constraints = "constrain versions by a requirements file"
     parser.add_argument(
         "-c", "--constraints", "--constraint", metavar="FILE", action="append", default=[], help=constraints

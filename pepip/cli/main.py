@@ -1,6 +1,6 @@
-"""The command line's entry: which command runs, and what becomes of its errors.
+"""The command line's entry: which command runs, and the exit codes of its errors.
 
-A command that pepip has nothing to add to is uv's, from its first word on.
+A command to which pepip adds nothing is passed to uv, with all its words.
 """
 
 from __future__ import annotations
@@ -85,17 +85,17 @@ _COMMANDS = {
     "attach": ("detach", "run_attach"),
     "generate-shell-completion": ("completion", "run"),
 }
-"""pepip's own commands, each by the module of this package that has it, and the function there."""
+"""pepip's own commands, each with its module in this package and its function there."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code: 0, 1 for a failure, 2 for a misuse, or uv's own.
 
-    A signal that asks to end unwinds what is going on, so that nothing half done is left, and then ends the process.
+    A signal to end first unwinds the command, so that nothing half done is left, and then ends the process.
     """
     try:
         code = _dispatch(arguments)
-        sys.stdout.flush()  # what can't be written is found here, not at the end of the process
+        sys.stdout.flush()  # finds a write error here, not at the end of the process
         return code
     except _EndedError as ended:
         import signal
@@ -106,7 +106,7 @@ def run(arguments: Sequence[str]) -> int:
     except PepipError as error:
         from pepip.cli import output
 
-        return output.fail(error if _is_in_folder() else _NO_FOLDER)  # uv says the same in other words
+        return output.fail(error if _is_in_folder() else _NO_FOLDER)  # in place of uv's words for the same error
     except BrokenPipeError:
         return _die_of_pipe()
     except OSError as error:
@@ -140,7 +140,7 @@ class _EndedError(BaseException):
 
 
 def _unwind_when_asked_to_end() -> None:
-    """Let a signal that asks this process to end raise an error, unless whoever started it ignores the signal."""
+    """Let signals that ask this process to end raise an error, unless its parent made it ignore them."""
     import signal
 
     for name in ("SIGTERM", "SIGHUP"):
@@ -182,7 +182,7 @@ _OF_UV = frozenset(
         "workspace", "cache", "self", "init", "version",
     )
 )  # fmt: skip
-"""Commands of uv that are there. Any other is, too, unless it looks like one of these or of pepip's, misspelled."""
+"""Commands that uv has. Any other word goes to uv, too, unless it looks like a misspelled command of uv or pepip."""
 
 _MEANT = {
     "verify": "store verify",
@@ -198,13 +198,14 @@ _MEANT = {
     "scan": "projects scan",
     "eject": "detach",
 }
-"""What other tools call the commands of pepip."""
+"""Names that other tools use for commands of pepip."""
 
 
 def _refuse_misspelled(command: str) -> None:
-    """Raise UsageError for a word that is no command of uv either, and that looks like one.
+    """Raise UsageError for a word that looks like a command, but is none of pepip or uv.
 
-    `uv clean` is one, which empties uv's cache. People expect something else from pepip, so it must be spelled out.
+    `uv clean` exists and empties uv's cache. People expect something else from `pepip clean`, so it must be spelled
+    out.
     """
     import difflib
 
@@ -223,21 +224,21 @@ def _refuse_misspelled(command: str) -> None:
 
 
 _LEAVES_ENTRIES_ALONE = {"store", "doctor", "ui", "generate-shell-completion"}
-"""The commands that repair no entry by the way: they say what is wrong with the store, or do not touch it."""
+"""Commands that do not repair entries in passing. They report what is wrong with the store, or do not touch it."""
 
 
 _SAYS_WHAT_IS_WEAK = {"doctor", "ui", "generate-shell-completion"}
 
 
 def _see_to_entries() -> None:
-    """Repair entries that another tool wrote into since pepip looked last, and say so."""
+    """Repair entries that another tool wrote into since pepip last looked, and say so."""
     from pepip.paths import default_store_root
     from pepip.store import venv_times
 
     try:
         store_root = default_store_root(os.environ)
     except PepipError:
-        return  # whoever needs the store says why it can't be found
+        return  # a command that needs the store says why
     if not venv_times.VenvTimes(store_root).changed():
         return
     from pepip.cli import output
@@ -248,14 +249,14 @@ def _see_to_entries() -> None:
 
 
 def _warn_of_weakness() -> None:
-    """Warn of a shared store in which members could put other files in an entry's place."""
+    """Warn of a shared store in which members could replace the files of an entry."""
     from pepip.paths import default_store_root
 
     try:
         store_root = default_store_root(os.environ)
         like = os.stat(store_root)
     except (PepipError, OSError):
-        return  # whoever needs the store says why it can't be found
+        return  # a command that needs the store says why
     if not like.st_mode & 0o022 or sys.platform == "win32":
         return
     from pepip.store import trust
@@ -268,16 +269,16 @@ def _warn_of_weakness() -> None:
 
 
 _SETTLING = ("install", "sync", "run")
-"""The commands that bring an environment up to date. Typed again, they mostly find nothing to do."""
+"""Commands that bring an environment up to date. When they are repeated, they mostly find nothing to do."""
 
 
 def _is_settled(command: str, words: Sequence[str]) -> bool:
-    """Tell whether the command would find nothing to do, as it did before."""
+    """Tell whether the command would again find nothing to do."""
     from pepip.operations import up_to_date
     from pepip.paths import default_store_root
 
     if not _is_in_folder():
-        return False  # what is noted, is noted for a folder
+        return False  # notes are kept per folder
     store_root = default_store_root(os.environ)
     if command != "run":
         return up_to_date.is_up_to_date(store_root, [command, *words])
@@ -301,7 +302,7 @@ def _is_settled(command: str, words: Sequence[str]) -> bool:
 
 
 def _leave_settled(command: str, words: Sequence[str]) -> int:
-    """End a command that has nothing to do; `run` goes on with what it is to run."""
+    """End a command that has nothing to do. `run` goes on with its own command."""
     if command == "run":
         return _become_uv(["run", "--no-sync", *words])
     if not any(word.startswith(("-q", "--quiet")) for word in words):
@@ -314,12 +315,12 @@ def _leave_settled(command: str, words: Sequence[str]) -> int:
 def _run(command: str, words: Sequence[str]) -> int:
     _unwind_when_asked_to_end()
     module, function = _COMMANDS[command]
-    # By the built-in function: `importlib` is loaded by nothing else, and loads `warnings`.
+    # Not by `importlib`: nothing else needs it, and it loads `warnings`.
     return int(getattr(__import__(f"pepip.cli.{module}", fromlist=[function]), function)(words))
 
 
 def _help(commands: Sequence[str]) -> int:
-    """Show the help of pepip, of one of its commands, or of one of uv's."""
+    """Show the help of pepip, of one of its commands, or of a command of uv."""
     if not commands:
         sys.stdout.write(usage() + "\n")
         return 0
@@ -338,7 +339,7 @@ def _become_uv(words: Sequence[str]) -> int:
 
 
 def _leading_options(arguments: Sequence[str]) -> tuple[list[str], int]:
-    """Return the options before the command's name, which uv takes there as well as behind it, and its position."""
+    """Return the options before the command's name, and the name's position. uv takes them after the name, too."""
     if not arguments or not arguments[0].startswith("-"):
         return [], 0
     from pepip.cli import options
@@ -354,7 +355,7 @@ def _without_command(arguments: Sequence[str]) -> int:
         sys.stdout.write(f"pepip {__version__}\n")
         return 0
     if arguments:
-        return _become_uv(arguments)  # it says what is wrong
+        return _become_uv(arguments)  # uv reports the error
     sys.stderr.write(usage() + "\n")
     return 2
 

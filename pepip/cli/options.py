@@ -1,6 +1,6 @@
 """The options of uv that pepip passes on, by the uv commands that know them.
 
-pepip doesn't interpret them; it must only know which of them take a value.
+pepip doesn't interpret them. It must only know which of them take a value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class UvOption(NamedTuple):
     """One option of uv: its names, whether it takes a value, and which calls of uv get it.
 
-    `reach` is the field of `Request` or `ProjectRequest` in which it ends.
+    `reach` is the field of `Request` or `ProjectRequest` that collects it.
     """
 
     names: tuple[str, ...]
@@ -92,7 +92,7 @@ LOCK_OPTIONS: tuple[UvOption, ...] = (
     *_values("replacing", "--reinstall-package"),
     *_flags("replacing", "--reinstall/--force-reinstall", "--no-reinstall", "--no-frozen", "--no-locked"),
 )  # fmt: skip
-"""What `uv add` and `uv remove` take, beside their own."""
+"""The options that `uv add` and `uv remove` share with other commands."""
 
 PROJECT_OPTIONS: tuple[UvOption, ...] = (
     *LOCK_OPTIONS,
@@ -106,7 +106,7 @@ PROJECT_OPTIONS: tuple[UvOption, ...] = (
         "--no-editable", "--editable", "--all-packages",
     ),
 )  # fmt: skip
-"""What `uv sync` and `uv run` take, beside their own."""
+"""The options that `uv sync` and `uv run` share with other commands."""
 
 GLOBAL_VALUES = frozenset(
     {
@@ -114,7 +114,7 @@ GLOBAL_VALUES = frozenset(
         *("--trusted-host", "--preview-features", "--python-preference", "--python-fetch"),
     }
 )
-"""The options that uv takes before the name of a command, with a value."""
+"""The options with a value that uv accepts before the name of a command."""
 
 _HELP = {
     "--upgrade": "take the newest versions that are allowed",
@@ -143,13 +143,13 @@ _HELP = {
 }
 
 
-# argparse looks for translations of its words, of which Python brings none, and that takes as long as to read the
-# options. This holds for the whole process, which speaks English anyway.
+# argparse looks up translations of its messages. Python ships none, and the lookup takes as long as reading the
+# options. This change applies to the whole process, which speaks English anyway.
 argparse._ = str  # type: ignore[attr-defined]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints look like every other error of pepip. All commands share its general options."""
+    """A parser whose errors look like all errors of pepip. All commands share its general options."""
 
     def __init__(self, prog: str, *, description: str, examples: str = "", json: bool = True) -> None:
         self._help_width: int | None = 80
@@ -174,11 +174,11 @@ class Parser(argparse.ArgumentParser):
         general.add_argument("--project", metavar="PATH", help="the folder of the project")
 
     def error(self, message: str) -> NoReturn:
-        """Raise the complaint as a misuse of the command."""
+        """Raise the message as a UsageError."""
         raise UsageError(message, hint=f"`{self.prog} --help` shows what there is")
 
     def add_uv_options(self, table: Sequence[UvOption]) -> None:
-        """Take these options of uv. They end up in lists named for their reach."""
+        """Accept these options of uv. They are collected in lists that are named after their reach."""
         group = self.add_argument_group(
             "options of uv", "passed on as they are; so are its other options for indexes, resolver, builds and cache"
         )
@@ -186,7 +186,7 @@ class Parser(argparse.ArgumentParser):
         self.set_defaults(**{option.reach: [] for option in table})
 
     def _take_options_in(self, words: Sequence[str]) -> None:
-        """Add those options of uv that `words` may mean: there are some hundred, and most commands use none."""
+        """Add the options of uv that `words` may contain: uv has some hundred, and most commands use none."""
         given = {word.partition("=")[0] for word in words}
         given.update(f"-{letter}" for word in words if word[:1] == "-" != word[1:2] for letter in word[1:])
         wants_help = not given.isdisjoint(("-h", "--help"))
@@ -199,11 +199,11 @@ class Parser(argparse.ArgumentParser):
         self._tables.clear()
 
     def _formatter(self, prog: str) -> argparse.HelpFormatter:
-        """Return what formats a help. argparse asks at every option; the terminal's width matters to a help alone."""
+        """Return the help formatter. argparse asks for one at every option; only help needs the terminal's width."""
         return argparse.RawDescriptionHelpFormatter(prog, width=self._help_width)
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
-        """Return what `words` say, positional arguments anywhere among them."""
+        """Return the arguments in `words`. Positional arguments may stand anywhere among the options."""
         self._take_options_in(words)
         arguments = self.parse_args(self._sorted(words))
         arguments.json = getattr(arguments, "json", False)
@@ -211,7 +211,7 @@ class Parser(argparse.ArgumentParser):
         return arguments
 
     def _sorted(self, words: Sequence[str]) -> list[str]:
-        """Return the words, options and positional arguments apart, so that argparse takes them in any order."""
+        """Return the words with options and positional arguments apart, so that argparse takes them in any order."""
         with_value = self.options_with_value()
         given: list[str] = []
         positional: list[str] = []
@@ -231,14 +231,14 @@ class Parser(argparse.ArgumentParser):
                 position += 1
         if any(word.startswith("-") for word in positional):
             return [*given, "--", *positional]
-        return [*positional, *given]  # an option that lacks its value must not find one
+        return [*positional, *given]  # an option without its value must not find one
 
     def read_for_uv(
         self, words: Sequence[str], command: Sequence[str], *, rest: Sequence[str] = ()
     ) -> argparse.Namespace:
-        """Return the same; but an option that only uv knows makes this process uv's `command`, with a warning.
+        """Return the arguments in `words`. If only uv knows an option, warn and become uv's `command` instead.
 
-        `rest` are words that are not pepip's to read.
+        `rest` are words that pepip does not read.
         """
         try:
             return self.read(words)
@@ -260,7 +260,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _wants_next(word: str, with_value: frozenset[str]) -> bool:
-    """Tell whether an option takes the next word as its value, given that `with_value` are those that take one."""
+    """Tell whether an option takes the next word as its value. `with_value` are all options that take one."""
     if word.startswith("--"):
         return word in with_value
     taking = next((at for at in range(1, len(word)) if f"-{word[at]}" in with_value), 0)
@@ -279,7 +279,7 @@ def _add_uv_option(group: argparse._ArgumentGroup, option: UvOption) -> None:
 
 
 def add_elsewhere(parser: Parser, *, values: Sequence[str], flags: Sequence[str]) -> None:
-    """Take options of uv that make a command uv's alone. If one is given, `elsewhere` is true."""
+    """Accept options of uv with which uv must run the command alone. If one is given, `elsewhere` is true."""
     for option in values:
         parser.add_argument(*option.split("/"), dest="elsewhere", metavar="X", help=argparse.SUPPRESS)
     for option in flags:
@@ -287,11 +287,12 @@ def add_elsewhere(parser: Parser, *, values: Sequence[str], flags: Sequence[str]
 
 
 def take_effect(arguments: argparse.Namespace) -> None:
-    """Do what the general options say: `--color` stands above variables, `--directory` and `--project` are entered.
+    """Apply the general options to this process.
 
-    A settings file that an option names is read wherever one that a variable names is.
+    `--color` overrides variables. The folder of `--directory` becomes the current one. `--project` and
+    `--config-file` set uv's variables, so that they count wherever the variables do.
 
-    Raises UsageError if there is no such folder.
+    Raises UsageError if the folder of `--directory` can't be entered.
     """
     if arguments.color:
         for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
@@ -314,16 +315,16 @@ def take_effect(arguments: argparse.Namespace) -> None:
             os.environ["UV_CONFIG_FILE"] = word.partition("=")[2] or words[at + 1]
 
 
-_WORKING_DIRECTORY = ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY")  # the second is the older one; uv still obeys it
+_WORKING_DIRECTORY = ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY")  # the second is the older name; uv still obeys it
 
 
 def working_directory(named: str | None) -> str:
-    """Return the folder that a command is to work in: the one that `--directory` names, or a variable, else empty."""
+    """Return the folder in which a command works: by `--directory`, else by a variable; empty if neither is set."""
     return named or next(filter(None, map(os.environ.get, _WORKING_DIRECTORY)), "")
 
 
 def is_repeatable(arguments: argparse.Namespace) -> bool:
-    """Tell whether a command whose work is done may be answered by that alone, typed here again."""
+    """Tell whether pepip may answer the same command, typed here again, just by noting that its work is done."""
     return not (
         arguments.directory
         or arguments.project
@@ -336,7 +337,7 @@ def is_repeatable(arguments: argparse.Namespace) -> bool:
 
 
 def split(words: Sequence[str], *, values: frozenset[str]) -> tuple[list[str], list[str]]:
-    """Split a command line into its options and the rest, from the first word on that is none.
+    """Split a command line into its leading options and the rest, which begins at the first word that is no option.
 
     `values` are the options that take a value.
     """

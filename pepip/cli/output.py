@@ -1,6 +1,6 @@
-"""Saying what happens: lines, a progress display on a terminal, one JSON document, and errors.
+"""Output of the commands: lines, a progress display on a terminal, one JSON document, and errors.
 
-What people read goes to stderr, as with uv; stdout is for data alone.
+Text for people goes to stderr, as with uv. stdout is for data alone.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Reporter:
-    """Shows the progress of one operation. `verbosity` below zero is silent, above zero names every step."""
+    """Shows the progress of one operation. A negative `verbosity` is silent, a positive one names every step."""
 
     def __init__(self, *, verbosity: int) -> None:
         self.verbosity = verbosity
         self._phase = ""
 
     def show(self, step: Progress) -> None:
-        """Say one step."""
+        """Report one step."""
         if step.phase == "warning":
             self.warn(step.detail)
         elif self.verbosity > 0:
@@ -41,7 +41,7 @@ class Reporter:
         self._phase = step.phase
 
     def warn(self, sentence: str) -> None:
-        """Say a warning."""
+        """Print a warning."""
         if self.verbosity >= 0:
             _tell("warning:", "33", sentence)
 
@@ -50,9 +50,9 @@ class Reporter:
 
 
 class LiveReporter(Reporter):
-    """A reporter for a terminal: a bar per phase, which goes when the operation ends.
+    """A reporter for a terminal: one bar per phase, which is removed when the operation ends.
 
-    It opens after a moment only: what is done at once needs no bar, nor the time to import one.
+    The bar opens after a moment. A quick operation needs no bar, nor the time to import one.
     """
 
     _PATIENCE_SECONDS = 0.4
@@ -74,7 +74,7 @@ class LiveReporter(Reporter):
             self.warn(step.detail)
             return
         if step.phase == "link":
-            # Over in a moment, and done by two processes where no thread is at work: a bar would come too late.
+            # Linking is short, and uses a second process only if no other thread runs. A bar would come too late.
             self._opening.cancel()
             self._opening.join()
         elif self._display is None and not self._opening.is_alive():
@@ -90,12 +90,12 @@ class LiveReporter(Reporter):
             self._move()
 
     def warn(self, sentence: str) -> None:
-        """Say a warning, above the bar."""
+        """Print a warning above the bar."""
         with self._lock:
             super().warn(sentence)
 
     def close(self) -> None:
-        """Take the display away, so that the summary stands alone."""
+        """Remove the display, so that the summary stands alone."""
         self._opening.cancel()
         with self._lock:
             if self._display is not None:
@@ -149,7 +149,7 @@ class LiveReporter(Reporter):
 
 
 def reporter(arguments: argparse.Namespace, *, is_quiet: bool = False) -> Reporter:
-    """Return the reporter that fits the arguments of a command, and where stderr goes."""
+    """Return the reporter that fits a command's arguments and the kind of stderr."""
     verbosity = -1 if is_quiet else arguments.verbosity
     is_still = arguments.no_progress or os.environ.get("UV_NO_PROGRESS") or os.environ.get("TERM") == "dumb"
     if verbosity == 0 and not is_still and sys.stderr.isatty():
@@ -160,7 +160,7 @@ def reporter(arguments: argparse.Namespace, *, is_quiet: bool = False) -> Report
 def follow(operation: Generator[Progress, None, T], reporter: Reporter) -> T:
     """Run an operation to its end, show its progress, and return its result.
 
-    An operation that is interrupted while a step is shown is closed before the display is: it cleans up first.
+    If an operation is interrupted while a step is shown, it is closed before the display, so that it can clean up.
     """
     import contextlib
 
@@ -175,7 +175,7 @@ def follow(operation: Generator[Progress, None, T], reporter: Reporter) -> T:
 
 
 def conclude(summary: Summary, arguments: argparse.Namespace, *, only_changes: bool = False) -> None:
-    """Say what a command did: as one JSON document, or to people."""
+    """Print the result of a command: as one JSON document, or for people."""
     if arguments.json:
         write_json(document(summary))
     elif summary.linked or summary.removed or summary.private or not only_changes:
@@ -186,12 +186,13 @@ def write_json(content: object) -> None:
     """Write one JSON document to stdout."""
     import json
 
-    # Without an indent, json has a fast way, which a list of thousands needs: machines read what is no terminal.
+    # Without an indent, json uses its fast encoder, which a list of thousands needs. Only people at a terminal need
+    # an indent.
     sys.stdout.write(json.dumps(content, indent=2 if sys.stdout.isatty() else None) + "\n")
 
 
 def confirm(question: str, *, default: bool = True) -> bool:
-    """Ask on the terminal. An empty answer means `default`, the end of the input no."""
+    """Ask on the terminal. An empty answer means `default`; the end of the input means no."""
     sys.stderr.write(f"{question} [{'Y/n' if default else 'y/N'}] ")
     sys.stderr.flush()
     answer = sys.stdin.readline()
@@ -199,12 +200,12 @@ def confirm(question: str, *, default: bool = True) -> bool:
 
 
 def say(line: str) -> None:
-    """Write one line for people. Control characters, which a name on disk may hold, are shown as what they are."""
+    """Print one line for people. Control characters, which a name on disk may hold, are shown as escapes."""
     _write("\n".join(map(printable, line.split("\n"))))
 
 
 def printable(text: str) -> str:
-    """Return text without control characters: each is written as in Python's source."""
+    """Return text with its control characters written as in Python's source."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
@@ -213,12 +214,12 @@ def _write(line: str) -> None:
 
 
 def _tell(title: str, code: str, sentence: str) -> None:
-    """Write a sentence behind a title in colour."""
+    """Print a sentence after a title in colour."""
     _write(f"{_painted(title, code)} {printable(sentence)}")
 
 
 def summarize(summary: Summary, *, verbosity: int) -> None:
-    """Say what an install did: the changes, then one sentence."""
+    """Print the result of an install: the changes, then one sentence."""
     if verbosity < 0:
         return
     added, removed = [*summary.linked, *summary.private], list(summary.removed)
@@ -231,7 +232,7 @@ def summarize(summary: Summary, *, verbosity: int) -> None:
 
 
 def say_nothing_to_do(seconds: float) -> None:
-    """Say that there was nothing to do, and how long it took to find out."""
+    """Print that there was nothing to do, and how long it took to find out."""
     say(_nothing_to_do(seconds))
 
 
@@ -256,7 +257,7 @@ def document(summary: Summary) -> dict[str, object]:
 
 
 def fail(error: PepipError) -> int:
-    """Say an error, and a hint where there is one. Returns the exit code."""
+    """Print an error, and its hint if there is one. Returns the exit code."""
     output = _complaint(error.output) if isinstance(error, UvError) else ""
     if "error:" not in output:
         _tell("error:", "1;31", error.message)
@@ -268,7 +269,7 @@ def fail(error: PepipError) -> int:
 
 
 def fail_in_system(error: OSError) -> int:
-    """Say what the operating system refused, and where. Returns the exit code."""
+    """Print an error of the operating system, and the path that it concerns. Returns the exit code."""
     place = error.filename2 or error.filename
     reason = error.strerror or str(error)
     _tell("error:", "1;31", f"{reason}{f': {place}' if place else ''}")
@@ -276,7 +277,7 @@ def fail_in_system(error: OSError) -> int:
 
 
 def _complaint(output: str) -> str:
-    """Return what uv complains of, without the lines that say how far it got."""
+    """Return uv's error message, without the lines of progress before it."""
     lines = output.strip("\n").splitlines()
     if not lines:
         return ""
@@ -316,7 +317,7 @@ def _arrived(summary: Summary) -> str:
 
 
 def _painted_start(line: str) -> str:
-    """Return a line of uv's with its first word in the colour that uv gives it."""
+    """Return a line of uv's output with its first word in the colour that uv gives it."""
     word, colon, rest = line.partition(":")
     code = {"error": "1;31", "warning": "1;33", "hint": "1;36"}.get(word.strip(), "")
     return f"{_painted(word + colon, code)}{printable(rest)}" if code and colon else printable(line)
@@ -327,10 +328,10 @@ def _painted(text: str, code: str) -> str:
 
 
 def _has_color() -> bool:
-    """Tell whether to colour what goes to stderr, by uv's rules.
+    """Tell whether to colour the text on stderr, by uv's rules.
 
-    It colours on a terminal that TERM, CLICOLOR or CI says to show colours; NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE
-    stand above that.
+    uv colours on a terminal if TERM, CLICOLOR or CI say that it shows colours. NO_COLOR, FORCE_COLOR and
+    CLICOLOR_FORCE override that.
     """
     if os.environ.get("NO_COLOR"):
         return False

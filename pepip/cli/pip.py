@@ -1,4 +1,4 @@
-"""`pepip pip`, and the commands of uv's pip interface that pepip also has at its top: they only look."""
+"""`pepip pip`, and the commands of uv's pip interface that pepip also has at its top level; these only read."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def run(words: Sequence[str]) -> int:
-    """Run `pepip pip` with the words that follow: what changes an environment is pepip's, the rest uv's."""
-    os.environ.pop("UV_PROJECT_ENVIRONMENT", None)  # uv's pip interface doesn't ask it either
+    """Run `pepip pip` with the words that follow. pepip runs the commands that change an environment, uv the rest."""
+    os.environ.pop("UV_PROJECT_ENVIRONMENT", None)  # uv's pip interface ignores it, too
     words = pip_aliases.translated(words)
     before, rest = options.split(words, values=options.GLOBAL_VALUES)
     command, after = rest[:1], rest[1:]
@@ -56,7 +56,7 @@ def _version() -> int:
 
 
 def _cache(words: Sequence[str]) -> int:
-    """Run `pip cache`: what pip keeps there is uv's cache here, and the store."""
+    """Run `pip cache`. pip's cache is not used here: uv's cache and the store take its place."""
     meant = {"dir": ["cache", "dir"], "purge": ["cache", "clean"]}
     if words and words[0] in meant:
         return process.become(meant[words[0]])
@@ -67,7 +67,7 @@ def _cache(words: Sequence[str]) -> int:
 
 
 def _become_pip(words: Sequence[str]) -> int:
-    """Let pip itself run a command that uv has not, on the environment that `pepip pip` would work on."""
+    """Let pip itself run a command that uv lacks, on the environment that `pepip pip` would use."""
     from pepip.operations import venvs
 
     root = venvs.locate("", dict(os.environ), os.getcwd())
@@ -76,7 +76,7 @@ def _become_pip(words: Sequence[str]) -> int:
 
 
 _LOOKING = {"list", "freeze", "show", "check", "tree"}
-"""The commands of uv's pip interface that tell what an environment holds."""
+"""The commands of uv's pip interface that show an environment's content."""
 
 
 def run_list(words: Sequence[str]) -> int:
@@ -102,7 +102,7 @@ def run_check(words: Sequence[str]) -> int:
 def _look(command: str, words: Sequence[str]) -> int:
     """Let uv show the environment that `pepip install` would install into.
 
-    `--venv PATH` names it; uv's own options that choose another stay uv's.
+    `--venv PATH` names it. If uv's own options choose another environment, uv handles them.
     """
     arguments = _read(command, words)
     root = _root_of(arguments)
@@ -135,7 +135,7 @@ def _read(command: str, words: Sequence[str]) -> argparse.Namespace:
 
 
 def _root_of(arguments: argparse.Namespace) -> str:
-    """Return the environment that is looked at, empty if it is none that pepip links."""
+    """Return the environment that is shown, empty if pepip does not link it."""
     from pepip.operations import venvs
 
     folder = os.path.abspath(options.working_directory(arguments.directory))
@@ -147,7 +147,7 @@ def _root_of(arguments: argparse.Namespace) -> str:
 
 
 def complete_interrupted(root: str) -> None:
-    """Complete what a killed run began, so that what is shown is what is there; say so where that fails."""
+    """Complete the change of a killed run, so that uv shows the true state. If that fails, print a warning."""
     from pepip.environment import journal, layout_check
 
     if root:

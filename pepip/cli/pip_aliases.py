@@ -1,7 +1,7 @@
-"""What people type who have `alias pip='pepip pip'`: the words of pip that uv has not.
+"""Words of pip that uv does not have, for people with `alias pip='pepip pip'`.
 
-An option that means nothing here is left out, and one that uv names otherwise is renamed. A command that uv lacks is
-pip's own: uv fetches pip, which then works on the environment. Source: the documentation of pip 26.
+An option without meaning here is dropped. An option that has another name in uv is renamed. For a command that uv
+lacks, uv fetches pip itself, which then works on the environment. Source: the documentation of pip 26.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PIP_ALONE = frozenset(("download", "wheel", "config", "hash", "index", "inspect", "debug", "search", "lock"))
-"""The commands for which pip itself is run."""
+"""The commands that pip itself runs."""
 
 _IGNORED_FLAGS = frozenset(
     (
@@ -22,7 +22,7 @@ _IGNORED_FLAGS = frozenset(
         "--debug",
     )
 )  # fmt: skip
-"""uv asks nothing, and works on virtual environments; the rest is how pip itself works."""
+"""Flags to drop: uv asks nothing and works on virtual environments anyway; the rest concern only pip itself."""
 
 _IGNORED_VALUES = frozenset(("--root-user-action", "--progress-bar", "--exists-action", "--log", "--log-file"))
 
@@ -31,14 +31,14 @@ _RENAMED = {
     "list": {"-o": "--outdated", "-e": "--editable", "-l": "", "--local": ""},
     "freeze": {"-l": "", "--local": "", "--all": ""},
 }
-"""By command: what uv calls an option; empty where uv does the same without it."""
+"""By command: uv's name for an option, empty if uv does the same without it."""
 
 _VARIABLES = {"--timeout": "UV_HTTP_TIMEOUT", "--default-timeout": "UV_HTTP_TIMEOUT", "--retries": "UV_HTTP_RETRIES"}
-"""Options that are variables with uv."""
+"""Options that are environment variables in uv."""
 
 
 def translated(words: Sequence[str]) -> list[str]:
-    """Return the words of a command of pip as uv and pepip know them. Some become variables of uv, which are set."""
+    """Return the words of a pip command as uv and pepip know them. Options that uv has as variables are set there."""
     command = ""
     found: list[str] = []
     rest = iter(words)

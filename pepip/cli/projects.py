@@ -1,4 +1,4 @@
-"""`pepip projects` and `pepip uses`: which environments link what."""
+"""`pepip projects` and `pepip uses`: which environments link which distributions."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ def _document(item: VenvShare) -> dict[str, object]:
 
 
 def _link_mode(package: Installed) -> str | None:
-    """Return in uv's words how files came from the store, None if they did not."""
+    """Return, in uv's words, how files came from the store; None if they did not."""
     return "symlink" if package.entry_id else package.mode or None
 
 
 def _origin(package: Installed) -> str:
-    """Return in words where a distribution's files are from."""
+    """Return, in words, where a distribution's files come from."""
     if package.source_id:
         return f"{package.source_id} ({package.mode})"
     return package.entry_id or "private copy"
@@ -165,7 +165,7 @@ def _scan(words: Sequence[str]) -> int:
 
 
 def run_uses(words: Sequence[str]) -> int:
-    """Run `pepip uses`. Returns 0 if an environment has it, 1 if none."""
+    """Run `pepip uses`. Returns 0 if an environment has the distribution, 1 if none has it."""
     from pepip.operations import uses
     from pepip.store.scan_cache import ScanCache
 

@@ -1,4 +1,4 @@
-"""`pepip prune`."""
+"""`pepip prune`: show the orphans, ask, and remove them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pepip run`: the project's environment brought up to date, and then uv runs the command."""
+"""`pepip run`: bring the project's environment up to date, then let uv run the command."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FLAGS = ("-m/--module", "-s/--script", "--gui-script", "--no-env-file", "--no-s
 
 
 def run(words: Sequence[str]) -> int:
-    """Run the command with the words that follow its name. Becomes uv in the end; returns on Windows alone."""
+    """Run `pepip run` with the words that follow its name. In the end it becomes uv; it returns only on Windows."""
     parser = sync.parser_of("pepip run", _DESCRIPTION, _EXAMPLES, json=False)
     parser.add_argument("--exact", action="store_true", help="remove what the project does not ask for, too")
     parser.add_argument("command", metavar="COMMAND", nargs="*", help="a command of the environment, or a script")
@@ -59,7 +59,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _complete_interrupted(arguments: argparse.Namespace) -> None:
-    """Complete what a killed run began in the environment that uv may run the command in."""
+    """Complete the change of a killed run in the environment in which uv may run the command."""
     from pepip.cli import pip
     from pepip.operations import venvs
 
@@ -68,9 +68,9 @@ def _complete_interrupted(arguments: argparse.Namespace) -> None:
 
 
 def _settle(arguments: argparse.Namespace, target: str, words: Sequence[str]) -> bool:
-    """Bring the environment in which uv will run `target` up to date, if that is a project's.
+    """Bring the environment in which uv will run `target` up to date, if it is a project's.
 
-    Returns whether nothing is left for uv to sync. Where pepip can't tell, uv does it all.
+    Returns whether uv has nothing left to sync. If pepip can't tell, uv does it all.
     """
     if _is_uvs_alone(arguments):
         return False
@@ -93,7 +93,7 @@ def _settle(arguments: argparse.Namespace, target: str, words: Sequence[str]) ->
 
 
 def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
-    """Tell whether uv runs the script at `url` in the project's environment. Asks only if that is to be changed."""
+    """Tell whether uv runs the script at `url` in the project's environment. uv is asked only if that must change."""
     from pepip.errors import UvError
     from pepip.uv import project as projects
 
@@ -109,9 +109,9 @@ def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
 
 
 def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bool:
-    """Sync the project's environment. Returns False where uv can't say how: it will then say why not.
+    """Sync the project's environment. Returns False if uv can't say how: uv will then say why not.
 
-    `words` are those of the command line that decide on it.
+    `words` are the words of the command line that decide on the sync.
     """
     from pepip.errors import UvError
     from pepip.operations import project as projects
@@ -137,7 +137,7 @@ def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bo
 
 
 class _ReporterBesideUv(output.Reporter):
-    """Hands on the progress of a sync, but no warning before it is decided what changes: uv says those again."""
+    """Passes on the progress of a sync. It drops warnings until the changes are decided: uv repeats those."""
 
     def __init__(self, reporter: output.Reporter) -> None:
         super().__init__(verbosity=reporter.verbosity)
@@ -145,7 +145,7 @@ class _ReporterBesideUv(output.Reporter):
         self._reporter = reporter
 
     def show(self, step: Progress) -> None:
-        """Say one step."""
+        """Report one step."""
         if step.phase != "warning" or self.is_decided:
             self.is_decided = self.is_decided or step.phase != "resolve"
             self._reporter.show(step)
@@ -156,7 +156,7 @@ class _ReporterBesideUv(output.Reporter):
 
 
 def _is_uvs_alone(arguments: argparse.Namespace) -> bool:
-    """Tell whether `uv run` would leave the project's environment alone, or refuse before it looks for one."""
+    """Tell whether `uv run` would leave the project's environment alone, or fail before it looks for one."""
     environment_files = [*arguments.env_file, *os.environ.get("UV_ENV_FILE", "").split()]
     return (
         bool(arguments.no_project or arguments.isolated or arguments.no_sync or arguments.elsewhere)

@@ -1,4 +1,4 @@
-"""`pepip savings` and `pepip doctor`."""
+"""`pepip savings`, and `pepip doctor`, which checks everything that pepip rests on."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _gain(saved_bytes: int) -> tuple[str, int, str]:
-    """Return the row that says what sharing is worth. A store that hardly anybody shares costs something."""
+    """Return the row with the gain of sharing. A store that few environments share costs more than it saves."""
     if saved_bytes < 0:
         return "extra", -saved_bytes, "more than copies would take: few environments share packages yet"
     return "saved", saved_bytes, "compared with copies"

@@ -1,4 +1,4 @@
-"""What a user types or pipes in place of a file, as `-`."""
+"""Input that a user types or pipes in place of a file, as `-`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def as_file(files: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Yield what to read for each of `files`: itself, or for `-` and a pipe a file that holds what comes from there.
+    """Yield a path to read for each of `files`: for `-` and a pipe a file with their content, else the file itself.
 
-    uv is asked more than once, and stdin or a pipe (`<(uv export)`) can be read only once.
+    uv is asked more than once, but stdin or a pipe (`<(uv export)`) can be read only once.
     """
     from pepip.host import temp_dirs
 
@@ -47,9 +47,9 @@ def _read(path: str) -> bytes:
 
 
 def kept() -> bytes | None:
-    """Return all that stdin says, and put a file with the same in its place, for the program that pepip becomes.
+    """Return the whole input, and make stdin a file with the same content for the program that pepip becomes.
 
-    None if it is a terminal, which the program may go on to read, or closed.
+    None if stdin is closed, or a terminal, from which the program may go on to read.
     """
     try:
         if os.isatty(0):

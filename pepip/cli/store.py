@@ -1,4 +1,4 @@
-"""`pepip store`: what is in the store, and looking after it."""
+"""`pepip store`: show, fill, check and repair the store."""
 
 from __future__ import annotations
 
@@ -395,7 +395,7 @@ def _clean(words: Sequence[str]) -> int:
 
 
 def open_store() -> Store:
-    """Return the store that `PEPIP_HOME` names, or the user's."""
+    """Return the store that `PEPIP_HOME` names, or the user's default store."""
     from pepip.paths import default_store_root
     from pepip.store.root import Store
 

@@ -144,7 +144,7 @@ def run_remove(words: Sequence[str]) -> int:
 
 
 def parser_of(title: str, description: str, examples: str, *, json: bool = True) -> options.Parser:
-    """Return a parser with what all commands on a project have in common."""
+    """Return a parser with the options that all commands on a project share."""
     parser = options.Parser(title, description=description, examples=examples, json=json)
     parser.add_argument("-p", "--python", metavar="X", default="", help="the Python of the environment")
     parser.add_argument("--locked", action="store_true", help="fail if uv.lock is not up to date")
@@ -154,7 +154,7 @@ def parser_of(title: str, description: str, examples: str, *, json: bool = True)
 
 
 def _add_kinds(parser: options.Parser) -> None:
-    """Add what `add` and `remove` have in common: which dependencies are meant."""
+    """Add the options that `add` and `remove` share. They say which dependencies are meant."""
     parser.add_argument("--dev", action="store_true", help="those for development")
     parser.add_argument("--group", metavar="X", help="those of this dependency group")
     parser.add_argument("--optional", metavar="X", help="those of this extra")
@@ -177,7 +177,7 @@ def _is_for_uv_alone(arguments: argparse.Namespace) -> bool:
 
 
 def _words_of_uv(words: Sequence[str]) -> list[str]:
-    """Return the words for an edit without a sync: without those that only syncing, or pepip, knows."""
+    """Return the words for an edit without a sync: without options that only a sync, or only pepip, knows."""
     of_sync = [
         option for option in options.LOCK_OPTIONS if option.reach == "syncing" and "--active" not in option.names
     ]
@@ -201,7 +201,7 @@ def _words_of_uv(words: Sequence[str]) -> list[str]:
 
 
 def request_of(arguments: argparse.Namespace) -> ProjectRequest:
-    """Return what the arguments of a command on a project ask for."""
+    """Return the request that the arguments of a command on a project make."""
     from pepip.model import ProjectRequest
 
     modes = [mode for mode in ("frozen", "locked") if getattr(arguments, mode)]
@@ -218,13 +218,13 @@ def request_of(arguments: argparse.Namespace) -> ProjectRequest:
 
 
 def _edited_request(arguments: argparse.Namespace) -> ProjectRequest:
-    """Return what is synced after an edit, which has resolved already."""
+    """Return the request for the sync after an edit. The edit itself has resolved already."""
     request = request_of(arguments)._replace(resolving=())
     return request._replace(selecting=("--package", arguments.package)) if arguments.package else request
 
 
 def compiles(arguments: argparse.Namespace) -> bool:
-    """Tell whether bytecode is asked for."""
+    """Tell whether bytecode must be compiled."""
     from pepip.uv import settings
 
     return bool(arguments.compile_bytecode) or settings.is_on("UV_COMPILE_BYTECODE")

@@ -1,4 +1,4 @@
-"""Tables on stdout: by rich on a terminal, as plain aligned text in a pipe."""
+"""Tables on stdout: drawn by rich on a terminal, as plain aligned text in a pipe."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """Write a table. `right` are the numbers of the columns that are aligned to the right.
+    """Print a table. `right` are the numbers of the columns that are aligned to the right.
 
-    Control characters, which a name on disk may hold, are shown as what they are.
+    Control characters, which a name on disk may hold, are shown as escapes.
     """
     cells = [[output.printable(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
@@ -44,12 +44,12 @@ def _show_on_terminal(columns: Sequence[str], cells: Sequence[Sequence[str]], ri
 
 
 def say(line: str) -> None:
-    """Write one line of an answer."""
+    """Print one line of an answer."""
     sys.stdout.write(output.printable(line) + "\n")
 
 
 def when(seconds: int) -> str:
-    """Return a day, `2026-03-14`, for seconds since 1970; empty for 0."""
+    """Return the local date, `2026-03-14`, of seconds since 1970; empty for 0."""
     import time
 
     return time.strftime("%Y-%m-%d", time.localtime(seconds)) if seconds else ""

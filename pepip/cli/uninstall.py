@@ -1,4 +1,4 @@
-"""`pepip uninstall`."""
+"""`pepip uninstall`: remove packages from an environment; the store keeps them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""What uv answered before, kept for as long as uv itself would answer the same.
+"""The cache of uv's answers. It keeps an answer for as long as uv itself would answer the same.
 
-An answer rests on a question (words, variables, the text of settings) and on the state of files: uv's program, what
-the user named, the pages of indexes in uv's cache. A file in another state makes the answer forgotten. Each user has
-answers of their own, since they name what will be installed; in `cache/`, which can be lost without loss.
+The key of an answer is its question: words, variables, the text of settings. Its evidence is the state of files: uv's
+program, files that the user named, index pages in uv's cache. If one of them changes, the answer is no longer used.
+Each user has separate answers, since they name what will be installed. They lie in `cache/`, which can be lost
+without harm.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _VARIABLES = frozenset(
 
 
 class AnswerCache:
-    """The answers of one user in the folder `cache`. Where there is no such folder, none is kept."""
+    """The answers of one user in the folder `cache`. If that folder does not exist, no answer is kept."""
 
     __slots__ = ("_cache", "_folder")
 
@@ -35,11 +36,11 @@ class AnswerCache:
         self._folder = user_cache.folder_in(cache)
 
     def recall(self, key: str) -> str | None:
-        """Return the answer, None if there is none or what it rests on has changed."""
+        """Return the answer, or None if there is none or its evidence has changed."""
         try:
             content = user_cache.read(self._folder, key, most_bytes=_MOST_BYTES)
         except (OSError, ValueError):
-            return None  # somebody else's file, for one: it may name anything
+            return None  # for example another user's file, which could name any distribution
         text = content.decode("utf-8", "surrogateescape")
         title, _, rest = text.partition("\n")
         evidence, separator, answer = rest.partition("\n\n")
@@ -52,9 +53,9 @@ class AnswerCache:
         return answer
 
     def remember(self, key: str, answer: str, evidence: Iterable[tuple[str, str]]) -> None:
-        """Keep an answer that rests on `evidence`: places, and the states they had before uv was asked.
+        """Keep an answer that rests on `evidence`: places, and their states before uv was asked.
 
-        Where it can't be written nothing is, and the next question costs the time to ask again.
+        If the answer can't be written, it is not kept, and the next run takes the time to ask uv again.
         """
         rows = dict(evidence)
         if not os.path.isdir(self._cache) or any("\n" in place for place in rows):
@@ -66,7 +67,7 @@ class AnswerCache:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Forget the older half of the answers once there are many."""
+        """Remove the older half of the answers if there are too many."""
         names = os.listdir(self._folder)
         if len(names) > _MOST_ANSWERS:
             places = sorted(
@@ -77,7 +78,7 @@ class AnswerCache:
 
 
 def key(topic: str, *words: str) -> str:
-    """Return the key of a question: its topic, and a digest of its words and of the variables that uv may obey."""
+    """Return the key of a question: its topic, and a digest of its words and of the variables that uv may read."""
     variables = sorted(
         f"{name}={value}"
         for name, value in os.environ.items()
@@ -88,10 +89,10 @@ def key(topic: str, *words: str) -> str:
 
 
 def state_of(place: str) -> str:
-    """Return what tells whether the file or folder at `place` is still the same, empty if nothing is there.
+    """Return the state of the file or folder at `place`, for comparison; empty if nothing is there.
 
-    Of a place `folder/*` the names in the folder count, but for bytecode, which a first import puts there; of a place
-    `folder/.` when it was changed counts, and nothing else.
+    The state of a place `folder/*` is the names in the folder, without `__pycache__`, which a first import adds. The
+    state of a place `folder/.` is the folder's modification time alone.
     """
     try:
         if place.endswith("/*"):
@@ -106,5 +107,5 @@ def state_of(place: str) -> str:
 
 
 def states(places: Iterable[str]) -> list[tuple[str, str]]:
-    """Return places with their states: evidence, as `Answers.remember` takes it."""
+    """Return places with their states: evidence, as `AnswerCache.remember` takes it."""
     return [(place, state_of(place)) for place in places]

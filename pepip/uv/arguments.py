@@ -1,4 +1,4 @@
-"""The words of a request on uv's command line: how they are passed on, and which of them are left out."""
+"""The words of a request on uv's command line: how they are passed on, and which are left out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def as_given(request: Request) -> list[str]:
 
 
 def without(options: Sequence[str], flags: Collection[str] = (), values: Collection[str] = ()) -> list[str]:
-    """Return the options without these `flags`, and without those in `values` and the value of each."""
+    """Return the options without these `flags`, and without the options in `values` and their values."""
     kept = []
     words = iter(options)
     for word in words:
@@ -47,7 +47,7 @@ def without(options: Sequence[str], flags: Collection[str] = (), values: Collect
 
 
 def values_of(options: Sequence[str], *names: str) -> Iterator[str]:
-    """Yield the values that options of these names have."""
+    """Yield the values of the options with these names."""
     for position, word in enumerate(options):
         name, separator, value = word.partition("=")
         if name in names:
@@ -67,6 +67,6 @@ def names_index(request: Request) -> bool:
 
 
 def link_mode(request: Request) -> str:
-    """Return how uv is told to link: empty if it is not, `unknown` if a settings file says it."""
+    """Return the link mode that uv is told to use: empty if none, `unknown` if a settings file mentions one."""
     told = next(values_of(request.everywhere, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")
     return told or (_UNKNOWN if settings.mention("link-mode") else "")

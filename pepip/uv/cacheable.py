@@ -1,9 +1,9 @@
-"""Which requests uv would answer the same again, and what that rests on.
+"""Which requests uv would answer the same way again, and the state on which that answer rests.
 
-Only plain ones: requirements by name, from indexes, with options that decide nothing that could change unseen.
-Offline, uv answers from its cache alone: as long as the folders of its pages and metadata are the same, so is the
+Only plain requests qualify: requirements by name, from indexes, without options whose effect can change unseen.
+Offline, uv answers from its cache alone: while the folders of pages and metadata there stay the same, so does the
 answer.
-Source: uv's documentation of its cache, and the folders that it has there.
+Source: uv's documentation of its cache, and the folders in that cache.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _UNSEEN_SETTINGS = (
 
 
 def is_plain(request: Request) -> bool:
-    """Tell whether a request names distributions of indexes alone, by options that mean the same at any time."""
+    """Tell whether a request names only distributions of indexes, with options that mean the same at any time."""
     return (
         not (request.editables or request.installing or request.is_whole)
         and all(map(_is_plain_requirement, request.packages))
@@ -65,9 +65,10 @@ def files(request: Request) -> list[str]:
 
 
 def files_of_project(request: ProjectRequest) -> list[str]:
-    """Return the files on which a sync of the project here rests, beside settings; none if others may count, too.
+    """Return the files, beside settings, on which a sync of the project here rests; none if other files may count.
 
-    The project must have static metadata, and a lock that names files of indexes alone, by http.
+    The project must have static metadata. Apart from the project itself, its lock must name only distributions of
+    indexes with HTTP URLs.
     """
     folder = settings.project_folder()
     lock = _text(f"{folder}/uv.lock")
@@ -88,7 +89,7 @@ def files_of_project(request: ProjectRequest) -> list[str]:
 
 
 def cache_folder(options: Sequence[str] = ()) -> str:
-    """Return uv's cache, given its options, where its place is known without asking uv, else nothing."""
+    """Return uv's cache folder for these options, empty if its place can't be known without asking uv."""
     if "--cache-dir" in options:
         return os.path.abspath(options[options.index("--cache-dir") + 1])
     if os.environ.get("UV_CACHE_DIR"):
@@ -100,7 +101,10 @@ def cache_folder(options: Sequence[str] = ()) -> str:
 
 
 def index_evidence() -> list[tuple[str, str]]:
-    """Return the folders of pages in uv's cache with their states: what uv knows of indexes. Nothing if unknown."""
+    """Return uv's program and the folders of index pages in its cache, with their states; empty if there are none.
+
+    They stand for all that uv knows of indexes.
+    """
     cache = cache_folder()
     if not cache:
         return []
@@ -118,15 +122,15 @@ def metadata_evidence(names: Iterable[str]) -> list[tuple[str, str]]:
         for bucket in folders(cache_folder(), kind)
         for folder in _below(bucket)
     ]
-    named = [folder for folder in buckets if os.path.basename(folder) == "index"]  # each has one for each index
+    named = [folder for folder in buckets if os.path.basename(folder) == "index"]  # holds one folder for each index
     places = [folder for folder in buckets if folder not in named] + [inner for one in named for inner in _below(one)]
     return answer_cache.states(f"{folder}/{name}" for folder in places for name in wanted)
 
 
 def environment_question(python: str) -> tuple[list[str], list[str]] | None:
-    """Return what decides on which interpreter `uv venv` makes an environment: words, and places.
+    """Return the words and the places that decide on which interpreter `uv venv` makes an environment.
 
-    None where that can't be told, as with shims, which start one interpreter or another.
+    None if that can't be known: a shim, for example, starts one interpreter or another.
     """
     words = [python, *settings.texts(), *map(_text, _version_files())]
     folders = os.environ.get("PATH", "").split(os.pathsep)
@@ -143,7 +147,7 @@ def environment_question(python: str) -> tuple[list[str], list[str]] | None:
 
 
 def _version_files() -> Iterator[str]:
-    """Yield the files that may name the Python to take, from here upward, and the user's."""
+    """Yield the files that may name a Python version: from the start folder upward, then the user's."""
     for folder in upward(settings.start_folder()):
         yield from (f"{folder}/.python-version", f"{folder}/.python-versions")
     yield f"{user_folder(os.environ, 'XDG_CONFIG_HOME', '.config')}/uv/.python-version"
@@ -154,7 +158,7 @@ def _text(path: str) -> str:
 
 
 def folders(parent: str, prefix: str = "") -> list[str]:
-    """Return what a folder of uv's cache holds under names with this prefix, nothing if it isn't there."""
+    """Return the paths in a folder of uv's cache whose names have this prefix; empty if the folder isn't there."""
     try:
         return [f"{parent}/{name}" for name in os.listdir(parent) if name.startswith(prefix)]
     except OSError:
@@ -162,7 +166,7 @@ def folders(parent: str, prefix: str = "") -> list[str]:
 
 
 def _below(parent: str) -> Iterator[str]:
-    """Yield the folders in a folder."""
+    """Yield the subfolders of a folder."""
     try:
         with os.scandir(parent) as children:
             yield from [child.path for child in children if child.is_dir()]
@@ -171,9 +175,9 @@ def _below(parent: str) -> Iterator[str]:
 
 
 def _is_plain_requirement(text: str) -> bool:
-    """Tell whether a requirement is a name, perhaps with extras, versions and a marker: no path and no URL.
+    """Tell whether a requirement is a name, perhaps with extras, versions and a marker, but no path and no URL.
 
-    To uv a name with an archive's suffix is the path of one, and a word with a colon a URL.
+    uv takes a name with an archive's suffix for a path, and a word with a colon for a URL.
     """
     return (
         text[:1].isalnum()
@@ -185,13 +189,13 @@ def _is_plain_requirement(text: str) -> bool:
 
 
 def _are_remote(indexes: str) -> bool:
-    """Tell whether all of these indexes, each perhaps with a name, are asked by HTTP: uv reads folders each time."""
+    """Tell whether all these indexes, each perhaps with a name, have HTTP URLs. uv reads a folder anew each time."""
     urls = (index.partition("=")[2] if "://" not in index.partition("=")[0] else index for index in indexes.split())
     return all(url.startswith(("http://", "https://")) for url in urls)
 
 
 def _is_plain_file(path: str) -> bool:
-    """Tell whether a requirements file holds plain requirements, and lines of comments, alone."""
+    """Tell whether a requirements file holds only plain requirements and comments."""
     if "://" in path or path.endswith((".toml", ".py", ".cfg")) or not os.path.isfile(path):
         return False
     lines = settings.content(path).decode("utf-8", "replace").splitlines()

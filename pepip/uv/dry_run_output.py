@@ -1,8 +1,8 @@
-"""What uv announces that it would change in an environment, read from its JSON and from its text.
+"""Reading the changes that uv announces for an environment, from its JSON and from its text.
 
 The JSON of `uv pip install`, `uv pip sync` and `uv sync` (since 0.13.0 at the latest) names each change with its
-version, but not the URL that a distribution comes from: only the text has that. So both are read, and both must
-tell of the same changes. `uv pip uninstall` has text alone, which ends in a count.
+version. Only the text has the URL that a distribution comes from. So both are read, and both must list the same
+changes. `uv pip uninstall` has text alone, which ends in a count.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _SIGNS = {"installed": "+", "uninstalled": "-", "reinstalled": "~"}
 
 
 def read(changes: Sequence[dict[str, Any]], text: str) -> Changes:
-    """Return the changes of a report: the `changes` of its JSON, and the `text` that uv wrote to stderr beside it.
+    """Return the changes of a report: `changes` from its JSON, and the `text` that uv wrote to stderr.
 
-    Raises UnreadableAnswerError if they can't be read, or don't tell of the same changes.
+    Raises UnreadableAnswerError if either can't be read, or if they list different changes.
     """
     with versions.readable():
         reported = [
@@ -40,7 +40,10 @@ def read(changes: Sequence[dict[str, Any]], text: str) -> Changes:
 
 
 def read_removals(text: str) -> tuple[Change, ...]:
-    """Return what `uv pip uninstall --dry-run` announces on stderr. Raises as `read` does."""
+    """Return the removals that `uv pip uninstall --dry-run` announces on stderr.
+
+    Raises UnreadableAnswerError if they can't be read, or if their number differs from the count.
+    """
     rows = _rows(text)
     counted = re.search(_COUNT, text, re.MULTILINE)
     count = int(counted[1]) if counted else 0
@@ -50,11 +53,11 @@ def read_removals(text: str) -> tuple[Change, ...]:
 
 
 _Row = tuple[str, str, str, str]
-"""A change: its sign, the normalized name, the version, and the URL; the last two may be empty, but not both."""
+"""A change: its sign, normalized name, version and URL. The version or the URL may be empty."""
 
 
 def _rows(text: str) -> list[_Row]:
-    """Return the changes that a text lists, a line each."""
+    """Return the changes that a text lists, one per line."""
     rows = []
     for line in text.splitlines():
         match = re.match(_LINE, line)
@@ -65,12 +68,15 @@ def _rows(text: str) -> list[_Row]:
 
 
 def _place(row: _Row) -> tuple[str, str]:
-    """Return what decides the order of rows: the text has no version of what comes from a URL."""
+    """Return the sort key of a row. The version is no part of it: the text has none for a distribution from a URL."""
     return row[1], row[0]
 
 
 def _merged(reported: _Row, told: _Row) -> _Row:
-    """Return one change of which JSON and text tell. Raises ValueError if it is not the same change."""
+    """Return the change that a row of the JSON and a row of the text describe.
+
+    Raises ValueError if the rows differ, or if they have neither a version nor a URL.
+    """
     sign, name, version, _ = reported
     if told[:2] != (sign, name) or told[2] not in {"", version} or not (version or told[3]):
         raise ValueError(f"{reported} in the JSON is {told} in the text")

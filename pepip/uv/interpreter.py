@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 PROGRAMS = ("bin/python", "Scripts/python.exe")
-"""Where an environment has its interpreter: on most systems, and on Windows."""
+"""The path of an environment's interpreter: on most systems, and on Windows."""
 
 _START, _END = "<pepip-facts>", "</pepip-facts>"
-"""What stands around the answer: a `sitecustomize` or `.pth` file may print before it and after it."""
+"""Marks around the answer: a `sitecustomize` or `.pth` file may print text before and after it."""
 
 _FORMAT = 3
-"""The number of what is kept of an answer: raised when the answer to the same file changes."""
+"""The format number of a cached answer. It must be raised when the answer for the same file changes."""
 
-# Runs inside the environment's own interpreter, Python 3.8 and newer, hence the plain style. The answer goes to the
-# file descriptor, since `sitecustomize` may have put something else in place of `sys.stdout`.
+# Runs in the environment's own interpreter, Python 3.8 or newer, hence the plain style. It writes to the file
+# descriptor, since `sitecustomize` may have replaced `sys.stdout`.
 _PROBE = """
 import json, os, sys, sysconfig
 prefix = sys.prefix
@@ -46,7 +46,11 @@ os.write(1, ("\\n" + START + answer + END + "\\n").encode("ascii"))
 
 
 def executable(environment: str) -> str:
-    """Return the path of an environment's interpreter. Raises VenvError if `environment` is not a virtual one."""
+    """Return the path of an environment's interpreter.
+
+    Raises VenvError if `environment` is no virtual environment, if its path is not valid UTF-8, or if its interpreter
+    is gone.
+    """
     if not os.path.lexists(environment):
         raise VenvError(f"there is no environment at {environment}", hint="`pepip venv` or `pepip install` makes one")
     if not os.path.isfile(f"{environment}/pyvenv.cfg"):
@@ -68,8 +72,8 @@ def executable(environment: str) -> str:
 def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
     """Return an environment's interpreter and the tags that it supports, the most specific first.
 
-    The answer is kept in the folder `cache`, for as long as the interpreter's file stays the same. Raises
-    VenvError if the interpreter is gone or does not start.
+    The answer is cached in the folder `cache` until the interpreter's file changes. Raises VenvError if the
+    interpreter is gone, does not start, or answers with invalid facts.
     """
     path = executable(environment)
     real = os.path.realpath(path)
@@ -93,7 +97,7 @@ def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
 def compile_bytecode(path: str, targets: list[str]) -> None:
     """Compile the modules below the folders `targets` with the interpreter at `path`, as far as they compile.
 
-    Some packages ship files for other versions of Python, which compile for none: uv goes on too.
+    Some packages ship files for other versions of Python, which do not compile. Like uv, this ignores such errors.
     """
     from pepip.uv import process
 
@@ -103,9 +107,10 @@ def compile_bytecode(path: str, targets: list[str]) -> None:
 
 
 def _isolated() -> list[str]:
-    """Return options that keep the current folder, PYTHONPATH and PYTHONHOME out of an interpreter's start.
+    """Return the options that keep the current folder, PYTHONPATH and PYTHONHOME out of an interpreter's start.
 
-    `-I` hides all of Python's variables: those that say where bytecode goes, and for which level, are repeated.
+    `-I` hides all of Python's environment variables. The place of bytecode and its optimization level are passed on
+    as options.
     """
     options = ["-I"]
     prefix, level = os.environ.get("PYTHONPYCACHEPREFIX", ""), os.environ.get("PYTHONOPTIMIZE", "")
@@ -149,7 +154,7 @@ def _ask(path: str) -> dict[str, Any]:
 
 
 def _is_sound(facts: dict[str, Any]) -> bool:
-    """Tell whether what was told of an interpreter has the right types, and no folder that leads out of it."""
+    """Tell whether the facts of an interpreter have the right types, and name no folder outside its environment."""
     texts = [facts.get(name) for name in ("version", "implementation", "site_packages", "scripts", "headers")]
     if not all(isinstance(text, str) for text in texts):
         return False
@@ -159,9 +164,10 @@ def _is_sound(facts: dict[str, Any]) -> bool:
 
 
 def abi_of(implementation: str, version: str, soabi: str, *, is_free_threaded: bool = False) -> str:
-    """Return the ABI tag of an interpreter (`cp314t`, `pypy311_pp73`), `none` if its name for extensions has none.
+    """Return the ABI tag of an interpreter (`cp314t`, `pypy311_pp73`), or `none` if its SOABI names none.
 
-    `soabi` is the name that it gives its extension modules, which is empty on Windows before Python 3.13.
+    `soabi` is the part of its extension modules' file names that names the ABI. It is empty on Windows before Python
+    3.13.
     """
     parts = soabi.split("-")
     if implementation == "cpython":
@@ -170,25 +176,25 @@ def abi_of(implementation: str, version: str, soabi: str, *, is_free_threaded: b
         if is_free_threaded and "t" not in flags:
             flags = f"t{flags}"
         return f"cp{short}{flags}"
-    lengths = {"pypy": 2, "graalpy": 3}  # after that comes the platform
+    lengths = {"pypy": 2, "graalpy": 3}  # the platform follows these parts
     return "_".join(parts[: lengths.get(implementation, 1)]) or "none"
 
 
 def tags_of(implementation: str, version: str, abi: str) -> list[str]:
     """Return the tags of an interpreter on this machine, the most specific first.
 
-    They are computed here and not there, because an interpreter of 2019 doesn't run today's `packaging`.
+    pepip's own Python computes them, because an interpreter of 2019 can't run today's `packaging`.
     """
     from packaging import tags
 
     numbers = [int(part) for part in version.split(".")[:2]]
     short = "".join(map(str, numbers))
-    # uv ranks a plain `linux` tag after all of manylinux and musllinux, `packaging` before them.
+    # uv ranks a plain `linux` tag after all of manylinux and musllinux; `packaging` ranks it before them.
     platforms = sorted(tags.platform_tags(), key=lambda tag: tag.startswith("linux_"))
     if implementation == "cpython":
         name = f"cp{short}"
         is_debug = abi.endswith("d") and numbers >= [3, 8]
-        abis = [abi, abi.removesuffix("d")] if is_debug else [abi]  # such a build loads the usual extensions, too
+        abis = [abi, abi.removesuffix("d")] if is_debug else [abi]  # debug builds load usual extensions, too
         specific = tags.cpython_tags(numbers, abis, platforms)
     else:
         name = f"{tags.INTERPRETER_SHORT_NAMES.get(implementation, implementation)}{short}"
@@ -205,7 +211,7 @@ def _file(key: str) -> str:
 
 
 def _remembered(cache: str, key: str) -> dict[str, Any] | None:
-    """Return what this user, or root, was told by an interpreter: from anybody else it could name any folder."""
+    """Return the facts that this user or root has cached. Facts from another user could name any folder."""
     return _read(cache, key, files.user_id()) or _read(cache, key, 0)
 
 
@@ -223,7 +229,7 @@ _MOST_BYTES = 1 << 24
 
 
 def _remember(cache: str, key: str, facts: dict[str, Any]) -> None:
-    if os.path.isdir(cache):  # a dry run on a machine without a store leaves none
-        with contextlib.suppress(OSError):  # a cache that can't be written costs one question, and nothing else
+    if os.path.isdir(cache):  # a dry run does not create the store
+        with contextlib.suppress(OSError):  # without it, the next run only has to ask again
             content = json.dumps({"key": key, **facts}).encode()
             user_cache.write(_folder(cache, files.user_id()), _file(key), content, mode=0o644)

@@ -1,6 +1,7 @@
 """How uv is told to make files in an environment: by an option, a variable or a settings file.
 
-uv reads them itself. It is asked only where a settings file may name a mode, or where a word is none that is known.
+uv reads these itself. pepip asks uv for the mode only if a settings file may name one, or if pepip does not know the
+word in the option or variable.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ _SYNONYMS = {"reflink": "clone"}
 
 
 def chosen(options: Sequence[str], *, of_project: bool) -> str:
-    """Return the mode in which an environment shall have files of its own, empty where it shall have links.
+    """Return the link mode that gives an environment files of its own; empty if it gets links.
 
-    `options` are those of the command, `of_project` tells that uv reads its settings as `uv sync` does. Raises
-    UvError, with uv's message, if a mode is named that uv does not know.
+    `options` are those of the command. `of_project` says that uv reads its settings as `uv sync` does. Raises UvError
+    with uv's message if uv does not know the mode.
     """
     told = next(arguments.values_of(options, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")
     if told in _OWN_FILES:
@@ -38,13 +39,13 @@ def chosen(options: Sequence[str], *, of_project: bool) -> str:
 
 
 def _settings_options(options: Sequence[str]) -> list[str]:
-    """Return those options that say which settings files uv reads."""
+    """Return the options that say which settings files uv reads."""
     files = [word for path in arguments.values_of(options, "--config-file") for word in ("--config-file", path)]
     return [*files, *(word for word in options if word == "--no-config")]
 
 
 def _ask(options: Sequence[str], *, of_project: bool) -> str:
-    """Return the mode that uv would take, empty if it does not say."""
+    """Return the link mode that uv would use, empty if uv does not show it."""
     import re
 
     command = ["sync"] if of_project else ["pip", "install", "nothing"]

@@ -13,9 +13,10 @@ _SELECTED = ("extra", "dependency_groups")
 
 
 def evaluator(environment: Environment) -> Callable[[str], bool]:
-    """Return a function that tells whether a marker holds in an environment. One that can't be read holds.
+    """Return a function that tells whether a marker holds in an environment.
 
-    So does one on extras or dependency groups, which uv selects. What it then lets in twice is left to uv.
+    A marker that can't be read holds. A marker on extras or dependency groups holds, too, because uv selects those.
+    If two packages of one name pass, uv chooses between them.
     """
     facts: dict[str, str] = {}
 

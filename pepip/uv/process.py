@@ -1,7 +1,7 @@
-"""Starting programs: uv, and an environment's interpreter. Nothing else in pepip starts one.
+"""Starting programs: uv, and an environment's interpreter. No other module in pepip starts a program.
 
-Their output is piped and their standard input closed, so that none of them writes to a terminal that another face
-of pepip owns. The one exception takes the place of pepip itself.
+Their output is piped and they can't read the terminal's input, so that they never write to a terminal that the
+command line or the app owns. The one exception is a program that takes the place of pepip itself.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Sequence
 
-# Settings that would make uv work on another environment than the one that it is told to work on, compile what is
-# only staged, contradict what it is told about a lock, or colour what is read here. Who wants one passes it on.
+# Variables that would make uv use another environment than the given one, compile files that are only staged,
+# contradict pepip's options about a lock, or colour output that pepip reads. A caller that wants one passes it on.
 _UNWANTED = (
     "UV_SYSTEM_PYTHON",
     "UV_BREAK_SYSTEM_PACKAGES",
@@ -42,17 +42,17 @@ _interrupted: set[int] = set()
 
 
 class Result(NamedTuple):
-    """What a finished program wrote."""
+    """The output of a finished program."""
 
     stdout: str
     stderr: str
 
 
 def interrupt(thread: int) -> None:
-    """End what a thread has running, and let it start nothing more: there it is as if the user pressed ctrl+c.
+    """End the programs of a thread and let it start no more, as if the user pressed Ctrl-C in that thread.
 
-    KeyboardInterrupt is raised in that thread, where it waits for a program or as soon as it would start one.
-    `allow` ends this.
+    KeyboardInterrupt is raised in that thread while it waits for a program, or as soon as it would start one. `allow`
+    ends this.
     """
     _interrupted.add(thread)
     for process in list(_running.get(thread, ())):
@@ -67,7 +67,7 @@ def allow(thread: int) -> None:
 def run(arguments: Sequence[str], *, stdin: str = "", **settings: str) -> Result:
     """Run uv to its end. Raises UvError with uv's own words if it fails.
 
-    `settings` are environment variables for this run alone; one with an empty value is taken away.
+    `settings` are environment variables for this run alone; an empty value removes the variable.
     """
     process = _start([program.path(), *arguments], stdin=bool(stdin), settings=settings)
     stdout, stderr = _communicate(process, stdin)
@@ -77,9 +77,9 @@ def run(arguments: Sequence[str], *, stdin: str = "", **settings: str) -> Result
 
 
 def stream(arguments: Sequence[str], **settings: str) -> Iterator[str]:
-    """Run uv and yield the lines that it writes to stderr, as they come.
+    """Run uv and yield the lines of its output, stdout and stderr together, as they come.
 
-    Raises UvError if it fails. If the caller stops early, uv is ended first.
+    Raises UvError if uv fails. If the caller stops early, uv is ended first.
     """
     process = _start([program.path(), *arguments], stdin=False, settings=settings, merge=True)
     lines: list[str] = []
@@ -100,7 +100,7 @@ def stream(arguments: Sequence[str], **settings: str) -> Iterator[str]:
 
 
 def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") -> Result:
-    """Run an environment's interpreter to its end. Raises UvError (its output kept) if it fails or won't start."""
+    """Run an environment's interpreter to its end. Raises UvError if it fails (with its output) or does not start."""
     try:
         process = _start([executable, *arguments], stdin=bool(stdin), settings={})
         stdout, stderr = _communicate(process, stdin)
@@ -112,7 +112,7 @@ def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") ->
 
 
 def run_attached(command: Sequence[str]) -> int:
-    """Run a program on this terminal, and return its exit code. Ctrl-C is for the program to answer."""
+    """Run a program on this terminal and return its exit code. Meanwhile Ctrl-C is left to the program."""
     import signal
     import subprocess
 
@@ -124,9 +124,9 @@ def run_attached(command: Sequence[str]) -> int:
 
 
 def become(arguments: Sequence[str]) -> int:
-    """Let uv take this process over, with its terminal, signals and exit code. Returns only on Windows.
+    """Replace this process by uv, which keeps the terminal, signals and exit code. Returns only on Windows.
 
-    There a process can't be taken over: uv runs inside it, and its exit code is returned.
+    Windows can't replace a process: there uv runs as a child, and its exit code is returned.
     """
     command = [program.path(), *arguments]
     sys.stdout.flush()
@@ -135,7 +135,7 @@ def become(arguments: Sequence[str]) -> int:
         return run_attached(command)
     import signal
 
-    for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores them, and what is ignored stays so in the next program
+    for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these, and an ignored signal stays ignored after exec
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     return os.execv(command[0], command)
 
@@ -160,13 +160,13 @@ def _start(
         errors="replace",
     )
     _running.setdefault(get_ident(), set()).add(process)
-    if get_ident() in _interrupted:  # meanwhile
+    if get_ident() in _interrupted:  # since the check above
         process.terminate()
     return process
 
 
 def _communicate(process: subprocess.Popen[str], stdin: str) -> tuple[str, str]:
-    """Wait for a program and return what it wrote. It is ended first if this run is interrupted meanwhile."""
+    """Wait for a program and return its output. If this run is interrupted meanwhile, end the program first."""
     try:
         return process.communicate(stdin or None)
     except BaseException:
@@ -178,7 +178,7 @@ def _communicate(process: subprocess.Popen[str], stdin: str) -> tuple[str, str]:
 
 
 def _forget(process: subprocess.Popen[str]) -> None:
-    """Note that a program has ended. Raises KeyboardInterrupt where that was not its own doing."""
+    """Note that a program has ended. Raises KeyboardInterrupt if its thread was interrupted."""
     _running.get(get_ident(), set()).discard(process)
     if get_ident() in _interrupted:
         raise KeyboardInterrupt

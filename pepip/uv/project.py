@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT_ACTIONS = {"check", "update", "replace", "create"}
 _LOCK_ACTIONS = {"use", "check", "update", "create"}
-"""What uv may do to the environment, and to the lock: a word beyond these may ask for something new."""
+"""The actions that uv may name for the environment and for the lock. Any other word may ask for something new."""
 
-_ALL = ":all:"  # in uv's words: every distribution
+_ALL = ":all:"  # uv's word for every distribution
 
 
 class SyncPreview(NamedTuple):
-    """What `uv sync` would do. `is_made` tells that it would make the environment, or make it anew.
+    """The result that `uv sync` would have.
 
-    `document` is uv's own account of it (`--output-format json`).
+    `is_made` says that uv would make the environment, or make it anew. `is_locked` says that the lock is up to date.
+    `document` is uv's own report in JSON (`--output-format json`).
     """
 
     environment: str
@@ -44,7 +45,7 @@ class SyncPreview(NamedTuple):
 
 
 def preview(request: ProjectRequest) -> SyncPreview:
-    """Return what `uv sync` would do. Changes nothing. Raises UvError with uv's message if it would fail."""
+    """Return the result that `uv sync` would have. Changes nothing. Raises UvError with uv's message."""
     lock_mode = [f"--{request.lock_mode}"] if request.lock_mode else []
     result = _run(
         "sync", "--dry-run", "--output-format", "json", "--color", "never",
@@ -68,23 +69,26 @@ def preview(request: ProjectRequest) -> SyncPreview:
 
 
 def mode_of_lock(request: ProjectRequest) -> str:
-    """Return the mode in which uv keeps to a lock that is up to date. It freezes none where sources don't count."""
+    """Return the mode in which uv keeps to a lock that is up to date: `frozen`, or `locked` if it ignores sources.
+
+    If uv ignores sources (`--no-sources`), it does not freeze a lock.
+    """
     is_without_sources = "--no-sources" in request.everywhere or settings.is_on("UV_NO_SOURCES")
     return "locked" if is_without_sources else "frozen"
 
 
 def lock(request: ProjectRequest) -> None:
-    """Bring `uv.lock` up to date. Raises UvError; the lock is then as it was."""
+    """Bring `uv.lock` up to date. If it raises UvError, the lock is unchanged."""
     _run("lock", "--color", "never", *_common(request), *request.resolving)
 
 
 def edit(command: str, words: Sequence[str]) -> None:
-    """Run `uv add` or `uv remove` with these words, without their sync. Raises UvError."""
+    """Run `uv add` or `uv remove` with these words, but without its sync. Raises UvError."""
     _run(command, "--no-sync", "--color", "never", *words, **_set("UV_LOCKED"))
 
 
 def make_environment(request: ProjectRequest, *, elsewhere: str = "") -> None:
-    """Make the project's environment as `uv sync` would, with nothing in it; or one like it, `elsewhere`.
+    """Make the project's environment as `uv sync` would, but empty; or make one like it at `elsewhere`.
 
     Raises UvError.
     """
@@ -95,9 +99,10 @@ def make_environment(request: ProjectRequest, *, elsewhere: str = "") -> None:
 
 
 def locate(request: ProjectRequest, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
-    """Return the artifacts that the lock names for what uv plans to add.
+    """Return the artifacts that the lock names for the distributions that uv plans to add.
 
-    What the user wants built from source by settings of the project is never shared: uv knows what is meant.
+    A distribution that the user wants built from source (by an option, a variable or a setting) is never shared. Only
+    uv knows which build is meant.
     """
     result = _run(
         "export", f"--{mode_of_lock(request)}", "--format", "pylock.toml", "--no-header", "--quiet",
@@ -111,7 +116,7 @@ def locate(request: ProjectRequest, wanted: Sequence[Change], environment: Envir
 def lay_out(
     request: ProjectRequest, executable: str, root: str, *, without: Sequence[str]
 ) -> Iterator[stage.Arrival]:
-    """Let `uv sync` make an environment at `root` of what the lock names, `without` these distributions.
+    """Let `uv sync` make an environment at `root` from the lock, `without` these distributions.
 
     `executable` is the interpreter of the project's environment. Raises UvError.
     """
@@ -124,9 +129,9 @@ def lay_out(
 
 
 def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Iterator[stage.Arrival]:
-    """Let `uv sync` install what is not linked: the project itself, and what can't be shared.
+    """Let `uv sync` install what is not linked: the project itself, and distributions that can't be shared.
 
-    `reinstall` names those of them that are there already and are to be replaced.
+    `reinstall` names those of them that are already there and must be replaced.
     """
     replaced = [word for name in reinstall for word in ("--reinstall-package", name)]
     command = ["sync", f"--{mode_of_lock(request)}", *stage.PLAIN_OUTPUT]
@@ -135,7 +140,7 @@ def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Ite
 
 
 def staging_request(request: ProjectRequest) -> Request:
-    """Return uv's options for staging what a project's lock names, in the words of `uv pip install`."""
+    """Return the request that stages a project's lock: its options in the words of `uv pip install`."""
     building: list[str] = []
     words = iter(request.building)
     for option in words:
@@ -151,7 +156,7 @@ def staging_request(request: ProjectRequest) -> Request:
 
 
 def files(package: str) -> list[str]:
-    """Return the paths of the files that `uv add` may write: of the project, or of `package`, and of the workspace.
+    """Return the paths of the files that `uv add` may write: of the project or of `package`, and of the workspace.
 
     Raises UvError if there is no project.
     """
@@ -163,7 +168,7 @@ def files(package: str) -> list[str]:
 
 
 def _from_source(request: ProjectRequest) -> set[str]:
-    """Return the names of what is to be built from source even where there is a wheel; `:all:` stands for all."""
+    """Return the distributions to build from source even if there is a wheel; `:all:` means every one."""
     words = request.building
     named = {words[at + 1] for at, word in enumerate(words) if word == "--no-binary-package"}
     named.update(os.environ.get("UV_NO_BINARY_PACKAGE", "").split())
@@ -186,7 +191,7 @@ def _run(*arguments: str, **variables: str) -> Result:
 
 
 def _variables() -> dict[str, str]:
-    """Return the settings that choose a project's environment, which other calls of uv must not see."""
+    """Return the variables that choose a project's environment. Other calls of uv must not see them."""
     return _set("UV_PYTHON", "VIRTUAL_ENV")
 
 

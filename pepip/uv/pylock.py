@@ -1,7 +1,7 @@
 """Reading the lock with which uv answers, and writing the part of it that the store lacks.
 
-An artifact is one package table of a lock, cut down to the one file that the environment gets. uv is given the same
-table to stage it: the URL, the index and the hash are those of the resolution, and no index is asked again.
+An artifact is one package table of a lock, reduced to the one file that the environment gets. uv stages from the same
+table: URL, index and hash are those of the resolution, and no index is asked again.
 Source: the pylock.toml specification (PEP 751), and PEP 610 for direct URLs.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PROOFS = ("sha256", "sha512", "sha384", "blake2b")
-"""The algorithms whose digest may identify an entry, in the order of preference. MD5 proves nothing."""
+"""The hash algorithms that may identify an entry, the preferred one first. MD5 proves nothing."""
 
 
 def is_lock(path: str) -> bool:
@@ -45,10 +45,10 @@ def artifacts(
 ) -> list[Artifact]:
     """Return the artifacts that a lock names for an interpreter with these supported `tags`.
 
-    Paths in the lock are relative to `folder`. `preferred` gives the hashes that the request demands of a
-    distribution: uv takes a wheel with one of them before others. Where what is listed `may_be_yanked`, uv is left to
-    choose between builds of one wheel. `applies` evaluates a marker; packages whose marker
-    does not hold are left out. Raises ValueError or KeyError if the text is no lock.
+    Paths in the lock are relative to `folder`. `preferred` returns the hashes that the request demands of a
+    distribution; uv prefers a wheel with one of them. If listed files `may_be_yanked`, uv chooses between builds of
+    one wheel. `applies` evaluates a marker; packages whose marker does not hold are left out. Raises ValueError or
+    KeyError if the text is no lock.
     """
     if sys.version_info >= (3, 11):
         import tomllib
@@ -76,7 +76,7 @@ def of_package(package: dict[str, Any], tags: Sequence[str]) -> Artifact:
 
 
 def write(path: str, packages: Iterable[Mapping[str, Any]]) -> None:
-    """Write a lock of these package tables. It may hold passwords: only this user can read it."""
+    """Write a lock of these package tables to a new file. It may hold passwords, so only this user can read it."""
     lines = ['lock-version = "1.0"\n', 'created-by = "pepip"\n']
     for package in packages:
         lines.append("\n[[packages]]\n")
@@ -87,7 +87,7 @@ def write(path: str, packages: Iterable[Mapping[str, Any]]) -> None:
 
 
 def requirement_line(artifact: Artifact) -> str:
-    """Return the line of a requirements file that names a local folder, or what no lock has told of."""
+    """Return the requirements file line for a local folder, or for an artifact that no lock describes."""
     package = artifact.package
     directory = package.get("directory")
     if directory is None:
@@ -97,17 +97,17 @@ def requirement_line(artifact: Artifact) -> str:
 
 
 def left_to_uv(artifact: Artifact) -> Artifact:
-    """Return an artifact that only the request itself tells of: uv must choose and check it."""
+    """Return the artifact with only its name and version: uv must choose and check its file."""
     return _private({"name": artifact.name, **({"version": artifact.version} if artifact.version else {})})
 
 
 def unknown(name: str, version: str, url: str) -> Artifact:
-    """Return the artifact of something that uv plans to install and no lock tells of."""
+    """Return the artifact of a distribution that uv plans to install and that no lock names."""
     return Artifact(name, version, "", {"name": name, **({"url": url} if url else {})}, "", 0, None, "")
 
 
 def _toml(value: object) -> str:
-    """Return a value as TOML. A JSON string is a TOML string if DEL is escaped, and nothing that is not ASCII."""
+    """Return a value as TOML. A JSON string is a TOML string if DEL is escaped and other characters are not."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list):
@@ -129,7 +129,7 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, prefer
     wheels, sdist = package.get("wheels", []), package.get("sdist")
     wheel = _chosen(wheels, rank, preferred)
     if sdist is not None and preferred.intersection(_digests(sdist)) and not _any_of(wheels, preferred):
-        wheel = None  # uv takes what has a hash that is demanded
+        wheel = None  # uv takes the file with a demanded hash
     if wheel is not None:
         file, digest = _file(wheel, folder)
         return Artifact(
@@ -142,7 +142,7 @@ def _artifact(package: dict[str, Any], rank: dict[str, int], folder: str, prefer
             direct_url=None,
             local_path=_local_path(wheel, folder),
         )
-    if sdist is None:  # nothing here fits the interpreter: uv says so
+    if sdist is None:  # no file fits the interpreter: uv reports it
         return _private(head, wheels=[_file(item, folder)[0] for item in wheels])
     file, digest = _file(sdist, folder)
     return Artifact(
@@ -162,7 +162,7 @@ def _any_of(wheels: list[dict[str, Any]], hashes: frozenset[str]) -> bool:
 
 
 def has_several_builds(package: dict[str, Any]) -> bool:
-    """Tell whether wheels of a package table differ by their build number alone: one may be yanked (PEP 592)."""
+    """Tell whether wheels of a package table differ only in their build number. One may be yanked (PEP 592)."""
     tags = []
     for wheel in package.get("wheels", []):
         with contextlib.suppress(InvalidWheelError):
@@ -171,7 +171,7 @@ def has_several_builds(package: dict[str, Any]) -> bool:
 
 
 def _chosen(wheels: list[dict[str, Any]], rank: dict[str, int], preferred: frozenset[str]) -> dict[str, Any] | None:
-    """Return the wheel that uv takes: of those with a hash that is demanded, if there are any."""
+    """Return the wheel that uv takes, None if none fits. Wheels with a demanded hash come before all others."""
     demanded = [wheel for wheel in wheels if preferred.intersection(_digests(wheel))]
     for candidates in (demanded, wheels):
         position = wheel_choice.best(list(map(_file_name, candidates)), rank)
@@ -181,7 +181,7 @@ def _chosen(wheels: list[dict[str, Any]], rank: dict[str, int], preferred: froze
 
 
 def _is_variant(wheel: dict[str, Any]) -> bool:
-    """Tell whether a wheel is a variant (PEP 817): where there is one, uv alone can choose."""
+    """Tell whether a wheel is a variant (PEP 817). If a package has a variant, only uv can choose a wheel."""
     try:
         return bool(wheel_tags.parse(_file_name(wheel)).variant)
     except InvalidWheelError:
@@ -189,12 +189,12 @@ def _is_variant(wheel: dict[str, Any]) -> bool:
 
 
 def _identity_of_build(source: str, rank: dict[str, int]) -> str:
-    """Return the identity of what an interpreter with these tags builds from a source.
+    """Return the identity of the wheel that an interpreter with these tags builds from a source.
 
-    Another Python may build something else from it, also where the wheel's tag doesn't say so.
+    Another Python may build a different wheel from it, even if the wheel's tag doesn't say so.
     """
     python, _, rest = next(iter(rank), "any").partition("-")
-    abi = rest.partition("-")[0]  # `cp315t` of a free-threaded build, whose Python tag is `cp315`
+    abi = rest.partition("-")[0]  # a free-threaded build has ABI tag `cp315t` and Python tag `cp315`
     return f"{source}@{abi if abi.startswith(python) else python}"
 
 
@@ -204,7 +204,7 @@ def _private(head: dict[str, Any], **table: object) -> Artifact:
 
 
 def _of_folder(head: dict[str, Any], directory: dict[str, Any], folder: str) -> Artifact:
-    """Return a local folder's artifact, which is never shared."""
+    """Return the artifact of a local folder, which is never shared."""
     path = os.path.abspath(os.path.join(folder, directory["path"]))
     return _private(head, directory={**directory, "path": path})
 
@@ -236,9 +236,9 @@ def _of_archive(head: dict[str, Any], archive: dict[str, Any], folder: str, rank
     file, digest = _file(archive, folder)
     url, subdirectory = file["url"], archive.get("subdirectory", "")
     path = _local_path(archive, folder)
-    if path:  # uv takes no archive by a file's URL
+    if path:  # uv accepts no `file:` URL for an archive
         file = {"path": path, **{key: value for key, value in file.items() if key != "url"}}
-    named = url.partition("#subdirectory=")[0]  # uv's export of a project has it twice
+    named = url.partition("#subdirectory=")[0]  # uv's export of a project repeats the fragment
     direct_url: dict[str, object] = {"url": without_password(named), "archive_info": {}}
     if subdirectory:
         direct_url["subdirectory"] = file["subdirectory"] = subdirectory
@@ -258,10 +258,10 @@ def _of_archive(head: dict[str, Any], archive: dict[str, Any], folder: str, rank
 
 
 def _file(source: dict[str, Any], folder: str) -> tuple[dict[str, Any], str]:
-    """Return the table of one file with one hash, and that hash (`sha256:…`), empty if none proves the content.
+    """Return the table of one file with one hash, and that hash (`sha256:…`), empty if no hash proves the content.
 
-    uv accepts a file that has any of the hashes that a lock names. Here it must have the one that identifies the
-    entry, so that is the only one which uv is given.
+    uv accepts a file that matches any hash in a lock. Here the file must match the hash that identifies the entry, so
+    uv is given only that one. If no hash proves the content, the table keeps all of them.
     """
     digests = _digests(source)
     path = _local_path(source, folder)
@@ -281,7 +281,7 @@ def _digests(source: dict[str, Any]) -> list[str]:
 
 
 def _local_path(source: dict[str, Any], folder: str) -> str:
-    """Return the absolute path of a file of the lock, empty if it is to be downloaded."""
+    """Return the absolute path of a file of the lock, empty if the file must be downloaded."""
     url = str(source.get("url", ""))
     if url.startswith("file://"):
         from urllib.request import url2pathname

@@ -1,7 +1,8 @@
-"""Reading what uv has unpacked while it still works on the rest: what it then links need not be read afterwards.
+"""Reading the files of wheels that uv has unpacked, while uv still works on the rest.
 
-uv unpacks each wheel into a folder of its cache, and gives that its place at once. This only looks there: where uv's
-cache is elsewhere, or is laid out in another way, all is read later.
+Those files need not be read again after uv has linked them. uv unpacks each wheel into a folder, and moves it into
+its cache whole. This module only looks there. If uv's cache is elsewhere, or has another layout, all files are read
+later.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ _SECOND_NS = 1_000_000_000
 
 
 class Readahead:
-    """Reads the files of these distributions, by name, as they come to the cache of uv, into `seen`.
+    """Reads the files of the distributions `names` into `seen`, as they come to uv's cache.
 
-    A context, which reads no further file after its end.
+    A context manager. It starts to read no further file after its end.
     """
 
     def __init__(self, names: Collection[str], seen: DigestCache, *, cache: str) -> None:
@@ -48,11 +49,11 @@ class Readahead:
 
     def __exit__(self, kind: object, *_: object) -> None:
         self._is_over.set()
-        if kind is None:  # what it reads now would else be read a second time
+        if kind is None:  # otherwise the file that it reads now is read twice
             self._thread.join(_MOST_SECONDS_FOR_A_FILE)
 
     def _read(self) -> None:
-        parallel.give_way()  # what uv does, the user waits for
+        parallel.give_way()  # the user waits for uv, not for this thread
         while not self._is_over.wait(_SECONDS_BETWEEN_LOOKS):
             for archive in self._new_archives():
                 if archive not in self._known:
@@ -60,21 +61,21 @@ class Readahead:
                     self._read_archive(archive)
 
     def _new_archives(self) -> Iterator[str]:
-        """Yield the folders of wheels in uv's cache, if some may have come since the last time."""
+        """Yield the folders of wheels in uv's cache, if new ones may have come since the last call."""
         for bucket in cacheable.folders(self._cache, "archive-v"):
             with contextlib.suppress(OSError):
                 status = os.stat(bucket)
-                is_old = status.st_mtime_ns < time.time_ns() - _SECOND_NS  # two changes could bear one stamp
+                is_old = status.st_mtime_ns < time.time_ns() - _SECOND_NS  # two changes can have one time stamp
                 if is_old and self._listed_at.get(bucket) == status.st_mtime_ns:
                     continue
                 self._listed_at[bucket] = status.st_mtime_ns
                 yield from cacheable.folders(bucket)
 
     def _read_archive(self, archive: str) -> None:
-        """Read the files of a wheel, if it is one of those that are wanted."""
+        """Read the files of a wheel, if its distribution is wanted."""
         for folder, folders, files in os.walk(archive):
             if folder == archive and not any(map(self._is_wanted, folders)):
-                return  # another process's
+                return  # a wheel of another process
             for name in files:
                 if self._is_over.is_set():
                     return

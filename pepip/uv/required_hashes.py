@@ -1,12 +1,13 @@
 """Which hashes a request demands. This module repeats rules of uv, and nothing else.
 
-uv checks a demand when it downloads. What the store holds already is not downloaded: the demand is compared with the
-hash under which uv stored it. That is safe only where the demand is read exactly as uv reads it. So a demand is
-either understood, or named as not understood: then uv itself must check the request (see `stage.check`).
+uv checks a demanded hash when it downloads a file. A wheel in the store is not downloaded. Instead, pepip compares
+the demand with the hash in the wheel's identity. That is safe only if pepip reads the demand exactly as uv reads it.
+So a demand is either understood, or reported as not understood: then uv itself must check the request (see
+`stage.check`).
 
-The rules: `--hash` options belong to the requirement of their logical line, one of them must match, and two lines on
-one version must both be met. A comment ends with its line, whatever the next line holds. A hash in the fragment of a
-URL is not read here: uv's lock carries it.
+The rules: `--hash` options belong to the requirement of their logical line, and one of them must match. If two lines
+name one version, both must be met. A comment ends with its line, even if a backslash ends that line. Hashes in the
+fragment of a URL are not read here: uv's lock carries them.
 Source: uv's `HashStrategy::from_requirements`, pip's requirements file format. `tests/differential` compares with uv.
 """
 
@@ -25,19 +26,19 @@ if TYPE_CHECKING:
     from pepip.model import Artifact, Request
 
 _ALGORITHMS = {"md5": 32, "sha256": 64, "sha384": 96, "sha512": 128, "blake2b": 128}
-"""The algorithms that uv knows, and how many hexadecimal digits a digest has."""
+"""The hash algorithms that uv knows, and the number of hexadecimal digits of a digest."""
 _ANYTHING = "--require-hashes --hash"
-"""Stands for the lines of a file that can't be read as uv reads it: it may demand anything."""
+"""Stands for the lines of a file that can't be read as uv reads it. Such a file may demand anything."""
 _INDEX_OPTIONS = ("-i", "-f", "--index", "--extra-index", "--find-links", "--no-index", _ANYTHING)
 UNREADABLE = "\0"
-"""In place of the text of a file that can't be read."""
+"""Stands for the text of a file that can't be read."""
 _INCLUDES = ("-r", "-c", "--requirement", "--requirements", "--constraint", "--constraints")
 
 
 class Pin(NamedTuple):
     """A requirement that is pinned to a version or a URL and demands one of these hashes (`sha256:…`).
 
-    `version` is empty where there is a `url`; `name` is empty where the URL is all that there is.
+    `version` is empty if there is a `url`. `name` is empty if the requirement is only a URL.
     """
 
     name: str
@@ -47,19 +48,19 @@ class Pin(NamedTuple):
 
 
 class Demands(NamedTuple):
-    """The hashes that a request demands. With `is_unclear` it demands more than these pins say."""
+    """The hashes that a request demands. If `is_unclear`, it may demand more than these pins say."""
 
     pins: tuple[Pin, ...] = ()
     is_unclear: bool = False
 
     def allowed(self, name: str) -> frozenset[str]:
-        """Return all hashes that pins of a distribution name, by its normalized name."""
+        """Return all hashes in the pins of a distribution, given its normalized name."""
         return frozenset(hash_ for pin in self.pins if pin.name == name for hash_ in pin.hashes)
 
     def are_met_by(self, artifact: Artifact) -> bool:
-        """Tell whether it is certain that an artifact meets the demands on its distribution.
+        """Tell whether an artifact certainly meets the demands on its distribution.
 
-        A pin may stand behind a marker that does not hold here, or have another version: then nothing is certain.
+        A pin may have a marker that does not hold here, or name another version. Then nothing is certain.
         """
         url = _url(artifact)
         pins = [pin for pin in self.pins if pin.name == artifact.name or (pin.url and not pin.name)]
@@ -71,9 +72,10 @@ class Demands(NamedTuple):
         return not (is_named and not is_pinned) and all(proof in pin.hashes for pin in concerned)
 
     def are_met_by_all(self, artifacts: Iterable[Artifact]) -> bool:
-        """Tell whether it is certain that these artifacts meet all demands.
+        """Tell whether these artifacts certainly meet all demands.
 
-        uv may write a URL in another way than the request: a pin that is nothing but a URL must be found again.
+        uv may write a URL in another way than the request. So a pin that is only a URL must equal the URL of an
+        artifact.
         """
         known = list(artifacts)
         urls = {_url(artifact) for artifact in known}
@@ -82,7 +84,7 @@ class Demands(NamedTuple):
 
 
 def of(request: Request) -> Demands:
-    """Return what a request demands. Nothing where it tells uv not to verify hashes."""
+    """Return the hashes that a request demands; none if it tells uv not to verify hashes."""
     if _is_told_not_to_verify(request):
         return Demands()
     pins = []
@@ -101,7 +103,7 @@ def of(request: Request) -> Demands:
 
 
 def are_required(request: Request) -> bool:
-    """Tell whether uv may refuse requirements that have no hash: only `uv pip install` itself checks that."""
+    """Tell whether uv may refuse requirements without a hash. Only `uv pip install` itself checks that."""
     return (
         settings.is_on("UV_REQUIRE_HASHES")
         or any(word.startswith("--require-hashes") for word in request.installing)
@@ -111,12 +113,12 @@ def are_required(request: Request) -> bool:
 
 
 def name_index(request: Request) -> bool:
-    """Tell whether the files of a request may name indexes: uv asks those for what a build requires, too."""
+    """Tell whether the files of a request may name indexes. uv searches those for build requirements, too."""
     return any(line.startswith(_INDEX_OPTIONS) for line in _all_lines(request))
 
 
 def texts(request: Request) -> list[str]:
-    """Return what the files of a request hold, with those that they include: what its demands rest on."""
+    """Return the lines of a request's files and of the files that they include: its demands rest on them."""
     return list(_all_lines(request))
 
 
@@ -128,7 +130,7 @@ def _is_told_not_to_verify(request: Request) -> bool:
 
 
 def ignores_fragments(request: Request) -> bool:
-    """Tell whether a URL of the request demands a hash that uv is told not to verify."""
+    """Tell whether a URL of the request has a hash that uv is told not to verify."""
     texts = (*request.packages, *_all_lines(request))
     return any(map(_fragment_hashes, texts)) and _is_told_not_to_verify(request)
 
@@ -142,7 +144,7 @@ def _all_lines(request: Request) -> Iterator[str]:
 
 
 def _lines(path: str, seen: set[str]) -> Iterator[str]:
-    """Yield the logical lines of a requirements file and of those that it includes, without comments."""
+    """Yield the logical lines of a requirements file and of the files that it includes, without comments."""
     if path in seen or path.endswith((".toml", ".py", "setup.cfg")):
         return
     seen.add(path)
@@ -152,7 +154,7 @@ def _lines(path: str, seen: set[str]) -> Iterator[str]:
         return
     for line in _logical_lines(text):
         target = _included(line)
-        if "$" in target:  # uv puts the value of a variable there
+        if "$" in target:  # uv expands variables there
             yield _ANYTHING
         elif target:
             if "://" not in target and not os.path.isabs(target):
@@ -164,7 +166,7 @@ def _lines(path: str, seen: set[str]) -> Iterator[str]:
 
 
 def _logical_lines(text: str) -> Iterator[str]:
-    """Yield the lines of a text without comments, those joined that a backslash connects."""
+    """Yield the lines of a text without comments. Lines that a backslash connects are joined."""
     begun = ""
     for line in text.splitlines():
         plain = f" {line}".replace("\t", " ")
@@ -189,7 +191,10 @@ def _included(line: str) -> str:
 
 
 def _hash_options(line: str) -> tuple[list[str], str]:
-    """Return the well-formed `--hash` options at the end of a line, and what stands before them."""
+    """Return the well-formed `--hash` options at the end of a line, and the text before them.
+
+    If an option is malformed, return no option and the whole line.
+    """
     words = line.split()
     hashes: list[str] = []
     while words:
@@ -208,9 +213,9 @@ def _hash_options(line: str) -> tuple[list[str], str]:
 
 
 def _pinned(text: str, hashes: frozenset[str]) -> Pin | None:
-    """Return the pin of a requirement with `==`, or with a URL, or of a URL alone; None of any other.
+    """Return the pin of a requirement with `==`, of one with a URL, or of a URL alone; None for any other.
 
-    A marker is left out: see `Demands.are_met_by`.
+    A marker is ignored: see `Demands.are_met_by`.
     """
     text = text.partition(" ;")[0].strip()
     name, separator, url = text.partition("@")
@@ -225,7 +230,7 @@ def _pinned(text: str, hashes: frozenset[str]) -> Pin | None:
 
 
 def _plain_name(text: str) -> str:
-    """Return the normalized name of a distribution, its extras left out; nothing where it is more than that."""
+    """Return the normalized name of a distribution without its extras; empty if the text is more than that."""
     name, _, extras = text.strip().partition("[")
     is_name = bool(name) and name.isascii() and all(letter.isalnum() or letter in "-_." for letter in name)
     return normalize_name(name) if is_name and (not extras or extras.endswith("]")) else ""
@@ -238,28 +243,28 @@ def _fragment_hashes(text: str) -> list[str]:
 
 
 def _has_open_fragment(text: str) -> bool:
-    """Tell whether the fragment of a URL demands a hash that the lock of uv does not carry."""
+    """Tell whether the fragment of a URL demands a hash that uv's lock does not carry."""
     found = _fragment_hashes(text)
     return bool(found) and (found != ["sha256"] or "http://" not in text.replace("https://", "http://"))
 
 
 def _url(artifact: Artifact) -> str:
-    """Return the URL that an artifact was asked for by, empty if it is of an index."""
+    """Return the URL by which an artifact was requested, empty if it comes from an index."""
     return str(artifact.package.get("archive", {}).get("url", ""))
 
 
 def _proof(identity: str) -> str:
-    """Return the hash of the file that an identity stands for: `sha256:…` of `sdist-sha256:…@cp312`."""
+    """Return the file hash that an identity contains: `sha256:…` for `sdist-sha256:…@cp312`."""
     return identity.rpartition("sdist-")[2].partition("@")[0]
 
 
 def _rough(version: str) -> str:
-    """Return a version less what two spellings of one version may differ in; other versions may become equal."""
+    """Return a version without the differences that two spellings of it may have. Other versions may become equal."""
     return version.lower().replace("-", ".").replace("_", ".").rstrip("0.")
 
 
 def read(path: str) -> str:
-    """Return the text of a requirements file or lock, which may lie behind a URL, or `UNREADABLE`."""
+    """Return the text of a requirements file or lock, at a path or a URL, or `UNREADABLE`."""
     if "://" not in path:
         return settings.content(path).decode("utf-8", "replace") if os.path.isfile(path) else UNREADABLE
     from http.client import HTTPException
@@ -272,5 +277,5 @@ def read(path: str) -> str:
     try:
         with urlopen(path) as answer:
             return str(answer.read().decode("utf-8", "replace"))
-    except (OSError, ValueError, HTTPException):  # uv may log in, or trust another certificate
+    except (OSError, ValueError, HTTPException):  # uv may succeed: it may log in, or trust another certificate
         return UNREADABLE

@@ -1,7 +1,7 @@
 """Asking uv what to install: its plan for an environment, and the exact wheels behind it.
 
-uv decides. `uv pip install --dry-run` says what it would change in an environment, with all that is there, and
-`uv pip compile --format pylock.toml` names the files, with hashes, before anything is downloaded.
+uv decides. `uv pip install --dry-run` says what it would change in an environment, given the distributions there. `uv
+pip compile --format pylock.toml` names the files and their hashes before anything is downloaded.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def changes(request: Request, executable: str) -> Changes:
-    """Return what `uv pip install`, or `sync`, would change in the environment of `executable`.
+    """Return the changes that `uv pip install`, or `sync`, would make in the environment of `executable`.
 
     Raises UvError with uv's message if the request can't be met.
     """
@@ -48,7 +48,10 @@ def changes(request: Request, executable: str) -> Changes:
 
 
 def removals(request: Request, executable: str) -> tuple[Change, ...]:
-    """Return what `uv pip uninstall` would remove from the environment of `executable`. Raises UvError."""
+    """Return the distributions that `uv pip uninstall` would remove from the environment of `executable`.
+
+    Raises UvError.
+    """
     command = [
         "pip",
         "uninstall",
@@ -63,9 +66,9 @@ def removals(request: Request, executable: str) -> tuple[Change, ...]:
 
 
 def resolve(request: Request, environment: Environment, known: AnswerCache | None = None) -> list[Artifact]:
-    """Return the artifacts that the request needs in an environment that has nothing yet.
+    """Return the artifacts that the request needs in an empty environment.
 
-    Where uv would answer the same as before, the answer in `known` is taken.
+    If uv would answer the same as before, the answer in `known` is used.
     """
     key = ""
     evidence: list[tuple[str, str]] = []
@@ -85,16 +88,17 @@ def resolve(request: Request, environment: Environment, known: AnswerCache | Non
 
 
 def locate(request: Request, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
-    """Return the artifacts of the distributions that uv plans to add, as far as they can be told.
+    """Return the artifacts of the distributions that uv plans to add, as far as they can be found.
 
-    The request itself is resolved again, with uv's plan as constraints: only it knows the sources and indexes that it
-    names. Where it names none, the pins are looked up by themselves. What is not found is absent from the answer.
+    The request itself is resolved again, with uv's plan as constraints, because only the request knows the sources
+    and indexes that it names. If it names none, the pins are looked up by themselves. An artifact that is not found
+    is absent from the answer.
     """
     locks = [path for path in request.requirement_files if pylock.is_lock(path)]
     found: list[Artifact] = []
     for path in locks:
         text = required_hashes.read(path)
-        if text == required_hashes.UNREADABLE:  # uv may log in where it lies: it is left to uv
+        if text == required_hashes.UNREADABLE:  # uv may be able to log in there: this lock is left to uv
             continue
         artifacts = _read_lock(text, os.path.dirname(os.path.abspath(path)), environment)
         found += _matching(shareable.shareable(request, artifacts), wanted)
@@ -104,7 +108,7 @@ def locate(request: Request, wanted: Sequence[Change], environment: Environment)
         found = _matching(_of_request(request, wanted, environment), wanted)
     missing = {change.name for change in wanted} - {artifact.name for artifact in found}
     pins = [requirement_of(change) for change in wanted if change.name in missing]
-    if pins and (is_plain or not is_asked):  # else an index would hear of names that are none of its business
+    if pins and (is_plain or not is_asked):  # otherwise an index would learn names that do not concern it
         try:
             artifacts = _compile(request, pins, (), environment, no_deps=True)
         except UvError:
@@ -114,7 +118,7 @@ def locate(request: Request, wanted: Sequence[Change], environment: Environment)
 
 
 def _of_request(request: Request, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
-    """Return the artifacts that the request itself needs, uv's plan as constraints. None where that fails."""
+    """Return the artifacts that the request itself needs, with uv's plan as constraints; none if that fails."""
     try:
         return _compile(
             request,
@@ -146,7 +150,10 @@ def _compile(
     no_deps: bool,
     pins: Sequence[str] = (),
 ) -> list[Artifact]:
-    """Return what uv resolves these requirements and files to, `pins` as further constraints. Raises UvError."""
+    """Return the artifacts to which uv resolves requirements and files. `pins` are further constraints.
+
+    Raises UvError.
+    """
     from pepip.host import temp_dirs
 
     options = ["--format", "pylock.toml", *(["--no-deps"] if no_deps else [])]
@@ -186,13 +193,13 @@ def _as_constraints(pins: Sequence[str], folder: str) -> list[str]:
 
 
 class Indexes(NamedTuple):
-    """The indexes of a resolution: their URLs, passwords and all, and which of them each distribution came from."""
+    """The indexes of a resolution: their URLs, with passwords, and the index that each distribution came from."""
 
     urls: tuple[str, ...]
     of: dict[str, str]
 
     def named(self, artifacts: Sequence[Artifact]) -> list[Artifact]:
-        """Return the artifacts, each with the name of its index in its package table, where that is known."""
+        """Return the artifacts, each with the URL of its index in its package table, if that is known."""
         return [
             item._replace(package={**item.package, "index": self.of[item.name]})
             if item.name in self.of and item.is_of_index and "index" not in item.package
@@ -202,10 +209,10 @@ class Indexes(NamedTuple):
 
 
 def indexes(request: Request, artifacts: Sequence[Artifact], environment: Environment) -> Indexes:
-    """Return the indexes that a resolution took these artifacts from, as far as uv tells. Asks no index anew.
+    """Return the indexes from which a resolution took these artifacts, as far as uv tells. Asks no index anew.
 
-    uv's locks of pip requests do not name them. uv keeps what it downloads by index, so that without the name it
-    would download again what it has.
+    uv's locks of pip requests do not name the indexes. uv caches its downloads by index. Without the index it would
+    download files again that it has.
     """
     from pepip.host import temp_dirs
 
@@ -218,7 +225,7 @@ def indexes(request: Request, artifacts: Sequence[Artifact], environment: Enviro
         options += ["--output-file", f"{folder}/requirements.txt"]
         given = [*_as_constraints(pins, folder), *(["--no-deps"] if request.no_deps else [])]
         try:
-            if cacheable.is_plain(request):  # nothing but the options names an index
+            if cacheable.is_plain(request):  # only options name an index
                 _run_compile(request, [*options, "--no-deps"], pins, (), environment)
             else:
                 files = request.requirement_files
@@ -249,7 +256,7 @@ def read_indexes(output: str) -> Indexes:
 def artifacts_of_lock(
     request: Request, lock: str, wanted: Sequence[Change], environment: Environment
 ) -> list[Artifact]:
-    """Return the artifacts that a lock, made in this folder, names for what uv plans to add."""
+    """Return the artifacts that a lock, made in this folder, names for the distributions that uv plans to add."""
     artifacts = _read_lock(lock, os.getcwd(), environment)
     return shareable.shareable(request, _matching(artifacts, wanted))
 
@@ -264,7 +271,7 @@ def _read_lock(lock: str, folder: str, environment: Environment, request: Reques
     counts: dict[str, int] = {}
     for item in found:
         counts[item.name] = counts.get(item.name, 0) + 1
-    # Only uv knows which of several it takes.
+    # If several artifacts have one name, only uv knows which of them it takes.
     return [item if counts[item.name] == 1 else pylock.left_to_uv(item) for item in found]
 
 

@@ -1,8 +1,8 @@
-"""The rules of `uv run` that no other command of uv tells.
+"""The rules of `uv run` that no other command of uv reveals.
 
-There are two: from which folder it looks for a project, and for which scripts it looks for none. They decide what to
-ask uv: it answers itself which project that is, and what its environment lacks. Nothing else of uv's discovery is
-repeated in pepip. tests/test_run_discovery.py compares both rules with uv.
+There are two: the folder from which uv looks for a project, and the scripts for which it looks for none. They decide
+what pepip asks uv. uv itself answers which project it uses, and what the environment lacks. pepip repeats nothing
+else of uv's discovery. tests/test_run_discovery.py compares both rules with uv.
 Source: uv 0.13, `ParsedRunCommand` and `ScriptTag`; PEP 723.
 """
 
@@ -32,7 +32,10 @@ _ZIP_END_SIZE_BYTES = 22 + 65_535  # the record at the end of a zip file, and it
 
 
 def kind_of(target: str, *, is_module: bool = False, is_script: bool = False) -> str:
-    """Return what `uv run` takes its first word for. `is_script` stands for `--script` and `--gui-script`."""
+    """Return the kind of target that `uv run` sees in its first word.
+
+    `is_script` stands for `--script` and `--gui-script`.
+    """
     if not target:
         return COMMAND
     if target == "-":
@@ -53,9 +56,10 @@ def kind_of(target: str, *, is_module: bool = False, is_script: bool = False) ->
 
 
 def project_start(target: str, kind: str) -> str:
-    """Return the absolute path of the folder from which uv looks upward for a project: the script's.
+    """Return the absolute path of the folder from which uv looks upward for a project: the script's folder.
 
-    Empty where that is the working directory: for what is no script, and for a script that is named without a folder.
+    Empty if uv starts in the working directory. It does so for a target that is no script or archive, and for one
+    that is named without a folder.
     """
     parent = os.path.dirname(_without_end(target)) if kind in {SCRIPT, ARCHIVE} else ""
     if not parent:
@@ -69,9 +73,9 @@ def project_start(target: str, kind: str) -> str:
 
 
 def has_inline_metadata(path: str) -> bool:
-    """Tell whether uv runs the script at `path` by its own metadata (PEP 723), or refuses it for them.
+    """Tell whether uv runs the script at `path` by its own metadata (PEP 723), or refuses it because of them.
 
-    A pipe is not looked into: what is read there is gone.
+    A pipe is not read, because its content would then be gone.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -83,9 +87,9 @@ def has_inline_metadata(path: str) -> bool:
 
 
 def names_metadata(script: bytes) -> bool:
-    """Tell the same of a script's text.
+    """Tell whether uv runs a script with this text by its own metadata, or refuses it because of them.
 
-    Only the first tag in it counts, and only on a line of its own. A tag whose block is wrong is refused by uv.
+    Only the first tag in the text counts, and only on a line of its own. uv refuses a tag whose block is malformed.
     """
     start = script.find(_TAG)
     if start < 0 or script[max(start - 1, 0) : start] not in {b"", b"\r", b"\n"}:
@@ -101,9 +105,9 @@ def names_metadata(script: bytes) -> bool:
 def remote_has_metadata(options: Sequence[str], url: str) -> bool:
     """Tell whether uv runs the script at `url` by its own metadata, or can't get it. uv downloads it.
 
-    `uv run` is asked for an interpreter that is nowhere, so that it ends before it changes or runs anything. Its log
-    names the project first, if it is to run there; a log that can't be read counts as metadata.
-    Raises UvError if uv ended without an error.
+    pepip asks `uv run` for an interpreter that does not exist, so uv ends before it changes or runs anything. uv's
+    log names the project first, if the script would run in it. A log that can't be read counts as metadata.
+    Raises UvError if uv ends without an error.
     """
     from pepip.uv import process
 
@@ -115,9 +119,9 @@ def remote_has_metadata(options: Sequence[str], url: str) -> bool:
 
 
 def _is_zip_application(path: str) -> bool:
-    """Tell whether a path names a zip file that Python can run. A path without a folder is not looked into.
+    """Tell whether a path names a zip file that Python can run. A path without a folder is not opened.
 
-    uv looks for the project of such a file, as for that of a command, in the working directory.
+    For such a path, as for a command, uv looks for the project in the working directory.
     """
     if not os.path.dirname(path) or not os.path.isfile(path):
         return False
@@ -138,14 +142,14 @@ def _is_zip_application(path: str) -> bool:
 
 
 def _without_end(path: str) -> str:
-    """Return a path without what names the same folder again at its end: `a/b/./` is `a/b`."""
+    """Return a path without the endings that name the same folder again: `a/b/./` becomes `a/b`."""
     while path.endswith(("/", "/.")):
         path = path[:-1].removesuffix("/")
     return path
 
 
 def _upward_as_written(path: str) -> Iterator[str]:
-    """Yield a path and what is left of it without its last names, one after the other, up to the root."""
+    """Yield a path, then the path without its last name, and so on up to the root."""
     while True:
         yield path
         above = os.path.dirname(_without_end(path))

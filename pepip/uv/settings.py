@@ -26,7 +26,7 @@ def mention(*settings: str) -> bool:
 
 
 def values(setting: str) -> Iterator[Any]:
-    """Yield the values that settings files give `setting`, for uv or its pip interface. None if one can't be read."""
+    """Yield the values of `setting` in settings files, for uv or its pip interface; None if one can't be read."""
     for path in places():
         text = content(path)
         if setting.encode() not in text:
@@ -51,17 +51,17 @@ def values(setting: str) -> Iterator[Any]:
 
 
 def is_on(variable: str) -> bool:
-    """Tell whether an environment variable says yes, in the words that uv takes for it."""
+    """Tell whether an environment variable is set to one of the words that uv takes for yes."""
     return os.environ.get(variable, "").lower() in {"1", "true", "t", "yes", "y", "on"}
 
 
 def texts() -> list[str]:
-    """Return what all settings files hold that uv may read from here, in the order in which it looks for them."""
+    """Return the text of each settings file that uv may read from here, in the order in which uv looks for them."""
     return [text.decode("utf-8", "surrogateescape") for text in map(content, places()) if text]
 
 
 def content(path: str) -> bytes:
-    """Return what a file holds, nothing if it can't be read. It is read once for as long as it is the same."""
+    """Return the content of a file, empty if it can't be read. A file that has not changed is read only once."""
     try:
         status = os.stat(path)
         state = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -75,17 +75,21 @@ def content(path: str) -> bytes:
 
 
 def start_folder() -> str:
-    """Return the folder from which on uv looks upward for a project and its settings."""
+    """Return the folder from which uv looks upward for a project and its settings."""
     return os.path.abspath(os.environ.get("UV_PROJECT") or os.curdir)
 
 
 def project_folder() -> str:
-    """Return the folder of the nearest `pyproject.toml` from there upward, empty if there is none."""
+    """Return the folder of the nearest `pyproject.toml`, from the start folder upward; empty if there is none."""
     return next((folder for folder in upward(start_folder()) if os.path.isfile(f"{folder}/pyproject.toml")), "")
 
 
 def places() -> Iterator[str]:
-    """Yield the places where uv looks: from the project's folder upward, the user's, the system's, the named one."""
+    """Yield the places where uv looks for settings.
+
+    They are, in this order: the start folder and the folders above it, the user's, the system's, the file that a
+    variable names.
+    """
     for folder in upward(start_folder()):
         yield f"{folder}/uv.toml"
         yield f"{folder}/pyproject.toml"

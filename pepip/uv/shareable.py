@@ -1,8 +1,8 @@
-"""Which artifacts the store may keep: those of which nothing but their identity decides what is in them.
+"""Which artifacts the store may keep: artifacts whose content depends on their identity alone.
 
-What is built from source depends on more: on the indexes that have what the build requires, which are part of the
-identity; on settings that reach a build, on a wish to build anew, on LFS. uv builds the latter for each project by
-itself, and so they are the project's own here.
+A build from source depends on more. The indexes that supply its build requirements are part of its identity. Some
+builds are private to the project, because uv builds them for each project by itself: builds that settings reach,
+builds that the user wants anew, and builds that may use Git LFS.
 Source: uv's documentation of its cache ("dynamic metadata", "build isolation") and of Git LFS.
 """
 
@@ -35,7 +35,7 @@ _HARMLESS_VARIABLES = frozenset(("UV_NO_BUILD", "UV_NO_BUILD_PACKAGE", "UV_CONCU
 
 
 def shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
-    """Return the artifacts, those without an identity that must be this project's own."""
+    """Return the artifacts. The identity is empty for each artifact that must be private to this project."""
     if any("archive" in item.package for item in artifacts) and required_hashes.ignores_fragments(request):
         artifacts = [pylock.left_to_uv(item) if "archive" in item.package else item for item in artifacts]
     built = [item for item in artifacts if item.is_shared and not item.wheel]
@@ -51,9 +51,9 @@ def shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
 
 
 def _context(request: Request) -> str:
-    """Return the part of a build's identity that tells its indexes from others: they gave it what it requires.
+    """Return the part of a build's identity that stands for its indexes, which supply its build requirements.
 
-    Empty where nothing names an index. uv too keeps apart what it has built with one index and with another.
+    Empty if nothing names an index. uv, too, keeps builds from different indexes apart.
     """
     named = [word for word in request.everywhere if word == "--no-index"]
     named += arguments.values_of(request.everywhere, *arguments.INDEXES)
@@ -68,7 +68,7 @@ def _context(request: Request) -> str:
 
 
 def _has_build_settings(request: Request) -> bool:
-    """Tell whether builds are told anything that other projects may not tell them: by option, variable or setting."""
+    """Tell whether an option, variable or setting tells builds something that it may not tell in other projects."""
     return (
         any(word.partition("=")[0] in _OPTIONS for word in request.everywhere)
         or any(value and _reaches_builds(name) for name, value in os.environ.items())
@@ -77,7 +77,7 @@ def _has_build_settings(request: Request) -> bool:
 
 
 def builds_in_environment(request: Request) -> bool:
-    """Tell whether something may be built without isolation: with what the environment has, and nowhere else."""
+    """Tell whether something may be built without isolation: only with the distributions in the environment."""
     return (
         any(word.startswith("--no-build-isolation") for word in request.everywhere)
         or any("NO_BUILD_ISOLATION" in name and value for name, value in os.environ.items())
@@ -91,7 +91,7 @@ def _reaches_builds(variable: str) -> bool:
 
 
 def _built_anew(request: Request, built: list[Artifact]) -> list[str]:
-    """Return the names of those that uv is told to build anew: the store's may be an older build."""
+    """Return the names of the artifacts that uv is told to build anew: the store's may be an older build."""
     words = (*request.everywhere, *request.installing)
     is_all = "--refresh" in words or not arguments.REINSTALL.isdisjoint(words) or arguments.wants_no_cache(request)
     named = {normalize_name(name) for name in arguments.values_of(words, "--refresh-package", "--reinstall-package")}
@@ -99,9 +99,9 @@ def _built_anew(request: Request, built: list[Artifact]) -> list[str]:
 
 
 def _may_use_lfs(request: Request, artifacts: list[Artifact]) -> bool:
-    """Tell whether files of a Git source may come by LFS, which no lock that uv exports tells.
+    """Tell whether files of a Git source may come by LFS. uv's exported locks do not say so.
 
-    Projects that the request names, and local folders that it needs, may say so of their sources.
+    Projects that the request names, and local folders that it needs, may ask for LFS in their sources.
     """
     folders = [str(item.package["directory"]["path"]) for item in artifacts if "directory" in item.package]
     projects = [path for path in request.requirement_files if path.endswith((".toml", ".py"))]

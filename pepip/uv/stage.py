@@ -1,4 +1,4 @@
-"""Letting uv unpack and build: into a staging prefix, or, for what can't be shared, into the environment itself."""
+"""Letting uv unpack and build: into a staging prefix or, for what can't be shared, into the environment itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 PLAIN_OUTPUT = ("--color", "never", "--no-progress")
 _DOWNLOADED = r"^\s*(Downloaded|Built) ([A-Za-z0-9._-]+)"
-# A lock leaves nothing to resolve: with it uv refuses the first three. It must be checked, whatever else is not.
+# A lock leaves nothing to resolve, so uv refuses the first three. The hashes of a lock are always checked, whatever
+# the last two say.
 _VARIABLES_OF_RESOLUTION = ("UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_NO_VERIFY_HASHES", "UV_REQUIRE_HASHES")
 _METADATA = frozenset(("METADATA", "RECORD", "INSTALLER", "WHEEL", "REQUESTED", "direct_url.json", "uv_cache.json"))
 _LOCKABLE = ("wheels", "sdist", "archive", "vcs")
@@ -42,13 +43,13 @@ def stage(
     indexes: Sequence[str] = (),
     own_cache: str = "",
 ) -> Iterator[Arrival]:
-    """Lay out in `prefix` what these package tables of a lock name, by links into uv's cache of unpacked wheels.
+    """Lay out the files of these package tables of a lock in `prefix`, by links into uv's cache of unpacked wheels.
 
     The tables are written to `lock`, a new file named `pylock.*.toml`. uv takes each file from its cache, or from the
-    URL in its table, and checks it against the hash there. It asks no index; `indexes` (they may hold passwords) are
-    named to it so that it finds what it has cached of them, and may log in. With `own_cache`, a folder, everything is
-    fetched anew into that, and the links lead there. Raises UvError with uv's message; the prefix may then hold
-    anything.
+    URL in its table, and checks it against the hash there. It asks no index. It gets the names of `indexes` (they may
+    hold passwords) to find files that it has cached from them, and to log in. With `own_cache`, a folder, everything
+    is fetched anew into that folder, and the links lead there. Raises UvError with uv's message; the prefix may then
+    hold anything.
     """
     pylock.write(lock, packages)
     options = arguments.without(request.everywhere, values={"--link-mode"})
@@ -56,7 +57,7 @@ def stage(
     if own_cache:
         options = arguments.without(options, arguments.NO_CACHE, {"--cache-dir"})
         options += ["--cache-dir", own_cache]
-        variables["UV_NO_CACHE"] = "0"  # above a settings file that says otherwise
+        variables["UV_NO_CACHE"] = "0"  # overrides a settings file
     variables.update(_index_variables(request, indexes))
     into = ("--python", executable, "--prefix", prefix, "--link-mode", "symlink")
     command = ["pip", "install", "--no-deps", "--verify-hashes", *PLAIN_OUTPUT, *options, *into, "-r", lock]
@@ -64,16 +65,16 @@ def stage(
 
 
 def _index_variables(request: Request, indexes: Sequence[str]) -> dict[str, str]:
-    """Return the variable that names these indexes to uv, whose passwords others could read on a command line."""
+    """Return the variable that names these indexes to uv. Others could read their passwords on a command line."""
     name = "UV_EXTRA_INDEX_URL" if arguments.names_index(request) else "UV_INDEX"
     return {name: " ".join((*os.environ.get(name, "").split(), *indexes))}
 
 
 def check(request: Request, executable: str, *, prefix: str, site_packages: str) -> Iterator[Arrival]:
-    """Let uv install the request, as it was given, into `prefix`: it checks every hash that the request demands.
+    """Let uv install the request as given into `prefix`, so that it checks every hash that the request demands.
 
-    What the environment has in its folder `site_packages`, relative to it, counts as installed, as it does for the
-    request itself. Raises UvError with uv's message where a hash differs.
+    Distributions in the environment's folder `site_packages` (a relative path) count as installed, as they do for the
+    request itself. Raises UvError with uv's message if a hash differs.
     """
     root = os.path.dirname(os.path.dirname(executable))
     for folder in os.listdir(f"{root}/{site_packages}"):
@@ -86,7 +87,7 @@ def check(request: Request, executable: str, *, prefix: str, site_packages: str)
 
 
 def quickly(request: Request) -> list[str]:
-    """Return the options that let uv lay out what is only looked at. Without a cache it refuses symbolic links."""
+    """Return the options for a fast layout that is only read. Without a cache, uv refuses symbolic links."""
     return [] if arguments.wants_no_cache(request) else ["--link-mode", "symlink"]
 
 
@@ -105,10 +106,10 @@ def install_private(
     prefix: str = "",
     indexes: Sequence[str] = (),
 ) -> Iterator[Arrival]:
-    """Let uv install artifacts that are not shared, as real files, into the environment, or into `prefix`.
+    """Let uv install artifacts that are not shared, as real files, into the environment or into `prefix`.
 
-    `indexes` are as in `stage`. `reinstall` names those of them that are there already. Their dependencies are linked
-    before, or were there.
+    `indexes` are as in `stage`. `reinstall` names the artifacts that are there already. The dependencies of the
+    artifacts are linked before, or were there already.
     """
     from pepip.host import temp_dirs
 
@@ -130,9 +131,9 @@ def install_private(
 
 
 def install_as_given(request: Request, executable: str, *, reinstall: Sequence[str]) -> Iterator[Arrival]:
-    """Let uv read the request itself again and install what of it is not there yet, into the environment.
+    """Let uv read the request itself again, and install the missing distributions into the environment.
 
-    `reinstall` names what is there already and is to be replaced.
+    `reinstall` names distributions that are there already and must be replaced.
     """
     installing = arguments.without(request.installing, arguments.REINSTALL, {"--reinstall-package"})
     resolving = arguments.without(request.resolving, {"--upgrade", "-U"})
@@ -148,7 +149,7 @@ def uninstall_from(folder: str, executable: str, names: Sequence[str]) -> None:
 
 
 def make_environment(root: str, python: str) -> None:
-    """Make a virtual environment at `root` with uv, on `python` or uv's choice. Raises UvError."""
+    """Make a virtual environment at `root` with uv, on `python`, or on uv's choice if empty. Raises UvError."""
     choice = ["--python", python] if python else []
     process.run(["venv", "--quiet", "--color", "never", *choice, "--", root], **_python_setting())
 
@@ -158,7 +159,7 @@ def _python_setting() -> dict[str, str]:
 
 
 def arrivals(arguments: Sequence[str], **variables: str) -> Iterator[Arrival]:
-    """Run uv, and yield the distributions that it has downloaded or built. Raises UvError.
+    """Run uv and yield the distributions that it has downloaded or built. Raises UvError.
 
     `variables` are environment variables for this run alone.
     """

@@ -1,7 +1,7 @@
-"""Which versions of uv pepip reads, and the one error for answers that it can't read.
+"""The versions of uv that pepip reads, and the one error for answers that it can't read.
 
-uv calls its JSON a preview, and its text is for people: either may change with any version. So what is read is
-checked. A command that only passes through to uv reads nothing.
+uv calls its JSON a preview, and its text is for people: both may change with any version. So pepip checks every
+answer that it reads. A command that only passes through to uv reads no answer.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def readable() -> Iterator[None]:
 
 
 def ask(arguments: Sequence[str], **settings: str) -> Result:
-    """Run uv for an answer that is read. Raises UvError with uv's message if it fails.
+    """Run uv for an answer that pepip reads. Raises UvError with uv's message if it fails.
 
     Raises UnreadableAnswerError if this uv doesn't know the option that asks for JSON.
     """
@@ -78,7 +78,7 @@ def of_uv() -> str:
 
 
 def has_command(name: str) -> bool:
-    """Tell whether uv has a command of this name, also one that its help does not show."""
+    """Tell whether uv has a command of this name, even one that its help does not show."""
     from pepip.uv import process
 
     try:
