@@ -47,7 +47,7 @@ class Swap:
         os.mkdir(self._folder)
 
     def prepare(self, path: str, make: Callable[[str], None]) -> None:
-        """Call `make` with a scratch path to make the replacement for `path`. Raises OSError, with nothing replaced."""
+        """Call `make` with a scratch path to make the replacement for `path`. Raises OSError; nothing is replaced."""
         number = len(self._steps)
         place = f"{self._folder}/{number}"
         make(place)
