@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: an own store and project, uv's cache of the session, and interpreters."""
+"""Fixtures for all tests: a store and a project for each test, the session's uv cache, and interpreters."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from tests.support.offices import Office
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take the option that writes the pictures of `pepip ui` anew."""
+    """Add the option that writes the pictures of `pepip ui` anew."""
     parser.addoption("--update-snapshots", action="store_true", help="write the pictures in snapshots/ anew")
 
 
 def pytest_configure() -> None:
-    """Let programs be interrupted and hung up, whoever runs the tests: `nohup` and shells let them ignore it."""
+    """Restore the usual handling of SIGINT and SIGHUP, so that the tests' programs can be interrupted.
+
+    `nohup` and background jobs of shells start programs with these signals ignored.
+    """
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
@@ -30,7 +33,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move all but every n-th variant of a test that is marked `every(n)` to the long list."""
+    """Mark variants of tests with `every(n)` as `real_world`, the long list, except for every n-th variant."""
     counts: Counter[str] = Counter()
     for item in items:
         marker = item.get_closest_marker("every")
@@ -43,9 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a real uv cache that all tests of this session share: the one of `UV_CACHE_DIR`, else a
-    temporary one.
-    """
+    """Return the real uv cache that all tests of this session share: `UV_CACHE_DIR`, or a temporary folder."""
     given = os.environ.get("UV_CACHE_DIR")
     if given:
         return Path(given)
@@ -55,13 +56,13 @@ def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """Return where this test's store will be; nothing is there yet."""
+    """Return the path of this test's store, which does not exist yet."""
     return tmp_path / "store"
 
 
 @pytest.fixture
 def machine(tmp_path: Path, store: Path, uv_cache: Path) -> Machine:
-    """Return the user that the tests run as, with an empty home and an empty store."""
+    """Return the user that runs the tests, with an empty home and a store that does not exist yet."""
     home = tmp_path / "home"
     home.mkdir()
     return Machine(home, store, uv_cache)
@@ -77,7 +78,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def wheelhouse(tmp_path: Path) -> Path:
-    """Return an empty folder for wheels, to be given to `--find-links`."""
+    """Return an empty folder for wheels, for `--find-links`."""
     folder = tmp_path / "wheelhouse"
     folder.mkdir()
     return folder
@@ -85,7 +86,7 @@ def wheelhouse(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def interpreter() -> Path:
-    """Return an interpreter for tests that take any version."""
+    """Return an interpreter for tests that accept any version of Python."""
     return any_interpreter()
 
 
@@ -97,7 +98,7 @@ def twins(machine: Machine, tmp_path: Path, interpreter: Path) -> Twins:
 
 @pytest.fixture(scope="session")
 def pip(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the package pip, to look into environments that have none."""
+    """Return a folder with the package pip, for inspecting environments that have no pip."""
     folder = tmp_path_factory.mktemp("pip")
     machine = Machine(folder / "home", folder / "store", uv_cache)
     target = folder / "site"
@@ -112,7 +113,7 @@ def pip(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFact
     ]
 )
 def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """Yield a folder for a team: on the file system of all tests, then on others of its own."""
+    """Yield a folder for a team: first on the file system of the other tests, then on mounted ones."""
     folder = tmp_path / "ground"
     if request.param == "here":
         yield folder
@@ -127,7 +128,7 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def office(ground: Path, wheelhouse: Path, interpreter: Path) -> Office:
-    """Return a team whose members trust the store's owner alone."""
+    """Return a team whose members trust only the store's owner."""
     return Office(ground / "office", wheelhouse, interpreter, trust="owner")
 
 

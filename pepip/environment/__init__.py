@@ -1,5 +1,5 @@
 """The sole writer in a virtual environment. Knows nothing of uv, downloads or terminals.
 
-Every change is written to a journal first, so that a killed run is completed by the next one. No file of the store
-is ever changed through a link.
+Every change is written to a journal first, so that the next run can complete a killed one. No change follows a link
+into the store.
 """

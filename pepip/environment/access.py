@@ -1,6 +1,6 @@
-"""Whether this user may make a change: looked at before the journal is written, while all can stay as it is.
+"""Permission checks that run before the journal is written, while nothing has changed yet.
 
-A journal that its user can't complete would stand in the way of every later change.
+If a user wrote a journal and lacked the permissions to complete it, that journal would block every later change.
 """
 
 from __future__ import annotations
@@ -22,19 +22,23 @@ if TYPE_CHECKING:
 
 
 class PermissionCheck:
-    """Looks at each folder once. Paths are relative to the environment. Raises VenvError that names the obstacle."""
+    """Checks whether this user may make and remove files in an environment.
+
+    Paths are relative to the environment. Each folder is checked once. The methods raise VenvError, which names the
+    obstacle.
+    """
 
     def __init__(self, environment: Environment) -> None:
         self._root = environment.root
         base = environment.interpreter.site_packages
-        # These may be links: whoever installs here goes through them.
+        # These may be links: every installer goes through them.
         self._is_real = dict.fromkeys((*paths.ancestors(base), base, environment.interpreter.scripts), True)
         self._seen: set[str] = set()
         self._absent: set[str] = set()
         self._folder("")
 
     def makes(self, places: Iterable[str]) -> None:
-        """Check that something can be made at `places`, in place of what may be there."""
+        """Check that files, links or folders can be made at `places`, and that anything there now can be removed."""
         for place in places:
             folder = place.rpartition("/")[0]
             self._folder(folder)
@@ -46,12 +50,12 @@ class PermissionCheck:
                     self._victim(place)
 
     def makes_in(self, folders: Iterable[str]) -> None:
-        """Check that files can be made in `folders`, or that these can be made."""
+        """Check that files can be made in `folders`. If one does not exist, check that it can be made."""
         for folder in folders:
             self._folder(folder)
 
     def removes(self, places: Iterable[str]) -> None:
-        """Check that files and links can be removed, and the bytecode of modules with them."""
+        """Check that files and links can be removed. For a module, check its `__pycache__` folder, too."""
         for place in places:
             folder, _, name = place.rpartition("/")
             self._folder(folder)
@@ -61,7 +65,7 @@ class PermissionCheck:
                 self.removes_tree(cache)
 
     def removes_tree(self, place: str) -> None:
-        """Check that a folder can be moved away and removed with all that is in it, or a file or link."""
+        """Check that a file, a link, or a folder with all its contents can be moved away and removed."""
         self._folder(place.rpartition("/")[0])
         self._victim(place)
         if links.read_link(f"{self._root}/{place}"):
@@ -74,7 +78,10 @@ class PermissionCheck:
                 self._victim(f"{inside}/{name}")
 
     def _folder(self, folder: str) -> None:
-        """Check the folder, or the nearest one above it that is there. A link would be replaced by a real folder."""
+        """Check the folder or, if it does not exist, the nearest one above it that does.
+
+        A link counts as a folder that does not exist, because a real folder replaces it.
+        """
         if folder in self._seen:
             return
         self._seen.add(folder)
@@ -102,7 +109,7 @@ def check_removals(
     distributions: Iterable[Installed],
     leaving: without_record.Departure,
 ) -> None:
-    """Check that distributions can be removed; `leaving` is what goes with those that have no RECORD."""
+    """Check that distributions can be removed. `leaving` lists the files of distributions that have no RECORD."""
     base, tree = environment.interpreter.site_packages, Tree(environment)
     for distribution in distributions:
         if not without_record.lacks_record(distribution):
@@ -117,7 +124,10 @@ def check_removals(
 def check_metadata(
     check: PermissionCheck, environment: Environment, additions: Iterable[Installation], refolded: Iterable[Entry]
 ) -> None:
-    """Check that metadata and scripts of additions can be made, and RECORD written where folders change."""
+    """Check that the metadata and scripts of `additions` can be made.
+
+    Check also that RECORD can be replaced for the `refolded` entries, whose linked folders change.
+    """
     interpreter = environment.interpreter
     for addition in additions:
         names = metadata.script_names(environment, addition.entry)

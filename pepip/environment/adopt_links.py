@@ -1,7 +1,8 @@
-"""Linking distributions whose files an environment has already, byte for byte, without a moment in which one is gone.
+"""Replaces the files of an installed distribution by links to an entry with the same bytes.
 
-What installers and programs made stays as it is: scripts, INSTALLER, `direct_url.json`, files that no RECORD lists.
-RECORD gets rows of the links before its own, as every linked distribution has them.
+No file is ever missing in between. Files that installers and programs made are kept: scripts, INSTALLER,
+`direct_url.json`, and files that no RECORD lists. Rows for the links are written at the head of RECORD, as in every
+linked distribution.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ def plan(
     coming: dict[str, tuple[AsWheel, Entry]],
     staying: Iterable[Installed],
 ) -> Plan:
-    """Return the plan of an environment in which the distributions that are `coming` are linked, too.
+    """Return the plan of an environment that links the `coming` distributions in addition to the `linked` ones.
 
-    A folder in which files lie that none of them lists stays real. Raises ClashError as `merge` does.
+    A folder stays real if it holds files that none of these distributions lists. Raises ClashError as `merge` does.
     """
     linked = list(linked)
     foreign = contents.foreign_directories(environment, staying)
@@ -50,7 +51,10 @@ def plan(
 
 
 def _folders_with_others(environment: Environment, known: set[str]) -> set[str]:
-    """Return the folders of site-packages, relative to it, in which there are files that are not `known`."""
+    """Return the folders, relative to site-packages, that hold files outside `known`, with all their ancestors.
+
+    `known` paths are relative to the environment.
+    """
     found: set[str] = set()
     base = environment.interpreter.site_packages
     pending = [""]
@@ -70,11 +74,12 @@ def _folders_with_others(environment: Environment, known: set[str]) -> set[str]:
 
 
 def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, may_clone: bool) -> Usage:
-    """Link one distribution as the plan says. Returns what this has freed; files `may_clone` on its file system.
+    """Link one distribution as the plan says. Return the disk usage that this freed.
 
-    The caller holds the environment's lock, and has proven that the entry has the very bytes of `wheel`. Raises
-    OwnFilesError, with nothing changed, if a file is not as it was read; OSError if a link can't be made, and all is
-    as it was then.
+    `may_clone` says that the file system has clones; blocks that a removed file shares with other files are then not
+    counted. The caller holds the environment's lock, and has proven that the entry has the same bytes as `wheel`.
+    Raises OwnFilesError if a file has changed since it was read, and OSError if a link can't be made. After either
+    error, the environment is unchanged.
     """
     own = {path: item for path, item in plan.links.items() if item.owner == entry.name}
     info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
@@ -107,7 +112,7 @@ def _link(entry: Entry, item: Link, placer: Placer, place: str) -> None:
 
 
 def _check_folder(environment: Environment, path: str, wheel: AsWheel) -> None:
-    """Raise OwnFilesError unless a folder holds what was read of it, and bytecode, and nothing else."""
+    """Raise OwnFilesError if a folder holds anything but bytecode and the files of `wheel`, unchanged."""
     for folder, folders, names in os.walk(f"{environment.root}/{path}"):
         relative = folder[len(environment.root) + 1 :]
         for name in [*names, *(name for name in folders if links.read_link(f"{folder}/{name}"))]:
@@ -116,7 +121,7 @@ def _check_folder(environment: Environment, path: str, wheel: AsWheel) -> None:
 
 
 def _is_cached(path: str) -> bool:
-    """Tell whether a file lies where Python, and numba, keep what they have compiled."""
+    """Tell whether a file lies in `__pycache__`, where Python and numba keep compiled code."""
     return f"/{paths.PYCACHE}/" in f"/{path}"
 
 
@@ -132,7 +137,7 @@ def _check_file(environment: Environment, path: str, wheel: AsWheel) -> None:
 def _build_metadata(
     place: str, *, environment: Environment, wheel: AsWheel, entry: Entry, own: dict[str, Link], placer: Placer
 ) -> None:
-    """Build the `.dist-info` folder that takes the place of the one that is there, with all that this holds."""
+    """Build the `.dist-info` folder that replaces the existing one. All other files in it are kept."""
     info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
     pending = [""]
     while pending:
@@ -160,7 +165,7 @@ def _build_metadata(
 
 
 def _take(child: os.DirEntry[str], target: str) -> None:
-    """Give a file, or a link, a second name."""
+    """Make `target` a hard link to a file or link. Where there can be none, make it a copy."""
     if not links.share_inode(child.path, target):
         mode = stat.S_IMODE(child.stat(follow_symlinks=False).st_mode)
         transfer.Transfer().file(child.path, target, mode)
@@ -169,7 +174,7 @@ def _take(child: os.DirEntry[str], target: str) -> None:
 def _write_record(
     environment: Environment, entry: Entry, own: dict[str, Link], rows: list[record.Row], target: str
 ) -> None:
-    """Write RECORD as it is, behind the rows of folders that are linked whole, and before `rows`."""
+    """Write the rows for folders that are linked whole, then the existing RECORD unchanged, then `rows`."""
     source = f"{environment.site_packages}/{entry.dist_info}/RECORD"
     before = files.read_regular(source, most_bytes=_MOST_BYTES)
     base = environment.interpreter.site_packages + "/"

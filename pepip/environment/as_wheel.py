@@ -1,6 +1,6 @@
-"""An installed distribution seen as the wheel that it came from. Every byte is read: what RECORD lists must be there.
+"""Reconstructs from an installed distribution the wheel that it came from.
 
-Only files are told: nothing changes here.
+Every byte is read and compared with RECORD. This module only reads: it changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RESERVED = (paths.ENTRY_METADATA, paths.READY)
 
 
 class OwnFilesError(Exception):
-    """A distribution must stay the environment's own. `reason` says why, `changed` are the files concerned."""
+    """A distribution must keep its own files. `reason` says why; `changed` names the files concerned."""
 
     def __init__(self, reason: str, changed: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
@@ -36,11 +36,12 @@ class OwnFilesError(Exception):
 
 
 class AsWheel(NamedTuple):
-    """The wheel that an installed distribution came from, as far as its files tell.
+    """The wheel that an installed distribution came from, reconstructed from its files.
 
-    `files` has the paths of its files relative to the environment, by those in the wheel, `texts` the content of
-    those that an installer changed. `hashes` are as RECORD writes them, by path in the wheel. `launchers` are as in
-    `model.Entry`. `states` has what identifies each file of the environment, by its path: inode, size, time and mode.
+    `files` maps the path of each file in the wheel to its path relative to the environment. `texts` has the original
+    content of files that an installer changed, and `hashes` has the hashes as RECORD writes them; both are by path in
+    the wheel. `executables` are paths in the wheel. `launchers` is as in `model.Entry`. `states` has the inode, size
+    in bytes, modification time in nanoseconds and mode of each file, by its path relative to the environment.
     """
 
     name: str
@@ -55,20 +56,20 @@ class AsWheel(NamedTuple):
 
     @property
     def shared(self) -> set[str]:
-        """The paths in the environment of files that links can stand for: all but scripts."""
+        """The paths, relative to the environment, of all files that links can replace: all but scripts."""
         scripts_folder = self.dist_info.removesuffix(".dist-info") + ".data/scripts/"
         return {path for shown, path in self.files.items() if not shown.startswith(scripts_folder)}
 
     @property
     def identity(self) -> str:
-        """Its identity by content."""
+        """The identity that is computed from the content of the wheel."""
         return content_identity.of(self.hashes, self.executables, self.dist_info)
 
 
 def read(environment: Environment, distribution: Installed, seen: DigestCache) -> AsWheel:
-    """Return the wheel of a distribution, after each of its files was read and found as RECORD says.
+    """Read every file of a distribution, compare it with RECORD, and return the wheel.
 
-    Raises OwnFilesError where one is not, or where it can't be told which wheel it is.
+    Raises OwnFilesError if a file differs from RECORD, or if the wheel can't be reconstructed.
     """
     dist_info = distribution.dist_info
     place = f"{environment.site_packages}/{dist_info}"
@@ -99,7 +100,7 @@ def read(environment: Environment, distribution: Installed, seen: DigestCache) -
             raise OwnFilesError(f"it has a file named {row.path}", (row.path,))
         status = _status(f"{environment.root}/{path}")
         if status is None and not row.hash_value:
-            continue  # virtualenv lists what it has not made
+            continue  # virtualenv lists files that it has not made
         if status is None or not _matches(environment, path, row, status, seen):
             changed.append(row.path)
             continue
@@ -123,12 +124,18 @@ def read(environment: Environment, distribution: Installed, seen: DigestCache) -
 
 
 def state_of(status: os.stat_result) -> tuple[int, int, int, int]:
-    """Return what identifies a file and its content, and its mode: links to it may come and go."""
+    """Return the inode, size in bytes, modification time in nanoseconds and mode of a file.
+
+    The change time is left out, because a new or removed hard link changes it.
+    """
     return status.st_ino, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode)
 
 
 def _is_of_installer(row: record.Row, dist_info: str) -> bool:
-    """Tell whether a row is of what an installer made, in a folder of packages: virtualenv marks what it seeds."""
+    """Tell whether a row is for a file that an installer made in site-packages.
+
+    virtualenv marks each distribution that it seeds with a file `<name>-<version>.virtualenv`.
+    """
     stem = dist_info.removesuffix(".dist-info")
     is_own = row.path in record.own_metadata(dist_info) or row.path in {
         f"{stem}.virtualenv",
@@ -138,7 +145,10 @@ def _is_of_installer(row: record.Row, dist_info: str) -> bool:
 
 
 def _declared(dist_info: str) -> Iterator[tuple[str, str]]:
-    """Yield the entry points of a distribution that have launchers: names and references."""
+    """Yield the file name of the launcher and the object reference of each entry point that has a launcher.
+
+    Raises ValueError if a name can't be the name of a script, and OSError if `entry_points.txt` can't be read.
+    """
     try:
         content = files.read_regular(f"{dist_info}/entry_points.txt", most_bytes=_MOST_BYTES)
     except FileNotFoundError:
@@ -156,7 +166,7 @@ def _launchers(declared: dict[str, str]) -> dict[str, str]:
 
 
 def _path_in_wheel(environment: Environment, distribution: Installed, path: str, declared: dict[str, str]) -> str:
-    """Return where a file of an environment lies in its wheel, empty for a launcher."""
+    """Return the path in the wheel of a file of the environment, or an empty string for a launcher."""
     interpreter = environment.interpreter
     data = distribution.dist_info.removesuffix(".dist-info") + ".data"
     base, programs = f"{interpreter.site_packages}/", f"{interpreter.scripts}/"
@@ -173,7 +183,7 @@ def _path_in_wheel(environment: Environment, distribution: Installed, path: str,
 
 
 def _status(path: str) -> os.stat_result | None:
-    """Return the status of a regular file, None if there is none."""
+    """Return the status of the regular file at `path`, or None if there is none."""
     try:
         status = os.lstat(path)
     except (OSError, ValueError):
@@ -182,7 +192,10 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _digest(environment: Environment, path: str, status: os.stat_result, seen: DigestCache) -> bytes:
-    """Return the SHA-256 digest of a file, read once. Raises OwnFilesError if it can't be read."""
+    """Return the SHA-256 digest of a file. The file is read only if `seen` has no digest for it.
+
+    Raises OwnFilesError if the file can't be read, or if it changes while it is read.
+    """
     known = seen.digest(status)
     if known is None:
         try:
@@ -204,7 +217,10 @@ def _matches(environment: Environment, path: str, row: record.Row, status: os.st
 
 
 def _restored(environment: Environment, path: str, shown: str, dist_info: str) -> bytes | None:
-    """Return the content that a script has in its wheel, None for a file that no installer changes."""
+    """Return the content that a script has in its wheel, or None if the file is no script.
+
+    Installers change no other files. Raises OwnFilesError if the script can't be read.
+    """
     data = dist_info.removesuffix(".dist-info") + ".data"
     if not shown.startswith(f"{data}/scripts/"):
         return None
@@ -216,6 +232,9 @@ def _restored(environment: Environment, path: str, shown: str, dist_info: str) -
 
 
 def _is_launcher(content: bytes, declared: dict[str, str]) -> bool:
-    """Tell whether a script is a launcher by another name: installers name pip's for versions of Python, too."""
+    """Tell whether a script is a launcher whose name no entry point declares.
+
+    Installers make more launchers for pip, which are named after versions of Python, such as `pip3.12`.
+    """
     modules = {reference.partition(":")[0].strip().encode() for reference in declared.values()}
     return content.startswith(b"#!python\n") and any(b"\nfrom %s import " % module in content for module in modules)

@@ -1,4 +1,4 @@
-"""What an environment holds, read from its metadata and links and from nothing else."""
+"""Reads the contents of an environment from its files: its metadata, its links and its note of sources."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ _NO_SOURCES: Mapping[str, provenance.Source] = {}
 
 
 def installed(environment: Environment, store_roots: tuple[str, ...]) -> list[Installed]:
-    """Return the distributions of an environment, by name. `store_roots` are the spellings of the store's root.
+    """Return the distributions of an environment, sorted by name.
 
-    A distribution is linked if its METADATA is a link into the store; the link names the entry. Where the
-    environment has files of its own, it notes which entry they were made from.
+    `store_roots` are the spellings of the store's root. A distribution is linked if its METADATA is a link into the
+    store; the link names the entry. If a distribution has its own files and pepip made them from an entry, the
+    environment's note names that entry.
     """
     return installed_in(environment.site_packages, store_roots, provenance.read(environment.root))
 
@@ -33,9 +34,10 @@ def installed(environment: Environment, store_roots: tuple[str, ...]) -> list[In
 def installed_in(
     site_packages: str, store_roots: tuple[str, ...], sources: Mapping[str, provenance.Source] = _NO_SOURCES
 ) -> list[Installed]:
-    """Return the distributions in a folder, by name: see `installed`. Raises OSError if it can't be read.
+    """Return the distributions in a folder, sorted by name. See `installed`.
 
-    `sources` are what the environment notes.
+    `sources` comes from the environment's note. If the folder does not exist, the list is empty. Raises OSError if it
+    can't be read.
     """
     found, legacy = [], []
     try:
@@ -52,23 +54,23 @@ def installed_in(
         elif child.name.endswith((".egg-info", ".egg-link")):
             name, _, version = child.name.rpartition(".")[0].partition("-")
             legacy.append(Installed(names.normalize_name(name), version, child.name, ""))
-    if legacy:  # a wheel may hold one: then it is a part of its distribution, and none of its own
+    if legacy:  # an egg's metadata may be part of a wheel: then it is no distribution by itself
         listed = {row.path.partition("/")[0] for item in found for row in _rows(site_packages, item)}
         found += [item for item in legacy if item.dist_info not in listed]
     return sorted(found)
 
 
 def distribution_of(dist_info: str, entry_id: str) -> Installed:
-    """Return the distribution that has this `.dist-info` folder. `entry_id` is empty if it isn't linked."""
+    """Return the distribution that the `.dist-info` folder names. `entry_id` is empty if it isn't linked."""
     name, _, version = dist_info.removesuffix(".dist-info").partition("-")
     return Installed(names.normalize_name(name), version, dist_info, entry_id)
 
 
 def linked_entry(path: str, store_roots: tuple[str, ...]) -> str:
-    """Return the entry that the link at `path` leads into, empty if it is no link into the store.
+    """Return the entry that the link at `path` leads into, or an empty string if it is no link into the store.
 
-    A store may be reached by several spellings of its path, so a link is also followed to where it really leads.
-    It may be mounted at a second place, or have been moved since the link was made.
+    A store may have several paths: other spellings, a second mount point, or an earlier place that it was moved from.
+    So the link's own target, its real path, and other paths of the store are compared in turn.
     """
     target = links.read_link(path)
     if not target:
@@ -81,9 +83,10 @@ def linked_entry(path: str, store_roots: tuple[str, ...]) -> str:
 
 
 def _entry_elsewhere(target: str, store_root: str) -> str:
-    """Return the entry that a link leads into by another path of the store: one that it has too, or had once.
+    """Return the entry that a link leads into by another path of the store, or an empty string.
 
-    Where nothing is at the other path any more, an entry of the same name must be here.
+    The other path must lead to the same store now. If nothing is left there, the store was perhaps moved: then an
+    entry with the same name must exist at `store_root`.
     """
     at = target.find(_PACKAGES)
     while at >= 0:
@@ -99,25 +102,29 @@ def _entry_elsewhere(target: str, store_root: str) -> str:
 
 
 _PACKAGES = paths.packages("") + "/"
-"""What stands between a store's folder and an entry in a link's target."""
+"""The part of a link's target between the store's folder and the entry."""
 
 
 def leads_nowhere(environment: Environment, distribution: Installed) -> bool:
-    """Tell whether a distribution's links dangle: its entry is gone, or the store is not where it was."""
+    """Tell whether a distribution's METADATA is missing or dangles: its entry is gone, or the store was moved."""
     return not os.path.exists(f"{environment.site_packages}/{distribution.dist_info}/METADATA")
 
 
 def distributions_below(root: str, store_roots: tuple[str, ...]) -> list[Installed]:
-    """Return the distributions of the environment at `root`, without asking its interpreter. Raises OSError."""
+    """Return the distributions of the environment at `root`, without starting its interpreter.
+
+    Raises OSError if a folder can't be read.
+    """
     sources = provenance.read(root)
     return [item for folder in site_packages_of(root) for item in installed_in(folder, store_roots, sources)]
 
 
 def entries_linked(root: str, store_roots: tuple[str, ...]) -> tuple[set[str], list[list[object]]]:
-    """Return every entry that any link below an environment's root leads into, whatever its metadata says.
+    """Return all entries that links below an environment's root lead into, whatever the metadata says.
 
-    And the folders that were looked at, relative to the root, with their modification times; a `.dist-info` folder
-    is only ever replaced as a whole, and left out. Raises OSError if a folder can't be read: then nobody knows.
+    Also return the folders that were read, relative to the root, with their modification times in nanoseconds.
+    `.dist-info` folders are not among them: they are only ever replaced whole, which changes the folder above. Raises
+    OSError if a folder can't be read, because the answer would then be incomplete.
     """
     found: set[str] = set()
     times: list[list[object]] = []
@@ -136,9 +143,9 @@ def entries_linked(root: str, store_roots: tuple[str, ...]) -> tuple[set[str], l
 
 
 def site_packages_of(root: str) -> list[str]:
-    """Return the folders of distributions below an environment's root, without asking its interpreter.
+    """Return the site-packages folders below an environment's root, without starting its interpreter.
 
-    Raises OSError if one can't be looked into.
+    Raises OSError if a folder can't be read.
     """
     if os.path.isdir(f"{root}/Lib/site-packages"):
         return [f"{root}/Lib/site-packages"]
@@ -155,7 +162,7 @@ def site_packages_of(root: str) -> list[str]:
 
 
 def bytecode_targets(environment: Environment) -> list[str]:
-    """Return the folders that `compileall` must be given: it enters no linked folder by itself."""
+    """Return the folders to pass to `compileall`: site-packages and all linked folders, which it skips by itself."""
     found = [environment.site_packages]
     for folder, folders, _ in os.walk(environment.site_packages):
         linked = [name for name in folders if links.read_link(f"{folder}/{name}")]
@@ -173,7 +180,10 @@ def fingerprint(environment: Environment) -> tuple[int, frozenset[str]]:
 
 
 def direct_url(environment: Environment, distribution: Installed) -> dict[str, object] | None:
-    """Return what `direct_url.json` says of where a distribution came from (PEP 610), None if it came by index."""
+    """Return the content of `direct_url.json` (PEP 610), or None if there is none: the distribution is from an index.
+
+    The answer is also None if the file can't be read or holds no JSON object.
+    """
     try:
         path = f"{environment.site_packages}/{distribution.dist_info}/direct_url.json"
         origin = files.load_json(files.read_regular(path, follows=True))
@@ -183,7 +193,7 @@ def direct_url(environment: Environment, distribution: Installed) -> dict[str, o
 
 
 def cache_info(environment: Environment, distribution: Installed) -> str:
-    """Return what uv noted of the file that a distribution came from, empty if nothing."""
+    """Return the text of `uv_cache.json`, where uv describes the source of a distribution, or an empty string."""
     try:
         path = f"{environment.site_packages}/{distribution.dist_info}/uv_cache.json"
         return files.read_regular(path, follows=True).decode()
@@ -192,9 +202,10 @@ def cache_info(environment: Environment, distribution: Installed) -> str:
 
 
 def hashes_of(environment: Environment, distribution: Installed) -> dict[str, str]:
-    """Return the hashes that a distribution's RECORD lists, by path, but for what the environment itself wrote.
+    """Return the hashes that a distribution's RECORD lists, by path, without files that the environment itself wrote.
 
-    Scripts are left out: their first line is the environment's.
+    Scripts are left out, because their first line names the environment's interpreter. So are all other files that
+    RECORD lists outside site-packages.
     """
     own = record.own_metadata(distribution.dist_info)
     rows = _rows(environment.site_packages, distribution)
@@ -204,16 +215,16 @@ def hashes_of(environment: Environment, distribution: Installed) -> dict[str, st
 
 
 def changed_files(environment: Environment, distribution: Installed) -> list[str]:
-    """Return the paths of a distribution's files that do not have the hash which RECORD lists, or are gone."""
+    """Return the paths of a distribution's files, as RECORD has them, that are missing or differ from their hash."""
     base = environment.site_packages
     rows = _rows(base, distribution)
     return [row.path for row in rows if row.hash_value and not record.matches(row, f"{base}/{row.path}")]
 
 
 def files_of(environment: Environment, distribution: Installed) -> list[str]:
-    """Return the paths of a distribution's RECORD, relative to the environment's root.
+    """Return the paths that a distribution's RECORD lists, relative to the environment's root.
 
-    Rows that leave the environment are left out, as uv does. Without a RECORD there are none.
+    Paths outside the environment are left out, as uv does. If RECORD can't be read, the list is empty.
     """
     rows = _rows(environment.site_packages, distribution)
     base = environment.interpreter.site_packages
@@ -222,7 +233,7 @@ def files_of(environment: Environment, distribution: Installed) -> list[str]:
 
 
 def intact_files(environment: Environment, distribution: Installed, among: Collection[str]) -> list[str]:
-    """Return those of a distribution's files that are `among` these paths, and are as its RECORD says.
+    """Return the paths in `among` that are files of a distribution and have the hash that its RECORD lists.
 
     Paths are relative to the environment.
     """
@@ -235,7 +246,10 @@ def intact_files(environment: Environment, distribution: Installed, among: Colle
 
 
 def check_record(environment: Environment, distribution: Installed) -> None:
-    """Raise VenvError if a distribution has a RECORD that can't be read: nobody knows what belongs to it."""
+    """Raise VenvError if a distribution has a RECORD that can't be read: its files would be unknown.
+
+    A missing RECORD is no error.
+    """
     path = f"{environment.site_packages}/{distribution.dist_info}/RECORD"
     try:
         record.read(path)
@@ -260,7 +274,7 @@ def _rows(site_packages: str, distribution: Installed) -> list[record.Row]:
 
 
 def foreign_directories(environment: Environment, distributions: Iterable[Installed]) -> set[str]:
-    """Return the folders below site-packages in which distributions have files of their own, with all ancestors."""
+    """Return the folders that hold files of `distributions`, with all their ancestors, relative to site-packages."""
     base = environment.interpreter.site_packages + "/"
     found: set[str] = set()
     for distribution in distributions:

@@ -1,4 +1,4 @@
-"""Copies of an entry in an environment: real, writable files where links were."""
+"""Replaces the links to an entry by copies: real, writable files of the environment."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Copies(NamedTuple):
-    """A distribution whose files were copied aside, whole, to take the place of its links.
+    """A distribution whose files were all copied into the scratch folder, to replace its links.
 
-    `files` are relative to the environment, those of the `.dist-info` folder left out: it moves as one, and last.
-    `folders` are those of site-packages that will hold them, and so must be real.
+    `files` are relative to the environment. Files of the `.dist-info` folder are not among them: that folder is moved
+    whole, and last. `folders`, relative to site-packages, will hold the files, and so must be real.
     """
 
     name: str
@@ -35,9 +35,10 @@ class Copies(NamedTuple):
 
 
 def prepare(environment: Environment, entry: Entry) -> Copies:
-    """Copy an entry aside, laid out as the environment has it, with the metadata that the environment has of it.
+    """Copy an entry into the scratch folder, laid out as in the environment, with the environment's own metadata.
 
-    Raises OSError if the disk is full: nothing has changed then.
+    Raises OSError if the disk is full. After any error the scratch folder is removed, and the environment is
+    unchanged.
     """
     scratch = paths.copies(environment.root)
     discard(environment.root)
@@ -52,7 +53,7 @@ def prepare(environment: Environment, entry: Entry) -> Copies:
 
 
 def pending(root: str) -> Copies | None:
-    """Return the copies that a killed run had made and not placed, None if there are none."""
+    """Return the copies that a killed run had completed and not placed, or None if there are none."""
     if links.read_link(paths.copies(root)):
         return None
     try:
@@ -62,7 +63,10 @@ def pending(root: str) -> Copies | None:
 
 
 def load(content: bytes) -> Copies:
-    """Return what `prepare` noted. Raises ValueError if it is none of its notes, or leads out of the environment."""
+    """Return the copies that a note describes.
+
+    Raises ValueError if `prepare` can't have written the note, or if a path in it leads out of the environment.
+    """
     row = load_json(content)
     if not isinstance(row, list) or len(row) != 4:
         raise ValueError("copies are noted in four fields")
@@ -77,18 +81,19 @@ def load(content: bytes) -> Copies:
 
 
 def is_begun(root: str) -> bool:
-    """Tell whether a run began to copy an entry, and has not placed all of it."""
+    """Tell whether a run began to copy an entry and has not placed all files."""
     return os.path.lexists(paths.copies(root))
 
 
 def place(environment: Environment, copies: Copies) -> None:
-    """Move the copies to their places. The links that were there are gone. Idempotent.
+    """Move the copies to their places. The links that were there are gone already. Idempotent.
 
-    What can't be removed of the scratch folder then is worth no failure: the next command tries again.
+    A scratch folder that can't be removed afterwards is no error: the next command tries again. Raises VenvError if a
+    folder above a file is a link. The remaining copies are then removed.
     """
     scratch = paths.copies(environment.root)
     base = environment.interpreter.site_packages
-    is_real = dict.fromkeys((*paths.ancestors(base), base), True)  # whoever installs here goes through these
+    is_real = dict.fromkeys((*paths.ancestors(base), base), True)  # every installer goes through these
     for path in copies.files:
         if os.path.lexists(f"{scratch}/{path}"):
             if not (links.is_reached(environment.root, path, is_real) and links.is_reached(scratch, path, {})):
@@ -104,13 +109,13 @@ def place(environment: Environment, copies: Copies) -> None:
 
 
 def is_placed(environment: Environment, copies: Copies) -> bool:
-    """Tell whether the metadata of the copies, which moves last, is in its place."""
+    """Tell whether the `.dist-info` folder of the copies, which is moved last, is in its place."""
     folder = f"{environment.interpreter.site_packages}/{copies.dist_info}"
     return not os.path.lexists(f"{paths.copies(environment.root)}/{folder}")
 
 
 def discard(root: str) -> None:
-    """Remove what was copied aside. A link in its place goes, and nothing that it leads to."""
+    """Remove the scratch folder of copies. If it is a link, remove the link and never its target."""
     if links.read_link(paths.copies(root)):
         links.unlink(paths.copies(root))
     filesystems.remove_tree(paths.copies(root))
@@ -157,7 +162,7 @@ def _copy_file(source: str, target: str) -> None:
 
 
 def _copy_scripts(environment: Environment, entry: Entry, scratch: str) -> list[str]:
-    """Copy the scripts that the environment has of an entry: their first line is right already."""
+    """Copy an entry's scripts from the environment, where their first line is right, and return their paths."""
     found = []
     for name in sorted(metadata.script_names(environment, entry)):
         path = f"{environment.interpreter.scripts}/{name}"
@@ -168,7 +173,7 @@ def _copy_scripts(environment: Environment, entry: Entry, scratch: str) -> list[
 
 
 def _copy_own_metadata(environment: Environment, entry: Entry, scratch: str) -> None:
-    """Copy what is the environment's own in the `.dist-info` folder. RECORD loses its rows of linked folders."""
+    """Copy the environment's own files in the `.dist-info` folder. In RECORD, drop the rows for linked folders."""
     folder = f"{environment.interpreter.site_packages}/{entry.dist_info}"
     for name in record.OWN_METADATA:
         if os.path.isfile(f"{environment.root}/{folder}/{name}"):

@@ -1,7 +1,7 @@
-"""Giving an environment files of its own in the place of links, while programs may be using them.
+"""Replaces the links of an environment by its own files, while programs may be using them.
 
-What is linked is read from the disk: links into the store, and files that are an entry's by inode. Clones share their
-blocks with the store where the file system can; to the environment they are files as any.
+The links are found on disk: links into the store, and files that share an inode with a file of an entry. Where the
+file system has clones, the new files share their blocks with the store.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ _MOST_BYTES = 1 << 28
 
 
 class Linked(NamedTuple):
-    """What an environment links of one entry: paths relative to it, of folders and of files."""
+    """The folders and files of one entry that an environment links. Paths are relative to the environment."""
 
     folders: list[str]
     files: list[str]
 
 
 def linked(environment: Environment, store_roots: tuple[str, ...], entries: Iterable[Entry]) -> dict[str, Linked]:
-    """Return what an environment links of `entries`, by the id of each. Raises OSError if a folder can't be read."""
+    """Return what an environment links of each of `entries`, by the entry's id.
+
+    Raises OSError if a folder can't be read.
+    """
     found = {entry.id: Linked([], []) for entry in entries}
     inodes: dict[tuple[int, int], str] = {}
     for entry in entries:
@@ -66,9 +69,9 @@ def _inode(status: os.stat_result) -> tuple[int, int]:
 
 
 def eject(environment: Environment, entry: Entry, found: Linked) -> None:
-    """Put files of the environment's own in the place of all that it links of one entry.
+    """Replace all links to one entry by the environment's own files.
 
-    The caller holds the environment's lock. Raises OSError if the disk is full; all is as it was then.
+    The caller holds the environment's lock. Raises OSError if the disk is full; the environment is then unchanged.
     """
     info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
     copier = _Copier(environment, file_modes.noted(f"{environment.root}/{info}"))
@@ -86,7 +89,7 @@ def eject(environment: Environment, entry: Entry, found: Linked) -> None:
 
 
 class _Copier:
-    """Makes copies of what an environment links, with the modes that an installer gives, or `noted` ones, by path."""
+    """Copies linked files. Their modes are those in `noted`, by path, or else those that an installer gives."""
 
     def __init__(self, environment: Environment, noted: dict[str, int]) -> None:
         self._environment = environment
@@ -97,7 +100,7 @@ class _Copier:
         self._tag = f".{environment.interpreter.implementation.lower()}-{major}{minor}."
 
     def copy(self, source: str, path: str, target: str) -> None:
-        """Copy the file or the tree that `source` leads to. It is for `path` in the environment."""
+        """Copy the file or tree at `source` to `target`. The copy will replace `path` in the environment."""
         status = os.stat(source)
         if not stat.S_ISDIR(status.st_mode):
             mode = self._program if status.st_mode & stat.S_IXUSR else self._plain
@@ -112,7 +115,10 @@ class _Copier:
         os.chmod(target, self._folder)
 
     def copy_metadata(self, info: str, found: Linked, target: str) -> None:
-        """Copy a `.dist-info` folder: RECORD without the rows of linked folders, and without the note of modes."""
+        """Copy a `.dist-info` folder without the note of modes.
+
+        RECORD loses the rows for the note and for linked folders.
+        """
         place = f"{self._environment.root}/{info}"
         os.mkdir(target)
         for name in os.listdir(place):
@@ -128,12 +134,15 @@ class _Copier:
         os.chmod(target, stat.S_IMODE(os.stat(place).st_mode))
 
     def _is_wanted(self, folder: str, name: str) -> bool:
-        """Tell whether a file is this environment's: of bytecode, what its own Python has compiled."""
+        """Tell whether to copy a file: yes, unless it is bytecode of another version of Python."""
         return os.path.basename(folder) != paths.PYCACHE or self._tag in name or not name.endswith(".pyc")
 
 
 def _without_folders(content: bytes, folders: list[str], note: str) -> bytes:
-    """Return a RECORD without the rows of linked folders, and of a note: as it was before, byte for byte."""
+    """Return a RECORD without the rows for linked folders and for the note of modes.
+
+    If the head of RECORD is as pepip wrote it, all other rows keep their exact bytes.
+    """
     head = record.of_environment(folders, b"", ())[0]
     if content.startswith(head):
         rest = content[len(head) :]

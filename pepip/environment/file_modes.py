@@ -1,7 +1,7 @@
-"""The permissions of files in an environment: what an installer gives them, and a note of those that differ.
+"""The permissions of files in an environment: the modes that an installer gives, and a note of modes that differ.
 
-A link shows the mode of the entry's file. Files that an environment gets back are as an installer would have made
-them there, and as the note says where they were not.
+A link shows the mode of the entry's file. When an environment gets its own files back, each file gets the mode in the
+note, or else the mode that an installer gives.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _MOST_BYTES = 1 << 26
 
 
 def usual(folder: str) -> tuple[int, int, int]:
-    """Return the modes that an installer gives to a file, a program and a folder in `folder`, by the mode of that.
+    """Return the modes that an installer gives to a file, a program and a folder in `folder`.
 
-    It shows the umask of who made the environment.
+    They follow from the mode of `folder`, which shows the umask of the user who made the environment.
     """
     allowed = stat.S_IMODE(os.stat(folder).st_mode) & 0o777
     return 0o666 & allowed | 0o600, 0o777 & allowed | 0o700, allowed | 0o700
 
 
 def unusual(modes: Mapping[str, int], folder: str) -> dict[str, int]:
-    """Return those of `modes`, by path, that no installer gives in `folder`."""
+    """Return the items of `modes`, by path, that differ from the modes that an installer gives in `folder`."""
     plain, program, _ = usual(folder)
     return {path: mode for path, mode in modes.items() if mode != (program if mode & stat.S_IXUSR else plain)}
 
@@ -43,7 +43,7 @@ def dump(modes: Mapping[str, int]) -> bytes:
 
 
 def noted(dist_info: str) -> dict[str, int]:
-    """Return the modes that a note in a `.dist-info` folder has, by path; none where there is no note."""
+    """Return the modes in the note of a `.dist-info` folder, by path. Without a readable note the result is empty."""
     try:
         rows = files.load_json(files.read_regular(f"{dist_info}/{NOTE}", most_bytes=_MOST_BYTES))
     except (OSError, ValueError):

@@ -1,8 +1,8 @@
 """The journal of a change to an environment: written before the first change, removed after the last.
 
-A journal that is there when an operation starts belongs to a run that was killed. That change is then completed, or
-taken back. A journal may come with a checkout of somebody else's: `load` believes nothing that reaches out of the
-environment or of the store.
+A journal that exists when an operation starts belongs to a killed run. The operation then completes that change or
+takes it back. A journal may come with a checkout of another person's project, so `load` refuses every name that leads
+out of the environment or of the store.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pepip.host import files, filesystems, links, locks
 
 
 class Addition(NamedTuple):
-    """An entry that a run means to link, and what its metadata records: see `Installation`."""
+    """An entry that a run means to link, and the facts that its metadata records. See `Installation`."""
 
     entry_id: str
     direct_url: dict[str, object] | None
@@ -29,10 +29,10 @@ class Addition(NamedTuple):
 
 
 class Journal(NamedTuple):
-    """What a change means to do.
+    """The intent of a change.
 
-    `removals` are names in site-packages: `.dist-info` and `.egg-info` folders, `.egg-link` files. `private` are the
-    names of distributions that uv installs by itself after the links are made.
+    `removals` are names in site-packages: `.dist-info` and `.egg-info` folders, and `.egg-link` files. `private` are
+    the names of distributions that uv installs itself after the links are made.
     """
 
     additions: tuple[Addition, ...] = ()
@@ -41,7 +41,7 @@ class Journal(NamedTuple):
 
 
 def dump(journal: Journal) -> bytes:
-    """Return a journal as its file holds it."""
+    """Return the content of a journal's file."""
     document = {"link": journal.additions, "remove": journal.removals, "private": journal.private}
     return json.dumps(document).encode()
 
@@ -49,7 +49,7 @@ def dump(journal: Journal) -> bytes:
 def load(content: bytes) -> Journal:
     """Return the journal that a file holds.
 
-    Raises ValueError if it is none, or if it names something outside of the store or of site-packages.
+    Raises ValueError if the content is no journal, or if it names something outside the store or site-packages.
     """
     document = files.load_json(content)
     if not isinstance(document, dict):
@@ -85,7 +85,11 @@ def _is_metadata(name: str) -> bool:
 
 
 def begin(root: str, journal: Journal) -> None:
-    """Write the journal. One that is there, and what was set aside for it, stays until the new one is whole."""
+    """Write the journal.
+
+    An existing journal, and the files that were set aside for it, are kept until the new journal is complete. Raises
+    OSError if it can't be written. If there was no journal before, nothing is left behind.
+    """
     folder = paths.scratch(root)
     _remove_link(folder)
     is_pending = os.path.lexists(f"{folder}/{_NAME}")
@@ -102,39 +106,45 @@ def begin(root: str, journal: Journal) -> None:
         os.replace(f"{folder}/journal.new", f"{folder}/{_NAME}")
     except OSError:
         if not is_pending:
-            filesystems.remove_tree(folder)  # nothing was changed: leave nothing behind
+            filesystems.remove_tree(folder)  # nothing was changed, so leave nothing behind
         raise
 
 
 def is_there(root: str) -> bool:
-    """Tell whether a change was begun and not finished, by whomever."""
+    """Tell whether any run began a change and did not finish it."""
     return os.path.lexists(paths.scratch(root))
 
 
 def is_interrupted(root: str) -> bool:
-    """Tell whether a change to an environment, or copying or adopting in it, was begun and not finished."""
+    """Tell whether any run began to change, copy or adopt in an environment and did not finish."""
     return is_there(root) or os.path.lexists(paths.copies(root)) or os.path.lexists(paths.adopting(root))
 
 
 def installing(root: str) -> str:
-    """Return the file that a run locks while uv installs what is private: then the journal is not a killed run's."""
+    """Return the file that a run locks while uv installs private distributions.
+
+    While the lock is held, the journal belongs to a live run and not to a killed one.
+    """
     return f"{paths.scratch(root)}/installing"
 
 
 def is_in_use(root: str) -> bool:
-    """Tell whether the run that wrote the journal lives, and uv is installing what is private."""
+    """Tell whether the run that wrote the journal is alive, and uv is installing private distributions."""
     return _may_be_held(root) and locks.is_held(installing(root))
 
 
 def wait(root: str) -> None:
-    """Wait until uv has installed what is private. Whoever holds the environment's lock must not: uv wants it."""
+    """Wait until uv has installed the private distributions.
+
+    The caller must not hold the environment's lock, because uv needs it.
+    """
     if _may_be_held(root):
         with locks.held(installing(root)):
             pass
 
 
 def _may_be_held(root: str) -> bool:
-    """Tell whether a file is there that a run may lock. Anything else came with a checkout, and is nobody's lock."""
+    """Tell whether the lock of `installing` is a regular file. Anything else came with a checkout, and is no lock."""
     try:
         return stat.S_ISREG(os.lstat(installing(root)).st_mode) and not links.read_link(paths.scratch(root))
     except OSError:
@@ -142,10 +152,11 @@ def _may_be_held(root: str) -> bool:
 
 
 def pending(root: str) -> Journal | None:
-    """Return what a killed run meant to do, None if no run was killed.
+    """Return the journal of a killed run, or None if no run was killed.
 
-    A journal that was not finished belongs to a run that had changed nothing yet. One that can't be believed says
-    that something was begun, and nothing else. Raises OSError if it can't be read.
+    A run that was killed before its journal was complete had changed nothing, so the answer is None. A journal that
+    `load` refuses shows only that a change was begun, so the answer is an empty journal. Raises OSError if the file
+    can't be read.
     """
     path = f"{paths.scratch(root)}/{_NAME}"
     try:
@@ -159,9 +170,9 @@ def pending(root: str) -> Journal | None:
 
 
 def finish(root: str) -> None:
-    """Remove the journal, and what was set aside: the change is complete, or taken back.
+    """Remove the journal and all that was set aside, because the change is complete or taken back.
 
-    What can't be removed once the journal is gone is worth no failure: the next command tries again.
+    Once the journal itself is gone, a file that can't be removed is no error: the next command tries again.
     """
     folder = paths.scratch(root)
     _remove_link(folder)
@@ -173,7 +184,7 @@ def finish(root: str) -> None:
 
 
 def _remove_link(folder: str) -> None:
-    """Remove a link that stands where the folder of the journal belongs: what it leads to is not ours."""
+    """Remove a link that stands in place of the journal's folder. Its target is not pepip's, and is left alone."""
     if links.read_link(folder):
         links.unlink(folder)
 

@@ -1,7 +1,7 @@
-"""Whether an environment is what it seems: files where files are read, and no way that leads out of it.
+"""Checks that an environment has files where files are read, and that its folders do not lead out of it.
 
-It may come with a checkout, or from a backup. uv and Python would wait for ever at a pipe, and whoever installs would
-write wherever a link in place of one of its own folders leads.
+An environment may come with a checkout or from a backup. uv and Python would wait forever for a pipe. If a link
+replaces one of its folders, an installer would write to the link's target.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _READ_AT_START = (".pth", ".start", ".egg-link", ".egg-info")
 
 
 def check(root: str, store_roots: tuple[str, ...] = ()) -> None:
-    """Raise VenvError if something in the environment at `root` is a pipe, a device or a socket where a file belongs.
+    """Raise VenvError if a pipe, a device or a socket is in place of a file in the environment at `root`.
 
-    Also if uv's lock is a link: uv would follow it to make a file. What links lead to in the store,
-    at `store_roots`, is not looked at. Where there is no environment, nothing is wrong.
+    Raise it also if uv's lock is a link, because uv would follow the link and make a file at its target. Links into
+    the store at `store_roots` are trusted. A `root` that does not exist is no error.
     """
     for path in (root, f"{root}/pyvenv.cfg"):
         if not (os.path.isfile(path) or os.path.isdir(path) or not os.path.exists(path)):
@@ -42,7 +42,10 @@ def check(root: str, store_roots: tuple[str, ...] = ()) -> None:
 
 
 def check_frame(environment: Environment) -> None:
-    """Raise VenvError if site-packages, the folder of scripts or one above them is a link that leads out of it."""
+    """Raise VenvError if a link leads out of the environment.
+
+    Only site-packages, the folder of scripts, and the folders above these are checked.
+    """
     base, scripts = environment.interpreter.site_packages, environment.interpreter.scripts
     for folder in (*paths.ancestors(base), base, *paths.ancestors(scripts), scripts):
         place = f"{environment.root}/{folder}"
@@ -56,11 +59,11 @@ def check_frame(environment: Environment) -> None:
 
 
 def _files_read(root: str) -> Iterator[os.DirEntry[str]]:
-    """Yield what is read whenever the environment is looked at: metadata, and what names further folders."""
+    """Yield the files that uv and Python read: metadata, and files such as `.pth` that name more folders."""
     try:
         folders = contents.site_packages_of(root)
     except OSError:
-        return  # who needs them says so
+        return  # the function that needs these folders reports the error
     for folder in folders:
         for child in _children(folder):
             if child.name.endswith(".dist-info"):
@@ -78,7 +81,7 @@ def _children(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _is_readable(child: os.DirEntry[str]) -> bool:
-    """Tell whether a file or a folder is there, or nothing that could be waited for: a link to nothing."""
+    """Tell whether `child` is a file, a folder or a dangling link: none of these makes a reader wait."""
     try:
         return child.is_file() or child.is_dir() or not os.path.exists(child.path)
     except OSError:

@@ -1,4 +1,4 @@
-"""What an unfinished change has made and must not stay: links, files and scripts of entries, wherever they are."""
+"""Removes what an unfinished change has made: links, files and scripts of entries, anywhere in the environment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.model import Entry, Environment, Installed
 
-_AS_FILES = MODES[0]  # any mode: then a plan names each file by itself
+_AS_FILES = MODES[0]  # with any mode, a plan names each file by itself
 _SCRATCH = os.path.basename(paths.scratch(""))
 
 
@@ -26,10 +26,11 @@ def remove(
     came: list[Installed],
     owned: set[str],
 ) -> None:
-    """Remove what an unfinished change has made of `entries`, none of which is to stay: links, scripts, metadata.
+    """Remove all links, files, scripts and metadata of `entries` that an unfinished change has made.
 
-    `came` are those of them that have metadata. Every link of the environment is looked at, and every file where one
-    of `entries` has one, but for files `owned` by distributions that stay: those may be of the same bytes.
+    `came` are the distributions of `entries` whose metadata is in place. Every link of the environment is checked,
+    and every path where one of `entries` has a file. Files `owned` by distributions that stay are kept, because they
+    may have the same bytes. Paths are relative to the environment.
     """
     root = environment.root
     tree = Tree(environment)
@@ -60,7 +61,7 @@ def remove(
 
 
 def _stray_scripts(environment: Environment, entries: list[Entry]) -> list[str]:
-    """Return the paths of scripts that are, byte for byte, those which `entries` get here."""
+    """Return the paths of scripts that have the same bytes as the scripts which `entries` get in this environment."""
     import filecmp
 
     found = []

@@ -1,6 +1,6 @@
-"""Bringing an environment from one plan to another: the links that differ, and nothing else, are touched.
+"""Brings an environment from one plan to another. Only the links that differ are changed.
 
-Idempotent: a link that is right already is left, so that a run that was killed can be done again.
+Idempotent: a link that is already right is kept, so that a killed run can be repeated.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from pepip.model import Entry, Environment, Installed, Link, Plan
 
 
-_AS_FILES = MODES[0]  # any mode: then a plan names each file by itself
-_SCRIPTS = "scripts"  # the folder in the scratch folder where scripts are built
-# From so many on, to make them takes longer than to make a second process.
+_AS_FILES = MODES[0]  # with any mode, a plan names each file by itself
+_SCRIPTS = "scripts"  # scripts are built in this subfolder of the scratch folder
+# From these numbers on, a second process saves more time than its start takes.
 _MANY_DISTRIBUTIONS = 40
 _MANY_LINKS = 400
 
@@ -57,18 +57,19 @@ def change(
 ) -> Plan:
     """Add and remove linked distributions. The caller holds the environment's lock. Returns the new plan.
 
-    Additions that have a mode get files of the environment's own in place of links. Afterwards those are foreign.
+    An addition with a mode gets real files in the environment instead of links. Afterwards it is foreign.
 
-    `linked` are the entries that the environment links now, by distribution name, `foreign` what has files of its
-    own; both include what `removals` names. Folders in `reserved` (relative to site-packages) are about to get files
-    that are not links, and so stay real. `leaving` is what goes with removals that have no RECORD. Where uv is to
-    install `private` distributions afterwards, the journal stays. Additions take the place of files that foreign
-    distributions have at the same paths, but not with `gives_way`: then they had been there before those files. With
-    `is_recovery` the links that are there are not taken on trust.
+    `linked` are the entries that the environment links now, by distribution name. `foreign` are the distributions
+    that have their own files. Both include the distributions in `removals`. Folders in `reserved` (relative to
+    site-packages) will get files that are not links, and so stay real. `leaving` lists the files of removals without
+    a RECORD. If uv will install `private` distributions afterwards, the journal is kept. Additions replace files of
+    foreign distributions at the same paths. With `gives_way` those files stay, because they were written after the
+    additions. With `is_recovery` each existing link is checked.
+
     Raises VenvError, before anything is changed, if a file that no distribution owns is in the way, or if this user
     may not make the change. Any other error leaves the journal behind if something was changed.
     """
-    additions = sorted(additions, key=lambda item: item.entry.name)  # of two with one script, the last by name has it
+    additions = sorted(additions, key=lambda item: item.entry.name)  # for equal script names, the last entry wins
     gone = {distribution.name for distribution in removals if distribution.entry_id}
     new = {added.entry.name for added in additions}
     kept = {name: entry for name, entry in linked.items() if name not in gone}
@@ -119,12 +120,12 @@ def change(
         _prepare_metadata(environment, plan, additions, placer)
     except OSError:
         if not is_recovery:
-            journal.finish(environment.root)  # nothing was changed: the disk may be full
+            journal.finish(environment.root)  # nothing was changed: perhaps the disk is full
         raise
     taken = _taken(environment, tree, before, staying)
     removed |= without_record.remove(environment, leaving)
     for entry in refolded:
-        # Before any link is made: a tool that removes `entry` now must remove its links, never what they point to.
+        # Before any link is made: a tool that removes `entry` now must remove its links, never their targets.
         metadata.rewrite_leading_rows(environment, entry, had.get(entry.name, set()) | has.get(entry.name, set()))
     try:
         for distribution in removals:
@@ -149,16 +150,17 @@ def change(
 
 
 def _links_but_of(names: Collection[str], plan: Plan) -> dict[str, Link]:
-    """Return the links of a plan, but for those of distributions that are about to be linked: those are made anew."""
+    """Return the links of a plan without those of the distributions in `names`, which are about to be linked anew."""
     return {path: link for path, link in plan.links.items() if link.owner not in names} if names else plan.links
 
 
 def _taken(
     environment: Environment, tree: Tree, plan: Plan, staying: Iterable[Installed], names: Collection[str] = ()
 ) -> dict[str, Link]:
-    """Return the links of a plan in whose place are files that distributions with files of their own put over them.
+    """Return the links of a plan whose places hold files that `staying` distributions have put there.
 
-    Those stay, but where distributions of these `names` are about to be linked: who comes last wins.
+    Those files stay. But links of the distributions in `names`, which are about to be linked, are left out: the last
+    installed distribution wins.
     """
     found = {}
     for item in staying:
@@ -169,13 +171,16 @@ def _taken(
 
 
 def _files_of_twins(environment: Environment, gone: Installed, staying: Iterable[Installed]) -> set[str]:
-    """Return the files of distributions that stay, and that another tool has installed over the one that goes."""
+    """Return the files of `staying` distributions that another tool installed over `gone`, under the same name."""
     twins = (item for item in staying if item.name == gone.name)
     return {path for item in twins for path in contents.files_of(environment, item)}
 
 
 def _discard(environment: Environment, removals: Iterable[Installed], staying: list[Installed]) -> set[str]:
-    """Remove distributions where the disk has no room to set anything aside: that makes some. Returns the paths."""
+    """Remove distributions without setting anything aside, to make room on a full disk.
+
+    Returns the removed paths, relative to the environment.
+    """
     removed: set[str] = set()
     for distribution in removals:
         removed |= removal.discard(environment, distribution, _files_of_twins(environment, distribution, staying))
@@ -183,9 +188,9 @@ def _discard(environment: Environment, removals: Iterable[Installed], staying: l
 
 
 def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: list[Installed]) -> bool:
-    """Tell whether every link is there that the linked entries need, and leads to what the entries are now.
+    """Tell whether all links that the `linked` entries need exist and lead into these entries.
 
-    By whichever of the store's paths.
+    A link may lead there by any path of the store.
     """
     plan = _plan_on_disk(environment, Tree(environment), linked, foreign)
     placer = placer_for(environment, linked.values())
@@ -198,7 +203,7 @@ def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: l
 
 
 def has_files_of(environment: Environment, entry: Entry) -> bool:
-    """Tell whether every file of an entry is in an environment, by hard links or copies."""
+    """Tell whether an environment has every file of an entry, as hard links or copies."""
     plan = merge([entry], environment.interpreter, modes={entry.name: _AS_FILES})
     own = record.made_by_installer(entry.dist_info)
     base = environment.interpreter.site_packages + "/"
@@ -212,10 +217,10 @@ def has_files_of(environment: Environment, entry: Entry) -> bool:
 def _plan_on_disk(
     environment: Environment, tree: Tree, linked: dict[str, Entry], foreign: Iterable[Installed]
 ) -> Plan:
-    """Return the plan by which `linked` entries lie in an environment now.
+    """Return the plan that matches how an environment links the `linked` entries now.
 
-    A `foreign` distribution says by RECORD in which folders its files are. Where such a folder is a link on disk,
-    another tool has followed that link, and the folder is linked whole all the same.
+    A folder is real if the RECORD of a `foreign` distribution lists files in it. If such a folder is a link on disk,
+    another tool has written through that link, and the folder counts as linked whole.
     """
     folders = contents.foreign_directories(environment, foreign)
     real = tree.real_folders(folders, environment.interpreter.site_packages)
@@ -241,7 +246,7 @@ def _check_links(
 ) -> None:
     """Raise VenvError if this user may not make or remove a link that differs between two plans."""
     new = [path for path, link in plan.links.items() if known.get(path) != link]
-    if is_recovery:  # most of them are there
+    if is_recovery:  # most links exist already
         new = [path for path in new if not links.is_link_to(f"{environment.root}/{path}", plan.links[path].target)]
     check.makes(new)
     check.removes(path for path, link in before.links.items() if plan.links.get(path) != link)
@@ -269,7 +274,7 @@ def _remove_stale(
     *,
     taken: Collection[str],
 ) -> None:
-    """Remove the links that the new plan does not have, but for those `taken`, and the folders that become empty."""
+    """Remove the links, but not the `taken` ones, that the new plan does not have, and folders that become empty."""
     for path, link in before.links.items():
         if plan.links.get(path) == link or path in taken or not tree.reaches(path):
             continue
@@ -292,7 +297,7 @@ def _make_links(
 ) -> None:
     base = environment.interpreter.site_packages + "/"
     prepared = {f"{base}{folder}/" for folder in new_metadata}
-    os.makedirs(environment.site_packages, exist_ok=True)  # pip removes it with the last distribution
+    os.makedirs(environment.site_packages, exist_ok=True)  # pip removes this folder with the last distribution
 
     def is_prepared(path: str) -> bool:
         return path[: path.find("/", len(base)) + 1] in prepared
@@ -313,7 +318,7 @@ def _make_links(
             try:
                 placer.place(entry, inside, place, is_directory=link.is_directory, mode=link.mode)
             except FileExistsError:
-                if link.mode or not placer.is_placed(place, link.target):  # an own file is made anew at any rate
+                if link.mode or not placer.is_placed(place, link.target):  # a real file is always made anew
                     _clear(environment.root, path)
                     placer.place(entry, inside, place, is_directory=link.is_directory, mode=link.mode)
 
@@ -322,7 +327,7 @@ def _make_links(
 
 
 def _clear(root: str, path: str) -> None:
-    """Make room for a link: `obstacles.find` has found that what is there may go."""
+    """Make room for a link. `obstacles.find` has checked that the file, folder or link at `path` may be removed."""
     place = f"{root}/{path}"
     if links.read_link(place):
         links.unlink(place)
@@ -360,9 +365,9 @@ def _check_scripts(
 
 
 def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Installation], placer: Placer) -> None:
-    """Write the scripts and the `.dist-info` of what is added aside: if the disk is full, it is full now.
+    """Write the scripts and `.dist-info` folders of additions into the scratch folder.
 
-    Where there is much to do, two processes do it.
+    So a full disk shows before the environment changes. Two processes share the work if there is much.
     """
     scratch = paths.scratch(environment.root)
     folders = _folders(plan)
@@ -383,13 +388,16 @@ def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Inst
 
 
 def _halves(environment: Environment, additions: list[Installation]) -> tuple[list[Installation], list[Installation]]:
-    """Return two lists that mean about as much work, the first with all that have the same script, in order."""
+    """Split additions into two lists of about equal work.
+
+    Additions that have a script of the same name are all in the first list, in order.
+    """
     scripts = [metadata.script_names(environment, item.entry) for item in additions]
     names = [name for some in scripts for name in some]
     contested = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     here: list[Installation] = []
     there: list[Installation] = []
-    ahead = 0  # how much more the first has to do than the second
+    ahead = 0  # the work by which the first list exceeds the second
     for item, its_scripts in zip(additions, scripts, strict=True):
         is_here = ahead <= 0 or its_scripts & contested
         (here if is_here else there).append(item)
@@ -399,14 +407,17 @@ def _halves(environment: Environment, additions: list[Installation]) -> tuple[li
 
 
 def _work(entry: Entry, script_count: int) -> int:
-    """Return about how much work an entry's metadata is, in links: more with scripts, as a RECORD is written then."""
+    """Estimate the work of building an entry's metadata; the unit is the work of making one link.
+
+    Entries with scripts or `.data` files take more, because their RECORD is written anew.
+    """
     if not script_count and not entry.data:
         return 10
     return 24 + 3 * script_count + os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size // 6_000
 
 
 def _place_metadata(environment: Environment, additions: list[Installation], placer: Placer) -> None:
-    """Move what was prepared into place: each `.dist-info` appears whole, and after all that it lists."""
+    """Move the prepared scripts and metadata into place. Each `.dist-info` appears whole and after all its files."""
     scratch = paths.scratch(environment.root)
     made = {item.entry.dist_info: item for item in additions if item.mode}
     sources = {
@@ -415,14 +426,14 @@ def _place_metadata(environment: Environment, additions: list[Installation], pla
     }
     provenance.add(environment.root, sources)
     for name in os.listdir(f"{scratch}/{_SCRIPTS}"):
-        set_aside.put(environment.root, f"{environment.interpreter.scripts}/{name}")  # of another distribution
+        set_aside.put(environment.root, f"{environment.interpreter.scripts}/{name}")  # perhaps another's
     metadata.place_scripts(environment, f"{scratch}/{_SCRIPTS}")
     for installation in additions:
         folder = f"{scratch}/{installation.entry.dist_info}"
         place = f"{environment.site_packages}/{installation.entry.dist_info}"
         try:
             os.rename(folder, place)
-        except OSError:  # one is there
+        except OSError:  # a folder is there already
             filesystems.remove_tree(place)
             os.rename(folder, place)
 
@@ -430,10 +441,10 @@ def _place_metadata(environment: Environment, additions: list[Installation], pla
 def _restore_scripts(
     environment: Environment, staying: list[Entry], removed: set[str], placer: Placer, *, is_recovery: bool
 ) -> None:
-    """Write again the scripts that a removed distribution had taken from one that stays."""
+    """Write again the scripts of staying entries that a removed distribution had replaced."""
     scripts = environment.interpreter.scripts + "/"
     lost = {path.removeprefix(scripts) for path in removed if path.startswith(scripts)}
-    if is_recovery:  # the run that was killed may have removed others
+    if is_recovery:  # the killed run may have removed other scripts
         names = {name for entry in staying for name in metadata.script_names(environment, entry)}
         lost |= {name for name in names if not os.path.lexists(f"{environment.root}/{scripts}{name}")}
     for entry in staying:
@@ -445,14 +456,17 @@ def _restore_scripts(
 
 
 def _has_drifted(tree: Tree, before: Plan) -> bool:
-    """Tell whether another tool has changed the shape of what is linked: a folder is real, or a link, or gone."""
+    """Tell whether another tool has changed folders of the plan.
+
+    Either a linked folder is no link any more, or a real folder is gone or a link.
+    """
     return any(
         link.is_directory and not links.read_link(f"{tree.root}/{path}") for path, link in before.links.items()
     ) or not all(map(tree.has_folder, before.directories))
 
 
 def _folders(plan: Plan) -> dict[str, set[str]]:
-    """Return the paths at which a plan links whole folders, by the name of the distribution that they belong to."""
+    """Return the paths at which a plan links whole folders, by the name of their distribution."""
     found: dict[str, set[str]] = {}
     for path, link in plan.links.items():
         if link.is_directory:

@@ -1,4 +1,7 @@
-"""Which tool made an environment, as `pyvenv.cfg`, its place and the files beside it tell. Starts nothing."""
+"""Finds which tool made an environment, from `pyvenv.cfg`, the environment's path and the files in and beside it.
+
+Starts no program.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _MOST_BYTES = 1 << 16
 
 
 def settings_of(root: str) -> dict[str, str]:
-    """Return what the `pyvenv.cfg` of an environment says, keys in lower case. Nothing if it can't be read."""
+    """Return the settings in `pyvenv.cfg`, with keys in lower case. The result is empty if it can't be read."""
     try:
         text = files.read_regular(f"{root}/pyvenv.cfg", most_bytes=_MOST_BYTES).decode("utf-8", "replace")
     except (OSError, ValueError):
@@ -24,15 +27,15 @@ def settings_of(root: str) -> dict[str, str]:
 
 
 def python_of(settings: dict[str, str]) -> str:
-    """Return the version of Python as `pyvenv.cfg` has it: `3.12.4`. Empty if it says none."""
+    """Return the version of Python in `pyvenv.cfg`, such as `3.12.4`, or an empty string if there is none."""
     version = settings.get("version_info") or settings.get("version", "")
     return ".".join(version.split(".")[:3])
 
 
 def tool_of(root: str, settings: dict[str, str]) -> str:
-    """Return the name of the tool that made an environment: a tool that keeps environments, else what made the files.
+    """Return the name of the tool that manages an environment, or else of the program that made its files.
 
-    Projects of poetry, PDM and pipenv are known by the lock beside `.venv`.
+    A lock file beside `.venv` shows a project of poetry, PDM or pipenv.
     """
     for mark, tool in _FILES_INSIDE:
         if os.path.lexists(f"{root}/{mark}"):

@@ -1,7 +1,7 @@
-"""The `.dist-info` folder and the scripts of a linked distribution: what is the environment's own.
+"""Builds the files that belong to the environment alone in a linked distribution: `.dist-info` and the scripts.
 
-RECORD lists the links themselves first and the wheel's rows after. uv and pip remove in that order: the links go,
-the rest is found gone, and the store stays whole.
+RECORD lists the links first and the wheel's rows after them. uv and pip remove in that order: they remove the links,
+then find the other files gone already, and so never remove a file of the store.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 
 class Installation(NamedTuple):
-    """An entry to be linked, and what the environment itself records of it.
+    """An entry to be linked, and the facts that the environment itself records about it.
 
-    `direct_url` is None for what an index gave (PEP 610). `local_path` is the file it was made from, if that lies on
-    this machine; `cache_info` is what uv noted of that file before, where it is to be kept.
+    `direct_url` is None for a distribution from an index (PEP 610). `local_path` is the file that the entry was made
+    from, or empty if that is not on this machine. `cache_info` is uv's earlier note about that file, or empty if a
+    new note is to be made. `mode` is one of `placement.MODES`, or empty for links.
     """
 
     entry: Entry
@@ -40,7 +41,7 @@ class Installation(NamedTuple):
 
 
 def script_names(environment: Environment, entry: Entry) -> set[str]:
-    """Return the file names of all scripts that an environment has of an entry."""
+    """Return the file names of all scripts that an entry gets in an environment."""
     data = (name for scheme, name in entry.data if scheme == "scripts" and name[-1] != "/")
     return {*(_launcher_name(environment, name) for name in entry.launchers), *data}
 
@@ -54,10 +55,10 @@ def _launcher_name(environment: Environment, name: str) -> str:
 def build_scripts(
     environment: Environment, entry: Entry, folder: str, placer: Placer, mode: str = ""
 ) -> list[record.Row]:
-    """Write an entry's launchers and `.data` scripts into `folder`, to be moved into place.
+    """Write an entry's launchers and `.data` scripts into `folder`, from which they are moved into place later.
 
-    One of the same name that another distribution has there is replaced. Returns the RECORD rows of those that are
-    this environment's alone; the others are as the entry has them.
+    A script of the same name that is in `folder` already is replaced. Returns the RECORD rows of the scripts that are
+    made for this environment. The other scripts have the same bytes as in the entry.
     """
     interpreter = environment.interpreter
     prefix = _relative(interpreter.scripts, interpreter.site_packages)
@@ -72,7 +73,7 @@ def build_scripts(
         elif os.stat(source).st_mode & 0o100 or not launchers.HAVE_MODES:
             place = functools.partial(placer.place, entry, inside, is_directory=False, mode=mode)
             _make_anew(f"{folder}/{name}", place)
-        else:  # uv lets a script be run, whatever mode the wheel gives it
+        else:  # uv makes every script executable, whatever mode the wheel gives it
             contents[name] = content
     for name, content in contents.items():
         _make_anew(f"{folder}/{name}", functools.partial(_create_program, content=content))
@@ -84,7 +85,7 @@ def _create_program(path: str, content: bytes) -> None:
 
 
 def _make_anew(path: str, make: Callable[[str], None]) -> None:
-    """Let `make` make a file at `path`, in place of one that may be there."""
+    """Call `make` to make a file at `path`. An existing file there is replaced."""
     try:
         make(path)
     except FileExistsError:
@@ -93,9 +94,9 @@ def _make_anew(path: str, make: Callable[[str], None]) -> None:
 
 
 def place_scripts(environment: Environment, folder: str, *, only: set[str] | None = None) -> None:
-    """Move built scripts into the environment's folder of scripts; with `only`, just those names.
+    """Move built scripts from `folder` into the environment's folder of scripts, then remove `folder`.
 
-    The folder that they were built in goes.
+    With `only`, just the scripts with those names are moved.
     """
     target = f"{environment.root}/{environment.interpreter.scripts}"
     os.makedirs(target, exist_ok=True)
@@ -114,19 +115,20 @@ def build_folder(
     folders: Iterable[str],
     script_rows: list[record.Row],
 ) -> None:
-    """Build an entry's `.dist-info` in the folder `scratch`, whole, ready to be renamed into place.
+    """Build an entry's complete `.dist-info` in the folder `scratch`, from which it is renamed into place later.
 
-    `folders` are those that are linked whole. What an entry holds ready is linked, too, where it is near.
+    `folders` are the folders of the entry that are linked whole. If environment and store may be on one device, files
+    that the entry keeps ready become hard links.
     """
     entry, mode = installation.entry, installation.mode
     try:
         os.mkdir(scratch)
-    except FileExistsError:  # of an attempt that failed
+    except FileExistsError:  # a failed attempt left it
         filesystems.remove_tree(scratch)
         os.mkdir(scratch)
     own = _own_files(installation)
     for name, is_directory in _shipped(entry, mode):
-        if name not in own:  # a wheel may ship what an installer writes: the installer's stands
+        if name not in own:  # if a wheel ships a file that an installer writes, the installer's file wins
             if "/" in name:
                 os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
             inside = f"{entry.dist_info}/{name}"
@@ -141,7 +143,7 @@ def build_folder(
     now = {folder.removeprefix(base) for folder in folders}
     is_plain = is_near and now == _linked_whole(entry) and own == record.OF_EACH
     if is_plain and links.share_inode(f"{ready}/RECORD", f"{scratch}/RECORD"):
-        return  # nothing in it is this environment's alone
+        return  # this RECORD is the same in every environment
     rows = [record.row_of(f"{entry.dist_info}/{name}", content) for name, content in own.items()]
     of_wheel = _wheel_rows(environment, entry, {row.path for row in script_rows})
     if mode:
@@ -152,7 +154,7 @@ def build_folder(
 
 
 def _shipped(entry: Entry, mode: str) -> Iterator[tuple[str, bool]]:
-    """Yield what the wheel has in its `.dist-info` folder, and whether it is a folder that is linked whole."""
+    """Yield each path in the wheel's `.dist-info` folder, and whether it is a folder that is linked whole."""
     inside = entry.dist_info + "/"
     for path in (path for path in entry.directories if path.startswith(inside)):
         if mode:
@@ -163,14 +165,14 @@ def _shipped(entry: Entry, mode: str) -> Iterator[tuple[str, bool]]:
 
 
 def _linked_whole(entry: Entry) -> set[str]:
-    """Return the folders that are linked whole where nobody shares one."""
+    """Return the folders of an entry that are linked whole if no other distribution has files in them."""
     return {*entry.directories, *(f"{path}/{paths.PYCACHE}" for path in entry.bytecode)}
 
 
 def rewrite_leading_rows(environment: Environment, entry: Entry, folders: Iterable[str]) -> None:
-    """Replace the rows for linked `folders` at the head of a RECORD.
+    """Replace the rows for linked `folders` at the head of a RECORD. The paths are relative to the environment.
 
-    Its distribution was unfolded, or folded again. The paths are relative to the environment.
+    This is needed when folders of the distribution become real, or become links again.
     """
     site_packages = environment.site_packages
     path = f"{site_packages}/{entry.dist_info}/RECORD"
@@ -190,9 +192,9 @@ def _leading_rows(environment: Environment, folders: Iterable[str]) -> str:
 
 
 def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> bytes:
-    """Return the rows of the wheel's own RECORD, with `.data` paths where the environment has them.
+    """Return the rows of the wheel's own RECORD, with `.data` paths changed to their paths in the environment.
 
-    Rows in `replaced` are left out: their script has another first line here.
+    Rows for paths in `replaced` are left out, because those scripts have another first line in this environment.
     """
     content = record.of_entry(entry.path, entry.dist_info, entry.unlisted)
     if not entry.data:
@@ -210,7 +212,10 @@ def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> b
 
 
 def _from_folder(folder: list[str], path: str) -> str:
-    """Return a path as RECORD writes it from a folder, given by its parts; both are relative to an environment."""
+    """Return `path` relative to `folder`, as RECORD writes it. `folder` is given by its parts.
+
+    Both are relative to an environment.
+    """
     shared = 0
     if path.startswith(folder[0] + "/"):
         parts = path.split("/")
@@ -222,12 +227,12 @@ def _from_folder(folder: list[str], path: str) -> str:
 
 @functools.cache
 def _relative(path: str, folder: str) -> str:
-    """Return a path as RECORD writes it from a folder, both given relative to an environment."""
+    """Return `path` relative to `folder`, as RECORD writes it. Both are relative to an environment."""
     return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
 def _own_files(installation: Installation) -> dict[str, bytes]:
-    """Return the files of a `.dist-info` folder that an installer writes. REQUESTED is in each, as with uv."""
+    """Return the files of a `.dist-info` folder that an installer writes. REQUESTED is always one, as with uv."""
     found = dict(record.OF_EACH)
     found.update((name, text.encode()) for name, text in installation.entry.metadata.items())
     if installation.direct_url is not None:
@@ -240,7 +245,10 @@ def _own_files(installation: Installation) -> dict[str, bytes]:
 
 
 def _timestamp(path: str) -> bytes:
-    """Return what uv notes of a local archive, so that it sees when the file has changed; empty if that is gone."""
+    """Return the note by which uv detects a change of a local archive, or empty bytes if the archive is gone.
+
+    The note holds the archive's change time (ctime).
+    """
     try:
         seconds, nanoseconds = divmod(os.stat(path).st_ctime_ns, 1_000_000_000)
     except OSError:

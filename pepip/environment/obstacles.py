@@ -1,4 +1,4 @@
-"""What stands where an environment's links are to go: found before anything is changed."""
+"""Finds files, folders and links that are in the way of an environment's new links, before anything is changed."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ def find(
     owned: Collection[str],
     is_recovery: bool,
 ) -> set[str]:
-    """Return the linked folders (relative to site-packages) in whose place a real folder with files stands.
+    """Return the folders that the plan links whole and that are real folders with other files on disk.
 
-    `ours` are the paths of links, and of what is about to go; `owned` those and the files of other distributions.
-    Raises ObstructedError where a file stands that is not in `owned`, but not in a recovery, which finds half of its
-    own work; and where a folder that must be real is somebody's own link.
+    The folders are relative to site-packages, and all their ancestors are among them. `ours` are the paths of links,
+    and of files about to be removed. `owned` are those and the files of other distributions.
+
+    Raises ObstructedError if a file outside `owned` is in the way, if a real folder is in place of a linked file, or
+    if a folder that must be real is a link that does not lead into the store. In a recovery, files are no error,
+    because the killed run may have made them.
     """
     base = environment.interpreter.site_packages + "/"
     found: set[str] = set()
@@ -70,7 +73,10 @@ def find(
 
 
 def _comes_with_environments(path: str, scripts: str) -> bool:
-    """Tell whether a file is one that an environment is made with, and works without: uv replaces it too."""
+    """Tell whether a file is made with every environment, and the environment works without it.
+
+    uv replaces such files, too.
+    """
     folder, _, name = path.rpartition("/")
     if not folder:
         return name in {".gitignore", "CACHEDIR.TAG"}
@@ -78,13 +84,17 @@ def _comes_with_environments(path: str, scripts: str) -> bool:
 
 
 class _Listings:
-    """The names in the folders below a root in which links are to go: each is listed once, and most are not there."""
+    """The names in the folders that get links. Each folder is listed once; most of them do not exist yet."""
 
     def __init__(self, root: str) -> None:
         self._names = {root: _names_in(root)}
 
     def may_have(self, place: str) -> bool:
-        """Tell whether something may be at `place`: not if no name in its folder is like its own."""
+        """Tell whether something may be at `place`.
+
+        False if its folder has no name that is equal but for case. A name that is not ASCII may be there whenever the
+        folder is not empty.
+        """
         parent, _, name = place.rpartition("/")
         if parent not in self._names:
             self._names[parent] = _names_in(parent) if self.may_have(parent) else set()
@@ -93,9 +103,10 @@ class _Listings:
 
 
 def _names_in(folder: str) -> set[str] | None:
-    """Return the names in a folder, as a file system that ignores case compares them.
+    """Return the names in a folder, with case folded, because some file systems ignore case.
 
-    None are in one that is not there. The answer is None if this user may not list it, or the disk does not answer.
+    The set is empty if the folder does not exist. The answer is None if the folder can't be listed: this user may
+    lack the permission, or the disk may not answer.
     """
     try:
         return set(map(str.casefold, os.listdir(folder)))
@@ -106,12 +117,15 @@ def _names_in(folder: str) -> set[str] | None:
 
 
 def _passes_known_link(path: str, known: dict[str, Link]) -> bool:
-    """Tell whether `path` lies below a folder that is linked now, and so isn't there by itself."""
+    """Tell whether `path` lies below a folder that is linked now: it then exists only through that link."""
     return any(folder in known for folder in paths.ancestors(path))
 
 
 def _may_become_link(environment: Environment, path: str, target: str, ours: Collection[str]) -> bool:
-    """Tell whether a real folder holds nothing but links of ours, bytecode, and what is about to be removed."""
+    """Tell whether a link to `target` may replace a real folder.
+
+    The folder may hold only bytecode, paths in `ours`, and links to or copies of files in `target`.
+    """
     for folder, folders, files in os.walk(f"{environment.root}/{path}"):
         folders[:] = [name for name in folders if name != paths.PYCACHE]
         relative = os.path.relpath(folder, environment.root).replace(os.sep, "/")

@@ -1,4 +1,4 @@
-"""Giving an environment what its plan says: a link to a folder or file of an entry, or a file of its own."""
+"""Makes the links of a plan: links to folders and files of entries, or real files made from them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from pepip.model import Entry, Environment
 
 MODES = (LINK, CLONE, COPY)
-"""How files of an environment's own are made from an entry's, in uv's words. Where there are links, it is empty."""
+"""The ways to make an environment's own files from an entry's, in uv's words. For links, a mode is empty."""
 
 
 class Placer:
-    """Makes links and files, each by the cheapest way that its place allows.
+    """Makes links and files, each in the cheapest way that its file system allows.
 
-    `is_near` tells whether the environment may be on the device of the store.
+    `is_near` is true if the environment may be on the same device as the store.
     """
 
     def __init__(self, *, is_near: bool) -> None:
@@ -31,12 +31,13 @@ class Placer:
         self._stand_in = Transfer(CLONE, may_link=False)
 
     def place(self, entry: Entry, inside: str, place: str, *, is_directory: bool, mode: str = "") -> None:
-        """Give `place` what an entry has at `inside`: with a `mode` a file of its own, else a link.
+        """Make `place` a link to the path `inside` of an entry or, with a `mode`, a real file made from it.
 
-        METADATA is linked by a link that names its entry, as folders are. A file of which there can be no hard link
-        is copied: programs ask for real paths, and find their neighbours by them. Of what nobody asks that, the
-        metadata and the libraries that the loader finds by the path it was given, a symbolic link does.
-        Raises FileExistsError if something is there already.
+        Folders and METADATA get a link whose target names the entry. Other files get a hard link. If that is
+        impossible, a file is copied, because programs resolve real paths and look for files beside them. Two
+        kinds of files get a symbolic link instead, because no program resolves their paths: other metadata, and
+        libraries, which the loader finds by the path that it was given. Raises FileExistsError if something is at
+        `place`.
         """
         target = f"{entry.path}/{inside}"
         if mode:
@@ -53,21 +54,21 @@ class Placer:
             self._stand_in.file(target, place)
 
     def is_placed(self, place: str, target: str) -> bool:
-        """Tell whether `place` is a link to `target` already, or a copy of it where there can be no hard link."""
+        """Tell whether `place` is a link to `target` or, where there can be no hard link, a copy of it."""
         if links.is_link_to(place, target):
             return True
         may_link = self.is_near and files.user_id() in {0, files.owner_id(target)}
         return not may_link and links.is_copy(place, target)
 
     def used(self, mode: str) -> str:
-        """Return the mode by which files were really made that were to be made by `mode`."""
+        """Return the mode that was really used for files requested with `mode`, as a file system may refuse it."""
         return self._transfers[mode].way
 
     def _ready(self, entry: Entry, inside: str) -> str:
-        """Return the link that an entry keeps ready, empty if it can't be used.
+        """Return the path of the link that an entry keeps ready for `inside`, or an empty string if it can't be used.
 
-        Those links count if they lead into the entry by the path at which it is reached now: not after the store was
-        moved, nor where it is mounted at a second place. One stands for all: they were made together.
+        A ready link is used only if it leads into the entry by its present path. That is not so after the store was
+        moved, or if it is mounted at a second place. Only one link is checked, because all were made together.
         """
         if entry.id not in self._has_ready_links:
             metadata = f"{entry.dist_info}/METADATA"
@@ -77,19 +78,19 @@ class Placer:
 
 
 def _is_library_name(path: str) -> bool:
-    from pepip.wheel import libraries  # only where there are no hard links: it loads more than an install needs
+    from pepip.wheel import libraries  # only without hard links: it loads more than an install needs
 
     return libraries.is_library_name(path)
 
 
 def placer_for(environment: Environment, entries: Iterable[Entry]) -> Placer:
-    """Return what places `entries`, all of one store, in an environment."""
+    """Return the placer that links `entries`, all of one store, into an environment."""
     one = next(iter(entries), None)
     places = (environment.root, environment.site_packages)
     return Placer(is_near=one is None or any(links.share_device(one.path, place) for place in places))
 
 
 def files_below(entry: Entry, folder: str) -> list[str]:
-    """Return the paths of the files in a folder of an entry and below it."""
+    """Return the paths, relative to an entry, of all files below one of its folders."""
     start = len(entry.path) + 1
     return [f"{current[start:]}/{name}" for current, _, names in os.walk(f"{entry.path}/{folder}") for name in names]

@@ -1,7 +1,8 @@
-"""Which entries an environment's own files were made from, by the link modes that make no links.
+"""The note of which entries an environment's own files were made from.
 
-There nothing on disk leads to the store, so the environment keeps a note. It may come with a checkout of somebody
-else's, and other tools don't know of it: a row counts only while a distribution has the RECORD that was noted.
+Files made by the modes in `placement.MODES` do not lead to the store, so the environment keeps this note. The note
+may come with another person's checkout, and other tools don't update it. So a row counts only while the distribution
+still has the noted RECORD.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Source(NamedTuple):
-    """The entry that a distribution's files were made from, by which mode, and the SHA-256 of its RECORD."""
+    """The entry that a distribution's files were made from, their mode, and the SHA-256 of its RECORD."""
 
     entry_id: str
     mode: str
@@ -28,13 +29,16 @@ class Source(NamedTuple):
 
 
 def dump(sources: Mapping[str, Source]) -> bytes:
-    """Return the note as its file holds it: sources by the names of `.dist-info` folders."""
+    """Return the content of the note's file. `sources` are by the name of the `.dist-info` folder."""
     rows = {name: source._asdict() for name, source in sorted(sources.items())}
     return json.dumps({"format": 1, "distributions": rows}, indent=1).encode()
 
 
 def load(content: bytes) -> dict[str, Source]:
-    """Return what a note says. Rows that can't be are left out. Raises ValueError if it is no note."""
+    """Return the sources in a note, by the name of the `.dist-info` folder.
+
+    Invalid rows are left out. Raises ValueError if the content is no note.
+    """
     document = files.load_json(content)
     rows = document.get("distributions") if isinstance(document, dict) else None
     if not isinstance(rows, dict):
@@ -51,7 +55,7 @@ def load(content: bytes) -> dict[str, Source]:
 
 
 def read(root: str) -> dict[str, Source]:
-    """Return the sources that the environment at `root` notes, none where there is no note, or none to be read."""
+    """Return the sources in the note of the environment at `root`. The result is empty without a readable note."""
     try:
         return load(files.read_regular(paths.provenance(root), most_bytes=files.RECORD_BYTES))
     except (OSError, ValueError):
@@ -59,12 +63,12 @@ def read(root: str) -> dict[str, Source]:
 
 
 def is_of(source: Source, dist_info: str) -> bool:
-    """Tell whether the `.dist-info` folder at this path is still the one that a source was noted of."""
+    """Tell whether the `.dist-info` folder at this path still has the RECORD of a source."""
     return digest(dist_info) == source.record
 
 
 def digest(dist_info: str) -> str:
-    """Return what tells the RECORD of a `.dist-info` folder from others, empty if it has none."""
+    """Return the hexadecimal SHA-256 of RECORD in a `.dist-info` folder, or an empty string if it can't be read."""
     try:
         return digests.hexadecimal(files.read_regular(f"{dist_info}/RECORD", most_bytes=files.RECORD_BYTES))
     except (OSError, ValueError):
@@ -72,13 +76,16 @@ def digest(dist_info: str) -> str:
 
 
 def add(root: str, sources: Mapping[str, Source]) -> None:
-    """Note sources, before the metadata that they are of is put into place: so no moment knows of none."""
+    """Add sources to the note.
+
+    Call this before the `.dist-info` folders are moved into place, so that each has its row from the start.
+    """
     if sources:
         _write(root, {**read(root), **sources})
 
 
 def tidy(root: str, site_packages: str) -> None:
-    """Forget sources of what is not there any more."""
+    """Remove the rows of distributions that are gone or have another RECORD."""
     noted = read(root)
     kept = {name: source for name, source in noted.items() if is_of(source, f"{site_packages}/{name}")}
     if len(kept) < len(noted):
@@ -86,12 +93,15 @@ def tidy(root: str, site_packages: str) -> None:
 
 
 def forget(root: str) -> None:
-    """Forget all sources: nothing of the environment is the store's any more. Raises OSError."""
+    """Remove the note: no file of the environment counts as made from an entry any more. Raises OSError."""
     _write(root, {})
 
 
 def _write(root: str, sources: Mapping[str, Source]) -> None:
-    """Write the note whole, or remove it where there is nothing to note. What else somebody left there goes."""
+    """Replace the note in one step, or remove it if there are no sources.
+
+    Anything else at its path, or at the path of its new version, is removed.
+    """
     place = paths.provenance(root)
     new = f"{place}.new"
     if os.path.lexists(new):

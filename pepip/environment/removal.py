@@ -1,4 +1,7 @@
-"""Removing distributions by their RECORD, as PyPA's "Recording installed projects" says, and never through a link."""
+"""Removes distributions by their RECORD, and never through a link.
+
+Source: "Recording installed projects", PyPA.
+"""
 
 from __future__ import annotations
 
@@ -19,29 +22,29 @@ if TYPE_CHECKING:
 def remove(environment: Environment, tree: Tree, distribution: Installed, spared: Collection[str] = ()) -> set[str]:
     """Remove a distribution's files, links, bytecode and metadata, metadata last. Returns the removed paths.
 
-    What the store can't give back is set aside: metadata, and the files of what is not linked. Folders that become
-    empty go too. Files in `spared` stay. Paths are relative to the environment.
+    Files that the store can't give back are set aside: the metadata, and all files of a distribution that is not
+    linked. Folders that become empty are removed, too. Files in `spared` stay. Paths are relative to the environment.
     """
     removed: set[str] = set()
     files = [path for path in reached_files(environment, tree, distribution) if path not in spared]
     for path in files:
         place = f"{environment.root}/{path}"
         if os.path.isdir(place) and not links.read_link(place):
-            continue  # a folder goes with its last file
+            continue  # a folder is removed when it is empty
         if tree.unlink(path) if distribution.entry_id else set_aside.put(environment.root, path):
             removed.add(path)
             if path.endswith(".py"):
                 _remove_bytecode(place)
-    # Of all files: a run that was killed may have removed some. RECORD names them as long as metadata is there.
+    # Folders of files that are gone, too: a killed run may have removed these files, and RECORD still names them.
     prune_folders(environment, tree, {folder for path in files for folder in paths.ancestors(path)})
     set_aside.put(environment.root, f"{environment.interpreter.site_packages}/{distribution.dist_info}")
     return removed
 
 
 def discard(environment: Environment, distribution: Installed, spared: Collection[str] = ()) -> set[str]:
-    """Remove a distribution, and set nothing of it aside. Returns the removed paths, relative to the environment.
+    """Remove a distribution without setting anything aside. Returns the removed paths, relative to the environment.
 
-    Files in `spared` stay. Its metadata goes last: what is interrupted can be done again.
+    Files in `spared` stay. The metadata is removed last, so that an interrupted removal can be repeated.
     """
     tree = Tree(environment)
     removed: set[str] = set()
@@ -58,9 +61,9 @@ def discard(environment: Environment, distribution: Installed, spared: Collectio
 
 
 def reached_files(environment: Environment, tree: Tree, distribution: Installed) -> list[str]:
-    """Return the paths of a distribution's RECORD that no link leads to, but for those of its metadata.
+    """Return the paths in a distribution's RECORD that are outside its `.dist-info` folder and below no link.
 
-    A row below a linked folder is gone with that link; the link's target is never entered.
+    Files below a linked folder disappear with that link, so its target is never entered.
     """
     metadata = f"{environment.interpreter.site_packages}/{distribution.dist_info}/"
     return [
@@ -71,7 +74,11 @@ def reached_files(environment: Environment, tree: Tree, distribution: Installed)
 
 
 def prune_folders(environment: Environment, tree: Tree, folders: Iterable[str]) -> None:
-    """Remove those folders (relative to the environment) that hold nothing any more, the deepest first."""
+    """Remove the `folders` (relative to the environment) that are empty, the deepest first.
+
+    A folder that holds nothing but `__pycache__` counts as empty. site-packages, the folders above it, and the folder
+    of scripts stay.
+    """
     interpreter = environment.interpreter
     kept = {interpreter.scripts, interpreter.site_packages, *paths.ancestors(interpreter.site_packages)}
     for folder in sorted(folders, key=lambda path: path.count("/"), reverse=True):
@@ -83,7 +90,7 @@ def prune_folders(environment: Environment, tree: Tree, folders: Iterable[str]) 
                 _remove_pycache(f"{path}/{paths.PYCACHE}")
             tree.remove_folder(folder)
         except OSError:
-            continue  # somebody else's files are in it, or it is gone
+            continue  # it holds other files, or it is gone
 
 
 def _remove_pycache(path: str) -> None:

@@ -1,7 +1,7 @@
-"""What a change removes and can't make again is set aside, so that the change can be taken back.
+"""Sets aside files that a change removes and can't make again, so that the change can be taken back.
 
-It lies in the scratch folder, each path as in the environment, and goes with the journal. Links are not set aside:
-the store has what they lead to.
+They are kept in the scratch folder, at the same relative paths as in the environment, and removed with the journal.
+Links are not set aside, because the store has their targets.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _METADATA = (".dist-info", ".egg-info")
 
 
 def put(root: str, path: str) -> bool:
-    """Set aside what is at `path`, relative to the environment. Returns False if nothing is there.
+    """Set aside the file or folder at `path`, relative to the environment. Returns False if nothing is there.
 
-    What was set aside of that path before is older, and stays: the newer is removed. A folder of metadata is one
-    thing; other folders join what was set aside of them.
+    If that path was set aside before, the older version is kept and the newer one removed. A folder of metadata is
+    kept or removed whole. Any other folder is merged into the one that was set aside before.
     """
     place, kept = f"{root}/{path}", f"{paths.aside(root)}/{path}"
     if not os.path.lexists(place):
@@ -35,7 +35,7 @@ def put(root: str, path: str) -> bool:
 
 
 def put_copy(root: str, path: str) -> None:
-    """Set aside a copy of the file at `path`, which is about to be replaced, unless an older one is there."""
+    """Set aside a copy of the file at `path`, which is about to be replaced. An older copy is kept instead."""
     import shutil
 
     kept = f"{paths.aside(root)}/{path}"
@@ -54,9 +54,10 @@ def distributions(environment: Environment, store_roots: tuple[str, ...]) -> lis
 
 
 def restore(environment: Environment, store_roots: tuple[str, ...]) -> None:
-    """Put everything back where it was, in place of what the change made there. Idempotent.
+    """Put everything back in its place, and replace what the change made there. Idempotent.
 
-    What would go through a link of somebody's own is left aside, but for site-packages itself.
+    A file stays aside if a folder above its place is a link that does not lead into the store. Only site-packages and
+    the folders above it may be such links.
     """
     root, site_packages = environment.root, environment.interpreter.site_packages
     ways = {f"{root}/{folder}" for folder in (*paths.ancestors(site_packages), site_packages)}
@@ -81,7 +82,7 @@ def _rename(source: str, target: str) -> None:
     except OSError as error:
         import errno
 
-        if error.errno != errno.EXDEV:  # part of the environment may be a disk of its own
+        if error.errno != errno.EXDEV:  # part of the environment may be on another disk
             raise
         import shutil
 
@@ -89,7 +90,7 @@ def _rename(source: str, target: str) -> None:
 
 
 def _restore(folder: str, target: str, store_roots: tuple[str, ...], ways: set[str]) -> None:
-    """Put back what a folder aside holds. `ways` may be links: whoever installs here goes through them too."""
+    """Put back the contents of a folder that was set aside. `ways` may be links, as installers go through them."""
     for name in sorted(os.listdir(folder)):
         kept, place = f"{folder}/{name}", f"{target}/{name}"
         if _is_folder(kept) and not kept.endswith(_METADATA):

@@ -1,6 +1,6 @@
-"""The skeleton of a virtual environment: the files and links that uv makes, which differ in one path alone.
+"""The skeleton of a virtual environment: the files and links that uv makes. They differ only in the root's path.
 
-uv makes the first one; those after it are written from what it made, its root in place of the first one's.
+uv makes the first environment. Later ones are written from its skeleton, with their own root in place of the first.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ROOT = "\0root\0"
-_LAST = "pyvenv.cfg"  # it makes a folder an environment
+_LAST = "pyvenv.cfg"  # this file makes a folder an environment
 _LINK, _FOLDER, _FILE, _PROGRAM = "link", "folder", "file", "program"
 
-# In a path of these characters alone no shell's activation script quotes anything.
+# A path of only these characters needs no quotes in the activation script of any shell.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,")
 
 
 def is_plain(root: str) -> bool:
-    """Tell whether a root is written the same in every script, so that another one can stand in its place."""
+    """Tell whether every script contains `root` unquoted, so that it can be replaced by another root."""
     return os.name == "posix" and root.count("/") > 1 and not set(root) - _PLAIN
 
 
 def read(root: str) -> list[list[str]]:
-    """Return the skeleton of the environment at `root`, which holds nothing else yet: rows of kind, path and content.
+    """Return the skeleton of the new environment at `root`: rows of kind, path and content.
 
-    Empty if it holds what can't be written from text.
+    The list is empty if a file is not UTF-8 text. The environment must hold no distributions yet.
     """
     rows: list[list[str]] = []
     pending = [""]
@@ -54,9 +54,9 @@ def read(root: str) -> list[list[str]]:
 
 
 def write(root: str, rows: Sequence[Sequence[str]]) -> None:
-    """Make an environment at `root` from a skeleton. The folder may be there, empty. Raises OSError.
+    """Make an environment at `root` from a skeleton. `root` may be an empty folder. Raises OSError.
 
-    `pyvenv.cfg`, which comes last, appears whole: who is killed has made no environment, or all of it.
+    `pyvenv.cfg` is made last, by a rename. So a killed run leaves either no environment or a complete one.
     """
     os.makedirs(root, exist_ok=True)
     for kind, path, content in rows:

@@ -1,7 +1,8 @@
-"""What an environment holds that pepip does not link, and what of it could be linked: sizes, RECORD and links alone.
+"""Finds the distributions of an environment that pepip does not link, and tells which of them could be linked.
 
-No file's bytes are read but those of metadata, and no program is started: an environment may be anybody's. So a file
-that was edited and kept its size is not found here; whoever links it hashes it first.
+Only metadata is read; of all other files, only size and kind are checked. No program is started, because the
+environment may belong to anybody. So a file that was edited and kept its size is not found here: adopting hashes
+every file first.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _MOST_BYTES = 1 << 28
-_MARKS = (1 << 53) - 1  # what every reader of JSON can hold
+_MARKS = (1 << 53) - 1  # every JSON reader keeps integers of 53 bits exactly
 _FARMED = "its files are links of another tool"
 _INSIDE_INIT = ("__init__.py", "__init__.pyi", "__init__.pyc")
 
 
 class Inodes(NamedTuple):
-    """Some of the inodes of a distribution: those that have as many `names` each. `mark` stands for which they are.
+    """The inodes of a distribution that have the same number of `names` (hard links) each.
 
-    Distributions that are hard links of the same files have one mark. Inodes with one name have none: 0.
+    `mark` is computed from the inodes: distributions that are hard links of the same files have equal marks. It is 0
+    for inodes with one name. `number` counts the inodes.
     """
 
     mark: int
@@ -39,13 +41,13 @@ class Inodes(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """One distribution of an environment, and what its files occupy.
+    """One distribution of an environment, and the disk space that its files occupy.
 
-    `reason` says in words why it stays the environment's own, and is empty where it could be linked; `changed` are
-    its files that are not as RECORD says. `content` is equal for distributions whose RECORDs list the same files.
-    `inodes` are those of its files, `bytecode` and `folders` those of what Python compiled and of the folders that
-    a link would stand for (bytes, number). `links` counts the outermost of these, `uncompiled` the folders with
-    modules that have no bytecode.
+    `reason` says in words why it can't be linked, and is empty if it can. `changed` are its files that differ from
+    RECORD. `content` is equal for distributions whose RECORDs list the same files. `inodes` are the inodes of its
+    files. `bytecode` and `folders` are pairs of allocated bytes and number: of compiled bytecode, and of the folders
+    that links would replace. `links` counts the outermost of these folders. `uncompiled` counts the folders that hold
+    modules and have no bytecode.
     """
 
     name: str
@@ -62,12 +64,12 @@ class Copy(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """What its files and bytecode occupy."""
+        """The bytes that its files and bytecode occupy."""
         return sum(group.size_bytes for group in self.inodes) + self.bytecode[0]
 
 
 class Survey(NamedTuple):
-    """What lies in an environment. Bytes are allocated ones; `linked` counts what pepip links already."""
+    """The contents of an environment. Sizes are allocated bytes. `linked` counts distributions that pepip links."""
 
     copies: tuple[Copy, ...]
     linked: int
@@ -76,11 +78,15 @@ class Survey(NamedTuple):
     bytecode_bytes: int
     device: int
     folders: tuple[str, ...]
-    """All of its folders, relative to it: their times tell whether this still holds."""
+    """All folders, relative to the environment. Their modification times show whether the survey still holds."""
 
 
 class _Tree:
-    """All files and folders of an environment, by their path relative to it."""
+    """All files and folders of an environment, by their relative path.
+
+    `links` are all paths that are neither a regular file nor a folder. `bytecode` lists the `.pyc` files by the
+    folder that holds their modules.
+    """
 
     def __init__(self, root: str) -> None:
         self.files: dict[str, os.stat_result] = {}
@@ -111,14 +117,14 @@ class _Tree:
 
 
 class _Found(NamedTuple):
-    """A distribution on the way to becoming a `Copy`: `listed` are its paths, relative to the environment."""
+    """A `Copy` without sizes yet. `listed` are the paths in its RECORD, relative to the environment."""
 
     copy: Copy
     listed: list[str]
 
 
 def survey(root: str, store_roots: tuple[str, ...]) -> Survey:
-    """Return what lies in the environment at `root`. `store_roots` are the spellings of the store's folder.
+    """Survey the environment at `root`. `store_roots` are the spellings of the store's root.
 
     Raises OSError if a folder can't be read.
     """
@@ -147,7 +153,7 @@ def survey(root: str, store_roots: tuple[str, ...]) -> Survey:
 
 
 def _look(root: str, base: str, dist_info: str, tree: _Tree, *, name: str, version: str) -> _Found:
-    """Return a distribution: whether it could be linked, and why not."""
+    """Read one distribution, and tell whether it could be linked or why not."""
 
     def own(reason: str, changed: Iterable[str] = (), listed: Iterable[str] = ()) -> _Found:
         copy = Copy(name, version, dist_info, reason, tuple(changed), "", (), (0, 0), (0, 0))
@@ -181,7 +187,7 @@ def _look(root: str, base: str, dist_info: str, tree: _Tree, *, name: str, versi
         if paths.PYCACHE in path and path.endswith(".pyc"):
             continue
         if status is None and not hash_value and inside not in tree.links:
-            continue  # virtualenv lists what it has not made
+            continue  # virtualenv lists files that it has not made
         listed.append(inside)
         if status is None:
             farmed += inside in tree.links or _is_below_link(inside, tree)
@@ -203,7 +209,7 @@ def _look(root: str, base: str, dist_info: str, tree: _Tree, *, name: str, versi
 
 
 def content_of_entry(name: str, version: str, dist_info: str, text: bytes) -> str:
-    """Return the `Copy.content` of environments that hold what an entry has, given its RECORD."""
+    """Return the `Copy.content` of distributions that have the files of an entry. `text` is the entry's RECORD."""
     skipped = record.own_metadata(dist_info)
     data = dist_info.removesuffix(".dist-info") + ".data/"
     merged = tuple(f"{data}{scheme}/" for scheme in ("purelib", "platlib"))
@@ -218,7 +224,7 @@ def content_of_entry(name: str, version: str, dist_info: str, text: bytes) -> st
 
 
 def _inside(base: str, path: str) -> str:
-    """Return a path of RECORD relative to the environment, empty if it leaves that."""
+    """Return a path of RECORD relative to the environment, or an empty string if it leads out of it."""
     if path.startswith("/"):
         return ""
     place = os.path.normpath(f"{base}/{path}").replace(os.sep, "/")
@@ -230,7 +236,10 @@ def _is_below_link(path: str, tree: _Tree) -> bool:
 
 
 def _origin(root: str, prefix: str, tree: _Tree) -> str:
-    """Return why a distribution is its project's own by where it came from, empty if it is not."""
+    """Return why the origin of a distribution (`direct_url.json`) keeps it from being linked.
+
+    The string is empty if the origin is no obstacle.
+    """
     if f"{prefix}/direct_url.json" not in tree.files:
         return ""
     try:
@@ -244,7 +253,7 @@ def _origin(root: str, prefix: str, tree: _Tree) -> str:
 
 
 def _weighed(root: str, tree: _Tree, base: str, found: list[_Found]) -> list[_Found]:
-    """Return distributions with what their files occupy, and with the folders that a link would stand for."""
+    """Return the distributions with the sizes of their files and of the folders that links would replace."""
     holders: dict[str, str] = {}
     for copy, listed in found:
         for folder in {path.rpartition("/")[0] for path in listed}:
@@ -264,7 +273,7 @@ def _weigh(root: str, tree: _Tree, base: str, item: _Found, holders: dict[str, s
     for path in item.listed:
         status = tree.files.get(path)
         if status is None or path.startswith(("bin/", "Scripts/")):
-            continue  # a script stays where it is
+            continue  # a script is not replaced by a link
         group = sums.setdefault(status.st_nlink, [0, 0, 0])
         size = disk_usage.allocated_of(status)
         if may_clone and status.st_nlink == 1 and size:
@@ -296,14 +305,14 @@ def _sum(statuses: list[os.stat_result]) -> tuple[int, int]:
 
 
 def _mark(status: os.stat_result) -> int:
-    """Return a number for an inode; their sum stands for a set of them."""
+    """Return a number for an inode. The sum of these numbers identifies a set of inodes."""
     return (status.st_ino * 0x9E3779B97F4A7C15 ^ status.st_dev * 0xC2B2AE3D27D4EB4F) & _MARKS
 
 
 def _linked_whole(
     base: str, dist_info: str, folders: Iterable[str], listed: set[str], holders: dict[str, str]
 ) -> Iterator[str]:
-    """Yield the folders of a distribution that a link would stand for, or that lie below such a one."""
+    """Yield the folders of a distribution that links would replace, and all folders of it below those."""
     whole: set[str] = set()
     for folder in sorted(folders, key=lambda path: path.count("/")):
         if not folder.startswith(f"{base}/") or folder == f"{base}/{dist_info}":

@@ -1,8 +1,8 @@
-"""Putting links in the place of files that have the same content, while programs may be using them.
+"""Replaces files and folders of an environment by others with the same content, while programs may be using them.
 
-What is to come is prepared aside, in a folder of the environment, and exchanged with what is there, one name after
-the other: no path is ever without its file. A note of it lies there from before the first exchange until after the
-last. A run that is killed between is taken back by the next command.
+The replacements are prepared in a scratch folder of the environment, and then exchanged one by one. Where the system
+can exchange two names in one step, no path is ever missing. A note of the steps exists from before the first exchange
+until after the last. If a run is killed in between, the next command takes its exchanges back.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _MOST_BYTES = 1 << 26
 
 
 class _Step(NamedTuple):
-    """One path, relative to the environment, and the number under which what takes its place was prepared.
+    """One path, relative to the environment, and the number that names its replacement in the scratch folder.
 
-    `inode` is that of what was prepared, `is_new` tells that nothing was at the path before.
+    `inode` is the inode of the replacement. `is_new` is true if nothing was at the path before.
     """
 
     path: str
@@ -37,7 +37,7 @@ class _Step(NamedTuple):
 
 
 class Swap:
-    """What is to take the place of other things in the environment at `root`. The caller holds its lock."""
+    """The replacements to make in the environment at `root`. The caller holds the environment's lock."""
 
     def __init__(self, root: str) -> None:
         self._root = root
@@ -47,7 +47,7 @@ class Swap:
         os.mkdir(self._folder)
 
     def prepare(self, path: str, make: Callable[[str], None]) -> None:
-        """Let `make` make at another path what is to be at `path`. Raises OSError; nothing has changed then."""
+        """Call `make` with a scratch path to make the replacement for `path`. Raises OSError; nothing is replaced."""
         number = len(self._steps)
         place = f"{self._folder}/{number}"
         make(place)
@@ -55,9 +55,10 @@ class Swap:
         self._steps.append(_Step(path, number, os.lstat(place).st_ino, is_new))
 
     def carry_out(self, *, may_clone: bool = False) -> Usage:
-        """Exchange all, and remove what was there. Returns what this has freed: see `usage.given_back_by_removing`.
+        """Make all exchanges, and remove the old files. Return the disk usage that this freed.
 
-        Raises OSError if something can't be exchanged; all is as it was then.
+        `may_clone` is as in `disk_usage.given_back_by_removing`. Raises OSError if an exchange fails; all of them are
+        then taken back.
         """
         note = f"{self._folder}/{_NOTE}"
         files.create(f"{note}.new", json.dumps(self._steps).encode())
@@ -79,19 +80,19 @@ class Swap:
         return freed
 
     def give_up(self) -> None:
-        """Remove what was prepared."""
+        """Remove the scratch folder with all prepared replacements."""
         filesystems.remove_tree(self._folder)
 
 
 def is_begun(root: str) -> bool:
-    """Tell whether a run began to put links in the place of files, and has neither completed it nor taken it back."""
+    """Tell whether a run began a swap and has neither completed it nor taken it back."""
     return os.path.lexists(paths.adopting(root))
 
 
 def take_back(root: str) -> None:
-    """Put everything back that an unfinished swap has exchanged. Idempotent. Raises OSError if that can't be done.
+    """Take back all exchanges of an unfinished swap. Idempotent. Raises OSError if one can't be taken back.
 
-    The note may come with somebody else's checkout: nothing outside of the environment is touched, or through a link.
+    The note may come with another person's checkout. So nothing is changed outside the environment or through a link.
     """
     folder = paths.adopting(root)
     if links.read_link(folder):
@@ -113,7 +114,7 @@ def take_back(root: str) -> None:
 
 
 def _noted(folder: str) -> list[_Step]:
-    """Return the steps of a note, none if there is none that can be believed."""
+    """Return the steps in a note. The list is empty if there is no note, or if any step is invalid."""
     try:
         rows = files.load_json(files.read_regular(f"{folder}/{_NOTE}", most_bytes=_MOST_BYTES))
     except (OSError, ValueError):

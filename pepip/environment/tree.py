@@ -1,8 +1,7 @@
-"""The folders of an environment that no link leads through. Changes below them pass here.
+"""Makes and removes files and folders of an environment, and never through a link.
 
-A folder that is linked whole lies in the store. A file that is removed, made or replaced below it is removed, made or
-replaced for every project. What RECORD and plans say of an environment may be older than what is on disk, so each
-change looks at the folders above it.
+A folder that is linked whole lies in the store, so a change below it would change every project. RECORD and plans may
+be older than the files on disk. So each change checks the folders above its path.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 class Tree:
     """An environment, to be changed under its lock. Paths are relative to it.
 
-    The folders of its frame (site-packages, those above it, and the folder of scripts) may be links of its owner:
-    every installer goes through them. What was seen of other folders is remembered, as only this run changes them.
+    The folders of the frame (site-packages, the folders above it, and the folder of scripts) may be links that the
+    owner made: every installer goes through them. Each other folder is checked once, as only this run changes it.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -35,14 +34,14 @@ class Tree:
         self._is_real = dict.fromkeys(self._frame, True)
 
     def reaches(self, path: str) -> bool:
-        """Tell whether no folder above `path` is a link, but for the frame.
+        """Tell whether no folder above `path` is a link. Folders of the frame may be links.
 
-        A path that ends with a slash counts itself.
+        If `path` ends with a slash, it is checked itself, too.
         """
         return links.is_reached(self.root, path, self._is_real)
 
     def has_folder(self, path: str) -> bool:
-        """Tell whether a real folder is at `path`."""
+        """Tell whether a real folder is at `path`, and no link above it. A folder of the frame may be a link."""
         if path in self._frame:
             return os.path.isdir(f"{self.root}/{path}")
         try:
@@ -51,18 +50,21 @@ class Tree:
             return False
 
     def real_folders(self, folders: Iterable[str], base: str) -> set[str]:
-        """Return those of `folders` (relative to `base`) that are no links, and lie below none."""
+        """Return the `folders` (relative to `base`) that are no links and are below no link."""
         return {folder for folder in folders if self.reaches(f"{base}/{folder}/")}
 
     def unlink(self, path: str) -> bool:
-        """Remove a file or a link. Returns False if nothing is there that can be reached."""
+        """Remove a file or a link. Returns False if nothing is at `path`, or if a folder above it is a link."""
         if not self.reaches(path):
             return False
         self._is_real.pop(path, None)
         return links.unlink(f"{self.root}/{path}")
 
     def make_folder(self, path: str) -> None:
-        """Make a real folder, in place of a link. One that is there stays. Raises VenvError if a link leads there."""
+        """Make a real folder, and replace a link at `path`. An existing folder is kept.
+
+        Raises VenvError if a folder above `path` is a link.
+        """
         place = f"{self.root}/{path}"
         if not self.reaches(path):
             raise VenvError(f"cannot make {place}: a folder above it is a link")
@@ -75,7 +77,10 @@ class Tree:
         self._is_real[path] = True
 
     def remove_folder(self, path: str) -> None:
-        """Remove a real folder that is empty. Raises OSError if it is not empty, or not there."""
+        """Remove an empty real folder. A link, or a folder below a link, is left alone.
+
+        Raises OSError if the folder is not empty or does not exist.
+        """
         if self.reaches(f"{path}/"):
             os.rmdir(f"{self.root}/{path}")
             self._is_real.pop(path, None)

@@ -1,7 +1,7 @@
-"""Distributions without a RECORD: what `setup.py install` and `setup.py develop` left.
+"""Distributions without a RECORD, which `setup.py install` and `setup.py develop` have made.
 
-Only uv says what goes with one. It is asked in a twin of site-packages, which holds the names and nothing else, so
-that the environment itself changes by its journal alone.
+Only uv knows which files to remove with such a distribution. So uv removes it from a twin of site-packages, which has
+the same names and almost no content. The environment itself changes only under its journal.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Departure(NamedTuple):
-    """What goes with distributions that have no RECORD. All names are those of children of site-packages.
+    """The files to remove and rewrite with distributions that have no RECORD.
 
-    `metadata` goes last, so that a killed removal can be asked for and done again. `contents` is what files hold
-    afterwards that stay.
+    All names are children of site-packages. `metadata` is removed last, so that a killed removal can be repeated.
+    `contents` has the new content of files that are rewritten, by name.
     """
 
     names: tuple[str, ...] = ()
@@ -37,12 +37,12 @@ NOTHING = Departure()
 
 
 def lacks_record(distribution: Installed) -> bool:
-    """Tell whether a distribution has an egg's metadata, and so no RECORD."""
+    """Tell whether a distribution has the metadata of an egg, and so no RECORD."""
     return not distribution.dist_info.endswith(".dist-info")
 
 
 def make_twin(site_packages: str, going: Iterable[Installed], twin: str) -> None:
-    """Fill the empty folder `twin` with copies of what uv reads, and with stand-ins for all that it may remove."""
+    """Fill the empty folder `twin` with copies of files that uv reads and stand-ins for files that it may remove."""
     metadata = {item.dist_info for item in going}
     for child in os.scandir(site_packages):
         place = f"{twin}/{child.name}"
@@ -62,13 +62,13 @@ def make_twin(site_packages: str, going: Iterable[Installed], twin: str) -> None
 
 
 def _copy(child: os.DirEntry[str], place: str) -> None:
-    """Copy a file, unless it is a link: uv reads no more than a few texts of the metadata folder itself."""
+    """Copy a regular file; skip all else. uv reads only a few files directly in the metadata folder."""
     if child.is_file(follow_symlinks=False):
         files.create(place, files.read_regular(child.path))
 
 
 def departure(site_packages: str, going: Iterable[Installed], twin: str) -> Departure:
-    """Return what uv has removed from a twin, and what it has rewritten there."""
+    """Return the files that uv has removed from a twin, and the files that it has rewritten there."""
     metadata = {item.dist_info for item in going}
     left = set(os.listdir(twin))
     gone, rewritten = [], []
@@ -86,7 +86,7 @@ def departure(site_packages: str, going: Iterable[Installed], twin: str) -> Depa
 
 
 def paths_of(environment: Environment, leaving: Departure) -> set[str]:
-    """Return all that goes, with what is inside of it, relative to the environment."""
+    """Return all paths to be removed, with the contents of folders, relative to the environment."""
     found = set()
     for name in (*leaving.names, *leaving.metadata):
         top = f"{environment.interpreter.site_packages}/{name}"
@@ -100,7 +100,10 @@ def paths_of(environment: Environment, leaving: Departure) -> set[str]:
 
 
 def remove(environment: Environment, leaving: Departure) -> set[str]:
-    """Set aside what goes, metadata last. Returns the removed paths, relative to the environment."""
+    """Rewrite the files in `leaving.contents`, then set aside all others, metadata last.
+
+    Returns the removed paths, relative to the environment.
+    """
     base, removed = environment.interpreter.site_packages, paths_of(environment, leaving)
     for name, content in leaving.contents:
         set_aside.put_copy(environment.root, f"{base}/{name}")

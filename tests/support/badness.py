@@ -1,6 +1,6 @@
-"""What can be put in a file's place that is no such file: pipes, devices, endless files, documents that say nonsense.
+"""Bad replacements for a file: pipes, devices, endless files, and documents with nonsense.
 
-Each is made by a function that is given the path, where something may be. It leaves whatever was there beside it.
+Each is made by a function that takes a free path. One that needs a second file puts it beside that path.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 HUGE_BYTES = 100_000_000
-"""The size of a file that is too large for what is small; it takes no room on a disk."""
+"""The size of a file that is larger than any limit on small files. It is sparse and occupies no blocks."""
 
 
 def clear(path: Path) -> None:
-    """Remove what is at `path`, whatever it is and whichever folders are read-only."""
+    """Remove the file, link or tree at `path`, even from read-only folders."""
     os.chmod(path.parent, path.parent.stat().st_mode | stat.S_IRWXU)
     if path.is_dir() and not path.is_symlink():
         for folder, _, _ in os.walk(path):
@@ -34,7 +34,7 @@ def _pipe(path: Path) -> None:
 
 def _socket(path: Path) -> None:
     here = Path.cwd()
-    os.chdir(path.parent)  # the path of a socket has a limit
+    os.chdir(path.parent)  # the path of a socket may not be long
     try:
         with socket.socket(socket.AF_UNIX) as end:
             end.bind(path.name)
@@ -43,7 +43,7 @@ def _socket(path: Path) -> None:
 
 
 def _device(path: Path) -> None:
-    """Make a device that has no end, or a link to it where only root makes devices."""
+    """Make a device that can be read without end. If this user may not make devices, make a link to `/dev/zero`."""
     try:
         os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5))
     except PermissionError:
@@ -102,13 +102,13 @@ BAD: dict[str, Callable[[Path], None]] = {
     "half a character": _text(r'"\ud800"'),
     "an object of nonsense": _text(r'{"format": Infinity, "key": "\ud800", "name": NaN, "topics": []}'),
 }
-"""What is put in the place of a file, by name."""
+"""The replacements for a file, by name."""
 
 NONSENSE: tuple[object, ...] = (
     float("inf"), float("nan"), -1, 10**40, 1e300, True, None, [], {}, "", "\ud800", "\0", "\n", "../..", "/", [[]],
     [None], ["\ud800"], ["../../../x"], {"": ""}, {"a/../../b": "\ud800"}, [["data", "../x"]], [[1, 2]],
 )  # fmt: skip
-"""What is put in the place of each field of a document."""
+"""The replacements for each field of a document."""
 
 
 def spoiled(document: dict[str, object]) -> list[tuple[str, bytes]]:

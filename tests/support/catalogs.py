@@ -1,4 +1,4 @@
-"""A look at a store that nobody made: fixed names, sizes and days, for pictures that are the same everywhere."""
+"""A made-up store catalog with fixed names, sizes and days, so that pictures are the same on every machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pepip.tui import catalog as catalogs
 from pepip.tui.catalog import Catalog, Trouble
 
 DAY = 86_400
-FIRST_DAY = 1_772_323_200 + 12 * 3600  # noon, so that it is the same day in most time zones
+FIRST_DAY = 1_772_323_200 + 12 * 3600  # noon is on the same day in most time zones
 
 PACKAGES = {
     "torch==2.9.1": ("cpython-312-linux-x86_64", 1_730_400_000, 11_204),
@@ -39,7 +39,7 @@ PROJECTS = {
 
 
 def of(home: str, *, projects: Iterable[str] = tuple(PROJECTS), notices: tuple[Trouble, ...] = ()) -> Catalog:
-    """Return a look at a store in `home`/.pepip, with projects in `home`/code."""
+    """Return the catalog of a store in `home`/.pepip, with projects in `home`/code."""
     stored = [_stored(home, number, pin) for number, pin in enumerate(PACKAGES)]
     stored.sort(key=lambda item: (item.name, item.version))
     ids = {f"{item.name}=={item.version}": item.id for item in stored}
@@ -57,12 +57,12 @@ def of(home: str, *, projects: Iterable[str] = tuple(PROJECTS), notices: tuple[T
 
 
 def empty() -> Catalog:
-    """Return a look at a store that is not there yet."""
+    """Return the catalog of a store that does not exist yet."""
     return Catalog(None, {}, {}, {}, Trouble(catalogs.ABSENT, "", ""), (), is_fresh=True)
 
 
 def details(found: Catalog, name: str, version: str) -> list[Details]:
-    """Return what `details.show` would say of an entry."""
+    """Return the details of an entry, as `entry_details` would."""
     (item,) = [item for item in found.stored.values() if (item.name, item.version) == (name, version)]
     entry = Entry(item.id, item.path, name, version, "", "", (), (), (), (), (), (), (), {}, 0)
     needing = tuple(key for key, other in found.stored.items() if other.name in {"requests", "pandas"})
@@ -73,7 +73,7 @@ def details(found: Catalog, name: str, version: str) -> list[Details]:
 
 
 def preview(found: Catalog) -> PrunePreview:
-    """Return what a prune would do."""
+    """Return the preview of a prune: all unused entries, and one project that can't be reached."""
     seen = found.overview
     assert seen is not None
     orphans = [Orphan(item, seen.sizes[item.id]) for item in seen.seen.stored if item.id not in found.users]

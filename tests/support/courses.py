@@ -1,7 +1,7 @@
-"""A place where each command of pepip that changes something has its work, and how that work goes undisturbed.
+"""A folder in which every changing command of pepip has work to do, and the result of that work without faults.
 
-The place is one folder: a store, environments and projects that share entries, and what is to be pruned or repaired.
-It is saved once and brought back as often as a test wants.
+The folder holds a store, environments and projects that share entries, and entries to prune or repair. It is saved
+once, and restored as often as a test needs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.support.wheels import Wheel
 
 
 def drum(version: str) -> Wheel:
-    """Return a distribution with a package, data, a script of its own and one of an entry point."""
+    """Return a distribution with a package, data, a `.data` script and an entry point."""
     return Wheel(
         "drum",
         version,
@@ -73,20 +73,20 @@ find-links = ["../../wheelhouse"]
 
 @dataclass(frozen=True)
 class Course:
-    """One command that changes something: where it works, and what is done to the place before."""
+    """One command that changes something, its project, and the preparation that it needs."""
 
     name: str
     words: tuple[str, ...]
     project: str = "app"
     takes_wheels: bool = False
-    """Whether it wants to be told where wheels are."""
+    """Whether the command needs options that name the wheelhouse."""
     takes_python: bool = False
-    """Whether it wants to be told which Python is meant."""
+    """Whether the command needs an option that names the interpreter."""
     prepare: Callable[[Place], None] | None = None
     changed_entries: tuple[str, ...] = ()
-    """Entries that are not whole before it is done."""
+    """Names of entries that are damaged until the command has run."""
     again: tuple[str, ...] = ()
-    """The words that complete it where its own would not: nothing is removed twice from a project."""
+    """Other words that complete the command after a fault, if it can't be repeated, such as `remove`."""
 
 
 def _spoil(place: Place) -> None:
@@ -132,7 +132,7 @@ COURSES = (
 
 
 class Place:
-    """The folder where courses are taken, as it is now."""
+    """The folder in which courses run, in its present state."""
 
     def __init__(self, machine: Machine, folder: Path, wheelhouse: Path, interpreter: Path) -> None:
         self.machine = machine
@@ -144,7 +144,7 @@ class Place:
         self._undisturbed: dict[tuple[str, str], Undisturbed] = {}
 
     def build(self) -> None:
-        """Make all that the place has, and save it."""
+        """Make the contents of the folder, and save a copy."""
         for name in ("app", "fresh", "other", "spoiled", "past"):
             self.machine.make_folder(self.folder / name)
         for name in ("gallery", "new-gallery"):
@@ -162,13 +162,13 @@ class Place:
         self._other = self._observe_other()
 
     def bring_back(self, course: Course) -> None:
-        """Bring everything back to how it was built, and prepare a course. Hard links stay hard links."""
+        """Restore the folder as it was built, and prepare a course. Hard links are restored as hard links."""
         self.restore()
         if course.prepare:
             course.prepare(self)
 
     def restore(self) -> None:
-        """Let the folder hold what was saved."""
+        """Replace the folder by the saved copy."""
         if self.folder.exists():
             remove_all(self.folder)
         subprocess.run(["cp", "-a", self.saved, self.folder], check=True)
@@ -179,17 +179,17 @@ class Place:
         return (*course.words, *wheels, *(self._python if course.takes_python else ()))
 
     def complete(self, course: Course) -> Output:
-        """Run what completes a course that was disturbed."""
+        """Run the command that completes a course after a fault."""
         return self.take(replace(course, words=course.again or course.words))
 
     def take(self, course: Course, fault: Fault = KILL, point: int = 0) -> Output:
-        """Run a course's command from where the place is now, disturbed at a point; 0 for not at all."""
+        """Run a course's command in the present state of the folder, with a fault at call `point`; 0 for none."""
         return disturbed(
             self.machine, fault, point, self.words(course), folder=self.folder / course.project, within=self.folder
         )
 
     def state(self, course: Course) -> dict[str, Snapshot]:
-        """Return what a course is about: its environment, the files of its project, and the store's entries."""
+        """Return snapshots of a course's environment, of its other project files, and of the store's entries."""
         project = snapshot(self.folder / course.project)
         return {
             "environment": {
@@ -202,7 +202,10 @@ class Place:
         }
 
     def undisturbed(self, course: Course, fault: Fault) -> Undisturbed:
-        """Return how a course goes by itself, and at how many calls a fault could disturb it. The place is used."""
+        """Run a course without a fault. Return its states before and after, and the number of calls a fault can hit.
+
+        Each result is computed once. The run changes the folder.
+        """
         key = (course.name, ",".join(fault.calls))
         if key not in self._undisturbed:
             self.bring_back(course)
@@ -215,7 +218,7 @@ class Place:
         return self._undisturbed[key]
 
     def assert_others_whole(self, course: Course) -> None:
-        """Assert that the other project has what it had, and that every entry is whole that nobody has spoiled."""
+        """Assert that the other project is unchanged, and that all entries but `changed_entries` are whole."""
         _assert_none("the other project", differences(self._other, self._observe_other()))
         faults = problems_of(self.store, sealed=False)
         _assert_none(
@@ -223,7 +226,7 @@ class Place:
         )
 
     def assert_clean(self) -> None:
-        """Assert that the store is whole, by pepip and by its files, and that a prune leaves nothing passing."""
+        """Assert by pepip and by the files that the store is whole, and that a prune leaves no temporary files."""
         self.machine.pepip("store", "verify", folder=self.folder)
         self.machine.pepip("prune", "--yes", folder=self.folder, variables={"TMPDIR": str(self.folder / "tmp")})
         ours = [name for name in os.listdir(self.folder / "tmp") if name.startswith("pepip-")]
@@ -243,14 +246,14 @@ class Place:
 
 
 class LayeredPlace(Place):
-    """A place in a container: all that was built lies in the image, and changes lie in a layer above it."""
+    """A place as in a container: the built folder is the image, and changes go into a layer above it."""
 
     def __init__(self, machine: Machine, folder: Path, wheelhouse: Path, interpreter: Path) -> None:
         super().__init__(machine, folder, wheelhouse, interpreter)
         self._layer = contextlib.ExitStack()
 
     def restore(self) -> None:
-        """Let the image be seen without changes."""
+        """Mount the image with an empty layer."""
         self.close()
         self._layer.enter_context(overlaid(self.saved, self.folder))
 
@@ -261,7 +264,7 @@ class LayeredPlace(Place):
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A course that nobody disturbs: the state before and after, and at how many calls a fault may hit it."""
+    """The result of a course without faults: the states before and after, and the number of calls a fault can hit."""
 
     before: Mapping[str, Snapshot]
     after: Mapping[str, Snapshot]
@@ -272,9 +275,9 @@ _NOT_COMPARED = re.compile(r"(/|^)(\.lock|\.pepip-id|uv_cache\.json)$")
 
 
 def _as_read(path: Path, node: Node) -> Node:
-    """Return a node as a reader sees it: which kind of link leads to a file is the system's choice.
+    """Return a node as a reader sees it, because the system decides which kind of link leads to a file.
 
-    So is the mode of what each environment has of its own in metadata, and shares where it can.
+    The system also decides whether environments share their own metadata files, so the mode of metadata is 0.
     """
     if node.kind == "link" and path.is_file():
         node = Node("file", path.stat().st_mode & 0o7777, path.stat().st_size, sha256_of(path), "")
@@ -293,6 +296,6 @@ def _counts(path: str) -> bool:
 
 
 def remove_all(folder: Path) -> None:
-    """Remove a folder with read-only folders in it."""
+    """Remove a folder that may contain read-only folders."""
     subprocess.run(["chmod", "-R", "u+w", folder], check=True)
     shutil.rmtree(folder)

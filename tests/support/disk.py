@@ -1,7 +1,7 @@
-"""What trees occupy on disk: allocated bytes and inodes, each inode counted once however many names it has.
+"""Measures the disk usage of trees: allocated bytes and inodes. An inode with several names is counted once.
 
-Pure measurement, read only. Symbolic links are counted as themselves and never followed. Standard library
-only, so that `eval/` measures by the same rules.
+Nothing is written. Symbolic links are counted as themselves and never followed. Only the standard library is used,
+so that `eval/` can measure by the same rules.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BLOCK_BYTES = 512
 
 @dataclass(frozen=True)
 class Usage:
-    """What is allocated on disk."""
+    """Space that is allocated on disk."""
 
     allocated_bytes: int
     inodes: int
@@ -29,14 +29,14 @@ class Usage:
 
 @dataclass(frozen=True)
 class TreeUsage:
-    """What one tree adds to the trees before it."""
+    """The usage that one tree adds to the trees before it."""
 
     tree: Path
     added: Usage
 
 
 def usage(trees: Sequence[Path]) -> Usage:
-    """Return what `trees` occupy together."""
+    """Return the usage of all `trees` together."""
     total = Usage(0, 0)
     for part in split_usage(trees):
         total += part.added
@@ -44,8 +44,9 @@ def usage(trees: Sequence[Path]) -> Usage:
 
 
 def split_usage(trees: Sequence[Path]) -> list[TreeUsage]:
-    """Return, in order, what each tree adds: an inode belongs to the first tree that has it. Missing trees
-    add nothing.
+    """Return, in order, the usage that each tree adds. An inode belongs to the first tree that has it.
+
+    Missing trees add nothing.
     """
     counted: set[tuple[int, int]] = set()
     parts: list[TreeUsage] = []
@@ -62,7 +63,7 @@ def split_usage(trees: Sequence[Path]) -> list[TreeUsage]:
 
 
 def comparison(columns: dict[str, list[TreeUsage]]) -> str:
-    """Return a table of several ways to hold the same projects: a row per tree, and the total of each way."""
+    """Return a table that compares ways to hold the same projects. Each way has a row per tree, and a total."""
     lines = []
     for title, parts in columns.items():
         total = Usage(0, 0)

@@ -1,4 +1,4 @@
-"""Distributions as `setup.py install` and `setup.py develop` left them: no wheel, no RECORD."""
+"""Makes distributions as `setup.py install` and `setup.py develop` did: without a wheel or a RECORD."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_egg_info(site_packages: Path, name: str, version: str = "1.0") -> Path
 
 
 def write_egg_link(site_packages: Path, name: str, source: Path) -> Path:
-    """Write what `setup.py develop` leaves of a project in the folder `source`. Returns the `.egg-link` file."""
+    """Write the files that `setup.py develop` makes for the project in `source`. Returns the `.egg-link` file."""
     metadata = source / f"{name}.egg-info"
     metadata.mkdir(parents=True, exist_ok=True)
     (metadata / "PKG-INFO").write_text(PKG_INFO.format(name=name, version="1.0"))

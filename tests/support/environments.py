@@ -1,8 +1,7 @@
-"""Pairs of environments for tests: one that uv makes and one that pepip makes, from the same arguments and
-cache.
+"""Pairs of environments for tests: uv makes one and pepip the other, from the same arguments and cache.
 
-Both lie in folders of one name and one path length, so that nothing differs that a path decides: prompts, and
-the form of a script's first line.
+Both projects have the same folder name and the same path length. So nothing that depends on the path differs: not the
+prompt, and not the form of a script's first line.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ PIP_FOR_ALL_VERSIONS = "pip==24.3.1"
 
 @dataclass(frozen=True)
 class Twins:
-    """Two projects that get the same commands, one by uv and one by pepip."""
+    """Two projects that get the same commands: one from uv, the other from pepip."""
 
     machine: Machine
     folder: Path
@@ -48,7 +47,7 @@ class Twins:
         return self.pepip_project / ".venv"
 
     def install(self, *arguments: str | Path) -> None:
-        """Install into both, with the same arguments; makes the environments where they are missing."""
+        """Install into both projects with the same arguments. Missing environments are made."""
         self.machine.make_folder(self.uv_project)
         self.machine.make_folder(self.pepip_project)
         if not self.uv_environment.exists():
@@ -63,9 +62,9 @@ class Twins:
         check: bool = True,
         variables: Mapping[str, str] | None = None,
     ) -> tuple[Output, Output]:
-        """Run one command of uv's by uv and by pepip, each in its project or a folder of it. Returns what both said.
+        """Run one command with uv and with pepip, each in the folder `member` of its project. Returns both outputs.
 
-        The Python of environments that it makes is the twins'.
+        Environments that the command makes get the interpreter of the twins.
         """
         assert arguments[0] != "pip", "with UV_PYTHON uv's pip interface would work on the interpreter itself"
         settings = {"UV_PYTHON": str(self.interpreter), **(variables or {})}
@@ -83,8 +82,9 @@ class Twins:
             self.machine.give(path)
 
     def run(self, *command: str | Path) -> None:
-        """Run a command in both projects; `python` as its first word is each environment's own, `uv` is
-        uv.
+        """Run a command in both projects.
+
+        The first word `python` means the interpreter of each environment, and `uv` means uv.
         """
         for environment in (self.uv_environment, self.pepip_environment):
             if command[0] == "python":
@@ -95,41 +95,41 @@ class Twins:
                 self.machine.run(command, folder=environment.parent)
 
     def differences(self, level: Level = Level.BEHAVIOUR, *, pip: Path | None = None) -> list[str]:
-        """Return what differs between the two environments."""
+        """Return a line for each difference between the two environments."""
         return differences(
             observe(self.uv_environment, self.machine, level=level, pip=pip),
             observe(self.pepip_environment, self.machine, level=level, pip=pip),
         )
 
     def file_differences(self) -> list[str]:
-        """Return what differs between the projects outside of their environments."""
+        """Return a line for each difference between the projects outside their environments."""
         return changes(own_files(self.uv_project), own_files(self.pepip_project))
 
     def assert_equal(self, level: Level = Level.BEHAVIOUR, *, pip: Path | None = None) -> None:
-        """Assert that the two environments are equal, and show each difference where they are not."""
+        """Assert that the two environments are equal. A failure shows each difference."""
         lines = self.differences(level, pip=pip)
 
         assert not lines, "\n".join(["uv's and pepip's environments differ:", *lines])
 
 
 def own_files(project: Path) -> Snapshot:
-    """Return what lies in a project outside of its environment."""
+    """Return a snapshot of a project without its environment."""
     return {path: node for path, node in snapshot(project).items() if path.partition("/")[0] != ".venv"}
 
 
 @dataclass(frozen=True)
 class SuppliedTwins:
-    """Twin projects, and the wheels that they may take."""
+    """Twin projects, and a folder of wheels for them."""
 
     twins: Twins
     wheelhouse: Path
 
     @property
     def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
+        """Return the arguments that make uv and pepip use only wheels from the wheelhouse."""
         return ("--no-index", "--find-links", self.wheelhouse)
 
     @property
     def projects(self) -> tuple[Path, Path]:
-        """Return both projects' folders."""
+        """Return the folders of both projects, uv's first."""
         return self.twins.uv_project, self.twins.pepip_project

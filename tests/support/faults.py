@@ -1,8 +1,8 @@
-"""Faults of the system, at one chosen call of pepip's: a kill, a failing disk, a full one, no permission, no locks.
+"""Injects a system fault at one chosen call of pepip: a kill, a failing or full disk, no permission, or no locks.
 
-A library that is compiled here and preloaded into Python sees each call by which it writes below a folder: files
-opened for writing, folders, links, renames, removals, modes, times, contents, syncs, locks. See `faults.c`. Calls of
-programs that pepip starts are let through.
+A library is compiled here and preloaded into Python. It intercepts each call that writes below a folder: opening
+files for writing, folders, links, renames, removals, modes, times, contents, syncs and locks. See `faults.c`. Calls
+of programs that pepip starts are not disturbed.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _SOURCE = Path(__file__).with_name("faults.c")
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens at the chosen call."""
+    """The fault that happens at the chosen call."""
 
     name: str
     error: int
-    """The number of the error that the call ends with; 0 for a kill instead."""
+    """The errno with which the call fails; 0 for a kill."""
     calls: tuple[str, ...] = ()
-    """The calls that may be chosen; all where empty."""
+    """The kinds of calls that may be chosen. If empty, all kinds."""
     is_lasting: bool = False
-    """Whether all further calls of these kinds end so, too, until the process ends."""
+    """Whether all later calls of these kinds fail, too, until the process ends."""
 
 
 _NAMING = ("open", "mkdir", "link", "symlink", "rename", "unlink", "rmdir", "chmod", "utime")
@@ -55,9 +55,9 @@ FAULTS = (
 def disturbed(
     machine: Machine, fault: Fault, point: int, words: Sequence[str | Path], *, folder: Path, within: Path
 ) -> Output:
-    """Run pepip in `folder`, disturbed at its `point`-th call of the fault's kinds below `within`; 0 for never.
+    """Run pepip in `folder`, with a fault at its `point`-th call of the fault's kinds below `within`; 0 for none.
 
-    What it did is what `calls_seen` returns then. Skips the test where no library can be preloaded.
+    Afterwards `calls_seen` returns the calls of this run. Skips the test if no library can be preloaded.
     """
     log = _log(within)
     log.unlink(missing_ok=True)
@@ -77,7 +77,7 @@ def disturbed(
 
 
 def calls_seen(within: Path) -> list[str]:
-    """Return the calls of the last disturbed run, as `<number> <call> <path>`."""
+    """Return the calls of the last run by `disturbed`, as `<number> <call> <path>`."""
     return _log(within).read_text(errors="replace").splitlines()
 
 

@@ -1,6 +1,6 @@
 """Small file systems for tests, mounted from image files: full disks, copy-on-write, and other devices.
 
-Each is gone when its context ends. What cannot be mounted here skips the test and says why.
+Each is removed when its context ends. If one can't be mounted here, the test is skipped with a reason.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ _MAKE_FILESYSTEM = {
 }
 
 SMALLEST_MEBIBYTES = {"tmpfs": 1, "ext4": 4, "btrfs": 128, "xfs": 320}
-"""The least size in which each file system can be made."""
+"""The smallest size in which each file system can be made."""
 
 
 @contextlib.contextmanager
 def mounted(kind: str, directory: Path, *, mebibytes: int) -> Iterator[Path]:
-    """Mount an empty `tmpfs`, `ext4`, `btrfs` or `xfs` at `directory`, made where missing, and yield that
-    path.
+    """Mount an empty `tmpfs`, `ext4`, `btrfs` or `xfs` at `directory`, and yield that path.
+
+    `directory` is made if it is missing.
     """
     if os.geteuid() != 0:
         pytest.skip(f"mounting {kind} needs root")
@@ -52,7 +53,7 @@ def mounted(kind: str, directory: Path, *, mebibytes: int) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def overlaid(lower: Path, directory: Path) -> Iterator[Path]:
-    """Mount an overlay at `directory` that shows what lies in `lower` and takes changes elsewhere; yield its path."""
+    """Mount an overlay of `lower` at `directory`, and yield that path. Changes go into another folder."""
     if os.geteuid() != 0:
         pytest.skip("mounting an overlay needs root")
     layers = directory.with_name(f"{directory.name}.layers")
@@ -82,9 +83,10 @@ def _run_or_skip(*command: str) -> None:
 
 @contextlib.contextmanager
 def layered(directory: Path) -> Iterator[Path]:
-    """Put what `directory` holds into a lower layer of overlayfs, as in a container's image, and yield it.
+    """Make the contents of `directory` the lower layer of an overlay at the same path, and yield that path.
 
-    It is at the same path then, and changes go into an upper layer beside it, which is removed at the end.
+    So the contents are like a container's image. Changes go into an upper layer beside `directory`. At the end the
+    overlay is unmounted, and the layers stay.
     """
     if os.geteuid() != 0:
         pytest.skip("mounting an overlay needs root")

@@ -1,4 +1,4 @@
-"""Package indexes on the loopback device: the files of a folder, or described indexes that count requests."""
+"""Package indexes on the loopback device: a served folder, or described indexes that count requests."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from tests.support.wheels import Wheel
 
 @contextlib.contextmanager
 def served(folder: Path, *, slow: Mapping[str, float] | None = None) -> Iterator[str]:
-    """Serve `folder`, which may be filled later, and yield its URL. The server is gone when the context ends.
+    """Serve `folder`, which may be filled later, and yield its URL. The server stops when the context ends.
 
-    Files whose names start with one in `slow` come after so many seconds.
+    `slow` maps the start of a file name to the seconds by which such files are delayed.
     """
     handler = functools.partial(_Quiet, directory=str(folder), slow=slow or {})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -47,7 +47,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         super().__init__(*arguments, directory=directory)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        """Send a file, a slow one later."""
+        """Send a file, after its delay if it is slow."""
         name = self.path.rpartition("/")[2]
         time.sleep(max((seconds for start, seconds in self._slow.items() if name.startswith(start)), default=0))
         super().do_GET()
@@ -61,30 +61,30 @@ PAGE, METADATA, FILE, PART = "page", "metadata", "file", "part of a file"
 
 @dataclass(frozen=True)
 class Index:
-    """What one index holds, and how it speaks of it. Its pages list the files in the order given here."""
+    """The files of one index, and the form of its pages. Pages list the files in the order given here."""
 
     wheels: Sequence[Wheel] = ()
     sdists: Sequence[Wheel] = ()
     extra_files: Mapping[str, str | bytes] = field(default_factory=dict)
-    """Contents by name of what no page lists, such as a requirements file."""
+    """Contents by name of files that no page lists, such as a requirements file."""
     hashes: Sequence[str] = ("sha256",)
-    """The algorithms of the hashes on the pages. A page in HTML has room for the first alone."""
+    """The algorithms of the hashes on the pages. A page in HTML shows only the first."""
     announced: Mapping[str, str | bytes] = field(default_factory=dict)
-    """Contents, by file name, of which the page shows the hash instead of the file's own."""
+    """Contents by file name. The page shows the hash of these instead of the hash of the file."""
     has_metadata_files: bool = True
-    """Whether a wheel's METADATA can be had without the wheel (PEP 658)."""
+    """Whether a wheel's METADATA can be fetched without the wheel (PEP 658)."""
     answers_ranges: bool = False
     yanked: Mapping[str, str] = field(default_factory=dict)
     """Reasons by file name."""
     is_json: bool = False
     """Whether the pages are JSON (PEP 691)."""
     credentials: str = ""
-    """The `user:password` without which nothing is answered."""
+    """The `user:password` that every request needs. Empty for none."""
     cache_control: str = ""
     """The header that goes with pages, empty for none."""
 
     def write(self, folder: Path) -> list[str]:
-        """Write the files into `folder`, made where missing, and return the names of those that pages list."""
+        """Write the files into `folder`, made if missing, and return the names of those that pages list."""
         folder.mkdir(parents=True, exist_ok=True)
         paths = [wheel.write(folder) for wheel in self.wheels]
         paths += [wheel.write_sdist(folder) for wheel in self.sdists]
@@ -98,10 +98,10 @@ class Request:
     """One request that reached the server."""
 
     index: str
-    """The index's name, or the host that was asked for through the server as a proxy."""
+    """The name of the index. If the server was used as a proxy, the requested host."""
     project: str
     kind: str
-    """`PAGE`, `METADATA`, `FILE`, `PART`, or the method for all else."""
+    """`PAGE`, `METADATA`, `FILE` or `PART`. If the method is not GET, the method."""
     file: str
     status: int
 
@@ -112,7 +112,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Shelf:
-    """An index that is served: what it is, where its files lie, and which of them its pages list."""
+    """An index that is served, the folder of its files, and the names of the files that its pages list."""
 
     name: str
     index: Index
@@ -122,10 +122,10 @@ class Shelf:
 
 
 class CountingServer:
-    """Many indexes below one address of the loopback device, and each request that reached them.
+    """Several indexes below one address of the loopback device, and a log of all requests.
 
-    It is a proxy too, one that lets nothing through: a program whose proxy it is can't leave the machine, and the
-    host that it wanted is noted.
+    The server is also a proxy that refuses everything. A program that uses this proxy can't reach other machines, and
+    the host that it requests is logged.
     """
 
     def __init__(self, server: ThreadingHTTPServer) -> None:
@@ -139,11 +139,11 @@ class CountingServer:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def clear(self) -> None:
-        """Serve none of the indexes any more."""
+        """Stop serving all indexes."""
         self._shelves.clear()
 
     def add(self, name: str, index: Index, folder: Path) -> None:
-        """Serve an index in place of one of this name. Its files are written into `folder`."""
+        """Write the files of an index into `folder`, and serve it. An index of the same name is replaced."""
         listed = index.write(folder)
         requires = {wheel.filename: wheel.requires_python for wheel in index.wheels}
         requires.update({f"{wheel.stem}.tar.gz": wheel.requires_python for wheel in index.sdists})
@@ -158,15 +158,15 @@ class CountingServer:
         return f"{self.url}/{name}/flat/"
 
     def files(self, name: str) -> str:
-        """Return the URL below which the files of an index lie."""
+        """Return the URL of the folder of an index's files."""
         return f"{self.url}/{name}/files"
 
     def shelf(self, name: str) -> Shelf | None:
-        """Return an index that is served."""
+        """Return the served index of this name, or None."""
         return self._shelves.get(name)
 
     def note(self, request: Request) -> None:
-        """Note a request that came."""
+        """Log a request."""
         self._requests.append(request)
 
     def take_requests(self) -> list[Request]:
@@ -177,7 +177,7 @@ class CountingServer:
 
 @contextlib.contextmanager
 def counting_server() -> Iterator[CountingServer]:
-    """Yield a server without any index. It is gone when the context ends."""
+    """Yield a server without any index. It stops when the context ends."""
     with _KeepingServer(("127.0.0.1", 0), _Answer) as server:
         server.counting = CountingServer(server)
         thread = threading.Thread(target=functools.partial(server.serve_forever, poll_interval=0.05))
@@ -198,7 +198,7 @@ class _Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _KeepingServer
     _asked: tuple[str, str, str]
-    """The index, or the host, and the project's page or the file that this request asks for."""
+    """The requested index or host, the project of the page, and the file. A missing part is empty."""
 
     def do_GET(self) -> None:
         """Answer with a page, METADATA or a file."""
@@ -220,7 +220,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_CONNECT(self) -> None:
-        """Refuse a way out of this machine."""
+        """Refuse a connection to another machine."""
         self._refuse_as_proxy(self.path)
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  the name is http.server's
@@ -266,7 +266,7 @@ class _Answer(BaseHTTPRequestHandler):
         return self._send(HTTPStatus.OK, page_text.encode(), **{"Content-Type": "text/html"}, **caching)
 
     def _send(self, status: HTTPStatus, body: bytes = b"", **headers: str) -> None:
-        """Note the request and answer it, all at once: two packets would wait for each other."""
+        """Log the request and send the answer in one write, as the second of two packets would be delayed."""
         if status is HTTPStatus.OK:
             headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
             if self.headers.get("If-None-Match") == headers["ETag"]:
@@ -307,7 +307,7 @@ def _as_bytes(contents: str | bytes) -> bytes:
 
 
 def _row(shelf: Shelf, name: str) -> dict[str, Any]:
-    """Return what a page says of a file, as a page in JSON has it."""
+    """Return the entry for a file in a JSON page."""
     contents = (shelf.folder / name).read_bytes()
     hashed = _as_bytes(shelf.index.announced[name]) if name in shelf.index.announced else contents
     row: dict[str, Any] = {
@@ -323,7 +323,7 @@ def _row(shelf: Shelf, name: str) -> dict[str, Any]:
 
 
 def _anchor(row: Mapping[str, Any]) -> str:
-    """Return what a page says of a file, as a page in HTML has it."""
+    """Return the entry for a file in an HTML page."""
     fragment = "".join(f"#{algorithm}={digest}" for algorithm, digest in list(row["hashes"].items())[:1])
     attributes = ""
     if row["yanked"] is not False:

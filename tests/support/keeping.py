@@ -1,4 +1,4 @@
-"""Projects that share a store, and what looking after it says of them: pruning, savings, and the registry."""
+"""Projects that share a store, and a user who maintains it: prunes, savings, and the registry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.stores import entries_of
 from tests.support.wheels import Wheel
 
 STRANGER_ID = 64109
-"""The user to whom root gives what a stranger may not see."""
+"""The user who owns closed folders when the tests run as root."""
 
 PEPIP_FILE = "pepip-entry.json"
 
@@ -48,12 +48,12 @@ WHEELS = [
     Wheel("band", "1.0", files={"band/__init__.py": "", "band/members.py": "NAMES = []\n" * 1000}),
     Wheel("band-guests", "1.0", files={"band/guests.py": "NAMES = []\n" * 1000}),
 ]
-"""Packages, namespaces, and two distributions with one folder (`band`), which is unfolded into hard links."""
+"""Packages, namespaces, and two distributions that share a folder (`band`), whose files become hard links."""
 
 
 @dataclass(frozen=True)
 class Keeper:
-    """A user who has projects below `folder` and looks after the store that they share."""
+    """A user who has projects below `folder`, and maintains the store that they share."""
 
     machine: Machine
     folder: Path
@@ -62,7 +62,7 @@ class Keeper:
 
     @classmethod
     def settle(cls, machine: Machine, folder: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
-        """Return the user, with all wheels in the wheelhouse."""
+        """Write all wheels into the wheelhouse, and return the user."""
         for wheel in WHEELS:
             wheel.write(wheelhouse)
         return cls(machine, folder, wheelhouse, interpreter)
@@ -74,29 +74,29 @@ class Keeper:
 
     @property
     def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
+        """Return the arguments that make uv and pepip use only wheels from the wheelhouse, and one interpreter."""
         return ("--no-index", "--find-links", self.wheelhouse, "--python", self.interpreter)
 
     def install(self, project: str | Path, *requirements: str | Path) -> Path:
-        """Install into a project, made where missing, which must succeed, and return its environment."""
+        """Install into a project, and return its environment. A missing project is made. The install must succeed."""
         folder = self.machine.make_folder(self.folder / project)
         self.machine.pepip("install", *requirements, *self.source, folder=folder)
         return folder / ".venv"
 
     def ask(self, *arguments: str | Path) -> Any:
-        """Return the JSON document that a command of pepip's answers, which must succeed."""
+        """Run a command of pepip, which must succeed, and return its JSON document."""
         return json.loads(self.machine.pepip(*arguments, "--json", folder=self.folder).stdout)
 
     def preview(self, *arguments: str | Path) -> Any:
-        """Return what a prune would do."""
+        """Return the JSON document of a prune's dry run."""
         return self.ask("prune", "--dry-run", *arguments)
 
     def prune(self, *arguments: str | Path) -> Any:
-        """Prune without a question, and return what was done."""
+        """Prune without a question, and return the JSON document."""
         return self.ask("prune", "--yes", *arguments)
 
     def prune_in_words(self, *arguments: str | Path, check: bool = True) -> Output:
-        """Prune without a question, and return what was said."""
+        """Prune without a question, and return the text output."""
         return self.machine.pepip("prune", "--yes", *arguments, folder=self.folder, check=check)
 
     def entries(self) -> list[str]:
@@ -104,12 +104,12 @@ class Keeper:
         return entries_of(self.store)
 
     def entry(self, name: str) -> Path:
-        """Return where an entry lies."""
+        """Return the folder of an entry."""
         (found,) = self.store.glob(f"packages/*/{name}")
         return found
 
     def age(self, name: str, days: float) -> None:
-        """Make an entry look as if it had been stored and last linked so many days ago."""
+        """Make an entry look as if it was stored and last linked this number of days ago."""
         path = self.entry(name) / PEPIP_FILE
         then = time.time() - days * 86_400
         document = json.loads(path.read_text())
@@ -121,7 +121,7 @@ class Keeper:
         os.utime(path, (then, then))
 
     def registry_file(self, environment: Path) -> Path:
-        """Return the registry's file of an environment."""
+        """Return the registration of an environment."""
         (found,) = [
             path
             for path in (self.store / "projects").glob("*.json")
@@ -130,9 +130,10 @@ class Keeper:
         return found
 
     def run_drum(self, environment: Path) -> str:
-        """Import drum in an environment and start its script, and return what the script says.
+        """Import drum in an environment, run its script, and return the script's output.
 
-        By the environment's interpreter: the script's first line may name a place that it was moved from.
+        The environment's interpreter runs the script, because the script's first line may name an old path of a moved
+        environment.
         """
         self.machine.python(environment, "-c", "import drum.skins")
         assert (environment / "share" / "drum" / "manual.txt").read_text()
@@ -140,12 +141,12 @@ class Keeper:
 
 
 def names_of(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the rows' names and versions, as entries have them."""
+    """Return `<name>-<version>` of each row, as in the names of entries."""
     return [f"{row['name']}-{row['version']}" for row in rows]
 
 
 def dangling_links(environment: Path) -> list[str]:
-    """Return the links of an environment that lead nowhere."""
+    """Return the paths of all dangling links in an environment."""
     return [
         path
         for folder, folders, names in os.walk(environment)
@@ -155,14 +156,14 @@ def dangling_links(environment: Path) -> list[str]:
 
 
 def without_metadata(environment: Path, stem: str) -> Path:
-    """Remove a distribution's `.dist-info` as `rm -r` does, and return the folder that it was in."""
+    """Remove a distribution's `.dist-info` folder, and return site-packages."""
     site_packages = site_packages_of(environment)
     shutil.rmtree(site_packages / f"{stem}.dist-info")
     return site_packages
 
 
 def close(folder: Path) -> None:
-    """Close a folder to whom `stranger_prefix` makes: to root within a user namespace, or to oneself."""
+    """Close a folder to commands with `stranger_prefix`: to root in a user namespace, or to this user."""
     if os.geteuid() == 0:
         os.chown(folder, STRANGER_ID, STRANGER_ID)
         folder.chmod(0o700)
@@ -171,10 +172,11 @@ def close(folder: Path) -> None:
 
 
 def stranger_prefix() -> tuple[str, ...]:
-    """Return what runs a command as a user to whom closed folders are closed.
+    """Return the words that run a command as a user who can't open closed folders.
 
-    For root, one in a user namespace where no other user has an id: there root has no power over others' files, as
-    on NFS. So the interpreter may lie where only root may enter. Skips the test where there are no such namespaces.
+    If the tests run as root, the command runs as root in a user namespace that maps no other user. There root has no
+    power over other users' files, as on NFS, but can still start an interpreter that only root may reach. Skips the
+    test if such namespaces are not allowed.
     """
     if os.geteuid() != 0:
         return ()
@@ -188,7 +190,7 @@ def stranger_prefix() -> tuple[str, ...]:
 
 
 def free_bytes(folder: Path) -> int:
-    """Return what is free on the file system that holds `folder`, once all that was changed is on its disk."""
+    """Sync the file system that holds `folder`, and return its free bytes."""
     subprocess.run(["sync", "--file-system", folder], check=True)
     status = os.statvfs(folder)
     return status.f_bfree * status.f_frsize

@@ -1,6 +1,6 @@
-"""Ending pepip by SIGKILL: at each of its changes to the disk, or together with uv after a time.
+"""Kills pepip with SIGKILL: before a chosen change to the disk, or together with uv after a time.
 
-The first way is exact and repeatable: see `killing/sitecustomize.py`.
+The first way is exact and repeatable. See `killing/sitecustomize.py`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _DRIVER = Path(__file__).with_name("killing")
 def killed_before(
     machine: Machine, change: int, arguments: Sequence[str | Path], *, folder: Path, within: Path
 ) -> Output:
-    """Run pepip until it is about to make its n-th change below `within`, and kill it there.
+    """Run pepip, and kill it just before change number `change` below `within`.
 
-    `change` 0 lets it run to its end. What it did is in `<within>/changes.log` either way.
+    With `change` 0 it runs to its end. In both cases `<within>/changes.log` lists the changes.
     """
     return _run_until(machine, change, arguments, folder=folder, within=within, error=0)
 
@@ -32,7 +32,10 @@ def killed_before(
 def refused_at(
     machine: Machine, change: int, arguments: Sequence[str | Path], *, folder: Path, within: Path, error: int
 ) -> Output:
-    """Run pepip, and let the system refuse its n-th change below `within` with an error number. It goes on then."""
+    """Run pepip, and make change number `change` below `within` fail with errno `error`.
+
+    The run then continues.
+    """
     return _run_until(machine, change, arguments, folder=folder, within=within, error=error)
 
 
@@ -52,12 +55,12 @@ def _run_until(
 
 
 def changes_seen(within: Path) -> list[str]:
-    """Return what the last run below `within` changed, a line each, the last one perhaps not done."""
+    """Return a line for each change of the last run below `within`. The last change may not be done."""
     return (within / "changes.log").read_text().splitlines()
 
 
 def kill_all_after(seconds: float, machine: Machine, arguments: Sequence[str | Path], *, folder: Path) -> float:
-    """Run pepip and kill it and all that it started after `seconds`. Returns how long it ran."""
+    """Run pepip, and kill it and its subprocesses after `seconds`. Returns the seconds that it ran."""
     started = time.monotonic()
     process = subprocess.Popen(
         [*machine.prefix, sys.executable, "-m", "pepip", *(os.fspath(word) for word in arguments)],

@@ -1,8 +1,7 @@
-"""Running uv, pepip and interpreters for tests: as root or as a plain user, in an environment that holds no
-surprise.
+"""Runs uv, pepip and interpreters for tests, as root or as a plain user, with cleaned environment variables.
 
-The only starter of processes in the tests' support. What this machine lacks skips a test and says what is
-missing. No path of any one machine is written here: interpreters are discovered.
+If this machine lacks a program, the test is skipped, and the reason names it. This module contains no machine's own
+paths: interpreters are discovered.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from pathlib import Path
 import pytest
 
 PLAIN_USER_ID = 65534
-"""The user that plain-user tests become where they run as root: `nobody` on most systems."""
+"""The user id of plain users when the tests run as root. It is `nobody` on most systems."""
 
 TIMEOUT_SECONDS = 1200
-"""Longer than any one install of the long list takes on two cores with an empty cache."""
+"""More than any single install of the long list takes on two cores with an empty cache."""
 
 _REMOVED_VARIABLES = (
     "CI",
@@ -59,12 +58,12 @@ class Machine:
     store: Path
     uv_cache: Path
     prefix: tuple[str, ...] = ()
-    """What is put before each command, such as what makes it run as another user."""
+    """Words before each command, such as those that run it as another user."""
 
     def as_plain_user(self, home: Path) -> Machine:
-        """Return a plain user of the same machine, who owns `home` and in it a store and a uv cache.
+        """Return a plain user of the same machine, who owns `home` with a store and a uv cache in it.
 
-        Skips the test where root has no way to become a plain user who can start this interpreter.
+        Skips the test if root can't become a plain user who can start this interpreter.
         """
         plain = replace(self, home=home, store=home / "store", uv_cache=home / "uv-cache")
         plain = replace(plain, prefix=plain_user_prefix())
@@ -72,7 +71,7 @@ class Machine:
         return plain
 
     def make_folder(self, folder: Path) -> Path:
-        """Make a folder that belongs to this user, and the missing ones above it, and return it."""
+        """Make a folder and the missing folders above it, give them to this user, and return the folder."""
         missing = [above for above in (folder, *folder.parents) if not above.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         for made in missing:
@@ -86,15 +85,13 @@ class Machine:
 
     @contextlib.contextmanager
     def scratch_folder(self) -> Iterator[Path]:
-        """Yield an empty folder of this user's that is gone afterwards."""
+        """Yield an empty folder of this user, and remove it afterwards."""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             self.give(Path(folder))
             yield Path(folder)
 
     def variables(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the variables of a command: the tests' own without what would change its meaning, and
-        `extra`.
-        """
+        """Return the environment variables of a command: the tests' own without `_REMOVED_VARIABLES`, and `extra`."""
         kept = {name: value for name, value in os.environ.items() if name not in _REMOVED_VARIABLES}
         configuration = os.environ.get("XDG_CONFIG_HOME", str(Path.home() / ".config"))
         executables = os.pathsep.join([str(uv_executable().parent), kept.get("PATH", os.defpath)])
@@ -120,9 +117,7 @@ class Machine:
         timeout_seconds: float = TIMEOUT_SECONDS,
         variables: Mapping[str, str] | None = None,
     ) -> Output:
-        """Run a command in `folder` and return what it said. With `check`, a failure fails the test with its
-        output.
-        """
+        """Run a command in `folder` and return its output. With `check`, a failure fails the test and shows it."""
         words = [*self.prefix, *(os.fspath(word) for word in command)]
         output = subprocess.run(
             words,
@@ -143,7 +138,7 @@ class Machine:
     def start(
         self, command: Sequence[str | Path], *, folder: Path, variables: Mapping[str, str] | None = None
     ) -> subprocess.Popen[str]:
-        """Start a command in `folder`, its three streams piped, as the leader of a group of processes."""
+        """Start a command in `folder`, with three pipes, as the leader of a new session and process group."""
         return subprocess.Popen(
             [*self.prefix, *(os.fspath(word) for word in command)],
             cwd=folder,
@@ -172,7 +167,7 @@ class Machine:
         check: bool = True,
         variables: Mapping[str, str] | None = None,
     ) -> Output:
-        """Run pepip as the tests' own interpreter has it installed."""
+        """Run pepip with the tests' own interpreter."""
         command = [sys.executable, "-m", "pepip", *arguments]
         return self.run(command, folder=folder, check=check, variables=variables)
 
@@ -194,15 +189,16 @@ def interpreter_of(environment: Path) -> Path:
 
 
 def site_packages_of(environment: Path) -> Path:
-    """Return an environment's folder of pure packages."""
+    """Return the site-packages folder of an environment."""
     (folder,) = environment.glob("lib/python3.*/site-packages")
     return folder
 
 
 @functools.cache
 def uv_executable() -> Path:
-    """Return uv as pepip finds it: from uv's Python package, else from PATH. Skips the test where there is
-    none.
+    """Return the uv that pepip finds: from uv's Python package, or else from beside the interpreter or PATH.
+
+    Skips the test if there is none.
     """
     if importlib.util.find_spec("uv") is not None:
         uv_package = importlib.import_module("uv")
@@ -216,8 +212,9 @@ def uv_executable() -> Path:
 
 @functools.cache
 def find_interpreter(version: str) -> Path | None:
-    """Return an interpreter of a version such as `3.12`, or None. Virtual environments and dead shims are
-    passed over.
+    """Return an interpreter of a version such as `3.12`, or None if there is none.
+
+    Interpreters of virtual environments and broken pyenv shims are skipped.
     """
     named = shutil.which(f"python{version}")
     candidates = [Path(named)] if named else []
@@ -236,7 +233,7 @@ def find_interpreter(version: str) -> Path | None:
 
 
 def require_interpreter(version: str) -> Path:
-    """Return an interpreter of this version, or skip the test and say that there is none."""
+    """Return an interpreter of this version, or skip the test."""
     interpreter = find_interpreter(version)
     if interpreter is None:
         pytest.skip(f"no Python {version} on PATH, below ~/.pyenv, or known to uv")
@@ -244,7 +241,7 @@ def require_interpreter(version: str) -> Path:
 
 
 def any_interpreter(preferred: Sequence[str] = ("3.12", "3.11", "3.13", "3.10")) -> Path:
-    """Return the first interpreter found of the preferred versions, or skip the test."""
+    """Return the interpreter of the first preferred version that is found, or skip the test."""
     for version in preferred:
         interpreter = find_interpreter(version)
         if interpreter is not None:
@@ -254,10 +251,10 @@ def any_interpreter(preferred: Sequence[str] = ("3.12", "3.11", "3.13", "3.10"))
 
 @functools.cache
 def plain_user_prefix() -> tuple[str, ...]:
-    """Return what runs a command as a plain user: nothing where the tests already do, else `setpriv`.
+    """Return the words that run a command as a plain user: `setpriv`, or none if the tests do not run as root.
 
-    The plain user may read everything and writes only what is theirs: interpreters and pytest's own folders
-    often lie where only root may enter. Skips the test where this does not work.
+    The plain user may read every file, because interpreters and pytest's folders are often in folders that only root
+    may enter. They may write only their own files. Skips the test if `setpriv` does not work here.
     """
     if os.geteuid() != 0:
         return ()
@@ -266,7 +263,7 @@ def plain_user_prefix() -> tuple[str, ...]:
         pytest.skip("the tests run as root and setpriv is missing: cannot become a plain user")
     prefix = (
         setpriv,
-        "--securebits=+no_setuid_fixup",  # else access(2) would not know of the capability
+        "--securebits=+no_setuid_fixup",  # else access(2) ignores the capability
         f"--reuid={PLAIN_USER_ID}",
         f"--regid={PLAIN_USER_ID}",
         "--clear-groups",

@@ -1,4 +1,4 @@
-"""Two projects of one store that several tools work on, each with a twin of uv's alone to compare with."""
+"""Two projects with one store that several tools change. Each has a twin that pepip never changes, to compare."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ WHEELS = (
     Wheel("joint-two", "1.0", files={"joint/__init__.py": PKGUTIL_NAMESPACE, "joint/two/__init__.py": ""}),
     Wheel("loose-data", "1.0", files={"loose/data.txt": "", "loose/deep/data.txt": ""}),
 )  # fmt: skip
-"""Distributions whose paths overlap: files in another's package, namespaces, one script of two, no modules at all."""
+"""Distributions whose paths overlap: files in another package, namespaces, a shared script, and no modules."""
 
 PINS = tuple(f"{wheel.name}=={wheel.version}" for wheel in WHEELS)
 FIRST = "alpha==1.0"
-"""What both projects have at first."""
+"""The requirement that both projects have at first."""
 
 NAMES = tuple(sorted({wheel.name for wheel in WHEELS}))
 
 
 @dataclass
 class Pair:
-    """A project that pepip and others work on, and its twin in which uv and pip do the same."""
+    """A project that pepip and other tools change, and its twin, which only uv and pip change in the same way."""
 
     project: Path
     twin: Path
     ever: set[str] = field(default_factory=set)
-    """The pins that were ever asked for since both were made."""
+    """All pins that were requested since both environments were made."""
 
     @property
     def environments(self) -> tuple[Path, Path]:
@@ -67,7 +67,7 @@ class Pair:
 
 
 class Studio:
-    """A store, two pairs, and the tools that work on them, all of one user."""
+    """A store, two pairs of projects, and the tools that change them. All belong to one user."""
 
     def __init__(self, user: Machine, folder: Path, wheelhouse: Path, interpreter: Path, pip: Path) -> None:
         self.user, self._interpreter, self._pip = user, interpreter, pip / "pip" / "__pip-runner__.py"
@@ -110,31 +110,31 @@ class Studio:
         return self.user.python(folder / ".venv", self._pip, *words, check=False)
 
     def observe(self, pair: Pair) -> Observation:
-        """Return what a project's environment holds, links followed."""
+        """Observe the files of a project's environment. Links are followed."""
         return observe(pair.environments[0], self.user, level=Level.FILES)
 
     def listed(self, pair: Pair) -> tuple[dict[str, str], dict[str, str]]:
-        """Return what pepip and uv list in a project, each by its own reading."""
+        """Return the versions by name that pepip lists in a project, and those that uv lists."""
         words = ("list", "--format", "json")
         by_pepip = self.pepip(pair, *words)
         by_uv = self.uv(pair.project, *words, "--python", interpreter_of(pair.environments[0]))
         return _versions(by_pepip), _versions(by_uv)
 
     def problems(self) -> list[str]:
-        """Return what is wrong in the store, by pepip and by the files alone."""
+        """Return the faults of the store that its files show or that `pepip store verify` finds."""
         verified = self.user.pepip("store", "verify", folder=self.user.home, check=False)
         found = self.changed_bytes()
         return found if verified.returncode == 0 else [*found, verified.stdout + verified.stderr]
 
     def changed_bytes(self) -> list[str]:
-        """Return what is wrong in the store by the files alone."""
+        """Return the faults of the store that its files show."""
         return problems_of(self.user.store, sealed=False)
 
     def differences(self, pair: Pair) -> list[str]:
-        """Return what differs between a project and its twin, but for what several distributions contend for.
+        """Return a line for each difference between a project and its twin.
 
-        Of those paths, the bytes of any distribution that was ever there are right, and one that is gone in uv's may
-        be there in pepip's: uv removes it with the first of its owners.
+        Some paths are claimed by several distributions. Such a file may have the bytes of any of these that was ever
+        requested. It may also exist only in pepip's environment, because uv removes it with its first owner.
         """
         ours, theirs = (
             observe(environment, self.user, level=Level.FILES) for environment in pair.environments
@@ -153,12 +153,12 @@ class Studio:
 
 
 def _inside(path: str) -> str:
-    """Return a path of an environment as a wheel would name it, as far as wheels here do."""
+    """Return a path of an environment as its path in a wheel, for the wheels of this module."""
     return path.partition("/site-packages/")[2] or path
 
 
 def _claims(pins: set[str]) -> dict[str, dict[str, str]]:
-    """Return, by path, the names of the distributions that bring it, and how the file is described then."""
+    """Return, for each path that several distributions claim, their names and the descriptions of their files."""
     found: dict[str, dict[str, str]] = {}
     for wheel in WHEELS:
         if f"{wheel.name}=={wheel.version}" in pins:

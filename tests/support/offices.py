@@ -1,4 +1,4 @@
-"""A team's store with an attacker, a victim and root: for tests of what one member can do to others."""
+"""A team's store with an attacker, a victim and root, for tests of attacks by one member on others."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ class Office:
         return self.team.store
 
     def found(self, *trusted: str) -> None:
-        """Let root make the store's rules anew: its members trust these."""
+        """Let root set up the store again. Its members then trust the users or groups in `trusted`."""
         words = [word for name in trusted for word in ("--trust", name)]
         self.root.pepip("store", "init", "--shared", str(self.team.group_id), *words, folder=self.root.home)
 
     def install(self, user: Machine, *names: str) -> str:
-        """Install into a project of a user, and return what was said."""
+        """Install into a project of a user, and return stderr."""
         folder = user.make_folder(user.home / "app")
         return user.pepip("install", *(names or ("drum",)), *self.source, folder=folder).stderr
 
     def sound(self, user: Machine) -> str:
-        """Return what the project of a user imports."""
+        """Return the sound and the file of the `drum` that a user's project imports."""
         return user.python(user.home / "app" / ".venv", "-c", "import drum; print(drum.SOUND, drum.__file__)").stdout
 
     def entry(self, owner: int, name: str = "drum") -> Path:
-        """Return the entry that a user has stored."""
+        """Return the entry that the user with id `owner` has stored."""
         (found,) = (path for path in self.store.glob(f"packages/*/{name}-1.0*") if path.stat().st_uid == owner)
         return found
 
@@ -59,5 +59,5 @@ class Office:
 
 
 def owner_of(path: str) -> int:
-    """Return the owner of the file that an import has found."""
+    """Return the user id of the owner of an imported file. `path` is the output of `Office.sound`."""
     return Path(path.split()[-1]).stat().st_uid

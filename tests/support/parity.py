@@ -1,9 +1,9 @@
-"""Whether two environments are equal to whoever uses them, however each holds its files.
+"""Checks that two environments are equal to their users, whether their files are links or not.
 
-`observe` asks an environment everything at a `Level`; `differences` compares two such answers. The comparison
-follows links and knows nothing of stores. What differs by nature is left out, and nothing else: bytecode,
-locks, the text of RECORD (its rows are compared), the prompt, times that uv notes of a folder that it built, and
-the paths of the environment and of its project.
+`observe` inspects an environment at a `Level`; `differences` compares two observations. The comparison follows links
+and knows nothing of stores. Only things that always differ are left out: bytecode, locks, the text of RECORD (its
+rows are compared), the prompt, the times that uv notes for a folder that it built, and the paths of the environment
+and of its project.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from tests.support.wheels import record_hash
 PROBE = Path(__file__).with_name("probe.py")
 
 SCRIPT_TIMEOUT_SECONDS = 30
-"""How long a console script may take to answer `--help`; that both take longer is equal, too."""
+"""The time limit for `--help` of a console script. Two scripts that both exceed it are equal."""
 
 LOADED = "loaded"
 
 
 class Level(enum.IntEnum):
-    """How much is observed; each level includes the ones before it."""
+    """The depth of an observation. Each level includes the levels before it."""
 
     FILES = 1
     METADATA = 2
@@ -61,17 +61,17 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen of one environment; its path is written as `<environment>`, its project's as `<project>`."""
+    """The facts about one environment. Its path is written as `<environment>`, its project's as `<project>`."""
 
     environment: Path
     level: Level
     files: Mapping[str, str]
-    """Hash and executable bit by path, links followed."""
+    """Hash and executable bit by path. Links are followed."""
     directories: frozenset[str]
-    """Every folder, empty ones too, but `__pycache__`."""
+    """All folders except `__pycache__`. Empty folders are included."""
     dangling_links: tuple[str, ...]
     answers: Mapping[str, str] = field(default_factory=dict)
-    """What uv and pip print, by command."""
+    """The output of uv and pip, by command."""
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
@@ -81,10 +81,9 @@ class Observation:
 def observe(
     environment: Path, machine: Machine, *, level: Level = Level.BEHAVIOUR, pip: Path | None = None
 ) -> Observation:
-    """Observe an environment. `pip` is a folder with the package pip, for environments that have none of
-    their own.
+    """Observe an environment. `pip` is a folder with the package pip, for environments without pip.
 
-    At `BEHAVIOUR` the environment's code is run, which may leave bytecode in it and in what it links.
+    At `BEHAVIOUR` the environment's code is run. This may leave bytecode in the environment and in linked folders.
     """
     files, directories, dangling_links = _tree(environment)
     observation = Observation(environment, level, files, directories, dangling_links)
@@ -112,9 +111,9 @@ def observe(
 
 
 def glance(environment: Path, machine: Machine) -> Observation:
-    """Observe what can be seen in some 50 ms: files, metadata, `uv pip freeze`, and what scripts say.
+    """Observe an environment in some 50 ms: files, metadata, `uv pip freeze`, and the output of scripts.
 
-    The interpreter of the tests reads the metadata, not the environment's own.
+    The tests' interpreter reads the metadata, and not the environment's own interpreter.
     """
     files, directories, dangling_links = _tree(environment)
     found = importlib.metadata.distributions(path=[str(site_packages_of(environment))])
@@ -134,11 +133,10 @@ def glance(environment: Path, machine: Machine) -> Observation:
 
 
 def differences(uv: Observation, pepip: Observation) -> list[str]:
-    """Return a line for each difference between the environments; nothing where they are equal.
+    """Return a line for each difference between the environments.
 
-    Where several distributions claim one path with different bytes, uv's parallel installs let now one win
-    and now another: there the bytes of any claimant are right. Empty folders that uv leaves behind need not
-    be in pepip's.
+    If several distributions claim one path with different bytes, uv's parallel installs decide at random which one
+    wins. So the bytes of any claimant are accepted. pepip's environment may lack empty folders that uv leaves behind.
     """
     claims = _contested_claims(uv.distributions)
     return [
@@ -175,9 +173,7 @@ def _tree(environment: Path) -> tuple[dict[str, str], frozenset[str], tuple[str,
 
 
 def _walk(environment: Path) -> Iterator[tuple[str, list[str]]]:
-    """Walk an environment through its links, but not through links to folders that it has anyway
-    (`lib64`).
-    """
+    """Walk an environment and follow its links, except links to its own folders, such as `lib64`."""
     for folder, inner_folders, names in os.walk(environment, followlinks=True):
         for name in list(inner_folders):
             path = Path(folder, name)
@@ -213,7 +209,7 @@ _NOTE_OF_TIMES = ".dist-info/uv_cache.json"
 
 
 def _names_the_project(path: Path, environment: Path) -> bool:
-    """Say whether a file is one that an editable install leaves: real, small, with the path of the project in it."""
+    """Tell whether a file looks like one of an editable install: real, small, and with the project's path in it."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > 1 << 16:
         return False
     is_outermost = path.parent.name == "site-packages" or path.parent.suffix == ".dist-info"
@@ -221,7 +217,7 @@ def _names_the_project(path: Path, environment: Path) -> bool:
 
 
 def _hash_of_inode(path: Path) -> str:
-    """Return a file's hash, read once however many environments hold the same inode."""
+    """Return a file's hash. An inode that several environments share is read once."""
     status = path.stat()
     identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     if identity not in _known_hashes:
@@ -289,7 +285,7 @@ def _distribution(found: dict[str, Any]) -> Distribution:
 
 
 def _script_names(environment: Path, distributions: Iterable[Distribution]) -> list[str]:
-    """Return the names of all executables in `bin/` that some RECORD lists."""
+    """Return the names of all executables in `bin/` that a RECORD lists."""
     names = {
         Path(path).name
         for distribution in distributions
@@ -328,7 +324,7 @@ def _normalised_text(text: str, environment: Path) -> str:
 
 
 def _contested_claims(distributions: Mapping[str, Distribution]) -> dict[str, set[str]]:
-    """Return, for each path that distributions claim with different bytes, the hashes that they claim."""
+    """Return the claimed hashes of each path that distributions claim with different bytes."""
     claims: dict[str, set[str]] = {}
     for distribution in distributions.values():
         for path, (row_hash, _) in distribution.record.items():
@@ -337,9 +333,7 @@ def _contested_claims(distributions: Mapping[str, Distribution]) -> dict[str, se
 
 
 def _settled(files: Mapping[str, str], claims: Mapping[str, set[str]]) -> dict[str, str]:
-    """Return descriptions of files in which those that hold what one of their claimants brought are all the
-    same.
-    """
+    """Return the descriptions of files, with the same text for each contested file that matches one claimant."""
     settled = dict(files)
     for path, row_hashes in claims.items():
         for shown in [name for name in files if name.endswith(f"/site-packages/{path}")]:
@@ -350,7 +344,7 @@ def _settled(files: Mapping[str, str], claims: Mapping[str, set[str]]) -> dict[s
 
 
 def _hexadecimal(row_hash: str) -> str:
-    """Return the start of the hash that a row of RECORD holds, the way files are described."""
+    """Return the hash in a row of RECORD in the form of file descriptions: the first 16 hexadecimal digits."""
     encoded = row_hash.partition("=")[2]
     return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()[:16]
 
@@ -396,13 +390,13 @@ def _record_differences(uv: Observation, pepip: Observation, name: str) -> Itera
 
 
 def _is_true(record_path: str, row: tuple[str, str], environment: Path) -> bool:
-    """Say whether a row of RECORD holds the hash of its file, or none."""
+    """Tell whether a row of RECORD has no hash or the right one. A row without a file counts as right."""
     file = site_packages_of(environment) / record_path
     return not file.is_file() or row[0] in ("", record_hash(file.read_bytes()))
 
 
 def _differs_by_nature(record_path: str, environment: Path) -> bool:
-    """Say whether a file holds the path of its environment or project, or times, so that its hash and size differ."""
+    """Tell whether a file may contain times, or the path of its environment or project, and so has another hash."""
     is_script = record_path.startswith("../") and Path(record_path).parent.name == "bin"
     file = site_packages_of(environment) / record_path
     return is_script or record_path.endswith(_NOTE_OF_TIMES) or _names_the_project(file, environment)

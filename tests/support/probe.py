@@ -1,9 +1,8 @@
-"""What an environment's own interpreter says of it, as JSON on stdout. Runs in that interpreter: Python 3.8
-and newer.
+"""Reports on an environment as JSON on stdout. Runs in the environment's own interpreter, Python 3.8 or newer.
 
-`probe.py metadata` reports each distribution as `importlib.metadata` sees it. `probe.py behaviour` also
-imports every top-level name and loads every shared library, each in a process of its own, so that one crash
-or exit ends nothing else. Knows nothing of pepip, and imports nothing but the standard library.
+`probe.py metadata` reports each distribution as `importlib.metadata` sees it. `probe.py behaviour` also imports every
+top-level name and loads every shared library. Each does so in its own process, so that a crash or exit ends nothing
+else. Knows nothing of pepip, and imports only the standard library.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def main() -> None:
 
 
 def described(found: importlib.metadata.Distribution) -> dict[str, Any]:
-    """Return what a distribution's metadata says."""
+    """Return the metadata of a distribution."""
     record = list(csv.reader((found.read_text("RECORD") or "").splitlines()))
     files = found.files or []
     return {
@@ -56,8 +55,9 @@ def described(found: importlib.metadata.Distribution) -> dict[str, Any]:
 
 
 def importable_names(record_paths: list[str]) -> list[str]:
-    """Return the dotted names that RECORD rows give: the outermost regular package, or a module outside of
-    any.
+    """Return the dotted names that can be imported, from RECORD paths.
+
+    For each path this is the outermost regular package or, outside of any package, the module.
     """
     names = set()
     for record_path in record_paths:
@@ -85,8 +85,9 @@ def module_name(filename: str) -> str | None:
 
 
 def shared_libraries() -> list[str]:
-    """Return the paths, from the environment's root, of the files that are shared libraries by name and first
-    bytes.
+    """Return the paths of shared libraries, relative to the environment's root.
+
+    A shared library is recognized by its name and its first bytes.
     """
     found = []
     for folder, _, names in os.walk(SITE_PACKAGES, followlinks=True):
@@ -100,7 +101,7 @@ def shared_libraries() -> list[str]:
 
 
 def import_name(name: str) -> str:
-    """Import a module and say from which file of the environment it came."""
+    """Import a module and report its file."""
     module = importlib.import_module(name)
     return f"imported from {getattr(module, '__file__', None)}"
 
@@ -112,7 +113,7 @@ def load_library(path: str) -> str:
 
 
 def outcome(action: Callable[[], str]) -> str:
-    """Return what `action` returns in a new process, or how that failed or ended."""
+    """Run `action` in a new process. Return its answer, or how the process failed or ended."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -134,7 +135,7 @@ def outcome(action: Callable[[], str]) -> str:
 
 
 def act_in_child(action: Callable[[], str], writing: int) -> None:
-    """Run `action`, write its answer as one line, and end this process at once."""
+    """Run `action`, write its answer as one line, and end this process immediately."""
     os.setpgid(0, 0)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -148,7 +149,7 @@ def act_in_child(action: Callable[[], str], writing: int) -> None:
 
 
 def read_answer(reading: int) -> str | None:
-    """Return the first line, an empty string where the writer ended without one, None when time is up."""
+    """Return the first line, an empty string if the writer ended without one, or None after the time limit."""
     collected = b""
     ends = time.monotonic() + TIMEOUT_SECONDS
     while b"\n" not in collected:

@@ -1,8 +1,8 @@
-"""Real projects for tests: what a `pyproject.toml` of many kinds says, and what lies beside it.
+"""Real projects for tests: many kinds of `pyproject.toml`, and the files beside it.
 
-A `Definition` is written as it is into both of the twins. What both refer to (a repository, folders, an index) is
-made once in the folder `elsewhere` beside them, which is `../../elsewhere` for a project, and whose URL is written
-as `<elsewhere>`.
+A `Definition` is written into both twins. The things that both refer to (a repository, folders, an index) are made
+once in the folder `elsewhere` beside the twins. A project refers to it as `../../elsewhere`, and in URLs as
+`<elsewhere>`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Definition:
 
     name: str
     files: Mapping[str, str]
-    """Texts by path from the project's folder."""
+    """Texts of files, by path relative to the project's folder."""
     own: frozenset[str] = frozenset()
-    """The distributions that a plain sync does not link: local folders, and what is built by wishes of one's own."""
+    """The distributions that a plain sync does not link: local folders, and builds with own settings."""
 
     def lay_out(self, twins: Twins) -> None:
-        """Write the project into both twins, and what it refers to beside them."""
+        """Write the project into both twins, and make the folder `elsewhere` beside them."""
         elsewhere = furnish(twins)
         for name, text in self.files.items():
             twins.write(name, text.replace("<elsewhere>", elsewhere.as_uri()))
@@ -66,7 +66,7 @@ PLUG = Wheel(
 
 
 def furnish(twins: Twins) -> Path:
-    """Make, if it is missing, the folder that the definitions refer to, and return it."""
+    """Make the folder `elsewhere` if it is missing, and return it."""
     elsewhere = twins.folder / "elsewhere"
     if not elsewhere.exists():
         twins.machine.make_folder(elsewhere)
@@ -84,7 +84,7 @@ def furnish(twins: Twins) -> Path:
 
 
 def commit(machine: Machine, folder: Path, wheel: Wheel, *, tag: str = "") -> Path:
-    """Commit the source of a wheel to the repository in `folder`, made if it is missing, and return that folder."""
+    """Commit the source of a wheel to the repository in `folder`, and return `folder`. A missing one is made."""
     if shutil.which("git") is None:
         pytest.skip("git is missing")
     machine.make_folder(folder)
@@ -100,14 +100,14 @@ def commit(machine: Machine, folder: Path, wheel: Wheel, *, tag: str = "") -> Pa
 
 
 def rewrite_source(folder: Path, wheel: Wheel) -> None:
-    """Write the source of a wheel into a folder in place of the one that is there."""
+    """Write the source of a wheel into a folder, and replace an older source there."""
     if (folder / "wheel").exists():
         shutil.rmtree(folder / "wheel")
     wheel.write_source(folder)
 
 
 def write_simple_index(folder: Path, wheels: Path, *, hashes: bool) -> None:
-    """Write the pages of an index (PEP 503) of all files in `wheels` into `folder`."""
+    """Write an index (PEP 503) of all files in `wheels` into `folder`."""
     for path in sorted(wheels.iterdir()):
         name = path.name.partition("-")[0].replace("_", "-").lower()
         page = folder / name
@@ -123,7 +123,7 @@ def _fragment(file: Path) -> str:
 
 
 def project_table(dependencies: str = "", *, name: str = "app", more: str = "") -> str:
-    """Return the `[project]` table of version 0.1.0 that takes all Pythons from 3.9."""
+    """Return a `[project]` table of version 0.1.0 for Python 3.9 and newer."""
     return (
         f'[project]\nname = "{name}"\nversion = "0.1.0"\ndescription = "A project"\nrequires-python = ">=3.9"\n'
         f"dependencies = [{dependencies}]\n{more}"

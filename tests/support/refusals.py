@@ -1,6 +1,6 @@
-"""What a refusal looks like: one `error:` line that names the cause, an exit code, and nothing else.
+"""Assertions on refusals: one `error:` line that names the cause, an exit code, and nothing on stdout.
 
-Where uv refuses, its words and its exit code are pepip's.
+If uv refuses, pepip repeats uv's words and exit code.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from tests.support.machines import Output
 
 
 def assert_refused(output: Output, *words: str, exit_codes: tuple[int, ...] = (1, 2)) -> None:
-    """Assert that pepip refused with one `error:` line and that it said all `words`, in any line.
+    """Assert that pepip refused with one `error:` line, and that stderr contains all `words`.
 
-    Nothing is on stdout, and no traceback anywhere.
+    There must be nothing on stdout, and no traceback.
     """
     shown = f"exit {output.returncode}\n{output.stdout}{output.stderr}"
     errors = [line for line in output.stderr.splitlines() if line.startswith("error:")]
@@ -25,10 +25,10 @@ def assert_refused(output: Output, *words: str, exit_codes: tuple[int, ...] = (1
 
 
 def assert_refused_alike(by_uv: Output, by_pepip: Output, *, but: tuple[str, ...] = ()) -> None:
-    """Assert that uv refused, that pepip said all that uv complained of, and that it ended with uv's exit code.
+    """Assert that uv refused, and that pepip printed all lines of uv's complaint and ended with uv's exit code.
 
-    Lines that hold one of the texts `but` are not compared, nor whether a sentence is the error or its cause. uv's
-    project lies in a folder `by-uv`, pepip's in `pepip`.
+    Lines that contain one of the texts `but` are not compared. A sentence may be the error in one output and its
+    cause in the other. uv's project is in a folder `by-uv`, pepip's in `pepip`.
     """
     shown = f"uv: exit {by_uv.returncode}\n{by_uv.stderr}\npepip: exit {by_pepip.returncode}\n{by_pepip.stderr}"
     lines = [_sentence(line) for line in by_uv.stderr.replace("/by-uv/", "/pepip/").splitlines()]
@@ -46,4 +46,4 @@ def assert_refused_alike(by_uv: Output, by_pepip: Output, *, but: tuple[str, ...
 
 def _sentence(line: str) -> str:
     sentence = line.strip().removeprefix("error: ").removeprefix("cause: ")
-    return sentence.replace("failed to clone into", "failed to fetch into")  # the second who asks finds a clone
+    return sentence.replace("failed to clone into", "failed to fetch into")  # the second command finds a clone

@@ -1,6 +1,6 @@
-"""Using the app as a person does: pressing keys, clicking, and reading the screen, without a terminal.
+"""Uses the real app as a person does, without a terminal: presses keys, clicks, and reads the screen.
 
-The app is the real one. Whoever waits names the condition; nothing sleeps for a fixed time.
+Every wait has a condition. Nothing sleeps for a fixed time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Script = Callable[["Person"], Awaitable[None]]
 
 
 class Person:
-    """Somebody at the app."""
+    """A person who uses the app."""
 
     def __init__(self, app: PepipApp, pilot: Pilot[None]) -> None:
         self.app = app
@@ -38,17 +38,17 @@ class Person:
         await self.pilot.press(*keys)
 
     async def write(self, line: str, text: str) -> None:
-        """Put text into a line to be typed, and say that it changed."""
+        """Put text into an input line, as if it was typed."""
         await self.until(lambda: self.app.screen.query(line), line)
         self.app.screen.query_one(line, Input).value = text
         await self.pilot.pause()
 
     async def click(self, widget: str, offset: tuple[int, int] | None = None, times: int = 1) -> None:
-        """Click on a widget, at an offset from its corner."""
+        """Click on a widget, at an offset (column, line) from its corner."""
         await self.pilot.click(widget, offset=offset or (1, 0), times=times)
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait until something holds."""
+        """Wait until `condition` is true. A failure names `what`."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not condition():
             if time.monotonic() > deadline:
@@ -57,18 +57,18 @@ class Person:
         await self.pilot.pause()
 
     async def sees(self, *words: str) -> None:
-        """Wait until words are on the screen, wherever its lines break."""
+        """Wait until all `words` are on the screen, with any line breaks in them."""
         for word in words:
             await self.until(lambda word=word: word in re.sub(r"[\s│▏]+", " ", self.screen), repr(word))  # type: ignore[misc]
 
     async def has_looked(self) -> None:
-        """Wait until the app has looked at the disk."""
+        """Wait until the app has read the store from disk."""
         await self.until(
             lambda: self.app.catalog is not None and self.app.catalog.is_fresh and not self.app.is_reading, "a look"
         )
 
     async def has_done(self, number: int = 1) -> Job:
-        """Wait until so many operations are over, and what they did is shown. Returns the last of them."""
+        """Wait until `number` operations are over and their results are shown. Return the last operation."""
         await self.until(
             lambda: len(self.app.runner.jobs) >= number and not self.app.runner.busy, f"operation {number}"
         )
@@ -76,7 +76,7 @@ class Person:
         return self.app.runner.jobs[-1]
 
     async def answers(self, key: str) -> None:
-        """Press the button of a dialog, once it can be."""
+        """Click a button of a dialog as soon as it is enabled."""
         button = f"#answer-{key}"
         await self.until(lambda: not self.app.screen.query_one(button).disabled, button)
         await self.pilot.click(button)
@@ -84,26 +84,26 @@ class Person:
 
     @property
     def screen(self) -> str:
-        """What is on the screen, as plain text."""
+        """The screen as plain text."""
         return text_of(self.app)
 
     @property
     def focus(self) -> str:
-        """The name of what has the focus, empty if nothing has."""
+        """The id of the widget that has the focus, or empty if none has."""
         return (self.app.focused.id or "") if self.app.focused else ""
 
     @property
     def dialog(self) -> Dialog | None:
-        """The dialog that is open."""
+        """The open dialog, or None."""
         return self.app.screen if isinstance(self.app.screen, Dialog) else None
 
     def table(self, selector: str) -> Table:
-        """Return a list."""
+        """Return the table that a selector names."""
         return self.app.screen.query_one(selector, Table)
 
 
 def use(store: Path, script: Script, *, size: tuple[int, int] = (120, 36), pane: str = "store") -> PepipApp:
-    """Let a person use the app on a store, and return it, left."""
+    """Run a script of a person who uses the app on a store. Return the app after it has ended."""
 
     async def run() -> PepipApp:
         app = PepipApp(Store(str(store)), pane=pane)
@@ -119,7 +119,7 @@ def use(store: Path, script: Script, *, size: tuple[int, int] = (120, 36), pane:
 
 
 def text_of(app: PepipApp) -> str:
-    """Return what an app shows, as plain text."""
+    """Return the screen of an app as plain text."""
     width, height = app.size
     lines = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines[:height])[
@@ -128,10 +128,10 @@ def text_of(app: PepipApp) -> str:
 
 
 def normalized(svg: str) -> str:
-    """Return a picture's text without what has no meaning: numbers of styles, and blanks between elements."""
+    """Return the text of an SVG picture with one line break for all blanks between elements."""
     return re.sub(r">\s+<", ">\n<", svg).strip() + "\n"
 
 
 def words_of(svg: str) -> str:
-    """Return the letters of a picture, without places, colours and blanks."""
+    """Return the letters of an SVG picture, without positions, colours and blanks."""
     return re.sub(r"\s|&#160;", "", "".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg)))

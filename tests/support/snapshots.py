@@ -1,8 +1,7 @@
-"""Snapshots of trees, to assert that nothing in them changed, and that two have the same shape.
+"""Snapshots of trees, to assert that a tree is unchanged, or that two trees have the same shape.
 
-A snapshot knows kinds, permission bits, sizes, bytes and link targets. It knows no times and no link counts,
-which an unchanged tree may change. What lies in `__pycache__` folders is left out; the folders themselves are
-not.
+A snapshot has kinds, permission bits, sizes, bytes and link targets. It has no times and no link counts, because they
+may change in an unchanged tree. It includes `__pycache__` folders, but not their contents.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class Node:
     sha256: str
     """Empty for all but files."""
     target: str
-    """The text of a symbolic link, empty for all else."""
+    """The target of a symbolic link. Empty for all but links."""
 
     def __str__(self) -> str:
         """Return the node in a few words."""
@@ -39,11 +38,11 @@ class Node:
 
 
 Snapshot = Mapping[str, Node]
-"""Nodes by path from the root of the tree; the root itself is `.`."""
+"""Nodes by path relative to the root of the tree. The root itself is `.`."""
 
 
 def snapshot(tree: Path) -> dict[str, Node]:
-    """Return all of `tree`, following no link. A missing tree has no node."""
+    """Return the snapshot of `tree`. No link is followed. A missing tree has no node."""
     if not os.path.lexists(tree):
         return {}
     nodes = {".": _node(tree)}
@@ -59,9 +58,7 @@ def snapshot(tree: Path) -> dict[str, Node]:
 
 
 def changes(before: Snapshot, after: Snapshot) -> list[str]:
-    """Return a line for each path that was added, removed or changed; nothing where the snapshots are
-    equal.
-    """
+    """Return a line for each path that was added, removed or changed."""
     lines = []
     for path in sorted(before.keys() | after.keys()):
         if path not in after:
@@ -74,7 +71,7 @@ def changes(before: Snapshot, after: Snapshot) -> list[str]:
 
 
 def stamps(tree: Path) -> dict[str, tuple[int, int]]:
-    """Return which inode each path of `tree` is and when it was last written, in nanoseconds.
+    """Return the inode and the modification time in nanoseconds of each path in `tree`.
 
     Contents of `__pycache__` are left out as in a snapshot.
     """
@@ -88,9 +85,9 @@ def stamps(tree: Path) -> dict[str, tuple[int, int]]:
 
 
 def link_shape(environment: Path) -> dict[str, str]:
-    """Return how each path of an environment is held: a folder, a link and its target, or a file.
+    """Return the kind of each path of an environment: a folder, a link with its target, or a file.
 
-    Hard links to another tree count as files. `__pycache__` and what uv's lock leaves are left out.
+    Hard links to another tree count as files. `__pycache__`, `.lock` and pepip's own notes are left out.
     """
     return {
         path: f"link to {node.target}" if node.kind == "link" else node.kind
@@ -100,7 +97,7 @@ def link_shape(environment: Path) -> dict[str, str]:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, links followed, in hexadecimal."""
+    """Return the hexadecimal SHA-256 of a file. Links are followed."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

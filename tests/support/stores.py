@@ -1,4 +1,4 @@
-"""Whether a store is whole, by the files alone: an independent reading of the layout, not pepip's own check."""
+"""Checks a store by its files alone. It reads the layout independently of pepip's own check."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _UNRECORDED = {"pepip-entry.json"}
 
 
 def entries_of(store: Path) -> list[str]:
-    """Return the names of a store's entries, such as `six-1.17.0`, each as often as it is there."""
+    """Return the names of a store's entries, such as `six-1.17.0`. Several entries may have the same name."""
     return sorted(entry.name for entry in store.glob("packages/*/*"))
 
 
 def problems_of(store: Path, *, sealed: bool = True) -> list[str]:
-    """Return a line for each fault of an entry: what is missing, differs from RECORD, or is nobody's.
+    """Return a line for each faulty file in an entry: it is missing, differs from RECORD, or is not in RECORD.
 
-    Where `sealed`, also for each folder of an entry that may be written and must not be.
+    With `sealed`, also return a line for each folder in an entry that is writable and must not be.
     """
     found = []
     for entry in sorted(store.glob("packages/*/*")):
@@ -32,7 +32,7 @@ def problems_of(store: Path, *, sealed: bool = True) -> list[str]:
 
 
 def leftovers_of(store: Path) -> list[str]:
-    """Return what lies in a store's folders for passing things, but for the trash's own lock."""
+    """Return the paths in a store's staging and trash folders, except locks."""
     return sorted(
         path.relative_to(store).as_posix()
         for name in ("staging", "trash")
@@ -64,7 +64,7 @@ def _problems_of_entry(entry: Path) -> list[str]:
 
 
 def _writable_folders(entry: Path) -> list[str]:
-    """Return what may be written: topmost packages by anybody, other folders by others than their owner."""
+    """Return lines for outermost packages that anybody may write, and other folders that not only the owner may."""
     return [
         f"the folder {Path(folder).relative_to(entry)} may be written"
         for folder, _, names in os.walk(entry)

@@ -1,7 +1,7 @@
-"""Test suites of real projects: unpacked from their sdists, run in an environment, and read test by test.
+"""Runs the test suites of real projects: unpacks them from sdists, runs them in an environment, reads the results.
 
-The project's own source is taken out of the unpacked sdist, so that a suite can only test what the environment
-holds. Knows nothing of pepip.
+The project's own source is removed from the unpacked sdist, so that a suite can only test the environment. Knows
+nothing of pepip.
 """
 
 from __future__ import annotations
@@ -19,44 +19,45 @@ from tests.support.machines import Machine
 
 @dataclass(frozen=True)
 class Suite:
-    """A project's tests, what they need beside it, and how many of them there are to pass."""
+    """The tests of a project, their other requirements, and the number of tests that must pass."""
 
     project: str
-    """The requirement, pinned: its sdist holds the tests, and the environment what they test."""
+    """The pinned requirement. Its sdist holds the tests, and the environment holds the tested code."""
     package: str
-    """The name that the tests import, also the folder of the source where there is no `src`."""
+    """The name that the tests import. Without a `src` folder it is also the folder of the source."""
     beside: str
-    """Requirements of the tests, pinned where the project's own requirements are."""
+    """Requirements of the tests. They are pinned if the project pins them."""
     at_least: int
-    """How many tests pass where everything works; a few less than today's, for other interpreters."""
+    """The number of tests that must pass. It is slightly below today's number, to allow for other interpreters."""
     arguments: tuple[str, ...] = ()
     """Arguments for pytest."""
     built: bool = False
-    """Whether the project is built from its sdist, not taken from a wheel."""
+    """Whether the project is built from its sdist instead of taken from a wheel."""
 
     def __str__(self) -> str:
-        """Return the name by which a test report calls this suite."""
+        """Return the name of this suite for test reports."""
         return self.project
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a run of a suite came to."""
+    """The results of one run of a suite."""
 
     exit_code: int
     outcomes: Mapping[tuple[str, str], int]
-    """How often each pair of a test's id and its outcome came: `passed`, `failed`, `error`, `skipped`,
-    `xfailed`.
+    """The number of results for each pair of test id and outcome.
+
+    An outcome is `passed`, `failed`, `error`, `skipped` or `xfailed`.
     """
     said: str
 
     def count(self, outcome: str) -> int:
-        """Return how many tests ended so."""
+        """Return the number of tests with this outcome."""
         return sum(times for (_, ended), times in self.outcomes.items() if ended == outcome)
 
 
 def download_sdist(requirement: str, folder: Path, machine: Machine, *, pip: Path, interpreter: Path) -> Path:
-    """Return the sdist of a pinned requirement, downloaded into `folder`; `pip` holds the package pip."""
+    """Download the sdist of a pinned requirement into `folder`, and return it. `pip` holds the package pip."""
     name = requirement.partition("==")[0]
     runner = pip / "pip" / "__pip-runner__.py"
     download: list[str | Path] = [interpreter, runner, "download", "--no-deps", "--no-binary", name, requirement]
@@ -66,7 +67,7 @@ def download_sdist(requirement: str, folder: Path, machine: Machine, *, pip: Pat
 
 
 def unpack_tests(sdist: Path, package: str, folder: Path) -> Path:
-    """Unpack an sdist below `folder`, take the source of `package` out of it, and return its root."""
+    """Unpack an sdist below `folder`, remove the source of `package` from it, and return its root."""
     with tarfile.open(sdist) as archive:
         archive.extractall(folder, filter="data")
     root = folder / sdist.name.removesuffix(".tar.gz")

@@ -1,4 +1,4 @@
-"""Two plain users of one group who share a store, as a team's administrator sets it up. Needs root."""
+"""Two plain users of one group who share a store, set up as a team's administrator does. Needs root."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GROUP_ID = 64100
 
 @dataclass(frozen=True)
 class Team:
-    """Two users with store_roots and caches of their own, and one store."""
+    """Two users who each have a home and a cache, and share one store."""
 
     users: tuple[Machine, Machine]
     store: Path
@@ -25,9 +25,9 @@ class Team:
 
     @classmethod
     def assemble(cls, folder: Path, *, umask: str, trust: str = "members") -> Team:
-        """Make the store_roots and the store below `folder`, as root. Skips the test where that needs more rights.
+        """Make the homes and the store below `folder`, as root. Skips the test if the tests do not run as root.
 
-        `trust` is that of `pepip store init`; empty for a store that root makes without it, of mode 2775.
+        `trust` is the option of `pepip store init`. If it is empty, root only makes a store folder of mode 2775.
         """
         if os.geteuid() != 0:
             pytest.skip("two users of one machine need root to become them")
@@ -49,7 +49,7 @@ class Team:
         os.chown(home, _USER_IDS[number], _GROUP_ID)
         prefix = (
             shutil.which("setpriv") or "setpriv",
-            "--securebits=+no_setuid_fixup",  # else access(2) would not know of the capability
+            "--securebits=+no_setuid_fixup",  # else access(2) ignores the capability
             f"--reuid={_USER_IDS[number]}",
             f"--regid={_USER_IDS[number]}",
             f"--groups={_GROUP_ID}",
@@ -62,7 +62,7 @@ class Team:
 
 @dataclass(frozen=True)
 class _TeamMember(Machine):
-    """A user with an id of their own."""
+    """A team member with their own user id."""
 
     user_id: int = 0
 

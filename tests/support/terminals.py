@@ -1,4 +1,4 @@
-"""Running programs on a terminal of their own, and answering what they ask there."""
+"""Runs programs on their own terminals, and answers their questions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from tests.support.machines import Machine, Output
 
 _PATIENCE_SECONDS = 60
 _REACTION_SECONDS = 0.2
-"""Between a question and the answer, as nobody types faster.
+"""The time between a question and its answer. No person types faster.
 
-A program asks a moment before it reads. CPython does not look at a signal that comes in between until the read ends.
+A program prints its question shortly before it reads the answer. If a signal arrives in between, CPython handles it
+only after the read.
 """
 
 _TAKE_TERMINAL = """
@@ -39,10 +40,10 @@ def run_on_terminal(
     answers: Sequence[tuple[str, str]] = (),
     variables: Mapping[str, str] | None = None,
 ) -> Output:
-    """Run a command whose three streams are one terminal, of which it is the controlling process.
+    """Run a command as the controlling process of a new terminal, which is stdin, stdout and stderr.
 
-    `answers` are pairs: once the first is on the screen, the second is typed. All that was on the screen is in
-    `stdout`, with the terminal's line ends made plain.
+    `answers` are pairs: as soon as the first text is on the screen, the second is typed. The whole output is in
+    `stdout`, with line feeds as line ends.
     """
     leader, follower = pty.openpty()
     words = [*machine.prefix, *(os.fspath(word) for word in command)]
@@ -80,9 +81,9 @@ def run_on_terminal(
 
 
 def _read(leader: int) -> str:
-    """Return what comes next on the screen, nothing once the last program has left the terminal."""
+    """Return the next output, or an empty string after the last program has left the terminal or a time limit."""
     readable, _, _ = select.select([leader], [], [], _PATIENCE_SECONDS)
     if readable:
-        with contextlib.suppress(OSError):  # Linux's answer when nobody has the other end any more
+        with contextlib.suppress(OSError):  # Linux raises EIO when no process has the other end open
             return os.read(leader, 65536).decode(errors="replace")
     return ""

@@ -1,9 +1,8 @@
-"""Building wheels, source trees and sdists for tests, without a network.
+"""Builds wheels, source trees and sdists for tests, without a network.
 
-One description, a `Wheel`, is written as a `.whl`, as a source tree with its own PEP 517 backend, or as an
-sdist of that tree. The same description always gives the same bytes. Broken and hostile wheels are described,
-never repaired: what `record_rows`, `wrong_hashes` and `links` say is what the archive holds. Knows nothing of
-pepip.
+A description, a `Wheel`, is written as a `.whl`, as a source tree with its own PEP 517 backend, or as an sdist of
+that tree. The same description always gives the same bytes. A description may be broken or hostile: the faults that
+`record_rows`, `wrong_hashes` and `links` describe are in the archive. Knows nothing of pepip.
 """
 
 from __future__ import annotations
@@ -114,14 +113,14 @@ def build_sdist(sdist_directory, config_settings=None):
 
 @dataclass(frozen=True)
 class Wheel:
-    """What a wheel of one distribution version holds, faults included."""
+    """The contents of a wheel of one distribution version, including faults."""
 
     name: str
     version: str
     files: Mapping[str, Contents] = field(default_factory=dict)
-    """Contents by path from the wheel's root, with forward slashes."""
+    """Contents of files, by path relative to the wheel's root, with forward slashes."""
     data: Mapping[str, Contents] = field(default_factory=dict)
-    """Contents by path below `<name>-<version>.data/`, such as `scripts/greet` or `data/share/doc.txt`."""
+    """Contents of files, by path below `<name>-<version>.data/`, such as `scripts/greet` or `data/share/doc.txt`."""
     entry_points: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Object references by name, by group, such as `{"console_scripts": {"greet": "greeting:main"}}`."""
     dependencies: Sequence[str] = ()
@@ -129,30 +128,31 @@ class Wheel:
     requires_python: str = ""
     tag: str = "py3-none-any"
     build: str = ""
-    """The build number of the file name, empty for none."""
+    """The build number in the file name, or empty for none."""
     variant: str = ""
-    """Goes into the summary: wheels that differ in nothing else have other bytes."""
+    """A text for the summary, so that otherwise equal wheels have different bytes."""
     executables: Collection[str] = ()
-    """Paths that carry the executable bit; `.data/scripts` always do."""
+    """Paths that have the executable bit. `.data/scripts` always have it."""
     links: Mapping[str, str] = field(default_factory=dict)
     """Symbolic links in the archive: target by path."""
     record_rows: Sequence[Row] = ()
-    """Rows put at the end of RECORD as they are, whether such files exist or not."""
+    """Rows to append to RECORD unchanged, whether such files exist or not."""
     unrecorded: Collection[str] = ()
     """Paths that RECORD leaves out."""
     wrong_hashes: Collection[str] = ()
-    """Paths whose RECORD row holds the hash of something else."""
+    """Paths whose RECORD row has the hash of other bytes."""
     rewrite_record: Callable[[list[Row]], list[Row]] | None = None
-    """Makes other rows of those that RECORD would have."""
+    """A function that changes the rows of RECORD."""
     folders: Sequence[str] = ()
-    """Folders that are members of their own, empty ones too."""
+    """Folders that get their own archive members, including empty folders."""
     modes: Mapping[str, int] = field(default_factory=dict)
-    """Permission bits by path, where the usual ones are not meant."""
+    """Permission bits by path, if they are not the usual ones."""
     own_stem: str = ""
-    """The `name-version` of the wheel's own folders, where it is not the one of its file name."""
+    """The `name-version` of the wheel's own folders, if it is not the one in its file name."""
     build_notes: Sequence[str] = ()
-    """Environment variables whose values a build from source notes in `build_notes.py`, with the settings that it got
-    and the `VERSION` of each module in `build_requires`.
+    """Environment variables that a build from source notes in `build_notes.py`.
+
+    The note also has the build's settings and the `VERSION` of each module in `build_requires`.
     """
     build_requires: Sequence[str] = ()
     """Distributions that a build from source needs."""
@@ -179,8 +179,9 @@ class Wheel:
         return f"{self.stem}{build}-{self.tag}.whl"
 
     def write(self, directory: Path) -> Path:
-        """Write the wheel into `directory`, made where missing, and return its path. A wheel there is
-        replaced.
+        """Write the wheel into `directory`, and return its path.
+
+        A missing directory is made, and an existing wheel is replaced.
         """
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / self.filename
@@ -202,9 +203,9 @@ class Wheel:
         return path
 
     def write_source(self, directory: Path, *, stamped: bool = False) -> Path:
-        """Write a source tree that builds this wheel, also editable, into `directory` and return it.
+        """Write a source tree into `directory`, and return it. It builds this wheel, also as editable.
 
-        Where `stamped`, each build has other bytes, as builds that record their time have.
+        With `stamped`, each build has different bytes, like builds that record their time.
         """
         for name, contents in self._source_files(stamped=stamped).items():
             path = directory / name
@@ -214,7 +215,7 @@ class Wheel:
         return directory
 
     def write_sdist(self, directory: Path, *, stamped: bool = False) -> Path:
-        """Write an sdist of the source tree into `directory`, made where missing, and return its path."""
+        """Write an sdist of the source tree into `directory`, and return its path. A missing directory is made."""
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / f"{self.stem}.tar.gz"
         unpacked = io.BytesIO()
@@ -319,9 +320,7 @@ class Wheel:
 
 
 def nspkg_pth(namespace: str) -> str:
-    """Return the `-nspkg.pth` line that setuptools once wrote for members of a top-level `namespace`
-    package.
-    """
+    """Return the `-nspkg.pth` line that setuptools once wrote for members of a top-level `namespace` package."""
     return (
         "import sys, types, os;"
         f"p = os.path.join(sys._getframe(1).f_locals['sitedir'], *({namespace!r},));"
@@ -333,7 +332,7 @@ def nspkg_pth(namespace: str) -> str:
 
 
 def record_hash(contents: bytes) -> str:
-    """Return the hash cell that RECORD holds for a file with these contents."""
+    """Return the hash that RECORD has for a file with these contents."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(contents).digest()).rstrip(b"=").decode()
     return f"sha256={digest}"
 

@@ -1,6 +1,7 @@
-"""A small world with something in every place: a store, its registry and caches, projects, uv's cache.
+"""A small world in which no folder is empty: a store, its registry and caches, projects, and uv's cache.
 
-It is made once and put back as it was as often as a test likes, at the same path: registrations and links name paths.
+It is made once, and restored as often as a test needs. The path stays the same, because registrations and links
+contain it.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ SPARE = Wheel("spare", "1.0", files={"spare/__init__.py": "", "lamp/spare.py": "
 
 @dataclass(frozen=True)
 class World:
-    """All of it, below `root`. Project `a` has lamp and shade linked and wick installed by uv, `b` the two linked.
+    """The world below `root`. Both projects link lamp and shade; in project `a`, uv has also installed wick.
 
-    `spare` is an orphan of the store. What both projects link, pepip has looked at and remembers.
+    `spare` is an orphan in the store. pepip has scanned both projects and cached the result.
     """
 
     root: Path
@@ -40,7 +41,7 @@ class World:
 
     @classmethod
     def build(cls, root: Path) -> World:
-        """Make it at `root`, and a copy to put it back from beside it."""
+        """Make the world at `root`, and beside it a copy from which it is restored."""
         home = root / "home"
         home.mkdir(parents=True)
         world = cls(root, Machine(home, root / "store", root / "uv-cache"))
@@ -65,22 +66,22 @@ class World:
 
     @property
     def project(self) -> Path:
-        """Return the project that tests work on."""
+        """Return the project that tests change."""
         return self.root / "a"
 
     @property
     def other_project(self) -> Path:
-        """Return the project that nobody works on."""
+        """Return the project that no test changes."""
         return self.root / "b"
 
     @property
     def environment(self) -> Path:
-        """Return the environment of the project that tests work on."""
+        """Return the environment of the project that tests change."""
         return self.project / ".venv"
 
     @property
     def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
+        """Return the arguments that make uv and pepip use only wheels from the wheelhouse."""
         return ("--no-index", "--find-links", self.root / "wheelhouse")
 
     @property
@@ -88,13 +89,13 @@ class World:
         return self.root.with_name(f"{self.root.name}-kept")
 
     def put_back(self) -> None:
-        """Make everything as it was when it was built."""
+        """Restore the world as it was built."""
         subprocess.run(["chmod", "-R", "u+rwX", self.root], check=True)
         shutil.rmtree(self.root)
         _copy(self._kept, self.root)
 
     def find(self, place: str) -> Path:
-        """Return the first path that the pattern `place` means; where nothing is there, the path that it would be."""
+        """Return the first path that matches the pattern `place`. If none does, return the path that would match."""
         found = sorted(self.root.glob(place))
         if found:
             return found[0]
@@ -102,12 +103,12 @@ class World:
         return self.root / place.replace("python*", python.name)
 
     def run(self, *words: str | Path, seconds: float) -> Output:
-        """Run pepip in the project. Raises `subprocess.TimeoutExpired` if it takes longer."""
+        """Run pepip in the project. Raises `subprocess.TimeoutExpired` if it takes longer than `seconds`."""
         process = self.machine.start([sys.executable, "-m", "pepip", *words], folder=self.project)
         try:
             stdout, stderr = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # uv too, which would keep its locks
+            os.killpg(process.pid, signal.SIGKILL)  # also uv, which would keep its locks
             process.communicate()
             raise
         return Output(process.args, process.returncode, stdout, stderr)
