@@ -196,7 +196,6 @@ _MEANT = {
     "rm": "remove",
     "update": "sync --upgrade",
     "scan": "projects scan",
-    "eject": "detach",
 }
 """Names that other tools use for commands of pepip."""
 
