@@ -78,7 +78,9 @@ def _modules(machine: Machine, folder: Path, *words: str | Path) -> list[str]:
     return output.stdout.splitlines()[-1].split()
 
 
-def test_a_quiet_install_from_the_store_loads_what_it_needs(machine: Machine, project: Path, interpreter: Path) -> None:
+def test_a_quiet_install_from_the_store_loads_what_it_needs(
+    machine: Machine, project: Path, interpreter: Path
+) -> None:
     """A small real set, offline, in a new environment: no rich, no humanize, no packaging, no importlib.metadata.
 
     uv's cache is the test's own: a page that another test's install adds to it has uv asked again.
