@@ -79,6 +79,7 @@ def change(
     before = _plan_on_disk(environment, tree, linked, foreign)
     is_as_before = not (is_recovery or _has_drifted(tree, before))
     known = _links_but_of(new, before) if is_as_before else {}
+    real = before.directories if is_as_before else ()
     vanishing = _vanishing(environment, removals, without_record.paths_of(environment, leaving))
     ours = vanishing | before.links.keys()
     owned = ours | {path for item in foreign for path in contents.files_of(environment, item)}
@@ -88,7 +89,7 @@ def change(
         plan = merge(after.values(), environment.interpreter, foreign_directories=directories, modes=modes)
         known = {**known, **_taken(environment, tree, plan, staying, () if gives_way else new)}
         found = obstacles.find(
-            environment, store_roots, plan, known=known, ours=ours, owned=owned, is_recovery=is_recovery
+            environment, store_roots, plan, known=known, real=real, ours=ours, owned=owned, is_recovery=is_recovery
         )
         if not found:
             break
