@@ -21,7 +21,7 @@ from pepip.uv import project, resolve, settings, shareable, stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from typing import Any
 
     from pepip.model import Environment, Installed, ProjectRequest
@@ -128,8 +128,9 @@ def _job(
 ) -> apply.ChangeJob:
     seen = contents.fingerprint(environment)
 
-    def decide(present: Sequence[Installed]) -> apply.Work:
+    def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> apply.Work:
         del present
+        meanwhile()
         is_fresh = contents.fingerprint(environment) == seen
         changes = planned.changes if is_fresh else project.preview(request).changes
         if not changes.added:

@@ -34,10 +34,14 @@ class _Lost(NamedTuple):
 
 def is_needed(store: Store, environment: Environment) -> bool:
     """Tell whether a killed run left a change unfinished, entries are lost, or the store was moved."""
-    return journal.is_interrupted(environment.root) or any(
-        _is_lost(store, item) or _is_moved(environment, item)
-        for item in contents.installed(environment, store.known_roots)
+    return journal.is_interrupted(environment.root) or has_lost(
+        store, environment, contents.installed(environment, store.known_roots)
     )
+
+
+def has_lost(store: Store, environment: Environment, present: Iterable[Installed]) -> bool:
+    """Tell whether the links of an environment's distributions lead to lost entries, or to an earlier place."""
+    return any(_is_lost(store, item) or _is_moved(environment, item) for item in present)
 
 
 def finish_copies(store: Store, environment: Environment) -> None:

@@ -14,7 +14,7 @@ from pepip.uv import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pepip.model import Change, Environment, Installed, Progress, Request, Summary
     from pepip.store.root import Store
@@ -52,9 +52,9 @@ def uninstall(store: Store, root: str, request: Request) -> Generator[Progress, 
     started = time.monotonic()
 
     def job(environment: Environment) -> apply.ChangeJob:
-        def decide(present: Sequence[Installed]) -> apply.Work:
+        def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> apply.Work:
             del present
-            removed = resolve.removals(request, environment.interpreter.executable)
+            removed = resolve.removals(request, environment.interpreter.executable, meanwhile)
             return apply.work_of(Changes(removed, ()), [])
 
         def install_private(work: apply.Work) -> Generator[Progress, None, None]:

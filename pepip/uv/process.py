@@ -17,7 +17,7 @@ from pepip.uv import program
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 # Variables that would make uv use another environment than the given one, compile files that are only staged,
 # contradict pepip's options about a lock, or colour output that pepip reads. A caller that wants one passes it on.
@@ -64,13 +64,16 @@ def allow(thread: int) -> None:
     _interrupted.discard(thread)
 
 
-def run(arguments: Sequence[str], *, stdin: str = "", **settings: str) -> Result:
+def run(
+    arguments: Sequence[str], meanwhile: Callable[[], None] | None = None, /, *, stdin: str = "", **settings: str
+) -> Result:
     """Run uv to its end. Raises UvError with uv's own words if it fails.
 
-    `settings` are environment variables for this run alone; an empty value removes the variable.
+    `meanwhile` is called while uv runs. If it raises an error, uv is ended first. `settings` are environment
+    variables for this run alone; an empty value removes the variable.
     """
     process = _start([program.path(), *arguments], stdin=bool(stdin), settings=settings)
-    stdout, stderr = _communicate(process, stdin)
+    stdout, stderr = _communicate(process, stdin, meanwhile)
     if process.returncode:
         raise _failure(arguments, process.returncode, stderr, stdout)
     return Result(stdout, stderr)
@@ -165,9 +168,13 @@ def _start(
     return process
 
 
-def _communicate(process: subprocess.Popen[str], stdin: str) -> tuple[str, str]:
+def _communicate(
+    process: subprocess.Popen[str], stdin: str, meanwhile: Callable[[], None] | None = None
+) -> tuple[str, str]:
     """Wait for a program and return its output. If this run is interrupted meanwhile, end the program first."""
     try:
+        if meanwhile:
+            meanwhile()
         return process.communicate(stdin or None)
     except BaseException:
         process.terminate()
