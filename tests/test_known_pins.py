@@ -21,7 +21,7 @@ _TELL_PROGRAMS = """
 import json, os, sys
 started = []
 def hear(event, details):
-    if event == "subprocess.Popen":
+    if event in {"subprocess.Popen", "os.posix_spawn"}:
         started.append(list(map(os.fspath, details[1][1:])))
 sys.addaudithook(hear)
 from pepip.__main__ import main

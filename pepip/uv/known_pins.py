@@ -90,7 +90,7 @@ def is_lasting(artifact: Artifact) -> bool:
 def of_request(answers: AnswerCache, request: Request, environment: Environment) -> KnownPins:
     """Return what is known for a plain request (see `cacheable.is_plain`), whose pins uv looks up in indexes."""
     named = [required_hashes.read(path) for path in cacheable.files(request)]
-    words = [*request.everywhere, *request.resolving, "", *named]
+    words = [*request.everywhere, *request.resolving, "", *named, "", *settings.texts(with_projects=False)]
     folders = [
         inner
         for bucket in cacheable.folders(cacheable.cache_folder(), "simple-v")
@@ -103,8 +103,12 @@ def of_request(answers: AnswerCache, request: Request, environment: Environment)
 def of_project(
     answers: AnswerCache, request: ProjectRequest, lock: str, environment: Environment
 ) -> KnownPins | None:
-    """Return what is known for a project with this text of `uv.lock`; None if other texts may count."""
-    if request.building or not cacheable.are_plain_options(request.everywhere):
+    """Return what is known for a project with this text of `uv.lock`; None if options or settings may count.
+
+    The lock alone has the files of a distribution, unless uv is told to build it, or not to.
+    """
+    is_told = request.building or settings.mention("no-binary", "no-build")
+    if is_told or not cacheable.are_plain_options(request.everywhere):
         return None
     sections: dict[str, str] = {}
     for section in lock.split("[[package]]")[1:]:
@@ -117,9 +121,9 @@ def of_project(
 
     def basis_of(name: str, version: str) -> str:
         section = sections.get(f"{name}\t{version}", "")
-        return digests.hexadecimal(f"{head}{section}".encode()) if section else ""
+        return digests.hexadecimal(f"{head}{section}".encode("utf-8", "surrogateescape")) if section else ""
 
-    return _known(answers, "locked", [*request.everywhere], environment, basis_of)
+    return _known(answers, "locked", request.everywhere, environment, basis_of)
 
 
 def _known(
@@ -130,8 +134,7 @@ def _known(
     basis_of: Callable[[str, str], str],
 ) -> KnownPins:
     python = os.path.realpath(environment.executable)
-    texts = settings.texts(with_projects=False)
-    key = answer_cache.key(topic, python, *words, "", *texts, ignored=_WITHOUT_EFFECT)
+    key = answer_cache.key(topic, python, *words, ignored=_WITHOUT_EFFECT)
     return KnownPins(answers, key, tuple(answer_cache.states([program.path(), python])), basis_of)
 
 
