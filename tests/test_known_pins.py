@@ -15,6 +15,7 @@ from eval.bench.index import Index, read_wheel, served
 from pepip.model import Artifact
 from pepip.uv import known_pins
 from tests.support.machines import Machine, site_packages_of
+from tests.support.projects import project_table
 from tests.support.wheels import Wheel
 
 _TELL_PROGRAMS = """
@@ -158,3 +159,56 @@ def test_only_wheels_of_indexes_are_kept() -> None:
 
     assert known_pins.is_lasting(wheel)
     assert not any(map(known_pins.is_lasting, others))
+
+
+def _lock(shop: Shop, name: str, *dependencies: str) -> Path:
+    """Write a project that has these dependencies and a lock of them, and return its folder."""
+    folder = shop.folder / name
+    folder.mkdir(exist_ok=True)
+    (folder / "pyproject.toml").write_text(project_table(", ".join(f'"{name}"' for name in dependencies)))
+    shop.machine.uv("lock", "--python", shop.interpreter, folder=folder, variables=shop.variables)
+    return folder
+
+
+def test_a_lock_that_changed_by_a_known_version_is_synced_with_one_call_of_uv(shop: Shop) -> None:
+    """In another project, too: the lock says the same about it there."""
+    asked = []
+    for name in ("first", "second"):
+        shop.run(_lock(shop, name, "sticks"), "sync", "--python", shop.interpreter)
+        folder = _lock(shop, name, "sticks", "drum")
+        asked.append(shop.run(folder, "sync", "--python", shop.interpreter))
+        assert (site_packages_of(folder / ".venv") / "drum.py").exists()
+
+    assert "export" in asked[0]
+    assert asked[1] == ["sync"]
+
+
+def test_the_lock_is_exported_again_when_it_says_more_about_a_version(shop: Shop) -> None:
+    """A wheel that fits better came meanwhile."""
+    first = _lock(shop, "first", "drum")
+    shop.run(first, "sync", "--python", shop.interpreter)
+    _better_wheel(shop)
+    second = _lock(shop, "second", "drum")
+
+    asked = shop.run(second, "sync", "--python", shop.interpreter)
+
+    assert "export" in asked
+    assert (site_packages_of(second / ".venv") / "drum.py").read_text() == "A = 2"
+
+
+def test_adding_a_known_version_to_a_project_calls_uv_twice(shop: Shop) -> None:
+    """Once to change the project and its lock, once to plan the sync."""
+    shop.run(_lock(shop, "first", "drum", "sticks"), "sync", "--python", shop.interpreter)
+    second = _lock(shop, "second", "sticks")
+    shop.run(second, "sync", "--python", shop.interpreter)
+
+    assert shop.run(second, "add", "--python", shop.interpreter, "drum==1.0") == ["add", "sync"]
+    assert (site_packages_of(second / ".venv") / "drum.py").exists()
+
+
+def test_uninstalling_calls_uv_once(shop: Shop) -> None:
+    """The preview, which a terminal shows, is what is done."""
+    folder = shop.project("first")
+
+    assert shop.run(folder, "uninstall", "--yes", "sticks") == ["pip uninstall"]
+    assert not (site_packages_of(folder / ".venv") / "sticks.py").exists()
