@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from pepip.environment import contents, detached_copies, journal, linking, swap
+from pepip.environment import contents, journal, linking
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
@@ -50,6 +50,8 @@ def finish_copies(store: Store, environment: Environment) -> None:
     Copies that a killed run had not completed are discarded: the links are as they were. Copies of a distribution
     that another tool has installed since are discarded, too.
     """
+    from pepip.environment import detached_copies
+
     copies = detached_copies.pending(environment.root)
     if copies is None:
         detached_copies.discard(environment.root)
@@ -97,6 +99,8 @@ def _undisturbed(store: Store, root: str) -> Iterator[None]:
 
 def complete(store: Store, environment: Environment) -> str:
     """Complete or take back what a killed run began: see `complete_interrupted`. The caller holds the locks."""
+    from pepip.environment import swap
+
     sentence = ""
     if swap.is_begun(environment.root):
         swap.take_back(environment.root)
