@@ -116,6 +116,7 @@ def change(
         if error.errno not in filesystems.FULL or not makes_room:
             raise
         removed = _discard(environment, removals, staying)
+        tree = Tree(environment)  # folders are gone
         _begin(environment, additions, removals, private)
     try:
         _prepare_metadata(environment, plan, additions, placer)
@@ -124,7 +125,10 @@ def change(
             journal.finish(environment.root)  # nothing was changed: perhaps the disk is full
         raise
     taken = _taken(environment, tree, before, staying)
-    removed |= without_record.remove(environment, leaving)
+    without = without_record.remove(environment, leaving)
+    if without:
+        removed |= without
+        tree = Tree(environment)  # folders are gone
     for entry in refolded:
         # Before any link is made: a tool that removes `entry` now must remove its links, never their targets.
         metadata.rewrite_leading_rows(environment, entry, had.get(entry.name, set()) | has.get(entry.name, set()))
@@ -137,6 +141,7 @@ def change(
         if error.errno not in filesystems.FULL or not makes_room:
             raise
         removed |= _discard(environment, removals, staying)
+        tree = Tree(environment)  # folders are gone
     _remove_stale(environment, tree, store_roots, before, plan, taken=taken)
     new_metadata = {item.entry.dist_info for item in additions}
     _make_links(environment, tree, plan, after, placer, known=known, removed=removed, new_metadata=new_metadata)
