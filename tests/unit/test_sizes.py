@@ -1,4 +1,4 @@
-"""Sizes as people read them, from a byte to petabytes, and below zero where sharing has cost something."""
+"""Sizes for people, from bytes to petabytes. A negative size means that sharing costs space."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pepip import sizes
     ],
 )
 def test_sizes_are_rounded_to_the_unit_that_fits(size_bytes: int, shown: str) -> None:
-    """Rounding never leaves a thousand of one unit where one of the next is meant."""
+    """Rounding never shows 1000 of a unit instead of 1 of the next unit."""
     assert sizes.human(size_bytes) == shown
 
 
@@ -37,7 +37,7 @@ UNITS = {"Byte": 1, "Bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10*
 @example(999_950)
 @example(999_949_999)
 def test_a_size_is_shown_to_three_digits_and_more(size_bytes: int) -> None:
-    """It is off by half of its last digit at most, and its number is below a thousand where a larger unit is left."""
+    """The error is at most half of the last digit. The number is below 1000 unless the unit is the largest."""
     number, unit = sizes.human(size_bytes).split(" ")
 
     assert abs(float(number) * UNITS[unit] - size_bytes) <= (UNITS[unit] * 0.0501 if UNITS[unit] > 1 else 0)
@@ -55,5 +55,5 @@ def test_a_size_is_shown_to_three_digits_and_more(size_bytes: int) -> None:
     ],
 )
 def test_a_count_has_its_noun(number: int, words: tuple[str, ...], shown: str) -> None:
-    """In the singular for one alone."""
+    """The noun is singular only for 1."""
     assert sizes.count(number, *words) == shown
