@@ -58,7 +58,7 @@ STREETS = (
             (tools.PDM, "3.13"),
             (tools.HATCH, "3.9"),
             (tools.NOX, "3.12"),
-            (tools.VIRTUALENV, "3.8"),
+            (tools.VIRTUALENV, "3.9"),
         ),
     ),
     Street(
@@ -163,7 +163,7 @@ def test_environments_of_all_tools_are_adopted_and_ejected(
     made: list[tuple[Tool, Project, Path]] = []
     for number, (tool, version) in enumerate(street.makers):
         folder = machine.make_folder(tmp_path / "code" / f"{number}-{tool.name.replace(' ', '-')}")
-        project = Project(machine, programs, folder, require_interpreter(version), street.packages)
+        project = Project(machine, programs, folder, require_interpreter(version), version, street.packages)
         made.append((tool, project, tool.make(project)))
     roots = [environment for _, _, environment in made]
     for environment in roots:

@@ -25,6 +25,8 @@ class Project:
     """The folder of the tools' programs."""
     folder: Path
     interpreter: Path
+    version: str
+    """The version of the interpreter, such as `3.12`."""
     packages: tuple[str, ...]
 
     def run(self, *words: str | Path, variables: Mapping[str, str] | None = None) -> Output:
@@ -47,10 +49,9 @@ class Project:
 
     def write_pyproject(self, packages: Sequence[str], more: str = "") -> None:
         """Write a `pyproject.toml` of a project that is no package, with these dependencies."""
-        version = ".".join(self.interpreter.parent.parent.name.split(".")[:2])
         self.write(
             "pyproject.toml",
-            f'[project]\nname = "sketch"\nversion = "1.0"\nrequires-python = "=={version}.*"\n'
+            f'[project]\nname = "sketch"\nversion = "1.0"\nrequires-python = "=={self.version}.*"\n'
             f"dependencies = {json.dumps(list(packages))}\n{more}",
         )
 
