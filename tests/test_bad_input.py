@@ -643,6 +643,12 @@ HOSTILE = {
     ),
     "data in place of the lock": Wheel("hostile", "1.0", files={"hostile.py": ""}, data={"data/.lock": "evil"}),
     "data in place of the number": Wheel("hostile", "1.0", files={"hostile.py": ""}, data={"data/.pepip-id": "evil"}),
+    "data in place of the note of link modes": Wheel(
+        "hostile", "1.0", files={"hostile.py": ""}, data={"data/.pepip-linked.json": "{}"}
+    ),
+    "data in place of an exchange": Wheel(
+        "hostile", "1.0", files={"hostile.py": ""}, data={"data/.pepip.adopting/swap.json": "[]"}
+    ),
     "data in place of pyvenv.cfg": Wheel(
         "hostile", "1.0", files={"hostile.py": ""}, data={"data/pyvenv.cfg": "evil"}
     ),

@@ -28,10 +28,18 @@ CHANGES: list[tuple[str, ...]] = [
         ("sync", *_FROM),
         ("run", *_FROM, "python", "-V"),
     ),
-    *(("store", "repair"), ("prune", "--yes"), ("doctor",)),
+    *(("adopt", "--yes", "."), ("eject",), ("store", "repair"), ("prune", "--yes"), ("doctor",)),
 ]
 LOOKS: list[tuple[str, ...]] = [
-    *(("uses", "lamp"), ("savings",), ("doctor",), ("projects",), ("projects", "scan", "."), ("projects", ".")),
+    *(
+        ("adopt", "--dry-run", "."),
+        ("uses", "lamp"),
+        ("savings",),
+        ("doctor",),
+        ("projects",),
+        ("projects", "."),
+    ),
+    ("projects", "scan", "."),
     *(("prune", "--dry-run"), ("prune", "--yes"), ("store", "list"), ("store", "show", "lamp"), ("store", "verify")),
     *(("ui", "--screen", screen, "--screenshot", "/dev/null") for screen in ("store", "projects", "savings")),
     ("projects", "forget", "."),
@@ -147,6 +155,25 @@ def _copies(environment: Path, outside: Path) -> None:
     (folder / "ready.json").write_text(json.dumps(["lamp", "lamp-1.0.dist-info", ["share/way/precious.txt"], []]))
 
 
+def _exchange(environment: Path, outside: Path) -> None:
+    """Plant a note of exchanges to be taken back, of files outside, by their paths and through a link."""
+    folder = environment / ".pepip.adopting"
+    folder.mkdir()
+    _replace(environment / "share" / "way", outside)
+    up = os.path.relpath(outside, environment)
+    inode = (outside / "precious.txt").stat().st_ino
+    for number in range(4):
+        (folder / str(number)).write_text("replaced\n")
+    shown = (
+        "share/way/precious.txt",
+        f"{up}/precious.txt",
+        f"{outside}/precious.txt",
+        "share/../share/way/precious.txt",
+    )
+    note = [[path, number, inode, False] for number, path in enumerate(shown)]
+    (folder / "swap.json").write_text(json.dumps(note))
+
+
 PLANTED: dict[str, Callable[[Path, Path], None]] = {
     "lib is a link": _moved("lib"),
     "the folder of Python is a link": _moved("lib/python*"),
@@ -183,6 +210,10 @@ PLANTED: dict[str, Callable[[Path, Path], None]] = {
     "a journal that leads out": _journal_that_leads_out,
     "what was set aside, below a link": _what_was_set_aside,
     "copies, below a link": _copies,
+    "the exchange's folder is a link": _link(".pepip.adopting", "."),
+    "the exchange's note is a link": _link(".pepip.adopting/swap.json", "journal.json"),
+    "an exchange that leads out": _exchange,
+    "the note of link modes is a link": _link(".pepip-linked.json", "precious.txt"),
 }
 
 

@@ -305,7 +305,7 @@ def test_eight_installs_at_once_store_each_wheel_once(crowd: Crowd) -> None:
 
 _LET_ANOTHER_BE_FIRST = """
 import os, subprocess, sys
-from pepip.store import ingest
+from pepip.store import publish
 
 def arm(*arguments, **named):
     global is_armed
@@ -321,8 +321,8 @@ def look(path):
         print("the other was first")
     return found
 
-is_armed, prepare, isdir = False, ingest.prepare, os.path.isdir
-ingest.prepare, os.path.isdir = arm, look
+is_armed, prepare, isdir = False, publish.prepare, os.path.isdir
+publish.prepare, os.path.isdir = arm, look
 other = [sys.executable, "-m", "pepip", *sys.argv[1:]]
 from pepip.__main__ import main
 sys.exit(main())

@@ -235,7 +235,7 @@ def test_a_full_disk_is_named_whichever_process_finds_it(hall: Hall, tmp_path: P
 
 _IN_TWO = """
 import os, signal, sys, time
-from pepip.host import processes
+from pepip.host import parallel
 
 first = os.getpid()
 
@@ -249,7 +249,7 @@ def make(names):
             raise OSError("in the second process")
 
 {before}
-processes.in_two(make, {here}, {there})
+parallel.in_two(make, {here}, {there})
 """
 """Makes folders with two processes: in one that has no threads, unlike the one that runs the tests."""
 

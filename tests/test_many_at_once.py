@@ -190,8 +190,9 @@ def test_an_environment_comes_back_after_a_kill_while_it_was_replaced(hall: Hall
     root = hall.model / ".venv"
     before = snapshot(root)
     script = (
-        "import os; from pepip.operations import making\n"
-        f"making.make({str(root)!r}, lambda: [os.mkdir({str(root)!r}), os._exit(9)], must_be_replaced=lambda: True)"
+        "import os; from pepip.operations import venv_creation\n"
+        f"root = {str(root)!r}\n"
+        "venv_creation.make(root, lambda: [os.mkdir(root), os._exit(9)], must_be_replaced=lambda: True)"
     )
     subprocess.run([sys.executable, "-c", script], check=False)
     assert not (root / "pyvenv.cfg").exists()

@@ -50,11 +50,13 @@ PLACES = [
             "/entry_points.txt",
             "/direct_url.json",
             "/uv_cache.json",
+            "/pepip-modes.json",
         )
     ),
     *(f"{_SITE_PACKAGES}/stray.{kind}" for kind in ("egg-info", "egg-link", "pth", "dist-info")),
     *(f"a/.venv/.pepip{name}" for name in ("", "/journal.json", "/installing", "/aside", "-id", ".copies")),
     "a/.venv/.pepip.copies/ready.json",
+    *(f"a/.venv/{name}" for name in (".pepip.adopting", ".pepip.adopting/swap.json", ".pepip-linked.json")),
 ]
 
 _FROM = ("--no-index", "--find-links", "../wheelhouse")
@@ -65,6 +67,7 @@ COMMANDS: list[tuple[str, ...]] = [
     *(("install", "lamp", *_FROM), ("install", "spare", *_FROM), ("install", "--dry-run", "spare", *_FROM)),
     *(("install", "--reinstall", "lamp", *_FROM), ("pip", "sync", "requirements.txt", *_FROM)),
     *(("uninstall", "lamp"), ("uninstall", "wick"), ("sync", *_FROM), ("run", *_FROM, "python", "-c", "")),
+    *(("adopt", "--dry-run", ".."), ("adopt", "--yes", "."), ("eject",)),
     *(("detach", "lamp"), ("attach", "lamp"), ("uses", "lamp"), ("savings",), ("doctor",)),
     *(("projects",), ("projects", "."), ("projects", "scan", ".."), ("projects", "forget", ".")),
     *(("prune", "--dry-run"), ("prune", "--yes")),

@@ -737,9 +737,9 @@ def test_every_member_of_a_team_sees_that_a_run_goes_on(team: Team) -> None:
     first, second = team.users
     first.pepip("store", "list", folder=first.home)
     code = (
-        "import os, sys; from pepip.host import runs; from pepip.store.root import Store; os.umask(0o077)\n"
+        "import os, sys; from pepip.host import run_dirs; from pepip.store.root import Store; os.umask(0o077)\n"
         "store = Store(os.environ['PEPIP_HOME']); store.create()\n"
-        "with runs.marked(store.root + '/trash', mode=store.lock_mode) as folder:\n"
+        "with run_dirs.marked(store.root + '/trash', mode=store.lock_mode) as folder:\n"
         "    os.mkdir(folder); print(folder, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

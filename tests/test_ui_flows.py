@@ -238,9 +238,9 @@ def test_a_scan_of_thousands_of_folders_can_be_cancelled(
     monkeypatch.setattr(scanning, "scan", slowly)
 
     async def script(person: Person) -> None:
-        job = person.app.runner.submit(jobs_of.scan(Store(str(store)), str(tmp_path / "code")))
+        job = person.app.session.runner.submit(jobs_of.scan(Store(str(store)), str(tmp_path / "code")))
         await person.until(lambda: job.step.phase == "scan", "a folder")
-        person.app.runner.cancel(job)
+        person.app.session.runner.cancel(job)
         cancelled.set()
         assert (await person.has_done()).state == CANCELLED
 
@@ -306,7 +306,7 @@ def test_cancel_is_what_enter_and_escape_do_in_a_prune(player: Machine, store: P
 
     app = use(store, script)
 
-    assert app.runner.jobs == []
+    assert app.session.runner.jobs == []
     assert entries_of(store) == ["horn-1.0"]
 
 
@@ -321,7 +321,7 @@ def test_marked_entries_that_are_linked_are_not_removed(player: Machine, store: 
 
     app = use(store, script)
 
-    assert app.runner.jobs == []
+    assert app.session.runner.jobs == []
     player.python(environment, "-c", "import horn")
 
 
@@ -362,9 +362,9 @@ def test_detaching_and_attaching_a_package(player: Machine, store: Path, tmp_pat
         assert (await person.has_done()).state == DONE
         assert not package.is_symlink()
         (package / "__init__.py").write_text("mine = True\n")
-        await person.until(lambda: "its own" in person.screen, "its own")
+        await person.until(lambda: "private" in person.screen, "a private copy")
         await person.press("A")
-        await person.sees("horn/__init__.py", "your change is lost")
+        await person.sees("horn/__init__.py", "your change would be lost")
         await person.answers("go")
         assert (await person.has_done(2)).state == DONE
 
@@ -486,7 +486,7 @@ def test_cancelling_in_the_middle_leaves_nothing_half_done(
         await person.write("#line", "drum")
         await person.press("enter")
         await person.answers("go")
-        jobs = person.app.runner.jobs
+        jobs = person.app.session.runner.jobs
         await person.until(lambda: jobs and jobs[0].step.phase == "download", "a download")
         await person.until(lambda: person.dialog is None, "the end of the dialog")
         await person.until(lambda: person.app.query_one(Drawer).spots, "the drawer")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Generator
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import pytest
 
@@ -20,11 +20,12 @@ from pepip.operations import entry_details, prune
 from pepip.store.check import Flaw
 from pepip.store.root import Store
 from pepip.tui import catalog as catalogs
-from pepip.tui import screenshot
+from pepip.tui import plans, reports, screenshot
 from pepip.tui.app import PepipApp
 from pepip.tui.catalog import Catalog, Trouble
 from pepip.tui.job_queue import Job, once
 from pepip.tui.jobs import PlannedAction
+from pepip.tui.plans import Plan
 from tests.support import catalogs as looks
 from tests.support.screens import Person, normalized, words_of
 
@@ -88,19 +89,22 @@ def troubled(kind: str) -> Callable[[str], Catalog]:
 
 async def damaged(person: Person) -> None:
     """Find an entry damaged."""
-    (entry_id,) = [key for key in person.app.catalog.stored if "pandas" in key]  # type: ignore[union-attr]
-    person.app.verified[entry_id] = [Flaw("altered", "pandas/__init__.py"), Flaw("missing", "pandas/[io]/sql.py")]
+    (entry_id,) = [key for key in person.app.session.catalog.stored if "pandas" in key]  # type: ignore[union-attr]
+    person.app.session.verified[entry_id] = [
+        Flaw("altered", "pandas/__init__.py"),
+        Flaw("missing", "pandas/[io]/sql.py"),
+    ]
     person.app.action_rescan()
     await person.sees("✗")
     await person.press("g")
 
 
-def planned(result: object, *, has_lock: bool = False) -> Script:
+def planned(result: Summary | Exception, *, has_lock: bool = False) -> Script:
     """Return the script of one who is shown a plan, maybe of a project that says in a file what it needs."""
 
     async def script(person: Person) -> None:
-        def steps() -> object:
-            return result if not isinstance(result, Exception) else _raise(result)
+        def steps() -> Plan:
+            return _raise(result) if isinstance(result, Exception) else plans.of_summary(result)
 
         command = "pepip install --directory ~/code/api --venv .venv 'requests[socks]' 'numpy<2.5'"
         preview = Job("install requests[socks] numpy in api", command, once(steps), is_listed=False)
@@ -113,7 +117,7 @@ def planned(result: object, *, has_lock: bool = False) -> Script:
     return script
 
 
-def _raise(error: Exception) -> object:
+def _raise(error: Exception) -> NoReturn:
     raise error
 
 
@@ -137,7 +141,7 @@ async def installing(person: Person) -> None:
         yield Progress("link")
 
     job = Job("install numpy 'requests[socks]' in api", "pepip install numpy", steps)
-    person.app.runner.submit(job)
+    person.app.session.runner.submit(job)
     await person.until(lambda: job.received_bytes, "bytes")
     person.app._follow()
 
@@ -149,11 +153,13 @@ async def activities(person: Person) -> None:
     done = once(
         lambda: Summary("/x", dry_run=False, linked=(("idna", "3.11"),), reused=("idna",), avoided_bytes=405_500)
     )
-    person.app.runner.submit(Job("install idna in api", "pepip install idna", done))
-    person.app.runner.submit(Job("install nonsense[/] in api", "pepip install 'nonsense[/]'", failing))
-    await person.until(lambda: person.dialog and not person.app.runner.busy, "the failure")
+    person.app.session.runner.submit(
+        Job("install idna in api", "pepip install idna", done, describe=reports.of_summary)
+    )
+    person.app.session.runner.submit(Job("install nonsense[/] in api", "pepip install 'nonsense[/]'", failing))
+    await person.until(lambda: person.dialog and not person.app.session.runner.busy, "the failure")
     await person.press("escape", "4")
-    for job in person.app.runner.jobs:
+    for job in person.app.session.runner.jobs:
         job.seconds = 1.2
     person.app._follow()
 
@@ -265,8 +271,8 @@ async def _picture(state: State, home: Path) -> str:
         await state.script(person)
         await _settle(person)
         svg = screenshot.picture_of(app)
-        app.runner.cancel_all()
-        await asyncio.get_running_loop().run_in_executor(None, app.runner.wait, 10)
+        app.session.runner.cancel_all()
+        await asyncio.get_running_loop().run_in_executor(None, app.session.runner.wait, 10)
     return svg
 
 

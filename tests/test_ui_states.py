@@ -51,7 +51,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are(band: Machine, store:
     async def script(person: Person) -> None:
         await person.write("#filter", "horn")
         await person.press("enter")
-        await person.sees("[red]two[b]/.venv", "asked for", "drum needs it")
+        await person.sees("[red]two[b]/.venv", "no other package needs it", "drum needs it")
         await person.press("2")
         await person.sees("[red]two[b]")
         await person.press("3")
@@ -295,8 +295,8 @@ def test_leaving_while_something_runs(band: Machine, store: Path, answer: str, s
     finish = threading.Event()
 
     async def script(person: Person) -> None:
-        person.app.runner.submit(Job("go on [/]", "pepip", lambda: endless(finish, ended)))
-        await person.until(lambda: person.app.runner.current, "a start")
+        person.app.session.runner.submit(Job("go on [/]", "pepip", lambda: endless(finish, ended)))
+        await person.until(lambda: person.app.session.runner.current, "a start")
         await person.press("q")
         await person.sees("Something is running", "go on [/]")
         await person.press("enter")
@@ -310,7 +310,7 @@ def test_leaving_while_something_runs(band: Machine, store: Path, answer: str, s
 
     app = use(store, script)
 
-    assert app.runner.jobs[0].state == state
+    assert app.session.runner.jobs[0].state == state
     assert ended == ["closed"]
 
 
@@ -325,11 +325,11 @@ def test_operations_wait_for_each_other(band: Machine, store: Path) -> None:
 
     async def script(person: Person) -> None:
         jobs = [
-            person.app.runner.submit(Job("first", "pepip", once(first))),
-            person.app.runner.submit(Job("second", "pepip", once(lambda: order.append("second")))),
-            person.app.runner.submit(Job("third", "pepip", once(lambda: order.append("third")))),
+            person.app.session.runner.submit(Job("first", "pepip", once(first))),
+            person.app.session.runner.submit(Job("second", "pepip", once(lambda: order.append("second")))),
+            person.app.session.runner.submit(Job("third", "pepip", once(lambda: order.append("third")))),
         ]
-        person.app.runner.cancel(jobs[1])
+        person.app.session.runner.cancel(jobs[1])
         go_on.set()
         await person.has_done(3)
         assert [job.state for job in jobs] == [DONE, CANCELLED, DONE]
@@ -343,10 +343,10 @@ def test_a_fault_of_the_engine_does_not_take_the_app_down(band: Machine, store: 
     """It is shown in full, and the next operation runs."""
 
     async def script(person: Person) -> None:
-        person.app.runner.submit(Job("divide", "pepip", once(lambda: 1 // 0)))
+        person.app.session.runner.submit(Job("divide", "pepip", once(lambda: 1 // 0)))
         await person.sees("Failed: divide", "ZeroDivisionError")
         await person.press("escape")
-        person.app.runner.submit(Job("go on", "pepip", once(lambda: 1)))
+        person.app.session.runner.submit(Job("go on", "pepip", once(lambda: 1)))
         assert (await person.has_done(2)).state == DONE
 
     use(store, script)

@@ -61,8 +61,7 @@ class Swap:
         then taken back.
         """
         note = f"{self._folder}/{_NOTE}"
-        files.create(f"{note}.new", json.dumps(self._steps).encode())
-        os.rename(f"{note}.new", note)
+        files.write_whole(note, json.dumps(self._steps).encode(), unfinished=f"{note}.new")
         try:
             for step in self._steps:
                 place, prepared = f"{self._root}/{step.path}", f"{self._folder}/{step.number}"

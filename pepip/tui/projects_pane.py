@@ -9,21 +9,22 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.widgets import Static
 
 from pepip import paths
 from pepip.operations import census
-from pepip.tui import formatting
+from pepip.tui import formatting, pane_requests
+from pepip.tui.messages import EntryWanted
 from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from pepip.operations.savings import VenvShare
     from pepip.tui.catalog import Catalog
+    from pepip.tui.pane_requests import EnvironmentRequest
 
 _TONES = {census.OK: "good", census.BROKEN: "bad", census.MISSING: "warn", census.UNREACHABLE: "warn"}
 _GLYPHS = {census.OK: "●", census.BROKEN: "✗", census.MISSING: "○", census.UNREACHABLE: "?"}
@@ -50,31 +51,22 @@ class ProjectsPane(Vertical):
     """The list of projects, and the list of packages of the project under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("i", "ask('install')", "Install", tooltip="Install into this project"),
-        Binding("u", "ask('uninstall')", "Uninstall", tooltip="Uninstall the marked packages, or the current one"),
-        Binding("U", "ask('upgrade')", "Upgrade", tooltip="Upgrade the marked packages, the current one, or all"),
-        Binding("S", "ask('sync')", "Sync", tooltip="Sync the project with its lock"),
+        Binding("i", "install", "Install", tooltip="Install into this project"),
+        Binding("u", "uninstall", "Uninstall", tooltip="Uninstall the marked packages, or the current one"),
+        Binding("U", "upgrade", "Upgrade", tooltip="Upgrade the marked packages, the current one, or all"),
+        Binding("S", "sync", "Sync", tooltip="Sync the project with its lock"),
         Binding("space", "mark", "Mark", key_display="␣", tooltip="Mark a package of the project"),
         Binding("c", "app.scan", "Scan", tooltip="Scan a folder for environments moved, copied, restored"),
-        Binding("f", "ask('forget')", "Forget", tooltip="Take this environment out of the registry"),
-        Binding(
-            "D", "ask('detach')", "Detach", show=False, tooltip="Make a package the project's own copy, to patch it"
-        ),
-        Binding("A", "ask('attach')", "Attach", show=False, tooltip="Link a package again that is the project's own"),
-        Binding("R", "ask('repair')", "Repair", show=False, tooltip="Repair the store and all environments"),
+        Binding("f", "forget", "Forget", tooltip="Take this environment out of the registry"),
+        Binding("D", "detach", "Detach", show=False, tooltip="Make a package the project's own copy, to patch it"),
+        Binding("A", "attach", "Attach", show=False, tooltip="Link a package again that is the project's own"),
+        Binding("R", "repair", "Repair", show=False, tooltip="Repair the store and all environments"),
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
         Binding("a", "mark_all", "Mark all", show=False),
-        Binding("y", "ask('copy')", "Copy", show=False, tooltip="Copy the command that shows this project"),
+        Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this project"),
         Binding("l,right", "to_packages", "To the packages", show=False),
         Binding("h,left,escape", "to_projects", "To the projects", show=False),
     ]
-
-    class Asked(Message):
-        """The user asks for an action on an environment (empty if none is known) and on packages there."""
-
-        def __init__(self, what: str, environment: str, packages: list[str]) -> None:
-            super().__init__()
-            self.what, self.environment, self.packages = what, environment, packages
 
     def __init__(self) -> None:
         super().__init__(id="projects")
@@ -227,7 +219,14 @@ class ProjectsPane(Vertical):
         if event.table is self.table:
             self.action_to_packages()
         elif self.current is not None:
-            self.post_message(self.Asked("show", self.current.known.environment, [event.key]))
+            self._show_in_store(self.current, event.key)
+
+    def _show_in_store(self, share: VenvShare, name: str) -> None:
+        store_id = next((package.store_id for package in share.known.packages if package.name == name), "")
+        if store_id:
+            self.post_message(EntryWanted(name, store_id))
+        else:
+            self.app.notify(f"{name} is the project's own: it is not in the store", markup=False)
 
     def on_table_sorted(self, event: Table.Sorted) -> None:
         """Sort by the clicked column. A second click reverses the order."""
@@ -269,10 +268,61 @@ class ProjectsPane(Vertical):
         if self.packages.has_focus:
             self.packages.action_mark_all()
 
-    def action_ask(self, what: str) -> None:
-        """Ask for an action on this project and its marked packages, or else the package under the cursor."""
-        share, table = self.current, self.packages
-        packages = sorted(table.marks)
-        if not packages and table.has_focus and table.cursor_key:
-            packages = [table.cursor_key]
-        self.post_message(self.Asked(what, share.known.environment if share else "", packages))
+    @property
+    def chosen(self) -> list[str]:
+        """The marked packages, or else the package under the cursor if its list has the focus."""
+        table = self.packages
+        if not table.marks and table.has_focus and table.cursor_key:
+            return [table.cursor_key]
+        return sorted(table.marks)
+
+    def _ask(self, request: Callable[[str], EnvironmentRequest], *, can_lack: bool = False) -> None:
+        """Post a request on the environment under the cursor. Without one, only if the request `can_lack` it."""
+        environment = self.current.known.environment if self.current else ""
+        if environment or can_lack:
+            self.post_message(request(environment))
+
+    def _ask_for_packages(self, request: Callable[[str, Sequence[str]], EnvironmentRequest]) -> None:
+        """Post a request on the chosen packages. Without one, say how to choose one."""
+        chosen = self.chosen
+        if self.current is not None and not chosen:
+            self.app.notify("Enter goes to the packages of this project: choose or mark some there.", timeout=4)
+        elif self.current is not None:
+            self.post_message(request(self.current.known.environment, chosen))
+
+    def action_install(self) -> None:
+        """Ask to install into this project, or into any."""
+        self._ask(pane_requests.InstallIntoEnvironment, can_lack=True)
+
+    def action_repair(self) -> None:
+        """Ask to repair the store and all environments."""
+        self._ask(pane_requests.RepairEverything, can_lack=True)
+
+    def action_sync(self) -> None:
+        """Ask to sync this project with its lock."""
+        self._ask(pane_requests.SyncEnvironment)
+
+    def action_forget(self) -> None:
+        """Ask to take this environment out of the registry."""
+        self._ask(pane_requests.ForgetEnvironment)
+
+    def action_copy(self) -> None:
+        """Ask to copy the command that shows this project."""
+        self._ask(pane_requests.CopyEnvironmentCommand)
+
+    def action_upgrade(self) -> None:
+        """Ask to upgrade the chosen packages, or all."""
+        if self.current is not None:
+            self.post_message(pane_requests.UpgradePackages(self.current.known.environment, self.chosen))
+
+    def action_uninstall(self) -> None:
+        """Ask to uninstall the chosen packages."""
+        self._ask_for_packages(pane_requests.UninstallPackages)
+
+    def action_detach(self) -> None:
+        """Ask to make the chosen package a private copy."""
+        self._ask_for_packages(pane_requests.DetachPackage)
+
+    def action_attach(self) -> None:
+        """Ask to link the chosen package again."""
+        self._ask_for_packages(pane_requests.AttachPackage)

@@ -7,8 +7,10 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.widgets import Button, Static
 
+from pepip.errors import PepipError
 from pepip.tui import commands, entries, formatting
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.scroll_text import ScrollText
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PruneDialog(Dialog):
-    """The dialog. Answers `go` to remove the orphans in `chosen`."""
+    """The dialog. It calls `preview` in a thread. Answers `go` to remove the orphans in `chosen`."""
 
     COMMAND_LINES = 2
 
@@ -32,7 +34,21 @@ class PruneDialog(Dialog):
         Binding("tab", "app.focus_next", "Next", show=False),
     ]
 
-    def __init__(self, preview: Callable[[PruneDialog], None]) -> None:
+    class Previewed(Message):
+        """The preview is there."""
+
+        def __init__(self, preview: PrunePreview) -> None:
+            super().__init__()
+            self.preview = preview
+
+    class Refused(Message):
+        """There is no preview, and why."""
+
+        def __init__(self, reason: str) -> None:
+            super().__init__()
+            self.reason = reason
+
+    def __init__(self, preview: Callable[[], PrunePreview]) -> None:
         super().__init__("Prune what nobody links · ␣ unticks")
         self.preview: PrunePreview | None = None
         self._preview = preview
@@ -61,7 +77,13 @@ class PruneDialog(Dialog):
         self.query_one("#orphans").display = self.query_one("#prune-notes").display = False
         self.query_one("#answer-go", Button).disabled = True
         self.query_one("#answer-", Button).focus()
-        self._preview(self)
+        self.run_worker(self._look, thread=True, group="prune", description="prune")
+
+    def _look(self) -> None:
+        try:
+            self.post_message(self.Previewed(self._preview()))
+        except (PepipError, OSError) as error:
+            self.post_message(self.Refused(str(error)))
 
     @property
     def chosen(self) -> list[Orphan]:
@@ -69,13 +91,15 @@ class PruneDialog(Dialog):
         marks = self.query_one("#orphans", Table).marks
         return [orphan for orphan in self.preview.orphans if orphan.stored.id in marks] if self.preview else []
 
-    def complain(self, sentence: str) -> None:
+    def on_prune_dialog_refused(self, event: Refused) -> None:
         """Show the reason why there is no preview."""
-        self.query_one("#prune-sentence", Static).update(Text(sentence))
+        event.stop()
+        self.query_one("#prune-sentence", Static).update(Text(f"The store can't be looked at: {event.reason}"))
 
-    def show(self, preview: PrunePreview) -> None:
+    def on_prune_dialog_previewed(self, event: Previewed) -> None:
         """Show the preview, with all orphans ticked."""
-        self.preview = preview
+        event.stop()
+        preview = self.preview = event.preview
         rows = [
             TableRow(
                 orphan.stored.id,
