@@ -1,15 +1,19 @@
-"""The pages say what is there: links lead to files, functions exist, and commands are commands."""
+"""The pages say what is there: links lead to files, functions, messages and fields exist."""
 
 from __future__ import annotations
 
+import errno
 import importlib
+import json
+import os
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
-from tests.support.machines import Machine
+from pepip import model, paths
+from pepip.environment import file_modes
+from pepip.store import document, registry_file, trust
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -47,29 +51,25 @@ def test_files_that_a_page_names_are_there() -> None:
             assert (ROOT / name).exists(), f"{name} in {page.name}"
 
 
-def commands() -> list[str]:
-    """Return the commands of pepip that the pages show in blocks of shell, each once, by their words."""
-    found = set()
-    for page in PAGES:
-        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL):
-            for line in block.splitlines():
-                words = shlex.split(line, comments=True)
-                if words[:1] == ["pepip"]:
-                    found.add(shlex.join(words[1:]))
-    return sorted(found)
+def test_messages_that_a_page_explains_are_there() -> None:
+    """Troubleshooting quotes messages; the words between names are those of the code."""
+    code = "\n".join(path.read_text() for path in (ROOT / "pepip").rglob("*.py"))
+    quoted = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs/troubleshooting.md").read_text(), flags=re.MULTILINE)
+
+    assert len(quoted) > 5
+    for message in quoted:
+        for words in re.split(r"\b[A-Z]+\b|…|:", message):
+            assert words.strip() in code or words.strip() in os.strerror(errno.ENOSPC), f"{words} of {message}"
 
 
-@pytest.mark.parametrize("command", commands())
-def test_options_that_a_page_shows_are_known(machine: Machine, project: Path, command: str) -> None:
-    """Each command's help has them, pepip's or uv's."""
-    words = shlex.split(command)
-    names = [word for word in words if not word.startswith("-")]
-    depth = 2 if names[0] in {"store", "projects", "pip"} and len(names) > 1 else 1
-    depth = 1 if names[0] == "help" else depth
+def test_formats_name_each_field_and_file() -> None:
+    """The fields of an entry's document, of a registration, of the trust file; the files of an environment."""
+    page = (ROOT / "docs/formats.md").read_text()
+    registration = model.Registration("", "/e", "/e", 0, "/", ())
+    texts = [registry_file.dump(registration), trust.dump(trust.Trust(everybody=False, users=frozenset()))]
+    fields = {*document.Document._fields, *(field for text in texts for field in json.loads(text))}
+    names = (paths.scratch, paths.aside, paths.provenance, paths.copies, paths.adopting, paths.environment_id)
+    named = {*(function("").strip("/") for function in names), file_modes.NOTE, paths.ENTRY_METADATA}
 
-    said = machine.pepip(*names[:depth], "--help", folder=project).stdout
-
-    for word in words:
-        if word.startswith("-"):
-            option = word.partition("=")[0]
-            assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", said), f"{option} of {command}"
+    assert [field for field in sorted(fields) if f"`{field}`" not in page] == []
+    assert [name for name in sorted(named) if not re.search(rf"[`/]{re.escape(name)}[`/]", page)] == []
