@@ -260,7 +260,7 @@ def test_a_loss_is_noticed_after_nothing_was_to_do(stage: Stage, loss: str) -> N
 def test_links_that_lost_the_store_are_noticed_after_nothing_was_to_do(stage: Stage, tmp_path: Path) -> None:
     """Links that dangle are noticed and repaired.
 
-    The store moved, and a link at its old path, which kept them valid, was removed later.
+    The store moved. A link at the store's old path kept the environment's links valid until that link was removed.
     """
     stage.install("project", "drum", offline=False)
     old, new = stage.machine.store, tmp_path / "moved"
@@ -377,7 +377,7 @@ def _lose(stage: Stage, name: str) -> None:
 
 
 def _let_time_pass() -> None:
-    """Wait until the last changes are older than the coarsest time stamp of the file system.
+    """Wait until the last changes are older than the granularity of the file system's time stamps.
 
     pepip caches no result about files that have just changed.
     """

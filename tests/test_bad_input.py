@@ -759,7 +759,7 @@ def test_a_refused_wheel_does_not_keep_others_out_of_the_store(desk: Desk, tmp_p
 
 
 def test_a_wheel_whose_record_is_wrong_is_installed_with_one_warning(desk: Desk) -> None:
-    """A wheel with a wrong RECORD but the right hash of its own is installed, as by uv and pip.
+    """A wheel with a wrong RECORD is installed as by uv and pip, since the hash of the wheel itself is right.
 
     `store verify` compares the entry with the files as they were stored.
     """
@@ -842,7 +842,7 @@ def test_json_tells_reused_from_downloaded(desk: Desk, tmp_path: Path) -> None:
 @pytest.mark.parametrize("is_made", [False, True], ids=["new environment", "existing environment"])
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_dry_run_changes_nothing_on_disk(desk: Desk, is_made: bool, form: str) -> None:
-    """A dry run says what it would do, and changes neither the project nor the store, nor creates them."""
+    """A dry run says what it would do. It changes and creates nothing, in the project and in the store."""
     if is_made:
         desk.install("lamp==1.0")
     project, store = snapshot(desk.project), snapshot(desk.machine.store)

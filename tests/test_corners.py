@@ -172,7 +172,7 @@ build_editable = build_wheel
 def test_a_signal_to_pepip_alone_ends_uv_and_gives_everything_back(
     machine: Machine, app: Path, number: signal.Signals
 ) -> None:
-    """After a signal during a build of `add`, `pyproject.toml` and `uv.lock` are as before, and no uv still runs."""
+    """After a signal to pepip during a build, `pyproject.toml` and `uv.lock` are as before. No uv still runs."""
     slow = app / "slow"
     slow.mkdir()
     build = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'

@@ -1,4 +1,4 @@
-"""Commands to which pepip adds nothing behave exactly like uv's, with their signals and their terminal.
+"""Commands to which pepip adds nothing behave exactly like uv's, including their signals and their terminal.
 
 Errors, help and colours look like uv's, and options before a command work as with uv.
 """
@@ -214,7 +214,7 @@ ELSEWHERE: tuple[tuple[str, ...], ...] = (
 
 @pytest.mark.parametrize("words", ELSEWHERE, ids=" ".join)
 def test_an_install_elsewhere_is_uvs(desk: Desk, words: tuple[str, ...]) -> None:
-    """Into a folder that is no environment, uv alone installs: real files, no store and no `.venv`."""
+    """An install into a folder that is no environment is left to uv: real files, no store and no `.venv`."""
     (desk.folder / "requirements.txt").write_text("bell==1.0\n")
 
     output = desk.run(*words, *desk.source, "--python", desk.interpreter)

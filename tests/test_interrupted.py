@@ -436,7 +436,7 @@ def test_a_disk_that_fills_at_any_moment_leaves_the_store_whole(
 def test_a_full_disk_under_a_new_project_is_named_and_leaves_nothing(
     machine: Machine, tmp_path: Path, heavy: tuple[str | Path, ...], interpreter: Path
 ) -> None:
-    """No partial environment is left, and it can be made when there is room."""
+    """A partial environment is removed, and the install works when there is room."""
     with mounted("tmpfs", tmp_path / "small", mebibytes=2) as disk:
         project = disk / "project"
         project.mkdir()
