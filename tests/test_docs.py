@@ -1,4 +1,4 @@
-"""The pages say what is there: links lead to files, functions, messages and fields exist."""
+"""The pages agree with the code: linked files, functions, messages and fields exist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files(page: Path) -> None:
-    """And to headings that are there."""
+    """Links on a page lead to files and headings that exist."""
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         place, _, heading = target.partition("#")
         if "://" in place:
@@ -34,7 +34,7 @@ def test_links_lead_to_files(page: Path) -> None:
 
 
 def test_functions_that_a_page_names_are_there() -> None:
-    """`pepip.package.module.name`, as the journeys of the architecture write it."""
+    """Each function that a page names as `pepip.package.module.name` exists."""
     named = {name for page in PAGES for name in re.findall(r"`(pepip(?:\.\w+){2,})`", page.read_text())}
 
     assert len(named) > 20
@@ -44,7 +44,7 @@ def test_functions_that_a_page_names_are_there() -> None:
 
 
 def test_files_that_a_page_names_are_there() -> None:
-    """Modules, tests and scripts."""
+    """Each module, test and script that a page names exists."""
     pattern = r"`((?:pepip|tests|eval|docs|snapshots|assets)/[\w/.-]*)`"
     for page in PAGES:
         for name in re.findall(pattern, page.read_text()):
@@ -52,7 +52,7 @@ def test_files_that_a_page_names_are_there() -> None:
 
 
 def test_messages_that_a_page_explains_are_there() -> None:
-    """Troubleshooting quotes messages; the words between names are those of the code."""
+    """Each message that the troubleshooting page quotes is in the code, apart from its names."""
     code = "\n".join(path.read_text() for path in (ROOT / "pepip").rglob("*.py"))
     quoted = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs/troubleshooting.md").read_text(), flags=re.MULTILINE)
 
@@ -63,7 +63,10 @@ def test_messages_that_a_page_explains_are_there() -> None:
 
 
 def test_formats_name_each_field_and_file() -> None:
-    """The fields of an entry's document, of a registration, of the trust file; the files of an environment."""
+    """`formats.md` names each field of an entry's document, a registration and the trust file.
+
+    It also names each file that pepip keeps in an environment.
+    """
     page = (ROOT / "docs/formats.md").read_text()
     registration = model.Registration("", "/e", "/e", 0, "/", ())
     texts = [registry_file.dump(registration), trust.dump(trust.Trust(everybody=False, users=frozenset()))]

@@ -1,7 +1,7 @@
-"""Every command that a page shows is a command, and ends well: the pages are tests of the shell.
+"""Each command that a page shows exists and ends with exit code 0.
 
-The commands run in a small world of their own: a home with a store, a project that is wired to it, other projects
-below `~/code`, and an index on the loopback device whose `requests`, `numpy` and `torch` are a few bytes long.
+The commands run in a home of their own. It has a store, a project that is linked to it, other projects below
+`~/code`, and an index on the loopback device whose `requests`, `numpy` and `torch` have a few bytes each.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ dev = ["pytest"]
 
 @dataclass(frozen=True)
 class World:
-    """A home, and the machine's user who lives there. `folder` is the project in which commands run."""
+    """A home and its user. `folder` is the project in which commands run."""
 
     machine: Machine
     settings: dict[str, str]
     folder: Path
 
     def run(self, lines: Sequence[str]) -> list[str]:
-        """Run lines in one shell, one after the other, and return the exit code of each, before the line."""
+        """Run lines in one shell, in order. Return each line after its exit code and a space."""
         home = self.machine.home
         script, ends = home / "page.sh", home / "ends"
         ends.unlink(missing_ok=True)
@@ -93,7 +93,7 @@ class World:
         return ends.read_text().splitlines()
 
     def look_at_the_app(self) -> None:
-        """Run `pepip ui` on a terminal, and leave it by its key."""
+        """Run `pepip ui` on a terminal, and quit it by its key."""
         command = [sys.executable, "-m", "pepip", "ui"]
         answers = [("requests", "q")]
         output = run_on_terminal(self.machine, command, folder=self.folder, answers=answers, variables=self.settings)
@@ -102,7 +102,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory, uv_cache: Path) -> Iterator[tuple[World, Path]]:
-    """Yield a world, and the folder of a copy of it, from which it can be made anew."""
+    """Yield a world and the folder of its copy, from which a test can restore it."""
     ground = tmp_path_factory.mktemp("world")
     home = ground / "home"
     shop = PROJECT.write_source(home / "shop")
@@ -132,7 +132,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, uv_cache: Path) -> Iterat
 
 @pytest.fixture
 def world(template: tuple[World, Path]) -> World:
-    """Return the world as it was when it was made."""
+    """Return the world, restored from its copy."""
     found, copy = template
     home = found.machine.home
     found.machine.run(["chmod", "-R", "u+rwX", home], folder=home.parent)
@@ -172,7 +172,7 @@ def _make_repository(machine: Machine, folder: Path) -> None:
 
 
 def _lacks(block: Block) -> str:
-    """Return the first thing that a block needs and this machine lacks, empty if it lacks nothing."""
+    """Return the first thing that a block needs and this machine lacks. Return an empty text if it lacks nothing."""
     groups = {group.gr_name for group in grp.getgrall()}
     for need in block.needs:
         kind, _, name = need.partition(" ")
@@ -187,7 +187,7 @@ WITH_BLOCKS = [page for page in pages.PAGES if any(block.is_run for block in pag
 
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda page: page.name)
 def test_blocks_of_a_page_run_from_top_to_bottom(world: World, page: Path) -> None:
-    """Each line ends with 0, in one shell."""
+    """Each line of a page ends with exit code 0. All lines run in one shell."""
     lines: list[str] = []
     for block in pages.blocks(page):
         if block.is_run and "network" not in block.needs and not _lacks(block):
@@ -203,12 +203,12 @@ def test_blocks_of_a_page_run_from_top_to_bottom(world: World, page: Path) -> No
 
 
 def _is_run(words: Sequence[str]) -> bool:
-    """Tell whether a command in running text is run: one of pepip, and more than a name."""
+    """Tell whether a test runs this command from running text: it is one of pepip's, and more than its name."""
     return pages.without_variables(words)[:1] == ["pepip"] and not pages.is_name_alone(words)
 
 
 def _texts() -> list[str]:
-    """Return the commands of pepip in running text, each once, that are more than a name."""
+    """Return the commands of pepip in running text that are more than a name, each once."""
     found = {}
     for page in pages.PAGES:
         for words in pages.spans(page):
@@ -221,7 +221,7 @@ def _texts() -> list[str]:
 
 @pytest.mark.parametrize("command", _texts())
 def test_commands_in_running_text_run(world: World, command: str) -> None:
-    """Each by itself, in a project that is wired to the store, with words in the places of NAME, FOLDER and so on."""
+    """Each command runs by itself in a linked project. Real words replace NAME, FOLDER and so on."""
     words = shlex.split(command)
     if "GROUP" in words and os.geteuid() != 0:
         pytest.skip("needs root")
@@ -233,7 +233,7 @@ def test_commands_in_running_text_run(world: World, command: str) -> None:
 @pytest.mark.real_world
 @pytest.mark.parametrize("block", NEED_NETWORK, ids=lambda block: block.page.name)
 def test_blocks_that_need_the_network_run(machine: Machine, block: Block, tmp_path: Path) -> None:
-    """In a checkout, with the machine's own index."""
+    """Blocks that need the network run in a checkout, with the machine's own index."""
     checkout = tmp_path / "checkout"
     shutil.copytree(pages.ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", "snapshots"))
     settings = {"PEPIP_HOME": str(machine.home / ".pepip")}
@@ -245,7 +245,7 @@ def test_blocks_that_need_the_network_run(machine: Machine, block: Block, tmp_pa
 
 
 def test_blocks_of_which_ci_has_each_command() -> None:
-    """The set-up that the pages show is the one from which the tests run."""
+    """CI runs each command of the set-up that the pages show."""
     in_ci = (pages.ROOT / ".ci" / "run").read_text().replace(" --quiet", "")
     found = [block for page in pages.PAGES for block in pages.blocks(page) if block.mark == pages.IN_CI]
 
@@ -256,7 +256,7 @@ def test_blocks_of_which_ci_has_each_command() -> None:
 
 
 def test_marks_have_a_meaning() -> None:
-    """A block that is not run says why."""
+    """The mark of a block is known, or gives the reason why the block is not run."""
     for page in pages.PAGES:
         for block in pages.blocks(page):
             known = block.mark in {"", pages.IN_CI} or block.is_run or len(block.mark) > len(pages.NOT_RUN) + 10
@@ -295,7 +295,7 @@ def _not_run() -> list[str]:
 
 @pytest.mark.parametrize("command", _not_run())
 def test_options_that_a_page_shows_are_known(command: str) -> None:
-    """The help of a command that is not run has them, and so there is such a command."""
+    """For a command that no test runs, the help lists its options, which also proves that the command exists."""
     program, *words = shlex.split(command)
     program = program.rpartition("/")[2]
     names = list(itertools.takewhile(lambda word: not word.startswith("-"), words))

@@ -1,4 +1,4 @@
-"""The site of the documentation: it builds, and each link and picture on it leads to a file of the site."""
+"""The documentation site builds, and each link and picture on it leads to a file of the site."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.pages import ROOT
 
 
 class _References(HTMLParser):
-    """Collects the places that a page refers to, without headings and without other hosts."""
+    """A collector of the places that a page refers to, without headings and without other hosts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ def _build(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_site_builds_and_all_its_links_lead_to_files(tmp_path: Path) -> None:
-    """The generator checks links of Markdown; the pages show that pictures and other files came along."""
+    """The site builds, and pictures and other files are in it. The generator itself checks links of Markdown."""
     site = tmp_path / "site"
 
     output = _build(site)
@@ -43,14 +43,14 @@ def test_the_site_builds_and_all_its_links_lead_to_files(tmp_path: Path) -> None
     for page in built:
         references = _References()
         references.feed(page.read_text())
-        # The page for addresses that do not exist has links for every depth.
+        # 404.html answers for missing addresses of any depth, so its links need not fit its own folder.
         missing = [place for place in references.places if not (page.parent / place).exists()]
         assert page.name == "404.html" or missing == [], page
     assert (site / "assets" / "store.svg").is_file()
 
 
 def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:
-    """The command may be given any folder, and removes none but its own."""
+    """The build refuses a folder that exists, and removes nothing in it."""
     (tmp_path / "letter.txt").write_text("dear")
 
     output = _build(tmp_path)
