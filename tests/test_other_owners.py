@@ -146,7 +146,7 @@ def test_a_file_in_a_folder_that_one_may_not_list_is_refused(
 def test_what_the_store_lost_comes_from_where_it_came(
     machine: Machine, project: Path, tmp_path: Path, wheelhouse: Path, source: tuple[str | Path, ...]
 ) -> None:
-    """A distribution that came from a file is fetched from that file again, never from an index with the same name."""
+    """A distribution from a file is fetched from that file again, never from an index that has the same name."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     mine = Wheel("lamp", "1.0", files={"lamp.py": "WHOSE = 'mine'\n"}).write(elsewhere)

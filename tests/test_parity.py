@@ -179,7 +179,7 @@ def test_distributions_that_overwrite_each_other_equal_uvs(twins: Twins, pip: Pa
 def test_a_library_that_looks_for_its_neighbour_finds_it(
     twins: Twins, pip: Path, wheelhouse: Path, tmp_path: Path
 ) -> None:
-    """A run path that leaves its own distribution leads to the other distribution in this environment, as under uv."""
+    """A run path that leaves its own distribution leads to the other one in this environment, as under uv."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("building the two libraries needs cc, which is missing")

@@ -56,7 +56,7 @@ class Desk(SuppliedTwins):
     def both(
         self, *words: str | Path, variables: Mapping[str, str] | None = None, check: bool = True
     ) -> tuple[Output, Output]:
-        """Run the same words by uv and by pepip, and return both outputs. `{project}` is the folder of each project."""
+        """Run the same words by uv and by pepip, and return both outputs. `{project}` is each project's folder."""
         machine = self.twins.machine
         said = []
         for run, project in zip((machine.uv, machine.pepip), self.projects, strict=True):
@@ -311,7 +311,10 @@ LOOKS: list[tuple[str, ...]] = [
 
 @pytest.mark.parametrize("words", LOOKS, ids=" ".join)
 def test_the_commands_that_look_answer_as_uvs_do(desk: Desk, words: tuple[str, ...]) -> None:
-    """Output and exit code equal uv's, at the top and below `pip`. Both find the same fault in a broken environment."""
+    """Output and exit code equal uv's, at the top and below `pip`.
+
+    Both tools find the same fault in a broken environment.
+    """
     desk.both("pip", "install", "pot", "cup", *desk.source)
     desk.both("pip", "uninstall", "tea" if words[0] == "check" else "absent")
     folder, machine = desk.twins.pepip_project, desk.twins.machine
@@ -515,7 +518,7 @@ def test_a_configured_environment_is_one_to_all_commands(desk: Desk, prefix: tup
 
 
 def test_offline_is_offline(desk: Desk) -> None:
-    """A distribution in no cache is refused under `UV_OFFLINE` and `--offline`, with uv's exit code and its reason."""
+    """Under `UV_OFFLINE` and `--offline`, a distribution in no cache is refused with uv's exit code and reason."""
     for words, variables in ((("--offline",), {}), ((), {"UV_OFFLINE": "1"})):
         ended = desk.both(
             *words, "pip", "install", "tea", "--index-url", "http://127.0.0.1:9/simple", variables=variables,

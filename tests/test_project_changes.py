@@ -283,7 +283,7 @@ def test_a_sync_that_fails_says_what_uv_says(twins: Twins, lay_out: Callable[[Tw
     ids=" ".join,
 )
 def test_a_selection_that_makes_no_sense_is_refused_as_by_uv(twins: Twins, words: tuple[str, ...]) -> None:
-    """pepip refuses with uv's exit code, and changes nothing."""
+    """The exit code is uv's, the refusal has no traceback, and nothing changes."""
     projects.CONFLICTS.lay_out(twins)
     twins.both("sync")
     before = stamps(twins.pepip_project)
