@@ -77,10 +77,7 @@ COMMANDS: list[tuple[str, ...]] = [
 ]
 
 _ANSWERS_BY_CODE = {"check", "doctor", "show", "uses"}
-"""Commands whose exit code 1 is an answer, without an `error:`.
-
-`store verify` and `store repair` are such commands too.
-"""
+"""Commands whose exit code 1 is an answer, without an `error:`. `store verify` and `store repair` belong to them."""
 
 PRODUCT = list(itertools.product(PLACES, BAD, range(len(COMMANDS))))
 SOME = random.Random(11).sample(PRODUCT, 40)
@@ -114,7 +111,7 @@ def faults_of(world: World, command: tuple[str, ...]) -> list[str]:
         return [f"`{' '.join(command)}` does not end"]
     shown = f"`{' '.join(command)}` ended with {output.returncode}:\n{output.stdout}{output.stderr}"
     lines = (output.stdout + output.stderr).splitlines()
-    if any(line.startswith(("Traceback", "╭─")) for line in lines):  # uv indents those of an interpreter
+    if any(line.startswith(("Traceback", "╭─")) for line in lines):  # uv indents an interpreter's traceback
         return [f"traceback: {shown}"]
     if output.returncode not in {0, 1, 2}:
         return [shown]

@@ -250,7 +250,7 @@ def test_signals_reach_the_command(twins: Twins, kind: str, number: signal.Signa
             process.send_signal(number)
         # If the signal arrives just before the sleep, Python may answer only after the sleep.
         stdout, stderr = process.communicate(timeout=100)
-        ends[name] = (process.returncode, stdout, stderr.splitlines()[-1:])  # the line that was run may differ
+        ends[name] = (process.returncode, stdout, stderr.splitlines()[-1:])  # the interrupted line may differ
 
     assert ends["pepip"] == ends["uv"]
 

@@ -54,7 +54,7 @@ def test_sync_makes_uvs_environment(twins: Twins, definition: Definition) -> Non
 @pytest.mark.every(3)
 @pytest.mark.parametrize("definition", PROJECTS, ids=str)
 def test_a_second_run_writes_nothing(twins: Twins, definition: Definition) -> None:
-    """If a project is up to date, no file of it or of the store changes, not even a time stamp, whichever tool runs.
+    """If a project is up to date, neither tool changes a file of the project or of the store, not even a time stamp.
 
     pepip notes in `cache/` that there was nothing to do.
     """

@@ -179,7 +179,7 @@ def test_without_a_store_it_says_so_and_makes_none(keeper: Keeper) -> None:
     assert not keeper.store.exists()
 
 
-# Which of the orphans
+# Which orphans
 
 
 def test_patterns_choose_names_and_versions(keeper: Keeper) -> None:
@@ -254,7 +254,7 @@ def test_the_least_recently_linked_go_first_until_the_store_is_small(keeper: Kee
 
 
 def test_a_size_never_takes_what_is_in_use(keeper: Keeper) -> None:
-    """A linked entry stays, however old it is and however much too large the store stays."""
+    """A linked entry stays, even if it is old and the store is still too large."""
     environment = keeper.install("kept", "Big_Bell")
     leave_orphans(keeper, "horn")
     keeper.age("big-bell-1.0", days=400)
@@ -347,7 +347,7 @@ def fill(disk: Path) -> None:
             (disk / f"folder-{number}").mkdir()
 
 
-# How much it frees
+# Freed bytes
 
 
 @pytest.fixture(params=["cache elsewhere", "cache on the same disk"])

@@ -281,7 +281,7 @@ def test_a_store_that_was_moved_keeps_what_links_to_its_old_place(keeper: Keeper
     assert [link for environment in environments for link in dangling_links(environment)] == []
 
 
-# Disks that are not there
+# Unmounted disks
 
 
 @pytest.mark.parametrize("mount_point", ["stays", "vanishes"])
@@ -540,7 +540,9 @@ def test_an_upgrade_makes_an_orphan_of_the_old_version(keeper: Keeper) -> None:
 @pytest.mark.parametrize("rest", ["folder", "inner link"])
 def test_one_link_is_enough_to_keep_an_entry(keeper: Keeper, rest: str) -> None:
     """After `rm -r` of the metadata, the link of a folder keeps the entry, and so does a link below a namespace."""
-    with mounted("tmpfs", keeper.folder / "disk", mebibytes=64) as disk:  # where all links are symbolic
+    with mounted(
+        "tmpfs", keeper.folder / "disk", mebibytes=64
+    ) as disk:  # on another file system all links are symbolic
         environment = keeper.install(disk / "app", "drum==1.0", "wind-one")
         without_metadata(environment, "wind_one-1.0" if rest == "inner link" else "drum-1.0")
         links = [path for path in environment.rglob("*") if str(keeper.store) in str(path.resolve())]
@@ -581,7 +583,7 @@ def test_link_counts_say_nothing(keeper: Keeper) -> None:
     assert (site_packages_of(environment) / "band" / "members.py").read_text().startswith("NAMES")
 
 
-# Others at work meanwhile
+# Concurrent runs
 
 
 def test_an_install_between_the_look_and_the_removal_is_registered_and_kept(keeper: Keeper) -> None:

@@ -223,7 +223,7 @@ def test_savings_change_nothing_and_are_said_in_words(keeper: Keeper) -> None:
 
 
 def test_projects_say_what_they_link_and_what_they_need(keeper: Keeper) -> None:
-    """The JSON document lists packages with their entries, and the bytes of its own and without the store."""
+    """The JSON document has packages with their entries, the own size, and the size without the store."""
     environment = keeper.install("app", "drum==1.0", "wind-one")
     keeper.install("other", "horn")
 

@@ -91,10 +91,7 @@ def test_a_second_user_reuses_the_entries_of_the_first_and_adds_others(team: Tea
 
 
 def test_group_and_mode_carry_to_what_is_made(team: Team, music: Music) -> None:
-    """Whatever the umask, each path in the store belongs to its group or is readable for all.
-
-    Only owners may write.
-    """
+    """Whatever the umask, each path in the store belongs to its group or is readable for all. Others can't write."""
     first = team.users[0]
     music.install(first, first.home / "app", "drum==1.0")
 

@@ -300,7 +300,7 @@ def test_uv_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[s
 @pytest.mark.every(3)
 @pytest.mark.parametrize("leaving", [["camera-contrib"], pytest.param(["camera"], marks=pytest.mark.real_world)])
 def test_pip_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[str]) -> None:
-    """With pip, the result equals that in an environment of uv too."""
+    """After a removal by pip, the environment equals uv's too."""
     scene = stage.set("camera", "camera-contrib")
 
     scene.run_pip("uninstall", "--yes", *leaving)

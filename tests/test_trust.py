@@ -127,7 +127,7 @@ def test_init_refuses_what_it_may_not_do(office: Office) -> None:
 
 
 def test_nobody_else_can_look_into_a_run_that_stores(office: Office, tmp_path: Path) -> None:
-    """So the published files are the checked ones."""
+    """The published files are the checked ones, since no other user has access to them before."""
     from pepip.store import staging
     from pepip.store.root import Store
 

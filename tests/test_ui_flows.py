@@ -293,7 +293,7 @@ def test_pruning_spares_what_was_linked_since_the_preview(player: Machine, store
 
 
 def test_cancel_is_what_enter_and_escape_do_in_a_prune(player: Machine, store: Path, tmp_path: Path) -> None:
-    """An accidental key removes nothing."""
+    """Both keys close the preview, and nothing is removed."""
     install(player, tmp_path / "one", "horn")
     player.pepip("uninstall", "-y", "horn", folder=tmp_path / "one")
 
@@ -447,7 +447,7 @@ def test_what_uv_refuses_is_shown_in_full(player: Machine, store: Path, tmp_path
 
 
 def test_an_operation_that_fails_says_why(player: Machine, store: Path, tmp_path: Path, wheelhouse: Path) -> None:
-    """A wheel that would write outside is refused, in full in a dialog and the log, and nothing of it is kept."""
+    """A wheel that would write outside is refused. A dialog and the log show the full error, and no file is kept."""
     install(player, tmp_path / "one", "horn")
     points = {"console_scripts": {"../../liar": "liar:main"}}
     Wheel("liar", "1.0", files={"liar/__init__.py": "1"}, entry_points=points).write(wheelhouse)

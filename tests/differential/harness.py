@@ -1,8 +1,8 @@
 """The same request, given to uv and to pepip, and all differences between their results.
 
 A `Row` is one case. `compare` runs its steps three times, each time in a new project with an empty environment: by
-uv, by pepip with an empty store, and by pepip again with the store that is now filled. uv and pepip use separate caches.
-`compare` returns a line for each difference in
+uv, by pepip with an empty store, and by pepip again with the store that is now filled. The cache of pepip's uv is not
+that of the plain uv. `compare` returns a line for each difference in
 
 - exit codes, and outputs of programs of the environment;
 - the environment, file by file, with links followed, and with metadata, `uv pip freeze` and scripts (if both fail,

@@ -210,7 +210,7 @@ def content_of(wheel: Wheel) -> bytes:
 
 OTHER_INK = replace(INK, files={"ink/__init__.py": "def main():\n    print('blue')\n"})
 LYING = {"honest": Index([INK]), "main": Index([OTHER_INK], announced={WHEEL: content_of(INK)})}
-"""The index `main` announces the hash of the file in `honest`, which is stored, for its own other file."""
+"""`main` has other bytes than `honest`, but announces the hash of the file of `honest`, which is stored."""
 STORED = ["pip install --default-index <url honest> ink"]
 RIGHT_ON_THE_SECOND_LINE = f"ink==1.0 --hash=sha256:<sha256 wrong>\nink==1.0 --hash=sha256:<sha256 {WHEEL}>\n"
 
