@@ -103,9 +103,7 @@ def write_failing_sdist(folder: Path) -> None:
 
 
 CONTEXT_OF_A_BUILD = ("was included because", "Failed to add dependencies", "If you want to add the package")
-"""uv's words around a failed build. pepip does not say them, since it lets uv build before the environment changes.
-
-"""
+"""uv's words around a failed build. pepip does not say them: it lets uv build before the environment changes."""
 
 
 @pytest.mark.parametrize(

@@ -540,9 +540,7 @@ def test_an_upgrade_makes_an_orphan_of_the_old_version(keeper: Keeper) -> None:
 @pytest.mark.parametrize("rest", ["folder", "inner link"])
 def test_one_link_is_enough_to_keep_an_entry(keeper: Keeper, rest: str) -> None:
     """After `rm -r` of the metadata, the link of a folder keeps the entry, and so does a link below a namespace."""
-    with mounted(
-        "tmpfs", keeper.folder / "disk", mebibytes=64
-    ) as disk:  # on another file system all links are symbolic
+    with mounted("tmpfs", keeper.folder / "disk", mebibytes=64) as disk:  # so that all links are symbolic
         environment = keeper.install(disk / "app", "drum==1.0", "wind-one")
         without_metadata(environment, "wind_one-1.0" if rest == "inner link" else "drum-1.0")
         links = [path for path in environment.rglob("*") if str(keeper.store) in str(path.resolve())]
@@ -640,9 +638,7 @@ def crowd(keeper: Keeper, *, installers: int, pruners: int, rounds: int) -> list
     keeper.install("first", "wind-one")  # prune refuses to run without a store
 
     def install(number: int) -> None:
-        project = Path(
-            f"user{number}", "app"
-        )  # not beside each other: a prune also looks beside registered environments
+        project = Path(f"user{number}", "app")  # far apart, since a prune also looks beside known environments
         for turn in range(rounds):
             environment = keeper.install(project, *wanted[(turn + number) % len(wanted)])
             assert dangling_links(environment) == [], (number, turn)

@@ -268,10 +268,7 @@ class Bench:
         self.server.clear()
         for name, index in row.indexes.items():
             self.server.add(name, index, elsewhere / name)
-        for (
-            name,
-            index,
-        ) in row.indexes.items():  # a second loop: they may name hashes of any index
+        for name, index in row.indexes.items():  # a second loop: they may name hashes of any index
             for file_name, text in index.extra_files.items():
                 (elsewhere / name / file_name).write_bytes(self._filled_in(text, elsewhere))
         return elsewhere
