@@ -112,7 +112,7 @@ TOLERANCE = 0.03
 
 
 UVS_TOLERANCE = 0.1
-"""Allowed relative difference to uv's copies: in the store, each package also has a folder for bytecode, if empty."""
+"""Allowed relative difference to uv's copies: in the store, each package has a bytecode folder, even an empty one."""
 
 
 def test_without_sharing_is_what_real_copies_take(keeper: Keeper) -> None:
