@@ -254,7 +254,7 @@ def test_the_store_knows_where_its_entries_went(loft: Loft, mode: str) -> None:
 
     assert entries_of(loft.machine.store) == ["flute-1.0", "organ-1.0"], pruned
     assert str(loft.environment) in loft.pepip("uses", "organ<2")
-    assert loft.mode_of("organ") == mode if mode != "clone" else {"clone", "hardlink"}
+    assert loft.mode_of("organ") in ({mode} if mode != "clone" else {"clone", "hardlink"})
     assert "1 environment" in loft.pepip("doctor", check=False)
     loft.pepip("store", "verify")
     loft.pepip("store", "repair")

@@ -319,6 +319,17 @@ def test_uv_removes_one_member_of_a_shared_folder(stage: Stage, leaving: str) ->
     scene.assert_nothing_else_changed()
 
 
+@pytest.mark.every(3)
+@pytest.mark.parametrize("leaving", ["native-one", "pkgutil-one", "kernel-one"])
+def test_pip_removes_one_member_of_a_shared_folder(stage: Stage, leaving: str) -> None:
+    """The other member stays importable, although pip removes folders in which it finds no file of others."""
+    scene = stage.set("native-one", "native-two", "pkgutil-one", "pkgutil-two", "kernel-one", "kernel-two")
+
+    scene.run_pip("uninstall", "--yes", leaving)
+
+    scene.assert_nothing_else_changed()
+
+
 def test_what_uv_writes_through_a_linked_package_is_refused_or_healed(stage: Stage) -> None:
     """If uv adds a second owner to a regular package, its files are kept out of the store, or found and removed.
 
