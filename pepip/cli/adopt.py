@@ -9,7 +9,7 @@ import sys
 from pepip import humanized, paths
 from pepip.cli import adoption_text, options, output
 from pepip.cli.stores import open_store
-from pepip.errors import UsageError
+from pepip.errors import UsageError, VenvError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def _adopt(store: Store, seen: AdoptionPreview, choice: Selection, arguments: ar
 def _tell(item: Adopted, seen: AdoptionPreview) -> None:
     """Report what the preview did not: a failure, and distributions that turned out to differ once they were read."""
     if item.failure:
-        output.say(f"{adoption_text.short(item.environment)} was not adopted: {item.failure}")
+        extent = "was adopted only in part" if item.linked else "was not adopted"
+        output.fail(VenvError(f"{adoption_text.short(item.environment)} {extent}: {item.failure}"))
     (sighting,) = (sighting for sighting in seen.sightings if sighting.environment == item.environment)
     known = {copy.name for copy in sighting.survey.copies if copy.reason}
     for kept in item.kept:

@@ -118,10 +118,11 @@ def _conclude(seen: AdoptionPreview, *, command: str, looks_everywhere: bool) ->
         return
     total, shared = seen.reckoning.total, seen.reckoning.shared
     number = sum(len(item.survey.copies) + item.survey.linked for item in seen.sightings)
+    holds = "holds" if len(seen.sightings) == 1 else "hold"
+    alike = f" {humanized.count(shared, 'package')} {'is' if shared == 1 else 'are'} in several of them."
     tables.say(
         f"{humanized.count(len(seen.sightings), 'environment')} with {humanized.count(number, 'package')} "
-        f"{'holds' if len(seen.sightings) == 1 else 'hold'} {humanized.size(seen.held_bytes)}. "
-        f"{humanized.count(shared, 'package')} {'is' if shared == 1 else 'are'} the same in several of them."
+        f"{holds} {humanized.size(seen.held_bytes)}.{alike if shared else ''}"
     )
     if not seen.linkable:
         tables.say("There is nothing to share that is not shared already.")
