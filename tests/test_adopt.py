@@ -17,7 +17,7 @@ from tests.support.filesystems import mounted
 from tests.support.kills import changes_seen, killed_before, refused_at
 from tests.support.machines import Machine, Output, interpreter_of, site_packages_of
 from tests.support.parity import Level, differences, observe
-from tests.support.snapshots import changes, snapshot
+from tests.support.snapshots import changes, link_shape, snapshot
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import PKGUTIL_NAMESPACE, Wheel
@@ -188,6 +188,78 @@ def test_every_command_works_on_adopted_environment(attic: Attic) -> None:
     assert attic.machine.pepip("projects", folder=project).stdout.count(str(attic.code)) == 2
     attic.machine.pepip("prune", "--yes", folder=project)
     attic.machine.python(other, "-c", "import camera.contrib, old.two, cloud.core, single")
+
+
+def test_project_commands_work_on_an_adopted_environment(attic: Attic) -> None:
+    """A project of uv's is adopted: sync has nothing to do, add and remove link, run runs, and all looks know it."""
+    project = attic.machine.make_folder(attic.code / "gallery")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "gallery"\nversion = "1.0"\nrequires-python = ">=3.8"\n'
+        'dependencies = ["camera", "cloud-core"]\n'
+        f'[tool.uv]\npackage = false\nno-index = true\nfind-links = ["{attic.wheelhouse}"]\n'
+    )
+    attic.machine.uv("sync", "--python", attic.interpreter, "--link-mode", "copy", folder=project)
+    environment = project / ".venv"
+    attic.adopt()
+    adopted = link_shape(environment)
+
+    attic.machine.pepip("sync", folder=project)
+    assert link_shape(environment) == adopted
+    attic.machine.pepip("add", "single", folder=project)
+    assert attic.linked(environment) == {"camera", "cloud-core", "single"}
+    assert attic.machine.pepip("run", "python", "-c", "import camera, single; print('ran')", folder=project).stdout
+    attic.machine.pepip("remove", "single", folder=project)
+    assert attic.linked(environment) == {"camera", "cloud-core"}
+    assert str(project) in attic.machine.pepip("uses", "camera", "--json", folder=project).stdout
+    assert json.loads(attic.machine.pepip("savings", "--json", folder=project).stdout)
+    attic.machine.pepip("prune", "--yes", folder=project)
+    attic.machine.uv("sync", "--reinstall", "--python", attic.interpreter, folder=project)
+    attic.machine.pepip("sync", "--reinstall", folder=project)
+    assert attic.linked(environment) == {"camera", "cloud-core"}
+    attic.machine.pepip("doctor", folder=project)
+    attic.machine.pepip("store", "verify", folder=project)
+    assert problems_of(attic.machine.store) == []
+    attic.machine.pepip("prune", "--yes", folder=project)
+    assert entries_of(attic.machine.store) == ["camera-1.0", "cloud-core-1.0"]
+
+
+def test_damaged_adopted_entry_is_repaired_or_named(attic: Attic) -> None:
+    """A file of an adopted entry that changed is found; the repair brings its bytes back from an index."""
+    environment = attic.make("one", "uv copy", "camera", "single")
+    attic.adopt()
+    (module,) = attic.machine.store.glob("packages/*/camera-1.0/camera/__init__.py")
+    content = module.read_bytes()
+    module.chmod(0o644)
+    module.write_bytes(b"spoiled\n")
+
+    verdict = attic.machine.pepip("store", "verify", folder=attic.folder, check=False)
+    repaired = attic.machine.pepip("store", "repair", *attic.source, folder=attic.folder, check=False)
+
+    assert verdict.returncode == 1
+    assert "camera" in verdict.stdout + verdict.stderr
+    assert repaired.returncode == 0, repaired.stderr
+    assert (site_packages_of(environment) / "camera" / "__init__.py").read_bytes() == content
+    attic.machine.pepip("store", "verify", folder=attic.folder)
+
+
+def test_damaged_adopted_entry_is_not_repaired_from_another_wheel(attic: Attic) -> None:
+    """An index that has other files under the same name and version is no source: the entry stays and is named."""
+    attic.make("one", "uv copy", "single")
+    attic.adopt()
+    (module,) = attic.machine.store.glob("packages/*/single-1.0/single.py")
+    module.chmod(0o644)
+    module.write_text("spoiled\n")
+    other = attic.folder / "other"
+    Wheel("single", "1.0", files={"single.py": "HERE = False\n"}).write(other)
+
+    repaired = attic.machine.pepip(
+        "store", "repair", "--no-index", "--find-links", other, folder=attic.folder, check=False
+    )
+
+    assert repaired.returncode == 1
+    assert "no index has the files of single 1.0 that were adopted" in repaired.stderr
+    assert module.read_text() == "spoiled\n"
+    assert leftovers_of(attic.machine.store) == []
 
 
 def test_what_was_edited_stays_and_is_named(attic: Attic) -> None:

@@ -114,8 +114,12 @@ def _assert_ended_well(place: Place, course: Course, fault: Fault, output: Outpu
         assert "Traceback" not in output.stderr
         _assert_same(undisturbed.after["environment"], environment, "the environment of a run that succeeded")
     else:
+        if course.is_stepwise:
+            output.stdout = ""  # what was to be done
         assert_refused(output)
-        if not fault.is_lasting:
+        if course.is_stepwise:
+            _assert_old_or_new(place, course)
+        elif not fault.is_lasting:
             _assert_same(undisturbed.before["environment"], environment, "the environment of a run that was refused")
 
 
@@ -126,10 +130,21 @@ def _assert_same(expected: Snapshot, found: Snapshot, title: str) -> None:
 
 
 def _assert_old_or_new(place: Place, course: Course) -> None:
-    """Assert that the environment is the old one or the new one. A new environment may still be empty."""
+    """Assert that the environment is the old one or the new one; a new one may still be empty.
+
+    Of a command that changes one distribution after the other, each path is the old one or the new one.
+    """
     undisturbed = place.undisturbed(course, KILL)
     before, after = undisturbed.before["environment"], undisturbed.after["environment"]
     environment = place.state(course)["environment"]
+    if course.is_stepwise:
+        odd = {
+            path: environment.get(path, "nothing")
+            for path in before.keys() | after.keys() | environment.keys()
+            if not path.startswith(_SCRATCH) and environment.get(path) not in (before.get(path), after.get(path))
+        }
+        assert not odd, f"neither old nor new: {odd}"
+        return
     if not before and environment:
         packages = [path for path in environment if "/site-packages/" in path and "_virtualenv" not in path]
         if not packages:
