@@ -264,16 +264,16 @@ def test_marks_have_a_meaning() -> None:
             assert all(re.fullmatch(r"root|network|group \w+", need) for need in block.needs), block.needs
 
 
-_PROGRAMS = {
-    "pepip": (sys.executable, "-m", "pepip"),
-    "uv": (str(uv_executable()),),
-    "uvx": (str(uv_executable()), "tool", "run"),
-    "pytest": (sys.executable, "-m", "pytest"),
-    "coverage": (sys.executable, "-m", "coverage"),
-    "ruff": (sys.executable, "-m", "ruff"),
-    "python": (sys.executable,),
-}
-"""The programs whose options are checked, and how to start each."""
+_PROGRAMS = ("pepip", "uv", "uvx", "pytest", "coverage", "ruff", "python")
+"""The programs whose options are checked."""
+
+
+def _start(program: str) -> list[str]:
+    """Return the words that start a program."""
+    if program in {"uv", "uvx"}:
+        return [str(uv_executable()), *(["tool", "run"] if program == "uvx" else [])]
+    return [sys.executable, *(["-m", program] if program != "python" else [])]
+
 
 _GROUPS = {"store", "projects", "pip", "tool", "cache", "uv"}
 _PASSING_ON = {"run", "x"}
@@ -302,7 +302,7 @@ def test_options_that_a_page_shows_are_known(command: str) -> None:
     depth = {"pytest": 0, "uvx": 0}.get(program, 2 if set(names[:1]) & _GROUPS else 1)
     is_for_another = program == "uvx" or bool(set(names[:1]) & _PASSING_ON)
 
-    said = _help(*_PROGRAMS[program], *names[: 1 if names[:1] == ["help"] else depth], "--help")
+    said = _help(*_start(program), *names[: 1 if names[:1] == ["help"] else depth], "--help")
 
     for word in words[: len(names) + 1 if is_for_another else None]:
         if word.startswith("-"):
