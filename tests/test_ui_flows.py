@@ -363,7 +363,7 @@ def test_detaching_and_attaching_a_package(player: Machine, store: Path, tmp_pat
         assert not package.is_symlink()
         (package / "__init__.py").write_text("mine = True\n")
         await person.until(lambda: "private" in person.screen, "a private copy")
-        await person.press("A")
+        await person.press("L")
         await person.sees("horn/__init__.py", "your change would be lost")
         await person.answers("go")
         assert (await person.has_done(2)).state == DONE

@@ -16,6 +16,7 @@ from pepip.operations import census
 from pepip.tui import formatting, pane_requests
 from pepip.tui.messages import EntryWanted
 from pepip.tui.table import Column, Table, TableRow
+from pepip.tui.unshared_list import UnsharedList
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pepip.operations.savings import VenvShare
     from pepip.tui.catalog import Catalog
     from pepip.tui.pane_requests import EnvironmentRequest
+    from pepip.tui.session import Session
 
 _TONES = {census.OK: "good", census.BROKEN: "bad", census.MISSING: "warn", census.UNREACHABLE: "warn"}
 _GLYPHS = {census.OK: "●", census.BROKEN: "✗", census.MISSING: "○", census.UNREACHABLE: "?"}
@@ -59,7 +61,13 @@ class ProjectsPane(Vertical):
         Binding("c", "app.scan", "Scan", tooltip="Scan a folder for environments moved, copied, restored"),
         Binding("f", "forget", "Forget", tooltip="Take this environment out of the registry"),
         Binding("D", "detach", "Detach", show=False, tooltip="Make a package the project's own copy, to patch it"),
-        Binding("A", "attach", "Attach", show=False, tooltip="Link a package again that is the project's own"),
+        Binding("L", "attach", "Attach", show=False, tooltip="Link a package again that is the project's own"),
+        Binding(
+            "A", "adopt", "Adopt", tooltip="Link the marked environments that are not yet shared, or all of them"
+        ),
+        Binding(
+            "E", "eject", "Eject", show=False, tooltip="Give this environment files of its own, without the store"
+        ),
         Binding("R", "repair", "Repair", show=False, tooltip="Repair the store and all environments"),
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
         Binding("a", "mark_all", "Mark all", show=False),
@@ -68,8 +76,9 @@ class ProjectsPane(Vertical):
         Binding("h,left,escape", "to_projects", "To the projects", show=False),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__(id="projects")
+        self.session = session
         self.catalog: Catalog | None = None
         self.sort_key, self.is_descending = "alone", True
         self._shares: list[VenvShare] = []
@@ -83,6 +92,7 @@ class ProjectsPane(Vertical):
             with Vertical(id="project-detail"):
                 yield Static("", id="project-text")
                 yield Table(PACKAGES, can_mark=True, rests=False, verb="In the store", id="packages")
+        yield UnsharedList(id="unshared")
 
     @property
     def table(self) -> Table:
@@ -93,6 +103,16 @@ class ProjectsPane(Vertical):
     def packages(self) -> Table:
         """The list of packages of the project under the cursor."""
         return self.query_one("#packages", Table)
+
+    @property
+    def unshared(self) -> UnsharedList:
+        """The list of environments that are not yet shared."""
+        return self.query_one(UnsharedList)
+
+    @property
+    def target(self) -> VenvShare | None:
+        """The environment that actions work on. None while the focus is on those that are not yet shared."""
+        return None if self.unshared.table.has_focus else self.current
 
     @property
     def current(self) -> VenvShare | None:
@@ -108,6 +128,13 @@ class ProjectsPane(Vertical):
         self.table.take(rows)
         self._sort()
         self._describe()
+        self.show_unshared()
+
+    def show_unshared(self) -> None:
+        """Show the environments that are not yet shared, as far as a search has found them."""
+        known = self.catalog.shares.keys() if self.catalog else ()
+        self.unshared.show(self.session.unshared, known, self.session.search_place)
+        self.refresh_bindings()
 
     def _row(self, share: VenvShare, *, is_busy: bool) -> TableRow:
         known = share.known
@@ -278,17 +305,17 @@ class ProjectsPane(Vertical):
 
     def _ask(self, request: Callable[[str], EnvironmentRequest], *, can_lack: bool = False) -> None:
         """Post a request on the environment under the cursor. Without one, only if the request `can_lack` it."""
-        environment = self.current.known.environment if self.current else ""
+        environment = self.target.known.environment if self.target else ""
         if environment or can_lack:
             self.post_message(request(environment))
 
     def _ask_for_packages(self, request: Callable[[str, Sequence[str]], EnvironmentRequest]) -> None:
         """Post a request on the chosen packages. Without one, say how to choose one."""
         chosen = self.chosen
-        if self.current is not None and not chosen:
+        if self.target is not None and not chosen:
             self.app.notify("Enter goes to the packages of this project: choose or mark some there.", timeout=4)
-        elif self.current is not None:
-            self.post_message(request(self.current.known.environment, chosen))
+        elif self.target is not None:
+            self.post_message(request(self.target.known.environment, chosen))
 
     def action_install(self) -> None:
         """Ask to install into this project, or into any."""
@@ -297,6 +324,20 @@ class ProjectsPane(Vertical):
     def action_repair(self) -> None:
         """Ask to repair the store and all environments."""
         self._ask(pane_requests.RepairEverything, can_lack=True)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Disable `adopt` if no environment is known that it could link."""
+        if action == "adopt":
+            return self.is_mounted and bool(self.unshared.chosen)
+        return super().check_action(action, parameters)
+
+    def action_adopt(self) -> None:
+        """Ask to adopt the marked environments that are not yet shared, or all of them."""
+        self.unshared.action_adopt()
+
+    def action_eject(self) -> None:
+        """Ask to give this environment files of its own."""
+        self._ask(pane_requests.EjectEnvironment)
 
     def action_sync(self) -> None:
         """Ask to sync this project with its lock."""
@@ -312,8 +353,8 @@ class ProjectsPane(Vertical):
 
     def action_upgrade(self) -> None:
         """Ask to upgrade the chosen packages, or all."""
-        if self.current is not None:
-            self.post_message(pane_requests.UpgradePackages(self.current.known.environment, self.chosen))
+        if self.target is not None:
+            self.post_message(pane_requests.UpgradePackages(self.target.known.environment, self.chosen))
 
     def action_uninstall(self) -> None:
         """Ask to uninstall the chosen packages."""

@@ -23,7 +23,6 @@ from pepip.tui.table import Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-
     from pepip.model import Stored
     from pepip.operations.entry_details import Details
     from pepip.tui.catalog import Catalog
