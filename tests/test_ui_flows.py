@@ -191,6 +191,7 @@ def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, sto
         await person.press("enter")
         await person.sees("Add puts it in there")
         await person.answers("instead")
+        await person.answers("go")
         job = await person.has_done(2)
         assert job.state == DONE, job.log
         assert job.command == f"pepip add --directory {project} horn"
@@ -199,6 +200,7 @@ def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, sto
         await person.press("u")
         await person.sees("Remove takes it out there")
         await person.answers("instead")
+        await person.answers("go")
         assert (await person.has_done(3)).state == DONE
 
     use(store, script, size=(140, 36))
