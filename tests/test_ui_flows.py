@@ -123,12 +123,24 @@ def test_uninstalling_takes_the_links_and_leaves_the_store(player: Machine, stor
         await person.press("2", "enter")
         person.table("#packages").put_cursor("skin")
         await person.press("u")
-        await person.sees("Removes 1 distribution")
+        await person.sees("Removes 1 distribution, which 1 package", "drum 2.0", "stays, and needs skin")
         assert person.focus == "answer-"
         await person.answers("go")
         assert (await person.has_done()).state == DONE
+        await person.sees("unmet needs", "drum needs skin: it is not installed")
+        await person.press("I")
+        await person.write("#place", str(tmp_path / "one"))
+        await person.write("#line", "skin")
+        await person.press("enter")
+        await person.answers("go")
+        await person.has_done(2)
+        await person.until(lambda: "unmet needs" not in person.screen, "no unmet needs")
+        person.table("#packages").put_cursor("skin")
+        await person.press("u")
+        await person.answers("go")
+        await person.has_done(3)
 
-    use(store, script)
+    use(store, script, size=(140, 36))
 
     assert version_in(environment, "skin") == ""
     assert version_in(environment, "drum") == "2.0"

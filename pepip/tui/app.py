@@ -7,21 +7,20 @@ asks and reports; `pepip.operations` does the work.
 from __future__ import annotations
 
 import os
-from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from pepip import paths
 from pepip.tui import catalog as catalogs
-from pepip.tui import formatting
+from pepip.tui import formatting, keys
 from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
 from pepip.tui.collection import Collection
 from pepip.tui.job_queue import STARTED_IN, Job, JobQueue
 from pepip.tui.messages import EntryWanted, Explained, JobChanged
+from pepip.tui.needs_check import NeedsCheck
 from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest
 from pepip.tui.panes import Panes
 from pepip.tui.scanner import Scanner
@@ -57,25 +56,7 @@ class PepipApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012 - textual declares it so
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "show('store')", "Store", show=False),
-        Binding("2", "show('projects')", "Projects", show=False),
-        Binding("3", "show('savings')", "Savings", show=False),
-        Binding("4", "show('activity')", "Activity", show=False),
-        Binding("P", "prune", "Prune", tooltip="Preview what no environment links, and remove it"),
-        Binding("r", "rescan", "Rescan", show=False, tooltip="Look at the disk again"),
-        Binding("I", "install_anywhere", "Install…", show=False, tooltip="Install into a project, known or new"),
-        Binding("plus", "store", "Store…", show=False, key_display="+", tooltip="Store packages without a project"),
-        Binding("V", "verify_all", "Verify all", show=False, tooltip="Verify every file of the store"),
-        Binding("C", "scan", "Scan…", show=False, tooltip="Scan a folder for environments nobody registered"),
-        Binding("exclamation_mark", "doctor", "Doctor", show=False, tooltip="Look at everything that pepip rests on"),
-        Binding("x", "cancel_job", "Cancel", show=False, tooltip="Cancel the running operation"),
-        Binding("escape", "hide_drawer", "Hide", show=False, system=True),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("ctrl+p", "command_palette", "Commands", key_display="^p", tooltip="All commands, by name"),
-        Binding("q", "quit", "Quit"),
-        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
-    ]
+    BINDINGS = keys.OF_THE_APP
 
     def __init__(
         self, store: Store, *, pane: str = "store", folder: str = STARTED_IN, is_still: bool = False
@@ -84,6 +65,7 @@ class PepipApp(App[None]):
         self.session = Session(store, JobQueue(self._tell))
         self.is_still = is_still
         self._scanner = Scanner(self.session, self)
+        self._needs_check = NeedsCheck(self.session, self)
         self._search = UnsharedSearch(self.session, self, folder)
         self._first_pane = pane
         self._flows: Actions | None = None
@@ -145,6 +127,8 @@ class PepipApp(App[None]):
         if self.is_running and self._scanner.is_last(event):
             self._show(event.catalog, event.listing)
             is_known = event.catalog.trouble is None or event.catalog.trouble.kind == catalogs.ABSENT
+            if event.catalog.trouble is None:
+                self._needs_check.begin(event.catalog)
             if is_known and not self.is_still:
                 self._search.update(event.catalog)
 
@@ -157,6 +141,13 @@ class PepipApp(App[None]):
         """Show the environments that are not yet shared."""
         self.session.unshared, self.session.search_place = event.found, ""
         self._show_unshared()
+
+    def on_needs_check_ended(self, event: NeedsCheck.Ended) -> None:
+        """Show which environments have unmet needs."""
+        if event.unmet != self.session.unmet:
+            self.session.unmet = event.unmet
+            if self.is_running and self.here == "projects":
+                self.query_one(Panes).fill()
 
     def _show_unshared(self) -> None:
         if self.is_running and self.session.catalog is not None:

@@ -12,6 +12,7 @@ from pepip.host import files
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
 from pepip.operations import install as installing
+from pepip.operations import needs
 from pepip.operations import project as projects
 from pepip.operations import prune as pruning
 from pepip.operations import scan as scanning
@@ -113,13 +114,13 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAc
     folder = os.path.dirname(environment)
     command = commands.on_environment("uninstall", environment, "--yes", *names)
     title = f"uninstall {' '.join(names)} from {_project(environment)}"
-    preview = _preview(
-        title,
-        command,
-        once(lambda: uninstalling.preview(store, environment, request)),
-        plans.of_removal,
-        folder=folder,
-    )
+
+    def look() -> Plan:
+        removal = uninstalling.preview(store, environment, request)
+        removed = {change.name for change in removal.removed}
+        return plans.of_removal(removal, needs.broken_by_removal(store, environment, removed) if removed else ())
+
+    preview = Job(title, command, once(look), folder=folder, is_listed=False)
     carry_out = Job(
         title,
         command,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from pepip.model import Progress, Summary
     from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv
+    from pepip.operations.needs import UnmetNeed
     from pepip.operations.project import Outcome
     from pepip.operations.uninstall import Removal
 
@@ -75,13 +76,19 @@ def of_outcome(outcome: Outcome) -> Plan:
     return of_summary(outcome.summary)
 
 
-def of_removal(removal: Removal) -> Plan:
-    """Describe the preview of an uninstall."""
+def of_removal(removal: Removal, broken: Sequence[UnmetNeed]) -> Plan:
+    """Describe the preview of an uninstall. `broken` are needs of other distributions that it would leave unmet."""
     steps = [Step(GOES, f"{change.name} {change.version}", "removed") for change in removal.removed]
+    steps += [Step(IS_LOST, f"{need.name} {need.version}", f"stays, and needs {need.requirement}") for need in broken]
     absent = f" Not installed: {', '.join(removal.absent)}." if removal.absent else ""
-    count = formatting.count(len(steps), "distribution")
+    count = formatting.count(len(removal.removed), "distribution")
     sentence = f"Removes {count} from this environment. The store keeps what it holds.{absent}"
-    return Plan(sentence, steps, has_work=bool(steps))
+    if broken:
+        needing = formatting.count(len({need.name for need in broken}), "package")
+        sentence = (
+            f"Removes {count}, which {needing} in this environment need{'' if needing[:2] != '1 ' else 's'}.{absent}"
+        )
+    return Plan(sentence, steps, has_work=bool(removal.removed))
 
 
 def of_changed_files(changed: list[str]) -> Plan:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _TONES = {census.OK: "good", census.BROKEN: "bad", census.MISSING: "warn", census.UNREACHABLE: "warn"}
 _GLYPHS = {census.OK: "●", census.BROKEN: "✗", census.MISSING: "○", census.UNREACHABLE: "?"}
 
+UNMET = "unmet needs"
+
 COLUMNS = (
     Column("state", "", 1),
     Column("name", "Project", 0),
@@ -141,20 +143,24 @@ class ProjectsPane(Vertical):
         name = os.path.basename(known.project) or known.project
         if os.path.basename(known.environment) != ".venv":
             name = f"{name} ({os.path.basename(known.environment)})"
-        tone = "accent" if is_busy else _TONES[known.state]
+        state, tone, glyph = known.state, _TONES[known.state], _GLYPHS[known.state]
+        if known.environment in self.session.unmet:
+            state, tone, glyph = UNMET, "bad", "!"
+        if is_busy:
+            state, tone, glyph = "busy", "accent", "◐"
         own = sum(not package.store_id for package in known.packages)
         linked = len(known.entries or ())
         return TableRow(
             known.environment,
             (
-                "◐" if is_busy else _GLYPHS[known.state],
+                glyph,
                 formatting.printable(name),
                 formatting.printable(formatting.short_path(os.path.dirname(known.project), self._home)),
                 known.python.removesuffix(".final.0")[:7],
                 f"{linked}+{own}" if own else str(linked),
                 formatting.size(share.alone_bytes),
                 formatting.size(share.own_bytes),
-                "busy" if is_busy else known.state,
+                state,
             ),
             (tone, "name", "muted", "muted", "", "", "", tone),
         )
@@ -167,7 +173,7 @@ class ProjectsPane(Vertical):
             "packages": lambda share: len(share.known.entries or ()),
             "alone": lambda share: share.alone_bytes,
             "own": lambda share: share.own_bytes,
-            "state": lambda share: share.known.state,
+            "state": lambda share: (share.known.environment not in self.session.unmet, share.known.state),
         }
         order, shares = orders[self.sort_key], self._shares
         table = self.table
@@ -192,6 +198,12 @@ class ProjectsPane(Vertical):
             f"\n{len(known.entries or ())} linked, {formatting.count(own, 'private copy', 'private copies')}"
             f"\n{formatting.size(share.own_bytes)} now, {formatting.size(share.alone_bytes)} without pepip"
         )
+        unmet = self.session.unmet.get(known.environment, ())
+        for need in unmet[:4]:
+            instead = f"{need.found} is installed" if need.found else "it is not installed"
+            shown.append(f"\n{need.name} needs {formatting.printable(need.requirement)}: {instead}", "italic")
+        if len(unmet) > 4:
+            shown.append(f"\nand {len(unmet) - 4} more: pepip pip check", "italic")
         text.update(shown)
         if self._packages_of != known.environment:
             table.marks = set()
