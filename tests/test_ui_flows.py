@@ -123,12 +123,24 @@ def test_uninstalling_takes_the_links_and_leaves_the_store(player: Machine, stor
         await person.press("2", "enter")
         person.table("#packages").put_cursor("skin")
         await person.press("u")
-        await person.sees("Removes 1 distribution")
+        await person.sees("Removes 1 distribution, which 1 package", "drum 2.0", "stays, and needs skin")
         assert person.focus == "answer-"
         await person.answers("go")
         assert (await person.has_done()).state == DONE
+        await person.sees("unmet needs", "drum needs skin: it is not installed")
+        await person.press("I")
+        await person.write("#place", str(tmp_path / "one"))
+        await person.write("#line", "skin")
+        await person.press("enter")
+        await person.answers("go")
+        await person.has_done(2)
+        await person.until(lambda: "unmet needs" not in person.screen, "no unmet needs")
+        person.table("#packages").put_cursor("skin")
+        await person.press("u")
+        await person.answers("go")
+        await person.has_done(3)
 
-    use(store, script)
+    use(store, script, size=(140, 36))
 
     assert version_in(environment, "skin") == ""
     assert version_in(environment, "drum") == "2.0"
@@ -191,6 +203,7 @@ def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, sto
         await person.press("enter")
         await person.sees("Add puts it in there")
         await person.answers("instead")
+        await person.answers("go")
         job = await person.has_done(2)
         assert job.state == DONE, job.log
         assert job.command == f"pepip add --directory {project} horn"
@@ -199,6 +212,7 @@ def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, sto
         await person.press("u")
         await person.sees("Remove takes it out there")
         await person.answers("instead")
+        await person.answers("go")
         assert (await person.has_done(3)).state == DONE
 
     use(store, script, size=(140, 36))
@@ -366,7 +380,7 @@ def test_detaching_and_attaching_a_package(player: Machine, store: Path, tmp_pat
         assert not package.is_symlink()
         (package / "__init__.py").write_text("mine = True\n")
         await person.until(lambda: "private" in person.screen, "a private copy")
-        await person.press("A")
+        await person.press("L")
         await person.sees("horn/__init__.py", "your change would be lost")
         await person.answers("go")
         assert (await person.has_done(2)).state == DONE

@@ -6,6 +6,7 @@ They show a fixed catalog, so they are the same on every machine.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Generator
 from importlib import metadata
@@ -19,13 +20,14 @@ from pepip.model import Progress, Summary
 from pepip.operations import entry_details, prune
 from pepip.store.check import Flaw
 from pepip.store.root import Store
+from pepip.tui import adoption_jobs, plans, reports, screenshot
 from pepip.tui import catalog as catalogs
-from pepip.tui import plans, reports, screenshot
 from pepip.tui.app import PepipApp
 from pepip.tui.catalog import Catalog, Trouble
 from pepip.tui.job_queue import Job, once
 from pepip.tui.jobs import PlannedAction
 from pepip.tui.plans import Plan
+from pepip.tui.unshared_search import UnsharedSearch
 from tests.support import catalogs as looks
 from tests.support.screens import Person, normalized, words_of
 
@@ -129,6 +131,27 @@ async def pruning(person: Person) -> None:
     await person.press("space")
 
 
+def unshared(*pressed: str) -> Script:
+    """Return the script of one for whom a search has found environments, and who then presses keys."""
+
+    async def script(person: Person) -> None:
+        person.app.post_message(UnsharedSearch.Ended(looks.unshared(os.environ["HOME"])))
+        await person.sees("would be free")
+        await person.press(*pressed)
+
+    return script
+
+
+async def adopting(person: Person) -> None:
+    """Be shown what adopting would do."""
+    home = os.environ["HOME"]
+    preview = Job("", "", plans.described(once(lambda: looks.unshared(home)), plans.of_adoption), is_listed=False)
+    plan = adoption_jobs.adopt(person.app.session.store, ["notebooks", "site"])
+    preview.command = "pepip adopt --yes ~/code/notebooks/.venv '~/code/site [old]/.venv'"
+    person.app.flows.begin(lambda: plan._replace(preview=preview))
+    await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")
+
+
 async def installing(person: Person) -> None:
     """Show a running install."""
 
@@ -199,6 +222,13 @@ STATES = {
     "savings-80x24": State(keys(), pane="savings"),
     "savings-160x48": State(keys(), (160, 48), pane="savings", theme="nord"),
     "savings-50x20": State(keys(), (50, 20), pane="savings"),
+    "unshared-first": State(unshared(), look=lambda _: looks.empty()),
+    "unshared-first-50x20": State(unshared(), (50, 20), look=lambda _: looks.empty()),
+    "unshared-first-160x48": State(unshared("space"), (160, 48), look=lambda _: looks.empty()),
+    "unshared-projects": State(unshared("tab", "space"), pane="projects"),
+    "unshared-projects-50x20": State(unshared(), (50, 20), pane="projects"),
+    "unshared-projects-160x48": State(unshared(), (160, 48), pane="projects", theme="ansi-dark"),
+    "adopt-plan": State(adopting, (100, 30)),
     "activity": State(activities, (120, 30)),
     "activity-none": State(keys(), pane="activity"),
     "drawer": State(installing),

@@ -6,29 +6,28 @@ asks and reports; `pepip.operations` does the work.
 
 from __future__ import annotations
 
-import gc
 import os
-from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from pepip import paths
 from pepip.tui import catalog as catalogs
-from pepip.tui import formatting
+from pepip.tui import formatting, keys
 from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
-from pepip.tui.job_queue import Job, JobQueue
+from pepip.tui.collection import Collection
+from pepip.tui.job_queue import STARTED_IN, Job, JobQueue
 from pepip.tui.messages import EntryWanted, Explained, JobChanged
-from pepip.tui.pane_requests import EntryRequest, EnvironmentRequest
+from pepip.tui.needs_check import NeedsCheck
+from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest
 from pepip.tui.panes import Panes
 from pepip.tui.scanner import Scanner
 from pepip.tui.session import Session
 from pepip.tui.store_pane import StorePane
-from pepip.tui.welcome import HELP, figures_of, keys_of, screen_of
+from pepip.tui.unshared_search import UnsharedSearch
+from pepip.tui.welcome import HELP, Welcome, figures_of, keys_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +45,10 @@ _SECONDS_BETWEEN_CHECKS = 2.0
 
 
 class PepipApp(App[None]):
-    """The app. With `is_still`, it shows nothing that changes only with time, for screenshots."""
+    """The app. It looks for environments below `folder`, too, which is the one in which it was started.
+
+    With `is_still`, it shows nothing that changes only with time, for screenshots, and searches for no environments.
+    """
 
     CSS_PATH = "app.tcss"
     TITLE = "pepip"
@@ -54,35 +56,21 @@ class PepipApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012 - textual declares it so
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "show('store')", "Store", show=False),
-        Binding("2", "show('projects')", "Projects", show=False),
-        Binding("3", "show('savings')", "Savings", show=False),
-        Binding("4", "show('activity')", "Activity", show=False),
-        Binding("P", "prune", "Prune", tooltip="Preview what no environment links, and remove it"),
-        Binding("r", "rescan", "Rescan", show=False, tooltip="Look at the disk again"),
-        Binding("I", "install_anywhere", "Install…", show=False, tooltip="Install into a project, known or new"),
-        Binding("plus", "store", "Store…", show=False, key_display="+", tooltip="Store packages without a project"),
-        Binding("V", "verify_all", "Verify all", show=False, tooltip="Verify every file of the store"),
-        Binding("C", "scan", "Scan…", show=False, tooltip="Scan a folder for environments nobody registered"),
-        Binding("exclamation_mark", "doctor", "Doctor", show=False, tooltip="Look at everything that pepip rests on"),
-        Binding("x", "cancel_job", "Cancel", show=False, tooltip="Cancel the running operation"),
-        Binding("escape", "hide_drawer", "Hide", show=False, system=True),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("ctrl+p", "command_palette", "Commands", key_display="^p", tooltip="All commands, by name"),
-        Binding("q", "quit", "Quit"),
-        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
-    ]
+    BINDINGS = keys.OF_THE_APP
 
-    def __init__(self, store: Store, *, pane: str = "store", is_still: bool = False) -> None:
+    def __init__(
+        self, store: Store, *, pane: str = "store", folder: str = STARTED_IN, is_still: bool = False
+    ) -> None:
         super().__init__()
         self.session = Session(store, JobQueue(self._tell))
         self.is_still = is_still
         self._scanner = Scanner(self.session, self)
+        self._needs_check = NeedsCheck(self.session, self)
+        self._search = UnsharedSearch(self.session, self, folder)
         self._first_pane = pane
         self._flows: Actions | None = None
         self._is_drawer_hidden = False
-        self._has_frozen = False
+        self._collection = Collection()
         self._finished: set[int] = set()
 
     @property
@@ -99,7 +87,7 @@ class PepipApp(App[None]):
         yield Tabs()
         yield SavingsLine()
         yield Notices()
-        yield Static("", id="trouble")
+        yield Welcome(self.session)
         yield Panes(self.session)
         yield Drawer()
         yield Keys()
@@ -138,6 +126,33 @@ class PepipApp(App[None]):
         """Show what the last reading found."""
         if self.is_running and self._scanner.is_last(event):
             self._show(event.catalog, event.listing)
+            is_known = event.catalog.trouble is None or event.catalog.trouble.kind == catalogs.ABSENT
+            if event.catalog.trouble is None:
+                self._needs_check.begin(event.catalog)
+            if is_known and not self.is_still:
+                self._search.update(event.catalog)
+
+    def on_unshared_search_progressed(self, event: UnsharedSearch.Progressed) -> None:
+        """Show the place to which the search for environments has come."""
+        self.session.search_place = event.place
+        self._show_unshared()
+
+    def on_unshared_search_ended(self, event: UnsharedSearch.Ended) -> None:
+        """Show the environments that are not yet shared."""
+        self.session.unshared, self.session.search_place = event.found, ""
+        self._show_unshared()
+
+    def on_needs_check_ended(self, event: NeedsCheck.Ended) -> None:
+        """Show which environments have unmet needs."""
+        if event.unmet != self.session.unmet:
+            self.session.unmet = event.unmet
+            if self.is_running and self.here == "projects":
+                self.query_one(Panes).fill()
+
+    def _show_unshared(self) -> None:
+        if self.is_running and self.session.catalog is not None:
+            self._make_room()
+            self.query_one(Panes).fill_unshared()
 
     def on_scanner_stamped(self, event: Scanner.Stamped) -> None:
         """Read the store again if it has changed on disk."""
@@ -154,8 +169,7 @@ class PepipApp(App[None]):
         if found.trouble is not None and found.trouble.kind == catalogs.AWAY and self.session.catalog is not None:
             found = self.session.catalog._replace(trouble=found.trouble, notices=found.notices)
         self.session.catalog = found
-        special = screen_of(self.session.store.root, found)
-        self._make_room(special)
+        is_special = self._make_room()
         self.query_one(Notices).say(found.notices)
         sums = found.overview.savings if found.overview else None
         is_fresh = found.is_fresh and found.trouble is None
@@ -163,42 +177,27 @@ class PepipApp(App[None]):
         self.query_one(StorePane).show(found, listing)
         self.query_one(Panes).fill()
         self._say_status()
-        if self.default_screen.focused is None and special is None:
+        if self.default_screen.focused is None and not is_special:
             self.default_screen.set_focus(self.query_one(Panes).list_here)
-        if found.is_fresh and found.trouble is None:
-            self._keep_from_collection()
-        gc.enable()
-
-    def _keep_from_collection(self) -> None:
-        """Exempt the thousands of objects of a catalog from garbage collection, which would delay keys.
-
-        `gc.freeze` keeps existing garbage for good. At the first catalog there is little garbage, and the user waits,
-        so it stays. At later catalogs, all frozen objects are first collected once.
-        """
-        if self._has_frozen:
-            gc.unfreeze()
-            gc.collect()
-        gc.freeze()
-        self._has_frozen = True
+        self._collection.go_on(keeps=found.is_fresh and found.trouble is None)
 
     @property
     def here(self) -> str:
         """The name of the visible pane."""
         return self.query_one(Panes).here
 
-    def _make_room(self, special: Text | None) -> None:
-        """Show the text `special` in place of the panes; without one, show the panes.
+    def _make_room(self) -> bool:
+        """Show the screen of an empty or unreadable store in place of the panes, and return whether there is one.
 
-        The text never replaces the activity pane.
+        It never replaces the activity pane.
         """
-        trouble = self.query_one("#trouble", Static)
-        is_special = special is not None and self.here != "activity"
-        trouble.display = is_special
-        self.query_one(Panes).display = not is_special
-        self.query_one(Keys).say(keys_of(self.session.catalog) if is_special and self.session.catalog else ())
-        if is_special and special is not None:
-            trouble.update(special)
-            self.default_screen.set_focus(None)
+        welcome, panes, found = self.query_one(Welcome), self.query_one(Panes), self.session.catalog
+        is_special = welcome.show() and self.here != "activity"
+        welcome.display, panes.display = is_special, not is_special
+        self.query_one(Keys).say(keys_of(found) if is_special and found else ())
+        if is_special:
+            self.default_screen.set_focus(welcome.list_here)
+        return is_special
 
     def _say_status(self) -> None:
         root = formatting.short_path(self.session.store.root, paths.user_home(os.environ))
@@ -213,12 +212,13 @@ class PepipApp(App[None]):
 
     def on_app_focus(self) -> None:
         """Read the store again when the terminal gets the focus: uv may have changed environments meanwhile."""
-        if self.session.catalog is not None:
-            self.action_rescan()
+        if self.session.catalog is not None and not self.is_reading:
+            self.look_again()
 
     def action_rescan(self) -> None:
-        """Read the store again, unless a thread is reading it."""
+        """Read the store again, unless a thread is reading it, and search for environments again."""
         if not self.is_reading:
+            self._search.forget()
             self.look_again()
 
     # Operations
@@ -285,10 +285,10 @@ class PepipApp(App[None]):
 
     async def action_show(self, pane: str) -> None:
         """Show a pane."""
-        panes, found = self.query_one(Panes), self.session.catalog
+        panes = self.query_one(Panes)
         await panes.go_to(pane)
         self.query_one(Tabs).say(here=pane)
-        self._make_room(screen_of(self.session.store.root, found) if found else None)
+        self._make_room()
         if panes.display:
             self.default_screen.set_focus(panes.list_here)
 
@@ -309,6 +309,10 @@ class PepipApp(App[None]):
     @on(EnvironmentRequest)
     def _on_environment_request(self, request: EnvironmentRequest) -> None:
         self.flows.projects.carry_out(request)
+
+    def on_adopt_environments(self, request: AdoptEnvironments) -> None:
+        """Preview the adoption of environments, and adopt them."""
+        self.flows.projects.ask_to_adopt(request.environments)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable `prune` if the store is known to be empty, missing or unreadable."""

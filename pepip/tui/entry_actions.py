@@ -15,7 +15,7 @@ from pepip.tui.store_pane import StorePane
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pepip.model import Stored
     from pepip.tui.pane_requests import EntryRequest
@@ -35,11 +35,15 @@ class EntryActions(Flows):
             case pane_requests.RemoveEntries():
                 self._ask_to_remove(chosen)
             case pane_requests.VerifyEntries():
-                self.session.runner.submit(jobs.verify(self.session.store, chosen))
+                self.session.runner.submit(jobs.verify(self.session.store, chosen, self._stored))
             case pane_requests.RepairEntries():
                 self._ask_to_repair(chosen)
             case pane_requests.CopyEntryCommand():
                 self.copy(jobs.show_command(chosen[0]))
+
+    @property
+    def _stored(self) -> Collection[Stored]:
+        return self.session.catalog.stored.values() if self.session.catalog else ()
 
     def _read_detail(self, stored: Stored) -> None:
         catalog = self.session.catalog
@@ -55,12 +59,12 @@ class EntryActions(Flows):
         catalog, store = self.session.catalog, self.session.store
         if catalog is None or catalog.overview is None or isinstance(self.app.screen, PruneDialog):
             return
-        dialog = PruneDialog(lambda: prune.preview(store, options))
+        stored = list(catalog.stored.values())
+        dialog = PruneDialog(lambda: prune.preview(store, options), stored, is_of_all=options.only is None)
 
         def decided(answer: str | None) -> None:
             if answer == "go" and dialog.preview is not None:
-                is_all = len(dialog.chosen) == len(dialog.preview.orphans) and options.only is None
-                self.session.runner.submit(jobs.prune(store, dialog.chosen, is_all=is_all))
+                self.session.runner.submit(jobs.prune(store, dialog.chosen, dialog.command))
 
         self.app.push_screen(dialog, decided)
 
@@ -94,4 +98,4 @@ class EntryActions(Flows):
         else:
             text.append("\nNo environment links it.")
         pins = ", ".join(f"{item.name}=={item.version}" for item in chosen[:3])
-        self.confirm(f"Repair {pins}", text, "Repair", jobs.repair(self.session.store, chosen))
+        self.confirm(f"Repair {pins}", text, "Repair", jobs.repair(self.session.store, chosen, self._stored))

@@ -67,7 +67,11 @@ class Flows:
             if answer == "go":
                 runner.submit(plan.carry_out)
             elif answer == "instead" and plan.instead is not None:
-                runner.submit(plan.instead)
+                text = Text(
+                    "uv changes pyproject.toml and uv.lock, and the environment follows the new lock. That may "
+                    "change more than the plan before has shown, which is of another command."
+                )
+                self.confirm(plan.instead.title, text, plan.verb_instead, plan.instead)
             elif answer == "back" and go_back is not None:
                 go_back()
 

@@ -127,6 +127,8 @@ class Job(Generic[Result]):
             return ""
         if self.step.phase == "download":
             return f"{formatting.size(self.received_bytes)} of {formatting.size(self.step.total)}"
+        if self.step.phase == "adopt":
+            return f"{formatting.size(self.step.done)} of {formatting.size(self.step.total)}"
         return f"{self.step.done} of {self.step.total}"
 
     def note(self, step: Progress) -> None:

@@ -12,6 +12,7 @@ from pepip.host import files
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
 from pepip.operations import install as installing
+from pepip.operations import needs
 from pepip.operations import project as projects
 from pepip.operations import prune as pruning
 from pepip.operations import scan as scanning
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 class PlannedAction(NamedTuple):
     """An action that a user asks for: one job previews it, another carries it out.
 
-    If the project declares its requirements in `pyproject.toml`, the job `instead` edits that file, too. Its button
-    has the label `verb_instead`.
+    If the project declares its requirements in `pyproject.toml`, the job `instead` edits that file, too, after a
+    question. Its button has the label `verb_instead`. `note` says why.
     """
 
     title: str
@@ -113,13 +114,13 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAc
     folder = os.path.dirname(environment)
     command = commands.on_environment("uninstall", environment, "--yes", *names)
     title = f"uninstall {' '.join(names)} from {_project(environment)}"
-    preview = _preview(
-        title,
-        command,
-        once(lambda: uninstalling.preview(store, environment, request)),
-        plans.of_removal,
-        folder=folder,
-    )
+
+    def look() -> Plan:
+        removal = uninstalling.preview(store, environment, request)
+        removed = {change.name for change in removal.removed}
+        return plans.of_removal(removal, needs.broken_by_removal(store, environment, removed) if removed else ())
+
+    preview = Job(title, command, once(look), folder=folder, is_listed=False)
     carry_out = Job(
         title,
         command,
@@ -224,22 +225,21 @@ def store_command(line: str) -> str:
         return f"{commands.of('store', 'add')} {line}"
 
 
-def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Job[pruning.PrunePreview]:
+def prune(store: Store, chosen: Sequence[pruning.Orphan], command: str) -> Job[pruning.PrunePreview]:
     """Return the job that removes orphans chosen in a preview. It reads the environments' links again first."""
     ids = frozenset(orphan.stored.id for orphan in chosen)
-    pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]
     return Job(
         f"prune {formatting.count(len(chosen), 'entry', 'entries')}",
-        commands.prune(pins, is_all=is_all),
+        command,
         lambda: pruning.prune(store, pruning.PruneOptions(only=ids)),
         describe=reports.of_prune,
         touches=ids,
     )
 
 
-def verify(store: Store, chosen: Sequence[Stored]) -> Job[verifying.Verdict]:
-    """Return the job that verifies some entries."""
-    return _verify(store, _pins(chosen), frozenset(item.id for item in chosen))
+def verify(store: Store, chosen: Sequence[Stored], stored: Collection[Stored]) -> Job[verifying.Verdict]:
+    """Return the job that verifies some of the `stored` entries, which are all that there are."""
+    return _verify(store, commands.patterns_of(chosen, stored), frozenset(item.id for item in chosen))
 
 
 def verify_all(store: Store, ids: Collection[str]) -> Job[verifying.Verdict]:
@@ -247,23 +247,26 @@ def verify_all(store: Store, ids: Collection[str]) -> Job[verifying.Verdict]:
     return _verify(store, (), frozenset(ids))
 
 
-def _verify(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job[verifying.Verdict]:
+def _verify(store: Store, patterns: Sequence[str], ids: frozenset[str]) -> Job[verifying.Verdict]:
     return Job(
-        f"verify {humanized.listed(pins) if pins else 'the whole store'}",
-        commands.of("store", "verify", *pins),
-        lambda: verifying.verify(store, pins),
+        f"verify {humanized.listed(patterns) if patterns else 'the whole store'}",
+        commands.of("store", "verify", *patterns),
+        lambda: verifying.verify(store, patterns),
         describe=reports.of_verification(ids),
-        touches=ids if pins else frozenset(),
+        touches=ids if patterns else frozenset(),
     )
 
 
-def repair(store: Store, chosen: Sequence[Stored] = ()) -> Job[verifying.Repaired]:
-    """Return the job that repairs some entries, and the environments that need it; by default the whole store."""
-    pins = _pins(chosen)
+def repair(store: Store, chosen: Sequence[Stored] = (), stored: Collection[Stored] = ()) -> Job[verifying.Repaired]:
+    """Return the job that repairs some entries, and the environments that need it; by default the whole store.
+
+    `stored` are all entries that there are.
+    """
+    patterns = commands.patterns_of(chosen, stored)
     return Job(
-        f"repair {humanized.listed(pins) if pins else 'the whole store'}",
-        commands.of("store", "repair", *pins),
-        lambda: verifying.repair(store, Request(), pins),
+        f"repair {humanized.listed(patterns) if patterns else 'the whole store'}",
+        commands.of("store", "repair", *patterns),
+        lambda: verifying.repair(store, Request(), patterns),
         describe=reports.of_repair,
         touches=frozenset(item.id for item in chosen),
     )
@@ -271,11 +274,7 @@ def repair(store: Store, chosen: Sequence[Stored] = ()) -> Job[verifying.Repaire
 
 def show_command(stored: Stored) -> str:
     """Return the command that shows an entry."""
-    return commands.of("store", "show", *_pins([stored]))
-
-
-def _pins(chosen: Sequence[Stored]) -> list[str]:
-    return list(dict.fromkeys(f"{item.name}=={item.version}" for item in chosen))
+    return commands.of("store", "show", f"{stored.name}=={stored.version}")
 
 
 def detach(store: Store, environment: str, name: str) -> Job[detaching.Detached]:

@@ -93,3 +93,15 @@ class DetachPackage(PackageRequest):
 
 class AttachPackage(PackageRequest):
     """Link the first package again."""
+
+
+class EjectEnvironment(EnvironmentRequest):
+    """Give the environment files of its own in place of all links."""
+
+
+class AdoptEnvironments(Message):
+    """Link environments that do not link the store yet."""
+
+    def __init__(self, environments: Sequence[str]) -> None:
+        super().__init__()
+        self.environments = environments

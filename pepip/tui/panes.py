@@ -47,7 +47,7 @@ class Panes(ContentSwitcher):
     async def go_to(self, name: str) -> None:
         """Show a pane. The first call for a pane makes it."""
         if not self.query(f"#{name}"):
-            made = _make(name)
+            made = _make(name, self.session)
             made.display = False
             await self.mount(made)
         self.current = self.here = name
@@ -65,15 +65,21 @@ class Panes(ContentSwitcher):
         elif self.here == "savings" and catalog is not None:
             cast("SavingsPane", pane).show(catalog)
 
+    def fill_unshared(self) -> None:
+        """Update the list of environments that are not yet shared, if it is visible."""
+        pane = self._pane()
+        if self.here == "projects" and pane.is_mounted:
+            cast("ProjectsPane", pane).show_unshared()
+
     def _pane(self) -> Widget:
         return self.query_one(f"#{self.here}")
 
 
-def _make(name: str) -> Widget:
+def _make(name: str, session: Session) -> Widget:
     if name == "projects":
         from pepip.tui.projects_pane import ProjectsPane
 
-        return ProjectsPane()
+        return ProjectsPane(session)
     if name == "savings":
         from pepip.tui.savings_pane import SavingsPane
 

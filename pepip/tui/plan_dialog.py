@@ -160,7 +160,7 @@ class PlanDialog(Dialog):
 
     def body(self) -> ComposeResult:
         """Make the sentence, the table of changes, and the text for the output of uv."""
-        yield Static(Text("Asking uv what would change …"), id="plan-sentence")
+        yield Static(Text("Looking at what would change …"), id="plan-sentence")
         columns = (Column("sign", "", 1), Column("name", "Package", 0), Column("what", "What happens", 0))
         yield Table(columns, id="plan")
         with ScrollText(id="plan-error", classes="dialog--scroll"):
@@ -222,7 +222,7 @@ class PlanDialog(Dialog):
         self.query_one("#plan-sentence", Static).update(text)
         table = self.query_one("#plan", Table)
         table.display = bool(plan.steps)
-        table.show([_row(step) for step in plan.steps])
+        table.show([_row(number, step) for number, step in enumerate(plan.steps)])
         go = self.query_one("#answer-go", Button)
         go.disabled = not plan.has_work
         for instead in self.query("#answer-instead").results(Button):
@@ -246,12 +246,12 @@ def wording_of(output: str) -> str:
 
 
 def _asking(step: Progress) -> str:
-    return f"{step.title or 'Asking uv what would change'} {step.detail}".rstrip() + " …"
+    return f"{step.title or 'Looking at what would change'} {step.detail}".rstrip() + " …"
 
 
-_TONES = {plans.COMES: "good", plans.GOES: "bad", plans.IS_LOST: "warn"}
+_TONES = {plans.COMES: "good", plans.GOES: "bad", plans.IS_LOST: "warn", plans.STAYS: "muted"}
 
 
-def _row(step: Step) -> TableRow:
+def _row(number: int, step: Step) -> TableRow:
     cells = (step.sign, formatting.printable(step.name), formatting.printable(step.effect))
-    return TableRow(f"{step.sign}{step.name}", cells, (_TONES[step.sign], "name", "muted"))
+    return TableRow(f"{number} {step.name}", cells, (_TONES[step.sign], "name", "muted"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from pepip.tui import commands, formatting, jobs, pane_requests
+from pepip.tui import adoption_jobs, commands, formatting, jobs, pane_requests
 from pepip.tui.flows import Flows
 
 TYPE_CHECKING = False
@@ -31,6 +31,8 @@ class ProjectActions(Flows):
                 self._ask_to_forget(environment)
             case pane_requests.CopyEnvironmentCommand():
                 self.copy(commands.of("projects", environment))
+            case pane_requests.EjectEnvironment():
+                self._ask_to_eject(environment)
             case pane_requests.UpgradePackages():
                 self._upgrade(environment, request.packages)
             case pane_requests.UninstallPackages():
@@ -41,6 +43,23 @@ class ProjectActions(Flows):
             case pane_requests.AttachPackage():
                 name = request.packages[0]
                 self.begin(lambda: jobs.attach(store, environment, name))
+
+    def ask_to_adopt(self, environments: Sequence[str]) -> None:
+        """Preview the adoption of environments that do not link the store, and adopt them."""
+        self.begin(lambda: adoption_jobs.adopt(self.session.store, environments))
+
+    def _ask_to_eject(self, environment: str) -> None:
+        share = self.session.catalog.shares.get(environment) if self.session.catalog else None
+        text = Text(f"{formatting.printable(formatting.short_path(environment))}\n", "bold")
+        text.append(
+            "\nFiles of its own take the place of all links: it needs neither the store nor pepip afterwards. "
+            "Nothing else changes in it.",
+            "not bold",
+        )
+        if share is not None and share.alone_bytes > share.own_bytes:
+            text.append(f"\nIt takes {formatting.size(share.alone_bytes - share.own_bytes)} more then.", "not bold")
+        text.append("\nThe way back is to adopt it.", "not bold")
+        self.confirm("Eject this environment", text, "Eject", adoption_jobs.eject(self.session.store, environment))
 
     def _upgrade(self, environment: str, packages: Sequence[str]) -> None:
         names = packages

@@ -16,6 +16,7 @@ from pepip.operations import census
 from pepip.tui import formatting, pane_requests
 from pepip.tui.messages import EntryWanted
 from pepip.tui.table import Column, Table, TableRow
+from pepip.tui.unshared_list import UnsharedList
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from pepip.operations.savings import VenvShare
     from pepip.tui.catalog import Catalog
     from pepip.tui.pane_requests import EnvironmentRequest
+    from pepip.tui.session import Session
 
 _TONES = {census.OK: "good", census.BROKEN: "bad", census.MISSING: "warn", census.UNREACHABLE: "warn"}
 _GLYPHS = {census.OK: "●", census.BROKEN: "✗", census.MISSING: "○", census.UNREACHABLE: "?"}
+
+UNMET = "unmet needs"
 
 COLUMNS = (
     Column("state", "", 1),
@@ -59,7 +63,13 @@ class ProjectsPane(Vertical):
         Binding("c", "app.scan", "Scan", tooltip="Scan a folder for environments moved, copied, restored"),
         Binding("f", "forget", "Forget", tooltip="Take this environment out of the registry"),
         Binding("D", "detach", "Detach", show=False, tooltip="Make a package the project's own copy, to patch it"),
-        Binding("A", "attach", "Attach", show=False, tooltip="Link a package again that is the project's own"),
+        Binding("L", "attach", "Attach", show=False, tooltip="Link a package again that is the project's own"),
+        Binding(
+            "A", "adopt", "Adopt", tooltip="Link the marked environments that are not yet shared, or all of them"
+        ),
+        Binding(
+            "E", "eject", "Eject", show=False, tooltip="Give this environment files of its own, without the store"
+        ),
         Binding("R", "repair", "Repair", show=False, tooltip="Repair the store and all environments"),
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
         Binding("a", "mark_all", "Mark all", show=False),
@@ -68,8 +78,9 @@ class ProjectsPane(Vertical):
         Binding("h,left,escape", "to_projects", "To the projects", show=False),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__(id="projects")
+        self.session = session
         self.catalog: Catalog | None = None
         self.sort_key, self.is_descending = "alone", True
         self._shares: list[VenvShare] = []
@@ -83,6 +94,7 @@ class ProjectsPane(Vertical):
             with Vertical(id="project-detail"):
                 yield Static("", id="project-text")
                 yield Table(PACKAGES, can_mark=True, rests=False, verb="In the store", id="packages")
+        yield UnsharedList(id="unshared")
 
     @property
     def table(self) -> Table:
@@ -93,6 +105,16 @@ class ProjectsPane(Vertical):
     def packages(self) -> Table:
         """The list of packages of the project under the cursor."""
         return self.query_one("#packages", Table)
+
+    @property
+    def unshared(self) -> UnsharedList:
+        """The list of environments that are not yet shared."""
+        return self.query_one(UnsharedList)
+
+    @property
+    def target(self) -> VenvShare | None:
+        """The environment that actions work on. None while the focus is on those that are not yet shared."""
+        return None if self.unshared.table.has_focus else self.current
 
     @property
     def current(self) -> VenvShare | None:
@@ -108,26 +130,37 @@ class ProjectsPane(Vertical):
         self.table.take(rows)
         self._sort()
         self._describe()
+        self.show_unshared()
+
+    def show_unshared(self) -> None:
+        """Show the environments that are not yet shared, as far as a search has found them."""
+        known = self.catalog.shares.keys() if self.catalog else ()
+        self.unshared.show(self.session.unshared, known, self.session.search_place)
+        self.refresh_bindings()
 
     def _row(self, share: VenvShare, *, is_busy: bool) -> TableRow:
         known = share.known
         name = os.path.basename(known.project) or known.project
         if os.path.basename(known.environment) != ".venv":
             name = f"{name} ({os.path.basename(known.environment)})"
-        tone = "accent" if is_busy else _TONES[known.state]
+        state, tone, glyph = known.state, _TONES[known.state], _GLYPHS[known.state]
+        if known.environment in self.session.unmet:
+            state, tone, glyph = UNMET, "bad", "!"
+        if is_busy:
+            state, tone, glyph = "busy", "accent", "◐"
         own = sum(not package.store_id for package in known.packages)
         linked = len(known.entries or ())
         return TableRow(
             known.environment,
             (
-                "◐" if is_busy else _GLYPHS[known.state],
+                glyph,
                 formatting.printable(name),
                 formatting.printable(formatting.short_path(os.path.dirname(known.project), self._home)),
                 known.python.removesuffix(".final.0")[:7],
                 f"{linked}+{own}" if own else str(linked),
                 formatting.size(share.alone_bytes),
                 formatting.size(share.own_bytes),
-                "busy" if is_busy else known.state,
+                state,
             ),
             (tone, "name", "muted", "muted", "", "", "", tone),
         )
@@ -140,7 +173,7 @@ class ProjectsPane(Vertical):
             "packages": lambda share: len(share.known.entries or ()),
             "alone": lambda share: share.alone_bytes,
             "own": lambda share: share.own_bytes,
-            "state": lambda share: share.known.state,
+            "state": lambda share: (share.known.environment not in self.session.unmet, share.known.state),
         }
         order, shares = orders[self.sort_key], self._shares
         table = self.table
@@ -165,6 +198,12 @@ class ProjectsPane(Vertical):
             f"\n{len(known.entries or ())} linked, {formatting.count(own, 'private copy', 'private copies')}"
             f"\n{formatting.size(share.own_bytes)} now, {formatting.size(share.alone_bytes)} without pepip"
         )
+        unmet = self.session.unmet.get(known.environment, ())
+        for need in unmet[:4]:
+            instead = f"{need.found} is installed" if need.found else "it is not installed"
+            shown.append(f"\n{need.name} needs {formatting.printable(need.requirement)}: {instead}", "italic")
+        if len(unmet) > 4:
+            shown.append(f"\nand {len(unmet) - 4} more: pepip pip check", "italic")
         text.update(shown)
         if self._packages_of != known.environment:
             table.marks = set()
@@ -278,17 +317,17 @@ class ProjectsPane(Vertical):
 
     def _ask(self, request: Callable[[str], EnvironmentRequest], *, can_lack: bool = False) -> None:
         """Post a request on the environment under the cursor. Without one, only if the request `can_lack` it."""
-        environment = self.current.known.environment if self.current else ""
+        environment = self.target.known.environment if self.target else ""
         if environment or can_lack:
             self.post_message(request(environment))
 
     def _ask_for_packages(self, request: Callable[[str, Sequence[str]], EnvironmentRequest]) -> None:
         """Post a request on the chosen packages. Without one, say how to choose one."""
         chosen = self.chosen
-        if self.current is not None and not chosen:
+        if self.target is not None and not chosen:
             self.app.notify("Enter goes to the packages of this project: choose or mark some there.", timeout=4)
-        elif self.current is not None:
-            self.post_message(request(self.current.known.environment, chosen))
+        elif self.target is not None:
+            self.post_message(request(self.target.known.environment, chosen))
 
     def action_install(self) -> None:
         """Ask to install into this project, or into any."""
@@ -297,6 +336,20 @@ class ProjectsPane(Vertical):
     def action_repair(self) -> None:
         """Ask to repair the store and all environments."""
         self._ask(pane_requests.RepairEverything, can_lack=True)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Disable `adopt` if no environment is known that it could link."""
+        if action == "adopt":
+            return self.is_mounted and bool(self.unshared.chosen)
+        return super().check_action(action, parameters)
+
+    def action_adopt(self) -> None:
+        """Ask to adopt the marked environments that are not yet shared, or all of them."""
+        self.unshared.action_adopt()
+
+    def action_eject(self) -> None:
+        """Ask to give this environment files of its own."""
+        self._ask(pane_requests.EjectEnvironment)
 
     def action_sync(self) -> None:
         """Ask to sync this project with its lock."""
@@ -312,8 +365,8 @@ class ProjectsPane(Vertical):
 
     def action_upgrade(self) -> None:
         """Ask to upgrade the chosen packages, or all."""
-        if self.current is not None:
-            self.post_message(pane_requests.UpgradePackages(self.current.known.environment, self.chosen))
+        if self.target is not None:
+            self.post_message(pane_requests.UpgradePackages(self.target.known.environment, self.chosen))
 
     def action_uninstall(self) -> None:
         """Ask to uninstall the chosen packages."""

@@ -18,13 +18,17 @@ from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
+    from pepip.model import Stored
     from pepip.operations.prune import Orphan, PrunePreview
 
 
 class PruneDialog(Dialog):
-    """The dialog. It calls `preview` in a thread. Answers `go` to remove the orphans in `chosen`."""
+    """The dialog. It calls `preview` in a thread. Answers `go` to remove the orphans in `chosen`.
+
+    `stored` has all entries of the store. If `is_of_all`, the preview has every orphan of it.
+    """
 
     COMMAND_LINES = 2
 
@@ -48,10 +52,12 @@ class PruneDialog(Dialog):
             super().__init__()
             self.reason = reason
 
-    def __init__(self, preview: Callable[[], PrunePreview]) -> None:
-        super().__init__("Prune what nobody links · ␣ unticks")
+    def __init__(self, preview: Callable[[], PrunePreview], stored: Collection[Stored], *, is_of_all: bool) -> None:
+        super().__init__("Prune what no environment links · ␣ unticks")
         self.preview: PrunePreview | None = None
         self._preview = preview
+        self._stored = stored
+        self._is_of_all = is_of_all
 
     def body(self) -> ComposeResult:
         """Make the sentence, the list of orphans, and the notes."""
@@ -90,6 +96,12 @@ class PruneDialog(Dialog):
         """The orphans that are ticked."""
         marks = self.query_one("#orphans", Table).marks
         return [orphan for orphan in self.preview.orphans if orphan.stored.id in marks] if self.preview else []
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every orphan of the store is ticked."""
+        preview = self.preview
+        return self._is_of_all and preview is not None and len(self.chosen) == len(preview.orphans)
 
     def on_prune_dialog_refused(self, event: Refused) -> None:
         """Show the reason why there is no preview."""
@@ -163,8 +175,8 @@ class PruneDialog(Dialog):
         sentence.update(Text(f"{entry_count}{most} to remove: {effect}."))
         go.label = Text(f"Remove {entry_count}")
         go.refresh(layout=True)  # Textual keeps the width of the old label
-        pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]
-        self.say_command(commands.prune(pins, is_all=is_all) if chosen or is_all else "")
+        patterns = commands.patterns_of([orphan.stored for orphan in chosen], self._stored)
+        self.say_command(commands.prune(patterns, is_all=self.is_all) if chosen or self.is_all else "")
 
 
 def _notes(preview: PrunePreview) -> list[str]:

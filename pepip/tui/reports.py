@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from pepip.model import Registration, Summary
+    from pepip.operations.adoption.adopt import Adopted
+    from pepip.operations.adoption.eject import Ejected
     from pepip.operations.detach import Attached, Detached
     from pepip.operations.project import Outcome
     from pepip.operations.prune import PrunePreview
@@ -96,3 +98,29 @@ def of_scan(done: Scanned) -> Report:
         f"{new} found, {len(done.found)} link the store",
         [f"{'known' if item.was_known else 'found'}: {item.environment}" for item in done.found],
     )
+
+
+def of_adoption(done: list[Adopted]) -> Report:
+    """Describe the adoption of environments: what was linked, what is free now, and what was left and why."""
+    lines = []
+    for item in done:
+        lines.append(f"{item.environment}: {formatting.count(len(item.linked), 'package')} linked")
+        lines += [f"  {kept.name} {kept.version} stays: {kept.reason}" for kept in item.kept]
+        if item.failure:
+            lines.append(f"  not adopted: {item.failure}")
+    linked = sum(len(item.linked) for item in done)
+    environments = formatting.count(sum(bool(item.linked) for item in done), "environment")
+    freed = formatting.size(max(0, sum(item.freed.size_bytes for item in done)))
+    sentence = f"{formatting.count(linked, 'package')} linked in {environments}: {freed} free now"
+    failures = [item for item in done if item.failure]
+    if failures:
+        sentence += f". {failures[0].environment} was not adopted: {failures[0].failure}"
+    if len(failures) > 1:
+        sentence += f"; {len(failures) - 1} more: 4 shows the log"
+    return Report(sentence, lines)
+
+
+def of_ejecting(done: Ejected) -> Report:
+    """Describe the ejecting of an environment."""
+    count = formatting.count(len(done.distributions), "package")
+    return Report(f"{count} have files of their own now: {done.environment} needs no store")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from pepip.operations.adoption.preview import AdoptionPreview
+    from pepip.operations.needs import UnmetNeed
     from pepip.store.check import Flaw
     from pepip.store.root import Store
     from pepip.tui.catalog import Catalog
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
 class Session:
     """One run of the app: the store, its queue of jobs, and the catalog that is shown, None before the first one.
 
-    `verified` maps the id of each verified entry to its flaws. An intact entry has none. `is_leaving` says that the
-    app exits as soon as no job is left.
+    `verified` maps the id of each verified entry to its flaws. An intact entry has none. `unshared` has the
+    environments that a search found and that were not registered. `search_place` is the place to which a running
+    search has come. `unmet` has the unmet needs of environments. `is_leaving` says that the app exits as soon as no
+    job is left.
     """
 
     def __init__(self, store: Store, runner: JobQueue) -> None:
@@ -24,6 +28,9 @@ class Session:
         self.runner = runner
         self.catalog: Catalog | None = None
         self.verified: dict[str, Sequence[Flaw]] = {}
+        self.unshared: AdoptionPreview | None = None
+        self.search_place = ""
+        self.unmet: Mapping[str, Sequence[UnmetNeed]] = {}
         self.is_leaving = False
 
     @property

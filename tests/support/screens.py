@@ -106,11 +106,18 @@ class Person:
         return self.app.screen.query_one(selector, Table)
 
 
-def use(store: Path, script: Script, *, size: tuple[int, int] = (120, 36), pane: str = "store") -> PepipApp:
-    """Run a script of a person who uses the app on a store. Return the app after it has ended."""
+def use(
+    store: Path,
+    script: Script,
+    *,
+    size: tuple[int, int] = (120, 36),
+    pane: str = "store",
+    folder: Path = Path("/nowhere"),
+) -> PepipApp:
+    """Run a script of a person who uses the app on a store, started in `folder`. Return the app after its end."""
 
     async def run() -> PepipApp:
-        app = PepipApp(Store(str(store)), pane=pane)
+        app = PepipApp(Store(str(store)), pane=pane, folder=str(folder))
         async with app.run_test(size=size, notifications=True) as pilot:
             person = Person(app, pilot)
             await person.has_looked()
