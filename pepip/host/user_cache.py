@@ -39,17 +39,10 @@ def write(folder: str, name: str, *contents: bytes, mode: int = 0o600) -> None:
     Raises OSError, also if something of another user is in the folder's place. Nothing new is written then.
     """
     make_folder(folder, mode=mode | 0o100 | (mode & 0o044) >> 2)
-    temporary = f"{folder}/.{os.getpid()}-{name}"
-    try:
-        files.create(temporary, *contents, mode=mode)
-        # If a rename replaces a file, ext4 first sends the new content to the disk, which takes milliseconds.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{folder}/{name}")
-        os.replace(temporary, f"{folder}/{name}")
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    # If a rename replaces a file, ext4 first sends the new content to the disk, which takes milliseconds.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{folder}/{name}")
+    files.write_whole(f"{folder}/{name}", *contents, mode=mode)
 
 
 def make_folder(folder: str, *, mode: int = 0o700) -> None:

@@ -144,6 +144,7 @@ def _keep_there(store: Store, root: str) -> bool:
     name, the linked one is removed. If the environment can't be changed, its private distributions lack these files
     until they are installed again.
     """
+    from pepip.environment import eject_links
     from pepip.environment.tree import Tree
     from pepip.operations import relinking
 
@@ -166,6 +167,8 @@ def _keep_there(store: Store, root: str) -> bool:
             replaced = [item for item in present if item.store_id and item.name in names]
             if replaced:
                 relinking.change_links(store, environment, present, [], replaced)
+            # A tool that installed the same version wrote its metadata over that of the linked distribution.
+            eject_links.make_real(environment, store.known_roots, borrowed)
     return bool(borrowed)
 
 
