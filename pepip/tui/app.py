@@ -17,10 +17,10 @@ from pepip import paths
 from pepip.tui import catalog as catalogs
 from pepip.tui import formatting, keys
 from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
+from pepip.tui.checks import Checks
 from pepip.tui.collection import Collection
 from pepip.tui.job_queue import STARTED_IN, Job, JobQueue
 from pepip.tui.messages import EntryWanted, Explained, JobChanged
-from pepip.tui.needs_check import NeedsCheck
 from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest
 from pepip.tui.panes import Panes
 from pepip.tui.scanner import Scanner
@@ -65,7 +65,7 @@ class PepipApp(App[None]):
         self.session = Session(store, JobQueue(self._tell))
         self.is_still = is_still
         self._scanner = Scanner(self.session, self)
-        self._needs_check = NeedsCheck(self.session, self)
+        self._checks = Checks(self.session, self)
         self._search = UnsharedSearch(self.session, self, folder)
         self._first_pane = pane
         self._flows: Actions | None = None
@@ -128,7 +128,7 @@ class PepipApp(App[None]):
             self._show(event.catalog, event.listing)
             is_known = event.catalog.trouble is None or event.catalog.trouble.kind == catalogs.ABSENT
             if event.catalog.trouble is None:
-                self._needs_check.begin(event.catalog)
+                self._checks.begin(event.catalog)
             if is_known and not self.is_still:
                 self._search.update(event.catalog)
 
@@ -142,7 +142,14 @@ class PepipApp(App[None]):
         self.session.unshared, self.session.search_place = event.found, ""
         self._show_unshared()
 
-    def on_needs_check_ended(self, event: NeedsCheck.Ended) -> None:
+    def on_checks_pruned(self, event: Checks.Pruned) -> None:
+        """Show what a prune would free."""
+        self.session.prunable = event.preview
+        if self.is_running:
+            self._say_savings()
+            self.query_one(Panes).fill()
+
+    def on_checks_needs_found(self, event: Checks.NeedsFound) -> None:
         """Show which environments have unmet needs."""
         if event.unmet != self.session.unmet:
             self.session.unmet = event.unmet
@@ -171,9 +178,7 @@ class PepipApp(App[None]):
         self.session.catalog = found
         is_special = self._make_room()
         self.query_one(Notices).say(found.notices)
-        sums = found.overview.savings if found.overview else None
-        is_fresh = found.is_fresh and found.trouble is None
-        self.query_one(SavingsLine).say(sums, is_fresh=is_fresh, otherwise=figures_of(found))
+        self._say_savings()
         self.query_one(StorePane).show(found, listing)
         self.query_one(Panes).fill()
         self._say_status()
@@ -198,6 +203,11 @@ class PepipApp(App[None]):
         if is_special:
             self.default_screen.set_focus(welcome.list_here)
         return is_special
+
+    def _say_savings(self) -> None:
+        found = self.session.catalog
+        if found is not None:
+            self.query_one(SavingsLine).say(found, self.session.prunable, otherwise=figures_of(found))
 
     def _say_status(self) -> None:
         root = formatting.short_path(self.session.store.root, paths.user_home(os.environ))

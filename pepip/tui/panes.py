@@ -63,7 +63,7 @@ class Panes(ContentSwitcher):
         elif self.here == "projects" and catalog is not None:
             cast("ProjectsPane", pane).show(catalog, self.session.touched)
         elif self.here == "savings" and catalog is not None:
-            cast("SavingsPane", pane).show(catalog)
+            cast("SavingsPane", pane).show(catalog, self.session.prunable)
 
     def fill_unshared(self) -> None:
         """Update the list of environments that are not yet shared, if it is visible."""

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from pepip.operations.adoption.preview import AdoptionPreview
     from pepip.operations.needs import UnmetNeed
+    from pepip.operations.prune import PrunePreview
     from pepip.store.check import Flaw
     from pepip.store.root import Store
     from pepip.tui.catalog import Catalog
@@ -19,8 +20,8 @@ class Session:
 
     `verified` maps the id of each verified entry to its flaws. An intact entry has none. `unshared` has the
     environments that a search found and that were not registered. `search_place` is the place to which a running
-    search has come. `unmet` has the unmet needs of environments. `is_leaving` says that the app exits as soon as no
-    job is left.
+    search has come. `prunable` is what a prune of all orphans would do, None until it is known. `unmet` has the unmet
+    needs of environments. `is_leaving` says that the app exits as soon as no job is left.
     """
 
     def __init__(self, store: Store, runner: JobQueue) -> None:
@@ -30,6 +31,7 @@ class Session:
         self.verified: dict[str, Sequence[Flaw]] = {}
         self.unshared: AdoptionPreview | None = None
         self.search_place = ""
+        self.prunable: PrunePreview | None = None
         self.unmet: Mapping[str, Sequence[UnmetNeed]] = {}
         self.is_leaving = False
 

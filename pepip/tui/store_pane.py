@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from pepip.operations import entry_details
+from pepip.operations import entry_details, prune
 from pepip.tui import entries, filtering, formatting, pane_requests
 from pepip.tui.bars import ClickTarget, Line
 from pepip.tui.entries import Listing
@@ -240,7 +240,9 @@ class StorePane(Vertical):
         """Return the full description of an entry, `width` columns wide. It reads files: call it in a worker."""
         found = self._details(stored, catalog)
         needs = entries.why(catalog, found) if found else {}
-        return entries.describe(catalog, stored, found, self.session.verified.get(stored.id), needs, width=width)
+        gain = "" if stored.id in catalog.users else formatting.gain(*prune.freed_by_entry(stored))
+        flaws = self.session.verified.get(stored.id)
+        return entries.describe(catalog, stored, found, flaws, needs, gain=gain, width=width)
 
     def _details(self, stored: Stored, catalog: Catalog) -> Details | None:
         if catalog.overview is None:
