@@ -1,4 +1,4 @@
-"""The flows of `pepip ui`, each to its end on disk: a person at the real app, a real store, real links."""
+"""The flows of `pepip ui`, each up to its result on disk: a person uses the real app, a real store and real links."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WHEELS = [
 
 @pytest.fixture
 def player(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Return a user whose uv takes wheels from the wheelhouse alone; this process is theirs, too."""
+    """Return a user whose uv takes wheels only from the wheelhouse. This process has the user's variables too."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     settings = tmp_path / "settings" / "uv" / "uv.toml"
@@ -61,13 +61,13 @@ def install(player: Machine, project: Path, *requirements: str) -> Path:
 
 
 def version_in(environment: Path, name: str) -> str:
-    """Return the version of a distribution that an environment has, empty if none."""
+    """Return the version of a distribution in an environment, or an empty text if it is missing."""
     found = list(site_packages_of(environment).glob(f"{name}-*.dist-info"))
     return found[0].name.removesuffix(".dist-info").rpartition("-")[2] if found else ""
 
 
 def test_a_first_install_into_a_new_path(player: Machine, store: Path, tmp_path: Path) -> None:
-    """From the empty store's screen: the path is made, the plan says what comes, the environment works."""
+    """From an empty store's screen, the path is made, the plan lists the distributions, and the environment works."""
 
     async def script(person: Person) -> None:
         await person.sees("Nothing is stored yet")
@@ -90,7 +90,7 @@ def test_a_first_install_into_a_new_path(player: Machine, store: Path, tmp_path:
 
 
 def test_a_second_install_reuses_all(player: Machine, store: Path, tmp_path: Path) -> None:
-    """Into a known project, picked from the list: nothing is downloaded, and the command is shown."""
+    """An install into a known project, chosen from the list, downloads nothing, and its command is shown."""
     install(player, tmp_path / "one", "drum")
     environment = install(player, tmp_path / "two", "horn")
 
@@ -116,7 +116,7 @@ def test_a_second_install_reuses_all(player: Machine, store: Path, tmp_path: Pat
 
 
 def test_uninstalling_takes_the_links_and_leaves_the_store(player: Machine, store: Path, tmp_path: Path) -> None:
-    """The dialog's default is Cancel; what is confirmed is gone from the environment alone."""
+    """The dialog's default is Cancel. A confirmed uninstall changes only the environment."""
     environment = install(player, tmp_path / "one", "drum")
     before = snapshot(store / "packages")
 
@@ -149,7 +149,7 @@ def test_uninstalling_takes_the_links_and_leaves_the_store(player: Machine, stor
 
 
 def test_upgrading_a_package(player: Machine, store: Path, tmp_path: Path) -> None:
-    """The plan names both versions; afterwards the new one is linked, and its dependency."""
+    """The plan names both versions. Afterwards the new version and its dependency are linked."""
     environment = install(player, tmp_path / "one", "drum==1.0")
 
     async def script(person: Person) -> None:
@@ -165,7 +165,7 @@ def test_upgrading_a_package(player: Machine, store: Path, tmp_path: Path) -> No
 
 
 def test_syncing_a_project_with_its_lock(player: Machine, store: Path, tmp_path: Path, interpreter: Path) -> None:
-    """The project's environment is what its lock says, and the lock is uv's."""
+    """The project's environment follows its lock, and uv makes the lock."""
     project = player.make_folder(tmp_path / "app")
     environment = install(player, project, "horn")
     (project / "pyproject.toml").write_text(
@@ -187,7 +187,7 @@ def test_syncing_a_project_with_its_lock(player: Machine, store: Path, tmp_path:
 
 
 def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, store: Path, tmp_path: Path) -> None:
-    """Where an install would be undone by the next sync, Add and Remove are offered; an upgrade is the lock's."""
+    """Add and Remove are offered, since the next sync would undo an install. An upgrade follows the lock."""
     project = player.make_folder(tmp_path / "app")
     described = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum<2"]\n'
     (project / "pyproject.toml").write_text(described)
@@ -226,7 +226,7 @@ def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, sto
 
 
 def held(operation: Generator[Progress, None, T], phase: str, go_on: threading.Event) -> Generator[Progress, None, T]:
-    """Relay an operation, and hold it after each step of a phase until told to go on."""
+    """Relay an operation. After each step of a phase, wait until `go_on` is set."""
     while True:
         try:
             step = next(operation)
@@ -240,7 +240,7 @@ def held(operation: Generator[Progress, None, T], phase: str, go_on: threading.E
 def test_a_scan_of_thousands_of_folders_can_be_cancelled(
     player: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends between two folders: what it found until then is registered, and the rest is not."""
+    """The scan ends between two folders. Environments found until then are registered, and others are not."""
     install(player, tmp_path / "code" / "a", "horn")
     for number in range(120):
         (tmp_path / "code" / "z" / str(number)).mkdir(parents=True)
@@ -265,7 +265,7 @@ def test_a_scan_of_thousands_of_folders_can_be_cancelled(
 
 
 def test_pruning_leaves_what_was_unticked_and_what_is_linked(player: Machine, store: Path, tmp_path: Path) -> None:
-    """One key to the preview with the focus on Cancel; only what is ticked goes."""
+    """One key opens the preview with the focus on Cancel. Only ticked entries are removed."""
     environment = install(player, tmp_path / "one", "drum==1.0", "horn")
     player.pepip("uninstall", "-y", "drum", "horn", folder=tmp_path / "one")
     install(player, tmp_path / "one", "skin")
@@ -323,7 +323,7 @@ def test_one_figure_says_what_a_prune_frees(player: Machine, store: Path, tmp_pa
 
 
 def test_pruning_spares_what_was_linked_since_the_preview(player: Machine, store: Path, tmp_path: Path) -> None:
-    """Another project links an orphan while the preview is open: it stays, and the rest goes."""
+    """If another project links an orphan while the preview is open, it stays. Other orphans are removed."""
     install(player, tmp_path / "one", "drum==1.0", "horn")
     player.pepip("uninstall", "-y", "drum", "horn", folder=tmp_path / "one")
 
@@ -341,7 +341,7 @@ def test_pruning_spares_what_was_linked_since_the_preview(player: Machine, store
 
 
 def test_cancel_is_what_enter_and_escape_do_in_a_prune(player: Machine, store: Path, tmp_path: Path) -> None:
-    """Nothing is removed by an answer that is not meant."""
+    """Both keys close the preview, and nothing is removed."""
     install(player, tmp_path / "one", "horn")
     player.pepip("uninstall", "-y", "horn", folder=tmp_path / "one")
 
@@ -359,7 +359,7 @@ def test_cancel_is_what_enter_and_escape_do_in_a_prune(player: Machine, store: P
 
 
 def test_marked_entries_that_are_linked_are_not_removed(player: Machine, store: Path, tmp_path: Path) -> None:
-    """The app names who links them, and offers nothing to press."""
+    """The app names the environments that link them, and offers no button to remove them."""
     environment = install(player, tmp_path / "one", "horn")
 
     async def script(person: Person) -> None:
@@ -374,7 +374,10 @@ def test_marked_entries_that_are_linked_are_not_removed(player: Machine, store: 
 
 
 def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_path: Path) -> None:
-    """A verification floats the damaged entry up; the repair names who is concerned, and makes it whole."""
+    """A verification moves the damaged entry to the top.
+
+    The repair names the affected environments, and mends the entry.
+    """
     environment = install(player, tmp_path / "one", "drum", "horn")
     (module,) = store.glob("packages/*/horn-1.0/horn/__init__.py")
     module.chmod(0o644)
@@ -400,7 +403,7 @@ def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_pa
 
 
 def test_detaching_and_attaching_a_package(player: Machine, store: Path, tmp_path: Path) -> None:
-    """It becomes a real folder and a link again; a change of the user's is named before it is lost."""
+    """The package becomes a real folder, and a link again. The user's change is named before it is lost."""
     environment = install(player, tmp_path / "one", "horn")
     package = site_packages_of(environment) / "horn"
 
@@ -422,7 +425,7 @@ def test_detaching_and_attaching_a_package(player: Machine, store: Path, tmp_pat
 
 
 def test_forgetting_and_finding_an_environment(player: Machine, store: Path, tmp_path: Path) -> None:
-    """What was forgotten is found again by a scan of its folder."""
+    """A scan of its folder finds a forgotten environment again."""
     install(player, tmp_path / "code" / "one", "horn")
 
     async def script(person: Person) -> None:
@@ -441,7 +444,7 @@ def test_forgetting_and_finding_an_environment(player: Machine, store: Path, tmp
 
 
 def test_packages_are_stored_without_a_project(player: Machine, store: Path, tmp_path: Path) -> None:
-    """As with `pepip store add`, whose command is said while one types; what it can't take is said, too."""
+    """The form shows the command `pepip store add` during typing, and names words that it can't take."""
     del tmp_path
 
     async def script(person: Person) -> None:
@@ -471,7 +474,7 @@ def test_packages_are_stored_without_a_project(player: Machine, store: Path, tmp
 
 
 def test_what_uv_refuses_is_shown_in_full(player: Machine, store: Path, tmp_path: Path) -> None:
-    """The plan says it, with names that look like markup, and nothing is made."""
+    """The plan shows uv's refusal, with names that look like markup, and nothing is made."""
     install(player, tmp_path / "one", "horn")
     before = snapshot(store / "packages")
 
@@ -492,7 +495,7 @@ def test_what_uv_refuses_is_shown_in_full(player: Machine, store: Path, tmp_path
 
 
 def test_an_operation_that_fails_says_why(player: Machine, store: Path, tmp_path: Path, wheelhouse: Path) -> None:
-    """A wheel that would write elsewhere is refused: in full in a dialog and the log, and nothing of it is kept."""
+    """A wheel that would write outside is refused. A dialog and the log show the full error, and no file is kept."""
     install(player, tmp_path / "one", "horn")
     points = {"console_scripts": {"../../liar": "liar:main"}}
     Wheel("liar", "1.0", files={"liar/__init__.py": "1"}, entry_points=points).write(wheelhouse)
@@ -519,7 +522,7 @@ def test_an_operation_that_fails_says_why(player: Machine, store: Path, tmp_path
 def test_cancelling_in_the_middle_leaves_nothing_half_done(
     player: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The environment that the install made is gone again, the store is whole, and the next install works."""
+    """The new environment is removed again, the store is whole, and the next install works."""
     real = installing.install
 
     def slowly(*arguments: Any) -> Generator[Progress, None, Summary]:

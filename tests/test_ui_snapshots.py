@@ -1,6 +1,6 @@
 """Pictures of the app's states, compared with those in `snapshots/`. `--update-snapshots` writes them anew.
 
-What they show is a fixed look at a store, so that they are the same on every machine.
+They show a fixed catalog, so they are the same on every machine.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Script = Callable[[Person], Awaitable[None]]
 
 
 class State(NamedTuple):
-    """A state of the app: how to get there, and how large and coloured the picture is."""
+    """A state of the app: the script that leads to it, and the size, theme, pane and catalog of the picture."""
 
     script: Script
     size: tuple[int, int] = (80, 24)
@@ -48,7 +48,7 @@ class State(NamedTuple):
 
 
 def keys(*pressed: str) -> Script:
-    """Return the script of one who presses keys."""
+    """Return a script that presses keys."""
 
     async def script(person: Person) -> None:
         await person.press(*pressed)
@@ -57,7 +57,7 @@ def keys(*pressed: str) -> Script:
 
 
 def filtered(line: str) -> Script:
-    """Return the script of one who filters."""
+    """Return a script that filters by a line."""
 
     async def script(person: Person) -> None:
         await person.write("#filter", line)
@@ -66,7 +66,7 @@ def filtered(line: str) -> Script:
 
 
 def noticed(*kinds: str) -> Callable[[str], Catalog]:
-    """Return a look with things that are wrong."""
+    """Return a catalog with notices of faults."""
     sentences = {
         "uv": Trouble("uv", "Uv was not found: nothing can be installed.", "Install it beside pepip."),
         "registry": Trouble("registry", "The registry file x.json can't be read: nothing may be pruned.", "Scan."),
@@ -75,7 +75,7 @@ def noticed(*kinds: str) -> Callable[[str], Catalog]:
 
 
 def troubled(kind: str) -> Callable[[str], Catalog]:
-    """Return a look at a store that can't be looked at."""
+    """Return a catalog of a store that can't be read."""
 
     def look(home: str) -> Catalog:
         store = Store(f"{home}/.pepip")
@@ -90,7 +90,7 @@ def troubled(kind: str) -> Callable[[str], Catalog]:
 
 
 async def damaged(person: Person) -> None:
-    """Find an entry damaged."""
+    """Show an entry as damaged."""
     (entry_id,) = [key for key in person.app.session.catalog.stored if "pandas" in key]  # type: ignore[union-attr]
     person.app.session.verified[entry_id] = [
         Flaw("altered", "pandas/__init__.py"),
@@ -102,7 +102,7 @@ async def damaged(person: Person) -> None:
 
 
 def planned(result: Summary | Exception, *, has_lock: bool = False) -> Script:
-    """Return the script of one who is shown a plan, maybe of a project that says in a file what it needs."""
+    """Return a script that shows a plan, maybe of a project that declares its requirements in a file."""
 
     async def script(person: Person) -> None:
         def steps() -> Plan:
@@ -124,7 +124,7 @@ def _raise(error: Exception) -> NoReturn:
 
 
 async def pruning(person: Person) -> None:
-    """Untick a row of the preview."""
+    """Open the preview of a prune, and untick a row."""
     await person.press("P")
     await person.sees("Remove")
     await person.until(lambda: person.table("#orphans").marks, "orphans")
@@ -153,14 +153,14 @@ async def adopting(person: Person) -> None:
 
 
 async def installing(person: Person) -> None:
-    """Be in the middle of an install."""
+    """Show a running install."""
 
     def steps() -> Generator[Progress, None, None]:
         yield Progress("resolve")
         yield Progress("download", "9 distributions", 0, 88_000_000)
         yield Progress("download", "numpy", 60_700_000, 88_000_000)
         while not job.is_cancelled.is_set():
-            time.sleep(0.01)  # an operation that goes on
+            time.sleep(0.01)  # the operation is still running
         yield Progress("link")
 
     job = Job("install numpy 'requests[socks]' in api", "pepip install numpy", steps)
@@ -170,7 +170,7 @@ async def installing(person: Person) -> None:
 
 
 async def activities(person: Person) -> None:
-    """Have done two things, one in vain."""
+    """Show one finished operation and one failed."""
     words = "error: no solution found\n  because [/] is hostile, and markup is not read"
     failing = once(lambda: _raise(UvError("uv pip compile failed", output=words, hint="ask for less")))
     done = once(
@@ -250,7 +250,7 @@ STATES = {
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the home of somebody whose terminal has colours."""
+    """Return the home of a user whose terminal has colours."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
@@ -263,7 +263,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_state_looks_as_it_did(
     name: str, home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """The picture of each state is the one that was reviewed; where another Textual draws it, the words are."""
+    """The picture of each state is the reviewed one.
+
+    If another version of Textual draws it, only the words are compared.
+    """
     state = STATES[name]
     found = state.look(str(home))
     monkeypatch.setattr(catalogs, "recall", lambda *_: None)
@@ -289,7 +292,7 @@ def test_a_state_looks_as_it_did(
 
 
 def _painters() -> str:
-    """Return the versions of what draws: another one may draw the same words otherwise."""
+    """Return the versions of the libraries that draw. Other versions may draw the same words differently."""
     return ", ".join(f"{name} {metadata.version(name)}" for name in ("textual", "rich"))
 
 
@@ -309,7 +312,7 @@ async def _picture(state: State, home: Path) -> str:
 
 
 async def _settle(person: Person) -> None:
-    """Wait until nothing more is on its way: no worker is at work, and two looks show the same."""
+    """Wait until no worker is running and two looks at the screen are equal."""
     before = ""
     while before != person.screen or any(not worker.is_finished for worker in person.app.workers):
         before = person.screen
