@@ -297,7 +297,7 @@ def _painters() -> str:
 
 
 async def _picture(state: State, home: Path) -> str:
-    app = PepipApp(Store(f"{home}/.pepip"), pane=state.pane, is_still=True)
+    app = PepipApp(Store(f"{home}/.pepip"), pane=state.pane, folder=f"{home}/nowhere", is_still=True)
     app.animation_level = "none"
     app.theme = state.theme
     async with app.run_test(size=state.size) as pilot:

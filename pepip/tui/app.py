@@ -62,14 +62,14 @@ class PepipApp(App[None]):
         self, store: Store, *, pane: str = "store", folder: str = STARTED_IN, is_still: bool = False
     ) -> None:
         super().__init__()
-        self.session = Session(store, JobQueue(self._tell))
+        self.session = Session(store, JobQueue(self._tell), folder)
         self.is_still = is_still
         self._scanner = Scanner(self.session, self)
         self._checks = Checks(self.session, self)
-        self._search = UnsharedSearch(self.session, self, folder)
+        self._search = UnsharedSearch(self.session, self)
         self._first_pane = pane
         self._flows: Actions | None = None
-        self._is_drawer_hidden = False
+        self._hidden_job = 0
         self._collection = Collection()
         self._finished: set[int] = set()
 
@@ -252,8 +252,6 @@ class PepipApp(App[None]):
             self._finished.add(job.number)
             self.flows.conclude(job)
             self.look_again()
-        elif not job.is_over and job.number not in self._finished and not job.log:
-            self._is_drawer_hidden = False
 
     def _follow(self) -> None:
         if not self.is_running:
@@ -261,7 +259,8 @@ class PepipApp(App[None]):
         busy = self.session.runner.busy
         current = next((job for job in busy if job is self.session.runner.current), None)
         drawer = self.query_one(Drawer)
-        drawer.say(None if self._is_drawer_hidden else current, max(0, len(busy) - 1))
+        is_hidden = current is not None and current.number == self._hidden_job
+        drawer.say(None if is_hidden else current, max(0, len(busy) - 1))
         tabs = self.query_one(Tabs)
         if tabs.running != len(busy):
             tabs.say(running=len(busy))
@@ -287,8 +286,9 @@ class PepipApp(App[None]):
             self.notify(f"Cancelling: {job.title}", timeout=3, markup=False)
 
     def action_hide_drawer(self) -> None:
-        """Hide the drawer. The operation goes on."""
-        self._is_drawer_hidden = True
+        """Hide the drawer. The operation goes on, and the next one is shown again."""
+        job = self.session.runner.current
+        self._hidden_job = job.number if job else 0
         self.query_one(Drawer).say(None, 0)
 
     # Panes

@@ -296,9 +296,11 @@ class Drawer(Line):
             start = room + 1 + right.find(word)
             if word in right:
                 self.spots.append(ClickTarget(start, start + len(word), action))
-        words = f" {said(job)}" + (f"  {job.amount}" if job.amount else "")
+        pace = "" if self.is_still else job.pace
+        amount = f"  {job.amount}" + (f"  {pace}" if pace else "") if job.amount else ""
+        words = f" {said(job)}{amount}"
         if len(words) > width - bar_width - 2 and job.amount:
-            words = f" {job.amount}"
+            words = amount[1:]
         text.append(words[: max(0, width - bar_width - 2)], self.style_of(""))
         return text
 

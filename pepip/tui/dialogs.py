@@ -165,18 +165,22 @@ class MessageDialog(Dialog):
 
 
 class Question(Dialog):
-    """A question that the user answers with one line. `command` returns the command that does the same."""
+    """A question that the user answers with one line. `command` returns the command that does the same.
+
+    `value` is the line as it is now.
+    """
 
     COMMAND_LINES = 2
 
     def __init__(self, title: str, text: str, *, value: str, verb: str, command: Callable[[str], str]) -> None:
         super().__init__(title, command=command(value))
-        self._text, self._value, self._verb, self._command_of = text, value, verb, command
+        self.value = value
+        self._text, self._verb, self._command_of = text, verb, command
 
     def body(self) -> ComposeResult:
         """Make the question and the line."""
         yield Static(Text(self._text))
-        line = Input(self._value, id="line")
+        line = Input(self.value, id="line")
         line.cursor_blink = False
         yield line
 
@@ -191,6 +195,7 @@ class Question(Dialog):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show the command for the typed line."""
+        self.value = event.value
         self.say_command(self._command_of(event.value))
 
     def on_input_submitted(self) -> None:

@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 class Session:
     """One run of the app: the store, its queue of jobs, and the catalog that is shown, None before the first one.
 
+    `folder` is the one in which the app was started. `drafts` has the lines of dialogs that were closed without an
+    answer, by the dialog's title.
     `verified` maps the id of each verified entry to its flaws. An intact entry has none. `unshared` has the
     environments that a search found and that were not registered. `search_place` is the place to which a running
     search has come. `prunable` is what a prune of all orphans would do, None until it is known. `unmet` has the unmet
     needs of environments. `is_leaving` says that the app exits as soon as no job is left.
     """
 
-    def __init__(self, store: Store, runner: JobQueue) -> None:
+    def __init__(self, store: Store, runner: JobQueue, folder: str) -> None:
         self.store = store
+        self.folder = folder
         self.runner = runner
         self.catalog: Catalog | None = None
         self.verified: dict[str, Sequence[Flaw]] = {}
@@ -33,6 +36,7 @@ class Session:
         self.search_place = ""
         self.prunable: PrunePreview | None = None
         self.unmet: Mapping[str, Sequence[UnmetNeed]] = {}
+        self.drafts: dict[str, tuple[str, ...]] = {}
         self.is_leaving = False
 
     @property
