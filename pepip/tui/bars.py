@@ -152,7 +152,9 @@ class SavingsLine(Line):
         else:
             without_unused = sums.saved_bytes + sums.prunable_bytes
             outweighed = f"{formatting.size(without_unused)} saved, less than is unused"
-            text.append(outweighed if without_unused > 0 else "saves once two projects share", plain)
+            costs = f"costs {formatting.size(-sums.saved_bytes)} so far"
+            few = "saves once two projects share" if sums.projects < 2 else costs
+            text.append(outweighed if sums.prunable_bytes and without_unused > 0 else few, plain)
         text.append(" · ", plain)
         self._add_prunable(text, sums, level)
         return text

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from pepip.tui import formatting
+from pepip.tui import keys as keys_module
 from pepip.tui.bars import label_of
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Column, Table, TableRow
@@ -214,14 +215,11 @@ class Help(Dialog):
         super().__init__(f"Help · {where}")
         self._text = text
         self._rows = []
-        for active in screen.active_bindings.values():
-            binding = active.binding
-            is_scrolling = binding.action.startswith(("scroll_", "page_left", "page_right"))
-            if active.enabled and not binding.system and binding.description and not is_scrolling:
-                shown = screen.app.get_key_display(binding)
-                self._rows.append(
-                    TableRow(binding.key, (shown, binding.tooltip or label_of(binding, screen)), ("accent", ""))
-                )
+        for binding in keys_module.offered_on(screen):
+            shown = screen.app.get_key_display(binding)
+            self._rows.append(
+                TableRow(binding.key, (shown, binding.tooltip or label_of(binding, screen)), ("accent", ""))
+            )
         unique = {row.cells[1]: row for row in reversed(self._rows)}
         keys: dict[str, list[str]] = {}
         for row in self._rows:
