@@ -15,11 +15,11 @@ from textual.screen import ModalScreen
 
 from pepip import paths
 from pepip.tui import catalog as catalogs
-from pepip.tui import formatting, keys
+from pepip.tui import formatting, history, keys
 from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
 from pepip.tui.checks import Checks
 from pepip.tui.collection import Collection
-from pepip.tui.job_queue import STARTED_IN, Job, JobQueue
+from pepip.tui.job_queue import STARTED_IN, JobQueue
 from pepip.tui.messages import EntryWanted, Explained, JobChanged
 from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest
 from pepip.tui.panes import Panes
@@ -62,7 +62,7 @@ class PepipApp(App[None]):
         self, store: Store, *, pane: str = "store", folder: str = STARTED_IN, is_still: bool = False
     ) -> None:
         super().__init__()
-        self.session = Session(store, JobQueue(self._tell), folder)
+        self.session = Session(store, JobQueue(lambda job: self.post_message(JobChanged(job))), folder)
         self.is_still = is_still
         self._scanner = Scanner(self.session, self)
         self._checks = Checks(self.session, self)
@@ -95,6 +95,7 @@ class PepipApp(App[None]):
     async def on_mount(self) -> None:
         """Show the catalog of the last reading, then read the store."""
         self.query_one(Drawer).is_still = self.is_still
+        self.session.earlier = history.read(self.session.store)
         await self.action_show(self._first_pane)
         self._scanner.begin()
         self._say_status()
@@ -114,8 +115,7 @@ class PepipApp(App[None]):
         self._scanner.look()
         self._say_status()
 
-    # While the app exits, messages still come, but the widgets are gone.
-
+    # While the app exits, messages still come, but the widgets are gone: each handler asks whether it is running.
     def on_scanner_remembered(self, event: Scanner.Remembered) -> None:
         """Show the catalog of the last run."""
         if self.is_running:
@@ -231,25 +231,22 @@ class PepipApp(App[None]):
             self._search.forget()
             self.look_again()
 
-    # Operations
-
-    def _tell(self, job: Job[object]) -> None:
-        """Post the change of a job. Called in any thread."""
-        self.post_message(JobChanged(job))
-
     def on_job_changed(self, event: JobChanged) -> None:
         """Show the progress of a job. When it ends, report its result and read the store again."""
         job = event.job
         if not job.is_listed or not self.is_running:
             return
+        is_news = job.is_over and job.number not in self._finished
+        if is_news:
+            self._finished.add(job.number)
+            self.run_worker(lambda: history.add(self.session.store, job), thread=True, group="history")
         if self.session.is_leaving and not self.session.runner.busy:
             self.exit()
             return
         self._follow()
         if job.step.phase == "" or job.is_over:
             self._show_busy()
-        if job.is_over and job.number not in self._finished:
-            self._finished.add(job.number)
+        if is_news:
             self.flows.conclude(job)
             self.look_again()
 
@@ -290,8 +287,6 @@ class PepipApp(App[None]):
         job = self.session.runner.current
         self._hidden_job = job.number if job else 0
         self.query_one(Drawer).say(None, 0)
-
-    # Panes
 
     async def action_show(self, pane: str) -> None:
         """Show a pane."""
@@ -379,11 +374,10 @@ class PepipApp(App[None]):
 
     def action_explain(self) -> None:
         """Show the full text of all notices."""
-        if self.session.catalog is not None and self.session.catalog.notices:
-            text = Text("\n\n".join(f"{notice.sentence}\n{notice.advice}" for notice in self.session.catalog.notices))
+        notices = self.session.catalog.notices if self.session.catalog else ()
+        if notices:
+            text = Text("\n\n".join(f"{notice.sentence}\n{notice.advice}" for notice in notices))
             self.flows.explain("What is wrong", text)
-
-    # Exit
 
     async def action_quit(self) -> None:
         """Exit. If a job is unfinished, ask first whether to finish or cancel it."""

@@ -74,7 +74,8 @@ class Job(Generic[Result]):
 
     `result` is the return value of the operation, None until it returns. `describe` turns it into the `report`. The
     queue enters `folder` while the job runs. `touches` are the ids of entries and the roots of environments that the
-    job works on. A job that is not `is_listed` is only a preview, and the activity pane does not show it.
+    job works on. A job that is not `is_listed` is only a preview, and the activity pane does not show it. `ended_at`,
+    in seconds since 1970, is set for a job of an earlier run.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Job(Generic[Result]):
         self.outcome = ""
         self.failure: Failure | None = None
         self.started = 0.0
+        self.ended_at = 0
         self.seconds = 0.0
         self.is_cancelled = threading.Event()
 
@@ -179,7 +181,7 @@ class JobQueue:
     `submit` and `cancel` call it in the thread of their caller.
     """
 
-    def __init__(self, tell: Callable[[Job[object]], None]) -> None:
+    def __init__(self, tell: Callable[[Job[object]], object]) -> None:
         self.jobs: list[Job[object]] = []
         self._tell = tell
         self._queue: list[Job[object]] = []
