@@ -22,7 +22,7 @@ from pepip.store import entries, registry, staging, trash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator
+    from collections.abc import Collection, Generator, Iterable
 
     from pepip.model import Stored
     from pepip.operations.census import Census, KnownVenv
@@ -69,9 +69,23 @@ class PrunePreview(NamedTuple):
     refused: list[Orphan]
 
 
-def preview(store: Store, options: PruneOptions) -> PrunePreview:
-    """Return what a prune would do now. Changes nothing."""
-    return _decide(store, options, census.take(store))
+def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> PrunePreview:
+    """Return what a prune would do now. Changes nothing. `seen` is a census that was taken before."""
+    return _decide(store, options, seen or census.take(store))
+
+
+def freed_by(store: Store, orphans: Iterable[Orphan], gone: list[KnownVenv]) -> tuple[int, int]:
+    """Return the bytes that removing these orphans frees, and those that stay because uv's cache has the files, too.
+
+    The first number includes the trash and the registry's files on the environments in `gone`, which go, too.
+    """
+    trees = [orphan.stored.path for orphan in orphans]
+    return disk_usage.freed_by_removing([*trees, *_removable(store, gone)])
+
+
+def freed_by_entry(stored: Stored) -> tuple[int, int]:
+    """Return the same as `freed_by` for one entry alone."""
+    return disk_usage.freed_by_removing([stored.path])
 
 
 def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, PrunePreview]:
@@ -183,8 +197,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     chosen = _choose(options, seen, seen.users().keys())
     orphans = [orphan for orphan in chosen if permissions.may_remove(orphan.stored.path)]
     refused = [orphan for orphan in chosen if orphan not in orphans]
-    trees = [orphan.stored.path for orphan in orphans]
-    freed, shared = disk_usage.freed_by_removing([*trees, *_removable(store, gone)])
+    freed, shared = freed_by(store, orphans, gone)
     return PrunePreview(orphans, freed, shared, gone, unreachable, found, "", refused)
 
 
