@@ -1,4 +1,4 @@
-"""Environments of all tools, adopted and ejected: the same to their users, and their tools go on working in them."""
+"""Environments of all tools behave the same after adopting and after ejecting, and their tools still work in them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ pytestmark = pytest.mark.timeout(1800)
 
 @dataclass(frozen=True)
 class Street:
-    """Environments of the same packages, each made by another tool with its Python."""
+    """A set of packages, and the tools that each make an environment of them, with the Python version."""
 
     name: str
     packages: tuple[str, ...]
     makers: tuple[tuple[Tool, str], ...]
 
     def __str__(self) -> str:
-        """Return the name of the packages."""
+        """Return the name of the set."""
         return self.name
 
 
@@ -111,7 +111,7 @@ STREETS = (
     ),
     Street("Qt", ("pyqt6", "pyqtgraph", "numpy"), ((tools.UV_COPIES, "3.12"), (tools.PIP, "3.12"))),
 )
-"""Fifty environments but for a few."""
+"""46 environments."""
 
 SMALL = Street(
     "small",
@@ -143,9 +143,9 @@ def programs(uv_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _unexpected(lines: list[str]) -> list[str]:
-    """Return the changes of an environment that bytecode, locks and pepip's notes of modes do not explain.
+    """Return an environment's changes, except those of bytecode, locks and pepip's notes of modes.
 
-    Python compiles again what the copy that became the entry had not compiled.
+    Python compiles modules again if the copy that became the entry had no bytecode for them.
     """
     by_nature = ("__pycache__", "added: .lock", file_modes.NOTE)
     return [line for line in lines if not any(part in line for part in by_nature)]
@@ -159,7 +159,10 @@ def _unexpected(lines: list[str]) -> list[str]:
 def test_environments_of_all_tools_are_adopted_and_ejected(
     request: pytest.FixtureRequest, machine: Machine, tmp_path: Path, street: Street
 ) -> None:
-    """Adopted they answer as before, ejected they are as before, and adopted again their tools change them."""
+    """An adopted environment behaves as before, and an ejected one has its files from before.
+
+    After a second adoption, each tool can still install into its environment.
+    """
     needs_tools = any(tool not in (tools.UV_LINKS, tools.UV_COPIES, tools.PIP) for tool, _ in street.makers)
     programs = request.getfixturevalue("programs") if needs_tools else tmp_path
     made: list[tuple[Tool, Project, Path]] = []

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 
-from pepip import humanized, paths
+from pepip import humanized
 from pepip.cli import adoption_text, options, output
 from pepip.cli.stores import open_store
 from pepip.errors import UsageError, VenvError
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from pepip.operations.adoption.adopt import Adopted
     from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv, Selection
     from pepip.store.root import Store
-    from pepip.store.scan_cache import ScanCache
 
 _DESCRIPTION = """\
 Link the environments below folders, whichever tool made them, so that each wheel is on disk once. Shows first what
@@ -29,11 +27,11 @@ they hold and what linking would free, and asks. `pepip eject` is the way back.
 
 def run(words: Sequence[str]) -> int:
     """Run `pepip adopt`. Returns the exit code: 1 if an environment could not be adopted, or the user declines."""
-    from pepip.operations.adoption import preview
+    from pepip.operations.adoption import preview, survey_cache
 
     arguments = _parse(words)
     store = open_store()
-    memory = _memory(store)
+    memory = survey_cache.load(store)
     choice = preview.Selection(tuple(arguments.package), tuple(arguments.exclude))
     reporter = output.reporter(arguments, is_quiet=arguments.json)
     seen = output.follow(preview.preview(store, _folders(arguments), memory, choice), reporter)
@@ -160,18 +158,6 @@ def _folders(arguments: argparse.Namespace) -> list[str]:
         if not arguments.folders:
             return named
     return named or [os.getcwd()]
-
-
-def _memory(store: Store) -> ScanCache:
-    """Return the cache of earlier scans. Without a store it is in the user's cache: looking creates no store."""
-    from pepip.store.scan_cache import ScanCache
-
-    cache = paths.user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
-    if store.exists() or not cache:
-        return ScanCache(paths.cache(store.root))
-    with contextlib.suppress(OSError):
-        os.makedirs(f"{cache}/pepip", mode=0o700, exist_ok=True)
-    return ScanCache(f"{cache}/pepip")
 
 
 def _document(seen: AdoptionPreview) -> dict[str, object]:

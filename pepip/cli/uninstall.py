@@ -80,8 +80,12 @@ def _uninstall(store: Store, root: str, request: Request, arguments: argparse.Na
     summary = Summary(root, arguments.dry_run, removed=pairs)
     if removal.removed and not arguments.dry_run:
         if not arguments.yes and not arguments.json and sys.stdin.isatty() and sys.stderr.isatty():
+            from pepip.operations import needs
+
             for name, version in pairs:
                 output.say(f" - {name}{'==' + version if version else ''}")
+            for need in needs.broken_by_removal(store, root, {name for name, _ in pairs}):
+                reporter.warn(f"{need.name} {need.version} stays, and needs {need.requirement}")
             if not output.confirm(f"Remove from {root}?"):
                 output.say("Nothing was removed")
                 return 1

@@ -68,8 +68,8 @@ def share_device(folder: str, other: str) -> bool:
 def share_inode(source: str, path: str) -> bool:
     """Make `path` a hard link to the file or symbolic link `source`.
 
-    Return False, with nothing made, if that is not possible. Raises FileExistsError if something is at `path`, OSError
-    for faults of the disk (EIO, ENOSPC).
+    Return False, with nothing made, if that is not possible. Raises FileExistsError if something is at `path`, and
+    OSError for a fault of the disk (EIO, ENOSPC).
     """
     try:
         os.link(source, path, follow_symlinks=False)

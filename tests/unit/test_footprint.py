@@ -111,7 +111,7 @@ def is_namespace(root: str, name: str) -> bool:
 )
 def test_only_regular_packages_are_linked_whole(inside: dict[str, Node], *, is_open: bool) -> None:
     """A namespace package of any style is a real folder."""
-    found = footprint_of({"b": {**inside, "c": {"__init__.py": ""}}})
+    found = footprint_of({"b": {**inside, "a": {"__init__.py": ""}, "c": {"__init__.py": "", "n.py": ""}}})
 
     assert ("b" in found.opened, "b" in found.directories, "b/c" in found.directories) == (
         is_open,
@@ -130,7 +130,38 @@ def test_a_folder_that_no_import_can_name_is_linked_whole(name: str) -> None:
 @pytest.mark.parametrize("name", ["b", "b-stubs", "ü", "class"])
 def test_a_folder_that_an_import_or_a_type_checker_can_name_is_real(name: str) -> None:
     """Other distributions may add files to it."""
-    assert footprint_of({name: {"deep": {"__init__.py": ""}}}).opened == (name,)
+    assert footprint_of({name: {"m.py": "", "deep": {"__init__.py": ""}}}).opened == (name,)
+
+
+@pytest.mark.parametrize(
+    ("inside", "opened"),
+    [
+        ({"deep": {"__init__.py": ""}}, ("b", "b/deep")),
+        ({"deep": {"__init__.py": "", "n.py": ""}, "flat": {"__init__.py": ""}}, ("b", "b/flat")),
+        ({"LICENSE": "", "deep": {"__init__.py": ""}}, ("b", "b/deep")),
+        ({"__init__.py": PKGUTIL_NAMESPACE, "deep": {"__init__.py": ""}}, ("b", "b/deep")),
+        ({"c": {"deep": {"__init__.py": ""}}}, ("b", "b/c", "b/c/deep")),
+        ({"x-y": {"z": {"data.txt": ""}}}, ("b", "b/x-y", "b/x-y/z")),
+        ({"m.py": "", "deep": {"__init__.py": ""}}, ("b",)),
+        ({"deep": {}}, ("b", "b/deep")),
+    ],
+)
+def test_each_namespace_shows_a_file_of_its_distribution(inside: dict[str, Node], opened: tuple[str, ...]) -> None:
+    """Pip removes a folder with all links in it, unless it finds a file of another distribution there."""
+    assert footprint_of({"b": inside}).opened == opened
+
+
+@given(distributions("a"))
+def test_no_namespace_looks_empty(distribution: Distribution) -> None:
+    """If a namespace has a linked folder with files, a file below it is linked by itself."""
+    with scratch_folder() as folder:
+        entry = unpack(distribution, Path(folder))
+
+    files = files_of(distribution.tree)
+    for space in entry.namespaces:
+        linked = [path for path in entry.directories if path.startswith(f"{space}/")]
+        if any(path.startswith(f"{folder}/") for folder in linked for path in files):
+            assert any(path.startswith(f"{space}/") for path in entry.files)
 
 
 def test_a_namespace_inside_a_regular_package_is_its_distributions_own() -> None:

@@ -208,9 +208,12 @@ def test_a_clash_is_told_by_its_path_and_both_distributions() -> None:
 def test_packages_in_a_shared_namespace_stay_linked_whole() -> None:
     """A namespace is meant to be shared. In any other shared folder, each file is linked by itself."""
     with scratch_folder() as store:
-        one = unpack(package("alpha", {"ns": {"one": {"__init__.py": ""}}, "p": {"__init__.py": ""}}), Path(store))
+        one = unpack(
+            package("alpha", {"ns": {"a.py": "", "one": {"__init__.py": ""}}, "p": {"__init__.py": ""}}), Path(store)
+        )
         two = unpack(
-            package("beta", {"ns": {"two": {"__init__.py": ""}}, "p": {"q": {"__init__.py": ""}}}), Path(store)
+            package("beta", {"ns": {"b.py": "", "two": {"__init__.py": ""}}, "p": {"q": {"__init__.py": ""}}}),
+            Path(store),
         )
         plan = merge([one, two], INTERPRETER)
 
