@@ -50,6 +50,46 @@ def test_adopting_while_pip_installs(attic: Attic, packages: tuple[str, ...]) ->
     attic.machine.pepip("store", "verify", folder=attic.folder)
 
 
+_COMPILE_OVER_AND_OVER = """
+import os, sys
+folders = [os.path.join(sys.argv[1], name, "__pycache__") for name in ("camera", "camera/lenses", "")]
+print("ready", flush=True)
+while not os.path.exists("stop"):
+    for folder in folders:
+        for number in range(40):
+            path = os.path.join(folder, f"part.cpython-399.pyc.{number}")
+            try:
+                with open(path, "wb") as file:
+                    file.write(b"unfinished")
+                os.unlink(path)
+            except FileNotFoundError:  # its folder was exchanged meanwhile, as Python's own writing allows
+                pass
+"""
+
+
+def test_adopting_and_ejecting_while_python_compiles(attic: Attic) -> None:
+    """Files that Python writes under another name, and renames, come and go below the hands of both."""
+    environment = attic.make("one", "pip")
+    site_packages = next(environment.glob("lib/python3.*/site-packages"))
+    process = attic.machine.start(
+        [interpreter_of(environment), "-c", _COMPILE_OVER_AND_OVER, site_packages], folder=environment.parent
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    try:
+        for _ in range(4):
+            attic.adopt()
+            assert attic.linked(environment) == set(NAMES)
+            attic.machine.pepip("eject", environment, folder=attic.folder)
+            assert attic.linked(environment) == set()
+    finally:
+        (environment.parent / "stop").touch()
+        _, error = process.communicate(timeout=60)
+
+    assert process.returncode == 0, error
+    assert problems_of(attic.machine.store) == []
+
+
 _KERNEL = """
 import itertools, os, pkgutil, sys
 from jupyter_client.manager import KernelManager
