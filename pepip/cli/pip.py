@@ -157,12 +157,11 @@ def complete_interrupted(root: str) -> None:
     from pepip.cli import output
     from pepip.errors import PepipError
     from pepip.operations import recover
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
+    from pepip.store.root import configured
 
     reporter = output.Reporter(verbosity=0)
     try:
-        sentence = recover.complete_interrupted(Store(default_store_root(os.environ)), root)
+        sentence = recover.complete_interrupted(configured(os.environ), root)
     except PepipError as error:
         sentence = error.message
     except OSError as error:

@@ -115,8 +115,7 @@ def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bo
     """
     from pepip.errors import UvError
     from pepip.operations import project as projects
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
+    from pepip.store.root import configured
 
     request = sync.request_of(arguments)
     if not arguments.exact:
@@ -127,7 +126,7 @@ def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bo
     )
     reporter = _ReporterBesideUv(output.reporter(arguments))
     try:
-        outcome = output.follow(projects.sync(Store(default_store_root(os.environ)), request, choice), reporter)
+        outcome = output.follow(projects.sync(configured(os.environ), request, choice), reporter)
     except UvError:
         if reporter.is_decided:
             raise

@@ -34,8 +34,7 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     from pepip.errors import UsageError
     from pepip.model import Request
     from pepip.operations import venvs
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
+    from pepip.store.root import configured
 
     parser = options.Parser(title, description=_DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="names")
@@ -56,7 +55,7 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
         raise UsageError(f"{arguments.python} is no virtual environment", hint="name one with --venv PATH")
     if not arguments.packages and not arguments.requirements:
         raise UsageError("nothing to uninstall is named", hint=f"`{title} --help` shows examples")
-    store = Store(default_store_root(os.environ))
+    store = configured(os.environ)
     root = venvs.locate(named, dict(os.environ), os.getcwd())
     with stdin.as_file(arguments.requirements) as files:
         request = Request(

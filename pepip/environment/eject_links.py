@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pepip.model import Entry, Environment
+    from pepip.model import Entry, Environment, StoreRoots
 
 _MOST_BYTES = 1 << 28
 
@@ -34,7 +34,7 @@ class Linked(NamedTuple):
     files: list[str]
 
 
-def linked(environment: Environment, store_roots: tuple[str, ...], entries: Iterable[Entry]) -> dict[str, Linked]:
+def linked(environment: Environment, store_roots: StoreRoots, entries: Iterable[Entry]) -> dict[str, Linked]:
     """Return what an environment links of each of `entries`, by the entry's id.
 
     Raises OSError if a folder can't be read.

@@ -42,21 +42,24 @@ class Repaired(NamedTuple):
     """The result of a repair: entries made whole, failures with the reason, and environments that were healed.
 
     `failed` names entries by id and environments by path. `left` are environments that this user may not change, or
-    that root should not change: their owners' next install heals them.
+    that root should not change: their owners' next install heals them. `layered` are the ids of damaged entries of
+    layers: environments no longer link them, and the owner of the layer may repair them.
     """
 
     entries: list[str]
     failed: list[tuple[str, str]]
     environments: list[str]
     left: list[str]
+    layered: tuple[str, ...] = ()
 
 
 def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
     """Check all entries, or those that match `patterns`, yielding progress, and return a Verdict. Reads every byte.
 
-    Raises StoreError if there are `patterns` and none matches.
+    Entries of layers are checked, too. Raises StoreError if there are `patterns` and none matches.
     """
-    chosen = [item for item in entries.stored(store) if not patterns or entries.matches(item, patterns)]
+    known = [*entries.stored(store), *entries.stored_in_layers(store)]
+    chosen = [item for item in known if not patterns or entries.matches(item, patterns)]
     if patterns and not chosen:
         raise StoreError(f"the store has no entry {', '.join(patterns)}", hint="`pepip store list` shows what it has")
     findings = []
@@ -86,9 +89,12 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
 
     Modes and added files are corrected in place. An entry whose bytes differ is fetched again, by its hash; `request`
     holds uv's options for that. An entry that can't be repaired is named in the result, and stays as it is. Only an
-    entry that no longer says what it is goes to the trash.
+    entry that no longer says what it is goes to the trash. A layer is not changed: what environments link from one
+    that is damaged, or not there, is stored in the store itself.
     """
-    findings = (yield from verify(store, patterns)).findings
+    found = (yield from verify(store, patterns)).findings
+    findings = [finding for finding in found if not finding.stored.layer]
+    store.shunned.update(finding.stored.id for finding in found if finding.stored.layer)
     _update_modes(store, patterns, {finding.stored.id for finding in findings})
     users = census.take(store)
     by_entry = users.users()
@@ -111,10 +117,11 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     for known in seen.projects:
         linked = known.entries or frozenset()
         concerning = linked & set(mended)
-        is_meant = concerning or not patterns
+        shunned = linked & store.shunned
+        is_meant = concerning or shunned or not patterns
         if known.state in {census.OK, census.BROKEN} and is_meant and not linked & ill:
             try:
-                healed += yield from _heal(store, request, known, concerning, recovers=not patterns)
+                healed += yield from _heal(store, request, known, concerning, recovers=bool(shunned) or not patterns)
             except PermissionError:
                 left.append(known.environment)
             except (PepipError, OSError) as error:
@@ -123,7 +130,7 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     there = {item.id for item in entries.stored(store)} - ill  # some were fetched again for an environment
     mended += [entry_id for entry_id, _ in failed if entry_id in there]
     failed = [(entry_id, reason) for entry_id, reason in failed if entry_id not in there]
-    return Repaired(mended, failed, healed, left)
+    return Repaired(mended, failed, healed, left, tuple(sorted(store.shunned)))
 
 
 def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:
@@ -221,7 +228,7 @@ def _heal(
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), environment.site_packages)
         with locks.in_use(known.environment):
             if recovers:
-                yield from recover.recover(store, environment, request)
+                yield from recover.recover(store, environment, request, without_layers=True)
             recover.link_anew(store, environment)
     elif known.state != census.BROKEN and not concerning:
         return []
