@@ -11,10 +11,12 @@ import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.gluster import two_mounts
 from tests.support.keeping import WHEELS
 from tests.support.lockless import WAYS, Way
 from tests.support.machines import Machine, Output
@@ -37,16 +39,27 @@ with Store(sys.argv[1]).linking() as is_held:
 class Ground:
     """A store and projects below one folder in which locks fail in one way."""
 
-    def __init__(self, machine: Machine, way: Way, folder: Path, wheelhouse: Path, interpreter: Path) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        way: Way,
+        folder: Path,
+        wheelhouse: Path,
+        interpreter: Path,
+        *,
+        seen_at: Path | None = None,
+    ) -> None:
         for wheel in WHEELS:
             wheel.write(wheelhouse)
         self.folder = folder
-        self.machine = Machine(machine.home, folder / "store", machine.uv_cache)
+        self.seen_at = seen_at or folder
+        self.machine = replace(machine, store=folder / "store")
         self.variables: Mapping[str, str] = way.variables(folder)
         self._source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
 
     def project(self, name: str) -> Path:
         """Return the folder of a project, made if it is missing."""
+        (self.seen_at / name).mkdir(exist_ok=True)
         (self.folder / name).mkdir(exist_ok=True)
         return self.folder / name
 
@@ -130,10 +143,34 @@ def test_first_installs_at_once_end_as_one_would(ground: Ground) -> None:
 @ALL_WAYS
 def test_many_processes_change_and_prune(ground: Ground, rounds: int) -> None:
     """Eight processes install, uninstall and prune. Nothing is lost, nothing dangles, nothing is left."""
+    work_at_once([ground], rounds)
+    assert_whole(ground)
+
+
+@pytest.mark.real_world
+@pytest.mark.parametrize("rounds", [3, 125])
+def test_many_processes_on_two_nodes_of_a_network_file_system(
+    machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path, rounds: int
+) -> None:
+    """GlusterFS, mounted twice: each node sees its mount at the same path."""
+    with two_mounts(tmp_path / "volume") as mounts:
+        folder = tmp_path / "ground"
+        folder.mkdir()
+        nodes = []
+        for mount in mounts:
+            words = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && cd "$PWD" && exec "$@"')
+            node = replace(machine, prefix=(*words, str(mount), str(folder)))
+            nodes.append(Ground(node, Way("none", 0, 0, "flock"), folder, wheelhouse, interpreter, seen_at=mount))
+        work_at_once(nodes, rounds)
+        assert_whole(nodes[0])
+
+
+def work_at_once(grounds: list[Ground], rounds: int) -> None:
+    """Let eight processes install, uninstall and prune in five projects, on one ground or several in turn."""
 
     def work(number: int) -> None:
         choice = random.Random(number)
-        project = f"app-{number % 5}"
+        project, ground = f"app-{number % 5}", grounds[number % len(grounds)]
         for _ in range(rounds):
             ground.install(project, *choice.sample(NAMES, 2))
             ground.pepip(project, "uninstall", choice.choice(NAMES))
@@ -142,12 +179,16 @@ def test_many_processes_change_and_prune(ground: Ground, rounds: int) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
 
-    assert problems_of(ground.machine.store) == []
-    assert leftovers_of(ground.machine.store) == []
+
+def assert_whole(ground: Ground) -> None:
+    """Assert that the store and all environments are whole, and that nothing is left of any run."""
+    store = ground.seen_at / "store"
+    assert problems_of(store) == []
+    assert leftovers_of(store) == []
     for number in range(5):
         project = ground.project(f"app-{number}")
-        dangling = [path for path in (project / ".venv").rglob("*") if path.is_symlink() and not path.exists()]
-        assert dangling == []
+        script = "import pathlib; print([str(p) for p in pathlib.Path('.venv').rglob('*') if not p.exists()])"
+        assert ground.machine.run([sys.executable, "-c", script], folder=project).stdout == "[]\n"
         ground.machine.uv("pip", "check", folder=project)
         names = [
             line.partition("==")[0] for line in ground.machine.uv("pip", "freeze", folder=project).stdout.splitlines()
@@ -157,7 +198,7 @@ def test_many_processes_change_and_prune(ground: Ground, rounds: int) -> None:
         ground.machine.python(project / ".venv", "-c", "".join(f"import {name}\n" for name in modules))
     doctor = json.loads(ground.pepip("app-0", "doctor", "--json").stdout)
     assert [check for check in doctor if check["state"] == "error"] == []
-    assert list(ground.folder.rglob(".pepip-locks/*/x")) == []
+    assert list(ground.seen_at.rglob(".pepip-locks/*/x")) == []
 
 
 @pytest.mark.parametrize("ground", [WAYS[1]], ids=str, indirect=True)

@@ -102,8 +102,8 @@ def in_use(folder: str, *, alone: bool = False, inside: bool = False) -> Iterato
     """Mark an existing folder as in use by this process. Writes nothing there, where folders can be locked.
 
     Several processes may use it at the same time. A process that wants to be `alone` waits for the others, and they
-    wait for it. Elsewhere a file beside the folder, or `inside` it, is locked in its place, and removed by its last
-    user. Does nothing on Windows, which can't lock a folder.
+    wait for it. Elsewhere, and where other machines see the folder, a file beside it, or `inside` it, is locked in
+    its place, and removed by its last user. Does nothing on Windows, which can't lock a folder.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOSED_LATER)
@@ -111,7 +111,9 @@ def in_use(folder: str, *, alone: bool = False, inside: bool = False) -> Iterato
         yield
         return
     try:
-        if sys.platform == "win32" or _lock_by_flock(descriptor, shared=not alone):
+        if sys.platform == "win32" or (
+            not _is_remote(folder, descriptor) and _lock_by_flock(descriptor, shared=not alone)
+        ):
             yield
             return
         file = f"{folder}/.pepip-in-use" if inside else _beside(folder)
@@ -132,9 +134,16 @@ def is_in_use(folder: str) -> bool:
         return False
     try:
         is_free = True if sys.platform == "win32" else _try_flock(descriptor)
-        return is_held(_beside(folder)) if is_free is None else not is_free
+        return is_held(_beside(folder)) if is_free is None or _is_remote(folder, descriptor) else not is_free
     finally:
         os.close(descriptor)
+
+
+def _is_remote(folder: str, descriptor: int) -> bool:
+    """Tell whether other machines may see a folder: locks of folders reach no other machine, those of files do."""
+    from pepip.host import filesystems
+
+    return filesystems.may_be_remote(folder, os.fstat(descriptor).st_dev)
 
 
 def _beside(folder: str) -> str:
