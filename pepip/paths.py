@@ -121,7 +121,18 @@ def trust(store_root: str) -> str:
     return f"{store_root}/trust.json"
 
 
-OF_ENVIRONMENTS = frozenset((".lock", ".pepip", ".pepip.copies", ".pepip-id", LOCK_FOLDERS))
+OF_ENVIRONMENTS = frozenset(
+    (
+        ".lock",
+        ".pepip",
+        ".pepip.copies",
+        ".pepip.adopting",
+        ".pepip-id",
+        ".pepip-linked.json",
+        ".pepip-linked.json.new",
+        LOCK_FOLDERS,
+    )
+)
 """Names in an environment's folder that belong to uv and pepip: no wheel puts anything there."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pepip.cli import options, output, stdin, sync
+from pepip.cli.stores import open_store
 from pepip.uv import process, run_discovery, settings
 
 TYPE_CHECKING = False
@@ -115,7 +116,6 @@ def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bo
     """
     from pepip.errors import UvError
     from pepip.operations import project as projects
-    from pepip.store.root import configured
 
     request = sync.request_of(arguments)
     if not arguments.exact:
@@ -126,7 +126,7 @@ def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bo
     )
     reporter = _ReporterBesideUv(output.reporter(arguments))
     try:
-        outcome = output.follow(projects.sync(configured(os.environ), request, choice), reporter)
+        outcome = output.follow(projects.sync(open_store(), request, choice), reporter)
     except UvError:
         if reporter.is_decided:
             raise

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from pepip import humanized, paths
 from pepip.cli import options, output, tables
+from pepip.cli.stores import open_store
 from pepip.errors import StoreError, UsageError
 
 TYPE_CHECKING = False
@@ -351,10 +351,3 @@ def _path(words: Sequence[str]) -> int:
     else:
         sys.stdout.write(root + "\n")
     return 0
-
-
-def open_store() -> Store:
-    """Return the store that `PEPIP_HOME` names, or the user's default store, with its layers."""
-    from pepip.store.root import configured
-
-    return configured(os.environ)

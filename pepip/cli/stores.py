@@ -1,0 +1,19 @@
+"""The store that a command works on: the one that the user's settings name."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.store.root import Store
+
+
+def open_store() -> Store:
+    """Return the store that PEPIP_HOME names, or the default one, with its layers. It may not exist yet.
+
+    Raises UsageError if PEPIP_HOME is not set and the user has no home folder, or if a layer has no absolute path.
+    """
+    from pepip.store.root import configured
+
+    return configured(os.environ)
