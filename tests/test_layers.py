@@ -133,16 +133,16 @@ def test_the_own_store_comes_first_and_layers_follow_in_order(site: Site, tmp_pa
     """What one's own store has is linked from there, else from the first layer that has it."""
     second = replace(site.owner, store=tmp_path / "second")
     site.fill("drum==1.0")
-    replace(site, owner=second).fill("drum==1.0", "horn", "wind-one")
-    site.install("wind-one", variables={})
+    replace(site, owner=second).fill("drum==1.0", "horn", "band")
+    site.install("band", variables={})
     both = {"PEPIP_LAYERS": os.pathsep.join(map(str, (site.layer, second.store)))}
 
-    site.install("drum==1.0", "horn", "wind-one", variables=both)
+    site.install("drum==1.0", "horn", "band", variables=both)
 
     assert (site.packages / "drum").resolve().is_relative_to(site.layer)
     assert (site.packages / "horn").resolve().is_relative_to(second.store)
-    assert (site.packages / "wind" / "one").resolve().is_relative_to(site.reader.store)
-    assert entries_of(site.reader.store) == ["wind-one-1.0"]
+    assert (site.packages / "band").resolve().is_relative_to(site.reader.store)
+    assert entries_of(site.reader.store) == ["band-1.0"]
 
 
 def test_an_environment_from_a_layer_equals_uvs(site: Site) -> None:
