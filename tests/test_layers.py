@@ -306,6 +306,19 @@ def test_verify_checks_layers_and_repair_links_away_from_damage(site: Site) -> N
     assert (site.packages / "drum").resolve().is_relative_to(site.reader.store)
 
 
+def test_modes_of_a_layer_are_its_owners(site: Site) -> None:
+    """A copy or an image of a layer may have others: its entries are sound, and go on being linked."""
+    site.fill("drum==1.0")
+    site.install("drum==1.0")
+    for path in site.layer.rglob("drum-1.0/drum/skins"):
+        path.chmod(0o755)
+        (path / "__init__.py").chmod(0o755)
+
+    assert site.documents("store", "verify")["damaged"] == []
+    assert site.documents("store", "repair", *site.source)["healed"] == []
+    assert (site.packages / "drum").resolve().is_relative_to(site.layer)
+
+
 def test_publish_copies_entries_whole_and_once(site: Site) -> None:
     """The copy shares no inode with the store, is verified by the layer's owner, and readers link it."""
     owner = replace(site.owner, store=site.owner.home / "own")

@@ -112,7 +112,7 @@ def in_use(folder: str, *, alone: bool = False, inside: bool = False) -> Iterato
         return
     try:
         if sys.platform == "win32" or (
-            not _is_remote(folder, descriptor) and _lock_by_flock(descriptor, shared=not alone)
+            _lock_by_flock(descriptor, shared=not alone) and not _is_remote(folder, descriptor)
         ):
             yield
             return
@@ -134,7 +134,9 @@ def is_in_use(folder: str) -> bool:
         return False
     try:
         is_free = True if sys.platform == "win32" else _try_flock(descriptor)
-        return is_held(_beside(folder)) if is_free is None or _is_remote(folder, descriptor) else not is_free
+        if is_free is False:
+            return True
+        return is_held(_beside(folder)) if is_free is None or _is_remote(folder, descriptor) else False
     finally:
         os.close(descriptor)
 
