@@ -88,6 +88,29 @@ def eject(environment: Environment, entry: Entry, found: Linked) -> None:
     swap.carry_out()
 
 
+def make_real(environment: Environment, store_roots: tuple[str, ...], paths_below: Iterable[str]) -> None:
+    """Replace linked folders by the environment's own files, if one of these paths lies below the link.
+
+    The caller holds the environment's lock. Raises OSError if the disk is full; the environment is then unchanged.
+    """
+    folders = {
+        next((above for above in paths.ancestors(path) if links.read_link(f"{environment.root}/{above}")), "")
+        for path in paths_below
+    }
+    linked = [path for path in folders if path and contents.linked_entry(f"{environment.root}/{path}", store_roots)]
+    if not linked:
+        return
+    copier = _Copier(environment, {})
+    swap = Swap(environment.root)
+    try:
+        for path in sorted(linked):
+            swap.prepare(path, functools.partial(copier.copy, f"{environment.root}/{path}", path))
+    except BaseException:
+        swap.give_up()
+        raise
+    swap.carry_out()
+
+
 class _Copier:
     """Copies linked files. Their modes are those in `noted`, by path, or else those that an installer gives."""
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 
 from pepip import paths
-from pepip.environment import contents
+from pepip.environment import contents, eject_links
 from pepip.environment.tree import Tree
 from pepip.errors import CorruptEntryError, PepipError
 from pepip.host import links, locks, permissions
@@ -163,6 +163,8 @@ def _keep_there(store: Store, root: str) -> bool:
             replaced = [item for item in present if item.store_id and item.name in names]
             if replaced:
                 relinking.change_links(store, environment, present, [], replaced)
+            # A tool that installed the same version wrote its metadata over that of the linked distribution.
+            eject_links.make_real(environment, store.known_roots, borrowed)
     return bool(borrowed)
 
 
