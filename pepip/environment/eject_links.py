@@ -88,7 +88,7 @@ def eject(environment: Environment, entry: Entry, found: Linked) -> None:
     swap.carry_out()
 
 
-def make_real(environment: Environment, store_roots: tuple[str, ...], paths_below: Iterable[str]) -> None:
+def make_real(environment: Environment, store_roots: StoreRoots, paths_below: Iterable[str]) -> None:
     """Replace linked folders by the environment's own files, if one of these paths lies below the link.
 
     The caller holds the environment's lock. Raises OSError if the disk is full; the environment is then unchanged.
