@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from pepip import humanized, paths
-from pepip.environment import contents, detached_copies, journal, linking, swap
+from pepip.environment import contents, journal, linking
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
@@ -35,10 +35,14 @@ class _Lost(NamedTuple):
 
 def is_needed(store: Store, environment: Environment) -> bool:
     """Tell whether a killed run left a change unfinished, entries are lost, or the store was moved."""
-    return journal.is_interrupted(environment.root) or any(
-        _is_lost(store, item) or _is_moved(environment, item)
-        for item in contents.installed(environment, store.known_roots)
+    return journal.is_interrupted(environment.root) or has_lost(
+        store, environment, contents.installed(environment, store.known_roots)
     )
+
+
+def has_lost(store: Store, environment: Environment, present: Iterable[Installed]) -> bool:
+    """Tell whether the links of an environment's distributions lead to lost entries, or to an earlier place."""
+    return any(_is_lost(store, item) or _is_moved(environment, item) for item in present)
 
 
 def finish_copies(store: Store, environment: Environment) -> None:
@@ -47,6 +51,8 @@ def finish_copies(store: Store, environment: Environment) -> None:
     Copies that a killed run had not completed are discarded: the links are as they were. Copies of a distribution
     that another tool has installed since are discarded, too.
     """
+    from pepip.environment import detached_copies
+
     copies = detached_copies.pending(environment.root)
     if copies is None:
         detached_copies.discard(environment.root)
@@ -94,6 +100,8 @@ def _undisturbed(store: Store, root: str) -> Iterator[None]:
 
 def complete(store: Store, environment: Environment) -> str:
     """Complete or take back what a killed run began: see `complete_interrupted`. The caller holds the locks."""
+    from pepip.environment import swap
+
     sentence = ""
     if swap.is_begun(environment.root):
         swap.take_back(environment.root)

@@ -44,8 +44,7 @@ def read(store: Store, entry_id: str) -> Entry:
         known = store.known_entries.get(entry_id)
         if known and known.is_as(os.stat(f"{path}/{paths.ENTRY_METADATA}")):
             return known.entry
-        status = os.lstat(documents.place_of(path))
-        found = documents.read(path)
+        found, status = documents.read_with_status(path)
         entry = Entry(
             id=entry_id,
             path=path,

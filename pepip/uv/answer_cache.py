@@ -18,7 +18,7 @@ from pepip.paths import PYCACHE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 _MOST_ANSWERS = 512
 _MOST_BYTES = 1 << 26
@@ -80,10 +80,15 @@ class AnswerCache:
                 os.unlink(place)
 
 
-def key(topic: str, *words: str) -> str:
-    """Return the key of a question: its topic, and a digest of its words and of the variables that uv may read."""
+def key(topic: str, *words: str, ignored: Collection[str] = ()) -> str:
+    """Return the key of a question: its topic, and a digest of its words and of the variables that uv may read.
+
+    The variables in `ignored` do not count.
+    """
     variables = sorted(
-        f"{name}={value}" for name, value in os.environ.items() if name.startswith(_PREFIXES) or name in _VARIABLES
+        f"{name}={value}"
+        for name, value in os.environ.items()
+        if (name.startswith(_PREFIXES) or name in _VARIABLES) and name not in ignored
     )
     text = "\0".join((__version__, *words, "", *variables))
     return f"{topic}-{digests.hexadecimal(text.encode('utf-8', 'surrogateescape'))[:32]}"
