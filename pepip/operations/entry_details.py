@@ -148,6 +148,8 @@ def _opened(entry: Entry) -> dict[str, str]:
             reasons[path] = f"on the way to {library}, which looks for libraries outside of the package"
         elif namespace:
             reasons[path] = f"on the way to the namespace {namespace}"
+        elif any(above in entry.namespaces for above in paths.ancestors(path)):
+            reasons[path] = "in a namespace, where pip must find a file of it"
         else:
             reasons[path] = "bytecode that the wheel ships"
     return reasons
