@@ -10,6 +10,7 @@ from email.policy import compat32
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from pepip import paths
 from pepip.environment import contents
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
