@@ -288,22 +288,33 @@ def _is_settled(command: str, words: Sequence[str]) -> bool:
     from pepip.uv import run_discovery
 
     kind = run_discovery.kind_of(words[0])
-    if kind == run_discovery.REMOTE or (kind == run_discovery.SCRIPT and run_discovery.has_inline_metadata(words[0])):
+    if kind == run_discovery.REMOTE:
         return False
+    noted = [command]
+    if _has_inline_metadata(words[0]):
+        noted += ["--script", os.path.abspath(words[0])]
     start = "" if "UV_PROJECT" in os.environ else run_discovery.project_start(words[0], kind)
     if not start:
-        return up_to_date.is_up_to_date(store_root, [command])
+        return up_to_date.is_up_to_date(store_root, noted)
     os.environ["UV_PROJECT"] = start  # as it was when the answer was noted
     try:
-        return up_to_date.is_up_to_date(store_root, [command])
+        return up_to_date.is_up_to_date(store_root, noted)
     finally:
         del os.environ["UV_PROJECT"]
+
+
+def _has_inline_metadata(target: str) -> bool:
+    """Tell whether the first word of `pepip run` names a script with inline metadata (PEP 723)."""
+    from pepip.uv import run_discovery
+
+    return run_discovery.kind_of(target) == run_discovery.SCRIPT and run_discovery.has_inline_metadata(target)
 
 
 def _leave_settled(command: str, words: Sequence[str]) -> int:
     """End a command that has nothing to do. `run` goes on with its own command."""
     if command == "run":
-        return _become_uv(["run", "--no-sync", *words])
+        is_script = "." in words[0] and _has_inline_metadata(words[0])
+        return _become_uv(["run", *([] if is_script else ["--no-sync"]), *words])
     if not any(word.startswith(("-q", "--quiet")) for word in words):
         from pepip.cli import output
 

@@ -68,13 +68,15 @@ def files_of_project(request: ProjectRequest) -> list[str]:
     """Return the files, beside settings, on which a sync of the project here rests; none if other files may count.
 
     The project must have static metadata. Apart from the project itself, its lock must name only distributions of
-    indexes with HTTP URLs.
+    indexes with HTTP URLs. A script without a lock is resolved anew by each sync, unless what is there may stay.
     """
     folder = settings.project_folder()
-    lock = _text(f"{folder}/uv.lock")
+    lock_path = f"{request.script}.lock" if request.script else f"{folder}/uv.lock"
+    lock = _text(lock_path)
     sources = [line for line in lock.splitlines() if line.startswith("source = ")]
+    is_script_kept = bool(request.script) and not lock and "--inexact" in request.syncing
     is_plain = (
-        bool(sources)
+        (bool(sources) or is_script_kept)
         and not (request.resolving or request.replacing or request.building)
         and set(request.syncing) <= {"--inexact"}
         and _are_plain_options(request.everywhere)
@@ -84,6 +86,8 @@ def files_of_project(request: ProjectRequest) -> list[str]:
     )
     if not is_plain:
         return []
+    if request.script:
+        return [*map(os.path.abspath, (request.script, lock_path)), *_version_files()]
     names = ("pyproject.toml", "uv.lock", "setup.py", "setup.cfg", "src")
     return [*(f"{folder}/{name}" for name in names), *_version_files()]
 
