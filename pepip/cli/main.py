@@ -23,7 +23,11 @@ usage: pepip COMMAND [OPTION ...]
 projects, linked from the store:
   sync                  bring the lock and the environment up to date
   add, remove           change the dependencies
-  run                   run a command in the environment
+  run                   run a command in the environment, or a script in its own
+
+tools, linked from the store:
+  tool                  install, upgrade, uninstall, list
+  x                     run a tool once, as `uvx` does
 
 environments, linked from the store:
   install, uninstall    packages, files, URLs, folders
@@ -44,7 +48,7 @@ the store:
   ui                    all of it on the whole terminal, with keys and mouse
 
 uv's own, passed on unchanged:
-  lock, tree, export, init, version, venv, tool, x, python, build, publish, cache, auth, self, format, audit, …
+  lock, tree, export, init, version, venv, python, build, publish, cache, auth, self, format, audit, …
   uv …                  any command of uv, also one that pepip has its own of
 
 options:
@@ -84,6 +88,8 @@ _COMMANDS = {
     "detach": ("detach", "run"),
     "attach": ("detach", "run_attach"),
     "generate-shell-completion": ("completion", "run"),
+    "tool": ("tool", "run"),
+    "x": ("tool", "run_x"),
 }
 """pepip's own commands, each with its module in this package and its function there."""
 
@@ -169,8 +175,6 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return _run(command, words)
     if command == "help":
         return _help([word for word in words if not word.startswith("-")])
-    if command == "x":
-        return _become_uv(["tool", "run", *words])
     if command != "uv" and command not in _OF_UV:
         _refuse_misspelled(command)
     return _become_uv(words if command == "uv" else arguments)
@@ -334,7 +338,8 @@ def _help(commands: Sequence[str]) -> int:
     if not commands:
         sys.stdout.write(usage() + "\n")
         return 0
-    is_of_uv = commands[0] == "pip" and "".join(commands[1:2]) not in {"install", "uninstall", "sync"}
+    is_of_uv = commands[0] in {"tool", "x"}
+    is_of_uv |= commands[0] == "pip" and "".join(commands[1:2]) not in {"install", "uninstall", "sync"}
     if commands[0] in _COMMANDS and not is_of_uv:
         return _run(commands[0], [*commands[1:], "--help"])
     if commands[0] == "x":

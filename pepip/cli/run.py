@@ -18,7 +18,8 @@ _DESCRIPTION = """\
 Run a command in the project's environment, or a script in its own, brought up to date first.
 
 The command is started by uv, with all that `uv run` offers; its exit code and signals are pepip's. A script with
-inline metadata (PEP 723) has an environment of its own in uv's cache. What `--with` asks for gets one that uv makes.
+inline metadata (PEP 723) has an environment of its own in uv's cache. What `--with` asks for gets one that uv makes
+there, and pepip links it.
 """
 
 _EXAMPLES = """\
@@ -51,11 +52,26 @@ def run(words: Sequence[str]) -> int:
     folder, variables = os.getcwd(), dict(os.environ)
     options.take_effect(arguments)
     _complete_interrupted(arguments)
-    is_settled = _settle(arguments, "".join(command[:1]), ["run", *of_run])
+    target = "".join(command[:1])
+    is_settled = _settle(arguments, target, ["run", *of_run])
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
-    return process.become(["run", *(["--no-sync"] if is_settled else []), *words])
+    as_uv = ["run", *(["--no-sync"] if is_settled else []), *words]
+    is_remote = run_discovery.kind_of(target, is_module=arguments.module) in {
+        run_discovery.STDIN,
+        run_discovery.REMOTE,
+    }
+    if arguments.of_uv or is_remote:
+        from pepip.cli import tool
+
+        return tool.run_as_uv(as_uv, label=_label(arguments, target))
+    return process.become(as_uv)
+
+
+def _label(arguments: argparse.Namespace, target: str) -> str:
+    """Return in words what an environment in uv's cache is made for."""
+    return f"run --with {', '.join(arguments.of_uv)}" if arguments.of_uv else f"run {target}"
 
 
 def _complete_interrupted(arguments: argparse.Namespace) -> None:

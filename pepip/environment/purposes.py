@@ -42,6 +42,6 @@ def of(root: str) -> Purpose:
     if bucket is None:
         return Purpose(PROJECT, root)
     if bucket[1] == "archive":
-        return Purpose(RUN, f"run {os.path.basename(root)}")
+        return Purpose(RUN, venv_id.label_of(root) or f"run {os.path.basename(root)}")
     script = venv_id.script_of(root)
     return Purpose(SCRIPT, script.path if script else f"script {os.path.basename(root)}", script)
