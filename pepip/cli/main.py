@@ -10,6 +10,7 @@ import sys
 
 from pepip import __version__
 from pepip.errors import PepipError
+from pepip.uv import writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if position == len(arguments):
         return _without_command(arguments)
     command, words = arguments[position], [*before, *arguments[position + 1 :]]
+    writable_cache.ensure()
     if command in _COMMANDS and command not in _SAYS_WHAT_IS_WEAK and words[:1] != ["init"]:
         _warn_of_weakness()
     if command in _COMMANDS and command not in _LEAVES_ENTRIES_ALONE:

@@ -5,10 +5,11 @@ Receipts, launchers and folders are uv's. A command that makes no new environmen
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip.errors import PepipError, UvError
-from pepip.uv import own_environments, process
+from pepip.uv import own_environments, process, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def run_as_uv(words: Sequence[str], *, label: str) -> int:
     """
     from pepip.operations import own_environments as linking
 
+    if writable_cache.is_temporary() and words[0] == "tool":
+        with contextlib.suppress(UvError):
+            writable_cache.ensure_tools(_folder_of_tools())
     store = _store(words)
     cache = own_environments.cache_of(words)
     if store is None or not cache or not _HELP.isdisjoint(words) or linking.is_linked(store.root, words):
@@ -67,7 +71,7 @@ def _change(words: Sequence[str]) -> int:
     """Let uv install or upgrade tools, and link those that it has changed."""
     store = _store(words)
     try:
-        folder = process.run(["tool", "dir", "--color", "never"]).stdout.strip()
+        folder = _folder_of_tools()
     except UvError:
         folder = ""
     if store is None or not folder:
@@ -78,6 +82,11 @@ def _change(words: Sequence[str]) -> int:
     if changed:
         _link(store, changed)
     return _as_exit_code(code)
+
+
+def _folder_of_tools() -> str:
+    """Return the folder in which uv keeps tools. Raises UvError."""
+    return process.run(["tool", "dir", "--color", "never"]).stdout.strip()
 
 
 def _store(words: Sequence[str]) -> Store | None:

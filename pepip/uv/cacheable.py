@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from pepip.paths import upward, user_folder
-from pepip.uv import answer_cache, program, settings
+from pepip.uv import answer_cache, program, settings, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,12 +96,7 @@ def cache_folder(options: Sequence[str] = ()) -> str:
     """Return uv's cache folder for these options, empty if its place can't be known without asking uv."""
     if "--cache-dir" in options:
         return os.path.abspath(options[options.index("--cache-dir") + 1])
-    if os.environ.get("UV_CACHE_DIR"):
-        return os.path.abspath(os.environ["UV_CACHE_DIR"])
-    if os.name != "posix":
-        return ""
-    caches = user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
-    return os.path.abspath(f"{caches}/uv") if caches else ""
+    return writable_cache.usual()
 
 
 def index_evidence() -> list[tuple[str, str]]:
