@@ -26,12 +26,15 @@ from pathlib import Path
 
 from pepip.environment import linking
 from pepip.environment.metadata import Installation
+from pepip.host.transfer import LINK, Transfer
 from pepip.model import Artifact, Entry
-from pepip.operations import venvs
-from pepip.store import publish, registry
+from pepip.operations import registering, venvs
+from pepip.store import publish, staged
+from pepip.store import staging as store_staging
 from pepip.store.root import Store
+from pepip.store.staged import StagedWheel
+from pepip.wheel.digest_cache import DigestCache
 
-BATCH = 200
 COMMANDS = (
     ("store", "list", "--json"),
     ("projects", "--json"),
@@ -80,11 +83,11 @@ def make(folder: Path, entries: int, environments: int, packages: int) -> None:
     for number in range(environments):
         root = folder / "projects" / f"project-{number:04}" / ".venv"
         shutil.copytree(folder / "model", root, symlinks=True)
-        environment, _ = venvs.open_environment(str(root), store)
+        environment = venvs.open_environment(str(root), store)
         first = number * len(linkable) // environments
         chosen = {entry.name: entry for entry in chance.sample(linkable, packages - 1)}
         chosen[linkable[first].name] = linkable[first]
-        registry.register(store, str(root), [entry.id for entry in chosen.values()])
+        registering.register(store, str(root), [entry.id for entry in chosen.values()])
         additions = [Installation(entry, None, "") for entry in chosen.values()]
         linking.change(environment, store.known_roots, linked={}, additions=additions, removals=[], foreign=[])
     (folder / "done").touch()
@@ -92,23 +95,33 @@ def make(folder: Path, entries: int, environments: int, packages: int) -> None:
 
 
 def publish_all(store: Store, staging: Path, count: int) -> list[Entry]:
-    """Lay out `count` distributions as uv stages them, and publish each."""
+    """Lay out `count` distributions as uv unpacks them, and publish each."""
     published = []
-    for start in range(0, count, BATCH):
-        prefix = staging / str(start)
-        numbers = range(start, min(start + BATCH, count))
-        artifacts = {f"dist-{number:04}": lay_out(prefix, number) for number in numbers}
-        for staged in publish.discover(str(prefix)):
+    seen, transfer = DigestCache(), Transfer(LINK)
+    staging.mkdir()
+    with store_staging.area(store) as area:
+        for number in range(count):
+            wheel, artifact = lay_out(staging / str(number), number)
+            tree = staged.look(wheel.wheel)
+            proof = publish.prove(wheel, tree, seen)
             prepared = publish.prepare(
-                store, str(prefix), staged, artifacts[staged.name], python=sys.executable, alone=False
+                store,
+                wheel,
+                tree,
+                proof,
+                artifact,
+                launchers={},
+                workshop=f"{area}/{number}",
+                seen=seen,
+                transfer=transfer,
             )
             published.append(publish.publish(store, prepared))
-        shutil.rmtree(prefix)
+            shutil.rmtree(wheel.wheel)
     return sorted(published, key=lambda entry: entry.name)
 
 
-def lay_out(prefix: Path, number: int) -> Artifact:
-    """Write one distribution below `prefix`: a package with an inner package, a dozen files, a script."""
+def lay_out(folder: Path, number: int) -> tuple[StagedWheel, Artifact]:
+    """Write one unpacked wheel: a package with an inner package, and some ten files."""
     name, version = f"dist-{number:04}", f"1.{number % 7}"
     module = name.replace("-", "_")
     files = {f"{module}/__init__.py": f"NUMBER = {number}\n", f"{module}/inner/__init__.py": ""}
@@ -118,17 +131,18 @@ def lay_out(prefix: Path, number: int) -> Artifact:
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    site_packages = prefix / "lib" / "python3" / "site-packages"
     rows = []
     for path, text in files.items():
-        place = site_packages / path
+        place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
         rows.append(f"{path},sha256={digest},{len(text)}")
-    (site_packages / info / "RECORD").write_text("\n".join([*rows, f"{info}/RECORD,,", ""]))
+    (folder / info / "RECORD").write_text("\n".join([*rows, f"{info}/RECORD,,", ""]))
     identity = f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
-    return Artifact(name, version, identity, "", f"{module}-{version}-py3-none-any.whl", 0, None, "")
+    nothing: frozenset[str] = frozenset()
+    wheel = StagedWheel(name, version, info, str(folder), nothing, nothing, nothing, {})
+    return wheel, Artifact(name, version, identity, {}, f"{module}-{version}-py3-none-any.whl", 0, None, "")
 
 
 def measure(folder: Path, command: Sequence[str], rounds: int) -> dict[str, object]:

@@ -144,7 +144,7 @@ async def inside(home: str) -> dict[str, object]:
     app = PepipApp(Store(home))
     seconds, processor_seconds = [], []
     async with app.run_test(size=(160, 48)) as pilot:
-        while app.catalog is None or not app.catalog.is_fresh or app.is_reading:
+        while app.session.catalog is None or not app.session.catalog.is_fresh or app.is_reading:
             await asyncio.sleep(0.02)
         await pilot.press("slash")
         table = app.query_one("#entries", Table)

@@ -1,4 +1,4 @@
-"""Sizes, counts and lists as a person reads them, in the command line and in the app.
+"""Sizes, counts and lists as a person reads and writes them, in the command line and in the app.
 
 humanize rounds sizes. It loads with the first size that is shown: a quiet install shows none.
 """
@@ -19,6 +19,17 @@ def size(size_bytes: int) -> str:
     import humanize
 
     return humanize.naturalsize(size_bytes)
+
+
+def parse_size(text: str) -> float | None:
+    """Return the bytes of a size such as `20GB`, `1.5 GiB` or `300`; None if the text is no size. Case is ignored."""
+    import re
+
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text.strip().lower())
+    if match is None:
+        return None
+    power = " kmgt".index(match[2] or " ")
+    return float(match[1]) * float((1024 if match[3] else 1000) ** power)
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -118,7 +118,17 @@ def trust(store_root: str) -> str:
     return f"{store_root}/trust.json"
 
 
-OF_ENVIRONMENTS = frozenset((".lock", ".pepip", ".pepip.copies", ".pepip-id"))
+OF_ENVIRONMENTS = frozenset(
+    (
+        ".lock",
+        ".pepip",
+        ".pepip.copies",
+        ".pepip.adopting",
+        ".pepip-id",
+        ".pepip-linked.json",
+        ".pepip-linked.json.new",
+    )
+)
 """Names in an environment's folder that belong to uv and pepip: no wheel puts anything there."""
 
 

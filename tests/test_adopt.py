@@ -1,4 +1,4 @@
-"""`pepip adopt`: environments of other tools are linked, and nobody can tell but by the disk."""
+"""`pepip adopt` links environments of other tools. They behave as before, and take less space on disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.filesystems import mounted
 from tests.support.kills import changes_seen, killed_before, refused_at
 from tests.support.machines import Machine, Output, interpreter_of, site_packages_of
 from tests.support.parity import Level, differences, observe
-from tests.support.snapshots import changes, snapshot
+from tests.support.snapshots import changes, link_shape, snapshot
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import PKGUTIL_NAMESPACE, Wheel
@@ -56,7 +56,7 @@ NAMES = tuple(wheel.name for wheel in WHEELS)
 
 @dataclass(frozen=True)
 class Attic:
-    """Environments that other tools made, below one folder, and the wheels that they are made of."""
+    """A folder of environments that other tools made, and the wheels that they install."""
 
     machine: Machine
     folder: Path
@@ -66,16 +66,16 @@ class Attic:
 
     @property
     def code(self) -> Path:
-        """Return the folder below which all environments lie."""
+        """Return the folder that contains all environments."""
         return self.folder / "code"
 
     @property
     def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make an installer take these wheels alone."""
+        """Return the arguments that restrict an installer to these wheels."""
         return ("--no-index", "--find-links", self.wheelhouse)
 
     def make(self, name: str, tool: str, *packages: str) -> Path:
-        """Make an environment with a tool, and install packages into it, all that there are if none is named."""
+        """Make an environment with a tool, and install packages into it: all wheels if none is named."""
         environment = self.code / name / ".venv"
         self.machine.make_folder(environment.parent)
         wanted = packages or NAMES
@@ -90,7 +90,7 @@ class Attic:
         return environment
 
     def install_by_pip(self, environment: Path, *packages: str) -> None:
-        """Install packages with pip, which compiles them, too."""
+        """Install packages with pip, which also compiles their modules."""
         self.machine.python(
             environment,
             "-m",
@@ -103,11 +103,11 @@ class Attic:
         )
 
     def adopt(self, *arguments: str | Path, check: bool = True) -> Output:
-        """Adopt all environments, without a question."""
+        """Adopt all environments without asking."""
         return self.machine.pepip("adopt", self.code, "--yes", *arguments, folder=self.folder, check=check)
 
     def kept(self, output: Output) -> dict[str, Any]:
-        """Return what the JSON document of an adoption says of the distributions that stayed, by name."""
+        """Return the distributions that stayed, by name, from an adoption's JSON document."""
         return {item["name"]: item for found in json.loads(output.stdout)["environments"] for item in found["kept"]}
 
     def linked(self, environment: Path) -> set[str]:
@@ -122,7 +122,7 @@ class Attic:
 
 @pytest.fixture
 def attic(machine: Machine, tmp_path: Path, interpreter: Path, wheelhouse: Path, pip: Path) -> Attic:
-    """Return an empty attic with the wheels of these tests."""
+    """Return an attic with the wheels of these tests and no environment."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     return Attic(machine, tmp_path, interpreter, wheelhouse, pip)
@@ -130,7 +130,7 @@ def attic(machine: Machine, tmp_path: Path, interpreter: Path, wheelhouse: Path,
 
 @pytest.mark.parametrize("tool", ["uv copy", "uv hardlink", "pip"])
 def test_adopted_environment_is_as_before(attic: Attic, tool: str) -> None:
-    """Files, modes, metadata, scripts and answers are those from before; only links are new."""
+    """Files, modes, metadata, scripts and the answers of tools stay the same; only links are new."""
     environment = attic.make("one", tool)
     before = observe(environment, attic.machine, level=Level.BEHAVIOUR)
     scripts = snapshot(environment / "bin")
@@ -148,7 +148,10 @@ def test_adopted_environment_is_as_before(attic: Attic, tool: str) -> None:
 
 
 def test_same_content_is_one_entry_whichever_tool_installed_it(attic: Attic) -> None:
-    """Copies, hard links of uv and pip's files have one entry each; what they take on disk is what one takes."""
+    """Each wheel has one entry, whether uv copied it, uv hard-linked it or pip installed it.
+
+    Adopting the three environments frees space and adds only a few inodes.
+    """
     environments = [attic.make(str(number), tool) for number, tool in enumerate(("uv copy", "uv hardlink", "pip"))]
     inodes = usage(environments).inodes
 
@@ -163,7 +166,7 @@ def test_same_content_is_one_entry_whichever_tool_installed_it(attic: Attic) -> 
 
 
 def test_every_command_works_on_adopted_environment(attic: Attic) -> None:
-    """It lists, uninstalls, installs, detaches; uv and pip go on; the store stays whole, the other project too."""
+    """Commands of pepip, uv and pip work in an adopted environment. The store and the other project stay whole."""
     environment, other = attic.make("one", "pip"), attic.make("two", "uv copy")
     attic.adopt()
     project = environment.parent
@@ -187,8 +190,83 @@ def test_every_command_works_on_adopted_environment(attic: Attic) -> None:
     attic.machine.python(other, "-c", "import camera.contrib, old.two, cloud.core, single")
 
 
+def test_project_commands_work_on_an_adopted_environment(attic: Attic) -> None:
+    """A project of uv's is adopted: sync has nothing to do, add and remove link, run runs, and all looks know it."""
+    project = attic.machine.make_folder(attic.code / "gallery")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "gallery"\nversion = "1.0"\nrequires-python = ">=3.8"\n'
+        'dependencies = ["camera", "cloud-core"]\n'
+        f'[tool.uv]\npackage = false\nno-index = true\nfind-links = ["{attic.wheelhouse}"]\n'
+    )
+    attic.machine.uv("sync", "--python", attic.interpreter, "--link-mode", "copy", folder=project)
+    environment = project / ".venv"
+    attic.adopt()
+    adopted = link_shape(environment)
+
+    attic.machine.pepip("sync", folder=project)
+    assert link_shape(environment) == adopted
+    attic.machine.pepip("add", "single", folder=project)
+    assert attic.linked(environment) == {"camera", "cloud-core", "single"}
+    assert attic.machine.pepip("run", "python", "-c", "import camera, single; print('ran')", folder=project).stdout
+    attic.machine.pepip("remove", "single", folder=project)
+    assert attic.linked(environment) == {"camera", "cloud-core"}
+    assert str(project) in attic.machine.pepip("uses", "camera", "--json", folder=project).stdout
+    assert json.loads(attic.machine.pepip("savings", "--json", folder=project).stdout)
+    attic.machine.pepip("prune", "--yes", folder=project)
+    attic.machine.uv("sync", "--reinstall", "--python", attic.interpreter, folder=project)
+    attic.machine.pepip("sync", "--reinstall", folder=project)
+    assert attic.linked(environment) == {"camera", "cloud-core"}
+    attic.machine.pepip("doctor", folder=project)
+    attic.machine.pepip("store", "verify", folder=project)
+    assert problems_of(attic.machine.store) == []
+    attic.machine.pepip("prune", "--yes", folder=project)
+    assert entries_of(attic.machine.store) == ["camera-1.0", "cloud-core-1.0"]
+
+
+def test_damaged_adopted_entry_is_repaired_or_named(attic: Attic) -> None:
+    """A file of an adopted entry that changed is found; the repair brings its bytes back from an index."""
+    environment = attic.make("one", "uv copy", "camera", "single")
+    attic.adopt()
+    (module,) = attic.machine.store.glob("packages/*/camera-1.0/camera/__init__.py")
+    content = module.read_bytes()
+    module.chmod(0o644)
+    module.write_bytes(b"spoiled\n")
+
+    verdict = attic.machine.pepip("store", "verify", folder=attic.folder, check=False)
+    repaired = attic.machine.pepip("store", "repair", *attic.source, folder=attic.folder, check=False)
+
+    assert verdict.returncode == 1
+    assert "camera" in verdict.stdout + verdict.stderr
+    assert repaired.returncode == 0, repaired.stderr
+    assert (site_packages_of(environment) / "camera" / "__init__.py").read_bytes() == content
+    attic.machine.pepip("store", "verify", folder=attic.folder)
+
+
+def test_damaged_adopted_entry_is_not_repaired_from_another_wheel(attic: Attic) -> None:
+    """An index that has other files under the same name and version is no source: the entry stays and is named."""
+    attic.make("one", "uv copy", "single")
+    attic.adopt()
+    (module,) = attic.machine.store.glob("packages/*/single-1.0/single.py")
+    module.chmod(0o644)
+    module.write_text("spoiled\n")
+    other = attic.folder / "other"
+    Wheel("single", "1.0", files={"single.py": "HERE = False\n"}).write(other)
+
+    repaired = attic.machine.pepip(
+        "store", "repair", "--no-index", "--find-links", other, folder=attic.folder, check=False
+    )
+
+    assert repaired.returncode == 1
+    assert "no index has the files of single 1.0 that were adopted" in repaired.stderr
+    assert module.read_text() == "spoiled\n"
+    assert leftovers_of(attic.machine.store) == []
+
+
 def test_what_was_edited_stays_and_is_named(attic: Attic) -> None:
-    """A file of the same size with another byte is found by its hash: its distribution is not touched."""
+    """An edited file of the same size is detected by its hash.
+
+    Its distribution stays, and the output names the file.
+    """
     environment = attic.make("one", "uv copy")
     other = attic.make("two", "uv copy")
     edited = site_packages_of(environment) / "camera" / "lenses" / "glass.txt"
@@ -205,7 +283,7 @@ def test_what_was_edited_stays_and_is_named(attic: Attic) -> None:
 
 
 def test_files_that_nobody_lists_stay_where_they_are(attic: Attic) -> None:
-    """A file that somebody put into a package is there afterwards, the environment's own, and no other has it."""
+    """A file that no RECORD lists stays in its environment and appears in no other environment."""
     environment, other = attic.make("one", "uv copy", "camera"), attic.make("two", "uv copy", "camera")
     mine = site_packages_of(environment) / "camera" / "lenses" / "mine.txt"
     mine.write_text("mine\n")
@@ -220,7 +298,7 @@ def test_files_that_nobody_lists_stay_where_they_are(attic: Attic) -> None:
 
 
 def test_editable_and_local_distributions_stay(attic: Attic) -> None:
-    """They are their project's own, and work as before."""
+    """An editable distribution stays, with its reason, and works as before."""
     environment = attic.make("one", "uv copy", "single")
     Wheel("quill", "1.0", files={"quill/__init__.py": "FEATHER = 1\n"}).write_source(attic.folder / "quill")
     attic.machine.uv(
@@ -234,7 +312,10 @@ def test_editable_and_local_distributions_stay(attic: Attic) -> None:
 
 
 def test_archive_with_equal_content_takes_the_adopted_entry(attic: Attic) -> None:
-    """What was adopted is not stored again when the same wheel comes by its hash, and is known from then on."""
+    """Installing the archive of an adopted wheel adds no second entry.
+
+    The next install knows the archive by its hash, and downloads nothing.
+    """
     attic.make("one", "uv copy")
     attic.adopt()
     before = entries_of(attic.machine.store)
@@ -255,7 +336,7 @@ def test_archive_with_equal_content_takes_the_adopted_entry(attic: Attic) -> Non
 
 
 def test_archive_with_other_content_gets_an_entry_of_its_own(attic: Attic) -> None:
-    """Another wheel of the same name and version is never taken for the adopted one."""
+    """Another wheel of the same name and version gets its own entry. Each project keeps its own files."""
     attic.make("one", "uv copy", "single")
     attic.adopt()
     other = attic.folder / "other"
@@ -272,7 +353,7 @@ def test_archive_with_other_content_gets_an_entry_of_its_own(attic: Attic) -> No
 
 
 def test_adopting_links_to_entries_that_the_store_has(attic: Attic) -> None:
-    """An entry that came by its archive's hash is found by its content, and no second one is made."""
+    """An entry that was stored by its archive's hash is found by its content, and no second entry is made."""
     project = attic.machine.make_folder(attic.folder / "project")
     attic.machine.pepip("install", "--python", attic.interpreter, *attic.source, *NAMES, folder=project)
     before = entries_of(attic.machine.store)
@@ -285,7 +366,7 @@ def test_adopting_links_to_entries_that_the_store_has(attic: Attic) -> None:
 
 
 def test_only_what_is_wanted_is_linked(attic: Attic) -> None:
-    """`--package` and `--exclude` choose distributions, and `--exclude` environments by path."""
+    """`--package` and `--exclude` choose distributions; `--exclude` also leaves out environments by path."""
     one, two = attic.make("one", "uv copy"), attic.make("two", "uv copy")
 
     attic.adopt("--package", "camera", "--package", "Old.One", "--exclude", "*/two/*")
@@ -297,7 +378,7 @@ def test_only_what_is_wanted_is_linked(attic: Attic) -> None:
 
 
 def test_second_adoption_has_nothing_to_do(attic: Attic) -> None:
-    """What is linked is left as it is."""
+    """A second adoption says that nothing was linked, and changes no file of the environment."""
     environment = attic.make("one", "pip")
     attic.adopt()
     before = snapshot(environment)
@@ -309,7 +390,7 @@ def test_second_adoption_has_nothing_to_do(attic: Attic) -> None:
 
 
 def test_without_a_terminal_it_wants_yes(attic: Attic) -> None:
-    """Nobody can be asked: nothing is linked, and the hint says how."""
+    """Without a terminal nothing is linked, and the hint names `--yes`."""
     environment = attic.make("one", "uv copy", "single")
 
     output = attic.machine.pepip("adopt", attic.code, folder=attic.folder, check=False)
@@ -322,7 +403,7 @@ def test_without_a_terminal_it_wants_yes(attic: Attic) -> None:
 
 @pytest.mark.parametrize(("answer", "linked"), [("y", {"single"}), ("n", set())])
 def test_on_a_terminal_it_asks(attic: Attic, answer: str, linked: set[str]) -> None:
-    """The preview comes first; only a yes links."""
+    """The preview comes before the question, and only the answer `y` links."""
     environment = attic.make("one", "uv copy", "single")
 
     output = run_on_terminal(
@@ -337,7 +418,7 @@ def test_on_a_terminal_it_asks(attic: Attic, answer: str, linked: set[str]) -> N
 
 
 def test_lazy_imports_of_a_running_process_go_on(attic: Attic) -> None:
-    """A process that imports a module again and again while its environment is adopted never misses a file."""
+    """A process that keeps importing modules during the adoption never misses a file."""
     environment = attic.make("one", "uv copy")
     script = (
         "import importlib, os, sys\n"
@@ -375,7 +456,10 @@ KILLS = 24
 @pytest.mark.every(3)
 @pytest.mark.parametrize("part", range(KILLS))
 def test_after_a_kill_the_environment_is_whole_and_the_next_run_goes_on(attic: Attic, part: int) -> None:
-    """Killed before any one change, every distribution is old or linked, and adopting again completes it."""
+    """After a kill before any change, each distribution is either as before or linked.
+
+    The next adoption completes the work.
+    """
     environment = attic.make("one", "pip")
     before = observe(environment, attic.machine, level=Level.METADATA)
     probe = replace(
@@ -402,7 +486,10 @@ def test_after_a_kill_the_environment_is_whole_and_the_next_run_goes_on(attic: A
 @pytest.mark.every(3)
 @pytest.mark.parametrize("part", range(KILLS))
 def test_a_refused_change_leaves_each_distribution_old_or_linked(attic: Attic, part: int) -> None:
-    """A full disk at any one change is told; what is not linked is as it was."""
+    """If the disk is full at any change, each distribution is either as before or linked.
+
+    There is no traceback, and the next adoption completes the work.
+    """
     import errno
 
     environment = attic.make("one", "uv copy")
@@ -432,7 +519,7 @@ def test_a_refused_change_leaves_each_distribution_old_or_linked(attic: Attic, p
 
 
 def test_two_adoptions_at_once_end_as_one_would(attic: Attic) -> None:
-    """Both succeed, and each distribution is stored once."""
+    """Two adoptions at the same time both succeed, and store each distribution once."""
     environments = [attic.make(name, "uv copy") for name in ("one", "two")]
     before = [observe(item, attic.machine, level=Level.METADATA) for item in environments]
     command = [sys.executable, "-m", "pepip", "adopt", "--yes", attic.code]
@@ -449,7 +536,7 @@ def test_two_adoptions_at_once_end_as_one_would(attic: Attic) -> None:
 
 
 def test_store_on_another_disk_gets_verified_copies(attic: Attic) -> None:
-    """Where nothing can be linked, what the store needs is copied once, and every environment links it."""
+    """A store on another disk gets one copy of each distribution, and every environment links to it."""
     environments = [attic.make(name, "uv copy") for name in ("one", "two")]
     before = [observe(item, attic.machine, level=Level.METADATA) for item in environments]
     with mounted("ext4", attic.folder / "disk", mebibytes=64) as disk:
@@ -464,7 +551,7 @@ def test_store_on_another_disk_gets_verified_copies(attic: Attic) -> None:
 
 
 def test_a_committed_note_of_a_swap_is_data(attic: Attic) -> None:
-    """A checkout's note moves nothing outside of the environment, nor through a link."""
+    """A swap note from a checkout moves no file outside of the environment, neither by path nor through a link."""
     environment = attic.make("one", "uv copy", "single")
     victim = attic.folder / "victim"
     victim.write_text("mine\n")

@@ -1,4 +1,4 @@
-"""`pepip adopt --dry-run`: what environments of other tools hold, what would be free, and what stays, and why."""
+"""`pepip adopt --dry-run` lists environments of other tools, the space to gain, and what stays, with the reason."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ TRIPOD = Wheel("tripod", "1.0", files={"tripod/__init__.py": "", "tripod/legs.tx
 
 @pytest.fixture
 def supply(wheelhouse: Path) -> tuple[str | Path, ...]:
-    """Return the arguments that make uv take the wheels of these tests."""
+    """Return the arguments that restrict uv to the wheels of these tests."""
     CAMERA.write(wheelhouse)
     TRIPOD.write(wheelhouse)
     return ("--no-index", "--find-links", wheelhouse)
 
 
 def make(machine: Machine, environment: Path, interpreter: Path, *arguments: str | Path) -> Path:
-    """Make an environment with uv, and install into it."""
+    """Make an environment with uv, and install packages into it."""
     machine.make_folder(environment.parent)
     machine.uv("venv", environment, "--python", interpreter, folder=environment.parent)
     if arguments:
@@ -49,7 +49,7 @@ def preview(machine: Machine, *arguments: str | Path, folder: Path) -> dict[str,
 
 
 def packages_of(document: dict[str, Any], environment: Path) -> dict[str, dict[str, Any]]:
-    """Return what a document says of the distributions of one environment, by name."""
+    """Return the packages that a document lists for one environment, by name."""
     (found,) = (item for item in document["environments"] if item["environment"] == str(environment))
     return {package["name"]: package for package in found["packages"]}
 
@@ -57,7 +57,7 @@ def packages_of(document: dict[str, Any], environment: Path) -> dict[str, dict[s
 def test_dry_run_finds_each_environment_and_changes_nothing(
     machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
 ) -> None:
-    """Environments are named with their tool and Python, packages with what would be linked; no file changes."""
+    """The preview names each environment's tool, its Python and the packages to link. It changes no file."""
     code = tmp_path / "code"
     one = make(machine, code / "one" / ".venv", interpreter, *supply, "camera", "tripod", "--link-mode", "copy")
     two = make(machine, code / "deep" / "two" / ".venv", interpreter, *supply, "camera", "--link-mode", "copy")
@@ -81,7 +81,10 @@ def test_dry_run_finds_each_environment_and_changes_nothing(
 def test_dry_run_says_why_a_distribution_stays(
     machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
 ) -> None:
-    """Editable, built from a folder, edited, without RECORD, an egg, a link farm: each has its reason."""
+    """Each distribution that stays has its reason.
+
+    The cases: editable, built from a folder, edited, without RECORD, an egg, and links of another tool.
+    """
     code = tmp_path / "code"
     environment = make(machine, code / ".venv", interpreter, *supply, "camera", "tripod", "--link-mode", "copy")
     Wheel("quill", "1.0", files={"quill/__init__.py": ""}).write_source(tmp_path / "quill")
@@ -111,7 +114,7 @@ def test_dry_run_says_why_a_distribution_stays(
 def test_dry_run_leaves_whole_environments_alone_and_says_why(
     machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
 ) -> None:
-    """An environment of conda is named, one without its interpreter has that as its reason."""
+    """A conda environment is named. An environment without its interpreter stays, and that is its reason."""
     code = tmp_path / "code"
     (code / "miniconda" / "conda-meta").mkdir(parents=True)
     dead = make(machine, code / "dead" / ".venv", interpreter, *supply, "camera")
@@ -128,7 +131,7 @@ def test_dry_run_leaves_whole_environments_alone_and_says_why(
 def test_dry_run_counts_hard_links_of_a_cache_as_no_gain(
     machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
 ) -> None:
-    """What uv's cache has, too, is not free when environments give it up."""
+    """Hard links of files in uv's cache count as no gain, because the cache keeps the files."""
     code = tmp_path / "code"
     for name in ("one", "two"):
         make(machine, code / name / ".venv", interpreter, *supply, "tripod", "--link-mode", "hardlink")
@@ -141,7 +144,7 @@ def test_dry_run_counts_hard_links_of_a_cache_as_no_gain(
 def test_dry_run_names_processes_that_use_an_environment(
     machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
 ) -> None:
-    """A process that runs from an environment is named with its number."""
+    """A process that runs from an environment is listed with its process ID."""
     code = tmp_path / "code"
     environment = make(machine, code / ".venv", interpreter, *supply, "camera")
     process = machine.start([interpreter_of(environment), "-c", "input()"], folder=tmp_path)
@@ -154,7 +157,10 @@ def test_dry_run_names_processes_that_use_an_environment(
 
 
 def test_known_places_are_looked_into(machine: Machine, tmp_path: Path, interpreter: Path) -> None:
-    """`--known` finds environments where tools keep them, by each tool's own variable, and names the tool."""
+    """`--known` finds environments in the folders of other tools, and names the tool.
+
+    Each tool's own variable sets its folder.
+    """
     places = {
         "UV_TOOL_DIR": (tmp_path / "uv-tools", "uv"),
         "POETRY_VIRTUALENVS_PATH": (tmp_path / "pypoetry" / "virtualenvs", "poetry"),
@@ -179,7 +185,10 @@ def test_known_places_are_looked_into(machine: Machine, tmp_path: Path, interpre
 def test_second_dry_run_remembers_and_sees_what_changed(
     machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
 ) -> None:
-    """The same answer comes from memory; a distribution that came since is in the next one."""
+    """A second preview gives the same answer from the cache.
+
+    A distribution that was installed meanwhile appears in the next preview.
+    """
     code = tmp_path / "code"
     environment = make(machine, code / ".venv", interpreter, *supply, "camera")
     first = preview(machine, code, folder=tmp_path)
@@ -195,7 +204,7 @@ def test_second_dry_run_remembers_and_sees_what_changed(
 
 
 def test_folder_that_is_missing_is_refused(machine: Machine, tmp_path: Path) -> None:
-    """A folder that does not exist is one clear error."""
+    """A missing folder is refused with one error line."""
     output = machine.pepip("adopt", "--dry-run", "nowhere", folder=tmp_path, check=False)
 
     assert output.returncode == 2
@@ -205,7 +214,7 @@ def test_folder_that_is_missing_is_refused(machine: Machine, tmp_path: Path) -> 
 def test_other_users_environment_stays(
     machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
 ) -> None:
-    """An environment of another user is left alone, and its owner named."""
+    """An environment of another user stays, and the reason names its owner."""
     if os.geteuid() != 0:
         pytest.skip("only root gives files away")
     environment = make(machine, tmp_path / "code" / ".venv", interpreter, *supply, "camera")

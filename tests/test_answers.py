@@ -1,4 +1,4 @@
-"""What uv answered before is taken again only as long as uv would answer the same; so is 'nothing to do'."""
+"""A cached answer of uv, or 'Nothing to do', is reused only while uv would still answer the same."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ finally:
     print("subprocess" in sys.modules)
 sys.exit(code)
 """
-"""Runs pepip, and says whether it started a program: no other module of it imports `subprocess`."""
+"""Run pepip, and print whether it started a program: pepip imports `subprocess` only to start one."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A machine with an index of its own, on the loopback device."""
+    """A machine with its own package index on the loopback device."""
 
     machine: Machine
     folder: Path
@@ -61,7 +61,7 @@ class Stage:
         write_simple_index(self.folder / "pages" / "simple", self.folder / "wheels", hashes=True)
 
     def project(self, name: str) -> Path:
-        """Return the folder of a project, made where it is missing."""
+        """Return the folder of a project. Make it if it is missing."""
         (self.folder / name).mkdir(exist_ok=True)
         return self.folder / name
 
@@ -75,14 +75,14 @@ class Stage:
         return self.run(name, "install", *(["--offline"] if offline else []), *self.source, *requirements)
 
     def versions(self, name: str) -> list[str]:
-        """Return what a project has, as `name-version`."""
+        """Return a project's distributions, as `name-version`."""
         found = site_packages_of(self.folder / name / ".venv").glob("*.dist-info")
         return sorted(path.name.removesuffix(".dist-info") for path in found)
 
 
 @pytest.fixture
 def stage(machine: Machine, tmp_path: Path, interpreter: Path) -> Iterator[Stage]:
-    """Return a machine with an index that has a drum, which needs sticks, and uv's cache of its own."""
+    """Return a machine with an index of `drum` and its dependency `sticks`, and with its own uv cache."""
     alone = Machine(machine.home, machine.store, tmp_path / "uv-cache")
     for folder in ("wheels", "pages"):
         (tmp_path / folder).mkdir()
@@ -95,7 +95,7 @@ def stage(machine: Machine, tmp_path: Path, interpreter: Path) -> Iterator[Stage
 
 
 def test_the_second_project_offline_is_linked_without_uv(stage: Stage) -> None:
-    """Uv is asked for the first, and the second is the same, to the last byte but for its own path."""
+    """The first project asks uv. The second does not, and its files are the same except for its own path."""
     stage.install("warm-up", "drum", offline=False)
     asked = [stage.install(name, "drum") for name in ("project-a", "project-b")]
 
@@ -106,7 +106,10 @@ def test_the_second_project_offline_is_linked_without_uv(stage: Stage) -> None:
 
 
 def test_an_environment_from_a_remembered_skeleton_equals_uvs(stage: Stage, tmp_path: Path) -> None:
-    """Scripts of activation, configuration and links included: the parity check, on uv's and on pepip's second."""
+    """An environment that pepip makes from a remembered skeleton equals uv's.
+
+    This includes activation scripts, configuration and links.
+    """
     for name in ("warm-up", "warmer"):
         stage.install(name, "drum", offline=False)
     twins = Twins(stage.machine, tmp_path / "twins", stage.interpreter)
@@ -121,7 +124,10 @@ def test_an_environment_from_a_remembered_skeleton_equals_uvs(stage: Stage, tmp_
 
 
 def test_a_path_that_scripts_must_quote_is_left_to_uv(stage: Stage) -> None:
-    """A remembered skeleton would have it in the first path's spelling."""
+    """If scripts must quote the environment's path, uv makes the environment.
+
+    A remembered skeleton would have the path in the first path's spelling.
+    """
     stage.install("warm-up", "drum", offline=False)
     stage.install("it's here", "drum", offline=False)
 
@@ -145,7 +151,7 @@ CHANGES: dict[str, Callable[[Stage], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_uv_is_asked_again_where_it_answers_otherwise(stage: Stage, change: str) -> None:
-    """A newer version comes, and what can't be had any more is refused, as by uv."""
+    """A newer version is installed, and a version that is no longer available is refused, as by uv."""
     stage.install("warm-up", "drum", offline=False)
     stage.install("project-a", "drum")
     stage.publish(Wheel("drum", "2.0", files={"drum.py": ""}, dependencies=["sticks"]))
@@ -163,7 +169,7 @@ def test_uv_is_asked_again_where_it_answers_otherwise(stage: Stage, change: str)
 
 @pytest.mark.parametrize("damage", ["another user's", "cut", "gone"])
 def test_an_answer_that_cannot_be_trusted_is_not_taken(stage: Stage, damage: str) -> None:
-    """It names what is installed: only what this user wrote, whole, counts."""
+    """Only a complete answer that this user wrote is reused, because it decides what is installed."""
     stage.install("warm-up", "drum", offline=False)
     stage.install("project-a", "drum")
     for path in stage.machine.store.glob("cache/answers-*/resolution-*"):
@@ -181,7 +187,7 @@ def test_an_answer_that_cannot_be_trusted_is_not_taken(stage: Stage, damage: str
 
 
 def test_requirements_that_are_no_plain_names_are_asked_each_time(stage: Stage) -> None:
-    """A folder, a URL, a file of constraints with options: what they mean may change unseen."""
+    """For a URL, or a file that names constraints, uv is asked each time: their contents may change unnoticed."""
     stage.install("warm-up", "drum", offline=False)
     (stage.folder / "more.txt").write_text("drum\n-c limits.txt\n")
     (stage.folder / "limits.txt").write_text("drum<2\n")
@@ -193,7 +199,10 @@ def test_requirements_that_are_no_plain_names_are_asked_each_time(stage: Stage) 
 
 
 def test_what_was_installed_needs_no_uv_when_it_is_asked_for_again(stage: Stage) -> None:
-    """By the same words; others are asked about once."""
+    """The same command needs no uv again, even after Python wrote bytecode.
+
+    For other requirements uv is asked once.
+    """
     stage.install("project", "drum", offline=False)
 
     assert not stage.install("project", "drum", offline=False)
@@ -235,7 +244,7 @@ LOSSES: dict[str, Callable[[Stage, Path], None]] = {
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_loss_is_noticed_after_nothing_was_to_do(stage: Stage, loss: str) -> None:
-    """And mended by the very command that had nothing to do."""
+    """A later loss is noticed, and the same command repairs it."""
     for _ in range(3):
         stage.install("project", "drum", offline=False)
         _let_time_pass()
@@ -249,7 +258,10 @@ def test_a_loss_is_noticed_after_nothing_was_to_do(stage: Stage, loss: str) -> N
 
 
 def test_links_that_lost_the_store_are_noticed_after_nothing_was_to_do(stage: Stage, tmp_path: Path) -> None:
-    """The store was moved, and what stood at its old place for a while is gone: the links lead nowhere."""
+    """Links that dangle are noticed and repaired.
+
+    The store moved. A link at the store's old path kept the environment's links valid until that link was removed.
+    """
     stage.install("project", "drum", offline=False)
     old, new = stage.machine.store, tmp_path / "moved"
     old.rename(new)
@@ -268,7 +280,10 @@ def test_links_that_lost_the_store_are_noticed_after_nothing_was_to_do(stage: St
 def test_another_wheel_in_the_place_of_an_entry_is_noticed_after_nothing_was_to_do(
     stage: Stage, tmp_path: Path
 ) -> None:
-    """Of the same name and version, from elsewhere: what the environment needs is another thing then."""
+    """Another wheel of the same name and version in an entry's place is noticed.
+
+    The dependencies of that wheel are installed.
+    """
     for _ in range(3):
         stage.install("project", "drum", offline=False)
         _let_time_pass()
@@ -287,7 +302,7 @@ def test_another_wheel_in_the_place_of_an_entry_is_noticed_after_nothing_was_to_
 
 
 def test_a_forgotten_environment_is_registered_again(stage: Stage) -> None:
-    """Else pruning would take what it links."""
+    """A forgotten environment is registered again, so that pruning keeps the entries that it links."""
     for _ in range(3):
         stage.install("project", "drum", offline=False)
         _let_time_pass()
@@ -300,7 +315,7 @@ def test_a_forgotten_environment_is_registered_again(stage: Stage) -> None:
 
 
 def test_a_changed_requirements_file_is_read_again(stage: Stage) -> None:
-    """Its state is part of what the finding rests on."""
+    """'Nothing to do' is not reused after the requirements file changed."""
     listing = stage.folder / "requirements.txt"
     listing.write_text("sticks\n")
     for _ in range(3):
@@ -314,7 +329,7 @@ def test_a_changed_requirements_file_is_read_again(stage: Stage) -> None:
 
 @pytest.mark.parametrize("command", [("sync",), ("run", "python", "-c", "pass")])
 def test_a_project_that_is_up_to_date_needs_no_plan_of_uvs(stage: Stage, command: tuple[str, ...]) -> None:
-    """Until its dependencies change."""
+    """An up-to-date project stays unchanged, until its dependencies change."""
     project = stage.project("project")
     table = f'\n[[tool.uv.index]]\nurl = "{stage.url}simple"\ndefault = true\n'
     _write(project / "pyproject.toml", project_table('"sticks"', more=table))
@@ -334,7 +349,7 @@ def test_a_project_that_is_up_to_date_needs_no_plan_of_uvs(stage: Stage, command
 
 
 def _texts(root: Path) -> dict[str, str]:
-    """Return the files of an environment and the targets of its links, its own path taken out."""
+    """Return the files and link targets of an environment, with its own path replaced."""
     found = {}
     for path in sorted(root.rglob("*")):
         shown = str(path.relative_to(root))
@@ -350,7 +365,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _lose(stage: Stage, name: str) -> None:
-    """Remove something of an entry behind pepip's back."""
+    """Remove a file or folder of an entry without telling pepip."""
     (path,) = stage.machine.store.glob(f"packages/*/{name}")
     for folder in (path.parent, *path.rglob("*/"), path):
         if folder.is_dir():
@@ -362,5 +377,8 @@ def _lose(stage: Stage, name: str) -> None:
 
 
 def _let_time_pass() -> None:
-    """Let the clock pass what a file system may stamp late: what has just changed is not noted."""
+    """Wait until the last changes are older than the granularity of the file system's time stamps.
+
+    pepip caches no result about files that have just changed.
+    """
     time.sleep(0.1)

@@ -1,7 +1,7 @@
-"""Bad input: requests that make no sense, environments that are none, damaged stores, hostile wheels.
+"""Bad input: senseless requests, folders that are no environments, damaged stores, hostile wheels.
 
-Each is refused with one `error:` line and exit code 1 or 2, or put right. Nothing is lost: the store, the
-environment and the user's own files are as before.
+pepip refuses each with one `error:` line and exit code 1 or 2, or repairs it. The store, the environment and the
+user's own files stay as before.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.support.wheels import Wheel
 
 
 def lamp(version: str) -> Wheel:
-    """Return a distribution with a package, a module and a script."""
+    """Return a wheel with a package, a module and a script."""
     return Wheel(
         "lamp",
         version,
@@ -41,7 +41,7 @@ SHADE = Wheel("shade", "1.0", files={"shade/__init__.py": ""}, dependencies=["la
 
 @dataclass(frozen=True)
 class Desk:
-    """One project on one store, and the wheels that it may take."""
+    """A project, its store, and the wheels that it may install."""
 
     machine: Machine
     project: Path
@@ -55,24 +55,24 @@ class Desk:
 
     @property
     def site_packages(self) -> Path:
-        """Return the folder of the environment's packages."""
+        """Return the environment's `site-packages`."""
         return site_packages_of(self.environment)
 
     @property
     def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
+        """Return the arguments that restrict uv and pepip to the wheelhouse."""
         return ("--no-index", "--find-links", self.wheelhouse, "--python", self.interpreter)
 
     def install(self, *arguments: str | Path) -> None:
-        """Install, which must succeed."""
+        """Install. pepip must succeed."""
         self.machine.pepip("install", *arguments, *self.source, folder=self.project)
 
     def attempt(self, *arguments: str | Path) -> Output:
-        """Install, which may fail."""
+        """Install. pepip may fail."""
         return self.machine.pepip("install", *arguments, *self.source, folder=self.project, check=False)
 
     def assert_works(self, version: str = "1.0") -> None:
-        """Assert that the environment has this version of lamp, that its script runs, and that uv agrees."""
+        """Assert that this version of lamp and its script work, that uv agrees, and that the store is sound."""
         script = f"import lamp, lamp.bulbs, lamp_module; assert lamp.VERSION == lamp_module.VERSION == {version!r}"
         self.machine.python(self.environment, "-c", script)
         said = self.machine.run([self.environment / "bin" / "lamp"], folder=self.project).stdout
@@ -83,7 +83,7 @@ class Desk:
 
 @pytest.fixture
 def desk(machine: Machine, project: Path, wheelhouse: Path, interpreter: Path) -> Desk:
-    """Return an empty project with wheels to take."""
+    """Return an empty project and wheels to install."""
     for wheel in (lamp("1.0"), lamp("2.0"), SHADE):
         wheel.write(wheelhouse)
     return Desk(machine, project, wheelhouse, interpreter)
@@ -91,14 +91,14 @@ def desk(machine: Machine, project: Path, wheelhouse: Path, interpreter: Path) -
 
 @dataclass(frozen=True)
 class Remains:
-    """What a project and a store held before a refusal."""
+    """A project's files and a store's entries before a refusal."""
 
     desk: Desk
     project: Snapshot
     store: Snapshot
 
     def assert_untouched(self) -> None:
-        """Assert that both are as before, and that nothing passing was left."""
+        """Assert that both are as before, and that no temporary file is left."""
         store = self.desk.machine.store
 
         assert changes(self.project, snapshot(self.desk.project)) == []
@@ -107,12 +107,15 @@ class Remains:
 
 
 def remains_of(desk: Desk) -> Remains:
-    """Return what is there now."""
+    """Return the project's files and the store's entries as they are now."""
     return Remains(desk, snapshot(desk.project), _entries(desk.machine.store))
 
 
 def _entries(store: Path) -> Snapshot:
-    """Return what the store's buckets hold; the folder that holds them may come by itself."""
+    """Return the contents of the store's buckets.
+
+    Leave out the folder of the buckets, which a refused install may create.
+    """
     return {path: node for path, node in snapshot(store / "packages").items() if path != "."}
 
 
@@ -162,7 +165,7 @@ def lay_out_bad_files(project: Path) -> None:
 @pytest.mark.parametrize("case", REFUSED)
 @pytest.mark.parametrize("is_made", [False, True], ids=["new environment", "existing environment"])
 def test_a_bad_request_is_refused_and_changes_nothing(desk: Desk, case: str, is_made: bool) -> None:
-    """The message names what is wrong; no environment is left behind, and one that was there is as it was."""
+    """The message names the mistake. No new environment is left, and an existing one stays as before."""
     arguments, words = REFUSED[case]
     lay_out_bad_files(desk.project)
     if is_made:
@@ -179,7 +182,7 @@ def test_a_bad_request_is_refused_and_changes_nothing(desk: Desk, case: str, is_
 
 @pytest.mark.parametrize("arguments", [("install", "lamp", "--json", "no-such-package"), ("no-such-command",), ()])
 def test_nothing_goes_to_stdout_where_nothing_was_done(desk: Desk, arguments: tuple[str, ...]) -> None:
-    """Also with `--json`, a refusal is a line on stderr and an exit code."""
+    """A refusal is one line on stderr and an exit code, also with `--json`."""
     output = desk.machine.pepip(*arguments, *(desk.source if arguments[:1] == ("install",) else ()),
                                 folder=desk.project, check=False)  # fmt: skip
 
@@ -190,7 +193,10 @@ def test_nothing_goes_to_stdout_where_nothing_was_done(desk: Desk, arguments: tu
 
 
 def test_a_wrong_hash_in_a_requirements_file_is_refused(desk: Desk) -> None:
-    """`--hash` of other bytes than the index has: nothing is installed, as under uv, in a new environment, too."""
+    """If the index has other bytes than `--hash` says, nothing is installed, as under uv.
+
+    In a new project, no environment is made.
+    """
     (desk.project / "requirements.txt").write_text(f"lamp==1.0 --hash=sha256:{'0' * 64}\n")
     before = remains_of(desk)
 
@@ -201,7 +207,7 @@ def test_a_wrong_hash_in_a_requirements_file_is_refused(desk: Desk) -> None:
 
 
 def test_a_wrong_hash_is_refused_where_the_store_has_the_wheel(desk: Desk, tmp_path: Path) -> None:
-    """What the store holds already is checked against the user's `--hash`, too."""
+    """A wheel that the store already has is also checked against the user's `--hash`."""
     other = tmp_path / "other"
     other.mkdir()
     replace(desk, project=other).install("lamp==1.0")
@@ -215,7 +221,7 @@ def test_a_wrong_hash_is_refused_where_the_store_has_the_wheel(desk: Desk, tmp_p
 
 
 def test_a_right_hash_in_a_requirements_file_is_accepted(desk: Desk) -> None:
-    """So that the refusals above are about the hash and nothing else."""
+    """A right hash is accepted, so the refusals above are about the hash alone."""
     digest = sha256_of(desk.wheelhouse / lamp("1.0").filename)
     (desk.project / "requirements.txt").write_text(f"lamp==1.0 --hash=sha256:{digest}\n")
 
@@ -243,7 +249,7 @@ def as_link_to_nothing(environment: Path) -> None:
 @pytest.mark.parametrize("lay", [as_file, as_folder], ids=lambda lay: lay.__name__)
 @pytest.mark.parametrize("is_named", [False, True], ids=["by default", "by --venv"])
 def test_a_place_that_is_no_environment_is_refused(desk: Desk, lay: Callable[[Path], None], is_named: bool) -> None:
-    """What stands in the environment's place is the user's and stays."""
+    """A file or folder of the user in the environment's place is refused, and stays as before."""
     place = desk.project / ("here" if is_named else ".venv")
     lay(place)
     before = remains_of(desk)
@@ -255,7 +261,7 @@ def test_a_place_that_is_no_environment_is_refused(desk: Desk, lay: Callable[[Pa
 
 
 def test_an_environment_below_a_file_is_refused(desk: Desk) -> None:
-    """No folder can be made there, and the message says where."""
+    """No folder can be made below a file. The message names the path."""
     (desk.project / "notes.txt").write_text("mine\n")
     before = remains_of(desk)
 
@@ -266,7 +272,7 @@ def test_an_environment_below_a_file_is_refused(desk: Desk) -> None:
 
 
 def test_a_dangling_link_as_environment_is_refused_or_followed(desk: Desk) -> None:
-    """Either way there is no traceback, and the link is the user's."""
+    """A dangling link of the user stays. It is refused or followed, without a traceback."""
     as_link_to_nothing(desk.environment)
 
     output = desk.attempt("lamp==1.0")
@@ -280,7 +286,7 @@ def test_a_dangling_link_as_environment_is_refused_or_followed(desk: Desk) -> No
 
 @pytest.mark.parametrize("kind", ["dangling", "not executable", "fails"])
 def test_a_dead_interpreter_is_named(desk: Desk, kind: str) -> None:
-    """An environment whose Python is gone says so, with what to do, and keeps its links."""
+    """If the environment's Python can't run, the message names the environment, which stays as before."""
     desk.install("lamp==1.0")
     python = interpreter_of(desk.environment)
     python.unlink()
@@ -298,7 +304,7 @@ def test_a_dead_interpreter_is_named(desk: Desk, kind: str) -> None:
 
 
 def test_a_file_in_the_way_of_a_link_is_kept(desk: Desk) -> None:
-    """A module of the user's where a module must go: refused before anything is changed."""
+    """If a module of the user is in a link's place, the install is refused before any change."""
     desk.install("shade", "--no-deps")
     mine = desk.site_packages / "lamp_module.py"
     mine.write_text("MINE = True\n")
@@ -312,7 +318,7 @@ def test_a_file_in_the_way_of_a_link_is_kept(desk: Desk) -> None:
 
 
 def test_a_folder_in_the_way_of_a_link_is_kept_where_files_collide(desk: Desk) -> None:
-    """A package of the user's with a file of the same name: refused, and every byte stays."""
+    """If a package of the user has a file of the same name, the install is refused and every byte stays."""
     desk.install("shade", "--no-deps")
     mine = desk.site_packages / "lamp"
     mine.mkdir()
@@ -326,7 +332,10 @@ def test_a_folder_in_the_way_of_a_link_is_kept_where_files_collide(desk: Desk) -
 
 
 def test_a_folder_in_the_way_of_a_link_merges_where_no_file_collides(desk: Desk) -> None:
-    """A stray folder, such as one of settings, is merged with the package, as under uv, and survives an upgrade."""
+    """A user's folder, such as one of settings, is merged with the package, as under uv.
+
+    The user's file survives an upgrade and an uninstall.
+    """
     desk.install("shade", "--no-deps")
     mine = desk.site_packages / "lamp" / "settings" / "mine.txt"
     mine.parent.mkdir(parents=True)
@@ -345,7 +354,7 @@ def test_a_folder_in_the_way_of_a_link_merges_where_no_file_collides(desk: Desk)
 
 
 def test_a_file_where_a_folder_must_go_is_kept(desk: Desk) -> None:
-    """A file with the name of the package: refused, and kept."""
+    """If a file of the user has the name of the package, the install is refused and the file stays."""
     desk.install("shade", "--no-deps")
     mine = desk.site_packages / "lamp"
     mine.write_text("mine\n")
@@ -358,7 +367,7 @@ def test_a_file_where_a_folder_must_go_is_kept(desk: Desk) -> None:
 
 
 def test_a_script_of_the_users_is_not_overwritten_silently(desk: Desk) -> None:
-    """A file in `bin` that no distribution owns has the name of a console script: it is kept."""
+    """If a file in `bin` has a console script's name and belongs to no distribution, it stays."""
     desk.install("shade", "--no-deps")
     mine = desk.environment / "bin" / "lamp"
     mine.write_text("#!/bin/sh\necho mine\n")
@@ -372,7 +381,7 @@ def test_a_script_of_the_users_is_not_overwritten_silently(desk: Desk) -> None:
 
 
 def test_a_link_of_the_users_is_not_written_through(desk: Desk, tmp_path: Path) -> None:
-    """A link in site-packages that points to the user's own folder: what is behind it stays."""
+    """If a link in site-packages leads to the user's own folder, that folder stays as before."""
     desk.install("shade", "--no-deps")
     own = tmp_path / "own" / "lamp"
     own.mkdir(parents=True)
@@ -389,7 +398,7 @@ def test_a_link_of_the_users_is_not_written_through(desk: Desk, tmp_path: Path) 
 
 
 def test_users_files_in_an_unfolded_package_survive_an_upgrade(desk: Desk) -> None:
-    """What a user put beside linked files is never removed with them."""
+    """An upgrade keeps the files that a user put beside linked files."""
     Wheel("lamp-extra", "1.0", files={"lamp/extra.py": ""}).write(desk.wheelhouse)
     desk.install("lamp==1.0", "lamp-extra")
     mine = desk.site_packages / "lamp" / "mine.txt"
@@ -402,7 +411,7 @@ def test_users_files_in_an_unfolded_package_survive_an_upgrade(desk: Desk) -> No
 
 
 def test_link_mode_symlink_does_not_reach_the_store(desk: Desk, tmp_path: Path) -> None:
-    """With `UV_LINK_MODE=symlink` entries are files, and live on when uv's cache is gone."""
+    """With `UV_LINK_MODE=symlink` entries still contain real files, which don't need uv's cache."""
     machine = replace(desk.machine, uv_cache=tmp_path / "own-cache")
     machine.pepip("install", "lamp==1.0", *desk.source, folder=desk.project, variables={"UV_LINK_MODE": "symlink"})
 
@@ -412,7 +421,7 @@ def test_link_mode_symlink_does_not_reach_the_store(desk: Desk, tmp_path: Path) 
 
 
 def test_link_mode_symlink_as_an_option_does_not_reach_the_store(desk: Desk, tmp_path: Path) -> None:
-    """The same for `--link-mode symlink`."""
+    """With `--link-mode symlink` entries still contain real files, which don't need uv's cache."""
     machine = replace(desk.machine, uv_cache=tmp_path / "own-cache")
     machine.pepip("install", "lamp==1.0", *desk.source, "--link-mode", "symlink", folder=desk.project)
 
@@ -422,7 +431,7 @@ def test_link_mode_symlink_as_an_option_does_not_reach_the_store(desk: Desk, tmp
 
 
 def entry_of(desk: Desk) -> Path:
-    """Return the entry of lamp 1.0, open to be damaged."""
+    """Return the entry of lamp 1.0, with writable folders, so that a test can damage it."""
     (entry,) = desk.machine.store.glob("packages/*/lamp-1.0")
     for folder, _, _ in os.walk(entry):
         Path(folder).chmod(0o755)
@@ -430,7 +439,7 @@ def entry_of(desk: Desk) -> Path:
 
 
 def damage_metadata(entry: Path) -> None:
-    """Cut the entry's own metadata short."""
+    """Cut the entry's document short."""
     path = entry / "pepip-entry.json"
     content = path.read_text()
     path.unlink()
@@ -438,34 +447,34 @@ def damage_metadata(entry: Path) -> None:
 
 
 def damage_metadata_types(entry: Path) -> None:
-    """Give the entry metadata of other types, as JSON allows."""
+    """Replace the entry's document with JSON of another type."""
     path = entry / "pepip-entry.json"
     path.unlink()
     path.write_text('["not", "a", "document"]')
 
 
 def lose_metadata(entry: Path) -> None:
-    """Take the entry's own metadata away."""
+    """Remove the entry's document."""
     (entry / "pepip-entry.json").unlink()
 
 
 def lose_module(entry: Path) -> None:
-    """Take a module away that is linked as a file."""
+    """Remove a module that is linked as a file."""
     (entry / "lamp_module.py").unlink()
 
 
 def lose_package(entry: Path) -> None:
-    """Take a whole package away."""
+    """Remove a whole package."""
     shutil.rmtree(entry / "lamp")
 
 
 def lose_inner_file(entry: Path) -> None:
-    """Take a file away inside of a folder that is linked whole."""
+    """Remove a file from a folder that is linked whole."""
     (entry / "lamp" / "__init__.py").unlink()
 
 
 def lose_record(entry: Path) -> None:
-    """Take the entry's RECORD away."""
+    """Remove the entry's RECORD."""
     (entry / "lamp-1.0.dist-info" / "RECORD").unlink()
 
 
@@ -484,7 +493,7 @@ DAMAGES = [
 def test_a_damaged_entry_is_never_linked_into_a_new_environment(
     desk: Desk, tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
-    """A second project gets a whole one, stored again, or an error that names the entry."""
+    """A second project gets whole files, stored again, or an error that names the entry."""
     desk.install("lamp==1.0")
     damage(entry_of(desk))
     (tmp_path / "second").mkdir()
@@ -504,7 +513,7 @@ def test_a_damaged_entry_is_never_linked_into_a_new_environment(
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_an_environment_on_a_damaged_entry_is_healed_or_refused(desk: Desk, damage: Callable[[Path], None]) -> None:
-    """The next install into it brings whole files, or names the entry; it never goes on as if all were well."""
+    """The next install restores the entry's files or names the entry. It never ignores the damage."""
     desk.install("lamp==1.0")
     damage(entry_of(desk))
 
@@ -520,7 +529,7 @@ def test_an_environment_on_a_damaged_entry_is_healed_or_refused(desk: Desk, dama
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 1}', "\x00"], ids=repr)
 def test_a_damaged_registry_file_is_written_anew(desk: Desk, content: str) -> None:
-    """It is no reason to fail, and afterwards it names the environment again."""
+    """A damaged registration causes no failure, and names the environment again after the next install."""
     desk.install("lamp==1.0")
     (registered,) = desk.machine.store.glob("projects/*.json")
     registered.chmod(0o644)
@@ -533,7 +542,7 @@ def test_a_damaged_registry_file_is_written_anew(desk: Desk, content: str) -> No
 
 
 def test_a_damaged_interpreter_cache_is_written_anew(desk: Desk) -> None:
-    """What can be lost without loss can be damaged without harm."""
+    """A damaged cache file about an interpreter causes no failure."""
     desk.install("lamp==1.0")
     for path in [path for path in desk.machine.store.glob("cache/interpreters-*/*") if path.is_file()]:
         document = json.loads(path.read_text())
@@ -546,7 +555,7 @@ def test_a_damaged_interpreter_cache_is_written_anew(desk: Desk) -> None:
 
 @pytest.mark.parametrize("is_made", [False, True])
 def test_a_folder_can_not_be_the_store_and_the_environment(desk: Desk, *, is_made: bool) -> None:
-    """Both lock a file of one name there: a run would wait for itself."""
+    """One folder as store and environment is refused: both lock the same file, and a run would wait for itself."""
     if is_made:
         desk.install("lamp==1.0")
     before = snapshot(desk.project)
@@ -561,7 +570,7 @@ def test_a_folder_can_not_be_the_store_and_the_environment(desk: Desk, *, is_mad
 
 
 def test_a_store_that_is_a_file_is_refused(desk: Desk) -> None:
-    """The message names it, and no environment is made."""
+    """The message names the file, the file stays, and no environment is made."""
     desk.machine.store.write_text("mine\n")
 
     output = desk.attempt("lamp==1.0")
@@ -572,7 +581,7 @@ def test_a_store_that_is_a_file_is_refused(desk: Desk) -> None:
 
 
 def test_a_store_deleted_under_an_environment_is_filled_again(desk: Desk) -> None:
-    """The next install heals what dangles, and adds what was asked for."""
+    """The next install restores the lost entries and adds the requested distribution."""
     desk.install("lamp==1.0")
     for folder, _, _ in os.walk(desk.machine.store):
         Path(folder).chmod(0o755)
@@ -586,7 +595,7 @@ def test_a_store_deleted_under_an_environment_is_filled_again(desk: Desk) -> Non
 
 
 def test_a_store_deleted_and_not_to_be_filled_again_is_an_error(desk: Desk) -> None:
-    """Where no index has what is lost any more, the message names it and the rest stays."""
+    """If no index has the wheel of a lost entry any more, the message names the distribution."""
     desk.install("lamp==1.0")
     for folder, _, _ in os.walk(desk.machine.store):
         Path(folder).chmod(0o755)
@@ -643,6 +652,12 @@ HOSTILE = {
     ),
     "data in place of the lock": Wheel("hostile", "1.0", files={"hostile.py": ""}, data={"data/.lock": "evil"}),
     "data in place of the number": Wheel("hostile", "1.0", files={"hostile.py": ""}, data={"data/.pepip-id": "evil"}),
+    "data in place of the note of link modes": Wheel(
+        "hostile", "1.0", files={"hostile.py": ""}, data={"data/.pepip-linked.json": "{}"}
+    ),
+    "data in place of an exchange": Wheel(
+        "hostile", "1.0", files={"hostile.py": ""}, data={"data/.pepip.adopting/swap.json": "[]"}
+    ),
     "data in place of pyvenv.cfg": Wheel(
         "hostile", "1.0", files={"hostile.py": ""}, data={"data/pyvenv.cfg": "evil"}
     ),
@@ -692,8 +707,10 @@ def _placed(wheel: Wheel, outside: Path) -> Wheel:
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_wheel_reaches_nothing_outside(desk: Desk, tmp_path: Path, case: str) -> None:
-    """Installed or refused, upgraded and removed: files outside of the environment, the store's other entries and
-    what was installed before are as they were.
+    """A hostile wheel changes nothing outside of itself, neither when it is installed nor when it is refused.
+
+    Files outside of the environment, other entries and earlier installs stay as before, also after its upgrade and
+    its removal.
     """
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -720,7 +737,7 @@ def test_a_hostile_wheel_reaches_nothing_outside(desk: Desk, tmp_path: Path, cas
 
 @pytest.mark.parametrize("case", ["script name with slashes", "absolute script name"])
 def test_a_wheel_that_lies_is_refused_and_not_kept(desk: Desk, tmp_path: Path, case: str) -> None:
-    """The message names the wheel; no entry, no environment and no staging folder is left."""
+    """The message names the wheel. No entry, no environment and no staging folder is left."""
     _placed(HOSTILE[case], tmp_path / "outside").write(desk.wheelhouse)
 
     output = desk.attempt("hostile==1.0")
@@ -732,7 +749,7 @@ def test_a_wheel_that_lies_is_refused_and_not_kept(desk: Desk, tmp_path: Path, c
 
 
 def test_a_refused_wheel_does_not_keep_others_out_of_the_store(desk: Desk, tmp_path: Path) -> None:
-    """What was staged together with it can be installed without it at once."""
+    """Wheels that were staged together with a refused wheel can be installed without it at once."""
     _placed(HOSTILE["absolute script name"], tmp_path / "outside").write(desk.wheelhouse)
 
     assert_refused(desk.attempt("hostile==1.0", "lamp==1.0"), "hostile")
@@ -742,7 +759,10 @@ def test_a_refused_wheel_does_not_keep_others_out_of_the_store(desk: Desk, tmp_p
 
 
 def test_a_wheel_whose_record_is_wrong_is_installed_with_one_warning(desk: Desk) -> None:
-    """As uv and pip install it: the wheel's own hash is right. The store checks it later by what it was."""
+    """A wheel with a wrong RECORD is installed as by uv and pip, since the hash of the wheel itself is right.
+
+    `store verify` compares the entry with the files as they were stored.
+    """
     Wheel("sloppy", "1.0", files={"sloppy.py": "x = 1\n"}, wrong_hashes=["sloppy.py"]).write(desk.wheelhouse)
 
     output = desk.attempt("sloppy==1.0")
@@ -755,7 +775,7 @@ def test_a_wheel_whose_record_is_wrong_is_installed_with_one_warning(desk: Desk)
 
 @pytest.mark.parametrize("leaving", ["torch-light", "lamp"])
 def test_a_script_that_two_claim_stays_with_the_one_that_stays(desk: Desk, leaving: str) -> None:
-    """An upgrade that takes the script from one of two leaves the other's at work, and never a broken one."""
+    """If two distributions have one script and an upgrade removes it from one, the other's script works."""
     files = {"torch_light.py": "def main():\n    print('torch')\n"}
     scripts = {"console_scripts": {"lamp": "torch_light:main"}}
     Wheel("torch-light", "1.0", files=files, entry_points=scripts).write(desk.wheelhouse)
@@ -773,7 +793,10 @@ def test_a_script_that_two_claim_stays_with_the_one_that_stays(desk: Desk, leavi
 
 
 def test_two_distributions_that_hold_one_file_can_both_be_installed_and_upgraded(desk: Desk) -> None:
-    """One of the two files is there, both entries are whole, and the upgrade of one leaves the other's file."""
+    """Two distributions with the same file can both be installed, and both entries stay whole.
+
+    An upgrade that removes the file from one of them leaves the other's file.
+    """
     for name, version, content in (("one", "1.0", "ONE = 1\n"), ("two", "1.0", "TWO = 2\n")):
         Wheel(name, version, files={"claimed.py": content, f"{name}_own.py": ""}).write(desk.wheelhouse)
     Wheel("two", "2.0", files={"two_own.py": ""}).write(desk.wheelhouse)
@@ -788,7 +811,7 @@ def test_two_distributions_that_hold_one_file_can_both_be_installed_and_upgraded
 
 
 def test_json_is_one_document_and_nothing_else(desk: Desk) -> None:
-    """What was done, with names, versions, sizes and the environment; stderr is quiet."""
+    """The document has the names and versions of distributions, and the environment. Nothing is on stderr."""
     output = desk.machine.pepip("install", "shade", "--json", *desk.source, folder=desk.project)
 
     document = json.loads(output.stdout)
@@ -804,7 +827,7 @@ def test_json_is_one_document_and_nothing_else(desk: Desk) -> None:
 
 
 def test_json_tells_reused_from_downloaded(desk: Desk, tmp_path: Path) -> None:
-    """A second project reuses; `avoided_bytes` is what it did not store."""
+    """A second project reuses entries. `avoided_bytes` is the size that it did not store."""
     desk.install("lamp==1.0")
     second = tmp_path / "second"
     second.mkdir()
@@ -819,7 +842,7 @@ def test_json_tells_reused_from_downloaded(desk: Desk, tmp_path: Path) -> None:
 @pytest.mark.parametrize("is_made", [False, True], ids=["new environment", "existing environment"])
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_dry_run_changes_nothing_on_disk(desk: Desk, is_made: bool, form: str) -> None:
-    """Neither the project nor the store, also where there is none yet; what it would do is said."""
+    """A dry run says what it would do. It changes and creates nothing, in the project and in the store."""
     if is_made:
         desk.install("lamp==1.0")
     project, store = snapshot(desk.project), snapshot(desk.machine.store)
@@ -839,7 +862,7 @@ def test_a_dry_run_changes_nothing_on_disk(desk: Desk, is_made: bool, form: str)
 
 
 def test_a_dry_run_of_a_bad_request_is_refused(desk: Desk) -> None:
-    """With the same message and exit code as the run itself, and nothing left."""
+    """A dry run of a bad request is refused like the run itself, and leaves nothing behind."""
     output = desk.attempt("no-such-package", "--dry-run")
 
     assert_refused(output, "no-such-package")
@@ -847,7 +870,7 @@ def test_a_dry_run_of_a_bad_request_is_refused(desk: Desk) -> None:
 
 
 def test_version_and_help_are_on_stdout(desk: Desk) -> None:
-    """`--version` names the program, `--help` shows examples, of the program and of the command."""
+    """`--version` names the program. `--help` shows examples, for the program and for the command."""
     pepip = desk.machine.pepip
     version = pepip("--version", folder=desk.project)
     program = pepip("--help", folder=desk.project)
@@ -863,7 +886,7 @@ def test_version_and_help_are_on_stdout(desk: Desk) -> None:
 
 
 def test_quiet_says_nothing_and_success_is_zero(desk: Desk) -> None:
-    """With `-q` a run that succeeds is silent; one that fails still says why."""
+    """With `-q`, a successful run is silent, and a failed run still prints its error."""
     done = desk.attempt("lamp==1.0", "-q")
     failed = desk.attempt("no-such-package", "-q")
 

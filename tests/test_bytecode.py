@@ -1,4 +1,4 @@
-"""Bytecode is compiled once: what one project compiles, at import or at install, every other project loads."""
+"""Bytecode is compiled once: a module that one project compiled, at import or at install, is loaded by all others."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def recall():
 
 
 def install(user: Machine, project: Path, wheelhouse: Path, interpreter: Path, *arguments: str) -> Path:
-    """Install wheels of this module into a project, made where missing, and return its environment."""
+    """Install wheels of this module into a project, and return its environment. Make the project if it is missing."""
     for wheel in (
         SLOW,
         SLOW_CONTRIB,
@@ -71,7 +71,7 @@ def bytecode_of(user: Machine) -> dict[str, int]:
 
 
 def modules_compiled_anew(user: Machine, environment: Path, module: str) -> list[str]:
-    """Import a module and return the files of its distribution that had no bytecode, as `python -v` tells."""
+    """Import a module, and return the files of its distribution without bytecode, according to `python -v`."""
     said = user.python(environment, "-v", "-c", f"import {module}").stderr
     prefix = f"# code object from {environment}"
     compiled = [line.split("site-packages/")[1] for line in said.splitlines() if line.startswith(prefix)]
@@ -83,7 +83,7 @@ def modules_compiled_anew(user: Machine, environment: Path, module: str) -> list
 def test_the_second_project_loads_what_the_first_compiled(
     user: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path, case: tuple[str, str]
 ) -> None:
-    """An import in one project writes bytecode into the store, and the next project's import writes none."""
+    """An import in one project writes bytecode into the store, and the next project compiles nothing."""
     requirements, module = case
     folder = user.make_folder(tmp_path / "projects")
     first = install(user, folder / "first", wheelhouse, interpreter, requirements)
@@ -101,7 +101,7 @@ def test_the_second_project_loads_what_the_first_compiled(
 def test_a_package_that_two_distributions_share_has_bytecode_of_its_own(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """Where others may put modules into a package, what a project compiles there stays in the project."""
+    """If two distributions share a package, bytecode of that package stays in each project."""
     first = install(machine, tmp_path / "first", wheelhouse, interpreter, "slow", "slow-contrib")
     second = install(machine, tmp_path / "second", wheelhouse, interpreter, "slow", "slow-contrib")
 
@@ -116,10 +116,10 @@ def test_a_package_that_two_distributions_share_has_bytecode_of_its_own(
 def test_what_uv_adds_beside_a_link_has_bytecode_of_its_own(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """A module that uv adds to a namespace never loads what another project compiled from its own module there.
+    """If uv adds a module to a namespace, Python never loads bytecode of another project's module of that name.
 
-    Python takes bytecode for right where the source's second and size are the same, as in two versions that were
-    unpacked at once.
+    Python accepts bytecode if the source has the same size and the same modification time in seconds. Two versions
+    that were unpacked at the same time have both.
     """
     Wheel("cloud-core", "1.0", files={"cloud/core.py": ""}).write(wheelhouse)
     source = ("--no-index", "--find-links", wheelhouse)
@@ -139,7 +139,7 @@ def test_what_uv_adds_beside_a_link_has_bytecode_of_its_own(
 def test_another_user_reads_bytecode_and_leaves_it(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """Who may not write to the store imports from it without an error and changes nothing."""
+    """A user who may not write to the store imports from it without an error, and changes nothing."""
     environment = install(machine, tmp_path / "project", wheelhouse, interpreter, "slow")
     machine.python(environment, "-c", "import slow")
     compiled = bytecode_of(machine)
@@ -155,9 +155,7 @@ def test_another_user_reads_bytecode_and_leaves_it(
 def test_compile_bytecode_compiles_at_install(
     user: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """With `--compile-bytecode` each module has its bytecode before the first import, once for all
-    projects.
-    """
+    """`--compile-bytecode` compiles each module before the first import, once for all projects."""
     folder = user.make_folder(tmp_path / "projects")
     install(user, folder / "first", wheelhouse, interpreter, "slow", "--compile-bytecode")
     compiled = bytecode_of(user)
@@ -173,7 +171,7 @@ def test_compile_bytecode_compiles_at_install(
 def test_compile_bytecode_compiles_for_each_python_version(
     machine: Machine, tmp_path: Path, wheelhouse: Path
 ) -> None:
-    """A pure entry holds the bytecode of all versions that use it, side by side."""
+    """A pure entry holds the bytecode of all Python versions that use it."""
     tags = set()
     for version in ("3.10", "3.12"):
         interpreter = require_interpreter(version)
@@ -186,7 +184,7 @@ def test_compile_bytecode_compiles_for_each_python_version(
 def test_a_cache_beside_the_bytecode_works_and_is_shared(
     user: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """What a package keeps in its `__pycache__` is written, and the next project finds it."""
+    """A package can keep its own files in `__pycache__`, and the next project finds them."""
     folder = user.make_folder(tmp_path / "projects")
     first = install(user, folder / "first", wheelhouse, interpreter, "caching")
     second = install(user, folder / "second", wheelhouse, interpreter, "caching")
@@ -200,7 +198,7 @@ def test_a_cache_beside_the_bytecode_works_and_is_shared(
 
 @pytest.mark.real_world
 def test_numba_keeps_and_shares_its_compiled_functions(machine: Machine, tmp_path: Path, interpreter: Path) -> None:
-    """Numba caches functions of an installed package; the second project gets them from the cache."""
+    """Numba caches the functions of an installed package, and a second project gets them from the cache."""
     wheelhouse = tmp_path / "wheels"
     source = "import numba\n@numba.njit(cache=True)\ndef twice(x):\n    return 2 * x\n"
     wheel = Wheel("twicely", "1.0", files={"twicely/__init__.py": source}).write(wheelhouse)

@@ -1,6 +1,6 @@
-"""Completion in bash, zsh and fish: the script is sourced without a word, and TAB completes what pepip and uv have.
+"""Completion in bash, zsh and fish: the script prints nothing, and TAB completes commands of pepip and uv.
 
-Real shells are driven: bash and zsh on a terminal, fish by its own `complete --do-complete`.
+The tests drive real shells: bash and zsh on a terminal, fish by its own `complete --do-complete`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COMPLETIONS = {
     "uv pip inst": "install",
     "uv pip install --upgrade-p": "--upgrade-package",
 }
-"""What TAB makes of the last word of a line."""
+"""Each line, and its last word after TAB."""
 
 BEYOND_UV_IN_ZSH = {
     "pepip install --upgrade-p",
@@ -39,7 +39,7 @@ BEYOND_UV_IN_ZSH = {
     "pepip uninstall --requirem",
     "uv pip install --upgrade-p",
 }
-"""Lines that uv's own script for zsh leaves as they are, also for uv itself."""
+"""Lines that uv's own script for zsh does not complete, not even for uv itself."""
 
 SOURCING = {
     "bash": "source script.bash",
@@ -50,7 +50,7 @@ SOURCING = {
 
 @pytest.fixture(params=sorted(SOURCING))
 def shell(request: pytest.FixtureRequest, machine: Machine, project: Path) -> str:
-    """Return a shell whose script lies in the project as `script.<shell>`. Skips where it is not installed."""
+    """Return a shell whose script is in the project as `script.<shell>`. Skip if the shell is not installed."""
     name: str = request.param
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
@@ -61,7 +61,7 @@ def shell(request: pytest.FixtureRequest, machine: Machine, project: Path) -> st
 
 
 def test_the_script_is_sourced_without_a_word(shell: str, machine: Machine, project: Path) -> None:
-    """Neither on stdout nor on stderr, and it succeeds; twice is as good as once."""
+    """The script can be sourced twice, and prints nothing on stdout or stderr."""
     command = f"{SOURCING[shell]}\n{SOURCING[shell].rpartition(';')[2]}"
 
     output = machine.run([shell, *_without_configuration(shell), "-c", command], folder=project)
@@ -70,7 +70,7 @@ def test_the_script_is_sourced_without_a_word(shell: str, machine: Machine, proj
 
 
 def test_tab_completes(shell: str, machine: Machine, project: Path) -> None:
-    """Commands of pepip and of uv, their options, at the top and below."""
+    """TAB completes the commands of pepip and uv, their subcommands and their options."""
     expected = {line: word for line, word in COMPLETIONS.items() if shell != "zsh" or line not in BEYOND_UV_IN_ZSH}
 
     if shell == "fish":
@@ -82,7 +82,7 @@ def test_tab_completes(shell: str, machine: Machine, project: Path) -> None:
 
 
 def test_an_unknown_shell_is_refused(machine: Machine, project: Path) -> None:
-    """With uv's error and the exit code of a misuse; uv has completions for more shells than pepip."""
+    """An unknown shell is refused with an error and exit code 2."""
     for words, named in (((), "SHELL"), (("nonsense",), "nonsense")):
         output = machine.pepip("generate-shell-completion", *words, folder=project, check=False)
 
@@ -94,7 +94,7 @@ def test_an_unknown_shell_is_refused(machine: Machine, project: Path) -> None:
 
 @pytest.mark.parametrize("name", ["elvish", "nushell", "powershell"])
 def test_the_other_shells_of_uv_get_uvs_script(machine: Machine, project: Path, name: str) -> None:
-    """Nothing is added there, and nothing refused that uv has."""
+    """For other shells that uv supports, pepip prints uv's script unchanged."""
     of_uv = machine.uv("generate-shell-completion", name, folder=project)
 
     of_pepip = machine.pepip("generate-shell-completion", name, folder=project)
@@ -107,7 +107,7 @@ def _without_configuration(shell: str) -> list[str]:
 
 
 def _asked_of_fish(machine: Machine, project: Path, line: str) -> str:
-    """Return the one completion that fish has for a line, or all of them."""
+    """Return the completion that fish offers for a line. If it offers several, join them with spaces."""
     command = f"{SOURCING['fish']}; complete --do-complete {line!r}"
     output = machine.run(["fish", "--no-config", "-c", command], folder=project)
     assert output.stderr == ""
@@ -115,7 +115,10 @@ def _asked_of_fish(machine: Machine, project: Path, line: str) -> str:
 
 
 def _typed_with_tab(machine: Machine, project: Path, shell: str, lines: list[str]) -> dict[str, str]:
-    """Type each line and TAB in a shell where the commands are functions that say how they were called."""
+    """Type each line and TAB in a shell, and return the last word of each resulting command.
+
+    In that shell, `pepip` and `uv` are functions that note their last argument.
+    """
     (project / "setup").write_text(
         f"PS1='> '; {SOURCING[shell]}\n"
         "pepip() { printf '%s\\n' \"${@: -1}\" >> answers; echo answered; }\n"

@@ -1,4 +1,4 @@
-"""Corners that everyday use has: odd environments, odd options, a signal in the middle."""
+"""Rare cases of everyday use: unusual environments, unusual options, a signal in the middle."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ find-links = ["wheelhouse"]
 
 @pytest.fixture
 def app(machine: Machine, project: Path) -> Path:
-    """Return a project that is synced."""
+    """Return a synced project."""
     Wheel("lamp", "1.0", files={"lamp/__init__.py": "LIT = True\n"}).write(project / "wheelhouse")
     Wheel("plug", "1.0", files={"plug/__init__.py": ""}).write(project / "wheelhouse")
     (project / "pyproject.toml").write_text(PYPROJECT)
@@ -49,7 +49,7 @@ def app(machine: Machine, project: Path) -> Path:
 
 @contextmanager
 def read_only(folder: Path, place: Path) -> Iterator[Path]:
-    """Mount a folder at another place, where nothing can be written. Skips where that needs more rights."""
+    """Mount a folder read-only at another place. Skip if this process may not mount."""
     if os.geteuid() != 0:
         pytest.skip("mounting needs root")
     place.mkdir()
@@ -62,12 +62,12 @@ def read_only(folder: Path, place: Path) -> Iterator[Path]:
 
 
 def is_linked(environment: Path, name: str) -> bool:
-    """Tell whether the environment's package is a link."""
+    """Tell whether a package of the environment is a link."""
     return any(path.is_symlink() for path in environment.glob(f"lib/*/site-packages/{name}"))
 
 
 def test_what_is_up_to_date_needs_no_permission(machine: Machine, app: Path, tmp_path: Path) -> None:
-    """In a read-only project, and without a store, `sync` and `run` do what they can: nothing, and the command."""
+    """In a read-only project, and without a store, `sync` has nothing to do and `run` runs the command."""
     with read_only(app, tmp_path / "image") as place:
         variables = {"PEPIP_HOME": "/proc/nowhere"}
         for home in ({}, variables):
@@ -82,7 +82,7 @@ def test_what_is_up_to_date_needs_no_permission(machine: Machine, app: Path, tmp
 def test_an_environment_without_its_interpreter_is_made_anew(
     machine: Machine, app: Path, command: tuple[str, ...]
 ) -> None:
-    """As uv does after Python was upgraded."""
+    """An environment whose interpreter is gone is made again, as by uv after an upgrade of Python."""
     (app / ".venv" / "bin" / "python").unlink()
     (app / ".venv" / "bin" / "python").symlink_to("/nonexistent/python")
 
@@ -93,7 +93,7 @@ def test_an_environment_without_its_interpreter_is_made_anew(
 
 
 def test_a_linked_venv_stays_a_link(machine: Machine, app: Path, tmp_path: Path) -> None:
-    """An environment that a user keeps on another disk is made, and made anew, there."""
+    """If `.venv` is a link to a folder elsewhere, the environment is made there, also the second time."""
     shutil.rmtree(app / ".venv")
     (tmp_path / "scratch").mkdir()
     (app / ".venv").symlink_to(tmp_path / "scratch")
@@ -107,7 +107,10 @@ def test_a_linked_venv_stays_a_link(machine: Machine, app: Path, tmp_path: Path)
 
 
 def test_requirements_with_local_paths_are_installed_beside_others(twins: Twins) -> None:
-    """A wheel file, a folder and an editable go with names of an index into an environment that holds something."""
+    """A wheel file, a folder and an editable are installed together with names of an index.
+
+    The environment already holds a distribution, and equals uv's afterwards.
+    """
     elsewhere = projects.furnish(twins)
     lines = (
         f"attrs<25\n{elsewhere}/files/blotter-1.0-py3-none-any.whl\n../../elsewhere/quill\n-e ../../elsewhere/nib\n"
@@ -125,7 +128,7 @@ def test_requirements_with_local_paths_are_installed_beside_others(twins: Twins)
 
 
 def test_requirements_are_read_from_a_pipe(machine: Machine, app: Path) -> None:
-    """As `-r <(uv export)` gives them: what a pipe holds can be read only once."""
+    """Requirements are read from a pipe, as in `-r <(uv export)`: a pipe can be read only once."""
     pipe = app / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_text, args=("plug\n",))
@@ -137,7 +140,7 @@ def test_requirements_are_read_from_a_pipe(machine: Machine, app: Path) -> None:
 
 
 def test_requirements_are_read_from_stdin(machine: Machine, app: Path) -> None:
-    """By `add` and by `uninstall`, as by `install`."""
+    """`add` and `uninstall` read requirements from stdin, as `install` does."""
 
     def piped(*words: str) -> None:
         process = machine.start([*PEPIP, *words], folder=app)
@@ -169,7 +172,7 @@ build_editable = build_wheel
 def test_a_signal_to_pepip_alone_ends_uv_and_gives_everything_back(
     machine: Machine, app: Path, number: signal.Signals
 ) -> None:
-    """While uv builds what is added: `pyproject.toml` and `uv.lock` are as before, and no uv goes on."""
+    """After a signal to pepip during a build, `pyproject.toml` and `uv.lock` are as before. No uv still runs."""
     slow = app / "slow"
     slow.mkdir()
     build = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
@@ -189,12 +192,12 @@ def test_a_signal_to_pepip_alone_ends_uv_and_gives_everything_back(
     left = subprocess.run(["ps", "-o", "comm=", "-g", str(process.pid)], capture_output=True, text=True, check=False)
     assert "uv" not in left.stdout.split()
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # the build that uv had started, which uv too leaves behind
+        os.killpg(process.pid, signal.SIGKILL)  # the build process, which uv leaves running, too
 
 
 @pytest.mark.parametrize("word", ["--config-setting=--build-option=--quiet", "-C=--build-option=--quiet"])
 def test_values_may_start_with_a_dash(machine: Machine, app: Path, word: str) -> None:
-    """As uv takes them."""
+    """The value of an option may start with a dash, as under uv."""
     output = machine.pepip("pip", "install", word, "--no-index", "--find-links", "wheelhouse", "plug", folder=app)
 
     assert "plug==1.0" in output.stderr
@@ -203,7 +206,7 @@ def test_values_may_start_with_a_dash(machine: Machine, app: Path, word: str) ->
 def test_a_dry_run_into_an_environment_that_is_not_there_makes_none(
     machine: Machine, app: Path, tmp_path: Path
 ) -> None:
-    """Also where an active environment is named that does not exist."""
+    """A dry run makes no environment, even if the active environment does not exist."""
     nowhere = tmp_path / "nowhere"
     before = stamps(app)
 
@@ -214,7 +217,7 @@ def test_a_dry_run_into_an_environment_that_is_not_there_makes_none(
 
 
 def test_an_unknown_option_is_said_to_be_uvs(machine: Machine, app: Path) -> None:
-    """It may be uv's; that nothing is linked then is said."""
+    """An option that pepip does not know may be uv's. A warning says that uv alone runs the command."""
     output = machine.pepip("sync", "--no-such-option", folder=app, check=False)
 
     assert output.returncode == 2
@@ -234,7 +237,7 @@ UVS_COMMANDS = {
 
 @pytest.mark.parametrize("command", UVS_COMMANDS, ids=" ".join)
 def test_every_option_that_uv_documents_is_known(machine: Machine, project: Path, command: tuple[str, ...]) -> None:
-    """Its help lists it, or it takes it silently: none is refused, or leaves the store aside unseen."""
+    """The parsers of pepip know each option in uv's help, so none is refused and none bypasses the store."""
     shown = machine.uv(*command, "--help", folder=project, variables={"COLUMNS": "200"}).stdout
     documented = {word.rstrip(",") for line in shown.splitlines() for word in line.split() if line.startswith("  ")}
     flags = {word for word in documented if word.startswith("--") and word.strip("-").replace("-", "").isalpha()}
@@ -267,7 +270,7 @@ run(sys.argv[1:])
 def test_every_option_that_is_passed_on_is_known_where_it_goes(
     machine: Machine, project: Path, kind: str, table: tuple[options.UvOption, ...]
 ) -> None:
-    """No call of uv is given an option of another: uv would refuse the whole request."""
+    """Each uv command gets only options that it knows: uv refuses a request with an unknown option."""
     goes_to = {
         ("pip", "everywhere"): [("pip", "compile"), ("pip", "install")],
         ("pip", "resolving"): [("pip", "compile"), ("pip", "install")],
@@ -279,7 +282,7 @@ def test_every_option_that_is_passed_on_is_known_where_it_goes(
         ("project", "syncing"): [("sync",)],
         ("project", "replacing"): [("sync",)],
     }
-    of_sync = {"--allow-empty-requirements", "--no-allow-empty-requirements"}  # `uv pip sync` alone has these
+    of_sync = {"--allow-empty-requirements", "--no-allow-empty-requirements"}  # only `uv pip sync` has these
     unknown = []
 
     for option in table:
@@ -294,7 +297,7 @@ def test_every_option_that_is_passed_on_is_known_where_it_goes(
 
 
 def test_a_file_and_a_folder_of_one_name_are_refused(machine: Machine, app: Path) -> None:
-    """Uv refuses both in one environment too. Nothing has changed then, and either one can be installed."""
+    """A file and a folder of one name are refused without a change, as by uv. Either one alone can be installed."""
     Wheel("moth", "1.0", files={"lamp": "a file\n"}).write(app / "wheelhouse")
     before = snapshot(app / ".venv")
 

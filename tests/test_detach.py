@@ -1,6 +1,6 @@
-"""`pepip detach` and `pepip attach`: one distribution as the project's own copy, and linked again as it was.
+"""`pepip detach` makes one distribution the project's own copy, and `pepip attach` links it again.
 
-Whatever is done to the copy, the store and all other projects stay as they are.
+A change of the copy never reaches the store or another project.
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ CASES = {
     "the other of that folder": ("camera-contrib", "camera"),
     "a build": ("quill", "bystander"),
 }
-"""What is detached, and what lies beside it."""
+"""The distribution to detach, and another one in the same environment."""
 
 
 @dataclass(frozen=True)
 class Darkroom:
-    """A project, another one beside it, and the wheels that both may take."""
+    """A project, a second project, and the wheels that both may install."""
 
     machine: Machine
     folder: Path
@@ -80,26 +80,26 @@ class Darkroom:
 
     @property
     def project(self) -> Path:
-        """Return the project that is worked on."""
+        """Return the project in which the commands run."""
         return self.folder / "pepip" / "app"
 
     @property
     def environment(self) -> Path:
-        """Return its environment."""
+        """Return the project's environment."""
         return self.project / ".venv"
 
     @property
     def site_packages(self) -> Path:
-        """Return the folder of its distributions."""
+        """Return the `site-packages` of the environment."""
         return site_packages_of(self.environment)
 
     @property
     def another(self) -> Path:
-        """Return the project beside it."""
+        """Return the second project."""
         return self.folder / "another"
 
     def install(self, *requirements: str | Path, project: Path | None = None) -> None:
-        """Install into a project, made where missing."""
+        """Install into a project. Make the project if it is missing."""
         folder = self.machine.make_folder(project or self.project)
         self.machine.pepip("install", *requirements, *self.source, folder=folder)
 
@@ -108,11 +108,11 @@ class Darkroom:
         return self.machine.pepip(*arguments, folder=self.project, check=check)
 
     def observe(self) -> Observation:
-        """Return what the environment looks like to whoever uses it."""
+        """Return an observation of the environment, as its users see it."""
         return observe(self.environment, self.machine, level=Level.METADATA)
 
     def files_of(self, name: str) -> list[Path]:
-        """Return the files of a distribution, as `importlib.metadata` lists them; each is there."""
+        """Return the files that `importlib.metadata` lists for a distribution. Assert that each of them exists."""
         script = (
             "import importlib.metadata as m, os\n"
             f"for file in m.files({name!r}): print(os.path.normpath(file.locate()))"
@@ -127,7 +127,7 @@ class Darkroom:
         return [step for step in steps[: steps.index(self.environment)] if step.is_symlink()]
 
     def assert_own(self, name: str) -> None:
-        """Assert that each file of a distribution is real, writable, and nobody else's."""
+        """Assert that each file of a distribution is real, writable and without other hard links."""
         files = self.files_of(name)
         assert files
         for path in files:
@@ -144,7 +144,7 @@ class Darkroom:
         assert metadata.resolve().is_relative_to(self.machine.store.resolve())
 
     def assert_nothing_passing_is_left(self) -> None:
-        """Assert that the store is whole, and that neither it nor the environment holds what is half done."""
+        """Assert that the store is sound, and that no temporary file is left in the store or the environment."""
         assert problems_of(self.machine.store) == []
         assert leftovers_of(self.machine.store) == []
         assert [path.name for path in self.environment.glob(".pepip*")] == [".pepip-id"]
@@ -152,7 +152,7 @@ class Darkroom:
 
 @pytest.fixture
 def darkroom(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Darkroom:
-    """Return two projects with nothing installed yet."""
+    """Return two projects in which nothing is installed yet."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     SOURCE_ONLY.write_sdist(wheelhouse)
@@ -161,7 +161,10 @@ def darkroom(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Pa
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_detached_distribution_is_what_uv_would_have_installed(darkroom: Darkroom, twins: Twins, case: str) -> None:
-    """Real, writable files of its own with uv's bytes, all of them listed; what lies beside it stays linked."""
+    """A detached distribution has its own writable files, with the same bytes and RECORD as uv's.
+
+    The other distribution stays linked, and the store and the second project stay as before.
+    """
     name, beside = CASES[case]
     twins.install(name, beside, *darkroom.source[:3])
     darkroom.install(name, beside, project=darkroom.another)
@@ -179,7 +182,7 @@ def test_a_detached_distribution_is_what_uv_would_have_installed(darkroom: Darkr
 
 @pytest.mark.parametrize("case", CASES)
 def test_attach_gives_back_the_links_that_were_there(darkroom: Darkroom, case: str) -> None:
-    """Each path is held as before, and RECORD is the same, though the copy has compiled bytecode by then."""
+    """`attach` restores the same links and the same RECORD, even after the copy got bytecode."""
     name, beside = CASES[case]
     darkroom.install(name, beside)
     shape, seen = link_shape(darkroom.environment), darkroom.observe()
@@ -199,7 +202,7 @@ def test_attach_gives_back_the_links_that_were_there(darkroom: Darkroom, case: s
 
 @pytest.mark.parametrize("case", ["a package, modules, scripts and data", "a folder of two", "an old namespace"])
 def test_patches_reach_nobody_else(darkroom: Darkroom, case: str) -> None:
-    """Every file of the copy is rewritten in place: the store, the other project and what lies beside keep theirs."""
+    """Overwriting each file of the copy changes neither the store nor another project or distribution."""
     name, beside = CASES[case]
     darkroom.install(name, beside)
     darkroom.install(name, beside, project=darkroom.another)
@@ -220,7 +223,7 @@ def test_patches_reach_nobody_else(darkroom: Darkroom, case: str) -> None:
 
 
 def test_a_patch_is_what_the_project_imports(darkroom: Darkroom) -> None:
-    """Changed and added modules are used at once, also by the console script."""
+    """Changed and added modules take effect at once, also in the console script."""
     darkroom.install("camera")
     darkroom.pepip("detach", "camera")
     package = darkroom.site_packages / "camera"
@@ -237,7 +240,7 @@ def test_a_patch_is_what_the_project_imports(darkroom: Darkroom) -> None:
 def test_uninstalling_a_detached_distribution_leaves_the_store_whole(
     darkroom: Darkroom, twins: Twins, case: str, tool: str
 ) -> None:
-    """All of it goes, as from uv's environment, and the rest works on."""
+    """An uninstall removes all files of the copy, as in uv's environment, and the other distribution stays linked."""
     name, beside = CASES[case]
     twins.install(name, beside, *darkroom.source[:3])
     before = snapshot(darkroom.machine.store / "packages")
@@ -247,14 +250,14 @@ def test_uninstalling_a_detached_distribution_leaves_the_store_whole(
     run = darkroom.machine.uv if tool == "uv" else darkroom.machine.pepip
     run(*(("pip",) if tool == "uv" else ()), "uninstall", name, folder=darkroom.project)
 
-    kept = "old/__init__.py" if tool == "pepip" else "nothing"  # uv removes what two have with the first that goes
+    kept = "old/__init__.py" if tool == "pepip" else "nothing"  # uv removes a shared file with its first owner
     assert [line for line in twins.differences(Level.METADATA) if kept not in line] == []
     darkroom.assert_linked(beside)
     assert changes(before, snapshot(darkroom.machine.store / "packages")) == []
 
 
 def test_a_commit_and_a_file_keep_their_origin(darkroom: Darkroom, tmp_path: Path) -> None:
-    """`direct_url.json` is the same before, while detached, and after: uv and pip see the same requirement."""
+    """`direct_url.json` stays the same while detached and afterwards, so uv and pip see the same requirement."""
     repository = commit(darkroom.machine, tmp_path / "repository", SOURCE_ONLY)
     wheel = CAMERA.write(tmp_path / "elsewhere")
     darkroom.install(f"quill @ git+{repository.as_uri()}", wheel)
@@ -298,7 +301,7 @@ def change_a_script(site_packages: Path) -> str:
 
 @pytest.mark.parametrize("patch", [change_a_module, remove_a_module, change_data, change_a_script])
 def test_attach_loses_no_patch_unless_told(darkroom: Darkroom, patch: object) -> None:
-    """What was changed is named, and nothing happens; `--force` links all the same."""
+    """`attach` names a changed file and changes nothing. With `--force` it links the distribution."""
     assert callable(patch)
     darkroom.install("camera", "bystander")
     shape = link_shape(darkroom.environment)
@@ -317,7 +320,7 @@ def test_attach_loses_no_patch_unless_told(darkroom: Darkroom, patch: object) ->
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "y\n"], ids=["no", "nothing", "yes"])
 def test_attach_asks_on_a_terminal(darkroom: Darkroom, answer: str) -> None:
-    """The files are named and the default is no."""
+    """On a terminal, `attach` names the changed files and asks. The default answer is no."""
     darkroom.install("camera")
     darkroom.pepip("detach", "camera")
     change_a_module(darkroom.site_packages)
@@ -340,7 +343,7 @@ def test_attach_asks_on_a_terminal(darkroom: Darkroom, answer: str) -> None:
 
 
 def test_what_the_user_added_to_a_copy_outlives_attach(darkroom: Darkroom) -> None:
-    """A module that no RECORD lists is nobody's to remove: it stays, and the rest is linked around it."""
+    """A module that no RECORD lists stays, and the distribution is linked around it."""
     darkroom.install("camera")
     darkroom.pepip("detach", "camera")
     mine = darkroom.site_packages / "camera" / "mine.py"
@@ -355,7 +358,7 @@ def test_what_the_user_added_to_a_copy_outlives_attach(darkroom: Darkroom) -> No
 
 
 def test_attach_links_what_uv_installed(darkroom: Darkroom) -> None:
-    """Real files of uv's become the links that pepip would have made, if the store has that wheel."""
+    """Real files that uv installed become the same links as pepip's, if the store has that wheel."""
     darkroom.install("camera", "bystander", project=darkroom.another)
     darkroom.install("bystander")
     darkroom.machine.uv("pip", "install", *darkroom.source[:3], "camera", folder=darkroom.project)
@@ -374,7 +377,10 @@ def test_attach_links_what_uv_installed(darkroom: Darkroom) -> None:
 
 
 def test_attach_says_when_the_store_has_no_such_wheel(darkroom: Darkroom, tmp_path: Path) -> None:
-    """Nothing of that version, or one with other bytes: the real files stay, and the hint says what helps."""
+    """If the store has no such version, or only one with other bytes, the real files stay.
+
+    The error names the distribution and the command that helps.
+    """
     darkroom.install("bystander")
     other = replace(CAMERA, files={**CAMERA.files, "camera/other.py": ""}).write(tmp_path / "other")
     darkroom.machine.uv("pip", "install", *darkroom.source[:3], "camera", folder=darkroom.project)
@@ -404,7 +410,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_makes_no_sense_is_refused_and_changes_nothing(darkroom: Darkroom, case: str) -> None:
-    """The message says why, and all is as before, also where only one of several names is wrong."""
+    """The message gives the reason and nothing changes, even if only one of several names is wrong."""
     arguments, words = REFUSED[case]
     darkroom.install("bystander", "camera")
     darkroom.pepip("detach", "camera")
@@ -418,7 +424,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(darkroom: Darkroom, 
 
 
 def test_machines_are_answered_in_json(darkroom: Darkroom) -> None:
-    """One document on stdout and nothing else; names are taken in any spelling."""
+    """`--json` prints one document and nothing else. Any spelling of a name is accepted."""
     darkroom.install("camera", "cloud-core")
 
     detached = darkroom.pepip("detach", "--json", "Cloud_Core", "camera")
@@ -443,7 +449,7 @@ package = false
 
 
 def test_a_sync_leaves_a_detached_distribution_alone(darkroom: Darkroom) -> None:
-    """Both pepip and uv find it installed, with its patch, and change no file; a reinstall links it again."""
+    """`sync` and `run`, of pepip and of uv, keep a patched copy as it is. `--reinstall` links it again."""
     darkroom.machine.make_folder(darkroom.project)
     (darkroom.project / "pyproject.toml").write_text(PROJECT)
     source, settings = darkroom.source[:3], {"UV_PYTHON": str(darkroom.source[-1])}
@@ -466,7 +472,7 @@ def test_a_sync_leaves_a_detached_distribution_alone(darkroom: Darkroom) -> None
 
 
 def test_an_install_beside_a_detached_distribution_never_writes_to_the_store(darkroom: Darkroom) -> None:
-    """A newcomer in the copy's folder is linked file by file, and the patch stays."""
+    """A new distribution in the copy's folder is linked file by file. The patch stays, and no entry changes."""
     darkroom.install("camera")
     darkroom.pepip("detach", "camera")
     change_a_module(darkroom.site_packages)
@@ -484,7 +490,7 @@ def test_an_install_beside_a_detached_distribution_never_writes_to_the_store(dar
 
 
 def test_a_detached_distribution_outlives_its_entry(darkroom: Darkroom) -> None:
-    """Nothing of the copy is in the store: it works when that is gone, and attach says what is missing."""
+    """A detached distribution works without the store. `attach` then says that the wheel is missing."""
     darkroom.install("camera")
     darkroom.pepip("detach", "camera")
     for folder, _, _ in os.walk(darkroom.machine.store):
@@ -502,7 +508,7 @@ def test_a_detached_distribution_outlives_its_entry(darkroom: Darkroom) -> None:
 def test_a_copy_that_finds_no_room_changes_nothing(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path, kind: str
 ) -> None:
-    """On a full disk, another one than the store's, the environment stays linked and works."""
+    """If the environment's disk is full, the environment stays linked and works."""
     Wheel("heavy", "1.0", files={"heavy/__init__.py": "", "heavy/a.bin": os.urandom(6 << 20)}).write(wheelhouse)
     with mounted(kind, tmp_path / "disk", mebibytes=6) as disk:
         project = machine.make_folder(disk / "app")
@@ -518,7 +524,7 @@ def test_a_copy_that_finds_no_room_changes_nothing(
 
 
 def test_a_team_member_detaches_what_another_stored(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> None:
-    """The copy is the member's own to write, though the entry is not, and it can be linked again."""
+    """A member can write to the copy of another member's entry, and can link the distribution again."""
     CAMERA.write(wheelhouse)
     team = Team.assemble(tmp_path / "team", umask="077")
     source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
@@ -540,7 +546,7 @@ def test_a_team_member_detaches_what_another_stored(tmp_path: Path, wheelhouse: 
 
 
 def test_an_interrupted_install_is_completed_before_a_detach(darkroom: Darkroom) -> None:
-    """What a killed run left half linked is not forgotten when the next command is another."""
+    """A killed install is completed, even if the next command is another one."""
     darkroom.install("camera", "bystander", project=darkroom.another)
     darkroom.install("bystander")
     command = ("install", "camera", "camera-contrib", *darkroom.source)
@@ -561,7 +567,7 @@ def test_an_interrupted_install_is_completed_before_a_detach(darkroom: Darkroom)
 
 
 def test_a_name_that_is_given_twice_counts_once(darkroom: Darkroom) -> None:
-    """However it is spelled."""
+    """A name that is given twice counts once, in any spelling."""
     darkroom.install("camera")
 
     darkroom.pepip("detach", "camera", "Camera")
@@ -573,7 +579,7 @@ def test_a_name_that_is_given_twice_counts_once(darkroom: Darkroom) -> None:
 
 
 def test_what_another_tool_installed_since_a_kill_stays(darkroom: Darkroom) -> None:
-    """Copies that a killed run had made, and not placed, are not put over it."""
+    """Copies of a killed detach do not replace files that another tool installed afterwards."""
     darkroom.install("camera", "bystander")
     darkroom.install("camera", project=darkroom.folder / "probe")
     killed_before(darkroom.machine, 0, ("detach", "camera"), folder=darkroom.folder / "probe", within=darkroom.folder)
@@ -595,7 +601,7 @@ KILLS = 9
 
 
 class Interruptions:
-    """Sets scenes in which a command is killed, and knows how many changes to the disk it makes undisturbed."""
+    """Projects in which a command is killed. `count` is the number of changes on disk that a whole run makes."""
 
     def __init__(self, darkroom: Darkroom, command: str) -> None:
         self.command = command
@@ -609,7 +615,7 @@ class Interruptions:
         self.count = len(changes_seen(undisturbed.folder))
 
     def set(self, name: str) -> Darkroom:
-        """Return a scene where the command can be given: camera and its companion, in a store of its own."""
+        """Return a project with camera and camera-contrib, in a store of its own, ready for the command."""
         folder = self._darkroom.folder / name
         machine = replace(self._darkroom.machine, store=folder / "store")
         scene = replace(self._darkroom, machine=machine, folder=folder)
@@ -619,7 +625,10 @@ class Interruptions:
         return scene
 
     def interrupt(self, part: int) -> Darkroom:
-        """Return a scene after a kill at one of the points, from the first change to the last."""
+        """Return a project after a kill.
+
+        `part` chooses the killed change, from 0 for the first one to `KILLS - 1` for the last one.
+        """
         scene = self.set(f"kill-{next(self._numbers)}")
         point = 1 + part * (self.count - 1) // (KILLS - 1)
         output = killed_before(
@@ -634,7 +643,7 @@ class Interruptions:
 def interruptions(
     request: pytest.FixtureRequest, uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Interruptions:
-    """Return what interrupts a command."""
+    """Return the means to interrupt `detach` or `attach`."""
     folder = tmp_path_factory.mktemp(request.param)
     for wheel in WHEELS:
         wheel.write(folder / "wheelhouse")
@@ -649,7 +658,7 @@ _WORKS = "import camera.contrib, camera.lenses.wide, camera_module, cloud.core; 
 
 @pytest.mark.parametrize("part", range(KILLS))
 def test_after_a_kill_the_next_run_completes(interruptions: Interruptions, part: int) -> None:
-    """Killed before any one change, the same command ends as if there had been no kill, or was done already."""
+    """After a kill before any change, the same command completes the work, or says that it is done already."""
     scene = interruptions.interrupt(part)
 
     output = scene.pepip(interruptions.command, "camera", check=False)
@@ -667,7 +676,10 @@ def test_after_a_kill_the_next_run_completes(interruptions: Interruptions, part:
 
 @pytest.mark.parametrize("part", range(0, KILLS, 2))
 def test_after_a_kill_an_install_gives_a_whole_environment(interruptions: Interruptions, part: int) -> None:
-    """Linked or its own, what was asked for is there and complete, and uv can remove it without harm to the store."""
+    """After a kill and an install, the distributions are complete, linked or not.
+
+    uv can remove them without harm to the store.
+    """
     scene = interruptions.interrupt(part)
 
     scene.install("camera", "camera-contrib", "cloud-core")

@@ -1,15 +1,19 @@
-"""The pages say what is there: links lead to files, functions exist, and commands are commands."""
+"""The pages agree with the code: linked files, functions, messages and fields exist."""
 
 from __future__ import annotations
 
+import errno
 import importlib
+import json
+import os
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
-from tests.support.machines import Machine
+from pepip import model, paths
+from pepip.environment import file_modes
+from pepip.store import document, registry_file, trust
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -17,7 +21,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files(page: Path) -> None:
-    """And to headings that are there."""
+    """Links on a page lead to files and headings that exist."""
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         place, _, heading = target.partition("#")
         if "://" in place:
@@ -30,7 +34,7 @@ def test_links_lead_to_files(page: Path) -> None:
 
 
 def test_functions_that_a_page_names_are_there() -> None:
-    """`pepip.package.module.name`, as the journeys of the architecture write it."""
+    """Each function that a page names as `pepip.package.module.name` exists."""
     named = {name for page in PAGES for name in re.findall(r"`(pepip(?:\.\w+){2,})`", page.read_text())}
 
     assert len(named) > 20
@@ -40,36 +44,35 @@ def test_functions_that_a_page_names_are_there() -> None:
 
 
 def test_files_that_a_page_names_are_there() -> None:
-    """Modules, tests and scripts."""
+    """Each module, test and script that a page names exists."""
     pattern = r"`((?:pepip|tests|eval|docs|snapshots|assets)/[\w/.-]*)`"
     for page in PAGES:
         for name in re.findall(pattern, page.read_text()):
             assert (ROOT / name).exists(), f"{name} in {page.name}"
 
 
-def commands() -> list[str]:
-    """Return the commands of pepip that the pages show in blocks of shell, each once, by their words."""
-    found = set()
-    for page in PAGES:
-        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL):
-            for line in block.splitlines():
-                words = shlex.split(line, comments=True)
-                if words[:1] == ["pepip"]:
-                    found.add(shlex.join(words[1:]))
-    return sorted(found)
+def test_messages_that_a_page_explains_are_there() -> None:
+    """Each message that the troubleshooting page quotes is in the code, apart from its names."""
+    code = "\n".join(path.read_text() for path in (ROOT / "pepip").rglob("*.py"))
+    quoted = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs/troubleshooting.md").read_text(), flags=re.MULTILINE)
+
+    assert len(quoted) > 5
+    for message in quoted:
+        for words in re.split(r"\b[A-Z]+\b|…|:", message):
+            assert words.strip() in code or words.strip() in os.strerror(errno.ENOSPC), f"{words} of {message}"
 
 
-@pytest.mark.parametrize("command", commands())
-def test_options_that_a_page_shows_are_known(machine: Machine, project: Path, command: str) -> None:
-    """Each command's help has them, pepip's or uv's."""
-    words = shlex.split(command)
-    names = [word for word in words if not word.startswith("-")]
-    depth = 2 if names[0] in {"store", "projects", "pip"} and len(names) > 1 else 1
-    depth = 1 if names[0] == "help" else depth
+def test_formats_name_each_field_and_file() -> None:
+    """`formats.md` names each field of an entry's document, a registration and the trust file.
 
-    said = machine.pepip(*names[:depth], "--help", folder=project).stdout
+    It also names each file that pepip keeps in an environment.
+    """
+    page = (ROOT / "docs/formats.md").read_text()
+    registration = model.Registration("", "/e", "/e", 0, "/", ())
+    texts = [registry_file.dump(registration), trust.dump(trust.Trust(everybody=False, users=frozenset()))]
+    fields = {*document.Document._fields, *(field for text in texts for field in json.loads(text))}
+    names = (paths.scratch, paths.aside, paths.provenance, paths.copies, paths.adopting, paths.environment_id)
+    named = {*(function("").strip("/") for function in names), file_modes.NOTE, paths.ENTRY_METADATA}
 
-    for word in words:
-        if word.startswith("-"):
-            option = word.partition("=")[0]
-            assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", said), f"{option} of {command}"
+    assert [field for field in sorted(fields) if f"`{field}`" not in page] == []
+    assert [name for name in sorted(named) if not re.search(rf"[`/]{re.escape(name)}[`/]", page)] == []

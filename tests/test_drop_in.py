@@ -1,6 +1,6 @@
-"""In uv's place: what pepip has nothing to add to is uv's, to the letter, with its signals and its terminal.
+"""Commands to which pepip adds nothing behave exactly like uv's, including their signals and their terminal.
 
-Errors, help and colours are in uv's manner, and options before a command count as they do with uv.
+Errors, help and colours look like uv's, and options before a command work as with uv.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ESCAPE = "\x1b["
 
 @dataclass(frozen=True)
 class Desk:
-    """One folder in which uv and pepip run, one after the other, and wheels to take."""
+    """A folder in which uv and pepip run, one after the other, and wheels to install."""
 
     machine: Machine
     folder: Path
@@ -43,7 +43,7 @@ class Desk:
 
     @property
     def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
+        """Return the arguments that restrict uv and pepip to the wheelhouse."""
         return ("--no-index", "--find-links", self.wheelhouse)
 
     @property
@@ -52,11 +52,11 @@ class Desk:
         return (sys.executable, "-m", "pepip")
 
     def run(self, *words: str | Path, variables: Mapping[str, str] | None = None) -> Output:
-        """Run pepip here, whatever it ends with."""
+        """Run pepip in the folder. Any exit code is accepted."""
         return self.machine.pepip(*words, folder=self.folder, variables=variables, check=False)
 
     def run_uv(self, *words: str | Path, variables: Mapping[str, str] | None = None) -> Output:
-        """Run uv here, whatever it ends with."""
+        """Run uv in the folder. Any exit code is accepted."""
         return self.machine.uv(*words, folder=self.folder, variables=variables, check=False)
 
     def make_environment(self) -> Path:
@@ -67,13 +67,13 @@ class Desk:
 
 @pytest.fixture
 def desk(machine: Machine, project: Path, wheelhouse: Path, interpreter: Path) -> Desk:
-    """Return an empty folder, and a wheel to take."""
+    """Return an empty folder, and a wheel to install."""
     BELL.write(wheelhouse)
     return Desk(machine, project, wheelhouse, interpreter)
 
 
 def answer_of(output: Output) -> tuple[int, str, str]:
-    """Return all that a caller can see of a finished program, but for how long it took."""
+    """Return the exit code, stdout and stderr of a finished program, with durations replaced."""
     return output.returncode, output.stdout, re.sub(r"\b[\d.]+m?s\b", "<time>", output.stderr)
 
 
@@ -129,7 +129,7 @@ PASSED_ON: tuple[tuple[str, ...], ...] = (
 
 @pytest.mark.parametrize("words", PASSED_ON, ids=" ".join)
 def test_what_is_uvs_gives_its_answer(desk: Desk, words: tuple[str, ...]) -> None:
-    """stdout, stderr and exit code are equal, and pepip's store isn't touched."""
+    """A command that pepip passes on has uv's stdout, stderr and exit code, and does not touch the store."""
     of_uv = desk.run_uv(*words)
 
     of_pepip = desk.run(*words)
@@ -153,7 +153,7 @@ OF_UV_ITSELF: tuple[tuple[str, ...], ...] = (
 
 @pytest.mark.parametrize("words", OF_UV_ITSELF, ids=lambda words: " ".join(words) or "nothing")
 def test_uv_reaches_each_of_uvs_commands(desk: Desk, words: tuple[str, ...]) -> None:
-    """`pepip uv …` is uv, also where pepip has a command of that name."""
+    """`pepip uv …` runs uv, even if pepip has a command of that name."""
     of_uv = desk.run_uv(*words)
 
     of_pepip = desk.run("uv", *words)
@@ -162,7 +162,7 @@ def test_uv_reaches_each_of_uvs_commands(desk: Desk, words: tuple[str, ...]) -> 
 
 
 def test_x_runs_a_tool(desk: Desk) -> None:
-    """`pepip x`, with options before and behind, is `uv tool run` with its output."""
+    """`pepip x` has the output of `uv tool run`, with options before and after the command."""
     words = ("--from", "bell", *desk.source, "--python", desk.interpreter, "bell")
     of_uv = desk.run_uv("tool", "run", *words)
 
@@ -214,7 +214,7 @@ ELSEWHERE: tuple[tuple[str, ...], ...] = (
 
 @pytest.mark.parametrize("words", ELSEWHERE, ids=" ".join)
 def test_an_install_elsewhere_is_uvs(desk: Desk, words: tuple[str, ...]) -> None:
-    """Into a folder that is no environment uv installs, real files and all; pepip keeps out of it."""
+    """An install into a folder that is no environment is left to uv: real files, no store and no `.venv`."""
     (desk.folder / "requirements.txt").write_text("bell==1.0\n")
 
     output = desk.run(*words, *desk.source, "--python", desk.interpreter)
@@ -228,7 +228,7 @@ def test_an_install_elsewhere_is_uvs(desk: Desk, words: tuple[str, ...]) -> None
 
 
 def test_an_install_into_the_system_is_uvs(desk: Desk) -> None:
-    """`--system` ends as with uv: here with what uv says about an interpreter that is not there."""
+    """`--system` is left to uv. The test compares uv's error about a missing interpreter."""
     words = ("--system", "--python", "2.0", "bell", *desk.source)
     of_uv = desk.run_uv("pip", "install", *words)
 
@@ -240,7 +240,10 @@ def test_an_install_into_the_system_is_uvs(desk: Desk) -> None:
 
 @contextlib.contextmanager
 def started(desk: Desk, command: Sequence[str | Path]) -> Iterator[subprocess.Popen[str]]:
-    """Start a program that says `ready`, wait for it, and yield it. At the end it is gone."""
+    """Start a program that prints `ready`, wait for that line, and yield the program.
+
+    At the end, kill its process group.
+    """
     process = subprocess.Popen(
         [os.fspath(word) for word in command],
         cwd=desk.folder,
@@ -256,7 +259,7 @@ def started(desk: Desk, command: Sequence[str | Path]) -> Iterator[subprocess.Po
         assert process.stdout.readline() == "ready\n"
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError):  # what it started outlives it where it was killed
+        with contextlib.suppress(ProcessLookupError):  # children of a killed program still run
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
@@ -274,7 +277,7 @@ time.sleep(600)
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL", "SIGUSR1"])
 @pytest.mark.parametrize("way", [("run", "--no-project"), ("uv", "run", "--no-project")], ids=" ".join)
 def test_a_signal_ends_it_as_it_ends_uv(desk: Desk, name: str, way: tuple[str, ...]) -> None:
-    """Whoever started pepip sees the end that uv would have had."""
+    """A signal ends pepip with the same exit status as uv."""
     words = ("--python", desk.interpreter, "python", "-c", WAITING)
     ends = []
     for command in ((uv_executable(), "run", "--no-project"), (*desk.pepip, *way)):
@@ -286,7 +289,7 @@ def test_a_signal_ends_it_as_it_ends_uv(desk: Desk, name: str, way: tuple[str, .
 
 
 def test_a_signal_reaches_the_command(desk: Desk) -> None:
-    """What the command itself answers to a signal is the exit code."""
+    """A signal reaches the command of `run`, and the command's exit code is pepip's."""
     words = ("run", "--no-project", "--python", desk.interpreter, "python", "-c", HANDLING)
 
     with started(desk, [*desk.pepip, *words]) as process:
@@ -298,7 +301,7 @@ def test_a_signal_reaches_the_command(desk: Desk) -> None:
 
 @pytest.mark.parametrize("exit_code", [0, 1, 3, 130])
 def test_the_exit_code_of_a_command_is_pepips(desk: Desk, exit_code: int) -> None:
-    """Of `run` without a project and of `x`, whatever it is."""
+    """`run` without a project and `x` end with the exit code of their command."""
     script = f"import sys; sys.exit({exit_code})"
     for words in (("run", "--no-project"), ("x", "--offline")):
         output = desk.run(*words, "--python", desk.interpreter, "python", "-c", script)
@@ -307,7 +310,7 @@ def test_the_exit_code_of_a_command_is_pepips(desk: Desk, exit_code: int) -> Non
 
 
 def run_without_reader(desk: Desk, *command: str | Path) -> tuple[int, str]:
-    """Run a command whose stdout nobody reads, and return its exit code and what it says on stderr."""
+    """Run a command whose stdout has no reader, and return its exit code and its stderr."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -332,7 +335,7 @@ def run_without_reader(desk: Desk, *command: str | Path) -> tuple[int, str]:
     ids=" ".join,
 )
 def test_without_a_reader_uvs_commands_end_as_with_uv(desk: Desk, words: tuple[str, ...]) -> None:
-    """With nobody at the other end of a pipe, exit code and stderr are uv's."""
+    """If stdout is a pipe without a reader, exit code and stderr are uv's."""
     assert run_without_reader(desk, *desk.pepip, *words) == run_without_reader(desk, uv_executable(), *words)
 
 
@@ -341,7 +344,7 @@ def test_without_a_reader_uvs_commands_end_as_with_uv(desk: Desk, words: tuple[s
     ids=" ".join,
 )  # fmt: skip
 def test_without_a_reader_pepips_commands_end_quietly(desk: Desk, words: tuple[str, ...]) -> None:
-    """There is neither a traceback nor an error, and the exit code is that of a closed pipe or none."""
+    """There is no traceback and no error. The exit code is 0 or that of a closed pipe."""
     source = (*desk.source, "--python", desk.interpreter) if "bell" in words else ()
 
     exit_code, said = run_without_reader(desk, *desk.pepip, *words, *source)
@@ -352,7 +355,10 @@ def test_without_a_reader_pepips_commands_end_quietly(desk: Desk, words: tuple[s
 
 @pytest.mark.parametrize("program", ["uv", "pepip"])
 def test_a_command_of_a_command_dies_of_a_closed_pipe(desk: Desk, program: str) -> None:
-    """What Python ignores, its successors don't: an endless writer started by `run` ends with its reader."""
+    """An endless writer under `run` dies of SIGPIPE when its reader ends.
+
+    Python ignores SIGPIPE, but the command of `run` does not inherit that.
+    """
     command = [uv_executable()] if program == "uv" else [*desk.pepip]
     pipe = 'set -o pipefail; "$@" | head -n 1'
     words = ("run", "--no-project", "--python", desk.interpreter, "sh", "-c", "while echo y; do :; done; exit 9")
@@ -366,7 +372,7 @@ def test_a_command_of_a_command_dies_of_a_closed_pipe(desk: Desk, program: str) 
 
 
 def test_a_command_has_the_terminal(desk: Desk) -> None:
-    """What runs under `run` and `x` has the three streams, the size and the foreground of pepip's terminal."""
+    """A command of `run` or `x` has pepip's terminal as its three streams, and runs in the foreground."""
     script = (
         "import os, sys; print([os.isatty(number) for number in range(3)], "
         "os.tcgetpgrp(0) == os.getpgrp(), input('name? '))"
@@ -384,7 +390,7 @@ def test_a_command_has_the_terminal(desk: Desk) -> None:
 
 
 def test_an_interrupt_on_the_terminal_ends_both(desk: Desk) -> None:
-    """Ctrl-C at a command of `run` ends as with uv."""
+    """Ctrl-C during a command of `run` ends pepip as it ends uv."""
     words = ("run", "--no-project", "--python", desk.interpreter, "python", "-c", WAITING)
     ends = [
         run_on_terminal(desk.machine, [*command, *words], folder=desk.folder, answers=[("ready", "\x03")]).returncode
@@ -395,7 +401,7 @@ def test_an_interrupt_on_the_terminal_ends_both(desk: Desk) -> None:
 
 
 def test_uv_sees_a_terminal_behind_pepip(desk: Desk) -> None:
-    """What uv shows there, with its colours, is shown to the letter."""
+    """On a terminal, uv's output is shown unchanged, with its colours."""
     words = ("nonsense", "--offline")
     screens = [
         run_on_terminal(desk.machine, [*command, *words], folder=desk.folder)
@@ -430,7 +436,10 @@ COLOURS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
 @pytest.mark.parametrize("ending", ["success", "failure"])
 @pytest.mark.parametrize("case", COLOURS)
 def test_colours_are_where_uv_has_them(desk: Desk, case: str, ending: str) -> None:
-    """On a terminal and in a pipe, by variables and by `--color`, before the command and behind it."""
+    """Output has colours in the same cases as uv's.
+
+    The cases: terminal or pipe, variables, and `--color` before or after the command.
+    """
     variables, options = COLOURS[case]
     desk.make_environment()
     words = ("install", "--dry-run", "--reinstall", "bell" if ending == "success" else "absent", *desk.source)
@@ -448,7 +457,7 @@ def test_colours_are_where_uv_has_them(desk: Desk, case: str, ending: str) -> No
 
 
 def test_a_pipe_gets_no_progress(desk: Desk) -> None:
-    """Without a terminal there are lines alone: no cursor is moved, nothing is erased."""
+    """Without a terminal there are only lines: nothing moves the cursor or erases text."""
     output = desk.run(
         "install", "bell", *desk.source, "--python", desk.interpreter, variables={"UV_NO_PROGRESS": "0"}
     )
@@ -477,7 +486,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
 @pytest.mark.parametrize("command", [("install",), ("pip", "install")], ids=" ".join)
 @pytest.mark.parametrize("case", BEFORE)
 def test_options_stand_before_the_command(desk: Desk, case: str, command: tuple[str, ...]) -> None:
-    """They mean what they mean behind it."""
+    """Options before the command mean the same as after it."""
     options = BEFORE[case]
     inner = desk.folder / "inner"
     inner.mkdir()
@@ -496,7 +505,7 @@ HELPS = ("install", "uninstall", "sync", "add", "remove", "run")
 
 @pytest.mark.parametrize("command", HELPS)
 def test_help_of_a_command_of_pepip(desk: Desk, command: str) -> None:
-    """`help COMMAND`, `COMMAND --help` and `COMMAND -h` say the same on stdout: what it does, with options."""
+    """`help COMMAND`, `COMMAND --help` and `COMMAND -h` print the same help on stdout, with options."""
     shown = [desk.run(*words) for words in (("help", command), (command, "--help"), (command, "-h"))]
 
     for output in shown:
@@ -509,7 +518,7 @@ def test_help_of_a_command_of_pepip(desk: Desk, command: str) -> None:
 
 @pytest.mark.parametrize("command", ["install", "uninstall", "sync"])
 def test_help_of_the_pip_interface(desk: Desk, command: str) -> None:
-    """Below `pip`, too."""
+    """Commands below `pip` have their own help on stdout."""
     for words in (("help", "pip", command), ("pip", command, "--help")):
         output = desk.run(*words)
 
@@ -519,7 +528,7 @@ def test_help_of_the_pip_interface(desk: Desk, command: str) -> None:
 
 @pytest.mark.parametrize("words", [("--help",), ("-h",), ("help",)], ids=" ".join)
 def test_help_of_pepip_names_its_commands(desk: Desk, words: tuple[str, ...]) -> None:
-    """On stdout, each command in its group, and that the rest is uv's."""
+    """The help is on stdout, and names the commands and `PEPIP_HOME`."""
     output = desk.run(*words)
 
     assert (output.returncode, output.stderr) == (0, "")
@@ -529,7 +538,7 @@ def test_help_of_pepip_names_its_commands(desk: Desk, words: tuple[str, ...]) ->
 
 @pytest.mark.parametrize("words", [("--version",), ("-V",)], ids=" ".join)
 def test_the_version_is_pepips(desk: Desk, words: tuple[str, ...]) -> None:
-    """One line on stdout."""
+    """The version is one line on stdout."""
     output = desk.run(*words)
 
     assert (output.returncode, output.stderr) == (0, "")
@@ -554,7 +563,10 @@ MISUSES: tuple[tuple[str, ...], ...] = (
 
 @pytest.mark.parametrize("words", MISUSES, ids=" ".join)
 def test_a_misuse_is_told_in_uvs_manner(desk: Desk, words: tuple[str, ...]) -> None:
-    """An `error:` line first, perhaps a `hint:`, uv's exit code, and stdout is empty."""
+    """A misuse prints an `error:` line and has uv's exit code. Nothing is on stdout.
+
+    A warning about an unknown option may come before the error.
+    """
     desk.make_environment()
     (desk.folder / "pyproject.toml").write_text('[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.8"\n')
     at_top = next(index for index, word in enumerate(words) if word in {"install", "uninstall", *HELPS, "pip"})
@@ -573,7 +585,7 @@ def test_a_misuse_is_told_in_uvs_manner(desk: Desk, words: tuple[str, ...]) -> N
 
 
 def test_uv_is_found_without_a_path(desk: Desk) -> None:
-    """With nothing on PATH, uv is taken from where pepip is installed; shims named uv are not followed."""
+    """With an empty PATH, pepip uses the uv that is installed beside it. A shim named uv on PATH is not run."""
     shims = desk.folder / "shims"
     shims.mkdir()
     shim = shims / "uv"

@@ -1,4 +1,4 @@
-"""`pepip eject`: the way out. An environment gets files of its own, and needs neither the store nor pepip."""
+"""`pepip eject` gives an environment its own files. The environment then needs neither the store nor pepip."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["attic"]
 
 
 def links_into(folder: Path, store: Path) -> list[str]:
-    """Return what below a folder leads into a store, by a symbolic link or by an inode."""
+    """Return the paths below a folder that lead into a store, by a symbolic link or a shared inode."""
     inodes = {
         (status.st_dev, status.st_ino)
         for path in store.rglob("*")
@@ -38,7 +38,7 @@ def links_into(folder: Path, store: Path) -> list[str]:
 
 @pytest.mark.parametrize("tool", ["uv copy", "uv hardlink", "pip"])
 def test_ejected_environment_is_as_before_it_was_adopted(attic: Attic, tool: str) -> None:
-    """Every file has the bytes, the mode and the kind that it had, RECORD too; the registry knows nothing of it."""
+    """Each file, also RECORD, has its bytes, mode and kind from before. The environment is no longer registered."""
     environment, other = attic.make("one", tool), attic.make("two", "pip")
     odd = site_packages_of(environment) / "camera" / "lenses" / "glass.txt"
     odd.chmod(0o640)
@@ -60,7 +60,7 @@ def test_ejected_environment_is_as_before_it_was_adopted(attic: Attic, tool: str
 
 
 def test_ejected_environment_needs_no_store(attic: Attic) -> None:
-    """With the store gone everything imports, and uv and pip install, upgrade and remove as ever."""
+    """Without the store, all modules can be imported, and pip and uv can still change the environment."""
     environment = attic.machine.make_folder(attic.folder / "project") / ".venv"
     attic.machine.pepip("install", "--python", attic.interpreter, *attic.source, *NAMES, folder=environment.parent)
     before = observe(environment, attic.machine, level=Level.BEHAVIOUR)
@@ -77,7 +77,7 @@ def test_ejected_environment_needs_no_store(attic: Attic) -> None:
 
 
 def test_eject_says_what_it_did(attic: Attic) -> None:
-    """As a sentence, and as JSON; a second time there is nothing to do."""
+    """`--json` names the ejected distributions. A second eject says that there is nothing to do."""
     environment = attic.make("one", "uv copy", "single")
     attic.adopt()
 
@@ -89,7 +89,7 @@ def test_eject_says_what_it_did(attic: Attic) -> None:
 
 
 def test_eject_refuses_what_is_no_environment(attic: Attic) -> None:
-    """One clear error, and nothing is made."""
+    """A missing folder is refused with an error, and is not made."""
     output = attic.machine.pepip("eject", attic.folder / "nowhere", folder=attic.folder, check=False)
 
     assert output.returncode == 1
@@ -99,7 +99,7 @@ def test_eject_refuses_what_is_no_environment(attic: Attic) -> None:
 
 
 def test_eject_of_what_the_store_has_lost_changes_nothing(attic: Attic) -> None:
-    """An entry that is gone, and can't be had again, is named; what is linked stays linked."""
+    """A lost entry that can't be restored is named, and the other distributions still work."""
     environment = attic.make("one", "uv copy", "single", "camera")
     attic.adopt()
     (entry,) = attic.machine.store.glob("packages/*/camera-1.0")
@@ -114,7 +114,7 @@ def test_eject_of_what_the_store_has_lost_changes_nothing(attic: Attic) -> None:
 
 
 def test_running_process_goes_on_while_its_environment_is_ejected(attic: Attic) -> None:
-    """Lazy imports never miss a file."""
+    """A process that keeps importing modules during the eject never misses a file."""
     environment = attic.make("one", "uv copy")
     attic.adopt()
     script = (
@@ -143,7 +143,10 @@ KILLS = 12
 @pytest.mark.every(3)
 @pytest.mark.parametrize("part", range(KILLS))
 def test_after_a_kill_the_environment_is_whole_and_eject_goes_on(attic: Attic, part: int) -> None:
-    """Killed before any one change, each distribution is linked or the environment's own."""
+    """After a kill before any change, each distribution is linked or the environment's own.
+
+    The next eject completes the work.
+    """
     environment = attic.make("one", "uv copy")
     before = observe(environment, attic.machine, level=Level.METADATA)
     attic.adopt()
@@ -167,7 +170,7 @@ def test_after_a_kill_the_environment_is_whole_and_eject_goes_on(attic: Attic, p
 
 
 def test_eject_gives_hard_links_of_the_store_files_of_their_own(attic: Attic) -> None:
-    """An environment made with the link mode `hardlink` shares inodes with the store, and none afterwards."""
+    """An environment with the link mode `hardlink` shares inodes with the store, but not after the eject."""
     environment = attic.machine.make_folder(attic.folder / "project") / ".venv"
     words = ("--link-mode", "hardlink", "--python", attic.interpreter, *attic.source, "camera")
     attic.machine.pepip("install", *words, folder=environment.parent)

@@ -1,4 +1,4 @@
-"""The parts of the benchmark, with small wheels: what it serves, measures, compares and says."""
+"""The parts of the benchmark, with small wheels: its index, its measurements, its comparisons and its report."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ PINS = ["the-library==1.5"]
 
 @pytest.fixture
 def files(wheelhouse: Path) -> list[Path]:
-    """Return the wheels that small rounds need."""
+    """Return the wheels that small rounds of the benchmark need."""
     extra = [Wheel(sets.EXTRA, pin.partition("==")[2]) for pin in (sets.EXTRA_OLD, sets.EXTRA_NEW)]
     return [wheel.write(wheelhouse) for wheel in (LIBRARY, *extra)]
 
 
 @pytest.fixture
 def programs(interpreter: Path) -> tools.Programs:
-    """Return uv, and the pepip of the interpreter that runs the tests."""
+    """Return uv, and the pepip beside the interpreter of the tests."""
     return tools.Programs(uv_executable(), Path(sys.executable).with_name("pepip"), None, interpreter)
 
 
@@ -46,7 +46,7 @@ def outcome(results: Results, footprints: list[disk.Footprint] | None = None) ->
 
 
 def results_of(row: rows.Row, **seconds: list[float]) -> Results:
-    """Return results that have these samples of one row."""
+    """Return results that have these samples, in seconds, of one row."""
     return Results(
         {(row, tool): [Sample(second, 20000, second / 2) for second in of_tool] for tool, of_tool in seconds.items()}
     )
@@ -55,7 +55,10 @@ def results_of(row: rows.Row, **seconds: list[float]) -> Results:
 def test_rounds_fill_every_row_and_ask_the_index_nothing_after_the_warm_up(
     files: list[Path], programs: tools.Programs, tmp_path: Path
 ) -> None:
-    """Both tools go through a project's life, offline once it is warm, and the environments are what was pinned."""
+    """Both tools run through all steps of a project, and the environments have the pinned distributions.
+
+    After the warm-up, no request reaches the index.
+    """
     compared = [tools.make(name, programs) for name in ("uv", "pepip")]
     work = Work(PINS, ["the_library"])
     with index.served(map(index.read_wheel, files)) as server:
@@ -80,7 +83,7 @@ def test_rounds_fill_every_row_and_ask_the_index_nothing_after_the_warm_up(
 def test_environment_is_compared_with_its_pins_and_its_scripts(
     files: list[Path], machine: Machine, project: Path
 ) -> None:
-    """Another version, one distribution too many and a console script that is not there are all told."""
+    """The check reports a wrong version, an extra distribution and a missing console script."""
     machine.uv("venv", folder=project)
     machine.uv("pip", "install", files[0], files[1], folder=project)
     python = project / ".venv" / "bin" / "python"
@@ -95,7 +98,7 @@ def test_environment_is_compared_with_its_pins_and_its_scripts(
 def test_bare_loop_makes_all_that_an_environment_consists_of(
     files: list[Path], machine: Machine, project: Path, interpreter: Path, tmp_path: Path
 ) -> None:
-    """What pepip is compared with is the same work: the copy has the same folders, links and files."""
+    """The bare loop, with which pepip is compared, makes the same folders, links and files."""
     machine.pepip("install", "--python", interpreter, files[0], folder=project)
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -114,7 +117,7 @@ def test_bare_loop_makes_all_that_an_environment_consists_of(
 def test_a_first_install_is_told_by_its_phases(
     files: list[Path], machine: Machine, project: Path, interpreter: Path
 ) -> None:
-    """Each in its turn, with what the clock and the processors say; fewer where the store lacks nothing."""
+    """Each phase is reported in order, with elapsed time and processor time. A full store needs fewer phases."""
     requirements = project / "requirements.txt"
     requirements.write_text(f"{PINS[0]}\n")
     command: list[str | Path] = [sys.executable, phases.__file__, interpreter, requirements]
@@ -135,7 +138,7 @@ def test_a_first_install_is_told_by_its_phases(
 def test_the_profile_of_a_first_install_has_uvs_too(
     files: list[Path], machine: Machine, project: Path, interpreter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a table of medians: uv's whole, pepip's phases, and its whole from the start of the process."""
+    """The table has uv's total, pepip's phases, and pepip's total from the start of its process, as medians."""
     machine.pepip("install", "--no-index", "--find-links", files[0].parent, *PINS, "-p", interpreter, folder=project)
     monkeypatch.setenv("PEPIP_HOME", str(machine.store))
 
@@ -146,7 +149,7 @@ def test_the_profile_of_a_first_install_has_uvs_too(
 
 
 def test_index_answers_with_the_headers_of_a_real_one(files: list[Path]) -> None:
-    """Pages live ten minutes, files never change, and metadata can be had without the wheel."""
+    """Pages may be cached for ten minutes and files for ever. Metadata is available without the wheel."""
     with index.served(map(index.read_wheel, files)) as server:
         accept = {"Accept": index.JSON_TYPE}
         with urllib.request.urlopen(urllib.request.Request(f"{server.url}the-library/", headers=accept)) as page:
@@ -165,7 +168,7 @@ def test_index_answers_with_the_headers_of_a_real_one(files: list[Path]) -> None
 
 
 def test_memory_is_the_programs_own_and_not_its_starters(tmp_path: Path) -> None:
-    """A small program has a small peak, however large the process is that asks for the measurement."""
+    """A small program has a small peak of memory, even if the process that measures it is large."""
     ballast = bytearray(200 << 20)
 
     small = measure([["/bin/sh", "-c", ":"]], tmp_path, clean_variables())
@@ -177,7 +180,7 @@ def test_memory_is_the_programs_own_and_not_its_starters(tmp_path: Path) -> None
 
 
 def test_work_of_processors_is_told_from_waiting(tmp_path: Path) -> None:
-    """All commands together, with what they started."""
+    """Processor time does not include waiting. It includes all commands and the processes that they start."""
     asleep = measure([["/bin/sleep", "0.6"]], tmp_path, clean_variables())
     busy = measure([["/bin/sh", "-c", f"{sys.executable} -c 'sum(range(10**7))'"]] * 2, tmp_path, clean_variables())
 
@@ -186,7 +189,7 @@ def test_work_of_processors_is_told_from_waiting(tmp_path: Path) -> None:
 
 
 def test_failure_says_what_the_program_said_last(tmp_path: Path) -> None:
-    """Commands after one that fails are not run, and its words are the error's."""
+    """The error has the last words of the command that failed, and later commands do not run."""
     failing = [[sys.executable, "-c", "raise SystemExit('no such package')"], ["/usr/bin/touch", "touched"]]
 
     with pytest.raises(FailedError, match="exit code 1: no such package"):
@@ -196,7 +199,7 @@ def test_failure_says_what_the_program_said_last(tmp_path: Path) -> None:
 
 
 def test_bytecode_is_written_whatever_the_machine_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tools' processes don't inherit what would change the meaning of a measurement."""
+    """The measured processes do not inherit variables that would change a measurement."""
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("UV_LINK_MODE", "symlink")
     (tmp_path / "module.py").write_text("")
@@ -209,7 +212,7 @@ def test_bytecode_is_written_whatever_the_machine_sets(tmp_path: Path, monkeypat
 
 
 def test_target_is_met_by_the_ratio_of_medians() -> None:
-    """An outlier does not decide, and what was not measured is neither met nor failed."""
+    """An outlier does not decide, and a row without samples is neither met nor failed."""
     found = results_of(rows.NEW, uv=[1.0, 1.0, 1.0], pepip=[0.5, 0.5, 9.0])
 
     by_title = {verdict.title: verdict for verdict in report.verdicts(outcome(found))}
@@ -220,7 +223,7 @@ def test_target_is_met_by_the_ratio_of_medians() -> None:
 
 
 def test_modules_are_found_in_the_wheel_of_a_package(wheelhouse: Path) -> None:
-    """A package of another name than its module is imported by the module's, and private ones are left."""
+    """Modules are found by the files of the wheel, not by the package's name. Private modules are left out."""
     other = Wheel("a-name", "1", files={"another/__init__.py": "", "another_file.py": "", "_hidden/__init__.py": ""})
     wheels = [LIBRARY.write(wheelhouse), other.write(wheelhouse)]
 
@@ -228,7 +231,7 @@ def test_modules_are_found_in_the_wheel_of_a_package(wheelhouse: Path) -> None:
 
 
 def test_package_of_other_hardware_is_installed_only_where_a_wheel_is_offered() -> None:
-    """An offered wheel is pinned for the Python that it fits, and left out for another."""
+    """An offered wheel is pinned if it fits the Python, and left out if not."""
     fitting = Path("torch-2.13.0+cpu-py3-none-any.whl")
     other = Path("torch-2.13.0+cpu-cp38-cp38-win32.whl")
 

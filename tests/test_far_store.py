@@ -1,6 +1,7 @@
-"""A store on another file system, or of another user: what can't be a hard link is a copy.
+"""A store on another file system, or of another user: files that can't be hard links are copies.
 
-So real paths stay inside. Jupyter and Starlette serve no file whose real path leaves the folder that they serve.
+A copy keeps its real path inside the environment. Jupyter and Starlette serve no file whose real path is outside of
+the folder that they serve.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ LAMP = {
 
 
 def lamp(version: str) -> Wheel:
-    """Return a distribution with single files of all kinds, of one version."""
+    """Return one version of a wheel with single files of all kinds."""
     return Wheel(
         "lamp",
         version,
@@ -64,20 +65,20 @@ class Room:
         self.source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
 
     def install(self, *words: str) -> None:
-        """Install."""
+        """Install into the project."""
         self.machine.pepip("install", *words, *self.source, folder=self.project)
 
     def pepip(self, *words: str | Path, check: bool = True) -> str:
-        """Run pepip in the project, and return all that it said."""
+        """Run pepip in the project, and return stdout and stderr together."""
         output = self.machine.pepip(*words, folder=self.project, check=check)
         return output.stdout + output.stderr
 
     def says(self, statement: str) -> str:
-        """Return what the environment's Python prints."""
+        """Run a statement with the environment's Python, and return its output."""
         return self.machine.python(self.environment, "-c", statement).stdout.strip()
 
     def links(self) -> set[str]:
-        """Return the names of the symbolic links into the store, but for those in metadata."""
+        """Return the names of the symbolic links into the store, except those in metadata."""
         return {
             path.name
             for path in self.environment.rglob("*")
@@ -101,7 +102,7 @@ def room(machine: Machine, project: Path, interpreter: Path, wheelhouse: Path) -
 
 
 def test_single_files_are_copies_and_libraries_are_links(room: Room) -> None:
-    """The real path of every file but a library's lies in the environment."""
+    """The real path of each file, except of a library, is in the environment."""
     room.install("lamp==1.0")
 
     assert room.links() == {"lamp", "lib_of_lamp.so"}
@@ -113,7 +114,7 @@ def test_single_files_are_copies_and_libraries_are_links(room: Room) -> None:
 
 
 def test_uninstall_and_upgrade_take_copies_along(room: Room) -> None:
-    """By pepip, and by uv: nothing is left, and the store is as it was."""
+    """An upgrade and an uninstall, by pepip and by uv, leave no copies behind and do not change the store."""
     room.install("lamp==1.0")
     room.install("lamp==2.0")
     assert room.says("import lamp, lamp_version; print(lamp.BULB, lamp_version.VERSION)") == "bright 2.0"
@@ -131,7 +132,10 @@ def test_uninstall_and_upgrade_take_copies_along(room: Room) -> None:
 
 
 def test_a_folder_unfolds_into_copies_and_folds_again(room: Room) -> None:
-    """When sharing begins and ends; a copy counts as a link of ours."""
+    """A folder unfolds into copies while two distributions share it. Afterwards it is one link again.
+
+    A copy does not prevent that, since it counts as pepip's own link.
+    """
     room.install("shade")
     assert (site_packages_of(room.environment) / "shade").is_symlink()
 
@@ -146,7 +150,10 @@ def test_a_folder_unfolds_into_copies_and_folds_again(room: Room) -> None:
 
 
 def test_copies_are_ours_to_every_command(room: Room) -> None:
-    """In use, whole, repaired when their entry is, detached and attached."""
+    """Each command treats a copy like a link.
+
+    A copy keeps its entry in use, is sound, and can be detached, attached and reinstalled.
+    """
     room.install("lamp==1.0")
 
     room.pepip("prune", "--yes")
@@ -165,7 +172,7 @@ def test_copies_are_ours_to_every_command(room: Room) -> None:
 
 
 def test_a_repair_gives_copies_the_bytes_of_the_entry(room: Room) -> None:
-    """A copy that was changed counts as what it is: not what the entry has."""
+    """A repair replaces a changed copy with the entry's file."""
     room.install("lamp==1.0")
     (site_packages_of(room.environment) / "bulb.txt").write_text("broken")
 
@@ -175,7 +182,7 @@ def test_a_repair_gives_copies_the_bytes_of_the_entry(room: Room) -> None:
 
 
 def test_savings_count_copies_once(room: Room) -> None:
-    """A copy in place of a link is the environment's own, and what it would need alone is the same."""
+    """A copy counts as the environment's own bytes. Without pepip the environment would need about as many bytes."""
     import json
 
     Wheel("brick", "1.0", files={"brick.bin": os.urandom(1_000_000)}).write(Path(room.source[2]))
@@ -192,7 +199,7 @@ KILLS = 6
 
 @pytest.mark.parametrize("part", range(KILLS))
 def test_an_upgrade_that_is_killed_is_completed(room: Room, part: int) -> None:
-    """At any moment, also while a file is copied."""
+    """After a kill at any change, also during a copy, the next install completes the upgrade."""
     room.install("lamp==1.0", "shade")
     words = ("install", "lamp==2.0", "shade-fringe", *room.source)
     within = room.project
@@ -212,7 +219,7 @@ def test_an_upgrade_that_is_killed_is_completed(room: Room, part: int) -> None:
 
 
 def test_a_full_disk_leaves_no_half_of_a_copy(room: Room) -> None:
-    """What could not be copied whole is taken back, and the same install works once there is room."""
+    """An incomplete copy is removed, and the same install works when there is room."""
     from tests.support.filesystems import mounted
 
     Wheel("brick", "1.0", files={"brick_a.bin": os.urandom(900_000), "brick_b.bin": os.urandom(900_000)}).write(
@@ -235,7 +242,7 @@ def test_a_full_disk_leaves_no_half_of_a_copy(room: Room) -> None:
 
 
 def test_a_program_finds_its_libraries_beside_it(room: Room) -> None:
-    """By `$ORIGIN/../lib`, which the loader takes from a program's real path."""
+    """A program finds its libraries by `$ORIGIN/../lib`, which the loader derives from the program's real path."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("building a program needs cc, which is missing")
@@ -265,7 +272,7 @@ def test_a_program_finds_its_libraries_beside_it(room: Room) -> None:
 
 
 def test_files_of_another_user_are_copied(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> None:
-    """A system with protected hard links lets nobody link what they can't write."""
+    """Files of another user are copied if the system protects hard links: a user may link only writable files."""
     if Path("/proc/sys/fs/protected_hardlinks").read_text().strip() != "1":
         pytest.skip("this system lets everybody link what they can read")
     for wheel in WHEELS:
@@ -284,7 +291,7 @@ def test_files_of_another_user_are_copied(tmp_path: Path, wheelhouse: Path, inte
 
 @pytest.mark.real_world
 def test_web_frameworks_serve_the_files_of_packages(room: Room) -> None:
-    """Starlette and aiohttp look at the real path of what they serve, and so does Jupyter."""
+    """Starlette and Jupyter, which check real paths, serve the files of packages."""
     source = ("--python", room.source[4])
     room.machine.pepip("install", "jupyterlab", "starlette", "httpx", *source, folder=room.project)
     script = (

@@ -1,7 +1,7 @@
-"""Whatever the system does at one call, a command leaves what was there or what it was to make, and can be repeated.
+"""A fault at any system call leaves the old state or the new one, and the command can be repeated.
 
-Each command that changes something is killed, or refused, at calls by which pepip writes. A seed decides which ones:
-`PEPIP_TEST_SEED` is another one, and the message of a failure names it.
+Each command that changes something is killed, or gets an error, at calls by which pepip writes. A seed chooses the
+calls. `PEPIP_TEST_SEED` sets another seed, and the message of a failure names the seed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SEED = int(os.environ.get("PEPIP_TEST_SEED") or 29)
 
 @pytest.fixture(scope="module")
 def place(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Return the place where all courses are taken."""
+    """Return the place where all courses run."""
     folder = tmp_path_factory.mktemp("faults")
     for wheel in WHEELS:
         wheel.write(folder / "wheelhouse")
@@ -40,7 +40,7 @@ def place(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
 def test_a_fault_at_some_call_leaves_the_old_state_or_the_new_one(place: Place, course: Course) -> None:
-    """A kill and one other fault, each at a call of its own."""
+    """Each course survives a kill and one other fault, each at a random call."""
     chance = random.Random(f"{SEED} {course.name}")
     for fault in (KILL, chance.choice(FAULTS[1:])):
         points = place.undisturbed(course, fault).points
@@ -53,7 +53,7 @@ def test_a_fault_at_some_call_leaves_the_old_state_or_the_new_one(place: Place, 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 @pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
 def test_a_fault_at_any_call_leaves_the_old_state_or_the_new_one(place: Place, course: Course, fault: Fault) -> None:
-    """All calls, one after the other; `PEPIP_TEST_STRIDE` takes each n-th."""
+    """Each course survives each fault at each call. `PEPIP_TEST_STRIDE=n` takes only every n-th call."""
     stride = int(os.environ.get("PEPIP_TEST_STRIDE") or 1)
     points = range(1 + SEED % stride, place.undisturbed(course, fault).points + 1, stride)
 
@@ -71,7 +71,7 @@ def _failure(place: Place, course: Course, fault: Fault, point: int) -> str:
 
 
 def assert_survives(place: Place, course: Course, fault: Fault, point: int) -> None:
-    """Let a fault happen, look at the environment, and repeat the command: see the asserts."""
+    """Run a course with a fault, and assert that its state is sound before and after the command is repeated."""
     undisturbed = place.undisturbed(course, fault)
     place.bring_back(course)
     output = place.take(course, fault, point)
@@ -87,7 +87,7 @@ def assert_survives(place: Place, course: Course, fault: Fault, point: int) -> N
 
         again = place.complete(course)
 
-        if again.returncode:  # what is done can't always be done again: `remove` says that nothing is there
+        if again.returncode:  # some commands can't run twice: `remove` fails if there is nothing to remove
             assert "Traceback" not in again.stderr
         state = place.state(course)
         for kind, after in undisturbed.after.items():
@@ -99,20 +99,27 @@ def assert_survives(place: Place, course: Course, fault: Fault, point: int) -> N
 
 
 def _assert_ended_well(place: Place, course: Course, fault: Fault, output: Output, was_reached: bool) -> None:
-    """Assert that a killed run was killed, and that another one succeeded or was refused and changed nothing."""
+    """Assert that a kill ended the run, and that any other run succeeded, or was refused and changed nothing.
+
+    After a lasting fault, a run that was refused may have changed the environment.
+    """
     if fault is KILL and was_reached:
         assert output.returncode == -9
         return
     undisturbed = place.undisturbed(course, fault)
     environment = {
         path: node for path, node in place.state(course)["environment"].items() if not path.startswith(_SCRATCH)
-    }  # what could not be removed from there goes with the next command
+    }  # the next command removes files that are left there
     if output.returncode == 0:
         assert "Traceback" not in output.stderr
         _assert_same(undisturbed.after["environment"], environment, "the environment of a run that succeeded")
     else:
+        if course.is_stepwise:
+            output.stdout = ""  # what was to be done
         assert_refused(output)
-        if not fault.is_lasting:
+        if course.is_stepwise:
+            _assert_old_or_new(place, course)
+        elif not fault.is_lasting:
             _assert_same(undisturbed.before["environment"], environment, "the environment of a run that was refused")
 
 
@@ -123,10 +130,21 @@ def _assert_same(expected: Snapshot, found: Snapshot, title: str) -> None:
 
 
 def _assert_old_or_new(place: Place, course: Course) -> None:
-    """Assert that the environment is the old one or the new one; a new one may still be empty."""
+    """Assert that the environment is the old one or the new one; a new one may still be empty.
+
+    Of a command that changes one distribution after the other, each path is the old one or the new one.
+    """
     undisturbed = place.undisturbed(course, KILL)
     before, after = undisturbed.before["environment"], undisturbed.after["environment"]
     environment = place.state(course)["environment"]
+    if course.is_stepwise:
+        odd = {
+            path: environment.get(path, "nothing")
+            for path in before.keys() | after.keys() | environment.keys()
+            if not path.startswith(_SCRATCH) and environment.get(path) not in (before.get(path), after.get(path))
+        }
+        assert not odd, f"neither old nor new: {odd}"
+        return
     if not before and environment:
         packages = [path for path in environment if "/site-packages/" in path and "_virtualenv" not in path]
         if not packages:

@@ -1,6 +1,7 @@
-"""Every command that changes something, on each file system that people have, undisturbed and killed.
+"""Each command that changes something, on each common file system, undisturbed and killed.
 
-On ext4, XFS and Btrfs, in a container's writable layer, and where the store and the environments lie in its image.
+The cases: ext4, XFS, Btrfs, a container's writable layer, and a container whose image has the store and the
+environments.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.real_world
 
 KINDS = ("ext4", "xfs", "btrfs", "overlay", "image")
 KILLS = 3
-"""Of each command, spread over its calls from the first to about the last."""
+"""The kills of each command, spread over its calls from the first to about the last."""
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -52,7 +53,7 @@ def place(
 
 @pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
 def test_a_command_works_here_and_a_killed_one_is_completed(place: Place, course: Course) -> None:
-    """The state afterwards is the old one or the new one, the other project and the store are whole."""
+    """After a kill the state is the old one or the new one. The other project and the store are whole."""
     points = place.undisturbed(course, KILL).points
 
     for point in range(1, points + 1, max(1, (points - 1) // (KILLS - 1))):

@@ -1,7 +1,7 @@
-"""`alias uv=pepip` and `alias pip='pepip pip'`: the command lines of uv's quick-start guides run and end as with uv.
+"""With `alias uv=pepip` and `alias pip='pepip pip'`, the command lines of uv's quick-start guides end as with uv.
 
-Each guide is one shell script, replayed in a folder of uv's with uv, and in a twin folder with the aliases. Every
-line ends with the same exit code in both, and at the end the projects and their environments are equal.
+Each guide is one shell script. It runs with uv in one folder, and with the aliases in a twin folder. Each line has
+the same exit code in both, and at the end the projects and their environments are equal.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.support.stores import entries_of, problems_of
 
 @dataclass(frozen=True)
 class Guide:
-    """Twin folders, in which a guide is replayed."""
+    """Twin folders in which a guide runs."""
 
     machine: Machine
     uv_folder: Path
@@ -32,11 +32,10 @@ class Guide:
     interpreter: Path
 
     def replay(self, lines: Sequence[str]) -> list[str]:
-        """Replay the lines in both folders, each after the other; return uv's ends, which are pepip's.
+        """Run the lines in both folders, and return `exit code: line` for each line.
 
-        Which Python is taken says PATH alone: one that `UV_PYTHON` names would itself be installed into.
-
-        An end is a line and its exit code. What the guide prints may differ, but not what it leads to.
+        The exit codes must be equal. The output of a line may differ. PATH alone chooses the Python: with
+        `UV_PYTHON`, uv would install into the named interpreter itself.
         """
         of_uv = self._replay(self.uv_folder, [str(uv_executable())], lines)
         of_pepip = self._replay(self.pepip_folder, [sys.executable, "-m", "pepip"], lines)
@@ -45,7 +44,7 @@ class Guide:
         return of_uv
 
     def assert_equal(self, environment: str, *, files: Sequence[str] = ()) -> None:
-        """Assert that the environments of both, and these files beside them, are equal."""
+        """Assert that both environments are equal, and these files beside them, too."""
         uvs, pepips = self.uv_folder / environment, self.pepip_folder / environment
         for name in files:
             assert (pepips.parent / name).read_text() == (uvs.parent / name).read_text()
@@ -84,7 +83,7 @@ class Guide:
 
 @pytest.fixture
 def guide(machine: Machine, tmp_path: Path, interpreter: Path) -> Guide:
-    """Return twin folders with paths of one length. Skips where there is no bash."""
+    """Return twin folders whose paths have the same length. Skip if bash is not installed."""
     if shutil.which("bash") is None:
         pytest.skip("bash is not installed")
     folders = [tmp_path / name / "work" for name in ("by-uv", "pepip")]
@@ -94,7 +93,7 @@ def guide(machine: Machine, tmp_path: Path, interpreter: Path) -> Guide:
 
 
 def repository_in(machine: Machine, folder: Path) -> Path:
-    """Make a git repository that holds a small package. Skips where there is no git."""
+    """Make a git repository that holds a small package. Skip if git is not installed."""
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
     folder.mkdir()
@@ -106,7 +105,7 @@ def repository_in(machine: Machine, folder: Path) -> Path:
 
 
 def test_the_guide_to_projects(guide: Guide, tmp_path: Path) -> None:
-    """From `uv init` to `uv build`."""
+    """The guide to projects ends as with uv, from `uv init` to `uv build`."""
     repository = repository_in(guide.machine, tmp_path / "grove")
     lines = [
         "uv init --no-package hello-world",
@@ -177,7 +176,7 @@ def test_the_guide_to_packaged_projects(guide: Guide) -> None:
 
 
 def test_the_guide_to_scripts(guide: Guide) -> None:
-    """Scripts without and with inline metadata, from a file, from stdin and by their first line."""
+    """Scripts with and without inline metadata run from a file, from stdin and by their first line."""
     lines = [
         "printf 'print(\"Hello world\")\\n' > example.py",
         "uv run example.py",
@@ -253,7 +252,7 @@ def _folders(guide: Guide) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("pip", ["uv pip", "pip"])
 def test_the_guide_to_the_pip_interface(guide: Guide, pip: str) -> None:
-    """Environments, packages, requirement files, and looking at what is there, under both names."""
+    """Under both names, environments, packages, requirements files and queries end as with uv."""
     lines = [
         "uv venv",
         "pip install flask",

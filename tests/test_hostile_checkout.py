@@ -1,7 +1,7 @@
-"""A cloned repository is data: an environment that came with it, with links and documents that lead out of it.
+"""A cloned repository may contain a hostile environment, whose links and documents lead out of it.
 
-Whatever the command, nothing outside of the environment is written, made or removed. Commands that only look, at the
-store or at all environments, start no program of it.
+No command writes, makes or removes anything outside of the environment. Commands that only look, at the store or at
+all environments, start no program of it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,18 @@ CHANGES: list[tuple[str, ...]] = [
         ("sync", *_FROM),
         ("run", *_FROM, "python", "-V"),
     ),
-    *(("store", "repair"), ("prune", "--yes"), ("doctor",)),
+    *(("adopt", "--yes", "."), ("eject",), ("store", "repair"), ("prune", "--yes"), ("doctor",)),
 ]
 LOOKS: list[tuple[str, ...]] = [
-    *(("uses", "lamp"), ("savings",), ("doctor",), ("projects",), ("projects", "scan", "."), ("projects", ".")),
+    *(
+        ("adopt", "--dry-run", "."),
+        ("uses", "lamp"),
+        ("savings",),
+        ("doctor",),
+        ("projects",),
+        ("projects", "."),
+    ),
+    ("projects", "scan", "."),
     *(("prune", "--dry-run"), ("prune", "--yes"), ("store", "list"), ("store", "show", "lamp"), ("store", "verify")),
     *(("ui", "--screen", screen, "--screenshot", "/dev/null") for screen in ("store", "projects", "savings")),
     ("projects", "forget", "."),
@@ -40,7 +48,7 @@ LOOKS: list[tuple[str, ...]] = [
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Return a world that is put back after each case."""
+    """Return a world that is restored after each case."""
     return World.build(tmp_path_factory.mktemp("hostile") / "world")
 
 
@@ -52,7 +60,7 @@ def _put_back(world: World) -> Iterator[None]:
 
 @pytest.fixture
 def outside(world: World) -> Path:
-    """Return a folder of the user's that the environment has no business with, with something in it."""
+    """Return a folder with files of the user, outside of the environment."""
     folder = world.root / "home" / "own"
     folder.mkdir()
     for name in ("precious.txt", "lamp", "spare", "python", "journal.json", "RECORD"):
@@ -64,7 +72,7 @@ def outside(world: World) -> Path:
 
 
 def _replace(path: Path, target: Path) -> None:
-    """Put a link in the place of whatever is at `path`."""
+    """Put a link at `path`, in place of a file, folder or link that may be there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -74,7 +82,7 @@ def _replace(path: Path, target: Path) -> None:
 
 
 def _move_out(path: Path, target: Path) -> None:
-    """Move a folder of the environment out, and put a link in its place: the environment works as before."""
+    """Move a folder out of the environment, and put a link in its place. The environment still works."""
     shutil.move(path, target)
     path.symlink_to(target)
 
@@ -96,7 +104,7 @@ def _moved(name: str) -> Callable[[Path, Path], None]:
 
 
 def _rows(*paths: str) -> Callable[[Path, Path], None]:
-    """Return what lets the RECORD of what is linked, and of what is not, list files of others."""
+    """Return a function that adds rows for outside files to two RECORDs: one that is linked, and one that is not."""
 
     def plant(environment: Path, outside: Path) -> None:
         up = os.path.relpath(outside, site_packages_of(environment))
@@ -111,7 +119,7 @@ def _rows(*paths: str) -> Callable[[Path, Path], None]:
 
 
 def _journal(environment: Path, outside: Path) -> None:
-    """Plant a journal that adds and removes what lies elsewhere."""
+    """Plant a journal that links an entry with paths outside, and removes two distributions."""
     (environment / ".pepip").mkdir()
     document = {
         "link": [["py3-none-any/spare-1.0", {"url": f"file://{outside}"}, f"{outside}/precious.txt", ""]],
@@ -129,7 +137,7 @@ def _journal_that_leads_out(environment: Path, outside: Path) -> None:
 
 
 def _what_was_set_aside(environment: Path, outside: Path) -> None:
-    """Plant a journal, and what a change had set aside, below a folder that is a link in the environment."""
+    """Plant a journal, and a file that was set aside, below a folder that is a link in the environment."""
     _journal(environment, outside)
     (environment / "share").mkdir(exist_ok=True)
     _replace(environment / "share" / "way", outside)
@@ -139,12 +147,31 @@ def _what_was_set_aside(environment: Path, outside: Path) -> None:
 
 
 def _copies(environment: Path, outside: Path) -> None:
-    """Plant copies of an entry that are to be moved to places outside, by their paths or through a link."""
+    """Plant copies of an entry whose place is outside, through a link."""
     folder = environment / ".pepip.copies"
     (folder / "share" / "way").mkdir(parents=True)
     (folder / "share" / "way" / "precious.txt").write_text("replaced\n")
     _replace(environment / "share" / "way", outside)
     (folder / "ready.json").write_text(json.dumps(["lamp", "lamp-1.0.dist-info", ["share/way/precious.txt"], []]))
+
+
+def _exchange(environment: Path, outside: Path) -> None:
+    """Plant a note of exchanges to take back, with files outside: by their paths and through a link."""
+    folder = environment / ".pepip.adopting"
+    folder.mkdir()
+    _replace(environment / "share" / "way", outside)
+    up = os.path.relpath(outside, environment)
+    inode = (outside / "precious.txt").stat().st_ino
+    for number in range(4):
+        (folder / str(number)).write_text("replaced\n")
+    shown = (
+        "share/way/precious.txt",
+        f"{up}/precious.txt",
+        f"{outside}/precious.txt",
+        "share/../share/way/precious.txt",
+    )
+    note = [[path, number, inode, False] for number, path in enumerate(shown)]
+    (folder / "swap.json").write_text(json.dumps(note))
 
 
 PLANTED: dict[str, Callable[[Path, Path], None]] = {
@@ -183,13 +210,17 @@ PLANTED: dict[str, Callable[[Path, Path], None]] = {
     "a journal that leads out": _journal_that_leads_out,
     "what was set aside, below a link": _what_was_set_aside,
     "copies, below a link": _copies,
+    "the exchange's folder is a link": _link(".pepip.adopting", "."),
+    "the exchange's note is a link": _link(".pepip.adopting/swap.json", "journal.json"),
+    "an exchange that leads out": _exchange,
+    "the note of link modes is a link": _link(".pepip-linked.json", "precious.txt"),
 }
 
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("planted", PLANTED)
 def test_no_command_leaves_the_environment(world: World, outside: Path, planted: str) -> None:
-    """What the user has outside of it stays as it is, and nothing comes to it, in whatever order commands follow."""
+    """After each of the commands, the folder outside has the same files as before."""
     PLANTED[planted](world.environment, outside)
     before = snapshot(outside)
 
@@ -202,7 +233,7 @@ def test_no_command_leaves_the_environment(world: World, outside: Path, planted:
 
 @pytest.mark.parametrize("command", LOOKS, ids=" ".join)
 def test_to_look_starts_no_program_of_an_environment(world: World, outside: Path, command: tuple[str, ...]) -> None:
-    """Nor where pepip knows nothing of its interpreter yet."""
+    """A command that only looks starts no program, even if facts about the interpreter are not cached."""
     shutil.rmtree(world.machine.store / "cache")
     _journal(world.environment, outside)
     for name in ("python", "python3"):

@@ -1,7 +1,7 @@
-"""An environment is not its path: two containers may have one each at the same path, and share a store.
+"""Two containers may have different environments at the same path, and share a store.
 
-Pruning keeps what an environment links that can't be seen from where it runs, unless that environment is certainly
-gone. The containers here are mount namespaces, which are real ones without the rest.
+Pruning keeps the entries of an environment that can't be seen from here, unless that environment is certainly gone.
+The containers in these tests are mount namespaces without the other parts of a container.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tests.support.machines import Machine
 
 @pytest.fixture
 def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
-    """Return a user with wheels to install and no project yet."""
+    """Return a user with wheels to install and no project."""
     return Keeper.settle(machine, tmp_path, wheelhouse, interpreter)
 
 
 def inside(keeper: Keeper, script: str) -> Keeper:
-    """Return the same user in a mount namespace of its own, in which a shell script mounts something before."""
+    """Return the user in a new mount namespace. A shell script mounts something there before each command."""
     if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("mount namespaces need root")
     prefix = ("unshare", "-m", "sh", "-c", f'set -e; {script}; exec "$@"', "sh")
@@ -36,7 +36,7 @@ def inside(keeper: Keeper, script: str) -> Keeper:
 
 
 def with_volume(keeper: Keeper, name: str) -> Keeper:
-    """Return the user in a container that has a folder of its own, of the same disk, at `app`."""
+    """Return the user in a container that has its own folder, of the same disk, at `app`."""
     volume, place = keeper.folder / "volumes" / "of" / name, keeper.folder / "app"
     volume.mkdir(parents=True, exist_ok=True)
     place.mkdir(exist_ok=True)
@@ -44,7 +44,7 @@ def with_volume(keeper: Keeper, name: str) -> Keeper:
 
 
 def with_layer(keeper: Keeper, name: str) -> Keeper:
-    """Return the user in a container whose root is a layer of its own over this system's, as images have it."""
+    """Return the user in a container whose root is its own layer over this system's, as in images."""
     disk = keeper.folder / "layers"
     layer, root = disk / name, disk / f"{name}-root"
     for folder in (layer / "upper", layer / "work", root):
@@ -68,7 +68,7 @@ CONTAINERS = {"a volume each": with_volume, "an image each": with_layer}
 def test_two_containers_with_one_path_keep_what_each_links(
     keeper: Keeper, kind: str, request: pytest.FixtureRequest
 ) -> None:
-    """Whichever of them prunes, and from outside of both, too."""
+    """Pruning in either container, or outside of both, keeps the entries of both."""
     make: Callable[[Keeper, str], Keeper] = CONTAINERS[kind]
     if make is with_layer:
         layers = mounted("tmpfs", keeper.folder / "layers", mebibytes=512)
@@ -91,7 +91,7 @@ def test_two_containers_with_one_path_keep_what_each_links(
 
 
 def test_an_environment_of_a_namespace_is_kept_outside_of_it(keeper: Keeper) -> None:
-    """It lies on a disk in memory that only that namespace has, and that is gone for everybody else."""
+    """An environment on a tmpfs that only one namespace sees keeps its entries, until it is forgotten."""
     place = keeper.folder / "app"
     place.mkdir()
     hidden = inside(keeper, f"mount -t tmpfs tests '{place}'")
@@ -109,7 +109,7 @@ def test_an_environment_of_a_namespace_is_kept_outside_of_it(keeper: Keeper) -> 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs"])
 def test_two_disks_at_one_mount_point_are_two(keeper: Keeper, kind: str) -> None:
-    """Also where the second gets the number of the first."""
+    """Two disks at one mount point are told apart, even if the second has the device number of the first."""
     place = keeper.folder / "disk"
     with mounted(kind, place, mebibytes=320):
         keeper.install("disk/app", "drum==1.0")
@@ -121,7 +121,7 @@ def test_two_disks_at_one_mount_point_are_two(keeper: Keeper, kind: str) -> None
 
 
 def test_an_environment_that_is_made_again_holds_nothing_of_the_old_one(keeper: Keeper) -> None:
-    """On one machine, a path that shows another environment means that the first is gone."""
+    """On one machine, another environment at the same path means that the first one is gone."""
     environment = keeper.install("app", "drum==1.0")
     shutil.rmtree(environment)
     keeper.install("app", "horn")
@@ -133,7 +133,7 @@ def test_an_environment_that_is_made_again_holds_nothing_of_the_old_one(keeper: 
 
 
 def test_a_copy_of_an_environment_is_one_more(keeper: Keeper) -> None:
-    """It has the same number at another path."""
+    """A copy of an environment has the same ID at another path, and counts as one more environment."""
     environment = keeper.install("app", "drum==1.0")
     shutil.copytree(environment.parent, keeper.folder / "far" / "away" / "copy", symlinks=True)
     keeper.install("far/away/copy", "horn")
@@ -145,7 +145,7 @@ def test_a_copy_of_an_environment_is_one_more(keeper: Keeper) -> None:
 
 
 def test_an_older_registration_is_replaced_by_one_with_an_id(keeper: Keeper) -> None:
-    """Nothing of the environment is registered twice."""
+    """An older registration without an ID is replaced, so that the environment is registered once."""
     environment = keeper.install("app", "drum==1.0")
     path = keeper.registry_file(environment)
     document = json.loads(path.read_text())
@@ -163,7 +163,7 @@ def test_an_older_registration_is_replaced_by_one_with_an_id(keeper: Keeper) -> 
 
 
 def test_a_registry_that_was_lost_and_made_anew_blocks_pruning_until_a_scan(keeper: Keeper) -> None:
-    """The next install makes the folder, and knows nothing of the environments before it."""
+    """A registry that an install made again lacks earlier environments, so pruning is refused until a scan."""
     keeper.install("first", "drum==1.0")
     shutil.rmtree(keeper.store / "projects")
     keeper.install("second", "horn")
@@ -181,7 +181,7 @@ def test_a_registry_that_was_lost_and_made_anew_blocks_pruning_until_a_scan(keep
 
 @pytest.mark.parametrize("claim", ["links nothing", "was elsewhere"])
 def test_a_planted_registration_makes_no_orphan(keeper: Keeper, claim: str) -> None:
-    """Whatever it says of somebody's environment, which can't be reached just now."""
+    """A planted registration of an environment that can't be reached makes no orphan, whatever it claims."""
     place = keeper.folder / "app"
     with mounted("tmpfs", place, mebibytes=64):
         environment = keeper.install("app", "drum==1.0")
@@ -199,7 +199,7 @@ def test_a_planted_registration_makes_no_orphan(keeper: Keeper, claim: str) -> N
 
 @pytest.mark.parametrize("content", ["a link", "garbage", "a folder"])
 def test_an_id_that_is_none_is_only_data(keeper: Keeper, content: str) -> None:
-    """A checkout may have anything there: it is not followed, and the environment is registered all the same."""
+    """If a checkout has something else in the ID's place, it is not followed, and the environment is registered."""
     environment = keeper.install("app", "drum==1.0")
     path, precious = environment / ".pepip-id", keeper.folder / "precious"
     precious.write_text("mine\n")

@@ -1,7 +1,7 @@
-"""Interrupted and crowded installs: kills at any moment, many at once, full disks, no permission.
+"""Interrupted and simultaneous installs: kills at any moment, many at once, full disks, no permission.
 
-Whatever happens, the store holds whole entries only, other projects work as before, and the next run of the
-same command gives what an undisturbed one gives.
+The store holds only whole entries, and other projects work as before. The next run of the same command ends like an
+undisturbed run.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KILLS_WITH_UV = 5
 
 
 def camera(version: str) -> Wheel:
-    """Return a distribution with a package, an inner package, scripts and data of one version."""
+    """Return one version of a wheel with a package, an inner package, scripts and data."""
     return Wheel(
         "camera",
         version,
@@ -67,7 +67,7 @@ WHEELS = [
 
 @dataclass(frozen=True)
 class Change:
-    """A kind of install that is interrupted: what is there before it, and what it asks for."""
+    """A kind of install to interrupt: the requirements that are installed before, and its own arguments."""
 
     name: str
     before: tuple[str, ...]
@@ -88,7 +88,7 @@ CHANGES = [
 
 @dataclass(frozen=True)
 class Scene:
-    """A store of its own, a project that an install is interrupted in, and a second project beside it."""
+    """A store, a project in which an install is interrupted, and a second project."""
 
     machine: Machine
     folder: Path
@@ -96,38 +96,38 @@ class Scene:
 
     @property
     def project(self) -> Path:
-        """Return the project that is worked on."""
+        """Return the project in which the install runs."""
         return self.folder / "project"
 
     @property
     def second(self) -> Path:
-        """Return the project that nobody works on."""
+        """Return the second project, which must stay as it is."""
         return self.folder / "another"
 
     def install(self, project: Path, *requirements: str) -> None:
-        """Install into a project and let it finish."""
+        """Install into a project without an interruption."""
         project.mkdir(parents=True, exist_ok=True)
         self.machine.pepip("install", *requirements, *self.source, folder=project)
 
     def shape(self) -> dict[str, str]:
-        """Return how the project's environment holds each path, whatever folder the scene plays in."""
+        """Return how the project's environment holds each path, with the scene's own folder replaced."""
         return {
             path: held.replace(str(self.folder), "<scene>")
             for path, held in link_shape(self.project / ".venv").items()
         }
 
     def observe(self) -> Observation:
-        """Return what the project's environment looks like to whoever uses it."""
+        """Return an observation of the project's environment, as its users see it."""
         return observe(self.project / ".venv", self.machine, level=Level.METADATA)
 
     def assert_second_works(self, before: Snapshot) -> None:
-        """Assert that the second project is as it was, and that its packages can be imported."""
+        """Assert that the second project is unchanged, and that its package can be imported."""
         assert changes(before, snapshot(self.second / ".venv")) == []
         self.machine.python(self.second / ".venv", "-B", "-c", "import bystander; assert bystander.HERE")
 
 
 class Stage:
-    """Sets a scene for each interrupted run, and remembers how undisturbed runs end."""
+    """Makes a scene for each interrupted run, and caches the results of undisturbed runs."""
 
     def __init__(self, machine: Machine, folder: Path, interpreter: Path) -> None:
         self._machine = machine
@@ -139,7 +139,7 @@ class Stage:
         self.undisturbed = functools.cache(self._undisturbed)
 
     def set(self, name: str, change: Change) -> Scene:
-        """Return a scene where all is ready for the change."""
+        """Return a scene that is ready for the change."""
         folder = self._folder / name
         folder.mkdir()
         scene = Scene(replace(self._machine, store=folder / "store"), folder, self.source)
@@ -150,8 +150,9 @@ class Stage:
         return scene
 
     def _undisturbed(self, change: Change) -> tuple[Scene, Observation, int]:
-        """Return a scene where the change was made, what is there then, and how many changes of files that
-        took.
+        """Make the change without a kill.
+
+        Return the scene, an observation of it, and the number of changes of files.
         """
         scene = self.set(f"undisturbed-{change.name}", change)
         output = killed_before(scene.machine, 0, _command(scene, change), folder=scene.project, within=scene.folder)
@@ -173,7 +174,7 @@ def _command(scene: Scene, change: Change) -> tuple[str | Path, ...]:
 
 
 def _assert_recovers(stage: Stage, scene: Scene, change: Change, second_before: Snapshot) -> None:
-    """Assert that nothing else was hurt, and that the next run completes what was interrupted."""
+    """Assert that nothing else was damaged, and that the next run completes the interrupted one."""
     assert problems_of(scene.machine.store, sealed=False) == []
     scene.assert_second_works(second_before)
 
@@ -193,9 +194,7 @@ def _assert_recovers(stage: Stage, scene: Scene, change: Change, second_before: 
 @pytest.mark.parametrize("part", range(KILLS))
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
 def test_an_install_killed_at_a_change_is_completed_by_the_next(stage: Stage, change: Change, part: int) -> None:
-    """A SIGKILL before any one change to the disk hurts nothing, and the next run ends as if there had been
-    none.
-    """
+    """A SIGKILL before any change on disk damages nothing, and the next run ends like an undisturbed run."""
     _, _, count = stage.undisturbed(change)
     scene = stage.set(f"{change.name}-{part}", change)
     second = snapshot(scene.second / ".venv")
@@ -211,7 +210,7 @@ def test_an_install_killed_at_a_change_is_completed_by_the_next(stage: Stage, ch
 @pytest.mark.parametrize("part", range(KILLS_BEFORE_UV))
 @pytest.mark.parametrize("change", CHANGES[1:], ids=lambda change: change.name)
 def test_uv_on_a_half_changed_environment_never_reaches_the_store(stage: Stage, change: Change, part: int) -> None:
-    """Who runs uv, and not pepip, after a kill among the links loses no byte of the store either."""
+    """If uv runs after a kill among the links, and pepip does not, the store stays whole."""
     reference, _, count = stage.undisturbed(change)
     linking = 1 + next(
         number for number, line in enumerate(changes_seen(reference.folder)) if line.endswith("/journal.json")
@@ -229,7 +228,7 @@ def test_uv_on_a_half_changed_environment_never_reaches_the_store(stage: Stage, 
 @pytest.mark.every(2)
 @pytest.mark.parametrize("part", range(KILLS_WITH_UV))
 def test_an_install_killed_together_with_uv_is_completed_by_the_next(stage: Stage, part: int) -> None:
-    """The whole group of processes dies at once, as in a container that is stopped, at a point in its time."""
+    """All processes are killed at the same time, as in a stopped container. The next run completes the install."""
     change = CHANGES[0]
     stage.undisturbed(change)
     scene = stage.set(f"group-{part}", change)
@@ -256,7 +255,7 @@ class Crowd:
     source: tuple[str | Path, ...]
 
     def install_at_once(self, requests: dict[str, tuple[str, ...]]) -> dict[str, Output]:
-        """Install each request, by the name of its project, all at once. Returns what each run said."""
+        """Run all installs at the same time, each in the project of its name. Return the output of each run."""
         for name in requests:
             (self.folder / name).mkdir(exist_ok=True)
         with ThreadPoolExecutor(len(requests)) as pool:
@@ -276,7 +275,7 @@ class Crowd:
 
 @pytest.fixture
 def crowd(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Crowd:
-    """Return a crowd with an empty store and wheels that overlap."""
+    """Return a crowd with an empty store, and wheels to install."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     for number in range(8):
@@ -286,7 +285,7 @@ def crowd(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path)
 
 
 def test_eight_installs_at_once_store_each_wheel_once(crowd: Crowd) -> None:
-    """Into an empty store, with sets that overlap: all succeed, and each wheel is there once and whole."""
+    """Eight installs of overlapping sets into an empty store succeed, and each wheel is stored once and whole."""
     requests = {
         f"project-{number}": (*(f"part{(number + step) % 8}" for step in range(5)), "camera==1.0")
         for number in range(8)
@@ -305,7 +304,7 @@ def test_eight_installs_at_once_store_each_wheel_once(crowd: Crowd) -> None:
 
 _LET_ANOTHER_BE_FIRST = """
 import os, subprocess, sys
-from pepip.store import ingest
+from pepip.store import publish
 
 def arm(*arguments, **named):
     global is_armed
@@ -321,17 +320,17 @@ def look(path):
         print("the other was first")
     return found
 
-is_armed, prepare, isdir = False, ingest.prepare, os.path.isdir
-ingest.prepare, os.path.isdir = arm, look
+is_armed, prepare, isdir = False, publish.prepare, os.path.isdir
+publish.prepare, os.path.isdir = arm, look
 other = [sys.executable, "-m", "pepip", *sys.argv[1:]]
 from pepip.__main__ import main
 sys.exit(main())
 """
-"""Runs pepip, and lets another process do the same as soon as it has found that an entry is not there yet."""
+"""Run pepip, and let another process do the same right after pepip has found that an entry is missing."""
 
 
 def test_who_is_overtaken_while_publishing_takes_what_is_there(crowd: Crowd) -> None:
-    """However late the other process is: the wheel is stored once, and nothing whole is thrown away."""
+    """If another process publishes an entry first, pepip uses that entry, and the wheel is stored once."""
     for name in ("own", "other"):
         (crowd.folder / name).mkdir()
     command = [sys.executable, "-c", _LET_ANOTHER_BE_FIRST, "install", "camera==1.0", *crowd.source]
@@ -348,7 +347,7 @@ def test_who_is_overtaken_while_publishing_takes_what_is_there(crowd: Crowd) -> 
 
 @pytest.mark.parametrize("is_made", [False, True], ids=["not made yet", "made before"])
 def test_several_installs_into_one_environment_at_once_all_count(crowd: Crowd, is_made: bool) -> None:
-    """Each run's packages are there in the end, whether the environment was there before or not."""
+    """The distributions of all runs are there in the end, whether the environment existed before or not."""
     project = crowd.folder / "project"
     project.mkdir()
     if is_made:
@@ -373,7 +372,7 @@ def test_several_installs_into_one_environment_at_once_all_count(crowd: Crowd, i
 
 @pytest.fixture
 def heavy(wheelhouse: Path) -> tuple[str | Path, ...]:
-    """Return the arguments that install a small distribution and one of three megabytes."""
+    """Return the arguments that install a small distribution and one of 3 MiB."""
     Wheel("heavy", "1.0", files={"heavy/__init__.py": "", "heavy/data.bin": os.urandom(3 << 20)}).write(wheelhouse)
     camera("1.0").write(wheelhouse)
     return ("camera", "heavy", "--no-index", "--find-links", wheelhouse)
@@ -382,7 +381,7 @@ def heavy(wheelhouse: Path) -> tuple[str | Path, ...]:
 def test_a_full_disk_under_the_store_is_named_and_leaves_it_whole(
     machine: Machine, project: Path, tmp_path: Path, heavy: tuple[str | Path, ...], interpreter: Path
 ) -> None:
-    """Nothing half done stays in the store, no environment is left, and it works when there is room."""
+    """No partial entry and no environment is left, and the install works when there is room."""
     with mounted("tmpfs", tmp_path / "small", mebibytes=6) as disk:
         small = replace(machine, store=disk / "store")
         ballast = disk / "ballast"
@@ -405,7 +404,7 @@ def test_a_full_disk_under_the_store_is_named_and_leaves_it_whole(
 def test_a_disk_that_fills_at_any_moment_leaves_the_store_whole(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path, free_kibibytes: int
 ) -> None:
-    """However far an install comes, the message names the cause and the store holds whole entries only."""
+    """However far the install gets, the message names the cause and the store holds only whole entries."""
     for number in range(12):
         files: dict[str, str | bytes] = {
             f"part{number}/__init__.py": "",
@@ -437,7 +436,7 @@ def test_a_disk_that_fills_at_any_moment_leaves_the_store_whole(
 def test_a_full_disk_under_a_new_project_is_named_and_leaves_nothing(
     machine: Machine, tmp_path: Path, heavy: tuple[str | Path, ...], interpreter: Path
 ) -> None:
-    """An environment that could not be made is not there, and can be made when there is room."""
+    """A partial environment is removed, and the install works when there is room."""
     with mounted("tmpfs", tmp_path / "small", mebibytes=2) as disk:
         project = disk / "project"
         project.mkdir()
@@ -458,7 +457,7 @@ def test_a_full_disk_under_a_new_project_is_named_and_leaves_nothing(
 def test_a_full_disk_under_an_environment_keeps_what_it_had(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path, free_kibibytes: int
 ) -> None:
-    """An upgrade that finds no room says so, and what the environment had still works."""
+    """An upgrade without enough room is refused, and the environment stays as before."""
     camera("1.0").write(wheelhouse)
     scripts = {"console_scripts": {f"camera-{number}": "camera:main" for number in range(20)}}
     replace(camera("2.0"), entry_points=scripts).write(wheelhouse)
@@ -483,7 +482,7 @@ def test_a_full_disk_under_an_environment_keeps_what_it_had(
 
 
 def _fill(disk: Path, free_bytes: int) -> None:
-    """Leave `free_bytes` of a small disk."""
+    """Fill a small disk, except for `free_bytes`."""
     status = os.statvfs(disk)
     (disk / "ballast").write_bytes(bytes(max(0, status.f_bavail * status.f_frsize - free_bytes)))
 
@@ -491,7 +490,7 @@ def _fill(disk: Path, free_bytes: int) -> None:
 def test_no_permission_on_the_store_is_named(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """A store that one may not make is refused by its path, with a hint, and no environment is left."""
+    """If the user may not make the store, the message has its path and a hint, and no environment is left."""
     plain = machine.as_plain_user(tmp_path / "plain")
     project = plain.make_folder(plain.home / "project")
     camera("1.0").write(wheelhouse)
@@ -513,7 +512,7 @@ def test_no_permission_on_the_store_is_named(
 def test_no_permission_on_the_project_is_named(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path, is_made: bool
 ) -> None:
-    """An environment that one may not change is refused by its path and stays as it is."""
+    """If the user may not change the environment, the message has its path, and the environment stays as it is."""
     plain = machine.as_plain_user(tmp_path / "plain")
     project = tmp_path / "project"
     project.mkdir(mode=0o755)

@@ -1,4 +1,4 @@
-"""Interrupted syncs of a project: whenever a run is killed, the next `pepip sync` completes what it began."""
+"""Interrupted syncs of a project: after a kill at any moment, the next `pepip sync` completes the work."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.support.stores import leftovers_of, problems_of
 from tests.support.wheels import Wheel
 
 KILLS = 7
-"""Kills at changes to the disk, of each kind of sync: twenty-one in all."""
+"""The number of kills at changes on disk, for each kind of sync: 21 in all."""
 
 KILLS_WITH_UV = 3
-"""Kills after a time, together with uv, of each kind of sync: nine in all."""
+"""The number of kills of pepip and uv after a time, for each kind of sync: nine in all."""
 
 WHEELS = [
     Wheel(
@@ -89,7 +89,10 @@ build_wheel = build_editable
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of sync that is interrupted: what was synced before it, and its own options."""
+    """A kind of sync to interrupt: the options of the sync before it, and its own options.
+
+    `before` is None if there was no sync before.
+    """
 
     name: str
     before: tuple[str, ...] | None
@@ -106,7 +109,7 @@ KINDS = [
 
 @dataclass(frozen=True)
 class Scene:
-    """A project and a store of its own, in which a sync is interrupted."""
+    """A project with its own store, in which a sync is interrupted."""
 
     machine: Machine
     folder: Path
@@ -118,7 +121,7 @@ class Scene:
         return self.folder / "gallery"
 
     def observe(self) -> Observation:
-        """Return what the environment looks like to whoever uses it, but for what tells where the scene plays."""
+        """Return an observation of the environment, as its users see it, without the scene's own path."""
         seen = observe(self.project / ".venv", self.machine, level=Level.METADATA)
         own = ("gallery.pth", "gallery-1.0.dist-info/")
         return replace(
@@ -129,13 +132,13 @@ class Scene:
         )
 
     def shape(self) -> dict[str, str]:
-        """Return how the environment holds each path."""
+        """Return how the environment holds each path, with the scene's own folder replaced."""
         shape = link_shape(self.project / ".venv")
         return {path: held.replace(str(self.folder), "<scene>") for path, held in shape.items()}
 
 
 class Stage:
-    """Sets a scene for each interrupted sync, and remembers how undisturbed ones end."""
+    """Makes a scene for each interrupted sync, and caches the results of undisturbed syncs."""
 
     def __init__(self, machine: Machine, folder: Path, interpreters: tuple[Path, Path]) -> None:
         self._machine, self._folder, self._interpreters = machine, folder, interpreters
@@ -144,7 +147,7 @@ class Stage:
         self.undisturbed = functools.cache(self._undisturbed)
 
     def set(self, name: str, kind: Kind) -> Scene:
-        """Return a scene where all is ready for the sync."""
+        """Return a scene that is ready for the sync."""
         folder = self._folder / name
         first, other = self._interpreters
         command = ("sync", *kind.options, "--python", other if kind.other_python else first)
@@ -192,7 +195,7 @@ def _assert_next_sync_completes(stage: Stage, scene: Scene, kind: Kind) -> None:
 @pytest.mark.parametrize("part", range(KILLS))
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_sync_killed_at_a_change_is_completed_by_the_next(stage: Stage, kind: Kind, part: int) -> None:
-    """A SIGKILL before any one change to the disk hurts nothing, and the next sync ends as if there was none."""
+    """A SIGKILL before any change on disk damages nothing, and the next sync ends like an undisturbed sync."""
     _, _, count = stage.undisturbed(kind)
     scene = stage.set(f"{kind.name}-{part}", kind)
 
@@ -207,7 +210,10 @@ def test_a_sync_killed_at_a_change_is_completed_by_the_next(stage: Stage, kind: 
 @pytest.mark.parametrize("part", range(KILLS_WITH_UV))
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_sync_killed_together_with_uv_is_completed_by_the_next(stage: Stage, kind: Kind, part: int) -> None:
-    """The whole group of processes dies at once, also while uv makes the environment or installs the project."""
+    """All processes are killed at the same time, and the next sync completes the work.
+
+    The kill may come while uv makes the environment or installs the project.
+    """
     stage.undisturbed(kind)
     scene = stage.set(f"{kind.name}-group-{part}", kind)
     measured = stage.set(f"{kind.name}-group-{part}-measured", kind)

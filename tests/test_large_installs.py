@@ -1,4 +1,4 @@
-"""Installs of many distributions at once, whose metadata two processes make: nothing of that is to be seen."""
+"""Large installs use two processes for metadata and links, with the same result as one process."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
 
 MANY = 60
-"""More distributions than one process makes the metadata of."""
+"""Enough distributions for a second process that makes metadata."""
 
 PARTS = 80
-"""Files of data of some: together more links than one process makes."""
+"""The data files of some distributions: together enough links for a second process."""
 
 
 def player(number: int) -> Wheel:
-    """Return one of many distributions: some have a script, some data with names that want quotes."""
+    """Return one of many wheels: some have a script, and some have data whose names need quotes in RECORD."""
     name = f"player{number}"
     has_script, has_data = number % 3 == 0, number % 10 == 0
     return Wheel(
@@ -49,7 +49,7 @@ def player(number: int) -> Wheel:
 
 @dataclass(frozen=True)
 class Hall:
-    """A machine with wheels of many players, and of two that have the same script."""
+    """A machine with the wheels of many players, and two wheels with the same script."""
 
     machine: Machine
     folder: Path
@@ -57,7 +57,7 @@ class Hall:
 
     @property
     def everyone(self) -> list[str]:
-        """Return all players, by name."""
+        """Return the names of all players."""
         return [f"player-{number}" for number in range(MANY)]
 
     def install(self, folder: Path, *names: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -66,14 +66,14 @@ class Hall:
         return self.machine.pepip("install", *names, *self.source, folder=folder, check=check)
 
     def script(self, project: str, *names: str) -> str:
-        """Return the script that both conductors have, after an install into a new project."""
+        """Install into a new project, and return the script `conduct` without its first line."""
         self.install(self.folder / project, *names)
         return (self.folder / project / ".venv" / "bin" / "conduct").read_text().partition("\n")[2]
 
 
 @pytest.fixture
 def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Hall:
-    """Return a machine with the wheels, and nothing installed."""
+    """Return a hall in which nothing is installed."""
     for number in range(MANY):
         player(number).write(wheelhouse)
     for name in ("alto", "bass"):
@@ -84,14 +84,14 @@ def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) 
 
 @pytest.fixture
 def processors() -> int:
-    """Return how many processors there are for two processes. Skips the test where they are too few."""
+    """Return the number of processors. Skip the test if there are too few for two processes."""
     if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one process does all here")
     return len(os.sched_getaffinity(0))
 
 
 def test_many_distributions_equal_uvs(hall: Hall, twins: Twins) -> None:
-    """With their scripts, their data, and each row of RECORD."""
+    """Many distributions equal uv's, with their scripts, their data, and each row of RECORD."""
     twins.install(*hall.everyone, *hall.source[:3])
 
     twins.assert_equal(Level.METADATA)
@@ -110,7 +110,7 @@ print("forks:", len(forks))
 
 @pytest.mark.usefixtures("processors")
 def test_a_large_install_takes_two_processes(hall: Hall) -> None:
-    """Once for the metadata and once for the links."""
+    """A large install forks twice: once for metadata and once for links."""
     hall.install(hall.folder / "stored", *hall.everyone)
     project = hall.folder / "project"
     project.mkdir()
@@ -123,7 +123,10 @@ def test_a_large_install_takes_two_processes(hall: Hall) -> None:
 
 
 def test_a_bar_that_was_not_shown_yet_leaves_no_thread_to_linking() -> None:
-    """On a terminal, too, two processes link: not where a thread waits to show how far it is."""
+    """A bar that is not visible yet ends its thread before linking, so that linking can use two processes.
+
+    A later step that may take minutes gets a bar again.
+    """
     before = threading.enumerate()
     bar = LiveReporter()
     try:
@@ -140,7 +143,7 @@ def test_a_bar_that_was_not_shown_yet_leaves_no_thread_to_linking() -> None:
 
 
 def test_a_script_of_two_distributions_is_the_same_ones_in_any_company(hall: Hall) -> None:
-    """Which of the two has it is no matter of which process was first."""
+    """The owner of a script that two distributions have does not depend on which process is faster."""
     alone = hall.script("alone", "alto", "bass")
 
     assert {hall.script(f"crowd{number}", "alto", *hall.everyone, "bass") for number in range(3)} == {alone}
@@ -164,7 +167,7 @@ os.register_at_fork(after_in_parent=in_first, after_in_child=in_second)
 from pepip.__main__ import main
 sys.exit(main())
 """
-"""Runs pepip, and does something in either process right after one of the times when a second is made."""
+"""Run pepip, and run code in both processes right after the fork of the given number."""
 
 
 def _install_with(hall: Hall, project: Path, *, fork: int, first: str = "pass", second: str = "pass") -> int:
@@ -177,7 +180,7 @@ def _install_with(hall: Hall, project: Path, *, fork: int, first: str = "pass", 
 @pytest.mark.usefixtures("processors")
 @pytest.mark.parametrize("fork", [1, 2], ids=["metadata", "links"])
 def test_what_the_first_process_leaves_when_it_is_killed_is_completed(hall: Hall, fork: int) -> None:
-    """The second lives on for a moment: the next run waits for it."""
+    """If the first process is killed, the next run waits for the second process and completes the install."""
     hall.install(hall.folder / "whole", *hall.everyone)
     project = hall.folder / "killed"
 
@@ -199,7 +202,7 @@ def test_what_the_first_process_leaves_when_it_is_killed_is_completed(hall: Hall
     ids=["may write nothing", "is killed", "is ended"],
 )
 def test_an_install_is_whole_whatever_befalls_the_second_process(hall: Hall, fork: int, trouble: str) -> None:
-    """What it leaves undone, the first does."""
+    """The first process does all work that the second process leaves undone."""
     hall.install(hall.folder / "whole", *hall.everyone)
     project = hall.folder / "project"
 
@@ -210,13 +213,13 @@ def test_an_install_is_whole_whatever_befalls_the_second_process(hall: Hall, for
 
 
 def _shape(project: Path) -> list[str]:
-    """Return the paths in an environment: all that differs between two of one set lies in files' contents."""
+    """Return the paths in an environment. Environments of the same set differ only in the contents of files."""
     return sorted(snapshot(project / ".venv"))
 
 
 @pytest.mark.parametrize("free_kibibytes", [0, 40, 120])
 def test_a_full_disk_is_named_whichever_process_finds_it(hall: Hall, tmp_path: Path, free_kibibytes: int) -> None:
-    """And the environment keeps what it had."""
+    """The message names a full disk, whichever process finds it, and the environment stays as before."""
     hall.install(hall.folder / "stored", *hall.everyone)
     with mounted("tmpfs", tmp_path / "small", mebibytes=1) as disk:
         project = disk / "project"
@@ -235,7 +238,7 @@ def test_a_full_disk_is_named_whichever_process_finds_it(hall: Hall, tmp_path: P
 
 _IN_TWO = """
 import os, signal, sys, time
-from pepip.host import processes
+from pepip.host import parallel
 
 first = os.getpid()
 
@@ -249,9 +252,9 @@ def make(names):
             raise OSError("in the second process")
 
 {before}
-processes.in_two(make, {here}, {there})
+parallel.in_two(make, {here}, {there})
 """
-"""Makes folders with two processes: in one that has no threads, unlike the one that runs the tests."""
+"""Make folders with two processes. The interpreter has no threads, unlike the one that runs the tests."""
 
 
 def _make_in_two(
@@ -263,7 +266,7 @@ def _make_in_two(
     seconds: float = 0,
     before: str = "",
 ) -> tuple[str, list[str]]:
-    """Make folders, and return what was said of errors, and which process made which."""
+    """Make folders, and return stderr and, for each folder, the process that made it."""
     code = _IN_TWO.format(here=here, there=there, failing=failing, seconds=seconds, before=before)
     output = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert output.stdout == ""
@@ -272,13 +275,16 @@ def _make_in_two(
 
 @pytest.mark.usefixtures("processors")
 def test_two_processes_do_one_thing(tmp_path: Path) -> None:
-    """Each its part."""
+    """Each process makes its part."""
     assert _make_in_two(tmp_path) == ("", ["here first", "there second"])
 
 
 @pytest.mark.usefixtures("processors")
 def test_what_fails_in_the_second_process_is_done_again_by_the_first(tmp_path: Path) -> None:
-    """The error is raised where somebody sees it: here, that what was half done is in the way."""
+    """The first process repeats work that fails in the second, and raises any error of its own.
+
+    Here the error is that the folder of the second process is in the way.
+    """
     error, made = _make_in_two(tmp_path, there=["there"], failing=["there"])
 
     assert error.splitlines()[-1] == "FileExistsError: [Errno 17] File exists: 'there'"
@@ -288,7 +294,7 @@ def test_what_fails_in_the_second_process_is_done_again_by_the_first(tmp_path: P
 
 @pytest.mark.usefixtures("processors")
 def test_what_fails_in_the_first_process_is_raised_when_the_second_has_ended(tmp_path: Path) -> None:
-    """It does not go on where somebody clears up."""
+    """An error of the first process is raised after the second has ended, so that nothing disturbs a clean-up."""
     error, made = _make_in_two(tmp_path, here=["here", "."], seconds=0.5)
 
     assert error.splitlines()[-1] == "FileExistsError: [Errno 17] File exists: '.'"
@@ -297,7 +303,7 @@ def test_what_fails_in_the_first_process_is_raised_when_the_second_has_ended(tmp
 
 @pytest.mark.usefixtures("processors")
 def test_an_interrupt_waits_for_the_second_process(tmp_path: Path) -> None:
-    """One that the first alone got, while it waited."""
+    """An interrupt that only the first process gets is raised after the second has ended."""
     error, made = _make_in_two(
         tmp_path,
         seconds=1,
@@ -310,7 +316,7 @@ def test_an_interrupt_waits_for_the_second_process(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("processors")
 def test_a_second_process_whose_end_nobody_hears_of_counts_as_failed(tmp_path: Path) -> None:
-    """As where whoever started pepip ignores SIGCHLD."""
+    """A second process without an exit status counts as failed, as when pepip's parent ignores SIGCHLD."""
     error, made = _make_in_two(tmp_path, before="signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
 
     assert error.splitlines()[-1] == "FileExistsError: [Errno 17] File exists: 'there'"
@@ -328,7 +334,10 @@ def test_a_second_process_whose_end_nobody_hears_of_counts_as_failed(tmp_path: P
 )
 @pytest.mark.usefixtures("processors")
 def test_one_process_does_all_where_a_second_would_be_no_help(tmp_path: Path, before: str) -> None:
-    """Or could hang: it would inherit what threads hold."""
+    """With one processor, with threads, or after a failed fork, one process does all the work.
+
+    With threads, a second process could hang: it would inherit their locks.
+    """
     assert _make_in_two(tmp_path, before=before) == ("", ["here first", "there first"])
 
 
@@ -354,7 +363,7 @@ def test_one_process_does_all_where_a_second_would_be_no_help(tmp_path: Path, be
     ],
 )
 def test_rows_of_data_are_moved_in_a_record(rows: Sequence[str]) -> None:
-    """Whatever their paths hold; the other rows stay as they are."""
+    """Rows of data get new paths, whatever characters they have. Other rows stay as they are."""
     content = "".join(f"{row}\n" for row in rows).encode("utf-8", "surrogateescape")
     moving = re.compile(r'^("?)x-1\.data/data/', re.MULTILINE)
 

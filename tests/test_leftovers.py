@@ -1,4 +1,4 @@
-"""What killed runs leave, and disks that take no more, or layers that give nothing back."""
+"""Files that killed runs leave, full disks, and image layers whose folders can't be renamed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from tests.support.worlds import World
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Return a world that tests put back."""
+    """Return a world that tests restore."""
     return World.build(tmp_path_factory.mktemp("leftovers") / "world")
 
 
 @pytest.fixture
 def world(built: World) -> Iterator[World]:
-    """Return a world as it was built."""
+    """Yield a world as it was built, and restore it afterwards."""
     yield built
     built.put_back()
 
 
 def test_prune_removes_what_a_killed_run_had_staged(world: World) -> None:
-    """Whatever lies in the staging folder and belongs to no run that goes on."""
+    """Pruning removes staging folders that belong to no running command."""
     staged = world.machine.store / "staging" / "4000000-1" / "0.lamp"
     staged.mkdir(parents=True)
     (staged / "lamp.py").write_text("")
@@ -44,7 +44,7 @@ def test_prune_removes_what_a_killed_run_had_staged(world: World) -> None:
 
 
 def test_a_dry_run_of_a_prune_names_a_damaged_registration(world: World) -> None:
-    """It says what to do, and removes nothing."""
+    """The dry run names the damaged file and the command that helps, and removes nothing."""
     damaged = world.find("store/projects/b-*.json")
     damaged.write_text("{")
 
@@ -56,7 +56,7 @@ def test_a_dry_run_of_a_prune_names_a_damaged_registration(world: World) -> None
 
 
 def test_the_next_run_removes_the_temporary_folder_of_a_killed_one(world: World, tmp_path: Path) -> None:
-    """And not the one of a run that goes on."""
+    """The next run removes the temporary folder of a killed run, but not that of a running one."""
     variables = {"TMPDIR": str(tmp_path)}
     runs = []
     for name in ("killed", "living"):
@@ -80,12 +80,12 @@ def test_the_next_run_removes_the_temporary_folder_of_a_killed_one(world: World,
 
 
 def folders_in(temporary: Path) -> list[Path]:
-    """Return the folders that runs have for themselves."""
+    """Return the temporary folders of all runs."""
     return [path for path in temporary.glob("pepip-*/*") if path.is_dir()]
 
 
 def wait_until_there_are(count: int, temporary: Path) -> None:
-    """Wait until so many runs have a folder."""
+    """Wait until this number of runs have a temporary folder."""
     deadline = time.monotonic() + 60
     while len(folders_in(temporary)) < count:
         assert time.monotonic() < deadline
@@ -93,7 +93,7 @@ def wait_until_there_are(count: int, temporary: Path) -> None:
 
 
 def test_what_lies_in_a_lower_layer_is_pruned(world: World) -> None:
-    """A store baked into an image: its folders can't be renamed, and an entry goes all the same, whole."""
+    """Pruning removes whole entries from a store in an image, although its folders can't be renamed."""
     with layered(world.root):
         world.machine.pepip("prune", "--yes", folder=world.project)
 
@@ -111,7 +111,7 @@ def test_what_lies_in_a_lower_layer_is_pruned(world: World) -> None:
 
 @pytest.fixture
 def full_disk(machine: Machine, tmp_path: Path, wheelhouse: Path) -> Iterator[Path]:
-    """Yield a project on a disk of its own that takes nothing more. It has three distributions, one by uv."""
+    """Yield a project on a full disk of its own. It has three distributions, one of them installed by uv."""
     names = ("lamp", "shade", "wick")
     for name in names:
         Wheel(
@@ -131,7 +131,7 @@ def full_disk(machine: Machine, tmp_path: Path, wheelhouse: Path) -> Iterator[Pa
 
 
 def fill(disk: Path) -> None:
-    """Write to a disk until it takes neither a byte nor a folder."""
+    """Write to a disk until neither a byte nor a folder fits."""
     for number in range(1000):
         try:
             with (disk / f"filler{number}").open("wb", buffering=0) as file:
@@ -147,7 +147,7 @@ def fill(disk: Path) -> None:
 
 @pytest.mark.parametrize("names", [("lamp",), ("wick",), ("lamp", "shade", "wick")], ids=" ".join)
 def test_what_is_installed_goes_from_a_full_disk(machine: Machine, full_disk: Path, names: tuple[str, ...]) -> None:
-    """As with uv: whoever wants room can make some."""
+    """Distributions can be uninstalled on a full disk, as with uv, to make room."""
     machine.pepip("uninstall", *names, folder=full_disk)
 
     left = machine.uv("pip", "list", "--format", "freeze", folder=full_disk).stdout.split()
@@ -157,7 +157,7 @@ def test_what_is_installed_goes_from_a_full_disk(machine: Machine, full_disk: Pa
 
 
 def test_a_full_disk_is_named_by_a_path(machine: Machine, full_disk: Path, wheelhouse: Path, tmp_path: Path) -> None:
-    """That of the environment, and that of a store on a disk of its own."""
+    """The message has a path on the full disk: that of the environment or that of the store."""
     Wheel("large", "1.0", files={"large/__init__.py": os.urandom(6_000_000)}).write(wheelhouse)
     source = ("large", "--no-index", "--find-links", wheelhouse)
 
@@ -173,7 +173,7 @@ def test_a_full_disk_is_named_by_a_path(machine: Machine, full_disk: Path, wheel
 
 
 def test_a_store_that_nobody_shares_takes_extra_room(world: World) -> None:
-    """A few small files, alone in a store: a loss is called one."""
+    """A store with a few small files that nothing shares takes extra room, and `savings` says so."""
     said = world.machine.pepip("savings", folder=world.project).stdout
 
     assert "extra" in said
@@ -183,7 +183,7 @@ def test_a_store_that_nobody_shares_takes_extra_room(world: World) -> None:
 @pytest.mark.parametrize("words", ["--version", "--help", "store path", "store list --json", "doctor"])
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 def test_a_full_stdout_is_one_error(world: World, words: str, unbuffered: str) -> None:
-    """No traceback, at whichever moment the interpreter finds out."""
+    """A full stdout gives one error and no traceback, whether output is buffered or not."""
     command = f'exec "$0" -m pepip {words} > /dev/full'
     shell = ["sh", "-c", command, sys.executable]
     variables = {"PYTHONUNBUFFERED": unbuffered}
@@ -195,7 +195,7 @@ def test_a_full_stdout_is_one_error(world: World, words: str, unbuffered: str) -
 
 
 def test_a_path_that_is_no_utf_8_is_named(world: World) -> None:
-    """It takes none as an argument, and the reason is said before it is asked."""
+    """A path that is not valid UTF-8 is refused before uv is asked, since uv accepts no such argument."""
     moved = Path(os.fsdecode(os.fsencode(world.root) + b"/p\xff"))
     world.project.rename(moved)
 

@@ -1,6 +1,7 @@
-"""Several commands that start at the same moment in one project all succeed, and end as one of them would.
+"""Several commands that start at the same moment in one project all succeed, and end like a single one.
 
-Compose services, hooks and `make -j` do that: nothing is there yet, and each finds that all is to be made.
+Compose services, hooks and `make -j` start commands like that: nothing exists yet, and each of them begins to make
+everything.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ TOGETHER = {
 
 
 class Hall:
-    """A project that can be made anew, and one like it that a single command made."""
+    """A place for projects, and a model project that a single command made."""
 
     def __init__(self, machine: Machine, folder: Path, wheelhouse: Path, interpreter: Path) -> None:
         self.machine, self.folder = machine, folder
@@ -48,7 +49,7 @@ class Hall:
         machine.pepip("sync", folder=self.model, variables=self.settings)
 
     def project(self, name: str, *, is_locked: bool = False) -> Path:
-        """Return a project without an environment."""
+        """Make a project without an environment, and return its folder."""
         folder = self.folder / name
         folder.mkdir()
         (folder / "pyproject.toml").write_text(PROJECT)
@@ -57,7 +58,10 @@ class Hall:
         return folder
 
     def start(self, folder: Path, commands: Sequence[Sequence[str]], *, uv: bool = False) -> list[str]:
-        """Start commands at the same moment, every second one by `uv` if asked to. Returns what failed ones said."""
+        """Start commands at the same moment, and return the output of those that failed.
+
+        With `uv`, every second command is one of uv.
+        """
         running = []
         for number, words in enumerate(commands):
             program = [str(uv_executable())] if uv and number % 2 else [sys.executable, "-m", "pepip"]
@@ -75,9 +79,9 @@ class Hall:
         return [text for text, process in zip(said, running, strict=True) if process.returncode]
 
     def assert_as_model(self, folder: Path) -> None:
-        """Assert that a project's environment is as a single command made it, and that nothing is left."""
+        """Assert that a project's environment equals the model's, and that no temporary file is left."""
         observed = [observe(made / ".venv", self.machine, level=Level.METADATA) for made in (self.model, folder)]
-        own = ("file bin/activate", "file pyvenv.cfg")  # of the project's name, which `install` leaves out
+        own = ("file bin/activate", "file pyvenv.cfg")  # have the project's name, except after `install`
         assert [line for line in differences(*observed) if not line.startswith(own)] == []
         assert sorted(path.name for path in folder.iterdir()) == [".venv", "pyproject.toml", "uv.lock"]
         assert problems_of(self.machine.store) == []
@@ -86,13 +90,13 @@ class Hall:
 
 @pytest.fixture
 def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Hall:
-    """Return a hall with wheels of its own."""
+    """Return a hall with its own wheels."""
     return Hall(machine, tmp_path, wheelhouse, interpreter)
 
 
 @pytest.mark.parametrize("name", TOGETHER)
 def test_first_commands_at_the_same_time_all_succeed(hall: Hall, name: str) -> None:
-    """Whoever comes second finds the work done."""
+    """One command does the work, and the others find it done."""
     folder = hall.project("new", is_locked=True)
 
     failed = hall.start(folder, TOGETHER[name])
@@ -102,7 +106,7 @@ def test_first_commands_at_the_same_time_all_succeed(hall: Hall, name: str) -> N
 
 
 def test_the_lock_may_be_missing_too(hall: Hall) -> None:
-    """Each makes it, or finds it."""
+    """Each command makes `uv.lock` or finds it."""
     folder = hall.project("new")
 
     failed = hall.start(folder, [SYNC] * 6)
@@ -112,7 +116,7 @@ def test_the_lock_may_be_missing_too(hall: Hall) -> None:
 
 
 def test_an_environment_of_another_python_is_replaced_once(hall: Hall) -> None:
-    """The second run does not remove what the first has made."""
+    """The second run does not remove the environment that the first run made."""
     folder = hall.project("new", is_locked=True)
     other = next(found for found in ("3.12", "3.11") if found not in hall.settings["UV_PYTHON"])
     hall.machine.uv("venv", "--python", require_interpreter(other), folder=folder)
@@ -124,7 +128,7 @@ def test_an_environment_of_another_python_is_replaced_once(hall: Hall) -> None:
 
 
 def test_uv_may_sync_at_the_same_time(hall: Hall) -> None:
-    """Both wait for the same lock."""
+    """Syncs of pepip and uv at the same time succeed, because both wait for the same lock."""
     folder = hall.project("new", is_locked=True)
 
     failed = hall.start(folder, [SYNC] * 6, uv=True)
@@ -135,7 +139,7 @@ def test_uv_may_sync_at_the_same_time(hall: Hall) -> None:
 
 @pytest.mark.real_world
 def test_two_hundred_rounds_of_six_first_syncs_all_succeed(hall: Hall) -> None:
-    """1,200 of 1,200."""
+    """All 1,200 syncs succeed."""
     failed: list[str] = []
     for number in range(200):
         folder = hall.project(f"round-{number}", is_locked=True)
@@ -152,7 +156,7 @@ class MakingFailedError(Exception):
 
 @pytest.mark.parametrize("is_linked", [False, True])
 def test_an_environment_stays_if_its_replacement_cannot_be_made(hall: Hall, *, is_linked: bool) -> None:
-    """It is put back as it was, also where `.venv` is a link to the folder."""
+    """The environment is put back as it was, even if `.venv` is a link to the folder."""
     root = hall.model / ".venv"
     if is_linked:
         root.rename(hall.folder / "elsewhere")
@@ -173,7 +177,7 @@ def test_an_environment_stays_if_its_replacement_cannot_be_made(hall: Hall, *, i
 
 
 def test_an_environment_stays_if_its_replacement_cannot_even_begin(tmp_path: Path) -> None:
-    """Its name is so long that no mark can stand beside it: nothing is replaced, and nothing is emptied."""
+    """If the environment's name is too long for a mark beside it, nothing is replaced or emptied."""
     root = tmp_path / ("e" * 250)
     root.mkdir()
     (root / "pyvenv.cfg").write_text("home = /usr/bin\n")
@@ -186,12 +190,13 @@ def test_an_environment_stays_if_its_replacement_cannot_even_begin(tmp_path: Pat
 
 
 def test_an_environment_comes_back_after_a_kill_while_it_was_replaced(hall: Hall) -> None:
-    """The next command finds it aside."""
+    """The next command puts back the environment that the killed command had set aside."""
     root = hall.model / ".venv"
     before = snapshot(root)
     script = (
-        "import os; from pepip.operations import making\n"
-        f"making.make({str(root)!r}, lambda: [os.mkdir({str(root)!r}), os._exit(9)], must_be_replaced=lambda: True)"
+        "import os; from pepip.operations import venv_creation\n"
+        f"root = {str(root)!r}\n"
+        "venv_creation.make(root, lambda: [os.mkdir(root), os._exit(9)], must_be_replaced=lambda: True)"
     )
     subprocess.run([sys.executable, "-c", script], check=False)
     assert not (root / "pyvenv.cfg").exists()
@@ -213,12 +218,15 @@ class Mount:
             pytest.skip("this needs a mount")
 
     def close(self) -> None:
-        """Unmount it."""
+        """Unmount the folder."""
         subprocess.run(["umount", self.folder], check=True)
 
 
 def test_a_mounted_environment_is_made_emptied_and_made_again(hall: Hall) -> None:
-    """As with uv: a folder that can only be emptied is emptied."""
+    """An environment that is a mount point can't be replaced, so it is emptied and filled again, as by uv.
+
+    A sync that fails leaves it as before.
+    """
     folder = hall.project("new", is_locked=True)
     mount = Mount(folder / ".venv", hall.folder / "volume")
     try:

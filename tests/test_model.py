@@ -1,8 +1,8 @@
-"""Any sequence of pepip, uv and pip on two projects: each is as uv alone would make it, and the store stays whole.
+"""After any sequence of pepip, uv and pip on two projects, each is as uv alone would make it.
 
-Hypothesis makes up the sequences. After each step the project that was worked on equals its twin, in which uv or pip
-did the same, the other project is as it was, and the store is whole. Where a foreign tool wrote into the store, as
-root can, the next command of pepip has found that, in whichever project it was run.
+Hypothesis generates the sequences. After each step, the changed project equals its twin, in which uv or pip did the
+same. The other project is as before, and the store is whole. If a foreign tool wrote into the store, as root can, the
+next command of pepip finds that in either project.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SOME_NAMES = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=Tru
 
 
 class Sequence(RuleBasedStateMachine):
-    """One sequence; each rule is a step that one tool takes in one project."""
+    """A sequence of steps. Each rule is a step that one tool takes in one project."""
 
     def __init__(self, studio: Studio) -> None:
         super().__init__()
@@ -42,12 +42,12 @@ class Sequence(RuleBasedStateMachine):
 
     @rule(project=PROJECTS, pins=SOME_PINS)
     def pepip_reinstalls(self, project: int, pins: list[str]) -> None:
-        """Install what may be there already."""
+        """Install distributions that may be there already."""
         self._by_pepip(project, pins, "install", "--reinstall", *pins, *self._studio.source)
 
     @rule(project=PROJECTS, pins=SOME_PINS)
     def pepip_syncs(self, project: int, pins: list[str]) -> None:
-        """Leave what is listed and nothing else."""
+        """Leave the listed distributions and no others."""
         pair = self._studio.pairs[project]
         for folder in (pair.project, pair.twin):
             (folder / "requirements.txt").write_text("\n".join(pins))
@@ -55,41 +55,41 @@ class Sequence(RuleBasedStateMachine):
 
     @rule(project=PROJECTS, names=SOME_NAMES)
     def pepip_uninstalls(self, project: int, names: list[str]) -> None:
-        """Remove what may not be there."""
+        """Remove distributions that may not be there."""
         self._by_pepip(project, [], "uninstall", *names)
 
     @rule(project=PROJECTS)
     def pepip_prunes(self, project: int) -> None:
-        """Remove what neither project links."""
+        """Remove entries that neither project links."""
         self._keeps(self._studio.pairs[project], lambda pair: self._studio.pepip(pair, "prune", "--yes"))
 
     @rule(project=PROJECTS)
     def pepip_repairs(self, project: int) -> None:
-        """Repair what is whole."""
+        """Repair a store that is whole."""
         words = ("store", "repair", *self._studio.source)
         self._keeps(self._studio.pairs[project], lambda pair: self._studio.pepip(pair, *words))
 
     @rule(project=PROJECTS, pins=SOME_PINS)
     def uv_installs(self, project: int, pins: list[str]) -> None:
-        """Let uv install, upgrade or downgrade, in folders that are links."""
+        """Let uv install, upgrade or downgrade, possibly in folders that are links."""
         self._by_another(
             project, pins, lambda folder: self._studio.uv(folder, "install", *pins, *self._studio.source)
         )
 
     @rule(project=PROJECTS, names=SOME_NAMES)
     def uv_uninstalls(self, project: int, names: list[str]) -> None:
-        """Let uv remove what pepip may have linked."""
+        """Let uv remove distributions that pepip may have linked."""
         self._by_another(project, [], lambda folder: self._studio.uv(folder, "uninstall", *names))
 
     @rule(project=PROJECTS, pin=st.sampled_from(PINS))
     def pip_installs_over(self, project: int, pin: str) -> None:
-        """Let pip write over what is there."""
+        """Let pip overwrite a distribution that may be there already."""
         words = ("install", "-q", "-I", "--no-deps", pin, *self._studio.source)
         self._by_another(project, [pin], lambda folder: self._studio.pip(folder, *words))
 
     @rule(project=PROJECTS, names=SOME_NAMES)
     def pip_uninstalls(self, project: int, names: list[str]) -> None:
-        """Let pip remove what pepip may have linked."""
+        """Let pip remove distributions that pepip may have linked."""
         words = ("uninstall", "-q", "--yes", *names)
         self._by_another(project, [], lambda folder: self._studio.pip(folder, *words))
 
@@ -112,7 +112,10 @@ class Sequence(RuleBasedStateMachine):
     def _works(
         self, pair: Pair, pins: list[str], by_uv: Output, run: Callable[[], Output], *, is_foreign: bool = False
     ) -> Output:
-        """Let a project have what its twin has got, and assert that both are equal and nothing else has changed."""
+        """Repeat in a project what was done in its twin.
+
+        Assert that both are equal, and that nothing else has changed.
+        """
         studio = self._studio
         pair.ever.update(pins)
         other = studio.other(pair)
@@ -120,7 +123,7 @@ class Sequence(RuleBasedStateMachine):
         output = run()
         said = studio.pepip(other, "list").stderr if is_foreign else output.stderr
         assert "Traceback" not in said, said
-        if is_foreign and studio.problems():  # the same bytes, written again, are worth no warning
+        if is_foreign and studio.problems():  # no warning is needed for the same bytes, written again
             assert studio.changed_bytes() == [] or "another tool wrote" in said, said
             studio.pepip(other, "store", "repair", *studio.source)
         assert studio.problems() == []
@@ -134,7 +137,7 @@ class Sequence(RuleBasedStateMachine):
         return output if is_foreign and not by_uv.returncode else by_uv
 
     def _keeps(self, pair: Pair, run: Callable[[Pair], Output]) -> None:
-        """Assert that what is run changes neither project."""
+        """Assert that a command succeeds and changes neither project."""
         before = [self._studio.observe(each) for each in self._studio.pairs]
         output = run(pair)
         assert output.returncode == 0, output.stderr
@@ -145,7 +148,7 @@ class Sequence(RuleBasedStateMachine):
 
 @pytest.fixture
 def studios(user: Machine, tmp_path: Path, interpreter: Path, pip: Path) -> Iterator[Studio]:
-    """Return what makes a studio for each sequence, in turn of root and of a plain user."""
+    """Return a function that makes a studio for each sequence. The user is root or a plain user."""
     user.make_folder(tmp_path / "wheels")
     for wheel in WHEELS:
         wheel.write(tmp_path / "wheels")
@@ -176,12 +179,12 @@ def _run(make_studio: Callable[[], Studio], *, sequences: int, steps: int, is_ra
 
 
 def test_any_few_steps_keep_every_project_and_the_store_whole(studios: Callable[[], Studio]) -> None:
-    """The same few short sequences each time."""
+    """A few short sequences, the same in each run, keep the projects and the store whole."""
     _run(studios, sequences=3, steps=6, is_random=False)
 
 
 @pytest.mark.real_world
 @pytest.mark.timeout(36_000)
 def test_any_steps_keep_every_project_and_the_store_whole(studios: Callable[[], Studio]) -> None:
-    """Other sequences each time; `PEPIP_TEST_SEQUENCES` says how many."""
+    """Random sequences keep the projects and the store whole. `PEPIP_TEST_SEQUENCES` sets their number."""
     _run(studios, sequences=SEQUENCES, steps=10, is_random=True)

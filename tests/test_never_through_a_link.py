@@ -1,7 +1,7 @@
 """No command of pepip changes the store through a folder that an environment links whole.
 
-Root's `uv pip install` follows such a link and writes into the store. A plain user's is refused half way. Whatever
-the metadata says afterwards, pepip looks at what is on disk.
+If root runs `uv pip install`, uv follows such a link and writes into the store. A plain user's uv is refused half
+way. After either, pepip trusts the files on disk and not the metadata.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ STICKS = {
     "beside the modules": {"drum/stick.py": "", "drum/kit/brush.py": "", "stick.py": ""},
     "deep inside": {"drum/kit/brush.py": ""},
 }
-"""The files of stick, by where they lie in the package of drum."""
+"""The files of stick, by their places in drum's package."""
 HORN = Wheel("horn", "1.0", files={"horn/__init__.py": ""})
 
 
 class Band:
-    """Two projects of one user that link drum, in the first of which uv was told to install stick."""
+    """Two projects of one user that link drum. In the first one, uv was told to install stick."""
 
     def __init__(self, user: Machine, folder: Path, interpreter: Path, stick: Wheel) -> None:
         self.user = user
@@ -61,7 +61,7 @@ class Band:
         self.user.uv("pip", *arguments, *source, folder=self.first, check=check)
 
     def drum(self) -> Snapshot:
-        """Return the files of the stored drum, without bytecode and what another tool added."""
+        """Return the files of the stored drum, without bytecode and without the files that another tool added."""
         entry = next((self.user.store / "packages").glob("*/drum-1.0*"))
         kept = {f"drum/{name}" for name in ("", "__init__.py", "skin.py", "kit", "kit/__init__.py", "kit/snare.py")}
         return {path: node for path, node in snapshot(entry).items() if str(path) in kept}
@@ -76,7 +76,7 @@ class Band:
 
 @pytest.fixture(params=STICKS)
 def band(request: pytest.FixtureRequest, user: Machine, tmp_path: Path, interpreter: Path) -> Band:
-    """Return the projects, of root and of a plain user."""
+    """Return the projects: once of root, once of a plain user."""
     stick = Wheel("stick", "1.0", files=STICKS[request.param])
     return Band(user, user.make_folder(tmp_path / "band"), interpreter, stick)
 
@@ -94,12 +94,12 @@ STEPS: dict[str, Callable[[Band], object]] = {
     ],
     "sync without the other": lambda band: band.sync(),
 }
-"""What is done in the first project after uv."""
+"""The steps in the first project after uv's install."""
 
 
 @pytest.mark.parametrize("name", STEPS)
 def test_a_linked_package_stays_whole_when_another_tool_followed_its_link(band: Band, name: str) -> None:
-    """In the store, in the other project, and in this one."""
+    """The package is whole in the store, in the other project, and in this one."""
     STEPS[name](band)
 
     band.assert_drum_is_whole(*([band.second] if name == "uninstall" else [band.first, band.second]))

@@ -1,4 +1,4 @@
-"""What wheels bring for Pythons that are newer than those of most machines."""
+"""Contents of wheels that only newer Pythons use than most machines have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LAMP = Wheel(
 
 
 def test_start_files_are_files_as_uv_makes_them(twins: Twins, wheelhouse: Path) -> None:
-    """A `.start` file (PEP 829) lies beside `.pth` files, with the same bytes, and is listed in RECORD."""
+    """A `.start` file (PEP 829) lies beside `.pth` files, has the same bytes as under uv, and is listed in RECORD."""
     LAMP.write(wheelhouse)
 
     twins.install("lamp", "--no-index", "--find-links", wheelhouse)
@@ -34,7 +34,7 @@ def test_start_files_are_files_as_uv_makes_them(twins: Twins, wheelhouse: Path) 
 
 
 def test_start_files_act_as_under_uv(machine: Machine, project: Path, wheelhouse: Path) -> None:
-    """Python 3.15 and newer call what they name."""
+    """Python 3.15 and newer call the function that a `.start` file names."""
     python = require_interpreter("3.15")
     LAMP.write(wheelhouse)
 

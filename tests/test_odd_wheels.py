@@ -1,4 +1,4 @@
-"""Wheels that hold what the formats do not forbid, and no one expects: environments equal uv's."""
+"""Wheels with contents that the formats allow and nobody expects: the environments equal uv's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ODD_WHEELS = [
 
 @pytest.mark.parametrize("data", ODD_WHEELS)
 def test_an_odd_wheel_is_installed_as_by_uv(twins: Twins, wheelhouse: Path, data: dict[str, str]) -> None:
-    """With all that it holds, in whichever scheme."""
+    """All files of the wheel are installed, whichever scheme they belong to."""
     path = Wheel("odd", "1.0", files={"odd/__init__.py": ""}, data=data).write(wheelhouse)
 
     twins.install("--no-index", path)
@@ -37,7 +37,7 @@ def test_an_odd_wheel_is_installed_as_by_uv(twins: Twins, wheelhouse: Path, data
 
 
 def test_empty_folders_are_made(twins: Twins, wheelhouse: Path) -> None:
-    """Uv makes those of an archive: a program may look for one."""
+    """The empty folders of an archive exist as under uv, since a program may look for one."""
     path = Wheel("odd", "1.0", files={"odd/__init__.py": ""}).write(wheelhouse)
     with zipfile.ZipFile(path, "a") as archive:
         for name in ("odd/empty/", "alone/", "alone.libs/"):

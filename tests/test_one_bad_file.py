@@ -1,7 +1,7 @@
 """One bad file, in each place of a store, a registry, a cache or an environment, for each command.
 
-A pipe to which nobody writes, a device without end, brackets without end, a folder in place of a file and a file in
-place of a folder: no command hangs or shows a traceback. What is damaged is named, and all else goes on.
+The bad file is a pipe without a writer, an endless device, endless brackets, a folder in place of a file, or a file
+in place of a folder. No command hangs or shows a traceback. The damaged file is named, and everything else goes on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.support.stores import entries_of, problems_of
 from tests.support.worlds import World
 
 _SECONDS = 60.0
-"""What no command takes here, also on a machine that is busy."""
+"""No command takes as long as this here, even on a busy machine."""
 
 _ENTRY = "store/packages/py3-none-any/lamp-1.0"
 _SITE_PACKAGES = "a/.venv/lib/python*/site-packages"
@@ -50,11 +50,13 @@ PLACES = [
             "/entry_points.txt",
             "/direct_url.json",
             "/uv_cache.json",
+            "/pepip-modes.json",
         )
     ),
     *(f"{_SITE_PACKAGES}/stray.{kind}" for kind in ("egg-info", "egg-link", "pth", "dist-info")),
     *(f"a/.venv/.pepip{name}" for name in ("", "/journal.json", "/installing", "/aside", "-id", ".copies")),
     "a/.venv/.pepip.copies/ready.json",
+    *(f"a/.venv/{name}" for name in (".pepip.adopting", ".pepip.adopting/swap.json", ".pepip-linked.json")),
 ]
 
 _FROM = ("--no-index", "--find-links", "../wheelhouse")
@@ -65,6 +67,7 @@ COMMANDS: list[tuple[str, ...]] = [
     *(("install", "lamp", *_FROM), ("install", "spare", *_FROM), ("install", "--dry-run", "spare", *_FROM)),
     *(("install", "--reinstall", "lamp", *_FROM), ("pip", "sync", "requirements.txt", *_FROM)),
     *(("uninstall", "lamp"), ("uninstall", "wick"), ("sync", *_FROM), ("run", *_FROM, "python", "-c", "")),
+    *(("adopt", "--dry-run", ".."), ("adopt", "--yes", "."), ("eject",)),
     *(("detach", "lamp"), ("attach", "lamp"), ("uses", "lamp"), ("savings",), ("doctor",)),
     *(("projects",), ("projects", "."), ("projects", "scan", ".."), ("projects", "forget", ".")),
     *(("prune", "--dry-run"), ("prune", "--yes")),
@@ -74,7 +77,7 @@ COMMANDS: list[tuple[str, ...]] = [
 ]
 
 _ANSWERS_BY_CODE = {"check", "doctor", "show", "uses"}
-"""Commands whose exit code 1 is an answer, without an `error:`; so is that of `store verify`."""
+"""Commands whose exit code 1 is an answer, without an `error:`. `store verify` and `store repair` belong to them."""
 
 PRODUCT = list(itertools.product(PLACES, BAD, range(len(COMMANDS))))
 SOME = random.Random(11).sample(PRODUCT, 40)
@@ -82,13 +85,13 @@ SOME = random.Random(11).sample(PRODUCT, 40)
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Return a world that is put back after each case."""
+    """Return a world whose files are restored after each case."""
     return World.build(tmp_path_factory.mktemp("bad") / "world")
 
 
 @pytest.fixture
 def spoil(world: World) -> Iterator[Callable[[str, str], None]]:
-    """Return what puts something bad in a place."""
+    """Return a function that puts something bad in a place."""
 
     def put(place: str, bad: str) -> None:
         path = world.find(place)
@@ -101,14 +104,14 @@ def spoil(world: World) -> Iterator[Callable[[str, str], None]]:
 
 
 def faults_of(world: World, command: tuple[str, ...]) -> list[str]:
-    """Run a command and return what is wrong with how it ends, if anything is."""
+    """Run a command and return the faults in how it ends: a list of at most one."""
     try:
         output = world.run(*command, seconds=_SECONDS)
     except subprocess.TimeoutExpired:
         return [f"`{' '.join(command)}` does not end"]
     shown = f"`{' '.join(command)}` ended with {output.returncode}:\n{output.stdout}{output.stderr}"
     lines = (output.stdout + output.stderr).splitlines()
-    if any(line.startswith(("Traceback", "╭─")) for line in lines):  # uv indents those of an interpreter
+    if any(line.startswith(("Traceback", "╭─")) for line in lines):  # uv indents an interpreter's traceback
         return [f"traceback: {shown}"]
     if output.returncode not in {0, 1, 2}:
         return [shown]
@@ -129,7 +132,10 @@ def _says_why(output: Output, command: tuple[str, ...]) -> bool:
 def test_a_bad_file_is_no_end_of_a_command(
     world: World, spoil: Callable[[str, str], None], place: str, bad: str, number: int
 ) -> None:
-    """It ends, in time, without a traceback, and says why where it fails: some of all cases."""
+    """The command ends in time, without a traceback, and gives a reason if it fails.
+
+    This test takes some of all cases.
+    """
     spoil(place, bad)
 
     assert faults_of(world, COMMANDS[number]) == []
@@ -139,7 +145,7 @@ def test_a_bad_file_is_no_end_of_a_command(
 @pytest.mark.timeout(14_400)
 @pytest.mark.parametrize("place", PLACES)
 def test_no_bad_file_is_the_end_of_any_command(world: World, place: str) -> None:
-    """The same for all of them."""
+    """Every command passes the same check with every bad file in every place."""
     found = []
     for bad, command in itertools.product(BAD, COMMANDS):
         path = world.find(place)
@@ -157,7 +163,10 @@ def test_no_bad_file_is_the_end_of_any_command(world: World, place: str) -> None
 def test_a_bad_entry_is_named_and_the_others_are_used(
     world: World, spoil: Callable[[str, str], None], bad: str
 ) -> None:
-    """The store is listed, another is pruned, who links it gets it anew, and a repair ends it."""
+    """A bad entry stops neither the list, the prune nor an install.
+
+    An install that needs it, and a repair, replace it.
+    """
     spoil(f"{_ENTRY}/pepip-entry.json", bad)
 
     listed = world.run("store", "list", seconds=_SECONDS)
@@ -176,7 +185,7 @@ def test_a_bad_entry_is_named_and_the_others_are_used(
 @pytest.mark.every(5)
 @pytest.mark.parametrize("bad", [bad for bad in BAD if bad != "nothing"])
 def test_a_bad_registration_stops_the_prune_alone(world: World, spoil: Callable[[str, str], None], bad: str) -> None:
-    """Nobody knows what its environment links: nothing goes, and the file is named; installs go on."""
+    """Nobody knows what its environment links: nothing is pruned, and the file is named. Installs go on."""
     spoil("store/projects/b-*.json", bad)
     damaged = world.find("store/projects/b-*.json")
 

@@ -1,4 +1,4 @@
-"""Files that pepip did not put there, or that two owners claim: nothing of them is lost, and nothing is confused."""
+"""Files that pepip did not make, or that two owners claim: none of them is lost, and no owner is confused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.wheels import Wheel
 
 @pytest.fixture
 def source(wheelhouse: Path, interpreter: Path) -> tuple[str | Path, ...]:
-    """Return the arguments that take wheels from the wheelhouse alone."""
+    """Return the arguments that take wheels only from the wheelhouse."""
     for name in ("one", "two"):
         files = {f"shared/{name}.py": "", "LICENSE.txt": f"of {name}\n"}
         Wheel(f"member-{name}", "1.0", files=files).write(wheelhouse)
@@ -28,14 +28,14 @@ def source(wheelhouse: Path, interpreter: Path) -> tuple[str | Path, ...]:
 
 
 def site_packages_of(environment: Path) -> Path:
-    """Return the folder of an environment's distributions."""
+    """Return the `site-packages` folder of an environment."""
     return next(environment.glob("lib/python*/site-packages"))
 
 
 def test_an_environment_without_its_configuration_is_left_alone(
     machine: Machine, project: Path, source: tuple[str | Path, ...]
 ) -> None:
-    """A folder that looks like an unfinished environment may hold somebody's data: it is refused, never removed."""
+    """A folder that looks like an unfinished environment may hold a user's data. It is refused, and never removed."""
     machine.pepip("install", "bystander", *source, folder=project)
     (project / ".venv" / "pyvenv.cfg").unlink()
     (project / ".venv" / "lib" / "data").write_text("precious")
@@ -50,7 +50,7 @@ def test_an_environment_without_its_configuration_is_left_alone(
 
 
 def test_a_dry_run_makes_no_folder(machine: Machine, project: Path, source: tuple[str | Path, ...]) -> None:
-    """Not even the folders above an environment that does not exist yet, nor the store."""
+    """A dry run makes neither the store nor the folders above an environment that does not exist yet."""
     output = machine.pepip("install", "bystander", "--dry-run", "--venv", "a/b/.venv", *source, folder=project)
 
     assert "Would link 1 distribution" in output.stderr
@@ -61,7 +61,7 @@ def test_a_dry_run_makes_no_folder(machine: Machine, project: Path, source: tupl
 def test_a_file_that_another_tools_distribution_owns_is_replaced_as_uv_would(
     twins: Twins, source: tuple[str | Path, ...]
 ) -> None:
-    """Two distributions with one LICENSE.txt are no obstacle, whoever installed the first."""
+    """Two distributions may have one LICENSE.txt, whichever tool installed the first one."""
     twins.install("bystander", *source[:3])
     twins.run("uv", "pip", "install", "member-one", *source[:3])
 
@@ -73,7 +73,7 @@ def test_a_file_that_another_tools_distribution_owns_is_replaced_as_uv_would(
 def test_shape_that_another_tool_changed_is_no_obstacle(
     machine: Machine, project: Path, wheelhouse: Path, source: tuple[str | Path, ...]
 ) -> None:
-    """After uv took a sharer away, a linked file which two distributions have does not count as a stranger's."""
+    """A linked file that two distributions share is not taken for a stranger's after uv removed one of the two."""
     Wheel("whole", "1.0", files={"whole/__init__.py": "", "LICENSE.txt": "of whole\n"}).write(wheelhouse)
     Wheel("whole-part", "1.0", files={"whole/part.py": ""}).write(wheelhouse)
     machine.pepip("install", "whole", "whole-part", *source, folder=project)
@@ -88,7 +88,7 @@ def test_shape_that_another_tool_changed_is_no_obstacle(
 def test_a_foreign_link_to_a_folder_is_refused(
     machine: Machine, project: Path, source: tuple[str | Path, ...], is_linked_elsewhere: bool
 ) -> None:
-    """A namespace folder that is somebody's own link is neither removed nor written through."""
+    """If a namespace folder is a link of somebody else, pepip neither removes it nor writes through it."""
     machine.pepip("install", "bystander", *source, folder=project)
     place = site_packages_of(project / ".venv") / "shared"
     own = project / "src"
@@ -109,7 +109,7 @@ def test_a_foreign_link_to_a_folder_is_refused(
 def test_a_file_in_place_of_a_folder_is_refused(
     machine: Machine, project: Path, source: tuple[str | Path, ...]
 ) -> None:
-    """Where a namespace needs its folder and a file of nobody stands, nothing is changed."""
+    """If a file without an owner lies where a namespace needs its folder, nothing is changed."""
     machine.pepip("install", "bystander", *source, folder=project)
     place = site_packages_of(project / ".venv") / "shared"
     place.write_text("a note\n")
@@ -125,7 +125,7 @@ def test_a_file_in_place_of_a_folder_is_refused(
 def test_a_file_in_a_folder_that_one_may_not_list_is_refused(
     machine: Machine, tmp_path: Path, source: tuple[str | Path, ...]
 ) -> None:
-    """What can't be seen may be there."""
+    """A file that is in the way is found and kept, even if its folder can't be listed."""
     user = machine.as_plain_user(tmp_path / "plain-home")
     project = user.make_folder(tmp_path / "plain-home" / "project")
     user.pepip("install", "bystander", *source, folder=project)
@@ -146,7 +146,7 @@ def test_a_file_in_a_folder_that_one_may_not_list_is_refused(
 def test_what_the_store_lost_comes_from_where_it_came(
     machine: Machine, project: Path, tmp_path: Path, wheelhouse: Path, source: tuple[str | Path, ...]
 ) -> None:
-    """A file's distribution is fetched from that file again, never from an index that has the same name."""
+    """A distribution from a file is fetched from that file again, never from an index that has the same name."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     mine = Wheel("lamp", "1.0", files={"lamp.py": "WHOSE = 'mine'\n"}).write(elsewhere)
@@ -164,7 +164,7 @@ def test_what_the_store_lost_comes_from_where_it_came(
 def test_what_cannot_be_had_again_does_not_hold_up_the_rest(
     machine: Machine, project: Path, tmp_path: Path, source: tuple[str | Path, ...]
 ) -> None:
-    """The lost distribution is named and taken out, so that uv sees it missing; the others are linked again."""
+    """The lost distribution is named and removed, so that uv sees that it is missing. The others are linked again."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     gone = Wheel("gone", "1.0", files={"gone.py": ""}).write(elsewhere)
@@ -183,7 +183,7 @@ def test_what_cannot_be_had_again_does_not_hold_up_the_rest(
 def test_a_record_without_hashes_keeps_its_rows(
     machine: Machine, project: Path, wheelhouse: Path, source: tuple[str | Path, ...]
 ) -> None:
-    """Unfolding replaces the rows of links alone, also where no row of the wheel has a hash."""
+    """Unfolding replaces only the rows of links, even if no row of the wheel has a hash."""
     bare = Wheel("bare", "1.0", files={"bare/__init__.py": "", "bare/a.py": ""}).write(wheelhouse)
     _drop_hashes(bare)
     Wheel("bare-part", "1.0", files={"bare/b.py": ""}).write(wheelhouse)
@@ -198,7 +198,7 @@ def test_a_record_without_hashes_keeps_its_rows(
 def test_builds_with_settings_are_not_shared(
     machine: Machine, tmp_path: Path, wheelhouse: Path, source: tuple[str | Path, ...]
 ) -> None:
-    """A build that was told something is the project's own; one that was told nothing is linked."""
+    """A build with config settings belongs to the project alone. A build without any is linked."""
     Wheel("built", "1.0", files={"built.py": ""}).write_sdist(wheelhouse)
     plain, told = tmp_path / "plain", tmp_path / "told"
     for folder, arguments in ((plain, []), (told, ["-C", "flavour=two"])):
@@ -213,7 +213,7 @@ def test_builds_with_settings_are_not_shared(
 def test_a_local_project_that_is_installed_again_leaves_its_dependencies_linked(
     machine: Machine, project: Path, wheelhouse: Path, source: tuple[str | Path, ...], option: str
 ) -> None:
-    """The local folder alone is installed by uv; what is shared stays shared."""
+    """Only the local folder is installed by uv. Shared dependencies stay shared."""
     del wheelhouse
     folder = Wheel("local", "1.0", files={"local.py": ""}, dependencies=("bystander",)).write_source(
         project / "local"

@@ -1,4 +1,4 @@
-"""A uv that answers otherwise than those known: what can't be read is one clear error, the rest passes through."""
+"""A uv with unknown answers: an answer that pepip must read is one clear error, all others pass through."""
 
 from __future__ import annotations
 
@@ -63,9 +63,11 @@ Runner = Callable[..., Output]
 
 @pytest.fixture
 def other(machine: Machine, project: Path, wheelhouse: Path, tmp_path: Path) -> Runner:
-    """Return what runs pepip with a uv that spoils its answers, by the name of how it does.
+    """Return a function that runs pepip with a uv that spoils its answers.
 
-    pepip runs in an environment without uv: it takes the one on PATH.
+    Its first argument names the way: a key of SPOILT.
+
+    pepip runs in an environment without uv, so that it takes the uv on PATH.
     """
     alone = tmp_path / "alone"
     machine.run([sys.executable, "-m", "venv", "--without-pip", alone], folder=tmp_path)
@@ -97,7 +99,7 @@ def other(machine: Machine, project: Path, wheelhouse: Path, tmp_path: Path) -> 
 
 @pytest.fixture
 def environment(machine: Machine, project: Path, wheelhouse: Path, interpreter: Path) -> Path:
-    """Return the project's environment, made by uv, with one distribution."""
+    """Return the project's environment, which uv made, with one distribution."""
     TABLE.write(wheelhouse)
     machine.uv("venv", "--quiet", "--python", interpreter, folder=project)
     machine.uv("pip", "install", "--quiet", "table", "--no-index", "--find-links", wheelhouse, folder=project)
@@ -108,7 +110,7 @@ def environment(machine: Machine, project: Path, wheelhouse: Path, interpreter: 
 def test_an_answer_that_cannot_be_read_is_one_clear_error(
     other: Runner, environment: Path, wheelhouse: Path, store: Path, kind: str
 ) -> None:
-    """It names uv's version, a hint says what to do, and neither the environment nor the store is changed."""
+    """The error names uv's version, a hint says what to do, and neither the environment nor the store changes."""
     before = sorted(path.name for path in site_packages_of(environment).iterdir())
 
     refused = other(kind, "install", "lamp", "--no-index", "--find-links", wheelhouse, check=False)
@@ -122,7 +124,7 @@ def test_an_answer_that_cannot_be_read_is_one_clear_error(
 def test_a_sync_that_cannot_be_read_is_one_clear_error(
     other: Runner, project: Path, wheelhouse: Path, interpreter: Path, kind: str
 ) -> None:
-    """Nothing is made."""
+    """The sync is refused, and no environment is made."""
     document = '[project]\nname = "desk"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["lamp"]\n'
     (project / "pyproject.toml").write_text(document)
 
@@ -134,7 +136,7 @@ def test_a_sync_that_cannot_be_read_is_one_clear_error(
 
 @pytest.mark.usefixtures("environment")
 def test_a_uv_without_a_readable_version_is_refused_too(other: Runner, wheelhouse: Path) -> None:
-    """It is called `this uv`."""
+    """The error calls it `this uv`."""
     words = ("install", "lamp", "--no-index", "--find-links", wheelhouse)
 
     refused = other("no JSON", *words, version="Hello", check=False)
@@ -145,7 +147,7 @@ def test_a_uv_without_a_readable_version_is_refused_too(other: Runner, wheelhous
 def test_an_uninstall_that_cannot_be_read_removes_nothing(
     other: Runner, machine: Machine, environment: Path, wheelhouse: Path
 ) -> None:
-    """Only text tells of it."""
+    """If uv's text about an uninstall can't be read, nothing is removed."""
     words = ("pip", "install", "--quiet", "lamp", "--no-index", "--find-links", wheelhouse)
     machine.uv(*words, folder=environment.parent)
 
@@ -156,7 +158,7 @@ def test_an_uninstall_that_cannot_be_read_removes_nothing(
 
 
 def test_commands_that_pass_through_are_not_read(other: Runner, project: Path, interpreter: Path) -> None:
-    """Whatever this uv answers is shown as it is."""
+    """The answers of such a uv are shown unchanged."""
     (project / "pyproject.toml").write_text('[project]\nname = "desk"\nversion = "1"\nrequires-python = ">=3.10"\n')
 
     assert other("no JSON", "version").stdout == "desk 1\n"
@@ -165,7 +167,10 @@ def test_commands_that_pass_through_are_not_read(other: Runner, project: Path, i
 
 
 def test_the_supported_versions_are_those_of_the_project(machine: Machine, project: Path) -> None:
-    """The oldest is what pepip requires, the newest the one that these tests run with: raise it with uv."""
+    """The oldest version is the one that pepip requires.
+
+    The newest is the one that these tests run with: raise it with uv.
+    """
     document = (Path(__file__).parents[1] / "pyproject.toml").read_text()
     (required,) = re.findall(r'^    "uv>=(.+)",', document, re.MULTILINE)
     version = machine.uv("--version", folder=project).stdout.split()[1]

@@ -1,6 +1,4 @@
-"""An environment of pepip's equals the one that uv would have made, on real packages and on nasty ones built
-here.
-"""
+"""An environment of pepip equals the one that uv makes, for real packages and for difficult ones built here."""
 
 from __future__ import annotations
 
@@ -61,7 +59,7 @@ LONG_LIST = [
 
 @pytest.mark.parametrize("requirements", EVERYDAY)
 def test_environment_equals_uvs(twins: Twins, pip: Path, requirements: str) -> None:
-    """Files, metadata, scripts, imports and libraries of everyday packages are the same."""
+    """Everyday packages have the same files, metadata, scripts, imports and libraries."""
     twins.install(*requirements.split())
 
     twins.assert_equal(pip=pip)
@@ -69,7 +67,7 @@ def test_environment_equals_uvs(twins: Twins, pip: Path, requirements: str) -> N
 
 @pytest.mark.parametrize("requirements", BUILT_FROM_SOURCE)
 def test_environment_with_a_built_sdist_equals_uvs(twins: Twins, pip: Path, requirements: str) -> None:
-    """What uv builds from an index's sdist is the same."""
+    """A distribution that uv builds from an index's sdist is the same."""
     twins.install(*requirements.split())
 
     twins.assert_equal(pip=pip)
@@ -79,7 +77,7 @@ def test_environment_with_a_built_sdist_equals_uvs(twins: Twins, pip: Path, requ
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("requirements", LONG_LIST)
 def test_real_world_environment_equals_uvs(twins: Twins, pip: Path, requirements: str) -> None:
-    """Big and unusual real packages are the same in all that is observed."""
+    """Big and unusual real packages are the same in everything that is compared."""
     twins.install(*requirements.split())
 
     twins.assert_equal(pip=pip)
@@ -87,7 +85,7 @@ def test_real_world_environment_equals_uvs(twins: Twins, pip: Path, requirements
 
 @pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
 def test_every_python_version_gets_uvs_environment(twins: Twins, pip: Path, version: str) -> None:
-    """Environments of all supported interpreters are the same as uv's."""
+    """Environments of all supported interpreters equal uv's."""
     twins = replace(twins, interpreter=require_interpreter(version))
 
     twins.install("markupsafe", "idna", "click")
@@ -141,7 +139,7 @@ def namespace_pair(style: str) -> list[Wheel]:
 
 
 def install_local(twins: Twins, wheelhouse: Path, *wheels: Wheel) -> None:
-    """Install wheels from a folder, and from the index what they depend on."""
+    """Install wheels from a folder, and their dependencies from the index."""
     for wheel in wheels:
         wheel.write(wheelhouse)
     names = [wheel.name for wheel in wheels]
@@ -150,7 +148,7 @@ def install_local(twins: Twins, wheelhouse: Path, *wheels: Wheel) -> None:
 
 
 def test_everything_that_a_wheel_can_hold_arrives(twins: Twins, pip: Path, wheelhouse: Path) -> None:
-    """Scripts, data, headers, both libraries, `.pth` files and odd names lie where uv puts them."""
+    """Scripts, data, headers, purelib, platlib, `.pth` files and odd names lie where uv puts them."""
     install_local(twins, wheelhouse, EVERYTHING)
 
     twins.assert_equal(pip=pip)
@@ -160,7 +158,7 @@ def test_everything_that_a_wheel_can_hold_arrives(twins: Twins, pip: Path, wheel
 def test_namespace_packages_of_every_style_join(
     twins: Twins, pip: Path, wheelhouse: Path, machine: Machine, style: str
 ) -> None:
-    """Two members of a namespace are both importable, whatever the style, and equal uv's."""
+    """Two members of a namespace are both importable in every style, and the environment equals uv's."""
     install_local(twins, wheelhouse, *namespace_pair(style))
 
     machine.python(twins.pepip_environment, "-W", "ignore", "-c", "import cloud.core, cloud.storage")
@@ -168,7 +166,7 @@ def test_namespace_packages_of_every_style_join(
 
 
 def test_distributions_that_overwrite_each_other_equal_uvs(twins: Twins, pip: Path, wheelhouse: Path) -> None:
-    """Where two distributions hold the same paths with the same bytes, the folder is joined."""
+    """If two distributions hold the same paths with the same bytes, their folder is joined."""
     shared = {"camera/__init__.py": "LENS = 50\n", "camera/body.py": ""}
     plain = Wheel("camera", "1.0", files={**shared, "camera/plain.py": ""})
     contributed = Wheel("camera-contrib", "1.0", files={**shared, "camera/contrib.py": ""})
@@ -216,9 +214,7 @@ def test_a_library_that_looks_for_its_neighbour_finds_it(
 
 
 def test_an_archive_without_a_hash_in_record_equals_uvs(twins: Twins, pip: Path, wheelhouse: Path) -> None:
-    """Files that RECORD leaves out, and names with spaces, commas and letters beyond ASCII, arrive as with
-    uv.
-    """
+    """Files that RECORD leaves out arrive as with uv, and so do names with spaces, commas and non-ASCII letters."""
     wheel = Wheel(
         "strange",
         "1.0",
@@ -237,7 +233,7 @@ def test_an_archive_without_a_hash_in_record_equals_uvs(twins: Twins, pip: Path,
 
 
 def test_a_later_install_equals_uvs(twins: Twins, pip: Path, wheelhouse: Path) -> None:
-    """An upgrade, and a distribution that comes later into a shared folder, end as uv's would."""
+    """An upgrade, and a distribution that is added to a shared folder later, give the same environment as uv."""
     for version in ("1.0", "2.0"):
         files = {"camera/__init__.py": "", f"camera/of_{version[0]}.py": ""}
         Wheel("camera", version, files=files, entry_points={"console_scripts": {"camera": "os:getcwd"}}).write(

@@ -45,7 +45,7 @@ class Pair:
     machine: Machine
 
     def differences(self, level: Level = Level.BEHAVIOUR) -> list[str]:
-        """Compare the two."""
+        """Return the differences between the two."""
         return differences(self.observe(self.first, level), self.observe(self.second, level))
 
     def observe(self, environment: Path, level: Level = Level.BEHAVIOUR) -> Observation:
@@ -70,12 +70,12 @@ def pair(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) 
 
 
 def test_two_environments_that_uv_made_are_equal(pair: Pair) -> None:
-    """Everything that differs between two runs of uv by nature is left out of the comparison."""
+    """The comparison leaves out everything that differs between any two runs of uv."""
     assert pair.differences() == []
 
 
 def test_an_observation_holds_what_the_environment_does(pair: Pair) -> None:
-    """Crashes and exits at import are outcomes like any other, and end nothing else."""
+    """A crash or an exit at import is one outcome among others, and does not stop the observation."""
     observation = pair.observe(pair.first)
 
     site_packages = site_packages_of(pair.first).relative_to(pair.first)
@@ -194,16 +194,14 @@ def _replace_dist_info_file(environment: Path) -> None:
     ],
 )
 def test_damage_is_found(pair: Pair, damage: Callable[[Path], None], found: str) -> None:
-    """Each way in which an environment can go wrong gives a line that names it."""
+    """Each way to damage an environment gives a line that names the damage."""
     damage(pair.second)
 
     assert any(found in line for line in pair.differences()), pair.differences()
 
 
 def test_a_row_for_a_link_to_a_folder_is_no_difference(pair: Pair) -> None:
-    """What pepip's environments hold in addition, and must hold, is allowed: `alpha,,` where `alpha` is a
-    link.
-    """
+    """The row `alpha,,` is allowed where `alpha` is a link: pepip's environments must have it in addition."""
     package = site_packages_of(pair.second) / "alpha"
     entry = pair.second.parent / "entry"
     package.rename(entry)
@@ -216,7 +214,7 @@ def test_a_row_for_a_link_to_a_folder_is_no_difference(pair: Pair) -> None:
 def test_either_claimant_of_a_contested_path_is_right(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """Where two distributions bring one path with other bytes, which one wins under uv is chance."""
+    """If two distributions bring one path with different bytes, either one may win, since under uv this is chance."""
     Wheel("one", "1.0", files={"shared.py": "VALUE = 1\n"}).write(wheelhouse)
     Wheel("two", "1.0", files={"shared.py": "VALUE = 2\n"}).write(wheelhouse)
     observed = []
@@ -234,7 +232,7 @@ def test_either_claimant_of_a_contested_path_is_right(
 
 
 def test_bytecode_and_locks_are_no_difference(pair: Pair) -> None:
-    """What runs and tools leave behind does not count."""
+    """Files that runs and tools leave behind do not count."""
     pair.machine.python(pair.second, "-c", "import alpha")
     (pair.second / ".lock").touch()
 

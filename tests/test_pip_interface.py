@@ -1,4 +1,4 @@
-"""`pepip pip …` does what `uv pip …` does: `install`, `sync`, and the commands that only look, with uv's settings.
+"""`pepip pip …` does what `uv pip …` does: `install`, `sync`, and the commands that only read, with uv's settings.
 
 Twin projects get the same words, one from uv and one from pepip, on wheels built here. Afterwards the environments
 are equal and the store is whole.
@@ -23,7 +23,7 @@ from tests.support.wheels import Wheel
 
 
 def tea(version: str) -> Wheel:
-    """Return a distribution with a package, a script and files of one version alone."""
+    """Return a distribution with a package, a script, and a module that only this version has."""
     return Wheel(
         "tea",
         version,
@@ -56,7 +56,7 @@ class Desk(SuppliedTwins):
     def both(
         self, *words: str | Path, variables: Mapping[str, str] | None = None, check: bool = True
     ) -> tuple[Output, Output]:
-        """Run the same words by uv and by pepip, and return what they said. `{project}` is each one's folder."""
+        """Run the same words by uv and by pepip, and return both outputs. `{project}` is each project's folder."""
         machine = self.twins.machine
         said = []
         for run, project in zip((machine.uv, machine.pepip), self.projects, strict=True):
@@ -71,13 +71,13 @@ class Desk(SuppliedTwins):
         assert problems_of(self.twins.machine.store) == []
 
     def listed(self) -> list[str]:
-        """Return what pepip's environment holds, as uv sees it."""
+        """Return the distributions of pepip's environment, as uv lists them."""
         return self.twins.machine.uv("pip", "freeze", folder=self.twins.pepip_project).stdout.splitlines()
 
 
 @pytest.fixture
 def desk(twins: Twins, wheelhouse: Path) -> Desk:
-    """Return twin projects with empty environments, and wheels to take."""
+    """Return twin projects with empty environments, and wheels to install."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     made = Desk(twins, wheelhouse)
@@ -88,7 +88,7 @@ def desk(twins: Twins, wheelhouse: Path) -> Desk:
 
 
 def lay_out_pins(desk: Desk) -> list[str]:
-    """Write a file of pins; nothing but what it names is installed."""
+    """Write a file of pins. A sync installs exactly the distributions that it names."""
     desk.write("requirements.txt", "pot==1.0\ncup==1.0\n")
     return ["requirements.txt"]
 
@@ -101,7 +101,7 @@ def lay_out_two_files(desk: Desk) -> list[str]:
 
 
 def lay_out_constraints(desk: Desk) -> list[str]:
-    """Write a file that leaves a version open, and a constraint."""
+    """Write a requirement without a version, and a constraint."""
     desk.write("requirements.txt", "tea\n")
     desk.write("limits.txt", "tea<3\n")
     return ["requirements.txt", "-c", "limits.txt"]
@@ -115,14 +115,14 @@ def lay_out_hashes(desk: Desk) -> list[str]:
 
 
 def lay_out_editable(desk: Desk) -> list[str]:
-    """Write a file with an editable beside a pin."""
+    """Write a file with an editable and a pin."""
     source = MILK.write_source(desk.twins.folder / "milk")
     desk.write("requirements.txt", f"-e {source}\ntea==1.0\n")
     return ["requirements.txt"]
 
 
 def lay_out_folder(desk: Desk) -> list[str]:
-    """Write a file with a local folder beside a pin."""
+    """Write a file with a local folder and a pin."""
     source = MILK.write_source(desk.twins.folder / "milk")
     desk.write("requirements.txt", f"milk @ {source.as_uri()}\ntea==1.0\n")
     return ["requirements.txt"]
@@ -136,21 +136,21 @@ def lay_out_urls(desk: Desk) -> list[str]:
 
 
 def lay_out_compiled(desk: Desk) -> list[str]:
-    """Let both compile a file with hashes from one that names what is wanted."""
+    """Let uv and pepip compile requirements into a file with hashes."""
     desk.write("requirements.in", "pot\ntea<3\n")
     desk.both("pip", "compile", "-q", "--generate-hashes", "requirements.in", "-o", "requirements.txt", *desk.source)
     return ["requirements.txt"]
 
 
 def lay_out_lock(desk: Desk) -> list[str]:
-    """Let both write a `pylock.toml`."""
+    """Let uv and pepip write a `pylock.toml`."""
     desk.write("requirements.in", "pot\ncup\n")
     desk.both("pip", "compile", "-q", "requirements.in", "-o", "pylock.toml", *desk.source)
     return ["pylock.toml"]
 
 
 def lay_out_pyproject(desk: Desk) -> list[str]:
-    """Write a `pyproject.toml`, whose dependencies are named without theirs."""
+    """Write a `pyproject.toml` that names its dependencies, but not the dependencies of these."""
     desk.write("pyproject.toml", '[project]\nname = "app"\nversion = "1"\ndependencies = ["pot", "tea==2.0"]\n')
     return ["pyproject.toml"]
 
@@ -172,7 +172,7 @@ LAYOUTS = [
 @pytest.mark.every(2)
 @pytest.mark.parametrize("lay_out", LAYOUTS, ids=lambda function: function.__name__.removeprefix("lay_out_"))
 def test_sync_leaves_what_the_file_lists_and_nothing_else(desk: Desk, lay_out: Callable[[Desk], list[str]]) -> None:
-    """Other versions are replaced, what is not listed goes, and a second sync changes nothing."""
+    """Other versions are replaced, unlisted distributions are removed, and a second sync changes nothing."""
     desk.both("pip", "install", "tea==3.0", "saucer", *desk.source)
     words = lay_out(desk)
 
@@ -188,7 +188,10 @@ def test_sync_leaves_what_the_file_lists_and_nothing_else(desk: Desk, lay_out: C
 
 
 def test_sync_links_from_the_store(desk: Desk) -> None:
-    """What another project linked is linked, not stored again, and a folder that was shared is whole again."""
+    """A distribution in the store is linked and not stored again.
+
+    A folder that is no longer shared is linked whole again.
+    """
     desk.both("pip", "install", "cup", "saucer", "tea==1.0", *desk.source)
     before = snapshot(desk.twins.machine.store / "packages")
     desk.write("requirements.txt", "tea==1.0\nsaucer==1.0\n")
@@ -203,7 +206,7 @@ def test_sync_links_from_the_store(desk: Desk) -> None:
 
 
 def test_sync_reads_stdin(desk: Desk) -> None:
-    """`-` is read once, however often uv is asked."""
+    """`-` is read once, however often pepip asks uv."""
     desk.both("pip", "install", "saucer", *desk.source)
     commands: tuple[list[str | Path], ...] = ([uv_executable()], [sys.executable, "-m", "pepip"])
     for project, command in zip(desk.projects, commands, strict=True):
@@ -214,7 +217,7 @@ def test_sync_reads_stdin(desk: Desk) -> None:
 
 
 def test_sync_makes_the_environment_where_there_is_none(desk: Desk) -> None:
-    """As `pepip install` does; uv would want `uv venv` first."""
+    """`pepip pip sync` makes it, as `pepip install` does. uv would require `uv venv` first."""
     machine = desk.twins.machine
     folder = desk.twins.folder / "new"
     folder.mkdir()
@@ -238,7 +241,7 @@ REFUSED_SYNCS: dict[str, tuple[str, tuple[str, ...], str]] = {
 
 @pytest.mark.parametrize("case", REFUSED_SYNCS)
 def test_a_sync_that_makes_no_sense_ends_as_with_uv(desk: Desk, case: str) -> None:
-    """The exit code is uv's, the cause is named, and the environment is as it was."""
+    """The exit code is uv's, the cause is named, and the environment is unchanged."""
     text, options, word = REFUSED_SYNCS[case]
     desk.both("pip", "install", "tea==2.0", "cup", *desk.source)
     desk.write("requirements.txt", text)
@@ -264,7 +267,7 @@ def test_an_empty_file_empties_where_that_is_allowed(desk: Desk) -> None:
 
 
 def test_a_dry_sync_changes_nothing(desk: Desk) -> None:
-    """What would come and go is said."""
+    """A dry sync lists what a sync would install and remove."""
     desk.both("pip", "install", "tea==2.0", "cup", *desk.source)
     desk.write("requirements.txt", "tea==1.0\nsaucer==1.0\n")
     before = snapshot(desk.twins.pepip_environment)
@@ -278,7 +281,7 @@ def test_a_dry_sync_changes_nothing(desk: Desk) -> None:
 
 @pytest.mark.parametrize("command", [("pip", "install"), ("install",)], ids=" ".join)
 def test_an_exact_install_removes_what_is_not_asked_for(desk: Desk, command: tuple[str, ...]) -> None:
-    """`--exact` keeps dependencies, and removes all else."""
+    """`--exact` keeps dependencies, and removes everything else."""
     desk.both("pip", "install", "tea==1.0", "cup", "saucer", *desk.source)
     desk.write("requirements.txt", "pot\n")
     words = ("-r", "requirements.txt", "--exact", *desk.source)
@@ -308,7 +311,10 @@ LOOKS: list[tuple[str, ...]] = [
 
 @pytest.mark.parametrize("words", LOOKS, ids=" ".join)
 def test_the_commands_that_look_answer_as_uvs_do(desk: Desk, words: tuple[str, ...]) -> None:
-    """At the top and below `pip`, to the letter, with the exit code; a broken environment is broken to both."""
+    """Output and exit code equal uv's, at the top and below `pip`.
+
+    Both tools find the same fault in a broken environment.
+    """
     desk.both("pip", "install", "pot", "cup", *desk.source)
     desk.both("pip", "uninstall", "tea" if words[0] == "check" else "absent")
     folder, machine = desk.twins.pepip_project, desk.twins.machine
@@ -323,14 +329,14 @@ def test_the_commands_that_look_answer_as_uvs_do(desk: Desk, words: tuple[str, .
 
 
 def _without_places(text: str) -> list[str]:
-    """Return lines without the one that says which environment was taken, and without times."""
+    """Return the lines without times, and without the line that names the environment."""
     lines = [line for line in text.splitlines() if not line.startswith("Using Python")]
     return [line.rpartition(" in ")[0] if line.endswith("ms") else line for line in lines]
 
 
 @pytest.mark.parametrize("words", [("tree",), ("tree", "--invert"), ("compile", "requirements.in"), ("nonsense",)])
 def test_the_rest_of_the_pip_interface_is_uvs(desk: Desk, words: tuple[str, ...]) -> None:
-    """What pepip has nothing to add to gives uv's output and exit code."""
+    """A command to which pepip adds nothing gives uv's output and exit code."""
     desk.both("pip", "install", "pot", "cup", *desk.source)
     desk.write("requirements.in", "pot\n")
     source = desk.source if words[0] == "compile" else ()
@@ -346,7 +352,7 @@ def test_the_rest_of_the_pip_interface_is_uvs(desk: Desk, words: tuple[str, ...]
 
 @pytest.mark.parametrize("command", ["list", "freeze", "check"])
 def test_a_look_into_another_environment(desk: Desk, command: str) -> None:
-    """`--venv` names it, before the command's own options and behind them."""
+    """`--venv` names another environment, and so does uv's `--python`."""
     desk.both("pip", "install", "pot", "cup", *desk.source)
     elsewhere = desk.twins.folder / "elsewhere"
     elsewhere.mkdir()
@@ -362,7 +368,7 @@ def test_a_look_into_another_environment(desk: Desk, command: str) -> None:
 
 @pytest.mark.parametrize("kind", ["--target", "--prefix"])
 def test_an_install_into_a_folder_is_uvs(desk: Desk, kind: str) -> None:
-    """With `--target` and `--prefix` uv installs real files, and no store comes to be."""
+    """With `--target` and `--prefix` uv installs real files, and no store is made."""
     desk.both("pip", "install", kind, "{project}/target", "pot", *desk.source)
 
     targets = [project / "target" for project in desk.projects]
@@ -450,7 +456,7 @@ SETTINGS: dict[str, tuple[dict[str, str], dict[str, str], tuple[str, ...]]] = {
 
 
 def write_index(wheelhouse: Path, folder: Path) -> Path:
-    """Write an index in the simple format over the wheels of a folder."""
+    """Write an index in the simple format for the wheels of a folder, and return its folder."""
     for wheel in sorted(wheelhouse.iterdir()):
         page = folder / wheel.name.partition("-")[0] / "index.html"
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -462,7 +468,7 @@ def write_index(wheelhouse: Path, folder: Path) -> Path:
 @pytest.mark.every(2)
 @pytest.mark.parametrize("case", SETTINGS)
 def test_a_setting_of_uv_keeps_its_meaning(desk: Desk, case: str, tmp_path: Path) -> None:
-    """In files, in variables and as an option before the command: the environments are equal."""
+    """Environments are equal with settings in files, in variables, and as an option before the command."""
     files, variables, words = SETTINGS[case]
     index = write_index(desk.wheelhouse, tmp_path / "index").as_uri()
 
@@ -483,7 +489,7 @@ def test_a_setting_of_uv_keeps_its_meaning(desk: Desk, case: str, tmp_path: Path
 
 
 def test_a_configured_environment_is_where_uv_installs(desk: Desk) -> None:
-    """What `UV_PROJECT_ENVIRONMENT` means to `uv pip`, it means to `pepip pip`."""
+    """`UV_PROJECT_ENVIRONMENT` means to `pepip pip` what it means to `uv pip`."""
     for project in desk.projects:
         desk.twins.machine.uv("venv", "-q", "other", "--python", desk.twins.interpreter, folder=project)
 
@@ -496,7 +502,7 @@ def test_a_configured_environment_is_where_uv_installs(desk: Desk) -> None:
 
 @pytest.mark.parametrize("prefix", [(), ("pip",)], ids=["at the top", "below pip"])
 def test_a_configured_environment_is_one_to_all_commands(desk: Desk, prefix: tuple[str, ...]) -> None:
-    """What was installed under `UV_PROJECT_ENVIRONMENT` is seen, and removed, under it."""
+    """A distribution that was installed under `UV_PROJECT_ENVIRONMENT` is also shown and removed under it."""
     machine, project = desk.twins.machine, desk.twins.pepip_project
     machine.uv("venv", "-q", "other", "--python", desk.twins.interpreter, folder=project)
     variables = {"UV_PROJECT_ENVIRONMENT": "other"}
@@ -512,7 +518,7 @@ def test_a_configured_environment_is_one_to_all_commands(desk: Desk, prefix: tup
 
 
 def test_offline_is_offline(desk: Desk) -> None:
-    """What is not in a cache is refused under `UV_OFFLINE` and `--offline`, with uv's exit code and its reason."""
+    """Under `UV_OFFLINE` and `--offline`, a distribution in no cache is refused with uv's exit code and reason."""
     for words, variables in ((("--offline",), {}), ((), {"UV_OFFLINE": "1"})):
         ended = desk.both(
             *words, "pip", "install", "tea", "--index-url", "http://127.0.0.1:9/simple", variables=variables,
@@ -525,7 +531,7 @@ def test_offline_is_offline(desk: Desk) -> None:
 
 
 def test_an_entry_never_points_into_the_cache(desk: Desk, tmp_path: Path) -> None:
-    """`UV_LINK_MODE=symlink` is for uv's own environments: the store outlives the cache."""
+    """`UV_LINK_MODE=symlink` does not reach the store: entries work after uv's cache is deleted."""
     machine = replace(desk.twins.machine, uv_cache=tmp_path / "cache-of-its-own")
     project = desk.twins.pepip_project
 
@@ -538,7 +544,7 @@ def test_an_entry_never_points_into_the_cache(desk: Desk, tmp_path: Path) -> Non
 
 
 def test_options_before_the_command_count(desk: Desk) -> None:
-    """Global options stand before `pip`, between it and the command, or behind, as with uv."""
+    """Global options may stand before `pip`, between `pip` and the command, or after both, as with uv."""
     desk.write("inner/requirements.txt", "pot\n")
 
     desk.both("-q", "--directory", "inner", "pip", "install", "-r", "requirements.txt", *desk.source)

@@ -1,4 +1,4 @@
-"""`pepip add` and `remove` write what uv's write, and what fails under uv fails in the same words.
+"""`pepip add` and `remove` write the same files as uv's, and fail with the same words.
 
 Twin projects get the same commands, as in `test_projects`.
 """
@@ -48,7 +48,7 @@ CHANGES = {
 @pytest.mark.every(2)
 @pytest.mark.parametrize("case", CHANGES)
 def test_add_and_remove_write_what_uv_writes(twins: Twins, case: str) -> None:
-    """`pyproject.toml` and `uv.lock` are the same to the byte, and the environment is equal."""
+    """`pyproject.toml` and `uv.lock` are equal byte for byte, and so are the environments."""
     elsewhere = projects.furnish(twins)
     projects.write_simple_index(elsewhere / "pages", elsewhere / "index", hashes=True)
     twins.write("pyproject.toml", UV_BUILD + project_table('"idna<3.7"'))
@@ -63,7 +63,7 @@ def test_add_and_remove_write_what_uv_writes(twins: Twins, case: str) -> None:
 
 
 def test_a_repository_is_added_by_tag_and_removed(twins: Twins) -> None:
-    """A git dependency is linked, by its commit."""
+    """A git dependency is linked by its commit."""
     repository = projects.furnish(twins) / "ledger"
     projects.VIRTUAL.lay_out(twins)
 
@@ -76,7 +76,7 @@ def test_a_repository_is_added_by_tag_and_removed(twins: Twins) -> None:
 
 
 def test_members_of_a_workspace_are_changed(twins: Twins) -> None:
-    """`--package` and the folder of a member name the `pyproject.toml` that is meant."""
+    """`--package`, or the folder of a member, chooses the `pyproject.toml` to change."""
     projects.WORKSPACE.lay_out(twins)
 
     for words, member in (
@@ -93,7 +93,7 @@ def test_members_of_a_workspace_are_changed(twins: Twins) -> None:
 
 
 def write_failing_sdist(folder: Path) -> None:
-    """Write an sdist that says all about itself, and whose build fails."""
+    """Write an sdist with complete metadata whose build fails."""
     wheel = Wheel("pepip-tests-unbuildable", "1.0", files={"unbuildable.py": ""})
     source = wheel.write_source(folder / "unpacked" / wheel.stem)
     (source / "backend.py").write_text("raise RuntimeError('this never builds')\n")
@@ -103,7 +103,7 @@ def write_failing_sdist(folder: Path) -> None:
 
 
 CONTEXT_OF_A_BUILD = ("was included because", "Failed to add dependencies", "If you want to add the package")
-"""What uv says around the failure of a build, and pepip does not: it lets uv build before the environment changes."""
+"""uv's words around a failed build. pepip does not say them: it lets uv build before the environment changes."""
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ CONTEXT_OF_A_BUILD = ("was included because", "Failed to add dependencies", "If 
 def test_a_change_that_fails_leaves_everything_as_it_was(
     twins: Twins, words: tuple[str, ...], is_locked: bool
 ) -> None:
-    """Words and exit code are uv's; `pyproject.toml`, `uv.lock` and the environment are as before."""
+    """Words and exit code are uv's. `pyproject.toml`, `uv.lock` and the environment are unchanged."""
     write_failing_sdist(projects.furnish(twins) / "unbuildable")
     twins.write("pyproject.toml", project_table('"idna"'))
     if is_locked:
@@ -143,7 +143,7 @@ def test_a_change_that_fails_leaves_everything_as_it_was(
 
 
 def test_a_member_whose_add_fails_is_as_it_was(twins: Twins) -> None:
-    """The `pyproject.toml` of the member and the lock of the workspace are written back."""
+    """The `pyproject.toml` of the member and the lock of the workspace are restored."""
     write_failing_sdist(projects.furnish(twins) / "unbuildable")
     projects.WORKSPACE.lay_out(twins)
     twins.both("sync")
@@ -160,22 +160,22 @@ def test_a_member_whose_add_fails_is_as_it_was(twins: Twins) -> None:
 
 
 def no_project(twins: Twins) -> None:
-    """Write nothing."""
+    """Write no project, only another file."""
     twins.write("notes.txt", "")
 
 
 def malformed_project(twins: Twins) -> None:
-    """Write a `pyproject.toml` that is no TOML."""
+    """Write a `pyproject.toml` that is not TOML."""
     twins.write("pyproject.toml", "[project\nname = ")
 
 
 def project_without_name(twins: Twins) -> None:
-    """Write a `pyproject.toml` that is TOML and no project."""
+    """Write a `pyproject.toml` that is valid TOML but not a project: its name is missing."""
     twins.write("pyproject.toml", '[project]\nversion = "1"\n')
 
 
 def malformed_lock(twins: Twins) -> None:
-    """Write a lock that is no TOML."""
+    """Write a lock that is not TOML."""
     projects.VIRTUAL.lay_out(twins)
     twins.write("uv.lock", "version = [\n")
 
@@ -192,12 +192,12 @@ def unsatisfiable(twins: Twins) -> None:
 
 
 def python_too_old(twins: Twins) -> None:
-    """Ask for a Python that nobody has."""
+    """Require a Python that nobody has."""
     twins.write("pyproject.toml", project_table('"idna"').replace(">=3.9", ">=3.99"))
 
 
 def missing_folder(twins: Twins) -> None:
-    """Depend on a folder that isn't there."""
+    """Depend on a folder that does not exist."""
     table = project_table('"quill"') + '[tool.uv.sources]\nquill = { path = "../../elsewhere/nowhere" }\n'
     twins.write("pyproject.toml", table)
 
@@ -222,7 +222,7 @@ def failing_build(twins: Twins) -> None:
 
 
 def failing_build_of_the_project(twins: Twins) -> None:
-    """Break the build of the project itself, which has other dependencies than before."""
+    """Break the build of the project itself, and change its dependencies."""
     backend = '[build-system]\nrequires = []\nbuild-backend = "broken"\nbackend-path = ["."]\n'
     twins.write("pyproject.toml", backend + project_table('"click"'))
     twins.write("broken.py", "raise RuntimeError('this never builds')\n")
@@ -242,7 +242,7 @@ LAYOUTS = [
 )
 @pytest.mark.parametrize("lay_out", LAYOUTS, ids=lambda function: function.__name__)
 def test_a_sync_that_fails_says_what_uv_says(twins: Twins, lay_out: Callable[[Twins], None], is_synced: bool) -> None:
-    """Words and exit code are uv's, no traceback, and the environment that was there is as before."""
+    """Words and exit code are uv's, there is no traceback, and an existing environment is unchanged."""
     if is_synced:
         projects.VIRTUAL.lay_out(twins)
         twins.both("sync")
@@ -281,7 +281,7 @@ def test_a_sync_that_fails_says_what_uv_says(twins: Twins, lay_out: Callable[[Tw
     ids=" ".join,
 )
 def test_a_selection_that_makes_no_sense_is_refused_as_by_uv(twins: Twins, words: tuple[str, ...]) -> None:
-    """Exit code and words are uv's, and nothing is changed."""
+    """The exit code is uv's, the refusal has no traceback, and nothing changes."""
     projects.CONFLICTS.lay_out(twins)
     twins.both("sync")
     before = stamps(twins.pepip_project)
@@ -294,7 +294,7 @@ def test_a_selection_that_makes_no_sense_is_refused_as_by_uv(twins: Twins, words
 
 
 def test_a_file_that_is_in_the_way_is_refused(twins: Twins) -> None:
-    """Where the environment should be lies something else: both refuse, and it stays."""
+    """If a file lies where the environment should be, uv and pepip refuse, and the file stays."""
     projects.VIRTUAL.lay_out(twins)
     twins.write(".venv", "mine\n")
 
@@ -305,7 +305,7 @@ def test_a_file_that_is_in_the_way_is_refused(twins: Twins) -> None:
 
 
 def test_a_folder_of_the_users_is_refused(twins: Twins) -> None:
-    """A folder that is no environment is not cleared away."""
+    """A folder that is not an environment is not removed."""
     projects.VIRTUAL.lay_out(twins)
     twins.write(".venv/letter.txt", "mine\n")
 

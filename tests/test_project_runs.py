@@ -1,4 +1,4 @@
-"""`pepip run` brings the project's environment up to date and then is `uv run`: output, exit code, signals."""
+"""`pepip run` updates the project's environment and then becomes `uv run`: same output, exit code and signals."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def synced(twins: Twins) -> None:
     ids=" ".join,
 )
 def test_run_says_and_returns_what_uvs_does(twins: Twins, words: tuple[str, ...]) -> None:
-    """The command's output alone is on stdout, the exit code is uv's, and the environments are equal."""
+    """Only the command's output is on stdout, the exit code is uv's, and the environments are equal."""
     projects.APPLICATION.lay_out(twins)
     twins.write("app_module.py", "import sys; print(__name__, sys.argv[1:])\n")
     twins.write("script.py", "import click, sys; print(sys.argv)\n")
@@ -91,7 +91,7 @@ def test_run_says_and_returns_what_uvs_does(twins: Twins, words: tuple[str, ...]
 
 
 def test_run_brings_the_environment_up_to_date(twins: Twins) -> None:
-    """What `pyproject.toml` says since the last run is there, linked; what it no longer says stays, as with uv."""
+    """A new dependency in `pyproject.toml` is linked before the command runs. A dropped one stays, as with uv."""
     synced(twins)
     text = (twins.uv_project / "pyproject.toml").read_text()
     twins.write("pyproject.toml", text.replace('"click"', '"pyflakes"'))
@@ -106,7 +106,7 @@ def test_run_brings_the_environment_up_to_date(twins: Twins) -> None:
 
 
 def test_run_without_sync_leaves_the_environment(twins: Twins) -> None:
-    """`--no-sync`, and its variable, run in what is there."""
+    """`--no-sync` and `UV_NO_SYNC` run the command in the unchanged environment."""
     synced(twins)
     text = (twins.uv_project / "pyproject.toml").read_text()
     twins.write("pyproject.toml", text.replace('"click"', '"pyflakes"'))
@@ -132,7 +132,7 @@ def test_run_without_sync_leaves_the_environment(twins: Twins) -> None:
     ids=" ".join,
 )
 def test_what_has_an_environment_of_its_own_leaves_the_projects(twins: Twins, words: tuple[str, ...]) -> None:
-    """A script with inline metadata and an isolated command find their packages and touch nothing here."""
+    """A script with inline metadata and an isolated command find their packages, and leave the project unchanged."""
     projects.VIRTUAL.lay_out(twins)
     twins.write("inline.py", INLINE)
     twins.both("sync")
@@ -145,7 +145,7 @@ def test_what_has_an_environment_of_its_own_leaves_the_projects(twins: Twins, wo
 
 
 def test_with_adds_nothing_to_the_environment(twins: Twins) -> None:
-    """`--with` lays a package over the environment, which is linked and stays as the lock says."""
+    """`--with` adds a package for one run. The environment itself is linked and stays as the lock says."""
     projects.VIRTUAL.lay_out(twins)
 
     by_uv, by_pepip = twins.both(
@@ -158,7 +158,7 @@ def test_with_adds_nothing_to_the_environment(twins: Twins) -> None:
 
 
 def test_run_outside_of_a_project_is_uvs(twins: Twins) -> None:
-    """Where no project is, uv finds its Python, and nothing is made."""
+    """Without a project, uv finds its Python, and nothing is made."""
     for project in (twins.uv_project, twins.pepip_project):
         twins.machine.make_folder(project)
 
@@ -170,7 +170,7 @@ def test_run_outside_of_a_project_is_uvs(twins: Twins) -> None:
 
 
 def test_run_of_a_member_is_in_the_environment_of_the_workspace(twins: Twins) -> None:
-    """In the folder of a member, or by `--package`, its dependencies and scripts are there."""
+    """In the folder of a member, or with `--package`, the member's dependencies and scripts can be used."""
     projects.WORKSPACE.lay_out(twins)
 
     by_uv, by_pepip = twins.both("run", "core", member="packages/cli")
@@ -200,7 +200,7 @@ def tool_of(twins: Twins, name: str) -> tuple[list[str | Path], Path]:
 
 
 def test_stdin_passes_through(twins: Twins) -> None:
-    """The command reads what is piped to pepip, and a script may come from there."""
+    """The command reads the input that is piped to pepip, and a script can be piped too."""
     synced(twins)
     said = {}
 
@@ -233,7 +233,7 @@ time.sleep(60)
 @pytest.mark.parametrize("kind", ["answering", "plain"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
 def test_signals_reach_the_command(twins: Twins, kind: str, number: signal.Signals) -> None:
-    """The command gets a signal that pepip gets (SIGINT: the whole group, as from a terminal)."""
+    """The command gets the signal that pepip gets. SIGINT goes to the whole group, as from a terminal."""
     projects.VIRTUAL.lay_out(twins)
     twins.both("sync")
     twins.write("waiting.py", WAITING)
@@ -248,15 +248,15 @@ def test_signals_reach_the_command(twins: Twins, kind: str, number: signal.Signa
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        # Python may miss it on the way into its sleep, and then answers at the end of that.
+        # If the signal arrives just before the sleep, Python may answer only after the sleep.
         stdout, stderr = process.communicate(timeout=100)
-        ends[name] = (process.returncode, stdout, stderr.splitlines()[-1:])  # the line that was run may differ
+        ends[name] = (process.returncode, stdout, stderr.splitlines()[-1:])  # the interrupted line may differ
 
     assert ends["pepip"] == ends["uv"]
 
 
 def test_output_to_a_closed_pipe_ends_the_command_as_under_uv(twins: Twins) -> None:
-    """What Python ignores, a command under it does not."""
+    """Python ignores SIGPIPE, but a command that `pepip run` starts does not."""
     projects.VIRTUAL.lay_out(twins)
     twins.both("sync")
     ends = {}

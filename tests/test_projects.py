@@ -1,7 +1,7 @@
-"""`pepip sync` makes of a project what `uv sync` makes of it, on projects of many kinds and through their changes.
+"""`pepip sync` makes the same of a project as `uv sync`, for projects of many kinds and through their changes.
 
-Twin projects get the same commands. The environments are equal after each, and so is all else that is written:
-`pyproject.toml`, `uv.lock`, and what a build leaves.
+Twin projects get the same commands. After each, the environments are equal, and so are all other written files:
+`pyproject.toml`, `uv.lock`, and the files that a build leaves.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ def assert_same(twins: Twins, level: Level = Level.METADATA) -> None:
 
 
 def is_linked(twins: Twins, package: str) -> bool:
-    """Say whether pepip's environment links a package from the store."""
+    """Return whether pepip's environment links a package from the store."""
     path = site_packages_of(twins.pepip_environment) / package
     return path.is_symlink() and path.resolve().is_relative_to(twins.machine.store.resolve())
 
 
 def store_stamps(store: Path) -> dict[str, tuple[int, int]]:
-    """Return the inodes and times of a store, but for `cache`, in which what was found is remembered."""
+    """Return the inodes and times of a store without its `cache`, where pepip notes earlier answers."""
     return {path: stamp for path, stamp in stamps(store).items() if f"{store}/cache" not in path}
 
 
 @pytest.mark.parametrize("definition", PROJECTS, ids=str)
 def test_sync_makes_uvs_environment(twins: Twins, definition: Definition) -> None:
-    """Lock, environment and what a build leaves are the same for projects of every kind."""
+    """Lock, environment and the files that a build leaves are the same for projects of every kind."""
     definition.lay_out(twins)
 
     twins.both("sync")
@@ -54,9 +54,9 @@ def test_sync_makes_uvs_environment(twins: Twins, definition: Definition) -> Non
 @pytest.mark.every(3)
 @pytest.mark.parametrize("definition", PROJECTS, ids=str)
 def test_a_second_run_writes_nothing(twins: Twins, definition: Definition) -> None:
-    """What is up to date stays as it is to the last time stamp, in the project and in the store, whoever asks.
+    """If a project is up to date, neither tool changes a file of the project or of the store, not even a time stamp.
 
-    pepip remembers in `cache/` that there was nothing to do.
+    pepip notes in `cache/` that there was nothing to do.
     """
     definition.lay_out(twins)
     machine, project, variables = twins.machine, twins.pepip_project, {"UV_PYTHON": str(twins.interpreter)}
@@ -139,7 +139,7 @@ SWITCHES = {
 @pytest.mark.every(2)
 @pytest.mark.parametrize("case", SWITCHES)
 def test_switching_ends_as_under_uv(twins: Twins, case: str) -> None:
-    """Whatever a sync selects, the environment goes from what was selected before to that, as uv's does."""
+    """From one selection to the next, an environment changes as under uv."""
     definition, commands = SWITCHES[case]
     definition.lay_out(twins)
 
@@ -151,7 +151,7 @@ def test_switching_ends_as_under_uv(twins: Twins, case: str) -> None:
 
 
 def test_a_member_is_synced_from_its_own_folder(twins: Twins) -> None:
-    """In the folder of a member the member is meant, and the environment is the workspace's."""
+    """In the folder of a member, a sync selects that member and changes the environment of the workspace."""
     projects.WORKSPACE.lay_out(twins)
 
     twins.both("sync", member="packages/cli")
@@ -163,7 +163,7 @@ def test_a_member_is_synced_from_its_own_folder(twins: Twins) -> None:
 
 
 def test_index_bytes_of_one_version_are_told_apart(twins: Twins, tmp_path: Path) -> None:
-    """What an explicit index has under a name and version of the default one is an entry of its own."""
+    """If two indexes have different files for one name and version, each file gets its own entry."""
     projects.INDEX.lay_out(twins)
     twins.both("sync")
     other = Twins(twins.machine, tmp_path / "others", twins.interpreter)
@@ -190,7 +190,7 @@ def test_another_index_for_the_same_version_replaces_it(twins: Twins) -> None:
 
 
 def test_python_version_is_switched(twins: Twins) -> None:
-    """Another `--python` makes the environment anew, with the packages for that version."""
+    """Another `--python` makes a new environment, with the packages for that version."""
     projects.FORKS.lay_out(twins)
     twins.both("sync")
 
@@ -206,7 +206,7 @@ def test_python_version_is_switched(twins: Twins) -> None:
 
 
 def lay_out_with_old_lock(twins: Twins) -> None:
-    """Sync a project with old versions, and allow newer ones since."""
+    """Sync a project with old versions, then allow newer ones."""
     twins.write("pyproject.toml", project_table('"markupsafe<2.1.4", "idna<3.5", "attrs"'))
     twins.both("sync")
     twins.write("pyproject.toml", project_table('"markupsafe>=2.1,<3", "idna>=3.2,<3.7", "click>=8,<8.2"'))
@@ -230,7 +230,10 @@ def lay_out_with_old_lock(twins: Twins) -> None:
     ids=" ".join,
 )
 def test_lock_goes_on_as_under_uv(twins: Twins, words: tuple[str, ...]) -> None:
-    """What a lock holds stays where it is still allowed, is upgraded when asked, and not read when frozen."""
+    """A locked version stays while it is allowed, and is upgraded on request.
+
+    A frozen sync takes the lock unchanged.
+    """
     lay_out_with_old_lock(twins)
 
     twins.both(*words)
@@ -239,7 +242,7 @@ def test_lock_goes_on_as_under_uv(twins: Twins, words: tuple[str, ...]) -> None:
 
 
 def test_a_stale_lock_is_refused_when_locked(twins: Twins) -> None:
-    """`--locked` fails with uv's words and code, and nothing is written."""
+    """`--locked` fails with uv's words and exit code, and nothing is written."""
     lay_out_with_old_lock(twins)
     before = [stamps(twins.pepip_project), store_stamps(twins.machine.store)]
 
@@ -252,7 +255,7 @@ def test_a_stale_lock_is_refused_when_locked(twins: Twins) -> None:
 
 
 def test_a_project_without_a_lock_is_refused_when_frozen(twins: Twins) -> None:
-    """`--frozen` needs a lock, and none is made."""
+    """`--frozen` without a lock is refused, and no lock is made."""
     projects.VIRTUAL.lay_out(twins)
 
     by_uv, by_pepip = twins.both("sync", "--frozen", check=False)
@@ -264,7 +267,7 @@ def test_a_project_without_a_lock_is_refused_when_frozen(twins: Twins) -> None:
 
 
 def test_git_dependency_moves_with_its_branch(twins: Twins) -> None:
-    """A commit of a branch stays locked until an upgrade, which links the newer one."""
+    """A commit of a branch stays locked until an upgrade, and the upgrade links the newer commit."""
     repository = projects.furnish(twins) / "ledger"
     twins.write(
         "pyproject.toml",
@@ -283,7 +286,7 @@ def test_git_dependency_moves_with_its_branch(twins: Twins) -> None:
 
 
 def test_a_changed_folder_is_installed_again(twins: Twins) -> None:
-    """What a path dependency or a member that is not editable says now is what the environment has."""
+    """A sync installs the present state of a path dependency, and of a member that is not editable."""
     projects.NOT_EDITABLE.lay_out(twins)
     twins.both("sync")
     twins.write("core/pyproject.toml", projects.UV_BUILD + project_table('"idna"', name="core"))
@@ -298,7 +301,7 @@ def test_a_changed_folder_is_installed_again(twins: Twins) -> None:
 
 @pytest.mark.parametrize("kind", ["folder", "built by wish"])
 def test_what_is_not_shared_stays_out_of_linked_packages(twins: Twins, tmp_path: Path, kind: str) -> None:
-    """What uv installs itself into a folder of another distribution's package is never written through a link."""
+    """If uv itself installs files into the folder of a linked package, it never writes through the link."""
     elsewhere = projects.furnish(twins)
     wheels = elsewhere / "wheels"
     projects.rewrite_source(elsewhere / "contrib", projects.CAMERA_CONTRIB)
@@ -323,7 +326,7 @@ def test_what_is_not_shared_stays_out_of_linked_packages(twins: Twins, tmp_path:
 
 @pytest.mark.parametrize("hashes", [True, False], ids=["with hashes", "without hashes"])
 def test_an_index_that_is_served_gives_what_uv_gives(twins: Twins, hashes: bool) -> None:
-    """Where an index names no hashes, the lock does: what it has is linked like all else."""
+    """An index without hashes is linked too, since the lock has the hashes."""
     elsewhere = projects.furnish(twins)
     projects.write_simple_index(elsewhere / "simple", elsewhere / "wheels", hashes=hashes)
     with served(elsewhere / "simple") as url:
@@ -341,7 +344,7 @@ def test_an_index_that_is_served_gives_what_uv_gives(twins: Twins, hashes: bool)
 
 
 def test_settings_of_the_environment_hold(twins: Twins) -> None:
-    """The place of the environment is uv's choice: by variable, or the active one."""
+    """The environment lies where uv's settings say: a variable, or the active environment."""
     projects.APPLICATION.lay_out(twins)
 
     twins.both("sync", variables={"UV_PROJECT_ENVIRONMENT": "made/here"})
@@ -357,7 +360,7 @@ def test_settings_of_the_environment_hold(twins: Twins) -> None:
 
 
 def test_a_dry_run_changes_nothing(twins: Twins) -> None:
-    """A dry run says what would come, in uv's JSON too, and writes nothing, before the first sync and after."""
+    """A dry run reports the changes, also in uv's JSON, and writes nothing, before the first sync and after it."""
     projects.APPLICATION.lay_out(twins)
 
     for _ in range(2):
@@ -370,7 +373,7 @@ def test_a_dry_run_changes_nothing(twins: Twins) -> None:
 
 
 def test_uvs_json_is_passed_on(twins: Twins) -> None:
-    """`--output-format json` gives uv's own account."""
+    """`--output-format json` gives uv's own report."""
     projects.APPLICATION.lay_out(twins)
 
     by_uv, by_pepip = twins.both("sync", "--output-format", "json")
@@ -380,7 +383,10 @@ def test_uvs_json_is_passed_on(twins: Twins) -> None:
 
 
 def test_uv_and_pepip_take_turns(twins: Twins) -> None:
-    """Each goes on from what the other left: the environment is what uv alone makes, and the store stays whole."""
+    """Each tool continues where the other stopped.
+
+    The environment equals that of uv alone, and the store is whole.
+    """
     projects.LIBRARY.lay_out(twins)
     machine, variables = twins.machine, {"UV_PYTHON": str(twins.interpreter)}
     turns = [
@@ -409,7 +415,7 @@ def test_uv_and_pepip_take_turns(twins: Twins) -> None:
 
 
 def test_uv_leaves_the_store_as_it_was(twins: Twins) -> None:
-    """Whatever uv removes, replaces and reinstalls of what is linked, no byte of the store changes."""
+    """No byte of the store changes if uv removes, replaces and reinstalls linked distributions."""
     projects.APPLICATION.lay_out(twins)
     machine, variables = twins.machine, {"UV_PYTHON": str(twins.interpreter)}
     machine.pepip("sync", folder=twins.pepip_project, variables=variables)
@@ -443,7 +449,7 @@ REAL_WORLD = {
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", REAL_WORLD)
 def test_real_world_project_equals_uvs(twins: Twins, pip: Path, kind: str) -> None:
-    """Big projects are the same in all that is observed, after a change of what is selected too."""
+    """Big projects are the same in everything that is compared, also after another selection."""
     twins.write("pyproject.toml", REAL_WORLD[kind])
 
     twins.both("sync")

@@ -1,4 +1,4 @@
-"""`pepip prune`: what it shows, what it asks, what its options choose, and how much it says that it frees."""
+"""`pepip prune`: its preview, its question, its options, and the freed bytes that it reports."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def on_terminal(
     return run_on_terminal(keeper.machine, command, folder=keeper.folder, answers=answers, variables=variables)
 
 
-# What it shows, and what it asks
+# The preview and the question
 
 
 def test_a_preview_says_what_would_go_and_changes_nothing(orphaned: Keeper) -> None:
-    """For programs: each orphan with its bytes, the sum that is freed, and what can't be reached."""
+    """The JSON document lists each orphan with its bytes, the freed bytes, and the unreachable environments."""
     before = snapshot(orphaned.store)
 
     document = orphaned.preview()
@@ -72,7 +72,7 @@ def test_a_preview_says_what_would_go_and_changes_nothing(orphaned: Keeper) -> N
 
 
 def _du(*trees: Path) -> int:
-    """Return what `du` says that trees occupy together."""
+    """Return the bytes that trees occupy together, by `du`."""
     import subprocess
 
     lines = subprocess.run(["du", "-c", "-s", "-B1", *trees], capture_output=True, text=True, check=True).stdout
@@ -80,7 +80,7 @@ def _du(*trees: Path) -> int:
 
 
 def test_a_preview_in_words(orphaned: Keeper) -> None:
-    """For people: names, versions and sizes, why they may go, and what that frees."""
+    """The text names the orphans with version and size, the reason for their removal, and the freed bytes."""
     said = orphaned.prune_in_words("--dry-run")
 
     for words in (("drum", "1.0"), ("horn", "1.0")):
@@ -91,7 +91,7 @@ def test_a_preview_in_words(orphaned: Keeper) -> None:
 
 
 def test_it_removes_orphans_whole_and_leaves_nothing_behind(orphaned: Keeper) -> None:
-    """The document is the preview's, and the next prune finds nothing."""
+    """The prune's document equals the preview's, and the next prune finds nothing."""
     preview = orphaned.preview()
 
     done = orphaned.prune()
@@ -107,7 +107,7 @@ def test_it_removes_orphans_whole_and_leaves_nothing_behind(orphaned: Keeper) ->
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
 def test_without_a_terminal_it_wants_yes(orphaned: Keeper, arguments: tuple[str, ...]) -> None:
-    """A script that forgot it is told, and nothing is removed."""
+    """A script that forgot `--yes` gets an error that names it, and nothing is removed."""
     before = snapshot(orphaned.store)
 
     output = orphaned.machine.pepip("prune", *arguments, folder=orphaned.folder, check=False)
@@ -118,7 +118,7 @@ def test_without_a_terminal_it_wants_yes(orphaned: Keeper, arguments: tuple[str,
 
 @pytest.mark.parametrize("typed", ["y\n", "yes\n"])
 def test_on_a_terminal_it_shows_and_asks(orphaned: Keeper, typed: str) -> None:
-    """The preview comes first; a yes removes what it showed."""
+    """The preview comes first. After a yes, exactly its entries are removed."""
     screen = on_terminal(orphaned, answers=[("[y/N]", typed)])
 
     assert screen.returncode == 0
@@ -131,7 +131,7 @@ def test_on_a_terminal_it_shows_and_asks(orphaned: Keeper, typed: str) -> None:
 
 @pytest.mark.parametrize("typed", ["n\n", "\n", "\x04"], ids=["no", "nothing", "end of input"])
 def test_any_other_answer_removes_nothing(orphaned: Keeper, typed: str) -> None:
-    """Also none at all."""
+    """An answer other than yes removes nothing, and neither does the end of input."""
     before = snapshot(orphaned.store)
 
     screen = on_terminal(orphaned, answers=[("[y/N]", typed)])
@@ -142,7 +142,7 @@ def test_any_other_answer_removes_nothing(orphaned: Keeper, typed: str) -> None:
 
 
 def test_nothing_to_remove_asks_nothing(keeper: Keeper) -> None:
-    """On a terminal, too."""
+    """Without orphans there is no question, even on a terminal."""
     keeper.install("kept", "horn")
 
     screen = on_terminal(keeper)
@@ -153,7 +153,10 @@ def test_nothing_to_remove_asks_nothing(keeper: Keeper) -> None:
 
 
 def test_what_happens_while_it_asks_counts(orphaned: Keeper) -> None:
-    """What was linked meanwhile stays; what became an orphan meanwhile was not asked about, and stays too."""
+    """Entries that were linked during the question are kept.
+
+    New orphans are kept too, since nobody was asked about them.
+    """
 
     def answers() -> Iterator[tuple[str, str]]:
         yield ("[y/N]", "")
@@ -169,18 +172,18 @@ def test_what_happens_while_it_asks_counts(orphaned: Keeper) -> None:
 
 
 def test_without_a_store_it_says_so_and_makes_none(keeper: Keeper) -> None:
-    """A mistyped `PEPIP_HOME` is not an empty store."""
+    """A mistyped `PEPIP_HOME` is an error, not an empty store."""
     output = keeper.prune_in_words(check=False)
 
     assert_refused(output, str(keeper.store))
     assert not keeper.store.exists()
 
 
-# Which of the orphans
+# Which orphans
 
 
 def test_patterns_choose_names_and_versions(keeper: Keeper) -> None:
-    """Shell patterns of names, and of `name==version`."""
+    """Patterns are shell patterns of names, or of `name==version`."""
     leave_orphans(keeper, "drum==1.0", "horn", "wind-one", "wind-two")
     leave_orphans(keeper, "drum==2.0")
 
@@ -195,7 +198,7 @@ def test_patterns_choose_names_and_versions(keeper: Keeper) -> None:
 
 @pytest.mark.parametrize("spelled", ["Big_Bell", "big.bell", "BIG-BELL", "Big_*", "big_bell==1.0"])
 def test_patterns_know_a_distribution_by_any_spelling(keeper: Keeper, spelled: str) -> None:
-    """As everywhere in packaging: what was to be kept is not removed for a capital or an underscore."""
+    """Names are compared as everywhere in packaging: a capital or an underscore makes no `--keep` miss its entry."""
     leave_orphans(keeper, "Big_Bell", "horn")
 
     assert names_of(keeper.preview("--keep", spelled)["orphans"]) == ["horn-1.0"]
@@ -203,7 +206,7 @@ def test_patterns_know_a_distribution_by_any_spelling(keeper: Keeper, spelled: s
 
 
 def test_only_what_was_not_linked_for_so_long(keeper: Keeper) -> None:
-    """An age in hours, days or weeks, counted from the last link."""
+    """`--older-than` takes an age in hours, days or weeks, counted from the last link."""
     leave_orphans(keeper, "drum==1.0", "horn", "wind-one")
     keeper.age("drum-1.0", days=40)
     keeper.age("horn-1.0", days=20)
@@ -211,7 +214,7 @@ def test_only_what_was_not_linked_for_so_long(keeper: Keeper) -> None:
     assert names_of(keeper.preview("--older-than", "30d")["orphans"]) == ["drum-1.0"]
     assert names_of(keeper.preview("--older-than", "2w")["orphans"]) == ["drum-1.0", "horn-1.0"]
     assert names_of(keeper.preview("--older-than", "481h")["orphans"]) == ["drum-1.0"]
-    keeper.age("wind-one-1.0", days=-1)  # by a clock that was ahead
+    keeper.age("wind-one-1.0", days=-1)  # stamped by a clock that was ahead
     assert len(keeper.preview("--older-than", "0s")["orphans"]) == 3
     keeper.prune("--older-than", "30d")
 
@@ -219,7 +222,7 @@ def test_only_what_was_not_linked_for_so_long(keeper: Keeper) -> None:
 
 
 def test_a_new_link_makes_an_old_entry_young(keeper: Keeper) -> None:
-    """Also when the entry was only reused."""
+    """A new link counts even if it only reuses the entry."""
     leave_orphans(keeper, "drum==1.0", "horn")
     keeper.age("drum-1.0", days=40)
     keeper.age("horn-1.0", days=40)
@@ -231,7 +234,7 @@ def test_a_new_link_makes_an_old_entry_young(keeper: Keeper) -> None:
 
 
 def test_the_least_recently_linked_go_first_until_the_store_is_small(keeper: Keeper) -> None:
-    """And not one more: what is left is no larger than was asked."""
+    """No more entries are removed than are needed to get the store down to the given size."""
     leave_orphans(keeper, "Big_Bell", "horn", "drum==1.0")
     for days, name in ((10, "big-bell-1.0"), (30, "horn-1.0"), (20, "drum-1.0")):
         keeper.age(name, days)
@@ -251,7 +254,7 @@ def test_the_least_recently_linked_go_first_until_the_store_is_small(keeper: Kee
 
 
 def test_a_size_never_takes_what_is_in_use(keeper: Keeper) -> None:
-    """However old, and however much too large the store stays."""
+    """A linked entry stays, even if it is old and the store is still too large."""
     environment = keeper.install("kept", "Big_Bell")
     leave_orphans(keeper, "horn")
     keeper.age("big-bell-1.0", days=400)
@@ -264,7 +267,7 @@ def test_a_size_never_takes_what_is_in_use(keeper: Keeper) -> None:
 
 
 def test_a_size_with_the_other_options(keeper: Keeper) -> None:
-    """What is kept or too young is passed over, and the next oldest goes."""
+    """Entries that are kept or too young are skipped, and the next oldest entry is removed."""
     leave_orphans(keeper, "Big_Bell", "horn", "drum==1.0")
     for days, name in ((40, "big-bell-1.0"), (50, "horn-1.0"), (1, "drum-1.0")):
         keeper.age(name, days)
@@ -286,7 +289,7 @@ def test_a_size_with_the_other_options(keeper: Keeper) -> None:
     ],
 )
 def test_what_is_no_age_or_size_is_refused(orphaned: Keeper, option: str, value: str) -> None:
-    """Rather than taken for something else: nothing is removed."""
+    """An unreadable age or size is refused, and nothing is removed."""
     output = orphaned.prune_in_words(f"{option}={value}", check=False)
 
     assert_refused(output, repr(value), exit_codes=(2,))
@@ -295,14 +298,14 @@ def test_what_is_no_age_or_size_is_refused(orphaned: Keeper, option: str, value:
 
 @pytest.mark.parametrize(("text", "size_bytes"), [("1MB", 10**6), ("1MiB", 2**20), ("0.5 gb", 5 * 10**8), ("7", 7)])
 def test_sizes_are_read_as_they_are_written(text: str, size_bytes: int) -> None:
-    """In decimal units, or binary ones with an `i`."""
+    """Units are decimal, or binary with an `i`."""
     from pepip.cli.prune import _bytes
 
     assert _bytes(text) == size_bytes
 
 
 def test_one_version_in_two_buckets_goes_from_both(keeper: Keeper) -> None:
-    """As of a package that was built for two Pythons: both entries have one name."""
+    """A package that was built for two Pythons has two entries of one name, and both are removed."""
     for tag in ("py3-none-any", "py3-none-linux_x86_64"):
         wheel = Wheel("twin", "1.0", files={"twin/__init__.py": ""}, tag=tag).write(keeper.wheelhouse)
         keeper.machine.pepip("store", "add", wheel, *keeper.source, folder=keeper.folder)
@@ -316,7 +319,7 @@ def test_one_version_in_two_buckets_goes_from_both(keeper: Keeper) -> None:
 
 
 def test_a_full_disk_can_be_pruned(keeper: Keeper) -> None:
-    """With no room for a folder in the trash, a lock, or a file of the registry."""
+    """A prune works without room for a folder in the trash, a lock, or a file of the registry."""
     with mounted("ext4", keeper.folder / "disk", mebibytes=16) as place:
         crowded = replace(keeper, machine=replace(keeper.machine, store=place / "store"))
         environment = crowded.install("app", "drum==1.0")
@@ -334,7 +337,7 @@ def test_a_full_disk_can_be_pruned(keeper: Keeper) -> None:
 
 
 def fill(disk: Path) -> None:
-    """Leave room for nothing on a disk, neither for a byte nor for a folder."""
+    """Fill a disk so that no byte and no folder has room on it."""
     for size_bytes in (65536, 1):
         with contextlib.suppress(OSError), (disk / f"filler-{size_bytes}").open("wb", buffering=0) as file:
             while file.write(bytes(size_bytes)):
@@ -344,12 +347,12 @@ def fill(disk: Path) -> None:
             (disk / f"folder-{number}").mkdir()
 
 
-# How much it frees
+# Freed bytes
 
 
 @pytest.fixture(params=["cache elsewhere", "cache on the same disk"])
 def disk(request: pytest.FixtureRequest, keeper: Keeper) -> Iterator[tuple[Path, Keeper]]:
-    """Yield a disk of its own with a store and a project on it, and their user; uv's cache is there or elsewhere."""
+    """Yield a separate disk with a store and a project, and their user. uv's cache is on this disk or elsewhere."""
     with mounted("ext4", keeper.folder / "disk", mebibytes=64) as place:
         cache = place / "cache" if request.param == "cache on the same disk" else keeper.folder / "own-cache"
         machine = replace(keeper.machine, store=place / "store", uv_cache=cache)
@@ -367,8 +370,11 @@ WHAT_GOES = {
 def test_the_bytes_that_are_freed_are_what_the_file_system_gains(
     disk: tuple[Path, Keeper], requirements: tuple[str, ...]
 ) -> None:
-    """To the byte, by what `df` reads before and after. What hard links in uv's cache keep is said. ext4 itself keeps
-    nothing here: its folders of the store have as many blocks before as after.
+    """The freed bytes equal the difference in `df` to the byte.
+
+    Bytes that hard links in uv's cache keep are reported.
+
+    ext4 itself keeps no bytes here: the folders of the store have as many blocks before as after.
     """
     place, keeper = disk
     keeper.install("kept", "drum==2.0", "wind-two")
@@ -385,15 +391,13 @@ def test_the_bytes_that_are_freed_are_what_the_file_system_gains(
     assert (previewed["shared_bytes"] > 0) == is_shared
     assert ("hard links" in said.stderr) == is_shared
     sizes = sum(row["size_bytes"] for row in previewed["orphans"])
-    registry_bytes = os.statvfs(place).f_bsize  # the one file of the project that is gone
+    registry_bytes = os.statvfs(place).f_bsize  # the registration of the deleted project
     assert gained + previewed["shared_bytes"] == sizes + registry_bytes
     assert keeper.entries() == ["drum-2.0", "wind-two-1.0"]
 
 
 def test_many_orphans_free_what_is_said(disk: tuple[Path, Keeper]) -> None:
-    """Also when there are so many that a folder of their names takes more blocks than before, which ext4 never gives
-    back.
-    """
+    """The freed bytes are right even if the folder of their names grows by blocks, which ext4 never gives back."""
     place, keeper = disk
     names = [f"leaf-with-a-rather-long-name-{number}" for number in range(60)]
     for name in names:
@@ -410,7 +414,7 @@ def test_many_orphans_free_what_is_said(disk: tuple[Path, Keeper]) -> None:
 
 
 def test_bytes_in_the_trash_of_a_killed_prune_are_counted(disk: tuple[Path, Keeper]) -> None:
-    """The next prune frees them, and says so: what both say together is what the disk gained."""
+    """The next prune frees the bytes in the trash of a killed prune, and counts them."""
     place, keeper = disk
     keeper.install("kept", "drum==2.0")
     leave_orphans(keeper, "drum==1.0", "horn")
@@ -426,7 +430,7 @@ def test_bytes_in_the_trash_of_a_killed_prune_are_counted(disk: tuple[Path, Keep
 
 
 def test_bytes_that_an_environment_still_has_are_not_called_free(disk: tuple[Path, Keeper]) -> None:
-    """Hard links of an environment that lost its metadata keep the bytes of an orphan."""
+    """If an environment lost its metadata, its hard links still keep the bytes of an orphan."""
     place, keeper = disk
     environment = keeper.install("app", "band", "band-guests")
     for stem in ("band-1.0", "band_guests-1.0"):
@@ -444,7 +448,7 @@ def test_bytes_that_an_environment_still_has_are_not_called_free(disk: tuple[Pat
 
 
 def test_what_stays_is_not_called_free(disk: tuple[Path, Keeper]) -> None:
-    """Where a damaged registry keeps everything, neither a preview nor its words promise a byte."""
+    """If a damaged registry keeps everything, the preview promises no byte."""
     _, keeper = disk
     leave_orphans(keeper, "drum==1.0")
     (keeper.store / "projects" / "unreadable-0123456789abcdef.json").write_text("{")

@@ -1,4 +1,4 @@
-"""Pruning never removes what an environment links, wherever that environment is now and whoever works meanwhile."""
+"""A prune never removes a linked entry, wherever its environment is and whoever works meanwhile."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.support.stores import entries_of, problems_of
 from tests.support.teams import Team
 
 KILLS = 6
-"""Kills of one prune, spread evenly over its changes on disk."""
+"""Number of kills of one prune, spread evenly over its changes on disk."""
 
 
 DRUMS_METADATA = "lib/python3.*/site-packages/drum-1.0.dist-info"
@@ -53,12 +53,12 @@ def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 
 @pytest.fixture(params=[1, 2], ids=["first prune", "second prune"])
 def prunes(request: pytest.FixtureRequest) -> range:
-    """Return how often is pruned: what one prune forgets, the next one must not miss."""
+    """Return a range of prunes. If one prune forgets an environment, the next one must still not miss it."""
     return range(request.param)
 
 
 def assert_drum_is_kept(keeper: Keeper, environment: Path, times: range = range(2)) -> None:
-    """Prune so many times, and assert that nothing was removed and that the environment works."""
+    """Prune several times, and assert that nothing was removed and that the environment works."""
     for _ in times:
         assert keeper.prune()["orphans"] == []
 
@@ -71,7 +71,7 @@ def assert_drum_is_kept(keeper: Keeper, environment: Path, times: range = range(
 
 
 def test_a_deleted_project_frees_what_only_it_linked(keeper: Keeper) -> None:
-    """What another project links too stays, and the deleted one is out of the registry."""
+    """Entries that another project links too are kept, and the deleted project leaves the registry."""
     keeper.install("first", "drum==1.0", "horn", "wind-one")
     second = keeper.install("second", "drum==1.0", "wind-two")
     shutil.rmtree(keeper.folder / "first")
@@ -88,7 +88,7 @@ def test_a_deleted_project_frees_what_only_it_linked(keeper: Keeper) -> None:
 
 @pytest.mark.parametrize("what", ["environment", "project"])
 def test_a_moved_project_is_kept_after_a_scan(keeper: Keeper, what: str) -> None:
-    """Wherever it went, `dev` too: the scan registers the new place, and the old one is forgotten."""
+    """The scan registers the new place, even below a folder named `dev`, and the old place is forgotten."""
     environment = keeper.install("before", "drum==1.0")
     elsewhere = keeper.folder / "far" / "dev" / "after"
     elsewhere.parent.mkdir(parents=True)
@@ -109,7 +109,10 @@ def test_a_moved_project_is_kept_after_a_scan(keeper: Keeper, what: str) -> None
 
 
 def test_a_project_that_was_moved_far_away_without_a_scan_is_as_good_as_deleted(keeper: Keeper) -> None:
-    """Its old place is on a disk that is there, and nobody knows the new one; the prune says what is gone."""
+    """The old place is on a disk that is mounted, and nobody knows the new one.
+
+    The prune says which environment is gone.
+    """
     environment = keeper.install("before", "drum==1.0")
     (keeper.folder / "far" / "away").mkdir(parents=True)
     environment.parent.rename(keeper.folder / "far" / "away" / "after")
@@ -121,7 +124,10 @@ def test_a_project_that_was_moved_far_away_without_a_scan_is_as_good_as_deleted(
 
 
 def test_a_moved_project_is_kept_while_its_old_place_may_be_an_unmounted_disk(keeper: Keeper) -> None:
-    """Moved off a disk that is not there any more, and not scanned: the old place stands for it."""
+    """If a project was moved off a disk that is now unmounted, its old registration keeps its entries.
+
+    No scan has registered its new place.
+    """
     with mounted("tmpfs", keeper.folder / "disk", mebibytes=64) as disk:
         environment = keeper.install(disk / "app", "drum==1.0")
         moved = keeper.folder / "far" / "away" / "app"
@@ -139,7 +145,7 @@ def test_a_moved_project_is_kept_while_its_old_place_may_be_an_unmounted_disk(ke
 def test_an_environment_that_was_copied_beside_the_original_is_kept(
     keeper: Keeper, place: str, original: str
 ) -> None:
-    """By `cp -r`, which nobody registered: also when the original links something else by now, or is gone."""
+    """An unregistered copy by `cp -r` keeps its entries, even if the original now links others, or is gone."""
     environment = keeper.install("app", "drum==1.0")
     copy = keeper.folder / place
     copy.parent.mkdir(exist_ok=True)
@@ -158,7 +164,7 @@ def test_an_environment_that_was_copied_beside_the_original_is_kept(
 
 
 def test_a_project_that_was_renamed_is_kept(keeper: Keeper, prunes: range) -> None:
-    """Its new name lies beside its old one: no scan is needed."""
+    """The new name lies beside the old one, so no scan is needed."""
     environment = keeper.install("before", "drum==1.0")
     environment.parent.rename(keeper.folder / "after")
 
@@ -171,7 +177,7 @@ def test_a_project_that_was_renamed_is_kept(keeper: Keeper, prunes: range) -> No
 
 
 def test_an_environment_that_is_reached_by_a_link_outlives_the_link(keeper: Keeper, prunes: range) -> None:
-    """A project that was worked on by another name is where it really is, when that name is gone."""
+    """An environment is registered by its real path, and so is still known after the link to its project is gone."""
     real = keeper.machine.make_folder(keeper.folder / "far" / "away" / "real")
     (keeper.folder / "alias").symlink_to(real)
     keeper.install("alias", "drum==1.0", "--venv", keeper.folder / "alias" / ".venv")
@@ -181,7 +187,10 @@ def test_an_environment_that_is_reached_by_a_link_outlives_the_link(keeper: Keep
 
 
 def test_an_environment_folder_that_is_a_link_is_kept_where_it_leads(keeper: Keeper, prunes: range) -> None:
-    """On clusters `.venv` often is a link to a larger disk: the environment is there as long as that is."""
+    """On clusters, `.venv` is often a link to a larger disk.
+
+    The environment counts as long as the link's target exists.
+    """
     elsewhere = keeper.folder / "scratch" / "environments" / "app"
     project = keeper.machine.make_folder(keeper.folder / "work" / "app")
     keeper.machine.make_folder(elsewhere.parent)
@@ -195,7 +204,10 @@ def test_an_environment_folder_that_is_a_link_is_kept_where_it_leads(keeper: Kee
 
 @pytest.mark.parametrize("pruned_by", ["link", "real path"])
 def test_a_store_with_two_names_keeps_what_is_linked_by_either(keeper: Keeper, pruned_by: str) -> None:
-    """Links hold the name of the store that was used to install; pruning understands the other, too."""
+    """Links contain the path by which the store was known at the install.
+
+    A prune by another path understands them too.
+    """
     (keeper.folder / "link-to-store").symlink_to("real-store")
     keeper.machine.make_folder(keeper.folder / "real-store")
     by_link = replace(keeper, machine=replace(keeper.machine, store=keeper.folder / "link-to-store"))
@@ -210,7 +222,7 @@ def test_a_store_with_two_names_keeps_what_is_linked_by_either(keeper: Keeper, p
 
 
 def test_a_link_that_leads_elsewhere_now_leaves_both_environments_known(keeper: Keeper) -> None:
-    """As `current -> release-1`, and then `release-2`: each release is registered by where it really is."""
+    """If `current` leads to `release-1` and later to `release-2`, each release is registered by its real path."""
     (keeper.folder / "deployed").mkdir()
     current = keeper.folder / "current"
     for release, name in (("one", "drum==1.0"), ("two", "horn")):
@@ -225,11 +237,11 @@ def test_a_link_that_leads_elsewhere_now_leaves_both_environments_known(keeper: 
     assert [first["environment"], second["environment"]] == [
         str(keeper.folder / "deployed" / release / "inner" / ".venv") for release in ("one", "two")
     ]
-    assert len(keeper.ask("projects")) == 2  # each counted once, whatever name it goes by
+    assert len(keeper.ask("projects")) == 2  # each is counted once, whichever path names it
 
 
 def test_a_store_that_is_mounted_at_a_second_place_keeps_what_is_linked_there(keeper: Keeper) -> None:
-    """While it is mounted, and after."""
+    """The entries are kept while the store is mounted there, and after."""
     second = keeper.machine.make_folder(keeper.folder / "second")
     keeper.machine.make_folder(keeper.store)
     try:
@@ -248,7 +260,7 @@ def test_a_store_that_is_mounted_at_a_second_place_keeps_what_is_linked_there(ke
 
 
 def test_a_store_that_was_moved_keeps_what_links_to_its_old_place(keeper: Keeper) -> None:
-    """Its environments are called broken, whoever remembers them; each is mended by what changes it next."""
+    """Its environments are shown as broken. A command that changes one mends it, and so does `store repair`."""
     environments = [keeper.install(name, "drum==1.0", "band", "band-guests") for name in ("app", "other", "third")]
     keeper.ask("projects")
     moved = replace(keeper, machine=replace(keeper.machine, store=keeper.folder / "larger" / "store"))
@@ -269,13 +281,13 @@ def test_a_store_that_was_moved_keeps_what_links_to_its_old_place(keeper: Keeper
     assert [link for environment in environments for link in dangling_links(environment)] == []
 
 
-# Disks that are not there
+# Unmounted disks
 
 
 @pytest.mark.parametrize("mount_point", ["stays", "vanishes"])
 @pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
 def test_a_project_on_an_unmounted_disk_is_kept(keeper: Keeper, kind: str, mount_point: str) -> None:
-    """What it linked last stays, and is named with the reason; the rest goes."""
+    """The entries that it linked last are kept and named with the reason. Other orphans are removed."""
     with mounted(kind, keeper.folder / "media" / "disk", mebibytes=64) as disk:
         environment = keeper.install(disk / "work" / "app", "drum==1.0", "wind-one")
         keeper.install("here", "horn")
@@ -299,7 +311,7 @@ def test_a_project_on_an_unmounted_disk_is_kept(keeper: Keeper, kind: str, mount
 
 
 def test_an_environment_that_is_a_mount_point_is_kept_when_it_is_not_mounted(keeper: Keeper) -> None:
-    """As a container's volume at `.venv`: the folder is there without it, and empty."""
+    """A container may have a volume at `.venv`. Without the volume, that folder exists and is empty."""
     with mounted("tmpfs", keeper.folder / "app" / ".venv", mebibytes=16) as environment:
         keeper.install("app", "drum==1.0")
 
@@ -310,7 +322,7 @@ def test_an_environment_that_is_a_mount_point_is_kept_when_it_is_not_mounted(kee
 
 
 def test_an_unmounted_disk_that_comes_back_has_working_projects(keeper: Keeper) -> None:
-    """Mounted again, the environment is what it was."""
+    """After the disk is mounted again, the environment works as before."""
     with mounted("ext4", keeper.folder / "disk", mebibytes=64) as disk:
         environment = keeper.install(disk / "app", "drum==1.0")
         subprocess.run(["umount", disk], check=True)
@@ -329,7 +341,7 @@ def test_an_unmounted_disk_that_comes_back_has_working_projects(keeper: Keeper) 
 
 
 def test_another_disk_in_the_place_of_an_unmounted_one_is_not_taken_for_it(keeper: Keeper) -> None:
-    """Two sticks in one slot have one device number and one mount point: the projects of the first are kept."""
+    """Two USB sticks in one slot have one device number and one mount point: the projects of the first are kept."""
     place = keeper.folder / "stick"
     with mounted("tmpfs", place, mebibytes=64):
         environment = keeper.install(place / "app", "drum==1.0")
@@ -347,7 +359,7 @@ def test_another_disk_in_the_place_of_an_unmounted_one_is_not_taken_for_it(keepe
 
 
 def test_a_folder_that_was_mounted_elsewhere_is_not_taken_for_deleted(keeper: Keeper) -> None:
-    """As in a container: the project's folder, of the disk that outside holds everything, is mounted elsewhere."""
+    """In a container, the project's folder is a bind mount from the host's disk. Outside, its path does not exist."""
     real = keeper.machine.make_folder(keeper.folder / "real")
     with mounted("tmpfs", keeper.folder / "container", mebibytes=1) as container:
         inside = container / "work"
@@ -365,7 +377,7 @@ def test_a_folder_that_was_mounted_elsewhere_is_not_taken_for_deleted(keeper: Ke
     assert dangling_links(real / "app" / ".venv") == []
 
 
-# Folders that one may not read, and a registry that can't be read
+# Folders and a registry that can't be read
 
 
 @pytest.mark.parametrize(
@@ -381,7 +393,7 @@ def test_a_folder_that_was_mounted_elsewhere_is_not_taken_for_deleted(keeper: Ke
     ],
 )
 def test_an_environment_behind_a_closed_folder_is_kept(keeper: Keeper, closed: str) -> None:
-    """Another user's folder, without permission to look into it: what was linked last stays and is named."""
+    """If permissions hide another user's environment, the entries that it linked last are kept and named."""
     stranger = replace(keeper, machine=replace(keeper.machine, prefix=stranger_prefix()))
     environment = keeper.install("app", "drum==1.0")
     keeper.install("gone", "horn")
@@ -415,7 +427,10 @@ def test_an_environment_behind_a_closed_folder_is_kept(keeper: Keeper, closed: s
     ids=["empty", "cut off", "zeros", "a list", "nothing in it", "half", "null"],
 )
 def test_a_damaged_registry_file_keeps_everything(keeper: Keeper, text: str) -> None:
-    """Nobody knows whose it was: nothing is removed, and the file and the way out are named."""
+    """Nobody knows which environment the file named.
+
+    Nothing is removed; the error names the file and `projects scan`.
+    """
     environment = keeper.install("app", "drum==1.0")
     keeper.install("gone", "horn")
     shutil.rmtree(keeper.folder / "gone")
@@ -433,7 +448,7 @@ def test_a_damaged_registry_file_keeps_everything(keeper: Keeper, text: str) -> 
 
 
 def test_a_registry_file_of_nonsense_stops_nobody_for_ever(keeper: Keeper) -> None:
-    """A path that is none, or a pipe: as damaged as any, and no command fails or waits."""
+    """An impossible path, or a pipe, counts as a damaged file. No command fails or waits for it."""
     environment = keeper.install("app", "drum==1.0")
     document = json.loads(keeper.registry_file(environment).read_text())
     strange = keeper.store / "projects" / "strange-0123456789abcdef.json"
@@ -449,7 +464,7 @@ def test_a_registry_file_of_nonsense_stops_nobody_for_ever(keeper: Keeper) -> No
 
 
 def test_a_registry_that_is_gone_keeps_everything(keeper: Keeper) -> None:
-    """Without it no environment would count; a scan makes it anew."""
+    """Without the registry no environment would count, so nothing is removed. A scan makes a new registry."""
     environment = keeper.install("app", "drum==1.0")
     keeper.machine.pepip("store", "add", "horn", *keeper.source, folder=keeper.folder)
     shutil.rmtree(keeper.store / "projects")
@@ -468,7 +483,7 @@ def test_a_registry_that_is_gone_keeps_everything(keeper: Keeper) -> None:
 
 
 def test_a_damaged_registry_is_made_whole_by_a_scan(keeper: Keeper) -> None:
-    """Where the scan writes the same file anew nothing is left to do; else the damaged file is forgotten."""
+    """If the scan writes a damaged file anew, no more is needed. Any other damaged file must be forgotten."""
     environment = keeper.install("app", "drum==1.0")
     keeper.install("gone", "horn")
     shutil.rmtree(keeper.folder / "gone")
@@ -485,12 +500,12 @@ def test_a_damaged_registry_is_made_whole_by_a_scan(keeper: Keeper) -> None:
     assert keeper.run_drum(environment) == "1.0"
 
 
-# What counts is what an environment links
+# Links decide
 
 
 @pytest.mark.parametrize("tool", ["uv", "pip", "pepip"])
 def test_uninstalling_with_any_tool_makes_an_orphan(keeper: Keeper, pip: Path, tool: str) -> None:
-    """The registry's note says otherwise; the links decide."""
+    """The registration still lists the entries, but the links decide."""
     environment = keeper.install("app", "drum==1.0", "wind-one", "horn")
     if tool == "uv":
         keeper.machine.uv("pip", "uninstall", "drum", "wind-one", folder=environment.parent)
@@ -509,7 +524,7 @@ def test_uninstalling_with_any_tool_makes_an_orphan(keeper: Keeper, pip: Path, t
 
 
 def test_an_upgrade_makes_an_orphan_of_the_old_version(keeper: Keeper) -> None:
-    """By uv, which puts real files there, and by pepip."""
+    """This holds for an upgrade by uv, which installs real files, and by pepip."""
     keeper.install("by-pepip", "drum==1.0")
     by_uv = keeper.install("by-uv", "drum==1.0")
     keeper.install("by-pepip", "drum==2.0")
@@ -524,8 +539,8 @@ def test_an_upgrade_makes_an_orphan_of_the_old_version(keeper: Keeper) -> None:
 
 @pytest.mark.parametrize("rest", ["folder", "inner link"])
 def test_one_link_is_enough_to_keep_an_entry(keeper: Keeper, rest: str) -> None:
-    """Without its metadata, which `rm -r` took, by the link of its folder, or of one below a namespace."""
-    with mounted("tmpfs", keeper.folder / "disk", mebibytes=64) as disk:  # where all links are symbolic
+    """After `rm -r` of the metadata, the link of a folder keeps the entry, and so does a link below a namespace."""
+    with mounted("tmpfs", keeper.folder / "disk", mebibytes=64) as disk:  # so that all links are symbolic
         environment = keeper.install(disk / "app", "drum==1.0", "wind-one")
         without_metadata(environment, "wind_one-1.0" if rest == "inner link" else "drum-1.0")
         links = [path for path in environment.rglob("*") if str(keeper.store) in str(path.resolve())]
@@ -540,7 +555,7 @@ def test_one_link_is_enough_to_keep_an_entry(keeper: Keeper, rest: str) -> None:
 
 
 def test_metadata_alone_keeps_an_entry(keeper: Keeper) -> None:
-    """Folders that were unfolded hold hard links, which name no entry: the metadata does."""
+    """Unfolded folders have hard links, which name no entry. The links of the metadata do."""
     environment = keeper.install("app", "band", "band-guests")
     members = site_packages_of(environment) / "band" / "members.py"
 
@@ -553,7 +568,7 @@ def test_metadata_alone_keeps_an_entry(keeper: Keeper) -> None:
 
 
 def test_link_counts_say_nothing(keeper: Keeper) -> None:
-    """An entry whose files have other names, in uv's cache and in an environment without metadata, is an orphan."""
+    """An entry is an orphan even if uv's cache, or an environment without metadata, has hard links to its files."""
     environment = keeper.install("app", "band", "band-guests")
     for stem in ("band-1.0", "band_guests-1.0"):
         without_metadata(environment, stem)
@@ -566,11 +581,11 @@ def test_link_counts_say_nothing(keeper: Keeper) -> None:
     assert (site_packages_of(environment) / "band" / "members.py").read_text().startswith("NAMES")
 
 
-# Others at work meanwhile
+# Concurrent runs
 
 
 def test_an_install_between_the_look_and_the_removal_is_registered_and_kept(keeper: Keeper) -> None:
-    """A project that was deleted and made again while a prune runs: that prune must not forget the new one."""
+    """If a deleted project is made again while a prune runs, the prune does not forget the new one."""
     environment = keeper.install("far/app", "drum==1.0")
     keeper.install("third", "drum==1.0")
     leftover = keeper.install("other", "horn")
@@ -579,7 +594,7 @@ def test_an_install_between_the_look_and_the_removal_is_registered_and_kept(keep
     pruning = prune.prune(Store(str(keeper.store)), prune.PruneOptions())
     for step in pruning:
         if step.detail.startswith("horn"):
-            break  # it has looked, holds its lock, and is about to remove the first
+            break  # the census is done, the prune holds its lock, and is about to remove the first entry
 
     with ThreadPoolExecutor(1) as pool:
         installing = pool.submit(keeper.install, "far/app", "drum==1.0")
@@ -607,7 +622,7 @@ def _wait_until_it_waits(keeper: Keeper, is_over: Callable[[], bool]) -> None:
 
 
 def _is_waiting_for_lock(path: Path) -> bool:
-    """Tell whether a process waits for a lock on a file, as the kernel's list of locks says (`->` is who waits)."""
+    """Return whether a process waits for a lock on a file. In `/proc/locks`, `->` marks a waiting process."""
     number = path.stat().st_ino
     lines = Path("/proc/locks").read_text().splitlines()
     return any("->" in line and f":{number} " in line for line in lines)
@@ -616,14 +631,14 @@ def _is_waiting_for_lock(path: Path) -> bool:
 def crowd(keeper: Keeper, *, installers: int, pruners: int, rounds: int) -> list[int]:
     """Let processes install, check, uninstall and delete in a loop while others prune without a pause.
 
-    Returns how many prunes there were, by pruner. An install that fails or a link that leads nowhere fails the test.
+    Returns the number of prunes of each pruner. A failed install or a dangling link fails the test.
     """
     wanted = (("drum==1.0", "wind-one"), ("horn", "drum==2.0"), ("band", "band-guests"), ("wind-two", "wind-one"))
     is_over = threading.Event()
-    keeper.install("first", "wind-one")  # prune wants a store
+    keeper.install("first", "wind-one")  # prune refuses to run without a store
 
     def install(number: int) -> None:
-        project = Path(f"user{number}", "app")  # far from each other: a prune looks beside what it knows
+        project = Path(f"user{number}", "app")  # far apart, since a prune also looks beside known environments
         for turn in range(rounds):
             environment = keeper.install(project, *wanted[(turn + number) % len(wanted)])
             assert dangling_links(environment) == [], (number, turn)
@@ -659,7 +674,7 @@ def crowd(keeper: Keeper, *, installers: int, pruners: int, rounds: int) -> list
 
 
 def test_eight_processes_install_and_prune_at_once(keeper: Keeper) -> None:
-    """Hundreds of rounds in all: every install succeeds, no link ever leads nowhere, and the store is whole."""
+    """In hundreds of rounds every install succeeds, no link ever dangles, and the store is whole."""
     counts = crowd(keeper, installers=6, pruners=2, rounds=20)
 
     assert all(count >= 10 for count in counts)
@@ -668,7 +683,7 @@ def test_eight_processes_install_and_prune_at_once(keeper: Keeper) -> None:
 
 
 def test_the_trash_of_a_run_that_goes_on_is_left_to_it(keeper: Keeper) -> None:
-    """One run may still empty the trash when the next one has begun to fill its own part of it."""
+    """A run that empties the trash leaves alone the part that another run is still filling."""
     keeper.install("app", "drum==1.0", "horn")
     shutil.rmtree(keeper.folder / "app")
     store = Store(str(keeper.store))
@@ -691,7 +706,7 @@ def test_the_trash_of_a_run_that_goes_on_is_left_to_it(keeper: Keeper) -> None:
 def test_a_run_that_begins_while_another_clears_up_is_not_cleared_away(
     keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who removes what a killed run left holds its lock until that is gone: nobody can begin under it."""
+    """The lock of a killed run's folder is held until the folder is removed, so no new run can begin in it."""
     keeper.install("app", "drum==1.0")
     left = keeper.store / "trash" / "1-2"
     left.mkdir()
@@ -711,7 +726,7 @@ def test_a_run_that_begins_while_another_clears_up_is_not_cleared_away(
 
 
 def test_who_clears_up_twice_takes_nothing_that_came_between(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock that was removed, and made again by a run that begins, is another lock: that run's folder stays."""
+    """If a new run makes a removed lock again, it is another lock, and the folder of that run stays."""
     keeper.install("app", "drum==1.0")
     place = keeper.store / "trash" / "1-2"
     place.with_suffix(".lock").touch()
@@ -719,7 +734,7 @@ def test_who_clears_up_twice_takes_nothing_that_came_between(keeper: Keeper, mon
 
     def open_late(path: str, *arguments: int) -> int:
         descriptor = real(path, *arguments)
-        if path == str(place.with_suffix(".lock")):  # another one has cleared up, and a run has begun
+        if path == str(place.with_suffix(".lock")):  # another process removed the lock, and a new run has begun
             place.with_suffix(".lock").unlink()
             place.with_suffix(".lock").touch()
             place.mkdir()
@@ -733,13 +748,16 @@ def test_who_clears_up_twice_takes_nothing_that_came_between(keeper: Keeper, mon
 
 
 def test_every_member_of_a_team_sees_that_a_run_goes_on(team: Team) -> None:
-    """Whatever its umask: a lock that could not be opened would be taken for none, or for one that nobody lets go."""
+    """Every member can open the lock of a run, whatever the umask of its maker.
+
+    Otherwise the lock would count as missing, or as held for ever.
+    """
     first, second = team.users
     first.pepip("store", "list", folder=first.home)
     code = (
-        "import os, sys; from pepip.host import runs; from pepip.store.root import Store; os.umask(0o077)\n"
+        "import os, sys; from pepip.host import run_dirs; from pepip.store.root import Store; os.umask(0o077)\n"
         "store = Store(os.environ['PEPIP_HOME']); store.create()\n"
-        "with runs.marked(store.root + '/trash', mode=store.lock_mode) as folder:\n"
+        "with run_dirs.marked(store.root + '/trash', mode=store.lock_mode) as folder:\n"
         "    os.mkdir(folder); print(folder, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -762,7 +780,7 @@ def test_every_member_of_a_team_sees_that_a_run_goes_on(team: Team) -> None:
 
 @pytest.mark.real_world
 def test_eight_processes_install_and_prune_for_long(keeper: Keeper) -> None:
-    """The same with a thousand rounds and more, and also with more who prune than who install."""
+    """The same holds for more than a thousand rounds, also with more pruners than installers."""
     for installers, pruners, rounds in ((6, 2, 50), (3, 5, 50), (7, 1, 40)):
         counts = crowd(keeper, installers=installers, pruners=pruners, rounds=rounds)
 
@@ -775,7 +793,7 @@ def test_eight_processes_install_and_prune_for_long(keeper: Keeper) -> None:
 
 
 def _remains(store: Path) -> list[str]:
-    """Return what lies in the folders for passing things, but for their locks."""
+    """Return the paths in `staging` and `trash`, except their locks."""
     return sorted(
         path.relative_to(store).as_posix()
         for name in ("staging", "trash")
@@ -785,7 +803,7 @@ def _remains(store: Path) -> list[str]:
 
 
 def test_a_killed_prune_leaves_whole_entries_and_the_next_one_finishes(keeper: Keeper) -> None:
-    """Killed before one of its changes on disk: what is in place can be linked by anybody, as it was before."""
+    """After a kill before any change on disk, the remaining entries can be linked as before."""
     kept = keeper.install("kept", "drum==2.0", "wind-one")
     keeper.install("gone", "drum==1.0", "horn", "band")
     shutil.rmtree(keeper.folder / "gone")
@@ -819,7 +837,7 @@ def test_a_killed_prune_leaves_whole_entries_and_the_next_one_finishes(keeper: K
 
 
 def test_a_killed_prune_leaves_entries_that_all_may_read(keeper: Keeper) -> None:
-    """What others of a team could read before the kill they can read after it, and link."""
+    """Entries that a team's members could read before the kill can still be read after it."""
     keeper.install("gone", "drum==1.0", "horn")
     shutil.rmtree(keeper.folder / "gone")
     before = {path.name: path.stat().st_mode & 0o055 for path in keeper.store.glob("packages/*/*")}
@@ -833,7 +851,7 @@ def test_a_killed_prune_leaves_entries_that_all_may_read(keeper: Keeper) -> None
 
 
 def test_a_killed_install_keeps_what_it_had_linked(keeper: Keeper) -> None:
-    """Killed in the midst of linking: what its environment links and what it will is not taken from it by a prune."""
+    """If an install is killed while it links, a prune keeps the entries that it linked or was about to link."""
     keeper.install("second", "drum==1.0", "wind-one")
     project = keeper.machine.make_folder(keeper.folder / "app")
     arguments = ["install", "drum==1.0", "wind-one", *keeper.source]
@@ -863,7 +881,7 @@ def team(tmp_path: Path) -> Team:
 def test_what_is_another_users_is_said_and_not_failed_on(
     team: Team, wheelhouse: Path, interpreter: Path, tmp_path: Path
 ) -> None:
-    """Each removes their own half, and all that the other has stored stays whole."""
+    """Each user removes their own entries, and the entries of the other user stay whole."""
     first, second = (Keeper.settle(user, user.home / "work", wheelhouse, interpreter) for user in team.users)
     first.install("app", "drum==1.0", "wind-one")
     first.install("stays", "band")
@@ -888,7 +906,7 @@ def test_what_is_another_users_is_said_and_not_failed_on(
 def test_bytes_that_another_user_keeps_are_not_called_free(
     team: Team, wheelhouse: Path, interpreter: Path, tmp_path: Path, is_dry: bool
 ) -> None:
-    """Neither entries nor files of the registry nor what lies in the trash, if only another user can remove it."""
+    """Entries, registrations and trash that only another user can remove do not count as freed bytes."""
     with mounted("ext4", tmp_path / "disk", mebibytes=64) as disk:
         team.store.rename(team.store.with_name("unused"))
         (disk / "store").mkdir()
@@ -902,7 +920,7 @@ def test_bytes_that_another_user_keeps_are_not_called_free(
         second.install("app", "horn", "wind-two")
         for keeper in (first, second):
             shutil.rmtree(keeper.folder / "app")
-        # The other's prune was killed when an entry lay in the trash.
+        # The second user's prune was killed after it moved an entry into the trash.
         (first.store / "trash" / "horn-1.0.1-1").mkdir()
         (first.store / "trash" / "horn-1.0.1-1" / "sound.bin").write_bytes(bytes(50_000))
         others = ["chown", "-R", "--reference", second.entry("horn-1.0"), first.store / "trash" / "horn-1.0.1-1"]
@@ -923,7 +941,7 @@ def test_bytes_that_another_user_keeps_are_not_called_free(
 def test_a_project_that_two_users_work_on_is_kept_when_its_disk_is_not_there(
     team: Team, wheelhouse: Path, interpreter: Path, tmp_path: Path
 ) -> None:
-    """What the second user linked into an environment that the first registered is noted, too."""
+    """The registration also lists the entries that a second user linked into the environment."""
     first, second = (Keeper.settle(user, tmp_path, wheelhouse, interpreter) for user in team.users)
     with mounted("tmpfs", tmp_path / "disk", mebibytes=64) as disk:
         os.chown(disk, -1, team.group_id)
@@ -939,7 +957,10 @@ def test_a_project_that_two_users_work_on_is_kept_when_its_disk_is_not_there(
 
 
 def test_a_store_can_be_locked_by_all_who_may_use_it(keeper: Keeper) -> None:
-    """Whoever made its lock first, with whatever umask: who can't wait for those who link must not prune."""
+    """All users can open the lock, whoever made it and with whatever umask.
+
+    A user who can't open the lock can't wait for running installs, and so must not prune.
+    """
     keeper.machine.make_folder(keeper.store).chmod(0o2775)
     secretive = replace(keeper, machine=replace(keeper.machine, prefix=("sh", "-c", 'umask 077; exec "$@"', "sh")))
     secretive.install("app", "drum==1.0")
@@ -956,7 +977,7 @@ def test_a_store_can_be_locked_by_all_who_may_use_it(keeper: Keeper) -> None:
 
 
 def test_someone_who_may_only_read_the_store_removes_nothing(keeper: Keeper, tmp_path: Path) -> None:
-    """The entries are named as another user's, and the command ends well."""
+    """The output says that the entries belong to another user, and the exit code is 0."""
     keeper.install("app", "drum==1.0")
     shutil.rmtree(keeper.folder / "app")
     reader = replace(keeper.machine.as_plain_user(tmp_path / "plain"), store=keeper.store)

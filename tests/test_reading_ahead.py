@@ -1,4 +1,4 @@
-"""What uv unpacks is read while uv goes on, and not again afterwards, unless it is another file by then."""
+"""Files that uv unpacks are read while uv goes on. Afterwards a file is read again only if it has changed."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.support.wheels import Wheel
 
 SECONDS_UNTIL_READ = 20.0
 SECONDS_TO_READ = 0.5
-"""Ten times what it takes to read a small wheel, if it is read at all."""
+"""Ten times the time to read a small wheel, if the wheel is read at all."""
 
 DRUM = Wheel("drum", "1.0", files={"drum/__init__.py": "LOUD = True\n", "drum/deep/skin.txt": "calf"})
 BIG_HORN = Wheel("Big.Horn", "1.0", files={"horn/__init__.py": "LOUD = False\n", "horn/deep/bell.txt": "brass"})
 
 
 class Shop:
-    """A cache of uv's that is empty, wheels, and a folder to link them below."""
+    """An empty cache of uv, wheels, and a folder to link them below."""
 
     def __init__(self, machine: Machine, wheelhouse: Path, interpreter: Path, folder: Path) -> None:
         self.machine, self.cache, self.area = machine, folder / "uv-cache", folder / "area"
@@ -41,11 +41,11 @@ class Shop:
             wheel.write(wheelhouse)
 
     def lookahead(self, *names: str, seen: DigestCache) -> Readahead:
-        """Return one that waits for these distributions."""
+        """Return a `Readahead` that waits for these distributions."""
         return Readahead(names, seen, cache=str(self.cache))
 
     def stage(self, name: str) -> Path:
-        """Let uv unpack and link a distribution, and return where it is."""
+        """Let uv unpack and link a distribution, and return its folder."""
         place = self.area / name
         options = ["--cache-dir", self.cache, "--link-mode", "hardlink", "--target", place]
         self.machine.uv(*self.install, *options, name, folder=self.area)
@@ -68,7 +68,7 @@ def read_below(folder: Path, seen: DigestCache) -> dict[str, bool]:
 
 
 def wait_until_read(folder: Path, seen: DigestCache) -> None:
-    """Wait until all files below a folder were read."""
+    """Wait until all files below a folder have been read."""
     last = time.monotonic() + SECONDS_UNTIL_READ
     while not all(read_below(folder, seen).values()):
         assert time.monotonic() < last, read_below(folder, seen)
@@ -76,7 +76,10 @@ def wait_until_read(folder: Path, seen: DigestCache) -> None:
 
 
 def test_wheels_that_are_wanted_are_read_as_uv_unpacks_them(shop: Shop) -> None:
-    """By any name that their files have later, and only those: others may use the same cache."""
+    """The digests are known by any path that the files get later.
+
+    Wheels that are not wanted are not read, since other processes may use the same cache.
+    """
     seen = DigestCache()
     with shop.lookahead("big-horn", seen=seen):
         other, wanted = shop.stage("drum"), shop.stage("big-horn")
@@ -87,7 +90,7 @@ def test_wheels_that_are_wanted_are_read_as_uv_unpacks_them(shop: Shop) -> None:
 
 
 def test_what_lay_in_the_cache_before_is_not_read(shop: Shop) -> None:
-    """Nobody knows of thousands which will be staged: who does reads them then."""
+    """The cache may hold thousands of old wheels, and nobody knows yet which ones are staged. Staging reads those."""
     before, seen = shop.stage("drum"), DigestCache()
 
     with shop.lookahead("drum", "big-horn", seen=seen):
@@ -97,7 +100,7 @@ def test_what_lay_in_the_cache_before_is_not_read(shop: Shop) -> None:
 
 
 def test_a_cache_that_is_not_there_is_no_error(shop: Shop) -> None:
-    """As before uv's first run, or where uv keeps its cache at another place than is thought."""
+    """The cache is missing before uv's first run, or if uv keeps it in another place than expected."""
     seen = DigestCache()
     with shop.lookahead("drum", seen=seen):
         time.sleep(SECONDS_TO_READ)
@@ -120,7 +123,7 @@ sys.exit(main())
 
 
 def test_an_install_reads_each_file_once(shop: Shop, wheelhouse: Path, interpreter: Path, tmp_path: Path) -> None:
-    """In uv's cache, where something else takes longer to come."""
+    """The one read takes place in uv's cache, while another distribution is still downloading."""
     Wheel("slow", "1.0", files={"slow.py": ""}).write(wheelhouse)
     write_simple_index(tmp_path / "pages" / "simple", wheelhouse, hashes=True)
     machine = replace(shop.machine, uv_cache=shop.cache, store=tmp_path / "store")
@@ -136,7 +139,7 @@ def test_an_install_reads_each_file_once(shop: Shop, wheelhouse: Path, interpret
 
 
 def wheels_of(folder: Path, sizes: dict[str, list[int]]) -> list[tuple[StagedWheel, WheelTree]]:
-    """Return unpacked wheels, by name, of files of these sizes."""
+    """Return unpacked wheels with files of these sizes. `sizes` is by the wheel's name."""
     found = []
     for name, each in sizes.items():
         (folder / name).mkdir()
@@ -151,7 +154,7 @@ def wheels_of(folder: Path, sizes: dict[str, list[int]]) -> list[tuple[StagedWhe
 
 
 def test_what_is_read_soonest_is_had_first(tmp_path: Path) -> None:
-    """Those of which everything is known before those with much to read."""
+    """Wheels whose files are all known come before wheels with much to read."""
     trees, seen = wheels_of(tmp_path, {"long": [300, 200], "known": [1000], "short": [400]}), DigestCache()
     seen.read(str(tmp_path / "known" / "0"))
 
@@ -162,7 +165,7 @@ def test_what_is_read_soonest_is_had_first(tmp_path: Path) -> None:
 
 
 def test_who_leaves_early_waits_for_no_other_file(tmp_path: Path) -> None:
-    """As with ctrl-c: what is being read comes to its end, and no more."""
+    """After an early exit such as ctrl-c, only files that are already being read are read to their end."""
     trees, seen = wheels_of(tmp_path, {"short": [1], "long": [32 << 20] * 60}), DigestCache()
 
     with contextlib.closing(hash_pool.in_order(trees, seen)) as in_order:
@@ -172,7 +175,7 @@ def test_who_leaves_early_waits_for_no_other_file(tmp_path: Path) -> None:
 
 
 def rewrite(path: Path) -> None:
-    """Give a file other content of the same size, now."""
+    """Give a file other content of the same size, and the present time."""
     path.write_bytes(b"two")
 
 
@@ -184,7 +187,7 @@ def supplant(path: Path) -> None:
 
 
 def append(path: Path) -> None:
-    """Make a file longer, and let it seem as old as before."""
+    """Make a file longer, and keep its modification time."""
     at = path.stat().st_mtime_ns
     path.write_bytes(path.read_bytes() + b"more")
     os.utime(path, ns=(at, at))
@@ -194,7 +197,7 @@ def append(path: Path) -> None:
 def test_a_file_that_has_changed_since_it_was_read_is_not_known(
     tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
-    """By its size, its time or its inode: then it is read again."""
+    """A change of its size, its time or its inode is noticed, so the file is read again."""
     path, seen = tmp_path / "file", DigestCache()
     path.write_bytes(b"one")
     os.utime(path, ns=(1, 1))
@@ -207,7 +210,7 @@ def test_a_file_that_has_changed_since_it_was_read_is_not_known(
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
-    """No wheel holds one: what it leads to may change at any time."""
+    """No wheel contains a symbolic link, and the target of one may change at any time."""
     (tmp_path / "file").write_bytes(b"one")
     (tmp_path / "link").symlink_to("file")
     seen = DigestCache()

@@ -1,11 +1,11 @@
-"""Real projects and the tools of every day find in an environment of pepip's what they find in one of uv's.
+"""Real projects and everyday tools find the same in an environment of pepip as in one of uv.
 
-Each test makes twin environments of the same pinned packages, runs the same commands in both, and compares what
-came out; that the command found something is asserted, too.
+Each test makes twin environments of the same pinned packages, runs the same commands in both, and compares the
+outputs. It also asserts that the command found something.
 
-A package folder is one link, and that is what can differ. Who asks for a file's real path gets the store's, and
-who walks `site-packages` without following links finds little there. Tools that do so, and where it shows, have
-a test each that is expected to fail and says why.
+The difference is that a package folder is one link. A tool that asks for a file's real path gets a path in the store.
+A tool that walks `site-packages` without following links finds few files. For each such tool whose result differs, a
+test is expected to fail and gives the reason.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SUITES = [
             "-m",
             "not network",  # needs a public host
             "--deselect",
-            "tests/test_timeouts.py::test_write_timeout",  # fails now and then: what trio's garbage collection says
+            "tests/test_timeouts.py::test_write_timeout",  # fails sometimes, from trio's garbage collection
         ),
     ),
     Suite(
@@ -58,9 +58,9 @@ SUITES = [
         "pytest-run-parallel==0.10.0 pytz==2026.6 time-machine==3.6.0",
         at_least=10_000,
         arguments=(
-            "--ignore=tests/mypy",  # below, mypy has a test of its own
+            "--ignore=tests/mypy",  # mypy has its own test below
             "--ignore=tests/test_docs.py",  # needs files that the sdist leaves out
-            "--ignore=tests/benchmarks",  # measures
+            "--ignore=tests/benchmarks",  # measure speed
         ),
     ),
     Suite("markupsafe==3.0.4", "markupsafe", "pytest==9.2.0", at_least=75, built=True),
@@ -73,8 +73,9 @@ SUITES = [
 
 @pytest.mark.parametrize("suite", SUITES, ids=str)
 def test_suite_of_a_real_project_passes_as_in_uvs_environment(twins: Twins, pip: Path, suite: Suite) -> None:
-    """Each test of the project ends in both environments the same way, against the linked package, and the store
-    is afterwards what it was.
+    """Each test of the project has the same result in both environments.
+
+    In pepip's it runs against the linked package, and does not change the store.
     """
     if suite.built and shutil.which("cc") is None:
         pytest.skip(f"building {suite.project} needs cc, which is missing")
@@ -108,7 +109,7 @@ def test_suite_of_a_real_project_passes_as_in_uvs_environment(twins: Twins, pip:
     ],
 )
 def test_a_package_finds_its_own_files_by_walking_its_folder(twins: Twins, requirement: str, package: str) -> None:
-    """`os.walk` and `Path.rglob` from a package's own folder on find every file of it."""
+    """`os.walk` and `Path.rglob` find every file of a package if they start in its own folder."""
     twins.install(requirement)
     script = (
         "import os, pathlib, sys; os.chdir(sys.argv[1]);"
@@ -214,7 +215,7 @@ for found in script.goto(2, 8, follow_imports=True):
 
 @pytest.mark.parametrize("tool", READERS_OF_CODE)
 def test_a_reader_of_code_finds_the_same_mistakes(twins: Twins, tool: str) -> None:
-    """Type checkers, linters and completion see the packages behind the links, by the paths in the environment."""
+    """Type checkers, linters and completion see the packages behind the links, under the environment's paths."""
     command, expected = READERS_OF_CODE[tool]
     twins.install(tool, *SHOP_PACKAGES.split())
     write_into_both(twins, {"shop.py": SHOP, "look.py": LOOK})
@@ -226,7 +227,7 @@ def test_a_reader_of_code_finds_the_same_mistakes(twins: Twins, tool: str) -> No
 
 
 def test_a_reader_of_real_paths_finds_the_same_in_the_store(twins: Twins) -> None:
-    """Vulture, given a package's folder, finds the same lines; it names files by their real path, in the store."""
+    """Vulture finds the same lines in a package's folder, but names the files by their real paths in the store."""
     twins.install("vulture==2.16", "click==8.5.1")
     reports = []
     for environment in environments_of(twins):
@@ -254,7 +255,7 @@ COVERED = "coverage==7.17.3 pytest==9.2.0"
 
 
 def test_coverage_of_the_project_is_the_same(twins: Twins) -> None:
-    """With `--source`, coverage counts the project's own lines, and packages that are named, alike."""
+    """With `--source`, coverage measures the same lines of the project and of the named packages."""
     twins.install(*COVERED.split(), *SHOP_PACKAGES.split())
     write_into_both(twins, {"shop.py": SHOP, "test_shop.py": SHOP_TEST})
 
@@ -271,7 +272,7 @@ def test_coverage_of_the_project_is_the_same(twins: Twins) -> None:
     "in the store, and count as the project's own code (coverage/inorout.py, third_match)",
 )
 def test_coverage_without_a_source_leaves_packages_out(twins: Twins) -> None:
-    """Without `--source`, what is installed is not measured."""
+    """Without `--source`, installed packages are not measured."""
     twins.install(*COVERED.split(), *SHOP_PACKAGES.split())
     write_into_both(twins, {"shop.py": SHOP, "test_shop.py": SHOP_TEST})
 
@@ -282,7 +283,7 @@ def test_coverage_without_a_source_leaves_packages_out(twins: Twins) -> None:
 
 
 def test_ipython_shows_what_it_shows_under_uv(twins: Twins) -> None:
-    """IPython runs code, and shows where an object of a linked package is defined, with its source."""
+    """IPython runs code, and shows the source of an object in a linked package with its path."""
     twins.install("ipython==8.37.0", "click==8.5.1")
     lines = ["import click", "print(1 + 1)", "get_ipython().run_line_magic('pinfo2', 'click.echo')"]
 
@@ -315,7 +316,7 @@ finally:
 
 
 def test_jupyter_starts_the_kernel_of_the_environment(twins: Twins) -> None:
-    """jupyter_client finds the kernel in `share/`, which runs `1+1`, imports, completes and explains."""
+    """jupyter_client finds the kernel in `share/`, and the kernel runs `1+1`, imports, completes and explains."""
     twins.install("ipykernel==7.4.0", "jupyter-client==8.10.0", "ipython==8.37.0", "click==8.5.1")
     write_into_both(twins, {"kernel.py": KERNEL})
 
@@ -332,8 +333,9 @@ COMPILED = "jinja2==3.1.6 click==8.5.1 requests==2.32.5 msgpack==1.2.4"
 
 
 def test_compileall_of_each_package_compiles_what_it_does_under_uv(twins: Twins) -> None:
-    """`python -m compileall` of the folders in site-packages compiles every module of every one, for a plain
-    package folder is a link that is followed.
+    """`python -m compileall` compiles every module if each folder in site-packages is an argument.
+
+    It follows an argument that is a link.
     """
     twins.install(*COMPILED.split())
 
@@ -352,7 +354,7 @@ def test_compileall_of_each_package_compiles_what_it_does_under_uv(twins: Twins)
     "find and grep -r do not; uv pip install --compile-bytecode and pepip's do the same work",
 )
 def test_compileall_of_site_packages_compiles_what_it_does_under_uv(twins: Twins) -> None:
-    """`python -m compileall` of the whole of site-packages compiles every module."""
+    """`python -m compileall` of site-packages as a whole compiles every module."""
     twins.install(*COMPILED.split())
 
     for environment in environments_of(twins):
@@ -401,10 +403,11 @@ FREEZER = "pyinstaller==6.22.3"
 
 
 def test_pyinstaller_freezes_what_it_does_under_uv(twins: Twins) -> None:
-    """The program runs, with the same modules and files in its bundle, but for two things.
+    """The program runs, and its bundle has the same modules and files, with two exceptions.
 
-    Where a library of `numpy.libs` lies in it differs: PyInstaller asks `ldd` about real paths, and puts what is
-    outside of site-packages at the top. And it walks past the `licenses` folders of `.dist-info`, which are links.
+    The libraries of `numpy.libs` may lie in other folders: PyInstaller asks `ldd` about real paths, and puts
+    libraries from outside site-packages at the top. And it skips the `licenses` folders of `.dist-info`, which are
+    links.
     """
     twins.install(FREEZER, *SHOP_PACKAGES.split())
     write_into_both(twins, {"shop.py": SHOP})
@@ -425,7 +428,7 @@ def test_pyinstaller_freezes_what_it_does_under_uv(twins: Twins) -> None:
 
 
 def test_pyinstaller_freezes_a_program_that_uses_setuptools(twins: Twins) -> None:
-    """A frozen program imports setuptools and what it brings along."""
+    """A frozen program imports setuptools and its vendored packages."""
     twins.install(FREEZER, "setuptools==84.2.1")
     write_into_both(
         twins, {"build.py": "from setuptools import Distribution\nprint(Distribution().get_fullname())\n"}
@@ -443,9 +446,9 @@ def test_pyinstaller_freezes_a_program_that_uses_setuptools(twins: Twins) -> Non
 
 
 def test_shiv_packs_what_it_does_under_uv(twins: Twins) -> None:
-    """An archive of site-packages holds the same files with the same bytes, and runs without the environment.
+    """An archive of site-packages has the same files with the same bytes, and runs without the environment.
 
-    RECORD is left out: in a linked environment it lists the links, too.
+    RECORD is left out of the comparison, since it also lists the links in a linked environment.
     """
     twins.install("shiv==1.0.8", "jinja2==3.1.6", "msgpack==1.2.4")
     script = "import jinja2, markupsafe._speedups, msgpack._cmsgpack; print(jinja2.Template('{{ 1 + 1 }}').render())"
@@ -480,8 +483,9 @@ def write_into_both(twins: Twins, files: Mapping[str, str]) -> None:
 
 
 def said_in_both(twins: Twins, *command: str, errors_too: bool = True) -> tuple[str, str]:
-    """Run a program of each environment in its project, and return the exit codes and what was said, the paths
-    of the projects replaced.
+    """Run a program of each environment in its project, and return the exit codes and outputs.
+
+    The paths of the projects are replaced by `<project>`.
     """
     said = []
     for environment in environments_of(twins):
@@ -495,7 +499,7 @@ def said_in_both(twins: Twins, *command: str, errors_too: bool = True) -> tuple[
 def covered_in_both(twins: Twins, *options: str) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
     """Run the projects' tests under coverage, and return the numbers of each measured file.
 
-    Of a package's files the path in site-packages is returned.
+    A package's file is named by its path in site-packages.
     """
     reports = []
     for environment in environments_of(twins):
@@ -508,7 +512,7 @@ def covered_in_both(twins: Twins, *options: str) -> tuple[dict[str, dict[str, in
 
 
 def in_site_packages(path: str, twins: Twins) -> str:
-    """Return the path of a package's file from site-packages on, be it there or, behind a link, in the store."""
+    """Return the path of a package's file from `site-packages/` on, whether the path is there or in the store."""
     entries = f"{re.escape(str(twins.machine.store))}/packages/[^/]+/[^/]+"
     return re.sub(f"^({entries}|.*/site-packages)/", "site-packages/", path)
 
@@ -544,7 +548,7 @@ def frozen_files(environment: Path, program: str) -> set[str]:
 
 
 def checksums(archive: Path) -> dict[str, int]:
-    """Return the checksum of each file in an archive of shiv's, but of RECORD and of what names this archive."""
+    """Return the checksum of each file in an archive of shiv, except RECORD and the file that names the archive."""
     with zipfile.ZipFile(archive) as opened:
         files = {one.filename: one.CRC for one in opened.infolist() if not one.filename.endswith("/RECORD")}
     del files["environment.json"]

@@ -1,4 +1,4 @@
-"""The registry's files: each field is written, read back and checked; what is damaged is named, and stops nobody."""
+"""The registry's files: each field is written, read back and checked. A damaged file is named, and stops nobody."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
     ],
 )
 def test_a_registration_is_read_as_it_was_written(written: Registration) -> None:
-    """Names that are no UTF-8 too, and the numbers of any file system."""
+    """This holds for names that are not UTF-8 and for the numbers of any file system too."""
     assert registry_file.load(registry_file.dump(written), WHOLE.file) == written
 
 
 def test_what_older_pepips_left_out_is_read_as_unknown() -> None:
-    """They wrote no path by which the environment was reached, no file system and no entries."""
+    """Older versions wrote no `named` path, no file system, no entries and no time of registration."""
     absent = {"named", "filesystem", "entries", "registered_at"}
     content = json.dumps({key: value for key, value in DOCUMENT.items() if key not in absent}).encode()
 
@@ -85,14 +85,14 @@ def test_what_older_pepips_left_out_is_read_as_unknown() -> None:
 
 @pytest.mark.parametrize(("field", "value"), WRONG, ids=repr)
 def test_a_field_of_another_type_is_named(field: str, value: Any) -> None:
-    """Whatever a field holds, the file is damaged and the reason names that field."""
+    """If a field has a wrong value, the file is damaged and the reason names that field."""
     with pytest.raises(ValueError, match=f"^its {field} is "):
         registry_file.load(json.dumps({**DOCUMENT, field: value}).encode(), WHOLE.file)
 
 
 @pytest.mark.parametrize("field", ["format", "environment", "project", "device", "mount_point"])
 def test_a_field_that_is_missing_is_named(field: str) -> None:
-    """What every pepip has written must be there."""
+    """A field that every version of pepip has written is required."""
     with pytest.raises(ValueError, match=f"^its {field} is "):
         registry_file.load(
             json.dumps({key: value for key, value in DOCUMENT.items() if key != field}).encode(), WHOLE.file
@@ -108,7 +108,7 @@ def test_a_field_that_is_missing_is_named(field: str) -> None:
     ids=lambda content: repr(content[:8]),
 )
 def test_content_that_is_no_object_is_damage(content: bytes) -> None:
-    """Brackets nested deeper than Python can follow, and numbers longer than it takes, among it."""
+    """This includes brackets nested deeper than Python can parse, and numbers longer than it accepts."""
     with pytest.raises(ValueError, match=r"^it is (not valid JSON|no JSON object)$|^it holds what is no text$"):
         registry_file.load(content, WHOLE.file)
 
@@ -117,7 +117,7 @@ def test_content_that_is_no_object_is_damage(content: bytes) -> None:
 
 
 def make_link(path: Path) -> str:
-    """Put a link there, to a registration that is whole."""
+    """Make a link to a valid registration."""
     whole = path.with_name("whole.txt")
     whole.write_bytes(registry_file.dump(WHOLE))
     path.symlink_to(whole)
@@ -125,27 +125,27 @@ def make_link(path: Path) -> str:
 
 
 def make_dangling_link(path: Path) -> str:
-    """Put a link to nothing there."""
+    """Make a link to nothing."""
     path.symlink_to("/nowhere/at/all")
     return "it is no regular file"
 
 
 def make_pipe(path: Path) -> str:
-    """Put a pipe there, to which nobody writes."""
+    """Make a pipe without a writer."""
     os.mkfifo(path)
     return "it is no regular file"
 
 
 def make_folder(path: Path) -> str:
-    """Put a folder there."""
+    """Make a folder."""
     path.mkdir()
     return "it is no regular file"
 
 
 def make_socket(path: Path) -> str:
-    """Put a socket there."""
+    """Make a socket."""
     here = Path.cwd()
-    os.chdir(path.parent)  # the path of a socket has a limit
+    os.chdir(path.parent)  # the length of a socket's path is limited
     try:
         with socket.socket(socket.AF_UNIX) as end:
             end.bind(path.name)
@@ -155,26 +155,26 @@ def make_socket(path: Path) -> str:
 
 
 def make_endless(path: Path) -> str:
-    """Put a file of a terabyte there, which takes no room."""
+    """Make a sparse file of a terabyte, which takes no space."""
     with path.open("wb") as file:
         file.truncate(1 << 40)
     return "it is larger than 16777216 bytes"
 
 
 def make_deep(path: Path) -> str:
-    """Put brackets there, nested deeper than Python can follow."""
+    """Write brackets nested deeper than Python can parse."""
     path.write_text("[" * 1_000_000)
     return "it is not valid JSON"
 
 
 def make_wrong(path: Path) -> str:
-    """Put a registration there of which one field has the wrong type."""
+    """Write a registration with one field of the wrong type."""
     path.write_text(json.dumps({**DOCUMENT, "device": "5"}))
     return "its device is no whole number of 64 bits"
 
 
 def make_newer(path: Path) -> str:
-    """Put there what a pepip to come may write."""
+    """Write a registration in a newer format."""
     path.write_text(json.dumps({**DOCUMENT, "format": 2}))
     return "its format is 2, this pepip reads 1"
 
@@ -201,7 +201,7 @@ def name_of(make: Callable[[Path], str]) -> str:
 def test_a_file_that_holds_no_registration_is_named_with_the_reason(
     tmp_path: Path, make: Callable[[Path], str]
 ) -> None:
-    """It is neither followed, waited for, nor read without end; the other files count."""
+    """Such a file is not followed, not waited for, and not read without end. The other files count."""
     store = Store(str(tmp_path / "store"))
     store.create()
     environment = tmp_path / "app" / ".venv"
@@ -221,7 +221,7 @@ def test_a_file_that_holds_no_registration_is_named_with_the_reason(
 def test_an_environment_is_registered_in_the_place_of_what_holds_no_registration(
     tmp_path: Path, make: Callable[[Path], str]
 ) -> None:
-    """A regular file takes its place; what a link led to stays as it was."""
+    """A regular file replaces it, and the target of a link stays unchanged."""
     store = Store(str(tmp_path / "store"))
     store.create()
     environment = tmp_path / "app" / ".venv"
@@ -242,7 +242,7 @@ def test_an_environment_is_registered_in_the_place_of_what_holds_no_registration
 
 @pytest.mark.parametrize("make", [make_link, make_pipe, make_wrong], ids=name_of)
 def test_people_are_told_which_file_is_damaged_and_why(keeper: Keeper, make: Callable[[Path], str]) -> None:
-    """The preview, the refusal to prune and the doctor say it; nothing is removed."""
+    """The preview, the refused prune and the doctor name the file and the reason. Nothing is removed."""
     keeper.machine.pepip("store", "add", "horn", *keeper.source, folder=keeper.folder)
     strange = keeper.store / "projects" / "strange-0123456789abcdef.json"
     damage = make(strange)
@@ -264,7 +264,7 @@ def test_people_are_told_which_file_is_damaged_and_why(keeper: Keeper, make: Cal
 
 
 def test_registering_again_writes_only_what_is_new(tmp_path: Path) -> None:
-    """A file that says all of it stays, and one that lacks an entry is written anew."""
+    """A registration that already lists all entries stays. One that lacks an entry is written anew."""
     store = Store(str(tmp_path / "store"))
     store.create()
     environment = tmp_path / "app" / ".venv"

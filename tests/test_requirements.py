@@ -1,4 +1,4 @@
-"""Every kind of requirement that uv takes gives what uv gives, and what is installed changes as under uv.
+"""Every kind of requirement gives the same as with uv, and an environment changes as under uv.
 
 Twin environments get the same commands, one from uv and one from pepip, on wheels built here.
 """
@@ -22,7 +22,7 @@ from tests.support.wheels import Wheel
 
 
 def ink(version: str) -> Wheel:
-    """Return a distribution with a package, a script and files of one version alone."""
+    """Return a distribution with a package, a script, and a module that only this version has."""
     return Wheel(
         "ink",
         version,
@@ -46,12 +46,12 @@ class Desk(SuppliedTwins):
 
     @property
     def site_packages(self) -> Path:
-        """Return the folder of pepip's packages."""
+        """Return the `site-packages` folder of pepip's environment."""
         return site_packages_of(self.twins.pepip_environment)
 
     @property
     def elsewhere(self) -> Path:
-        """Return a folder beside the projects, for what both refer to."""
+        """Return a folder beside the projects, for files that both refer to."""
         return self.twins.folder / "elsewhere"
 
     def write(self, name: str, text: str) -> None:
@@ -72,14 +72,14 @@ class Desk(SuppliedTwins):
         assert problems_of(self.twins.machine.store) == []
 
     def is_linked(self, package: str) -> bool:
-        """Say whether pepip's environment links a package from the store."""
+        """Return whether pepip's environment links a package from the store."""
         path = self.site_packages / package
         return path.is_symlink() and path.resolve().is_relative_to(self.twins.machine.store.resolve())
 
 
 @pytest.fixture
 def desk(twins: Twins, wheelhouse: Path) -> Desk:
-    """Return empty twin projects and wheels to take."""
+    """Return empty twin projects, and wheels to install."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     made = Desk(twins, wheelhouse)
@@ -133,7 +133,7 @@ def lay_out_two_files(desk: Desk) -> list[str | Path]:
 
 
 def lay_out_pyproject(desk: Desk) -> list[str | Path]:
-    """Write a `pyproject.toml` with an extra; only its dependencies are installed."""
+    """Write a `pyproject.toml` with an extra. Only its dependencies are installed, not the project."""
     desk.write(
         "pyproject.toml",
         '[project]\nname = "app"\nversion = "1"\ndependencies = ["letter"]\n'
@@ -149,7 +149,7 @@ def lay_out_group(desk: Desk) -> list[str | Path]:
 
 
 def lay_out_lock(desk: Desk) -> list[str | Path]:
-    """Write a `pylock.toml` as uv makes it."""
+    """Write a `pylock.toml` with uv."""
     desk.write("requirements.in", "letter\nink<3\n")
     for project in desk.projects:
         desk.twins.machine.uv(
@@ -192,7 +192,7 @@ def lay_out_folder(desk: Desk) -> list[str | Path]:
 
 
 def lay_out_editable(desk: Desk) -> list[str | Path]:
-    """Name a local folder, editable."""
+    """Name a local folder as an editable."""
     return ["-e", SOURCE_ONLY.write_source(desk.elsewhere / "quill"), "letter"]
 
 
@@ -254,7 +254,7 @@ SHARED_LAYOUTS = [lay_out_wheel_file, lay_out_wheel_url, lay_out_sdist, lay_out_
 def test_files_urls_repositories_and_folders(
     desk: Desk, lay_out: Callable[[Desk], list[str | Path]], is_made: bool
 ) -> None:
-    """Equal to uv's, in a new environment and in one that has something; a second run changes nothing."""
+    """A new environment equals uv's, and so does a non-empty one. A second run changes nothing."""
     arguments = lay_out(desk)
     if is_made:
         desk.install("paper", "ink==1.0")
@@ -286,7 +286,7 @@ def test_what_is_built_or_named_by_url_is_shared(desk: Desk, lay_out: Callable[[
 
 @pytest.mark.parametrize("is_editable", [False, True], ids=["folder", "editable"])
 def test_a_local_project_is_not_in_the_store_and_stays_up_to_date(desk: Desk, is_editable: bool) -> None:
-    """Its files are the environment's own; after a change of its metadata the next install brings it."""
+    """Its files belong to the environment, and the next install updates them after a change of its metadata."""
     folder = SOURCE_ONLY.write_source(desk.elsewhere / "quill")
     arguments = ["-e", folder] if is_editable else [folder]
     desk.install(*arguments)
@@ -302,7 +302,7 @@ def test_a_local_project_is_not_in_the_store_and_stays_up_to_date(desk: Desk, is
 
 
 def test_a_repository_that_moved_on_is_another_entry(desk: Desk) -> None:
-    """An upgrade takes the new commit, and the old one stays for others."""
+    """An upgrade links the new commit, and the entry of the old commit stays for others."""
     folder = desk.elsewhere / "quill"
     url = f"quill @ git+{commit(desk, folder, 'first').as_uri()}"
     desk.install(url)
@@ -347,7 +347,7 @@ def by_uv(desk: Desk, *arguments: str | Path) -> None:
 
 
 def by_pip(desk: Desk, *arguments: str | Path) -> None:
-    """Let pip, from outside, install into both environments."""
+    """Let a pip outside the environments install into both."""
     pip = desk.elsewhere / "pip"
     desk.twins.machine.uv("pip", "install", "--target", pip, "pip==24.3.1", "--python", desk.twins.interpreter,
                           folder=desk.elsewhere)  # fmt: skip
@@ -356,7 +356,7 @@ def by_pip(desk: Desk, *arguments: str | Path) -> None:
 
 @pytest.mark.parametrize("bring", [by_uv, by_pip], ids=lambda bring: bring.__name__)
 def test_real_files_of_other_tools_are_replaced_by_links(desk: Desk, bring: Callable[..., None]) -> None:
-    """What uv or pip installed stays where it satisfies, and an upgrade makes it links."""
+    """A distribution that uv or pip installed stays while it satisfies. An upgrade replaces it by links."""
     desk.install("paper")
     bring(desk, "ink==1.0")
 
@@ -368,7 +368,7 @@ def test_real_files_of_other_tools_are_replaced_by_links(desk: Desk, bring: Call
 
 
 def test_two_builds_share_nothing_but_their_name(desk: Desk) -> None:
-    """A wheel that was replaced by one of the same version with other bytes is not mistaken for it."""
+    """If a wheel file is replaced by one of the same version with other bytes, the new bytes are installed."""
     wheel = ink("1.0").write(desk.elsewhere)
     desk.install(wheel)
     replace(ink("1.0"), variant="other", files={"ink/__init__.py": "VERSION = 'other'\n"}).write(desk.elsewhere)
@@ -380,7 +380,7 @@ def test_two_builds_share_nothing_but_their_name(desk: Desk) -> None:
 
 
 def test_a_lock_with_wheels_for_others_takes_its_sdist(desk: Desk) -> None:
-    """A `pylock.toml` may list wheels for other systems alone: then its sdist is built, as by uv."""
+    """If a `pylock.toml` lists only wheels for other systems, its sdist is built, as by uv."""
     sdist = SOURCE_ONLY.write_sdist(desk.wheelhouse)
     foreign = replace(SOURCE_ONLY, tag="cp312-cp312-win_amd64").write(desk.wheelhouse)
     lines = [
@@ -396,7 +396,7 @@ def test_a_lock_with_wheels_for_others_takes_its_sdist(desk: Desk) -> None:
 
 
 def test_requirements_come_from_stdin(desk: Desk) -> None:
-    """`-r -` is read once, however often uv is asked."""
+    """`-r -` is read once, however often pepip asks uv."""
     desk.twins.install("paper", *desk.source)
     commands: tuple[list[str | Path], ...] = (
         [uv_executable(), "pip", "install"],
@@ -410,7 +410,7 @@ def test_requirements_come_from_stdin(desk: Desk) -> None:
 
 
 def installed_in(environment: Path) -> bool:
-    """Say whether an environment has ink."""
+    """Return whether an environment has ink."""
     return environment.exists() and (site_packages_of(environment) / "ink").exists()
 
 
@@ -427,7 +427,7 @@ def test_an_activated_environment_is_taken(desk: Desk, machine: Machine) -> None
 
 
 def test_a_configured_environment_is_made(desk: Desk, machine: Machine) -> None:
-    """`UV_PROJECT_ENVIRONMENT` names where it lies, from here."""
+    """`UV_PROJECT_ENVIRONMENT` names the environment's place, relative to the current folder."""
     project = desk.twins.pepip_project
 
     machine.pepip(
@@ -440,7 +440,7 @@ def test_a_configured_environment_is_made(desk: Desk, machine: Machine) -> None:
 
 
 def test_a_named_environment_comes_first(desk: Desk, machine: Machine) -> None:
-    """`--venv` comes before what is active."""
+    """`--venv` comes before the active environment."""
     project = desk.twins.pepip_project
 
     machine.pepip(
@@ -453,7 +453,7 @@ def test_a_named_environment_comes_first(desk: Desk, machine: Machine) -> None:
 
 
 def test_the_environment_of_a_parent_folder_is_found(desk: Desk, machine: Machine) -> None:
-    """In a folder of the project, `.venv` above is taken, as with uv."""
+    """In a subfolder of the project, the `.venv` above is taken, as with uv."""
     project = desk.twins.pepip_project
     machine.pepip("install", "paper", *desk.source, "--python", desk.twins.interpreter, folder=project)
     inner = project / "source" / "inner"
@@ -466,7 +466,7 @@ def test_the_environment_of_a_parent_folder_is_found(desk: Desk, machine: Machin
 
 
 def test_an_existing_environment_keeps_its_interpreter(desk: Desk, machine: Machine) -> None:
-    """`--python` is for a new one; one that is there is not made again."""
+    """`--python` chooses the interpreter of a new environment. An existing one is not made again."""
     other = next((found for version in ("3.10", "3.11", "3.13") if (found := find_interpreter(version))), None)
     if other is None or other == any_interpreter():
         pytest.skip("a second interpreter is needed")
@@ -495,7 +495,10 @@ def test_settings_of_uv_are_respected(desk: Desk, machine: Machine) -> None:
 
 
 def test_a_source_with_an_index_of_its_own_is_found(desk: Desk, machine: Machine, tmp_path: Path) -> None:
-    """A package of `[tool.uv.sources]` is staged from its explicit index, which no bare requirement searches."""
+    """A package of `[tool.uv.sources]` is staged from its explicit index.
+
+    uv searches this index for no other requirement.
+    """
     Wheel("pepip-tests-only-here", "1.0", files={"only_here.py": ""}).write(tmp_path / "index")
     (desk.twins.pepip_project / "pyproject.toml").write_text(
         f"""[project]

@@ -1,7 +1,7 @@
-"""`pepip run` works in the environment in which `uv run` would, however the command and the project are named.
+"""`pepip run` uses the same environment as `uv run`, however the command and the project are named.
 
-Each case is one command line, given to uv and to pepip in trees of the same projects. The exit code, the output of a
-script that says where it runs, and all that is written must be the same; what pepip installs is linked.
+Each case is one command line, given to uv and to pepip in equal trees of projects. A script prints where it runs. Its
+output, the exit code and all written files must be the same. Packages that pepip installs are linked.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ LINKS = {"out/link.py": "../there/main.py", "out/linked": "../there/sub", "here/
 
 @dataclass(frozen=True)
 class Case:
-    """One command line, the folder in which it is typed, and what else it depends on. `<tree>` is the tree."""
+    """One command line, the folder in which it is typed, its variables and its stdin. `<tree>` is the tree's path."""
 
     folder: str
     words: Sequence[str]
@@ -83,7 +83,7 @@ class Case:
     stdin: str = ""
 
     def __str__(self) -> str:
-        """Return the command line, for the names of tests."""
+        """Return the command line with its folder and variables, for the names of tests."""
         settings = "".join(f"{name}={value} " for name, value in self.variables.items())
         return f"{self.folder}: {settings}{' '.join(self.words)}"
 
@@ -103,7 +103,7 @@ class Trees:
 
     @property
     def by_pepip(self) -> Path:
-        """Return pepip's tree, whose path is as long."""
+        """Return pepip's tree."""
         return self.folder / "pepip"
 
     def write(self, name: str, text: str) -> None:
@@ -133,7 +133,7 @@ class Trees:
         return Output(command, process.returncode, self._plain(stdout, tree), self._plain(stderr, tree))
 
     def _plain(self, text: str, tree: Path) -> str:
-        """Return output without what differs between the trees, and between environments that uv keeps or drops."""
+        """Return output without paths that differ: those of the trees, and those of environments in uv's cache."""
         text = text.replace(str(tree), "<tree>")
         return re.sub(rf"{re.escape(str(self.machine.uv_cache))}/[\w.-]+/[\w.-]+", "<environment of uv>", text)
 
@@ -142,7 +142,7 @@ class Trees:
         return sorted(str(path.relative_to(self.by_pepip)) for path in self.by_pepip.rglob(".venv"))
 
     def assert_same(self) -> None:
-        """Assert that both trees hold the same, and that pepip's environments link what they have."""
+        """Assert that both trees have the same files, and that pepip's environments link their packages."""
         one, other = (_but_for_contents(snapshot(tree)) for tree in (self.by_uv, self.by_pepip))
         assert changes(one, other) == []
         for environment in self.environments():
@@ -152,13 +152,13 @@ class Trees:
 
 
 def _but_for_contents(tree: dict[str, object]) -> dict[str, object]:
-    """Return a tree with each environment in it as one folder, whatever it holds."""
+    """Return a tree without the contents of its environments."""
     return {path: node for path, node in tree.items() if "/.venv/" not in path}
 
 
 @pytest.fixture
 def trees(machine: Machine, tmp_path: Path, interpreter: Path) -> Iterator[Trees]:
-    """Return the trees, with an index of the packages that their projects need."""
+    """Yield the trees, with an index of the packages that their projects need."""
     for name in NAMES:
         Wheel(name, "1.0", files={f"{name}/__init__.py": ""}).write(tmp_path / "wheels")
     write_simple_index(tmp_path / "index", tmp_path / "wheels", hashes=True)
@@ -187,7 +187,7 @@ def compare(trees: Trees, case: Case) -> None:
 
 
 CASES = [
-    # a script decides by its folder
+    # the folder of the script decides
     Case("here", ("run", "main.py")),
     Case("here", ("run", "../there/main.py", "word", "--flag")),
     Case("here", ("run", "--", "../there/main.py")),
@@ -217,7 +217,7 @@ CASES = [
     Case("out", ("run", "<tree>/here/sub/main.py")),
     Case("out", ("run", "../there/package")),
     Case("out", ("run", "../there/app.pyz")),
-    # options that say what the word is
+    # options that give the word's kind
     *(Case("here", ("run", option, "../there/no-ending")) for option in ("-s", "--script", "--gui-script")),
     Case("out", ("run", "-s", "../there/missing")),
     Case("out", ("run", "-s", "../nowhere/missing")),
@@ -230,7 +230,7 @@ CASES = [
     Case("here", ("run", "sh", "-c", "python ../there/main.py")),
     Case("here", ("run", "-qp", "3", "../there/main.py")),
     Case("here", ("run",)),
-    # options and variables that say where
+    # options and variables that name a folder
     *(
         Case(folder, ("run", *words, script), variables)
         for folder, script in product(("here", "out"), ("main.py", "../nest/main.py"))
@@ -253,7 +253,7 @@ CASES = [
             ((), {"UV_PROJECT_ENVIRONMENT": ".other/.venv"}),
         )
     ),
-    # no project, or not only one
+    # no project, or several
     *(
         Case("here", ("run", *words, script))
         for words in (("--no-project",), ("--isolated",), ("--no-sync",), ("--env-file", "missing"), ("--locked",))
@@ -282,14 +282,14 @@ CASES = [
     ),
     *(Case(project, ("run", "main.py")) for project in ("unmanaged", "virtual", "broken")),
     Case("out", ("run", "--group", "lint", "../virtual/main.py")),
-    # metadata of its own
+    # a script with inline metadata
     *(
         Case(folder, ("run", script))
         for folder, script in product(("here", "out"), ("inline.py", "../there/inline.py"))
     ),
     Case("here", ("run", "-s", "inline.py")),
     Case("here", ("run", "--project", "../there", "inline.py")),
-    # from stdin
+    # a script from stdin
     *(
         Case(folder, ("run", "-", "word"), stdin=text)
         for folder in ("here", "out")
@@ -305,7 +305,7 @@ CASES = [
 @pytest.mark.every(3)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_run_finds_the_environment_that_uv_finds(trees: Trees, case: Case) -> None:
-    """The same command works in the same environment, with the same packages, and writes the same files."""
+    """The same command runs in the same environment, with the same packages, and writes the same files."""
     compare(trees, case)
 
 
@@ -328,7 +328,7 @@ def test_run_finds_the_environment_that_uv_finds(trees: Trees, case: Case) -> No
 def test_changes_of_a_project_find_the_project_that_uv_finds(
     trees: Trees, folder: str, words: tuple[str, ...], variables: dict[str, str]
 ) -> None:
-    """`sync`, `add` and `remove` work on the project that options and variables name."""
+    """`sync`, `add` and `remove` change the project that options and variables name."""
     for command in (("sync",), ("add", "cherry"), ("remove", "cherry")):
         compare(trees, Case(folder, (*command, *words), variables))
 
@@ -372,7 +372,7 @@ TAGGED = {
 
 @pytest.mark.parametrize("name", TAGGED)
 def test_what_uv_takes_for_metadata_keeps_the_project_as_it_is(trees: Trees, name: str) -> None:
-    """A script has an environment of its own where uv finds metadata in it, and is refused where they are wrong."""
+    """If uv finds metadata in a script, the script gets its own environment. Invalid metadata is refused."""
     text = TAGGED[name].encode("utf-8", "surrogateescape")
     for tree in (trees.by_uv, trees.by_pepip):
         (tree / "there/tagged.py").write_bytes(
@@ -389,7 +389,7 @@ def test_what_uv_takes_for_metadata_keeps_the_project_as_it_is(trees: Trees, nam
 def test_a_script_at_a_url_belongs_to_the_project_here(
     trees: Trees, folder: str, name: str, words: tuple[str, ...]
 ) -> None:
-    """It runs in the project of the working directory, or in an environment of its own if it has metadata."""
+    """It runs in the project of the working directory, or in its own environment if it has metadata."""
     scripts = trees.folder / "index"
     (scripts / "main.py").write_text(WHERE)
     (scripts / "inline.py").write_text(INLINE + WHERE)
@@ -398,7 +398,7 @@ def test_a_script_at_a_url_belongs_to_the_project_here(
 
 
 def test_a_file_whose_path_looks_like_a_url_is_a_script(trees: Trees) -> None:
-    """Uv downloads nothing where there is such a file."""
+    """If such a file exists, nothing is downloaded."""
     trees.write("here/http:/main.py", WHERE)
 
     compare(trees, Case("here", ("run", "http://main.py")))
@@ -418,10 +418,10 @@ WARM = [
 
 @pytest.mark.parametrize("case", WARM, ids=str)
 def test_a_script_with_nothing_to_sync_starts_at_once(trees: Trees, case: Case) -> None:
-    """What was found up to date is remembered for the project of the script: pepip asks uv nothing."""
+    """After a run had nothing to sync, pepip remembers this for the script's project, and does not ask uv again."""
     for _ in range(2):
         trees.both(case)
-        time.sleep(0.1)  # what has just changed is not noted yet
+        time.sleep(0.1)  # files that changed just now are not noted as up to date yet
 
     loaded = trees.modules(case)
 
@@ -442,7 +442,7 @@ def test_a_script_with_nothing_to_sync_starts_at_once(trees: Trees, case: Case) 
     ],
 )
 def test_what_is_remembered_is_forgotten_when_it_changes(trees: Trees, name: str, text: str) -> None:
-    """A nearer project, other dependencies, or metadata in the script: the next run finds them, as uv does."""
+    """After a nearer project, other dependencies or new metadata appear, the next run finds them, as uv does."""
     cases = [case for case in WARM if case.folder == "here"]
     for case in cases:
         for _ in range(2):
@@ -456,7 +456,7 @@ def test_what_is_remembered_is_forgotten_when_it_changes(trees: Trees, name: str
 
 
 def test_a_pipe_is_left_for_the_script_that_it_holds(trees: Trees) -> None:
-    """What can be read only once is read by uv."""
+    """A pipe can be read only once, so pepip leaves it to uv."""
     words = ("-c", 'printf "print(1)" | "$0" "$@" run --script /dev/stdin; printf "print(2)" | "$0" "$@" run -')
     for tree, program in ((trees.by_uv, [uv_executable()]), (trees.by_pepip, [sys.executable, "-m", "pepip"])):
         output = trees.machine.run(["sh", *words, *program], folder=tree / "here", variables=trees.settings)

@@ -37,7 +37,7 @@ def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 
 
 def du(*trees: Path) -> int:
-    """Return what `du -c -B1` says that trees occupy together, each inode counted once."""
+    """Return the bytes that trees occupy together by `du -c -B1`, with each inode counted once."""
     output = subprocess.run(["du", "-c", "-s", "-B1", *trees], capture_output=True, text=True, check=True).stdout
     return int(output.splitlines()[-1].split()[0])
 
@@ -48,7 +48,7 @@ def entries_in(keeper: Keeper) -> list[Path]:
 
 
 def real_copy(environment: Path, place: Path) -> Path:
-    """Copy an environment as if nothing were shared: what is linked from the store becomes real files."""
+    """Copy an environment without sharing: links to the store become real files."""
     shutil.copytree(environment, place, symlinks=False, ignore=_interpreters(environment))
     shutil.copytree(environment / "bin", place / "bin", symlinks=True)
     return place
@@ -65,7 +65,7 @@ def _interpreters(environment: Path) -> Callable[[str, list[str]], list[str]]:
 
 
 def test_what_is_on_disk_is_what_du_says(keeper: Keeper) -> None:
-    """Over the entries and the environments, to the byte: real files, links, hard links and bytecode of each."""
+    """The sum over entries and environments is exact to the byte, with real files, links, hard links and bytecode."""
     environments = [
         keeper.install("first", "drum==1.0", "library", "wind-one", "band", "band-guests"),
         keeper.install("second", "drum==2.0", "library", "band"),
@@ -85,7 +85,7 @@ def test_what_is_on_disk_is_what_du_says(keeper: Keeper) -> None:
 
 
 def test_what_environments_share_beside_the_store_is_counted_once(keeper: Keeper) -> None:
-    """Hard links of uv's own into its cache give two environments the same files."""
+    """If uv makes hard links into its cache, two environments have the same files, and these count once."""
     environments = [keeper.install(name, "drum==1.0") for name in ("first", "second")]
     for environment in environments:
         arguments = ("Big_Bell", "horn", *keeper.source[:3], "--link-mode", "hardlink")
@@ -97,7 +97,7 @@ def test_what_environments_share_beside_the_store_is_counted_once(keeper: Keeper
 
 
 def test_hard_links_whose_metadata_is_gone_are_counted_once(keeper: Keeper) -> None:
-    """The files are the store's, whatever the environment says of them."""
+    """The files belong to the store, even if the environment has no metadata of them."""
     environment = keeper.install("app", "band", "band-guests")
     for stem in ("band-1.0", "band_guests-1.0"):
         without_metadata(environment, stem)
@@ -108,15 +108,15 @@ def test_hard_links_whose_metadata_is_gone_are_counted_once(keeper: Keeper) -> N
 
 
 TOLERANCE = 0.03
-"""By how much real copies may differ: an entry has a folder and a metadata file more than a copy has."""
+"""Allowed relative difference to real copies: an entry has one folder and one metadata file more than a copy."""
 
 
 UVS_TOLERANCE = 0.1
-"""By how much uv's copies may differ: in the store, each package's folder also has one for bytecode, if empty."""
+"""Allowed relative difference to uv's copies: in the store, each package has a bytecode folder, even an empty one."""
 
 
 def test_without_sharing_is_what_real_copies_take(keeper: Keeper) -> None:
-    """Copies of the environments in which every link became what it leads to, within three hundredths."""
+    """The sum equals the size of copies with real files in place of links, within three hundredths."""
     environments = [
         keeper.install(name, "library", "drum==1.0", "Big_Bell", "wind-one", "--compile-bytecode")
         for name in ("first", "second", "third")
@@ -133,7 +133,7 @@ def test_without_sharing_is_what_real_copies_take(keeper: Keeper) -> None:
 
 
 def test_without_sharing_of_small_packages_is_what_real_copies_take(keeper: Keeper) -> None:
-    """Where folders and metadata weigh more than code, an honest sum does not count the store's own twice."""
+    """Folders and metadata of small packages weigh more than code. The sum does not count the store's own twice."""
     for number in range(20):
         Wheel(f"tiny-{number}", "1.0", files={f"tiny_{number}.py": "HERE = 1\n"}).write(keeper.wheelhouse)
     environment = keeper.install("app", *(f"tiny-{number}" for number in range(20)))
@@ -145,7 +145,7 @@ def test_without_sharing_of_small_packages_is_what_real_copies_take(keeper: Keep
 
 
 def test_what_uv_installs_is_what_without_sharing_says(keeper: Keeper) -> None:
-    """The environment that uv makes with `--link-mode copy` is what is compared with."""
+    """The sum without sharing equals the environment that uv makes with `--link-mode copy`."""
     keeper.install("app", "library", "drum==1.0", "Big_Bell", "wind-one")
     by_uv = keeper.machine.make_folder(keeper.folder / "by-uv")
     keeper.machine.uv("venv", ".venv", "--python", keeper.interpreter, folder=by_uv)
@@ -158,7 +158,7 @@ def test_what_uv_installs_is_what_without_sharing_says(keeper: Keeper) -> None:
 
 
 def test_one_project_alone_saves_nothing(keeper: Keeper) -> None:
-    """Honest: with one environment the store is no gain, and is not said to be."""
+    """With one environment the store saves nothing, and the report claims no saving."""
     keeper.install("app", "library", "drum==1.0")
 
     sums = keeper.ask("savings")
@@ -167,7 +167,7 @@ def test_one_project_alone_saves_nothing(keeper: Keeper) -> None:
 
 
 def test_what_can_be_pruned_is_what_a_prune_frees(keeper: Keeper, tmp_path: Path) -> None:
-    """Without hard links in uv's cache, both are one sum; the file of the registry comes on top."""
+    """Without hard links in uv's cache both sums are equal, but a prune also frees the file of the registry."""
     with mounted("ext4", tmp_path / "disk", mebibytes=64) as disk:
         apart = replace(keeper, machine=replace(keeper.machine, store=disk / "store"), folder=disk / "work")
         apart.install("kept", "drum==1.0")
@@ -184,7 +184,7 @@ def test_what_can_be_pruned_is_what_a_prune_frees(keeper: Keeper, tmp_path: Path
 
 
 def test_what_a_prune_keeps_is_not_counted_as_unused(keeper: Keeper) -> None:
-    """An entry that is linked by its folder alone, by a copy beside, or by an environment that can't be reached."""
+    """An entry is in use if only a folder's link, a copy beside, or an unreachable environment links it."""
     environment = keeper.install("first", "drum==1.0")
     without_metadata(environment, "drum-1.0")
     second = keeper.install("second", "horn")
@@ -200,7 +200,7 @@ def test_what_a_prune_keeps_is_not_counted_as_unused(keeper: Keeper) -> None:
 
 
 def test_savings_of_an_empty_store(keeper: Keeper) -> None:
-    """Nothing, and no error; nothing is made."""
+    """All sums are 0, without an error, and no store is made."""
     sums = keeper.ask("savings")
 
     assert set(sums.values()) == {0}
@@ -208,7 +208,7 @@ def test_savings_of_an_empty_store(keeper: Keeper) -> None:
 
 
 def test_savings_change_nothing_and_are_said_in_words(keeper: Keeper) -> None:
-    """A table for people with what is compared, and the store as it was."""
+    """The table says what is compared, and the store stays unchanged."""
     keeper.install("app", "drum==1.0")
     before = snapshot(keeper.store / "packages")
 
@@ -223,7 +223,7 @@ def test_savings_change_nothing_and_are_said_in_words(keeper: Keeper) -> None:
 
 
 def test_projects_say_what_they_link_and_what_they_need(keeper: Keeper) -> None:
-    """For programs: the packages with their entries, and the bytes of their own and without the store."""
+    """The JSON document has packages with their entries, the own size, and the size without the store."""
     environment = keeper.install("app", "drum==1.0", "wind-one")
     keeper.install("other", "horn")
 
@@ -252,7 +252,7 @@ def test_projects_say_what_they_link_and_what_they_need(keeper: Keeper) -> None:
 
 
 def test_what_was_seen_before_is_measured_anew_when_it_changes(keeper: Keeper) -> None:
-    """What is remembered of an environment or an entry makes a second look faster, not wrong."""
+    """Remembered sizes of an environment or an entry make a second run faster, but never wrong."""
     environment = keeper.install("app", "drum==1.0", "band")
     first = keeper.ask("projects")[0]
 
@@ -273,7 +273,7 @@ def test_what_was_seen_before_is_measured_anew_when_it_changes(keeper: Keeper) -
 
 
 def test_a_file_that_grows_in_its_place_is_measured_anew(keeper: Keeper) -> None:
-    """By `savings`, which measures each time; `projects` remembers what it saw while no folder has changed."""
+    """`savings` measures each time. `projects` remembers its sizes while no folder has changed."""
     environment = keeper.install("app", "drum==1.0")
     notes = site_packages_of(environment) / "notes.txt"
     notes.write_bytes(bytes(100_000))
@@ -285,7 +285,7 @@ def test_a_file_that_grows_in_its_place_is_measured_anew(keeper: Keeper) -> None
 
 
 def test_what_drifted_from_the_store_is_shown(keeper: Keeper) -> None:
-    """What uv installed beside has no entry, and people see how many of those there are."""
+    """Distributions that uv installed have no entry, and the table counts them."""
     environment = keeper.install("app", "drum==1.0", "horn")
     keeper.machine.uv("pip", "install", "wind-one", "drum==2.0", *keeper.source[:3], folder=environment.parent)
 
@@ -303,7 +303,7 @@ def test_what_drifted_from_the_store_is_shown(keeper: Keeper) -> None:
 
 @pytest.mark.parametrize("way", ["interpreter", "entry", "journal"])
 def test_a_broken_environment_is_said_to_be(keeper: Keeper, way: str) -> None:
-    """Its interpreter is gone, or the store has lost what it links; the reason names it."""
+    """The reason names the lost interpreter, the lost entry or the interrupted change."""
     environment = keeper.install("app", "drum==1.0")
     if way == "interpreter":
         interpreter_of(environment).unlink()
@@ -332,7 +332,7 @@ def _kill_while_linking(keeper: Keeper, environment: Path) -> None:
 
 
 def test_a_deleted_environment_is_missing_until_it_is_pruned(keeper: Keeper) -> None:
-    """It links nothing any more, and needs nothing."""
+    """A missing environment links nothing and needs no bytes."""
     environment = keeper.install("app", "drum==1.0")
     shutil.rmtree(environment)
 
@@ -344,7 +344,7 @@ def test_a_deleted_environment_is_missing_until_it_is_pruned(keeper: Keeper) -> 
 
 
 def test_an_unreachable_environment_is_not_measured_but_counts(keeper: Keeper) -> None:
-    """What it linked last is in use; of its own bytes nothing is known."""
+    """The entries that it linked last are in use. Its own bytes are unknown."""
     prefix = stranger_prefix()
     environment = keeper.install("app", "drum==1.0")
     close(environment)
@@ -365,7 +365,10 @@ def test_an_unreachable_environment_is_not_measured_but_counts(keeper: Keeper) -
 
 @pytest.mark.parametrize("named", ["environment", "project", "relative"])
 def test_a_forgotten_project_is_no_root(keeper: Keeper, named: str) -> None:
-    """By any of its names; what only it linked is an orphan, and the project itself is untouched."""
+    """A project can be forgotten by any of its names.
+
+    Entries that only it linked become orphans; it stays unchanged.
+    """
     environment = keeper.install("far/away/app", "drum==1.0")
     names = {"environment": environment, "project": environment.parent, "relative": Path("far/away/app")}
 
@@ -379,7 +382,7 @@ def test_a_forgotten_project_is_no_root(keeper: Keeper, named: str) -> None:
 
 
 def test_a_scan_finds_all_that_links_the_store(keeper: Keeper) -> None:
-    """Environments of any name, below any folder; not those that link nothing, and none through a link."""
+    """A scan finds environments of any name, below any folder. It skips those without links, and follows no link."""
     known = keeper.install("known/app", "drum==1.0")
     moved = keeper.install("deep/app", "horn").rename(keeper.machine.make_folder(keeper.folder / "known/b") / "env")
     by_uv = keeper.machine.make_folder(keeper.folder / "known" / "by-uv")
@@ -401,7 +404,10 @@ def test_a_scan_finds_all_that_links_the_store(keeper: Keeper) -> None:
 
 
 def test_uses_says_who_has_a_version(keeper: Keeper) -> None:
-    """For a security notice: linked or not, by any specifier; 1 if nobody has it."""
+    """For a security notice, `uses` lists linked and real copies by any specifier.
+
+    The exit code is 1 if there is none.
+    """
     first = keeper.install("first", "drum==1.0")
     second = keeper.install("second", "drum==2.0", "Big_Bell")
     third = keeper.install("third", "horn")
@@ -424,7 +430,7 @@ def test_uses_says_who_has_a_version(keeper: Keeper) -> None:
 
 
 def test_the_list_of_entries(keeper: Keeper) -> None:
-    """Everything about each entry for programs, orphans alone if asked, by pattern, and in each order."""
+    """The JSON document says everything of each entry. The list takes patterns, `--orphans`, and each order."""
     first = keeper.install("first", "drum==1.0", "wind-one")
     second = keeper.install("second", "drum==1.0", "horn")
     keeper.install("third", "Big_Bell")

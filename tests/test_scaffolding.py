@@ -1,6 +1,6 @@
-"""Tools that copy folders out of packages: what arrives may be changed and removed, as under uv.
+"""Tools that copy folders out of packages: the copies may be changed and removed, as under uv.
 
-All run as a plain user, whom modes hinder. The store's own protection holds all the same.
+All tests run as a plain user, whom modes restrict. The store's own protection still holds.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def user(machine: Machine, tmp_path: Path) -> Machine:
 
 @pytest.fixture(params=["the cache beside the store", "the cache on another file system"])
 def supplied(request: pytest.FixtureRequest, user: Machine) -> Iterator[Machine]:
-    """Return a plain user whose store shares files with uv's cache, then one whose store has copies."""
+    """Yield a plain user whose store shares files with uv's cache, then one whose store has copies."""
     if request.param == "the cache beside the store":
         yield user
         return
@@ -61,7 +61,7 @@ def supplied(request: pytest.FixtureRequest, user: Machine) -> Iterator[Machine]
 
 @pytest.fixture
 def kit(supplied: Machine, wheelhouse: Path, interpreter: Path) -> Path:
-    """Return the environment of a project that has kit."""
+    """Return the environment of a project with kit."""
     KIT.write(wheelhouse)
     project = supplied.make_folder(supplied.home / "project")
     supplied.pepip(
@@ -72,7 +72,7 @@ def kit(supplied: Machine, wheelhouse: Path, interpreter: Path) -> Path:
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_the_copy_of_a_template_may_be_changed_and_removed(supplied: Machine, kit: Path, template: str) -> None:
-    """Its folders are 0755, its files 0644 or 0755, and the store is what it was."""
+    """Its folders have mode 0755, its files 0644 or 0755, and the store stays unchanged."""
     before = snapshot(supplied.store / "packages")
     source, copy = site_packages_of(kit) / template, kit.parent / "copy"
     script = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2])"
@@ -94,7 +94,7 @@ def test_the_copy_of_a_template_may_be_changed_and_removed(supplied: Machine, ki
 
 
 def test_uv_may_not_put_a_module_into_a_linked_package(supplied: Machine, kit: Path, wheelhouse: Path) -> None:
-    """Neither into a package nor into one in it: the store is what it was."""
+    """The install into a package, or into a package in it, is refused, and the store stays unchanged."""
     before = snapshot(supplied.store / "packages")
     for folder in ("kit", "kit/tools"):
         name = f"more-{Path(folder).name}"
@@ -112,7 +112,7 @@ def test_uv_may_not_put_a_module_into_a_linked_package(supplied: Machine, kit: P
 def test_an_entry_of_an_older_pepip_is_whole_and_gets_its_modes_by_a_repair(
     supplied: Machine, kit: Path, wheelhouse: Path
 ) -> None:
-    """All of its folders were read-only, and so were files that the store had alone."""
+    """In an older entry all folders were read-only, and so were files that only the store had."""
     (entry,) = supplied.store.glob("packages/*/kit-1.0")
     new = _modes(entry)
     for path in entry.rglob("*"):
@@ -150,7 +150,7 @@ TOOLS: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
 @pytest.mark.real_world
 @pytest.mark.parametrize("name", TOOLS)
 def test_a_tool_makes_the_project_that_it_makes_under_uv(user: Machine, interpreter: Path, name: str) -> None:
-    """The same files with the same modes, which their user may change and remove."""
+    """The tool makes the same files with the same modes, and their user may change and remove them."""
     packages, program, words = TOOLS[name]
     made = {}
     for installer in ("uv", "pepip"):

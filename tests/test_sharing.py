@@ -1,8 +1,7 @@
-"""Sharing of folders appears and ends, and an environment's shape follows from what it holds, not from its
-history.
+"""Sharing of folders begins and ends. The shape of an environment depends on its distributions, not on its history.
 
-Each test brings one environment to a set of distributions by several steps and another there at once. Both
-then hold the same links, folders and files.
+Each test brings one environment to a set of distributions by several steps, and another in one step. Both then have
+the same links, folders and files.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ WHEELS = [
 
 @dataclass(frozen=True)
 class Histories:
-    """Two projects: one goes through steps, the other is there at once."""
+    """Two projects: one gets its distributions in several steps, the other in one."""
 
     machine: Machine
     folder: Path
@@ -56,21 +55,21 @@ class Histories:
 
     @property
     def stepwise(self) -> Path:
-        """Return the environment that goes through steps."""
+        """Return the environment that gets its distributions in several steps."""
         return self.folder / "stepwise" / ".venv"
 
     @property
     def at_once(self) -> Path:
-        """Return the environment that is there at once."""
+        """Return the environment that gets its distributions in one step."""
         return self.folder / "at-once0" / ".venv"
 
     def install(self, environment: Path, *requirements: str) -> None:
-        """Install into one of the two."""
+        """Install into one of the two environments."""
         environment.parent.mkdir(exist_ok=True)
         self.machine.pepip("install", *requirements, *self.source, folder=environment.parent)
 
     def assert_equal(self) -> None:
-        """Assert that both have one shape and give one answer."""
+        """Assert that both have the same shape and the same observation."""
         shapes = [_comparable_shape(environment) for environment in (self.at_once, self.stepwise)]
         observed = [
             observe(environment, self.machine, level=Level.METADATA) for environment in (self.at_once, self.stepwise)
@@ -108,7 +107,7 @@ def histories(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: P
     ids=" then ".join,
 )
 def test_sharing_appears(histories: Histories, steps: list[str]) -> None:
-    """A distribution that comes into another's folder unfolds it, in any order."""
+    """A distribution with files in another's folder unfolds that folder, in any order of installs."""
     for step in steps:
         histories.install(histories.stepwise, *step.split())
     histories.install(histories.at_once, *" ".join(steps).split())
@@ -135,9 +134,7 @@ def test_sharing_appears(histories: Histories, steps: list[str]) -> None:
     ids=str,
 )
 def test_sharing_ends(histories: Histories, steps: list[str], result: str) -> None:
-    """Where an upgrade or downgrade ends the sharing, the folder is linked whole again and nothing stays
-    behind.
-    """
+    """If an upgrade or downgrade ends the sharing, the folder is linked whole again and nothing stays behind."""
     for step in steps:
         histories.install(histories.stepwise, *step.split())
     histories.install(histories.at_once, *result.split())
@@ -146,7 +143,7 @@ def test_sharing_ends(histories: Histories, steps: list[str], result: str) -> No
 
 
 def test_an_unshared_package_is_one_link(histories: Histories) -> None:
-    """A regular package that one distribution owns is linked as a folder, before and after it was shared."""
+    """A regular package of one distribution is linked as a folder, both before and after it was shared."""
     package = Path("camera")
     histories.install(histories.stepwise, "camera==1.0", "camera-contrib==2.0")
     linked = site_packages_of(histories.stepwise) / package
@@ -173,9 +170,7 @@ def test_an_unshared_package_is_one_link(histories: Histories) -> None:
 def test_what_remains_after_a_removal_is_folded_again(
     histories: Histories, together: list[str], leaving: str
 ) -> None:
-    """After uv removed one of two sharers, the next install leaves the shape of an environment that never had
-    it.
-    """
+    """After uv removed one of two sharers, the next install makes the shape of an environment without it."""
     histories.install(histories.stepwise, *together)
     histories.machine.uv("pip", "uninstall", leaving, folder=histories.stepwise.parent)
     remaining = [requirement for requirement in together if requirement.split("==")[0] != leaving]
@@ -187,7 +182,7 @@ def test_what_remains_after_a_removal_is_folded_again(
 
 
 def test_another_project_keeps_its_own_sharing(histories: Histories) -> None:
-    """Sharing is a matter of one environment: another one with the same entries does not change."""
+    """Sharing concerns one environment: another one with the same entries does not change."""
     histories.install(histories.at_once, "camera==1.0")
     before = snapshot(histories.at_once)
 
@@ -197,7 +192,7 @@ def test_another_project_keeps_its_own_sharing(histories: Histories) -> None:
 
 
 def test_a_second_install_changes_nothing(histories: Histories) -> None:
-    """What is already there and right is left as it is, in the environment and in the store."""
+    """A second install changes nothing in the environment and nothing in the store."""
     requirements = ["camera==1.0", "camera-contrib==1.0", "cloud-core", "kernel-one"]
     histories.install(histories.stepwise, *requirements)
     environment = snapshot(histories.stepwise)

@@ -1,6 +1,6 @@
-"""pepip starts wherever uv starts: any current folder, any variables, any home, any noise of an interpreter.
+"""pepip starts wherever uv starts: in any current folder, with any variables, any home, and any interpreter's output.
 
-What no program in Python can mend is shown as well: what the interpreter reads before pepip's first line.
+One test shows a case that no Python program can mend: the interpreter fails before pepip's first line.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def script() -> Path:
 
 
 def _out_of_reach(script: Path) -> set[str]:
-    """Return the modules that the interpreter imports from files before pepip's first line, and the script itself."""
+    """Return the modules that the interpreter or the script imports from files before pepip's first line."""
     code = """if True:
         import sys
         specs = [getattr(module, "__spec__", None) for module in sys.modules.values()]
@@ -57,7 +57,7 @@ def _out_of_reach(script: Path) -> set[str]:
 def test_a_folder_of_pythonpath_takes_no_modules_place(
     machine: Machine, project: Path, source: Sequence[str | Path], script: Path, tmp_path: Path
 ) -> None:
-    """Each name of the standard library is a file there that ends whoever imports it."""
+    """No file there is imported in place of a module of the standard library."""
     shadows = tmp_path / "shadows"
     shadows.mkdir()
     for name in sys.stdlib_module_names - _out_of_reach(script):
@@ -76,7 +76,7 @@ def test_a_folder_of_pythonpath_takes_no_modules_place(
 def test_a_module_that_was_imported_from_pythonpath_before_is_forgotten(
     machine: Machine, project: Path, script: Path, tmp_path: Path
 ) -> None:
-    """A `sitecustomize` there has imported the local `json` and `argparse` already."""
+    """If a `sitecustomize` there has already imported a local `json` and `argparse`, pepip imports the real ones."""
     shadows = tmp_path / "shadows"
     shadows.mkdir()
     for name in ("json", "argparse"):
@@ -89,7 +89,7 @@ def test_a_module_that_was_imported_from_pythonpath_before_is_forgotten(
 
 
 def test_the_current_folder_takes_no_modules_place(machine: Machine, project: Path) -> None:
-    """`python -m pepip` has it on its path."""
+    """`python -m pepip` has the current folder on its path, but imports no module from it."""
     for name in ("argparse", "json", "signal", "gc"):
         (project / f"{name}.py").write_text(f"raise SystemExit('the local {name}')\n")
 
@@ -116,7 +116,7 @@ def test_the_current_folder_takes_no_modules_place(machine: Machine, project: Pa
 def test_pythons_variables_do_not_matter(
     machine: Machine, project: Path, source: Sequence[str | Path], script: Path, variables: dict[str, str]
 ) -> None:
-    """An install and a list do the same under each of them."""
+    """An install and a list give the same result under each of them."""
     machine.run([script, "install", "lamp", *source], folder=project, variables=variables)
     said = machine.run([script, "list", "--format", "freeze"], folder=project, variables=variables)
 
@@ -124,7 +124,7 @@ def test_pythons_variables_do_not_matter(
 
 
 def test_pythoninspect_loses_no_exit_code(machine: Machine, project: Path, source: Sequence[str | Path]) -> None:
-    """The interpreter would go on with a prompt after `sys.exit`, and end with 0 where there is no terminal."""
+    """Otherwise the interpreter would show a prompt after `sys.exit`, and end with 0 without a terminal."""
     variables = {"PYTHONINSPECT": "1"}
 
     refused = machine.pepip("install", "nosuch", *source, folder=project, check=False, variables=variables)
@@ -135,7 +135,7 @@ def test_pythoninspect_loses_no_exit_code(machine: Machine, project: Path, sourc
 
 
 def test_pythonhome_is_out_of_reach(machine: Machine, project: Path, script: Path) -> None:
-    """The interpreter ends before pepip's first line where PYTHONHOME holds no Python: unset it."""
+    """If PYTHONHOME has no Python, the interpreter ends before pepip's first line. The remedy is to unset it."""
     said = machine.run(
         [script, "--version"], folder=project, check=False, variables={"PYTHONHOME": str(project / "missing")}
     )
@@ -150,7 +150,7 @@ def test_pythonhome_is_out_of_reach(machine: Machine, project: Path, script: Pat
 def test_closed_streams_do_not_matter(
     machine: Machine, project: Path, source: Sequence[str | Path], script: Path, closed: str
 ) -> None:
-    """What would be said is lost, as with uv; nothing else takes the numbers of the streams."""
+    """Output to a closed stream is lost, as with uv. No other file gets the stream's number."""
     words = shlex.join(map(str, (script, "install", "lamp", *source)))
 
     machine.run(["sh", "-c", f"exec {words} {closed}"], folder=project)
@@ -160,7 +160,7 @@ def test_closed_streams_do_not_matter(
 
 
 def _noisy(machine: Machine, project: Path, interpreter: Path, name: str, text: str) -> Path:
-    """Make an environment that uv knows, and then a file in it that the interpreter reads at its start."""
+    """Make an environment that uv knows, then write a file into it that the interpreter reads at its start."""
     machine.uv("venv", "--quiet", "--python", interpreter, folder=project)
     environment = project / ".venv"
     machine.uv("pip", "list", "--python", interpreter_of(environment), folder=project)
@@ -181,7 +181,7 @@ def _noisy(machine: Machine, project: Path, interpreter: Path, name: str, text: 
 def test_an_interpreter_that_says_more_than_it_is_asked_is_understood(
     machine: Machine, project: Path, source: Sequence[str | Path], interpreter: Path, noise: tuple[str, str]
 ) -> None:
-    """Where uv still installs, so does pepip."""
+    """If uv can still install with this interpreter, so can pepip."""
     environment = _noisy(machine, project, interpreter, *noise)
 
     machine.pepip("install", "lamp", *source[:-2], folder=project)
@@ -192,7 +192,7 @@ def test_an_interpreter_that_says_more_than_it_is_asked_is_understood(
 def test_an_interpreter_that_ends_before_it_answers_is_refused(
     machine: Machine, project: Path, source: Sequence[str | Path], interpreter: Path
 ) -> None:
-    """One sentence says where to look, and nothing is installed."""
+    """A hint says where to look, and nothing is installed."""
     environment = _noisy(machine, project, interpreter, "end.pth", "import os; os._exit(0)\n")
 
     refused = machine.pepip("install", "lamp", *source[:-2], folder=project, check=False)
@@ -214,7 +214,7 @@ def _in_removed_folder(machine: Machine, project: Path, *words: str | Path, chec
 def test_a_removed_current_folder_is_one_clear_error(
     machine: Machine, project: Path, script: Path, command: str
 ) -> None:
-    """As with uv: the same exit code, and nothing is made."""
+    """The exit code is uv's, and nothing is made."""
     refused = _in_removed_folder(machine, project, script, *command.split(), check=False)
 
     assert_refused(refused, "error: the current directory does not exist", "hint: ", exit_codes=(1,))
@@ -225,12 +225,15 @@ def test_a_removed_current_folder_is_one_clear_error(
 def test_what_needs_no_current_folder_runs_without_one(
     machine: Machine, project: Path, script: Path, command: str
 ) -> None:
-    """The store is elsewhere."""
+    """Commands on the store alone need no current folder, since the store is elsewhere."""
     assert _in_removed_folder(machine, project, script, *command.split()).returncode == 0
 
 
 def test_the_home_folder_is_uvs() -> None:
-    """`HOME`, or the system's record of the user where that is unset or empty; a relative one is taken as it is."""
+    """The home is `HOME`, relative or not.
+
+    If it is unset or empty, it is the home that the system records for the user.
+    """
     recorded = pwd.getpwuid(os.getuid()).pw_dir.rstrip("/")
 
     assert paths.default_store_root({}) == f"{recorded}/.pepip"
@@ -244,7 +247,7 @@ def test_the_home_folder_is_uvs() -> None:
 
 @pytest.fixture
 def stranger(machine: Machine, tmp_path: Path) -> Machine:
-    """Return a user whom the system does not know, without HOME and PEPIP_HOME, as in many a container."""
+    """Return a user whom the system does not know, without HOME and PEPIP_HOME, as in many containers."""
     if os.geteuid() != 0:
         pytest.skip("only root can become a user whom the system does not know")
     prefix = [word.replace("65534", UNKNOWN_USER_ID) for word in plain_user_prefix()]
@@ -258,7 +261,7 @@ def stranger(machine: Machine, tmp_path: Path) -> Machine:
 def test_a_user_without_a_home_is_told_what_to_set(
     stranger: Machine, project: Path, script: Path, command: str
 ) -> None:
-    """No folder named `~` is made."""
+    """The error has a hint, and no folder named `~` is made."""
     project.chmod(0o777)
 
     refused = stranger.run([script, *command.split()], folder=project, check=False)
@@ -270,7 +273,7 @@ def test_a_user_without_a_home_is_told_what_to_set(
 def test_a_user_without_a_home_can_name_the_store(
     stranger: Machine, project: Path, source: Sequence[str | Path], script: Path
 ) -> None:
-    """Commands that pass to uv need not even that."""
+    """`PEPIP_HOME` is enough. Commands that pass through to uv do not even need that."""
     project.chmod(0o777)
     named = replace(stranger, prefix=(*stranger.prefix, f"PEPIP_HOME={project / 'store'}"))
 
@@ -283,7 +286,7 @@ def test_a_user_without_a_home_can_name_the_store(
 def test_a_home_that_may_not_be_written_is_one_clear_error(
     machine: Machine, tmp_path: Path, source: Sequence[str | Path], script: Path
 ) -> None:
-    """The sentence names the store, the hint what to set."""
+    """The error names the store, and the hint names the variable to set."""
     user = machine.as_plain_user(tmp_path / "plain")
     project = user.make_folder(tmp_path / "plain" / "project")
     closed = tmp_path / "closed"

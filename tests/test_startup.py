@@ -1,4 +1,4 @@
-"""What a command loads: each module on the warm path has a reason, and nothing heavy is among them."""
+"""The modules that a command loads: each module on the warm path has a reason, and no heavy module is among them."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ REASONS = {
     "types": ARGPARSE,
     "warnings": "the interpreter loads it where one is set",
 }
-"""Each module of the standard library that an install from the store may load, and why."""
+"""Each standard-library module that an install from the store may load, with the reason."""
 
 
 def _modules(machine: Machine, folder: Path, *words: str | Path) -> list[str]:
-    """Run pepip and return the modules that it loaded, of its own and others'."""
+    """Run pepip and return the modules that it loaded, its own and others."""
     output = machine.run([sys.executable, "-c", _TELL_MODULES, *words], folder=folder)
     return output.stdout.splitlines()[-1].split()
 
@@ -81,9 +81,10 @@ def _modules(machine: Machine, folder: Path, *words: str | Path) -> list[str]:
 def test_a_quiet_install_from_the_store_loads_what_it_needs(
     machine: Machine, project: Path, interpreter: Path
 ) -> None:
-    """A small real set, offline, in a new environment: no rich, no humanize, no packaging, no importlib.metadata.
+    """An offline install of a small real set into a new environment loads only modules with a reason.
 
-    uv's cache is the test's own: a page that another test's install adds to it has uv asked again.
+    So it loads no rich, no humanize, no packaging and no importlib.metadata. The test has its own uv cache: if
+    another test's install adds a page to a shared cache, pepip asks uv again.
     """
     machine = replace(machine, uv_cache=project.parent / "uv-cache")
     words = ("--python", interpreter, "six")
@@ -100,17 +101,17 @@ def test_a_quiet_install_from_the_store_loads_what_it_needs(
 
 
 def test_the_version_is_told_by_almost_nothing(machine: Machine, tmp_path: Path) -> None:
-    """It is what shells and scripts ask most often."""
+    """`--version` loads almost nothing, since shells and scripts ask for it most often."""
     found = _modules(machine, tmp_path, "--version")
 
     assert set(found) <= {"__future__", "pepip", "pepip.__main__"}
 
 
 def test_nothing_to_do_loads_no_parser(machine: Machine, project: Path, interpreter: Path) -> None:
-    """A command that is known to have nothing to do ends before anything else is loaded."""
+    """If a command is known to have nothing to do, it ends before it loads anything else."""
     words = ("install", "--python", interpreter, "six")
     for _ in range(3):
         found = _modules(machine, project, *words)
-        time.sleep(0.1)  # what has just changed is not noted yet
+        time.sleep(0.1)  # files that changed just now are not noted as up to date yet
 
     assert not {"argparse", "re", "json", "typing", "subprocess", "pepip.model"} & set(found)

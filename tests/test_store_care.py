@@ -1,8 +1,7 @@
-"""Looking after entries: `pepip store verify` finds every fault, `pepip store repair` makes entries and environments
-whole again, or says what it could not.
+"""`pepip store verify` finds every fault. `pepip store repair` mends entries and environments, or names the rest.
 
-Files are damaged on disk by the tests themselves. Each has a uv cache of its own: entries share inodes with it, and
-so some damage reaches the cache.
+The tests damage files on disk. Each has its own uv cache: entries share inodes with it, so some damage reaches the
+cache.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ WHEELS = [CHIME, BELL_CORE, BELL_EXTRA]
 
 @dataclass(frozen=True)
 class Tower:
-    """A project on a store whose uv cache nobody shares, and the wheels that it may take."""
+    """A project and a store with its own uv cache, and the wheels that the project may take."""
 
     machine: Machine
     folder: Path
@@ -72,16 +71,16 @@ class Tower:
 
     @property
     def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
+        """Return the arguments that make uv and pepip take wheels only from the wheelhouse."""
         return ("--no-index", "--find-links", self.wheelhouse)
 
     def entry(self, name: str) -> Path:
-        """Return the only entry whose folder's name starts like this."""
+        """Return the only entry whose folder's name starts with `name-`."""
         (found,) = self.machine.store.glob(f"packages/*/{name}-*")
         return found
 
     def install(self, *arguments: str | Path, project: str = "project", copies: bool = False) -> None:
-        """Install into a project, made where missing, which must succeed.
+        """Install into a project, and fail the test on an error. A missing project is made.
 
         With `copies` the store shares no file with uv's cache.
         """
@@ -101,7 +100,7 @@ class Tower:
         return run_on_terminal(self.machine, command, folder=self.folder)
 
     def flaws(self, *patterns: str) -> dict[str, set[tuple[str, str]]]:
-        """Return what a verification says of each damaged entry, by its id: kinds and paths."""
+        """Return the flaws that a verification reports, as kinds and paths, by the id of the damaged entry."""
         output = self.verify("--json", *patterns)
         document = json.loads(output.stdout)
         assert output.returncode == (1 if document["damaged"] else 0), output.stderr
@@ -110,14 +109,14 @@ class Tower:
         }
 
     def repair(self, *arguments: str | Path, check: bool = True) -> Output:
-        """Repair the store; the wheelhouse is at hand."""
+        """Repair the store. uv may take wheels from the wheelhouse."""
         arguments = (*arguments, *self.source)
         return self.machine.pepip("store", "repair", *arguments, folder=self.folder, check=check)
 
 
 @pytest.fixture
 def tower(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Tower:
-    """Return a tower with nothing installed yet."""
+    """Return a tower without any install."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     return Tower(replace(machine, uv_cache=tmp_path / "own-cache"), tmp_path, wheelhouse, interpreter)
@@ -125,7 +124,7 @@ def tower(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path)
 
 @pytest.fixture
 def towers(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> list[Tower]:
-    """Return the towers of two users of one store, in which nothing is installed yet."""
+    """Return the towers of two users of one store, without any install."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     team = Team.assemble(tmp_path / "team", umask="022")
@@ -142,7 +141,7 @@ def opened(folder: Path) -> Iterator[None]:
 
 
 def overwrite(path: Path, contents: bytes) -> None:
-    """Give a file other bytes in its place: whoever has a hard link has them, too."""
+    """Write other bytes into a file. All its hard links get them too."""
     mode = stat.S_IMODE(path.stat().st_mode)
     path.chmod(mode | 0o200)
     path.write_bytes(contents)
@@ -150,7 +149,7 @@ def overwrite(path: Path, contents: bytes) -> None:
 
 
 def supplant(path: Path, contents: bytes) -> None:
-    """Put another file in a file's place, with the same mode: hard links keep the old one."""
+    """Replace a file by another one with the same mode. Hard links keep the old file."""
     mode = stat.S_IMODE(path.stat().st_mode)
     with opened(path.parent):
         path.unlink()
@@ -159,10 +158,10 @@ def supplant(path: Path, contents: bytes) -> None:
 
 
 def differing(before: Snapshot, after: Snapshot) -> list[str]:
-    """Return what differs between two snapshots of an entry, but for its own metadata, and modes that are uv's.
+    """Return the differences between two snapshots of an entry, without its own metadata and without modes of uv.
 
-    What is fetched past uv's cache has no second name there, and so gets the store's mode. What lies ready for
-    environments goes by where the entry came from this time.
+    A file that is fetched past uv's cache has no hard link there, and so gets the store's mode. The files that lie
+    ready for environments depend on where the entry came from this time.
     """
     of_modes = re.compile(
         r"changed: (.*) \(from file of (\d+) bytes, mode [67].*, (.*) to file of \2 bytes, mode [45].*, \3\)"
@@ -173,7 +172,7 @@ def differing(before: Snapshot, after: Snapshot) -> list[str]:
 
 
 def change_one_byte(entry: Path) -> None:
-    """Change one byte of a module, and neither its size nor its time."""
+    """Change one byte of a module, but neither its size nor its time."""
     path = entry / "chime" / "__init__.py"
     status = path.stat()
     supplant(path, path.read_bytes().replace(b"1.0", b"1.1"))
@@ -181,13 +180,13 @@ def change_one_byte(entry: Path) -> None:
 
 
 def change_one_byte_in_place(entry: Path) -> None:
-    """Change one byte of a module that uv's cache has, too."""
+    """Change one byte of a module, also in uv's cache."""
     path = entry / "chime" / "__init__.py"
     overwrite(path, path.read_bytes().replace(b"1.0", b"1.1"))
 
 
 def truncate_in_place(entry: Path) -> None:
-    """Cut a file that uv's cache has, too."""
+    """Cut a file, also in uv's cache."""
     overwrite(entry / "chime" / "tunes" / "notes.txt", b"c d")
 
 
@@ -202,7 +201,7 @@ def empty_a_module(entry: Path) -> None:
 
 
 def change_data(entry: Path) -> None:
-    """Change a file that lies outside of site-packages."""
+    """Change a file outside site-packages."""
     supplant(entry / "chime-1.0.data" / "data" / "share" / "chime" / "manual.txt", b"do not ring it\n")
 
 
@@ -246,13 +245,13 @@ def add_a_folder(entry: Path) -> None:
 
 
 def add_an_empty_folder(entry: Path) -> None:
-    """Add a folder with nothing in it, which a namespace package is to Python."""
+    """Add an empty folder, which is a namespace package to Python."""
     with opened(entry / "chime"):
         (entry / "chime" / "stray").mkdir(mode=0o555)
 
 
 def add_beside_bytecode(entry: Path) -> None:
-    """Add a file that is no bytecode to a folder of bytecode."""
+    """Add a file that is not bytecode to a folder of bytecode."""
     (entry / "chime" / "__pycache__" / "stray.txt").write_text("")
 
 
@@ -266,7 +265,7 @@ def put_a_link_for_a_file(entry: Path) -> None:
 
 
 def put_a_pipe_for_a_file(entry: Path) -> None:
-    """Replace a file by a pipe, at which a reader waits for ever."""
+    """Replace a file by a pipe, which blocks a reader for ever."""
     path = entry / "chime" / "tunes" / "notes.txt"
     with opened(path.parent):
         path.unlink()
@@ -292,7 +291,7 @@ def put_a_link_for_a_folder(entry: Path) -> None:
 
 
 def add_a_link(entry: Path) -> None:
-    """Add a link that leads nowhere."""
+    """Add a dangling link."""
     with opened(entry / "chime"):
         (entry / "chime" / "stray").symlink_to("nowhere")
 
@@ -303,7 +302,7 @@ def make_a_file_writable(entry: Path) -> None:
 
 
 def make_a_linked_file_writable(entry: Path) -> None:
-    """Let everyone write a file that an environment has a hard link to."""
+    """Let everyone write a file to which an environment has a hard link."""
     (entry / "chime_module.py").chmod(0o666)
 
 
@@ -323,7 +322,7 @@ def make_the_entry_writable(entry: Path) -> None:
 
 
 def drop_the_executable_bit(entry: Path) -> None:
-    """Make a program no program."""
+    """Remove the executable bits of a program."""
     path = entry / "chime" / "strike"
     path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o111)
 
@@ -339,7 +338,7 @@ def make_a_folder_unreadable(entry: Path) -> None:
 
 
 def shorten_the_record(entry: Path) -> None:
-    """Take the last rows but one out of RECORD, so that it does not list what is there."""
+    """Remove the package's rows from RECORD, so that it does not list all files."""
     path = entry / "chime-1.0.dist-info" / "RECORD"
     lines = path.read_text().splitlines(keepends=True)
     supplant(path, "".join(line for line in lines if not line.startswith("chime/")).encode())
@@ -388,15 +387,15 @@ DAMAGES: dict[Callable[[Path], None], set[tuple[str, str]]] = {
     empty_the_record: set(),
     remove_the_record: {("missing", "chime-1.0.dist-info/RECORD")},
 }
-"""What is done to the entry of chime, and what a verification must say of it, among other things."""
+"""Each way to damage the entry of chime, with flaws that a verification must report, maybe among others."""
 
 _OF_MODES = {make_a_file_writable, make_a_linked_file_writable, drop_the_executable_bit, make_a_file_unreadable}
-"""A mode belongs to the inode, and uv's cache decides it where the store has no bytes of its own."""
+"""Damages of a file's mode. A mode belongs to the inode, and uv's cache decides it if the store shares the inode."""
 
 
 @pytest.fixture(scope="module")
 def by_uv(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Observation:
-    """Return what uv's environment with chime looks like to whoever uses it."""
+    """Return the observation of an environment that uv made with chime."""
     folder = tmp_path_factory.mktemp("a_fault_is_found_and_repaired")
     CHIME.write(folder / "wheelhouse")
     machine, project = Machine(folder / "home", folder / "store", uv_cache), folder / "project"
@@ -410,7 +409,10 @@ def by_uv(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.every(2)
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.replace("_", " "))
 def test_a_fault_is_found_and_repaired(tower: Tower, by_uv: Observation, damage: Callable[[Path], None]) -> None:
-    """Verify names it and changes nothing; after a repair the entry is as it was stored, and the environment uv's."""
+    """Verify names the fault and changes nothing.
+
+    After a repair the entry is as stored, and the environment equals uv's.
+    """
     tower.install(*tower.source, "chime", copies=damage in _OF_MODES)
     entry = tower.entry("chime")
     sound = snapshot(entry)
@@ -431,7 +433,7 @@ def test_a_fault_is_found_and_repaired(tower: Tower, by_uv: Observation, damage:
 
 
 def test_a_record_that_environments_share_is_read_only_and_looked_at(tower: Tower) -> None:
-    """One without scripts is the same everywhere. Who writes to it all the same, as root, is found out."""
+    """Environments share a RECORD without scripts. A write to it, which root can do, is found."""
     projects = ("project", "other")
     for project in projects:
         tower.install("six==1.17.0", project=project)
@@ -447,7 +449,7 @@ def test_a_record_that_environments_share_is_read_only_and_looked_at(tower: Towe
 
 
 def test_a_link_that_lies_ready_for_environments_is_looked_at(tower: Tower) -> None:
-    """One that leads elsewhere would lead every new environment there."""
+    """If it leads elsewhere, every new environment would lead there too, so it is found and repaired."""
     tower.install("chime==1.0", *tower.source)
     entry = next(tower.machine.store.glob("packages/*/chime-1.0"))
     link = entry / ".pepip" / "chime"
@@ -465,7 +467,7 @@ def test_a_link_that_lies_ready_for_environments_is_looked_at(tower: Tower) -> N
 
 @pytest.mark.parametrize("path", ["data/share/hour/__pycache__/hour.pyc", "data/share/hour/notes.txt"])
 def test_data_is_missed_wherever_it_lies(tower: Tower, path: str) -> None:
-    """Data in a folder of bytecode is not sealed, and not lost for that."""
+    """Data in a folder of bytecode is not sealed, but its loss is noticed all the same."""
     files = {"data/share/hour/__pycache__/hour.pyc": "code", "data/share/hour/notes.txt": "notes"}
     Wheel("hour", "1.0", files={"hour.py": ""}, data=files).write(tower.wheelhouse)
     tower.install("hour", *tower.source)
@@ -482,11 +484,11 @@ def test_data_is_missed_wherever_it_lies(tower: Tower, path: str) -> None:
 
 
 def test_what_is_whole_is_said_to_be_whole(tower: Tower) -> None:
-    """Bytecode that imports leave, in the store and in environments, is no fault."""
+    """Bytecode that imports leave in the store and in environments is no fault."""
     tower.install(*tower.source, "chime", "bell-core", "bell-extra")
     tower.machine.python(tower.environment, "-c", "import chime.tunes, chime_module, bell.core, bell.extra")
     (compiled, *_) = tower.entry("chime").glob("chime/__pycache__/*.pyc")
-    compiled.with_name(f"{compiled.name}.140234").write_bytes(b"")  # what an interpreter writes at this moment
+    compiled.with_name(f"{compiled.name}.140234").write_bytes(b"")  # a file that an interpreter is just writing
 
     output = tower.verify()
 
@@ -496,7 +498,7 @@ def test_what_is_whole_is_said_to_be_whole(tower: Tower) -> None:
 
 
 def test_what_is_damaged_is_a_table_for_people_and_a_document_for_machines(tower: Tower) -> None:
-    """Findings go to stdout, the sentence and its hint to stderr, and the exit code is 1, on a terminal, too."""
+    """Findings go to stdout, the error and its hint to stderr, and the exit code is 1, also on a terminal."""
     tower.install(*tower.source, "chime", "bell-core")
     change_one_byte(tower.entry("chime"))
 
@@ -518,7 +520,7 @@ def test_what_is_damaged_is_a_table_for_people_and_a_document_for_machines(tower
     [("chime", True), ("ch*", True), ("chime==1.0", True), ("bell*", False)],
 )
 def test_a_pattern_chooses_what_is_checked_and_repaired(tower: Tower, pattern: str, is_checked: bool) -> None:
-    """What the pattern does not name is neither read nor mended."""
+    """Entries that the pattern does not match are neither read nor mended."""
     tower.install(*tower.source, "chime", "bell-core")
     change_one_byte(tower.entry("chime"))
 
@@ -531,7 +533,7 @@ def test_a_pattern_chooses_what_is_checked_and_repaired(tower: Tower, pattern: s
 
 
 def test_a_pattern_that_no_entry_has_is_refused(tower: Tower) -> None:
-    """A name that was mistyped must not pass for one that is whole."""
+    """A mistyped name must not count as a whole entry."""
     tower.install(*tower.source, "chime")
 
     assert_refused(tower.verify("chime==2*"), "the store has no entry chime==2*")
@@ -539,7 +541,7 @@ def test_a_pattern_that_no_entry_has_is_refused(tower: Tower) -> None:
 
 
 def test_an_environment_that_can_not_be_healed_is_named_with_the_reason(tower: Tower) -> None:
-    """One that has lost its interpreter: it is not said to be another user's."""
+    """An environment without its interpreter is named, and is not called another user's."""
     tower.install(*tower.source, "chime")
     (tower.environment / "bin" / "python").unlink()
 
@@ -551,7 +553,7 @@ def test_an_environment_that_can_not_be_healed_is_named_with_the_reason(tower: T
 
 
 def test_nothing_to_repair_writes_nothing(tower: Tower) -> None:
-    """The repair of a whole store leaves all as it is, and says so."""
+    """The repair of a whole store changes nothing, and says so."""
     tower.install(*tower.source, "chime")
     before = snapshot(tower.machine.store), snapshot(tower.environment)
 
@@ -564,7 +566,7 @@ def test_nothing_to_repair_writes_nothing(tower: Tower) -> None:
 
 
 def test_without_uvs_cache_all_is_still_whole(tower: Tower) -> None:
-    """`uv cache clean` takes names of files away, and nothing from the store: it is no damage."""
+    """`uv cache clean` removes hard links to files and nothing from the store, so it is no damage."""
     tower.install(*tower.source, "chime", "bell-core")
     assert (tower.entry("chime") / "chime" / "__init__.py").stat().st_nlink > 1
 
@@ -575,14 +577,14 @@ def test_without_uvs_cache_all_is_still_whole(tower: Tower) -> None:
 
 
 def test_an_empty_or_missing_store_is_whole(tower: Tower) -> None:
-    """Neither command makes a store, and neither fails."""
+    """Neither command makes a store or fails."""
     assert tower.flaws() == {}
     tower.repair()
     assert not tower.machine.store.exists()
 
 
 def test_an_entry_that_does_not_say_what_it_is_comes_back(tower: Tower) -> None:
-    """Without its own metadata it is found, and the environment that links it gets a whole one."""
+    """An entry without a readable document is found, and the environment that links it gets a whole one."""
     tower.install(*tower.source, "chime")
     sound = snapshot(tower.entry("chime"))
     supplant(tower.entry("chime") / "pepip-entry.json", b'{"format": 1')
@@ -596,18 +598,18 @@ def test_an_entry_that_does_not_say_what_it_is_comes_back(tower: Tower) -> None:
 
 
 def put_a_pipe(document: Path) -> None:
-    """Put a pipe there, at which a reader waits for ever."""
+    """Make a pipe there, which blocks a reader for ever."""
     os.mkfifo(document)
 
 
 def put_a_device(document: Path) -> None:
-    """Put a link there to a device that has no end."""
+    """Make a link there to an endless device."""
     document.symlink_to("/dev/zero")
 
 
 @pytest.mark.parametrize("put", [put_a_pipe, put_a_device])
 def test_a_document_that_is_no_file_is_a_damaged_entry(tower: Tower, put: Callable[[Path], None]) -> None:
-    """Another member of a team may have put it there: no command waits for it, or reads on and on."""
+    """Another member of a team may have made it. No command waits for it or reads it without end."""
     tower.install(*tower.source, "chime")
     with opened(tower.entry("chime")):
         (tower.entry("chime") / "pepip-entry.json").unlink()
@@ -621,7 +623,7 @@ def test_a_document_that_is_no_file_is_a_damaged_entry(tower: Tower, put: Callab
 
 
 def make_it_of_the_first_format(entry: Path) -> None:
-    """Let an entry say what the first pepips wrote, and hold the script that they took from one environment."""
+    """Rewrite an entry in the first format, with a script that the first versions took from one environment."""
     record_path = entry / "chime-1.0.dist-info" / "RECORD"
     script = entry / "chime-1.0.data" / "scripts" / "chime-script"
     text = b"#!/nowhere/project/.venv/bin/python\nprint('ding')\n"
@@ -639,7 +641,7 @@ def make_it_of_the_first_format(entry: Path) -> None:
 
 
 def test_a_script_of_one_environment_does_not_stay_in_an_older_entry(tower: Tower) -> None:
-    """The first format could hold the interpreter of the project that an entry was first stored for."""
+    """In the first format, a script could name the interpreter of the project for which the entry was stored."""
     tower.install(*tower.source, "chime")
     make_it_of_the_first_format(tower.entry("chime"))
 
@@ -652,7 +654,7 @@ def test_a_script_of_one_environment_does_not_stay_in_an_older_entry(tower: Towe
 
 
 def test_an_empty_folder_is_no_damage_of_an_older_entry(tower: Tower) -> None:
-    """The first format did not say that a wheel has one: a repair must not take it away."""
+    """The first format did not list a wheel's empty folders, so a repair must not remove them."""
     Wheel("hall", "1.0", files={"hall/__init__.py": ""}, folders=["hall/hollow"]).write(tower.wheelhouse)
     tower.install(*tower.source, "hall")
     entry = tower.entry("hall")
@@ -718,7 +720,7 @@ ORIGINS = [
 
 
 def test_an_older_entry_of_a_commit_is_repaired(tower: Tower) -> None:
-    """The first format has a line of a requirements file in the place of a lock's table."""
+    """The first format has a line of a requirements file in place of a lock's table."""
     tower.install(*lay_out_commit(tower, ""))
     entry = tower.entry("drone")
     document = json.loads((entry / "pepip-entry.json").read_text())
@@ -739,7 +741,7 @@ def test_an_older_entry_of_a_commit_is_repaired(tower: Tower) -> None:
 def test_uvs_cache_is_enough_for_a_repair(
     tower: Tower, lay_out: Callable[..., list[str | Path]], is_linked: bool
 ) -> None:
-    """Whatever an entry was made from: with the index gone, it is made whole without the network, by its hash."""
+    """An entry of any origin is repaired by its hash, without the network and after its index is gone."""
     (tower.folder / "sources").mkdir()
     CHIME.write(tower.folder / "sources")
     DRONE.write_sdist(tower.folder / "sources")
@@ -764,7 +766,7 @@ def test_uvs_cache_is_enough_for_a_repair(
 
 
 def test_an_orphan_of_another_python_is_repaired(tower: Tower) -> None:
-    """The bucket says which interpreter it is for: that one is asked for, not the first that is found."""
+    """The repair asks uv for the interpreter that the bucket names, not for the first one on PATH."""
     found = {version: find_interpreter(version) for version in ("3.11", "3.10", "3.13", "3.9")}
     other, path = next(
         ((key, path) for key, path in found.items() if path not in {None, tower.interpreter}), ("", None)
@@ -784,7 +786,7 @@ def test_an_orphan_of_another_python_is_repaired(tower: Tower) -> None:
 
 
 def test_what_cannot_be_had_again_is_said_and_left(tower: Tower) -> None:
-    """With uv's cache empty and the wheel gone from the index, the entry stays as it is; others are repaired."""
+    """If uv's cache is empty and the index has lost the wheel, the entry stays unchanged. Others are repaired."""
     tower.install(*tower.source, "chime", "bell-core", "bell-extra")
     change_one_byte(tower.entry("chime"))
     supplant(tower.entry("bell-core") / "bell" / "core.py", b"")
@@ -807,7 +809,7 @@ def test_what_cannot_be_had_again_is_said_and_left(tower: Tower) -> None:
 
 
 def test_another_wheel_of_that_name_repairs_nothing(tower: Tower) -> None:
-    """An index whose wheel has other bytes is refused: what comes back is what was stored, or nothing."""
+    """A wheel with other bytes is refused: a repair restores the stored bytes or nothing."""
     tower.install(*tower.source, "chime")
     change_one_byte(tower.entry("chime"))
     damaged = snapshot(tower.entry("chime"))
@@ -823,7 +825,7 @@ def test_another_wheel_of_that_name_repairs_nothing(tower: Tower) -> None:
 
 @pytest.mark.parametrize("reach", ["in place", "in the store alone"])
 def test_hard_links_of_environments_get_the_whole_file(tower: Tower, reach: str) -> None:
-    """Files of shared folders and modules are hard links: two environments have the right bytes after a repair."""
+    """Files of shared folders, and modules, are hard links. After a repair, two environments have the right bytes."""
     for project in ("project", "another"):
         tower.install(*tower.source, "chime", "bell-core", "bell-extra", project=project, copies=True)
     core = site_packages_of(tower.environment) / "bell" / "core.py"
@@ -845,7 +847,7 @@ def test_hard_links_of_environments_get_the_whole_file(tower: Tower, reach: str)
 
 
 def test_an_environment_whose_links_dangle_is_healed(tower: Tower) -> None:
-    """Entries that are gone altogether are fetched again for those who link them."""
+    """Entries that are gone are fetched again for the environments that link them."""
     for project in ("project", "another"):
         tower.install(*tower.source, "chime", "bell-core", "bell-extra", project=project)
     before = observe(tower.environment, tower.machine, level=Level.METADATA)
@@ -867,7 +869,7 @@ def test_an_environment_whose_links_dangle_is_healed(tower: Tower) -> None:
 
 
 def test_a_repair_leaves_what_others_link_alone(tower: Tower) -> None:
-    """Environments that do not link the damaged entry are not touched, and nor are other entries."""
+    """Environments that do not link the damaged entry stay unchanged, and so do other entries."""
     tower.install(*tower.source, "chime")
     tower.install(*tower.source, "bell-core", project="another")
     change_one_byte(tower.entry("chime"))
@@ -881,7 +883,7 @@ def test_a_repair_leaves_what_others_link_alone(tower: Tower) -> None:
 
 
 def test_what_a_detached_copy_changed_is_no_damage_and_stays(tower: Tower) -> None:
-    """A repair of the entry does not reach into a project's own copy."""
+    """A repair of the entry does not change a project's own copy."""
     tower.install(*tower.source, "chime")
     tower.machine.pepip("detach", "chime", folder=tower.project)
     mine = site_packages_of(tower.environment) / "chime" / "__init__.py"
@@ -895,7 +897,7 @@ def test_what_a_detached_copy_changed_is_no_damage_and_stays(tower: Tower) -> No
 
 
 def test_hostile_names_in_an_entry_do_not_break_the_output(tower: Tower) -> None:
-    """Control characters and markup in file names are spelt out, in a pipe and on a terminal, and JSON has them."""
+    """Control characters and markup in file names are escaped in a pipe and on a terminal, and exact in JSON."""
     tower.install(*tower.source, "chime")
     names = ["[red]alarm[/red]", "bell\x07", "clear\x1b[2J", "two\nlines", "\udcff"]
     with opened(tower.entry("chime") / "chime"):
@@ -909,7 +911,7 @@ def test_hostile_names_in_an_entry_do_not_break_the_output(tower: Tower) -> None
     found = tower.flaws()["py3-none-any/chime-1.0"]
 
     for said in (output.stdout, screen.stdout):
-        assert "chime/[red]alarm[" in said  # a folder, which is named as a whole
+        assert "chime/[red]alarm[" in said  # a folder, of which only the top is named
         assert "\x07" not in said
         assert "\x1b[2J" not in said
         assert "two\nlines" not in said
@@ -921,7 +923,7 @@ def test_hostile_names_in_an_entry_do_not_break_the_output(tower: Tower) -> None
 
 
 def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(towers: list[Tower]) -> None:
-    """Another user's entries are verified; that they can't be mended is said, and the own ones are whole again."""
+    """Another user's entries are verified, and named if they can't be mended. The user's own entries are repaired."""
     first, second = (tower.machine for tower in towers)
     towers[0].install(*towers[0].source, "chime", copies=True)
     towers[1].install(*towers[1].source, "chime", "bell-core", copies=True)
@@ -942,7 +944,7 @@ def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(towers: list[To
     assert "Traceback" not in output.stderr
     assert "Repaired py3-none-any/bell-core-1.0" in output.stderr
     assert "py3-none-any/chime-1.0 could not be repaired: it is another user's" in output.stderr
-    assert len(leftovers_of(towers[0].machine.store)) == 1  # what was replaced
+    assert len(leftovers_of(towers[0].machine.store)) == 1  # the replaced entry
     assert changes(damaged, snapshot(towers[0].entry("chime"))) == []
     assert changes(environment, snapshot(towers[0].environment)) == []
     assert list(towers[1].flaws()) == ["py3-none-any/chime-1.0"]
@@ -955,7 +957,7 @@ def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(towers: list[To
 def test_root_makes_no_files_in_another_users_environment(
     towers: list[Tower], tmp_path: Path, machine: Machine, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """It could not be changed any more by its owner, whose own repair heals it."""
+    """The environment's owner could not change files of root. The owner's own repair heals the environment."""
     member = towers[0]
     member.install(*member.source, "chime", "bell-core", copies=True)
     entry = member.entry("chime")
@@ -972,7 +974,10 @@ def test_root_makes_no_files_in_another_users_environment(
 
 
 def test_a_team_member_goes_on_where_anothers_entry_is_damaged(towers: list[Tower]) -> None:
-    """Who links it, and may not mend it, can still install, and repairs their own environment as far as it goes."""
+    """A user who links a damaged entry, and may not mend it, can still install.
+
+    Their own environment is repaired as far as possible.
+    """
     for each in towers:
         each.install(*each.source, "chime", copies=True)
     change_one_byte(towers[0].entry("chime"))
@@ -983,7 +988,7 @@ def test_a_team_member_goes_on_where_anothers_entry_is_damaged(towers: list[Towe
 
 
 def test_what_only_another_user_may_mend_is_stored_beside_it(towers: list[Tower]) -> None:
-    """Nobody waits for the owner of an entry that is damaged, and the owner's environments are left as they are."""
+    """Another user does not wait for the owner of a damaged entry. The owner's environments stay unchanged."""
     towers[0].install(*towers[0].source, "chime", copies=True)
     entry, environment = towers[0].entry("chime"), snapshot(towers[0].environment)
     with opened(entry):
@@ -1011,7 +1016,7 @@ def test_what_only_another_user_may_mend_is_stored_beside_it(towers: list[Tower]
 def test_of_two_entries_of_one_wheel_the_damaged_one_is_repaired(
     towers: list[Tower], tmp_path: Path, machine: Machine, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """By root too, who may remove both."""
+    """Even root, who may remove both entries, replaces only the damaged one."""
     towers[0].install(*towers[0].source, "chime", copies=True)
     entry = towers[0].entry("chime")
     with opened(entry):
@@ -1032,7 +1037,7 @@ def test_of_two_entries_of_one_wheel_the_damaged_one_is_repaired(
 
 @pytest.mark.parametrize("damage", [make_a_folder_writable, add_a_file], ids=lambda damage: damage.__name__)
 def test_a_reader_verifies_and_may_not_repair(tower: Tower, tmp_path: Path, damage: Callable[[Path], None]) -> None:
-    """Who may only read the store learns what is damaged, and that they may not mend it; nothing is changed."""
+    """A user who may only read the store sees the damage and is refused a repair. Nothing changes."""
     tower.install(*tower.source, "chime", copies=True)
     damage(tower.entry("chime"))
     reader = replace(tower.machine.as_plain_user(tmp_path / "plain"), store=tower.machine.store)

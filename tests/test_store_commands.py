@@ -1,6 +1,6 @@
-"""What the store's commands say: `pepip store list`, `show`, `add`, `remove`, `path`, `pepip uses`, `pepip doctor`.
+"""Outputs of `pepip store list`, `show`, `add`, `remove`, `path`, `pepip uses` and `pepip doctor`.
 
-To people on a terminal and in a pipe, and to machines with `--json`; with names on disk that nobody should trust.
+They go to people on a terminal and in a pipe, and to programs with `--json`. Names on disk may be hostile.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.support.wheels import Wheel
 
 
 def drum(version: str) -> Wheel:
-    """Return a distribution with a dependency, an extra, scripts, and a package of one version."""
+    """Return a distribution with dependencies, an extra, scripts, and a package of one version."""
     return Wheel(
         "drum",
         version,
@@ -72,26 +72,26 @@ class Hall:
 
     @property
     def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
+        """Return the arguments that make uv and pepip take wheels only from the wheelhouse."""
         return ("--no-index", "--find-links", self.wheelhouse)
 
     def install(self, project: str, *requirements: str | Path) -> Path:
-        """Install into a project, made where missing, and return its environment."""
+        """Install into a project, and return its environment. A missing project is made."""
         folder = self.machine.make_folder(self.folder / project)
         self.machine.pepip("install", *requirements, *self.source, "--python", self.interpreter, folder=folder)
         return folder / ".venv"
 
     def pepip(self, *arguments: str | Path, check: bool = False) -> Output:
-        """Run pepip beside the projects."""
+        """Run pepip in the folder of the projects."""
         return self.machine.pepip(*arguments, folder=self.folder, check=check)
 
     def on_terminal(self, *arguments: str | Path, columns: int = 200) -> Output:
-        """Run pepip beside the projects, on a terminal."""
+        """Run pepip in the folder of the projects, on a terminal."""
         command = [sys.executable, "-m", "pepip", *arguments]
         return run_on_terminal(self.machine, command, folder=self.folder, variables={"COLUMNS": str(columns)})
 
     def read(self, *arguments: str | Path, exit_code: int = 0) -> Any:
-        """Run pepip with `--json` and return its document; there is nothing but that."""
+        """Run pepip with `--json` and return its document. Fail the test if there is other output."""
         output = self.pepip(*arguments, "--json")
         assert (output.returncode, output.stderr) == (exit_code, ""), output.stderr
         return json.loads(output.stdout)
@@ -108,7 +108,7 @@ class Hall:
 
 @pytest.fixture
 def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Hall:
-    """Return an empty store and wheels to take."""
+    """Return an empty store, and wheels to install."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     return Hall(machine, tmp_path, wheelhouse, interpreter)
@@ -116,7 +116,7 @@ def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) 
 
 @pytest.fixture(scope="module")
 def filled(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Hall:
-    """Return a store with two projects and an orphan, for tests that only look."""
+    """Return a store with two projects and an orphan, for tests that only read."""
     folder = tmp_path_factory.mktemp("filled")
     for wheel in WHEELS:
         wheel.write(folder / "wheelhouse")
@@ -129,7 +129,7 @@ def filled(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathF
 
 
 def test_the_path_is_said_and_nothing_is_made(hall: Hall) -> None:
-    """One line, as `PEPIP_HOME` says or `~/.pepip`; a relative one is meant from here."""
+    """The path is one line: `PEPIP_HOME`, relative to the current folder, or `~/.pepip`."""
     assert hall.pepip("store", "path").stdout == f"{hall.store}\n"
     assert hall.read("store", "path") == {"path": str(hall.store)}
     for setting, expected in (("", hall.machine.home / ".pepip"), ("here", hall.folder / "here")):
@@ -151,7 +151,7 @@ LOOKING: dict[tuple[str, ...], tuple[int, Any]] = {
 
 @pytest.mark.parametrize("command", LOOKING, ids=" ".join)
 def test_looking_at_no_store_makes_none(hall: Hall, command: tuple[str, ...]) -> None:
-    """Before anything was installed the answers are empty, in every form."""
+    """Before the first install, the answers are empty in every form."""
     code, document = LOOKING[command]
 
     assert hall.read(*command, exit_code=code) == document
@@ -163,7 +163,7 @@ def test_looking_at_no_store_makes_none(hall: Hall, command: tuple[str, ...]) ->
 
 
 def test_the_list_names_every_entry(filled: Hall) -> None:
-    """Name, version, bucket, size, how many projects, state and the day of the last link, and a sum."""
+    """The list has name, version, bucket, size, number of projects, state and day of the last link, and a sum."""
     output = filled.pepip("store", "list")
 
     header, *rows = [line.split() for line in output.stdout.splitlines()]
@@ -184,7 +184,7 @@ def test_the_list_names_every_entry(filled: Hall) -> None:
 
 
 def test_the_list_on_a_terminal_is_a_table(filled: Hall) -> None:
-    """All that the plain text has, also where the window is too narrow for a row."""
+    """The table has all columns of the plain text, even if the window is too narrow for a row."""
     wide = filled.on_terminal("store", "list")
     narrow = filled.on_terminal("store", "list", columns=40)
 
@@ -201,7 +201,7 @@ def _unpainted(text: str) -> str:
 
 
 def test_the_list_is_a_document_for_machines(filled: Hall) -> None:
-    """Each entry says what it is, who links it, where it is from and how large it is."""
+    """Each entry has its name, version, bucket, state, projects, origin, size and times."""
     by_entry = {item["entry"]: item for item in filled.read("store", "list")}
 
     assert len(by_entry) == 7
@@ -234,7 +234,7 @@ def test_the_list_is_a_document_for_machines(filled: Hall) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_the_list_takes_patterns(filled: Hall, arguments: tuple[str, ...], expected: list[str]) -> None:
-    """A shell pattern of names and versions, and orphans alone; names count in any spelling."""
+    """Patterns are shell patterns of names and versions, in any spelling. `--orphans` lists only orphans."""
     found = [item["entry"].partition("/")[2] for item in filled.read("store", "list", *arguments)]
 
     assert found == expected
@@ -242,7 +242,7 @@ def test_the_list_takes_patterns(filled: Hall, arguments: tuple[str, ...], expec
 
 @pytest.mark.parametrize("order", ["size", "name", "projects", "stored"])
 def test_the_list_is_sorted(filled: Hall, order: str) -> None:
-    """Largest, most linked, newest first; names from a to z."""
+    """The largest, the most linked or the newest comes first. Names go from a to z."""
     found = filled.read("store", "list", "--sort", order)
 
     key = {"size": "size_bytes", "stored": "stored_at", "name": "name", "projects": "projects"}[order]
@@ -252,7 +252,7 @@ def test_the_list_is_sorted(filled: Hall, order: str) -> None:
 
 
 def test_show_says_everything_of_an_entry(filled: Hall) -> None:
-    """Who links it, what it needs and what needs it, where it is from, scripts, and how it is linked."""
+    """`show` lists who links the entry, both directions of dependencies, origin, scripts, and how it is linked."""
     said = filled.pepip("store", "show", "drum==1.0").stdout
     horn = filled.pepip("store", "show", "horn").stdout
     part = filled.pepip("store", "show", "drum-part").stdout
@@ -278,7 +278,7 @@ def test_show_says_everything_of_an_entry(filled: Hall) -> None:
 
 
 def test_show_says_why_a_folder_is_unfolded(filled: Hall) -> None:
-    """A namespace is open to others, and the package in it is linked whole."""
+    """A namespace is a real folder, since others may add to it. The package in it is linked whole."""
     said = filled.pepip("store", "show", "wind-one").stdout
     (document,) = filled.read("store", "show", "wind-one")
 
@@ -290,7 +290,7 @@ def test_show_says_why_a_folder_is_unfolded(filled: Hall) -> None:
 
 
 def test_show_is_a_document_for_machines(filled: Hall) -> None:
-    """All versions, or one; folders that are unfolded are named for each environment."""
+    """The document has all versions, or one. It names the unfolded folders of each environment."""
     both = filled.read("store", "show", "DRUM")
     (one,) = filled.read("store", "show", "drum==1.0")
 
@@ -308,7 +308,7 @@ def test_show_is_a_document_for_machines(filled: Hall) -> None:
 
 
 def test_environments_that_are_hidden_or_unknown_count(hall: Hall) -> None:
-    """One that may not be looked into, with what it linked last, and one that was moved beside another."""
+    """An unreadable environment counts with the entries it linked last, and so does one moved beside a known one."""
     hidden = hall.install("one", "horn")
     moved = hall.install("two", "horn").parent.rename(hall.folder / "moved") / ".venv"
     stranger = replace(hall, machine=replace(hall.machine, prefix=stranger_prefix()))
@@ -325,7 +325,7 @@ def test_environments_that_are_hidden_or_unknown_count(hall: Hall) -> None:
 
 @pytest.mark.parametrize("specifier", ["drum", "drum>=1", "drum<2", "drum==2.*", "DRUM~=1.0", "drum!=1.0"])
 def test_uses_names_who_has_a_version(filled: Hall, specifier: str) -> None:
-    """For a notice on some versions: the environments whose version the specifier holds."""
+    """`uses` lists the environments whose version satisfies the specifier, as for a security notice."""
     expected = {
         "drum": ["one", "two"],
         "drum>=1": ["one", "two"],
@@ -350,7 +350,7 @@ def test_uses_names_who_has_a_version(filled: Hall, specifier: str) -> None:
 
 
 def test_uses_of_what_nobody_has(filled: Hall) -> None:
-    """Exit code 1, as grep's; an orphan is used by nobody."""
+    """The exit code is 1, as grep's. Nobody uses an orphan."""
     for requirement in ("drum>3", "no-such-package", "wind-two"):
         output = filled.pepip("uses", requirement)
         assert (output.returncode, output.stdout) == (1, "")
@@ -358,7 +358,7 @@ def test_uses_of_what_nobody_has(filled: Hall) -> None:
 
 
 def test_uses_counts_copies_too(hall: Hall) -> None:
-    """A security notice concerns what is detached, and what uv put beside the links."""
+    """A security notice also concerns detached distributions, and those that uv installed beside the links."""
     environment = hall.install("app", "drum==1.0")
     hall.machine.pepip("detach", "drum", folder=environment.parent)
     hall.machine.uv("pip", "install", "wind-one", *hall.source, folder=environment.parent)
@@ -394,7 +394,7 @@ MISUSES: dict[tuple[str, ...], tuple[int, str]] = {
 @pytest.mark.every(2)
 @pytest.mark.parametrize("arguments", MISUSES, ids=lambda words: repr(" ".join(words)))
 def test_a_misuse_is_refused(filled: Hall, arguments: tuple[str, ...]) -> None:
-    """One line says what is wrong, with and without `--json`, and the store is as it was."""
+    """One line says what is wrong, with and without `--json`, and the store stays unchanged."""
     code, words = MISUSES[arguments]
     before = snapshot(filled.store / "packages")
 
@@ -409,7 +409,7 @@ def test_a_misuse_is_refused(filled: Hall, arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("command", ["list", "show", "add", "remove", "verify", "repair", "path", ""])
 def test_each_command_has_its_help(filled: Hall, command: str) -> None:
-    """`--help` behind it and `pepip help` before it say the same, and end with 0."""
+    """`--help` after a command and `pepip help` before it print the same, and end with 0."""
     behind = filled.pepip("store", *([command] if command else []), "--help")
     before = filled.pepip("help", "store", *([command] if command else []))
 
@@ -422,7 +422,7 @@ def test_each_command_has_its_help(filled: Hall, command: str) -> None:
     "command", [("store", "list"), ("store", "show", "drum"), ("uses", "drum"), ("store", "path")]
 )
 def test_a_reader_that_leaves_is_no_error(filled: Hall, command: tuple[str, ...]) -> None:
-    """As in `pepip store list | head -1`: nothing is said of it."""
+    """In `pepip store list | head -1`, the early end of the reader gives no error message."""
     process = filled.machine.start([sys.executable, "-m", "pepip", *command], folder=filled.folder)
     assert process.stdout is not None
     assert process.stderr is not None
@@ -438,7 +438,7 @@ def test_a_reader_that_leaves_is_no_error(filled: Hall, command: tuple[str, ...]
 
 
 def test_add_reads_what_only_uv_can_check(hall: Hall) -> None:
-    """A lock, and a demand for hashes: uv refuses what has none, and so is nothing stored."""
+    """`add` takes a lock. With `--require-hashes`, uv refuses a requirement without a hash, and nothing is stored."""
     refused = hall.add("drum==1.0", "--require-hashes", check=False)
 
     assert refused.returncode == 2
@@ -454,7 +454,7 @@ def test_add_reads_what_only_uv_can_check(hall: Hall) -> None:
 
 
 def test_add_fills_the_store_without_a_project(hall: Hall) -> None:
-    """With dependencies, once; a project links them later and downloads nothing."""
+    """A distribution and its dependencies are stored once. A project links them later and downloads nothing."""
     first = hall.add("drum==1.0")
     stored = snapshot(hall.store / "packages")
     second = hall.read("store", "add", "drum==1.0", *hall.source)
@@ -486,7 +486,7 @@ def test_add_fills_the_store_without_a_project(hall: Hall) -> None:
 
 
 def test_add_takes_requirements_files_and_builds(hall: Hall) -> None:
-    """Files with hashes and sdists; what can't be shared is named and left out."""
+    """`add` takes files with hashes, and sdists. A distribution that can't be shared is named and not stored."""
     Wheel("built", "1.0", files={"built.py": ""}).write_sdist(hall.wheelhouse)
     local = Wheel("local", "1.0", files={"local.py": ""}).write_source(hall.folder / "local")
     digest = sha256_of(hall.wheelhouse / "horn-1.0-py3-none-any.whl")
@@ -501,7 +501,7 @@ def test_add_takes_requirements_files_and_builds(hall: Hall) -> None:
 
 
 def test_add_for_another_python(hall: Hall, interpreter: Path) -> None:
-    """Only what that version needs is stored, and no environment is left in the store."""
+    """Only the wheel for that version is stored, and no environment stays in the store."""
     found = {version: find_interpreter(version) for version in ("3.8", "3.9", "3.10", "3.11", "3.13")}
     other, path = next(((key, path) for key, path in found.items() if path not in {None, interpreter}), ("", None))
     if path is None:
@@ -521,7 +521,7 @@ def test_add_for_another_python(hall: Hall, interpreter: Path) -> None:
 
 @pytest.mark.parametrize("requirement", ["no-such-package", "drum==9", "drum==", "./missing"])
 def test_add_of_what_there_is_not(hall: Hall, requirement: str) -> None:
-    """Refused in uv's words, and no entry or half of one is left."""
+    """It is refused in uv's words, and leaves neither an entry nor a part of one."""
     output = hall.add(requirement, check=False)
 
     assert_refused(output, requirement.removeprefix("./"))
@@ -530,7 +530,7 @@ def test_add_of_what_there_is_not(hall: Hall, requirement: str) -> None:
 
 
 def test_a_reader_adds_nothing(hall: Hall, tmp_path: Path) -> None:
-    """What the store has is said to be there; for more the owner is to be asked."""
+    """An entry that exists is reported. A new one is refused for lack of permission."""
     hall.add("horn")
     reader = replace(hall, machine=replace(hall.machine.as_plain_user(tmp_path / "plain"), store=hall.store))
     before = snapshot(hall.store)
@@ -546,7 +546,7 @@ def test_a_reader_adds_nothing(hall: Hall, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["its interpreter", "everything"])
 def test_add_makes_its_environment_anew(hall: Hall, what: str) -> None:
-    """The store's own environment can be lost, as when its Python was removed."""
+    """The store's own environment can be lost, for example if its Python is removed."""
     hall.add("horn")
     own = hall.store / "global-venv"
     interpreter_of(own).unlink()
@@ -562,7 +562,10 @@ def test_add_makes_its_environment_anew(hall: Hall, what: str) -> None:
 
 @pytest.mark.parametrize("named", ["horn", "HORN==1.0", "py3-none-any/horn-1.0"])
 def test_remove_takes_one_orphan_out(hall: Hall, named: str) -> None:
-    """Named by the one version that there is or by entry; nothing else goes, and nothing is left in the trash."""
+    """The orphan is named by entry, or by its name if there is one version.
+
+    Nothing else goes, and the trash is empty.
+    """
     hall.add("horn", "wind-one")
     before = snapshot(hall.entry("wind-one-1.0"))
 
@@ -576,7 +579,10 @@ def test_remove_takes_one_orphan_out(hall: Hall, named: str) -> None:
 
 
 def test_remove_refuses_what_is_linked(hall: Hall) -> None:
-    """Who links it is named, and all is as before; with force it goes, and who is broken is named."""
+    """The refusal names the environments, and nothing changes.
+
+    With `--force` the entry goes, and broken ones are named.
+    """
     environments = [hall.install(project, "horn", "wind-one") for project in ("one", "two")]
     before = snapshot(hall.store / "packages")
 
@@ -599,7 +605,7 @@ def test_remove_refuses_what_is_linked(hall: Hall) -> None:
 
 
 def test_a_forced_removal_warns_people(hall: Hall) -> None:
-    """The environments that are broken now are warnings, one each."""
+    """Each environment that is now broken gets one warning."""
     environment = hall.install("one", "horn")
 
     output = hall.pepip("store", "remove", "--force", "horn==1.0")
@@ -609,7 +615,7 @@ def test_a_forced_removal_warns_people(hall: Hall) -> None:
 
 
 def test_remove_does_not_guess_between_two(hall: Hall, tmp_path: Path) -> None:
-    """Two wheels of one name and version are both named; the entry's own name tells them apart."""
+    """If two wheels have one name and version, both are named. The name of the entry chooses one."""
     hall.add("horn")
     other = Wheel("horn", "1.0", files={"horn/__init__.py": "OTHER = True\n"}).write(tmp_path / "other")
     hall.add(other)
@@ -624,7 +630,7 @@ def test_remove_does_not_guess_between_two(hall: Hall, tmp_path: Path) -> None:
 
 
 def test_remove_counts_links_that_nobody_registered(hall: Hall) -> None:
-    """An environment that was moved still links: it lies beside one that is known."""
+    """An environment that was moved beside a known one still links its entries."""
     hall.install("one", "wind-one")
     environment = hall.install("two", "horn")
     environment.parent.rename(hall.folder / "moved")
@@ -636,7 +642,7 @@ def test_remove_counts_links_that_nobody_registered(hall: Hall) -> None:
 
 
 def test_another_users_entry_stays(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> None:
-    """That one may not remove it is said; what is one's own goes."""
+    """The removal of another user's entry is refused. The user's own entry is removed."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     team = Team.assemble(tmp_path / "team", umask="022")
@@ -658,7 +664,7 @@ def test_another_users_entry_stays(tmp_path: Path, wheelhouse: Path, interpreter
 
 
 def test_the_doctor_finds_nothing_wrong(hall: Hall) -> None:
-    """One line for each thing that was looked at, and no hint where none is needed."""
+    """The doctor prints one line for each topic, and no hint if none is needed."""
     hall.install("one", "drum==1.0")
 
     output = hall.pepip("doctor")
@@ -675,7 +681,7 @@ def test_the_doctor_finds_nothing_wrong(hall: Hall) -> None:
 
 
 def test_the_doctor_before_there_is_a_store(hall: Hall) -> None:
-    """It looks, says so, and makes none."""
+    """The doctor says that there is no store yet, and makes none."""
     output = hall.pepip("doctor")
 
     assert output.returncode == 0
@@ -685,7 +691,7 @@ def test_the_doctor_before_there_is_a_store(hall: Hall) -> None:
 
 
 def test_the_doctor_of_a_store_that_is_empty(hall: Hall) -> None:
-    """As a team makes one, before anybody has stored anything; and where something else has its name."""
+    """An empty store, such as a team makes before its first install, is sound. A file of its name is an error."""
     hall.store.mkdir()
     empty = hall.pepip("doctor")
     left = list(hall.store.iterdir())
@@ -714,14 +720,14 @@ def lose_an_entry(hall: Hall) -> tuple[str, str, str]:
 
 
 def leave_a_journal(hall: Hall) -> tuple[str, str, str]:
-    """Leave what an interrupted change leaves."""
+    """Leave the journal of an interrupted change."""
     (hall.folder / "one" / ".venv" / ".pepip").mkdir()
     (hall.folder / "one" / ".venv" / ".pepip" / "journal.json").write_text('{"link": [], "remove": []}')
     return "error", "a change to it was interrupted", "pepip sync"
 
 
 def leave_copies(hall: Hall) -> tuple[str, str, str]:
-    """Leave what an interrupted detaching leaves."""
+    """Leave the folder of an interrupted detaching."""
     (hall.folder / "one" / ".venv" / ".pepip.copies").mkdir()
     return "error", "a change to it was interrupted", "pepip sync"
 
@@ -733,20 +739,20 @@ def delete_the_project(hall: Hall) -> tuple[str, str, str]:
 
 
 def garble_the_registry(hall: Hall) -> tuple[str, str, str]:
-    """Write nonsense into a file of the registry."""
+    """Write invalid JSON into a file of the registry."""
     next((hall.store / "projects").glob("one-*.json")).write_text("{")
     return "error", "can't be read: nothing is pruned until it is", "pepip projects scan"
 
 
 def damage_an_entry(hall: Hall) -> tuple[str, str, str]:
-    """Take an entry's own metadata away."""
+    """Remove an entry's own metadata."""
     hall.entry("horn-1.0").chmod(0o755)
     (hall.entry("horn-1.0") / "pepip-entry.json").unlink()
     return "error", "py3-none-any/horn-1.0 can't be read", "pepip store repair"
 
 
 def leave_something_in_the_trash(hall: Hall) -> tuple[str, str, str]:
-    """Leave what a killed prune leaves."""
+    """Leave the trash of a killed prune."""
     (hall.store / "trash" / "horn-1.0.1-2").mkdir()
     return "warning", "1 entries", "pepip prune"
 
@@ -773,7 +779,7 @@ AILMENTS = [
 @pytest.mark.every(2)
 @pytest.mark.parametrize("ail", AILMENTS, ids=lambda ail: ail.__name__.replace("_", " "))
 def test_the_doctor_finds_what_is_wrong(machine: Machine, tmp_path: Path, hall: Hall, ail: Any) -> None:
-    """It names it with a hint, changes nothing, and ends with 1 for an error alone."""
+    """The doctor names the fault with a hint and changes nothing. The exit code is 1 only for an error."""
     if ail is forbid_a_folder:
         hall = replace(hall, machine=machine.as_plain_user(tmp_path / "plain"), folder=tmp_path / "plain")
     hall.install("one", "horn")
@@ -796,7 +802,7 @@ def test_the_doctor_finds_what_is_wrong(machine: Machine, tmp_path: Path, hall: 
 
 
 def test_the_doctor_sees_a_cache_on_another_disk(hall: Hall, tmp_path: Path) -> None:
-    """Copies are made then, and the hint says how to have none."""
+    """The store then copies files from uv's cache. The hint says how to avoid copies."""
     hall.add("horn")
     with mounted("tmpfs", tmp_path / "disk", mebibytes=4) as disk:
         far = replace(hall, machine=replace(hall.machine, uv_cache=disk / "cache"))
@@ -809,7 +815,7 @@ def test_the_doctor_sees_a_cache_on_another_disk(hall: Hall, tmp_path: Path) -> 
 
 
 def test_the_doctor_sees_that_there_is_little_room(hall: Hall, tmp_path: Path) -> None:
-    """Below a gigabyte it warns, and names what frees some."""
+    """Below a gigabyte the doctor warns, and names a command that frees space."""
     with mounted("tmpfs", tmp_path / "disk", mebibytes=16) as disk:
         tight = replace(hall, machine=replace(hall.machine, store=disk / "store"))
         tight.add("horn")
@@ -820,7 +826,7 @@ def test_the_doctor_sees_that_there_is_little_room(hall: Hall, tmp_path: Path) -
 
 
 def test_a_readers_doctor(hall: Hall, tmp_path: Path) -> None:
-    """Who may only read the store is told so, and it is no error."""
+    """For a user who may only read the store, the doctor reports this, and it is no error."""
     hall.install("one", "horn")
     reader = replace(hall, machine=replace(hall.machine.as_plain_user(tmp_path / "plain"), store=hall.store))
     before = snapshot(hall.store)
@@ -843,7 +849,7 @@ HOSTILE = [
     "right\u202eleft-1.0",
     "-1.0",
 ]
-"""Names of folders below `packages/`, as an attacker, a bug or another tool may have left them."""
+"""Names of folders below `packages/`, as an attacker, a bug or another tool may leave them."""
 
 ALL_COMMANDS = [
     ("store", "list"),
@@ -861,7 +867,7 @@ ALL_COMMANDS = [
 
 
 def lay_out_hostile_names(found: Hall) -> None:
-    """Make folders, files and links of hostile names in a store, and a project with such a name that links it."""
+    """Make folders, files and links with hostile names in a store, and a project with such a name that links it."""
     found.install("[bold]pro\x1b[31mject", "horn")
     for name in HOSTILE:
         (found.store / "packages" / "py3-none-any" / name).mkdir()
@@ -874,7 +880,7 @@ def lay_out_hostile_names(found: Hall) -> None:
 
 @pytest.fixture(scope="module")
 def hostile(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Hall:
-    """Return a store with hostile names, for tests that only look."""
+    """Return a store with hostile names, for tests that only read."""
     folder = tmp_path_factory.mktemp("hostile")
     for wheel in WHEELS:
         wheel.write(folder / "wheelhouse")
@@ -886,7 +892,7 @@ def hostile(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPath
 
 @pytest.mark.parametrize("command", ALL_COMMANDS, ids=" ".join)
 def test_hostile_names_break_no_output(hostile: Hall, command: tuple[str, ...]) -> None:
-    """No traceback, no control character and no lost markup, in a pipe, on a terminal, and as JSON."""
+    """There is no traceback, no control character and no lost markup, in a pipe, on a terminal, and as JSON."""
     output = hostile.pepip(*command)
     document = hostile.pepip(*command, "--json")
     screen = hostile.on_terminal(*command, columns=300)
@@ -904,7 +910,7 @@ def test_hostile_names_break_no_output(hostile: Hall, command: tuple[str, ...]) 
 
 
 def test_hostile_names_are_listed_as_damaged(hostile: Hall) -> None:
-    """Each folder is there, spelt out in text and exact in JSON; files and links that lead nowhere are no entries."""
+    """Each folder is listed, escaped in text and exact in JSON. Files and dangling links are no entries."""
     found = {item["entry"]: item["state"] for item in hostile.read("store", "list")}
     said = hostile.pepip("store", "list").stdout
 
@@ -916,7 +922,7 @@ def test_hostile_names_are_listed_as_damaged(hostile: Hall) -> None:
 
 
 def test_a_repair_takes_hostile_names_away(hall: Hall) -> None:
-    """What no one can know the origin of goes to the trash, and each is named; what is whole stays."""
+    """Entries of unknown origin go to the trash, and whole entries stay."""
     lay_out_hostile_names(hall)
     before = snapshot(hall.entry("horn-1.0"))
 
@@ -930,7 +936,7 @@ def test_a_repair_takes_hostile_names_away(hall: Hall) -> None:
 
 
 def test_an_entry_can_lie_about_itself(hall: Hall) -> None:
-    """Control characters and markup in an entry's own metadata are text, and values of a wrong kind are damage."""
+    """Control characters and markup in an entry's document are plain text. Values of a wrong type are damage."""
     hall.add("horn", "wind-one", "wind-two")
     for name, changed in (
         ("horn-1.0", {"name": "[red]\x1b[2J", "version": "\n1", "origin": "\x07[/]"}),
@@ -950,7 +956,7 @@ def test_an_entry_can_lie_about_itself(hall: Hall) -> None:
 
 
 def test_nothing_that_only_looks_changes_anything(hall: Hall) -> None:
-    """Lists, shows, verifications and the doctor leave store and environments as they are, links and all."""
+    """Lists, shows, verifications and the doctor change nothing in the store and in environments, not even links."""
     environment = hall.install("one", "drum==1.0", "wind-one")
     before = snapshot(hall.store / "packages"), snapshot(hall.store / "projects"), snapshot(environment)
     shape = link_shape(environment)

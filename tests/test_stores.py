@@ -33,18 +33,18 @@ WHEELS = [
 
 @dataclass(frozen=True)
 class Music:
-    """Wheels to take, and the arguments that take them."""
+    """Wheels to install, and the arguments that find them."""
 
     wheelhouse: Path
     interpreter: Path
 
     @property
     def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels from the wheelhouse alone."""
+        """Return the arguments that make uv and pepip take wheels only from the wheelhouse."""
         return ("--no-index", "--find-links", self.wheelhouse, "--python", self.interpreter)
 
     def install(self, machine: Machine, project: Path, *arguments: str | Path) -> None:
-        """Install into a project, made where missing, which must succeed."""
+        """Install into a project, and fail the test on an error. A missing project is made."""
         machine.make_folder(project)
         machine.pepip("install", *arguments, *self.source, folder=project)
 
@@ -60,7 +60,7 @@ class Music:
 
 @pytest.fixture
 def music(wheelhouse: Path, interpreter: Path) -> Music:
-    """Return wheels to take."""
+    """Return wheels to install."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     return Music(wheelhouse, interpreter)
@@ -91,7 +91,7 @@ def test_a_second_user_reuses_the_entries_of_the_first_and_adds_others(team: Tea
 
 
 def test_group_and_mode_carry_to_what_is_made(team: Team, music: Music) -> None:
-    """All in the store belongs to its group or is for all to read, whatever the umask; nobody else can write."""
+    """Whatever the umask, each path in the store belongs to its group or is readable for all. Others can't write."""
     first = team.users[0]
     music.install(first, first.home / "app", "drum==1.0")
 
@@ -99,7 +99,7 @@ def test_group_and_mode_carry_to_what_is_made(team: Team, music: Music) -> None:
         for path in [Path(folder), *(Path(folder, name) for name in [*folders, *names])]:
             status = path.lstat()
             is_for_all = stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and status.st_mode & stat.S_IROTH
-            assert status.st_gid == team.group_id or is_for_all, path  # its mode is uv's cache's, too
+            assert status.st_gid == team.group_id or is_for_all, path  # uv's cache shares its mode
             assert status.st_mode & stat.S_IRGRP, path
             assert stat.S_ISLNK(status.st_mode) or not status.st_mode & stat.S_IWOTH, path
     for path in (team.store / "projects").iterdir():
@@ -107,7 +107,7 @@ def test_group_and_mode_carry_to_what_is_made(team: Team, music: Music) -> None:
 
 
 def test_neither_user_can_change_or_remove_the_others_entries(team: Team, music: Music) -> None:
-    """The system itself refuses: to write, to add, to rename and to remove, for files and whole entries."""
+    """The system refuses to write, add, rename and remove, for files and for whole entries."""
     first, second = team.users
     music.install(first, first.home / "app", "drum==1.0")
     music.install(second, second.home / "app", "horn")
@@ -133,7 +133,7 @@ def test_neither_user_can_change_or_remove_the_others_entries(team: Team, music:
 
 
 def test_what_another_user_says_of_an_interpreter_is_not_believed(team: Team, music: Music) -> None:
-    """It could name any folder as the one of packages."""
+    """A cached answer of another user could name any folder as site-packages."""
     first, second = team.users
     music.install(first, first.home / "app", "drum==1.0")
     (told,) = (team.store / "cache").glob("interpreters-*/*.json")
@@ -150,7 +150,7 @@ def test_what_another_user_says_of_an_interpreter_is_not_believed(team: Team, mu
 
 
 def test_both_users_environments_are_registered(team: Team, music: Music) -> None:
-    """The registry has a file of each, also for one environment that both install into."""
+    """The registry has a file for each user's environment."""
     for user in team.users:
         music.install(user, user.home / "app", "drum==1.0")
 
@@ -161,7 +161,7 @@ def test_both_users_environments_are_registered(team: Team, music: Music) -> Non
 
 
 def test_two_users_install_at_once(team: Team, music: Music) -> None:
-    """Locks work between users: both succeed and each wheel is there once."""
+    """Locks work between users: both installs succeed, and each wheel is stored once."""
     from concurrent.futures import ThreadPoolExecutor
 
     names = ["drum==1.0", "horn", "wind-one", "wind-two"]
@@ -187,7 +187,7 @@ def test_a_read_only_store_serves_what_it_holds(machine: Machine, tmp_path: Path
 
 
 def test_a_read_only_store_says_what_it_lacks(machine: Machine, tmp_path: Path, music: Music) -> None:
-    """The message names the store and the distribution, with a hint, and no environment is left."""
+    """The error names the store and the distribution, with a hint, and no environment is made."""
     music.install(machine, tmp_path / "owner", "drum==1.0")
     reader = replace(machine.as_plain_user(tmp_path / "plain"), store=machine.store)
     project = reader.make_folder(reader.home / "app")
@@ -201,7 +201,7 @@ def test_a_read_only_store_says_what_it_lacks(machine: Machine, tmp_path: Path, 
 
 
 def test_a_store_mounted_read_only_serves_what_it_holds(machine: Machine, tmp_path: Path, music: Music) -> None:
-    """Even root cannot write it, and root's environments work, too."""
+    """Even root can't write the store, and root's environments work."""
     import subprocess
 
     with mounted("tmpfs", tmp_path / "disk", mebibytes=16) as disk:
@@ -217,7 +217,7 @@ def test_a_store_mounted_read_only_serves_what_it_holds(machine: Machine, tmp_pa
 
 
 def test_store_project_and_cache_on_three_file_systems(machine: Machine, tmp_path: Path, music: Music) -> None:
-    """Links reach across, and all works, upgrades, and is removed by uv as on one."""
+    """Links lead across file systems. Install, upgrade and uv's uninstall work as on one."""
     with (
         mounted("ext4", tmp_path / "store-disk", mebibytes=32) as store_disk,
         mounted("tmpfs", tmp_path / "cache-disk", mebibytes=32) as cache_disk,
@@ -241,7 +241,7 @@ def test_store_project_and_cache_on_three_file_systems(machine: Machine, tmp_pat
 
 @pytest.mark.parametrize("kind", ["btrfs", "xfs"])
 def test_everything_on_a_copy_on_write_file_system(machine: Machine, tmp_path: Path, music: Music, kind: str) -> None:
-    """Where files are cloned, environments work and equal uv's, and the store's files are its own."""
+    """Files are cloned: environments work and equal uv's, and the store is whole."""
     with mounted(kind, tmp_path / "disk", mebibytes=330) as disk:
         cloning = replace(machine, store=disk / "store", uv_cache=disk / "cache")
         twins = Twins(cloning, disk, music.interpreter)
@@ -254,7 +254,7 @@ def test_everything_on_a_copy_on_write_file_system(machine: Machine, tmp_path: P
 
 
 def test_environments_outlive_uvs_cache(machine: Machine, tmp_path: Path, music: Music) -> None:
-    """`uv cache clean` takes nothing from them, and a new project still links what the store has."""
+    """`uv cache clean` removes nothing from environments, and a new project can still link the stored entries."""
     own = replace(machine, uv_cache=tmp_path / "own-cache")
     music.install(own, tmp_path / "first", "drum==1.0", "horn")
 
@@ -267,7 +267,7 @@ def test_environments_outlive_uvs_cache(machine: Machine, tmp_path: Path, music:
 
 
 def test_a_store_behind_a_link(machine: Machine, tmp_path: Path, music: Music) -> None:
-    """`PEPIP_HOME` may be a link; upgrades see what they linked, by either name of the store."""
+    """`PEPIP_HOME` may be a link. An upgrade finds earlier links by either path of the store."""
     (tmp_path / "real-store").mkdir()
     (tmp_path / "link-to-store").symlink_to("real-store")
     linked = replace(machine, store=tmp_path / "link-to-store")
@@ -286,7 +286,7 @@ def test_a_store_behind_a_link(machine: Machine, tmp_path: Path, music: Music) -
 
 
 def test_a_project_behind_a_link(machine: Machine, tmp_path: Path, music: Music) -> None:
-    """A project that is reached by two paths is one environment."""
+    """A project with two paths has one environment."""
     (tmp_path / "real").mkdir()
     (tmp_path / "alias").symlink_to("real")
 
@@ -299,8 +299,9 @@ def test_a_project_behind_a_link(machine: Machine, tmp_path: Path, music: Music)
 
 @pytest.mark.parametrize("name", ["with space", "münchen-ÄÖ-日本", "quote'n\"more", "a" * 120, "-dash", "per%cent"])
 def test_odd_and_long_paths(machine: Machine, tmp_path: Path, music: Music, name: str) -> None:
-    """Spaces, other alphabets, quotes, and paths too long for a script's first line: scripts start all the same,
-    and the environment equals uv's.
+    """Scripts start, and the environment equals uv's.
+
+    The paths have spaces, other alphabets or quotes, or are too long for a script's first line.
     """
     folder = tmp_path / name
     odd = replace(machine, store=folder / "store")
@@ -311,7 +312,7 @@ def test_odd_and_long_paths(machine: Machine, tmp_path: Path, music: Music, name
     script = twins.uv_environment / "bin" / "drum"
     assert problems_of(odd.store) == []
     unequal = twins.differences(Level.METADATA)
-    assert [line for line in unequal if not line.startswith("file bin/activate")] == []  # they quote their own path
+    assert [line for line in unequal if not line.startswith("file bin/activate")] == []  # these quote their path
     if odd.run([script], folder=folder, check=False).returncode == 0:
         music.assert_plays(odd, twins.pepip_project)
     twins.run("uv", "pip", "uninstall", "drum")
@@ -319,7 +320,7 @@ def test_odd_and_long_paths(machine: Machine, tmp_path: Path, music: Music, name
 
 
 def test_the_store_lies_in_the_home_folder_by_default(machine: Machine, tmp_path: Path, music: Music) -> None:
-    """Without `PEPIP_HOME` it is `~/.pepip`; an empty one and one with `~` are understood, too."""
+    """Without `PEPIP_HOME`, or with an empty one, the store is `~/.pepip`. A `~` in it is expanded."""
     for number, setting in enumerate(["", "~/elsewhere"]):
         project = tmp_path / f"app{number}"
         project.mkdir()
@@ -330,7 +331,7 @@ def test_the_store_lies_in_the_home_folder_by_default(machine: Machine, tmp_path
 
 
 def test_a_relative_store_is_meant_from_here(machine: Machine, tmp_path: Path, music: Music) -> None:
-    """Links to it are absolute, so that the environment works from anywhere."""
+    """A relative store is below the current folder. Links to it are absolute, so the environment works everywhere."""
     project = tmp_path / "app"
     project.mkdir()
 

@@ -1,6 +1,6 @@
-"""No member of a team can put something in the place of a store's folders, or lead others out of the store by it.
+"""No member of a team can replace a store's folders, or redirect others out of the store through them.
 
-Each thing that the attacker plants lies where the store lets every member write.
+Everything that the attacker plants lies where the store lets every member write.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from tests.support.stores import entries_of, problems_of
 
 
 def mode_of(path: Path) -> int:
-    """Return the mode of what is at a path."""
+    """Return the permission bits of a path, without following a link."""
     return stat.S_IMODE(path.lstat().st_mode)
 
 
 def older(ground: Path, wheelhouse: Path, interpreter: Path, *, first: str = "attacker") -> Office:
-    """Return a team whose store was made by `mkdir` and `chmod 2775`, and first used by this user."""
+    """Return a team whose store was made by `mkdir` and `chmod 2775`, and first used by the user `first`."""
     office = Office(ground / "office", wheelhouse, interpreter, trust="")
     office.install(getattr(office, first), "horn")
     return office
@@ -35,7 +35,7 @@ def older(ground: Path, wheelhouse: Path, interpreter: Path, *, first: str = "at
 
 @pytest.fixture
 def old_office(ground: Path, wheelhouse: Path, interpreter: Path) -> Office:
-    """Return a team with a store that `pepip store init` has not seen, in which the attacker was first."""
+    """Return a team whose store was never given to `pepip store init`, and was first used by the attacker."""
     return older(ground, wheelhouse, interpreter)
 
 
@@ -43,7 +43,10 @@ def old_office(ground: Path, wheelhouse: Path, interpreter: Path) -> Office:
 
 
 def test_only_owners_write_in_the_folders_of_a_founded_store(office: Office) -> None:
-    """The frame has the sticky bit and is its owner's; a member's own bucket is closed to all others."""
+    """The store's folders have the sticky bit and belong to its owner.
+
+    A member's own bucket is closed to all others.
+    """
     office.install(office.root)
     office.install(office.victim)
 
@@ -57,7 +60,7 @@ def test_only_owners_write_in_the_folders_of_a_founded_store(office: Office) -> 
 
 
 def test_founding_an_older_store_takes_its_buckets_from_members(old_office: Office) -> None:
-    """Their entries stay. Nobody links them but who stored them, and root can store beside them."""
+    """Their entries stay, but only the user who stored an entry links it. Root can store entries beside them."""
     office = old_office
     (bucket,) = (office.store / "packages").iterdir()
     assert bucket.name == f"py3-none-any~{office.attacker.user_id}"
@@ -76,7 +79,7 @@ def test_founding_an_older_store_takes_its_buckets_from_members(old_office: Offi
 
 
 def test_a_bucket_in_the_name_of_another_is_refused_until_root_sets_it_right(office: Office) -> None:
-    """The attacker makes the victim's bucket first, and so could rename what the victim puts there."""
+    """If the attacker makes the victim's bucket first, the attacker could rename the victim's entries in it."""
     bucket = office.store / "packages" / f"py3-none-any~{office.victim.user_id}"
     office.attack(f"mkdir -m 777 '{bucket}'")
     folder = office.victim.make_folder(office.victim.home / "app")
@@ -94,7 +97,7 @@ def test_a_bucket_in_the_name_of_another_is_refused_until_root_sets_it_right(off
 
 @pytest.mark.parametrize("name", ["packages", "projects", "staging", "trash"])
 def test_a_frame_that_belongs_to_a_member_is_warned_of(office: Office, name: str) -> None:
-    """By every command, and by the doctor, who says how to end it."""
+    """Every command warns, and so does the doctor, with a hint how to end it."""
     os.chown(office.store / name, office.attacker.user_id, -1)
 
     said = office.victim.pepip("store", "list", folder=office.victim.home).stderr
@@ -109,14 +112,14 @@ def test_a_frame_that_belongs_to_a_member_is_warned_of(office: Office, name: str
 
 
 def test_nobody_but_its_run_moves_things_into_a_grave(office: Office) -> None:
-    """A link in it would lead what is removed elsewhere."""
+    """The folder is closed to other users, since a link in it would redirect removals."""
     with trash.grave(root.Store(str(office.store))) as grave:
         assert mode_of(Path(grave)) & 0o077 == 0
 
 
 @pytest.mark.parametrize("place", ["packages/zzz", "packages"])
 def test_what_is_pruned_is_reached_through_no_link(office: Office, place: str) -> None:
-    """The attacker puts a link in a folder's place after root has listed what is in it."""
+    """The attacker replaces a folder by a link after root has listed the folder. Nothing behind the link changes."""
     aim = office.root.home / "aim" / "zzz" / "horn-1.0"
     aim.mkdir(parents=True)
     (aim / "file").write_text("mine\n")
@@ -134,12 +137,15 @@ def test_what_is_pruned_is_reached_through_no_link(office: Office, place: str) -
     assert changes(before, snapshot(office.root.home)) == []
 
 
-# What is written into the store
+# Registrations, entries and locks of members
 
 
 @pytest.mark.parametrize("named", ["above the store", "through a link"])
 def test_a_registration_leads_nobody_to_repair_what_is_no_entry(office: Office, named: str) -> None:
-    """Root owns a folder in which all may write. The attacker makes an entry of it, and registers it."""
+    """Root owns a folder that all may write. The attacker makes it look like an entry, and registers it.
+
+    No command of root changes this folder.
+    """
     office.install(office.root)
     public = office.team.store.parent / "public" / "tmp"
     public.mkdir(parents=True)
@@ -164,7 +170,10 @@ def test_a_registration_leads_nobody_to_repair_what_is_no_entry(office: Office, 
 
 
 def test_a_registration_makes_root_run_no_program(office: Office) -> None:
-    """Root owns a folder in which all may write. The attacker makes an environment of it, and registers it."""
+    """Root owns a folder that all may write. The attacker makes it an environment, and registers it.
+
+    No command of root runs the environment's Python.
+    """
     office.install(office.root)
     public = office.team.store.parent / "public"
     public.mkdir()
@@ -188,7 +197,7 @@ def test_a_registration_makes_root_run_no_program(office: Office) -> None:
 
 
 def test_root_changes_no_mode_in_a_members_entry(office: Office) -> None:
-    """One of its files may be another name of somebody else's, where the system lets members link those."""
+    """A file in it may be a hard link to another user's file, if the system lets members make those."""
     office.install(office.attacker)
     module = office.entry(office.attacker.user_id) / "drum" / "__init__.py"
     secret = office.root.home / "secret"
@@ -205,7 +214,7 @@ def test_root_changes_no_mode_in_a_members_entry(office: Office) -> None:
 
 
 def test_root_leaves_a_members_own_damaged_entry_and_says_so(office: Office) -> None:
-    """It lies in the member's own bucket, where the member repairs it."""
+    """The entry lies in the member's own bucket, and the member can repair it there."""
     office.install(office.attacker)
     entry = office.entry(office.attacker.user_id)
     module = entry / "drum" / "__init__.py"
@@ -224,7 +233,7 @@ def test_root_leaves_a_members_own_damaged_entry_and_says_so(office: Office) -> 
 
 @pytest.mark.parametrize("kind", ["a link", "a pipe"])
 def test_nothing_is_pruned_where_nobody_can_be_waited_for(office: Office, kind: str) -> None:
-    """What is planted at the lock's name hinders everybody from locking."""
+    """If something else lies at the lock's path, nobody can lock, so nothing is pruned."""
     office.install(office.root)
     office.root.pepip("uninstall", "drum", folder=office.root.home / "app")
     lock = office.store / ".lock"
@@ -238,11 +247,11 @@ def test_nothing_is_pruned_where_nobody_can_be_waited_for(office: Office, kind: 
     assert entries_of(office.store) == ["drum-1.0"]
 
 
-# Whom to trust
+# Trust
 
 
 def test_a_user_who_is_trusted_by_name_stores_for_all(office: Office) -> None:
-    """Such as the one who runs a team's automatic builds; others are no more trusted than before."""
+    """An example is the user who runs a team's automatic builds. Others are trusted no more than before."""
     office.found(str(office.attacker.user_id))
 
     office.install(office.attacker)
@@ -258,7 +267,7 @@ def test_a_user_who_is_trusted_by_name_stores_for_all(office: Office) -> None:
 
 
 def test_a_name_that_nobody_has_can_not_be_trusted(office: Office) -> None:
-    """Nothing changes."""
+    """The unknown name is an error, and nothing changes."""
     before = snapshot(office.store)
 
     words = ["--shared", str(office.team.group_id), "--trust", "nobody-is-called-so"]
@@ -272,7 +281,7 @@ def test_a_name_that_nobody_has_can_not_be_trusted(office: Office) -> None:
 def test_what_the_owner_of_another_store_has_said_counts_there_alone(
     ground: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """The attacker gives that store's file a second name, in a store of which nothing was said."""
+    """The attacker makes a hard link to that store's `trust.json` in a store without one. It does not count there."""
     office = Office(ground / "office", wheelhouse, interpreter, trust="members")
     office.install(office.attacker)
     other = office.store.parent / "other"
@@ -290,8 +299,9 @@ def test_what_the_owner_of_another_store_has_said_counts_there_alone(
 def test_an_environment_loses_the_entries_of_who_is_not_trusted_any_more(
     ground: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """What it linked is stored anew, by its own user, at the next change; what the entry says of its origin is not
-    believed.
+    """At the next change, the environment's own user stores its distributions anew.
+
+    The origin that the entry names is not believed.
     """
     office = Office(ground / "office", wheelhouse, interpreter, trust="members")
     office.install(office.attacker)
@@ -306,11 +316,14 @@ def test_an_environment_loses_the_entries_of_who_is_not_trusted_any_more(
     assert owner_of(office.sound(office.victim)) == office.victim.user_id
 
 
-# What is remembered
+# Caches
 
 
 def test_what_others_could_have_put_into_a_folder_is_not_believed(tmp_path: Path) -> None:
-    """Also if the file is one's own: it may have had another name. The next write closes the folder."""
+    """Even a file of the user's own is not believed, since it may be a hard link.
+
+    The next write closes the folder.
+    """
     folder = str(tmp_path / "answers-0")
     user_cache.write(folder, "one", b"an answer")
     assert user_cache.read(folder, "one", most_bytes=100) == b"an answer"
@@ -326,7 +339,7 @@ def test_what_others_could_have_put_into_a_folder_is_not_believed(tmp_path: Path
 
 @pytest.mark.usefixtures("umask_of_teams")
 def test_no_program_that_members_may_write_is_kept_in_a_shared_store(office: Office) -> None:
-    """Where new folders may be written by the group, so may those of an environment."""
+    """If the umask makes new folders writable for the group, an environment in the store would be too."""
     folder = office.root.home
     office.root.pepip("store", "add", "drum", *office.source[:3], folder=folder)
 
@@ -337,7 +350,7 @@ def test_no_program_that_members_may_write_is_kept_in_a_shared_store(office: Off
 
 @pytest.fixture
 def umask_of_teams() -> Iterator[None]:
-    """Let the group write all that is made."""
+    """Set a umask that lets the group write all new files."""
     before = os.umask(0o002)
     yield
     os.umask(before)
@@ -347,7 +360,7 @@ def umask_of_teams() -> Iterator[None]:
 
 
 def test_a_mode_taken_in_one_project_is_found_and_mended(office: Office) -> None:
-    """`chmod -R` reaches an entry through its hard links: modules that lie alone, and metadata."""
+    """`chmod -R` reaches an entry through hard links: modules outside packages, and metadata."""
     office.install(office.root, "horn")
     site_packages = next((office.root.home / "app").glob(".venv/lib/python*/site-packages"))
     assert (site_packages / "horn.py").stat().st_ino == (office.entry(0, "horn") / "horn.py").stat().st_ino

@@ -1,8 +1,7 @@
-"""uv and pip do to a linked environment what they do to one of uv's own, and never touch the store or another
-project.
+"""uv and pip change a linked environment as one of uv's own, and never touch the store or another project.
 
-Each test runs the same commands in twin environments. Afterwards both are equal, the store holds byte for
-byte what it held, and a second project with the same packages works as before.
+Each test runs the same commands in twin environments. Afterwards both are equal, the store is the same byte for byte,
+and a second project with the same packages works as before.
 """
 
 from __future__ import annotations
@@ -80,9 +79,7 @@ EVERY_WHEEL = [
 
 @dataclass(frozen=True)
 class Scene:
-    """Twin environments of one user, a second project on the same store, and how all of it was before a tool
-    came.
-    """
+    """Twin environments of one user, a second project on the same store, and the state before a tool runs."""
 
     twins: Twins
     wheelhouse: Path
@@ -93,25 +90,28 @@ class Scene:
 
     @property
     def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pip take wheels from the wheelhouse alone."""
+        """Return the arguments that make uv and pepip take wheels only from the wheelhouse."""
         return ("--no-index", "--find-links", self.wheelhouse)
 
     def run_pip(self, *arguments: str | Path) -> None:
-        """Run pip for both environments, from outside of them."""
+        """Run a pip that lies outside both environments, for each of them."""
         self.twins.run("python", self.pip / "pip" / "__pip-runner__.py", *arguments)
 
     def assert_nothing_else_changed(self) -> None:
-        """Assert that the twins are equal, the store is as before, and the second project, too."""
+        """Assert that the twins are equal, and that the store and the second project are unchanged."""
         assert changes(self.store_before, self._store()) == []
         self._assert_environments_are_right()
 
     def assert_others_kept(self, *, but: str = "nothing") -> None:
-        """Assert that the store, `but` for a file, and the second project are as before."""
+        """Assert that the second project and the store are unchanged, except for files whose path contains `but`."""
         assert [line for line in changes(self.store_before, self._store()) if but not in line] == []
         assert differences(self.second_before, self._second()) == []
 
     def assert_store_kept(self) -> None:
-        """Assert the same where pepip may have added entries to the store."""
+        """Assert that the twins are equal, and that the second project and old entries are unchanged.
+
+        pepip may have added entries to the store.
+        """
         lines = changes(self.store_before, self._store())
 
         assert [line for line in lines if not line.startswith("added:")] == []
@@ -157,13 +157,13 @@ class Stage:
 
 @pytest.fixture
 def stage(user: Machine, tmp_path: Path, interpreter: Path, pip: Path) -> Stage:
-    """Return where scenes are set, for root and for a plain user."""
+    """Return a stage that sets scenes: once for root, once for a plain user."""
     return Stage(user, user.make_folder(tmp_path / "stage"), interpreter, pip)
 
 
 @pytest.mark.every(3)
 def test_uv_pip_uninstall_removes_links_only(stage: Stage) -> None:
-    """A linked distribution is gone from its environment and whole in the store."""
+    """A linked distribution is removed from its environment and stays whole in the store."""
     scene = stage.set("alpha==1.0", "beta")
 
     scene.twins.run("uv", "pip", "uninstall", "alpha")
@@ -173,7 +173,7 @@ def test_uv_pip_uninstall_removes_links_only(stage: Stage) -> None:
 
 @pytest.mark.every(3)
 def test_uv_pip_install_of_another_version_replaces_links(stage: Stage) -> None:
-    """Real files take the place of the links, and are not written through them."""
+    """Real files replace the links, and are not written through them."""
     scene = stage.set("alpha==1.0", "beta")
 
     scene.twins.run("uv", "pip", "install", "alpha==2.0", *scene.source)
@@ -183,7 +183,7 @@ def test_uv_pip_install_of_another_version_replaces_links(stage: Stage) -> None:
 
 @pytest.mark.every(3)
 def test_uv_pip_install_reinstall_replaces_links(stage: Stage) -> None:
-    """The same version again, as real files."""
+    """The same version is installed as real files."""
     scene = stage.set("alpha==1.0", "beta")
 
     scene.twins.run("uv", "pip", "install", "--reinstall", "alpha==1.0", *scene.source)
@@ -193,7 +193,7 @@ def test_uv_pip_install_reinstall_replaces_links(stage: Stage) -> None:
 
 @pytest.mark.every(3)
 def test_uv_pip_install_reinstall_of_everything_replaces_links(stage: Stage) -> None:
-    """All that an environment holds is replaced at once, shared folders included."""
+    """All distributions of an environment are replaced at once, and so are shared folders."""
     requirements = ("alpha==1.0", "beta", "camera", "camera-contrib", "native-one", "native-two")
     scene = stage.set(*requirements)
 
@@ -204,7 +204,7 @@ def test_uv_pip_install_reinstall_of_everything_replaces_links(stage: Stage) -> 
 
 @pytest.mark.every(3)
 def test_uv_pip_sync_removes_and_replaces(stage: Stage) -> None:
-    """`uv pip sync` leaves exactly what the file lists."""
+    """After `uv pip sync`, the environment has exactly the distributions that the file lists."""
     scene = stage.set("alpha==1.0", "beta", "camera", "native-one")
     requirements = scene.wheelhouse / "requirements.txt"
     requirements.write_text("alpha==2.0\nnative-one==1.0\n")
@@ -216,7 +216,7 @@ def test_uv_pip_sync_removes_and_replaces(stage: Stage) -> None:
 
 @pytest.mark.every(3)
 def test_uv_sync_removes_and_replaces(stage: Stage) -> None:
-    """`uv sync` makes the environment what the project declares."""
+    """After `uv sync`, the environment has what the project declares."""
     scene = stage.set("alpha==1.0", "beta", "camera")
     for project in (scene.twins.uv_project, scene.twins.pepip_project):
         declaration = project / "pyproject.toml"
@@ -232,7 +232,7 @@ def test_uv_sync_removes_and_replaces(stage: Stage) -> None:
 
 @pytest.mark.every(3)
 def test_pip_uninstall_removes_links_only(stage: Stage) -> None:
-    """What RECORD lists is removed, and nothing behind it."""
+    """The paths in RECORD are removed, and nothing behind the links."""
     scene = stage.set("alpha==1.0", "beta")
 
     scene.run_pip("uninstall", "--yes", "alpha")
@@ -242,7 +242,7 @@ def test_pip_uninstall_removes_links_only(stage: Stage) -> None:
 
 @pytest.mark.every(3)
 def test_pip_install_upgrade_replaces_links(stage: Stage) -> None:
-    """Real files take the place of the links."""
+    """Real files replace the links."""
     scene = stage.set("alpha==1.0", "beta")
 
     scene.run_pip("install", "--upgrade", "alpha", *scene.source)
@@ -252,7 +252,7 @@ def test_pip_install_upgrade_replaces_links(stage: Stage) -> None:
 
 @pytest.mark.every(3)
 def test_pip_install_force_reinstall_replaces_links(stage: Stage) -> None:
-    """The same version again, as real files."""
+    """The same version is installed as real files."""
     scene = stage.set("alpha==1.0", "beta")
 
     scene.run_pip("install", "--force-reinstall", "alpha==1.0", *scene.source)
@@ -263,7 +263,7 @@ def test_pip_install_force_reinstall_replaces_links(stage: Stage) -> None:
 @pytest.mark.every(3)
 @pytest.mark.parametrize("members", [NATIVE, PKGUTIL, PKG_RESOURCES, SHARING_DATA], ids=lambda pair: pair[0].name)
 def test_uv_adds_the_second_member_beside_the_link(stage: Stage, members: list[Wheel]) -> None:
-    """A namespace is a real folder, so that what uv adds to it stays in this environment."""
+    """A namespace is a real folder, so files that uv adds to it stay in this environment."""
     scene = stage.set(members[0].name)
 
     scene.twins.run("uv", "pip", "install", members[1].name, *scene.source)
@@ -278,7 +278,7 @@ def test_uv_adds_the_second_member_beside_the_link(stage: Stage, members: list[W
     ids=lambda pair: pair[0].name,
 )
 def test_pip_adds_the_second_member_beside_the_link(stage: Stage, members: list[Wheel]) -> None:
-    """As with uv."""
+    """Files that pip adds to a namespace stay in this environment too."""
     scene = stage.set(members[0].name)
 
     scene.run_pip("install", members[1].name, *scene.source)
@@ -289,7 +289,7 @@ def test_pip_adds_the_second_member_beside_the_link(stage: Stage, members: list[
 @pytest.mark.every(3)
 @pytest.mark.parametrize("leaving", [["camera"], ["camera-contrib"], ["camera", "camera-contrib"]])
 def test_uv_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[str]) -> None:
-    """Files that both claim go with the first that leaves, as under uv, and the rest stays."""
+    """Files that both claim go with the first distribution that is removed, as under uv. The rest stays."""
     scene = stage.set("camera", "camera-contrib")
 
     scene.twins.run("uv", "pip", "uninstall", *leaving)
@@ -300,7 +300,7 @@ def test_uv_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[s
 @pytest.mark.every(3)
 @pytest.mark.parametrize("leaving", [["camera-contrib"], pytest.param(["camera"], marks=pytest.mark.real_world)])
 def test_pip_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[str]) -> None:
-    """As with uv."""
+    """After a removal by pip, the environment equals uv's too."""
     scene = stage.set("camera", "camera-contrib")
 
     scene.run_pip("uninstall", "--yes", *leaving)
@@ -319,11 +319,22 @@ def test_uv_removes_one_member_of_a_shared_folder(stage: Stage, leaving: str) ->
     scene.assert_nothing_else_changed()
 
 
-def test_what_uv_writes_through_a_linked_package_is_refused_or_healed(stage: Stage) -> None:
-    """A second owner of a regular package, brought by uv, is kept out of the store or found there and removed.
+@pytest.mark.every(3)
+@pytest.mark.parametrize("leaving", ["native-one", "pkgutil-one", "kernel-one"])
+def test_pip_removes_one_member_of_a_shared_folder(stage: Stage, leaving: str) -> None:
+    """The other member stays importable, although pip removes folders in which it finds no file of others."""
+    scene = stage.set("native-one", "native-two", "pkgutil-one", "pkgutil-two", "kernel-one", "kernel-two")
 
-    A plain user is refused by the permissions in the store. Root is not: the next command in any project notices,
-    and repairs the entry.
+    scene.run_pip("uninstall", "--yes", leaving)
+
+    scene.assert_nothing_else_changed()
+
+
+def test_what_uv_writes_through_a_linked_package_is_refused_or_healed(stage: Stage) -> None:
+    """If uv adds a second owner to a regular package, its files are kept out of the store, or found and removed.
+
+    The permissions in the store refuse a plain user, but not root. Then the next command in any project notices the
+    files, and repairs the entry.
     """
     scene = stage.set("camera")
     machine = scene.twins.machine
@@ -340,11 +351,11 @@ def test_what_uv_writes_through_a_linked_package_is_refused_or_healed(stage: Sta
     else:
         assert "Permission denied" in ended.stderr
 
-    scene.assert_others_kept(but="pepip-entry.json")  # which says when the entry was stored
+    scene.assert_others_kept(but="pepip-entry.json")  # the document says when the entry was stored
 
 
 def test_pepip_brings_back_what_uv_removed(stage: Stage) -> None:
-    """After any tool's work, the next `pepip install` gives what uv would have given."""
+    """After changes by another tool, the next `pepip install` gives the same environment as uv."""
     scene = stage.set("alpha==1.0", "beta", "camera")
     scene.twins.run("uv", "pip", "uninstall", "alpha", "camera")
 
@@ -354,7 +365,7 @@ def test_pepip_brings_back_what_uv_removed(stage: Stage) -> None:
 
 
 def test_pepip_brings_back_files_that_uv_removed_with_another_distribution(stage: Stage) -> None:
-    """What is installed again gets all of its files, whatever it had of them."""
+    """A reinstalled distribution gets all of its files, however many were missing."""
     scene = stage.set("native-one", "cloth", "cloth-two")
     scene.twins.run("uv", "pip", "uninstall", "cloth-two")
 
@@ -365,7 +376,7 @@ def test_pepip_brings_back_files_that_uv_removed_with_another_distribution(stage
 
 @pytest.mark.every(3)
 def test_pepip_takes_over_what_uv_installed(stage: Stage) -> None:
-    """What uv put there as real files is replaced as uv would, and stays where it satisfies the request."""
+    """Real files of uv stay where they satisfy the request. Otherwise they are replaced as by uv."""
     scene = stage.set("alpha==1.0", "beta")
     scene.twins.run("uv", "pip", "install", "alpha==2.0", "native-one", *scene.source)
 
@@ -377,7 +388,7 @@ def test_pepip_takes_over_what_uv_installed(stage: Stage) -> None:
 @pytest.mark.real_world
 @pytest.mark.parametrize("old", ["23.3.2", "24.2"])
 def test_pip_replaces_and_removes_itself(twins: Twins, old: str) -> None:
-    """A linked pip upgrades itself, then uninstalls itself, and the store keeps the old one whole."""
+    """A linked pip upgrades itself, then uninstalls itself. The store keeps the old pip whole."""
     twins.install(f"pip=={old}")
     before = snapshot(twins.machine.store / "packages")
 

@@ -1,4 +1,4 @@
-"""Giving a file of uv's cache its place in an entry: the cheapest way that works, and the same file in each."""
+"""The transfer of a file from uv's cache into an entry: the cheapest way that works, with the same result in each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.filesystems import mounted
 
 
 def source_in(folder: Path) -> Path:
-    """Return a file with a mode and a time of its own."""
+    """Return a file with its own mode and time."""
     path = folder / "source"
     path.write_bytes(b"ink")
     path.chmod(0o754)
@@ -23,7 +23,7 @@ def source_in(folder: Path) -> Path:
 
 @pytest.mark.parametrize("preferred", ["", "clone", "hardlink", "copy", "symlink"])
 def test_a_file_has_content_mode_and_time_of_its_source(tmp_path: Path, preferred: str) -> None:
-    """By whichever way; only a hard link shares the inode."""
+    """This holds for each way. Only a hard link shares the inode."""
     source, target = source_in(tmp_path), tmp_path / "target"
 
     is_shared = Transfer(preferred).file(str(source), str(target), 0o754)
@@ -36,7 +36,7 @@ def test_a_file_has_content_mode_and_time_of_its_source(tmp_path: Path, preferre
 
 
 def test_to_another_file_system_a_file_is_copied(tmp_path: Path) -> None:
-    """And the ways that were refused are not tried again."""
+    """The second file is copied too, after other ways were refused for the first."""
     source = source_in(tmp_path)
     with mounted("tmpfs", tmp_path / "disk", mebibytes=8) as disk:
         ways = Transfer("hardlink")
@@ -46,7 +46,7 @@ def test_to_another_file_system_a_file_is_copied(tmp_path: Path) -> None:
 
 
 def test_a_file_system_that_clones_shares_blocks_and_no_inode(tmp_path: Path) -> None:
-    """So that what happens to uv's cache can't happen to the store."""
+    """A change in uv's cache can then not reach the store."""
     with mounted("btrfs", tmp_path / "disk", mebibytes=128) as disk:
         source, target = source_in(disk), disk / "target"
 
@@ -56,7 +56,7 @@ def test_a_file_system_that_clones_shares_blocks_and_no_inode(tmp_path: Path) ->
 
 
 def test_what_is_there_already_is_not_written_to(tmp_path: Path) -> None:
-    """A wheel may hold one name twice where a file system ignores case."""
+    """On a file system that ignores case, a wheel may have one name twice."""
     source, target = source_in(tmp_path), tmp_path / "target"
     target.write_bytes(b"mine")
 
@@ -67,7 +67,7 @@ def test_what_is_there_already_is_not_written_to(tmp_path: Path) -> None:
 
 
 def test_a_copy_in_a_files_place_touches_no_other_file(tmp_path: Path) -> None:
-    """Neither the other names of the file, nor what has a name like that of the copy."""
+    """Neither hard links of the file change, nor a file with a name like the copy's."""
     source, other = source_in(tmp_path), tmp_path / "other"
     other.hardlink_to(source)
     (tmp_path / "source.0~").write_bytes(b"mine")

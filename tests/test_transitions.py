@@ -1,8 +1,7 @@
-"""A change to an environment is one transition: whatever happens on its way, the environment is the old one or the
-new one.
+"""A change to an environment is one transition: after any fault, the environment is the old one or the new one.
 
-Killed, it is completed by whatever command looks at that environment next. Refused by the system, it is taken back.
-Not permitted, it is not begun.
+If a change is killed, the next command that reads the environment completes it. If the system refuses a step, the
+change is taken back. If a permission is missing, the change does not begin.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
 
 PARTS = 16
-"""Points at which each kind of change is killed, and is refused."""
+"""Number of points at which each kind of change is killed, and is refused."""
 
 SCRIPTS = {"console_scripts": {"camera": "camera:main"}}
 WHEELS = [
@@ -52,7 +51,7 @@ COMMANDS = {"install": INSTALL, "uninstall": UNINSTALL, "private": PRIVATE}
 
 @pytest.fixture
 def source(wheelhouse: Path, interpreter: Path) -> tuple[str | Path, ...]:
-    """Return the arguments that take wheels from the wheelhouse alone."""
+    """Return the arguments that take wheels only from the wheelhouse."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     return ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
@@ -60,7 +59,7 @@ def source(wheelhouse: Path, interpreter: Path) -> tuple[str | Path, ...]:
 
 @dataclass(frozen=True)
 class Scene:
-    """A store and a project that has what pepip links, what uv installed, and what old tools left."""
+    """A store, and a project with links of pepip, real files of uv, and eggs of old tools."""
 
     machine: Machine
     folder: Path
@@ -73,7 +72,7 @@ class Scene:
         return self.folder / "project"
 
     def reset(self) -> None:
-        """Bring everything back to how it was when the scene was set. Hard links stay hard links."""
+        """Restore the folder as the scene saved it. Hard links stay hard links."""
         if self.folder.exists():
             subprocess.run(["chmod", "-R", "u+w", self.folder], check=True)
             shutil.rmtree(self.folder)
@@ -84,7 +83,7 @@ class Scene:
         return (*COMMANDS[name], *(() if name == "uninstall" else self.source))
 
     def look(self) -> Snapshot:
-        """Return the environment, without the times that uv notes of a local folder."""
+        """Return a snapshot of the environment, without the times that uv notes of a local folder."""
         nodes = snapshot(self.project / ".venv")
         return {
             path: node for path, node in nodes.items() if not re.search(r"local-.*/(uv_cache.json|RECORD)$", path)
@@ -93,7 +92,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """Set the scene."""
+    """Yield the scene."""
     folder = tmp_path_factory.mktemp("transitions")
     for wheel in WHEELS:
         wheel.write(folder / "wheelhouse")
@@ -122,14 +121,14 @@ def scene(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFa
 
 @dataclass(frozen=True)
 class Course:
-    """How a change goes that nobody disturbs: the environment before and after, and its steps on the disk."""
+    """An undisturbed change: the environment before and after, and its steps on the disk."""
 
     before: Snapshot
     after: Snapshot
     steps: list[str]
 
     def point(self, part: int) -> int:
-        """Return the number of a step, spread over those that change the environment."""
+        """Return the number of a step. Parts are spread over the steps that change the environment."""
         first = next(number for number, line in enumerate(self.steps, 1) if line.endswith("/.venv/.pepip"))
         return first + part * (len(self.steps) - first) // (PARTS - 1)
 
@@ -173,7 +172,7 @@ def test_a_killed_change_is_whole_once_the_environment_is_looked_at(
 def test_a_change_that_the_system_refuses_changes_nothing(
     scene: Scene, courses: dict[str, Course], name: str, part: int
 ) -> None:
-    """Where one step fails, as on a full disk, there is one error line, and the environment is as it was."""
+    """If one step fails, as on a full disk, there is one error line, and the environment is unchanged."""
     scene.reset()
     course = courses[name]
     point, command = course.point(part), scene.command(name)
@@ -194,7 +193,7 @@ def test_a_change_that_the_system_refuses_changes_nothing(
 def test_where_uv_does_not_install_what_is_private_nothing_has_changed(
     scene: Scene, courses: dict[str, Course], is_killed: bool
 ) -> None:
-    """The links are made before: they are taken back, and so is the removal of what was there."""
+    """Links that were already made are taken back, and removed files are restored."""
     scene.reset()
     course, command = courses["private"], scene.command("private")
     point = max(number for number, line in enumerate(course.steps, 1) if "subprocess.Popen" in line)
@@ -220,7 +219,7 @@ def test_where_uv_does_not_install_what_is_private_nothing_has_changed(
 def test_a_private_install_killed_together_with_uv_is_whole_afterwards(
     scene: Scene, courses: dict[str, Course], part: int
 ) -> None:
-    """Wherever both are killed at once, `pepip list` finds the old environment or the new one."""
+    """After a kill of both at any moment, `pepip list` finds the old environment or the new one."""
     scene.reset()
     whole_seconds = kill_all_after(60, scene.machine, scene.command("private"), folder=scene.project)
     scene.reset()
@@ -238,7 +237,7 @@ def test_a_private_install_killed_together_with_uv_is_whole_afterwards(
 def test_installs_wait_for_each_other_while_uv_installs_what_is_private(
     scene: Scene, courses: dict[str, Course]
 ) -> None:
-    """A change that is going on in another process is not taken for one that was interrupted."""
+    """A running change of another process is not taken for an interrupted one."""
     scene.reset()
     requests = [
         scene.command("private"),
@@ -276,7 +275,7 @@ def test_installs_wait_for_each_other_while_uv_installs_what_is_private(
 def test_an_interrupted_uninstall_is_completed_by_any_command(
     scene: Scene, courses: dict[str, Course], command: tuple[str, ...]
 ) -> None:
-    """Whatever reads the environment next, or changes it, finds it as the uninstall leaves it."""
+    """The next command that reads or changes the environment finds it as after the uninstall."""
     scene.reset()
     course = courses["uninstall"]
     killed_before(
@@ -293,7 +292,7 @@ def test_an_interrupted_uninstall_is_completed_by_any_command(
 def test_what_old_tools_installed_goes_as_with_uv(
     twins: Twins, source: tuple[str | Path, ...], tmp_path: Path, kind: str
 ) -> None:
-    """The same files go, and the same lines of `easy-install.pth`; a project's own folder stays."""
+    """The same files are removed, and the same lines of `easy-install.pth`. A project's own folder stays."""
     twins.install("bystander", *source[:3])
     for environment in (twins.uv_environment, twins.pepip_environment):
         if kind == "egg-info":
@@ -317,7 +316,7 @@ def test_what_old_tools_installed_goes_as_with_uv(
 def test_what_uv_cannot_remove_stays_whole(
     machine: Machine, project: Path, source: tuple[str | Path, ...], kind: str, command: str
 ) -> None:
-    """The error is in uv's words, nothing of the environment has changed, and other changes go on."""
+    """The error is in uv's words, nothing in the environment changes, and other changes still work."""
     machine.pepip("install", "camera==1.0", *source, folder=project)
     site_packages = site_packages_of(project / ".venv")
     if kind == "distutils":
@@ -341,7 +340,7 @@ def test_what_uv_cannot_remove_stays_whole(
 def test_top_level_names_that_leave_site_packages_are_left_alone(
     machine: Machine, project: Path, source: tuple[str | Path, ...]
 ) -> None:
-    """What an `.egg-info` folder of a stranger's checkout names outside is not touched."""
+    """An `.egg-info` folder may come with a stranger's checkout. Paths outside that it names are not touched."""
     machine.pepip("install", "bystander", *source, folder=project)
     precious = project / ".venv" / "precious"
     precious.mkdir()
@@ -359,7 +358,7 @@ def _root_owns(path: Path) -> None:
 
 
 def _sticky(path: Path) -> None:
-    """Give the folder of `path` to root, writable for all, where owners alone remove files, and so `path`."""
+    """Give `path` and its folder to root. All may write to the folder, but only owners may remove files in it."""
     os.chown(path, 0, 0, follow_symlinks=False)
     os.chown(path.parent, 0, 0)
     path.parent.chmod(0o1777)
@@ -390,7 +389,7 @@ OBSTACLES: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_what_the_user_may_not_change_is_named_before_anything_is(
     machine: Machine, tmp_path: Path, source: tuple[str | Path, ...], kind: str, command: str
 ) -> None:
-    """One error line names the path, nothing has changed, and later changes of other things are not held up."""
+    """One error line names the path, nothing changes, and later changes to other distributions still work."""
     if os.geteuid() != 0:
         pytest.skip("giving files to another user needs root")
     user = machine.as_plain_user(tmp_path / "plain")
@@ -421,7 +420,7 @@ def test_what_the_user_may_not_change_is_named_before_anything_is(
 def test_a_journal_that_cannot_be_completed_any_more_is_taken_back(
     machine: Machine, tmp_path: Path, source: tuple[str | Path, ...]
 ) -> None:
-    """A folder became root's after the kill: the next command says so, links again what was there, and goes on."""
+    """After the kill, a folder became root's. The next command reports this, restores the links, and goes on."""
     if os.geteuid() != 0:
         pytest.skip("giving files to another user needs root")
     user = machine.as_plain_user(tmp_path / "plain")
@@ -462,7 +461,7 @@ def test_a_journal_that_cannot_be_completed_any_more_is_taken_back(
 def test_a_journal_of_a_stranger_reaches_nothing(
     machine: Machine, project: Path, source: tuple[str | Path, ...], document: object
 ) -> None:
-    """A checkout may bring a journal: what is outside of the environment stays, and so does what is linked."""
+    """A checkout may bring a journal. Paths outside the environment stay, and so do linked distributions."""
     machine.pepip("install", "bystander", *source, folder=project)
     outside = project / "outside.dist-info"
     outside.mkdir()
@@ -480,7 +479,7 @@ def test_a_journal_of_a_stranger_reaches_nothing(
 def test_a_link_in_place_of_the_journal_is_not_followed(
     machine: Machine, project: Path, source: tuple[str | Path, ...], name: str
 ) -> None:
-    """What a stranger's link leads to is neither read as a journal nor removed."""
+    """The target of a stranger's link is neither read as a journal nor removed."""
     machine.pepip("install", "bystander", *source, folder=project)
     precious = project / "precious"
     precious.mkdir()

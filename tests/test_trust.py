@@ -1,6 +1,6 @@
-"""Nothing of another user is followed, executed or believed, in a store that several users write.
+"""In a store that several users write, no file of another user is followed, executed or believed.
 
-Three users: one member of the group attacks another, and root.
+There are three users: one member of the group attacks another member, and root.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.support.stores import entries_of, problems_of
 
 
 def test_a_member_links_what_they_stored_and_not_what_another_did(office: Office) -> None:
-    """The attacker changes an entry under its real hash: nobody else imports it."""
+    """If the attacker changes an entry but keeps its real hash, nobody else imports it."""
     office.install(office.attacker)
     module = office.entry(office.attacker.user_id) / "drum" / "__init__.py"
     office.attack(f"chmod u+w '{module.parent}' && rm '{module}' && echo \"SOUND = 'stolen'\" > '{module}'")
@@ -34,7 +34,7 @@ def test_a_member_links_what_they_stored_and_not_what_another_did(office: Office
 
 
 def test_what_root_has_stored_serves_everybody(office: Office) -> None:
-    """It is stored once."""
+    """Members link root's entry, so the wheel is stored once."""
     office.install(office.root)
 
     for user in (office.attacker, office.victim):
@@ -44,7 +44,7 @@ def test_what_root_has_stored_serves_everybody(office: Office) -> None:
 
 
 def test_members_who_trust_each_other_store_once(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> None:
-    """As the owner has said when the store was made."""
+    """The owner chose this trust when the store was made."""
     office = Office(tmp_path / "office", wheelhouse, interpreter, trust="members")
     office.install(office.attacker)
 
@@ -54,7 +54,7 @@ def test_members_who_trust_each_other_store_once(tmp_path: Path, wheelhouse: Pat
 
 @pytest.mark.parametrize("how", ["a file of their own", "a file that all may write"])
 def test_only_the_owner_says_whom_to_trust(office: Office, how: str) -> None:
-    """A member's word counts for nothing."""
+    """A `trust.json` that a member wrote, or could have written, does not count."""
     office.install(office.attacker)
     path = office.store / "trust.json"
     path.unlink()
@@ -70,7 +70,7 @@ def test_only_the_owner_says_whom_to_trust(office: Office, how: str) -> None:
 def test_a_store_of_an_older_pepip_is_not_believed_either_and_warned_of(
     tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """Its members can rename its folders: every command says so, and the doctor, and how to end it."""
+    """Its members can rename its folders. Every command warns of this, and so does the doctor, with the remedy."""
     office = Office(tmp_path / "office", wheelhouse, interpreter, trust="")
     office.install(office.attacker)
 
@@ -86,7 +86,7 @@ def test_a_store_of_an_older_pepip_is_not_believed_either_and_warned_of(
 def test_init_takes_the_frame_from_members_and_can_be_repeated(
     tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """Then no command warns any more, and nobody but root can rename a folder of the store."""
+    """After it no command warns, and only root can rename a folder of the store."""
     office = Office(tmp_path / "office", wheelhouse, interpreter, trust="")
     office.install(office.attacker)
     for _ in range(2):
@@ -101,7 +101,7 @@ def test_init_takes_the_frame_from_members_and_can_be_repeated(
 
 
 def test_init_opens_no_store_that_was_closed(office: Office) -> None:
-    """A store of one user keeps what others may not see."""
+    """A store of one user stays closed to others."""
     office.install(office.root)
     office.store.chmod(0o700)
 
@@ -112,7 +112,7 @@ def test_init_opens_no_store_that_was_closed(office: Office) -> None:
 
 
 def test_init_refuses_what_it_may_not_do(office: Office) -> None:
-    """Somebody else's store, an unknown group, one of which the user is no member; nothing changes."""
+    """Another user's store, an unknown group, and a group without the user are refused. Nothing changes."""
     before = snapshot(office.store)
     for words, sentence in (
         (["--shared", str(office.team.group_id)], "is another user's"),
@@ -127,7 +127,7 @@ def test_init_refuses_what_it_may_not_do(office: Office) -> None:
 
 
 def test_nobody_else_can_look_into_a_run_that_stores(office: Office, tmp_path: Path) -> None:
-    """What is checked there is what is published."""
+    """The published files are the checked ones, since no other user has access to them before."""
     from pepip.store import staging
     from pepip.store.root import Store
 
@@ -140,7 +140,7 @@ def test_nobody_else_can_look_into_a_run_that_stores(office: Office, tmp_path: P
 @pytest.mark.parametrize("kind", ["a link", "a pipe", "a folder"])
 @pytest.mark.parametrize("name", [".lock", "trash/.lock"])
 def test_what_is_planted_at_a_lock_is_not_followed(office: Office, kind: str, name: str) -> None:
-    """Neither by a member nor by root: the file behind it keeps its content and mode, and nothing waits for ever."""
+    """Neither a member nor root follows it: the file behind it keeps content and mode, and nothing waits for ever."""
     precious = office.victim.home / "precious"
     precious.write_text("mine\n")
     precious.chmod(0o600)
@@ -161,7 +161,7 @@ def test_what_is_planted_at_a_lock_is_not_followed(office: Office, kind: str, na
 
 @pytest.mark.parametrize("place", ["answers", "interpreters", "seen"])
 def test_what_is_planted_where_things_are_remembered_is_not_followed(office: Office, place: str) -> None:
-    """A folder of the attacker's, and links in it, at the name that the victim's has."""
+    """The attacker plants links at the names of the victim's caches. Nothing is written through them."""
     aim = office.victim.home / "aim"
     aim.mkdir()
     os.chown(aim, office.victim.user_id, -1)
@@ -177,7 +177,7 @@ def test_what_is_planted_where_things_are_remembered_is_not_followed(office: Off
 
 
 def test_root_runs_no_program_of_a_member(office: Office) -> None:
-    """Neither the Python of the store's own environment, nor that of an environment which repairs look at."""
+    """Root runs neither the Python of the store's own environment, nor that of an environment that a repair reads."""
     office.install(office.root)
     office.install(office.attacker)
     trap = office.attacker.home / "ran"
@@ -202,7 +202,7 @@ def test_root_runs_no_program_of_a_member(office: Office) -> None:
 
 
 def test_a_link_in_an_entrys_place_is_neither_followed_nor_chmodded(office: Office) -> None:
-    """By root, who prunes and repairs all that is in the store."""
+    """This holds for root, who prunes and repairs everything in the store."""
     office.install(office.root, "horn")
     aim = office.victim.home / "aim"
     (aim / "inside").mkdir(parents=True)
@@ -223,7 +223,7 @@ def test_a_link_in_an_entrys_place_is_neither_followed_nor_chmodded(office: Offi
 
 @pytest.mark.parametrize("launcher", ["../../../../evil", "/tmp/evil", "a/b"])
 def test_a_launcher_that_leads_elsewhere_makes_an_entry_damaged(office: Office, launcher: str) -> None:
-    """Even root's store may hold one, of an administrator who was careless."""
+    """A careless administrator may leave one even in root's store."""
     office.install(office.root)
     path = office.entry(0) / "pepip-entry.json"
     document = json.loads(path.read_text())
@@ -239,7 +239,7 @@ def test_a_launcher_that_leads_elsewhere_makes_an_entry_damaged(office: Office, 
 
 
 def test_modes_that_others_need_are_flaws_and_are_mended(office: Office) -> None:
-    """A hard link shares its mode: who takes it from a project takes it from the entry, and so from everybody."""
+    """A hard link shares its mode: a `chmod` in a project changes the entry too, and so takes it from everybody."""
     office.install(office.root)
     office.root.run(["chmod", "-R", "go=", office.root.home / "app" / ".venv"], folder=office.root.home)
     office.root.run(["chmod", "go=", office.entry(0) / "drum" / "__init__.py"], folder=office.root.home)

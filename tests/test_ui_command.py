@@ -1,4 +1,4 @@
-"""`pepip ui` as a command: on a real terminal, without one, and what headless commands must not import."""
+"""`pepip ui` as a command: on a real terminal, without one, and which modules other commands must not import."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture
 def stocked(machine: Machine, project: Path, wheelhouse: Path) -> Machine:
-    """Return a user whose store has an entry that is linked, and an orphan."""
+    """Return a user whose store has a linked entry and an orphan."""
     Wheel("horn", "1.0", files={"horn/__init__.py": ""}).write(wheelhouse)
     Wheel("drum", "1.0", files={"drum/__init__.py": ""}).write(wheelhouse)
     machine.pepip("install", "horn", "drum", "--no-index", "--find-links", wheelhouse, folder=project)
@@ -35,7 +35,7 @@ def stocked(machine: Machine, project: Path, wheelhouse: Path) -> Machine:
 
 
 def test_without_a_terminal_there_is_one_clear_error(stocked: Machine, project: Path) -> None:
-    """It says what to do instead, and nothing is written to stdout."""
+    """The error says what to do instead, and nothing is written to stdout."""
     output = stocked.pepip("ui", folder=project, check=False)
 
     assert output.returncode == 2
@@ -46,7 +46,7 @@ def test_without_a_terminal_there_is_one_clear_error(stocked: Machine, project: 
 
 @pytest.mark.parametrize("pane", ["store", "projects", "savings", "activity"])
 def test_a_picture_is_written_without_a_terminal(stocked: Machine, project: Path, pane: str) -> None:
-    """It is SVG, asks no network for fonts, and shows what the store holds; NO_COLOR does not change it."""
+    """The picture is SVG, needs no network for fonts, and shows the store's entries. NO_COLOR does not change it."""
     stocked.pepip(
         "ui",
         "--screenshot",
@@ -66,7 +66,7 @@ def test_a_picture_is_written_without_a_terminal(stocked: Machine, project: Path
 
 
 def test_options_that_make_no_sense_are_refused(stocked: Machine, project: Path) -> None:
-    """A size, a theme, a screen: each names what there is."""
+    """A wrong size, theme or screen is an error, and no picture is written."""
     for words in (("--size", "big"), ("--theme", "none"), ("--screen", "x")):
         output = stocked.pepip("ui", *words, "--screenshot", "x.svg", folder=project, check=False)
         assert output.returncode == 2
@@ -75,7 +75,7 @@ def test_options_that_make_no_sense_are_refused(stocked: Machine, project: Path)
 
 
 def test_no_headless_command_imports_textual(stocked: Machine, project: Path) -> None:
-    """Nor does the help of `pepip ui`: whoever has no terminal pays nothing for it."""
+    """Without a terminal no command imports Textual, and neither does the help of `pepip ui`."""
     for words in (["store", "list"], ["prune", "--dry-run"], ["install", "horn", "--dry-run"], ["ui", "--help"]):
         code = (
             "import sys; from pepip.cli.main import run\n"
@@ -88,7 +88,7 @@ def test_no_headless_command_imports_textual(stocked: Machine, project: Path) ->
 
 @contextmanager
 def terminal(machine: Machine, folder: Path, size: tuple[int, int] = (80, 24)) -> Iterator[Terminal]:
-    """Yield a terminal in which `pepip ui` runs. Skips the test where tmux is missing."""
+    """Yield a terminal in which `pepip ui` runs. Skip the test if tmux is missing."""
     if shutil.which("tmux") is None:
         pytest.skip("tmux is missing: no terminal to look at")
     socket = folder / "tmux"
@@ -105,7 +105,7 @@ def terminal(machine: Machine, folder: Path, size: tuple[int, int] = (80, 24)) -
 
 
 class Terminal:
-    """A terminal of tmux: keys go in, the screen comes out."""
+    """A terminal of tmux. Tests press keys in it and read its screen."""
 
     def __init__(self, machine: Machine, socket: Path) -> None:
         self._machine = machine
@@ -120,17 +120,17 @@ class Terminal:
         return subprocess.run(command, env=variables, check=check, capture_output=True, text=True).stdout
 
     def press(self, *keys: str) -> None:
-        """Press keys, in tmux's names."""
+        """Press keys, by tmux's names."""
         self.tmux("send-keys", *keys)
 
     @property
     def screen(self) -> str:
-        """What is on the screen."""
+        """The text on the screen."""
         return self.tmux("capture-pane", "-p", check=False)
 
     @property
     def process(self) -> int:
-        """The process that runs there."""
+        """The process that runs in the terminal."""
         return int(self.tmux("list-panes", "-F", "#{pane_pid}").split()[0])
 
     def sees(self, words: str) -> None:
@@ -151,7 +151,7 @@ class Terminal:
 
 
 def test_a_prune_on_a_real_terminal(stocked: Machine, project: Path, store: Path, tmp_path: Path) -> None:
-    """The installed `pepip ui`: look, filter, prune by keys, leave."""
+    """In the installed `pepip ui`, a user can look, filter, prune by keys, and leave."""
     with terminal(stocked, tmp_path) as shown:
         shown.sees("2 entries")
         shown.press("/")
@@ -171,7 +171,7 @@ def test_a_prune_on_a_real_terminal(stocked: Machine, project: Path, store: Path
 
 
 def test_a_terminal_that_is_gone_ends_the_app(stocked: Machine, tmp_path: Path) -> None:
-    """Nobody reads what it draws any more, and what waits for that must not wait without end."""
+    """Nobody reads the output any more, and a write of it must not wait for ever."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "pepip", "ui"],
@@ -196,7 +196,7 @@ def test_a_terminal_that_is_gone_ends_the_app(stocked: Machine, tmp_path: Path) 
 def test_a_terminal_that_is_closed_ends_the_app(
     stocked: Machine, store: Path, tmp_path: Path, end: signal.Signals
 ) -> None:
-    """It leaves by itself, and the store is as it was."""
+    """The app ends by itself, and the store is unchanged."""
     with terminal(stocked, tmp_path, (50, 20)) as shown:
         shown.sees("2 entries")
         os.kill(shown.process, end)

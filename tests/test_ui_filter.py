@@ -40,20 +40,20 @@ IDNA = Facts("idna", "3.11", "any", 400_000, {"orphan"}, [], "idna 3.11 any")
     ],
 )
 def test_what_a_line_lets_through(line: str, holds: tuple[bool, bool]) -> None:
-    """Every word and every facet of a line must hold; what is half typed stands in nobody's way."""
+    """Every word and facet of a line must match. A half-typed one matches everything."""
     wanted = filtering.parse(line)
 
     assert (wanted.holds(TORCH), wanted.holds(IDNA)) == holds
 
 
 def test_a_facet_is_put_in_and_taken_out() -> None:
-    """A click on a facet adds it to what was typed, a second takes it away."""
+    """A click on a facet adds it to the typed words, and a second click removes it."""
     assert filtering.toggled("torch", "orphan:") == "torch orphan:"
     assert filtering.toggled("torch orphan: x", "orphan:") == "torch x"
 
 
 def test_a_bar_is_as_long_as_its_share() -> None:
-    """To an eighth of a column; what is something is never nothing."""
+    """A bar is exact to an eighth of a column. A small share is never an empty bar."""
     assert formatting.bar(0.5, 8) == "████"
     assert formatting.bar(0.0001, 8) == "▏"
     assert formatting.bar(0, 8) == ""
@@ -61,13 +61,13 @@ def test_a_bar_is_as_long_as_its_share() -> None:
 
 
 def test_growth_is_a_sum_over_time() -> None:
-    """It ends at the whole, whenever the steps came; steps at one time are one."""
+    """The sum ends at the total, in whichever order the steps come. Steps at one time count as one."""
     assert formatting.growth([(30, 1), (10, 3), (20, 4)], 3) == "▃▇█"
     assert formatting.growth([(10, 5)], 2) == "██"
 
 
 def test_requirements_are_read_as_a_shell_would() -> None:
-    """Quotes, extras and files; options that mean something else are refused."""
+    """Quotes, extras and files are understood. Options of other commands are refused."""
     request, words = jobs.requirements("'numpy<2' requests[socks] -r dev.txt -e . -U")
 
     assert request.packages == ("numpy<2", "requests[socks]")

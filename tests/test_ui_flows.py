@@ -1,4 +1,4 @@
-"""The flows of `pepip ui`, each to its end on disk: a person at the real app, a real store, real links."""
+"""The flows of `pepip ui`, each up to its result on disk: a person uses the real app, a real store and real links."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WHEELS = [
 
 @pytest.fixture
 def player(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Return a user whose uv takes wheels from the wheelhouse alone; this process is theirs, too."""
+    """Return a user whose uv takes wheels only from the wheelhouse. This process has the user's variables too."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     settings = tmp_path / "settings" / "uv" / "uv.toml"
@@ -60,13 +60,13 @@ def install(player: Machine, project: Path, *requirements: str) -> Path:
 
 
 def version_in(environment: Path, name: str) -> str:
-    """Return the version of a distribution that an environment has, empty if none."""
+    """Return the version of a distribution in an environment, or an empty text if it is missing."""
     found = list(site_packages_of(environment).glob(f"{name}-*.dist-info"))
     return found[0].name.removesuffix(".dist-info").rpartition("-")[2] if found else ""
 
 
 def test_a_first_install_into_a_new_path(player: Machine, store: Path, tmp_path: Path) -> None:
-    """From the empty store's screen: the path is made, the plan says what comes, the environment works."""
+    """From an empty store's screen, the path is made, the plan lists the distributions, and the environment works."""
 
     async def script(person: Person) -> None:
         await person.sees("Nothing is stored yet")
@@ -89,7 +89,7 @@ def test_a_first_install_into_a_new_path(player: Machine, store: Path, tmp_path:
 
 
 def test_a_second_install_reuses_all(player: Machine, store: Path, tmp_path: Path) -> None:
-    """Into a known project, picked from the list: nothing is downloaded, and the command is shown."""
+    """An install into a known project, chosen from the list, downloads nothing, and its command is shown."""
     install(player, tmp_path / "one", "drum")
     environment = install(player, tmp_path / "two", "horn")
 
@@ -115,7 +115,7 @@ def test_a_second_install_reuses_all(player: Machine, store: Path, tmp_path: Pat
 
 
 def test_uninstalling_takes_the_links_and_leaves_the_store(player: Machine, store: Path, tmp_path: Path) -> None:
-    """The dialog's default is Cancel; what is confirmed is gone from the environment alone."""
+    """The dialog's default is Cancel. A confirmed uninstall changes only the environment."""
     environment = install(player, tmp_path / "one", "drum")
     before = snapshot(store / "packages")
 
@@ -123,12 +123,24 @@ def test_uninstalling_takes_the_links_and_leaves_the_store(player: Machine, stor
         await person.press("2", "enter")
         person.table("#packages").put_cursor("skin")
         await person.press("u")
-        await person.sees("Removes 1 distribution")
+        await person.sees("Removes 1 distribution, which 1 package", "drum 2.0", "stays, and needs skin")
         assert person.focus == "answer-"
         await person.answers("go")
         assert (await person.has_done()).state == DONE
+        await person.sees("unmet needs", "drum needs skin: it is not installed")
+        await person.press("I")
+        await person.write("#place", str(tmp_path / "one"))
+        await person.write("#line", "skin")
+        await person.press("enter")
+        await person.answers("go")
+        await person.has_done(2)
+        await person.until(lambda: "unmet needs" not in person.screen, "no unmet needs")
+        person.table("#packages").put_cursor("skin")
+        await person.press("u")
+        await person.answers("go")
+        await person.has_done(3)
 
-    use(store, script)
+    use(store, script, size=(140, 36))
 
     assert version_in(environment, "skin") == ""
     assert version_in(environment, "drum") == "2.0"
@@ -136,7 +148,7 @@ def test_uninstalling_takes_the_links_and_leaves_the_store(player: Machine, stor
 
 
 def test_upgrading_a_package(player: Machine, store: Path, tmp_path: Path) -> None:
-    """The plan names both versions; afterwards the new one is linked, and its dependency."""
+    """The plan names both versions. Afterwards the new version and its dependency are linked."""
     environment = install(player, tmp_path / "one", "drum==1.0")
 
     async def script(person: Person) -> None:
@@ -152,7 +164,7 @@ def test_upgrading_a_package(player: Machine, store: Path, tmp_path: Path) -> No
 
 
 def test_syncing_a_project_with_its_lock(player: Machine, store: Path, tmp_path: Path, interpreter: Path) -> None:
-    """The project's environment is what its lock says, and the lock is uv's."""
+    """The project's environment follows its lock, and uv makes the lock."""
     project = player.make_folder(tmp_path / "app")
     environment = install(player, project, "horn")
     (project / "pyproject.toml").write_text(
@@ -174,7 +186,7 @@ def test_syncing_a_project_with_its_lock(player: Machine, store: Path, tmp_path:
 
 
 def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, store: Path, tmp_path: Path) -> None:
-    """Where an install would be undone by the next sync, Add and Remove are offered; an upgrade is the lock's."""
+    """Add and Remove are offered, since the next sync would undo an install. An upgrade follows the lock."""
     project = player.make_folder(tmp_path / "app")
     described = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum<2"]\n'
     (project / "pyproject.toml").write_text(described)
@@ -191,6 +203,7 @@ def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, sto
         await person.press("enter")
         await person.sees("Add puts it in there")
         await person.answers("instead")
+        await person.answers("go")
         job = await person.has_done(2)
         assert job.state == DONE, job.log
         assert job.command == f"pepip add --directory {project} horn"
@@ -199,6 +212,7 @@ def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, sto
         await person.press("u")
         await person.sees("Remove takes it out there")
         await person.answers("instead")
+        await person.answers("go")
         assert (await person.has_done(3)).state == DONE
 
     use(store, script, size=(140, 36))
@@ -211,7 +225,7 @@ def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, sto
 
 
 def held(operation: Generator[Progress, None, T], phase: str, go_on: threading.Event) -> Generator[Progress, None, T]:
-    """Relay an operation, and hold it after each step of a phase until told to go on."""
+    """Relay an operation. After each step of a phase, wait until `go_on` is set."""
     while True:
         try:
             step = next(operation)
@@ -225,7 +239,7 @@ def held(operation: Generator[Progress, None, T], phase: str, go_on: threading.E
 def test_a_scan_of_thousands_of_folders_can_be_cancelled(
     player: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends between two folders: what it found until then is registered, and the rest is not."""
+    """The scan ends between two folders. Environments found until then are registered, and others are not."""
     install(player, tmp_path / "code" / "a", "horn")
     for number in range(120):
         (tmp_path / "code" / "z" / str(number)).mkdir(parents=True)
@@ -238,9 +252,9 @@ def test_a_scan_of_thousands_of_folders_can_be_cancelled(
     monkeypatch.setattr(scanning, "scan", slowly)
 
     async def script(person: Person) -> None:
-        job = person.app.runner.submit(jobs_of.scan(Store(str(store)), str(tmp_path / "code")))
+        job = person.app.session.runner.submit(jobs_of.scan(Store(str(store)), str(tmp_path / "code")))
         await person.until(lambda: job.step.phase == "scan", "a folder")
-        person.app.runner.cancel(job)
+        person.app.session.runner.cancel(job)
         cancelled.set()
         assert (await person.has_done()).state == CANCELLED
 
@@ -250,7 +264,7 @@ def test_a_scan_of_thousands_of_folders_can_be_cancelled(
 
 
 def test_pruning_leaves_what_was_unticked_and_what_is_linked(player: Machine, store: Path, tmp_path: Path) -> None:
-    """One key to the preview with the focus on Cancel; only what is ticked goes."""
+    """One key opens the preview with the focus on Cancel. Only ticked entries are removed."""
     environment = install(player, tmp_path / "one", "drum==1.0", "horn")
     player.pepip("uninstall", "-y", "drum", "horn", folder=tmp_path / "one")
     install(player, tmp_path / "one", "skin")
@@ -275,7 +289,7 @@ def test_pruning_leaves_what_was_unticked_and_what_is_linked(player: Machine, st
 
 
 def test_pruning_spares_what_was_linked_since_the_preview(player: Machine, store: Path, tmp_path: Path) -> None:
-    """Another project links an orphan while the preview is open: it stays, and the rest goes."""
+    """If another project links an orphan while the preview is open, it stays. Other orphans are removed."""
     install(player, tmp_path / "one", "drum==1.0", "horn")
     player.pepip("uninstall", "-y", "drum", "horn", folder=tmp_path / "one")
 
@@ -293,7 +307,7 @@ def test_pruning_spares_what_was_linked_since_the_preview(player: Machine, store
 
 
 def test_cancel_is_what_enter_and_escape_do_in_a_prune(player: Machine, store: Path, tmp_path: Path) -> None:
-    """Nothing is removed by an answer that is not meant."""
+    """Both keys close the preview, and nothing is removed."""
     install(player, tmp_path / "one", "horn")
     player.pepip("uninstall", "-y", "horn", folder=tmp_path / "one")
 
@@ -306,12 +320,12 @@ def test_cancel_is_what_enter_and_escape_do_in_a_prune(player: Machine, store: P
 
     app = use(store, script)
 
-    assert app.runner.jobs == []
+    assert app.session.runner.jobs == []
     assert entries_of(store) == ["horn-1.0"]
 
 
 def test_marked_entries_that_are_linked_are_not_removed(player: Machine, store: Path, tmp_path: Path) -> None:
-    """The app names who links them, and offers nothing to press."""
+    """The app names the environments that link them, and offers no button to remove them."""
     environment = install(player, tmp_path / "one", "horn")
 
     async def script(person: Person) -> None:
@@ -321,12 +335,15 @@ def test_marked_entries_that_are_linked_are_not_removed(player: Machine, store: 
 
     app = use(store, script)
 
-    assert app.runner.jobs == []
+    assert app.session.runner.jobs == []
     player.python(environment, "-c", "import horn")
 
 
 def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_path: Path) -> None:
-    """A verification floats the damaged entry up; the repair names who is concerned, and makes it whole."""
+    """A verification moves the damaged entry to the top.
+
+    The repair names the affected environments, and mends the entry.
+    """
     environment = install(player, tmp_path / "one", "drum", "horn")
     (module,) = store.glob("packages/*/horn-1.0/horn/__init__.py")
     module.chmod(0o644)
@@ -352,7 +369,7 @@ def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_pa
 
 
 def test_detaching_and_attaching_a_package(player: Machine, store: Path, tmp_path: Path) -> None:
-    """It becomes a real folder and a link again; a change of the user's is named before it is lost."""
+    """The package becomes a real folder, and a link again. The user's change is named before it is lost."""
     environment = install(player, tmp_path / "one", "horn")
     package = site_packages_of(environment) / "horn"
 
@@ -362,9 +379,9 @@ def test_detaching_and_attaching_a_package(player: Machine, store: Path, tmp_pat
         assert (await person.has_done()).state == DONE
         assert not package.is_symlink()
         (package / "__init__.py").write_text("mine = True\n")
-        await person.until(lambda: "its own" in person.screen, "its own")
-        await person.press("A")
-        await person.sees("horn/__init__.py", "your change is lost")
+        await person.until(lambda: "private" in person.screen, "a private copy")
+        await person.press("L")
+        await person.sees("horn/__init__.py", "your change would be lost")
         await person.answers("go")
         assert (await person.has_done(2)).state == DONE
 
@@ -374,7 +391,7 @@ def test_detaching_and_attaching_a_package(player: Machine, store: Path, tmp_pat
 
 
 def test_forgetting_and_finding_an_environment(player: Machine, store: Path, tmp_path: Path) -> None:
-    """What was forgotten is found again by a scan of its folder."""
+    """A scan of its folder finds a forgotten environment again."""
     install(player, tmp_path / "code" / "one", "horn")
 
     async def script(person: Person) -> None:
@@ -393,7 +410,7 @@ def test_forgetting_and_finding_an_environment(player: Machine, store: Path, tmp
 
 
 def test_packages_are_stored_without_a_project(player: Machine, store: Path, tmp_path: Path) -> None:
-    """As with `pepip store add`, whose command is said while one types; what it can't take is said, too."""
+    """The form shows the command `pepip store add` during typing, and names words that it can't take."""
     del tmp_path
 
     async def script(person: Person) -> None:
@@ -423,7 +440,7 @@ def test_packages_are_stored_without_a_project(player: Machine, store: Path, tmp
 
 
 def test_what_uv_refuses_is_shown_in_full(player: Machine, store: Path, tmp_path: Path) -> None:
-    """The plan says it, with names that look like markup, and nothing is made."""
+    """The plan shows uv's refusal, with names that look like markup, and nothing is made."""
     install(player, tmp_path / "one", "horn")
     before = snapshot(store / "packages")
 
@@ -444,7 +461,7 @@ def test_what_uv_refuses_is_shown_in_full(player: Machine, store: Path, tmp_path
 
 
 def test_an_operation_that_fails_says_why(player: Machine, store: Path, tmp_path: Path, wheelhouse: Path) -> None:
-    """A wheel that would write elsewhere is refused: in full in a dialog and the log, and nothing of it is kept."""
+    """A wheel that would write outside is refused. A dialog and the log show the full error, and no file is kept."""
     install(player, tmp_path / "one", "horn")
     points = {"console_scripts": {"../../liar": "liar:main"}}
     Wheel("liar", "1.0", files={"liar/__init__.py": "1"}, entry_points=points).write(wheelhouse)
@@ -471,7 +488,7 @@ def test_an_operation_that_fails_says_why(player: Machine, store: Path, tmp_path
 def test_cancelling_in_the_middle_leaves_nothing_half_done(
     player: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The environment that the install made is gone again, the store is whole, and the next install works."""
+    """The new environment is removed again, the store is whole, and the next install works."""
     real = installing.install
 
     def slowly(*arguments: Any) -> Generator[Progress, None, Summary]:
@@ -486,7 +503,7 @@ def test_cancelling_in_the_middle_leaves_nothing_half_done(
         await person.write("#line", "drum")
         await person.press("enter")
         await person.answers("go")
-        jobs = person.app.runner.jobs
+        jobs = person.app.session.runner.jobs
         await person.until(lambda: jobs and jobs[0].step.phase == "download", "a download")
         await person.until(lambda: person.dialog is None, "the end of the dialog")
         await person.until(lambda: person.app.query_one(Drawer).spots, "the drawer")

@@ -1,16 +1,17 @@
 """Pictures of the app's states, compared with those in `snapshots/`. `--update-snapshots` writes them anew.
 
-What they show is a fixed look at a store, so that they are the same on every machine.
+They show a fixed catalog, so they are the same on every machine.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Generator
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import pytest
 
@@ -19,12 +20,14 @@ from pepip.model import Progress, Summary
 from pepip.operations import entry_details, prune
 from pepip.store.check import Flaw
 from pepip.store.root import Store
+from pepip.tui import adoption_jobs, plans, reports, screenshot
 from pepip.tui import catalog as catalogs
-from pepip.tui import screenshot
 from pepip.tui.app import PepipApp
 from pepip.tui.catalog import Catalog, Trouble
 from pepip.tui.job_queue import Job, once
 from pepip.tui.jobs import PlannedAction
+from pepip.tui.plans import Plan
+from pepip.tui.unshared_search import UnsharedSearch
 from tests.support import catalogs as looks
 from tests.support.screens import Person, normalized, words_of
 
@@ -35,7 +38,7 @@ Script = Callable[[Person], Awaitable[None]]
 
 
 class State(NamedTuple):
-    """A state of the app: how to get there, and how large and coloured the picture is."""
+    """A state of the app: the script that leads to it, and the size, theme, pane and catalog of the picture."""
 
     script: Script
     size: tuple[int, int] = (80, 24)
@@ -45,7 +48,7 @@ class State(NamedTuple):
 
 
 def keys(*pressed: str) -> Script:
-    """Return the script of one who presses keys."""
+    """Return a script that presses keys."""
 
     async def script(person: Person) -> None:
         await person.press(*pressed)
@@ -54,7 +57,7 @@ def keys(*pressed: str) -> Script:
 
 
 def filtered(line: str) -> Script:
-    """Return the script of one who filters."""
+    """Return a script that filters by a line."""
 
     async def script(person: Person) -> None:
         await person.write("#filter", line)
@@ -63,7 +66,7 @@ def filtered(line: str) -> Script:
 
 
 def noticed(*kinds: str) -> Callable[[str], Catalog]:
-    """Return a look with things that are wrong."""
+    """Return a catalog with notices of faults."""
     sentences = {
         "uv": Trouble("uv", "Uv was not found: nothing can be installed.", "Install it beside pepip."),
         "registry": Trouble("registry", "The registry file x.json can't be read: nothing may be pruned.", "Scan."),
@@ -72,7 +75,7 @@ def noticed(*kinds: str) -> Callable[[str], Catalog]:
 
 
 def troubled(kind: str) -> Callable[[str], Catalog]:
-    """Return a look at a store that can't be looked at."""
+    """Return a catalog of a store that can't be read."""
 
     def look(home: str) -> Catalog:
         store = Store(f"{home}/.pepip")
@@ -87,20 +90,23 @@ def troubled(kind: str) -> Callable[[str], Catalog]:
 
 
 async def damaged(person: Person) -> None:
-    """Find an entry damaged."""
-    (entry_id,) = [key for key in person.app.catalog.stored if "pandas" in key]  # type: ignore[union-attr]
-    person.app.verified[entry_id] = [Flaw("altered", "pandas/__init__.py"), Flaw("missing", "pandas/[io]/sql.py")]
+    """Show an entry as damaged."""
+    (entry_id,) = [key for key in person.app.session.catalog.stored if "pandas" in key]  # type: ignore[union-attr]
+    person.app.session.verified[entry_id] = [
+        Flaw("altered", "pandas/__init__.py"),
+        Flaw("missing", "pandas/[io]/sql.py"),
+    ]
     person.app.action_rescan()
     await person.sees("✗")
     await person.press("g")
 
 
-def planned(result: object, *, has_lock: bool = False) -> Script:
-    """Return the script of one who is shown a plan, maybe of a project that says in a file what it needs."""
+def planned(result: Summary | Exception, *, has_lock: bool = False) -> Script:
+    """Return a script that shows a plan, maybe of a project that declares its requirements in a file."""
 
     async def script(person: Person) -> None:
-        def steps() -> object:
-            return result if not isinstance(result, Exception) else _raise(result)
+        def steps() -> Plan:
+            return _raise(result) if isinstance(result, Exception) else plans.of_summary(result)
 
         command = "pepip install --directory ~/code/api --venv .venv 'requests[socks]' 'numpy<2.5'"
         preview = Job("install requests[socks] numpy in api", command, once(steps), is_listed=False)
@@ -113,47 +119,70 @@ def planned(result: object, *, has_lock: bool = False) -> Script:
     return script
 
 
-def _raise(error: Exception) -> object:
+def _raise(error: Exception) -> NoReturn:
     raise error
 
 
 async def pruning(person: Person) -> None:
-    """Untick a row of the preview."""
+    """Open the preview of a prune, and untick a row."""
     await person.press("P")
     await person.sees("Remove")
     await person.until(lambda: person.table("#orphans").marks, "orphans")
     await person.press("space")
 
 
+def unshared(*pressed: str) -> Script:
+    """Return the script of one for whom a search has found environments, and who then presses keys."""
+
+    async def script(person: Person) -> None:
+        person.app.post_message(UnsharedSearch.Ended(looks.unshared(os.environ["HOME"])))
+        await person.sees("would be free")
+        await person.press(*pressed)
+
+    return script
+
+
+async def adopting(person: Person) -> None:
+    """Be shown what adopting would do."""
+    home = os.environ["HOME"]
+    preview = Job("", "", plans.described(once(lambda: looks.unshared(home)), plans.of_adoption), is_listed=False)
+    plan = adoption_jobs.adopt(person.app.session.store, ["notebooks", "site"])
+    preview.command = "pepip adopt --yes ~/code/notebooks/.venv '~/code/site [old]/.venv'"
+    person.app.flows.begin(lambda: plan._replace(preview=preview))
+    await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")
+
+
 async def installing(person: Person) -> None:
-    """Be in the middle of an install."""
+    """Show a running install."""
 
     def steps() -> Generator[Progress, None, None]:
         yield Progress("resolve")
         yield Progress("download", "9 distributions", 0, 88_000_000)
         yield Progress("download", "numpy", 60_700_000, 88_000_000)
         while not job.is_cancelled.is_set():
-            time.sleep(0.01)  # an operation that goes on
+            time.sleep(0.01)  # the operation is still running
         yield Progress("link")
 
     job = Job("install numpy 'requests[socks]' in api", "pepip install numpy", steps)
-    person.app.runner.submit(job)
+    person.app.session.runner.submit(job)
     await person.until(lambda: job.received_bytes, "bytes")
     person.app._follow()
 
 
 async def activities(person: Person) -> None:
-    """Have done two things, one in vain."""
+    """Show one finished operation and one failed."""
     words = "error: no solution found\n  because [/] is hostile, and markup is not read"
     failing = once(lambda: _raise(UvError("uv pip compile failed", output=words, hint="ask for less")))
     done = once(
         lambda: Summary("/x", dry_run=False, linked=(("idna", "3.11"),), reused=("idna",), avoided_bytes=405_500)
     )
-    person.app.runner.submit(Job("install idna in api", "pepip install idna", done))
-    person.app.runner.submit(Job("install nonsense[/] in api", "pepip install 'nonsense[/]'", failing))
-    await person.until(lambda: person.dialog and not person.app.runner.busy, "the failure")
+    person.app.session.runner.submit(
+        Job("install idna in api", "pepip install idna", done, describe=reports.of_summary)
+    )
+    person.app.session.runner.submit(Job("install nonsense[/] in api", "pepip install 'nonsense[/]'", failing))
+    await person.until(lambda: person.dialog and not person.app.session.runner.busy, "the failure")
     await person.press("escape", "4")
-    for job in person.app.runner.jobs:
+    for job in person.app.session.runner.jobs:
         job.seconds = 1.2
     person.app._follow()
 
@@ -193,6 +222,13 @@ STATES = {
     "savings-80x24": State(keys(), pane="savings"),
     "savings-160x48": State(keys(), (160, 48), pane="savings", theme="nord"),
     "savings-50x20": State(keys(), (50, 20), pane="savings"),
+    "unshared-first": State(unshared(), look=lambda _: looks.empty()),
+    "unshared-first-50x20": State(unshared(), (50, 20), look=lambda _: looks.empty()),
+    "unshared-first-160x48": State(unshared("space"), (160, 48), look=lambda _: looks.empty()),
+    "unshared-projects": State(unshared("tab", "space"), pane="projects"),
+    "unshared-projects-50x20": State(unshared(), (50, 20), pane="projects"),
+    "unshared-projects-160x48": State(unshared(), (160, 48), pane="projects", theme="ansi-dark"),
+    "adopt-plan": State(adopting, (100, 30)),
     "activity": State(activities, (120, 30)),
     "activity-none": State(keys(), pane="activity"),
     "drawer": State(installing),
@@ -214,7 +250,7 @@ STATES = {
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the home of somebody whose terminal has colours."""
+    """Return the home of a user whose terminal has colours."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
@@ -227,7 +263,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_state_looks_as_it_did(
     name: str, home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """The picture of each state is the one that was reviewed; where another Textual draws it, the words are."""
+    """The picture of each state is the reviewed one.
+
+    If another version of Textual draws it, only the words are compared.
+    """
     state = STATES[name]
     found = state.look(str(home))
     monkeypatch.setattr(catalogs, "recall", lambda *_: None)
@@ -251,7 +290,7 @@ def test_a_state_looks_as_it_did(
 
 
 def _painters() -> str:
-    """Return the versions of what draws: another one may draw the same words otherwise."""
+    """Return the versions of the libraries that draw. Other versions may draw the same words differently."""
     return ", ".join(f"{name} {metadata.version(name)}" for name in ("textual", "rich"))
 
 
@@ -265,13 +304,13 @@ async def _picture(state: State, home: Path) -> str:
         await state.script(person)
         await _settle(person)
         svg = screenshot.picture_of(app)
-        app.runner.cancel_all()
-        await asyncio.get_running_loop().run_in_executor(None, app.runner.wait, 10)
+        app.session.runner.cancel_all()
+        await asyncio.get_running_loop().run_in_executor(None, app.session.runner.wait, 10)
     return svg
 
 
 async def _settle(person: Person) -> None:
-    """Wait until nothing more is on its way: no worker is at work, and two looks show the same."""
+    """Wait until no worker is running and two looks at the screen are equal."""
     before = ""
     while before != person.screen or any(not worker.is_finished for worker in person.app.workers):
         before = person.screen

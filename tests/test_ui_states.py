@@ -1,4 +1,4 @@
-"""What `pepip ui` shows and does when things are not as they should be, change meanwhile, or have hostile names."""
+"""`pepip ui` with damaged stores, with changes while it runs, and with hostile names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WHEELS = [
 
 @pytest.fixture
 def band(machine: Machine, tmp_path: Path, wheelhouse: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Return a user with two projects, one of which has a name that looks like markup."""
+    """Return a user with two projects. One of them has a name that looks like markup."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     monkeypatch.setenv("HOME", str(machine.home))
@@ -46,12 +46,12 @@ def add(machine: Machine, project: Path, wheelhouse: Path, *requirements: str) -
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(band: Machine, store: Path) -> None:
-    """On every pane, and in the detail that says who links an entry."""
+    """This holds for every pane, and for the detail that lists who links an entry."""
 
     async def script(person: Person) -> None:
         await person.write("#filter", "horn")
         await person.press("enter")
-        await person.sees("[red]two[b]/.venv", "asked for", "drum needs it")
+        await person.sees("[red]two[b]/.venv", "no other package needs it", "drum needs it")
         await person.press("2")
         await person.sees("[red]two[b]")
         await person.press("3")
@@ -61,7 +61,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are(band: Machine, store:
 
 
 def test_the_cursor_and_the_marks_stay_on_their_entries(band: Machine, store: Path) -> None:
-    """Sorting, filtering and another look don't move a key press to another package."""
+    """After sorting, filtering or a refresh, a key press still acts on the same package."""
 
     async def script(person: Person) -> None:
         table = person.table("#entries")
@@ -84,7 +84,7 @@ def test_the_cursor_and_the_marks_stay_on_their_entries(band: Machine, store: Pa
 
 
 def test_the_mouse_does_it_all(band: Machine, store: Path) -> None:
-    """Tabs, titles, rows, marks, facets, the prune of the savings line, and the keys."""
+    """The mouse works on tabs, titles, rows, marks, facets and the keys."""
 
     async def script(person: Person) -> None:
         await person.click("#tabs", (22, 0))
@@ -107,7 +107,7 @@ def test_the_mouse_does_it_all(band: Machine, store: Path) -> None:
 
 
 def test_arrows_and_enter_lead_from_one_thing_to_the_next(band: Machine, store: Path) -> None:
-    """From the list to the detail and back; from a project to its packages, and from one of them to the store."""
+    """They lead from the list to the detail and back, and from a project to its packages and to the store."""
 
     async def script(person: Person) -> None:
         await person.press("right")
@@ -126,7 +126,7 @@ def test_arrows_and_enter_lead_from_one_thing_to_the_next(band: Machine, store: 
 
 
 def test_a_dialog_is_read_with_the_focus_on_its_button(band: Machine, store: Path) -> None:
-    """Down goes through a text that is longer than its place; Enter still closes."""
+    """Down scrolls a text that is longer than its place, and Enter still closes the dialog."""
 
     async def script(person: Person) -> None:
         await person.press("enter")
@@ -142,7 +142,7 @@ def test_a_dialog_is_read_with_the_focus_on_its_button(band: Machine, store: Pat
 def test_changes_by_the_command_line_are_noticed(
     band: Machine, store: Path, tmp_path: Path, wheelhouse: Path
 ) -> None:
-    """The app looks again by itself when entries come."""
+    """The app refreshes by itself when an entry is added."""
 
     async def script(person: Person) -> None:
         await person.sees("2 entries")
@@ -153,7 +153,7 @@ def test_changes_by_the_command_line_are_noticed(
 
 
 def test_two_apps_and_the_command_line_at_once(band: Machine, store: Path, tmp_path: Path) -> None:
-    """What one of them prunes, the other sees gone; nobody waits for anybody for long."""
+    """If the command line prunes an entry, the app sees it gone, and neither waits long for the other."""
     band.pepip("uninstall", "-y", "drum", folder=tmp_path / "one")
 
     async def script(person: Person) -> None:
@@ -172,7 +172,7 @@ def test_two_apps_and_the_command_line_at_once(band: Machine, store: Path, tmp_p
 
 
 def test_a_store_on_a_disk_that_goes_away_and_comes_back(band: Machine, store: Path, tmp_path: Path) -> None:
-    """The app says so in place of an empty list, and goes on when it is there again."""
+    """The app reports the missing store in place of an empty list, and goes on when the store is back."""
 
     async def script(person: Person) -> None:
         store.rename(tmp_path / "away")
@@ -192,7 +192,7 @@ def test_a_store_on_a_disk_that_goes_away_and_comes_back(band: Machine, store: P
 
 
 def test_a_store_that_may_not_be_read(band: Machine, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The app says which folder, and what to do; root, who may read all, is refused by a stand-in."""
+    """The app names the folder and the remedy. A stand-in refuses root, who may read everything."""
     real = os.listdir
 
     def refusing(path: str = ".") -> list[str]:
@@ -210,7 +210,7 @@ def test_a_store_that_may_not_be_read(band: Machine, store: Path, monkeypatch: p
 
 
 def test_a_store_path_that_is_a_file(tmp_path: Path) -> None:
-    """It is an error in words, not a crash."""
+    """The app shows an error and does not crash."""
     (tmp_path / "store").write_text("")
 
     async def script(person: Person) -> None:
@@ -220,7 +220,7 @@ def test_a_store_path_that_is_a_file(tmp_path: Path) -> None:
 
 
 def test_a_broken_registry_file_blocks_pruning(band: Machine, store: Path) -> None:
-    """The notice names the file; the preview says why nothing may be removed; a click shows it in full."""
+    """A notice names the file, and a click shows it in full. The preview says why nothing may be removed."""
     registered = next((store / "projects").glob("*.json"))
     registered.write_text("{")
 
@@ -241,7 +241,7 @@ def test_a_broken_registry_file_blocks_pruning(band: Machine, store: Path) -> No
 def test_without_uv_the_app_looks_and_says_what_it_cannot(
     band: Machine, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Looking and verifying work; an install is refused in words."""
+    """The app shows and verifies the store without uv. An install is refused with the reason."""
 
     def missing() -> str:
         raise program.UvError("uv was not found", hint="install it beside pepip: `pip install uv`")
@@ -262,7 +262,7 @@ def test_without_uv_the_app_looks_and_says_what_it_cannot(
 
 
 def test_a_damaged_entry_and_a_deleted_project_are_named(band: Machine, store: Path, tmp_path: Path) -> None:
-    """One floats up as damaged, the other is missing, with the reason."""
+    """The entry is at the top as damaged. The project is missing, with the reason."""
     (document,) = store.glob("packages/*/drum-1.0/pepip-entry.json")
     document.chmod(0o644)
     document.write_text("{")
@@ -280,7 +280,7 @@ def test_a_damaged_entry_and_a_deleted_project_are_named(band: Machine, store: P
 
 
 def endless(finish: threading.Event, ended: list[str]) -> Generator[Progress, None, None]:
-    """Yield progress until told to finish, or closed."""
+    """Yield progress until `finish` is set or the generator is closed."""
     try:
         while not finish.wait(0.01):
             yield Progress("verify", "something[/]", 1, 2)
@@ -290,13 +290,13 @@ def endless(finish: threading.Event, ended: list[str]) -> Generator[Progress, No
 
 @pytest.mark.parametrize(("answer", "state"), [("finish", DONE), ("cancel", CANCELLED)])
 def test_leaving_while_something_runs(band: Machine, store: Path, answer: str, state: str) -> None:
-    """The app asks: it finishes, or cancels and waits; Stay is the default."""
+    """The app asks: it lets the operation finish, or cancels it and waits. The default is Stay."""
     ended: list[str] = []
     finish = threading.Event()
 
     async def script(person: Person) -> None:
-        person.app.runner.submit(Job("go on [/]", "pepip", lambda: endless(finish, ended)))
-        await person.until(lambda: person.app.runner.current, "a start")
+        person.app.session.runner.submit(Job("go on [/]", "pepip", lambda: endless(finish, ended)))
+        await person.until(lambda: person.app.session.runner.current, "a start")
         await person.press("q")
         await person.sees("Something is running", "go on [/]")
         await person.press("enter")
@@ -310,12 +310,12 @@ def test_leaving_while_something_runs(band: Machine, store: Path, answer: str, s
 
     app = use(store, script)
 
-    assert app.runner.jobs[0].state == state
+    assert app.session.runner.jobs[0].state == state
     assert ended == ["closed"]
 
 
 def test_operations_wait_for_each_other(band: Machine, store: Path) -> None:
-    """Two are done in their order; one that waits is cancelled before it began."""
+    """Operations run in their order. A waiting one can be cancelled before it begins."""
     order: list[str] = []
     go_on = threading.Event()
 
@@ -325,11 +325,11 @@ def test_operations_wait_for_each_other(band: Machine, store: Path) -> None:
 
     async def script(person: Person) -> None:
         jobs = [
-            person.app.runner.submit(Job("first", "pepip", once(first))),
-            person.app.runner.submit(Job("second", "pepip", once(lambda: order.append("second")))),
-            person.app.runner.submit(Job("third", "pepip", once(lambda: order.append("third")))),
+            person.app.session.runner.submit(Job("first", "pepip", once(first))),
+            person.app.session.runner.submit(Job("second", "pepip", once(lambda: order.append("second")))),
+            person.app.session.runner.submit(Job("third", "pepip", once(lambda: order.append("third")))),
         ]
-        person.app.runner.cancel(jobs[1])
+        person.app.session.runner.cancel(jobs[1])
         go_on.set()
         await person.has_done(3)
         assert [job.state for job in jobs] == [DONE, CANCELLED, DONE]
@@ -340,20 +340,20 @@ def test_operations_wait_for_each_other(band: Machine, store: Path) -> None:
 
 
 def test_a_fault_of_the_engine_does_not_take_the_app_down(band: Machine, store: Path) -> None:
-    """It is shown in full, and the next operation runs."""
+    """The fault is shown in full, and the next operation runs."""
 
     async def script(person: Person) -> None:
-        person.app.runner.submit(Job("divide", "pepip", once(lambda: 1 // 0)))
+        person.app.session.runner.submit(Job("divide", "pepip", once(lambda: 1 // 0)))
         await person.sees("Failed: divide", "ZeroDivisionError")
         await person.press("escape")
-        person.app.runner.submit(Job("go on", "pepip", once(lambda: 1)))
+        person.app.session.runner.submit(Job("go on", "pepip", once(lambda: 1)))
         assert (await person.has_done(2)).state == DONE
 
     use(store, script)
 
 
 def test_the_palette_and_the_clipboard(band: Machine, store: Path) -> None:
-    """Every action is found by name; the command of what is in sight is copied."""
+    """The palette finds every action by name. The command of the visible detail is copied."""
 
     async def script(person: Person) -> None:
         await person.press("y")
@@ -369,7 +369,7 @@ def test_the_palette_and_the_clipboard(band: Machine, store: Path) -> None:
 
 
 def test_the_doctor_says_how_all_is(band: Machine, store: Path, tmp_path: Path) -> None:
-    """What it rests on, a line each, and what to do about what is wrong."""
+    """The doctor has one line for each check, and a hint for each fault."""
     shutil.rmtree(tmp_path / "one")
 
     async def script(person: Person) -> None:
@@ -380,7 +380,7 @@ def test_the_doctor_says_how_all_is(band: Machine, store: Path, tmp_path: Path) 
 
 
 def test_a_registry_document_is_untouched_by_looking(band: Machine, store: Path) -> None:
-    """Looking changes nothing but what is remembered of the looking."""
+    """The app changes no registration while the user only looks."""
     before = {path: path.read_bytes() for path in (store / "projects").iterdir()}
 
     async def script(person: Person) -> None:

@@ -1,7 +1,7 @@
-"""`pepip uninstall` leaves the environment that `uv pip uninstall` leaves, and the store as it was.
+"""`pepip uninstall` leaves the same environment as `uv pip uninstall`, and does not change the store.
 
-Twin environments get the same commands on wheels built here. What was unfolded for a package that goes is folded
-again, so that the environment has the shape that it has where that package never came.
+Twin environments get the same commands on wheels built here. Folders that were unfolded for a removed package are
+folded again, so the environment has the same shape as one that never had the package.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ EVERY_WHEEL = [
 
 @dataclass(frozen=True)
 class Desk(SuppliedTwins):
-    """What is uninstalled from both."""
+    """Twin projects, from which the same distributions are uninstalled."""
 
     @property
     def environment(self) -> Path:
@@ -60,11 +60,11 @@ class Desk(SuppliedTwins):
         return self.twins.pepip_environment
 
     def install(self, *arguments: str | Path) -> None:
-        """Install into both."""
+        """Install into both environments."""
         self.twins.install(*arguments, *self.source)
 
     def uninstall(self, *arguments: str | Path, check: bool = True) -> tuple[Output, Output]:
-        """Uninstall from both, and return what uv and pepip said."""
+        """Uninstall from both environments, and return the outputs of uv and pepip."""
         machine = self.twins.machine
         return (
             machine.uv("pip", "uninstall", *arguments, folder=self.twins.uv_project, check=check),
@@ -72,7 +72,7 @@ class Desk(SuppliedTwins):
         )
 
     def on_terminal(self, *arguments: str | Path, answer: str) -> Output:
-        """Let pepip uninstall on a terminal, where its question gets this answer."""
+        """Let pepip uninstall on a terminal, and answer its question."""
         return run_on_terminal(
             self.twins.machine,
             [sys.executable, "-m", "pepip", "uninstall", *arguments],
@@ -85,14 +85,14 @@ class Desk(SuppliedTwins):
         assert self.twins.differences(Level.METADATA) == []
 
     def has(self, distribution: str) -> bool:
-        """Say whether pepip's environment has a distribution, as uv sees it."""
+        """Return whether pepip's environment has a distribution, as uv lists it."""
         listed = self.twins.machine.uv("pip", "freeze", folder=self.twins.pepip_project).stdout
         return f"{distribution}==" in listed
 
 
 @pytest.fixture
 def desk(twins: Twins, wheelhouse: Path) -> Desk:
-    """Return empty twin projects and wheels to take."""
+    """Return empty twin projects, and wheels to install."""
     for wheel in EVERY_WHEEL:
         wheel.write(wheelhouse)
     for folder in (twins.uv_project, twins.pepip_project):
@@ -121,7 +121,7 @@ def desk(twins: Twins, wheelhouse: Path) -> Desk:
 def test_what_goes_is_gone_and_the_rest_is_as_uv_leaves_it(
     desk: Desk, installed: list[str], leaving: list[str]
 ) -> None:
-    """Links, scripts, data files, headers and metadata go, and the store keeps every byte."""
+    """Links, scripts, data files, headers and metadata are removed, and the store keeps every byte."""
     desk.install(*installed)
     before = snapshot(desk.twins.machine.store / "packages")
 
@@ -138,7 +138,10 @@ def test_what_goes_is_gone_and_the_rest_is_as_uv_leaves_it(
 def test_a_file_of_two_stays_with_the_one_that_stays(
     desk: Desk, staying: str, leaving: str, shared: dict[str, str]
 ) -> None:
-    """With uv it is gone, and the one that stays is broken. This is the only difference to what uv leaves."""
+    """A file that two distributions share stays. uv removes it, and so breaks the other distribution.
+
+    This is the only difference to uv.
+    """
     desk.install(staying, leaving)
 
     desk.uninstall(leaving)
@@ -152,7 +155,7 @@ def test_a_file_of_two_stays_with_the_one_that_stays(
 
 
 def test_everything_can_go(desk: Desk) -> None:
-    """The environment is then what `uv venv` made, and works."""
+    """The environment then is as `uv venv` made it, and works."""
     names = [wheel.name for wheel in EVERY_WHEEL]
     desk.install(*names)
     before = snapshot(desk.twins.machine.store / "packages")
@@ -170,7 +173,7 @@ def test_everything_can_go(desk: Desk) -> None:
     [("lens", "lens-extra"), ("space-one", "space-two"), ("kernel-one", "kernel-two"), ("clock", "tower")],
 )
 def test_folders_fold_again(desk: Desk, staying: str, leaving: str) -> None:
-    """What stays has the links that it has in an environment where the other never was."""
+    """The remaining distribution has the same links as in an environment that never had the other one."""
     project = desk.twins.pepip_project
     alone = desk.twins.folder / "alone"
     alone.mkdir()
@@ -184,7 +187,7 @@ def test_folders_fold_again(desk: Desk, staying: str, leaving: str) -> None:
 
 
 def test_what_goes_from_one_project_stays_in_another(desk: Desk) -> None:
-    """A second project with the same packages works as before, and the package comes back without a download."""
+    """A second project with the same packages still works, and the package can be linked again without a download."""
     machine = desk.twins.machine
     desk.install("tower")
     second = desk.twins.folder / "second"
@@ -202,7 +205,7 @@ def test_what_goes_from_one_project_stays_in_another(desk: Desk) -> None:
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_real_files_of_another_installer_go(desk: Desk, pip: Path, installer: str) -> None:
-    """What uv or pip installed beside the links is removed by its own RECORD."""
+    """Real files that uv or pip installed are removed by their own RECORD."""
     desk.install("space-one")
     if installer == "uv":
         desk.twins.run("uv", "pip", "install", "clock", "space-two", *desk.source)
@@ -219,7 +222,7 @@ def test_real_files_of_another_installer_go(desk: Desk, pip: Path, installer: st
 
 @pytest.mark.parametrize("kind", ["editable", "folder"])
 def test_a_local_project_goes_and_its_source_stays(desk: Desk, kind: str) -> None:
-    """Of an editable, and of a folder that was installed from, nothing in the folder itself is touched."""
+    """The source folder of an editable, or of a distribution installed from a folder, is unchanged."""
     source = CLOCK.write_source(desk.twins.folder / "source")
     desk.install(*(["-e", source] if kind == "editable" else [source]), "space-one")
     before = snapshot(source)
@@ -234,7 +237,7 @@ def test_a_local_project_goes_and_its_source_stays(desk: Desk, kind: str) -> Non
 
 
 def test_bytecode_beside_linked_modules_goes(desk: Desk) -> None:
-    """What the project's interpreter compiled of a removed package is gone, as under uv."""
+    """Bytecode that the project's interpreter compiled of a removed package is removed, as under uv."""
     desk.install("clock", "space-one", "space-two")
     desk.twins.run("python", "-c", "import tick, clock.hands, space.one.inner, space.two")
 
@@ -247,7 +250,7 @@ def test_bytecode_beside_linked_modules_goes(desk: Desk) -> None:
 
 @pytest.mark.parametrize("names", [["absent"], ["absent", "clock"], ["absent", "missing"]], ids=str)
 def test_an_unknown_name_is_a_warning(desk: Desk, names: list[str]) -> None:
-    """The exit code is uv's, each name is said, and the known ones go."""
+    """The exit code is uv's, each unknown name has a warning, and the known ones are removed."""
     desk.install("clock", "space-one")
 
     of_uv, of_pepip = desk.uninstall(*names, check=False)
@@ -261,7 +264,7 @@ def test_an_unknown_name_is_a_warning(desk: Desk, names: list[str]) -> None:
 
 
 def test_names_come_from_a_file(desk: Desk) -> None:
-    """`-r` takes a requirements file with versions, comments, nested files and names that are not there."""
+    """`-r` takes a requirements file with versions, comments, nested files and names that are not installed."""
     desk.install("tower", "lens", "space-one", "space-two")
     for project in (desk.twins.uv_project, desk.twins.pepip_project):
         (project / "leaving.txt").write_text("clock==1.0  # the clock\n-r more.txt\nabsent\n")
@@ -282,7 +285,7 @@ def test_names_come_from_a_file(desk: Desk) -> None:
     ids=str,
 )
 def test_a_bad_request_ends_as_with_uv(desk: Desk, arguments: tuple[str, ...]) -> None:
-    """The exit code is uv's, there is a word about it, and nothing is removed."""
+    """The exit code is uv's, stderr has a message, and nothing is removed."""
     desk.install("clock")
     for project in (desk.twins.uv_project, desk.twins.pepip_project):
         (project / "empty.txt").write_text("# nothing\n")
@@ -298,7 +301,7 @@ def test_a_bad_request_ends_as_with_uv(desk: Desk, arguments: tuple[str, ...]) -
 
 
 def test_without_an_environment_nothing_is_made(desk: Desk) -> None:
-    """There is one error line, and neither an environment nor a store comes to be."""
+    """There is one error line, and neither an environment nor a store is made."""
     folder = desk.twins.pepip_project
 
     output = desk.twins.machine.pepip("uninstall", "clock", folder=folder, check=False)
@@ -310,7 +313,7 @@ def test_without_an_environment_nothing_is_made(desk: Desk) -> None:
 
 @pytest.mark.parametrize("answer", ["\n", "y\n", "YES\n"])
 def test_on_a_terminal_it_asks_and_a_yes_removes(desk: Desk, answer: str) -> None:
-    """As with pip, Enter means yes; what would go is shown with the question."""
+    """Enter means yes, as with pip. The question lists the distributions to remove."""
     desk.install("tower")
     desk.twins.machine.uv("pip", "uninstall", "clock", folder=desk.twins.uv_project)
 
@@ -323,7 +326,7 @@ def test_on_a_terminal_it_asks_and_a_yes_removes(desk: Desk, answer: str) -> Non
 
 @pytest.mark.parametrize("answer", ["n\n", "no\n", "what?\n", "\x04"])
 def test_on_a_terminal_all_else_keeps_everything(desk: Desk, answer: str) -> None:
-    """A no, and the end of the input, too: exit code 1, and the environment is as it was."""
+    """Any other answer, and the end of input, gives exit code 1, and the environment is unchanged."""
     desk.install("tower")
     before = snapshot(desk.environment)
 
@@ -334,7 +337,7 @@ def test_on_a_terminal_all_else_keeps_everything(desk: Desk, answer: str) -> Non
 
 
 def test_an_interrupt_at_the_question_keeps_everything(desk: Desk) -> None:
-    """Ctrl-C ends it with 130 and without a traceback."""
+    """Ctrl-C ends the command with 130 and without a traceback."""
     desk.install("tower")
     before = snapshot(desk.environment)
 
@@ -359,7 +362,7 @@ def test_yes_is_said_beforehand(desk: Desk, flag: str) -> None:
 
 
 def test_nothing_to_remove_asks_nothing(desk: Desk) -> None:
-    """On a terminal, too, an unknown name alone is a warning."""
+    """Even on a terminal, an unknown name alone gives a warning and no question."""
     desk.install("clock")
 
     output = desk.on_terminal("absent", answer="")
@@ -370,7 +373,7 @@ def test_nothing_to_remove_asks_nothing(desk: Desk) -> None:
 
 
 def test_a_dry_run_says_and_changes_nothing(desk: Desk) -> None:
-    """What would go is named, on a terminal without a question."""
+    """A dry run lists the distributions to remove, and asks no question on a terminal."""
     desk.install("tower")
     before = snapshot(desk.environment)
 
@@ -384,7 +387,7 @@ def test_a_dry_run_says_and_changes_nothing(desk: Desk) -> None:
 
 @pytest.mark.parametrize("flags", [(), ("--dry-run",)], ids=str)
 def test_json_is_one_document_on_stdout(desk: Desk, flags: tuple[str, ...]) -> None:
-    """It names the environment and what went; a terminal is asked nothing."""
+    """The document names the environment and the removed distributions."""
     desk.install("tower")
 
     said = desk.twins.machine.pepip("uninstall", "--json", "clock", *flags, folder=desk.twins.pepip_project)
@@ -398,7 +401,7 @@ def test_json_is_one_document_on_stdout(desk: Desk, flags: tuple[str, ...]) -> N
 
 
 def test_an_environment_is_named(desk: Desk) -> None:
-    """`--venv` and `--python` name another than the one here, and `VIRTUAL_ENV` does, too."""
+    """`--venv`, `--python` and `VIRTUAL_ENV` name another environment than the one here."""
     machine = desk.twins.machine
     desk.install("clock", "lens", "space-one", "tower")
     elsewhere = desk.twins.folder / "elsewhere"
@@ -414,7 +417,7 @@ def test_an_environment_is_named(desk: Desk) -> None:
 
 
 def test_a_target_is_uvs(desk: Desk) -> None:
-    """From a folder that `--target` names, uv removes alone, with its words and exit code."""
+    """Only uv removes from the folder of `--target`, with its words and exit code."""
     folder = desk.twins.pepip_project
     target = folder / "target"
     machine = desk.twins.machine
@@ -431,7 +434,7 @@ def test_a_target_is_uvs(desk: Desk) -> None:
 
 
 def test_a_store_that_is_gone_does_not_hinder(desk: Desk) -> None:
-    """Links that lead nowhere are removed, too."""
+    """Dangling links are removed too."""
     desk.install("clock", "space-one", "space-two")
     machine = desk.twins.machine
     machine.run(["chmod", "-R", "u+w", machine.store], folder=desk.twins.folder)

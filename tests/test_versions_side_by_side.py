@@ -1,4 +1,4 @@
-"""Versions lie side by side: of one distribution, of one version with other bytes, and of Python itself."""
+"""Entries for several versions of one distribution, for one version with different bytes, and for several Pythons."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def palette(version: str, colour: str) -> Wheel:
 
 
 def colour_in(machine: Machine, project: Path) -> str:
-    """Return the colour that a project's environment sees."""
+    """Return the colour that a project's environment imports."""
     return machine.python(project / ".venv", "-c", "import palette; print(palette.COLOUR)").stdout.strip()
 
 
@@ -40,7 +40,7 @@ def projects(tmp_path: Path) -> tuple[Path, Path]:
 def test_two_projects_hold_two_versions(
     machine: Machine, projects: tuple[Path, Path], wheelhouse: Path, interpreter: Path
 ) -> None:
-    """Each project imports its own version, and an upgrade in one leaves the other's as it was."""
+    """Each project imports its own version, and an upgrade in one project does not change the other."""
     first, second = projects
     for version, colour in (("1.0", "red"), ("2.0", "green"), ("3.0", "blue")):
         palette(version, colour).write(wheelhouse)
@@ -59,7 +59,7 @@ def test_two_projects_hold_two_versions(
 def test_two_wheels_of_one_version_never_share_an_entry(
     machine: Machine, projects: tuple[Path, Path], tmp_path: Path, interpreter: Path
 ) -> None:
-    """The same name and version from two indexes, with other bytes, are two entries."""
+    """Wheels of one name and version with different bytes, from two indexes, are two entries."""
     for project, colour in zip(projects, ("red", "green"), strict=True):
         wheelhouse = tmp_path / f"wheels-{colour}"
         palette("1.0", colour).write(wheelhouse)
@@ -73,7 +73,7 @@ def test_two_wheels_of_one_version_never_share_an_entry(
 def test_wheels_that_differ_in_metadata_alone_never_share_an_entry(
     machine: Machine, projects: tuple[Path, Path], tmp_path: Path, interpreter: Path
 ) -> None:
-    """Identity is the whole wheel's hash, not that of its code."""
+    """The identity is the hash of the whole wheel, not of its code."""
     for project, variant in zip(projects, ("first", "second"), strict=True):
         wheel = replace(palette("1.0", "red"), variant=variant).write(tmp_path / variant)
         machine.pepip("install", wheel, "--no-index", "--python", interpreter, folder=project)
@@ -87,7 +87,7 @@ def test_wheels_that_differ_in_metadata_alone_never_share_an_entry(
 def test_a_reinstall_from_another_index_takes_the_other_bytes(
     machine: Machine, project: Path, tmp_path: Path, interpreter: Path
 ) -> None:
-    """A wheel file given by path replaces an installed one of the same version, as under uv."""
+    """A wheel file replaces an installed distribution of the same version, as under uv."""
     for colour in ("red", "green"):
         wheel = palette("1.0", colour).write(tmp_path / colour)
         machine.pepip("install", "--reinstall", wheel, "--no-index", "--python", interpreter, folder=project)
@@ -98,7 +98,7 @@ def test_a_reinstall_from_another_index_takes_the_other_bytes(
 def test_two_builds_of_an_sdist_are_two_entries(
     machine: Machine, projects: tuple[Path, Path], wheelhouse: Path, tmp_path: Path, interpreter: Path
 ) -> None:
-    """What was built apart, in caches apart, differs in bytes and is not mixed up."""
+    """Two builds in separate caches have different bytes, and are not mixed up."""
     palette("1.0", "red").write_sdist(wheelhouse, stamped=True)
     stamps = []
     for project in projects:
@@ -113,7 +113,7 @@ def test_two_builds_of_an_sdist_are_two_entries(
 
 
 def test_python_versions_share_pure_entries(machine: Machine, projects: tuple[Path, Path], wheelhouse: Path) -> None:
-    """A pure wheel lies once in the store for all Python versions, and the second brings nothing new."""
+    """A pure wheel is stored once for all Python versions, and the second version adds nothing."""
     versions = ("3.10", "3.12")
     interpreters = [require_interpreter(version) for version in versions]
     palette("1.0", "red").write(wheelhouse)
@@ -149,7 +149,7 @@ def test_interpreter_bound_wheels_lie_apart(machine: Machine, projects: tuple[Pa
 def test_environments_of_every_python_version_work(
     machine: Machine, project: Path, wheelhouse: Path, version: str
 ) -> None:
-    """Import, script and metadata work in environments of all supported interpreters."""
+    """Imports, scripts and metadata work in environments of all supported interpreters."""
     interpreter = require_interpreter(version)
     Wheel(
         "greeting",

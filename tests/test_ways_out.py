@@ -1,4 +1,4 @@
-"""Words that people type from habit, and the way out: misspelled commands, `alias pip='pepip pip'`, `store clean`."""
+"""Habits and ways out: misspelled commands, `alias pip='pepip pip'`, and `store clean`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 def test_a_command_that_is_none_is_answered_by_the_one_that_is_meant(
     machine: Machine, project: Path, typed: str, meant: str
 ) -> None:
-    """And nothing is done."""
+    """The error suggests the intended command."""
     output = machine.pepip(typed, folder=project, check=False)
 
     assert output.returncode == 2
@@ -50,7 +50,7 @@ def test_a_command_that_is_none_is_answered_by_the_one_that_is_meant(
 
 @pytest.mark.parametrize("typed", ["frobnicate", "lock", "tree"])
 def test_what_is_like_no_command_of_pepip_is_left_to_uv(machine: Machine, project: Path, typed: str) -> None:
-    """Its answer and exit code are uv's."""
+    """The message and the exit code are uv's."""
     ours = machine.pepip(typed, folder=project, check=False)
     uvs = machine.uv(typed, folder=project, check=False)
 
@@ -61,7 +61,7 @@ def test_what_is_like_no_command_of_pepip_is_left_to_uv(machine: Machine, projec
 
 
 def pip(keeper: Keeper, *words: str) -> Output:
-    """Type a command of pip's in the project `app`."""
+    """Run a command of pip in the project `app`."""
     return keeper.machine.pepip("pip", *words, folder=keeper.folder / "app", check=False)
 
 
@@ -83,7 +83,7 @@ def pip(keeper: Keeper, *words: str) -> Output:
     ],
 )
 def test_options_of_pip_that_mean_nothing_here_change_nothing(keeper: Keeper, words: list[str]) -> None:
-    """The distribution is linked, and no warning says that uv alone has to do it."""
+    """The distribution is linked, and no warning says that pepip does not know the option."""
     keeper.install("app", "drum==1.0")
 
     output = pip(keeper, *words, "--no-index", "--find-links", str(keeper.wheelhouse))
@@ -94,7 +94,7 @@ def test_options_of_pip_that_mean_nothing_here_change_nothing(keeper: Keeper, wo
 
 
 def test_an_option_stays_where_it_is_a_value(keeper: Keeper) -> None:
-    """After `--` nothing is an option."""
+    """`uninstall` takes pip's option `--root-user-action`, and `freeze` takes `-l`."""
     keeper.install("app", "drum==1.0")
 
     output = pip(keeper, "uninstall", "-y", "--root-user-action=ignore", "drum")
@@ -104,7 +104,7 @@ def test_an_option_stays_where_it_is_a_value(keeper: Keeper) -> None:
 
 
 def test_the_version_says_what_answers(keeper: Keeper) -> None:
-    """Neither claims to be pip."""
+    """The version names pepip and uv, and does not claim to be pip's."""
     keeper.install("app", "drum==1.0")
 
     for option in ("--version", "-V"):
@@ -116,14 +116,14 @@ def test_the_version_says_what_answers(keeper: Keeper) -> None:
 
 @pytest.mark.parametrize("words", [["help"], ["help", "install"], ["help", "list"], ["cache", "dir"], ["list", "-o"]])
 def test_what_uv_calls_otherwise_is_answered(keeper: Keeper, words: list[str]) -> None:
-    """Help, the place of the cache, short options."""
+    """Pip's `help`, `cache dir` and short options are understood."""
     keeper.install("app", "drum==1.0")
 
     assert pip(keeper, *words).returncode == 0
 
 
 def test_a_cache_of_pip_is_not_there(keeper: Keeper) -> None:
-    """The hint names what shows and empties what is stored."""
+    """The hint names the commands that list and empty the store."""
     keeper.install("app", "drum==1.0")
 
     output = pip(keeper, "cache", "list")
@@ -133,7 +133,7 @@ def test_a_cache_of_pip_is_not_there(keeper: Keeper) -> None:
 
 
 def test_what_only_pip_has_pip_does(keeper: Keeper) -> None:
-    """On the environment: it downloads a wheel for its Python."""
+    """For `download`, pip itself runs for the environment, and fetches a wheel for its Python."""
     keeper.install("app", "drum==1.0")
 
     output = pip(keeper, "download", "horn", "--no-index", "--find-links", str(keeper.wheelhouse), "-d", "wheels")
@@ -146,7 +146,7 @@ def test_what_only_pip_has_pip_does(keeper: Keeper) -> None:
 
 
 def test_a_store_is_removed_whole_and_those_who_break_are_named(keeper: Keeper) -> None:
-    """The environments stay, with links that lead nowhere."""
+    """The environments stay, with dangling links. A reinstall mends them."""
     environment = keeper.install("app", "drum==1.0")
 
     output = keeper.machine.pepip("store", "clean", "--yes", folder=keeper.folder)
@@ -159,7 +159,7 @@ def test_a_store_is_removed_whole_and_those_who_break_are_named(keeper: Keeper) 
 
 
 def test_a_dry_run_and_a_refusal_remove_nothing(keeper: Keeper) -> None:
-    """Without a terminal nobody can be asked."""
+    """Without a terminal and without `--yes`, the removal is refused."""
     keeper.install("app", "drum==1.0")
     before = snapshot(keeper.store)
 
@@ -173,7 +173,7 @@ def test_a_dry_run_and_a_refusal_remove_nothing(keeper: Keeper) -> None:
 
 
 def test_what_is_not_the_stores_stays(keeper: Keeper) -> None:
-    """It is named, and the folder stays with it."""
+    """A foreign file is named, and stays in the store's folder."""
     keeper.install("app", "drum==1.0")
     (keeper.store / "notes.txt").write_text("mine\n")
 
@@ -185,7 +185,7 @@ def test_what_is_not_the_stores_stays(keeper: Keeper) -> None:
 
 @pytest.mark.parametrize("content", ["nothing", "a project"])
 def test_a_folder_that_is_no_store_is_refused(keeper: Keeper, content: str) -> None:
-    """Whoever sets PEPIP_HOME wrong loses nothing."""
+    """A wrong PEPIP_HOME costs the user no file."""
     folder = keeper.folder / "home"
     folder.mkdir(exist_ok=True)
     if content == "a project":

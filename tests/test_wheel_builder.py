@@ -1,6 +1,4 @@
-"""The wheels that the tests build are what they say: uv installs them, twice the same bytes, faults
-included.
-"""
+"""Wheels that the tests build are reproducible, uv can install them, and they contain the requested faults."""
 
 from __future__ import annotations
 
@@ -23,13 +21,13 @@ GREETING = Wheel(
 
 @pytest.fixture
 def environment(machine: Machine, project: Path, interpreter: Path) -> Path:
-    """Return an empty environment of uv's."""
+    """Return an empty environment that uv made."""
     machine.uv("venv", ".venv", "--python", interpreter, folder=project)
     return project / ".venv"
 
 
 def test_the_same_wheel_has_the_same_bytes(tmp_path: Path) -> None:
-    """Nothing of the time or place of building is in a wheel or an sdist."""
+    """A wheel or an sdist depends neither on the time nor on the place of its build."""
     first, second = tmp_path / "first", tmp_path / "second"
 
     assert GREETING.write(first).read_bytes() == GREETING.write(second).read_bytes()
@@ -37,7 +35,7 @@ def test_the_same_wheel_has_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_variant_has_the_same_name_and_other_bytes(tmp_path: Path) -> None:
-    """Two wheels of one version can differ."""
+    """Two wheels of one version can have different bytes."""
     plain = GREETING.write(tmp_path / "plain")
     variant = replace(GREETING, variant="rebuilt").write(tmp_path / "variant")
 
@@ -49,7 +47,7 @@ def test_a_variant_has_the_same_name_and_other_bytes(tmp_path: Path) -> None:
 def test_uv_installs_every_form_without_a_network(
     machine: Machine, project: Path, environment: Path, tmp_path: Path, form: str
 ) -> None:
-    """A wheel, an sdist, a source tree and an editable one give the same script."""
+    """A wheel, an sdist, a source tree and an editable give the same script."""
     arguments: dict[str, list[str | Path]] = {
         "wheel": [GREETING.write(tmp_path)],
         "sdist": [GREETING.write_sdist(tmp_path)],
@@ -63,7 +61,7 @@ def test_uv_installs_every_form_without_a_network(
 
 
 def test_each_build_of_a_stamped_sdist_differs(machine: Machine, project: Path, environment: Path) -> None:
-    """A build that records its time gives another wheel each time."""
+    """A build that records its time gives a different wheel each time."""
     stamps = set()
     sdist = GREETING.write_sdist(project, stamped=True)
     for _ in range(2):
@@ -74,7 +72,7 @@ def test_each_build_of_a_stamped_sdist_differs(machine: Machine, project: Path, 
 
 
 def test_faults_are_in_the_archive_as_described(tmp_path: Path) -> None:
-    """Hostile rows, wrong hashes, left-out rows and links are written and not repaired."""
+    """Hostile rows, wrong hashes, missing rows and links are in the archive as requested."""
     wheel = Wheel(
         "hostile",
         "1.0",

@@ -1,4 +1,4 @@
-"""An entry that another tool wrote into is noticed by the next command of pepip in any project, and repaired."""
+"""If another tool writes into an entry, the next command of pepip in any project notices and repairs it."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Studio:
         self.before = self.drum()
 
     def pepip(self, project: Path, *words: str | Path) -> str:
-        """Run pepip in a project and return what it said to people."""
+        """Run pepip in a project and return its stderr."""
         return self._machine.pepip(*words, folder=project).stderr
 
     def uv(self, *words: str, project: Path | None = None) -> None:
-        """Let uv install into a project, the first if none is named, or uninstall from it."""
+        """Let uv install into a project, or uninstall from it. The default is the first project."""
         source = self.source if words[0] == "install" else ()
         self._machine.uv("pip", *words, *source, folder=project or self.first)
 
@@ -54,16 +54,16 @@ class Studio:
         self.uv("uninstall", name)
 
     def pip(self, *words: str) -> None:
-        """Let pip do the same."""
+        """Let pip install into the first project."""
         runner = self._pip / "pip" / "__pip-runner__.py"
         self._machine.python(self.first / ".venv", runner, *words, *self.source)
 
     def says(self, project: Path, statement: str) -> str:
-        """Return what the Python of a project prints."""
+        """Return the output of a statement in a project's Python."""
         return self._machine.python(project / ".venv", "-c", statement, check=False).stdout.strip()
 
     def drum(self) -> Snapshot:
-        """Return what the store has of drum, without bytecode and what tells when it was stored."""
+        """Return a snapshot of the stored drum, without bytecode and without its document, which has a time."""
         entry = next((self.store / "packages").glob("*/drum-1.0"))
         left_out = ("__pycache__", "pepip-entry.json")
         return {path: node for path, node in snapshot(entry).items() if not str(path).endswith(left_out)}
@@ -71,7 +71,7 @@ class Studio:
 
 @pytest.fixture
 def studio(machine: Machine, tmp_path: Path, interpreter: Path, pip: Path) -> Studio:
-    """Return two projects of root, whom the modes of an entry do not hinder."""
+    """Return two projects of root, whom the modes of an entry do not restrict."""
     if os.geteuid() != 0:
         pytest.skip("only root can write into an entry")
     return Studio(machine, tmp_path, interpreter, pip)
@@ -84,13 +84,16 @@ WRITES: dict[str, Callable[[Studio], None]] = {
     "a file less, by uv": lambda studio: studio.come_and_go("cover"),
     "another version over it, by pip": lambda studio: studio.pip("install", "-I", "drum==2.0"),
 }
-"""What other tools do in the first project, each through the folder that it links whole."""
+"""Changes by other tools in the first project. Each writes through the folder that this project links whole."""
 
 
 @pytest.mark.parametrize("name", WRITES)
 @pytest.mark.parametrize("command", ["list", "uses", "run", "install"])
 def test_the_next_command_in_another_project_notices(studio: Studio, name: str, command: str) -> None:
-    """And names the entry. That project has drum as it was, and the store is whole, at once or after an install."""
+    """The command names the entry.
+
+    That project has drum unchanged, and the store is whole at once or after an install.
+    """
     WRITES[name](studio)
     words = {
         "list": ["list"],
@@ -110,7 +113,7 @@ def test_the_next_command_in_another_project_notices(studio: Studio, name: str, 
 
 
 def test_what_another_tool_added_stays_in_its_own_project(studio: Studio) -> None:
-    """A distribution works where it was installed, and nowhere else."""
+    """The added distribution works where it was installed, and nowhere else."""
     studio.uv("install", "stick")
 
     studio.pepip(studio.second, "list")
@@ -125,7 +128,7 @@ def test_what_another_tool_added_stays_in_its_own_project(studio: Studio) -> Non
 
 @pytest.mark.parametrize("writer", ["first", "second"])
 def test_what_another_tool_added_stays_whatever_it_did_elsewhere(studio: Studio, writer: str) -> None:
-    """Another project was changed too, and may be looked at first."""
+    """This holds if the tool changed another project too, and pepip reads that one first."""
     projects = {"first": studio.first, "second": studio.second}
     for name, project in projects.items():
         studio.uv("install", "stick" if name == writer else "horn", project=project)
@@ -140,7 +143,7 @@ def test_what_another_tool_added_stays_whatever_it_did_elsewhere(studio: Studio,
 
 
 def test_other_bytes_stay_in_their_own_project(studio: Studio) -> None:
-    """Also after a look by another project, after the entry was stored anew, and after a repair of all."""
+    """This holds after a command in another project, after the entry was stored anew, and after `store repair`."""
     studio.uv("install", "cover")
     for words in (["list"], ["install", "horn", *studio.source], ["store", "repair"]):
         studio.pepip(studio.second, *words)
@@ -150,7 +153,7 @@ def test_other_bytes_stay_in_their_own_project(studio: Studio) -> None:
 
 
 def test_another_version_stays_in_its_own_project(studio: Studio) -> None:
-    """It takes the place of the version that it was installed over."""
+    """The other version replaces the version over which it was installed."""
     studio.pip("install", "-I", "drum==2.0")
 
     studio.pepip(studio.second, "list")
@@ -166,7 +169,7 @@ def test_another_version_stays_in_its_own_project(studio: Studio) -> None:
 
 
 def test_two_projects_that_wrote_into_one_entry_keep_what_is_theirs(studio: Studio) -> None:
-    """One added a file, the other changed one: the first does not get the other's bytes."""
+    """One project added a file, the other changed one. The first does not get the bytes of the second."""
     studio.uv("install", "stick")
     studio.uv("install", "cover", project=studio.second)
 
@@ -180,7 +183,7 @@ def test_two_projects_that_wrote_into_one_entry_keep_what_is_theirs(studio: Stud
 
 
 def test_a_tool_that_is_still_at_work_is_looked_at_again(studio: Studio) -> None:
-    """It made its metadata first: what it writes into an entry after that is noticed too."""
+    """A tool makes its metadata first. Files that it writes into an entry later are noticed too."""
     with (studio.first / ".venv/.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         (site_packages_of(studio.first / ".venv") / "stick-1.0.dist-info").mkdir()
@@ -191,7 +194,7 @@ def test_a_tool_that_is_still_at_work_is_looked_at_again(studio: Studio) -> None
 
 
 def test_a_tool_that_wrote_while_pepip_decided_is_noticed(studio: Studio, tmp_path: Path) -> None:
-    """A build takes long, and nobody holds the environment's lock meanwhile."""
+    """A build takes long, and nobody holds the environment's lock during it."""
     source = Wheel("harp", "1.0", files={"harp/__init__.py": ""}).write_source(tmp_path / "source")
     words = ["pip", "install", "stick", "--python", str(studio.first / ".venv"), *map(str, studio.source)]
     backend = source / "backend.py"
@@ -205,14 +208,14 @@ def test_a_tool_that_wrote_while_pepip_decided_is_noticed(studio: Studio, tmp_pa
 
 
 def test_nothing_is_said_where_another_tool_wrote_into_no_entry(studio: Studio) -> None:
-    """And the next command looks no closer."""
+    """The next command does not mention the untouched entry."""
     studio.uv("install", "horn")
 
     assert "drum" not in studio.pepip(studio.second, "uses", "horn")
 
 
 def test_a_damaged_entry_is_linked_into_no_new_project(studio: Studio, tmp_path: Path, interpreter: Path) -> None:
-    """It is stored anew first."""
+    """The entry is stored anew before it is linked."""
     studio.uv("install", "cover")
     third = tmp_path / "third"
     third.mkdir()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 
-from pepip import humanized, paths
-from pepip.cli import options, output, tables
-from pepip.cli.store import open_store
-from pepip.errors import UsageError
+from pepip import humanized
+from pepip.cli import adoption_text, options, output
+from pepip.cli.stores import open_store
+from pepip.errors import UsageError, VenvError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from pepip.operations.adoption.adopt import Adopted
     from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv, Selection
     from pepip.store.root import Store
-    from pepip.store.scan_cache import ScanCache
 
 _DESCRIPTION = """\
 Link the environments below folders, whichever tool made them, so that each wheel is on disk once. Shows first what
@@ -29,11 +27,11 @@ they hold and what linking would free, and asks. `pepip eject` is the way back.
 
 def run(words: Sequence[str]) -> int:
     """Run `pepip adopt`. Returns the exit code: 1 if an environment could not be adopted, or the user declines."""
-    from pepip.operations.adoption import preview
+    from pepip.operations.adoption import preview, survey_cache
 
     arguments = _parse(words)
     store = open_store()
-    memory = _memory(store)
+    memory = survey_cache.load(store)
     choice = preview.Selection(tuple(arguments.package), tuple(arguments.exclude))
     reporter = output.reporter(arguments, is_quiet=arguments.json)
     seen = output.follow(preview.preview(store, _folders(arguments), memory, choice), reporter)
@@ -42,7 +40,9 @@ def run(words: Sequence[str]) -> int:
         output.write_json(_document(seen))
         return 0
     if not arguments.json:
-        _show(seen)
+        command = _command(words) if arguments.dry_run else ""
+        is_complete = arguments.verbosity > 0
+        adoption_text.show(seen, command=command, is_complete=is_complete, looks_everywhere=arguments.known)
     if arguments.dry_run:
         return 0
     if not arguments.yes and not _agrees(seen, arguments):
@@ -95,17 +95,23 @@ def _adopt(store: Store, seen: AdoptionPreview, choice: Selection, arguments: ar
 def _tell(item: Adopted, seen: AdoptionPreview) -> None:
     """Report what the preview did not: a failure, and distributions that turned out to differ once they were read."""
     if item.failure:
-        output.say(f"{item.environment} was not adopted: {item.failure}")
+        extent = "was adopted only in part" if item.linked else "was not adopted"
+        output.fail(VenvError(f"{adoption_text.short(item.environment)} {extent}: {item.failure}"))
     (sighting,) = (sighting for sighting in seen.sightings if sighting.environment == item.environment)
     known = {copy.name for copy in sighting.survey.copies if copy.reason}
     for kept in item.kept:
         if kept.name not in known:
-            output.say(f"{item.environment}: {kept.name} {kept.version} stays: {kept.reason}{_listed(kept.changed)}")
+            place = adoption_text.short(item.environment)
+            output.say(
+                f"{place}: {kept.name} {kept.version} stays: {kept.reason}{adoption_text.listed(kept.changed)}"
+            )
 
 
-def _listed(files: Sequence[str]) -> str:
-    """Return the first of some files, behind a colon; nothing if there are none."""
-    return f": {humanized.listed(files)}" if files else ""
+def _command(words: Sequence[str]) -> str:
+    """Return the command that adopts what a dry run with these words shows."""
+    import shlex
+
+    return shlex.join(["pepip", "adopt", *(word for word in words if word not in {"--dry-run", "-v", "--verbose"})])
 
 
 def _outcome(item: Adopted) -> dict[str, object]:
@@ -152,68 +158,6 @@ def _folders(arguments: argparse.Namespace) -> list[str]:
         if not arguments.folders:
             return named
     return named or [os.getcwd()]
-
-
-def _memory(store: Store) -> ScanCache:
-    """Return the cache of earlier scans. Without a store it is in the user's cache: looking creates no store."""
-    from pepip.store.scan_cache import ScanCache
-
-    cache = paths.user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
-    if store.exists() or not cache:
-        return ScanCache(paths.cache(store.root))
-    with contextlib.suppress(OSError):
-        os.makedirs(f"{cache}/pepip", mode=0o700, exist_ok=True)
-    return ScanCache(f"{cache}/pepip")
-
-
-def _show(seen: AdoptionPreview) -> None:
-    """Print a preview for people: a table, the distributions that stay and why, and the totals."""
-    rows = [
-        (
-            item.environment,
-            item.tool,
-            item.python,
-            str(len(item.survey.copies) + item.survey.linked),
-            humanized.size(item.survey.allocated_bytes),
-            str(0 if item.reason else sum(not copy.reason for copy in item.survey.copies)),
-            humanized.size(seen.freed_by(item).size_bytes),
-        )
-        for item in seen.sightings
-    ]
-    if not rows:
-        output.say("no environment was found" if not seen.conda else "only environments of conda were found")
-    else:
-        columns = ("environment", "made by", "python", "packages", "on disk", "to link", "would free")
-        tables.show(columns, rows, right=(3, 4, 5, 6))
-    for item in seen.sightings:
-        _explain(item)
-    for root in seen.conda:
-        tables.say(f"{root}: an environment of conda, left alone")
-    for folder in seen.unreadable:
-        output.say(f"{folder} could not be read")
-    total = seen.reckoning.total
-    if rows:
-        environments, packages = humanized.count(len(rows), "environment"), humanized.count(seen.linkable, "package")
-        freed = f"{humanized.size(total.size_bytes)} and {humanized.count(total.inodes, 'inode')}"
-        tables.say(f"{environments}: linking {packages} would free {freed} (an estimate: nothing was hashed)")
-        if seen.reckoning.shared:
-            tables.say(f"{humanized.count(seen.reckoning.shared, 'wheel')} in more than one environment")
-        if seen.reckoning.copied_bytes:
-            tables.say(f"the store is on another disk, which would get {humanized.size(seen.reckoning.copied_bytes)}")
-
-
-def _explain(item: FoundVenv) -> None:
-    """Print which distributions of an environment stay its own, and why."""
-    if item.reason:
-        tables.say(f"{item.environment}: stays as it is: {item.reason}")
-        return
-    if item.processes:
-        shown = ", ".join(f"{process.name} ({process.number})" for process in item.processes[:3])
-        tables.say(f"{item.environment}: in use by {shown}, which would go on working")
-    for copy in item.survey.copies:
-        if copy.reason:
-            shown = f"{copy.name} {copy.version} stays: {copy.reason}{_listed(copy.changed)}"
-            tables.say(f"{item.environment}: {shown}")
 
 
 def _document(seen: AdoptionPreview) -> dict[str, object]:

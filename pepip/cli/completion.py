@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from pepip.cli import commands
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_OWN = (
-    "install uninstall list freeze show check x uv store uses projects savings prune doctor "
-    "adopt eject detach attach ui"
-)
-_PIPS = "install|uninstall|list|freeze|show|check"
+_OWN = " ".join(commands.unknown_to_uv())
+_PIPS = "|".join(commands.of_uv_pip())
 
 _BASH = f"""
 _pepip() {{

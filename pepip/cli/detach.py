@@ -7,7 +7,7 @@ import sys
 
 from pepip import humanized
 from pepip.cli import options, output
-from pepip.cli.store import open_store
+from pepip.cli.stores import open_store
 from pepip.errors import UsageError, VenvError
 
 TYPE_CHECKING = False

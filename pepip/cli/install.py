@@ -6,6 +6,7 @@ import functools
 import os
 
 from pepip.cli import options, output, stdin
+from pepip.cli.stores import open_store
 from pepip.uv import process
 
 TYPE_CHECKING = False
@@ -136,8 +137,6 @@ def is_elsewhere(arguments: argparse.Namespace) -> bool:
 
 def _install(arguments: argparse.Namespace, request: Request, words: Sequence[str]) -> int:
     from pepip.operations import install, venvs
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
     from pepip.uv import settings
 
     variables = dict(os.environ)
@@ -149,7 +148,7 @@ def _install(arguments: argparse.Namespace, request: Request, words: Sequence[st
         dry_run=arguments.dry_run,
         words=tuple(words) if options.is_repeatable(arguments) else (),
     )
-    operation = install.install(Store(default_store_root(variables)), request, choice)
+    operation = install.install(open_store(), request, choice)
     summary = output.follow(operation, output.reporter(arguments))
     output.conclude(summary, arguments)
     return 0

@@ -9,90 +9,13 @@ import os
 import sys
 
 from pepip import __version__
+from pepip.cli import commands
 from pepip.errors import PepipError
 from pepip.uv import writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_HELP = """\
-pepip {version}: every package version once, in a shared store, linked into each project's environment
-
-usage: pepip COMMAND [OPTION ...]
-
-projects, linked from the store:
-  sync                  bring the lock and the environment up to date
-  add, remove           change the dependencies
-  run                   run a command in the environment, or a script in its own
-
-tools, linked from the store:
-  tool                  install, upgrade, uninstall, list
-  x                     run a tool once, as `uvx` does
-
-environments, linked from the store:
-  install, uninstall    packages, files, URLs, folders
-  list, freeze, show    what an environment holds
-  check                 whether its packages fit together
-  pip …                 the same as uv and pip have it: install, uninstall, sync, compile, list, tree, …
-
-the store:
-  store list, show      entries, their size, and who links them
-  uses, projects        which environments have a package, and what each links
-  savings, prune        what sharing saves; remove what nobody links
-  store verify, repair  check every file; make damaged entries and environments whole
-  store add, remove     fill it without a project; take one entry out
-  adopt                 what environments of other tools hold, what sharing frees; share it
-  eject                 give an environment files of its own, in the place of all links
-  detach, attach        one package as the project's own copy, to patch it, and back
-  doctor                look at everything that pepip rests on
-  ui                    all of it on the whole terminal, with keys and mouse
-
-uv's own, passed on unchanged:
-  lock, tree, export, init, version, venv, python, build, publish, cache, auth, self, format, audit, …
-  uv …                  any command of uv, also one that pepip has its own of
-
-options:
-  -h, --help            show this help; `pepip help COMMAND` shows a command's own
-  -V, --version         show the version
-
-examples:
-  pepip install requests 'numpy<2'      install into .venv here, made if it is missing
-  pepip sync                            the project here, as uv.lock says
-  pepip run pytest                      in the project's environment
-  eval "$(pepip generate-shell-completion bash)"
-
-The store is ~/.pepip, or the folder that PEPIP_HOME names."""
-
-
-_COMMANDS = {
-    "install": ("install", "run"),
-    "uninstall": ("uninstall", "run"),
-    "sync": ("sync", "run_sync"),
-    "add": ("sync", "run_add"),
-    "remove": ("sync", "run_remove"),
-    "run": ("run", "run"),
-    "pip": ("pip", "run"),
-    "list": ("pip", "run_list"),
-    "freeze": ("pip", "run_freeze"),
-    "show": ("pip", "run_show"),
-    "check": ("pip", "run_check"),
-    "store": ("store", "run"),
-    "uses": ("projects", "run_uses"),
-    "projects": ("projects", "run"),
-    "savings": ("savings", "run"),
-    "prune": ("prune", "run"),
-    "doctor": ("savings", "run_doctor"),
-    "ui": ("ui", "run"),
-    "adopt": ("adopt", "run"),
-    "eject": ("detach", "run_eject"),
-    "detach": ("detach", "run"),
-    "attach": ("detach", "run_attach"),
-    "generate-shell-completion": ("completion", "run"),
-    "tool": ("tool", "run"),
-    "x": ("tool", "run_x"),
-}
-"""pepip's own commands, each with its module in this package and its function there."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -167,28 +90,20 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return _without_command(arguments)
     command, words = arguments[position], [*before, *arguments[position + 1 :]]
     writable_cache.ensure()
-    if command in _COMMANDS and command not in _SAYS_WHAT_IS_WEAK and words[:1] != ["init"]:
+    if command in commands.COMMANDS and command not in _SAYS_WHAT_IS_WEAK and words[:1] != ["init"]:
         _warn_of_weakness()
-    if command in _COMMANDS and command not in _LEAVES_ENTRIES_ALONE:
+    if command in commands.COMMANDS and command not in _LEAVES_ENTRIES_ALONE:
         _see_to_entries()
     if command in _SETTLING and _is_settled(command, words):
         return _leave_settled(command, words)
-    if command in _COMMANDS:
+    if command in commands.COMMANDS:
         return _run(command, words)
     if command == "help":
         return _help([word for word in words if not word.startswith("-")])
-    if command != "uv" and command not in _OF_UV:
+    if command != "uv" and command not in commands.OF_UV:
         _refuse_misspelled(command)
     return _become_uv(words if command == "uv" else arguments)
 
-
-_OF_UV = frozenset(
-    (
-        "auth", "lock", "export", "tree", "format", "audit", "tool", "python", "pip", "venv", "build", "publish",
-        "workspace", "cache", "self", "init", "version",
-    )
-)  # fmt: skip
-"""Commands that uv has. Any other word goes to uv, too, unless it looks like a misspelled command of uv or pepip."""
 
 _MEANT = {
     "verify": "store verify",
@@ -218,7 +133,8 @@ def _refuse_misspelled(command: str) -> None:
 
     meant = _MEANT.get(command, "")
     if not meant:
-        near = difflib.get_close_matches(command, {*_COMMANDS, *_OF_UV, *_MEANT, "help"}, n=1, cutoff=0.75)
+        known = {*commands.COMMANDS, *commands.OF_UV, *_MEANT, "help"}
+        near = difflib.get_close_matches(command, known, n=1, cutoff=0.75)
         meant = _MEANT.get(near[0], near[0]) if near else ""
     if not meant or (command != "clean" and versions.has_command(command)):
         return
@@ -330,23 +246,23 @@ def _leave_settled(command: str, words: Sequence[str]) -> int:
 
 def _run(command: str, words: Sequence[str]) -> int:
     _unwind_when_asked_to_end()
-    module, function = _COMMANDS[command]
+    meant = commands.COMMANDS[command]
     # Not by `importlib`: nothing else needs it, and it loads `warnings`.
-    return int(getattr(__import__(f"pepip.cli.{module}", fromlist=[function]), function)(words))
+    return int(getattr(__import__(f"pepip.cli.{meant.module}", fromlist=[meant.function]), meant.function)(words))
 
 
-def _help(commands: Sequence[str]) -> int:
+def _help(words: Sequence[str]) -> int:
     """Show the help of pepip, of one of its commands, or of a command of uv."""
-    if not commands:
-        sys.stdout.write(usage() + "\n")
+    if not words:
+        sys.stdout.write(commands.usage() + "\n")
         return 0
-    is_of_uv = commands[0] in {"tool", "x"}
-    is_of_uv |= commands[0] == "pip" and "".join(commands[1:2]) not in {"install", "uninstall", "sync"}
-    if commands[0] in _COMMANDS and not is_of_uv:
-        return _run(commands[0], [*commands[1:], "--help"])
-    if commands[0] == "x":
+    is_of_uv = words[0] in {"tool", "x"}
+    is_of_uv |= words[0] == "pip" and "".join(words[1:2]) not in {"install", "uninstall", "sync"}
+    if words[0] in commands.COMMANDS and not is_of_uv:
+        return _run(words[0], [*words[1:], "--help"])
+    if words[0] == "x":
         return _become_uv(["help", "tool", "run"])
-    return _become_uv(["help", *(commands if commands[0] != "uv" else commands[1:])])
+    return _become_uv(["help", *(words if words[0] != "uv" else words[1:])])
 
 
 def _become_uv(words: Sequence[str]) -> int:
@@ -373,13 +289,8 @@ def _without_command(arguments: Sequence[str]) -> int:
         return 0
     if arguments:
         return _become_uv(arguments)  # uv reports the error
-    sys.stderr.write(usage() + "\n")
+    sys.stderr.write(commands.usage() + "\n")
     return 2
-
-
-def usage() -> str:
-    """Return the help of pepip itself."""
-    return _HELP.format(version=__version__)
 
 
 def _die_of_pipe() -> int:

@@ -7,6 +7,7 @@ import os
 import sys
 
 from pepip.cli import options, pip_aliases
+from pepip.cli.stores import open_store
 from pepip.errors import UsageError
 from pepip.paths import expand_user
 from pepip.uv import process
@@ -157,12 +158,10 @@ def complete_interrupted(root: str) -> None:
     from pepip.cli import output
     from pepip.errors import PepipError
     from pepip.operations import recover
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
 
     reporter = output.Reporter(verbosity=0)
     try:
-        sentence = recover.complete_interrupted(Store(default_store_root(os.environ)), root)
+        sentence = recover.complete_interrupted(open_store(), root)
     except PepipError as error:
         sentence = error.message
     except OSError as error:

@@ -7,7 +7,7 @@ import sys
 
 from pepip import humanized, paths
 from pepip.cli import options, output, tables
-from pepip.cli.store import open_store
+from pepip.cli.stores import open_store
 from pepip.environment import purposes
 from pepip.errors import StoreError, UsageError
 

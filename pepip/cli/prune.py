@@ -7,7 +7,7 @@ import sys
 
 from pepip import humanized
 from pepip.cli import options, output, tables
-from pepip.cli.store import open_store
+from pepip.cli.stores import open_store
 from pepip.errors import StoreError, UsageError
 
 TYPE_CHECKING = False
@@ -29,7 +29,6 @@ examples:
 """
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 
 
 def run(words: Sequence[str]) -> int:
@@ -163,10 +162,7 @@ def _seconds(text: str) -> float:
 
 
 def _bytes(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text.strip().lower())
-    if not match:
+    size_bytes = humanized.parse_size(text)
+    if size_bytes is None:
         raise UsageError(f"{text!r} is not a size", hint="write a number and kB, MB, GB or TB, such as 20GB")
-    factor = _SIZES[match[2]]
-    if match[3]:
-        factor = 1024 ** {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}[match[2]]
-    return int(float(match[1]) * factor)
+    return int(size_bytes)

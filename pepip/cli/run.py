@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pepip.cli import options, output, stdin, sync
+from pepip.cli.stores import open_store
 from pepip.uv import process, run_discovery, settings
 
 TYPE_CHECKING = False
@@ -151,8 +152,6 @@ def _bring_up_to_date(arguments: argparse.Namespace, request: ProjectRequest, wo
     """
     from pepip.errors import UvError
     from pepip.operations import project as projects
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
 
     if not arguments.exact:
         request = request._replace(syncing=(*request.syncing, "--inexact"))
@@ -162,7 +161,7 @@ def _bring_up_to_date(arguments: argparse.Namespace, request: ProjectRequest, wo
     )
     reporter = _ReporterBesideUv(output.reporter(arguments))
     try:
-        outcome = output.follow(projects.sync(Store(default_store_root(os.environ)), request, choice), reporter)
+        outcome = output.follow(projects.sync(open_store(), request, choice), reporter)
     except UvError:
         if reporter.is_decided:
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pepip import humanized, paths
 from pepip.cli import options, output, tables
-from pepip.cli.store import open_store
+from pepip.cli.stores import open_store
 from pepip.environment import purposes
 
 TYPE_CHECKING = False
@@ -75,21 +75,3 @@ def _gain(saved_bytes: int) -> tuple[str, int, str]:
     if saved_bytes < 0:
         return "extra", -saved_bytes, "more than copies would take: few environments share packages yet"
     return "saved", saved_bytes, "compared with copies"
-
-
-def run_doctor(words: Sequence[str]) -> int:
-    """Run `pepip doctor`. Returns 1 if anything is wrong."""
-    from pepip.operations import doctor
-
-    parser = options.Parser("pepip doctor", description="Look at everything that pepip rests on.")
-    arguments = parser.read(words)
-    options.take_effect(arguments)
-    checks = list(doctor.examine(open_store()))
-    if arguments.json:
-        output.write_json([check._asdict() for check in checks])
-    else:
-        for check in checks:
-            tables.say(f"{check.state:<8} {check.topic:<12} {check.sentence}")
-            if check.hint and check.state != doctor.OK:
-                tables.say(f"{'':<8} {'hint:':<12} {check.hint}")
-    return 1 if any(check.state == doctor.ERROR for check in checks) else 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from pepip import humanized, paths
 from pepip.cli import options, output, tables
+from pepip.cli.stores import open_store
 from pepip.errors import StoreError, UsageError
 
 TYPE_CHECKING = False
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from pepip.model import Stored
     from pepip.operations import entry_details
-    from pepip.store.root import Store
 
 _HELP = """\
 Look into the store, and look after it.
@@ -392,11 +391,3 @@ def _clean(words: Sequence[str]) -> int:
     said = "Would remove" if arguments.dry_run else "Removed"
     output.say(f"{said} {store.root} with {humanized.count(preview.entries, 'entry', 'entries')}")
     return 0
-
-
-def open_store() -> Store:
-    """Return the store that `PEPIP_HOME` names, or the user's default store."""
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
-
-    return Store(default_store_root(os.environ))

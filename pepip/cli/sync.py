@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pepip.cli import options, output, stdin
+from pepip.cli.stores import open_store
 from pepip.uv import process, settings
 
 TYPE_CHECKING = False
@@ -56,8 +57,6 @@ examples:
 def run_sync(words: Sequence[str]) -> int:
     """Run `pepip sync` with the words that follow its name. Returns the exit code."""
     from pepip.operations import project
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
 
     parser = parser_of("pepip sync", _SYNC, _SYNC_EXAMPLES)
     parser.add_argument("--inexact", "--no-exact", action="store_true", help="keep what the project does not ask for")
@@ -85,7 +84,7 @@ def run_sync(words: Sequence[str]) -> int:
         words=("sync", *words) if options.is_repeatable(arguments) else (),
     )
     wants_uvs_document = arguments.output_format == "json"
-    operation = project.sync(Store(default_store_root(os.environ)), request, choice)
+    operation = project.sync(open_store(), request, choice)
     outcome = output.follow(operation, output.reporter(arguments, is_quiet=wants_uvs_document))
     if wants_uvs_document:
         output.write_json(outcome.document)
@@ -97,8 +96,6 @@ def run_sync(words: Sequence[str]) -> int:
 def run_add(words: Sequence[str]) -> int:
     """Run `pepip add` with the words that follow its name. Returns the exit code."""
     from pepip.operations import project
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
 
     parser = parser_of("pepip add", _ADD, _ADD_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="requirements: names, paths, URLs, git+…")
@@ -126,7 +123,7 @@ def run_add(words: Sequence[str]) -> int:
     request = request._replace(selecting=(*request.selecting, *selecting), syncing=(*request.syncing, "--inexact"))
     with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
         kept = [files.get(word, word) for word in _words_of_uv(words)]
-        operation = project.add(Store(default_store_root(os.environ)), kept, arguments.package or "", request)
+        operation = project.add(open_store(), kept, arguments.package or "", request)
         output.conclude(output.follow(operation, output.reporter(arguments)).summary, arguments)
     return 0
 
@@ -134,8 +131,6 @@ def run_add(words: Sequence[str]) -> int:
 def run_remove(words: Sequence[str]) -> int:
     """Run `pepip remove` with the words that follow its name. Returns the exit code."""
     from pepip.operations import project
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
 
     parser = parser_of("pepip remove", _REMOVE, _REMOVE_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="names")
@@ -145,7 +140,7 @@ def run_remove(words: Sequence[str]) -> int:
     if _is_for_uv_alone(arguments):
         return process.become(["remove", *words])
     options.take_effect(arguments)
-    operation = project.remove(Store(default_store_root(os.environ)), _words_of_uv(words), _edited_request(arguments))
+    operation = project.remove(open_store(), _words_of_uv(words), _edited_request(arguments))
     output.conclude(output.follow(operation, output.reporter(arguments)).summary, arguments)
     return 0
 

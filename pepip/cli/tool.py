@@ -6,7 +6,6 @@ Receipts, launchers and folders are uv's. A command that makes no new environmen
 from __future__ import annotations
 
 import contextlib
-import os
 
 from pepip.errors import PepipError, UvError
 from pepip.uv import own_environments, process, writable_cache
@@ -91,12 +90,11 @@ def _folder_of_tools() -> str:
 
 def _store(words: Sequence[str]) -> Store | None:
     """Return the store to link from; None if the user asks for files of their own, or if there can be no store."""
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
+    from pepip.cli.stores import open_store
     from pepip.uv import link_mode
 
     try:
-        store = Store(default_store_root(os.environ))
+        store = open_store()
         is_own = bool(link_mode.chosen(words, of_project=False))
     except PepipError:
         return None  # uv says what it does not know

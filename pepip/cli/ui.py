@@ -7,7 +7,7 @@ import re
 import sys
 
 from pepip.cli import options, output
-from pepip.cli.store import open_store
+from pepip.cli.stores import open_store
 from pepip.errors import UsageError
 
 TYPE_CHECKING = False

@@ -6,6 +6,7 @@ import os
 import sys
 
 from pepip.cli import install, options, output, stdin
+from pepip.cli.stores import open_store
 from pepip.uv import process
 
 TYPE_CHECKING = False
@@ -34,8 +35,6 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     from pepip.errors import UsageError
     from pepip.model import Request
     from pepip.operations import venvs
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
 
     parser = options.Parser(title, description=_DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="names")
@@ -56,7 +55,7 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
         raise UsageError(f"{arguments.python} is no virtual environment", hint="name one with --venv PATH")
     if not arguments.packages and not arguments.requirements:
         raise UsageError("nothing to uninstall is named", hint=f"`{title} --help` shows examples")
-    store = Store(default_store_root(os.environ))
+    store = open_store()
     root = venvs.locate(named, dict(os.environ), os.getcwd())
     with stdin.as_file(arguments.requirements) as files:
         request = Request(
@@ -81,8 +80,12 @@ def _uninstall(store: Store, root: str, request: Request, arguments: argparse.Na
     summary = Summary(root, arguments.dry_run, removed=pairs)
     if removal.removed and not arguments.dry_run:
         if not arguments.yes and not arguments.json and sys.stdin.isatty() and sys.stderr.isatty():
+            from pepip.operations import needs
+
             for name, version in pairs:
                 output.say(f" - {name}{'==' + version if version else ''}")
+            for need in needs.broken_by_removal(store, root, {name for name, _ in pairs}):
+                reporter.warn(f"{need.name} {need.version} stays, and needs {need.requirement}")
             if not output.confirm(f"Remove from {root}?"):
                 output.say("Nothing was removed")
                 return 1

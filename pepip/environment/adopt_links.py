@@ -1,8 +1,8 @@
 """Replaces the files of an installed distribution by links to an entry with the same bytes.
 
-No file is ever missing in between. Files that installers and programs made are kept: scripts, INSTALLER,
-`direct_url.json`, and files that no RECORD lists. Rows for the links are written at the head of RECORD, as in every
-linked distribution.
+Where the system can exchange two names in one step, no file is ever missing. Files that installers and programs made
+are kept: scripts, INSTALLER, `direct_url.json`, and files that no RECORD lists. Rows for the links are written at the
+head of RECORD, as in every linked distribution.
 """
 
 from __future__ import annotations

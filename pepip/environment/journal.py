@@ -102,8 +102,7 @@ def begin(root: str, journal: Journal) -> None:
         else:
             filesystems.remove_tree(folder)
             os.mkdir(folder)
-        files.create(f"{folder}/journal.new", dump(journal))
-        os.replace(f"{folder}/journal.new", f"{folder}/{_NAME}")
+        files.write_whole(f"{folder}/{_NAME}", dump(journal), unfinished=f"{folder}/journal.new")
     except OSError:
         if not is_pending:
             filesystems.remove_tree(folder)  # nothing was changed, so leave nothing behind

@@ -322,7 +322,7 @@ def _make_links(
                     _clear(environment.root, path)
                     placer.place(entry, inside, place, is_directory=link.is_directory, mode=link.mode)
 
-    half = len(wanted) * 11 // 20 if len(wanted) >= _MANY_LINKS else len(wanted)  # the second begins later
+    half = len(wanted) * 11 // 20 if len(wanted) >= _MANY_LINKS else len(wanted)  # the second process begins later
     parallel.in_two(make, wanted[:half], wanted[half:])
 
 

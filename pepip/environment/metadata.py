@@ -182,8 +182,8 @@ def rewrite_leading_rows(environment: Environment, entry: Entry, folders: Iterab
         row for row in rows if row.hash_value or not (row.path in now or os.path.isdir(f"{site_packages}/{row.path}"))
     ]
     text = _leading_rows(environment, folders) + record.render(kept)
-    files.create(f"{paths.scratch(environment.root)}/RECORD", text.encode("utf-8", "surrogateescape"))
-    os.replace(f"{paths.scratch(environment.root)}/RECORD", path)
+    content = text.encode("utf-8", "surrogateescape")
+    files.write_whole(path, content, unfinished=f"{paths.scratch(environment.root)}/RECORD")
 
 
 def _leading_rows(environment: Environment, folders: Iterable[str]) -> str:

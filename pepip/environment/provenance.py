@@ -109,5 +109,4 @@ def _write(root: str, sources: Mapping[str, Source]) -> None:
     if os.path.lexists(place) and (not sources or os.path.isdir(place)):
         filesystems.remove(place)
     if sources:
-        files.create(new, dump(sources))
-        os.replace(new, place)
+        files.write_whole(place, dump(sources), unfinished=new)

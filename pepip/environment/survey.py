@@ -319,6 +319,7 @@ def _linked_whole(
             continue
         above, _, name = folder.rpartition("/")
         is_regular = any(f"{folder}/{init}" in listed for init in _INSIDE_INIT) or not name.isidentifier()
+        is_regular = is_regular or folder.startswith(f"{base}/{dist_info}/")  # such as licenses
         if above in whole or (holders.get(folder) == dist_info and is_regular):
             whole.add(folder)
             yield folder

@@ -13,12 +13,11 @@ import os
 from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, exchange, files, filesystems, links
+from pepip.model import Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from pepip.model import Usage
 
 _NOTE = "swap.json"
 _MOST_BYTES = 1 << 26
@@ -55,14 +54,13 @@ class Swap:
         self._steps.append(_Step(path, number, os.lstat(place).st_ino, is_new))
 
     def carry_out(self, *, may_clone: bool = False) -> Usage:
-        """Make all exchanges, and remove the old files. Return the disk usage that this freed.
+        """Make all exchanges, and remove the old files. Return the disk usage that this freed, less that of the new.
 
         `may_clone` is as in `disk_usage.given_back_by_removing`. Raises OSError if an exchange fails; all of them are
         then taken back.
         """
         note = f"{self._folder}/{_NOTE}"
-        files.create(f"{note}.new", json.dumps(self._steps).encode())
-        os.rename(f"{note}.new", note)
+        files.write_whole(note, json.dumps(self._steps).encode(), unfinished=f"{note}.new")
         try:
             for step in self._steps:
                 place, prepared = f"{self._root}/{step.path}", f"{self._folder}/{step.number}"
@@ -75,9 +73,11 @@ class Swap:
             raise
         os.unlink(note)
         before = [f"{self._folder}/{step.number}" for step in self._steps if not step.is_new]
+        after = [f"{self._root}/{step.path}" for step in self._steps]
         freed = disk_usage.given_back_by_removing(before, may_clone=may_clone)
+        taken = disk_usage.given_back_by_removing(after, may_clone=may_clone)
         filesystems.remove_tree(self._folder)
-        return freed
+        return Usage(freed.allocated_bytes - taken.allocated_bytes, freed.inodes - taken.inodes)
 
     def give_up(self) -> None:
         """Remove the scratch folder with all prepared replacements."""

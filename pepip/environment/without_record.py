@@ -107,10 +107,9 @@ def remove(environment: Environment, leaving: Departure) -> set[str]:
     base, removed = environment.interpreter.site_packages, paths_of(environment, leaving)
     for name, content in leaving.contents:
         set_aside.put_copy(environment.root, f"{base}/{name}")
-        place, new = f"{environment.site_packages}/{name}", f"{paths.scratch(environment.root)}/rewritten"
-        files.create(new, content)
-        os.chmod(new, stat.S_IMODE(os.stat(place).st_mode))
-        os.replace(new, place)
+        place, unfinished = f"{environment.site_packages}/{name}", f"{paths.scratch(environment.root)}/rewritten"
+        mode = stat.S_IMODE(os.stat(place).st_mode)
+        files.write_whole(place, content, exact_mode=mode, unfinished=unfinished)
     for name in (*leaving.names, *leaving.metadata):
         set_aside.put(environment.root, f"{base}/{name}")
     return removed

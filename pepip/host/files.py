@@ -149,17 +149,32 @@ def create(path: str, *contents: bytes, mode: int = 0o666) -> None:
         os.close(descriptor)
 
 
-def replace_content(path: str, content: bytes) -> None:
-    """Replace the content of an existing file in one step: it has the old or the new content, even on a full disk."""
-    import shutil
-    import time
+def write_whole(
+    path: str, *contents: bytes, mode: int = 0o666, exact_mode: int | None = None, unfinished: str = ""
+) -> None:
+    """Write a file in one step: `path` has its old content or the new one, even on a full disk.
 
-    path = os.path.realpath(path)
-    temporary = f"{path}.{os.getpid()}-{time.monotonic_ns()}"
-    create(temporary, content)
+    A new file has `mode` less the umask, or else `exact_mode`. The file grows at `unfinished`, by default beside
+    `path`. Raises OSError; then nothing is left at `unfinished`.
+    """
+    folder, name = os.path.split(path)
+    unfinished = unfinished or f"{folder}/.{os.getpid()}-{name}"
+    first_mode = mode if exact_mode is None else 0o600
     try:
-        shutil.copymode(path, temporary)
-        os.replace(temporary, path)
+        create(unfinished, *contents, mode=first_mode)
+    except FileExistsError:  # a run with the same process number was killed
+        os.unlink(unfinished)
+        create(unfinished, *contents, mode=first_mode)
+    try:
+        if exact_mode is not None:
+            os.chmod(unfinished, exact_mode)
+        os.replace(unfinished, path)
     except OSError:
-        os.unlink(temporary)
+        os.unlink(unfinished)
         raise
+
+
+def replace_content(path: str, content: bytes) -> None:
+    """Replace the content of an existing file in one step, and keep its mode. A link to it stays a link."""
+    path = os.path.realpath(path)
+    write_whole(path, content, exact_mode=stat.S_IMODE(os.stat(path).st_mode))

@@ -70,6 +70,15 @@ def mount_point(path: str) -> str:
     return _mount_of(os.path.realpath(path), _mounts()).point
 
 
+def inode_bytes(path: str) -> int:
+    """Return the bytes that an inode occupies beside its blocks, as `df` sees it, on the file system of `path`.
+
+    Most file systems set space for inodes apart: 0. btrfs and XFS take it when it is needed, and give it back. The
+    figures are measured: environments of small and of large packages, removed.
+    """
+    return {"btrfs": 450, "xfs": 400}.get(_mount_of(os.path.realpath(path), _mounts()).kind, 0)
+
+
 def _mount_of(path: str, mounts: dict[str, Mount]) -> Mount:
     while path not in mounts and not os.path.ismount(path):
         path = os.path.dirname(path)

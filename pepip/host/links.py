@@ -18,6 +18,7 @@ from pepip.errors import VenvError
 # EXDEV: another file system. EPERM: a file system without hard links, or protected_hardlinks on a file of
 # another user. EMLINK: ext4 allows 65,000 links, NTFS 1,023. EACCES and ENOTSUP: some network file systems.
 _NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP}
+_FAULTS = {errno.EIO, errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # of the disk: no other way helps
 _NO_SYMBOLIC_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _BLOCK_BYTES = 1 << 20
 _PRIVILEGE_NOT_HELD = 1314  # Windows: symbolic links need Developer Mode
@@ -67,13 +68,18 @@ def share_device(folder: str, other: str) -> bool:
 def share_inode(source: str, path: str) -> bool:
     """Make `path` a hard link to the file or symbolic link `source`.
 
-    Return False, with nothing made, if that is not possible. Raises FileExistsError if something is at `path`.
+    Return False, with nothing made, if that is not possible. Raises FileExistsError if something is at `path`, and
+    OSError for a fault of the disk (EIO, ENOSPC).
     """
     try:
         os.link(source, path, follow_symlinks=False)
     except FileExistsError:
         raise
-    except (OSError, NotImplementedError):
+    except NotImplementedError:
+        return False
+    except OSError as error:
+        if error.errno in _FAULTS:
+            raise
         return False
     return True
 

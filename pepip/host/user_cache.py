@@ -5,7 +5,6 @@ A file that another user has put there, or could have put there, counts as missi
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -38,14 +37,7 @@ def write(folder: str, name: str, *contents: bytes, mode: int = 0o600) -> None:
     Raises OSError, also if something of another user is in the folder's place. Nothing is written then.
     """
     make_folder(folder, mode=mode | 0o100 | (mode & 0o044) >> 2)
-    temporary = f"{folder}/.{os.getpid()}-{name}"
-    try:
-        files.create(temporary, *contents, mode=mode)
-        os.replace(temporary, f"{folder}/{name}")
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    files.write_whole(f"{folder}/{name}", *contents, mode=mode)
 
 
 def make_folder(folder: str, *, mode: int = 0o700) -> None:

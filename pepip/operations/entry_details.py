@@ -58,7 +58,12 @@ class Details(NamedTuple):
 
 def requirements(stored: Stored) -> tuple[str, ...]:
     """Return the requirement lines of an entry, except those of its extras. They never change."""
-    return tuple(_requirements(stored.path))
+    return tuple(_requirements(_metadata(stored.path)))
+
+
+def requirements_in(folder: str, dist_info: str) -> tuple[str, ...]:
+    """Return the requirement lines of the distribution with this `.dist-info` folder, except of extras."""
+    return tuple(_requirements(_headers(f"{folder}/{dist_info}/METADATA")))
 
 
 def show(
@@ -146,8 +151,8 @@ def _opened(entry: Entry) -> dict[str, str]:
     return reasons
 
 
-def _requirements(path: str) -> list[str]:
-    return [line for line in _metadata(path).get_all("Requires-Dist", []) if not _is_of_extra(line)]
+def _requirements(metadata: Message) -> list[str]:
+    return [line for line in metadata.get_all("Requires-Dist", []) if not _is_of_extra(line)]
 
 
 def _is_of_extra(requirement: str) -> bool:
@@ -161,10 +166,18 @@ def _is_of_extra(requirement: str) -> bool:
 
 
 def _metadata(path: str) -> Message:
-    """Return the headers of an entry's METADATA (core metadata specification). Empty if it can't be read."""
+    """Return the headers of an entry's METADATA. Empty if it can't be read."""
     try:
         folder = next((child for child in os.listdir(path) if child.endswith(".dist-info")), "")
-        content = files.read_regular(f"{path}/{folder}/METADATA", most_bytes=_MOST_METADATA_BYTES)
+    except OSError:
+        return Message()
+    return _headers(f"{path}/{folder}/METADATA")
+
+
+def _headers(path: str) -> Message:
+    """Return the headers of a METADATA file (core metadata specification). Empty if it can't be read."""
+    try:
+        content = files.read_regular(path, most_bytes=_MOST_METADATA_BYTES)
     except (OSError, ValueError):
         return Message()
     return HeaderParser(policy=compat32).parsestr(content.decode("utf-8", "replace"))

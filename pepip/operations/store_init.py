@@ -6,7 +6,6 @@ import contextlib
 import os
 import stat
 import sys
-import time
 
 from pepip import paths
 from pepip.errors import StoreError, UsageError
@@ -135,7 +134,4 @@ def _state_trust(root: str, trusted: trust.Trust | None) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         return
-    temporary = f"{path}.{os.getpid()}-{time.monotonic_ns()}"
-    files.create(temporary, trust.dump(trusted), mode=0o600)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    files.write_whole(path, trust.dump(trusted), exact_mode=0o644)

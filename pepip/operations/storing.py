@@ -17,6 +17,7 @@ from pepip.humanized import count
 from pepip.model import Progress
 from pepip.store import from_installed, hash_pool, publish, staged, staging
 from pepip.uv import arguments, cacheable, readahead, stage
+from pepip.wheel import content_identity
 from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
@@ -161,6 +162,10 @@ class _Run:
         If an adopted entry is equal to the wheel, that entry is noted instead.
         """
         launchers = staged.launchers(prefix, item, self._python)
+        replaces_adopted = content_identity.is_of_content(artifact.identity)
+        if replaces_adopted and from_installed.content_of(item, tree, proof) != artifact.identity:
+            self.unshared[item.name] = f"no index has the files of {item.name} {item.version} that were adopted"
+            return
         try:
             equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
             if equal is not None:

@@ -13,6 +13,7 @@ from pepip.model import Change, Progress
 from pepip.operations import acquire, census, recover, venvs
 from pepip.store import check, entries, trash
 from pepip.uv import pylock, resolve
+from pepip.wheel import content_identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ def _inspect(stored: Stored) -> list[Flaw]:
 def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Generator[Progress, None, Repaired]:
     """Repair damaged entries, heal the environments that link them or have broken links, and return the result.
 
-    Modes and added files are corrected in place. An entry whose bytes differ is fetched again, by its hash; `request`
-    holds uv's options for that. An entry that can't be repaired is named in the result, and stays as it is. Only an
-    entry that no longer says what it is goes to the trash.
+    Modes and added files are corrected in place. An entry whose bytes differ is fetched again, by its hash, an
+    adopted one by its name and version; `request` holds uv's options for that. An entry that can't be repaired is
+    named in the result, and stays as it is. Only an entry that no longer says what it is goes to the trash.
     """
     findings = (yield from verify(store, patterns)).findings
     _update_modes(store, patterns, {finding.stored.id for finding in findings})
@@ -181,8 +182,10 @@ def _artifact(stored: Stored, request: Request, environment: Environment) -> Art
         found = resolve.locate(request, [Change(stored.name, stored.version, "")], environment)
         if url and not any(_is_of_the_same_file(artifact, stored) for artifact in found):
             found = resolve.locate(request, [Change(stored.name, "", url)], environment)
+    if content_identity.is_of_content(stored.identity):  # adopted: any archive will do, its files are compared
+        found = [artifact._replace(wheel="") for artifact in found if artifact.name == stored.name]
     for artifact in found:
-        if package or _is_of_the_same_file(artifact, stored):
+        if package or content_identity.is_of_content(stored.identity) or _is_of_the_same_file(artifact, stored):
             return artifact._replace(version=stored.version, identity=stored.identity, local_path="")
     raise StoreError(f"no index has the file of {stored.name} {stored.version} that was stored")
 

@@ -167,10 +167,10 @@ def package_of(store: Store, entry_id: str) -> dict[str, Any]:
 
 
 def matches(stored: Stored, patterns: Iterable[str]) -> bool:
-    """Tell whether one of the shell patterns matches an entry: `torch*`, `torch==2.9*`, `torch-2.9.1`."""
+    """Tell whether one of the shell patterns matches an entry: `torch*`, `torch==2.9*`, `torch-2.9.1`, or its id."""
     import fnmatch
 
-    spellings = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path))
+    spellings = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path), stored.id)
     for pattern in patterns:
         name, separator, version = pattern.partition("==")
         normalized = f"{names.normalize_name(name)}{separator}{version}"

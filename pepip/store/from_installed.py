@@ -148,11 +148,7 @@ def equal_entry(
             document = documents.read(path)
             if not content_identity.is_of_content(document.identity) or not _is_own(path):
                 continue
-            if not content:
-                runnable = [file.path for file in tree.files if file.status.st_mode & stat.S_IXUSR]
-                content = entry_content.content_of_wheel(
-                    item.wheel, item.dist_info, proof.absent, proof.digests, runnable
-                )
+            content = content or content_of(item, tree, proof)
             alike = document.identity == content and document.launchers == launchers
             if alike and document.metadata == item.metadata and not check.inspect(path):
                 entry = entries.read(store, entry_id)
@@ -161,6 +157,12 @@ def equal_entry(
         except (OSError, ValueError, CorruptEntryError):
             continue
     return None
+
+
+def content_of(item: StagedWheel, tree: WheelTree, proof: publish.Proof) -> str:
+    """Return the identity by content of a staged wheel. Raises OSError or ValueError if it can't be read."""
+    runnable = [file.path for file in tree.files if file.status.st_mode & stat.S_IXUSR]
+    return entry_content.content_of_wheel(item.wheel, item.dist_info, proof.absent, proof.digests, runnable)
 
 
 def _of_version(store: Store, bucket: str, item: StagedWheel) -> Iterator[str]:

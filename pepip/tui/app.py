@@ -6,67 +6,48 @@ asks and reports; `pepip.operations` does the work.
 
 from __future__ import annotations
 
-import gc
 import os
-from functools import partial
-from typing import ClassVar, cast
 
 from rich.text import Text
-from textual.app import App, ComposeResult, SystemCommand
-from textual.binding import Binding, BindingType
-from textual.message import Message
+from textual import on
+from textual.app import App, ComposeResult
 from textual.screen import ModalScreen
-from textual.widgets import ContentSwitcher, Static
 
 from pepip import paths
 from pepip.tui import catalog as catalogs
-from pepip.tui import formatting
-from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs, label_of
-from pepip.tui.job_queue import Job, JobQueue
+from pepip.tui import formatting, keys
+from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
+from pepip.tui.collection import Collection
+from pepip.tui.job_queue import STARTED_IN, Job, JobQueue
+from pepip.tui.messages import EntryWanted, Explained, JobChanged
+from pepip.tui.needs_check import NeedsCheck
+from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest
+from pepip.tui.panes import Panes
 from pepip.tui.scanner import Scanner
+from pepip.tui.session import Session
 from pepip.tui.store_pane import StorePane
-from pepip.tui.welcome import HELP, figures_of, keys_of, screen_of
+from pepip.tui.unshared_search import UnsharedSearch
+from pepip.tui.welcome import HELP, Welcome, figures_of, keys_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable
 
+    from textual.app import SystemCommand
     from textual.screen import Screen
-    from textual.widget import Widget
 
-    from pepip.store.check import Flaw
     from pepip.store.root import Store
     from pepip.tui.actions import Actions
-    from pepip.tui.activity_pane import ActivityPane
     from pepip.tui.catalog import Catalog
     from pepip.tui.entries import Listing
-    from pepip.tui.projects_pane import ProjectsPane
-    from pepip.tui.savings_pane import SavingsPane
 
 _SECONDS_BETWEEN_CHECKS = 2.0
-_FOCUS = {"store": "#entries", "projects": "#environments", "savings": "#shared", "activity": "#jobs"}
-
-
-class JobChanged(Message):
-    """A job was queued, began, progressed or ended. Posted by any thread that works with the queue."""
-
-    def __init__(self, job: Job[object]) -> None:
-        super().__init__()
-        self.job = job
-
-
-class ThreadCall(Message):
-    """A call from another thread that is to run in the app's own thread. Dropped if the app is exiting."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        super().__init__()
-        self.call = call
 
 
 class PepipApp(App[None]):
-    """The app. With `is_still`, it shows nothing that changes only with time, for screenshots.
+    """The app. It looks for environments below `folder`, too, which is the one in which it was started.
 
-    `verified` maps the id of each verified entry to its flaws. An intact entry has none.
+    With `is_still`, it shows nothing that changes only with time, for screenshots, and searches for no environments.
     """
 
     CSS_PATH = "app.tcss"
@@ -75,38 +56,21 @@ class PepipApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012 - textual declares it so
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "show('store')", "Store", show=False),
-        Binding("2", "show('projects')", "Projects", show=False),
-        Binding("3", "show('savings')", "Savings", show=False),
-        Binding("4", "show('activity')", "Activity", show=False),
-        Binding("P", "prune", "Prune", tooltip="Preview what no environment links, and remove it"),
-        Binding("r", "rescan", "Rescan", show=False, tooltip="Look at the disk again"),
-        Binding("I", "install_anywhere", "Install…", show=False, tooltip="Install into a project, known or new"),
-        Binding("plus", "store", "Store…", show=False, key_display="+", tooltip="Store packages without a project"),
-        Binding("V", "verify_all", "Verify all", show=False, tooltip="Verify every file of the store"),
-        Binding("C", "scan", "Scan…", show=False, tooltip="Scan a folder for environments nobody registered"),
-        Binding("exclamation_mark", "doctor", "Doctor", show=False, tooltip="Look at everything that pepip rests on"),
-        Binding("x", "cancel_job", "Cancel", show=False, tooltip="Cancel the running operation"),
-        Binding("escape", "hide_drawer", "Hide", show=False, system=True),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("ctrl+p", "command_palette", "Commands", key_display="^p", tooltip="All commands, by name"),
-        Binding("q", "quit", "Quit"),
-        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
-    ]
+    BINDINGS = keys.OF_THE_APP
 
-    def __init__(self, store: Store, *, pane: str = "store", is_still: bool = False) -> None:
+    def __init__(
+        self, store: Store, *, pane: str = "store", folder: str = STARTED_IN, is_still: bool = False
+    ) -> None:
         super().__init__()
-        self.store = store
-        self.catalog: Catalog | None = None
-        self.verified: dict[str, Sequence[Flaw]] = {}
-        self.runner = JobQueue(self._tell)
+        self.session = Session(store, JobQueue(self._tell))
         self.is_still = is_still
-        self.lookout = Scanner(self, store, self._show)
-        self.here = pane
+        self._scanner = Scanner(self.session, self)
+        self._needs_check = NeedsCheck(self.session, self)
+        self._search = UnsharedSearch(self.session, self, folder)
+        self._first_pane = pane
         self._flows: Actions | None = None
         self._is_drawer_hidden = False
-        self._has_frozen = False
+        self._collection = Collection()
         self._finished: set[int] = set()
 
     @property
@@ -115,7 +79,7 @@ class PepipApp(App[None]):
         if self._flows is None:
             from pepip.tui.actions import Actions
 
-            self._flows = Actions(self)
+            self._flows = Actions(self.session, self)
         return self._flows
 
     def compose(self) -> ComposeResult:
@@ -123,143 +87,153 @@ class PepipApp(App[None]):
         yield Tabs()
         yield SavingsLine()
         yield Notices()
-        yield Static("", id="trouble")
-        with ContentSwitcher(initial="store", id="panes"):
-            yield StorePane(self.store, self.verified)
+        yield Welcome(self.session)
+        yield Panes(self.session)
         yield Drawer()
         yield Keys()
 
     async def on_mount(self) -> None:
         """Show the catalog of the last reading, then read the store."""
         self.query_one(Drawer).is_still = self.is_still
-        await self.action_show(self.here)
-        self.lookout.begin()
+        await self.action_show(self._first_pane)
+        self._scanner.begin()
         self._say_status()
         if not self.is_still:
             self.set_interval(_SECONDS_BETWEEN_CHECKS, self._check)
             self.set_interval(0.5, self._follow)
-
-    def hand_over(self, call: Callable[[], object]) -> None:
-        """Run a call in the app's own thread. Does nothing if the app is exiting."""
-        self.post_message(ThreadCall(call))
-
-    def on_thread_call(self, event: ThreadCall) -> None:
-        """Run a call from another thread."""
-        if self.is_running:  # while the app exits, messages still come, but the widgets are gone
-            event.call()
 
     # Reading the store
 
     @property
     def is_reading(self) -> bool:
         """Whether a thread is reading the store."""
-        return self.lookout.is_reading
-
-    @property
-    def damaged(self) -> frozenset[str]:
-        """The ids of the entries that a verification found damaged."""
-        return frozenset([entry_id for entry_id, flaws in list(self.verified.items()) if flaws])
-
-    @property
-    def touched(self) -> frozenset[str]:
-        """The ids of entries and the roots of environments that unfinished jobs work on."""
-        return frozenset(key for job in self.runner.busy for key in job.touches)
+        return self._scanner.is_reading
 
     def look_again(self) -> None:
         """Read the store again, and update the status."""
-        self.lookout.look()
+        self._scanner.look()
         self._say_status()
+
+    # While the app exits, messages still come, but the widgets are gone.
+
+    def on_scanner_remembered(self, event: Scanner.Remembered) -> None:
+        """Show the catalog of the last run."""
+        if self.is_running:
+            self._show(event.catalog, event.listing)
+            self.call_after_refresh(event.is_painted.set)
+
+    def on_scanner_read(self, event: Scanner.Read) -> None:
+        """Show what the last reading found."""
+        if self.is_running and self._scanner.is_last(event):
+            self._show(event.catalog, event.listing)
+            is_known = event.catalog.trouble is None or event.catalog.trouble.kind == catalogs.ABSENT
+            if event.catalog.trouble is None:
+                self._needs_check.begin(event.catalog)
+            if is_known and not self.is_still:
+                self._search.update(event.catalog)
+
+    def on_unshared_search_progressed(self, event: UnsharedSearch.Progressed) -> None:
+        """Show the place to which the search for environments has come."""
+        self.session.search_place = event.place
+        self._show_unshared()
+
+    def on_unshared_search_ended(self, event: UnsharedSearch.Ended) -> None:
+        """Show the environments that are not yet shared."""
+        self.session.unshared, self.session.search_place = event.found, ""
+        self._show_unshared()
+
+    def on_needs_check_ended(self, event: NeedsCheck.Ended) -> None:
+        """Show which environments have unmet needs."""
+        if event.unmet != self.session.unmet:
+            self.session.unmet = event.unmet
+            if self.is_running and self.here == "projects":
+                self.query_one(Panes).fill()
+
+    def _show_unshared(self) -> None:
+        if self.is_running and self.session.catalog is not None:
+            self._make_room()
+            self.query_one(Panes).fill_unshared()
+
+    def on_scanner_stamped(self, event: Scanner.Stamped) -> None:
+        """Read the store again if it has changed on disk."""
+        if self._scanner.is_outdated(event) and self.is_running:
+            self.look_again()
+
+    def on_scanner_listed(self, event: Scanner.Listed) -> None:
+        """Show another listing of the catalog, unless a newer catalog came meanwhile."""
+        if self.is_running and self.session.catalog is event.catalog:
+            self.query_one(StorePane).show(event.catalog, event.listing)
 
     def _show(self, found: Catalog, listing: Listing) -> None:
         """Show a catalog and its listing. If the store went away, keep the data of the catalog before."""
-        if found.trouble is not None and found.trouble.kind == catalogs.AWAY and self.catalog is not None:
-            found = self.catalog._replace(trouble=found.trouble, notices=found.notices)
-        self.catalog = found
-        special = screen_of(self.store.root, found)
-        self._make_room(special)
+        if found.trouble is not None and found.trouble.kind == catalogs.AWAY and self.session.catalog is not None:
+            found = self.session.catalog._replace(trouble=found.trouble, notices=found.notices)
+        self.session.catalog = found
+        is_special = self._make_room()
         self.query_one(Notices).say(found.notices)
         sums = found.overview.savings if found.overview else None
         is_fresh = found.is_fresh and found.trouble is None
         self.query_one(SavingsLine).say(sums, is_fresh=is_fresh, otherwise=figures_of(found))
         self.query_one(StorePane).show(found, listing)
-        self._fill()
+        self.query_one(Panes).fill()
         self._say_status()
-        if self.default_screen.focused is None and special is None:
-            self.default_screen.set_focus(self.query_one(_FOCUS[self.here]))
-        if found.is_fresh and found.trouble is None:
-            self._keep_from_collection()
-        gc.enable()
+        if self.default_screen.focused is None and not is_special:
+            self.default_screen.set_focus(self.query_one(Panes).list_here)
+        self._collection.go_on(keeps=found.is_fresh and found.trouble is None)
 
-    def _keep_from_collection(self) -> None:
-        """Exempt the thousands of objects of a catalog from garbage collection, which would delay keys.
+    @property
+    def here(self) -> str:
+        """The name of the visible pane."""
+        return self.query_one(Panes).here
 
-        `gc.freeze` keeps existing garbage for good. At the first catalog there is little garbage, and the user waits,
-        so it stays. At later catalogs, all frozen objects are first collected once.
+    def _make_room(self) -> bool:
+        """Show the screen of an empty or unreadable store in place of the panes, and return whether there is one.
+
+        It never replaces the activity pane.
         """
-        if self._has_frozen:
-            gc.unfreeze()
-            gc.collect()
-        gc.freeze()
-        self._has_frozen = True
-
-    def _fill(self) -> None:
-        """Update the current pane. The store pane is always up to date."""
-        pane = self._pane()
-        if self.here == "activity":
-            cast("ActivityPane", pane).show(self.runner.jobs)
-        elif self.here == "projects" and self.catalog is not None:
-            cast("ProjectsPane", pane).show(self.catalog, self.touched)
-        elif self.here == "savings" and self.catalog is not None:
-            cast("SavingsPane", pane).show(self.catalog)
-
-    def _pane(self) -> Widget:
-        return self.query_one("#panes").query_one(f"#{self.here}")
-
-    def _make_room(self, special: Text | None) -> None:
-        """Show the text `special` in place of the panes; without one, show the panes.
-
-        The text never replaces the activity pane.
-        """
-        trouble = self.query_one("#trouble", Static)
-        is_special = special is not None and self.here != "activity"
-        trouble.display = is_special
-        self.query_one("#panes").display = not is_special
-        self.query_one(Keys).say(keys_of(self.catalog) if is_special and self.catalog else ())
-        if is_special and special is not None:
-            trouble.update(special)
-            self.default_screen.set_focus(None)
+        welcome, panes, found = self.query_one(Welcome), self.query_one(Panes), self.session.catalog
+        is_special = welcome.show() and self.here != "activity"
+        welcome.display, panes.display = is_special, not is_special
+        self.query_one(Keys).say(keys_of(found) if is_special and found else ())
+        if is_special:
+            self.default_screen.set_focus(welcome.list_here)
+        return is_special
 
     def _say_status(self) -> None:
-        root = formatting.short_path(self.store.root, paths.user_home(os.environ))
+        root = formatting.short_path(self.session.store.root, paths.user_home(os.environ))
         status = root if not self.is_reading or self.is_still else "looking at the disk …"
-        self.query_one(Tabs).say(status=status, running=len(self.runner.busy))
+        self.query_one(Tabs).say(status=status, running=len(self.session.runner.busy))
 
     def _check(self) -> None:
         """Read the store again if it changed on disk."""
-        if self.is_running and self.catalog is not None:
-            self.lookout.check()
+        if self.is_running and self.session.catalog is not None:
+            self._scanner.check()
             self._say_status()
 
     def on_app_focus(self) -> None:
         """Read the store again when the terminal gets the focus: uv may have changed environments meanwhile."""
-        if self.catalog is not None:
-            self.action_rescan()
+        if self.session.catalog is not None and not self.is_reading:
+            self.look_again()
 
     def action_rescan(self) -> None:
-        """Read the store again, unless a thread is reading it."""
+        """Read the store again, unless a thread is reading it, and search for environments again."""
         if not self.is_reading:
+            self._search.forget()
             self.look_again()
 
     # Operations
 
     def _tell(self, job: Job[object]) -> None:
-        """Pass the change of a job on to the app's own thread. Called in any thread."""
+        """Post the change of a job. Called in any thread."""
         self.post_message(JobChanged(job))
 
     def on_job_changed(self, event: JobChanged) -> None:
         """Show the progress of a job. When it ends, report its result and read the store again."""
         job = event.job
         if not job.is_listed or not self.is_running:
+            return
+        if self.session.is_leaving and not self.session.runner.busy:
+            self.exit()
             return
         self._follow()
         if job.step.phase == "" or job.is_over:
@@ -274,37 +248,32 @@ class PepipApp(App[None]):
     def _follow(self) -> None:
         if not self.is_running:
             return
-        busy = self.runner.busy
-        current = next((job for job in busy if job is self.runner.current), None)
+        busy = self.session.runner.busy
+        current = next((job for job in busy if job is self.session.runner.current), None)
         drawer = self.query_one(Drawer)
         drawer.say(None if self._is_drawer_hidden else current, max(0, len(busy) - 1))
         tabs = self.query_one(Tabs)
         if tabs.running != len(busy):
             tabs.say(running=len(busy))
-        if self.here == "activity" and self._pane().is_mounted:
-            self._fill()
+        if self.here == "activity":
+            self.query_one(Panes).fill()
 
     def _show_busy(self) -> None:
         """Mark the entries and environments that jobs work on."""
-        found = self.catalog
+        found = self.session.catalog
         if found is None or found.trouble is not None:
             return
-
-        def show(listing: Listing) -> None:
-            if self.catalog is found:  # a newer catalog may have come meanwhile
-                self.query_one(StorePane).show(found, listing)
-
-        self.lookout.mark(found, show)
+        self._scanner.mark(found)
         if self.here == "projects":
-            self._fill()
+            self.query_one(Panes).fill()
 
     def action_cancel_job(self) -> None:
         """Cancel the operation under the cursor, or else the running one."""
-        job = cast("ActivityPane", self._pane()).current if self.here == "activity" else None
+        job = self.query_one(Panes).current_job
         if job is None or job.is_over:
-            job = self.runner.current
+            job = self.session.runner.current
         if job is not None and job.is_listed:
-            self.runner.cancel(job)
+            self.session.runner.cancel(job)
             self.notify(f"Cancelling: {job.title}", timeout=3, markup=False)
 
     def action_hide_drawer(self) -> None:
@@ -315,45 +284,46 @@ class PepipApp(App[None]):
     # Panes
 
     async def action_show(self, pane: str) -> None:
-        """Show a pane. The first call for a pane makes it."""
-        panes = self.query_one("#panes", ContentSwitcher)
-        if not panes.query(f"#{pane}"):
-            made = _make_pane(pane)
-            made.display = False
-            await panes.mount(made)
-        panes.current = self.here = pane
+        """Show a pane."""
+        panes = self.query_one(Panes)
+        await panes.go_to(pane)
         self.query_one(Tabs).say(here=pane)
-        self._make_room(screen_of(self.store.root, self.catalog) if self.catalog else None)
-        self._fill()
+        self._make_room()
         if panes.display:
-            self.default_screen.set_focus(self.query_one(_FOCUS[pane]))
+            self.default_screen.set_focus(panes.list_here)
 
-    async def on_savings_pane_wanted(self, event: SavingsPane.Wanted) -> None:
-        """Show a package in the store."""
-        await self.show_in_store(event.name, event.entry_id)
-
-    async def show_in_store(self, name: str, entry_id: str) -> None:
+    async def on_entry_wanted(self, event: EntryWanted) -> None:
         """Show all versions of a package in the store, with the cursor on one of them."""
         await self.action_show("store")
-        self.query_one(StorePane).seek(f"name:{name}", entry_id)
+        self.query_one(StorePane).seek(f"name:{event.name}", event.entry_id)
 
-    def on_store_pane_asked(self, event: StorePane.Asked) -> None:
-        """Carry out a request of the store pane."""
-        self.flows.of_entries(event)
+    def on_explained(self, event: Explained) -> None:
+        """Show a text that a thread has made."""
+        if self.is_running:
+            self.flows.explain(event.title, event.text, command=event.command)
 
-    def on_projects_pane_asked(self, event: ProjectsPane.Asked) -> None:
-        """Carry out a request of the projects pane."""
-        self.flows.of_project(event)
+    @on(EntryRequest)
+    def _on_entry_request(self, request: EntryRequest) -> None:
+        self.flows.entries.carry_out(request)
+
+    @on(EnvironmentRequest)
+    def _on_environment_request(self, request: EnvironmentRequest) -> None:
+        self.flows.projects.carry_out(request)
+
+    def on_adopt_environments(self, request: AdoptEnvironments) -> None:
+        """Preview the adoption of environments, and adopt them."""
+        self.flows.projects.ask_to_adopt(request.environments)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable `prune` if the store is known to be empty, missing or unreadable."""
+        found = self.session.catalog
         if action == "prune":
-            return self.catalog is None or (self.catalog.trouble is None and not self.catalog.is_empty)
+            return found is None or (found.trouble is None and not found.is_empty)
         return super().check_action(action, parameters)
 
     def action_prune(self) -> None:
         """Preview a prune, and remove the ticked orphans."""
-        self.flows.ask_to_prune()
+        self.flows.entries.ask_to_prune()
 
     def action_install_anywhere(self) -> None:
         """Ask to install into a project, known or new."""
@@ -392,25 +362,15 @@ class PepipApp(App[None]):
             super().action_command_palette()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Yield the actions that are possible on this screen, for the command palette."""
-        seen = set()
-        for active in screen.active_bindings.values():
-            binding = active.binding
-            if binding.system or not active.enabled or binding.action in seen or binding.key in {"ctrl+p"}:
-                continue
-            is_pane = binding.action.startswith("show(")
-            if binding.tooltip or binding.show or is_pane:
-                seen.add(binding.action)
-                title = f"Go to {binding.description}" if is_pane else label_of(binding, screen).rstrip("…")
-                yield SystemCommand(title, binding.tooltip or "", partial(self.simulate_key, binding.key))
-        yield SystemCommand(
-            "Theme", "Change the colours; the ansi themes use the terminal's own", self.action_change_theme
-        )
+        """Return the actions that are possible on this screen, for the command palette."""
+        from pepip.tui import palette
+
+        return palette.commands_of(screen)
 
     def action_explain(self) -> None:
         """Show the full text of all notices."""
-        if self.catalog is not None and self.catalog.notices:
-            text = Text("\n\n".join(f"{notice.sentence}\n{notice.advice}" for notice in self.catalog.notices))
+        if self.session.catalog is not None and self.session.catalog.notices:
+            text = Text("\n\n".join(f"{notice.sentence}\n{notice.advice}" for notice in self.session.catalog.notices))
             self.flows.explain("What is wrong", text)
 
     # Exit
@@ -419,26 +379,12 @@ class PepipApp(App[None]):
         """Exit. If a job is unfinished, ask first whether to finish or cancel it."""
         if isinstance(self.screen, ModalScreen):
             self.screen.dismiss("")
-        if self.runner.busy:
+        if self.session.runner.busy:
             self.flows.ask_to_leave()
         else:
             self.exit()
 
     def hang_up(self, signal_number: int) -> None:
         """Exit on a signal, such as SIGHUP if the terminal is gone. Cancel all jobs at their next safe point."""
-        self.runner.cancel_all()
+        self.session.runner.cancel_all()
         self.exit(return_code=128 + signal_number)
-
-
-def _make_pane(name: str) -> Widget:
-    if name == "projects":
-        from pepip.tui.projects_pane import ProjectsPane
-
-        return ProjectsPane()
-    if name == "savings":
-        from pepip.tui.savings_pane import SavingsPane
-
-        return SavingsPane()
-    from pepip.tui.activity_pane import ActivityPane
-
-    return ActivityPane()

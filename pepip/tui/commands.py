@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shlex
+from collections import Counter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+
+    from pepip.model import Stored
 
 
 def of(*words: str) -> str:
@@ -30,6 +34,20 @@ def on_project(command: str, project: str, *words: str) -> str:
     return of(command, "--directory", project, *words)
 
 
-def prune(pins: Sequence[str], *, is_all: bool) -> str:
-    """Return the command that prunes all orphans if `is_all`, else those of these `name==version` pins."""
-    return of("prune", "--yes", *([] if is_all else pins))
+def patterns_of(chosen: Sequence[Stored], stored: Collection[Stored]) -> list[str]:
+    """Return patterns that match the chosen ones of the `stored` entries, and no other entry.
+
+    `name==version` where that is enough, else the entry's id: several buckets may have one version.
+    """
+    pins = Counter(f"{item.name}=={item.version}" for item in stored)
+    wanted = Counter(f"{item.name}=={item.version}" for item in chosen)
+    found = []
+    for item in chosen:
+        pin = f"{item.name}=={item.version}"
+        found.append(glob.escape(item.id if pins[pin] > wanted[pin] else pin))
+    return list(dict.fromkeys(found))
+
+
+def prune(patterns: Sequence[str], *, is_all: bool) -> str:
+    """Return the command that prunes all orphans if `is_all`, else those that match the patterns."""
+    return of("prune", "--yes", *([] if is_all else patterns))

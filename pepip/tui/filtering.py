@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 
+from pepip import humanized
 from pepip.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 STATES = ("orphan", "used", "damaged", "busy", "marked")
 
-_SIZE = re.compile(r"([<>]=?)(\d+(?:\.\d+)?)([kmgt]?)(i?)b?", re.IGNORECASE)
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_SIZE = re.compile(r"([<>]=?)(.+)")
 
 
 class Facts(NamedTuple):
@@ -73,8 +73,8 @@ def parse(line: str) -> Filter:
     for word in line.lower().split():
         match = _SIZE.fullmatch(word)
         field, colon, value = word.partition(":")
-        if match:
-            limit = _bytes(match)
+        limit = humanized.parse_size(match[2]) if match else None
+        if match and limit is not None:
             if match[1].startswith(">"):
                 above = limit - (0.5 if match[1] == ">=" else 0)
             else:
@@ -110,8 +110,3 @@ def _has(facts: Facts, field: str, value: str) -> bool:
     if field == "project":
         return any(value in user.lower() for user in facts.users)
     return value in str(getattr(facts, field))
-
-
-def _bytes(match: re.Match[str]) -> float:
-    base = 1024 if match[4] else 1000
-    return float(match[2]) * float(base ** _POWERS[match[3].lower()])

@@ -22,7 +22,9 @@ from pepip.uv import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+
+    from pepip.store.check import Flaw
 
 T = TypeVar("T")
 Result = TypeVar("Result", covariant=True)
@@ -50,12 +52,28 @@ class Failure(NamedTuple):
     hint: str = ""
 
 
+class Report(NamedTuple):
+    """The result of a job in words: a sentence, and lines for its log.
+
+    `verified` maps the ids of entries that the job has checked to the flaws that it found and left.
+    """
+
+    sentence: str
+    lines: Sequence[str] = ()
+    verified: Mapping[str, Sequence[Flaw]] = {}
+
+
+def _done(result: object) -> Report:
+    del result
+    return Report("done")
+
+
 class Job(Generic[Result]):
     """One operation: waiting, running or over.
 
-    `result` is the return value of the operation, None until it returns. The queue enters `folder` while the job
-    runs. `touches` are the ids of entries and the roots of environments that the job works on. A job that is not
-    `is_listed` is only a preview, and the activity pane does not show it.
+    `result` is the return value of the operation, None until it returns. `describe` turns it into the `report`. The
+    queue enters `folder` while the job runs. `touches` are the ids of entries and the roots of environments that the
+    job works on. A job that is not `is_listed` is only a preview, and the activity pane does not show it.
     """
 
     def __init__(
@@ -64,6 +82,7 @@ class Job(Generic[Result]):
         command: str,
         make: Callable[[], Generator[Progress, None, Result]],
         *,
+        describe: Callable[[Result], Report] = _done,
         folder: str = "",
         touches: frozenset[str] = frozenset(),
         is_listed: bool = True,
@@ -71,6 +90,7 @@ class Job(Generic[Result]):
         self.title = title
         self.command = command
         self.make = make
+        self.describe = describe
         self.folder = folder
         self.touches = touches
         self.is_listed = is_listed
@@ -80,6 +100,7 @@ class Job(Generic[Result]):
         self.received_bytes = 0
         self.log: list[str] = []
         self.result: Result | None = None
+        self.report = Report("")
         self.outcome = ""
         self.failure: Failure | None = None
         self.started = 0.0
@@ -106,6 +127,8 @@ class Job(Generic[Result]):
             return ""
         if self.step.phase == "download":
             return f"{formatting.size(self.received_bytes)} of {formatting.size(self.step.total)}"
+        if self.step.phase == "adopt":
+            return f"{formatting.size(self.step.done)} of {formatting.size(self.step.total)}"
         return f"{self.step.done} of {self.step.total}"
 
     def note(self, step: Progress) -> None:
@@ -251,6 +274,10 @@ class JobQueue:
                     step = next(operation)
                 except StopIteration as end:
                     job.result = end.value
+                    job.report = job.describe(end.value)
+                    job.outcome = job.report.sentence
+                    for line in (*job.report.lines, job.outcome):
+                        job.say(line)
                     return
                 job.note(step)
                 if job.is_cancelled.is_set():

@@ -5,43 +5,45 @@ from __future__ import annotations
 import os
 import shlex
 
-from pepip import humanized, paths
+from pepip import humanized
 from pepip.errors import UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
 from pepip.operations import install as installing
+from pepip.operations import needs
 from pepip.operations import project as projects
 from pepip.operations import prune as pruning
 from pepip.operations import scan as scanning
 from pepip.operations import store_add as filling
 from pepip.operations import uninstall as uninstalling
 from pepip.operations import verify as verifying
-from pepip.tui import commands, formatting
-from pepip.tui.job_queue import STARTED_IN, Job, once
+from pepip.tui import commands, formatting, plans, reports, typed
+from pepip.tui.job_queue import Job, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Collection, Generator, Sequence
+    from typing import TypeVar
 
-    from pepip.model import Progress, Registration, Summary
+    from pepip.model import Progress, Registration, Stored
     from pepip.store.root import Store
+    from pepip.tui.plans import Plan
 
-    ActionPreview = Summary | projects.Outcome | uninstalling.Removal | list[str]
-    """The result of a preview. A list holds the changed files that would be lost."""
+    T = TypeVar("T")
 
 
 class PlannedAction(NamedTuple):
     """An action that a user asks for: one job previews it, another carries it out.
 
-    If the project declares its requirements in `pyproject.toml`, the job `instead` edits that file, too. Its button
-    has the label `verb_instead`.
+    If the project declares its requirements in `pyproject.toml`, the job `instead` edits that file, too, after a
+    question. Its button has the label `verb_instead`. `note` says why.
     """
 
     title: str
     verb: str
-    preview: Job[ActionPreview]
+    preview: Job[Plan]
     carry_out: Job[object]
     is_destructive: bool = False
     instead: Job[object] | None = None
@@ -49,61 +51,9 @@ class PlannedAction(NamedTuple):
     note: str = ""
 
 
-def environment_at(text: str) -> str:
-    """Return the environment for a typed path: the path itself, or the `.venv` in the folder of a project.
-
-    Raises UsageError if the path is empty, is a file, or begins with `~` and there is no such home folder.
-    """
-    if not text.strip():
-        raise UsageError("which project?", hint="type the folder of a project; a new one is made")
-    path = _absolute(text)
-    if os.path.lexists(path) and not os.path.isdir(path):
-        raise UsageError(f"{path} is a file", hint="type the folder of a project")
-    if os.path.isfile(f"{path}/pyvenv.cfg") or os.path.basename(path) in {".venv", "venv"}:
-        return path
-    return f"{path}/.venv"
-
-
-def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> tuple[Request, list[str]]:
-    """Parse a line of requirements. Return its request and its words.
-
-    The line may also have `-U`, and those of `-r FILE`, `-c FILE` and `-e PATH` that are in `options`, as on the
-    command line. Raises UsageError if a quote is not closed, an option is unknown or lacks its value, or the line
-    names nothing to install.
-    """
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        raise UsageError(f"these requirements can't be read: {str(error).lower()}") from error
-    lists: dict[str, list[str]] = {"-r": [], "-c": [], "-e": []}
-    packages: list[str] = []
-    is_upgrade = False
-    remaining = iter(words)
-    for word in remaining:
-        if word in options:
-            lists[word].append(_value(word, next(remaining, "")))
-        elif word in {"-U", "--upgrade"}:
-            is_upgrade = True
-        elif word.startswith("-"):
-            hint = f"requirements, {', '.join(options)} and -U are"
-            raise UsageError(f"{word} is not for here", hint=hint)
-        else:
-            packages.append(word)
-    if not packages and not lists["-r"] and not lists["-e"]:
-        raise UsageError("no packages given", hint="type their names, such as requests 'numpy<2'")
-    request = Request(
-        packages=tuple(packages),
-        requirement_files=tuple(lists["-r"]),
-        constraint_files=tuple(lists["-c"]),
-        editables=tuple(lists["-e"]),
-        resolving=("--upgrade",) if is_upgrade else (),
-    )
-    return request, words
-
-
 def install(store: Store, environment: str, line: str) -> PlannedAction:
     """Return the action that installs into an environment. Raises UsageError if the line can't be parsed."""
-    request, words = requirements(line)
+    request, words = typed.requirements(line)
     plan = _install(store, environment, request, f"install {' '.join(words)}", verb="Install", words=words)
     if not has_lock(environment) or request.editables:
         return plan
@@ -132,18 +82,30 @@ def _install(
     command = commands.on_environment("install", environment, *words)
     title = f"{what} in {_project(environment)}"
 
-    def job(*, dry_run: bool) -> Job[Summary]:
-        choice = options._replace(dry_run=dry_run)
-        return Job(
-            title,
-            command,
-            lambda: installing.install(store, request, choice),
-            folder=folder,
-            touches=frozenset([environment]),
-            is_listed=not dry_run,
-        )
+    dry_run = options._replace(dry_run=True)
+    preview = _preview(
+        title, command, lambda: installing.install(store, request, dry_run), plans.of_summary, folder=folder
+    )
+    carry_out = Job(
+        title,
+        command,
+        lambda: installing.install(store, request, options),
+        describe=reports.of_summary,
+        folder=folder,
+        touches=frozenset([environment]),
+    )
+    return PlannedAction(title, verb, preview, carry_out)
 
-    return PlannedAction(title, verb, job(dry_run=True), job(dry_run=False))
+
+def _preview(
+    title: str,
+    command: str,
+    make: Callable[[], Generator[Progress, None, T]],
+    describe: Callable[[T], Plan],
+    *,
+    folder: str = "",
+) -> Job[Plan]:
+    return Job(title, command, plans.described(make, describe), folder=folder, is_listed=False)
 
 
 def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAction:
@@ -152,17 +114,18 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAc
     folder = os.path.dirname(environment)
     command = commands.on_environment("uninstall", environment, "--yes", *names)
     title = f"uninstall {' '.join(names)} from {_project(environment)}"
-    preview = Job(
-        title,
-        command,
-        once(lambda: uninstalling.preview(store, environment, request)),
-        folder=folder,
-        is_listed=False,
-    )
+
+    def look() -> Plan:
+        removal = uninstalling.preview(store, environment, request)
+        removed = {change.name for change in removal.removed}
+        return plans.of_removal(removal, needs.broken_by_removal(store, environment, removed) if removed else ())
+
+    preview = Job(title, command, once(look), folder=folder, is_listed=False)
     carry_out = Job(
         title,
         command,
         lambda: uninstalling.uninstall(store, environment, request),
+        describe=reports.of_summary,
         folder=folder,
         touches=frozenset([environment]),
     )
@@ -205,6 +168,7 @@ def _edit(
         f"{verb} {' '.join(words)} {where} {_project(environment)}",
         commands.on_project(verb, folder, *words),
         make,
+        describe=reports.of_outcome,
         folder=folder,
         touches=frozenset([environment]),
     )
@@ -224,18 +188,19 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
     request = ProjectRequest(resolving=tuple(words))
     command = commands.on_project("sync", folder, *words)
     title = f"{what} {_project(environment)}"
-
-    def job(*, dry_run: bool) -> Job[projects.Outcome]:
-        return Job(
-            title,
-            command,
-            lambda: projects.sync(store, request, projects.ProjectOptions(dry_run=dry_run)),
-            folder=folder,
-            touches=frozenset([environment]),
-            is_listed=not dry_run,
-        )
-
-    return PlannedAction(title, "Upgrade" if words else "Sync", job(dry_run=True), job(dry_run=False))
+    dry_run = projects.ProjectOptions(dry_run=True)
+    preview = _preview(
+        title, command, lambda: projects.sync(store, request, dry_run), plans.of_outcome, folder=folder
+    )
+    carry_out = Job(
+        title,
+        command,
+        lambda: projects.sync(store, request, projects.ProjectOptions()),
+        describe=reports.of_outcome,
+        folder=folder,
+        touches=frozenset([environment]),
+    )
+    return PlannedAction(title, "Upgrade" if words else "Sync", preview, carry_out)
 
 
 def store(store: Store, line: str) -> Job[filling.Added]:
@@ -243,8 +208,13 @@ def store(store: Store, line: str) -> Job[filling.Added]:
 
     Raises UsageError if the line can't be parsed. Of the options of `requirements`, only `-r` and `-U` are allowed.
     """
-    request, words = requirements(line, options=("-r",))
-    return Job(f"store {' '.join(words)}", store_command(line), lambda: filling.add(store, request, ""))
+    request, words = typed.requirements(line, options=("-r",))
+    return Job(
+        f"store {' '.join(words)}",
+        store_command(line),
+        lambda: filling.add(store, request, ""),
+        describe=reports.of_stored,
+    )
 
 
 def store_command(line: str) -> str:
@@ -255,41 +225,56 @@ def store_command(line: str) -> str:
         return f"{commands.of('store', 'add')} {line}"
 
 
-def prune(store: Store, chosen: Sequence[pruning.Orphan], *, is_all: bool) -> Job[pruning.PrunePreview]:
+def prune(store: Store, chosen: Sequence[pruning.Orphan], command: str) -> Job[pruning.PrunePreview]:
     """Return the job that removes orphans chosen in a preview. It reads the environments' links again first."""
     ids = frozenset(orphan.stored.id for orphan in chosen)
-    pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]
     return Job(
         f"prune {formatting.count(len(chosen), 'entry', 'entries')}",
-        commands.prune(pins, is_all=is_all),
+        command,
         lambda: pruning.prune(store, pruning.PruneOptions(only=ids)),
+        describe=reports.of_prune,
         touches=ids,
     )
 
 
-def verify(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job[verifying.Verdict]:
-    """Return the job that verifies the entries of these pins; all entries if there are no pins."""
-    what = humanized.listed(pins) if pins else "the whole store"
+def verify(store: Store, chosen: Sequence[Stored], stored: Collection[Stored]) -> Job[verifying.Verdict]:
+    """Return the job that verifies some of the `stored` entries, which are all that there are."""
+    return _verify(store, commands.patterns_of(chosen, stored), frozenset(item.id for item in chosen))
+
+
+def verify_all(store: Store, ids: Collection[str]) -> Job[verifying.Verdict]:
+    """Return the job that verifies the whole store, which has entries with these ids."""
+    return _verify(store, (), frozenset(ids))
+
+
+def _verify(store: Store, patterns: Sequence[str], ids: frozenset[str]) -> Job[verifying.Verdict]:
     return Job(
-        f"verify {what}",
-        commands.of("store", "verify", *pins),
-        lambda: verifying.verify(store, pins),
-        touches=ids,
+        f"verify {humanized.listed(patterns) if patterns else 'the whole store'}",
+        commands.of("store", "verify", *patterns),
+        lambda: verifying.verify(store, patterns),
+        describe=reports.of_verification(ids),
+        touches=ids if patterns else frozenset(),
     )
 
 
-def repair(store: Store, pins: Sequence[str], ids: frozenset[str]) -> Job[verifying.Repaired]:
-    """Return the job that repairs the entries of these pins, and the environments that need it.
+def repair(store: Store, chosen: Sequence[Stored] = (), stored: Collection[Stored] = ()) -> Job[verifying.Repaired]:
+    """Return the job that repairs some entries, and the environments that need it; by default the whole store.
 
-    Without pins, it repairs all entries.
+    `stored` are all entries that there are.
     """
-    what = humanized.listed(pins) if pins else "the whole store"
+    patterns = commands.patterns_of(chosen, stored)
     return Job(
-        f"repair {what}",
-        commands.of("store", "repair", *pins),
-        lambda: verifying.repair(store, Request(), pins),
-        touches=ids,
+        f"repair {humanized.listed(patterns) if patterns else 'the whole store'}",
+        commands.of("store", "repair", *patterns),
+        lambda: verifying.repair(store, Request(), patterns),
+        describe=reports.of_repair,
+        touches=frozenset(item.id for item in chosen),
     )
+
+
+def show_command(stored: Stored) -> str:
+    """Return the command that shows an entry."""
+    return commands.of("store", "show", f"{stored.name}=={stored.version}")
 
 
 def detach(store: Store, environment: str, name: str) -> Job[detaching.Detached]:
@@ -298,6 +283,7 @@ def detach(store: Store, environment: str, name: str) -> Job[detaching.Detached]
         f"detach {name} in {_project(environment)}",
         commands.on_environment("detach", environment, name),
         once(lambda: detaching.detach(store, environment, [name])[0]),
+        describe=reports.of_detaching,
         touches=frozenset([environment]),
     )
 
@@ -306,11 +292,14 @@ def attach(store: Store, environment: str, name: str) -> PlannedAction:
     """Return the action that links a private distribution again."""
     title = f"attach {name} in {_project(environment)}"
     command = commands.on_environment("attach", environment, "--force", name)
-    preview = Job(title, command, once(lambda: detaching.changed_files(store, environment, name)), is_listed=False)
+    preview = _preview(
+        title, command, once(lambda: detaching.changed_files(store, environment, name)), plans.of_changed_files
+    )
     carry_out = Job(
         title,
         command,
         once(lambda: detaching.attach(store, environment, [name])[0]),
+        describe=reports.of_attaching,
         touches=frozenset([environment]),
     )
     return PlannedAction(title, "Attach", preview, carry_out, is_destructive=True)
@@ -322,42 +311,27 @@ def forget(store: Store, environment: str) -> Job[list[Registration]]:
         f"forget {_project(environment)}",
         commands.of("projects", "forget", environment),
         once(lambda: scanning.forget(store, environment)),
+        describe=reports.of_forgetting,
         touches=frozenset([environment]),
     )
 
 
 def scan(store: Store, folder: str) -> Job[scanning.Scanned]:
     """Return the job that registers the environments below a folder. Raises UsageError if there is no such folder."""
-    path = _absolute(folder or ".")
+    path = typed.absolute_path(folder or ".")
     if not os.path.isdir(path):
         raise UsageError(f"there is no folder {path}")
-    return Job(f"scan {path}", scan_command(folder), lambda: scanning.scan(store, [path]))
+    return Job(f"scan {path}", scan_command(folder), lambda: scanning.scan(store, [path]), describe=reports.of_scan)
 
 
 def scan_command(folder: str) -> str:
     """Return the command that does the same as a scan of a folder."""
     try:
-        path = _absolute(folder or ".")
+        path = typed.absolute_path(folder or ".")
     except UsageError:  # an unfinished `~name`
         path = folder
     return commands.of("projects", "scan", path)
 
 
-def _absolute(path: str) -> str:
-    """Return a typed path as an absolute one.
-
-    A relative path starts at the folder that the app was started in, even while a running job is in another folder.
-
-    Raises UsageError if the path begins with `~` and there is no such home folder.
-    """
-    return os.path.normpath(os.path.join(STARTED_IN, paths.expand_user(path.strip(), os.environ)))
-
-
 def _project(environment: str) -> str:
     return os.path.basename(os.path.dirname(environment)) or environment
-
-
-def _value(option: str, value: str) -> str:
-    if not value:
-        raise UsageError(f"{option} wants a value")
-    return value

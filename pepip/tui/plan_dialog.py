@@ -13,9 +13,7 @@ from textual.widgets import Button, Input, Static
 from pepip import paths
 from pepip.errors import PepipError
 from pepip.model import Progress
-from pepip.operations.project import Outcome
-from pepip.operations.uninstall import Removal
-from pepip.tui import commands, formatting, jobs
+from pepip.tui import commands, formatting, plans, typed
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.job_queue import CANCELLED, FAILED, Failure
 from pepip.tui.scroll_text import ScrollText
@@ -26,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.operations.savings import VenvShare
-    from pepip.tui.job_queue import Job, JobQueue
-    from pepip.tui.jobs import ActionPreview, PlannedAction
+    from pepip.tui.job_queue import JobQueue
+    from pepip.tui.jobs import PlannedAction
+    from pepip.tui.plans import Plan, Step
 
 
 class InstallForm(Dialog):
@@ -107,8 +106,8 @@ class InstallForm(Dialog):
             self.place = self.query_one("#place", Input).value
             self.line = self.query_one("#line", Input).value
             try:
-                jobs.environment_at(self.place)
-                jobs.requirements(self.line)
+                typed.environment_at(self.place)
+                typed.requirements(self.line)
             except PepipError as error:
                 hint = f"; {error.hint}" if error.hint else ""
                 self.query_one("#complaint", Static).update(Text(f"{error.message}{hint}"))
@@ -135,8 +134,8 @@ class InstallForm(Dialog):
     def _say(self) -> None:
         self.query_one("#complaint", Static).update("")
         try:
-            environment = jobs.environment_at(self.query_one("#place", Input).value)
-            _, words = jobs.requirements(self.query_one("#line", Input).value)
+            environment = typed.environment_at(self.query_one("#place", Input).value)
+            _, words = typed.requirements(self.query_one("#line", Input).value)
         except PepipError:
             self.say_command("")
             return
@@ -161,7 +160,7 @@ class PlanDialog(Dialog):
 
     def body(self) -> ComposeResult:
         """Make the sentence, the table of changes, and the text for the output of uv."""
-        yield Static(Text("Asking uv what would change …"), id="plan-sentence")
+        yield Static(Text("Looking at what would change …"), id="plan-sentence")
         columns = (Column("sign", "", 1), Column("name", "Package", 0), Column("what", "What happens", 0))
         yield Table(columns, id="plan")
         with ScrollText(id="plan-error", classes="dialog--scroll"):
@@ -204,8 +203,8 @@ class PlanDialog(Dialog):
         self._seen = "over"
         if job.state == FAILED and job.failure is not None:
             self._complain(job.failure)
-        elif job.state != CANCELLED:
-            self._show(job)
+        elif job.state != CANCELLED and job.result is not None:
+            self._show(job.result, [line for line in job.log if line.startswith("warning:")])
         self.is_ready = True
 
     def _complain(self, failure: Failure) -> None:
@@ -214,23 +213,21 @@ class PlanDialog(Dialog):
         hint = f"\n\nhint: {failure.hint}" if failure.hint else ""
         self.query_one("#plan-words", Static).update(Text(wording_of(failure.output) + hint))
 
-    def _show(self, job: Job[ActionPreview]) -> None:
-        sentence, rows, has_work = _described(job.result)
-        warnings = [line for line in job.log if line.startswith("warning:")]
-        text = Text(sentence)
+    def _show(self, plan: Plan, warnings: Sequence[str]) -> None:
+        text = Text(plan.sentence)
         for line in warnings:
             text.append(f"\n{line}", "italic")
         if self.plan.note:
             text.append(f"\n{self.plan.note}", "italic")
         self.query_one("#plan-sentence", Static).update(text)
         table = self.query_one("#plan", Table)
-        table.display = bool(rows)
-        table.show(rows)
+        table.display = bool(plan.steps)
+        table.show([_row(number, step) for number, step in enumerate(plan.steps)])
         go = self.query_one("#answer-go", Button)
-        go.disabled = not has_work
+        go.disabled = not plan.has_work
         for instead in self.query("#answer-instead").results(Button):
             instead.disabled = False
-        if has_work and not self.plan.is_destructive:
+        if plan.has_work and not self.plan.is_destructive:
             go.focus()
 
 
@@ -249,46 +246,12 @@ def wording_of(output: str) -> str:
 
 
 def _asking(step: Progress) -> str:
-    return f"{step.title or 'Asking uv what would change'} {step.detail}".rstrip() + " …"
+    return f"{step.title or 'Looking at what would change'} {step.detail}".rstrip() + " …"
 
 
-def _described(result: ActionPreview | None) -> tuple[str, list[TableRow], bool]:
-    """Return the result of a preview as a sentence and as rows, and whether there is anything to do."""
-    if isinstance(result, Outcome):
-        result = result.summary
-    if isinstance(result, Removal):
-        rows = [_row("-", change.name, change.version, "removed") for change in result.removed]
-        absent = f" Not installed: {', '.join(result.absent)}." if result.absent else ""
-        count = formatting.count(len(rows), "distribution")
-        return f"Removes {count} from this environment. The store keeps what it holds.{absent}", rows, bool(rows)
-    if isinstance(result, list):
-        rows = [_row("!", path, "", "your change would be lost") for path in result]
-        if rows:
-            return f"{formatting.count(len(rows), 'file')} changed by you would be lost:", rows, True
-        return "No file was changed: the copy goes, and it is linked from the store again.", rows, True
-    if result is None:
-        return "uv gave no plan", [], False
-    reused, private = set(result.reused), {name for name, _ in result.private}
-    before = dict(result.removed)
-    rows = []
-    for name, version in sorted({*result.linked, *result.private}):
-        was = f", was {before[name]}" if name in before else ""
-        what = "from the store" if name in reused else "to download"
-        rows.append(_row("+", name, version, ("private copy" if name in private else what) + was))
-    came = {name for name, _ in (*result.linked, *result.private)}
-    rows += [_row("-", name, version, "removed") for name, version in result.removed if name not in came]
-    if not rows:
-        return "Nothing to do: everything is installed already.", [], False
-    parts = [f"{len(reused)} reused"]
-    size = f" ({formatting.size(result.download_bytes)})" if result.download_bytes else ""
-    parts.append(f"{len(result.downloaded)} to download{size}" if result.downloaded else "0 B to download")
-    if private:
-        parts.append(f"{len(private)} private copy")
-    parts.append(f"{formatting.size(result.avoided_bytes)} not stored again")
-    return " · ".join(parts), rows, True
+_TONES = {plans.COMES: "good", plans.GOES: "bad", plans.IS_LOST: "warn", plans.STAYS: "muted"}
 
 
-def _row(sign: str, name: str, version: str, what: str) -> TableRow:
-    tone = {"+": "good", "-": "bad", "!": "warn"}[sign]
-    shown = formatting.printable(f"{name} {version}".strip())
-    return TableRow(f"{sign}{name}", (sign, shown, what), (tone, "name", "muted"))
+def _row(number: int, step: Step) -> TableRow:
+    cells = (step.sign, formatting.printable(step.name), formatting.printable(step.effect))
+    return TableRow(f"{number} {step.name}", cells, (_TONES[step.sign], "name", "muted"))

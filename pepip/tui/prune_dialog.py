@@ -7,8 +7,10 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.widgets import Button, Static
 
+from pepip.errors import PepipError
 from pepip.tui import commands, entries, formatting
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.scroll_text import ScrollText
@@ -16,13 +18,17 @@ from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
+    from pepip.model import Stored
     from pepip.operations.prune import Orphan, PrunePreview
 
 
 class PruneDialog(Dialog):
-    """The dialog. Answers `go` to remove the orphans in `chosen`."""
+    """The dialog. It calls `preview` in a thread. Answers `go` to remove the orphans in `chosen`.
+
+    `stored` has all entries of the store. If `is_of_all`, the preview has every orphan of it.
+    """
 
     COMMAND_LINES = 2
 
@@ -32,10 +38,26 @@ class PruneDialog(Dialog):
         Binding("tab", "app.focus_next", "Next", show=False),
     ]
 
-    def __init__(self, preview: Callable[[PruneDialog], None]) -> None:
-        super().__init__("Prune what nobody links · ␣ unticks")
+    class Previewed(Message):
+        """The preview is there."""
+
+        def __init__(self, preview: PrunePreview) -> None:
+            super().__init__()
+            self.preview = preview
+
+    class Refused(Message):
+        """There is no preview, and why."""
+
+        def __init__(self, reason: str) -> None:
+            super().__init__()
+            self.reason = reason
+
+    def __init__(self, preview: Callable[[], PrunePreview], stored: Collection[Stored], *, is_of_all: bool) -> None:
+        super().__init__("Prune what no environment links · ␣ unticks")
         self.preview: PrunePreview | None = None
         self._preview = preview
+        self._stored = stored
+        self._is_of_all = is_of_all
 
     def body(self) -> ComposeResult:
         """Make the sentence, the list of orphans, and the notes."""
@@ -61,7 +83,13 @@ class PruneDialog(Dialog):
         self.query_one("#orphans").display = self.query_one("#prune-notes").display = False
         self.query_one("#answer-go", Button).disabled = True
         self.query_one("#answer-", Button).focus()
-        self._preview(self)
+        self.run_worker(self._look, thread=True, group="prune", description="prune")
+
+    def _look(self) -> None:
+        try:
+            self.post_message(self.Previewed(self._preview()))
+        except (PepipError, OSError) as error:
+            self.post_message(self.Refused(str(error)))
 
     @property
     def chosen(self) -> list[Orphan]:
@@ -69,13 +97,21 @@ class PruneDialog(Dialog):
         marks = self.query_one("#orphans", Table).marks
         return [orphan for orphan in self.preview.orphans if orphan.stored.id in marks] if self.preview else []
 
-    def complain(self, sentence: str) -> None:
-        """Show the reason why there is no preview."""
-        self.query_one("#prune-sentence", Static).update(Text(sentence))
+    @property
+    def is_all(self) -> bool:
+        """Whether every orphan of the store is ticked."""
+        preview = self.preview
+        return self._is_of_all and preview is not None and len(self.chosen) == len(preview.orphans)
 
-    def show(self, preview: PrunePreview) -> None:
+    def on_prune_dialog_refused(self, event: Refused) -> None:
+        """Show the reason why there is no preview."""
+        event.stop()
+        self.query_one("#prune-sentence", Static).update(Text(f"The store can't be looked at: {event.reason}"))
+
+    def on_prune_dialog_previewed(self, event: Previewed) -> None:
         """Show the preview, with all orphans ticked."""
-        self.preview = preview
+        event.stop()
+        preview = self.preview = event.preview
         rows = [
             TableRow(
                 orphan.stored.id,
@@ -139,8 +175,8 @@ class PruneDialog(Dialog):
         sentence.update(Text(f"{entry_count}{most} to remove: {effect}."))
         go.label = Text(f"Remove {entry_count}")
         go.refresh(layout=True)  # Textual keeps the width of the old label
-        pins = [f"{orphan.stored.name}=={orphan.stored.version}" for orphan in chosen]
-        self.say_command(commands.prune(pins, is_all=is_all) if chosen or is_all else "")
+        patterns = commands.patterns_of([orphan.stored for orphan in chosen], self._stored)
+        self.say_command(commands.prune(patterns, is_all=self.is_all) if chosen or self.is_all else "")
 
 
 def _notes(preview: PrunePreview) -> list[str]:

@@ -9,10 +9,10 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.widgets import Static
 
 from pepip.tui import formatting
+from pepip.tui.messages import EntryWanted
 from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
@@ -41,13 +41,6 @@ class SavingsPane(Vertical):
         Binding("h,left", "app.focus_previous", "Previous list", show=False),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that says the savings"),
     ]
-
-    class Wanted(Message):
-        """The user asks to see a package in the store pane."""
-
-        def __init__(self, name: str, entry_id: str) -> None:
-            super().__init__()
-            self.name, self.entry_id = name, entry_id
 
     def __init__(self) -> None:
         super().__init__(id="savings")
@@ -160,7 +153,7 @@ class SavingsPane(Vertical):
         """Show the package in the store pane."""
         event.stop()
         stored = self.catalog.stored.get(event.key) if self.catalog else None
-        self.post_message(self.Wanted(stored.name if stored else event.key, event.key))
+        self.post_message(EntryWanted(stored.name if stored else event.key, event.key))
 
     def action_copy(self) -> None:
         """Copy the command that shows the savings."""

@@ -1,9 +1,10 @@
-"""Reads the store in threads, while the user works. Hands each result over to the app's own thread."""
+"""Reads the store in threads, while the user works. Posts each result to the app."""
 
 from __future__ import annotations
 
 import threading
 
+from textual.message import Message
 from textual.worker import get_current_worker
 
 from pepip import paths
@@ -13,35 +14,62 @@ from pepip.tui import entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from textual.app import App
 
-    from pepip.store.root import Store
-    from pepip.tui.app import PepipApp
     from pepip.tui.catalog import Catalog
     from pepip.tui.entries import Listing
+    from pepip.tui.session import Session
 
 
 _MOST_SECONDS_FOR_PAINT = 2.0
 
 
 class Scanner:
-    """Reads the store on request, and when it changed on disk. `show` gets each catalog with its listing.
+    """Reads the store on request, and when it changed on disk.
 
     Call its methods in the app's own thread. If two readings overlap, only the later one counts.
     """
 
-    def __init__(self, app: PepipApp, store: Store, show: Callable[[Catalog, Listing], None]) -> None:
+    class Remembered(Message):
+        """The catalog of the last run, from the scan cache. The reading goes on when `is_painted` is set."""
+
+        def __init__(self, catalog: Catalog, listing: Listing, is_painted: threading.Event) -> None:
+            super().__init__()
+            self.catalog, self.listing, self.is_painted = catalog, listing, is_painted
+
+    class Read(Message):
+        """A reading has ended: its number, the catalog and its listing, and the stamp of the store before it."""
+
+        def __init__(self, number: int, stamp: tuple[int, ...], catalog: Catalog, listing: Listing) -> None:
+            super().__init__()
+            self.number, self.stamp, self.catalog, self.listing = number, stamp, catalog, listing
+
+    class Stamped(Message):
+        """The stamp of the store now."""
+
+        def __init__(self, stamp: tuple[int, ...]) -> None:
+            super().__init__()
+            self.stamp = stamp
+
+    class Listed(Message):
+        """Another listing of the same catalog, with the entries marked that jobs work on now."""
+
+        def __init__(self, catalog: Catalog, listing: Listing) -> None:
+            super().__init__()
+            self.catalog, self.listing = catalog, listing
+
+    def __init__(self, session: Session, app: App[None]) -> None:
+        self._session = session
+        self._store = session.store
         self._app = app
-        self._store = store
-        self._show = show
         self._looks = 0
         self._stamp: tuple[int, ...] = ()
-        self._was_there = store.exists()
+        self._was_there = session.store.exists()
         self.is_reading = False
         self._is_checking = False
 
     def begin(self) -> None:
-        """Show the catalog that the scan cache remembers, then read the store."""
+        """Post the catalog that the scan cache remembers, then read the store."""
         self._start(remembers=True)
 
     def look(self) -> None:
@@ -49,7 +77,7 @@ class Scanner:
         self._start(remembers=False)
 
     def check(self) -> None:
-        """Read the store again if entries or registrations came or went, whichever program changed them.
+        """Compare the store with the last reading: entries and registrations come and go by other programs, too.
 
         The check, too, runs in a thread: a network disk that hangs must not stop the app.
         """
@@ -58,24 +86,33 @@ class Scanner:
         self._is_checking = True
 
         def work() -> None:
-            stamp = catalogs.stamp(self._store)
-            self._app.hand_over(lambda: self._compare(stamp))
+            self._app.post_message(self.Stamped(catalogs.stamp(self._store)))
 
         threading.Thread(target=work, daemon=True).start()  # the app does not wait for it at its exit
 
-    def _compare(self, stamp: tuple[int, ...]) -> None:
+    def is_outdated(self, event: Stamped) -> bool:
+        """End a check. Return whether the store has changed since the last reading."""
         self._is_checking = False
-        if not self.is_reading and stamp != self._stamp:
-            self._app.look_again()
+        return not self.is_reading and event.stamp != self._stamp
 
-    def mark(self, found: Catalog, show: Callable[[Listing], None]) -> None:
-        """Build the listing of a catalog again, because other entries are being worked on now."""
-        damaged, touched = self._app.damaged, self._app.touched
+    def is_last(self, event: Read) -> bool:
+        """End a reading. Return whether it is the last one that was started."""
+        if event.number != self._looks:
+            return False
+        self.is_reading = False
+        self._stamp = event.stamp
+        found = event.catalog
+        self._was_there = self._was_there or (found.trouble is None and found.overview is not None)
+        return True
+
+    def mark(self, found: Catalog) -> None:
+        """Post the listing of a catalog again, because other entries are being worked on now."""
+        damaged, touched = self._session.damaged, self._session.touched
 
         def work() -> None:
             listing = entries.listing(found, damaged, touched)
             if not get_current_worker().is_cancelled:
-                self._app.hand_over(lambda: show(listing))
+                self._app.post_message(self.Listed(found, listing))
 
         self._app.run_worker(work, thread=True, exclusive=True, group="mark", description="mark")
 
@@ -91,30 +128,16 @@ class Scanner:
                 self._show_first(remembered)
             stamp = catalogs.stamp(self._store)
             found = catalogs.read(self._store, was_there=self._was_there, memory=memory)
-            listing = entries.listing(found, self._app.damaged, self._app.touched)
-            self._app.hand_over(lambda: self._conclude(number, stamp, found, listing))
+            listing = entries.listing(found, self._session.damaged, self._session.touched)
+            self._app.post_message(self.Read(number, stamp, found, listing))
 
         self._app.run_worker(work, thread=True, exclusive=True, group="look", description="look")
 
     def _show_first(self, remembered: Catalog) -> None:
-        """Show the remembered catalog, and wait until it is painted, 2 seconds at most.
+        """Post the remembered catalog, and wait until it is painted, 2 seconds at most.
 
         Painting and reading at once would slow each other down.
         """
-        rows = entries.listing(remembered, (), ())
         is_painted = threading.Event()
-
-        def show() -> None:
-            self._show(remembered, rows)
-            self._app.call_after_refresh(is_painted.set)
-
-        self._app.hand_over(show)
+        self._app.post_message(self.Remembered(remembered, entries.listing(remembered, (), ()), is_painted))
         is_painted.wait(_MOST_SECONDS_FOR_PAINT)
-
-    def _conclude(self, number: int, stamp: tuple[int, ...], found: Catalog, listing: Listing) -> None:
-        if number != self._looks:
-            return
-        self.is_reading = False
-        self._stamp = stamp
-        self._was_there = self._was_there or (found.trouble is None and found.overview is not None)
-        self._show(found, listing)

@@ -30,7 +30,7 @@ def take(store: Store, *, pane: str, size: tuple[int, int], theme: str = "") -> 
         if theme:
             app.theme = theme
         async with app.run_test(size=size) as pilot:
-            while app.is_running and (app.catalog is None or app.is_reading):
+            while app.is_running and (app.session.catalog is None or app.is_reading):
                 await pilot.pause(0.02)
             await pilot.pause()
             # A worker adds the detail a moment later.

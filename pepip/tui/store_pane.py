@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from pepip.operations import entry_details
-from pepip.tui import entries, filtering, formatting
+from pepip.tui import entries, filtering, formatting, pane_requests
 from pepip.tui.bars import ClickTarget, Line
 from pepip.tui.entries import Listing
 from pepip.tui.scroll_text import ScrollText
@@ -23,13 +23,10 @@ from pepip.tui.table import Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pepip.model import Stored
     from pepip.operations.entry_details import Details
-    from pepip.store.check import Flaw
-    from pepip.store.root import Store
     from pepip.tui.catalog import Catalog
+    from pepip.tui.session import Session
 
 _SECONDS_BEFORE_DETAILS = 0.12
 EMPTY = Listing((), (), (), (), (), ())
@@ -101,7 +98,7 @@ class Facets(Line):
 
 
 class StorePane(Vertical):
-    """The filter, the list and the detail. `verified` maps ids of entries to flaws; the app adds to it later."""
+    """The filter, the list and the detail."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", tooltip="Filter by words and facets: orphan: >100MB project:api"),
@@ -117,13 +114,6 @@ class StorePane(Vertical):
         Binding("h,left,escape", "to_list", "To the list", show=False),
     ]
 
-    class Asked(Message):
-        """The user asks for an action on entries: `install`, `remove`, `verify`, `repair`, `detail` or `copy`."""
-
-        def __init__(self, what: str, chosen: list[Stored]) -> None:
-            super().__init__()
-            self.what, self.chosen = what, chosen
-
     class Described(Message):
         """The detail of an entry was read."""
 
@@ -131,10 +121,9 @@ class StorePane(Vertical):
             super().__init__()
             self.entry_id, self.text = entry_id, text
 
-    def __init__(self, store: Store, verified: Mapping[str, Sequence[Flaw]]) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__(id="store")
-        self.store = store
-        self.verified = verified
+        self.session = session
         self.catalog: Catalog | None = None
         self.listing = EMPTY
         self.sort_key, self.is_descending = "size", True
@@ -229,7 +218,7 @@ class StorePane(Vertical):
         if stored is None or self.catalog is None:
             text.update("")
             return
-        flaws = self.verified.get(stored.id)
+        flaws = self.session.verified.get(stored.id)
         width = self.query_one("#detail").content_size.width
         text.update(entries.describe(self.catalog, stored, None, flaws, {}, width=width))
         self.query_one("#detail").scroll_home(animate=False)
@@ -251,7 +240,7 @@ class StorePane(Vertical):
         """Return the full description of an entry, `width` columns wide. It reads files: call it in a worker."""
         found = self._details(stored, catalog)
         needs = entries.why(catalog, found) if found else {}
-        return entries.describe(catalog, stored, found, self.verified.get(stored.id), needs, width=width)
+        return entries.describe(catalog, stored, found, self.session.verified.get(stored.id), needs, width=width)
 
     def _details(self, stored: Stored, catalog: Catalog) -> Details | None:
         if catalog.overview is None:
@@ -264,7 +253,7 @@ class StorePane(Vertical):
                     return None
         try:
             found = entry_details.show(
-                self.store, stored.name, stored.version, seen=catalog.overview.seen, needed=self._needed
+                self.session.store, stored.name, stored.version, seen=catalog.overview.seen, needed=self._needed
             )
         except Exception:  # noqa: BLE001 - it was pruned or damaged meanwhile: the next look says so
             return None
@@ -310,7 +299,7 @@ class StorePane(Vertical):
         if self.is_wide:
             self.screen.set_focus(self.query_one("#detail"))
         elif self.current:
-            self.post_message(self.Asked("detail", [self.current]))
+            self.post_message(pane_requests.DescribeEntry([self.current]))
 
     def on_resize(self) -> None:
         """Show the detail, if the new size has room for it."""
@@ -363,20 +352,24 @@ class StorePane(Vertical):
 
     def action_install(self) -> None:
         """Ask to install the entry under the cursor."""
-        self.post_message(self.Asked("install", [self.current] if self.current else []))
+        self.post_message(pane_requests.InstallEntry([self.current] if self.current else []))
 
     def action_remove(self) -> None:
         """Ask to remove the chosen entries."""
-        self.post_message(self.Asked("remove", self.chosen))
+        if self.chosen:
+            self.post_message(pane_requests.RemoveEntries(self.chosen))
 
     def action_verify(self) -> None:
         """Ask to verify the chosen entries."""
-        self.post_message(self.Asked("verify", self.chosen))
+        if self.chosen:
+            self.post_message(pane_requests.VerifyEntries(self.chosen))
 
     def action_repair(self) -> None:
         """Ask to repair the chosen entries."""
-        self.post_message(self.Asked("repair", self.chosen))
+        if self.chosen:
+            self.post_message(pane_requests.RepairEntries(self.chosen))
 
     def action_copy(self) -> None:
         """Ask to copy the command that shows the first chosen entry."""
-        self.post_message(self.Asked("copy", self.chosen))
+        if self.chosen:
+            self.post_message(pane_requests.CopyEntryCommand(self.chosen))

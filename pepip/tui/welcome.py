@@ -1,15 +1,22 @@
-"""Texts in place of the panes, for an empty, unreadable or missing store, and the help of each pane."""
+"""The screen in place of the panes, for an empty, unreadable or missing store, and the help of each pane."""
 
 from __future__ import annotations
 
 from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
 
 from pepip.tui import catalog as catalogs
 from pepip.tui import formatting
+from pepip.tui.unshared_list import UnsharedList
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from textual.widget import Widget
+
     from pepip.tui.catalog import Catalog
+    from pepip.tui.session import Session
 
 HELP = {
     "store": (
@@ -32,6 +39,9 @@ HELP = {
 }
 
 
+KEYS_OF_EMPTY = ("I", "C")
+
+
 def figures_of(found: Catalog) -> str:
     """Return the text in place of the savings if there are no figures."""
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
@@ -43,11 +53,14 @@ def keys_of(found: Catalog) -> tuple[str, ...]:
     """Return the keys that the key line shows, too, beside the text of `screen_of`."""
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
         return ("r",)
-    return ("I", "C")
+    return KEYS_OF_EMPTY
 
 
-def screen_of(store_root: str, found: Catalog) -> Text | None:
-    """Return the text to show in place of the panes, None if the panes have something to show."""
+def screen_of(store_root: str, found: Catalog, *, can_adopt: bool = False) -> Text | None:
+    """Return the text to show in place of the panes, None if the panes have something to show.
+
+    With `can_adopt`, environments that could be adopted are listed below the text.
+    """
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
         text = Text()
         text.append(f"{found.trouble.sentence}\n", "bold")
@@ -64,10 +77,46 @@ def screen_of(store_root: str, found: Catalog) -> Text | None:
         "The second project that needs it takes no download and no disk.\n"
     )
     text.append("\nBegin here\n", "bold")
-    text.append("  I  install something into a project, known or new\n")
-    text.append("  C  scan a folder for environments that link this store\n")
+    if can_adopt:
+        text.append("  A  share those below: the marked ones, or all\n")
+    text.append("  I  install into a project, known or new\n")
+    text.append("  C  scan for environments that link this store\n")
+    if can_adopt:
+        return text.append("  $ pepip adopt --dry-run --known .   only looks", "dim")
     text.append("\nor in a shell\n", "bold")
     text.append("  cd my-project && pepip install requests\n")
     text.append("  cd my-project && pepip sync              with a pyproject.toml\n")
     text.append("\nThis screen updates by itself. ? shows the keys, q quits.", "dim")
     return text
+
+
+class Welcome(Vertical):
+    """The screen in place of the panes. On an empty store it lists the environments that could be adopted."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(id="trouble")
+        self.session = session
+
+    def compose(self) -> ComposeResult:
+        """Make the text and the list."""
+        yield Static("", id="trouble-text")
+        yield UnsharedList(id="unshared-first")
+
+    def show(self) -> bool:
+        """Show the text for the catalog of the session. Return whether there is one."""
+        catalog = self.session.catalog
+        if catalog is None or screen_of(self.session.store.root, catalog) is None:
+            return False
+        unshared = self.query_one(UnsharedList)
+        unshared.show(self.session.unshared, catalog.shares.keys(), self.session.search_place)
+        unshared.display = unshared.display and keys_of(catalog) == KEYS_OF_EMPTY
+        can_adopt = unshared.display and bool(unshared.chosen)
+        text = screen_of(self.session.store.root, catalog, can_adopt=can_adopt)
+        self.query_one("#trouble-text", Static).update(text or "")
+        return True
+
+    @property
+    def list_here(self) -> Widget | None:
+        """The list, which gets the focus; None if it is empty."""
+        unshared = self.query_one(UnsharedList)
+        return unshared.table if unshared.display and unshared.chosen else None

@@ -79,10 +79,10 @@ def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
     real = os.path.realpath(path)
     status = os.stat(real)
     key = f"{_FORMAT}\n{real}\n{status.st_mtime_ns}\n{status.st_size}"
-    known = _remembered(cache, key)
+    known = _recall(cache, key)
     if known is None:
         known = _ask(path)
-        _remember(cache, key, known)
+        _note(cache, key, known)
     facts = Interpreter(
         executable=path,
         version=known["version"],
@@ -210,7 +210,7 @@ def _file(key: str) -> str:
     return f"{digests.hexadecimal(key.encode())[:24]}.json"
 
 
-def _remembered(cache: str, key: str) -> dict[str, Any] | None:
+def _recall(cache: str, key: str) -> dict[str, Any] | None:
     """Return the facts that this user or root has cached. Facts from another user could name any folder."""
     return _read(cache, key, files.user_id()) or _read(cache, key, 0)
 
@@ -228,7 +228,7 @@ def _read(cache: str, key: str, user_id: int) -> dict[str, Any] | None:
 _MOST_BYTES = 1 << 24
 
 
-def _remember(cache: str, key: str, facts: dict[str, Any]) -> None:
+def _note(cache: str, key: str, facts: dict[str, Any]) -> None:
     if os.path.isdir(cache):  # a dry run does not create the store
         with contextlib.suppress(OSError):  # without it, the next run only has to ask again
             content = json.dumps({"key": key, **facts}).encode()

@@ -4,6 +4,10 @@ A folder is linked whole only if no other distribution may put files in it: a re
 import can name. Namespace packages of every style stay real, and so do the folders above a library that looks for
 others outside of its distribution. Sources: PEP 420, and the pkgutil and pkg_resources styles in PyPA's "Packaging
 namespace packages".
+
+In each namespace, at least one file of the distribution is linked by itself. pip removes a whole folder if it finds
+no file there but those of the distribution that it uninstalls, and it finds none below a link. Source: pip's
+`req_uninstall.compress_for_rename`.
 """
 
 from __future__ import annotations
@@ -41,6 +45,16 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
     must_open = {dist_info, *declared}
     for path in [*declared, *escaping_libraries]:
         must_open.update(ancestors(path))
+    while True:
+        shape = _shape(tree, declared, must_open, dist_info)
+        hidden = _hidden_folders(tree, shape)
+        if not hidden:
+            return shape
+        must_open |= hidden
+
+
+def _shape(tree: dict[str, object], declared: set[str], must_open: set[str], dist_info: str) -> Footprint:
+    """Return the footprint in which the folders in `must_open`, and namespaces, are real."""
     directories: list[str] = []
     leaves: list[str] = []
     opened: list[str] = []
@@ -67,6 +81,47 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
 
     visit("", tree, in_namespace=True)
     return Footprint(*map(tuple, (directories, leaves, opened, namespaces, bytecode)))
+
+
+def _hidden_folders(tree: dict[str, object], shape: Footprint) -> set[str]:
+    """Return one linked folder of each namespace in which pip would find no file of this distribution.
+
+    Files directly in a namespace count only if they are modules: others, such as LICENSE, may belong to several
+    distributions. The folder with the fewest files is chosen.
+    """
+    spaces = set(shape.namespaces)
+    seen = [path for path in shape.files if path.rpartition("/")[0] not in spaces or _is_module(path)]
+    found = set()
+    for space in shape.namespaces:
+        inside = f"{space}/"
+        if not any(path.startswith(inside) for path in seen):
+            linked = [path for path in shape.directories if path.startswith(inside) and _has_files(_node(tree, path))]
+            if linked:
+                found.add(min(linked, key=lambda path: _direct_files(_node(tree, path))))
+    return found
+
+
+def _is_module(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.endswith(MODULE_SUFFIXES) and not name.startswith("__init__.")
+
+
+def _node(tree: dict[str, object], path: str) -> dict[str, object]:
+    node = tree
+    for name in path.split("/"):
+        child = node[name]
+        assert isinstance(child, dict)
+        node = child
+    return node
+
+
+def _has_files(node: dict[str, object]) -> bool:
+    return any(child is None or (isinstance(child, dict) and _has_files(child)) for child in node.values())
+
+
+def _direct_files(node: dict[str, object]) -> int:
+    """Return the number of files directly in a folder. Folders without any come last."""
+    return sum(child is None for child in node.values()) or 1 << 30
 
 
 def tree_of(files: Iterable[str]) -> dict[str, object]:

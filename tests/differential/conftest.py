@@ -1,4 +1,4 @@
-"""What the rows of a module share: the counting server, and uv's knowledge of the interpreter."""
+"""Fixtures that the rows of a module share: the counting server, and uv's answers about the interpreter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.machines import Machine
 
 @pytest.fixture(scope="session")
 def interpreter_answers(tmp_path_factory: pytest.TempPathFactory, interpreter: Path) -> Path:
-    """Return a cache of uv's that knows the interpreter and nothing else."""
+    """Return a cache of uv with its answers about the interpreter, and nothing else."""
     folder = tmp_path_factory.mktemp("knows-the-interpreter")
     cache = folder / "cache"
     Machine(folder, folder / "store", cache).uv(
@@ -32,5 +32,5 @@ def server() -> Iterator[CountingServer]:
 
 @pytest.fixture
 def bench(tmp_path: Path, server: CountingServer, interpreter: Path, interpreter_answers: Path) -> Bench:
-    """Return where a row is run."""
+    """Return the bench that runs a row."""
     return Bench(tmp_path, server, interpreter, interpreter_answers)

@@ -1,17 +1,17 @@
-"""The same request, given to uv and to pepip, and all in which the two then differ.
+"""The same request, given to uv and to pepip, and all differences between their results.
 
 A `Row` is one case. `compare` runs its steps three times, each time in a new project with an empty environment: by
-uv, by pepip with an empty store, and by pepip again with the store that is now filled. uv and pepip each have a cache
-of their own. It returns a line for each difference in
+uv, by pepip with an empty store, and by pepip again with the store that is now filled. The cache of pepip's uv is not
+that of the plain uv. `compare` returns a line for each difference in
 
-- exit codes, and what programs of the environment print;
-- the environment, file by file, links followed, with metadata, `uv pip freeze` and scripts (where both fail, pepip
-  may leave it as it was);
+- exit codes, and outputs of programs of the environment;
+- the environment, file by file, with links followed, and with metadata, `uv pip freeze` and scripts (if both fail,
+  pepip may leave it unchanged);
 - the files of the project, such as `uv.lock`;
-- the requests that reached the indexes: pepip may make fewer, but asks no index for a project that uv did not ask
-  this index for, and downloads no file more often than uv;
+- the requests to the indexes: pepip may make fewer, but asks no index for a project that uv did not ask this index
+  for, and downloads no file more often than uv;
 
-and for each traceback, and for what `pepip store verify` finds.
+and a line for each traceback, and for the findings of `pepip store verify`.
 
 **To add a row**, put it into the list of the module of its kind:
 
@@ -24,13 +24,13 @@ and for each traceback, and for what `pepip store verify` finds.
 A step is one of
 - the words that follow both `uv` and `pepip`: `pip install ink`, `sync --frozen`;
 - `$ python -c …`: a program of the environment;
-- `uv pip uninstall ink`: a command of uv's in either environment;
+- `uv pip uninstall ink`: a command of uv in both environments;
 - any of these after variables: `FLAG=1 pip install ink`;
 - a function that gets the `Place` and changes it: a file of the project, of uv's cache, of a repository.
 
-The index `main` is the default index. There is no other way out: what asks any other host asks the counting server.
-`files` are written into each project first. `before` are steps that fill caches and the store from a project of their
-own. In steps, files and variables these words are replaced:
+The index `main` is the default index. No other host can be reached, since the counting server is the proxy.
+`files` are written into each project first. `before` are steps in a separate project that fill caches and the store.
+In steps, files and variables these words are replaced:
 
     <url main>       the URL of an index              <folder main>          the folder with its files
     <flat main>      a page for --find-links          <sha256 NAME>          the hash of a file of some index, of
@@ -39,9 +39,9 @@ own. In steps, files and variables these words are replaced:
     <elsewhere>      a folder that all projects share, `<uri elsewhere>` its URL
     <python>         the interpreter below the environments
 
-A row that fails today is named in the `KNOWN_TO_FAIL` of its module. Who repairs it takes the name out. Most rows
-belong to the long list (`pytest -m "real_world or not real_world" tests/differential`); `ALWAYS` names those of every
-run, and so is each n-th.
+`KNOWN_TO_FAIL` in a module names the rows that fail today. A repair of the cause removes the name. Most rows belong
+to the long list (`pytest -m "real_world or not real_world" tests/differential`). Each n-th row is part of every run,
+and so are the rows in `ALWAYS`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ INK = Wheel(
     extras={"colour": []},
     entry_points={"console_scripts": {"ink": "ink:main"}},
 )
-"""A distribution that needs nothing."""
+"""A distribution without dependencies."""
 PAPER = Wheel("paper", "1.0", files={"paper/__init__.py": "", "paper/sheet.txt": "white\n"})
 LETTER = Wheel("letter", "1.0", files={"letter/__init__.py": ""}, dependencies=["ink", "paper"])
 
@@ -81,12 +81,12 @@ version = "0.1.0"
 requires-python = ">=3.9"
 dependencies = [{}]
 """
-"""A `pyproject.toml` without a build system, to be given its dependencies by `format`."""
+"""A `pyproject.toml` without a build system. `format` fills in its dependencies."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """One project in which the steps of a row run, and who runs them."""
+    """A project in which the steps of a row run, and the tool that runs them."""
 
     machine: Machine
     project: Path
@@ -100,7 +100,7 @@ class Place:
         return self.project / ".venv"
 
     def run(self, step: str) -> Output:
-        """Run a step that is a command, whatever it ends with."""
+        """Run a step that is a command, whatever its exit code."""
         words = shlex.split(step)
         variables = {}
         while "=" in words[0]:
@@ -120,7 +120,7 @@ Step = str | Callable[[Place], None]
 
 @dataclass(frozen=True)
 class Row:
-    """One request, and all that it needs."""
+    """One request with everything that it needs."""
 
     name: str
     steps: Step | Sequence[Step]
@@ -129,7 +129,7 @@ class Row:
     files: Mapping[str, Contents] = field(default_factory=dict)
     """Contents by path from the project's folder."""
     variables: Mapping[str, str | None] = field(default_factory=dict)
-    """Variables of uv and pepip; None takes one of the usual ones away."""
+    """Variables of uv and pepip. None removes a usual one."""
     before: Sequence[Step] = ()
     settings: str = ""
     """The text of `uv.toml` in the user's configuration."""
@@ -145,10 +145,11 @@ def parameters(
     each: int = 1,
     always: Collection[str] = (),
 ) -> pytest.MarkDecorator:
-    """Return what makes a test of each row: `@parameters(ROWS, KNOWN_TO_FAIL)`, over a test that takes `row`.
+    """Return a decorator that makes a test of each row.
 
-    Rows that are known to fail must fail, those that differ `by_chance` may. Each n-th row is part of every run, and
-    so are those named in `always`; the others belong to the long list.
+    `@parameters(ROWS, KNOWN_TO_FAIL)` stands over a test that takes `row`. Rows in `known_to_fail` must fail. Rows in
+    `by_chance` may differ. Each n-th row is part of every run, and so are the rows in `always`. All others belong to
+    the long list.
     """
     names = [row.name for row in rows]
     assert len(set(names)) == len(names), f"two rows of one name: {Counter(names).most_common(1)}"
@@ -167,12 +168,12 @@ def parameters(
 
 @dataclass(frozen=True)
 class ClosedMachine(Machine):
-    """A machine on which nothing but the counting server can be reached, and whose own settings play no part."""
+    """A machine that can reach only the counting server, and whose own settings have no effect."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def variables(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the variables of a command: few, and none of the tests' own but where programs are."""
+        """Return the variables of a command: few, and of the tests' own only those that locate programs."""
         usual = super().variables(extra)
         kept = {name: usual[name] for name in ("HOME", "PATH", "PEPIP_HOME", "UV_CACHE_DIR", "UV_NO_PROGRESS")}
         kept.update({name: value for name, value in usual.items() if name in ("TMPDIR", "LD_LIBRARY_PATH")})
@@ -190,16 +191,16 @@ class ClosedMachine(Machine):
 
 @dataclass(frozen=True)
 class Run:
-    """What was seen of one run of a row's steps."""
+    """The results of one run of a row's steps."""
 
     outcomes: Sequence[str]
-    """For each command how it ended, and what a program of the environment printed."""
+    """For each command its exit code, and the output if it is a program of the environment."""
     is_failure: bool
-    """Whether a command of uv's or pepip's failed."""
+    """Whether a command of uv or pepip failed."""
     complaints: Sequence[str]
     """Tracebacks."""
     messages: Sequence[str]
-    """What commands wrote to stderr."""
+    """The outputs of the commands, stdout and stderr."""
     observation: Observation
     own_files: Snapshot
     requests: Sequence[Request]
@@ -207,22 +208,25 @@ class Run:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where rows are run: one server and one interpreter for many of them, and a folder for this one."""
+    """The bench that runs rows: a server and an interpreter for many rows, and a folder for this one."""
 
     folder: Path
     server: CountingServer
     interpreter: Path
     interpreter_answers: Path
-    """A cache of uv's that knows the interpreter and nothing else."""
+    """A cache of uv with its answers about the interpreter, and nothing else."""
 
     def assert_same(self, row: Row) -> None:
-        """Assert that uv and pepip do the same, and show each difference where they do not."""
+        """Assert that uv and pepip do the same. A failure shows each difference."""
         lines = self.compare(row)
 
         assert not lines, "\n".join(["uv and pepip differ:", *lines])
 
     def compare(self, row: Row) -> list[str]:
-        """Run a row, and return a line for each difference between uv and pepip; nothing where they are equal."""
+        """Run a row, and return a line for each difference between uv and pepip.
+
+        No line means that they are equal.
+        """
         elsewhere = self._serve(row)
         machines = {by: self._machine(row, by, elsewhere) for by in ("uv", "pepip")}
         if row.setup:
@@ -250,7 +254,7 @@ class Bench:
         return lines
 
     def place(self, row: Row) -> Place:
-        """Return a project in which pepip can be tried by hand, with all that a row needs."""
+        """Return a project with everything that a row needs, to try pepip in by hand."""
         elsewhere = self._serve(row)
         machine = self._machine(row, "pepip", elsewhere)
         if row.setup:
@@ -264,7 +268,7 @@ class Bench:
         self.server.clear()
         for name, index in row.indexes.items():
             self.server.add(name, index, elsewhere / name)
-        for name, index in row.indexes.items():  # only now: they may name the hashes of any index
+        for name, index in row.indexes.items():  # a second loop: they may name hashes of any index
             for file_name, text in index.extra_files.items():
                 (elsewhere / name / file_name).write_bytes(self._filled_in(text, elsewhere))
         return elsewhere
@@ -320,9 +324,9 @@ class Bench:
         )
 
     def _differences(self, row: Row, machine: Machine, uv: Run, pepip: Run) -> list[str]:
-        """Return what differs between two runs. Where both failed, pepip may leave the environment as it was."""
+        """Return the differences between two runs. If both failed, pepip may leave the environment unchanged."""
         lines = differences(uv.observation, pepip.observation)
-        if isinstance(row.steps, str):  # else a folder may be one that uv left behind when it removed a distribution
+        if isinstance(row.steps, str):  # after several steps, uv may have left a folder at a removal
             lines += _folder_differences(uv.observation, pepip.observation)
         if lines and uv.is_failure and pepip.is_failure:
             untouched = self._place(row, machine, self.folder / "elsewhere", "uv", "plain")
@@ -337,7 +341,7 @@ class Bench:
         return None
 
     def _filled_in(self, contents: Contents, elsewhere: Path) -> bytes:
-        """Return contents with what stands for URLs, folders and hashes replaced."""
+        """Return contents with the words for URLs, folders and hashes replaced."""
         if isinstance(contents, bytes):
             return contents
 
@@ -388,7 +392,7 @@ def _folder_differences(uv: Observation, pepip: Observation) -> Iterator[str]:
 
 
 def request_differences(uv: Sequence[Request], pepip: Sequence[Request]) -> Iterator[str]:
-    """Yield what pepip asked and uv did not, and the files that it downloaded more often."""
+    """Yield the requests that pepip made and uv did not, and the files that pepip downloaded more often."""
     asked = {(request.index, request.project) for request in uv}
     for request in dict.fromkeys(pepip):
         if (request.index, request.project) not in asked:

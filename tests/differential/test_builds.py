@@ -1,4 +1,4 @@
-"""Builds (issue 13, F): what a build is told reaches the environment, and stays out of everybody else's."""
+"""Builds (issue 13, F): the settings of a build reach the environment, and stay out of all other environments."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ FOLDER = "<elsewhere>/kit"
 
 
 def forget(place: Place) -> None:
-    """Empty uv's cache: only the store still has what was built."""
+    """Empty uv's cache, so that only the store still has the build."""
     place.machine.uv("cache", "clean", "-q", folder=place.project)
 
 
 def of(
     name: str, *steps: str, before: tuple[Step, ...] = (), files: Mapping[str, str] | None = None, **more: Any
 ) -> Row:
-    """Return a row on an index with source distributions."""
+    """Return a row on an index with sdists."""
     return Row(name, steps[0] if len(steps) == 1 else steps, INDEXES, files or {}, before=before, **more)
 
 
 def project(dependencies: str, more: str) -> dict[str, str]:
-    """Return a project's file."""
+    """Return the `pyproject.toml` of a project, by its path."""
     return {"pyproject.toml": PROJECT.format(dependencies) + more}
 
 
@@ -47,7 +47,7 @@ def make_kit(folder: Path, machine: Machine) -> None:
 
 
 def make_large_file_repository(folder: Path, machine: Machine) -> None:
-    """Make a repository in which one file is held by git LFS."""
+    """Make a repository with one file in git LFS."""
     if shutil.which("git-lfs") is None:
         pytest.skip("git-lfs is missing")
     tree = replace(KIT, files={"kit/__init__.py": "", "kit/large.bin": "large\n" * 1000}).write_source(folder / "kit")
@@ -155,12 +155,13 @@ KNOWN_TO_FAIL: set[str] = {
     "told-in-a-project-by-the-package",
     "told-nothing-with-a-told-build-stored",
 }
-"""A build from source that must be new, or that is private, is fetched by each call of uv that needs it; uv alone
-fetches it once. The environments are equal.
+"""If a build from source must be new, or is private, each call of uv that needs it fetches its source.
+
+uv alone fetches it once. The environments are equal.
 """
 
 
 @parameters(ROWS, KNOWN_TO_FAIL, each=8, always=ALWAYS)
 def test_a_build_is_the_one_that_was_asked_for(bench: Bench, row: Row) -> None:
-    """The environment has what uv would have built with the same settings, whatever was built before."""
+    """The environment has the build that uv makes with the same settings, whatever was built before."""
     bench.assert_same(row)

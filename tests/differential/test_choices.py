@@ -1,4 +1,4 @@
-"""Choices that uv makes (issue 13, C): of several files of one version, pepip links the one that uv takes."""
+"""Choices of uv (issue 13, C): of several files of one version, pepip links the file that uv takes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.wheels import Wheel
 def variant(
     text: str, *, build: str = "", tag: str = "py3-none-any", version: str = "1.0", python: str = ""
 ) -> Wheel:
-    """Return the distribution `ink` with a module that says which of its files this is."""
+    """Return the distribution `ink` with a module that names this file."""
     return Wheel(
         "ink",
         version,
@@ -25,12 +25,12 @@ def variant(
 
 
 def builds(*numbers: str) -> dict[str, Index]:
-    """Return an index that lists builds of one version in this order."""
+    """Return an index that lists builds of one version, in this order."""
     return {"main": Index([variant(f"build {number}", build=number) for number in numbers])}
 
 
 def tags(*names: str) -> dict[str, Index]:
-    """Return an index that lists wheels of one version with these tags in this order."""
+    """Return an index that lists wheels of one version with these tags, in this order."""
     return {"main": Index([variant(tag, tag=tag) for tag in names])}
 
 
@@ -193,11 +193,10 @@ ALWAYS = {
 KNOWN_TO_FAIL: set[str] = {
     "requires-a-newer-python-by-its-url",
 }
-"""uv is asked by two processes, and a file without headers for caches comes twice: see `test_hashes`.
-"""
+"""pepip asks uv in two processes, so a file without headers for caches is downloaded twice: see `test_hashes`."""
 
 
 @parameters(ROWS, KNOWN_TO_FAIL, each=10, always=ALWAYS)
 def test_the_file_is_the_one_that_uv_takes(bench: Bench, row: Row) -> None:
-    """Of all files that would do, the environment has the one that uv chose."""
+    """Of all files that fit, the environment has the one that uv chose."""
     bench.assert_same(row)

@@ -1,4 +1,4 @@
-"""Demands on content (issue 13, A): an artifact that is not the demanded one is refused wherever uv refuses it."""
+"""Demanded hashes (issue 13, A): an artifact with another hash is refused wherever uv refuses it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FROM_FILE = "pip install -r requirements.txt"
 
 @dataclass(frozen=True)
 class Demand:
-    """A way to demand a hash; `HASH` stands for a digest, `sha256:HASH` for any algorithm's."""
+    """A way to demand a hash. `HASH` stands for a digest, and `sha256:HASH` for one of any algorithm."""
 
     name: str
     line: str = ""
@@ -149,7 +149,7 @@ DEMANDS = [
 
 
 def rows_of(demand: Demand) -> Iterator[Row]:
-    """Yield a right and a wrong demand, each with an empty store and with one that has the wheel."""
+    """Yield a right and a wrong demand, each with an empty store and with a store that has the wheel."""
     said = f"{demand.line}{demand.step}{demand.files}{demand.index.extra_files}"
     algorithm = next(iter(re.findall(r"(sha\d+|md5)[:=]HASH|(sha\d+) = ", said)), ("", ""))
     word = "".join(algorithm) or "sha256"
@@ -180,7 +180,7 @@ def rows_of(demand: Demand) -> Iterator[Row]:
 
 
 def edit_lock(place: Place) -> None:
-    """Put another digest for each wheel into `uv.lock`."""
+    """Replace the digest of each wheel in `uv.lock`."""
     path = place.project / "uv.lock"
     path.write_text(re.sub(r"sha256:\w{64}", "sha256:" + "0" * 64, path.read_text()))
 
@@ -197,7 +197,7 @@ def make_source(folder: Path, machine: Machine) -> None:
 
 
 def demand_wrongly_in_utf_16(place: Place) -> None:
-    """Write a requirements file as some shells of Windows do."""
+    """Write a requirements file in UTF-16, as some shells on Windows do."""
     text = f"ink==1.0 --hash=sha256:{'0' * 64}\n"
     (place.project / "requirements.txt").write_bytes(text.encode("utf-16"))
 
@@ -210,7 +210,7 @@ def content_of(wheel: Wheel) -> bytes:
 
 OTHER_INK = replace(INK, files={"ink/__init__.py": "def main():\n    print('blue')\n"})
 LYING = {"honest": Index([INK]), "main": Index([OTHER_INK], announced={WHEEL: content_of(INK)})}
-"""An index that says of its file that it is the other one's, which is stored."""
+"""`main` has other bytes than `honest`, but announces the hash of the file of `honest`, which is stored."""
 STORED = ["pip install --default-index <url honest> ink"]
 RIGHT_ON_THE_SECOND_LINE = f"ink==1.0 --hash=sha256:<sha256 wrong>\nink==1.0 --hash=sha256:<sha256 {WHEEL}>\n"
 
@@ -388,17 +388,19 @@ KNOWN_TO_FAIL: set[str] = {
     "wrong-where-the-index-names-none-empty",
     "wrong-where-the-index-names-none-filled",
 }
-"""In all but two of these the environments are equal, and what is refused is the same. pepip asks uv in several
-processes, and a file of a URL that has no headers for caches, or a hash other than SHA-256, comes once for each.
-`…-fragment-of-a-file-url`: `direct_url.json` names the file without the fragment.
+"""In all but two of these rows the environments are equal, and the same artifacts are refused.
+
+pepip asks uv in several processes. So a file is downloaded once for each process if its URL has no headers for
+caches, or if its hash is not SHA-256. `…-fragment-of-a-file-url`: `direct_url.json` names the file without the
+fragment.
 """
 
 
 BY_CHANCE = {"wrong-of-a-dependency-filled"}
-"""One wrong file ends the run: whether another was asked for by then is chance."""
+"""One wrong file ends the run. Whether another file was already requested is chance."""
 
 
 @parameters(ROWS, KNOWN_TO_FAIL, by_chance=BY_CHANCE, each=20, always=ALWAYS)
 def test_content_is_what_was_demanded(bench: Bench, row: Row) -> None:
-    """A demanded hash is checked wherever it is written, and one that is right refuses nothing."""
+    """A demanded hash is checked wherever it is written, and a right one refuses nothing."""
     bench.assert_same(row)

@@ -1,6 +1,6 @@
-"""The context of a resolution (issue 13, B): no index is asked for a package that uv did not ask it for.
+"""The context of a resolution (issue 13, B): pepip asks no index for a package that uv did not ask it for.
 
-`main` plays the public index, which must not hear the names of private packages.
+`main` stands for the public index, which must not get the names of private packages.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ AUTHORITY = "<authority private>"
 
 
 def with_user(text: str) -> str:
-    """Return a text with the URL of the private index, its credentials in it."""
+    """Return a text with credentials in the URL of the private index."""
     return text.replace("<url private>", f"http://user:pass%2520word@{AUTHORITY}/private/simple/")
 
 
 def make_repository(folder: Path, machine: Machine) -> None:
-    """Make a repository of a package with a dependency, and one in a folder of a repository."""
+    """Make a repository of a package with a dependency: a commit with the tag `v1`, and a later one."""
     commit(machine, folder / "secret", SECRET, tag="v1")
     commit(machine, folder / "secret", replace(SECRET, files={"secret/__init__.py": "FROM = 'later'\n"}))
 
@@ -63,12 +63,12 @@ def make_source(folder: Path, machine: Machine) -> None:
 
 
 def forget(place: Place) -> None:
-    """Empty uv's cache: what is asked afterwards is asked of indexes."""
+    """Empty uv's cache, so that later requests go to indexes."""
     place.machine.uv("cache", "clean", "-q", folder=place.project)
 
 
 def project(dependencies: str, more: str = "") -> dict[str, str]:
-    """Return a project's file."""
+    """Return the `pyproject.toml` of a project, by its path."""
     return {"pyproject.toml": PROJECT.format(dependencies) + more}
 
 
@@ -100,7 +100,7 @@ def build_wheel(folder, settings=None, metadata=None):
 build_editable = build_wheel
 """,
 }
-"""A folder whose build says which `helper` it was given."""
+"""A folder whose build records the version of `helper` that it used."""
 
 WORKSPACE = {
     "pyproject.toml": PROJECT.format('"member"')
@@ -176,7 +176,7 @@ ROWS = [
     Row("same-version-without-hashes", "pip install --index <url private> secret",
         {"main": Index([INK, SAME_VERSION], hashes=()), "private": Index([SECRET], hashes=())},
         before=["pip install secret"]),
-    # Indexes of a project's own
+    # Indexes that a project declares
     Row("explicit-index-of-a-project", "sync", TWO, project('"secret"', EXPLICIT)),
     Row("explicit-index-of-a-project-and-a-squatter", "sync", SQUATTING, project('"secret"', EXPLICIT)),
     Row("explicit-index-of-a-project-and-the-same-version", "sync", SAME, project('"secret"', EXPLICIT)),
@@ -211,7 +211,7 @@ ROWS = [
     Row("run-with-a-package-of-an-index",
             "run --with secret --index <url private> python -c 'import secret; print(1)'",
         TWO, project("")),
-    # What builds require
+    # Requirements of builds
     Row("build-with-an-index-url-in-the-file", FROM_FILE, BUILDING,
         {"requirements.txt": "--index-url <url private>\nhelped\n-e ./inner\n", **BUILT_WITH_HELPER}),
     Row("build-with-no-index-in-the-file", FROM_FILE, BUILDING,
@@ -309,11 +309,10 @@ ALWAYS = {
 KNOWN_TO_FAIL: set[str] = {
     "same-version-without-hashes",
 }
-"""A file of which the index names no hash is fetched once to see what is in it, and once to install it.
-"""
+"""If the index names no hash for a file, pepip fetches the file once to inspect it, and once to install it."""
 
 
 @parameters(ROWS, KNOWN_TO_FAIL, each=8, always=ALWAYS)
 def test_only_the_indexes_of_the_resolution_are_asked(bench: Bench, row: Row) -> None:
-    """What is installed comes from where uv takes it, and no other index hears of it."""
+    """Each distribution comes from the index where uv takes it, and no other index hears of it."""
     bench.assert_same(row)

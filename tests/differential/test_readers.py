@@ -1,4 +1,4 @@
-"""Readers of RECORD (issue 13, J): what `importlib.metadata.files()` names can be opened, as in uv's environment."""
+"""Readers of RECORD (issue 13, J): paths of `importlib.metadata.files()` can be opened, as in uv's environment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FILES = {"look.py": LOOK, "copy_all.py": COPY}
 
 
 def of(name: str, *steps: str, wheels: tuple[Wheel, ...] = (INK, PAPER, LETTER, PLUG, ONE, TWO)) -> Row:
-    """Return a row whose programs read what was installed."""
+    """Return a row whose programs read the installed files."""
     return Row(name, steps, {"main": Index(wheels)}, FILES)
 
 
@@ -52,12 +52,13 @@ KNOWN_TO_FAIL: set[str] = {
     "files-of-data-and-scripts",
     "files-of-packages",
 }
-"""RECORD lists the links to folders first, so that uv and pip remove the links and not what they lead to; but
-`files()` then names folders.
+"""RECORD lists the links to folders first, so that uv and pip remove the links and not the files behind them.
+
+So `files()` also returns folders.
 """
 
 
 @parameters(ROWS, KNOWN_TO_FAIL)
 def test_files_can_be_opened(bench: Bench, row: Row) -> None:
-    """Whoever reads `files()` finds files alone, and removal still spares the store."""
+    """All paths in `files()` are files, and a removal does not change the store."""
     bench.assert_same(row)

@@ -1,4 +1,4 @@
-"""RECORD (issue 13, E): what it says of a wheel, rightly or wrongly, decides nothing about its installation."""
+"""RECORD (issue 13, E): right or wrong rows of a wheel's RECORD make no difference to its installation."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ Rows = list[RecordRow]
 
 
 def each(change: Callable[[str, str, str], RecordRow]) -> Callable[[Rows], Rows]:
-    """Return a function that changes each row that has a hash."""
+    """Return a function that changes each row with a hash."""
     return lambda rows: [change(*row) if row[1] else row for row in rows]
 
 
 def of(name: str, rewrite: Callable[[Rows], Rows]) -> Row:
-    """Return a row whose wheel has such a RECORD, and which installs it, looks at it again and removes it."""
+    """Return a row that installs a wheel with such a RECORD."""
     wheel = Wheel("tool", "1.0", files=FILES, data={"scripts/s": "#!python\nprint(1)\n", "data/share/z.txt": "z\n"},
                   entry_points={"console_scripts": {"tool": "tool:main"}}, rewrite_record=rewrite)  # fmt: skip
     return Row(name, "pip install tool", {"main": Index([wheel])})
 
 
 def hexadecimal(path: str, digest: str, size: str) -> RecordRow:
-    """Return a row with the digest of a text in hexadecimal, as uv_build before 0.8.13 wrote."""
+    """Return a row with a hexadecimal digest of a text, as uv_build wrote before 0.8.13."""
     contents = FILES.get(path, "").encode()
     return path, f"sha256={hashlib.sha256(contents).hexdigest()}" if contents else digest, size
 
@@ -48,7 +48,7 @@ def hashed_by(algorithm: str, encoded: Callable[[bytes], str]) -> Callable[[str,
 
 
 def base64_of(digest: bytes) -> str:
-    """Return a digest as RECORD has it."""
+    """Return a digest in RECORD's encoding."""
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
@@ -112,12 +112,12 @@ KNOWN_TO_FAIL: set[str] = set()
 
 @parameters(ROWS, KNOWN_TO_FAIL, each=8, always=ALWAYS)
 def test_a_wheel_is_installed_whatever_its_record_says(bench: Bench, row: Row) -> None:
-    """The environment has all files, and the RECORD that uv would have written."""
+    """The environment has all files, and the same RECORD as under uv."""
     bench.assert_same(row)
 
 
 def test_a_file_that_was_edited_in_uvs_cache_is_fetched_anew(bench: Bench) -> None:
-    """The store gets the wheel's own bytes, with one line that says so, and the command succeeds."""
+    """The store gets the wheel's own bytes, one line reports it, and the command succeeds."""
     place = bench.place(Row("edited", "pip install ink", {"main": Index([INK])}))
     assert place.run("uv pip install ink").returncode == 0
     assert place.run("uv pip uninstall ink").returncode == 0
@@ -162,7 +162,7 @@ staged.look = look_while_it_is_cleaned
 
 @pytest.mark.parametrize("is_late", [False, True])
 def test_an_entry_is_whole_though_uvs_cache_is_cleaned_meanwhile(bench: Bench, *, is_late: bool) -> None:
-    """`uv cache clean` waits for no other program: what it has taken away is fetched again."""
+    """`uv cache clean` waits for no other program, so files that it removed are fetched again."""
     place = bench.place(Row("cleaned", "pip install ink", {"main": Index([INK])}))
     (place.elsewhere / "sitecustomize.py").write_text(CLEANING.format(is_late=is_late))
 

@@ -1,4 +1,4 @@
-"""What a wheel holds (issue 13, D): all of it arrives as uv brings it, whatever it is, and so from the store too."""
+"""Contents of wheels (issue 13, D): all files arrive as with uv, whatever they are, and from the store too."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ LONG_NAME = "a" * 60
 
 
 def tool(files: Mapping[str, Contents] | None = None, **more: Any) -> Wheel:
-    """Return a wheel of a small package that holds these files too."""
+    """Return a wheel of a small package with these additional files."""
     return Wheel("tool", "1.0", files={**INIT, **(files or {})}, **more)
 
 
 def of(
     name: str, files: Mapping[str, Contents] | None = None, *, steps: Any = "pip install tool", **more: Any
 ) -> Row:
-    """Return a row that installs one wheel of such files."""
+    """Return a row that installs one wheel with such files."""
     return holding(name, tool(files, **more), steps=steps)
 
 
 def holding(name: str, *wheels: Wheel, steps: Any = "pip install tool", before: Any = (), **files: str) -> Row:
-    """Return a row whose index holds these wheels."""
+    """Return a row whose index has these wheels."""
     texts = {"requirements.txt": files["requirements"]} if files else {}
     return Row(name, steps, {"main": Index(wheels)}, texts, before=before)
 
@@ -48,7 +48,7 @@ def member(name: str, file: str, text: str = "") -> Wheel:
 
 
 def leave_a_file(place: Place) -> None:
-    """Put a file of the user's own beside the packages."""
+    """Write a file of the user beside the packages."""
     (site_packages_of(place.environment) / "own.py").write_text("")
 
 
@@ -154,7 +154,7 @@ ROWS = [
     of("one-package-in-purelib-and-beside", data={"purelib/tool/more.py": "", "platlib/tool/most.py": ""}),
     of("one-file-in-purelib-and-beside", {"tool/x.txt": "beside\n"}, data={"purelib/tool/x.txt": "purelib\n"}),
     of("unknown-scheme", data={"nonsense/x.txt": ""}),
-    # Names that are pepip's own
+    # Names that pepip uses itself
     *(of(f"file-{name}", {path: "text\n"}) for name, path in {
         "of-the-folder-pepip": ".pepip/x.txt", "pepip-entry": "pepip-entry.json", "lock": ".lock",
         "pepip-entry-in-a-package": "tool/pepip-entry.json", "gitignore": ".gitignore",
@@ -198,7 +198,7 @@ ROWS = [
             steps=["pip install one", "pip install two"]),
     holding("same-file-of-two", member("one", "shared/x.txt", "same\n"), member("two", "shared/x.txt", "same\n"),
             steps="pip install one two"),
-    # What is removed again
+    # Removals
     of("everything-removed", {"tool/x.txt": ""}, data={"data/share/x": "", "scripts/s": "#!python\n"},
        entry_points=ENTRY_POINTS, steps=["pip install tool", "pip uninstall tool"]),
     of("everything-removed-by-uv", {"tool/x.txt": ""}, data={"data/share/x": "", "scripts/s": "#!python\n"},
@@ -226,13 +226,14 @@ KNOWN_TO_FAIL: set[str] = {
     "one-file-in-purelib-and-beside",
     "script-and-entry-point-of-one-name",
 }
-"""`data-in-lock`: uv lets a wheel replace the lock of its environment; pepip refuses it.
-`egg-info-file-synced-twice`: uv fails, pepip does not. The others differ in one row of RECORD: of a script that a
-launcher replaced, of a file that lies in the wheel twice, of a name with a backslash.
+"""`data-in-lock`: uv lets a wheel replace the lock of its environment, and pepip refuses the wheel.
+
+`egg-info-file-synced-twice`: uv fails, and pepip does not. The others differ in one row of RECORD: for a script that
+a launcher replaced, for a file that the wheel has twice, and for a name with a backslash.
 """
 
 
 @parameters(ROWS, KNOWN_TO_FAIL, each=10, always=ALWAYS)
 def test_all_of_a_wheel_arrives(bench: Bench, row: Row) -> None:
-    """What a wheel holds is in the environment with its bytes, its mode and its RECORD, the second time too."""
+    """All files of a wheel are in the environment with their bytes, modes and RECORD, from the store too."""
     bench.assert_same(row)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
+from pepip.environment.survey import Copy, Survey
 from pepip.host.disk_usage import Weight
+from pepip.host.running_processes import Process
 from pepip.model import Entry, Installed, Registration, Stored
 from pepip.operations import census, savings
+from pepip.operations.adoption.freed_space import Freed, FreedSpace
+from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv
 from pepip.operations.entry_details import Details, User
 from pepip.operations.overview import Overview
 from pepip.operations.prune import Orphan, PrunePreview
@@ -70,6 +75,30 @@ def details(found: Catalog, name: str, version: str) -> list[Details]:
     needs = ("idna<4,>=2.5", "urllib3<3,>=1.21.1") if name == "requests" else ()
     users = tuple(User(root, ()) for root in found.users.get(item.id, ()))
     return [Details(item, entry, "What it is in one sentence [of its own].", needs, dependants, (), users, {})]
+
+
+def unshared(home: str) -> AdoptionPreview:
+    """Return what a search for environments of other tools has found: three to link, and one to leave alone."""
+    names = {
+        "site [old]": ("uv", 14),
+        "notebooks": ("virtualenv", 61),
+        "../.local/share/uv/tools/ruff": ("uv tool", 1),
+    }
+    sightings, freed = [], {}
+    for number, (name, (tool, packages)) in enumerate(names.items()):
+        copies = tuple(Copy(f"package-{n}", "1.0", "", "", (), "", (), (0, 0), (0, 0)) for n in range(packages))
+        if number == 0:
+            own = Copy("api", "0.1", "", "it is editable", ("api/[x].py",), "", (), (0, 0), (0, 0))
+            copies = (*copies, own)
+        survey = Survey(copies, 0, 9_400_000 * packages, 40 * packages, 0, 1, ())
+        root = os.path.normpath(f"{home}/code/{name}" + ("" if ".." in name else "/.venv"))
+        processes = (Process(4711, "jupyter-lab"),) if tool == "virtualenv" else ()
+        sightings.append(FoundVenv(root, tool, "3.12.12", "", survey, processes))
+        freed[number] = Freed(8_100_000 * (packages - 1), 35 * packages)
+    nothing = Survey((), 0, 0, 0, 0, 1, ())
+    sightings.append(FoundVenv(f"{home}/code/gone/.venv", "pip", "3.9", "its interpreter is gone", nothing))
+    space = FreedSpace(freed, sum(freed.values(), Freed()), 0, 12, {})
+    return AdoptionPreview(sightings, [], [], space, 76)
 
 
 def preview(found: Catalog) -> PrunePreview:

@@ -87,6 +87,8 @@ class Course:
     """Names of entries that are damaged until the command has run."""
     again: tuple[str, ...] = ()
     """Other words that complete the command after a fault, if it can't be repeated, such as `remove`."""
+    is_stepwise: bool = False
+    """Whether each distribution changes by itself, so that some may be old and others new after a fault."""
 
 
 def _spoil(place: Place) -> None:
@@ -128,6 +130,8 @@ COURSES = (
     Course("attach", ("attach", "drum"), prepare=_detach),
     Course("scan", ("projects", "scan", ".."), prepare=_forget),
     Course("forget", ("projects", "forget", "../other")),
+    Course("adopt", ("adopt", "--yes", "."), "found", is_stepwise=True),
+    Course("eject", ("eject",), is_stepwise=True),
 )
 
 
@@ -157,6 +161,7 @@ class Place:
         self._install("spoiled", "spoiled", "horn")
         self._install("past", "orphan", "horn")
         shutil.rmtree(self.folder / "past")
+        self._make_for_adoption()
         self.machine.pepip("sync", *self._python, folder=self.folder / "gallery")
         subprocess.run(["cp", "-a", self.folder, self.saved], check=True)
         self._other = self._observe_other()
@@ -236,6 +241,13 @@ class Place:
     def _install(self, project: str, *requirements: str) -> None:
         words = ("install", *requirements, *self._wheels, *self._python)
         self.machine.pepip(*words, folder=self.folder / project)
+
+    def _make_for_adoption(self) -> None:
+        """Make an environment as uv makes it, with distributions that the store has and others that it lacks."""
+        folder = self.machine.make_folder(self.folder / "found")
+        self.machine.uv("venv", *self._python, folder=folder)
+        words = ("pip", "install", "--link-mode", "copy", *self._wheels)
+        self.machine.uv(*words, "drum==1.0", "wind-one", "late", "orphan", folder=folder)
 
     def _write(self, path: Path, text: str) -> None:
         path.write_text(text)

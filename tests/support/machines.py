@@ -214,22 +214,24 @@ def uv_executable() -> Path:
 def find_interpreter(version: str) -> Path | None:
     """Return an interpreter of a version such as `3.12`, or None if there is none.
 
-    Interpreters of virtual environments and broken pyenv shims are skipped.
+    Interpreters of virtual environments are skipped. Of a shim, such as pyenv's, the interpreter that it starts is
+    returned: the shim looks for it below HOME, which is another one in tests.
     """
     named = shutil.which(f"python{version}")
     candidates = [Path(named)] if named else []
-    candidates += sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"), reverse=True)
+    for versions in (Path.home() / ".pyenv" / "versions", Path(sys.base_prefix).parent):
+        candidates += sorted(versions.glob(f"{version}.*/bin/python"), reverse=True)
     for candidate in candidates:
-        if _is_base_interpreter(candidate, version):
-            return candidate
+        base = _base_interpreter(candidate, version)
+        if base is not None:
+            return base
     found = subprocess.run(
         [uv_executable(), "python", "find", "--no-project", "--no-python-downloads", "--system", version],
         capture_output=True,
         text=True,
         check=False,
     )
-    uvs_choice = Path(found.stdout.strip())
-    return uvs_choice if found.returncode == 0 and _is_base_interpreter(uvs_choice, version) else None
+    return _base_interpreter(Path(found.stdout.strip()), version) if found.returncode == 0 else None
 
 
 def require_interpreter(version: str) -> Path:
@@ -275,12 +277,17 @@ def plain_user_prefix() -> tuple[str, ...]:
     return prefix
 
 
-def _is_base_interpreter(candidate: Path, version: str) -> bool:
-    script = "import sys; print('%d.%d' % sys.version_info[:2], sys.prefix == sys.base_prefix)"
+def _base_interpreter(candidate: Path, version: str) -> Path | None:
+    """Return the interpreter that a program starts, or None if it is another version or of a virtual environment."""
+    script = (
+        "import sys\n"
+        "print('%d.%d' % sys.version_info[:2], sys.prefix == sys.base_prefix, sys.executable, sep='\\n', end='')"
+    )
     try:
         answer = subprocess.run(
             [candidate, "-I", "-c", script], capture_output=True, text=True, timeout=60, check=False
         ).stdout
     except OSError:
-        return False
-    return answer.split() == [version, "True"]
+        return None
+    facts = answer.split("\n", 2)
+    return Path(facts[2]) if facts[:2] == [version, "True"] else None

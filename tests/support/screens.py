@@ -64,16 +64,20 @@ class Person:
     async def has_looked(self) -> None:
         """Wait until the app has read the store from disk."""
         await self.until(
-            lambda: self.app.catalog is not None and self.app.catalog.is_fresh and not self.app.is_reading, "a look"
+            lambda: (
+                self.app.session.catalog is not None and self.app.session.catalog.is_fresh and not self.app.is_reading
+            ),
+            "a look",
         )
 
     async def has_done(self, number: int = 1) -> Job:
         """Wait until `number` operations are over and their results are shown. Return the last operation."""
         await self.until(
-            lambda: len(self.app.runner.jobs) >= number and not self.app.runner.busy, f"operation {number}"
+            lambda: len(self.app.session.runner.jobs) >= number and not self.app.session.runner.busy,
+            f"operation {number}",
         )
         await self.has_looked()
-        return self.app.runner.jobs[-1]
+        return self.app.session.runner.jobs[-1]
 
     async def answers(self, key: str) -> None:
         """Click a button of a dialog as soon as it is enabled."""
@@ -102,17 +106,24 @@ class Person:
         return self.app.screen.query_one(selector, Table)
 
 
-def use(store: Path, script: Script, *, size: tuple[int, int] = (120, 36), pane: str = "store") -> PepipApp:
-    """Run a script of a person who uses the app on a store. Return the app after it has ended."""
+def use(
+    store: Path,
+    script: Script,
+    *,
+    size: tuple[int, int] = (120, 36),
+    pane: str = "store",
+    folder: Path = Path("/nowhere"),
+) -> PepipApp:
+    """Run a script of a person who uses the app on a store, started in `folder`. Return the app after its end."""
 
     async def run() -> PepipApp:
-        app = PepipApp(Store(str(store)), pane=pane)
+        app = PepipApp(Store(str(store)), pane=pane, folder=str(folder))
         async with app.run_test(size=size, notifications=True) as pilot:
             person = Person(app, pilot)
             await person.has_looked()
             await script(person)
-            app.runner.cancel_all()
-            await asyncio.get_running_loop().run_in_executor(None, app.runner.wait, PATIENCE_SECONDS)
+            app.session.runner.cancel_all()
+            await asyncio.get_running_loop().run_in_executor(None, app.session.runner.wait, PATIENCE_SECONDS)
         return app
 
     return asyncio.run(run())

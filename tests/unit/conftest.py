@@ -1,7 +1,7 @@
-"""How many examples hypothesis tries: few and always the same ones, or as many random ones as a variable asks for.
+"""Sets the number of examples that hypothesis tries: a few fixed ones, or many random ones.
 
-`PEPIP_TEST_EXAMPLES=5000 pytest tests/unit` looks for new examples. One that fails is printed, and belongs into the
-test as an explicit `@example`.
+`PEPIP_TEST_EXAMPLES=5000 pytest tests/unit` tries random examples. A failing one is printed; add it to the test as an
+explicit `@example`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 EXAMPLES_VARIABLE = "PEPIP_TEST_EXAMPLES"
 
-# Nothing is remembered in a folder of examples, and a busy machine is no failure.
+# No database of examples is kept, and a slow run on a busy machine is no failure.
 _CALM = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 settings.register_profile("few", _CALM, derandomize=True, max_examples=50)

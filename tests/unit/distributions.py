@@ -1,6 +1,6 @@
-"""Distributions of random shapes, unpacked as a store has them, for properties of footprints and plans.
+"""Random distributions, unpacked as in a store, for property tests of footprints and plans.
 
-Few names, so that distributions share folders and files, and names that a wheel may have and nobody expects.
+There are few names, so that distributions share folders and files. Some names are unusual but allowed in a wheel.
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ INITS = st.sampled_from(["", "", "import os\n", PKGUTIL_NAMESPACE, PKG_RESOURCES
 
 
 class Distribution(NamedTuple):
-    """What a wheel holds: its tree, files of `.data` by scheme and path, and libraries that look outside of it."""
+    """The contents of a wheel.
+
+    `tree` is its tree, `data` are (scheme, path) rows of `.data` files, and `escaping` are the libraries whose run
+    path leads out of it.
+    """
 
     name: str
     tree: dict[str, Node]
@@ -50,7 +54,7 @@ class Distribution(NamedTuple):
 
 @st.composite
 def trees(draw: st.DrawFn, depth: int = 2) -> dict[str, Node]:
-    """Draw a folder: packages, namespace packages, folders without modules, empty ones, with odd names among them."""
+    """Draw a folder with packages, namespace packages, folders without modules, empty folders, and odd names."""
     node: dict[str, Node] = dict.fromkeys(draw(st.lists(FILE_NAMES, max_size=2)), "")
     if depth < 2:
         kind = draw(st.sampled_from(["package", "package", "namespace", "stubs", "compiled", "folder"]))
@@ -86,7 +90,7 @@ def distributions(draw: st.DrawFn, name: str) -> Distribution:
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """Return a temporary folder, in memory where the system has such a place: each example writes a small tree."""
+    """Return a temporary folder, in memory if possible, because each example writes a small tree."""
     return tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
 
 
@@ -114,7 +118,7 @@ def folders_of(tree: Mapping[str, Node], prefix: str = "") -> list[str]:
 
 
 def unpack(distribution: Distribution, store: Path) -> Entry:
-    """Lay a distribution out in a store, with a folder for bytecode beside each module, and return its entry."""
+    """Write a distribution into a store, with a folder for bytecode beside its modules, and return its entry."""
     root = store / f"{distribution.name}-1.0"
     dist_info = f"{distribution.name}-1.0.dist-info"
     root.mkdir()

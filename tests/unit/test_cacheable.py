@@ -1,4 +1,4 @@
-"""Which requests are plain: whose answer can change only as what uv's cache knows of indexes changes."""
+"""Plain requests: their answer changes only if the index data in uv's cache changes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OTHER = [
 
 @pytest.fixture(autouse=True)
 def calm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Stand in an empty folder, with no setting of uv's anywhere."""
+    """Change to an empty folder, without any uv setting in effect."""
     for name in os.environ:
         if name.startswith("UV_"):
             monkeypatch.delenv(name)
@@ -43,18 +43,18 @@ def calm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("text", PLAIN)
 def test_a_requirement_by_name_is_plain(text: str) -> None:
-    """With extras, versions, a marker."""
+    """It may have extras, versions and a marker."""
     assert cacheable.is_plain(Request(packages=(text,)))
 
 
 @pytest.mark.parametrize("text", OTHER)
 def test_a_requirement_that_may_change_unseen_is_not(text: str) -> None:
-    """Paths and URLs in all their spellings, and what only requirements files may say."""
+    """These are paths and URLs in all spellings, and lines that only requirements files may contain."""
     assert not cacheable.is_plain(Request(packages=("other", text)))
 
 
 def test_what_uv_takes_for_a_path_is_not_plain(machine: Machine, tmp_path: Path) -> None:
-    """A real uv is asked: it looks for the file beside it, where a name would be looked for in an index."""
+    """A real uv decides: it looks for a path beside the requirements file, and for a name in an index."""
     suffixes = [
         "whl",
         "zip",
@@ -82,7 +82,7 @@ def test_what_uv_takes_for_a_path_is_not_plain(machine: Machine, tmp_path: Path)
 
 @given(st.lists(st.sampled_from([*PLAIN, "# lamp @ ./x", "  # more", "", "\t"]), max_size=5), st.sampled_from(OTHER))
 def test_a_requirements_file_is_plain_if_each_line_is(lines: list[str], other: str) -> None:
-    """Comments and blank lines are."""
+    """Comments and blank lines count as plain."""
     path = Path("requirements.txt")
     path.write_text("\n".join(lines))
     assert cacheable.is_plain(Request(requirement_files=(str(path),)))
@@ -98,7 +98,7 @@ def test_a_requirements_file_is_plain_if_each_line_is(lines: list[str], other: s
     "path", ["-", "https://host/r.txt", "gone.txt", "pyproject.toml", "script.py", "setup.cfg", "."]
 )
 def test_a_file_of_another_kind_is_not_plain(path: str) -> None:
-    """Nor one that is not there, or is read once, as standard input is."""
+    """Neither is a missing file, or standard input, which can be read only once."""
     for name in ("pyproject.toml", "script.py", "setup.cfg"):
         Path(name).write_text("")
 
@@ -119,7 +119,7 @@ OTHER_OPTIONS = [
 
 @given(st.lists(st.sampled_from(PLAIN_OPTIONS), max_size=4), st.sampled_from(OTHER_OPTIONS))
 def test_options_are_plain_if_each_is(known: list[tuple[str, ...]], other: tuple[str, ...]) -> None:
-    """An index that is a folder is not: uv reads it each time, and its cache does not show a change."""
+    """An index that is a folder is not plain: uv reads it each time, and its cache does not show a change."""
     words = tuple(word for option in known for word in option)
 
     assert cacheable.is_plain(Request(everywhere=words))
@@ -145,7 +145,7 @@ def test_options_are_plain_if_each_is(known: list[tuple[str, ...]], other: tuple
 def test_variables_count_as_options_do(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, *, is_plain: bool
 ) -> None:
-    """Several indexes stand in one variable."""
+    """One variable may name several indexes."""
     monkeypatch.setenv(variable, value)
 
     assert cacheable.is_plain(Request(packages=("lamp",))) == is_plain
@@ -155,13 +155,13 @@ def test_variables_count_as_options_do(
     "request_", [Request(editables=("x",)), Request(installing=("--reinstall",)), Request(is_whole=True)]
 )
 def test_what_changes_more_than_a_resolution_is_not_plain(request_: Request) -> None:
-    """Editables, a fresh installation, an environment as a whole."""
+    """These are editables, reinstallations, and syncs of a whole environment."""
     assert not cacheable.is_plain(request_)
 
 
 @pytest.mark.parametrize("place", ["here/uv.toml", "uv.toml", "home/uv/uv.toml", "system/uv/uv.toml"])
 def test_a_setting_that_may_matter_makes_no_request_plain(tmp_path: Path, place: str) -> None:
-    """Wherever uv reads it."""
+    """This holds for all files in which uv reads settings."""
     (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / place).write_text('find-links = ["x"]\n')
 
@@ -174,7 +174,7 @@ def test_a_setting_that_may_matter_makes_no_request_plain(tmp_path: Path, place:
 def test_offline_is_told_by_option_and_variable(
     monkeypatch: pytest.MonkeyPatch, value: str, *, is_offline: bool
 ) -> None:
-    """In the words that uv takes for it."""
+    """The variable has the values that uv accepts."""
     assert cacheable.is_offline(Request(everywhere=("--offline",)))
     monkeypatch.setenv("UV_OFFLINE", value)
     assert cacheable.is_offline(Request()) == is_offline

@@ -15,13 +15,13 @@ from pepip import digests
 
 @given(st.binary(max_size=300))
 def test_digests_are_those_of_hashlib(content: bytes) -> None:
-    """As digits and as bytes, of any content."""
+    """This holds for hexadecimal digits and for bytes, with any content."""
     assert digests.hexadecimal(content) == hashlib.sha256(content).hexdigest()
     assert digests.binary(content) == hashlib.sha256(content).digest()
 
 
 def test_openssl_is_not_loaded() -> None:
-    """It takes longer than linking a package."""
+    """Loading it takes longer than linking a package."""
     code = "import sys; import pepip.digests; print({'hashlib', '_hashlib'} & set(sys.modules))"
 
     output = subprocess.check_output([sys.executable, "-S", "-c", code], text=True, cwd=Path(__file__).parents[2])

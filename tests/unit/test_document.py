@@ -1,4 +1,4 @@
-"""The document of an entry: what is written is read again, and anything else is refused by name."""
+"""The document of an entry: a written document is read again, and an invalid one is refused with a reason."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PLAIN = Document(
 
 @given(DOCUMENTS)
 def test_what_is_written_is_read_again(written: Document) -> None:
-    """Each field with its type."""
+    """Each field keeps its type."""
     assert document.load(document.dump(written).encode()) == written
 
 
@@ -77,7 +77,7 @@ def test_what_is_written_is_read_again(written: Document) -> None:
     ],
 )
 def test_a_field_that_is_not_as_it_must_be_is_refused(field: str, value: object) -> None:
-    """A path that leaves the entry above all: who wrote it may be another member of a team."""
+    """A path that leads out of the entry is the worst: another member of the team may have written the document."""
     fields: dict[str, Any] = {**json.loads(document.dump(PLAIN)), field: value}
 
     with pytest.raises(ValueError, match=r"."):
@@ -86,20 +86,20 @@ def test_a_field_that_is_not_as_it_must_be_is_refused(field: str, value: object)
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"[" * 100_000, b"\xff", b"{", b'{"format": 2}'])
 def test_what_is_no_document_is_refused(content: bytes) -> None:
-    """Whatever it is."""
+    """The content may be anything."""
     with pytest.raises(ValueError, match=r"."):
         document.load(content)
 
 
 def test_a_name_that_is_not_utf_8_is_text() -> None:
-    """Linux has such names of files; Python stands for their bytes by halves of characters."""
+    """Linux has such file names. Python represents their bytes by lone surrogates (PEP 383)."""
     written = PLAIN._replace(files=("ink/\udcff",))
 
     assert document.load(document.dump(written).encode()) == written
 
 
 def test_a_document_of_the_first_format_is_read() -> None:
-    """It has a line of a requirements file in the place of the table."""
+    """It has a line of a requirements file instead of the table."""
     fields = json.loads(document.dump(PLAIN))
     for field in ("package", "metadata", "digests", "absent", "unlisted", "empty"):
         del fields[field]

@@ -1,6 +1,6 @@
-"""Documents of JSON that somebody else may have written: each field holds nonsense once.
+"""JSON documents that another user may have written: each field is replaced by nonsense in turn.
 
-What reads one returns it or raises ValueError, in words, and nothing else: its callers count on that.
+A reader returns the document or raises ValueError with a message. Callers rely on that, and expect no other error.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], list[tuple[str, bytes]]]] = 
 
 
 def refusal(load: Callable[[bytes], object], content: bytes) -> ValueError | None:
-    """Return the error that reading a document raises, None if it is accepted."""
+    """Return the error that reading a document raises, or None if it is accepted."""
     try:
         load(content)
     except ValueError as error:
@@ -68,7 +68,7 @@ def refusal(load: Callable[[bytes], object], content: bytes) -> ValueError | Non
 
 @pytest.mark.parametrize("kind", READERS)
 def test_a_document_is_read_or_refused_in_words(kind: str) -> None:
-    """Whichever field holds whichever nonsense; some of it is refused."""
+    """This holds for every nonsense in every field. Readers may accept some of it."""
     load, contents = READERS[kind]
 
     refusals = [error for error in (refusal(load, content) for _, content in contents) if error is not None]
@@ -83,7 +83,7 @@ def test_a_document_is_read_or_refused_in_words(kind: str) -> None:
     ids=("entry", "registration", "journal", "copies"),
 )
 def test_a_whole_document_is_read(kind: str, whole: object) -> None:
-    """What the others are made from is none of nonsense."""
+    """The documents from which the others are made are valid."""
     assert refusal(READERS[kind][0], json.dumps(whole).encode()) is None
 
 
@@ -92,7 +92,7 @@ def test_a_whole_document_is_read(kind: str, whole: object) -> None:
     "bad", [bad for bad in BAD if bad.startswith(("a link", "a device", "a socket", "a folder"))]
 )
 def test_what_is_no_regular_file_is_not_read(tmp_path: Path, bad: str, follows: bool) -> None:
-    """The error says why, and names the path, whether a link may be followed or not."""
+    """The error has a reason and names the path, whether links may be followed or not."""
     path = tmp_path / "file"
     BAD[bad](path)
 
@@ -104,7 +104,7 @@ def test_what_is_no_regular_file_is_not_read(tmp_path: Path, bad: str, follows: 
 
 
 def test_no_more_is_read_than_a_limit(tmp_path: Path) -> None:
-    """The file is as large as somebody likes, and takes no room."""
+    """The file may be of any size, because a sparse file occupies no blocks."""
     path = tmp_path / "file"
     BAD["a huge file"](path)
 

@@ -1,4 +1,4 @@
-"""What uv announces, as uv 0.13.0 and 0.13.9 said it: read where JSON and text agree, refused where they don't."""
+"""Reading uv's dry runs, with output of uv 0.13.0 and 0.13.9: if JSON and text differ, the output is refused."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ EMPTY: tuple[list[dict[str, str]], str] = (
 
 
 def test_an_upgrade_removes_one_version_and_adds_another() -> None:
-    """Names and versions are those of the JSON."""
+    """Names and versions are read from the JSON."""
     found = dry_run_output.read(*UPGRADE)
 
     assert found.removed == (Change("six", "1.15.0", ""),)
@@ -73,14 +73,14 @@ def test_an_upgrade_removes_one_version_and_adds_another() -> None:
 
 
 def test_where_there_is_nothing_to_do_there_are_no_changes() -> None:
-    """An empty list in the JSON, and no line in the text."""
+    """The JSON has an empty list, and the text has no line for a change."""
     found = dry_run_output.read(*NOTHING)
 
     assert (found.removed, found.added, found.warnings) == ((), (), ())
 
 
 def test_a_url_is_read_from_the_text() -> None:
-    """The JSON has none: without the text, a wheel of a URL could not be told from one of an index."""
+    """The JSON has no URL. Without the text, a wheel from a URL would look like a wheel from an index."""
     assert dry_run_output.read(*WHEEL).added == (
         Change("six", "1.16.0", "file:///srv/six-1.16.0-py2.py3-none-any.whl"),
     )
@@ -89,14 +89,14 @@ def test_a_url_is_read_from_the_text() -> None:
 
 
 def test_a_reinstallation_removes_and_adds() -> None:
-    """Its sign is `~`."""
+    """The text marks it with `~`."""
     found = dry_run_output.read(*REINSTALL)
 
     assert found.removed == found.added == (Change("mypk", "0.1", "file:///srv/pkg"),)
 
 
 def test_warnings_are_kept() -> None:
-    """Also the sentence that uv says without the word `warning`."""
+    """One warning of uv does not have the word `warning`. It is kept, too."""
     assert dry_run_output.read(*EMPTY).warnings == (
         "Requirements file `e.txt` does not contain any dependencies",
         "No requirements found (hint: use `--allow-empty-requirements` to clear the environment)",
@@ -123,7 +123,7 @@ def test_warnings_are_kept() -> None:
     ],
 )
 def test_json_and_text_that_differ_are_refused(changes: list[dict[str, str]], text: str) -> None:
-    """A newer uv that words something otherwise must not look like one that has nothing to do."""
+    """If a newer uv uses other words, its answer must not look as if there was nothing to do."""
     with pytest.raises(UnreadableAnswerError, match="answers in a way that this pepip can't read"):
         dry_run_output.read(changes, text)
 

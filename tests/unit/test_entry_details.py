@@ -1,4 +1,4 @@
-"""What an entry says that it needs, read from METADATA as real wheels have it."""
+"""The requirements of an entry, read from METADATA as in real wheels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def requirements_of(folder: Path, metadata: str) -> list[str]:
 
 
 def test_a_header_of_several_lines_hides_no_later_one(tmp_path: Path) -> None:
-    """A licence's text has lines with nothing but spaces, which do not end the headers."""
+    """The text of a licence may have lines with only spaces. They do not end the headers."""
     licence = "License: first line\n        \n        third line\n"
     metadata = f"Name: drum\n{licence}Requires-Dist: stick>=2\n\nRequires-Dist: none\n"
 
@@ -38,7 +38,7 @@ def test_a_header_of_several_lines_hides_no_later_one(tmp_path: Path) -> None:
     ],
 )
 def test_what_only_an_extra_needs_is_left_out(tmp_path: Path, marker: str, is_needed: bool) -> None:
-    """However its marker is written."""
+    """This holds for every spelling of the marker."""
     line = f"stick ; {marker}"
 
     found = requirements_of(tmp_path, f"Name: drum\nRequires-Dist: {line}\n\n")
@@ -47,5 +47,5 @@ def test_what_only_an_extra_needs_is_left_out(tmp_path: Path, marker: str, is_ne
 
 
 def test_a_line_that_is_no_requirement_is_shown_as_it_is(tmp_path: Path) -> None:
-    """Old wheels have some."""
+    """Old wheels have such lines."""
     assert requirements_of(tmp_path, "Name: drum\nRequires-Dist: stick (>=2.*,???\n\n") == ["stick (>=2.*,???"]

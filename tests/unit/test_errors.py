@@ -1,4 +1,4 @@
-"""The tree of errors is the one that its module draws, and each error says what and which path."""
+"""The tree of errors is the one drawn in its module's docstring, and each error names its cause and its path."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ EXAMPLES = [
 
 
 def kinds() -> list[type[PepipError]]:
-    """Return all kinds of errors, in the order of their definition."""
+    """Return all classes of errors, in the order of their definition."""
     found = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, PepipError)]
     return sorted(found, key=lambda kind: inspect.getsourcelines(kind)[1])
 
 
 def test_the_drawn_tree_is_the_tree() -> None:
-    """Each kind stands there, below its base."""
+    """Each class is drawn below its base class."""
     drawn: dict[int, str] = {}
     found = {}
     for line in (errors.__doc__ or "").splitlines():
@@ -44,13 +44,13 @@ def test_the_drawn_tree_is_the_tree() -> None:
 
 
 def test_each_kind_has_an_example() -> None:
-    """So that a new one is looked at here."""
+    """So these tests check each new class, too."""
     assert {type(error) for error in EXAMPLES} == set(kinds())
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_an_error_is_one_line_with_a_code(error: PepipError) -> None:
-    """Which `error:` is put before, and a hint behind; zero would be success."""
+    """The command line puts `error:` before it and the hint after it. Exit code 0 would mean success."""
     assert str(error) == error.message
     assert error.message
     assert "\n" not in error.message
@@ -60,13 +60,13 @@ def test_an_error_is_one_line_with_a_code(error: PepipError) -> None:
 
 
 def test_an_error_names_the_path_that_it_is_about() -> None:
-    """So that a person finds it."""
+    """So a person can find the file or folder."""
     assert "/store/lamp" in str(errors.CorruptEntryError("/store/lamp", "it is empty"))
     assert "/environment/lamp" in str(errors.ObstructedError("lamp", "/environment/lamp"))
 
 
 def test_uvs_own_exit_code_is_kept() -> None:
-    """Of one error alone: others have that of their kind."""
+    """Only UvError does so. All other errors have the exit code of their class."""
     assert errors.UvError("it", exit_code=3).exit_code == 3
     assert errors.UvError("it").exit_code == errors.PepipError("it").exit_code == 1
     assert errors.UsageError("it").exit_code == 2

@@ -1,4 +1,4 @@
-"""The fast `NamedTuple` behaves as the one of `typing`, which is the oracle of each test here."""
+"""The fast `NamedTuple` behaves like the one of `typing`, with which the tests compare it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VALUES = st.one_of(st.none(), st.integers(), st.text(max_size=3), st.lists(st.in
 
 
 class Shape(typing.NamedTuple):
-    """What a class with fields is made of. The last fields have the defaults, as `typing` wants it."""
+    """The fields and defaults of a class. The defaults belong to the last fields, as `typing` requires."""
 
     fields: list[str]
     defaults: list[Any]
@@ -31,13 +31,13 @@ class Shape(typing.NamedTuple):
 
 @st.composite
 def shapes(draw: st.DrawFn) -> Shape:
-    """Draw the fields of a class and the defaults of some."""
+    """Draw the fields of a class, and defaults for some of them."""
     fields = draw(st.lists(st.one_of(FIELD_NAMES, HARD_NAMES), unique=True, max_size=5))
     return Shape(fields, draw(st.lists(VALUES, max_size=len(fields))))
 
 
 def twins(shape: Shape) -> list[Any]:
-    """Return the same class twice: made by pepip, and by `typing`."""
+    """Return the same class twice: made by pepip and by `typing`."""
     namespace: dict[str, Any] = {"__annotations__": dict.fromkeys(shape.fields, "object"), "__module__": __name__}
     if shape.defaults:
         namespace.update(zip(shape.fields[-len(shape.defaults) :], shape.defaults, strict=True))
@@ -48,7 +48,10 @@ def twins(shape: Shape) -> list[Any]:
 
 
 def outcome(call: Callable[[], Any]) -> Any:
-    """Return what a call returns, or that it refused. Python's versions differ in the kind of the refusal."""
+    """Return the result of a call, or `refused` if it raises TypeError or ValueError.
+
+    Versions of Python differ in which of the two they raise.
+    """
     try:
         return call()
     except (TypeError, ValueError):
@@ -56,7 +59,7 @@ def outcome(call: Callable[[], Any]) -> Any:
 
 
 def seen(value: Any) -> Any:
-    """Return all that may be seen of an instance."""
+    """Return all visible properties of an instance."""
     if value == "refused":
         return value
     return tuple(value), value._asdict(), repr(value), value._fields, hash(repr(value))
@@ -64,7 +67,7 @@ def seen(value: Any) -> Any:
 
 @given(shapes())
 def test_fields_and_defaults_are_those_of_typing(shape: Shape) -> None:
-    """Their names, order, defaults, and the names by which a pattern matches."""
+    """The test compares names, order, defaults, and the names for pattern matching."""
     ours, theirs = twins(shape)
 
     for name in ("_fields", "_field_defaults", "__match_args__", "__annotations__", "__slots__", "__name__"):
@@ -77,7 +80,7 @@ def test_fields_and_defaults_are_those_of_typing(shape: Shape) -> None:
 @example(Shape(["cls"], []), [], None).via("a field of the name that the constructor gave its class")
 @example(Shape(["cls", "self"], [1]), [2], None)
 def test_an_instance_is_made_as_by_typing(shape: Shape, values: list[Any], data: Any) -> None:
-    """By position, by name, by both, with defaults; too many, too few, unknown and doubled values are refused."""
+    """Values are given by position, by name, or both. Too many, too few, unknown and repeated values are refused."""
     ours, theirs = twins(shape)
     names = shape.fields[len(values) :]
     if data is not None:
@@ -89,7 +92,7 @@ def test_an_instance_is_made_as_by_typing(shape: Shape, values: list[Any], data:
 
 @given(shapes(), st.data())
 def test_instances_are_compared_copied_and_unpacked_as_tuples(shape: Shape, data: Any) -> None:
-    """Equality, order of fields, attributes, and that nothing can be assigned."""
+    """The test covers equality, order of fields, and attributes, which can't be assigned."""
     ours, theirs = twins(shape)
     values = data.draw(st.lists(VALUES, min_size=len(shape.fields), max_size=len(shape.fields)))
     made, their = ours(*values), theirs(*values)
@@ -108,7 +111,7 @@ def test_instances_are_compared_copied_and_unpacked_as_tuples(shape: Shape, data
 
 @given(shapes(), st.data())
 def test_a_changed_copy_is_that_of_typing(shape: Shape, data: Any) -> None:
-    """Some fields have other values, and a name that is no field is refused."""
+    """Some fields get other values. A name that is no field is refused."""
     ours, theirs = twins(shape)
     changes = dict.fromkeys(data.draw(st.lists(st.sampled_from([*shape.fields, "unknown"]), unique=True)), "changed")
     values = range(len(shape.fields))
@@ -141,15 +144,15 @@ class OursBelow(Ours):
 
     @property
     def both(self) -> str:
-        """What the base says, and more."""
+        """The text of the base class in angle brackets."""
         return f"<{super().both}>"
 
 
 class OursWithAnotherConstructor(Ours):
-    """A subclass whose constructor takes other values than there are fields."""
+    """A subclass whose constructor takes other values than its fields."""
 
     def __new__(cls, text: str) -> OursWithAnotherConstructor:
-        """Make an instance of a text that holds both."""
+        """Make an instance from a text that contains the values of both fields."""
         return super().__new__(cls, int(text[0]), text[1:])
 
 
@@ -167,14 +170,14 @@ class TheirsBelow(Theirs):
 
 
 def test_methods_and_properties_see_the_fields() -> None:
-    """As in any class, also where they make changed copies."""
+    """A method may also return a changed copy."""
     assert Ours(1).both == "1default"
     assert Ours(1, "x").doubled() == Ours(2, "x")
     assert type(Ours(1).doubled()) is Ours
 
 
 def test_a_subclass_keeps_the_fields_of_its_base() -> None:
-    """Its own annotations are no fields: that is what `typing` does, and type checkers believe."""
+    """Its own annotations are no fields. So it is in `typing`, and type checkers expect it."""
     made, their = OursBelow(1), TheirsBelow(1)
 
     assert OursBelow._fields == TheirsBelow._fields == ("first", "second")
@@ -187,7 +190,7 @@ def test_a_subclass_keeps_the_fields_of_its_base() -> None:
 
 
 def test_a_changed_copy_does_not_call_the_constructor_of_a_subclass() -> None:
-    """It may take other values than there are fields."""
+    """Such a constructor may take other values than the fields."""
     made = OursWithAnotherConstructor("5x")
 
     assert made == (5, "x")
@@ -197,7 +200,7 @@ def test_a_changed_copy_does_not_call_the_constructor_of_a_subclass() -> None:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_instances_can_be_pickled(protocol: int) -> None:
-    """Of a class with fields and of its subclass, by each protocol that `typing` can be pickled by."""
+    """This holds for a class and for its subclass, with every protocol of pickle."""
     for made in (Ours(1, "x"), OursBelow(2)):
         loaded = pickle.loads(pickle.dumps(made, protocol))
 
@@ -206,13 +209,13 @@ def test_instances_can_be_pickled(protocol: int) -> None:
 
 
 def test_further_bases_are_refused() -> None:
-    """`typing` refuses them as well: what they bring would be lost in silence."""
+    """`typing` refuses them, too, because their attributes would be lost silently."""
     with pytest.raises(TypeError, match="Multiple inheritance"):
         type(fast_namedtuple.NamedTuple)("Both", (fast_namedtuple.NamedTuple, Shape), {})
 
 
 def test_a_pattern_matches_by_position_and_by_name() -> None:
-    """As the fields are written."""
+    """The order is the order of the fields in the class."""
     match Ours(3, "x"):
         case Ours(first, second=name):
             assert (first, name) == (3, "x")
@@ -221,7 +224,7 @@ def test_a_pattern_matches_by_position_and_by_name() -> None:
 
 
 def test_each_type_of_the_model_has_the_fields_that_are_written() -> None:
-    """None was lost by the way in which a version of Python keeps annotations."""
+    """Versions of Python keep annotations in different ways. No field is lost in any of them."""
     types = [kind for kind in vars(model).values() if isinstance(kind, type) and kind.__module__ == model.__name__]
 
     assert model.Link._fields == ("path", "target", "is_directory", "owner", "mode")

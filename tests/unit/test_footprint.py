@@ -1,4 +1,4 @@
-"""What of a distribution is linked whole, what file by file, and which folders stay real."""
+"""Footprints: which folders of a distribution are linked whole, which files one by one, which folders are real."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIST_INFO: dict[str, Node] = {"a-1.0.dist-info": {"METADATA": "", "licenses": {"
 
 
 def footprint_of(tree: dict[str, Node], *, escaping: tuple[str, ...] = ()) -> footprint.Footprint:
-    """Return the footprint of a distribution with this tree, without what it has of its metadata."""
+    """Return the footprint of a distribution with this tree, without the metadata."""
     with scratch_folder() as folder:
         entry = unpack(Distribution("a", {**tree, **DIST_INFO}, (), escaping), Path(folder))
 
@@ -32,7 +32,7 @@ def footprint_of(tree: dict[str, Node], *, escaping: tuple[str, ...] = ()) -> fo
 @example(Distribution("a", {"b": {"__init__.pyi": "", PYCACHE: ""}, **DIST_INFO})).via("a file named __pycache__")
 @example(Distribution("a", {"b": {"c": {}}, "d": {}, **DIST_INFO})).via("empty folders")
 def test_each_file_and_folder_is_in_one_part(distribution: Distribution) -> None:
-    """Linked by itself, real, or within one folder that is linked whole; no link is below another."""
+    """It is linked by itself, or real, or within one folder that is linked whole. No link is below another link."""
     with scratch_folder() as folder:
         entry = unpack(distribution, Path(folder))
 
@@ -48,7 +48,7 @@ def test_each_file_and_folder_is_in_one_part(distribution: Distribution) -> None
 @given(distributions("a"))
 @example(Distribution("a", {"b": {"m.py": {}, "lib.so": ""}, **DIST_INFO}, (), ("b/lib.so",)))
 def test_bytecode_is_shared_where_the_entry_has_a_folder_for_it(distribution: Distribution) -> None:
-    """In real folders that belong to the distribution alone, and which ship no bytecode."""
+    """These are real folders that belong only to this distribution and ship no bytecode."""
     with scratch_folder() as folder:
         entry = unpack(distribution, Path(folder))
 
@@ -59,7 +59,7 @@ def test_bytecode_is_shared_where_the_entry_has_a_folder_for_it(distribution: Di
 
 @given(distributions("a"))
 def test_the_folders_down_to_a_library_that_looks_outside_are_real(distribution: Distribution) -> None:
-    """And the library is linked by itself."""
+    """The library itself is linked as a file."""
     with scratch_folder() as folder:
         entry = unpack(distribution, Path(folder))
 
@@ -70,7 +70,7 @@ def test_the_folders_down_to_a_library_that_looks_outside_are_real(distribution:
 
 @given(distributions("a"))
 def test_a_folder_is_linked_whole_only_if_python_finds_no_namespace_there(distribution: Distribution) -> None:
-    """Python's own finder is asked, for each folder that an import can reach by its name through namespaces."""
+    """Python's own finder decides, for each folder that an import can reach through namespaces."""
     with scratch_folder() as folder:
         entry = unpack(distribution, Path(folder))
         names = [path.replace("/", ".") for path in entry.directories if all(map(str.isidentifier, path.split("/")))]
@@ -81,7 +81,7 @@ def test_a_folder_is_linked_whole_only_if_python_finds_no_namespace_there(distri
 
 
 def is_namespace(root: str, name: str) -> bool:
-    """Tell whether Python finds a namespace package of this name below `root`, without running any code of it."""
+    """Tell whether Python finds a namespace package of this name below `root`. No code of the package is run."""
     from importlib.machinery import PathFinder
 
     PathFinder.invalidate_caches()
@@ -89,7 +89,7 @@ def is_namespace(root: str, name: str) -> bool:
     for part in name.split("."):
         spec = PathFinder.find_spec(part, places)
         places = [f"{place}/{part}" for place in places]
-    stubs = os.path.exists(f"{places[0]}/__init__.pyi")  # a package for type checkers alone
+    stubs = os.path.exists(f"{places[0]}/__init__.pyi")  # a package only for type checkers
     return spec is not None and spec.origin is None and not stubs
 
 
@@ -110,8 +110,8 @@ def is_namespace(root: str, name: str) -> bool:
     ],
 )
 def test_only_regular_packages_are_linked_whole(inside: dict[str, Node], *, is_open: bool) -> None:
-    """What is a namespace package to an import, in whatever style, is a real folder."""
-    found = footprint_of({"b": {**inside, "c": {"__init__.py": ""}}})
+    """A namespace package of any style is a real folder."""
+    found = footprint_of({"b": {**inside, "a": {"__init__.py": ""}, "c": {"__init__.py": "", "n.py": ""}}})
 
     assert ("b" in found.opened, "b" in found.directories, "b/c" in found.directories) == (
         is_open,
@@ -123,25 +123,56 @@ def test_only_regular_packages_are_linked_whole(inside: dict[str, Node], *, is_o
 
 @pytest.mark.parametrize("name", ["b.libs", "b-c", "b c", "1b", "b%c", ".b"])
 def test_a_folder_that_no_import_can_name_is_linked_whole(name: str) -> None:
-    """It is private to its distribution."""
+    """No other distribution can add files to it."""
     assert footprint_of({name: {"x.so": "", "deep": {"y": ""}}}).directories == (name,)
 
 
 @pytest.mark.parametrize("name", ["b", "b-stubs", "ü", "class"])
 def test_a_folder_that_an_import_or_a_type_checker_can_name_is_real(name: str) -> None:
-    """Others may bring parts of it."""
-    assert footprint_of({name: {"deep": {"__init__.py": ""}}}).opened == (name,)
+    """Other distributions may add files to it."""
+    assert footprint_of({name: {"m.py": "", "deep": {"__init__.py": ""}}}).opened == (name,)
+
+
+@pytest.mark.parametrize(
+    ("inside", "opened"),
+    [
+        ({"deep": {"__init__.py": ""}}, ("b", "b/deep")),
+        ({"deep": {"__init__.py": "", "n.py": ""}, "flat": {"__init__.py": ""}}, ("b", "b/flat")),
+        ({"LICENSE": "", "deep": {"__init__.py": ""}}, ("b", "b/deep")),
+        ({"__init__.py": PKGUTIL_NAMESPACE, "deep": {"__init__.py": ""}}, ("b", "b/deep")),
+        ({"c": {"deep": {"__init__.py": ""}}}, ("b", "b/c", "b/c/deep")),
+        ({"x-y": {"z": {"data.txt": ""}}}, ("b", "b/x-y", "b/x-y/z")),
+        ({"m.py": "", "deep": {"__init__.py": ""}}, ("b",)),
+        ({"deep": {}}, ("b", "b/deep")),
+    ],
+)
+def test_each_namespace_shows_a_file_of_its_distribution(inside: dict[str, Node], opened: tuple[str, ...]) -> None:
+    """Pip removes a folder with all links in it, unless it finds a file of another distribution there."""
+    assert footprint_of({"b": inside}).opened == opened
+
+
+@given(distributions("a"))
+def test_no_namespace_looks_empty(distribution: Distribution) -> None:
+    """If a namespace has a linked folder with files, a file below it is linked by itself."""
+    with scratch_folder() as folder:
+        entry = unpack(distribution, Path(folder))
+
+    files = files_of(distribution.tree)
+    for space in entry.namespaces:
+        linked = [path for path in entry.directories if path.startswith(f"{space}/")]
+        if any(path.startswith(f"{folder}/") for folder in linked for path in files):
+            assert any(path.startswith(f"{space}/") for path in entry.files)
 
 
 def test_a_namespace_inside_a_regular_package_is_its_distributions_own() -> None:
-    """With all that it has vendored, whatever style that has."""
+    """This includes vendored namespace packages of any style."""
     vendored: dict[str, Node] = {"vendor": {"ns": {"m.py": ""}, "old": {"__init__.py": PKGUTIL_NAMESPACE}}}
 
     assert footprint_of({"b": {"__init__.py": "", **vendored}}).directories == ("b",)
 
 
 def test_empty_folders_are_kept() -> None:
-    """Uv makes them too: a program may look for one that its wheel brought."""
+    """Uv makes them, too, because a program may look for an empty folder of its wheel."""
     found = footprint_of({"b": {"__init__.py": "", "empty": {}}, "c": {}, "d": {"e": {}}, "f.g": {}})
 
     assert found.directories == ("b", "f.g")
@@ -149,7 +180,7 @@ def test_empty_folders_are_kept() -> None:
 
 
 def test_a_file_with_the_name_of_the_bytecode_folder_is_a_file() -> None:
-    """Python then writes no bytecode there, and no folder for it can be shared."""
+    """Python then writes no bytecode there, and no folder for bytecode can be shared."""
     found = footprint_of({"b": {"__init__.py": "", PYCACHE: "", "lib.so": ""}}, escaping=("b/lib.so",))
 
     assert set(found.files) == {"b/__init__.py", f"b/{PYCACHE}", "b/lib.so"}
@@ -157,7 +188,7 @@ def test_a_file_with_the_name_of_the_bytecode_folder_is_a_file() -> None:
 
 
 def test_the_module_is_light() -> None:
-    """It is read when a wheel is stored, and needs nothing but paths."""
+    """It is imported when a wheel is stored, and needs only paths."""
     code = "import sys; import pepip.wheel.footprint; print({'re', 'typing', 'json', 'pathlib'} & set(sys.modules))"
 
     assert subprocess.check_output([sys.executable, "-S", "-c", code], text=True, cwd=Path(__file__).parents[2]) == (

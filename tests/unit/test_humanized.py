@@ -64,3 +64,12 @@ def test_a_count_has_its_noun(number: int, words: tuple[str, ...], shown: str) -
 def test_a_long_list_ends_with_how_many_more_there_are(names: list[str], shown: str) -> None:
     """Three names are enough for a line."""
     assert humanized.listed(names) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [("300", 300), ("20GB", 20e9), ("1.5 GiB", 1.5 * 2**30), ("8k", 8000), ("2TB", 2e12), ("x", None), ("", None)],
+)
+def test_sizes_are_read_as_people_write_them(text: str, size_bytes: float | None) -> None:
+    """Units of 1000, or of 1024 with an `i`."""
+    assert humanized.parse_size(text) == size_bytes

@@ -1,4 +1,4 @@
-"""Which shared libraries look outside of their distribution, told by their headers and tables."""
+"""Shared libraries whose run path leads out of their distribution, found by their ELF headers and tables."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ KINDS = [(bits, order) for bits in (32, 64) for order in "<>"]
 
 
 def library(run_path: str, *, tag: int = RUNPATH, bits: int = 64, order: str = "<") -> bytes:
-    """Return an ELF file with a dynamic section, which names a run path unless that is empty."""
+    """Return an ELF file with a dynamic section. If `run_path` is empty, the section names none."""
     return library_of([(tag, run_path)] if run_path else [], bits=bits, order=order)
 
 
 def library_of(run_paths: Sequence[tuple[int, str]], *, bits: int = 64, order: str = "<", after: int = 0) -> bytes:
-    """Return an ELF file whose dynamic section has these tags with their texts, some `after` its end."""
+    """Return an ELF file whose dynamic section has these tags and texts. The last `after` tags follow its end."""
     word = "Q" if bits == 64 else "I"
     header_bytes, entry_bytes = (64, 56) if bits == 64 else (52, 32)
     strings, places = b"\0", []
@@ -59,14 +59,14 @@ def _segment(order: str, word: str, kind: int, at: int, length: int) -> bytes:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Return a distribution with a package, its folder of libraries, and one beside it."""
+    """Return a distribution with a package, a folder of libraries in it, and one beside it."""
     (tmp_path / "package" / "lib" / "lib").mkdir(parents=True)
     (tmp_path / "package.libs").mkdir()
     return tmp_path
 
 
 def escaping(root: Path, content: bytes) -> list[str]:
-    """Return what leaves the distribution, of a library with this content and of a file that is no library."""
+    """Return the escaping libraries among a library and a module, both with this content."""
     (root / "package/lib/it.so.1").write_bytes(content)
     (root / "package/lib/it.py").write_bytes(content)
     return libraries.escaping(str(root), ["package/lib/it.so.1", "package/lib/it.py"])
@@ -76,20 +76,20 @@ def escaping(root: Path, content: bytes) -> list[str]:
 @pytest.mark.parametrize("tag", [RPATH, RUNPATH])
 @pytest.mark.parametrize(("bits", "order"), KINDS)
 def test_a_library_that_looks_outside_is_found(root: Path, run_path: str, tag: int, bits: int, order: str) -> None:
-    """Of either size of words and either order of bytes, by either of the two tags."""
+    """This holds for both word sizes, both byte orders and both tags."""
     assert escaping(root, library(run_path, tag=tag, bits=bits, order=order)) == ["package/lib/it.so.1"]
 
 
 @pytest.mark.parametrize("run_path", STAYING)
 @pytest.mark.parametrize(("bits", "order"), KINDS)
 def test_a_library_that_stays_inside_is_not(root: Path, run_path: str, bits: int, order: str) -> None:
-    """In folders that the distribution has, in those of the system, or wherever the loader looks by itself."""
+    """It looks in folders of the distribution, in folders of the system, or where the loader looks by default."""
     assert escaping(root, library(run_path, bits=bits, order=order)) == []
 
 
 @pytest.mark.parametrize(("bits", "order"), KINDS)
 def test_the_tables_of_a_library_without_a_run_path_are_not_read(bits: int, order: str) -> None:
-    """Its headers say that there is none."""
+    """Its headers show that there is no run path."""
     without, with_one = (library(path, bits=bits, order=order) for path in ("", "$ORIGIN"))
 
     assert not libraries._may_have_run_path(io.BytesIO(without))
@@ -98,7 +98,7 @@ def test_the_tables_of_a_library_without_a_run_path_are_not_read(bits: int, orde
 
 @pytest.mark.parametrize("length", [0, 4, 5, 20, 63, 64, 100, 175, 200])
 def test_a_library_that_is_cut_short_stops_nobody(root: Path, length: int) -> None:
-    """What no tool can read is the wheel's own affair."""
+    """A wheel may ship a file that no tool can read."""
     assert escaping(root, library(LEAVING[0])[:length]) == []
 
 
@@ -118,14 +118,14 @@ def test_a_library_that_is_cut_short_stops_nobody(root: Path, length: int) -> No
     ids=["class", "far table", "farther table", "no size", "small size", "many", "far section", "large", "odd"],
 )
 def test_a_library_whose_headers_lie_stops_nobody(root: Path, at: int, replaced: bytes) -> None:
-    """Nor takes memory or time for what it says to be there."""
+    """Memory and time do not depend on the sizes that the headers claim."""
     content = library(LEAVING[0])
 
     assert isinstance(escaping(root, content[:at] + replaced + content[at + len(replaced) :]), list)
 
 
 def test_no_byte_of_the_headers_can_stop_an_install(root: Path) -> None:
-    """Each in turn is another: the reader of the tables raises errors of many kinds then."""
+    """Each byte is changed in turn. The reader of the tables then raises many kinds of errors."""
     content = library(LEAVING[0])
     for at in range(4, len(content)):
         for byte in (0, 1, 255):
@@ -134,7 +134,7 @@ def test_no_byte_of_the_headers_can_stop_an_install(root: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"!<arch>\n", b"/* GNU ld script */ GROUP ( libit.so.6 )"])
 def test_what_is_named_like_a_library_need_not_be_one(root: Path, content: bytes) -> None:
-    """Linker scripts and archives are, too."""
+    """Linker scripts and archives have such names, too."""
     assert escaping(root, content) == []
 
 
@@ -147,7 +147,7 @@ TAGS = st.lists(st.tuples(st.sampled_from([RPATH, RUNPATH, 1, 14, 0x7FFFFFFF]), 
 def test_run_paths_are_those_that_pyelftools_reads(
     tmp_path_factory: pytest.TempPathFactory, tags: list[tuple[int, str]], kind: tuple[int, str], after: int
 ) -> None:
-    """Each of its parts, of every tag before the end of the dynamic section, in any order."""
+    """This holds for all parts of all tags before the end of the dynamic section, in any order."""
     after = min(after, len(tags))
     content = library_of(tags, bits=kind[0], order=kind[1], after=after)
     path = tmp_path_factory.getbasetemp() / "made.so"
@@ -168,7 +168,7 @@ def test_run_paths_are_those_that_pyelftools_reads(
 def test_no_change_of_some_bytes_can_stop_an_install(
     tmp_path_factory: pytest.TempPathFactory, tags: list[tuple[int, str]], kind: tuple[int, str], data: st.DataObject
 ) -> None:
-    """Whatever they are: lengths, places, tags and texts."""
+    """The bytes may be lengths, offsets, tags or texts."""
     content = bytearray(library_of(tags, bits=kind[0], order=kind[1]))
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -183,7 +183,7 @@ def test_no_change_of_some_bytes_can_stop_an_install(
 def test_a_run_path_leaves_the_distribution_if_its_folder_does(
     tmp_path_factory: pytest.TempPathFactory, place: str, data: st.DataObject | None
 ) -> None:
-    """As the file system itself walks it, where every folder on the way exists."""
+    """The file system itself resolves the path. If a folder on the way is missing, the path leaves, too."""
     root = tmp_path_factory.getbasetemp() / "x/y/root"
     for folder in ("package/lib", "..lib/lib", "../package"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -210,5 +210,5 @@ def test_a_run_path_leaves_the_distribution_if_its_folder_does(
     ],
 )
 def test_a_library_is_told_by_its_name(path: str, *, is_one: bool) -> None:
-    """By its own, not by those of its folders."""
+    """Only the name of the file counts, not the names of its folders."""
     assert libraries.is_library_name(path) == is_one

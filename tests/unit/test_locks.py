@@ -1,4 +1,4 @@
-"""A lock that a file system does not have is held by nobody."""
+"""On a file system without locks, no process holds a lock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from pepip.host import locks
 def test_where_there_are_no_locks_nobody_holds_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """And whoever wants one goes on without, and is told so. No file system without locks can be mounted here."""
+    """A process that wants a lock continues without it, and knows that.
+
+    The system's refusal is simulated, because no file system without locks can be mounted here.
+    """
     path = tmp_path / "lock"
     path.touch()
 
@@ -28,12 +31,12 @@ def test_where_there_are_no_locks_nobody_holds_one(
     with locks.held(str(path)) as is_locked:
         assert not is_locked
     with locks.free(str(path)) as is_free:
-        assert not is_free  # somebody may have it: what it protects stays
+        assert not is_free  # another process may hold it, so its file stays
     assert path.exists()
 
 
 def test_a_lock_of_another_is_held(tmp_path: Path) -> None:
-    """By its file, until it is closed."""
+    """It is held until the other process's file is closed."""
     path = tmp_path / "lock"
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

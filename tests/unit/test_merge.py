@@ -1,4 +1,4 @@
-"""Plans: each file of each distribution is reached once, whatever they share, and no link lies below a link."""
+"""Plans: each file of each distribution is reached once, and no link is below another link."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.unit.distributions import (
 
 BASE = INTERPRETER.site_packages + "/"
 OWN_FOLDERS = {INTERPRETER.scripts, INTERPRETER.site_packages, *ancestors(INTERPRETER.site_packages)}
-"""Folders that each environment has."""
+"""The folders that every environment has."""
 
 
 def planned(entries: Iterable[Entry], foreign: Iterable[str] = ()) -> Plan | str:
-    """Return a plan, or the sentence that says why there is none."""
+    """Return a plan, or the message of the error if there is none."""
     try:
         return merge(entries, INTERPRETER, foreign_directories=foreign)
     except ClashError as error:
@@ -39,7 +39,7 @@ def planned(entries: Iterable[Entry], foreign: Iterable[str] = ()) -> Plan | str
 
 
 def expected_files(distributions: list[Distribution]) -> dict[str, str]:
-    """Return the target of each path in an environment, by copying one distribution after the other, by name."""
+    """Return the target of each path in an environment, as if the distributions were copied in the order of names."""
     found = {}
     for item in sorted(distributions, key=lambda item: item.name):
         targets = {BASE + path: path for path in files_of(item.tree)}
@@ -58,9 +58,9 @@ def expected_folders(distributions: list[Distribution]) -> set[str]:
 
 
 def reached(plan: Plan, store: str) -> tuple[list[tuple[str, str]], set[str]]:
-    """Return each path that is reached through a plan with its target in the store, and the folders.
+    """Return each path that a plan reaches with its target in the store, and all folders.
 
-    Folders of shared bytecode are in neither: they are in the entry to be written by Python.
+    Empty folders for shared bytecode are left out: entries have them only so that Python can write there.
     """
     files, folders = [], set(plan.directories)
     for path, link in plan.links.items():
@@ -99,9 +99,9 @@ IN_SITE_PACKAGES = (("data", f"{BASE}a/data.txt"),)
     [package("alpha", {"a": {}, "b": {"__init__.py": "", "c": {}}}), package("beta", {"b": {"__init__.py": ""}})]
 )
 def test_every_file_is_reached_once(distributions: list[Distribution]) -> None:
-    """Of two with one path, that of the last by name; all folders are there too, also empty ones.
+    """If two distributions have the same path, the last by name wins. All folders exist, including empty ones.
 
-    No plan is made only where a file and a folder have one path.
+    There is no plan only if a file and a folder have the same path.
     """
     with scratch_folder() as store:
         plan = planned(unpack(item, Path(store)) for item in distributions)
@@ -118,7 +118,7 @@ def test_every_file_is_reached_once(distributions: list[Distribution]) -> None:
 @given(sets_of_distributions())
 @example([package("alpha", REGULAR), package("beta", SHIPPED)])
 def test_no_link_is_below_a_link(distributions: list[Distribution]) -> None:
-    """Each lies in a real folder that the plan names, or that every environment has; so does each real folder."""
+    """Each link and each real folder is in a real folder that the plan names or that every environment has."""
     with scratch_folder() as store:
         plan = planned(unpack(item, Path(store)) for item in distributions)
 
@@ -135,7 +135,7 @@ def test_no_link_is_below_a_link(distributions: list[Distribution]) -> None:
 def test_nothing_foreign_is_inside_a_folder_that_is_linked_whole(
     distributions: list[Distribution], foreign: list[str]
 ) -> None:
-    """Neither where others have files, nor in folders of bytecode there: and all files are still reached."""
+    """Neither folders with foreign files nor their bytecode folders are linked whole. All files are still reached."""
     taken = {above for path in foreign for above in [*ancestors(path), path]}
     with scratch_folder() as store:
         entries = [unpack(item, Path(store)) for item in distributions]
@@ -153,14 +153,14 @@ def test_nothing_foreign_is_inside_a_folder_that_is_linked_whole(
             path in entry.namespaces for entry in entries if path in (*entry.directories, *entry.opened)
         )
         assert in_namespaces or f"{BASE}{path}/{PYCACHE}" not in whole
-    for path in whole:  # and a folder that several have is linked whole for none of them
+    for path in whole:  # no folder of several distributions is linked whole
         owners = {name for name, one in alone.items() if not isinstance(one, str) and path in one.links}
         assert owners <= {plan.links[path].owner}
 
 
 @given(sets_of_distributions(), st.data())
 def test_a_plan_is_free_of_the_order_of_its_entries(distributions: list[Distribution], data: st.DataObject) -> None:
-    """And of how often it is made: entries are not changed by it."""
+    """It also does not depend on earlier plans, because planning does not change entries."""
     with scratch_folder() as store:
         entries = [unpack(item, Path(store)) for item in distributions]
         first = planned(entries)
@@ -173,7 +173,7 @@ def test_a_plan_is_free_of_the_order_of_its_entries(distributions: list[Distribu
 def test_one_entry_more_and_then_one_less_is_the_plan_before(
     distributions: list[Distribution], data: st.DataObject
 ) -> None:
-    """What one distribution made others share is folded again when it goes."""
+    """Folders that became real for one distribution are linked whole again when it is removed."""
     with scratch_folder() as store:
         entries = [unpack(item, Path(store)) for item in distributions]
         added = data.draw(st.sampled_from(entries))
@@ -184,14 +184,14 @@ def test_one_entry_more_and_then_one_less_is_the_plan_before(
 
     assert after == before
     if not isinstance(between, str) and not isinstance(before, str):
-        assert before.directories <= between.directories  # more entries unfold more, and fold nothing
+        assert before.directories <= between.directories  # another entry only makes more folders real
         owned = {path for path, link in between.links.items() if link.owner == added.name}
         others = [path for path, link in between.links.items() if path not in owned and not link.is_directory]
         assert all(path in before.links or set(ancestors(path)) & before.links.keys() for path in others)
 
 
 def test_a_clash_is_told_by_its_path_and_both_distributions() -> None:
-    """Whichever of them has the file."""
+    """This holds for any order of the distributions."""
     with scratch_folder() as store:
         having_file = unpack(package("beta", {"a": ""}), Path(store))
         having_folder = unpack(package("alpha", REGULAR), Path(store))
@@ -206,11 +206,14 @@ def test_a_clash_is_told_by_its_path_and_both_distributions() -> None:
 
 
 def test_packages_in_a_shared_namespace_stay_linked_whole() -> None:
-    """A namespace is shared by design; any other folder that is shared is unfolded to its last file."""
+    """A namespace is meant to be shared. In any other shared folder, each file is linked by itself."""
     with scratch_folder() as store:
-        one = unpack(package("alpha", {"ns": {"one": {"__init__.py": ""}}, "p": {"__init__.py": ""}}), Path(store))
+        one = unpack(
+            package("alpha", {"ns": {"a.py": "", "one": {"__init__.py": ""}}, "p": {"__init__.py": ""}}), Path(store)
+        )
         two = unpack(
-            package("beta", {"ns": {"two": {"__init__.py": ""}}, "p": {"q": {"__init__.py": ""}}}), Path(store)
+            package("beta", {"ns": {"b.py": "", "two": {"__init__.py": ""}}, "p": {"q": {"__init__.py": ""}}}),
+            Path(store),
         )
         plan = merge([one, two], INTERPRETER)
 
@@ -224,7 +227,7 @@ def test_packages_in_a_shared_namespace_stay_linked_whole() -> None:
     [("scripts", "bin/x"), ("headers", "include/site/python3.12/alpha/x"), ("data", "x"), ("data", "share/x")],
 )
 def test_data_lies_where_its_scheme_says(scheme: str, place: str) -> None:
-    """As the installation schemes of virtual environments have it."""
+    """The places are those of the installation schemes of virtual environments."""
     path = place if scheme == "data" else "x"
 
     assert data_path(scheme, path, INTERPRETER, "alpha") == place

@@ -1,4 +1,4 @@
-"""Which folders of a distribution are read-only in the store: those into which installers put modules."""
+"""The folders of a distribution that are read-only in the store: folders into which installers put modules."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ SHAPES: dict[str, tuple[list[str], set[str]]] = {
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_folders_of_modules(name: str) -> None:
-    """They are told from all others by paths alone."""
+    """They are found by the paths of files alone."""
     files, expected = SHAPES[name]
 
     assert module_folders.find(files) == expected
@@ -66,7 +66,7 @@ def test_folders_of_modules(name: str) -> None:
 
 @given(distributions("a"))
 def test_a_folder_of_modules_is_a_folder_and_all_above_it_can_be_imported(distribution: Distribution) -> None:
-    """No folder of data is above one."""
+    """None is below a regular package that is no folder of modules."""
     found = module_folders.find(files_of(distribution.tree))
 
     assert found <= set(folders_of(distribution.tree))

@@ -1,4 +1,4 @@
-"""Path arithmetic, against naive implementations, the standard library, and `packaging`."""
+"""Path arithmetic, compared with naive implementations, the standard library and `packaging`."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ RELATIVE = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
 @example("Zope.Interface")
 @example("a-_.b")
 def test_names_are_compared_as_packaging_does(name: str) -> None:
-    """By PEP 503."""
+    """The rule is that of PEP 503."""
     assert names.normalize_name(name) == canonicalize_name(name)
 
 
 @given(RELATIVE)
 def test_ancestors_are_the_folders_above(path: str) -> None:
-    """The outermost first, without the path itself."""
+    """The outermost folder comes first. The path itself is not among them."""
     assert paths.ancestors(path) == [str(above) for above in PurePosixPath(path).parents][-2::-1]
 
 
 @given(RELATIVE)
 def test_going_upward_ends_at_the_root(path: str) -> None:
-    """With each folder on the way."""
+    """Each folder on the way is among the results."""
     assert list(paths.upward(f"/{path}")) == [
         f"/{path}",
         *(str(above) for above in PurePosixPath(f"/{path}").parents),
@@ -44,7 +44,7 @@ def test_going_upward_ends_at_the_root(path: str) -> None:
 @example("a/../..")
 @example("..\\a")
 def test_what_is_inside_stays_inside(path: str) -> None:
-    """Wherever the folder is: at the root, where `..` leads nowhere else, and deep below."""
+    """This holds for a folder at the root, where `..` leads to the root again, and for a folder far below."""
     if paths.is_inside(path):
         for root in ("/x", "/x/y/z"):
             assert f"{os.path.normpath(f'{root}/{path}')}/".startswith(f"{root}/")
@@ -57,7 +57,7 @@ def test_what_is_inside_stays_inside(path: str) -> None:
 @example(["a/%b", "a%/b"])
 @example(["RECORD", "INSTALLER"])
 def test_each_path_of_an_entry_has_a_ready_link_of_its_own(insides: list[str]) -> None:
-    """In one folder, by a name that no other file there has."""
+    """All ready links are in one folder, and each has a name of its own."""
     found = [paths.ready("/entry", inside) for inside in insides]
 
     assert len(set(found)) == len(found)
@@ -67,12 +67,12 @@ def test_each_path_of_an_entry_has_a_ready_link_of_its_own(insides: list[str]) -
 
 @pytest.mark.parametrize("inside", ["a" * 255, "a/" * 150 + "a", "é/" * 100 + "a", "é" * 127])
 def test_a_ready_link_has_a_name_that_file_systems_take(inside: str) -> None:
-    """However deep its path is."""
+    """This holds for paths of any depth."""
     assert len(os.fsencode(os.path.basename(paths.ready("/entry", inside)))) <= 255
 
 
 def test_a_plain_ready_link_keeps_its_name() -> None:
-    """Stores have it by that."""
+    """Existing stores have links with this name."""
     assert paths.ready("/entry", "a/b") == f"/entry/{paths.READY}/a%b"
 
 
@@ -84,21 +84,21 @@ PLACES = st.sampled_from(["host", "host:80", "host/a@b", "host/?x=a@b", "host?x=
 @example("https", "user:se@cret@", "host", "").via("half of a password was kept")
 @example("ssh", "git@hub:secret@", "host", "")
 def test_no_secret_is_left_in_a_url(scheme: str, user: str, place: str, before: str) -> None:
-    """Neither user nor password; and nothing else is gone."""
+    """User and password are removed, and nothing else."""
     assert urls.without_password(f"{before}{scheme}://{user}{place}") == f"{before}{scheme}://{place}"
     assert urlsplit(f"{scheme}://{place}").username is None
 
 
 @pytest.mark.parametrize("url", ["git+ssh://git@host/x.git@main", "ssh://git@host", "a==1.0", "a @ file:///x@y/z"])
 def test_what_is_no_secret_is_kept(url: str) -> None:
-    """The user `git`, which everybody is there, and revisions."""
+    """The user `git`, which all users share, and revisions are kept."""
     assert urls.without_password(url) == url
 
 
 @given(st.lists(st.sampled_from(["bucket", "name-1.0", "..", ".", "", "a"]), max_size=5).map("/".join))
 @example("../..").via("a hostile link named a folder outside of the packages")
 def test_an_entry_of_a_link_lies_among_the_packages(inside: str) -> None:
-    """Whatever a link in somebody's checkout says."""
+    """This holds even for hostile links in another person's checkout."""
     found = paths.entry_of_link(f"/store/packages/{inside}", ("/elsewhere", "/store"))
 
     parts = inside.split("/")
@@ -107,13 +107,13 @@ def test_an_entry_of_a_link_lies_among_the_packages(inside: str) -> None:
 
 
 def test_a_link_to_elsewhere_is_of_no_entry() -> None:
-    """Also where a folder's name begins as the store's."""
+    """This includes folders whose name only begins like the store's."""
     for target in ("/store2/packages/a/b", "/store/packages", "/store/packages2/a/b", "store/packages/a/b", ""):
         assert not paths.entry_of_link(target, ("/store",))
 
 
 def test_the_store_is_where_the_variable_says() -> None:
-    """As an absolute path; an empty variable says nothing."""
+    """The path becomes absolute. An empty variable has no effect."""
     assert paths.default_store_root({"PEPIP_HOME": "/x/../y/"}) == "/y"
     assert paths.default_store_root({"PEPIP_HOME": "z"}) == f"{os.getcwd()}/z"
     assert paths.default_store_root({"PEPIP_HOME": ""}) == paths.default_store_root({})

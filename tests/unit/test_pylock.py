@@ -1,4 +1,4 @@
-"""Locks: what uv answers with, as it wrote it, and the part of it that uv is given again."""
+"""Locks: reading the ones that uv writes, and writing the part that uv gets again."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def artifact_of(table: str, **named: Any) -> Any:
 
 
 def wheel(digest: str, *, build: str = "", tag: str = "py3-none-any") -> str:
-    """Return the table of a wheel."""
+    """Return the inline table of a wheel in a lock."""
     name = f"ink-1.0-{build + '-' if build else ''}{tag}.whl"
     return f'{{ url = "https://files.example/{name}", hashes = {{ sha256 = "{digest}" }} }}'
 
 
 def test_each_kind_of_source_is_read() -> None:
-    """With what identifies it, what uv is given to stage it, and what the environment records of it."""
+    """The test covers its identity, the table with which uv stages it, and the facts that the environment records."""
     ink, paper, letter, stamp, desk = pylock.artifacts(LOCK, TAGS, "/here")
 
     assert (ink.name, ink.identity, ink.wheel) == ("black-ink", f"sha256:{DIGEST}", "black_ink-1.0-py3-none-any.whl")
@@ -87,7 +87,7 @@ def test_each_kind_of_source_is_read() -> None:
 
 
 def test_only_the_hash_that_identifies_is_given_to_uv() -> None:
-    """Any hash of a lock will do for uv: a right one beside a wrong one would prove the wrong one."""
+    """If any hash of the lock matches, uv accepts the file. A right hash would then vouch for a wrong one."""
     hashes = f'{{ sha512 = "{"e" * 128}", sha256 = "{DIGEST}" }}'
     found = artifact_of(f'wheels = [{{ url = "https://x.example/ink-1.0-py3-none-any.whl", hashes = {hashes} }}]')
 
@@ -97,14 +97,14 @@ def test_only_the_hash_that_identifies_is_given_to_uv() -> None:
 
 @pytest.mark.parametrize("hashes", ["{}", f'{{ md5 = "{"1" * 32}" }}'])
 def test_a_file_without_a_proof_is_not_shared(hashes: str) -> None:
-    """MD5 proves nothing."""
+    """MD5 is no proof."""
     table = f'wheels = [{{ url = "https://x.example/ink-1.0-py3-none-any.whl", hashes = {hashes} }}]'
 
     assert not artifact_of(table).is_shared
 
 
 def test_a_hash_that_is_demanded_chooses_the_file() -> None:
-    """A wheel of a worse tag, or the sdist."""
+    """It may choose a wheel with a worse tag, or the sdist."""
     better, worse, sdist = ("1" * 64, "2" * 64, "3" * 64)
     table = f"""
 wheels = [{wheel(better, tag="cp312-abi3-linux_x86_64")}, {wheel(worse)}]
@@ -117,7 +117,7 @@ sdist = {{ url = "https://files.example/ink-1.0.tar.gz", hashes = {{ sha256 = "{
 
 
 def test_uv_chooses_between_builds_where_one_may_be_yanked() -> None:
-    """A lock of `uv pip compile` does not say which: a lock of a project leaves yanked files out."""
+    """A lock of `uv pip compile` does not name yanked files. The lock of a project leaves them out."""
     table = f"wheels = [{wheel('1' * 64, build='1')}, {wheel('2' * 64, build='10')}]"
 
     assert artifact_of(table).identity == f"sha256:{'2' * 64}"
@@ -126,7 +126,7 @@ def test_uv_chooses_between_builds_where_one_may_be_yanked() -> None:
 
 
 def test_a_package_whose_marker_does_not_hold_is_left_out() -> None:
-    """As in a lock for several systems."""
+    """A lock for several systems has such markers."""
     lock = LOCK.replace('name = "paper"', 'marker = "sys_platform == \'win32\'"\nname = "paper"')
 
     assert "paper" not in [item.name for item in pylock.artifacts(lock, TAGS, "/", applies=lambda _: False)]
@@ -134,7 +134,7 @@ def test_a_package_whose_marker_does_not_hold_is_left_out() -> None:
 
 @pytest.mark.parametrize("text", ["", "x", 'lock-version = "2.0"\n', 'lock-version = "1.0"\npackages = [{}]\n'])
 def test_what_is_no_lock_is_refused(text: str) -> None:
-    """By an error that `versions.readable` turns into one sentence."""
+    """It raises an error that `versions.readable` turns into one sentence."""
     with pytest.raises((ValueError, KeyError)):
         pylock.artifacts(text, TAGS, "/")
 
@@ -152,7 +152,7 @@ VALUES = st.recursive(
 @example([{"name": "\x7f"}])
 @given(st.lists(st.dictionaries(st.sampled_from(["name", "version", "wheels"]), VALUES, min_size=1), max_size=3))
 def test_what_is_written_is_toml(tmp_path_factory: pytest.TempPathFactory, packages: list[dict[str, Any]]) -> None:
-    """Whatever a URL or a name holds; and nobody else may read it: it may hold a password."""
+    """This holds for all URLs and names. No other user may read the file, because a URL may hold a password."""
     path = tmp_path_factory.mktemp("lock") / "pylock.toml"
     pylock.write(str(path), packages)
 
@@ -161,7 +161,7 @@ def test_what_is_written_is_toml(tmp_path_factory: pytest.TempPathFactory, packa
 
 
 def test_the_indexes_of_a_resolution_are_read() -> None:
-    """As `uv pip compile --emit-index-url --emit-index-annotation` of uv 0.13.9 names them."""
+    """The output is that of `uv pip compile --emit-index-url --emit-index-annotation`, uv 0.13.9."""
     output = """\
 --index-url https://user:pw@private.example/simple/
 --extra-index-url https://public.example/simple

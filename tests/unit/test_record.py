@@ -1,4 +1,4 @@
-"""RECORD files: read as `csv` and `installer` read them, written so that both read them, and moved row by row."""
+"""RECORD files: read like `csv` and `installer` do, written so that both can read them, and moved row by row."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def csv_rows(text: str) -> list[Row]:
 
 
 def encoded(text: str) -> bytes:
-    """Return what a RECORD file holds."""
+    """Return the bytes of a RECORD file."""
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -54,13 +54,13 @@ def encoded(text: str) -> bytes:
 @example([Row("", "", "")]).via("a row of nothing is no blank line")
 @example([Row("a,b", "", ""), Row('"', "x\r", "1\n")])
 def test_rows_that_were_written_are_read_again(rows: list[Row]) -> None:
-    """Whatever their fields hold: commas, quotes, ends of lines, bytes that are no text."""
+    """Fields may contain commas, quotes, line ends, and bytes that are no text."""
     assert record.parse(record.render(rows)) == rows
 
 
 @given(ROWS)
 def test_other_readers_read_what_was_written(rows: list[Row]) -> None:
-    """`csv`, as the specification says, and the one of `installer`."""
+    """These are `csv`, which the specification names, and the reader of `installer`."""
     rows = [row for row in rows if "\0" not in "".join(row)]  # which the `csv` of Python 3.10 refuses
     text = record.render(rows)
 
@@ -74,19 +74,19 @@ def test_other_readers_read_what_was_written(rows: list[Row]) -> None:
 @example('a\rb\r\n\r"c')
 @example('""\n\n"')
 def test_any_text_is_read_as_csv_reads_it(text: str) -> None:
-    """Also where quotes stand in the middle, are not closed, and where lines end in older ways."""
+    """This includes quotes in the middle of a field, unclosed quotes, and old line ends."""
     if "\0" not in text:  # which the `csv` of Python 3.10 refuses
         assert record.parse(text) == csv_rows(text)
 
 
 @pytest.mark.parametrize("text", ['"' + "a" * 200_000 + '",,\n', "\0,\0,\r", '"\0",,'])
 def test_what_csv_refuses_is_read(text: str) -> None:
-    """A RECORD of a strange wheel has rows, and stops nobody."""
+    """An unusual RECORD is read, and does not stop an install."""
     assert [row.path for row in record.parse(text)] == [text.strip('",\n\r').partition(",")[0]]
 
 
 def test_a_record_with_one_stray_quote_takes_no_longer_than_another() -> None:
-    """A hundred thousand lines are one quoted field then, and are looked at once."""
+    """A hundred thousand lines are then one quoted field, which is scanned only once."""
     text = '"' + "some/module.py,sha256=abc,1\n" * 100_000
     kept = []
 
@@ -97,7 +97,7 @@ def test_a_record_with_one_stray_quote_takes_no_longer_than_another() -> None:
 
 @given(st.lists(st.text(st.sampled_from('ab, ";ü'), min_size=1), unique=True))
 def test_importlib_metadata_finds_the_files_that_were_written(names: list[str]) -> None:
-    """With their hashes and sizes: `files()` of an installed distribution splits lines before it reads fields."""
+    """It finds their hashes and sizes, too, although it splits lines before it reads fields."""
     with tempfile.TemporaryDirectory() as folder:
         dist_info = Path(folder) / "a-1.0.dist-info"
         dist_info.mkdir()
@@ -114,13 +114,13 @@ def test_importlib_metadata_finds_the_files_that_were_written(names: list[str]) 
 
 
 def naively_moved(rows: list[Row], place: Callable[[str], str]) -> list[Row]:
-    """Return the rows with other paths, one at a time."""
+    """Return the rows with paths that `place` moves. Rows with an empty new path are dropped."""
     found = [(row, place(row.path) if row.path.startswith(DATA) else None) for row in rows]
     return [row if path is None else row._replace(path=path) for row, path in found if path is None or path]
 
 
 def somewhere(path: str) -> str:
-    """Return another place for a path, for some none, for some one with a comma."""
+    """Return a new place for a path. Some paths get none, and some get one with a comma."""
     inside = path.removeprefix(DATA)
     return "" if inside.startswith("a") else f"../../../share/{inside}" + ("," if inside.startswith("b") else "")
 
@@ -129,7 +129,7 @@ def somewhere(path: str) -> str:
 @example([Row(DATA + "a", "", ""), Row("c", "", "")])
 @example([Row("c", "", ""), Row(DATA + "b", "", ""), Row(DATA + "a", "", "")])
 def test_moved_rows_are_those_of_a_naive_loop(rows: list[Row]) -> None:
-    """Each other row stays as it is, and where it is."""
+    """All other rows are unchanged and keep their positions."""
     content = record.moved(encoded_record(record.render(rows)), DATA, somewhere)
 
     assert record.parse(content.decode("utf-8", "surrogateescape")) == naively_moved(escaped(rows), somewhere)
@@ -143,7 +143,7 @@ def test_moved_rows_are_those_of_a_naive_loop(rows: list[Row]) -> None:
 @example("some.py,,\ra-1.0.data/c,,\r").via("lines that end in the oldest way")
 @example("a-1.0.data/b,,\r\nsome.py,,").via("no end of the last line")
 def test_rows_of_any_text_are_moved_as_they_are_read(text: str) -> None:
-    """A wheel's own RECORD need not be as this module would write it."""
+    """A wheel's own RECORD may differ from the form that this module writes."""
     content = record.moved(encoded_record(text), DATA, somewhere).decode("utf-8", "surrogateescape")
 
     rows = record.parse(encoded_record(text).decode("utf-8", "surrogateescape"))
@@ -151,7 +151,7 @@ def test_rows_of_any_text_are_moved_as_they_are_read(text: str) -> None:
 
 
 def encoded_record(text: str) -> bytes:
-    """Return a text as a file may hold it: what is no Unicode text is some other byte."""
+    """Return a text as the bytes of a file. Surrogates become the escaped bytes or, if any can't, question marks."""
     return text.encode("utf-8", "replace") if not _is_escaped(text) else text.encode("utf-8", "surrogateescape")
 
 
@@ -160,7 +160,7 @@ def _is_escaped(text: str) -> bool:
 
 
 def escaped(rows: list[Row]) -> list[Row]:
-    """Return the rows as they are read from a file that holds them."""
+    """Return the rows as they are read from a file with these rows."""
     return record.parse(encoded_record(record.render(rows)).decode("utf-8", "surrogateescape"))
 
 
@@ -169,7 +169,7 @@ def escaped(rows: list[Row]) -> list[Row]:
 def test_a_record_of_an_environment_has_all_rows_in_three_parts(
     folders: list[str], wheel_rows: list[Row], own_rows: list[Row], end: str
 ) -> None:
-    """Folders first, sorted, so that whoever removes the distribution removes their links first."""
+    """Folders come first, sorted, so that an installer that removes the distribution removes their links first."""
     folders = [folder.replace("\\", "/") for folder in folders if _is_escaped(folder)]
     wheel_rows, own_rows = ([row for row in rows if _is_escaped("".join(row))] for rows in (wheel_rows, own_rows))
     of_wheel = record.render(wheel_rows).removesuffix("\n") + end
@@ -185,7 +185,7 @@ def test_a_record_of_an_environment_has_all_rows_in_three_parts(
 )
 @example(b"", "shake_128", "").via("a digest has no length of its own there")
 def test_a_file_matches_the_row_of_its_content_alone(content: bytes, algorithm: str, padding: str) -> None:
-    """By each algorithm of this Python that has one digest, padded or not."""
+    """This holds for every algorithm of this Python with digests of one length, with padding or without."""
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/file"
         Path(path).write_bytes(content)
@@ -203,7 +203,7 @@ def test_a_file_matches_the_row_of_its_content_alone(content: bytes, algorithm: 
     "hash_value", ["", "sha256", "sha256=", "md4=abc", "nothing=abc", "\0=abc", "\udcff=abc", "=a"]
 )
 def test_a_row_that_says_nothing_of_the_content_matches_any_file(tmp_path: Path, hash_value: str) -> None:
-    """No hash, or one by an algorithm that no one here knows; but none matches a missing file."""
+    """It has no hash, or a hash by an unknown algorithm. Even so, no row matches a missing file."""
     (tmp_path / "file").write_bytes(b"content")
 
     says_nothing = record.matches(Row("file", hash_value, ""), str(tmp_path / "file"))
@@ -214,14 +214,14 @@ def test_a_row_that_says_nothing_of_the_content_matches_any_file(tmp_path: Path,
 
 @pytest.mark.parametrize("name", ["gone", "gone/below", "a\0b", "\ud800", "x" * 300, ""])
 def test_a_file_that_no_one_can_have_does_not_match(tmp_path: Path, name: str) -> None:
-    """Whatever name a RECORD lists: it is a missing file."""
+    """For every name in a RECORD, such a file counts as missing."""
     for hash_value in ("sha256=abc", "sha1=abc"):
         assert not record.matches(Row(name, hash_value, "1"), f"{tmp_path}/{name}")
 
 
 @given(st.binary(max_size=64), st.integers(0, 70))
 def test_a_digest_does_not_depend_on_the_expected_size(content: bytes, likely_bytes: int) -> None:
-    """The size of a row may be wrong."""
+    """The size in a row may be wrong."""
     with tempfile.TemporaryDirectory() as folder:
         Path(f"{folder}/file").write_bytes(content)
 
@@ -231,7 +231,7 @@ def test_a_digest_does_not_depend_on_the_expected_size(content: bytes, likely_by
 
 
 def test_a_large_file_is_read_to_its_end(tmp_path: Path) -> None:
-    """Over several reads, whether its size was told or not."""
+    """It takes several reads, with the right expected size or without."""
     content = os.urandom(1 << 16) * 40
     (tmp_path / "file").write_bytes(content)
 
@@ -242,7 +242,7 @@ def test_a_large_file_is_read_to_its_end(tmp_path: Path) -> None:
 
 
 def test_what_an_installer_writes_is_told_from_what_the_wheel_has() -> None:
-    """By its path in the `.dist-info` folder of the distribution itself."""
+    """They are told apart by the path in the distribution's own `.dist-info` folder."""
     own = record.own_metadata("a-1.0.dist-info")
 
     assert {f"a-1.0.dist-info/{name}" for name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")} <= own

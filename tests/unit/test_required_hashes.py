@@ -1,4 +1,4 @@
-"""Which hashes a requirements file demands. `tests/differential/test_hashes.py` compares with uv."""
+"""The hashes that a requirements file demands. `tests/differential/test_hashes.py` compares with uv."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ URL = "https://example.org/ink-1.0-py3-none-any.whl"
 
 
 def artifact(name: str, version: str, identity: str, url: str = "") -> Artifact:
-    """Return an artifact of an index, or of a URL."""
+    """Return an artifact from an index or, with `url`, from a URL."""
     return Artifact(name, version, identity, {"archive": {"url": url}} if url else {}, "", 0, None, "")
 
 
 def demands_of(folder: Path, text: str, **files: str) -> required_hashes.Demands:
-    """Return what a requirements file demands, beside other files."""
+    """Return the demands of a requirements file with this text. `files` are further files beside it, by name."""
     for name, content in {"requirements": text, **files}.items():
         (folder / f"{name}.txt").write_text(content)
     return required_hashes.of(Request(requirement_files=(str(folder / "requirements.txt"),)))
@@ -42,7 +42,7 @@ def demands_of(folder: Path, text: str, **files: str) -> required_hashes.Demands
     ],
 )
 def test_a_pin_says_which_hashes_it_takes(tmp_path: Path, line: str) -> None:
-    """In each way that tools write it; any one of several will do."""
+    """This holds for each spelling that tools write. If there are several hashes, one must match."""
     demands = demands_of(tmp_path, f"# of a tool\n{line}\n")
 
     assert not demands.is_unclear
@@ -74,20 +74,20 @@ def test_a_pin_says_which_hashes_it_takes(tmp_path: Path, line: str) -> None:
     ],
 )
 def test_what_is_not_a_plain_pin_is_left_to_uv(tmp_path: Path, line: str) -> None:
-    """A demand that is not understood is never taken for none."""
+    """An unclear demand never counts as no demand."""
     assert demands_of(tmp_path, line + "\n").is_unclear
 
 
 @pytest.mark.parametrize(("version", "is_met"), [("1.0", True), ("1.0.0", False), ("2.0", False)])
 def test_a_pin_of_another_version_proves_nothing(tmp_path: Path, version: str, is_met: bool) -> None:
-    """It may stand behind a marker that does not hold."""
+    """Its marker may be false."""
     demands = demands_of(tmp_path, f"ink==1.0 ; os_name == 'x' --hash={ONE}\n")
 
     assert demands.are_met_by(artifact("ink", version, ONE)) is is_met
 
 
 def test_two_pins_of_one_version_must_both_be_met(tmp_path: Path) -> None:
-    """In one file, or in one that it includes, also where the version is spelled otherwise."""
+    """They may be in different files, of which one includes the other, and spell the version differently."""
     demands = demands_of(tmp_path, f"ink==1.0 --hash={ONE}\n-r other.txt\n", other=f"ink==1 --hash={TWO}\n")
 
     assert not demands.are_met_by(artifact("ink", "1.0", ONE))
@@ -96,7 +96,7 @@ def test_two_pins_of_one_version_must_both_be_met(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("include", ["-r {0}", "-r{0}", "--requirement={0}", "-c {0}", "--constraint {0}"])
 def test_included_files_are_read(tmp_path: Path, include: str) -> None:
-    """By each spelling of the option, relative to the file that includes them."""
+    """This holds for each spelling of the option. Paths are relative to the including file."""
     demands = demands_of(tmp_path, include.format("other.txt") + "\n", other=f"ink==1.0 --hash={ONE}\n")
 
     assert demands.are_met_by(artifact("ink", "1.0", ONE))
@@ -105,14 +105,14 @@ def test_included_files_are_read(tmp_path: Path, include: str) -> None:
 
 @pytest.mark.parametrize("comment", ["# why \\", "paper==1.0  # why \\", "paper==1.0\t# why \\"])
 def test_a_comment_ends_with_its_line(tmp_path: Path, comment: str) -> None:
-    """A backslash in it joins nothing: the next line would be lost."""
+    """A backslash in a comment does not join lines. Otherwise the next line would be lost."""
     demands = demands_of(tmp_path, f"{comment}\nink==1.0 --hash={ONE}\n")
 
     assert demands.allowed("ink") == {ONE}
 
 
 def test_a_url_without_a_name_must_be_found_again(tmp_path: Path) -> None:
-    """Uv may spell it otherwise: then nobody knows which artifact the demand is on."""
+    """If uv spells the URL differently, the artifact of the demand is unknown."""
     demands = demands_of(tmp_path, f"{URL} --hash={ONE}\n")
 
     assert demands.are_met_by_all([artifact("ink", "1.0", ONE, URL), artifact("paper", "1.0", OTHER)])
@@ -120,18 +120,18 @@ def test_a_url_without_a_name_must_be_found_again(tmp_path: Path) -> None:
 
 
 def test_a_password_in_a_url_is_not_sent(tmp_path: Path) -> None:
-    """A proxy would take it for a part of the host: uv alone fetches such a file."""
+    """A proxy would read it as a part of the host. Only uv fetches such a file."""
     assert required_hashes.read("http://user:secret@127.0.0.1:9/requirements.txt") == required_hashes.UNREADABLE
 
 
 def test_a_file_that_includes_itself_is_read_once(tmp_path: Path) -> None:
-    """As uv reads it."""
+    """So does uv."""
     assert demands_of(tmp_path, f"-r requirements.txt\nink==1.0 --hash={ONE}\n").allowed("ink") == {ONE}
 
 
 @pytest.mark.parametrize("line", [f"ink @ {URL} --hash={ONE}", f"ink[x]@{URL}  --hash={ONE}", f"{URL} --hash={ONE}"])
 def test_a_url_says_which_hashes_its_file_takes(tmp_path: Path, line: str) -> None:
-    """Whether it comes with a name or without; an sdist has the hash of its file, not of what is built."""
+    """The URL may have a name or not. For an sdist, the hash of its file counts, not that of the built wheel."""
     demands = demands_of(tmp_path, line + "\n")
 
     assert not demands.is_unclear

@@ -1,4 +1,4 @@
-"""Entry points as `importlib.metadata` and `configparser` read them, and first lines as a real uv writes them."""
+"""Entry points, compared with `importlib.metadata` and `configparser`, and first lines, compared with a real uv."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SECTIONS = st.sampled_from(
 
 @st.composite
 def lines(draw: st.DrawFn) -> str:
-    """Draw one line of an `entry_points.txt`, oddly spaced."""
+    """Draw one line of an `entry_points.txt`, with odd spaces."""
     kind = draw(st.sampled_from(["section", "pair", "pair", "pair", "comment", "blank"]))
     if kind == "section":
         return f"{draw(SPACES)}[{draw(SECTIONS)}]{draw(SPACES)}"
@@ -55,7 +55,7 @@ TEXTS = st.tuples(st.lists(lines(), max_size=12), st.sampled_from(["\n", "\r\n",
 @given(TEXTS)
 @example("[console_scripts]\na = m:f [x]\n#b = m:f\n[gui_scripts]\r\nc=m:f")
 def test_entry_points_are_those_of_importlib_metadata(text: str) -> None:
-    """Names and references, in order: with odd spaces, comments, extras, other sections, any ends of lines."""
+    """Names, references and order are equal, with odd spaces, comments, extras, other sections and any line ends."""
     found = importlib.metadata.EntryPoints._from_text_for(text, None)  # type: ignore[attr-defined]
 
     expected = [
@@ -77,7 +77,7 @@ def test_entry_points_are_those_of_importlib_metadata(text: str) -> None:
     ],
 )
 def test_comments_of_ini_files_are_none_of_the_scripts(text: str) -> None:
-    """`configparser`, after which the specification is written, knows `;`, and more behind a section's name."""
+    """The specification follows `configparser`, which allows `;` comments and text after a section's name."""
     reader = configparser.ConfigParser(delimiters=["="], interpolation=None)
     reader.optionxform = str  # type: ignore[assignment, method-assign]
     reader.read_string(text)
@@ -95,7 +95,7 @@ def test_comments_of_ini_files_are_none_of_the_scripts(text: str) -> None:
     "text", ["\ufeff[console_scripts]\na = m:f\n", "a = m:f\n", "", "[console_scripts\na = m:f\n"]
 )
 def test_what_stands_in_no_section_is_no_script(text: str) -> None:
-    """Behind a byte order mark, no section begins: uv refuses such a wheel."""
+    """After a byte order mark no section begins. uv refuses such a wheel."""
     assert not list(scripts.entry_points(text))
 
 
@@ -109,7 +109,7 @@ def test_what_stands_in_no_section_is_no_script(text: str) -> None:
     ],
 )
 def test_entry_points_are_those_that_uv_makes(machine: Machine, tmp_path: Path, text: str) -> None:
-    """By their names: what else lies in `bin` is a script of the wheel's own."""
+    """The names of launchers in `bin` are compared."""
     wheel = Wheel("greeting", "1.0", files={"greeting-1.0.dist-info/entry_points.txt": text.encode()}).write(tmp_path)
 
     machine.uv("pip", "install", "--no-index", "--no-deps", "--target", tmp_path / "target", wheel, folder=tmp_path)
@@ -122,7 +122,7 @@ FIRST_LINES = [
     "#!python", "#!python\n", "#!python\r\n", "#!python -E\n", "#!python3\n", "#!python3.11 -x\n", "#!pythonw\n",
     "#!python\t-u\n", "#! python\n", "#!/usr/bin/python\n", "#!/bin/sh\n", "#!pytho\n", "", "\n", "\x7fELF\n",
 ]  # fmt: skip
-"""First lines of scripts that wheels bring: only some are an installer's to replace."""
+"""First lines of scripts in wheels. Installers replace only some of them."""
 
 FOLDERS = [
     "plain", "with space", "it's", "it's with space", 'double"quote', "tab\there", "$HOME", "back\\slash", "per%cent",
@@ -131,7 +131,7 @@ FOLDERS = [
 
 
 def scripts_of_uv(machine: Machine, environment: Path, *options: str, folder: Path) -> dict[str, bytes]:
-    """Return what uv writes into `bin` of a new environment for a launcher and each of the scripts."""
+    """Return the contents that uv writes into `bin` of a new environment, for a launcher and each script."""
     wheel = Wheel(
         "greeting",
         "1.0",
@@ -151,7 +151,7 @@ def scripts_of_uv(machine: Machine, environment: Path, *options: str, folder: Pa
 def test_first_lines_are_those_of_uv(
     machine: Machine, tmp_path: Path, interpreter: Path, name: str, options: tuple[str, ...]
 ) -> None:
-    """Of launchers and of the wheel's own scripts, in folders of any name, to be moved or not."""
+    """This holds for launchers and the wheel's own scripts, in folders of any name, relocatable or not."""
     made = scripts_of_uv(machine, tmp_path / name, "--python", str(interpreter), *options, folder=tmp_path)
 
     python, relocatable = f"{tmp_path}/{name}/bin/python", bool(options)
@@ -171,7 +171,7 @@ def test_first_lines_are_those_of_uv(
 def test_the_longest_first_line_is_that_of_uv(
     machine: Machine, tmp_path: Path, interpreter: Path, added: int
 ) -> None:
-    """Up to the limit of older kernels, in bytes, the kernel starts the interpreter itself."""
+    """Up to the limit of older kernels, in bytes, the kernel starts the interpreter. Longer lines use `/bin/sh`."""
     missing = 124 + added - len(f"{tmp_path}//bin/python")
     if missing < 1:
         pytest.skip("the folder of this test has too long a name")
@@ -185,7 +185,7 @@ def test_the_longest_first_line_is_that_of_uv(
 
 @pytest.mark.parametrize("name", ["plain", "it's a `place`", '$HOME "here"', "x" * 150, "back\\slash and space"])
 def test_a_script_is_started_by_its_interpreter(tmp_path: Path, name: str) -> None:
-    """The shell takes no part of the path for its own."""
+    """The shell gives no character of the path a special meaning."""
     folder = tmp_path / name
     folder.mkdir()
     python = folder / "python"
@@ -205,14 +205,14 @@ def test_a_script_is_started_by_its_interpreter(tmp_path: Path, name: str) -> No
 @example("/has space/python", b"")
 @example("/it's '''/python", b"' '''\n")
 def test_what_follows_the_first_lines_of_a_launcher_is_kept(interpreter: str, rest: bytes) -> None:
-    """Whatever it is, and whatever interpreter starts it, directly or by way of the shell."""
+    """This holds for any content and any interpreter, started directly or by the shell."""
     for relocatable in (False, True):
         line = scripts.shebang(interpreter, relocatable=relocatable)
         assert scripts.body(line + b"\n" + rest) == b"\n" + rest
 
 
 def test_an_interpreter_below_a_folder_that_is_no_text_has_a_first_line() -> None:
-    """Some file systems have such names."""
+    """Some file systems allow such names."""
     assert scripts.shebang(os.fsdecode(b"/\xff/python")) == b"#!/\xff/python"
 
 
@@ -221,7 +221,7 @@ def test_an_interpreter_below_a_folder_that_is_no_text_has_a_first_line() -> Non
 @example("a\\b")
 @example("C:")
 def test_a_script_with_an_accepted_name_lands_in_its_folder(name: str) -> None:
-    """Whatever a wheel declares."""
+    """This holds for every name that a wheel may declare."""
     if scripts.is_script_name(name):
         assert os.path.dirname(os.path.normpath(f"/bin/{name}")) == "/bin"
         assert os.path.basename(os.path.normpath(f"/bin/{name}")) == name

@@ -1,4 +1,4 @@
-"""What uv's settings files mention, in all places where a real uv reads them."""
+"""The settings in uv's settings files, in all places where a real uv reads them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLACES = [
 
 @pytest.fixture(autouse=True)
 def variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Stand in an empty folder, with no setting of uv's anywhere, and return the variables that say so."""
+    """Change to an empty folder, without any uv setting in effect, and yield the variables for that."""
     for name in os.environ:
         if name.startswith("UV_"):
             monkeypatch.delenv(name)
@@ -53,7 +53,7 @@ def test_settings_are_found_wherever_uv_reads_them(
     *,
     named: bool,
 ) -> None:
-    """A real uv complains of an odd line there."""
+    """A real uv warns about an unknown setting in such a file."""
     (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / place).write_text("[tool.uv]\nodd-setting = 1\n" if "pyproject" in place else "odd-setting = 1\n")
     if named:
@@ -89,7 +89,7 @@ def test_settings_are_found_wherever_uv_reads_them(
     ],
 )
 def test_values_are_those_of_the_files(name: str, text: str | bytes, found: list[object]) -> None:
-    """None where one can't be read: uv then says why."""
+    """A value that can't be read is None. uv then reports the error."""
     Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
 
     assert list(settings.values("offline")) == found
@@ -97,7 +97,7 @@ def test_values_are_those_of_the_files(name: str, text: str | bytes, found: list
 
 @given(st.binary(max_size=40))
 def test_a_file_is_read_again_when_it_has_changed(content: bytes) -> None:
-    """And is nothing where there is none, or a folder."""
+    """A missing file or a folder has empty content."""
     Path("uv.toml").unlink(missing_ok=True)
     assert settings.content("uv.toml") == b""
     Path("uv.toml").write_bytes(content)
@@ -112,14 +112,14 @@ def test_a_file_is_read_again_when_it_has_changed(content: bytes) -> None:
      ("", False), ("2", False)],
 )  # fmt: skip
 def test_a_variable_says_yes_in_uvs_words(monkeypatch: pytest.MonkeyPatch, value: str, *, is_on: bool) -> None:
-    """In any case of letters."""
+    """Upper and lower case are equal."""
     monkeypatch.setenv("UV_OFFLINE", value)
 
     assert settings.is_on("UV_OFFLINE") == is_on
 
 
 def test_the_project_is_the_nearest_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here upward, or from the folder that a variable names."""
+    """The search goes upward from the current folder, or from the folder that `UV_PROJECT` names."""
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "a/b/c/pyproject.toml").touch()
 

@@ -1,4 +1,4 @@
-"""Which artifacts may be shared. `tests/differential/test_builds.py` compares with uv."""
+"""The artifacts that may be shared. `tests/differential/test_builds.py` compares with uv."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOURCES = '[tool.uv.sources]\nkit = {{ git = "https://example.org/kit"{} }}\n'
 
 @pytest.mark.parametrize(("more", "is_shared"), [("", True), (", lfs = true", False)])
 def test_large_files_of_a_named_project_are_not_shared(tmp_path: Path, more: str, is_shared: bool) -> None:
-    """The project may lie in another folder, where uv reads no settings."""
+    """The project may be in another folder, where uv reads no settings."""
     (tmp_path / "pyproject.toml").write_text(SOURCES.format(more))
     request = Request(requirement_files=(str(tmp_path / "pyproject.toml"),))
 
@@ -24,7 +24,7 @@ def test_large_files_of_a_named_project_are_not_shared(tmp_path: Path, more: str
 
 @pytest.mark.parametrize(("more", "is_shared"), [("", True), (", lfs = true", False)])
 def test_large_files_of_a_local_folder_are_not_shared(tmp_path: Path, more: str, is_shared: bool) -> None:
-    """A folder that the request needs has sources of its own."""
+    """A folder that the request needs may have its own sources."""
     (tmp_path / "pyproject.toml").write_text(SOURCES.format(more))
     folder = Artifact("app", "1.0", "", {"directory": {"path": str(tmp_path)}}, "", 0, None, "")
 

@@ -1,4 +1,4 @@
-"""What file names and tags decide: buckets, and what an interpreter supports. No such interpreter need be here."""
+"""Buckets and supported tags of interpreters, which need not be installed here."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ TAGS = {name: _tags(name) for name in INTERPRETERS}
     ],
 )
 def test_the_tag_is_read_from_any_file_name_of_a_wheel(wheel: str, tag: str) -> None:
-    """A build number begins with a digit, which tells it from the label of a variant (PEP 817)."""
+    """A build number begins with a digit. This distinguishes it from the label of a variant (PEP 817)."""
     assert of_filename(wheel) == tag
 
 
@@ -54,7 +54,7 @@ def test_the_tag_is_read_from_any_file_name_of_a_wheel(wheel: str, tag: str) -> 
     "name", ["six-1.17.0.tar.gz", "six.whl", "six-1.0-py3-none.whl", "a-1-1-py3-none-any-x-y.whl"]
 )
 def test_a_name_that_is_no_wheels_is_refused(name: str) -> None:
-    """The refusal is pepip's own error, which names the file."""
+    """The error is pepip's own and names the file."""
     with pytest.raises(InvalidWheelError, match="is not the file name of a wheel") as refused:
         of_filename(name)
 
@@ -64,7 +64,7 @@ def test_a_name_that_is_no_wheels_is_refused(name: str) -> None:
 @pytest.mark.parametrize("label", ["cu129", "null", "x86_64_v3", "cu.any", "any"])
 @pytest.mark.parametrize("name", INTERPRETERS)
 def test_no_interpreter_supports_a_wheel_variant(name: str, label: str) -> None:
-    """Only uv can rank variants: by its tag none is ever chosen here, nor found in another wheel's bucket."""
+    """Only uv can rank variants. So no variant is ever chosen by its tag, or found in another wheel's bucket."""
     for plain in (TAGS[name][0], "py3-none-any"):
         variant = of_filename(f"torch-2.9.0-{plain}-{label}.whl")
 
@@ -93,13 +93,13 @@ def test_no_interpreter_supports_a_wheel_variant(name: str, label: str) -> None:
     ],
 )
 def test_each_tag_has_one_bucket(tag: str, expected: str) -> None:
-    """Names on disk: a change of one makes entries that exist unreachable."""
+    """Buckets are folders on disk. If a name changed, existing entries could not be found."""
     assert bucket(tag) == expected
 
 
 @pytest.mark.parametrize(("without_gil", "usual"), [("3.14t", "3.14"), ("3.15t", "3.15")])
 def test_builds_with_and_without_a_gil_share_no_bucket_of_extensions(without_gil: str, usual: str) -> None:
-    """What one built, the other can't import: the buckets that both look into hold nothing tied to an ABI."""
+    """Neither can import the other's extension modules. Buckets that both search hold nothing for a single ABI."""
     own, others = buckets_for(TAGS[without_gil]), buckets_for(TAGS[usual])
 
     assert own[0] not in others
@@ -126,17 +126,17 @@ def test_builds_with_and_without_a_gil_share_no_bucket_of_extensions(without_gil
 def test_the_abi_is_read_from_the_name_of_extension_modules(
     soabi: str, implementation: str, version: str, expected: str
 ) -> None:
-    """The name ends in the platform for some interpreters and not for others."""
+    """For some interpreters the name ends with the platform, for others not."""
     assert abi_of(implementation, version, soabi) == expected
 
 
 def test_a_free_threaded_build_is_known_without_a_name_of_extension_modules() -> None:
-    """Windows has none before Python 3.13."""
+    """On Windows there is no such name before Python 3.13."""
     assert abi_of("cpython", "3.14.0", "", is_free_threaded=True) == "cp314t"
 
 
 def test_a_debug_build_supports_the_usual_extensions_too() -> None:
-    """Its own come first (Python 3.8 and newer)."""
+    """Its own extensions come first (Python 3.8 and newer)."""
     own, usual = "cp315-cp315td-linux_x86_64", "cp315-cp315t-linux_x86_64"
 
     assert TAGS["3.15td"].index(own) < TAGS["3.15td"].index(usual)
@@ -144,7 +144,7 @@ def test_a_debug_build_supports_the_usual_extensions_too() -> None:
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="compares CPython's tags")
 def test_the_tags_of_this_interpreter_are_those_that_packaging_gives() -> None:
-    """In the same order, but that uv ranks a plain `linux` tag after all others of the same Python and ABI."""
+    """The order is the same, except that uv ranks a plain `linux` tag after all others of the same Python and ABI."""
     version = ".".join(map(str, sys.version_info[:3]))
     abi = abi_of("cpython", version, sysconfig.get_config_var("SOABI"))
 
@@ -164,7 +164,7 @@ SINGLE_TAGS = st.sampled_from(sorted({tag for tags in TAGS.values() for tag in t
 
 @given(st.lists(SINGLE_TAGS, min_size=1, max_size=3), st.sampled_from(sorted(TAGS)))
 def test_an_interpreter_finds_the_bucket_of_every_tag_that_it_supports(chosen: list[str], name: str) -> None:
-    """Also of compressed tags, which name several interpreters, ABIs or platforms."""
+    """This includes compressed tags, which name several interpreters, ABIs or platforms."""
     parts = zip(*(tag.split("-") for tag in chosen), strict=True)
     compressed = "-".join(".".join(dict.fromkeys(part)) for part in parts)
 

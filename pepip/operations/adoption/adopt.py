@@ -120,6 +120,7 @@ class _Run:
         except OSError as error:
             failure = f"{error.strerror or error}: {error.filename2 or error.filename or root}"
         self._done += sum(copy.size_bytes for copy in item.survey.copies if not copy.reason)
+        freed = freed.with_inodes(filesystems.inode_bytes(root))
         return Adopted(root, tuple(linked), tuple(kept.values()), freed, failure)
 
     def _open(self, root: str) -> Environment:

@@ -10,7 +10,7 @@ from pepip.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pepip.environment.survey import Copy
 
@@ -28,11 +28,15 @@ class Candidate(NamedTuple):
 
 
 class Disk(NamedTuple):
-    """The place of the store: its folder, its device, and the bytes that a small folder itself occupies there."""
+    """The place of the store: its folder, its device, and the bytes that a small folder itself occupies there.
+
+    `inode_bytes` are as in `filesystems.inode_bytes`, by device.
+    """
 
     home: str
     device: int
     folder_bytes: int
+    inode_bytes: Mapping[int, int]
 
 
 class Freed(NamedTuple):
@@ -46,6 +50,10 @@ class Freed(NamedTuple):
         if not isinstance(other, Freed):
             return NotImplemented
         return Freed(self.size_bytes + other.size_bytes, self.inodes + other.inodes)
+
+    def with_inodes(self, inode_bytes: int) -> Freed:
+        """Return the same with the bytes that the inodes themselves occupy."""
+        return Freed(self.size_bytes + self.inodes * inode_bytes, self.inodes)
 
 
 class FreedSpace(NamedTuple):
@@ -88,6 +96,9 @@ def measure(candidates: Iterable[Candidate], *, stored: set[str], disk: Disk) ->
             if candidate is not chosen:
                 freed = _freed(candidate.copy, chosen, gone)
                 by_environment[candidate.environment] = by_environment.get(candidate.environment, Freed()) + freed
+    devices = {candidate.environment: candidate.device for equal in by_content.values() for candidate in equal}
+    for environment, freed in by_environment.items():
+        by_environment[environment] = freed.with_inodes(disk.inode_bytes.get(devices[environment], 0))
     total = sum(by_environment.values(), Freed())
     shared = sum(len({item.environment for item in equal}) > 1 for equal in by_content.values())
     return FreedSpace(by_environment, total, copied, shared, sources)

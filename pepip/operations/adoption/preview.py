@@ -14,7 +14,7 @@ from pepip.environment import makers
 from pepip.environment import survey as surveys
 from pepip.environment.survey import Copy, Inodes, Survey
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import permissions, running_processes
+from pepip.host import filesystems, permissions, running_processes
 from pepip.model import Progress
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.freed_space import Candidate, Disk, Freed, measure
@@ -59,6 +59,20 @@ class AdoptionPreview(NamedTuple):
     unreadable: list[str]
     reckoning: FreedSpace
     linkable: int
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes that all environments occupy. Hard links of the same files count once."""
+        held, seen = 0, set()
+        for sighting in self.sightings:
+            held += sighting.survey.allocated_bytes
+            for copy in sighting.survey.copies:
+                for group in copy.inodes:
+                    if group.mark in seen:
+                        held -= group.size_bytes
+                    elif group.mark:
+                        seen.add(group.mark)
+        return held
 
     def freed_by(self, sighting: FoundVenv) -> Freed:
         """Return the part of the total that is due to one environment."""
@@ -105,7 +119,7 @@ def preview(
         yield Progress("scan", root, number, len(roots))
         sightings.append(_look(store, root, tuple(processes.get(root, ())), memory))
     candidates = _candidates(sightings, choice)
-    reckoning = _reckon(store, candidates, memory)
+    reckoning = _reckon(store, sightings, candidates, memory)
     return AdoptionPreview(sightings, found.conda, found.unreadable, reckoning, len(candidates))
 
 
@@ -119,12 +133,15 @@ def _candidates(sightings: Sequence[FoundVenv], choice: Selection) -> list[Candi
     ]
 
 
-def _reckon(store: Store, candidates: Sequence[Candidate], memory: ScanCache | None) -> FreedSpace:
+def _reckon(
+    store: Store, sightings: Sequence[FoundVenv], candidates: Sequence[Candidate], memory: ScanCache | None
+) -> FreedSpace:
     wanted = {candidate.copy.name for candidate in candidates}
-    return measure(candidates, stored=_stored_contents(store, wanted, memory), disk=_disk_of(store, candidates))
+    disk = _disk_of(store, sightings, candidates)
+    return measure(candidates, stored=_stored_contents(store, wanted, memory), disk=disk)
 
 
-def _disk_of(store: Store, candidates: Sequence[Candidate]) -> Disk:
+def _disk_of(store: Store, sightings: Sequence[FoundVenv], candidates: Sequence[Candidate]) -> Disk:
     """Return the disk of the store, or the one on which it will be made.
 
     Folders there are taken to be as large as those of the candidates.
@@ -132,7 +149,10 @@ def _disk_of(store: Store, candidates: Sequence[Candidate]) -> Disk:
     home = os.path.realpath(store.root)
     device = next(os.stat(above).st_dev for above in paths.upward(home) if os.path.isdir(above))
     size_bytes, number = (sum(item.copy.folders[field] for item in candidates) for field in (0, 1))
-    return Disk(home, device, min(size_bytes // number if number else _FOLDER_BYTES, _FOLDER_BYTES))
+    places = {item.survey.device: item.environment for item in sightings}
+    inode_bytes = {device: filesystems.inode_bytes(place) for device, place in places.items()}
+    folder_bytes = min(size_bytes // number if number else _FOLDER_BYTES, _FOLDER_BYTES)
+    return Disk(home, device, folder_bytes, inode_bytes)
 
 
 def _stored_contents(store: Store, names: set[str], memory: ScanCache | None) -> set[str]:

@@ -1,0 +1,144 @@
+"""The preview of `pepip adopt` as text: which environments there are, what stays as it is, what would be free.
+
+The sentence that matters comes last, because the last lines are on the screen when a long table has scrolled away.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip import humanized, paths
+from pepip.cli import tables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.operations.adoption.preview import AdoptionPreview
+
+_MOST_ROWS = 20
+
+
+def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looks_everywhere: bool) -> None:
+    """Print a preview. `command` adopts what it shows; it is empty if a question follows.
+
+    Without `is_complete`, only the environments that would free most are shown, and the packages that stay by reason.
+    `looks_everywhere` says that the folders of tools were searched, too.
+    """
+    if seen.sightings:
+        _show_environments(seen, is_complete=is_complete)
+        if is_complete:
+            _show_each_that_stays(seen)
+        else:
+            _show_reasons(seen)
+    for item in seen.sightings:
+        if item.processes and not item.reason:
+            shown = ", ".join(f"{process.name} ({process.number})" for process in item.processes[:3])
+            tables.say(f"{short(item.environment)} is in use by {shown}, which would go on working.")
+    for root in seen.conda:
+        tables.say(f"{short(root)} is an environment of conda: left alone.")
+    for folder in seen.unreadable:
+        tables.say(f"{short(folder)} could not be read.")
+    _conclude(seen, command=command, looks_everywhere=looks_everywhere)
+
+
+def short(path: str) -> str:
+    """Return a path as a person writes it: relative to the current folder if it is inside, or with `~`."""
+    here = os.getcwd()
+    if path.startswith(f"{here}/"):
+        return path[len(here) + 1 :]
+    home = paths.user_home(os.environ)
+    return f"~{path[len(home) :]}" if home and path.startswith(f"{home}/") else path
+
+
+def listed(files: Sequence[str]) -> str:
+    """Return the first of some files, behind a colon; nothing if there are none."""
+    return f": {humanized.listed(files)}" if files else ""
+
+
+def _show_environments(seen: AdoptionPreview, *, is_complete: bool) -> None:
+    """Print a table of the environments; those that would free most come first."""
+    freed = {item.environment: max(0, seen.freed_by(item).size_bytes) for item in seen.sightings}
+    ordered = sorted(seen.sightings, key=lambda item: -freed[item.environment])
+    shown = ordered if is_complete or len(ordered) <= _MOST_ROWS + 1 else ordered[:_MOST_ROWS]
+    rows = [
+        (
+            short(item.environment),
+            item.tool,
+            ".".join(item.python.split(".")[:2]),
+            str(len(item.survey.copies) + item.survey.linked),
+            humanized.size(item.survey.allocated_bytes),
+            humanized.size(freed[item.environment]) if freed[item.environment] else "-",
+        )
+        for item in shown
+    ]
+    columns = ("environment", "made by", "Python", "packages", "on disk", "would free")
+    tables.show(columns, rows, right=(2, 3, 4, 5), shortened=0)
+    rest = ordered[len(shown) :]
+    if rest:
+        size = humanized.size(sum(freed[item.environment] for item in rest))
+        tables.say(f"and {humanized.count(len(rest), 'more environment')}, which would free {size} (`-v` lists all)")
+        tables.say("")
+
+
+def _show_reasons(seen: AdoptionPreview) -> None:
+    """Print each reason why something stays, with the first packages or environments that it concerns."""
+    reasons: dict[str, list[str]] = {}
+    for item in seen.sightings:
+        if item.reason:
+            reasons.setdefault(item.reason, []).append(short(item.environment))
+            continue
+        for copy in item.survey.copies:
+            if copy.reason:
+                reasons.setdefault(copy.reason, []).append(f"{copy.name} in {short(item.environment)}")
+    if reasons:
+        tables.say("These stay as they are (`-v` lists each, with its files):")
+        for reason, concerned in sorted(reasons.items(), key=lambda row: -len(row[1])):
+            tables.say(f"  {reason}: {humanized.listed(concerned, most=2)}")
+        tables.say("")
+
+
+def _show_each_that_stays(seen: AdoptionPreview) -> None:
+    for item in seen.sightings:
+        if item.reason:
+            tables.say(f"{short(item.environment)} stays as it is: {item.reason}")
+            continue
+        for copy in item.survey.copies:
+            if copy.reason:
+                shown = f"{copy.name} {copy.version} stays: {copy.reason}{listed(copy.changed)}"
+                tables.say(f"{short(item.environment)}: {shown}")
+
+
+def _conclude(seen: AdoptionPreview, *, command: str, looks_everywhere: bool) -> None:
+    """Print the sum, and the next step."""
+    if not seen.sightings:
+        tables.say("No environment was found here." if not seen.conda else "Only environments of conda were found.")
+        if not looks_everywhere:
+            tables.say("`--known` looks where tools keep theirs: pipx, poetry, hatch, uv tools, …")
+        return
+    total, shared = seen.reckoning.total, seen.reckoning.shared
+    number = sum(len(item.survey.copies) + item.survey.linked for item in seen.sightings)
+    holds = "holds" if len(seen.sightings) == 1 else "hold"
+    alike = f" {humanized.count(shared, 'package')} {'is' if shared == 1 else 'are'} in several of them."
+    tables.say(
+        f"{humanized.count(len(seen.sightings), 'environment')} with {humanized.count(number, 'package')} "
+        f"{holds} {humanized.size(seen.held_bytes)}.{alike if shared else ''}"
+    )
+    if not seen.linkable:
+        tables.say("There is nothing to share that is not shared already.")
+    elif total.size_bytes <= 0:
+        tables.say(f"Sharing would free nothing now; it would take {humanized.size(-total.size_bytes)}.")
+        tables.say("The next environment with the same packages would take next to nothing.")
+    else:
+        inodes = humanized.count(max(0, total.inodes), "inode")
+        tables.stress(f"Sharing them would free {humanized.size(total.size_bytes)} and {inodes}.")
+    if seen.reckoning.copied_bytes:
+        size = humanized.size(seen.reckoning.copied_bytes)
+        tables.say(f"The store is on another disk, which would get {size}.")
+    if command and seen.linkable:
+        tables.say("")
+        tables.say("Nothing has changed. Each file is read and compared before it is linked.")
+        back = "pepip eject ENVIRONMENT"
+        width = max(len(command), len(back))
+        tables.say(f"  {command:<{width}}   links them; programs that run go on working")
+        tables.say(f"  {back:<{width}}   takes it back")

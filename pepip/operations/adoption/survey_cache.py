@@ -1,0 +1,23 @@
+"""The place where the surveys of environments are remembered, before there is a store, too."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from pepip import paths
+from pepip.store.scan_cache import ScanCache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.store.root import Store
+
+
+def load(store: Store) -> ScanCache:
+    """Return the cache of earlier scans. Without a store it is in the user's cache: looking creates no store."""
+    cache = paths.user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
+    if store.exists() or not cache:
+        return ScanCache(paths.cache(store.root))
+    with contextlib.suppress(OSError):
+        os.makedirs(f"{cache}/pepip", mode=0o700, exist_ok=True)
+    return ScanCache(f"{cache}/pepip")

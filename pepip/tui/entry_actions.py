@@ -1,0 +1,101 @@
+"""The flows of actions on entries of the store."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.worker import get_current_worker
+
+from pepip import humanized
+from pepip.operations import prune
+from pepip.tui import formatting, jobs, pane_requests
+from pepip.tui.flows import Flows
+from pepip.tui.messages import Explained
+from pepip.tui.prune_dialog import PruneDialog
+from pepip.tui.store_pane import StorePane
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from pepip.model import Stored
+    from pepip.tui.pane_requests import EntryRequest
+
+
+class EntryActions(Flows):
+    """The flows of the store pane, and of pruning."""
+
+    def carry_out(self, request: EntryRequest) -> None:
+        """Carry out a request of the store pane."""
+        chosen = request.chosen
+        match request:
+            case pane_requests.InstallEntry():
+                self.ask_to_install(line=f"{chosen[0].name}=={chosen[0].version}" if chosen else "")
+            case pane_requests.DescribeEntry():
+                self.app.run_worker(lambda: self._read_detail(chosen[0]), thread=True, group="detail")
+            case pane_requests.RemoveEntries():
+                self._ask_to_remove(chosen)
+            case pane_requests.VerifyEntries():
+                self.session.runner.submit(jobs.verify(self.session.store, chosen, self._stored))
+            case pane_requests.RepairEntries():
+                self._ask_to_repair(chosen)
+            case pane_requests.CopyEntryCommand():
+                self.copy(jobs.show_command(chosen[0]))
+
+    @property
+    def _stored(self) -> Collection[Stored]:
+        return self.session.catalog.stored.values() if self.session.catalog else ()
+
+    def _read_detail(self, stored: Stored) -> None:
+        catalog = self.session.catalog
+        if catalog is not None:
+            width = min(84, int(self.app.size.width * 0.96) - 5)  # within the frame, beside the scroll bar
+            text = self.app.query_one(StorePane).text_of(stored, catalog, width)
+            if not get_current_worker().is_cancelled:
+                self.app.post_message(Explained("Entry", text, jobs.show_command(stored)))
+
+    def ask_to_prune(self, options: prune.PruneOptions | None = None) -> None:
+        """Preview a prune with these options, and remove the ticked orphans."""
+        options = options or prune.PruneOptions()
+        catalog, store = self.session.catalog, self.session.store
+        if catalog is None or catalog.overview is None or isinstance(self.app.screen, PruneDialog):
+            return
+        stored = list(catalog.stored.values())
+        dialog = PruneDialog(lambda: prune.preview(store, options), stored, is_of_all=options.only is None)
+
+        def decided(answer: str | None) -> None:
+            if answer == "go" and dialog.preview is not None:
+                self.session.runner.submit(jobs.prune(store, dialog.chosen, dialog.command))
+
+        self.app.push_screen(dialog, decided)
+
+    def _ask_to_remove(self, chosen: Sequence[Stored]) -> None:
+        """Preview the removal of entries. If an environment links any of them, name those and remove nothing."""
+        users = self.session.catalog.users if self.session.catalog else {}
+        linked = [item for item in chosen if item.id in users]
+        if linked:
+            text = Text()
+            for item in linked[:12]:
+                who = humanized.listed([formatting.short_path(user) for user in users[item.id]], most=2)
+                text.append(f"{item.name} {item.version}", "bold")
+                text.append(f" is linked by {who}\n")
+            if len(linked) > 12:
+                text.append(f"and {len(linked) - 12} more\n")
+            text.append("\nWhat an environment links stays: uninstall it there first.")
+            self.explain("Linked entries are not removed", text)
+            return
+        self.ask_to_prune(prune.PruneOptions(only=frozenset(item.id for item in chosen)))
+
+    def _ask_to_repair(self, chosen: Sequence[Stored]) -> None:
+        """Name the environments that a repair affects, ask, and repair."""
+        users = self.session.catalog.users if self.session.catalog else {}
+        concerned = sorted({user for item in chosen for user in users.get(item.id, ())})
+        text = Text("What differs from its hashes is fetched again; nothing else is changed.\n")
+        if concerned:
+            text.append(f"\n{formatting.count(len(concerned), 'environment')} linked to it are linked anew:\n")
+            text.append("\n".join(f"  {formatting.short_path(user)}" for user in concerned[:15]))
+            if len(concerned) > 15:
+                text.append(f"\n  and {len(concerned) - 15} more")
+        else:
+            text.append("\nNo environment links it.")
+        pins = ", ".join(f"{item.name}=={item.version}" for item in chosen[:3])
+        self.confirm(f"Repair {pins}", text, "Repair", jobs.repair(self.session.store, chosen, self._stored))

@@ -1,0 +1,92 @@
+"""What the flows of all actions have in common: a plan or a question, the job that follows, and a text to read."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from pepip.errors import PepipError
+from pepip.tui import formatting, jobs, typed
+from pepip.tui.dialogs import Choice, MessageDialog
+from pepip.tui.plan_dialog import InstallForm, PlanDialog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.app import App
+
+    from pepip.tui.job_queue import Job
+    from pepip.tui.jobs import PlannedAction
+    from pepip.tui.session import Session
+
+
+class Flows:
+    """The flows of some actions: dialogs on the screen of `app` that ask, and jobs in the queue of the session."""
+
+    def __init__(self, session: Session, app: App[None]) -> None:
+        self.session = session
+        self.app = app
+
+    def explain(self, title: str, text: Text, *, command: str = "") -> None:
+        """Show a text in a dialog."""
+        self.app.push_screen(MessageDialog(title, text, command=command))
+
+    def complain(self, error: PepipError) -> None:
+        """Show an error and its hint in a dialog."""
+        hint = f"\n\nhint: {error.hint}" if error.hint else ""
+        self.explain("Not possible", Text(f"{error.message}{hint}"))
+
+    def copy(self, command: str) -> None:
+        """Copy a command line to the clipboard, and show it."""
+        self.app.copy_to_clipboard(command)
+        self.app.notify(formatting.printable(command), title="Copied", markup=False)
+
+    def confirm(self, title: str, text: Text, verb: str, job: Job[object], *, is_destructive: bool = False) -> None:
+        """Submit a job if the user agrees. Cancel has the focus."""
+
+        def decided(answer: str | None) -> None:
+            if answer == "go":
+                self.session.runner.submit(job)
+
+        choices = (Choice("", "Cancel"), Choice("go", verb, "error" if is_destructive else "primary"))
+        self.app.push_screen(MessageDialog(title, text, choices, command=job.command), decided)
+
+    def begin(self, make: Callable[[], PlannedAction], *, go_back: Callable[[], None] | None = None) -> None:
+        """Show the preview of an action, and submit its job if the user agrees.
+
+        `go_back` opens the dialog before this one.
+        """
+        try:
+            plan = make()
+        except PepipError as error:
+            self.complain(error)
+            return
+        runner = self.session.runner
+
+        def decided(answer: str | None) -> None:
+            if answer == "go":
+                runner.submit(plan.carry_out)
+            elif answer == "instead" and plan.instead is not None:
+                text = Text(
+                    "uv changes pyproject.toml and uv.lock, and the environment follows the new lock. That may "
+                    "change more than the plan before has shown, which is of another command."
+                )
+                self.confirm(plan.instead.title, text, plan.verb_instead, plan.instead)
+            elif answer == "back" and go_back is not None:
+                go_back()
+
+        self.app.push_screen(PlanDialog(plan, runner, can_go_back=go_back is not None), decided)
+
+    def ask_to_install(self, *, place: str = "", line: str = "") -> None:
+        """Ask for a project and requirements, show the preview, and install."""
+        catalog, store = self.session.catalog, self.session.store
+        form = InstallForm(list(catalog.shares.values()) if catalog else [], place=place, line=line)
+
+        def asked(answer: str | None) -> None:
+            if answer == "go":
+                self.begin(
+                    lambda: jobs.install(store, typed.environment_at(form.place), form.line),
+                    go_back=lambda: self.ask_to_install(place=form.place, line=form.line),
+                )
+
+        self.app.push_screen(form, asked)

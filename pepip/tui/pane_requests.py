@@ -1,0 +1,107 @@
+"""The requests of panes: what the user asks for, and on what. The app carries them out."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.model import Stored
+
+
+class EntryRequest(Message):
+    """A request on the chosen entries. There is at least one, but for an install."""
+
+    def __init__(self, chosen: Sequence[Stored]) -> None:
+        super().__init__()
+        self.chosen = chosen
+
+
+class InstallEntry(EntryRequest):
+    """Install an entry, or anything, into a project."""
+
+
+class RemoveEntries(EntryRequest):
+    """Remove entries that no environment links."""
+
+
+class VerifyEntries(EntryRequest):
+    """Verify entries."""
+
+
+class RepairEntries(EntryRequest):
+    """Repair entries."""
+
+
+class DescribeEntry(EntryRequest):
+    """Show the detail of an entry in a dialog."""
+
+
+class CopyEntryCommand(EntryRequest):
+    """Copy the command that shows an entry."""
+
+
+class EnvironmentRequest(Message):
+    """A request on an environment, which is empty if none is known."""
+
+    def __init__(self, environment: str) -> None:
+        super().__init__()
+        self.environment = environment
+
+
+class InstallIntoEnvironment(EnvironmentRequest):
+    """Install into the environment, or into any."""
+
+
+class RepairEverything(EnvironmentRequest):
+    """Repair the store, and all environments."""
+
+
+class SyncEnvironment(EnvironmentRequest):
+    """Sync the environment with its lock."""
+
+
+class ForgetEnvironment(EnvironmentRequest):
+    """Take the environment out of the registry."""
+
+
+class CopyEnvironmentCommand(EnvironmentRequest):
+    """Copy the command that shows the environment."""
+
+
+class PackageRequest(EnvironmentRequest):
+    """A request on packages of an environment. There is at least one, but for an upgrade."""
+
+    def __init__(self, environment: str, packages: Sequence[str]) -> None:
+        super().__init__(environment)
+        self.packages = packages
+
+
+class UpgradePackages(PackageRequest):
+    """Upgrade these packages, or all if there are none."""
+
+
+class UninstallPackages(PackageRequest):
+    """Uninstall these packages."""
+
+
+class DetachPackage(PackageRequest):
+    """Make the first package a private copy."""
+
+
+class AttachPackage(PackageRequest):
+    """Link the first package again."""
+
+
+class EjectEnvironment(EnvironmentRequest):
+    """Give the environment files of its own in place of all links."""
+
+
+class AdoptEnvironments(Message):
+    """Link environments that do not link the store yet."""
+
+    def __init__(self, environments: Sequence[str]) -> None:
+        super().__init__()
+        self.environments = environments

@@ -1,0 +1,135 @@
+"""The previews of actions in words: a sentence, and a row for each change. Knows nothing of widgets."""
+
+from __future__ import annotations
+
+from pepip import humanized
+from pepip.fast_namedtuple import NamedTuple
+from pepip.tui import formatting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from typing import TypeVar
+
+    from pepip.model import Progress, Summary
+    from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv
+    from pepip.operations.needs import UnmetNeed
+    from pepip.operations.project import Outcome
+    from pepip.operations.uninstall import Removal
+
+    T = TypeVar("T")
+
+COMES, GOES, IS_LOST, STAYS = "+", "-", "!", "="
+
+
+class Step(NamedTuple):
+    """One change: its sign, the name of what changes, and what happens to it."""
+
+    sign: str
+    name: str
+    effect: str
+
+
+class Plan(NamedTuple):
+    """The changes that an action would make. Without `has_work`, there is nothing to do."""
+
+    sentence: str
+    steps: Sequence[Step]
+    has_work: bool
+
+
+def described(
+    make: Callable[[], Generator[Progress, None, T]], describe: Callable[[T], Plan]
+) -> Callable[[], Generator[Progress, None, Plan]]:
+    """Return a preview operation that returns its result as a Plan."""
+
+    def operation() -> Generator[Progress, None, Plan]:
+        return describe((yield from make()))
+
+    return operation
+
+
+def of_summary(summary: Summary) -> Plan:
+    """Describe the dry run of a change to an environment."""
+    reused, private = set(summary.reused), {name for name, _ in summary.private}
+    before = dict(summary.removed)
+    steps = []
+    for name, version in sorted({*summary.linked, *summary.private}):
+        was = f", was {before[name]}" if name in before else ""
+        effect = "from the store" if name in reused else "to download"
+        steps.append(Step(COMES, f"{name} {version}", ("private copy" if name in private else effect) + was))
+    came = {name for name, _ in (*summary.linked, *summary.private)}
+    steps += [Step(GOES, f"{name} {version}", "removed") for name, version in summary.removed if name not in came]
+    if not steps:
+        return Plan("Nothing to do: everything is installed already.", (), has_work=False)
+    parts = [f"{len(reused)} reused"]
+    size = f" ({formatting.size(summary.download_bytes)})" if summary.download_bytes else ""
+    parts.append(f"{len(summary.downloaded)} to download{size}" if summary.downloaded else "0 B to download")
+    if private:
+        parts.append(f"{len(private)} private copy")
+    parts.append(f"{formatting.size(summary.avoided_bytes)} not stored again")
+    return Plan(" · ".join(parts), steps, has_work=True)
+
+
+def of_outcome(outcome: Outcome) -> Plan:
+    """Describe the dry run of a change to a project."""
+    return of_summary(outcome.summary)
+
+
+def of_removal(removal: Removal, broken: Sequence[UnmetNeed]) -> Plan:
+    """Describe the preview of an uninstall. `broken` are needs of other distributions that it would leave unmet."""
+    steps = [Step(GOES, f"{change.name} {change.version}", "removed") for change in removal.removed]
+    steps += [Step(IS_LOST, f"{need.name} {need.version}", f"stays, and needs {need.requirement}") for need in broken]
+    absent = f" Not installed: {', '.join(removal.absent)}." if removal.absent else ""
+    count = formatting.count(len(removal.removed), "distribution")
+    sentence = f"Removes {count} from this environment. The store keeps what it holds.{absent}"
+    if broken:
+        needing = formatting.count(len({need.name for need in broken}), "package")
+        sentence = (
+            f"Removes {count}, which {needing} in this environment need{'' if needing[:2] != '1 ' else 's'}.{absent}"
+        )
+    return Plan(sentence, steps, has_work=bool(removal.removed))
+
+
+def of_changed_files(changed: list[str]) -> Plan:
+    """Describe the preview of an attaching, by the files that the user has changed."""
+    steps = [Step(IS_LOST, path, "your change would be lost") for path in changed]
+    if steps:
+        return Plan(f"{formatting.count(len(steps), 'file')} changed by you would be lost:", steps, has_work=True)
+    return Plan("No file was changed: the copy goes, and it is linked from the store again.", (), has_work=True)
+
+
+def of_adoption(seen: AdoptionPreview) -> Plan:
+    """Describe the preview of adopting environments: what would be linked in each, what stays, and why."""
+    steps: list[Step] = []
+    for item in seen.sightings:
+        steps += _adoption_of(item, seen)
+    if not seen.linkable:
+        return Plan("Nothing can be linked here.", steps, has_work=False)
+    total = seen.reckoning.total
+    freed = f"{formatting.size(max(0, total.size_bytes))} and {formatting.count(max(0, total.inodes), 'inode')}"
+    sentence = f"Links {formatting.count(seen.linkable, 'package')}: {freed} would be free (nothing is hashed yet)."
+    if seen.reckoning.copied_bytes:
+        sentence += f" The store is on another disk, which gets {formatting.size(seen.reckoning.copied_bytes)}."
+    return Plan(sentence, steps, has_work=True)
+
+
+def _adoption_of(item: FoundVenv, seen: AdoptionPreview) -> list[Step]:
+    place = formatting.short_path(item.environment)
+    if item.reason:
+        return [Step(STAYS, place, f"stays as it is: {item.reason}")]
+    linked = sum(not copy.reason for copy in item.survey.copies)
+    freed = seen.freed_by(item).size_bytes
+    effect = f"{formatting.count(linked, 'package')} linked" + (
+        f", frees {formatting.size(freed)}" if freed > 0 else ""
+    )
+    steps = [Step(COMES if linked else STAYS, place, effect)]
+    steps += [
+        Step(STAYS, f"{process.name} ({process.number})", "runs from it, and goes on working")
+        for process in item.processes[:3]
+    ]
+    for copy in item.survey.copies:
+        if copy.reason:
+            changed = f": {humanized.listed(copy.changed)}" if copy.changed else ""
+            steps.append(Step(STAYS, f"{copy.name} {copy.version}", f"stays: {copy.reason}{changed}"))
+    return steps

@@ -1,0 +1,89 @@
+"""The flows of actions on projects and their packages."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from pepip.tui import adoption_jobs, commands, formatting, jobs, pane_requests
+from pepip.tui.flows import Flows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.tui.pane_requests import EnvironmentRequest
+
+
+class ProjectActions(Flows):
+    """The flows of the projects pane."""
+
+    def carry_out(self, request: EnvironmentRequest) -> None:
+        """Carry out a request of the projects pane."""
+        store, environment = self.session.store, request.environment
+        match request:
+            case pane_requests.InstallIntoEnvironment():
+                self.ask_to_install(place=formatting.short_path(environment.removesuffix("/.venv")))
+            case pane_requests.RepairEverything():
+                self._ask_to_repair()
+            case pane_requests.SyncEnvironment():
+                self.begin(lambda: jobs.sync(store, environment))
+            case pane_requests.ForgetEnvironment():
+                self._ask_to_forget(environment)
+            case pane_requests.CopyEnvironmentCommand():
+                self.copy(commands.of("projects", environment))
+            case pane_requests.EjectEnvironment():
+                self._ask_to_eject(environment)
+            case pane_requests.UpgradePackages():
+                self._upgrade(environment, request.packages)
+            case pane_requests.UninstallPackages():
+                names = request.packages
+                self.begin(lambda: jobs.uninstall(store, environment, names))
+            case pane_requests.DetachPackage():
+                self._ask_to_detach(environment, request.packages[0])
+            case pane_requests.AttachPackage():
+                name = request.packages[0]
+                self.begin(lambda: jobs.attach(store, environment, name))
+
+    def ask_to_adopt(self, environments: Sequence[str]) -> None:
+        """Preview the adoption of environments that do not link the store, and adopt them."""
+        self.begin(lambda: adoption_jobs.adopt(self.session.store, environments))
+
+    def _ask_to_eject(self, environment: str) -> None:
+        share = self.session.catalog.shares.get(environment) if self.session.catalog else None
+        text = Text(f"{formatting.printable(formatting.short_path(environment))}\n", "bold")
+        text.append(
+            "\nFiles of its own take the place of all links: it needs neither the store nor pepip afterwards. "
+            "Nothing else changes in it.",
+            "not bold",
+        )
+        if share is not None and share.alone_bytes > share.own_bytes:
+            text.append(f"\nIt takes {formatting.size(share.alone_bytes - share.own_bytes)} more then.", "not bold")
+        text.append("\nThe way back is to adopt it.", "not bold")
+        self.confirm("Eject this environment", text, "Eject", adoption_jobs.eject(self.session.store, environment))
+
+    def _upgrade(self, environment: str, packages: Sequence[str]) -> None:
+        names = packages
+        if not names and not jobs.has_lock(environment):
+            share = self.session.catalog.shares.get(environment) if self.session.catalog else None
+            names = sorted(package.name for package in share.known.packages) if share else ()
+        self.begin(lambda: jobs.upgrade(self.session.store, environment, names))
+
+    def _ask_to_repair(self) -> None:
+        text = Text(
+            "All entries are checked, every byte read; what differs is fetched again, and environments "
+            "that dangle are linked anew."
+        )
+        self.confirm("Repair the store", text, "Repair", jobs.repair(self.session.store))
+
+    def _ask_to_detach(self, environment: str, name: str) -> None:
+        text = Text("The package becomes a real, writable copy in this environment alone. Others don't notice.")
+        self.confirm(f"Detach {name}", text, "Detach", jobs.detach(self.session.store, environment, name))
+
+    def _ask_to_forget(self, environment: str) -> None:
+        text = Text(
+            "What only it links becomes an orphan, which a prune removes. An environment that is still there "
+            "comes back with its next install."
+        )
+        text.append(f"\n\n{formatting.printable(environment)}", "bold")
+        job = jobs.forget(self.session.store, environment)
+        self.confirm("Forget this environment", text, "Forget", job, is_destructive=True)

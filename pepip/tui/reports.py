@@ -1,0 +1,126 @@
+"""The results of jobs in words. Each job is made with the function that describes its result."""
+
+from __future__ import annotations
+
+from pepip.tui import formatting
+from pepip.tui.job_queue import Report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from pepip.model import Registration, Summary
+    from pepip.operations.adoption.adopt import Adopted
+    from pepip.operations.adoption.eject import Ejected
+    from pepip.operations.detach import Attached, Detached
+    from pepip.operations.project import Outcome
+    from pepip.operations.prune import PrunePreview
+    from pepip.operations.scan import Scanned
+    from pepip.operations.store_add import Added
+    from pepip.operations.verify import Repaired, Verdict
+
+
+def of_summary(summary: Summary) -> Report:
+    """Describe a change to an environment."""
+    return Report(formatting.outcome(summary))
+
+
+def of_outcome(outcome: Outcome) -> Report:
+    """Describe a change to a project."""
+    return of_summary(outcome.summary)
+
+
+def of_prune(done: PrunePreview) -> Report:
+    """Describe a prune."""
+    kept = f", {len(done.refused)} are another user's" if done.refused else ""
+    removed = formatting.count(len(done.orphans), "entry", "entries")
+    return Report(f"{removed} removed, {formatting.size(done.freed_bytes)} free now{kept}")
+
+
+def of_stored(added: Added) -> Report:
+    """Describe the storing of packages."""
+    unshared = f", {len(added.unshared)} can't be shared" if added.unshared else ""
+    stored = formatting.count(len(added.stored), "entry", "entries")
+    return Report(
+        f"{stored} stored, {len(added.reused)} there before{unshared}",
+        [f"can't be shared, and is not stored: {name}" for name in added.unshared],
+    )
+
+
+def of_verification(ids: Collection[str]) -> Callable[[Verdict], Report]:
+    """Return the function that describes a verification of the entries with these ids."""
+
+    def describe(verdict: Verdict) -> Report:
+        lines = []
+        for finding in verdict.findings:
+            lines.append(f"damaged: {finding.stored.id}")
+            lines += [f"  {flaw.words:<16} {flaw.path}" for flaw in finding.flaws]
+        checked = formatting.count(verdict.checked, "entry", "entries")
+        result = f"{len(verdict.findings)} damaged: R repairs"
+        if not verdict.findings:
+            result = "all intact" if verdict.checked > 1 else "intact"
+        flaws = {finding.stored.id: finding.flaws for finding in verdict.findings}
+        return Report(f"{checked} checked, {result}", lines, {**dict.fromkeys(ids, ()), **flaws})
+
+    return describe
+
+
+def of_repair(done: Repaired) -> Report:
+    """Describe a repair."""
+    failed = f", {len(done.failed)} could not be" if done.failed else ""
+    repaired = formatting.count(len(done.entries), "entry", "entries")
+    return Report(
+        f"{repaired} repaired{failed}, {formatting.count(len(done.environments), 'environment')} healed",
+        [f"could not be repaired: {entry_id}: {reason}" for entry_id, reason in done.failed],
+        dict.fromkeys(done.entries, ()),
+    )
+
+
+def of_detaching(done: Detached) -> Report:
+    """Describe the detaching of a distribution."""
+    return Report(f"{done.name} {done.version} is a private copy now, in {done.site_packages}")
+
+
+def of_attaching(done: Attached) -> Report:
+    """Describe the attaching of a distribution."""
+    return Report(f"{done.name} {done.version} is linked from the store again")
+
+
+def of_forgetting(forgotten: list[Registration]) -> Report:
+    """Describe the removal of registrations."""
+    return Report(f"{formatting.count(len(forgotten), 'environment')} forgotten")
+
+
+def of_scan(done: Scanned) -> Report:
+    """Describe a scan."""
+    new = sum(not item.was_known for item in done.found)
+    return Report(
+        f"{new} found, {len(done.found)} link the store",
+        [f"{'known' if item.was_known else 'found'}: {item.environment}" for item in done.found],
+    )
+
+
+def of_adoption(done: list[Adopted]) -> Report:
+    """Describe the adoption of environments: what was linked, what is free now, and what was left and why."""
+    lines = []
+    for item in done:
+        lines.append(f"{item.environment}: {formatting.count(len(item.linked), 'package')} linked")
+        lines += [f"  {kept.name} {kept.version} stays: {kept.reason}" for kept in item.kept]
+        if item.failure:
+            lines.append(f"  not adopted: {item.failure}")
+    linked = sum(len(item.linked) for item in done)
+    environments = formatting.count(sum(bool(item.linked) for item in done), "environment")
+    freed = formatting.size(max(0, sum(item.freed.size_bytes for item in done)))
+    sentence = f"{formatting.count(linked, 'package')} linked in {environments}: {freed} free now"
+    failures = [item for item in done if item.failure]
+    if failures:
+        sentence += f". {failures[0].environment} was not adopted: {failures[0].failure}"
+    if len(failures) > 1:
+        sentence += f"; {len(failures) - 1} more: 4 shows the log"
+    return Report(sentence, lines)
+
+
+def of_ejecting(done: Ejected) -> Report:
+    """Describe the ejecting of an environment."""
+    count = formatting.count(len(done.distributions), "package")
+    return Report(f"{count} have files of their own now: {done.environment} needs no store")

@@ -1,0 +1,44 @@
+"""The state that the parts of the app share. Knows nothing of widgets."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pepip.operations.adoption.preview import AdoptionPreview
+    from pepip.operations.needs import UnmetNeed
+    from pepip.store.check import Flaw
+    from pepip.store.root import Store
+    from pepip.tui.catalog import Catalog
+    from pepip.tui.job_queue import JobQueue
+
+
+class Session:
+    """One run of the app: the store, its queue of jobs, and the catalog that is shown, None before the first one.
+
+    `verified` maps the id of each verified entry to its flaws. An intact entry has none. `unshared` has the
+    environments that a search found and that were not registered. `search_place` is the place to which a running
+    search has come. `unmet` has the unmet needs of environments. `is_leaving` says that the app exits as soon as no
+    job is left.
+    """
+
+    def __init__(self, store: Store, runner: JobQueue) -> None:
+        self.store = store
+        self.runner = runner
+        self.catalog: Catalog | None = None
+        self.verified: dict[str, Sequence[Flaw]] = {}
+        self.unshared: AdoptionPreview | None = None
+        self.search_place = ""
+        self.unmet: Mapping[str, Sequence[UnmetNeed]] = {}
+        self.is_leaving = False
+
+    @property
+    def damaged(self) -> frozenset[str]:
+        """The ids of the entries that a verification found damaged."""
+        return frozenset([entry_id for entry_id, flaws in list(self.verified.items()) if flaws])
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """The ids of entries and the roots of environments that unfinished jobs work on."""
+        return frozenset(key for job in self.runner.busy for key in job.touches)

@@ -1,0 +1,83 @@
+"""The lines that users type: paths of projects and folders, and requirements."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from pepip import paths
+from pepip.errors import UsageError
+from pepip.model import Request
+from pepip.tui.job_queue import STARTED_IN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def environment_at(text: str) -> str:
+    """Return the environment for a typed path: the path itself, or the `.venv` in the folder of a project.
+
+    Raises UsageError if the path is empty, is a file, or begins with `~` and there is no such home folder.
+    """
+    if not text.strip():
+        raise UsageError("which project?", hint="type the folder of a project; a new one is made")
+    path = absolute_path(text)
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise UsageError(f"{path} is a file", hint="type the folder of a project")
+    if os.path.isfile(f"{path}/pyvenv.cfg") or os.path.basename(path) in {".venv", "venv"}:
+        return path
+    return f"{path}/.venv"
+
+
+def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> tuple[Request, list[str]]:
+    """Parse a line of requirements. Return its request and its words.
+
+    The line may also have `-U`, and those of `-r FILE`, `-c FILE` and `-e PATH` that are in `options`, as on the
+    command line. Raises UsageError if a quote is not closed, an option is unknown or lacks its value, or the line
+    names nothing to install.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"these requirements can't be read: {str(error).lower()}") from error
+    lists: dict[str, list[str]] = {"-r": [], "-c": [], "-e": []}
+    packages: list[str] = []
+    is_upgrade = False
+    remaining = iter(words)
+    for word in remaining:
+        if word in options:
+            lists[word].append(_value(word, next(remaining, "")))
+        elif word in {"-U", "--upgrade"}:
+            is_upgrade = True
+        elif word.startswith("-"):
+            hint = f"requirements, {', '.join(options)} and -U are"
+            raise UsageError(f"{word} is not for here", hint=hint)
+        else:
+            packages.append(word)
+    if not packages and not lists["-r"] and not lists["-e"]:
+        raise UsageError("no packages given", hint="type their names, such as requests 'numpy<2'")
+    request = Request(
+        packages=tuple(packages),
+        requirement_files=tuple(lists["-r"]),
+        constraint_files=tuple(lists["-c"]),
+        editables=tuple(lists["-e"]),
+        resolving=("--upgrade",) if is_upgrade else (),
+    )
+    return request, words
+
+
+def absolute_path(path: str) -> str:
+    """Return a typed path as an absolute one.
+
+    A relative path starts at the folder that the app was started in, even while a running job is in another folder.
+
+    Raises UsageError if the path begins with `~` and there is no such home folder.
+    """
+    return os.path.normpath(os.path.join(STARTED_IN, paths.expand_user(path.strip(), os.environ)))
+
+
+def _value(option: str, value: str) -> str:
+    if not value:
+        raise UsageError(f"{option} wants a value")
+    return value

@@ -1,0 +1,113 @@
+"""Searches for environments that do not link the store yet, in a thread. Posts each step to the app.
+
+It looks in the folders in which tools keep environments, beside the registered projects, and in one more folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from pepip.operations.adoption import find_venvs, preview, survey_cache, tool_folders
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterable
+    from typing import TypeVar
+
+    from textual.app import App
+    from textual.worker import Worker
+
+    from pepip.model import Progress
+    from pepip.operations.adoption.preview import AdoptionPreview
+    from pepip.tui.catalog import Catalog
+    from pepip.tui.session import Session
+
+    T = TypeVar("T")
+
+_SECONDS_BETWEEN_MESSAGES = 0.3
+_SECONDS_TO_REST = 0.002  # after each step, for the keys
+
+
+class UnsharedSearch:
+    """Searches on request. Call its methods in the app's own thread. A new search ends the one before."""
+
+    class Progressed(Message):
+        """The search has come to a folder or an environment."""
+
+        def __init__(self, place: str) -> None:
+            super().__init__()
+            self.place = place
+
+    class Ended(Message):
+        """The search is over: the environments that are not registered, and what linking them would free."""
+
+        def __init__(self, found: AdoptionPreview) -> None:
+            super().__init__()
+            self.found = found
+
+    def __init__(self, session: Session, app: App[None], folder: str) -> None:
+        self._session = session
+        self._app = app
+        self._folder = folder
+        self._known: Collection[str] | None = None
+
+    def forget(self) -> None:
+        """Let the next update search again."""
+        self._known = None
+
+    def update(self, catalog: Catalog) -> None:
+        """Search at the first catalog, and again when environments were registered or forgotten."""
+        if self._known is None or self._known != catalog.shares.keys():
+            self.begin(catalog)
+
+    def begin(self, catalog: Catalog) -> None:
+        """Search now. `catalog` has the registered environments."""
+        known = self._known = set(catalog.shares)
+        places = {os.path.dirname(share.known.project) for share in catalog.shares.values()}
+        self._app.run_worker(
+            lambda: self._search(known, places), thread=True, exclusive=True, group="unshared", description="unshared"
+        )
+
+    def _search(self, known: Collection[str], places: Iterable[str]) -> None:
+        store = self._session.store
+        worker = get_current_worker()
+        folders = outermost([self._folder, *places, *tool_folders.known(os.environ)])
+        with contextlib.suppress(OSError, _SearchEndedError):
+            found = self._follow(worker, find_venvs.discover(folders, left_out={os.path.realpath(store.root)}))
+            memory = survey_cache.load(store)
+            roots = [root for root in found.environments if root not in known]
+            seen = self._follow(worker, preview.preview(store, roots, memory))
+            memory.save()
+            self._app.post_message(self.Ended(seen))
+
+    def _follow(self, worker: Worker[None], operation: Generator[Progress, None, T]) -> T:
+        """Run an operation to its end, and post its progress. Raises _SearchEndedError if a new search begins."""
+        told_at = 0.0
+        with contextlib.closing(operation):
+            while True:
+                try:
+                    step = next(operation)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                if worker.is_cancelled:
+                    raise _SearchEndedError
+                if time.monotonic() - told_at > _SECONDS_BETWEEN_MESSAGES:
+                    told_at = time.monotonic()
+                    self._app.post_message(self.Progressed(step.detail))
+                time.sleep(_SECONDS_TO_REST)
+
+
+class _SearchEndedError(Exception):
+    """Another search has begun."""
+
+
+def outermost(folders: Iterable[str]) -> list[str]:
+    """Return the folders that exist, each once. A folder within another one is left out, and so is `/`."""
+    there = {os.path.realpath(folder) for folder in folders if os.path.isdir(folder)} - {"/"}
+    return sorted(path for path in there if not any(path.startswith(f"{other}/") for other in there))

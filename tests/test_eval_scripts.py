@@ -1,0 +1,40 @@
+"""The scripts of `eval/` run at a small size, so that their figures can be made again at any commit."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.support.machines import Machine
+from tests.support.stores import problems_of
+
+EVAL = Path(__file__).parents[1] / "eval"
+
+
+def run(script: str, *words: str | Path, machine: Machine, folder: Path) -> str:
+    """Run a script of `eval/` in `folder`, and return its output."""
+    return machine.run([sys.executable, EVAL / script, *words], folder=folder).stdout
+
+
+def test_a_large_store_is_made_and_each_command_is_measured(machine: Machine, tmp_path: Path) -> None:
+    """The store that the script leaves is whole, and the app's first paint and keys can be measured on it."""
+    sizes = ("--entries", "20", "--environments", "3", "--packages", "5", "--rounds", "1")
+
+    said = run("scale.py", *sizes, "--keep", tmp_path / "scale", machine=machine, folder=tmp_path)
+
+    assert "20 entries published" in said
+    assert "pepip store list --json" in said
+    store = tmp_path / "scale" / "home"
+    assert problems_of(store) == []
+    said = run("ui.py", "--home", store, "--rounds", "1", machine=machine, folder=tmp_path)
+    assert "first paint" in said
+
+
+def test_the_dry_run_of_adopting_is_measured(machine: Machine, tmp_path: Path) -> None:
+    """Of environments of hard links and of files, the first time and again."""
+    said = run(
+        "adopt.py", tmp_path / "many", "--environments", "3", "--distributions", "4", "--files", "3",
+        machine=machine, folder=tmp_path,
+    )  # fmt: skip
+
+    assert '"distributions": 12' in said

@@ -1,0 +1,151 @@
+"""Environments of other tools in `pepip ui`: found, shown with what they would free, adopted, and ejected again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pepip.model import Progress
+from pepip.operations.adoption import find_venvs
+from pepip.operations.adoption.find_venvs import VenvSearch
+from pepip.tui.job_queue import DONE
+from tests.support.machines import Machine, site_packages_of
+from tests.support.screens import Person, use
+from tests.support.snapshots import snapshot
+from tests.support.stores import entries_of, leftovers_of, problems_of
+from tests.support.wheels import Wheel
+
+WHEELS = [
+    Wheel("drum", "1.0", files={"drum/__init__.py": "x = 1\n" * 9000}, dependencies=["horn"]),
+    Wheel("horn", "1.0", files={"horn/__init__.py": "y = 1\n" * 9000}),
+]
+
+
+@pytest.fixture
+def owner(machine: Machine, wheelhouse: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return a user of uv; this process is theirs, too."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    for name, value in machine.variables().items():
+        monkeypatch.setenv(name, value)
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "UV_TOOL_DIR", "PIPX_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    return machine
+
+
+def make(owner: Machine, project: Path, interpreter: Path, wheelhouse: Path) -> Path:
+    """Make an environment as uv does, with copies, and return it."""
+    owner.make_folder(project)
+    owner.uv("venv", project / ".venv", "--python", interpreter, folder=project)
+    source = ("--no-index", "--find-links", wheelhouse, "--link-mode", "copy")
+    owner.uv("pip", "install", "--python", project / ".venv", *source, "drum", folder=project)
+    return project / ".venv"
+
+
+def is_linked(environment: Path) -> bool:
+    """Return whether an environment links `drum`."""
+    return (site_packages_of(environment) / "drum").is_symlink()
+
+
+def test_the_first_screen_shows_what_sharing_would_free(
+    owner: Machine, store: Path, tmp_path: Path, interpreter: Path, wheelhouse: Path
+) -> None:
+    """From nothing: two environments are found where the app was started; one key and one answer link them."""
+    one, two = (make(owner, tmp_path / "code" / name, interpreter, wheelhouse) for name in ("one", "two"))
+    before = snapshot(one)
+
+    async def script(person: Person) -> None:
+        await person.sees("Nothing is stored yet", "would be free if 2 environments shared", "Not yet shared")
+        assert not store.exists()
+        await person.press("A")
+        await person.sees("4 packages", "would be free", f"pepip adopt --yes {one} {two}"[:60])
+        await person.press("escape")
+        assert snapshot(one) == before
+        await person.press("A")
+        await person.answers("go")
+        job = await person.has_done()
+        assert job.state == DONE, job.log
+        assert job.outcome.startswith("4 packages linked in 2 environments: ")
+        await person.until(lambda: len(person.table("#entries").keys) == 2, "two entries")
+
+    use(store, script, folder=tmp_path / "code")
+
+    assert is_linked(one)
+    assert is_linked(two)
+    assert entries_of(store) == ["drum-1.0", "horn-1.0"]
+    assert problems_of(store) == []
+    assert leftovers_of(store) == []
+    owner.python(one, "-c", "import drum, horn")
+
+
+def test_marked_environments_are_adopted_and_ejected(
+    owner: Machine, store: Path, tmp_path: Path, interpreter: Path, wheelhouse: Path
+) -> None:
+    """Beside a registered project two more are found: the marked one is adopted; an ejected one is found again."""
+    owner.make_folder(tmp_path / "code" / "here")
+    source = ("--no-index", "--find-links", wheelhouse)
+    owner.pepip("install", *source, "horn", folder=tmp_path / "code" / "here")
+    one, two = (make(owner, tmp_path / "code" / name, interpreter, wheelhouse) for name in ("one", "two"))
+
+    async def script(person: Person) -> None:
+        table = person.table("#unshared #unshared-list")
+        await person.until(lambda: len(table.keys) == 2, "two environments")
+        table.focus()
+        table.put_cursor(str(two))
+        await person.press("space", "A")
+        await person.sees("2 packages", str(two))
+        await person.answers("go")
+        assert (await person.has_done()).state == DONE
+        await person.until(lambda: table.keys == [str(one)], "one environment")
+        assert is_linked(two)
+        assert not is_linked(one)
+        environments = person.table("#environments")
+        environments.focus()
+        environments.put_cursor(str(two))
+        await person.press("E")
+        await person.sees("Eject this environment", "The way back is to adopt it", "pepip eject")
+        await person.press("enter")
+        assert is_linked(two)
+        await person.press("E")
+        await person.answers("go")
+        job = await person.has_done(2)
+        assert job.state == DONE, job.log
+        await person.until(lambda: set(table.keys) == {str(one), str(two)}, "both environments")
+
+    use(store, script, pane="projects", size=(160, 48))
+
+    assert not is_linked(two)
+    owner.python(two, "-c", "import drum, horn")
+    assert problems_of(store) == []
+
+
+def test_keys_work_while_environments_are_searched(
+    owner: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search waits for the disk; the panes change all the same, and leaving does not wait for it."""
+    started, go_on = threading.Event(), threading.Event()
+    real = find_venvs.discover
+
+    def slowly(*arguments: Any, **named: Any) -> Generator[Progress, None, VenvSearch]:
+        started.set()
+        yield Progress("scan", "/somewhere")
+        go_on.wait(60)
+        return (yield from real(*arguments, **named))
+
+    monkeypatch.setattr(find_venvs, "discover", slowly)
+
+    async def script(person: Person) -> None:
+        await person.until(started.is_set, "a search")
+        await person.sees("looking for environments: /somewhere")
+        await person.press("4")
+        await person.until(lambda: person.app.here == "activity", "another pane")
+        await person.press("1")
+        await person.sees("Nothing is stored yet")
+        go_on.set()
+        await person.until(lambda: "looking for environments" not in person.screen, "the end of the search")
+
+    use(store, script, folder=tmp_path)

@@ -1,0 +1,255 @@
+"""The command that `pepip ui` shows for a flow does on disk the same as the flow: each is run on an equal store."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from pepip.tui.job_queue import DONE
+from tests.support.machines import Machine, site_packages_of
+from tests.support.screens import Person, use
+from tests.support.wheels import Wheel
+
+WHEELS = [
+    Wheel("drum", "1.0", files={"drum/__init__.py": "VERSION = '1.0'\n"}),
+    Wheel("drum", "2.0", files={"drum/__init__.py": "VERSION = '2.0'\n"}, dependencies=["skin"]),
+    Wheel("skin", "1.0", files={"skin/__init__.py": "x = 1\n" * 3000}),
+    Wheel("horn", "1.0", files={"horn/__init__.py": ""}),
+    Wheel("horn", "2.0", files={"horn/__init__.py": "", "horn/other.py": ""}),
+]
+
+
+class Studio(NamedTuple):
+    """A user with a folder of projects, and a store."""
+
+    player: Machine
+    code: Path
+    store: Path
+
+    def install(self, project: str, *requirements: str) -> None:
+        """Install by the command line."""
+        self.player.make_folder(self.code / project)
+        self.pepip("install", *requirements, folder=self.code / project)
+
+    def pepip(self, *words: str, folder: Path | None = None) -> None:
+        """Run pepip."""
+        settings = {"XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"]}
+        self.player.pepip(*words, folder=folder or self.code, variables=settings)
+
+    def state(self) -> dict[str, object]:
+        """Return what the store holds, what each environment has and how, and which environments are registered."""
+        environments = {}
+        for environment in sorted(self.code.glob("*/.venv")):
+            packages = sorted(site_packages_of(environment).glob("*.dist-info"))
+            environments[str(environment)] = [
+                (folder.name, (folder.parent / folder.name.partition("-")[0]).is_symlink()) for folder in packages
+            ]
+        documents = [json.loads(path.read_text()) for path in self.store.glob("projects/*.json")]
+        modules = {str(path.relative_to(self.store)) for path in self.store.glob("packages/*/*/*/__init__.py")}
+        return {
+            "entries": sorted(str(path.relative_to(self.store)) for path in self.store.glob("packages/*/*")),
+            "modules": sorted(modules),
+            "environments": environments,
+            "registered": sorted(document["environment"] for document in documents),
+            "pyprojects": {str(path): path.read_text() for path in self.code.glob("*/pyproject.toml")},
+        }
+
+
+@pytest.fixture
+def studio(
+    machine: Machine, wheelhouse: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> Studio:
+    """Return a user whose uv takes wheels from the wheelhouse alone; this process is theirs, too."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    settings = tmp_path / "settings" / "uv" / "uv.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
+    for name in set(os.environ) - machine.variables().keys():
+        monkeypatch.delenv(name)
+    for name, value in machine.variables().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
+    return Studio(machine, machine.make_folder(tmp_path / "code"), store)
+
+
+Script = Callable[[Person], Awaitable[None]]
+
+
+class Flow(NamedTuple):
+    """A flow: the state before it, and what a person does until the dialog asks. Its last answer is `answer`."""
+
+    prepare: Callable[[Studio], None]
+    script: Script
+    answer: str = "go"
+    pane: str = "store"
+
+
+def orphans(studio: Studio) -> None:
+    """Have three orphans: two versions of one package, and another package."""
+    studio.install("one", "skin")
+    studio.pepip("store", "add", "drum==1.0", "horn==1.0")
+    studio.pepip("store", "add", "horn==2.0")
+
+
+def linked(studio: Studio) -> None:
+    """Have two projects."""
+    studio.install("one", "drum==1.0", "horn==1.0")
+    studio.install("two", "horn==1.0")
+
+
+def damaged(studio: Studio) -> None:
+    """Have two damaged entries, and two projects that link them."""
+    linked(studio)
+    for module in studio.store.glob("packages/*/*/*/__init__.py"):
+        module.chmod(0o644)
+        module.unlink()
+
+
+def locked(studio: Studio) -> None:
+    """Have a project with a lock, which lacks a package."""
+    project = studio.player.make_folder(studio.code / "app")
+    text = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum<2"]\n'
+    (project / "pyproject.toml").write_text(text)
+    studio.pepip("sync", folder=project)
+
+
+def outdated(studio: Studio) -> None:
+    """Have a project whose requirement allows a newer version than its lock has."""
+    locked(studio)
+    pyproject = studio.code / "app" / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text().replace("drum<2", "drum"))
+
+
+def foreign(studio: Studio) -> None:
+    """Have two environments that uv made."""
+    for name in ("one", "two"):
+        project = studio.player.make_folder(studio.code / name)
+        settings = {"XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"]}
+        studio.player.uv("venv", ".venv", folder=project, variables=settings)
+        words = ("pip", "install", "--python", ".venv", "--link-mode", "copy", "horn")
+        studio.player.uv(*words, folder=project, variables=settings)
+
+
+async def remove_filtered(person: Person) -> None:
+    """Filter for one of several orphans, and remove it."""
+    await person.write("#filter", "horn 1.0")
+    await person.press("enter", "d")
+    await person.sees("1 entry")
+
+
+async def untick(person: Person) -> None:
+    """Untick one of several orphans."""
+    await person.press("P")
+    table = person.table("#orphans")
+    await person.until(lambda: len(table.marks) == 3, "the preview")
+    table.put_cursor(next(key for key in table.keys if "horn-2.0" in key))
+    await person.press("space")
+    await person.sees("2 entries of 3")
+
+
+async def prune(person: Person) -> None:
+    """Prune all orphans."""
+    await person.press("P")
+    await person.until(lambda: len(person.table("#orphans").marks) == 3, "the preview")
+
+
+async def install(person: Person) -> None:
+    """Install into a project that is not there yet."""
+    await person.press("I")
+    await person.write("#place", f"{os.environ['CODE']}/three")
+    await person.write("#line", "drum 'horn<2'")
+    await person.press("enter")
+
+
+async def repair(person: Person) -> None:
+    """Repair one of two damaged entries."""
+    await person.write("#filter", "horn")
+    await person.press("enter", "R")
+
+
+def in_project(*keys: str, package: str = "") -> Script:
+    """Return the script that presses keys on a project, or on one of its packages."""
+
+    async def script(person: Person) -> None:
+        if package:
+            await person.press("enter")
+            person.table("#packages").put_cursor(package)
+        await person.press(*keys)
+
+    return script
+
+
+async def add(person: Person) -> None:
+    """Let a project with a lock name a package, too."""
+    await person.press("i")
+    await person.write("#line", "horn")
+    await person.press("enter")
+    await person.answers("instead")
+
+
+async def adopt(person: Person) -> None:
+    """Adopt one of two environments of uv."""
+    table = person.table("#unshared-first #unshared-list")
+    await person.until(lambda: len(table.keys) == 2, "two environments")
+    await person.press("space", "A")
+
+
+FLOWS = {
+    "remove one orphan": Flow(orphans, remove_filtered),
+    "prune all but one": Flow(orphans, untick),
+    "prune": Flow(orphans, prune),
+    "install": Flow(linked, install),
+    "repair": Flow(damaged, repair),
+    "uninstall": Flow(linked, in_project("u", package="horn"), pane="projects"),
+    "upgrade": Flow(linked, in_project("U", package="drum"), pane="projects"),
+    "detach": Flow(linked, in_project("D", package="horn"), pane="projects"),
+    "forget": Flow(linked, in_project("f"), pane="projects"),
+    "eject": Flow(linked, in_project("E"), pane="projects"),
+    "sync": Flow(outdated, in_project("U"), pane="projects"),
+    "add": Flow(locked, add, pane="projects"),
+    "adopt": Flow(foreign, adopt),
+}
+
+
+@pytest.mark.every(2)
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_shown_command_does_the_same(name: str, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the flow and after its command, the store, the environments and the registry are equal."""
+    flow = FLOWS[name]
+    monkeypatch.setenv("CODE", str(studio.code))
+    commands: list[str] = []
+
+    async def script(person: Person) -> None:
+        await flow.script(person)
+        await person.until(lambda: person.dialog and person.dialog.command, "the command")
+        assert person.dialog is not None
+        commands.append(person.dialog.command)
+        await person.answers(flow.answer)
+        job = await person.has_done()
+        assert job.state == DONE, job.log
+        assert job.command == commands[0]
+
+    flow.prepare(studio)
+    before = studio.state()
+    use(studio.store, script, pane=flow.pane, folder=studio.code)
+    after = studio.state()
+    assert after != before
+    for folder in (studio.store, studio.code):
+        shutil.rmtree(folder, ignore_errors=True)
+    studio.player.make_folder(studio.code)
+    flow.prepare(studio)
+    assert studio.state() == before
+
+    program, *words = shlex.split(commands[0])
+    assert program == "pepip"
+    studio.pepip(*words)
+
+    assert studio.state() == after
