@@ -88,18 +88,22 @@ def measured(folder: Path, program: str, arguments: argparse.Namespace) -> Figur
     for place, command in make(folder, program, variables, arguments):
         sample = measure([command], place, variables)
         if not before.inodes:
-            os.sync()
-            before = usage([folder])  # with the first one: what it fills is used by all
+            before = _usage(folder)  # with the first one: what it fills is used by all
         else:
             seconds.append(sample.seconds)
-    os.sync()
-    after = usage([folder])
+    after = _usage(folder)
     count = len(seconds)
     return Figures(
         statistics.median(seconds),
         (after.allocated_bytes - before.allocated_bytes) / count,
         (after.inodes - before.inodes) / count,
     )
+
+
+def _usage(folder: Path) -> Usage:
+    if sys.platform != "win32":
+        os.sync()  # unwritten data has no blocks yet
+    return usage([folder])
 
 
 def worktrees(

@@ -18,6 +18,7 @@ from pepip.host import files
 from pepip.model import Progress, Summary
 from pepip.operations import apply, up_to_date, venv_creation, venvs
 from pepip.uv import project, resolve, settings, shareable, stage
+from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
         summary = yield from apply.carry_out(
             store,
             planned.environment,
-            make=lambda: planned.is_made and _make(request, planned.environment),
+            make=lambda: planned.is_made and _make(store, request, planned.environment),
             job=lambda environment: _noted_job(store, request, planned, environment)._replace(
                 began_at_ns=began_at_ns
             ),
@@ -206,16 +207,27 @@ def _preview_script(request: ProjectRequest) -> project.SyncPreview:
         venv_creation.remove_unfinished([planned.environment])
 
 
-def _make(request: ProjectRequest, root: str) -> bool:
+def _make(store: Store, request: ProjectRequest, root: str) -> bool:
     def rehearse() -> None:
         with _elsewhere(request):
             pass
 
-    def make() -> None:
+    def make_by_uv() -> None:
         if request.script:
             project.make_environment_of_script(request, root)
         else:
             project.make_environment(request)
+
+    def make() -> None:
+        words = project.words_of_environment(request)
+        if not words or os.path.lexists(root):
+            make_by_uv()
+            return
+        known = AnswerCache(paths.cache(store.root))
+        # Without a name in `pyproject.toml`, the prompt is the name of the folder.
+        prompt = "" if request.script else os.path.basename(os.path.dirname(root))
+        python = request.python or os.environ.get("UV_PYTHON", "")
+        venvs.make_skeleton(root, words, python, known, make_by_uv, prompt=prompt)
 
     return venv_creation.make(
         root,

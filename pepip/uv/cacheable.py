@@ -131,7 +131,8 @@ def environment_question(python: str) -> tuple[list[str], list[str]] | None:
 
     None if that can't be known: a shim, for example, starts one interpreter or another.
     """
-    words = [python, *settings.texts(), *map(_text, _version_files())]
+    versions = [f"{os.path.basename(path)}: {text}" for path in _version_files() if (text := _text(path))]
+    words = [python, *settings.texts(), *versions]
     folders = os.environ.get("PATH", "").split(os.pathsep)
     if os.path.isabs(python) and os.path.isfile(python):
         folders = []

@@ -113,6 +113,19 @@ def make_environment(request: ProjectRequest, *, elsewhere: str = "") -> None:
     _run("run", "--no-sync", *_common(request), *request.selecting, *active, "--", *nothing, **variables)
 
 
+def words_of_environment(request: ProjectRequest) -> list[str]:
+    """Return the words that decide, with uv's settings, on the environment that uv makes; empty if more does.
+
+    In a workspace, all members say which Pythons they support. The folder of an environment may be named elsewhere.
+    """
+    if request.script:
+        settings.count_script(os.path.abspath(request.script))
+    if settings.mention("workspace") or "--active" in request.syncing:
+        return []
+    kind = ["script", os.path.basename(request.script)] if request.script else ["project"]
+    return [*kind, *arguments.only(request.everywhere, _OF_INTERPRETERS)]
+
+
 def make_environment_of_script(request: ProjectRequest, root: str) -> None:
     """Make an environment at `root` as `uv sync --script` would, but empty. Raises UvError.
 
