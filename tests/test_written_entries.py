@@ -54,9 +54,10 @@ class Studio:
         self.uv("uninstall", name)
 
     def pip(self, *words: str) -> None:
-        """Let pip install into the first project."""
+        """Let pip install into the first project, or uninstall from it."""
         runner = self._pip / "pip" / "__pip-runner__.py"
-        self._machine.python(self.first / ".venv", runner, *words, *self.source)
+        source = self.source if words[0] == "install" else ()
+        self._machine.python(self.first / ".venv", runner, *words, *source)
 
     def says(self, project: Path, statement: str) -> str:
         """Return the output of a statement in a project's Python."""
@@ -166,6 +167,21 @@ def test_another_version_stays_in_its_own_project(studio: Studio) -> None:
         assert [path.name for path in site_packages.glob("drum*.dist-info")] == ["drum-2.0.dist-info"]
         studio.pepip(studio.first, "install", "horn", *studio.source)
     assert not studio.says(studio.second, "import drum; print(drum.NEW)")
+
+
+def test_the_same_version_installed_over_it_is_the_projects_own(studio: Studio) -> None:
+    """It no longer needs the store, and the tool that installed it removes all of it again."""
+    studio.pip("install", "-I", "drum==1.0")
+    studio.uv("install", "horn")
+
+    studio.pepip(studio.second, "list")
+
+    (drum,) = (studio.first / ".venv").glob("lib/python*/site-packages/drum")
+    assert not drum.is_symlink()
+    assert studio.says(studio.first, "import drum; print(drum.SOUND)") == "boom"
+    studio.pip("uninstall", "--yes", "drum")
+    assert not drum.exists()
+    assert problems_of(studio.store) == []
 
 
 def test_two_projects_that_wrote_into_one_entry_keep_what_is_theirs(studio: Studio) -> None:

@@ -11,16 +11,18 @@ import json
 import os
 
 from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files
 from pepip.model import Request
 from pepip.names import normalize_name
-from pepip.uv import arguments, dry_run_output, program, resolve, settings, stage, versions
+from pepip.uv import arguments, dry_run_output, known_pins, program, resolve, settings, stage, versions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from pepip.model import Artifact, Change, Changes, Environment, ProjectRequest
+    from pepip.uv.answer_cache import AnswerCache
     from pepip.uv.process import Result
 
 
@@ -38,44 +40,51 @@ _OF_INTERPRETERS = {
 }
 """The options with which uv looks for an interpreter, and whether each takes a value."""
 
+FILES = ("pyproject.toml", "uv.lock")
+"""The files of a project, or of a workspace, that uv writes."""
+
+_MOST_BYTES = 1 << 27  # of a lock
 _ALL = ":all:"  # uv's word for every distribution
 
 
 class SyncPreview(NamedTuple):
     """The result that `uv sync` would have.
 
-    `is_made` says that uv would make the environment, or make it anew. `is_locked` says that the lock is up to date,
-    or that a script has none. `script` is the absolute path of the script whose environment it is, empty if it is a
-    project's. `document` is uv's own report in JSON (`--output-format json`).
+    `is_made` says that uv would make the environment, or make it anew. `lock` is the path of the lock, and
+    `is_locked` says that it is up to date; a script may have none. `script` is the absolute path of the script whose
+    environment it is, empty if it is a project's. `document` is uv's own report in JSON (`--output-format json`).
     """
 
     environment: str
     is_made: bool
+    lock: str
     is_locked: bool
     changes: Changes
     document: dict[str, Any]
     script: str = ""
 
 
-def preview(request: ProjectRequest) -> SyncPreview:
-    """Return the result that `uv sync` would have. Changes nothing. Raises UvError with uv's message."""
+def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None) -> SyncPreview:
+    """Return the result that `uv sync` would have. Changes nothing. Raises UvError with uv's message.
+
+    `meanwhile` is called while uv works: see `process.run`.
+    """
     lock_mode = [f"--{request.lock_mode}"] if request.lock_mode else []
-    result = _run(
-        "sync", "--dry-run", "--output-format", "json", "--color", "never",
-        *lock_mode, *_common(request), *request.resolving, *request.selecting, *request.syncing, *request.replacing,
-        **_set("UV_FROZEN", "UV_LOCKED"),
-    )  # fmt: skip
+    words = [*lock_mode, *_common(request), *request.resolving, *request.selecting, *request.syncing]
+    command = ["sync", "--dry-run", "--output-format", "json", "--color", "never", *words, *request.replacing]
+    result = versions.ask(command, meanwhile, **{**_variables(), **_set("UV_FROZEN", "UV_LOCKED")})
     with versions.readable():
         document = json.loads(result.stdout)
         environment, action = document["sync"]["environment"]["path"], document["sync"]["action"]
         lock_action = document["lock"]["action"] if document["lock"] else _NO_LOCK
         if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
             raise ValueError(f"actions {action} and {lock_action}")
-        reported = document["sync"]["changes"]
+        reported, lock = document["sync"]["changes"], document["lock"]["path"] if document["lock"] else ""
         script = document["script"]["path"] if request.script else ""
     return SyncPreview(
         environment=environment,
         is_made=action in {"create", "replace"},
+        lock=lock,
         is_locked=lock_action not in {"create", "update"},
         changes=dry_run_output.read(reported, result.stderr),
         document=document,
@@ -138,19 +147,36 @@ def make_environment_of_script(request: ProjectRequest, root: str) -> None:
     stage.make_environment(root, python, prompt=os.path.basename(request.script))
 
 
-def locate(request: ProjectRequest, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
-    """Return the artifacts that the lock names for the distributions that uv plans to add.
+def locate(
+    request: ProjectRequest, wanted: Sequence[Change], environment: Environment, lock: str, answers: AnswerCache
+) -> list[Artifact]:
+    """Return the artifacts that the `lock` at this path names for the distributions that uv plans to add.
 
+    If the artifacts of all of them are in `answers`, uv is not asked again.
     A distribution that the user wants built from source (by an option, a variable or a setting) is never shared. Only
     uv knows which build is meant.
     """
+    try:
+        text = files.read_regular(lock, most_bytes=_MOST_BYTES, follows=True).decode("utf-8", "surrogateescape")
+    except OSError:
+        text = ""
+    known = known_pins.of_project(answers, request, text, environment)
+    artifacts = known.recall(wanted) if known else []
+    if len(artifacts) < len(wanted):
+        bases = known.bases(wanted) if known else {}
+        artifacts = _exported(request, wanted, environment)
+        if known:
+            known.remember(artifacts, bases)
+    from_source = _from_source(request)
+    return [item._replace(identity="") if from_source & {item.name, _ALL} else item for item in artifacts]
+
+
+def _exported(request: ProjectRequest, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
     result = _run(
         "export", *_kept_lock(request), "--format", "pylock.toml", "--no-header", "--quiet",
         *_common(request._replace(python="")), *request.selecting, "--python", environment.executable,
     )  # fmt: skip
-    artifacts = resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, environment)
-    from_source = _from_source(request)
-    return [item._replace(identity="") if from_source & {item.name, _ALL} else item for item in artifacts]
+    return resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, environment)
 
 
 def lay_out(
@@ -195,7 +221,7 @@ def staging_request(request: ProjectRequest) -> Request:
     return Request(everywhere=(*request.everywhere, *building), installing=request.replacing)
 
 
-def files(package: str) -> list[str]:
+def written(package: str) -> list[str]:
     """Return the paths of the files that `uv add` may write: of the project or of `package`, and of the workspace.
 
     Raises UvError if there is no project.
@@ -204,7 +230,7 @@ def files(package: str) -> list[str]:
     member = _run("workspace", "dir", "--package", package).stdout.strip() if package else settings.project_folder()
     if not all(map(os.path.isabs, (root, member))):
         raise versions.unreadable()
-    return [f"{folder}/{name}" for folder in sorted({root, member}) for name in ("pyproject.toml", "uv.lock")]
+    return [f"{folder}/{name}" for folder in sorted({root, member}) for name in FILES]
 
 
 def _from_source(request: ProjectRequest) -> set[str]:
