@@ -224,14 +224,16 @@ def package_of(store: Store, entry_id: str) -> dict[str, Any]:
 
 
 def matches(stored: Stored, patterns: Iterable[str]) -> bool:
-    """Tell whether one of the shell patterns matches an entry: `torch*`, `torch==2.9*`, `torch-2.9.1`, or its id."""
+    """Tell whether one of the shell patterns matches an entry: `torch*`, `torch==2.9*`, `torch-2.9.1`; or is its id."""
     import fnmatch
 
-    spellings = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path), stored.id)
+    spellings = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path))
     for pattern in patterns:
         name, separator, version = pattern.partition("==")
         normalized = f"{names.normalize_name(name)}{separator}{version}"
-        if any(fnmatch.fnmatchcase(shown, wanted) for shown in spellings for wanted in (pattern, normalized)):
+        if pattern == stored.id or any(
+            fnmatch.fnmatchcase(shown, wanted) for shown in spellings for wanted in (pattern, normalized)
+        ):
             return True
     return False
 
