@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pepip.environment import file_modes
 from tests.support import tools
 from tests.support.machines import Machine, require_interpreter, site_packages_of
 from tests.support.parity import Level, differences, observe
@@ -142,11 +143,12 @@ def programs(uv_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _unexpected(lines: list[str]) -> list[str]:
-    """Return an environment's changes, except those of bytecode and locks.
+    """Return an environment's changes, except those of bytecode, locks and pepip's notes of modes.
 
     Python compiles modules again if the copy that became the entry had no bytecode for them.
     """
-    return [line for line in lines if "__pycache__" not in line and "added: .lock" not in line]
+    by_nature = ("__pycache__", "added: .lock", file_modes.NOTE)
+    return [line for line in lines if not any(part in line for part in by_nature)]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ _PLACES = (
     ("/.nox/", "nox"),
     ("/pypoetry/virtualenvs/", "poetry"),
     ("/hatch/env/", "hatch"),
+    ("/env/virtual/", "hatch"),  # HATCH_DATA_DIR names another folder
     ("/pdm/venvs/", "PDM"),
     ("/pipx/", "pipx"),
     ("/pre-commit/", "pre-commit"),

@@ -103,7 +103,10 @@ class _Tree:
         is_bytecode = folder.endswith(paths.PYCACHE)
         with os.scandir(f"{root}/{folder}" if folder else root) as children:
             for child in children:
-                status = child.stat(follow_symlinks=False)
+                try:
+                    status = child.stat(follow_symlinks=False)
+                except FileNotFoundError:  # a program that runs in the environment has removed it
+                    continue
                 path = prefix + child.name
                 if stat.S_ISDIR(status.st_mode):
                     self.folders[path] = status
