@@ -280,7 +280,8 @@ class ProjectRequest(NamedTuple):
     `everywhere` reaches every call of uv. `building` (what may or must be built) reaches all calls on the project.
     `resolving` reaches the calls that lock, `selecting` (extras, groups, packages) those that lock or sync, and
     `syncing` those that sync. `replacing` (what is to be installed again) is for uv's plan alone. `lock_mode` is
-    `locked`, `frozen` or empty. `python` is a request for an interpreter in uv's words.
+    `locked`, `frozen` or empty. `python` is a request for an interpreter in uv's words. `script` is the path of a
+    script with inline metadata (PEP 723) whose environment is meant in place of the project's.
     """
 
     everywhere: tuple[str, ...] = ()
@@ -291,6 +292,7 @@ class ProjectRequest(NamedTuple):
     replacing: tuple[str, ...] = ()
     lock_mode: str = ""
     python: str = ""
+    script: str = ""
 
 
 class Stored(NamedTuple):

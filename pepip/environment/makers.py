@@ -51,7 +51,8 @@ def tool_of(root: str, settings: dict[str, str]) -> str:
     return next((name for name in ("uv", "virtualenv") if name in settings), "venv")
 
 
-_FILES_INSIDE = (("uv-receipt.toml", "uv tool"), ("pipx_metadata.json", "pipx"), (".pdm-python", "PDM"))
+TOOL_RECEIPT = "uv-receipt.toml"
+_FILES_INSIDE = ((TOOL_RECEIPT, "uv tool"), ("pipx_metadata.json", "pipx"), (".pdm-python", "PDM"))
 
 _PLACES = (
     ("/.tox/", "tox"),

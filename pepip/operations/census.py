@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 
 from pepip import humanized, paths
-from pepip.environment import contents, detached_copies, journal, swap
+from pepip.environment import contents, detached_copies, journal, purposes, swap, venv_id
+from pepip.environment.purposes import PROJECT, Purpose
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, files, filesystems
+from pepip.host import disk_usage, files, filesystems, running_processes
 from pepip.model import Installed
 from pepip.store import entries, registry
 from pepip.uv import interpreter
@@ -47,6 +48,17 @@ class KnownVenv(NamedTuple):
     packages: tuple[Installed, ...]
     entries: frozenset[str] | None
     registration: Registration
+    purpose: Purpose = Purpose(PROJECT)
+
+    @property
+    def name(self) -> str:
+        """The environment's name for people: its path, or the name of its script or tool."""
+        return self.purpose.name or self.environment
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the environment is there, but its script was deleted."""
+        return self.state == MISSING and self.purpose.script is not None and os.path.isdir(self.environment)
 
     @property
     def copied(self) -> frozenset[str]:
@@ -95,14 +107,27 @@ def take(store: Store, *, memory: ScanCache | None = None, with_layers: bool = F
     stored = entries.stored(store, memory)
     ids = {item.id for item in stored}
     registered = registry.registrations(store)
-    projects = [_look(store, item, ids, memory) for item in registered if not item.is_damaged]
+    readable = [(item, purposes.of(item.environment)) for item in registered if not item.is_damaged]
+    abandoned = _abandoned(readable)
+    projects = [
+        _look(store, item, purpose, ids, memory, is_abandoned=item.environment in abandoned)
+        for item, purpose in readable
+    ]
     roots = [root for item in registered for root in (item.environment, item.named) if root]
     found = _beside(store, roots, memory)
     layered = tuple(entries.stored_in_layers(store)) if with_layers else ()
     return Census(stored, projects, [item for item in registered if item.is_damaged], found, layered)
 
 
-def _look(store: Store, registration: Registration, stored_ids: set[str], memory: ScanCache | None) -> KnownVenv:
+def _look(
+    store: Store,
+    registration: Registration,
+    purpose: Purpose,
+    stored_ids: set[str],
+    memory: ScanCache | None,
+    *,
+    is_abandoned: bool,
+) -> KnownVenv:
     """Return the state of one registered environment, and the entries that it links."""
     root = registration.environment
     state, reason = _whereabouts(registration, root)
@@ -110,20 +135,36 @@ def _look(store: Store, registration: Registration, stored_ids: set[str], memory
         root = os.path.realpath(registration.named)  # the folder was moved, and the link to it was made again
         state, reason = _whereabouts(registration, root)
     recorded = None if registration.entries is None else frozenset(registration.entries)
+    if state == OK and is_abandoned:
+        state, reason = MISSING, "its script was deleted"
     if state != OK:
         linked = frozenset() if state == MISSING else recorded
-        return KnownVenv(root, registration.project, "", state, reason, (), linked, registration)
+        return KnownVenv(root, registration.project, "", state, reason, (), linked, registration, purpose)
     try:
         packages = _packages(store, root, memory)
         linked = frozenset(item.entry_id for item in packages if item.entry_id) | _links(store, root, memory)
     except OSError as error:
         reason = f"{error.filename or root}: {error.strerror}"
-        return KnownVenv(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration)
+        return KnownVenv(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration, purpose)
     reason = _defect(root, _loss(store, linked, stored_ids), packages)
     state = BROKEN if reason else OK
     made = frozenset(item.source_id for item in packages if item.source_id)
     python = _python_of(root)
-    return KnownVenv(root, registration.project, python, state, reason, tuple(packages), linked | made, registration)
+    every = linked | made
+    return KnownVenv(root, registration.project, python, state, reason, tuple(packages), every, registration, purpose)
+
+
+def _abandoned(registered: Iterable[tuple[Registration, Purpose]]) -> set[str]:
+    """Return the environments in uv's cache whose scripts were deleted and do not run.
+
+    Where running processes can't be listed, such an environment stays until uv removes it from its cache.
+    """
+    found = {
+        item.environment
+        for item, purpose in registered
+        if purpose.script is not None and venv_id.is_script_deleted(purpose.script)
+    }
+    return found - running_processes.users_of(found).keys() if running_processes.can_be_listed() else set()
 
 
 def _beside(store: Store, roots: Iterable[str], memory: ScanCache | None) -> dict[str, frozenset[str]]:

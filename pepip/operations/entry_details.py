@@ -10,6 +10,7 @@ from email.policy import compat32
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from pepip import paths
 from pepip.environment import contents
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
@@ -148,6 +149,8 @@ def _opened(entry: Entry) -> dict[str, str]:
             reasons[path] = f"on the way to {library}, which looks for libraries outside of the package"
         elif namespace:
             reasons[path] = f"on the way to the namespace {namespace}"
+        elif any(above in entry.namespaces for above in paths.ancestors(path)):
+            reasons[path] = "in a namespace, where pip must find a file of it"
         else:
             reasons[path] = "bytecode that the wheel ships"
     return reasons

@@ -14,7 +14,7 @@ import time
 from pepip import humanized, paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, permissions
+from pepip.host import disk_usage, filesystems, permissions
 from pepip.model import Progress
 from pepip.names import normalize_name
 from pepip.operations import census, registering
@@ -55,9 +55,10 @@ class PrunePreview(NamedTuple):
     """What a prune would do, or did.
 
     `shared_bytes` stay on disk because the same files have names elsewhere (uv's cache). `gone` are environments that
-    were deleted. `unreachable` ones keep the entries that they linked last. `found` are environments that nobody had
-    registered. `blocked` says why nothing at all may be removed, and `hint` what helps then. `refused` are orphans of
-    another user. `leased` are the ids of entries that only leases of a layer's readers keep.
+    were deleted, or whose scripts were: the latter go, too. `unreachable` ones keep the entries that they linked
+    last. `found` are environments that nobody had registered. `blocked` says why nothing at all may be removed, and
+    `hint` what helps then. `refused` are orphans of another user. `leased` are the ids of entries that only leases of
+    a layer's readers keep.
     """
 
     orphans: list[Orphan]
@@ -107,6 +108,7 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
         removed: list[Orphan] = []
         refused = list(decided.refused)
         gone = [] if unkept else decided.gone  # else unregistered environments beside them would not be found again
+        _remove_abandoned(gone)
         with trash.grave(store) if decided.orphans else contextlib.nullcontext("") as grave:
             for orphan in decided.orphans:
                 yield Progress(
@@ -128,6 +130,18 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
     trash.empty(store)
     staging.remove_abandoned(store)
     return decided._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
+
+
+def _remove_abandoned(gone: list[KnownVenv]) -> None:
+    """Remove the environments of deleted scripts: uv must not find them with links that lead nowhere.
+
+    An environment of another user stays.
+    """
+    for known in gone:
+        if known.is_abandoned:
+            with contextlib.suppress(OSError):
+                os.unlink(f"{known.environment}/pyvenv.cfg")  # from now on it is no environment
+                filesystems.remove_tree(known.environment)
 
 
 def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
@@ -234,6 +248,7 @@ def _removable(store: Store, gone: list[KnownVenv], own_grave: str = "") -> list
     Only what this user may remove.
     """
     files = [file for known in gone for file in registry.files_of(known.registration)]
+    files += [known.environment for known in gone if known.is_abandoned]
     return [path for path in (*trash.contents(store, own=own_grave), *files) if permissions.may_remove(path)]
 
 

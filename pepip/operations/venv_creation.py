@@ -101,9 +101,14 @@ def remove_unfinished(roots: Iterable[str]) -> None:
     uv itself would refuse to go on with these leftovers.
     """
     for root in roots:
-        if os.path.lexists(_marker(root)):
+        if is_unfinished(root):
             with locks.in_use(os.path.dirname(root), alone=True, inside=True):
                 _remove_unfinished(root)
+
+
+def is_unfinished(root: str) -> bool:
+    """Tell whether a run makes an environment at `root` now, or was killed while it made one."""
+    return os.path.lexists(_marker(root))
 
 
 def state(roots: Iterable[str]) -> list[object]:
@@ -115,13 +120,13 @@ def state(roots: Iterable[str]) -> list[object]:
             made: object = (status.st_dev, status.st_ino, status.st_mtime_ns)
         except OSError:
             made = None
-        found += [made, os.path.lexists(_marker(root))]
+        found += [made, is_unfinished(root)]
     return found
 
 
 def _remove_unfinished(root: str) -> None:
     """Remove what a killed run left of making an environment. The caller holds the lock of the folder above."""
-    if not os.path.lexists(_marker(root)):
+    if not is_unfinished(root):
         return
     if not is_environment(root):
         _take_back(root, was_there=os.path.isdir(_aside(root)))
