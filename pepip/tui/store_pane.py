@@ -202,7 +202,7 @@ class StorePane(Vertical):
             text.update("")
             return
         flaws = self.session.verified.get(stored.id)
-        width = self.query_one("#detail").content_size.width
+        width = self.query_one("#detail").scrollable_content_region.width
         text.update(entries.describe(self.catalog, stored, None, flaws, {}, width=width))
         self.query_one("#detail").scroll_home(animate=False)
         self._look_closer(stored, self.catalog, width)

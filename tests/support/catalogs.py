@@ -121,7 +121,7 @@ def freed_by(orphans: Iterable[Orphan]) -> tuple[int, int]:
 def _stored(home: str, number: int, pin: str) -> Stored:
     name, _, version = pin.partition("==")
     bucket, _, files = PACKAGES[pin]
-    entry_id = f"{bucket}/{name}-{version}"
+    entry_id = f"{bucket}/{name.replace('/', '_')}-{version}"
     return Stored(
         id=entry_id,
         path=f"{home}/.pepip/packages/{entry_id}",
