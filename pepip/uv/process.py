@@ -1,4 +1,4 @@
-"""Starting programs: uv, and an environment's interpreter. No other module in pepip starts a program.
+"""Starting programs: uv, and an environment's interpreter. No module of pepip but this and `piped` starts a program.
 
 Their output is piped and they can't read the terminal's input, so that they never write to a terminal that the
 command line or the app owns. The one exception is a program that takes the place of pepip itself.
