@@ -66,7 +66,8 @@ def compare(arguments: argparse.Namespace, programs: tools.Programs, folder: Pat
     selection, left_out = _selection(arguments, programs)
     say(f"resolving and downloading {', '.join(selection.packages)}")
     goods = prepare.collect(programs, selection, folder / "wheels", arguments.wheels)
-    work = Work(goods.pins, [module for module in goods.modules if module not in left_out])
+    modules = [module for module in goods.modules if module not in left_out]
+    work = Work(goods.pins, modules, programs.python, prepare.python_version(programs.python))
     scratch = folder / f"run-{time.time_ns()}"
     scratch.mkdir()
     with contextlib.ExitStack() as stack:

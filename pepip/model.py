@@ -119,6 +119,16 @@ class Entry(NamedTuple):
         return self.dist_info.removesuffix(".dist-info") + ".data"
 
 
+class StoreRoots(NamedTuple):
+    """The spellings of a store's root that links may have: as configured first, then resolved.
+
+    `layers` has the same for each further store from which links may come: see `store.layers`.
+    """
+
+    own: tuple[str, ...]
+    layers: tuple[tuple[str, ...], ...] = ()
+
+
 class CachedEntry(NamedTuple):
     """An entry that this run has read, with the state of its document at that time."""
 
@@ -304,7 +314,12 @@ class Stored(NamedTuple):
     @property
     def bucket(self) -> str:
         """The bucket of the entry: the part of the store for one interpreter ABI and platform."""
-        return self.id.partition("/")[0]
+        return self.id.split("/")[-2]
+
+    @property
+    def layer(self) -> str:
+        """The root of the layer that has the entry, empty if the store itself has it."""
+        return self.path.rsplit("/", 3)[0] if self.id == self.path else ""
 
 
 class Registration(NamedTuple):

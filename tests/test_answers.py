@@ -23,16 +23,18 @@ from tests.support.wheels import Wheel
 
 NOTHING = "Nothing to do"
 
-_TELL_MODULES = """
+_TELL_STARTS = """
 import sys
+started = []
+sys.addaudithook(lambda event, _: started.append(event) if event in ("subprocess.Popen", "os.posix_spawn") else None)
 from pepip.__main__ import main
 try:
     code = main()
 finally:
-    print("subprocess" in sys.modules)
+    print(bool(started))
 sys.exit(code)
 """
-"""Run pepip, and print whether it started a program: pepip imports `subprocess` only to start one."""
+"""Run pepip, and print whether it started a program."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Stage:
 
     def run(self, name: str, *words: str | Path) -> bool:
         """Run pepip in a project and tell whether it started uv."""
-        command = [sys.executable, "-c", _TELL_MODULES, *words]
+        command = [sys.executable, "-c", _TELL_STARTS, *words]
         return self.machine.run(command, folder=self.project(name)).stdout.splitlines()[-1] == "True"
 
     def install(self, name: str, *requirements: str | Path, offline: bool = True) -> bool:

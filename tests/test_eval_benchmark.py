@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from eval import floor
-from eval.bench import check, disk, index, phases, plot, report, rows, sets, tools
+from eval.bench import check, disk, index, phases, plot, prepare, report, rows, sets, tools
 from eval.bench.measure import FailedError, clean_variables, measure
 from eval.bench.rounds import Results, Rounds, Sample, Work
 from tests.support.machines import Machine, uv_executable
@@ -53,14 +53,14 @@ def results_of(row: rows.Row, **seconds: list[float]) -> Results:
 
 
 def test_rounds_fill_every_row_and_ask_the_index_nothing_after_the_warm_up(
-    files: list[Path], programs: tools.Programs, tmp_path: Path
+    files: list[Path], programs: tools.Programs, interpreter: Path, tmp_path: Path
 ) -> None:
     """Both tools run through all steps of a project, and the environments have the pinned distributions.
 
     After the warm-up, no request reaches the index.
     """
     compared = [tools.make(name, programs) for name in ("uv", "pepip")]
-    work = Work(PINS, ["the_library"])
+    work = Work(PINS, ["the_library"], interpreter, prepare.python_version(interpreter))
     with index.served(map(index.read_wheel, files)) as server:
         supply = tools.Supply(server.url, files[0].parent)
         rounds = Rounds(tmp_path / "run", compared, work, supply, say=lambda _: None, settle=lambda: None)

@@ -143,7 +143,7 @@ def test_the_path_is_said_and_nothing_is_made(hall: Hall) -> None:
 LOOKING: dict[tuple[str, ...], tuple[int, Any]] = {
     ("store", "list"): (0, []),
     ("store", "verify"): (0, {"checked": 0, "damaged": []}),
-    ("store", "repair"): (0, {"repaired": [], "failed": [], "healed": [], "left": []}),
+    ("store", "repair"): (0, {"repaired": [], "failed": [], "healed": [], "left": [], "layered": []}),
     ("projects",): (0, []),
     ("uses", "drum"): (1, []),
 }

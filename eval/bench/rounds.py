@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from pathlib import Path
 from eval.bench import check, rows
 from eval.bench.measure import Commands, FailedError, Sample, measure
 from eval.bench.rows import Row
-from eval.bench.sets import EXTRA_NEW, EXTRA_OLD
+from eval.bench.sets import EXTRA, EXTRA_NEW, EXTRA_OLD
 from eval.bench.tools import ENVIRONMENT, REQUIREMENTS, Supply, Tool
 
 PYTHON = f"{ENVIRONMENT}/bin/python"
@@ -28,15 +29,26 @@ PYTHON = f"{ENVIRONMENT}/bin/python"
 
 @dataclass(frozen=True)
 class Work:
-    """The pinned versions that every tool installs, and the modules to import afterwards."""
+    """The pinned versions that every tool installs, the modules to import afterwards, and the interpreter."""
 
     pins: Sequence[str]
     modules: Sequence[str]
+    python: Path
+    version: tuple[int, int, int]
 
     @property
     def importing(self) -> Commands:
         """Return the command that imports the modules."""
         return [[PYTHON, "-c", f"import {', '.join(self.modules)}"]]
+
+    def project(self, *more: str) -> str:
+        """Return the `pyproject.toml` of a project that requires all pins and `more`, on this machine alone."""
+        dependencies = ", ".join(f'"{pin}"' for pin in (*self.pins, *more))
+        minor = ".".join(map(str, self.version[:2]))
+        marker = f"sys_platform == '{sys.platform}' and python_version == '{minor}'"
+        lines = ["[project]", 'name = "project"', 'version = "1"', f"dependencies = [{dependencies}]"]
+        lines += [f'requires-python = ">={".".join(map(str, self.version))}, =={minor}.*"']
+        return "\n".join([*lines, "[tool.uv]", f'environments = ["{marker}"]', ""])
 
 
 @dataclass
@@ -93,6 +105,7 @@ class Rounds:
             if number == 1:
                 already_asked = asked()
             self._life(number)
+            self._project_life(number)
             self._unseen(number)
             self._other(number, others)
         return asked() - already_asked
@@ -137,6 +150,7 @@ class Rounds:
             (rows.NOTHING, lambda tool: tool.install("-r", REQUIREMENTS)),
             (rows.ADD, lambda tool: tool.install(EXTRA_OLD)),
             (rows.UPGRADE, lambda tool: tool.install(EXTRA_NEW)),
+            (rows.UNINSTALL, lambda tool: tool.uninstall(EXTRA)),
         ]
         for row, commands in steps:
             for tool in self._in_turn(row, number):
@@ -144,6 +158,49 @@ class Rounds:
                 self._take(row, tool, project, commands(tool), is_warming=is_warming, after=rows.NEW)
                 if row is rows.IMPORT and number < 2:
                     self._check(tool, rows.NEW, project)
+
+    def _project_life(self, number: int) -> None:
+        """Add a package to a project with a lock, then sync the project after its lock names another version."""
+        tools = [tool for tool in self.tools if tool.project]
+        for tool in tools:
+            folder = self._project(tool, "project", number)
+            folder.mkdir(parents=True)
+            (folder / "pyproject.toml").write_text(self.work.project())
+            self._prepare(tool, folder, "sync", offline=number > 0)
+        for tool in self._in_turn(rows.PROJECT_ADD, number):
+            if tool.project:
+                folder, commands = self._project(tool, "project", number), [[*tool.project, "add", EXTRA_OLD]]
+                self._take(rows.PROJECT_ADD, tool, folder, commands, is_warming=number == 0, forced=self._python)
+        for tool in tools:
+            folder = self._project(tool, "project", number)
+            (folder / "pyproject.toml").write_text(self.work.project(EXTRA_NEW))
+            self._prepare(tool, folder, "lock", offline=number > 0)
+        for tool in self._in_turn(rows.PROJECT_SYNC, number):
+            if tool.project:
+                folder, commands = self._project(tool, "project", number), [[*tool.project, "sync"]]
+                is_warming = number == 0
+                self._take(
+                    rows.PROJECT_SYNC,
+                    tool,
+                    folder,
+                    commands,
+                    is_warming=is_warming,
+                    forced=self._python,
+                    after=rows.PROJECT_ADD,
+                )
+
+    @property
+    def _python(self) -> dict[str, str]:
+        return {"UV_PYTHON": str(self.work.python)}
+
+    def _prepare(self, tool: Tool, folder: Path, command: str, *, offline: bool) -> None:
+        """Run a command in a project, without measuring it."""
+        home = self.folder / "store_roots" / tool.name
+        variables = {**tool.variables(home, self.supply, offline=offline), **self._python}
+        try:
+            measure([[*tool.project, command]], folder, variables)
+        except FailedError as failure:
+            self.results.troubles[rows.PROJECT_ADD, tool.name] = str(failure)
 
     def _unseen(self, number: int) -> None:
         """Make an environment from a request of the same meaning that differs in every round."""

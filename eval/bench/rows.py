@@ -18,6 +18,9 @@ OTHER = Row("other", "new environment, {other}")
 NOTHING = Row("nothing", "nothing to do")
 ADD = Row("add", "one package added")
 UPGRADE = Row("upgrade", "one package upgraded")
+UNINSTALL = Row("uninstall", "one package uninstalled")
+PROJECT_ADD = Row("project-add", "`add` of a package to a project with a lock")
+PROJECT_SYNC = Row("project-sync", "`sync` after the lock changed by one package")
 IMPORT = Row("import", "first import in the new environment")
 FIRST_IMPORT = Row("first-import", "from nothing to first import done, second project on")
 REMOVE = Row("remove", "project removed: rm -rf")
@@ -26,7 +29,10 @@ AGAIN = Row("again", "new environment, right after the removal of one")
 COLD = Row("cold", "cold first install: empty cache, index on loopback")
 COLD_IMPORT = Row("cold-import", "cold first install to first import done")
 
-ROWS = (NEW, UNSEEN, OTHER, NOTHING, ADD, UPGRADE, IMPORT, FIRST_IMPORT, REMOVE, TIDY, AGAIN, COLD, COLD_IMPORT)
+ROWS = (
+    *(NEW, UNSEEN, OTHER, NOTHING, ADD, UPGRADE, UNINSTALL, PROJECT_ADD, PROJECT_SYNC, IMPORT, FIRST_IMPORT, REMOVE),
+    *(TIDY, AGAIN, COLD, COLD_IMPORT),
+)
 """All rows, in the order of the table."""
 
 SUMS = {FIRST_IMPORT: (NEW, IMPORT), TIDY: (REMOVE, TIDY), COLD_IMPORT: (COLD, COLD_IMPORT)}
@@ -49,6 +55,11 @@ TARGETS = (
     Target(NEW, "ml", 0.20),
     Target(OTHER, "ml", 0.03),
     Target(NOTHING, "", 2.0),
+    Target(ADD, "ml", 3.0),
+    Target(UPGRADE, "ml", 3.0),
+    Target(UNINSTALL, "ml", 3.0),
+    Target(PROJECT_ADD, "ml", 2.0),
+    Target(PROJECT_SYNC, "ml", 2.5),
     Target(FIRST_IMPORT, "ml", 0.55),
     Target(COLD, "ml", 1.15),
     Target(BYTES, "ml", 0.05),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,13 +43,16 @@ class Supply:
 class Tool:
     """A tool as one set of options. `new` makes `.venv` in the current folder and installs requirements.txt.
 
-    `install` adds its arguments to that environment. `tidy` is the command that a user runs after deleting
-    environments.
+    `install` adds its arguments to that environment, and `uninstall` removes them. `project` are the words before
+    `add` and `sync` in a project; empty for a tool that has none of these commands. `tidy` is the command that a user
+    runs after deleting environments.
     """
 
     name: str
     new: Commands
     install: Callable[..., Commands]
+    uninstall: Callable[..., Commands]
+    project: Sequence[str] = ()
     settings: tuple[tuple[str, str], ...] = ()
     tidy: Commands = ()
 
@@ -81,6 +84,8 @@ def make(name: str, programs: Programs) -> Tool:
             name,
             new=[[pepip, "install", "--python", python, "-r", REQUIREMENTS]],
             install=lambda *words: [[pepip, "install", *words]],
+            uninstall=lambda *words: [[pepip, "uninstall", "--yes", *words]],
+            project=[pepip],
             tidy=[[pepip, "prune", "--yes"]],
         )
     if name == "pip":
@@ -89,12 +94,14 @@ def make(name: str, programs: Programs) -> Tool:
             name,
             new=[[python, "-m", "venv", ENVIRONMENT], [pip, "install", "-r", REQUIREMENTS]],
             install=lambda *words: [[pip, "install", *words]],
+            uninstall=lambda *words: [[pip, "uninstall", "--yes", *words]],
         )
     old = os.fspath(programs.old_pepip or "")
     return Tool(
         name,
         new=[[old, "install", "-r", REQUIREMENTS]],
         install=lambda *words: [[old, "install", *words]],
+        uninstall=lambda *words: [[old, "uninstall", *words]],
         settings=(("UV_PYTHON", python),),  # it has no option for the interpreter
     )
 
@@ -104,5 +111,7 @@ def _uv(name: str, uv: str, python: str, settings: tuple[tuple[str, str], ...]) 
         name,
         new=[[uv, "venv", "--python", python], [uv, "pip", "install", "-r", REQUIREMENTS]],
         install=lambda *words: [[uv, "pip", "install", *words]],
+        uninstall=lambda *words: [[uv, "pip", "uninstall", *words]],
+        project=[uv],
         settings=settings,
     )

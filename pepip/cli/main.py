@@ -164,9 +164,9 @@ def _see_to_entries() -> None:
         return
     from pepip.cli import output
     from pepip.operations import foreign_writes
-    from pepip.store.root import Store
+    from pepip.store.root import configured
 
-    output.follow(foreign_writes.look(Store(store_root)), output.Reporter(verbosity=0))
+    output.follow(foreign_writes.look(configured(os.environ)), output.Reporter(verbosity=0))
 
 
 def _warn_of_weakness() -> None:

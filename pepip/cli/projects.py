@@ -185,6 +185,7 @@ def run_uses(words: Sequence[str]) -> int:
                     "name": use.package.name,
                     "version": use.package.version,
                     "entry": use.package.store_id or None,
+                    "store": paths.layer_of(use.package.store_id) or store.root if use.package.store_id else None,
                     "link_mode": _link_mode(use.package),
                     "state": use.state,
                 }

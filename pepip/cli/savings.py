@@ -33,6 +33,8 @@ def run(words: Sequence[str]) -> int:
                 "prunable_bytes": sums.prunable_bytes,
                 "entries": sums.entries,
                 "projects": sums.projects,
+                "layer_bytes": sums.layer_bytes,
+                "layer_entries": sums.layer_entries,
             }
         )
         return 0
@@ -44,6 +46,10 @@ def run(words: Sequence[str]) -> int:
         _gain(sums.saved_bytes),
         ("unused", sums.prunable_bytes, "`pepip prune` removes it" if sums.prunable_bytes else ""),
     ]
+    if store.layers:
+        layered = humanized.count(sums.layer_entries, "entry", "entries")
+        note = f"{layered} of {humanized.listed([layer.root for layer in store.layers])}, not counted on disk"
+        rows.append(("in layers", sums.layer_bytes, note))
     tables.show(("", "size", ""), [(title, humanized.size(size), note) for title, size, note in rows], right=(1,))
     return 0
 

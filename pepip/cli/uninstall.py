@@ -89,7 +89,7 @@ def _uninstall(store: Store, root: str, request: Request, arguments: argparse.Na
             if not output.confirm(f"Remove from {root}?"):
                 output.say("Nothing was removed")
                 return 1
-        summary = output.follow(uninstall.uninstall(store, root, request), output.reporter(arguments))
+        summary = output.follow(uninstall.uninstall(store, root, request, removal), output.reporter(arguments))
     if removal.removed or arguments.json:
         output.conclude(summary, arguments)
     return 0

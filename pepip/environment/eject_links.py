@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pepip.model import Entry, Environment
+    from pepip.model import Entry, Environment, StoreRoots
 
 _MOST_BYTES = 1 << 28
 
@@ -35,7 +35,7 @@ class Linked(NamedTuple):
     files: list[str]
 
 
-def linked(environment: Environment, store_roots: tuple[str, ...], entries: Iterable[Entry]) -> dict[str, Linked]:
+def linked(environment: Environment, store_roots: StoreRoots, entries: Iterable[Entry]) -> dict[str, Linked]:
     """Return what an environment links of each of `entries`, by the entry's id.
 
     Raises OSError if a folder can't be read.
@@ -96,7 +96,7 @@ def eject(environment: Environment, entry: Entry, found: Linked) -> None:
     swap.carry_out()
 
 
-def make_real(environment: Environment, store_roots: tuple[str, ...], paths_below: Iterable[str]) -> None:
+def make_real(environment: Environment, store_roots: StoreRoots, paths_below: Iterable[str]) -> None:
     """Replace linked folders by the environment's own files, if one of these paths lies below the link.
 
     The caller holds the environment's lock. Raises OSError if the disk is full; the environment is then unchanged.

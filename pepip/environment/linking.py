@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from pepip.environment.metadata import Installation
-    from pepip.model import Entry, Environment, Installed, Link, Plan
+    from pepip.model import Entry, Environment, Installed, Link, Plan, StoreRoots
 
 
 _AS_FILES = MODES[0]  # with any mode, a plan names each file by itself
@@ -43,7 +43,7 @@ _MANY_LINKS = 400
 
 def change(
     environment: Environment,
-    store_roots: tuple[str, ...],
+    store_roots: StoreRoots,
     *,
     linked: dict[str, Entry],
     additions: list[Installation],
@@ -79,6 +79,7 @@ def change(
     before = _plan_on_disk(environment, tree, linked, foreign)
     is_as_before = not (is_recovery or _has_drifted(tree, before))
     known = _links_but_of(new, before) if is_as_before else {}
+    real = before.directories if is_as_before else ()
     vanishing = _vanishing(environment, removals, without_record.paths_of(environment, leaving))
     ours = vanishing | before.links.keys()
     owned = ours | {path for item in foreign for path in contents.files_of(environment, item)}
@@ -88,7 +89,7 @@ def change(
         plan = merge(after.values(), environment.interpreter, foreign_directories=directories, modes=modes)
         known = {**known, **_taken(environment, tree, plan, staying, () if gives_way else new)}
         found = obstacles.find(
-            environment, store_roots, plan, known=known, ours=ours, owned=owned, is_recovery=is_recovery
+            environment, store_roots, plan, known=known, real=real, ours=ours, owned=owned, is_recovery=is_recovery
         )
         if not found:
             break
@@ -115,6 +116,7 @@ def change(
         if error.errno not in filesystems.FULL or not makes_room:
             raise
         removed = _discard(environment, removals, staying)
+        tree = Tree(environment)  # folders are gone
         _begin(environment, additions, removals, private)
     try:
         _prepare_metadata(environment, plan, additions, placer)
@@ -123,7 +125,10 @@ def change(
             journal.finish(environment.root)  # nothing was changed: perhaps the disk is full
         raise
     taken = _taken(environment, tree, before, staying)
-    removed |= without_record.remove(environment, leaving)
+    without = without_record.remove(environment, leaving)
+    if without:
+        removed |= without
+        tree = Tree(environment)  # folders are gone
     for entry in refolded:
         # Before any link is made: a tool that removes `entry` now must remove its links, never their targets.
         metadata.rewrite_leading_rows(environment, entry, had.get(entry.name, set()) | has.get(entry.name, set()))
@@ -136,6 +141,7 @@ def change(
         if error.errno not in filesystems.FULL or not makes_room:
             raise
         removed |= _discard(environment, removals, staying)
+        tree = Tree(environment)  # folders are gone
     _remove_stale(environment, tree, store_roots, before, plan, taken=taken)
     new_metadata = {item.entry.dist_info for item in additions}
     _make_links(environment, tree, plan, after, placer, known=known, removed=removed, new_metadata=new_metadata)
@@ -268,7 +274,7 @@ def _vanishing(environment: Environment, removals: Iterable[Installed], others: 
 def _remove_stale(
     environment: Environment,
     tree: Tree,
-    store_roots: tuple[str, ...],
+    store_roots: StoreRoots,
     before: Plan,
     plan: Plan,
     *,

@@ -13,23 +13,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pepip.model import Environment, Link, Plan
+    from pepip.model import Environment, Link, Plan, StoreRoots
 
 
 def find(
     environment: Environment,
-    store_roots: tuple[str, ...],
+    store_roots: StoreRoots,
     plan: Plan,
     *,
     known: dict[str, Link],
+    real: Collection[str],
     ours: Collection[str],
     owned: Collection[str],
     is_recovery: bool,
 ) -> set[str]:
     """Return the folders that the plan links whole and that are real folders with other files on disk.
 
-    The folders are relative to site-packages, and all their ancestors are among them. `ours` are the paths of links,
-    and of files about to be removed. `owned` are those and the files of other distributions.
+    The folders are relative to site-packages, and all their ancestors are among them. `real` are folders that were
+    real folders just now. `ours` are the paths of links, and of files about to be removed. `owned` are those and the
+    files of other distributions.
 
     Raises ObstructedError if a file outside `owned` is in the way, if a real folder is in place of a linked file, or
     if a folder that must be real is a link that does not lead into the store. In a recovery, files are no error,
@@ -40,7 +42,7 @@ def find(
     listings = _Listings(environment.root)
     for folder in plan.directories:
         place = f"{environment.root}/{folder}"
-        if not listings.may_have(place):
+        if folder in real or not listings.may_have(place):
             continue
         if folder not in known and links.read_link(place) and not contents.linked_entry(place, store_roots):
             raise ObstructedError("its distributions", place)

@@ -32,6 +32,7 @@ class Tree:
         self.root = environment.root
         self._frame = frozenset((*paths.ancestors(base), base, scripts))
         self._is_real = dict.fromkeys(self._frame, True)
+        self._folders: set[str] = set()  # those that exist
 
     def reaches(self, path: str) -> bool:
         """Tell whether no folder above `path` is a link. Folders of the frame may be links.
@@ -45,9 +46,13 @@ class Tree:
         if path in self._frame:
             return os.path.isdir(f"{self.root}/{path}")
         try:
-            return self.reaches(path) and stat.S_ISDIR(os.lstat(f"{self.root}/{path}").st_mode)
+            is_there = self.reaches(path) and stat.S_ISDIR(os.lstat(f"{self.root}/{path}").st_mode)
         except (FileNotFoundError, NotADirectoryError):
             return False
+        if is_there:
+            self._is_real[path] = True
+            self._folders.add(path)
+        return is_there
 
     def real_folders(self, folders: Iterable[str], base: str) -> set[str]:
         """Return the `folders` (relative to `base`) that are no links and are below no link."""
@@ -57,7 +62,7 @@ class Tree:
         """Remove a file or a link. Returns False if nothing is at `path`, or if a folder above it is a link."""
         if not self.reaches(path):
             return False
-        self._is_real.pop(path, None)
+        self._forget(path)
         return links.unlink(f"{self.root}/{path}")
 
     def make_folder(self, path: str) -> None:
@@ -65,6 +70,8 @@ class Tree:
 
         Raises VenvError if a folder above `path` is a link.
         """
+        if path in self._folders:
+            return
         place = f"{self.root}/{path}"
         if not self.reaches(path):
             raise VenvError(f"cannot make {place}: a folder above it is a link")
@@ -83,4 +90,8 @@ class Tree:
         """
         if self.reaches(f"{path}/"):
             os.rmdir(f"{self.root}/{path}")
-            self._is_real.pop(path, None)
+            self._forget(path)
+
+    def _forget(self, path: str) -> None:
+        self._is_real.pop(path, None)
+        self._folders.discard(path)

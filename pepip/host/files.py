@@ -60,23 +60,30 @@ def read_regular(
 
     Raises OSError if the file can't be read, UnfitFileError if it is larger, or if `open_regular` refuses it.
     """
-    descriptor, size_bytes = _open_regular(path, is_trusted=is_trusted, follows=follows)
+    return read_with_status(path, most_bytes=most_bytes, is_trusted=is_trusted, follows=follows)[0]
+
+
+def read_with_status(
+    path: str, *, most_bytes: int = SMALL_BYTES, is_trusted: bool = False, follows: bool = False
+) -> tuple[bytes, os.stat_result]:
+    """Return what `read_regular` returns, and the status that the file had before it was read."""
+    descriptor, status = _open_regular(path, is_trusted=is_trusted, follows=follows)
     try:
-        content = os.read(descriptor, min(size_bytes, most_bytes) + 1)
-        if len(content) == size_bytes <= most_bytes:
-            return content  # the read was short of its limit, so the file ends here
+        content = os.read(descriptor, min(status.st_size, most_bytes) + 1)
+        if len(content) == status.st_size <= most_bytes:
+            return content, status  # the read was short of its limit, so the file ends here
         while len(content) <= most_bytes:
             block = os.read(descriptor, min(_BLOCK_BYTES, most_bytes + 1 - len(content)))
             if not block:
-                return content
+                return content, status
             content += block
         raise UnfitFileError(path, f"it is larger than {most_bytes} bytes")
     finally:
         os.close(descriptor)
 
 
-def _open_regular(path: str, *, is_trusted: bool, follows: bool) -> tuple[int, int]:
-    """Return a descriptor as `open_regular` does, and the size of the file in bytes."""
+def _open_regular(path: str, *, is_trusted: bool, follows: bool) -> tuple[int, os.stat_result]:
+    """Return a descriptor as `open_regular` does, and the status of the file."""
     status = os.stat(path) if follows else os.lstat(path)
     if not stat.S_ISREG(status.st_mode):  # opening a device can have an effect
         raise UnfitFileError(path, "it is no regular file")
@@ -91,7 +98,7 @@ def _open_regular(path: str, *, is_trusted: bool, follows: bool) -> tuple[int, i
     if reason:
         os.close(descriptor)
         raise UnfitFileError(path, reason)
-    return descriptor, status.st_size
+    return descriptor, status
 
 
 def load_json(content: bytes) -> Any:

@@ -5,6 +5,7 @@ A file that another user has put there, or could have put there, counts as missi
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -32,11 +33,15 @@ def read(folder: str, name: str, *, most_bytes: int, owner_id: int | None = None
 
 
 def write(folder: str, name: str, *contents: bytes, mode: int = 0o600) -> None:
-    """Write a file whole, or leave the old one. A missing folder is made, which others may enter if `mode` lets them.
+    """Write a file whole. For a moment there may be no file, and a failure may lose the old one.
 
-    Raises OSError, also if something of another user is in the folder's place. Nothing is written then.
+    A missing folder is made, which others may enter if `mode` lets them.
+    Raises OSError, also if something of another user is in the folder's place. Nothing new is written then.
     """
     make_folder(folder, mode=mode | 0o100 | (mode & 0o044) >> 2)
+    # If a rename replaces a file, ext4 first sends the new content to the disk, which takes milliseconds.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{folder}/{name}")
     files.write_whole(f"{folder}/{name}", *contents, mode=mode)
 
 

@@ -12,20 +12,20 @@ import os
 
 from pepip import paths
 from pepip.environment import contents, journal
-from pepip.environment.metadata import Installation
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, locks, permissions
 from pepip.host.transfer import COPY
 from pepip.model import Progress, Summary
-from pepip.operations import acquire, foreign_writes, registering, relinking, up_to_date, venv_creation, venvs
-from pepip.uv import interpreter, link_mode, pylock
+from pepip.operations import foreign_writes, registering, up_to_date, venv_creation, venvs
+from pepip.uv import interpreter, pylock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pepip.model import Artifact, Changes, Environment, Installed, Request
+    from pepip.operations import acquire, relinking
     from pepip.store.root import Store
     from pepip.uv.required_hashes import Demands
 
@@ -55,15 +55,16 @@ class Work(NamedTuple):
 class ChangeJob(NamedTuple):
     """The parts of a change that differ between commands.
 
-    `request` holds uv's options for staging. `decide` gets the distributions of the environment. It is called again
-    if another tool changes them meanwhile. `install_private` is called after everything else is linked, and after
-    installed distributions of the same names are removed. `lay_out_private` lets uv install the same distributions
-    into a folder, to see where their files will be. `began_at_ns` is the time before uv was first asked. With
-    `is_of_project`, uv reads its settings as for `uv sync`.
+    `request` holds uv's options for staging. `decide` gets the distributions of the environment, and a function that
+    it must call before it returns, best while uv works. It is called again if another tool changes them meanwhile.
+    `install_private` is called after everything else is linked, and after installed distributions of the same names
+    are removed. `lay_out_private` lets uv install the same distributions into a folder, to see where their files will
+    be. `began_at_ns` is the time before uv was first asked. With `is_of_project`, uv reads its settings as for
+    `uv sync`.
     """
 
     request: Request
-    decide: Callable[[Sequence[Installed]], Work]
+    decide: Callable[[Sequence[Installed], Callable[[], None]], Work]
     install_private: Callable[[Work], Generator[Progress, None, None]]
     lay_out_private: Callable[[Work, str], Iterator[object]]
     began_at_ns: int = 0
@@ -98,12 +99,14 @@ def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
     An interrupted change is completed first, if this user may do that. Otherwise the summary would include its
     leftovers.
     """
+    from pepip.operations import acquire
+
     if journal.is_interrupted(environment.root):
         from pepip.operations import recover
 
         with contextlib.suppress(OSError, PepipError):
             recover.complete_interrupted(store, environment.root)
-    work = job.decide(contents.installed(environment, store.known_roots))
+    work = job.decide(contents.installed(environment, store.known_roots), lambda: None)
     have = acquire.lookup(store, work.shared, environment)
     missing = [item for item in work.shared if item.name not in have]
     acquired = acquire.Acquired(have, tuple(item.name for item in missing))
@@ -145,7 +148,7 @@ def carry_out(
                     up_to_date.note(store, asked, environment, present, (), is_locked=False)
                 if compile_bytecode:
                     yield from _compile(environment)
-                return _summary(environment, first.work, acquire.Acquired({}), dry_run=False)
+                return _summary(environment, first.work, None, dry_run=False)
             store.create()
             if store.is_writable() and os.listdir(paths.staging(store.root)):
                 from pepip.store import staging
@@ -193,17 +196,34 @@ def _decide_first(store: Store, job: ChangeJob, environment: Environment) -> _De
 
     If nothing is to be done, nothing needs to be written: neither the environment nor a store.
     """
-    from pepip.operations import recover
-
-    if recover.is_needed(store, environment):
+    if journal.is_interrupted(environment.root):
         return None
-    return _decide(store, job, environment)
+
+    def check(present: Sequence[Installed]) -> None:
+        from pepip.operations import recover
+
+        if recover.has_lost(store, environment, present):
+            raise _LostEntryError
+
+    with contextlib.suppress(_LostEntryError):
+        return _decide(store, job, environment, check)
+    return None
 
 
-def _decide(store: Store, job: ChangeJob, environment: Environment) -> _Decision:
+class _LostEntryError(Exception):
+    """The store has lost an entry of an environment: uv's answer may rest on links that lead nowhere."""
+
+
+def _decide(
+    store: Store,
+    job: ChangeJob,
+    environment: Environment,
+    check: Callable[[Sequence[Installed]], None] | None = None,
+) -> _Decision:
+    """Let uv decide, and `check` the distributions meanwhile. Its error ends the decision."""
     seen = contents.fingerprint(environment)
     present = contents.installed(environment, store.known_roots)
-    return _Decision(environment, seen, present, job.decide(present))
+    return _Decision(environment, seen, present, job.decide(present, lambda: check and check(present)))
 
 
 def _note(store: Store, decision: _Decision) -> Generator[Progress, None, None]:
@@ -269,6 +289,9 @@ class _Supply(NamedTuple):
 
 def _acquire(store: Store, job: ChangeJob, decision: _Decision) -> Generator[Progress, None, _Supply]:
     """Get the entries that the work needs, and the folders of its private distributions. Raises PepipError."""
+    from pepip.operations import acquire
+    from pepip.uv import link_mode
+
     environment, work = decision.environment, decision.work
     mode = link_mode.chosen(job.request.everywhere, of_project=job.is_of_project) if work.shared else ""
     if work.has_open_demands:
@@ -327,6 +350,9 @@ def _link(
     Returns None if the decision may no longer hold. Then nothing of it was carried out. A change that a killed run
     left is completed or taken back first, and also gives None.
     """
+    from pepip.environment.metadata import Installation
+    from pepip.operations import relinking
+
     environment, work, entries = decision.environment, supply.work, supply.acquired.entries
     yield Progress("link", "", 0, len(entries))
     with store.linking(), locks.held(f"{environment.root}/.lock"):
@@ -376,11 +402,11 @@ def _with_versions(work: Work, present: Sequence[Installed]) -> Work:
     return work._replace(changes=work.changes._replace(added=tuple(added)))
 
 
-def _summary(environment: Environment, work: Work, acquired: acquire.Acquired, *, dry_run: bool) -> Summary:
+def _summary(environment: Environment, work: Work, acquired: acquire.Acquired | None, *, dry_run: bool) -> Summary:
     private = {artifact.name for artifact in work.private}
     added = work.changes.added
-    have = acquired.entries
-    reused = tuple(name for name in have if name not in acquired.stored)
+    have, stored = (acquired.entries, acquired.stored) if acquired else ({}, ())
+    reused = tuple(name for name in have if name not in stored)
     return Summary(
         environment=environment.root,
         dry_run=dry_run,
@@ -388,7 +414,7 @@ def _summary(environment: Environment, work: Work, acquired: acquire.Acquired, *
         removed=tuple((change.name, change.version) for change in work.changes.removed),
         private=tuple((change.name, change.version) for change in added if change.name in private),
         reused=reused,
-        downloaded=acquired.stored,
+        downloaded=stored,
         avoided_bytes=sum(have[name].size_bytes for name in reused),
-        stored_bytes=sum(have[name].size_bytes for name in acquired.stored if name in have),
+        stored_bytes=sum(have[name].size_bytes for name in stored if name in have),
     )

@@ -76,20 +76,22 @@ def show(
 ) -> list[Details]:
     """Return the details of all entries of a distribution, or of one version of it. Damaged entries are left out.
 
-    `seen` is a census that was taken before. `needed` holds the `requirements` of all its entries, by id.
+    `seen` is a census that was taken before, with layers if their entries are wanted. `needed` holds the
+    `requirements` of all its entries, by id.
     """
-    seen = seen or census.take(store)
+    seen = seen or census.take(store, with_layers=True)
+    known = [*seen.stored, *seen.layered]
     chosen = [
         item
-        for item in seen.stored
+        for item in known
         if item.name == normalize_name(name) and version in {"", item.version} and item.state == "ok"
     ]
     if not chosen:
         return []
     if needed is None:
-        needed = {item.id: requirements(item) for item in seen.stored}
+        needed = {item.id: requirements(item) for item in known}
     dependants = tuple(
-        item.id for item in seen.stored if any(_name_of(line) == chosen[0].name for line in needed.get(item.id, ()))
+        item.id for item in known if any(_name_of(line) == chosen[0].name for line in needed.get(item.id, ()))
     )
     return [_details(store, seen, item, needed.get(item.id, ()), dependants) for item in chosen]
 

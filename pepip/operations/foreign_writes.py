@@ -10,14 +10,12 @@ import contextlib
 import os
 
 from pepip import paths
-from pepip.environment import contents, eject_links
-from pepip.environment.tree import Tree
+from pepip.environment import contents
 from pepip.errors import CorruptEntryError, PepipError
 from pepip.host import links, locks, permissions
 from pepip.model import Progress
-from pepip.operations import relinking, venvs
-from pepip.store import entries, registry, venv_times
-from pepip.store.entries import SEALED_AT_NS
+from pepip.operations import venvs
+from pepip.store import registry, venv_times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +42,8 @@ def look(store: Store) -> Generator[Progress, None, None]:
     users: dict[str, list[str]] = {}
     for item in changed:
         for entry_id in item.entries or ():
+            if paths.is_layered(entry_id):
+                continue  # its layer's owner looks after it
             users.setdefault(entry_id, []).append(item.environment)
     is_done = True
     for entry_id, roots in users.items():
@@ -82,10 +82,12 @@ def _traces_of(root: str) -> list[venv_times.VenvTime]:
 
 def _is_written(path: str) -> bool:
     """Tell whether something was added to a folder of an entry, removed from it, or replaced in it."""
+    from pepip.store import entries
+
     pending = [path]
     try:
         for folder in pending:
-            if os.lstat(folder).st_mtime_ns != SEALED_AT_NS:
+            if os.lstat(folder).st_mtime_ns != entries.SEALED_AT_NS:
                 return True
             with os.scandir(folder) as children:
                 folders = (child for child in children if child.is_dir(follow_symlinks=False))
@@ -129,6 +131,8 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
 
 def _break_seal(store: Store, path: str) -> None:
     """Make the change of an entry visible to every check. An entry that can't be read needs no other sign."""
+    from pepip.store import entries
+
     bucket, name = path.split("/")[-2:]
     with contextlib.suppress(FileNotFoundError, CorruptEntryError):
         for folder in entries.sealed(entries.read(store, f"{bucket}/{name}"))[:1]:
@@ -142,6 +146,10 @@ def _keep_there(store: Store, root: str) -> bool:
     name, the linked one is removed. If the environment can't be changed, its private distributions lack these files
     until they are installed again.
     """
+    from pepip.environment import eject_links
+    from pepip.environment.tree import Tree
+    from pepip.operations import relinking
+
     borrowed: list[str] = []
     with contextlib.suppress(OSError, PepipError):
         if not (venvs.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
@@ -168,6 +176,7 @@ def _keep_there(store: Store, root: str) -> bool:
 
 def _own(environment: Environment, files: Iterable[str]) -> None:
     """Replace those files that are still links into the store by copies. Hard links stay: they keep their content."""
+    from pepip.environment.tree import Tree
     from pepip.host import transfer
 
     tree = Tree(environment)

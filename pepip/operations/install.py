@@ -16,7 +16,7 @@ from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pepip.model import Environment, Installed
     from pepip.store.root import Store
@@ -69,9 +69,10 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> appl
     executable = environment.executable
     files_name_index = functools.cache(lambda: required_hashes.name_index(request))
 
-    def decide(present: Sequence[Installed]) -> apply.Work:
+    def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> apply.Work:
         artifacts = None
         if not present and not _needs_uvs_own_check(request):
+            meanwhile()
             # In an empty environment, the resolution is the plan. If resolving fails, uv is asked below, so that its
             # own message reaches the user.
             with contextlib.suppress(UvError):
@@ -79,8 +80,8 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> appl
         if artifacts is not None:
             added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
             return apply.work_of(Changes((), added), artifacts, required_hashes.of(request))
-        changes = resolve.changes(request, executable)
-        artifacts = resolve.locate(request, changes.added, environment) if changes.added else []
+        changes = resolve.changes(request, executable, meanwhile)
+        artifacts = resolve.locate(request, changes.added, environment, known) if changes.added else []
         return apply.work_of(changes, artifacts, required_hashes.of(request))
 
     def install_private(work: apply.Work) -> Generator[Progress, None, None]:

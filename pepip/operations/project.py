@@ -7,6 +7,7 @@ as real files.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 
@@ -18,10 +19,11 @@ from pepip.host import files
 from pepip.model import Progress, Summary
 from pepip.operations import apply, up_to_date, venv_creation, venvs
 from pepip.uv import project, resolve, settings, shareable, stage
+from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from typing import Any
 
     from pepip.model import Environment, Installed, ProjectRequest
@@ -59,10 +61,7 @@ def add(
     `words` are the arguments of `uv add`. As with uv, `pyproject.toml` and `uv.lock` are restored if anything fails.
     """
     yield Progress("resolve")
-    places: list[str] = []
-    with contextlib.suppress(UvError):  # no such project: `uv add` says so
-        places = project.files(package)
-    with _restored_on_failure(places):
+    with _restored_on_failure(package):
         project.edit("add", words)
         return (yield from _sync(store, request._replace(lock_mode=project.mode_of_lock(request)), ProjectOptions()))
 
@@ -80,7 +79,7 @@ def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Gener
 def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
     started, began_at_ns = time.monotonic(), time.time_ns()
     yield Progress("resolve")
-    planned = _preview(request)
+    planned = _preview(request, functools.partial(_read_ahead, store))
     if options.dry_run:
         for sentence in planned.changes.warnings:
             yield Progress("warning", sentence)
@@ -128,8 +127,9 @@ def _job(
 ) -> apply.ChangeJob:
     seen = contents.fingerprint(environment)
 
-    def decide(present: Sequence[Installed]) -> apply.Work:
+    def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> apply.Work:
         del present
+        meanwhile()
         is_fresh = contents.fingerprint(environment) == seen
         changes = planned.changes if is_fresh else project.preview(request).changes
         if not changes.added:
@@ -138,7 +138,8 @@ def _job(
             # No lock names the new files yet, so ask the indexes for these versions.
             artifacts = resolve.locate(project.staging_request(request), changes.added, environment)
         else:
-            artifacts = project.locate(request, changes.added, environment)
+            answers = AnswerCache(paths.cache(store.root))
+            artifacts = project.locate(request, changes.added, environment, planned.lock, answers)
         return apply.work_of(changes, artifacts)
 
     def install_private(work: apply.Work) -> Generator[Progress, None, None]:
@@ -159,10 +160,21 @@ def _job(
     )
 
 
-def _preview(request: ProjectRequest) -> project.SyncPreview:
+def _read_ahead(store: Store) -> None:
+    """Load the modules that a change needs, and read the entries that the project's environment probably links."""
+    from pepip.operations import recover  # noqa: F401 - it loads all the others
+    from pepip.operations.relinking import entry_of
+
+    name = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
+    with contextlib.suppress(OSError):
+        for item in contents.distributions_below(os.path.join(settings.project_folder(), name), store.known_roots):
+            entry_of(store, item)
+
+
+def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.SyncPreview:
     """Ask uv what it would do, at a time when nobody makes the environment. Raises UvError or VenvError.
 
-    A half-made environment would mislead uv.
+    A half-made environment would mislead uv. `meanwhile` is called while uv works.
     """
     name, active = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", os.environ.get("VIRTUAL_ENV", "")
     roots = {os.path.join(folder, name) for folder in paths.upward(settings.start_folder())}
@@ -174,7 +186,7 @@ def _preview(request: ProjectRequest) -> project.SyncPreview:
         venv_creation.remove_unfinished(roots)
         before = venv_creation.state(roots)
         try:
-            planned = project.preview(request)
+            planned = project.preview(request, meanwhile)
         except UvError:
             if venv_creation.state(roots) == before:
                 raise
@@ -220,12 +232,29 @@ def _elsewhere(request: ProjectRequest) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _restored_on_failure(places: Sequence[str]) -> Iterator[None]:
-    """Restore the content of files if the body fails or is interrupted. Files that are new then are removed."""
+def _restored_on_failure(package: str) -> Iterator[None]:
+    """Restore what `uv add` writes, if the body fails or is interrupted. Files that are new then are removed.
+
+    uv says which files it writes: for a `package` elsewhere before the body, otherwise only if the body fails. All of
+    them are then above the start folder. If uv can't say it, those of the project are restored.
+    """
+    places: Sequence[str] = [
+        f"{folder}/{name}" for folder in paths.upward(settings.start_folder()) for name in project.FILES
+    ]
+    if package:
+        places = []
+        with contextlib.suppress(UvError):  # no such project: `uv add` says so
+            places = project.written(package)
     before = {path: _content(path) for path in places}
     try:
         yield
     except BaseException:
+        if not package:
+            own = [f"{settings.project_folder()}/{name}" for name in project.FILES]
+            with contextlib.suppress(UvError, KeyboardInterrupt):
+                own = project.written("")
+            real = set(map(os.path.realpath, own))
+            before = {path: content for path, content in before.items() if os.path.realpath(path) in real}
         for path, content in before.items():
             if content is None:
                 with contextlib.suppress(FileNotFoundError):

@@ -9,12 +9,12 @@ from pepip.environment import contents
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Changes
 from pepip.names import normalize_name
-from pepip.operations import apply, recover, venvs
+from pepip.operations import apply, recover, relinking, venvs
 from pepip.uv import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pepip.model import Change, Environment, Installed, Progress, Request, Summary
     from pepip.store.root import Store
@@ -23,10 +23,14 @@ _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Removal(NamedTuple):
-    """What an uninstall would remove, and the requested names that are not installed."""
+    """What an uninstall would remove, and the requested names that are not installed.
+
+    `fingerprint` is the state of the environment for which uv said so: see `contents.fingerprint`.
+    """
 
     removed: tuple[Change, ...]
     absent: tuple[str, ...]
+    fingerprint: tuple[int, frozenset[str]]
 
 
 def preview(store: Store, root: str, request: Request) -> Removal:
@@ -36,25 +40,40 @@ def preview(store: Store, root: str, request: Request) -> Removal:
     """
     environment = venvs.open_environment(root, store)
     recover.complete_interrupted(store, root)
-    removed = resolve.removals(request, environment.interpreter.executable)
+    fingerprint = contents.fingerprint(environment)
+    installed = contents.installed(environment, store.known_roots)
+
+    def read_ahead() -> None:
+        for item in installed:
+            relinking.entry_of(store, item)
+
+    removed = resolve.removals(request, environment.interpreter.executable, read_ahead)
     going = {item.name for item in removed}
-    present = {item.name for item in contents.installed(environment, store.known_roots)}
+    present = {item.name for item in installed}
     named = [match[0] for match in map(_NAME.match, request.packages) if match and "/" not in match.string]
-    return Removal(removed, tuple(name for name in named if normalize_name(name) not in going | present))
+    absent = tuple(name for name in named if normalize_name(name) not in going | present)
+    return Removal(removed, absent, fingerprint)
 
 
-def uninstall(store: Store, root: str, request: Request) -> Generator[Progress, None, Summary]:
+def uninstall(
+    store: Store, root: str, request: Request, previewed: Removal | None = None
+) -> Generator[Progress, None, Summary]:
     """Uninstall from the environment at `root`, yielding progress, and return a Summary.
 
-    Folders that were real only because of the removed distributions are linked whole again. Raises PepipError. If a
-    run is killed, the next command on that environment completes the change or takes it back.
+    If the environment is as it was when it was `previewed`, uv is not asked again. Folders that were real only
+    because of the removed distributions are linked whole again. Raises PepipError. If a run is killed, the next
+    command on that environment completes the change or takes it back.
     """
     started = time.monotonic()
 
     def job(environment: Environment) -> apply.ChangeJob:
-        def decide(present: Sequence[Installed]) -> apply.Work:
+        def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> apply.Work:
             del present
-            removed = resolve.removals(request, environment.interpreter.executable)
+            if previewed and contents.fingerprint(environment) == previewed.fingerprint:
+                meanwhile()
+                removed = previewed.removed
+            else:
+                removed = resolve.removals(request, environment.interpreter.executable, meanwhile)
             return apply.work_of(Changes(removed, ()), [])
 
         def install_private(work: apply.Work) -> Generator[Progress, None, None]:

@@ -44,7 +44,7 @@ def make(
         os.makedirs(parent, exist_ok=True)
     except OSError as error:
         raise VenvError(f"cannot make {parent}: {error.strerror}") from error
-    with locks.in_use(parent, alone=True):
+    with locks.in_use(parent, alone=True, inside=True):
         _remove_unfinished(root)
         is_free = not os.path.lexists(root) or (os.path.isdir(root) and not os.listdir(root))
         if not is_free and not must_be_replaced():
@@ -85,9 +85,9 @@ def _take_back(root: str, *, was_there: bool) -> None:
 
 def unmake(root: str) -> None:
     """Remove an environment that this run made, unless it holds distributions or another run uses it."""
-    with locks.in_use(os.path.dirname(root), alone=True):
+    with locks.in_use(os.path.dirname(root), alone=True, inside=True):
         has_distributions = any(name.endswith(".dist-info") for _, folders, _ in os.walk(root) for name in folders)
-        if has_distributions or locks.is_held(root):
+        if has_distributions or locks.is_in_use(root):
             return
         if _can_be_moved(root):
             filesystems.remove_tree(root)
@@ -102,7 +102,7 @@ def remove_unfinished(roots: Iterable[str]) -> None:
     """
     for root in roots:
         if os.path.lexists(_marker(root)):
-            with locks.in_use(os.path.dirname(root), alone=True):
+            with locks.in_use(os.path.dirname(root), alone=True, inside=True):
                 _remove_unfinished(root)
 
 

@@ -115,10 +115,13 @@ def tried_out(root: str, python: str) -> Iterator[str]:
 
 
 def refuse_the_store(root: str, store: Store) -> None:
-    """Raise StoreError if a folder is both an environment and the store: both would lock the same file there."""
-    if os.path.realpath(root) == os.path.realpath(store.root):
+    """Raise StoreError if a folder is both an environment and a store: both would lock the same file there."""
+    real = os.path.realpath(root)
+    if real == os.path.realpath(store.root):
         sentence = f"{root} is the store, and can't be an environment too"
         raise StoreError(sentence, hint="set PEPIP_HOME to another folder")
+    if any(real == os.path.realpath(layer.root) for layer in store.layers):
+        raise StoreError(f"{root} is a layer, and can't be an environment too", hint="see PEPIP_LAYERS")
 
 
 def is_own(root: str) -> bool:

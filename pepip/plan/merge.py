@@ -28,6 +28,11 @@ MERGED_SCHEMES = ("purelib", "platlib")
 _ALL_LINKED: Mapping[str, str] = {}
 
 
+def _link(*fields: object) -> Link:
+    """Return a link of all its fields in order. A plan has thousands, and the class takes longer to make one."""
+    return tuple.__new__(Link, fields)
+
+
 class _Share:
     """The part of a plan that comes from one entry. Folders that others need, too, are unfolded step by step."""
 
@@ -98,13 +103,13 @@ def merge(
     for share in shares:
         entry = share.entry
         for path in share.directories:
-            folders[prefix + path] = Link(prefix + path, f"{entry.path}/{path}", True, entry.name)
+            folders[prefix + path] = _link(prefix + path, f"{entry.path}/{path}", True, entry.name, "")
         for path in share.files:
-            files[prefix + path] = Link(prefix + path, f"{entry.path}/{path}", False, entry.name, share.mode)
+            files[prefix + path] = _link(prefix + path, f"{entry.path}/{path}", False, entry.name, share.mode)
         directories.update(prefix + path for path in share.opened)
         for folder in share.bytecode:
             path = f"{prefix}{folder}/{PYCACHE}"
-            folders[path] = Link(path, f"{entry.path}/{folder}/{PYCACHE}", True, entry.name)
+            folders[path] = _link(path, f"{entry.path}/{folder}/{PYCACHE}", True, entry.name, "")
     for link in data:
         other = files.get(link.path)
         if other is None or other.owner <= link.owner:
@@ -124,7 +129,7 @@ def _data_links(share: _Share, interpreter: Interpreter) -> Iterator[Link]:
         if scheme != "scripts" and not path.endswith("/"):
             target = f"{entry.path}/{entry.data_directory}/{scheme}/{path}"
             place = _real_place(data_path(scheme, path, interpreter, entry.name))
-            yield Link(place, target, False, entry.name, share.mode)
+            yield _link(place, target, False, entry.name, share.mode)
 
 
 def _real_place(path: str) -> str:

@@ -13,6 +13,7 @@ from pepip.host import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from typing import Any
 
 FORMAT = 2
@@ -73,7 +74,13 @@ def read(entry: str) -> Document:
 
     Raises OSError if it can't be read, ValueError with a message for people if it is not valid.
     """
-    return load(files.read_regular(place_of(entry), most_bytes=_MOST_BYTES))
+    return read_with_status(entry)[0]
+
+
+def read_with_status(entry: str) -> tuple[Document, os.stat_result]:
+    """Return what `read` returns, and the status that the file had before it was read."""
+    content, status = files.read_with_status(place_of(entry), most_bytes=_MOST_BYTES)
+    return load(content), status
 
 
 def load(content: bytes) -> Document:

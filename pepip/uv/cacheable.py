@@ -47,7 +47,7 @@ def is_plain(request: Request) -> bool:
         not (request.editables or request.installing or request.is_whole)
         and all(map(_is_plain_requirement, request.packages))
         and all(map(_is_plain_file, (*request.requirement_files, *request.constraint_files)))
-        and _are_plain_options((*request.everywhere, *request.resolving))
+        and are_plain_options((*request.everywhere, *request.resolving))
         and not any(map(os.environ.get, _UNSEEN_VARIABLES))
         and all(_are_remote(os.environ.get(name, "")) for name in _INDEX_VARIABLES)
         and not settings.mention(*_UNSEEN_SETTINGS)
@@ -77,7 +77,7 @@ def files_of_project(request: ProjectRequest) -> list[str]:
         bool(sources)
         and not (request.resolving or request.replacing or request.building)
         and set(request.syncing) <= {"--inexact"}
-        and _are_plain_options(request.everywhere)
+        and are_plain_options(request.everywhere)
         and all(line in _OWN_SOURCES or line.startswith('source = { registry = "http') for line in sources)
         and not any(map(os.environ.get, _UNSEEN_VARIABLES))
         and not settings.mention("workspace", "cache-keys", "dynamic", "exclude-newer", "cache-dir", "no-cache")
@@ -108,8 +108,8 @@ def index_evidence() -> list[tuple[str, str]]:
     cache = cache_folder()
     if not cache:
         return []
-    pages = [folder for bucket in folders(cache, "simple-v") for folder in (bucket, *_below(bucket))]
-    deeper = [inner for folder in pages for inner in _below(folder)]
+    pages = [folder for bucket in folders(cache, "simple-v") for folder in (bucket, *below(bucket))]
+    deeper = [inner for folder in pages for inner in below(folder)]
     return answer_cache.states([program.path(), *pages, *deeper]) if pages else []
 
 
@@ -120,10 +120,10 @@ def metadata_evidence(names: Iterable[str]) -> list[tuple[str, str]]:
         folder
         for kind in ("wheels-v", "sdists-v")
         for bucket in folders(cache_folder(), kind)
-        for folder in _below(bucket)
+        for folder in below(bucket)
     ]
     named = [folder for folder in buckets if os.path.basename(folder) == "index"]  # holds one folder for each index
-    places = [folder for folder in buckets if folder not in named] + [inner for one in named for inner in _below(one)]
+    places = [folder for folder in buckets if folder not in named] + [inner for one in named for inner in below(one)]
     return answer_cache.states(f"{folder}/{name}" for folder in places for name in wanted)
 
 
@@ -165,7 +165,7 @@ def folders(parent: str, prefix: str = "") -> list[str]:
         return []
 
 
-def _below(parent: str) -> Iterator[str]:
+def below(parent: str) -> Iterator[str]:
     """Yield the subfolders of a folder."""
     try:
         with os.scandir(parent) as children:
@@ -202,7 +202,8 @@ def _is_plain_file(path: str) -> bool:
     return all(not line or line.startswith("#") or _is_plain_requirement(line) for line in map(str.strip, lines))
 
 
-def _are_plain_options(words: Sequence[str]) -> bool:
+def are_plain_options(words: Sequence[str]) -> bool:
+    """Tell whether options mean the same at any time, and name only indexes with HTTP URLs."""
     remaining = iter(words)
     for word in remaining:
         name, separator, value = word.partition("=")

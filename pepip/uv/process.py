@@ -17,7 +17,9 @@ from pepip.uv import program
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pepip.uv.piped import Piped
 
 # Variables that would make uv use another environment than the given one, compile files that are only staged,
 # contradict pepip's options about a lock, or colour output that pepip reads. A caller that wants one passes it on.
@@ -37,7 +39,7 @@ _UNWANTED = (
 )
 
 
-_running: dict[int, set[subprocess.Popen[str]]] = {}
+_running: dict[int, set[subprocess.Popen[str] | Piped]] = {}
 _interrupted: set[int] = set()
 
 
@@ -64,13 +66,16 @@ def allow(thread: int) -> None:
     _interrupted.discard(thread)
 
 
-def run(arguments: Sequence[str], *, stdin: str = "", **settings: str) -> Result:
+def run(
+    arguments: Sequence[str], meanwhile: Callable[[], None] | None = None, /, *, stdin: str = "", **settings: str
+) -> Result:
     """Run uv to its end. Raises UvError with uv's own words if it fails.
 
-    `settings` are environment variables for this run alone; an empty value removes the variable.
+    `meanwhile` is called while uv runs. If it raises an error, uv is ended first. `settings` are environment
+    variables for this run alone; an empty value removes the variable.
     """
-    process = _start([program.path(), *arguments], stdin=bool(stdin), settings=settings)
-    stdout, stderr = _communicate(process, stdin)
+    process = _start_piped([program.path(), *arguments], stdin=bool(stdin), settings=settings)
+    stdout, stderr = _communicate(process, stdin, meanwhile)
     if process.returncode:
         raise _failure(arguments, process.returncode, stderr, stdout)
     return Result(stdout, stderr)
@@ -81,7 +86,7 @@ def stream(arguments: Sequence[str], **settings: str) -> Iterator[str]:
 
     Raises UvError if uv fails. If the caller stops early, uv is ended first.
     """
-    process = _start([program.path(), *arguments], stdin=False, settings=settings, merge=True)
+    process = _start([program.path(), *arguments], stdin=False, variables=_variables(settings), merge=True)
     lines: list[str] = []
     assert process.stdout is not None
     try:
@@ -102,7 +107,7 @@ def stream(arguments: Sequence[str], **settings: str) -> Iterator[str]:
 def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") -> Result:
     """Run an environment's interpreter to its end. Raises UvError if it fails (with its output) or does not start."""
     try:
-        process = _start([executable, *arguments], stdin=bool(stdin), settings={})
+        process = _start_piped([executable, *arguments], stdin=bool(stdin), settings={})
         stdout, stderr = _communicate(process, stdin)
     except OSError as error:
         raise UvError(f"the interpreter {executable} does not start: {error.strerror}") from error
@@ -140,12 +145,29 @@ def become(arguments: Sequence[str]) -> int:
     return os.execv(command[0], command)
 
 
-def _start(
-    command: list[str], *, stdin: bool, settings: dict[str, str], merge: bool = False
-) -> subprocess.Popen[str]:
+def _variables(settings: dict[str, str]) -> dict[str, str]:
+    """Return the environment variables of a program. An empty setting removes a variable."""
     variables = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
     variables.update(settings)
-    variables = {name: value for name, value in variables.items() if value or name not in settings}
+    return {name: value for name, value in variables.items() if value or name not in settings}
+
+
+def _start_piped(command: list[str], *, stdin: bool, settings: dict[str, str]) -> subprocess.Popen[str] | Piped:
+    variables = _variables(settings)
+    if not hasattr(os, "posix_spawn"):
+        return _start(command, stdin=stdin, variables=variables)
+    from pepip.uv.piped import Piped
+
+    if get_ident() in _interrupted:
+        raise KeyboardInterrupt
+    process = Piped(command, variables, stdin=stdin)
+    _note_started(process)
+    return process
+
+
+def _start(
+    command: list[str], *, stdin: bool, variables: dict[str, str], merge: bool = False
+) -> subprocess.Popen[str]:
     if get_ident() in _interrupted:
         raise KeyboardInterrupt
     import subprocess
@@ -159,25 +181,33 @@ def _start(
         encoding="utf-8",
         errors="replace",
     )
-    _running.setdefault(get_ident(), set()).add(process)
-    if get_ident() in _interrupted:  # since the check above
-        process.terminate()
+    _note_started(process)
     return process
 
 
-def _communicate(process: subprocess.Popen[str], stdin: str) -> tuple[str, str]:
+def _note_started(process: subprocess.Popen[str] | Piped) -> None:
+    _running.setdefault(get_ident(), set()).add(process)
+    if get_ident() in _interrupted:  # since it was checked
+        process.terminate()
+
+
+def _communicate(
+    process: subprocess.Popen[str] | Piped, stdin: str, meanwhile: Callable[[], None] | None = None
+) -> tuple[str, str]:
     """Wait for a program and return its output. If this run is interrupted meanwhile, end the program first."""
     try:
+        if meanwhile:
+            meanwhile()
         return process.communicate(stdin or None)
     except BaseException:
         process.terminate()
-        process.communicate()
+        process.communicate(None)
         raise
     finally:
         _forget(process)
 
 
-def _forget(process: subprocess.Popen[str]) -> None:
+def _forget(process: subprocess.Popen[str] | Piped) -> None:
     """Note that a program has ended. Raises KeyboardInterrupt if its thread was interrupted."""
     _running.get(get_ident(), set()).discard(process)
     if get_ident() in _interrupted:

@@ -10,16 +10,18 @@ import json
 import os
 
 from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files
 from pepip.model import Request
 from pepip.names import normalize_name
-from pepip.uv import arguments, dry_run_output, program, resolve, settings, stage, versions
+from pepip.uv import arguments, dry_run_output, known_pins, program, resolve, settings, stage, versions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from pepip.model import Artifact, Change, Changes, Environment, ProjectRequest
+    from pepip.uv.answer_cache import AnswerCache
     from pepip.uv.process import Result
 
 
@@ -27,41 +29,48 @@ _ENVIRONMENT_ACTIONS = {"check", "update", "replace", "create"}
 _LOCK_ACTIONS = {"use", "check", "update", "create"}
 """The actions that uv may name for the environment and for the lock. Any other word may ask for something new."""
 
+FILES = ("pyproject.toml", "uv.lock")
+"""The files of a project, or of a workspace, that uv writes."""
+
+_MOST_BYTES = 1 << 27  # of a lock
 _ALL = ":all:"  # uv's word for every distribution
 
 
 class SyncPreview(NamedTuple):
     """The result that `uv sync` would have.
 
-    `is_made` says that uv would make the environment, or make it anew. `is_locked` says that the lock is up to date.
-    `document` is uv's own report in JSON (`--output-format json`).
+    `is_made` says that uv would make the environment, or make it anew. `lock` is the path of the lock, and
+    `is_locked` says that it is up to date. `document` is uv's own report in JSON (`--output-format json`).
     """
 
     environment: str
     is_made: bool
+    lock: str
     is_locked: bool
     changes: Changes
     document: dict[str, Any]
 
 
-def preview(request: ProjectRequest) -> SyncPreview:
-    """Return the result that `uv sync` would have. Changes nothing. Raises UvError with uv's message."""
+def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None) -> SyncPreview:
+    """Return the result that `uv sync` would have. Changes nothing. Raises UvError with uv's message.
+
+    `meanwhile` is called while uv works: see `process.run`.
+    """
     lock_mode = [f"--{request.lock_mode}"] if request.lock_mode else []
-    result = _run(
-        "sync", "--dry-run", "--output-format", "json", "--color", "never",
-        *lock_mode, *_common(request), *request.resolving, *request.selecting, *request.syncing, *request.replacing,
-        **_set("UV_FROZEN", "UV_LOCKED"),
-    )  # fmt: skip
+    words = [*lock_mode, *_common(request), *request.resolving, *request.selecting, *request.syncing]
+    command = ["sync", "--dry-run", "--output-format", "json", "--color", "never", *words, *request.replacing]
+    result = versions.ask(command, meanwhile, **{**_variables(), **_set("UV_FROZEN", "UV_LOCKED")})
     with versions.readable():
         document = json.loads(result.stdout)
         environment, action = document["sync"]["environment"]["path"], document["sync"]["action"]
         lock_action = document["lock"]["action"]
         if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
             raise ValueError(f"actions {action} and {lock_action}")
-        reported = document["sync"]["changes"]
+        reported, lock = document["sync"]["changes"], document["lock"]["path"]
     return SyncPreview(
         environment=environment,
         is_made=action in {"create", "replace"},
+        lock=lock,
         is_locked=lock_action not in {"create", "update"},
         changes=dry_run_output.read(reported, result.stderr),
         document=document,
@@ -98,19 +107,36 @@ def make_environment(request: ProjectRequest, *, elsewhere: str = "") -> None:
     _run("run", "--no-sync", *_common(request), *request.selecting, *active, "--", *nothing, **variables)
 
 
-def locate(request: ProjectRequest, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
-    """Return the artifacts that the lock names for the distributions that uv plans to add.
+def locate(
+    request: ProjectRequest, wanted: Sequence[Change], environment: Environment, lock: str, answers: AnswerCache
+) -> list[Artifact]:
+    """Return the artifacts that the `lock` at this path names for the distributions that uv plans to add.
 
+    If the artifacts of all of them are in `answers`, uv is not asked again.
     A distribution that the user wants built from source (by an option, a variable or a setting) is never shared. Only
     uv knows which build is meant.
     """
+    try:
+        text = files.read_regular(lock, most_bytes=_MOST_BYTES, follows=True).decode("utf-8", "surrogateescape")
+    except OSError:
+        text = ""
+    known = known_pins.of_project(answers, request, text, environment)
+    artifacts = known.recall(wanted) if known else []
+    if len(artifacts) < len(wanted):
+        bases = known.bases(wanted) if known else {}
+        artifacts = _exported(request, wanted, environment)
+        if known:
+            known.remember(artifacts, bases)
+    from_source = _from_source(request)
+    return [item._replace(identity="") if from_source & {item.name, _ALL} else item for item in artifacts]
+
+
+def _exported(request: ProjectRequest, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
     result = _run(
         "export", f"--{mode_of_lock(request)}", "--format", "pylock.toml", "--no-header", "--quiet",
         *_common(request._replace(python="")), *request.selecting, "--python", environment.executable,
     )  # fmt: skip
-    artifacts = resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, environment)
-    from_source = _from_source(request)
-    return [item._replace(identity="") if from_source & {item.name, _ALL} else item for item in artifacts]
+    return resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, environment)
 
 
 def lay_out(
@@ -155,7 +181,7 @@ def staging_request(request: ProjectRequest) -> Request:
     return Request(everywhere=(*request.everywhere, *building), installing=request.replacing)
 
 
-def files(package: str) -> list[str]:
+def written(package: str) -> list[str]:
     """Return the paths of the files that `uv add` may write: of the project or of `package`, and of the workspace.
 
     Raises UvError if there is no project.
@@ -164,7 +190,7 @@ def files(package: str) -> list[str]:
     member = _run("workspace", "dir", "--package", package).stdout.strip() if package else settings.project_folder()
     if not all(map(os.path.isabs, (root, member))):
         raise versions.unreadable()
-    return [f"{folder}/{name}" for folder in sorted({root, member}) for name in ("pyproject.toml", "uv.lock")]
+    return [f"{folder}/{name}" for folder in sorted({root, member}) for name in FILES]
 
 
 def _from_source(request: ProjectRequest) -> set[str]:

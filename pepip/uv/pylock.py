@@ -298,8 +298,10 @@ def _file_url(path: str) -> str:
 
 
 def _file_name(source: dict[str, Any]) -> str:
+    place = source.get("url") or source.get("path", "")
+    name = str(source.get("name") or place.partition("#")[0].partition("?")[0].rpartition("/")[2])
+    if "%" not in name:  # to load the module that decodes it takes milliseconds
+        return name
     from urllib.parse import unquote
 
-    place = source.get("url") or source.get("path", "")
-    name = source.get("name") or place.partition("#")[0].partition("?")[0].rpartition("/")[2]
-    return unquote(str(name))
+    return unquote(name)

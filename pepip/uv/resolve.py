@@ -19,6 +19,7 @@ from pepip.uv import (
     arguments,
     cacheable,
     dry_run_output,
+    known_pins,
     markers,
     pylock,
     required_hashes,
@@ -29,28 +30,30 @@ from pepip.uv import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pepip.model import Change, Changes, Environment, Request
     from pepip.uv.answer_cache import AnswerCache
 
 
-def changes(request: Request, executable: str) -> Changes:
+def changes(request: Request, executable: str, meanwhile: Callable[[], None] | None = None) -> Changes:
     """Return the changes that `uv pip install`, or `sync`, would make in the environment of `executable`.
 
+    `meanwhile` is called while uv works: see `process.run`.
     Raises UvError with uv's message if the request can't be met.
     """
     command = ["pip", "sync" if request.is_whole else "install", "--dry-run", "--output-format", "json"]
-    result = versions.ask([*command, "--color", "never", "--python", executable, *arguments.as_given(request)])
+    command += ["--color", "never", "--python", executable, *arguments.as_given(request)]
+    result = versions.ask(command, meanwhile)
     with versions.readable():
         reported = json.loads(result.stdout)["changes"]
     return dry_run_output.read(reported, result.stderr)
 
 
-def removals(request: Request, executable: str) -> tuple[Change, ...]:
+def removals(request: Request, executable: str, meanwhile: Callable[[], None] | None = None) -> tuple[Change, ...]:
     """Return the distributions that `uv pip uninstall` would remove from the environment of `executable`.
 
-    Raises UvError.
+    `meanwhile` is called while uv works. Raises UvError.
     """
     command = [
         "pip",
@@ -62,7 +65,7 @@ def removals(request: Request, executable: str) -> tuple[Change, ...]:
         executable,
         *arguments.as_given(request),
     ]
-    return dry_run_output.read_removals(versions.ask(command).stderr)
+    return dry_run_output.read_removals(versions.ask(command, meanwhile).stderr)
 
 
 def resolve(request: Request, environment: Environment, known: AnswerCache | None = None) -> list[Artifact]:
@@ -87,12 +90,14 @@ def resolve(request: Request, environment: Environment, known: AnswerCache | Non
     return found
 
 
-def locate(request: Request, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
+def locate(
+    request: Request, wanted: Sequence[Change], environment: Environment, answers: AnswerCache | None = None
+) -> list[Artifact]:
     """Return the artifacts of the distributions that uv plans to add, as far as they can be found.
 
     The request itself is resolved again, with uv's plan as constraints, because only the request knows the sources
     and indexes that it names. If it names none, the pins are looked up by themselves. An artifact that is not found
-    is absent from the answer.
+    is absent from the answer. For pins, the artifacts in `answers` are used as long as uv would name the same.
     """
     locks = [path for path in request.requirement_files if pylock.is_lock(path)]
     found: list[Artifact] = []
@@ -107,10 +112,19 @@ def locate(request: Request, wanted: Sequence[Change], environment: Environment)
     if not locks and is_asked and not is_plain:
         found = _matching(_of_request(request, wanted, environment), wanted)
     missing = {change.name for change in wanted} - {artifact.name for artifact in found}
-    pins = [requirement_of(change) for change in wanted if change.name in missing]
+    known = known_pins.of_request(answers, request, environment) if answers and is_asked and is_plain else None
+    if known and missing:
+        recalled = known.recall(change for change in wanted if change.name in missing)
+        found += recalled
+        missing -= {artifact.name for artifact in recalled}
+    asked = [change for change in wanted if change.name in missing]
+    pins = list(map(requirement_of, asked))
     if pins and (is_plain or not is_asked):  # otherwise an index would learn names that do not concern it
+        bases = known.bases(asked) if known else {}
         try:
             artifacts = _compile(request, pins, (), environment, no_deps=True)
+            if known:
+                known.remember(_matching(artifacts, asked), bases)
         except UvError:
             artifacts = _of_request(request, wanted, environment) if is_plain else []
         found += [artifact for artifact in _matching(artifacts, wanted) if artifact.name in missing]

@@ -55,9 +55,17 @@ def is_on(variable: str) -> bool:
     return os.environ.get(variable, "").lower() in {"1", "true", "t", "yes", "y", "on"}
 
 
-def texts() -> list[str]:
-    """Return the text of each settings file that uv may read from here, in the order in which uv looks for them."""
-    return [text.decode("utf-8", "surrogateescape") for text in map(content, places()) if text]
+def texts(*, with_projects: bool = True) -> list[str]:
+    """Return the text of each settings file that uv may read from here, in the order in which uv looks for them.
+
+    Without `with_projects`, each `pyproject.toml` that can't have a table of uv is left out.
+    """
+    found = [(path, text) for path, text in ((path, content(path)) for path in places()) if text]
+    return [
+        text.decode("utf-8", "surrogateescape")
+        for path, text in found
+        if with_projects or not path.endswith("pyproject.toml") or b"uv" in text or b"\\" in text
+    ]
 
 
 def content(path: str) -> bytes:

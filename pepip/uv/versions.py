@@ -13,7 +13,7 @@ from pepip.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pepip.uv.process import Result
 
@@ -37,15 +37,16 @@ def readable() -> Iterator[None]:
         raise unreadable() from error
 
 
-def ask(arguments: Sequence[str], **settings: str) -> Result:
+def ask(arguments: Sequence[str], meanwhile: Callable[[], None] | None = None, /, **settings: str) -> Result:
     """Run uv for an answer that pepip reads. Raises UvError with uv's message if it fails.
 
-    Raises UnreadableAnswerError if this uv doesn't know the option that asks for JSON.
+    `meanwhile` is called while uv runs: see `process.run`. Raises UnreadableAnswerError if this uv doesn't know the
+    option that asks for JSON.
     """
     from pepip.uv import process
 
     try:
-        return process.run(arguments, **settings)
+        return process.run(arguments, meanwhile, **settings)
     except UvError as error:
         if "--output-format" in error.output and "unexpected argument" in error.output:
             raise unreadable() from error

@@ -1,0 +1,175 @@
+"""Artifacts that uv named before for exact versions, each kept for as long as uv would name the same one.
+
+uv plans a change with names and versions, and is asked a second time for the files. That answer rests on settings,
+on the interpreter, and on the text that an index or a lock has for that distribution. While these are the same, the
+answer is.
+Source: uv's cache of index pages. A page ends in a random id of the response, uv's caching policy, a CRC-32 of all of
+these and of the page's length, and that length. An index that says "not modified" changes only the policy.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import os
+
+from pepip import digests
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files
+from pepip.model import Artifact
+from pepip.uv import answer_cache, cacheable, program, required_hashes, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pepip.model import Change, Environment, ProjectRequest, Request
+    from pepip.uv.answer_cache import AnswerCache
+
+_MOST_ROWS = 2000
+_FOOTER_BYTES = 12  # a CRC-32 and a length
+_ID_BYTES = 24  # the id of a response, and the padding that aligns it
+_MOST_POLICY_BYTES = 1 << 16
+_WITHOUT_EFFECT = frozenset(("PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "UV_PYTHON", "UV_OFFLINE"))
+
+
+class KnownPins(NamedTuple):
+    """The artifacts that uv named with the same settings for the same interpreter.
+
+    `basis_of` returns the state of the text on which the answer for a name and a version rests. It is empty if there
+    is no such text.
+    """
+
+    answers: AnswerCache
+    key: str
+    program_state: tuple[tuple[str, str], ...]
+    basis_of: Callable[[str, str], str]
+
+    def recall(self, wanted: Iterable[Change]) -> list[Artifact]:
+        """Return the artifacts of those changes that are known."""
+        rows = self._rows()
+        found = []
+        for change in wanted if rows else ():
+            basis, _, text = rows.get(f"{change.name}\t{change.version}", "").partition("\t")
+            if text and not change.url and basis == self.basis_of(change.name, change.version):
+                found.append(Artifact(*json.loads(text)))
+        return found
+
+    def bases(self, wanted: Iterable[Change]) -> dict[str, str]:
+        """Return the texts on which the answers for `wanted` rest now, by name: `remember` takes them."""
+        return {change.name: self.basis_of(change.name, change.version) for change in wanted if not change.url}
+
+    def remember(self, artifacts: Iterable[Artifact], bases: dict[str, str]) -> None:
+        """Keep artifacts with the texts that they rested on before uv was asked. Only lasting ones are kept."""
+        rows = self._rows()
+        for item in artifacts:
+            basis = bases.get(item.name, "")
+            if basis and is_lasting(item):
+                place = f"{item.name}\t{item.version}"
+                rows.pop(place, None)
+                rows[place] = f"{basis}\t{json.dumps(item)}"
+        latest = list(rows.items())[-_MOST_ROWS:]
+        text = "".join(f"{place}\t{row}\n" for place, row in latest)
+        self.answers.remember(self.key, text, self.program_state)
+
+    def _rows(self) -> dict[str, str]:
+        """Return the basis and the artifact of each name and version."""
+        found = {}
+        for line in (self.answers.recall(self.key) or "").split("\n")[:-1]:
+            name, version, row = line.split("\t", 2)
+            found[f"{name}\t{version}"] = row
+        return found
+
+
+def is_lasting(artifact: Artifact) -> bool:
+    """Tell whether an artifact is a wheel of an index. Any other may change unseen."""
+    is_of_index = artifact.is_of_index and artifact.direct_url is None
+    return bool(artifact.wheel) and artifact.is_shared and is_of_index
+
+
+def of_request(answers: AnswerCache, request: Request, environment: Environment) -> KnownPins:
+    """Return what is known for a plain request (see `cacheable.is_plain`), whose pins uv looks up in indexes."""
+    named = [required_hashes.read(path) for path in cacheable.files(request)]
+    words = [*request.everywhere, *request.resolving, "", *named, "", *settings.texts(with_projects=False)]
+    folders = [
+        inner
+        for bucket in cacheable.folders(cacheable.cache_folder(), "simple-v")
+        for folder in cacheable.below(bucket)
+        for inner in (folder, *cacheable.below(folder))
+    ]
+    return _known(answers, "pins", words, environment, lambda name, _: _pages(sorted(folders), name))
+
+
+def of_project(
+    answers: AnswerCache, request: ProjectRequest, lock: str, environment: Environment
+) -> KnownPins | None:
+    """Return what is known for a project with this text of `uv.lock`; None if options or settings may count.
+
+    The lock alone has the files of a distribution, unless uv is told to build it, or not to.
+    """
+    is_told = request.building or settings.mention("no-binary", "no-build")
+    if is_told or not cacheable.are_plain_options(request.everywhere):
+        return None
+    sections: dict[str, str] = {}
+    for section in lock.split("[[package]]")[1:]:
+        fields = section.split("\n", 4)
+        if len(fields) == 5 and fields[3].startswith('source = { registry = "http'):
+            name, version = (field.partition('"')[2].rpartition('"')[0] for field in fields[1:3])
+            place = f"{name}\t{version}"
+            sections[place] = "" if place in sections else section
+    head = lock.partition("[[package]]")[0]
+
+    def basis_of(name: str, version: str) -> str:
+        section = sections.get(f"{name}\t{version}", "")
+        return digests.hexadecimal(f"{head}{section}".encode("utf-8", "surrogateescape")) if section else ""
+
+    return _known(answers, "locked", request.everywhere, environment, basis_of)
+
+
+def _known(
+    answers: AnswerCache,
+    topic: str,
+    words: Sequence[str],
+    environment: Environment,
+    basis_of: Callable[[str, str], str],
+) -> KnownPins:
+    python = os.path.realpath(environment.executable)
+    key = answer_cache.key(topic, python, *words, ignored=_WITHOUT_EFFECT)
+    return KnownPins(answers, key, tuple(answer_cache.states([program.path(), python])), basis_of)
+
+
+def _pages(folders: Sequence[str], name: str) -> str:
+    """Return the responses of indexes about a distribution that are in uv's cache; empty if one can't be told."""
+    found = []
+    for folder in folders:
+        path = f"{folder}/{name}.rkyv"
+        try:
+            state = _response_of(path)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return ""
+        if not state:
+            return ""
+        found.append(f"{path}={state}")
+    return digests.hexadecimal(" ".join(found).encode("utf-8", "surrogateescape")) if found else ""
+
+
+def _response_of(path: str) -> str:
+    """Return the id of the response from which uv made a page; empty if the page has another format."""
+    descriptor = files.open_regular(path)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size < _FOOTER_BYTES:
+            return ""
+        os.lseek(descriptor, size - _FOOTER_BYTES, os.SEEK_SET)
+        footer = os.read(descriptor, _FOOTER_BYTES)
+        length = int.from_bytes(footer[4:], "little")
+        if not 0 <= size - _FOOTER_BYTES - length <= _MOST_POLICY_BYTES:
+            return ""
+        os.lseek(descriptor, length, os.SEEK_SET)
+        tail = os.read(descriptor, size - _FOOTER_BYTES - length)
+        is_whole = binascii.crc32(tail + footer[4:]) == int.from_bytes(footer[:4], "little")
+        return f"{length}-{tail[:_ID_BYTES].hex()}" if is_whole and len(tail) > _ID_BYTES else ""
+    finally:
+        os.close(descriptor)

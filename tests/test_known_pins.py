@@ -1,0 +1,214 @@
+"""uv is not asked again for the file of a version that it named before, as long as it would name the same file."""
+
+from __future__ import annotations
+
+import json
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from eval.bench.index import Index, read_wheel, served
+from pepip.model import Artifact
+from pepip.uv import known_pins
+from tests.support.machines import Machine, site_packages_of
+from tests.support.projects import project_table
+from tests.support.wheels import Wheel
+
+_TELL_PROGRAMS = """
+import json, os, sys
+started = []
+def hear(event, details):
+    if event in {"subprocess.Popen", "os.posix_spawn"}:
+        started.append(list(map(os.fspath, details[1][1:])))
+sys.addaudithook(hear)
+from pepip.__main__ import main
+code = main()
+print(json.dumps(started))
+sys.exit(code)
+"""
+
+PIN, LOOK_UP = "pip install", "pip compile"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A machine, an index of its own on the loopback device, and projects that share a store."""
+
+    machine: Machine
+    folder: Path
+    index: Index
+    interpreter: Path
+
+    def publish(self, *wheels: Wheel) -> None:
+        """Put wheels on the index."""
+        for wheel in wheels:
+            path = wheel.write(self.folder / "wheels")
+            self.index.wheels[path.name] = read_wheel(path)
+
+    def project(self, name: str) -> Path:
+        """Return the folder of a project with an environment that holds a first distribution."""
+        folder = self.folder / name
+        if not folder.exists():
+            folder.mkdir()
+            self.run(folder, "install", "--python", self.interpreter, "sticks")
+        return folder
+
+    def run(self, folder: Path, *words: str | Path) -> list[str]:
+        """Run pepip in a folder, and return the commands of uv that it started: two words of each."""
+        command = [sys.executable, "-c", _TELL_PROGRAMS, *words]
+        told = self.machine.run(command, folder=folder, variables=self.variables).stdout.splitlines()[-1]
+        return [" ".join(words[:2]) if words[0] == "pip" else words[0] for words in json.loads(told)]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return the variables that name the index."""
+        return {"UV_DEFAULT_INDEX": self.index.url}
+
+    def refresh(self) -> None:
+        """Let uv ask the index again for the page of the drum."""
+        (self.folder / "in.txt").write_text("drum\n")
+        command = ("pip", "compile", "--refresh-package", "drum", "in.txt")
+        self.machine.uv(*command, folder=self.folder, variables=self.variables)
+
+
+@pytest.fixture
+def shop(machine: Machine, tmp_path: Path, interpreter: Path) -> Iterator[Shop]:
+    """Return a shop whose index has a drum, and sticks."""
+    alone = Machine(machine.home, machine.store, tmp_path / "uv-cache")
+    with served([]) as index:
+        found = Shop(alone, tmp_path, index, interpreter)
+        found.publish(
+            Wheel("sticks", "1.0", files={"sticks.py": ""}), Wheel("drum", "1.0", files={"drum.py": "A = 1"})
+        )
+        yield found
+
+
+def test_a_version_that_another_project_has_is_added_with_one_call_of_uv(shop: Shop) -> None:
+    """Once uv has planned the change, it names no file again."""
+    asked = [shop.run(shop.project(name), "install", "drum") for name in ("first", "second", "third")]
+
+    assert asked == [[PIN, LOOK_UP, LOOK_UP, PIN], [PIN], [PIN]]  # the first stages it, too
+    assert (site_packages_of(shop.folder / "third" / ".venv") / "drum.py").read_text() == "A = 1"
+
+
+def test_a_page_that_the_index_confirms_is_the_same(shop: Shop) -> None:
+    """The index says "not modified", and uv notes that in the page."""
+    shop.run(shop.project("first"), "install", "drum")
+    page = next(shop.machine.uv_cache.rglob("drum.rkyv"))
+    before = page.read_bytes()
+
+    shop.refresh()
+
+    assert page.read_bytes() != before
+    assert shop.run(shop.project("second"), "install", "drum") == [PIN]
+
+
+def _better_wheel(shop: Shop) -> None:
+    platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    shop.publish(Wheel("drum", "1.0", tag=f"py3-none-{platform}", files={"drum.py": "A = 2"}))
+    shop.refresh()
+
+
+def _setting(shop: Shop) -> None:
+    (shop.folder / "uv.toml").write_text("pip.no-binary = ['cymbal']\n")
+
+
+CHANGES: dict[str, Callable[[Shop], None]] = {
+    "a wheel that fits better": _better_wheel,
+    "a setting": _setting,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_uv_names_the_file_again_after(shop: Shop, change: str) -> None:
+    """What it named before may be another file by now."""
+    shop.run(shop.project("first"), "install", "drum")
+    second = shop.project("second")
+    CHANGES[change](shop)
+
+    asked = shop.run(second, "install", "drum")
+
+    assert asked[:2] == [PIN, LOOK_UP]
+    text = (site_packages_of(second / ".venv") / "drum.py").read_text()
+    assert text == ("A = 1" if change == "a setting" else "A = 2")
+
+
+def test_a_request_that_is_not_plain_is_asked_in_full(shop: Shop) -> None:
+    """A constraint of a file that uv reads anew each time, and a folder of wheels, may change the answer unseen."""
+    first, second = shop.project("first"), shop.project("second")
+    words = ("install", "--find-links", shop.folder / "wheels", "drum")
+
+    asked = [shop.run(folder, *words) for folder in (first, second)]
+
+    assert [LOOK_UP in commands for commands in asked] == [True, True]
+
+
+def test_only_wheels_of_indexes_are_kept() -> None:
+    """A build, a folder and a file on this machine are looked up each time."""
+    wheel = Artifact("drum", "1", "sha256:0", {"name": "drum", "wheels": []}, "drum-1-py3-none-any.whl", 0, None, "")
+    others = [
+        wheel._replace(wheel=""),
+        wheel._replace(identity=""),
+        wheel._replace(local_path="/drum-1-py3-none-any.whl"),
+        wheel._replace(direct_url={"url": "https://host/drum"}),
+    ]
+
+    assert known_pins.is_lasting(wheel)
+    assert not any(map(known_pins.is_lasting, others))
+
+
+def _lock(shop: Shop, name: str, *dependencies: str) -> Path:
+    """Write a project that has these dependencies and a lock of them, and return its folder."""
+    folder = shop.folder / name
+    folder.mkdir(exist_ok=True)
+    (folder / "pyproject.toml").write_text(project_table(", ".join(f'"{name}"' for name in dependencies)))
+    shop.machine.uv("lock", "--python", shop.interpreter, folder=folder, variables=shop.variables)
+    return folder
+
+
+def test_a_lock_that_changed_by_a_known_version_is_synced_with_one_call_of_uv(shop: Shop) -> None:
+    """In another project, too: the lock says the same about it there."""
+    asked = []
+    for name in ("first", "second"):
+        shop.run(_lock(shop, name, "sticks"), "sync", "--python", shop.interpreter)
+        folder = _lock(shop, name, "sticks", "drum")
+        asked.append(shop.run(folder, "sync", "--python", shop.interpreter))
+        assert (site_packages_of(folder / ".venv") / "drum.py").exists()
+
+    assert "export" in asked[0]
+    assert asked[1] == ["sync"]
+
+
+def test_the_lock_is_exported_again_when_it_says_more_about_a_version(shop: Shop) -> None:
+    """A wheel that fits better came meanwhile."""
+    first = _lock(shop, "first", "drum")
+    shop.run(first, "sync", "--python", shop.interpreter)
+    _better_wheel(shop)
+    second = _lock(shop, "second", "drum")
+
+    asked = shop.run(second, "sync", "--python", shop.interpreter)
+
+    assert "export" in asked
+    assert (site_packages_of(second / ".venv") / "drum.py").read_text() == "A = 2"
+
+
+def test_adding_a_known_version_to_a_project_calls_uv_twice(shop: Shop) -> None:
+    """Once to change the project and its lock, once to plan the sync."""
+    shop.run(_lock(shop, "first", "drum", "sticks"), "sync", "--python", shop.interpreter)
+    second = _lock(shop, "second", "sticks")
+    shop.run(second, "sync", "--python", shop.interpreter)
+
+    assert shop.run(second, "add", "--python", shop.interpreter, "drum==1.0") == ["add", "sync"]
+    assert (site_packages_of(second / ".venv") / "drum.py").exists()
+
+
+def test_uninstalling_calls_uv_once(shop: Shop) -> None:
+    """The preview, which a terminal shows, is what is done."""
+    folder = shop.project("first")
+
+    assert shop.run(folder, "uninstall", "--yes", "sticks") == ["pip uninstall"]
+    assert not (site_packages_of(folder / ".venv") / "sticks.py").exists()
