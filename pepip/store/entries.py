@@ -224,7 +224,7 @@ def package_of(store: Store, entry_id: str) -> dict[str, Any]:
 
 
 def matches(stored: Stored, patterns: Iterable[str]) -> bool:
-    """Tell whether one of the shell patterns matches an entry: `torch*`, `torch==2.9*`, `torch-2.9.1`; or is its id."""
+    """Tell whether a shell pattern matches an entry (`torch*`, `torch==2.9*`, `torch-2.9.1`), or is its id."""
     import fnmatch
 
     spellings = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path))
