@@ -119,6 +119,16 @@ class Entry(NamedTuple):
         return self.dist_info.removesuffix(".dist-info") + ".data"
 
 
+class StoreRoots(NamedTuple):
+    """The spellings of a store's root that links may have: as configured first, then resolved.
+
+    `layers` has the same for each further store from which links may come: see `store.layers`.
+    """
+
+    own: tuple[str, ...]
+    layers: tuple[tuple[str, ...], ...] = ()
+
+
 class CachedEntry(NamedTuple):
     """An entry that this run has read, with the state of its document at that time."""
 
@@ -270,7 +280,8 @@ class ProjectRequest(NamedTuple):
     `everywhere` reaches every call of uv. `building` (what may or must be built) reaches all calls on the project.
     `resolving` reaches the calls that lock, `selecting` (extras, groups, packages) those that lock or sync, and
     `syncing` those that sync. `replacing` (what is to be installed again) is for uv's plan alone. `lock_mode` is
-    `locked`, `frozen` or empty. `python` is a request for an interpreter in uv's words.
+    `locked`, `frozen` or empty. `python` is a request for an interpreter in uv's words. `script` is the path of a
+    script with inline metadata (PEP 723) whose environment is meant in place of the project's.
     """
 
     everywhere: tuple[str, ...] = ()
@@ -281,6 +292,7 @@ class ProjectRequest(NamedTuple):
     replacing: tuple[str, ...] = ()
     lock_mode: str = ""
     python: str = ""
+    script: str = ""
 
 
 class Stored(NamedTuple):
@@ -304,7 +316,12 @@ class Stored(NamedTuple):
     @property
     def bucket(self) -> str:
         """The bucket of the entry: the part of the store for one interpreter ABI and platform."""
-        return self.id.partition("/")[0]
+        return self.id.split("/")[-2]
+
+    @property
+    def layer(self) -> str:
+        """The root of the layer that has the entry, empty if the store itself has it."""
+        return self.path.rsplit("/", 3)[0] if self.id == self.path else ""
 
 
 class Registration(NamedTuple):

@@ -19,6 +19,9 @@ READY = ".pepip"
 """The folder of an entry for content that environments link and that no wheel has."""
 PYCACHE = "__pycache__"
 
+LOCK_FOLDERS = ".pepip-locks"
+"""The folder beside a lock's file in which a lock is made of folders, where the file system has no other locks."""
+
 _READY_FILES = {"RECORD", "INSTALLER", "REQUESTED"}
 _LONGEST_NAME_BYTES = 255
 
@@ -127,6 +130,7 @@ OF_ENVIRONMENTS = frozenset(
         ".pepip-id",
         ".pepip-linked.json",
         ".pepip-linked.json.new",
+        LOCK_FOLDERS,
     )
 )
 """Names in an environment's folder that belong to uv and pepip: no wheel puts anything there."""
@@ -209,9 +213,43 @@ def is_name(text: str) -> bool:
 
 
 def is_entry_id(text: str) -> bool:
-    """Tell whether a text can be the id of an entry: its bucket and its folder."""
-    parts = text.split("/")
+    """Tell whether a text can be the id of an entry: its bucket and its folder, or its path in a layer."""
+    root, parts = layer_of(text), text.split("/")
+    if root:
+        is_plain = "\0" not in root and os.path.normpath(root).replace(os.sep, "/") == root
+        return is_plain and all(map(is_name, parts[-2:]))
     return len(parts) == 2 and all(map(is_name, parts))
+
+
+def is_layered(entry_id: str) -> bool:
+    """Tell whether an id is that of an entry of a layer: the absolute path of its folder."""
+    return os.path.isabs(entry_id)
+
+
+def layer_of(entry_id: str) -> str:
+    """Return the root of the layer that has an entry, empty for an entry of one's own store."""
+    root, *rest = entry_id.rsplit("/", 3)
+    return root if len(rest) == 3 and rest[0] == "packages" and os.path.isabs(root) else ""
+
+
+def entry_name(entry_id: str) -> str:
+    """Return the name of an entry's folder: the distribution's name and version."""
+    return entry_id.rpartition("/")[2]
+
+
+def leases(store_root: str) -> str:
+    """Return the folder of a layer in which readers note the entries that they link."""
+    return f"{store_root}/leases"
+
+
+def layer_policy(store_root: str) -> str:
+    """Return the file that says that a store is a layer for others, and how long leases count."""
+    return f"{store_root}/layer.json"
+
+
+def layer_list(store_root: str) -> str:
+    """Return the file of a store that names its layers, one path in each line."""
+    return f"{store_root}/layers"
 
 
 def entry_of_link(target: str, store_roots: tuple[str, ...]) -> str:

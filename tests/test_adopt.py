@@ -242,6 +242,22 @@ def test_damaged_adopted_entry_is_repaired_or_named(attic: Attic) -> None:
     attic.machine.pepip("store", "verify", folder=attic.folder)
 
 
+def test_lost_adopted_entry_is_stored_again(attic: Attic) -> None:
+    """An entry that somebody has deleted comes back from the index by name and version with the next command."""
+    environment = attic.make("one", "uv copy", "camera", "single")
+    before = observe(environment, attic.machine, level=Level.METADATA)
+    attic.adopt()
+    (entry,) = attic.machine.store.glob("packages/*/camera-1.0")
+    attic.machine.run(["chmod", "-R", "u+w", entry], folder=attic.folder)
+    shutil.rmtree(entry)
+
+    attic.machine.pepip("install", "single", *attic.source, folder=environment.parent)
+
+    assert differences(before, observe(environment, attic.machine, level=Level.METADATA)) == []
+    assert attic.linked(environment) == {"camera", "single"}
+    attic.machine.pepip("store", "verify", folder=attic.folder)
+
+
 def test_damaged_adopted_entry_is_not_repaired_from_another_wheel(attic: Attic) -> None:
     """An index that has other files under the same name and version is no source: the entry stays and is named."""
     attic.make("one", "uv copy", "single")

@@ -223,3 +223,44 @@ def test_other_users_environment_stays(
     document = preview(machine, environment.parent, folder=tmp_path)
 
     assert document["environments"][0]["reason"].startswith("it belongs to ")
+
+
+def test_text_of_a_dry_run_ends_with_what_would_be_free_and_the_next_step(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
+) -> None:
+    """The environments that free most come first, then what stays by reason, the sum, and the command that links."""
+    code = tmp_path / "code"
+    make(machine, code / "poor" / ".venv", interpreter)
+    for name in ("one", "two"):
+        make(machine, code / name / ".venv", interpreter, *supply, "camera", "tripod", "--link-mode", "copy")
+    (site_packages_of(code / "two" / ".venv") / "tripod" / "legs.txt").write_text("two\n")
+
+    output = machine.pepip("adopt", "--dry-run", "code", folder=tmp_path)
+    complete = machine.pepip("adopt", "--dry-run", "-v", "code", folder=tmp_path)
+
+    lines = output.stdout.splitlines()
+    assert lines[0].split() == ["environment", "made", "by", "Python", "packages", "on", "disk", "would", "free"]
+    assert [line.split()[0] for line in lines[1:4]][-1] != "code/two/.venv"
+    assert {line.split()[0] for line in lines[1:4]} == {f"code/{name}/.venv" for name in ("poor", "one", "two")}
+    assert "  its files are not as RECORD says: tripod in code/two/.venv" in lines
+    assert "3 environments with 4 packages hold " in output.stdout
+    assert [line for line in lines if line.startswith("Sharing them would free ")] != []
+    assert lines[-2:] == [
+        "  to link them:     pepip adopt code",
+        "  to take it back:  pepip eject ENVIRONMENT",
+    ]
+    assert "code/two/.venv: tripod 1.0 stays: its files are not as RECORD says: tripod/legs.txt" in complete.stdout
+
+
+def test_text_of_a_dry_run_of_one_environment_promises_nothing(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
+) -> None:
+    """With nothing to share yet, it says so; without an environment, it says where else to look."""
+    make(machine, tmp_path / "code" / ".venv", interpreter, *supply, "tripod", "--link-mode", "copy")
+    (tmp_path / "empty").mkdir()
+
+    alone = machine.pepip("adopt", "--dry-run", "code", folder=tmp_path)
+    empty = machine.pepip("adopt", "--dry-run", "empty", folder=tmp_path)
+
+    assert "Sharing would free nothing now" in alone.stdout
+    assert empty.stdout.startswith("No environment was found here.\n`--known` looks where tools keep theirs")

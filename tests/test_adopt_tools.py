@@ -9,14 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from pepip.environment import file_modes
 from tests.support import tools
 from tests.support.machines import Machine, require_interpreter, site_packages_of
 from tests.support.parity import Level, differences, observe
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import leftovers_of, problems_of
+from tests.support.suites import Suite, download_sdist, run_suite, unpack_tests
 from tests.support.tools import Project, Tool
+from tests.test_real_projects import SUITES
 
 pytestmark = pytest.mark.timeout(1800)
+
+_TESTED = {"click", "jinja2", "numexpr"}
+"""Projects whose own tests run in an adopted environment."""
 
 
 @dataclass(frozen=True)
@@ -142,11 +148,12 @@ def programs(uv_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _unexpected(lines: list[str]) -> list[str]:
-    """Return an environment's changes, except those of bytecode and locks.
+    """Return an environment's changes, except those of bytecode, locks and pepip's notes of modes.
 
     Python compiles modules again if the copy that became the entry had no bytecode for them.
     """
-    return [line for line in lines if "__pycache__" not in line and "added: .lock" not in line]
+    by_nature = ("__pycache__", "added: .lock", file_modes.NOTE)
+    return [line for line in lines if not any(part in line for part in by_nature)]
 
 
 @pytest.mark.parametrize(
@@ -202,3 +209,29 @@ def test_environments_of_all_tools_are_adopted_and_ejected(
             now = observe(environment, machine)
             assert [str(environment), *now.dangling_links] == [str(environment)]
             assert "exit 0" in now.answers["uv pip check"]
+
+
+@pytest.mark.real_world
+@pytest.mark.parametrize("suite", [suite for suite in SUITES if suite.package in _TESTED], ids=str)
+def test_suite_of_a_real_project_passes_in_an_adopted_environment(
+    machine: Machine, tmp_path: Path, interpreter: Path, pip: Path, suite: Suite
+) -> None:
+    """Each test of the project has the same result before and after; the tests change nothing in the store."""
+    sdist = download_sdist(
+        suite.project, machine.make_folder(tmp_path / "sdist"), machine, pip=pip, interpreter=interpreter
+    )
+    environment = machine.make_folder(tmp_path / "app") / ".venv"
+    machine.uv("venv", environment, "--python", interpreter, folder=tmp_path)
+    into = ("pip", "install", "--link-mode", "copy", "--python", environment)
+    machine.uv(*into, suite.project, *suite.beside.split(), folder=tmp_path)
+    root = unpack_tests(sdist, suite.package, environment.parent)
+    before = run_suite(suite, root, environment, machine)
+    machine.pepip("adopt", "--yes", environment.parent, folder=tmp_path)
+    entries = snapshot(machine.store / "packages")
+
+    after = run_suite(suite, root, environment, machine)
+
+    assert before.count("passed") >= suite.at_least, before.said
+    assert (site_packages_of(environment) / suite.package).is_symlink()
+    assert after.outcomes == before.outcomes, after.said
+    assert changes(entries, snapshot(machine.store / "packages")) == []

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from eval import floor
+from eval import copies, floor
 from eval.bench import check, disk, index, phases, plot, prepare, report, rows, sets, tools
 from eval.bench.measure import FailedError, clean_variables, measure
 from eval.bench.rounds import Results, Rounds, Sample, Work
@@ -242,3 +242,25 @@ def test_package_of_other_hardware_is_installed_only_where_a_wheel_is_offered() 
     assert nothing_lacks == []
     assert lacking == ["torch"]
     assert "torch" not in "".join(without.packages)
+
+
+@pytest.mark.parametrize("kind", copies.SETS)
+def test_copies_of_one_thing_are_compared(
+    kind: str,
+    wheelhouse: Path,
+    programs: tools.Programs,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each further worktree, or copy of a script, has seconds, bytes and inodes with both tools, and a verdict."""
+    LIBRARY.write(wheelhouse)
+    monkeypatch.setenv("UV_FIND_LINKS", str(wheelhouse))
+    words = ["--set", kind, "--count", "2", "--packages", LIBRARY.name, "--python", str(programs.python)]
+    words += ["--uv", str(programs.uv), "--pepip", str(programs.pepip)]
+    monkeypatch.setattr(sys, "argv", ["copies.py", *words])
+
+    code = copies.main()
+
+    shown = capsys.readouterr().out
+    assert [line.split()[0] for line in shown.splitlines()[2:]] == ["uv", "pepip", "seconds", "bytes", "inodes"]
+    assert (code == 1) == ("NOT MET" in shown)

@@ -7,6 +7,7 @@ Twin projects get the same commands. After each, the environments are equal, and
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -458,3 +459,29 @@ def test_real_world_project_equals_uvs(twins: Twins, pip: Path, kind: str) -> No
 
     twins.assert_equal(pip=pip)
     assert_same(twins)
+
+
+@pytest.mark.parametrize("name", ['name = "app"', 'name = "another"'])
+def test_a_worktree_gets_its_environment_without_uv(twins: Twins, name: str) -> None:
+    """An environment like one that uv made for the same project elsewhere is written by pepip, equal to uv's.
+
+    A worktree has another folder. The interpreter that the project asks for counts, and so does its name.
+    """
+    text = f'[project]\n{name}\nversion = "1.0"\nrequires-python = ">=3.9"\ndependencies = ["iniconfig"]\n'
+    twins.write("pyproject.toml", text)
+    machine, variables = twins.machine, {"UV_PYTHON": str(twins.interpreter)}
+    machine.uv("lock", folder=twins.pepip_project)
+    twins.write("uv.lock", (twins.pepip_project / "uv.lock").read_text())
+    for number in range(2):  # the first makes the store, in which the second's environment is noted
+        tree = twins.folder / f"tree-{number}"
+        tree.mkdir()
+        for file in ("pyproject.toml", "uv.lock"):
+            (tree / file).write_text((twins.pepip_project / file).read_text())
+        machine.pepip("sync", "--frozen", folder=tree, variables=variables)
+    machine.uv("sync", "--frozen", folder=twins.uv_project, variables=variables)
+
+    traced = ["strace", "-f", "-qq", "-e", "trace=execve", sys.executable, "-m", "pepip", "sync", "--frozen"]
+    output = machine.run(traced, folder=twins.pepip_project, variables=variables)
+
+    assert '"run", "--no-sync"' not in output.stderr
+    assert_same(twins, Level.FILES)

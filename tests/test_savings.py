@@ -203,7 +203,7 @@ def test_savings_of_an_empty_store(keeper: Keeper) -> None:
     """All sums are 0, without an error, and no store is made."""
     sums = keeper.ask("savings")
 
-    assert set(sums.values()) == {0}
+    assert not any(sums.values())
     assert not keeper.store.exists()
 
 
@@ -214,7 +214,7 @@ def test_savings_change_nothing_and_are_said_in_words(keeper: Keeper) -> None:
 
     said = keeper.machine.pepip("savings", folder=keeper.folder)
 
-    for words in ("on disk", "copies", "hard links", "compared with copies", "unused"):
+    for words in ("on disk", "copies", "hard links", "unused"):
         assert words in said.stdout
     assert changes(before, snapshot(keeper.store / "packages")) == []
 

@@ -560,7 +560,8 @@ def test_nothing_to_repair_writes_nothing(tower: Tower) -> None:
     output = tower.repair()
 
     assert "Nothing to repair" in output.stderr
-    assert json.loads(tower.repair("--json").stdout) == {"repaired": [], "failed": [], "healed": [], "left": []}
+    nothing: dict[str, list[str]] = {key: [] for key in ("repaired", "failed", "healed", "left", "layered")}
+    assert json.loads(tower.repair("--json").stdout) == nothing
     assert changes(before[0], snapshot(tower.machine.store)) == []
     assert changes(before[1], snapshot(tower.environment)) == []
 

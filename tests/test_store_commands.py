@@ -143,7 +143,7 @@ def test_the_path_is_said_and_nothing_is_made(hall: Hall) -> None:
 LOOKING: dict[tuple[str, ...], tuple[int, Any]] = {
     ("store", "list"): (0, []),
     ("store", "verify"): (0, {"checked": 0, "damaged": []}),
-    ("store", "repair"): (0, {"repaired": [], "failed": [], "healed": [], "left": []}),
+    ("store", "repair"): (0, {"repaired": [], "failed": [], "healed": [], "left": [], "layered": []}),
     ("projects",): (0, []),
     ("uses", "drum"): (1, []),
 }
@@ -278,14 +278,14 @@ def test_show_says_everything_of_an_entry(filled: Hall) -> None:
 
 
 def test_show_says_why_a_folder_is_unfolded(filled: Hall) -> None:
-    """A namespace is a real folder, since others may add to it. The package in it is linked whole."""
+    """A namespace is a real folder, since others may add to it, and so is one package in it."""
     said = filled.pepip("store", "show", "wind-one").stdout
     (document,) = filled.read("store", "show", "wind-one")
 
     assert "unfolded    wind: a namespace, which others may add to" in said
-    assert "whole       wind/one" in said
+    assert "unfolded    wind/one: in a namespace, where pip must find a file of it" in said
     assert document["namespaces"] == ["wind"]
-    assert document["linked_whole"] == ["wind/one"]
+    assert document["linked_whole"] == []
     assert document["unfolded"] == {}
 
 

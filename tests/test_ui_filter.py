@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pepip.tui import filtering, formatting, jobs
+from pepip.errors import UsageError
+from pepip.tui import filtering, formatting, typed
 from pepip.tui.filtering import Facts
 
 TORCH = Facts(
@@ -68,7 +69,7 @@ def test_growth_is_a_sum_over_time() -> None:
 
 def test_requirements_are_read_as_a_shell_would() -> None:
     """Quotes, extras and files are understood. Options of other commands are refused."""
-    request, words = jobs.requirements("'numpy<2' requests[socks] -r dev.txt -e . -U")
+    request, words = typed.requirements("'numpy<2' requests[socks] -r dev.txt -e . -U")
 
     assert request.packages == ("numpy<2", "requests[socks]")
     assert request.requirement_files == ("dev.txt",)
@@ -76,5 +77,5 @@ def test_requirements_are_read_as_a_shell_would() -> None:
     assert request.resolving == ("--upgrade",)
     assert words[0] == "numpy<2"
     for line in ("", "  ", "-r", "--target x y", "'open"):
-        with pytest.raises(jobs.UsageError):
-            jobs.requirements(line)
+        with pytest.raises(UsageError):
+            typed.requirements(line)

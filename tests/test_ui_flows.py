@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -286,6 +287,39 @@ def test_pruning_leaves_what_was_unticked_and_what_is_linked(player: Machine, st
     assert entries_of(store) == ["horn-1.0", "skin-1.0"]
     assert leftovers_of(store) == []
     player.python(environment, "-c", "import skin")
+
+
+def test_one_figure_says_what_a_prune_frees(player: Machine, store: Path, tmp_path: Path) -> None:
+    """Header, preview and result say the same. Without one entry, it is less by the figure in that entry's detail."""
+    install(player, tmp_path / "one", "drum==1.0", "skin", "horn")
+    player.pepip("uninstall", "-y", "drum", "horn", "skin", folder=tmp_path / "one")
+
+    def figure(before: str, text: str, after: str) -> float:
+        words = re.sub(r"[\s│▏]+", " ", text)
+        (amount, unit), *_ = re.findall(rf"{before}([\d.]+) ([kM]?B){after}", words)
+        return float(amount) * {"B": 1, "kB": 1000, "MB": 1_000_000}[unit]
+
+    async def script(person: Person) -> None:
+        await person.sees("kB prunable", "more with uv's cache")
+        in_all = figure("", person.screen, " prunable")
+        person.table("#entries").put_cursor(next(key for key in person.table("#entries").keys if "skin" in key))
+        await person.sees("removing it: ")
+        of_one = figure("removing it: ", person.screen, " free at once")
+        await person.press("P")
+        await person.sees("3 entries to remove: ")
+        assert figure("to remove: ", person.screen, " free at once") == in_all
+        table = person.table("#orphans")
+        table.put_cursor(next(key for key in table.keys if "skin" in key))
+        await person.press("space")
+        await person.sees("2 entries of 3 to remove")
+        await person.until(lambda: "to remove: …" not in person.screen, "the figure")
+        assert abs(figure("to remove: ", person.screen, " free at once") - (in_all - of_one)) < 200
+        table.put_cursor(next(key for key in table.keys if "skin" in key))
+        await person.press("space")
+        await person.answers("go")
+        assert figure("", (await person.has_done()).outcome, " free now") == in_all
+
+    use(store, script, size=(300, 40))
 
 
 def test_pruning_spares_what_was_linked_since_the_preview(player: Machine, store: Path, tmp_path: Path) -> None:

@@ -273,6 +273,8 @@ def test_a_state_looks_as_it_did(
     monkeypatch.setattr(catalogs, "read", lambda *_, **__: found)
     monkeypatch.setattr(entry_details, "show", lambda _store, item, version, **_: looks.details(found, item, version))
     monkeypatch.setattr(prune, "preview", lambda *_: looks.preview(found))
+    monkeypatch.setattr(prune, "freed_by_entry", lambda item: (item.file_count * 9000, 0))
+    monkeypatch.setattr(prune, "freed_by", lambda _store, chosen, _gone: looks.freed_by(chosen))
 
     svg = normalized(asyncio.run(_picture(state, home)))
 
@@ -295,7 +297,7 @@ def _painters() -> str:
 
 
 async def _picture(state: State, home: Path) -> str:
-    app = PepipApp(Store(f"{home}/.pepip"), pane=state.pane, is_still=True)
+    app = PepipApp(Store(f"{home}/.pepip"), pane=state.pane, folder=f"{home}/nowhere", is_still=True)
     app.animation_level = "none"
     app.theme = state.theme
     async with app.run_test(size=state.size) as pilot:

@@ -57,7 +57,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are(band: Machine, store:
         await person.press("3")
         await person.sees("Most shared", "horn")
 
-    use(store, script, size=(150, 40))
+    use(store, script, size=(280, 40))
 
 
 def test_the_cursor_and_the_marks_stay_on_their_entries(band: Machine, store: Path) -> None:

@@ -138,7 +138,5 @@ def _conclude(seen: AdoptionPreview, *, command: str, looks_everywhere: bool) ->
     if command and seen.linkable:
         tables.say("")
         tables.say("Nothing has changed. Each file is read and compared before it is linked.")
-        back = "pepip eject ENVIRONMENT"
-        width = max(len(command), len(back))
-        tables.say(f"  {command:<{width}}   links them; programs that run go on working")
-        tables.say(f"  {back:<{width}}   takes it back")
+        tables.say(f"  to link them:     {command}")
+        tables.say("  to take it back:  pepip eject ENVIRONMENT")

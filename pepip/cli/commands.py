@@ -27,7 +27,14 @@ _GROUPS = (
             Command("sync", "sync", "run_sync", "bring the lock and the environment up to date", "sync"),
             Command("add", "sync", "run_add", "add dependencies to the project", "add"),
             Command("remove", "sync", "run_remove", "remove dependencies from the project", "remove"),
-            Command("run", "run", "run", "run a command in the project's environment", "run"),
+            Command("run", "run", "run", "run a command in the project's environment, or a script in its own", "run"),
+        ),
+    ),
+    (
+        "tools, linked from the store:",
+        (
+            Command("tool", "tool", "run", "install, upgrade, uninstall, list tools", "tool"),
+            Command("x", "tool", "run_x", "run a tool once, as `uvx` does", "tool run"),
         ),
     ),
     (
@@ -74,7 +81,7 @@ OF_UV = frozenset(
 
 _END = """\
 uv's own, passed on unchanged:
-  lock, tree, export, init, version, venv, tool, x, python, build, publish, cache, auth, self, format, audit, …
+  lock, tree, export, init, version, venv, python, build, publish, cache, auth, self, format, audit, …
   uv …             any command of uv, also one that pepip has its own of
 
 options:
@@ -107,7 +114,7 @@ def usage() -> str:
 def unknown_to_uv() -> list[str]:
     """Return the commands that uv does not have at its top, for the shells to complete in addition to uv's."""
     own = [command.name for command in COMMANDS.values() if command.as_uv != command.name]
-    return [*own, "x", "uv"]
+    return [*own, "uv"]
 
 
 def of_uv_pip() -> list[str]:

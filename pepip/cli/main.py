@@ -11,6 +11,7 @@ import sys
 from pepip import __version__
 from pepip.cli import commands
 from pepip.errors import PepipError
+from pepip.uv import writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if position == len(arguments):
         return _without_command(arguments)
     command, words = arguments[position], [*before, *arguments[position + 1 :]]
+    writable_cache.ensure()
     if command in commands.COMMANDS and command not in _SAYS_WHAT_IS_WEAK and words[:1] != ["init"]:
         _warn_of_weakness()
     if command in commands.COMMANDS and command not in _LEAVES_ENTRIES_ALONE:
@@ -98,8 +100,6 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return _run(command, words)
     if command == "help":
         return _help([word for word in words if not word.startswith("-")])
-    if command == "x":
-        return _become_uv(["tool", "run", *words])
     if command != "uv" and command not in commands.OF_UV:
         _refuse_misspelled(command)
     return _become_uv(words if command == "uv" else arguments)
@@ -164,9 +164,9 @@ def _see_to_entries() -> None:
         return
     from pepip.cli import output
     from pepip.operations import foreign_writes
-    from pepip.store.root import Store
+    from pepip.store.root import configured
 
-    output.follow(foreign_writes.look(Store(store_root)), output.Reporter(verbosity=0))
+    output.follow(foreign_writes.look(configured(os.environ)), output.Reporter(verbosity=0))
 
 
 def _warn_of_weakness() -> None:
@@ -210,22 +210,33 @@ def _is_settled(command: str, words: Sequence[str]) -> bool:
     from pepip.uv import run_discovery
 
     kind = run_discovery.kind_of(words[0])
-    if kind == run_discovery.REMOTE or (kind == run_discovery.SCRIPT and run_discovery.has_inline_metadata(words[0])):
+    if kind == run_discovery.REMOTE:
         return False
+    noted = [command]
+    if _has_inline_metadata(words[0]):
+        noted += ["--script", os.path.abspath(words[0])]
     start = "" if "UV_PROJECT" in os.environ else run_discovery.project_start(words[0], kind)
     if not start:
-        return up_to_date.is_up_to_date(store_root, [command])
+        return up_to_date.is_up_to_date(store_root, noted)
     os.environ["UV_PROJECT"] = start  # as it was when the answer was noted
     try:
-        return up_to_date.is_up_to_date(store_root, [command])
+        return up_to_date.is_up_to_date(store_root, noted)
     finally:
         del os.environ["UV_PROJECT"]
+
+
+def _has_inline_metadata(target: str) -> bool:
+    """Tell whether the first word of `pepip run` names a script with inline metadata (PEP 723)."""
+    from pepip.uv import run_discovery
+
+    return run_discovery.kind_of(target) == run_discovery.SCRIPT and run_discovery.has_inline_metadata(target)
 
 
 def _leave_settled(command: str, words: Sequence[str]) -> int:
     """End a command that has nothing to do. `run` goes on with its own command."""
     if command == "run":
-        return _become_uv(["run", "--no-sync", *words])
+        is_script = "." in words[0] and _has_inline_metadata(words[0])
+        return _become_uv(["run", *([] if is_script else ["--no-sync"]), *words])
     if not any(word.startswith(("-q", "--quiet")) for word in words):
         from pepip.cli import output
 
@@ -245,7 +256,8 @@ def _help(words: Sequence[str]) -> int:
     if not words:
         sys.stdout.write(commands.usage() + "\n")
         return 0
-    is_of_uv = words[0] == "pip" and "".join(words[1:2]) not in {"install", "uninstall", "sync"}
+    is_of_uv = words[0] in {"tool", "x"}
+    is_of_uv |= words[0] == "pip" and "".join(words[1:2]) not in {"install", "uninstall", "sync"}
     if words[0] in commands.COMMANDS and not is_of_uv:
         return _run(words[0], [*words[1:], "--help"])
     if words[0] == "x":

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_LEAST_DETAIL = 20  # a path that is shortened keeps as many characters
+_BESIDE_DETAIL = 36  # the bar, the spinner and the spaces of a progress display
+
 
 class Reporter:
     """Shows the progress of one operation. A negative `verbosity` is silent, a positive one names every step."""
@@ -142,7 +145,11 @@ class LiveReporter(Reporter):
             amount = f"{humanized.size(done)} of {humanized.size(step.total)}"
         elif step.total:
             amount = f"{step.done}/{step.total}"
-        description = f"{step.title} {step.detail}".rstrip()
+        detail = step.detail
+        room = max(_LEAST_DETAIL, self._display.console.width - len(step.title) - len(amount) - _BESIDE_DETAIL)
+        if len(detail) > room:
+            detail = f"…{detail[1 - room :]}"
+        description = f"{step.title} {detail}".rstrip()
         self._display.update(
             self._task, description=description, completed=done, total=step.total or None, amount=amount
         )

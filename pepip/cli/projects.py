@@ -8,6 +8,7 @@ import sys
 from pepip import humanized, paths
 from pepip.cli import options, output, tables
 from pepip.cli.stores import open_store
+from pepip.environment import purposes
 from pepip.errors import StoreError, UsageError
 
 TYPE_CHECKING = False
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.model import Installed
+    from pepip.operations.census import KnownVenv
     from pepip.operations.savings import VenvShare
 
 _DESCRIPTION = """\
-List the environments that link the store, or show one of them.
+List the environments that link the store, or show one of them: those of projects, scripts and tools.
 
 `pepip projects scan DIR…` finds those that nobody registered (moved, copied, restored); `pepip projects forget PATH`
 takes one out of the registry.
@@ -36,7 +38,8 @@ def run(words: Sequence[str]) -> int:
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip projects", description=_DESCRIPTION)
-    parser.add_argument("path", metavar="PATH", nargs="?", help="an environment, or its project")
+    parser.add_argument("path", metavar="PATH", nargs="?", help="an environment, its project, a script or a tool")
+    parser.add_argument("--kind", choices=purposes.KINDS, help="only the environments of this kind")
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
@@ -46,9 +49,11 @@ def run(words: Sequence[str]) -> int:
     if arguments.path:
         path = os.path.abspath(arguments.path)
         meant = {path, os.path.realpath(path)}
-        shares = [item for item in shares if meant & {item.known.environment, item.known.project}]
+        shares = [item for item in shares if meant & _names(item.known) or _is_tool(item.known, arguments.path)]
         if not shares:
             raise StoreError(f"no environment at {path} links the store", hint="`pepip projects scan` finds them")
+    if arguments.kind:
+        shares = [item for item in shares if item.known.purpose.kind == arguments.kind]
     if arguments.json:
         output.write_json([_document(item) for item in shares])
         return 0
@@ -58,7 +63,8 @@ def run(words: Sequence[str]) -> int:
         return 0
     rows = [
         (
-            item.known.environment,
+            item.known.name,
+            item.known.purpose.kind,
             item.known.python,
             str(len(item.known.packages)),
             humanized.size(item.alone_bytes),
@@ -69,12 +75,28 @@ def run(words: Sequence[str]) -> int:
         for item in shares
     ]
     tables.show(
-        ("environment", "python", "packages", "alone", "own", "state", "not linked"), rows, right=(2, 3, 4, 6)
+        ("environment", "kind", "python", "packages", "alone", "own", "state", "not linked"),
+        rows,
+        right=(3, 4, 5, 7),
     )
     for item in shares:
         if item.known.reason:
-            output.say(f"{item.known.environment}: {item.known.reason}")
+            output.say(f"{item.known.name}: {item.known.reason}")
     return 0
+
+
+def _names(known: KnownVenv) -> set[str]:
+    """Return the paths by which a user may name an environment."""
+    script = known.purpose.script
+    return {
+        known.environment,
+        known.project if known.purpose.kind == purposes.PROJECT else "",
+        script.path if script else "",
+    }
+
+
+def _is_tool(known: KnownVenv, name: str) -> bool:
+    return known.purpose.kind == purposes.TOOL and known.purpose.name == name
 
 
 def _drift(item: VenvShare) -> int:
@@ -85,6 +107,8 @@ def _document(item: VenvShare) -> dict[str, object]:
     return {
         "environment": item.known.environment,
         "project": item.known.project,
+        "kind": item.known.purpose.kind,
+        "name": item.known.name,
         "python": item.known.python,
         "packages": [
             {
@@ -116,9 +140,9 @@ def _origin(package: Installed) -> str:
 
 def _describe(item: VenvShare) -> None:
     known = item.known
-    tables.say(
-        f"{known.environment}  Python {known.python}  {known.state}{': ' if known.reason else ''}{known.reason}"
-    )
+    tables.say(f"{known.name}  Python {known.python}  {known.state}{': ' if known.reason else ''}{known.reason}")
+    if known.name != known.environment:
+        tables.say(f"  {known.purpose.kind}, in {known.environment}")
     tables.say(f"  {humanized.size(item.own_bytes)} now, {humanized.size(item.alone_bytes)} without pepip")
     rows = [(package.name, package.version, _origin(package)) for package in known.packages]
     tables.show(("name", "version", "from"), rows)
@@ -182,9 +206,12 @@ def run_uses(words: Sequence[str]) -> int:
             [
                 {
                     "environment": use.environment,
+                    "kind": use.purpose.kind,
+                    "called": use.purpose.name or use.environment,
                     "name": use.package.name,
                     "version": use.package.version,
                     "entry": use.package.store_id or None,
+                    "store": paths.layer_of(use.package.store_id) or store.root if use.package.store_id else None,
                     "link_mode": _link_mode(use.package),
                     "state": use.state,
                 }
@@ -192,7 +219,9 @@ def run_uses(words: Sequence[str]) -> int:
             ]
         )
         return 0 if found else 1
-    rows = [(use.environment, use.package.version, _origin(use.package), use.state) for use in found]
+    rows = [
+        (use.purpose.name or use.environment, use.package.version, _origin(use.package), use.state) for use in found
+    ]
     if found:
         tables.show(("environment", "version", "from", "state"), rows)
     else:

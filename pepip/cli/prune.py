@@ -61,7 +61,7 @@ def run(words: Sequence[str]) -> int:
             _show(preview, would=True)
         return 0
     if preview.blocked:
-        raise StoreError(preview.blocked, hint=prune.HINT_BLOCKED)
+        raise StoreError(preview.blocked, hint=preview.hint)
     if not arguments.yes:
         if not sys.stdin.isatty() or arguments.json:
             raise UsageError(
@@ -84,8 +84,6 @@ def run(words: Sequence[str]) -> int:
 
 
 def _show(preview: prune.PrunePreview, *, would: bool) -> None:
-    from pepip.operations.prune import HINT_BLOCKED
-
     if preview.orphans and would:
         rows = [
             (
@@ -107,9 +105,11 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         output.say(f"kept: the entries of {environment}, which was not registered")
     for orphan in preview.refused:
         output.say(f"left: {orphan.stored.id} belongs to another user")
+    if preview.leased:
+        output.say(f"kept: {humanized.count(len(preview.leased), 'entry', 'entries')} with leases of readers")
     if preview.blocked:
         output.say(f"nothing can be removed: {preview.blocked}")
-        output.say(HINT_BLOCKED)
+        output.say(preview.hint)
         return
     count = len(preview.orphans)
     verb = "Would remove" if would else "Removed"
@@ -151,6 +151,7 @@ def _document(preview: prune.PrunePreview) -> dict[str, object]:
         "found": preview.found,
         "blocked": preview.blocked,
         "refused": [orphan.stored.id for orphan in preview.refused],
+        "leased": sorted(preview.leased),
     }
 
 

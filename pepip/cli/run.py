@@ -1,4 +1,4 @@
-"""`pepip run`: bring the project's environment up to date, then let uv run the command."""
+"""`pepip run`: bring the environment of the project or the script up to date, then let uv run the command."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pepip.model import Progress
+    from pepip.model import Progress, ProjectRequest
 
 _DESCRIPTION = """\
-Run a command in the project's environment, brought up to date first.
+Run a command in the project's environment, or a script in its own, brought up to date first.
 
-The command is started by uv, with all that `uv run` offers; its exit code and signals are pepip's. What `--with`
-asks for, and scripts with inline metadata (PEP 723), get the environments that uv makes for them.
+The command is started by uv, with all that `uv run` offers; its exit code and signals are pepip's. A script with
+inline metadata (PEP 723) has an environment of its own in uv's cache. What `--with` asks for gets one that uv makes
+there, and pepip links it.
 """
 
 _EXAMPLES = """\
@@ -52,11 +53,26 @@ def run(words: Sequence[str]) -> int:
     folder, variables = os.getcwd(), dict(os.environ)
     options.take_effect(arguments)
     _complete_interrupted(arguments)
-    is_settled = _settle(arguments, "".join(command[:1]), ["run", *of_run])
+    target = "".join(command[:1])
+    is_settled = _settle(arguments, target, ["run", *of_run])
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
-    return process.become(["run", *(["--no-sync"] if is_settled else []), *words])
+    as_uv = ["run", *(["--no-sync"] if is_settled else []), *words]
+    is_remote = run_discovery.kind_of(target, is_module=arguments.module) in {
+        run_discovery.STDIN,
+        run_discovery.REMOTE,
+    }
+    if arguments.of_uv or is_remote:
+        from pepip.cli import tool
+
+        return tool.run_as_uv(as_uv, label=_label(arguments, target))
+    return process.become(as_uv)
+
+
+def _label(arguments: argparse.Namespace, target: str) -> str:
+    """Return in words what an environment in uv's cache is made for."""
+    return f"run --with {', '.join(arguments.of_uv)}" if arguments.of_uv else f"run {target}"
 
 
 def _complete_interrupted(arguments: argparse.Namespace) -> None:
@@ -73,14 +89,17 @@ def _settle(arguments: argparse.Namespace, target: str, words: Sequence[str]) ->
 
     Returns whether uv has nothing left to sync. If pepip can't tell, uv does it all.
     """
-    if _is_uvs_alone(arguments):
+    if _fails_early(arguments):
         return False
     is_script = arguments.script or arguments.gui_script
     kind = run_discovery.kind_of(target, is_module=arguments.module, is_script=is_script)
     start = run_discovery.project_start(target, kind)
     if start:
         os.environ.setdefault("UV_PROJECT", start)
-    if not settings.project_folder() or (kind == run_discovery.SCRIPT and run_discovery.has_inline_metadata(target)):
+    if kind == run_discovery.SCRIPT and run_discovery.has_inline_metadata(target):
+        _bring_script_up_to_date(arguments, target)
+        return False  # uv runs a script after a look of its own
+    if not settings.project_folder() or _leaves_project_alone(arguments):
         return False
     if arguments.module and kind == run_discovery.STDIN:
         return False  # uv refuses it
@@ -90,7 +109,24 @@ def _settle(arguments: argparse.Namespace, target: str, words: Sequence[str]) ->
     if kind == run_discovery.REMOTE and not _needs_project(arguments, target):
         return False
     is_known = kind != run_discovery.REMOTE and script is not None
-    return _bring_up_to_date(arguments, words) and is_known
+    return _bring_up_to_date(arguments, sync.request_of(arguments), words) and is_known
+
+
+def _bring_script_up_to_date(arguments: argparse.Namespace, script: str) -> None:
+    """Sync the environment of a script with inline metadata. Options that mean nothing for scripts are left out."""
+    if "--active" in arguments.syncing:
+        return
+    settings.count_script(os.path.abspath(script))
+    replaced = [word for word in arguments.replacing if word not in {"--no-frozen", "--no-locked"}]
+    request = sync.request_of(arguments)._replace(script=script, selecting=(), syncing=(), replacing=tuple(replaced))
+    words = ("run", "--script", os.path.abspath(script)) if not _words_matter(arguments) else ()
+    _bring_up_to_date(arguments, request, words)
+
+
+def _words_matter(arguments: argparse.Namespace) -> bool:
+    """Tell whether another command line for the same script may find something to do."""
+    lists = (arguments.everywhere, arguments.building, arguments.resolving, arguments.replacing)
+    return any(lists) or bool(arguments.python or arguments.exact or arguments.locked or arguments.frozen)
 
 
 def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
@@ -109,15 +145,14 @@ def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
     return not run_discovery.remote_has_metadata([*request.everywhere, *request.selecting], url)
 
 
-def _bring_up_to_date(arguments: argparse.Namespace, words: Sequence[str]) -> bool:
-    """Sync the project's environment. Returns False if uv can't say how: uv will then say why not.
+def _bring_up_to_date(arguments: argparse.Namespace, request: ProjectRequest, words: Sequence[str]) -> bool:
+    """Sync the environment that a request means. Returns False if uv can't say how: uv will then say why not.
 
     `words` are the words of the command line that decide on the sync.
     """
     from pepip.errors import UvError
     from pepip.operations import project as projects
 
-    request = sync.request_of(arguments)
     if not arguments.exact:
         request = request._replace(syncing=(*request.syncing, "--inexact"))
     choice = projects.ProjectOptions(
@@ -154,12 +189,17 @@ class _ReporterBesideUv(output.Reporter):
         self._reporter.close()
 
 
-def _is_uvs_alone(arguments: argparse.Namespace) -> bool:
-    """Tell whether `uv run` would leave the project's environment alone, or fail before it looks for one."""
+def _leaves_project_alone(arguments: argparse.Namespace) -> bool:
+    """Tell whether `uv run` would leave the project's environment as it is."""
+    is_told = arguments.no_project or arguments.isolated or arguments.no_sync
+    return bool(is_told) or any(map(settings.is_on, ("UV_NO_SYNC", "UV_ISOLATED", "UV_NO_PROJECT")))
+
+
+def _fails_early(arguments: argparse.Namespace) -> bool:
+    """Tell whether `uv run` answers something else, or fails before it looks for an environment."""
     environment_files = [*arguments.env_file, *os.environ.get("UV_ENV_FILE", "").split()]
     return (
-        bool(arguments.no_project or arguments.isolated or arguments.no_sync or arguments.elsewhere)
-        or any(map(settings.is_on, ("UV_NO_SYNC", "UV_ISOLATED", "UV_NO_PROJECT")))
+        bool(arguments.elsewhere)
         or sum((arguments.module, arguments.script, arguments.gui_script)) > 1
         or not (arguments.no_env_file or all(map(os.path.isfile, environment_files)))
     )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pepip import humanized, paths
 from pepip.cli import options, output, tables
 from pepip.cli.stores import open_store
+from pepip.environment import purposes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pepip.operations.savings import VenvShare
 
 
 def run(words: Sequence[str]) -> int:
@@ -21,7 +24,7 @@ def run(words: Sequence[str]) -> int:
     options.take_effect(arguments)
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
-    sums, _ = savings.measure(store, memory)
+    sums, shares = savings.measure(store, memory)
     memory.save()
     if arguments.json:
         output.write_json(
@@ -33,19 +36,44 @@ def run(words: Sequence[str]) -> int:
                 "prunable_bytes": sums.prunable_bytes,
                 "entries": sums.entries,
                 "projects": sums.projects,
+                "layer_bytes": sums.layer_bytes,
+                "layer_entries": sums.layer_entries,
+                "kinds": _kinds(shares),
             }
         )
         return 0
     entries = humanized.count(sums.entries, "entry", "entries")
     rows = [
-        ("on disk", sums.on_disk_bytes, f"{entries} and {humanized.count(sums.projects, 'environment')}"),
+        ("on disk", sums.on_disk_bytes, f"{entries} and {_environments(shares)}"),
         ("with copies in each", sums.without_sharing_bytes, "as pip makes them, and uv across file systems"),
         ("with uv's hard links", sums.with_hard_links_bytes, "files once, but folders and bytecode in each"),
         _gain(sums.saved_bytes),
         ("unused", sums.prunable_bytes, "`pepip prune` removes it" if sums.prunable_bytes else ""),
     ]
+    if store.layers:
+        layered = humanized.count(sums.layer_entries, "entry", "entries")
+        note = f"{layered} of {humanized.listed([layer.root for layer in store.layers])}, not counted on disk"
+        rows.append(("in layers", sums.layer_bytes, note))
     tables.show(("", "size", ""), [(title, humanized.size(size), note) for title, size, note in rows], right=(1,))
     return 0
+
+
+def _kinds(shares: Sequence[VenvShare]) -> dict[str, dict[str, int]]:
+    """Return, for each kind of environment, how many there are and their bytes."""
+    found = {}
+    for kind in purposes.KINDS:
+        chosen = [item for item in shares if item.known.purpose.kind == kind]
+        if chosen:
+            own, alone = sum(item.own_bytes for item in chosen), sum(item.alone_bytes for item in chosen)
+            found[kind] = {"environments": len(chosen), "own_bytes": own, "alone_bytes": alone}
+    return found
+
+
+def _environments(shares: Sequence[VenvShare]) -> str:
+    """Return the number of environments in words. Those of scripts and tools are named."""
+    kinds = _kinds(shares)
+    listed = [humanized.count(kinds[kind]["environments"], kind) for kind in kinds if kind != purposes.PROJECT]
+    return humanized.count(len(shares), "environment") + (f" ({', '.join(listed)})" if listed else "")
 
 
 def _gain(saved_bytes: int) -> tuple[str, int, str]:

@@ -11,10 +11,11 @@ from pepip.errors import StoreError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pepip.model import Stored
     from pepip.operations import entry_details
+    from pepip.store.root import Store
 
 _HELP = """\
 Look into the store, and look after it.
@@ -28,6 +29,7 @@ commands:
   repair    make damaged entries and environments whole again
   path      where the store is
   init      make it, for you or for a group that shares it
+  publish   copy entries to a layer, for others to link
   clean     remove it, with all entries
 
 `pepip store COMMAND --help` shows a command's options."""
@@ -35,6 +37,8 @@ commands:
 
 def run(words: Sequence[str]) -> int:
     """Run one of the commands of `pepip store`. Returns the exit code."""
+    from pepip.cli import store_setup
+
     commands = {
         "list": _list,
         "show": _show,
@@ -43,8 +47,9 @@ def run(words: Sequence[str]) -> int:
         "verify": _verify,
         "repair": _repair,
         "path": _path,
-        "init": _init,
-        "clean": _clean,
+        "init": store_setup.run_init,
+        "publish": store_setup.run_publish,
+        "clean": store_setup.run_clean,
     }
     before, rest = options.split(words, values=options.GLOBAL_VALUES)
     if not rest and any(word in {"-h", "--help"} for word in before):
@@ -69,11 +74,13 @@ def _list(words: Sequence[str]) -> int:
     options.take_effect(arguments)
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
-    seen = census.take(store, memory=memory)
+    seen = census.take(store, memory=memory, with_layers=not arguments.orphans)  # a layer has no orphans of this user
     users = seen.users()
-    chosen = [item for item in seen.stored if entries.matches(item, [arguments.pattern])]
+    chosen = [item for item in (*seen.stored, *seen.layered) if entries.matches(item, [arguments.pattern])]
     if arguments.orphans:
         chosen = [item for item in chosen if item.id not in users]
+    else:
+        chosen.sort(key=lambda item: (item.name, item.version))
     weights = savings.sizes(store, chosen, memory)
     memory.save()
     order = {
@@ -84,7 +91,7 @@ def _list(words: Sequence[str]) -> int:
     if arguments.sort in order:
         chosen.sort(key=order[arguments.sort])
     if arguments.json:
-        output.write_json([_document(item, weights[item.id], users.get(item.id, [])) for item in chosen])
+        output.write_json([_document(store, item, weights[item.id], users.get(item.id, [])) for item in chosen])
         return 0
     rows = [
         (
@@ -93,24 +100,30 @@ def _list(words: Sequence[str]) -> int:
             item.bucket,
             humanized.size(weights[item.id]),
             str(len(users.get(item.id, ()))),
-            _state(item, users),
+            _state(item, users.get(item.id, ())),
             tables.when(item.last_linked_at),
+            *([item.layer or "own"] if store.layers else ()),
         )
         for item in chosen
     ]
-    tables.show(("name", "version", "bucket", "size", "projects", "state", "last linked"), rows, right=(3, 4))
-    total = humanized.size(sum(weights.values()))
-    output.say(f"{humanized.count(len(chosen), 'entry', 'entries')}, {total}, in {store.root}")
+    titles = ("name", "version", "bucket", "size", "projects", "state", "last linked", "store")
+    tables.show(titles if store.layers else titles[:-1], rows, right=(3, 4))
+    for root in ("", *(layer.root for layer in store.layers)):
+        here = [item for item in chosen if item.layer == root]
+        total = humanized.size(sum(weights[item.id] for item in here))
+        if here or not root:
+            output.say(f"{humanized.count(len(here), 'entry', 'entries')}, {total}, in {root or store.root}")
     return 0
 
 
-def _state(item: Stored, users: dict[str, list[str]]) -> str:
+def _state(item: Stored, projects: Collection[str]) -> str:
+    """Return the state of an entry. Nobody here knows whether others link one of a layer, so it is no orphan."""
     if item.state != "ok":
         return item.state
-    return "linked" if item.id in users else "orphan"
+    return "linked" if projects else "layer" if item.layer else "orphan"
 
 
-def _document(item: Stored, size_bytes: int, projects: list[str]) -> dict[str, object]:
+def _document(store: Store, item: Stored, size_bytes: int, projects: list[str]) -> dict[str, object]:
     return {
         "name": item.name,
         "version": item.version,
@@ -118,11 +131,12 @@ def _document(item: Stored, size_bytes: int, projects: list[str]) -> dict[str, o
         "size_bytes": size_bytes,
         "files": item.file_count,
         "projects": projects,
-        "state": item.state if item.state != "ok" else ("linked" if projects else "orphan"),
+        "state": _state(item, projects),
         "stored_at": item.stored_at,
         "last_linked_at": item.last_linked_at,
         "origin": item.origin,
         "entry": item.id,
+        "store": item.layer or store.root,
     }
 
 
@@ -142,7 +156,7 @@ def _show(words: Sequence[str]) -> int:
     if arguments.json:
         documents = [
             {
-                **_document(item.stored, weights[item.stored.id], [user.environment for user in item.users]),
+                **_document(store, item.stored, weights[item.stored.id], [user.environment for user in item.users]),
                 "identity": item.stored.identity,
                 "path": item.stored.path,
                 "summary": item.summary,
@@ -169,6 +183,8 @@ def _describe(item: entry_details.Details, size_bytes: int) -> None:
     stored, entry = item.stored, item.entry
     tables.say(f"{stored.name} {stored.version}  {item.summary}")
     tables.say(f"  entry       {stored.id}")
+    if stored.layer:
+        tables.say(f"  store       the layer {stored.layer}")
     tables.say(f"  size        {humanized.size(size_bytes)}, {humanized.count(stored.file_count, 'file')}")
     tables.say(f"  from        {stored.origin}")
     tables.say(f"  identity    {stored.identity}")
@@ -305,6 +321,7 @@ def _repair(words: Sequence[str]) -> int:
                 "failed": [{"entry": entry_id, "reason": reason} for entry_id, reason in repaired.failed],
                 "healed": repaired.environments,
                 "left": repaired.left,
+                "layered": list(repaired.layered),
             }
         )
         return 1 if repaired.failed else 0
@@ -312,13 +329,15 @@ def _repair(words: Sequence[str]) -> int:
         output.say(f"Repaired {entry_id}")
     for environment in repaired.environments:
         output.say(f"Healed {environment}")
+    for entry_id in repaired.layered:
+        output.say(f"Left {entry_id}, which is damaged: the layer's owner can repair it")
     for environment in repaired.left:
         output.say(f"Left {environment}, which is another user's, who can run `pepip store repair`, too")
     for entry_id, reason in repaired.failed:
         output.fail(StoreError(f"{entry_id} could not be repaired: {reason}"))
     if any(reason.startswith("uv ") for _, reason in repaired.failed):
         output.say("--index URL or --find-links DIR may name where it is, or the settings of a project: run it there")
-    if not repaired.entries and not repaired.environments and not repaired.failed:
+    if not (repaired.entries or repaired.environments or repaired.failed or repaired.layered):
         output.say("Nothing to repair")
     return 1 if repaired.failed else 0
 
@@ -331,63 +350,4 @@ def _path(words: Sequence[str]) -> int:
         output.write_json({"path": root})
     else:
         sys.stdout.write(root + "\n")
-    return 0
-
-
-def _init(words: Sequence[str]) -> int:
-    from pepip.operations import store_init
-
-    parser = options.Parser("pepip store init", description="Make the store, or set the modes right of one.")
-    parser.add_argument("--shared", metavar="GROUP", default="", help="let the members of a group write it")
-    parser.add_argument(
-        "--trust",
-        metavar="members|owner|USER",
-        action="append",
-        default=[],
-        help="whose entries each member links beside their own: its owner's and root's (the default), those of all "
-        "members, or those of a user, too; can be repeated",
-    )
-    arguments = parser.read(words)
-    options.take_effect(arguments)
-    made = store_init.initialize(open_store(), group=arguments.shared, trusted=arguments.trust)
-    if arguments.json:
-        output.write_json(made._asdict())
-    elif made.group:
-        output.say(f"{made.home} is shared by {made.group}: members link {made.trust}")
-    else:
-        output.say(f"{made.home} is yours alone")
-    return 0
-
-
-def _clean(words: Sequence[str]) -> int:
-    from pepip.operations import store_clean
-
-    parser = options.Parser("pepip store clean", description="Remove the whole store, with all entries.")
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
-    parser.add_argument("--dry-run", action="store_true", help="say what would go and change nothing")
-    arguments = parser.read(words)
-    options.take_effect(arguments)
-    store = open_store()
-    preview = store_clean.preview(store)
-    reporter = output.Reporter(verbosity=arguments.verbosity)
-    for environment in preview.broken:
-        reporter.warn(f"{environment} links it, and breaks")
-    for name in preview.left:
-        reporter.warn(f"{store.root}/{name} is not the store's, and stays")
-    if not arguments.dry_run:
-        if not arguments.yes and not sys.stdin.isatty():
-            raise UsageError("without a terminal to ask on, this wants --yes", hint="`pepip store clean --dry-run`")
-        if not (
-            arguments.yes
-            or output.confirm(
-                f"Remove {store.root} with {humanized.count(preview.entries, 'entry', 'entries')}?", default=False
-            )
-        ):
-            return 1
-        output.follow(store_clean.clean(store), output.reporter(arguments))
-    if arguments.json:
-        output.write_json({"home": store.root, "dry_run": arguments.dry_run, **preview._asdict()})
-        return 0
-    said = "Would remove" if arguments.dry_run else "Removed"
-    output.say(f"{said} {store.root} with {humanized.count(preview.entries, 'entry', 'entries')}")
     return 0

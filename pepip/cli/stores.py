@@ -10,11 +10,10 @@ if TYPE_CHECKING:
 
 
 def open_store() -> Store:
-    """Return the store that PEPIP_HOME names, or the default one. It may not exist yet.
+    """Return the store that PEPIP_HOME names, or the default one, with its layers. It may not exist yet.
 
-    Raises UsageError if PEPIP_HOME is not set and the user has no home folder.
+    Raises UsageError if PEPIP_HOME is not set and the user has no home folder, or if a layer has no absolute path.
     """
-    from pepip.paths import default_store_root
-    from pepip.store.root import Store
+    from pepip.store.root import configured
 
-    return Store(default_store_root(os.environ))
+    return configured(os.environ)

@@ -1,10 +1,12 @@
-"""`pepip sync`, `add` and `remove`: projects with a `pyproject.toml` and a `uv.lock`."""
+"""`pepip sync`, `add` and `remove`: projects with a `pyproject.toml` and a `uv.lock`, and scripts."""
 
 from __future__ import annotations
 
+import os
+
 from pepip.cli import options, output, stdin
 from pepip.cli.stores import open_store
-from pepip.uv import process
+from pepip.uv import process, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 _SYNC = """\
 Bring a project's lock and environment up to date, each package linked from the shared store.
 
-The environment ends as `uv sync` would leave it; `uv.lock` is uv's own.
+The environment ends as `uv sync` would leave it; `uv.lock` is uv's own. With `--script`, the environment is the one
+that uv has for that script, in uv's cache.
 """
 
 _SYNC_EXAMPLES = """\
@@ -25,6 +28,7 @@ examples:
   pepip sync --extra plot --no-dev          one extra, and nothing for development
   pepip sync --locked                       fail if uv.lock is not up to date
   pepip sync --all-packages                 every member of the workspace
+  pepip sync --script plot.py               a script with inline metadata
 """
 
 _ADD = """\
@@ -59,14 +63,19 @@ def run_sync(words: Sequence[str]) -> int:
     parser.add_argument("--exact", action="store_true", help="remove what the project does not ask for: as without")
     parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
     parser.add_argument("--output-format", choices=("text", "json"), help="`json`: uv's account of the sync")
+    parser.add_argument("--script", metavar="FILE", default="", help="for a script with inline metadata (PEP 723)")
     answers = ("--check", "--no-check", "--show-settings", "--isolated")
-    options.add_elsewhere(parser, values=("--script", "--python-platform"), flags=answers)
+    options.add_elsewhere(parser, values=("--python-platform",), flags=answers)
     parser.add_uv_options(options.PROJECT_OPTIONS)
     arguments = parser.read_for_uv(words, ["sync"])
-    if arguments.elsewhere or (arguments.frozen and arguments.locked):
+    is_active_script = arguments.script and "--active" in arguments.syncing
+    if arguments.elsewhere or (arguments.frozen and arguments.locked) or is_active_script:
         return process.become(["sync", *words])
     options.take_effect(arguments)
     request = request_of(arguments)
+    if arguments.script:
+        settings.count_script(os.path.abspath(arguments.script))
+        request = request._replace(script=arguments.script)
     if arguments.inexact:
         request = request._replace(syncing=(*request.syncing, "--inexact"))
     choice = project.ProjectOptions(
@@ -158,8 +167,6 @@ def _add_kinds(parser: options.Parser) -> None:
 
 def _is_for_uv_alone(arguments: argparse.Namespace) -> bool:
     """Tell whether an edit leaves the project's environment alone."""
-    from pepip.uv import settings
-
     return bool(
         arguments.script
         or arguments.no_sync
@@ -218,6 +225,4 @@ def _edited_request(arguments: argparse.Namespace) -> ProjectRequest:
 
 def compiles(arguments: argparse.Namespace) -> bool:
     """Tell whether bytecode must be compiled."""
-    from pepip.uv import settings
-
     return bool(arguments.compile_bytecode) or settings.is_on("UV_COMPILE_BYTECODE")

@@ -16,12 +16,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from pepip.model import Environment
+    from pepip.model import Environment, StoreRoots
 
 _NO_SOURCES: Mapping[str, provenance.Source] = {}
 
 
-def installed(environment: Environment, store_roots: tuple[str, ...]) -> list[Installed]:
+def installed(environment: Environment, store_roots: StoreRoots) -> list[Installed]:
     """Return the distributions of an environment, sorted by name.
 
     `store_roots` are the spellings of the store's root. A distribution is linked if its METADATA is a link into the
@@ -32,7 +32,7 @@ def installed(environment: Environment, store_roots: tuple[str, ...]) -> list[In
 
 
 def installed_in(
-    site_packages: str, store_roots: tuple[str, ...], sources: Mapping[str, provenance.Source] = _NO_SOURCES
+    site_packages: str, store_roots: StoreRoots, sources: Mapping[str, provenance.Source] = _NO_SOURCES
 ) -> list[Installed]:
     """Return the distributions in a folder, sorted by name. See `installed`.
 
@@ -66,7 +66,7 @@ def distribution_of(dist_info: str, entry_id: str) -> Installed:
     return Installed(names.normalize_name(name), version, dist_info, entry_id)
 
 
-def linked_entry(path: str, store_roots: tuple[str, ...]) -> str:
+def linked_entry(path: str, store_roots: StoreRoots) -> str:
     """Return the entry that the link at `path` leads into, or an empty string if it is no link into the store.
 
     A store may have several paths: other spellings, a second mount point, or an earlier place that it was moved from.
@@ -76,27 +76,43 @@ def linked_entry(path: str, store_roots: tuple[str, ...]) -> str:
     if not target:
         return ""
     return (
-        paths.entry_of_link(target, store_roots)
-        or paths.entry_of_link(os.path.realpath(target), store_roots)
-        or _entry_elsewhere(target, store_roots[0])
+        _entry_of(target, store_roots)
+        or _entry_of(os.path.realpath(target), store_roots)
+        or _entry_elsewhere(target, store_roots)
     )
 
 
-def _entry_elsewhere(target: str, store_root: str) -> str:
-    """Return the entry that a link leads into by another path of the store, or an empty string.
+def _entry_of(target: str, store_roots: StoreRoots) -> str:
+    """Return the id of the entry in which a target lies, by the known spellings of the store and its layers."""
+    entry_id = paths.entry_of_link(target, store_roots.own)
+    if entry_id:
+        return entry_id
+    for spellings in store_roots.layers:
+        entry_id = paths.entry_of_link(target, spellings)
+        if entry_id:
+            return f"{paths.packages(spellings[0])}/{entry_id}"
+    return ""
+
+
+def _entry_elsewhere(target: str, store_roots: StoreRoots) -> str:
+    """Return the entry that a link leads into by another path of the store or of a layer, or an empty string.
 
     The other path must lead to the same store now. If nothing is left there, the store was perhaps moved: then an
-    entry with the same name must exist at `store_root`.
+    entry with the same name must exist in the store.
     """
+    own = store_roots.own[0]
     at = target.find(_PACKAGES)
     while at >= 0:
         entry_id = paths.entry_of_link(target, (target[:at],))
         try:
-            if entry_id and os.path.samefile(paths.packages(target[:at]), paths.packages(store_root)):
+            if entry_id and os.path.samefile(paths.packages(target[:at]), paths.packages(own)):
                 return entry_id
         except OSError:
-            if os.path.isdir(f"{paths.packages(store_root)}/{entry_id}"):
+            if os.path.isdir(f"{paths.packages(own)}/{entry_id}"):
                 return entry_id
+        for spellings in store_roots.layers if entry_id else ():
+            if links.leads_to(paths.packages(target[:at]), paths.packages(spellings[0])):
+                return f"{paths.packages(spellings[0])}/{entry_id}"
         at = target.find(_PACKAGES, at + 1)
     return ""
 
@@ -110,7 +126,7 @@ def leads_nowhere(environment: Environment, distribution: Installed) -> bool:
     return not os.path.exists(f"{environment.site_packages}/{distribution.dist_info}/METADATA")
 
 
-def distributions_below(root: str, store_roots: tuple[str, ...]) -> list[Installed]:
+def distributions_below(root: str, store_roots: StoreRoots) -> list[Installed]:
     """Return the distributions of the environment at `root`, without starting its interpreter.
 
     Raises OSError if a folder can't be read.
@@ -119,7 +135,7 @@ def distributions_below(root: str, store_roots: tuple[str, ...]) -> list[Install
     return [item for folder in site_packages_of(root) for item in installed_in(folder, store_roots, sources)]
 
 
-def entries_linked(root: str, store_roots: tuple[str, ...]) -> tuple[set[str], list[list[object]]]:
+def entries_linked(root: str, store_roots: StoreRoots) -> tuple[set[str], list[list[object]]]:
     """Return all entries that links below an environment's root lead into, whatever the metadata says.
 
     Also return the folders that were read, relative to the root, with their modification times in nanoseconds.
@@ -259,7 +275,7 @@ def check_record(environment: Environment, distribution: Installed) -> None:
         raise VenvError(f"cannot remove {distribution.name}: {path}: {error.strerror}") from error
 
 
-def holders(site_packages: str, folder: str, store_roots: tuple[str, ...]) -> list[str]:
+def holders(site_packages: str, folder: str, store_roots: StoreRoots) -> list[str]:
     """Return the names of distributions in `site_packages` whose RECORD lists files below its folder `folder`."""
     inside = folder + "/"
     found = installed_in(site_packages, store_roots)

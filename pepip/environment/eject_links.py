@@ -6,6 +6,7 @@ file system has clones, the new files share their blocks with the store.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import stat
@@ -20,9 +21,9 @@ from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from pepip.model import Entry, Environment
+    from pepip.model import Entry, Environment, StoreRoots
 
 _MOST_BYTES = 1 << 28
 
@@ -34,7 +35,7 @@ class Linked(NamedTuple):
     files: list[str]
 
 
-def linked(environment: Environment, store_roots: tuple[str, ...], entries: Iterable[Entry]) -> dict[str, Linked]:
+def linked(environment: Environment, store_roots: StoreRoots, entries: Iterable[Entry]) -> dict[str, Linked]:
     """Return what an environment links of each of `entries`, by the entry's id.
 
     Raises OSError if a folder can't be read.
@@ -42,8 +43,7 @@ def linked(environment: Environment, store_roots: tuple[str, ...], entries: Iter
     found = {entry.id: Linked([], []) for entry in entries}
     inodes: dict[tuple[int, int], str] = {}
     for entry in entries:
-        for folder, _, names in os.walk(entry.path):
-            inodes.update((_inode(os.lstat(f"{folder}/{name}")), entry.id) for name in names)
+        inodes.update(dict.fromkeys(_inodes_of(entry.path), entry.id))
     pending = [""]
     while pending:
         folder = pending.pop()
@@ -57,11 +57,19 @@ def linked(environment: Environment, store_roots: tuple[str, ...], entries: Iter
                 elif child.is_dir(follow_symlinks=False):
                     pending.append(path)
                 else:
-                    status = child.stat(follow_symlinks=False)
-                    item = found.get(inodes.get(_inode(status), "")) if status.st_nlink > 1 else None
-                    if item is not None:
-                        item.files.append(path)
+                    with contextlib.suppress(FileNotFoundError):  # bytecode that Python was writing
+                        status = child.stat(follow_symlinks=False)
+                        item = found.get(inodes.get(_inode(status), "")) if status.st_nlink > 1 else None
+                        if item is not None:
+                            item.files.append(path)
     return found
+
+
+def _inodes_of(tree: str) -> Iterator[tuple[int, int]]:
+    for folder, _, names in os.walk(tree):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                yield _inode(os.lstat(f"{folder}/{name}"))
 
 
 def _inode(status: os.stat_result) -> tuple[int, int]:
@@ -88,7 +96,7 @@ def eject(environment: Environment, entry: Entry, found: Linked) -> None:
     swap.carry_out()
 
 
-def make_real(environment: Environment, store_roots: tuple[str, ...], paths_below: Iterable[str]) -> None:
+def make_real(environment: Environment, store_roots: StoreRoots, paths_below: Iterable[str]) -> None:
     """Replace linked folders by the environment's own files, if one of these paths lies below the link.
 
     The caller holds the environment's lock. Raises OSError if the disk is full; the environment is then unchanged.
@@ -132,9 +140,12 @@ class _Copier:
             self._transfer.file(os.path.realpath(source), target, self._noted.get(path, mode))
             return
         os.mkdir(target)
+        is_bytecode = os.path.basename(source) == paths.PYCACHE
         for name in os.listdir(source):
             if self._is_wanted(source, name):
-                self.copy(f"{source}/{name}", f"{path}/{name}", f"{target}/{name}")
+                # Python writes bytecode under another name first, which is soon gone.
+                with contextlib.suppress(FileNotFoundError) if is_bytecode else contextlib.nullcontext():
+                    self.copy(f"{source}/{name}", f"{path}/{name}", f"{target}/{name}")
         os.chmod(target, self._folder)
 
     def copy_metadata(self, info: str, found: Linked, target: str) -> None:

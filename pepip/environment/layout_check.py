@@ -17,12 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pepip.model import Environment
+    from pepip.model import Environment, StoreRoots
 
 _READ_AT_START = (".pth", ".start", ".egg-link", ".egg-info")
 
 
-def check(root: str, store_roots: tuple[str, ...] = ()) -> None:
+def check(root: str, store_roots: StoreRoots | None = None) -> None:
     """Raise VenvError if a pipe, a device or a socket is in place of a file in the environment at `root`.
 
     Raise it also if uv's lock is a link, because uv would follow the link and make a file at its target. Links into
@@ -34,7 +34,7 @@ def check(root: str, store_roots: tuple[str, ...] = ()) -> None:
     if links.read_link(f"{root}/.lock"):
         raise VenvError(f"the environment {root} is damaged: {root}/.lock is a link", hint="remove it")
     for child in _files_read(root):
-        if not _is_readable(child) and not contents.linked_entry(child.path, store_roots or ("",)):
+        if not _is_readable(child) and not (store_roots and contents.linked_entry(child.path, store_roots)):
             raise VenvError(
                 f"the environment {root} is damaged: {child.path} is no file",
                 hint="remove it, and install its distribution again",

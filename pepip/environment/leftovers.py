@@ -13,7 +13,7 @@ from pepip.plan.merge import merge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pepip.model import Entry, Environment, Installed
+    from pepip.model import Entry, Environment, Installed, StoreRoots
 
 _AS_FILES = MODES[0]  # with any mode, a plan names each file by itself
 _SCRATCH = os.path.basename(paths.scratch(""))
@@ -21,7 +21,7 @@ _SCRATCH = os.path.basename(paths.scratch(""))
 
 def remove(
     environment: Environment,
-    store_roots: tuple[str, ...],
+    store_roots: StoreRoots,
     entries: list[Entry],
     came: list[Installed],
     owned: set[str],

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from pepip.environment.metadata import Installation
-    from pepip.model import Entry, Environment, Installed, Link, Plan
+    from pepip.model import Entry, Environment, Installed, Link, Plan, StoreRoots
 
 
 _AS_FILES = MODES[0]  # with any mode, a plan names each file by itself
@@ -43,7 +43,7 @@ _MANY_LINKS = 400
 
 def change(
     environment: Environment,
-    store_roots: tuple[str, ...],
+    store_roots: StoreRoots,
     *,
     linked: dict[str, Entry],
     additions: list[Installation],
@@ -274,7 +274,7 @@ def _vanishing(environment: Environment, removals: Iterable[Installed], others: 
 def _remove_stale(
     environment: Environment,
     tree: Tree,
-    store_roots: tuple[str, ...],
+    store_roots: StoreRoots,
     before: Plan,
     plan: Plan,
     *,

@@ -51,13 +51,15 @@ def tool_of(root: str, settings: dict[str, str]) -> str:
     return next((name for name in ("uv", "virtualenv") if name in settings), "venv")
 
 
-_FILES_INSIDE = (("uv-receipt.toml", "uv tool"), ("pipx_metadata.json", "pipx"), (".pdm-python", "PDM"))
+TOOL_RECEIPT = "uv-receipt.toml"
+_FILES_INSIDE = ((TOOL_RECEIPT, "uv tool"), ("pipx_metadata.json", "pipx"), (".pdm-python", "PDM"))
 
 _PLACES = (
     ("/.tox/", "tox"),
     ("/.nox/", "nox"),
     ("/pypoetry/virtualenvs/", "poetry"),
     ("/hatch/env/", "hatch"),
+    ("/env/virtual/", "hatch"),  # HATCH_DATA_DIR names another folder
     ("/pdm/venvs/", "PDM"),
     ("/pipx/", "pipx"),
     ("/pre-commit/", "pre-commit"),

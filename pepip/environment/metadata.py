@@ -133,7 +133,7 @@ def build_folder(
                 os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
             inside = f"{entry.dist_info}/{name}"
             placer.place(entry, inside, f"{scratch}/{name}", is_directory=is_directory, mode=mode)
-    is_near = placer.is_near and not mode
+    is_near = placer.is_near(entry.path) and not mode
     ready = f"{entry.path}/{paths.READY}"
     for name, content in own.items():
         is_shared = is_near and content == record.OF_EACH.get(name)

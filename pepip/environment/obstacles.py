@@ -13,12 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pepip.model import Environment, Link, Plan
+    from pepip.model import Environment, Link, Plan, StoreRoots
 
 
 def find(
     environment: Environment,
-    store_roots: tuple[str, ...],
+    store_roots: StoreRoots,
     plan: Plan,
     *,
     known: dict[str, Link],

@@ -10,7 +10,7 @@ from pepip.host.transfer import CLONE, COPY, LINK, Transfer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from pepip.model import Entry, Environment
 
@@ -21,14 +21,18 @@ MODES = (LINK, CLONE, COPY)
 class Placer:
     """Makes links and files, each in the cheapest way that its file system allows.
 
-    `is_near` is true if the environment may be on the same device as the store.
+    `near` are those stores, as the folders of their packages, that may be on the same device as the environment.
     """
 
-    def __init__(self, *, is_near: bool) -> None:
-        self.is_near = is_near
+    def __init__(self, near: Collection[str]) -> None:
+        self._near = tuple(f"{folder}/" for folder in near)
         self._has_ready_links: dict[str, bool] = {}
         self._transfers = {mode: Transfer(mode) for mode in MODES}
         self._stand_in = Transfer(CLONE, may_link=False)
+
+    def is_near(self, path: str) -> bool:
+        """Tell whether a path in an entry may be on the same device as the environment."""
+        return path.startswith(self._near)
 
     def place(self, entry: Entry, inside: str, place: str, *, is_directory: bool, mode: str = "") -> None:
         """Make `place` a link to the path `inside` of an entry or, with a `mode`, a real file made from it.
@@ -46,7 +50,7 @@ class Placer:
             links.link_directory(target, place, ready=self._ready(entry, inside))
         elif inside == f"{entry.dist_info}/METADATA":
             links.link_name(target, place, ready=self._ready(entry, inside))
-        elif self.is_near and links.link_file(target, place):
+        elif self.is_near(target) and links.link_file(target, place):
             pass
         elif _is_library_name(inside) or inside.startswith(f"{entry.dist_info}/"):
             links.symbolic_link(target, place)
@@ -57,7 +61,7 @@ class Placer:
         """Tell whether `place` is a link to `target` or, where there can be no hard link, a copy of it."""
         if links.is_link_to(place, target):
             return True
-        may_link = self.is_near and files.user_id() in {0, files.owner_id(target)}
+        may_link = self.is_near(target) and files.user_id() in {0, files.owner_id(target)}
         return not may_link and links.is_copy(place, target)
 
     def used(self, mode: str) -> str:
@@ -72,7 +76,7 @@ class Placer:
         """
         if entry.id not in self._has_ready_links:
             metadata = f"{entry.dist_info}/METADATA"
-            target = links.read_link(paths.ready(entry.path, metadata)) if self.is_near else ""
+            target = links.read_link(paths.ready(entry.path, metadata)) if self.is_near(entry.path) else ""
             self._has_ready_links[entry.id] = target == f"{entry.path}/{metadata}"
         return paths.ready(entry.path, inside) if self._has_ready_links[entry.id] else ""
 
@@ -84,10 +88,14 @@ def _is_library_name(path: str) -> bool:
 
 
 def placer_for(environment: Environment, entries: Iterable[Entry]) -> Placer:
-    """Return the placer that links `entries`, all of one store, into an environment."""
-    one = next(iter(entries), None)
+    """Return the placer that links `entries`, of one store or several, into an environment."""
+    stores: dict[str, str] = {}
+    for entry in entries:
+        stores.setdefault(entry.path.rsplit("/", 2)[0], entry.path)
     places = (environment.root, environment.site_packages)
-    return Placer(is_near=one is None or any(links.share_device(one.path, place) for place in places))
+    return Placer(
+        [folder for folder, one in stores.items() if any(links.share_device(one, place) for place in places)]
+    )
 
 
 def files_below(entry: Entry, folder: str) -> list[str]:

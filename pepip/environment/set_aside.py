@@ -14,7 +14,7 @@ from pepip.host import filesystems, links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pepip.model import Environment, Installed
+    from pepip.model import Environment, Installed, StoreRoots
 
 
 _METADATA = (".dist-info", ".egg-info")
@@ -46,14 +46,14 @@ def put_copy(root: str, path: str) -> None:
         os.replace(unfinished, kept)
 
 
-def distributions(environment: Environment, store_roots: tuple[str, ...]) -> list[Installed]:
+def distributions(environment: Environment, store_roots: StoreRoots) -> list[Installed]:
     """Return the distributions whose metadata was set aside."""
     return contents.installed_in(
         f"{paths.aside(environment.root)}/{environment.interpreter.site_packages}", store_roots
     )
 
 
-def restore(environment: Environment, store_roots: tuple[str, ...]) -> None:
+def restore(environment: Environment, store_roots: StoreRoots) -> None:
     """Put everything back in its place, and replace what the change made there. Idempotent.
 
     A file stays aside if a folder above its place is a link that does not lead into the store. Only site-packages and
@@ -89,7 +89,7 @@ def _rename(source: str, target: str) -> None:
         shutil.move(source, target)
 
 
-def _restore(folder: str, target: str, store_roots: tuple[str, ...], ways: set[str]) -> None:
+def _restore(folder: str, target: str, store_roots: StoreRoots, ways: set[str]) -> None:
     """Put back the contents of a folder that was set aside. `ways` may be links, as installers go through them."""
     for name in sorted(os.listdir(folder)):
         kept, place = f"{folder}/{name}", f"{target}/{name}"

@@ -53,6 +53,11 @@ def read(root: str) -> list[list[str]]:
     return rows
 
 
+def has_prompt(rows: Sequence[Sequence[str]], prompt: str) -> bool:
+    """Tell whether the environment of a skeleton has this prompt."""
+    return any(path == _LAST and f"prompt = {prompt}\n" in f"{content}\n" for _, path, content in rows)
+
+
 def write(root: str, rows: Sequence[Sequence[str]]) -> None:
     """Make an environment at `root` from a skeleton. `root` may be an empty folder. Raises OSError.
 

@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pepip.model import StoreRoots
+
 _MOST_BYTES = 1 << 28
 _MARKS = (1 << 53) - 1  # every JSON reader keeps integers of 53 bits exactly
 _FARMED = "its files are links of another tool"
@@ -103,7 +105,10 @@ class _Tree:
         is_bytecode = folder.endswith(paths.PYCACHE)
         with os.scandir(f"{root}/{folder}" if folder else root) as children:
             for child in children:
-                status = child.stat(follow_symlinks=False)
+                try:
+                    status = child.stat(follow_symlinks=False)
+                except FileNotFoundError:  # a program that runs in the environment has removed it
+                    continue
                 path = prefix + child.name
                 if stat.S_ISDIR(status.st_mode):
                     self.folders[path] = status
@@ -123,7 +128,7 @@ class _Found(NamedTuple):
     listed: list[str]
 
 
-def survey(root: str, store_roots: tuple[str, ...]) -> Survey:
+def survey(root: str, store_roots: StoreRoots) -> Survey:
     """Survey the environment at `root`. `store_roots` are the spellings of the store's root.
 
     Raises OSError if a folder can't be read.

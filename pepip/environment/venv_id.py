@@ -1,7 +1,8 @@
 """The id of an environment: a random number in a file of the environment, which does not depend on its path.
 
 Two containers, machines or disks may have different environments at the same path. A copy of an environment has the
-same id as the original.
+same id as the original. The file of a script's environment also names the script, because uv's cache does not, and
+that of another environment in uv's cache says what it was made for.
 """
 
 from __future__ import annotations
@@ -10,7 +11,18 @@ import contextlib
 import os
 
 from pepip import paths
-from pepip.host import files
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files, filesystems
+
+_MOST_BYTES = 1 << 14
+_LONGEST_LABEL = 120
+
+
+class ScriptNote(NamedTuple):
+    """The script that an environment belongs to, and the location of its disk: see `filesystems.Place`."""
+
+    path: str
+    location: str
 
 
 def ensure(root: str) -> None:
@@ -22,10 +34,74 @@ def ensure(root: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(path)  # another program's file: it holds no id
     with contextlib.suppress(OSError):
-        files.create(path, os.urandom(files.ID_BYTES).hex().encode(), mode=0o644)
+        files.create(path, _new(), mode=0o644)
+
+
+def note_script(root: str, script: str) -> None:
+    """Note that the environment at `root` belongs to the script at this absolute path.
+
+    A failure is ignored: then nobody knows when the script is deleted.
+    """
+    note = ScriptNote(script, filesystems.place(os.path.dirname(script)).location)
+    if any("\n" in text for text in note) or script_of(root) == note:
+        return
+    _add(root, *note)
+
+
+def note_label(root: str, label: str) -> None:
+    """Note in words what the environment at `root`, in uv's cache, was made for. A failure is ignored."""
+    _add(root, " ".join(label.split())[:_LONGEST_LABEL])
+
+
+def label_of(root: str) -> str:
+    """Return what the environment at `root` was made for, empty if it does not say."""
+    _, *rest = _lines(root)
+    return rest[0] if len(rest) == 1 and rest[0].isprintable() else ""
+
+
+def _add(root: str, *lines: str) -> None:
+    ensure(root)
+    path = paths.environment_id(root)
+    number = files.read_id(path)
+    if number:
+        with contextlib.suppress(OSError):
+            files.replace_content(path, "\n".join((number, *lines)).encode("utf-8", "surrogateescape"))
+
+
+def _lines(root: str) -> list[str]:
+    try:
+        content = files.read_regular(paths.environment_id(root), most_bytes=_MOST_BYTES)
+    except (OSError, ValueError):
+        return [""]
+    return content.decode("utf-8", "surrogateescape").split("\n")
+
+
+def script_of(root: str) -> ScriptNote | None:
+    """Return the script that the environment at `root` belongs to, None if it names none."""
+    lines = _lines(root)
+    is_note = len(lines) == len(("id", *ScriptNote._fields)) and os.path.isabs(lines[1]) and "\0" not in lines[1]
+    return ScriptNote(*lines[1:]) if is_note else None
+
+
+def is_script_deleted(script: ScriptNote) -> bool:
+    """Tell whether a script was deleted. One whose disk is not there, or that may not be looked at, was not."""
+    path = script.path
+    while True:
+        try:
+            os.stat(path)
+            break
+        except (FileNotFoundError, NotADirectoryError):
+            path = os.path.dirname(path)
+        except OSError:
+            return False
+    return path != script.path and filesystems.place(path).location == script.location
 
 
 def forget(root: str) -> None:
     """Remove the id of the environment at `root`. A failure is ignored."""
     with contextlib.suppress(OSError):
         os.unlink(paths.environment_id(root))
+
+
+def _new() -> bytes:
+    return os.urandom(files.ID_BYTES).hex().encode()

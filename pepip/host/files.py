@@ -125,12 +125,13 @@ def _refuse(constant: str) -> None:
 
 
 ID_BYTES = 16
+_MOST_BYTES_WITH_ID = 1 << 14
 
 
 def read_id(path: str) -> str:
-    """Return the hexadecimal digits of the id in a file, empty if the file holds none."""
+    """Return the hexadecimal digits of the id in the first line of a file, empty if the file holds none."""
     try:
-        text = read_regular(path, most_bytes=2 * ID_BYTES).decode("ascii")
+        text = read_regular(path, most_bytes=_MOST_BYTES_WITH_ID).partition(b"\n")[0].decode("ascii")
         return text if len(bytes.fromhex(text)) == ID_BYTES and text.isalnum() else ""
     except (OSError, ValueError):
         return ""

@@ -70,6 +70,39 @@ def mount_point(path: str) -> str:
     return _mount_of(os.path.realpath(path), _mounts()).point
 
 
+def may_be_remote(path: str, device: int) -> bool:
+    """Tell whether other machines may see the folder `path`, which is on this device: a network file system, or FUSE.
+
+    Known for Linux alone. A device is asked once.
+    """
+    if sys.platform != "linux" or os.major(device):  # a disk of this machine
+        return False
+    if device not in _remote:
+        kind = _mount_of(os.path.realpath(path), _mounts()).kind
+        _remote[device] = kind in _NETWORK_KINDS or kind.startswith("fuse.")
+    return _remote[device]
+
+
+_remote: dict[int, bool] = {}
+_NETWORK_KINDS = frozenset(
+    (
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "ceph",
+        "lustre",
+        "glusterfs",
+        "9p",
+        "virtiofs",
+        "afs",
+        "gpfs",
+        "beegfs",
+        "orangefs",
+    )
+)
+
+
 def inode_bytes(path: str) -> int:
     """Return the bytes that an inode occupies beside its blocks, as `df` sees it, on the file system of `path`.
 

@@ -1,6 +1,8 @@
 """Advisory locks between processes. A lock ends with its process, so a kill -9 leaves no lock behind.
 
-The environment's lock is the file that uv locks itself, so uv and pepip wait for each other.
+The environment's lock is the file that uv locks itself, so uv and pepip wait for each other. Where the file system
+has no `flock`, POSIX locks of the open file take its place, and where it has none of these, folders do
+(`lock_folders`). uv itself then goes on without a lock.
 """
 
 from __future__ import annotations
@@ -15,17 +17,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pepip.host import lock_folders
+
 
 @contextmanager
-def held(path: str, *, shared: bool = False, mode: int = 0, remove: bool = False) -> Iterator[bool]:
+def held(
+    path: str, *, shared: bool = False, mode: int = 0, remove: bool = False, writes: bool = True
+) -> Iterator[bool]:
     """Hold the lock on the file `path`, and wait for it without a limit. With `remove`, remove the file at the end.
 
-    The file gets at least `mode`, whatever the umask is: a user who can't open it can't wait for the lock.
+    The file gets at least `mode`, whatever the umask is: a user who can't open it can't wait for the lock. Unless it
+    `writes`, a missing file is not made, and an existing one is opened for reading alone.
     Yields False, without a lock, if the file can neither be made nor read (a read-only store), or if the file system
-    has no locks.
+    has no locks and this user may make no folders beside the file.
     """
     while True:
-        descriptor = _open(path, mode)
+        descriptor = _open(path, mode) if writes else _open_to_read(path)
         if descriptor < 0:
             yield False
             return
@@ -33,26 +40,43 @@ def held(path: str, *, shared: bool = False, mode: int = 0, remove: bool = False
         if _is_still(descriptor, path):
             break
         os.close(descriptor)  # the file was removed during the wait: another file has its name now
+    folder = _lock_folder(path, shared=shared) if writes and not is_locked else None
     try:
-        yield is_locked
+        yield is_locked or folder is not None
     finally:
         _let_go(descriptor, path if remove else "")
+        if folder is not None:
+            folder.release()
+
+
+def _lock_folder(path: str, *, shared: bool, waits: bool = True) -> lock_folders.LockFolder | None:
+    """Take the lock on `path` that is made of folders. Return None if that can't be done."""
+    from pepip.host import lock_folders
+
+    try:
+        return lock_folders.acquire(path, shared=shared, waits=waits)
+    except OSError:
+        return None
 
 
 @contextmanager
 def free(path: str) -> Iterator[bool]:
     """Try to take the lock on the file `path`, without waiting. Yield whether no other process may hold it.
 
-    If so, the file is removed at the end. An existing file on a file system without locks counts as held.
+    If so, the file is removed at the end. An existing file on a file system without any locks counts as held.
     """
     descriptor = _open(path, create=False)
     is_there = descriptor >= 0
-    is_free = _try_lock(descriptor) is True and _is_still(descriptor, path) if is_there else not os.path.lexists(path)
+    is_taken = _try_lock(descriptor) if is_there else not os.path.lexists(path)
+    folder = _lock_folder(path, shared=False, waits=False) if is_taken is None else None
+    is_free = (is_taken is True or folder is not None) and (not is_there or _is_still(descriptor, path))
     try:
         yield is_free
     finally:
         if is_there:
             _let_go(descriptor, path if is_free else "")
+        if folder is not None:
+            folder.release()
 
 
 def _let_go(descriptor: int, remove: str) -> None:
@@ -74,11 +98,12 @@ def _is_still(descriptor: int, path: str) -> bool:
 
 
 @contextmanager
-def in_use(folder: str, *, alone: bool = False) -> Iterator[None]:
-    """Mark an existing folder as in use by this process. Writes nothing there.
+def in_use(folder: str, *, alone: bool = False, inside: bool = False) -> Iterator[None]:
+    """Mark an existing folder as in use by this process. Writes nothing there, where folders can be locked.
 
     Several processes may use it at the same time. A process that wants to be `alone` waits for the others, and they
-    wait for it. Does nothing on Windows, which can't lock a folder.
+    wait for it. Elsewhere, and where other machines see the folder, a file beside it, or `inside` it, is locked in
+    its place, and removed by its last user. Does nothing on Windows, which can't lock a folder.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOSED_LATER)
@@ -86,14 +111,51 @@ def in_use(folder: str, *, alone: bool = False) -> Iterator[None]:
         yield
         return
     try:
-        _lock(descriptor, shared=not alone)
-        yield
+        if sys.platform == "win32" or (
+            _lock_by_flock(descriptor, shared=not alone) and not _is_remote(folder, descriptor)
+        ):
+            yield
+            return
+        file = f"{folder}/.pepip-in-use" if inside else _beside(folder)
+        with held(file, shared=not alone, remove=alone):
+            yield
+        if not alone:
+            with free(file):
+                pass  # removes the file, unless another process has it
     finally:
         os.close(descriptor)
 
 
+def is_in_use(folder: str) -> bool:
+    """Tell whether another process uses a folder: see `in_use`. False if it can't be locked."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOSED_LATER)
+    except OSError:
+        return False
+    try:
+        is_free = True if sys.platform == "win32" else _try_flock(descriptor)
+        if is_free is False:
+            return True
+        return is_held(_beside(folder)) if is_free is None or _is_remote(folder, descriptor) else False
+    finally:
+        os.close(descriptor)
+
+
+def _is_remote(folder: str, descriptor: int) -> bool:
+    """Tell whether other machines may see a folder: locks of folders reach no other machine, those of files do."""
+    from pepip.host import filesystems
+
+    return filesystems.may_be_remote(folder, os.fstat(descriptor).st_dev)
+
+
+def _beside(folder: str) -> str:
+    """Return the file that is locked in the place of a folder. It lies beside the folder, which may be replaced."""
+    above, _, name = os.path.realpath(folder).rpartition("/")
+    return f"{above}/.{name.removeprefix('.')}.pepip-in-use"
+
+
 def is_held(path: str) -> bool:
-    """Tell whether another process holds the lock on the file or folder `path`. A file that can't be opened counts.
+    """Tell whether another process holds the lock on the file `path`. A file that can't be opened counts.
 
     False if nothing is at `path`, or if the file system has no locks.
     """
@@ -101,9 +163,38 @@ def is_held(path: str) -> bool:
     if descriptor < 0:
         return _is_file(path)
     try:
-        return _try_lock(descriptor) is False
+        is_free = _try_lock(descriptor)
     finally:
         os.close(descriptor)
+    if is_free is None:
+        from pepip.host import lock_folders
+
+        return lock_folders.is_held(path)
+    return not is_free
+
+
+FLOCK, POSIX, FOLDERS, NONE = "flock", "POSIX locks", "lock folders", "no locks"
+
+
+def kind_in(folder: str) -> str:
+    """Return which locks a folder's files get, found by trying them out on a file that is made and removed there.
+
+    Raises OSError if this user may not write there.
+    """
+    path = f"{folder}/.pepip-lock-{os.getpid()}"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NEVER_ASIDE, 0o600)
+    try:
+        kind = _kind_of(descriptor)
+        if kind:
+            return kind
+        made = _lock_folder(path, shared=False)
+        if made is None:
+            return NONE
+        made.release()
+        return FOLDERS
+    finally:
+        os.close(descriptor)
+        os.unlink(path)
 
 
 def _is_file(path: str) -> bool:
@@ -125,6 +216,18 @@ _NO_NEW_FILE = {
     errno.ELOOP,  # a symbolic link
     errno.ENXIO,  # a socket
 }
+
+
+def _open_to_read(path: str) -> int:
+    """Open an existing lock file for reading, and return its descriptor, or -1 if there is none to be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NEVER_ASIDE)
+    except OSError:
+        return -1
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return -1
+    return descriptor
 
 
 _CLOSED_LATER = getattr(os, "O_CLOEXEC", 0)
@@ -181,22 +284,61 @@ if sys.platform == "win32":
             return False if error.errno in {errno.EACCES, errno.EDEADLK} else None
         return True
 
+    _try_flock = _try_lock
+
+    def _kind_of(descriptor: int) -> str:
+        """Return which locks the file system of an open file has, empty if none."""
+        return FLOCK if _try_lock(descriptor) is not None else ""
+
 else:
     import fcntl
 
+    _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL}
+
     def _lock(descriptor: int, *, shared: bool) -> bool:
+        return _lock_by_flock(descriptor, shared=shared) or _posix(descriptor, shared=shared, waits=True) is True
+
+    def _try_lock(descriptor: int) -> bool | None:
+        """Return whether the lock was taken, None if the file system has no locks."""
+        is_free = _try_flock(descriptor)
+        return _posix(descriptor, shared=False, waits=False) if is_free is None else is_free
+
+    def _lock_by_flock(descriptor: int, *, shared: bool) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         except OSError as error:
-            if error.errno in {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}:
+            if error.errno in _NO_LOCKS:
                 return False
             raise
         return True
 
-    def _try_lock(descriptor: int) -> bool | None:
-        """Return whether the lock was taken, None if the file system has no locks."""
+    def _try_flock(descriptor: int) -> bool | None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             return False if error.errno in {errno.EWOULDBLOCK, errno.EACCES} else None
+        return True
+
+    def _kind_of(descriptor: int) -> str:
+        """Return which locks the file system of an open file has, empty if none."""
+        if _try_flock(descriptor) is not None:
+            return FLOCK
+        return POSIX if _posix(descriptor, shared=False, waits=False) is not None else ""
+
+    def _posix(descriptor: int, *, shared: bool, waits: bool) -> bool | None:
+        """Lock an open file by a lock that belongs to it, not to the process (F_OFD_SETLK, fcntl_locking(2)).
+
+        Return whether the lock was taken, None if the system or the file system has no such locks.
+        """
+        command = getattr(fcntl, "F_OFD_SETLKW" if waits else "F_OFD_SETLK", None)
+        if command is None:
+            return None
+        import struct
+
+        kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
+        whole_file = struct.pack("@hhqqi4x", kind, os.SEEK_SET, 0, 0, 0)
+        try:
+            fcntl.fcntl(descriptor, command, whole_file)
+        except OSError as error:
+            return False if error.errno in {errno.EAGAIN, errno.EACCES} else None
         return True

@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 
+from pepip import paths
 from pepip.host import filesystems, locks
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ def marked(parent: str, *, mode: int) -> Iterator[str]:
 def present(parent: str) -> list[str]:
     """Return the names of everything below `parent` except locks, of any run; empty if `parent` can't be read."""
     try:
-        return [name for name in sorted(os.listdir(parent)) if not name.endswith(_LOCK)]
+        return [name for name in sorted(os.listdir(parent)) if not name.endswith((_LOCK, paths.LOCK_FOLDERS))]
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
 
@@ -39,7 +40,7 @@ def remove_abandoned(parent: str, *, before: Callable[[str], None] | None = None
 
     `before` is called with each path that is about to be removed.
     """
-    names = set(os.listdir(parent))
+    names = set(os.listdir(parent)) - {paths.LOCK_FOLDERS}
     for run in {name.removesuffix(_LOCK) for name in names} - {""}:
         with contextlib.suppress(OSError), locks.free(f"{parent}/{run}{_LOCK}") as is_free:
             if is_free and run in names:  # a name that was not listed may be of a run that has just begun

@@ -20,6 +20,11 @@ class Process(NamedTuple):
     name: str
 
 
+def can_be_listed() -> bool:
+    """Tell whether `users_of` can find anything on this system."""
+    return sys.platform == "linux" and os.path.isdir("/proc/self")
+
+
 def users_of(folders: Collection[str]) -> dict[str, list[Process]]:
     """Return the processes that use each of `folders` (absolute paths), without this process.
 
@@ -27,7 +32,7 @@ def users_of(folders: Collection[str]) -> dict[str, list[Process]]:
     """
     found: dict[str, list[Process]] = {}
     wanted = set(folders)
-    if sys.platform != "linux" or not wanted:
+    if not can_be_listed() or not wanted:
         return found
     for name in os.listdir("/proc"):
         if not name.isdecimal() or int(name) == os.getpid():

@@ -50,7 +50,9 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
             store, name=artifact.name, version=artifact.version, identity=artifact.identity, buckets=known
         )
         if entry is not None:
-            if os.stat(entry.path).st_mode & 0o200:  # a killed run published it, but did not seal it
+            if (
+                not paths.is_layered(entry.id) and os.stat(entry.path).st_mode & 0o200
+            ):  # a killed run published it, but did not seal it
                 from pepip.store import publish
 
                 publish.complete(store, entry)
@@ -83,6 +85,8 @@ def acquire(
     missing = [artifact for artifact in artifacts if artifact.name not in have]
     if not missing:
         return Acquired(have, indexes=resolve.indexes(request, private, environment) if private else None)
+    for root in entries.layers_away(store):
+        yield Progress("warning", f"the layer {root} is not there: what it has is stored in {store.root}")
     if not store.is_writable():
         names = humanized.listed([f"{artifact.name} {artifact.version}".strip() for artifact in missing], most=5)
         raise StoreError(

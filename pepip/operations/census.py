@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 
-from pepip import humanized
-from pepip.environment import contents, detached_copies, journal, swap
+from pepip import humanized, paths
+from pepip.environment import contents, detached_copies, journal, purposes, swap, venv_id
+from pepip.environment.purposes import PROJECT, Purpose
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, files, filesystems
+from pepip.host import disk_usage, files, filesystems, running_processes
 from pepip.model import Installed
 from pepip.store import entries, registry
 from pepip.uv import interpreter
@@ -47,6 +48,17 @@ class KnownVenv(NamedTuple):
     packages: tuple[Installed, ...]
     entries: frozenset[str] | None
     registration: Registration
+    purpose: Purpose = Purpose(PROJECT)
+
+    @property
+    def name(self) -> str:
+        """The environment's name for people: its path, or the name of its script or tool."""
+        return self.purpose.name or self.environment
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the environment is there, but its script was deleted."""
+        return self.state == MISSING and self.purpose.script is not None and os.path.isdir(self.environment)
 
     @property
     def copied(self) -> frozenset[str]:
@@ -64,12 +76,14 @@ class Census(NamedTuple):
     """All entries, all known environments, and the files of the registry that can't be read.
 
     `found` are environments that are not registered but lie beside known ones, with the ids of the entries they link.
+    `layered` are the entries of layers, if they were asked for: no prune counts or removes them.
     """
 
     stored: list[Stored]
     projects: list[KnownVenv]
     damaged: list[Registration]
     found: dict[str, frozenset[str]]
+    layered: tuple[Stored, ...] = ()
 
     def users(self) -> dict[str, list[str]]:
         """Return the environments that link each entry or have files of their own from it, by the entry's id."""
@@ -83,22 +97,37 @@ class Census(NamedTuple):
         return found
 
 
-def take(store: Store, *, memory: ScanCache | None = None) -> Census:
+def take(store: Store, *, memory: ScanCache | None = None, with_layers: bool = False) -> Census:
     """Return the census. Every link of an environment counts, whatever the environment's metadata says.
 
     `memory` may answer for entries and environments that have not changed since. The disk is only read. An
-    environment that vanishes meanwhile counts as if it had vanished before.
+    environment that vanishes meanwhile counts as if it had vanished before. Entries of layers are listed only
+    `with_layers`.
     """
     stored = entries.stored(store, memory)
     ids = {item.id for item in stored}
     registered = registry.registrations(store)
-    projects = [_look(store, item, ids, memory) for item in registered if not item.is_damaged]
+    readable = [(item, purposes.of(item.environment)) for item in registered if not item.is_damaged]
+    abandoned = _abandoned(readable)
+    projects = [
+        _look(store, item, purpose, ids, memory, is_abandoned=item.environment in abandoned)
+        for item, purpose in readable
+    ]
     roots = [root for item in registered for root in (item.environment, item.named) if root]
     found = _beside(store, roots, memory)
-    return Census(stored, projects, [item for item in registered if item.is_damaged], found)
+    layered = tuple(entries.stored_in_layers(store)) if with_layers else ()
+    return Census(stored, projects, [item for item in registered if item.is_damaged], found, layered)
 
 
-def _look(store: Store, registration: Registration, stored_ids: set[str], memory: ScanCache | None) -> KnownVenv:
+def _look(
+    store: Store,
+    registration: Registration,
+    purpose: Purpose,
+    stored_ids: set[str],
+    memory: ScanCache | None,
+    *,
+    is_abandoned: bool,
+) -> KnownVenv:
     """Return the state of one registered environment, and the entries that it links."""
     root = registration.environment
     state, reason = _whereabouts(registration, root)
@@ -106,20 +135,36 @@ def _look(store: Store, registration: Registration, stored_ids: set[str], memory
         root = os.path.realpath(registration.named)  # the folder was moved, and the link to it was made again
         state, reason = _whereabouts(registration, root)
     recorded = None if registration.entries is None else frozenset(registration.entries)
+    if state == OK and is_abandoned:
+        state, reason = MISSING, "its script was deleted"
     if state != OK:
         linked = frozenset() if state == MISSING else recorded
-        return KnownVenv(root, registration.project, "", state, reason, (), linked, registration)
+        return KnownVenv(root, registration.project, "", state, reason, (), linked, registration, purpose)
     try:
         packages = _packages(store, root, memory)
         linked = frozenset(item.entry_id for item in packages if item.entry_id) | _links(store, root, memory)
     except OSError as error:
         reason = f"{error.filename or root}: {error.strerror}"
-        return KnownVenv(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration)
-    reason = _defect(root, linked - stored_ids, packages)
+        return KnownVenv(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration, purpose)
+    reason = _defect(root, _loss(store, linked, stored_ids), packages)
     state = BROKEN if reason else OK
     made = frozenset(item.source_id for item in packages if item.source_id)
     python = _python_of(root)
-    return KnownVenv(root, registration.project, python, state, reason, tuple(packages), linked | made, registration)
+    every = linked | made
+    return KnownVenv(root, registration.project, python, state, reason, tuple(packages), every, registration, purpose)
+
+
+def _abandoned(registered: Iterable[tuple[Registration, Purpose]]) -> set[str]:
+    """Return the environments in uv's cache whose scripts were deleted and do not run.
+
+    Where running processes can't be listed, such an environment stays until uv removes it from its cache.
+    """
+    found = {
+        item.environment
+        for item, purpose in registered
+        if purpose.script is not None and venv_id.is_script_deleted(purpose.script)
+    }
+    return found - running_processes.users_of(found).keys() if running_processes.can_be_listed() else set()
 
 
 def _beside(store: Store, roots: Iterable[str], memory: ScanCache | None) -> dict[str, frozenset[str]]:
@@ -237,15 +282,36 @@ def _elsewhere(registration: Registration, folder: str) -> str:
     return ""
 
 
-def _defect(root: str, lost: frozenset[str], packages: Sequence[Installed]) -> str:
-    """Return in a sentence what is wrong with an environment that is there, empty if nothing is."""
+def _loss(store: Store, linked: Iterable[str], stored_ids: set[str]) -> str:
+    """Return in a sentence which of the linked entries are lost, and where; empty if none is."""
+    lost: dict[str, list[str]] = {}
+    for entry_id in linked:
+        home = store.home_of(entry_id)
+        is_there = os.path.isdir(entry_id) if paths.is_layered(entry_id) else entry_id in stored_ids
+        if home is None or not is_there:
+            lost.setdefault(paths.layer_of(entry_id), []).append(paths.entry_name(entry_id))
+    away = entries.layers_away(store) if lost else []
+    for root, found in sorted(lost.items()):
+        names = humanized.listed(sorted(found))
+        if root in away:
+            return f"the layer {root} is not there, from which it links {names}"
+        if root and root not in (layer.root for layer in store.layers):
+            return f"{root} is no longer a layer, and it links {names} from there"
+        return f"the {f'layer {root}' if root else 'store'} has lost {names}, which it links"
+    return ""
+
+
+def _defect(root: str, loss: str, packages: Sequence[Installed]) -> str:
+    """Return in a sentence what is wrong with an environment that is there, empty if nothing is.
+
+    `loss` is that sentence for lost entries.
+    """
     if not any(os.path.exists(f"{root}/{path}") for path in interpreter.PROGRAMS):
         return "its interpreter is gone"
     if journal.pending(root) is not None or detached_copies.is_begun(root) or swap.is_begun(root):
         return "a change to it was interrupted: the next `pepip install` or `pepip sync` there completes it"
-    if lost:
-        names = humanized.listed(sorted(entry_id.partition("/")[2] for entry_id in lost))
-        return f"the store has lost {names}, which it links"
+    if loss:
+        return loss
     linked = next((item for item in packages if item.entry_id), None)
     if linked and not any(
         os.path.exists(f"{folder}/{linked.dist_info}/METADATA") for folder in contents.site_packages_of(root)

@@ -131,9 +131,9 @@ def _find(environment: Environment, present: list[Installed], name: str) -> Inst
 def _same_wheel(store: Store, environment: Environment, distribution: Installed) -> Entry | None:
     """Return the entry whose files have the paths and hashes that a distribution's RECORD lists, None without one."""
     wanted = contents.hashes_of(environment, distribution)
-    for stored in entries.stored(store):
+    for stored in (*entries.stored(store), *entries.stored_in_layers(store, distribution.name)):
         if (stored.name, stored.version) == (distribution.name, distribution.version) and stored.state == "ok":
             entry = entries.read(store, stored.id)
-            if entries.is_whole(entry) and wanted == entries.hashes_of(entry):
+            if store.trusts_entry(entry.path) and entries.is_whole(entry) and wanted == entries.hashes_of(entry):
                 return entry
     return None

@@ -8,14 +8,14 @@ import shutil
 from pepip import humanized, paths
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, files, links, permissions
+from pepip.host import disk_usage, files, links, locks, permissions
 from pepip.operations import census
-from pepip.store import staging, trash, trust
+from pepip.store import entries, leases, staging, trash, trust
 from pepip.uv import link_mode, process, program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pepip.operations.census import Census
     from pepip.store.root import Store
@@ -45,7 +45,9 @@ def examine(store: Store) -> Iterator[HealthCheck]:
     yield _store(store, seen)
     yield _writing(store)
     yield from _sharing(store)
+    yield from _layers(store, seen)
     yield from _links(store)
+    yield from _locks(store)
     yield from _here(store)
     yield _room(store)
     yield from _registry(store, seen)
@@ -63,8 +65,7 @@ def _uv() -> HealthCheck:
 
 def _store(store: Store, seen: Census) -> HealthCheck:
     damaged = [item.id for item in seen.stored if item.state != "ok"]
-    entries, environments = humanized.count(len(seen.stored), "entry", "entries"), _environment_count(seen)
-    sentence = f"{store.root}: {entries}, {environments}"
+    sentence = f"{store.root}: {humanized.count(len(seen.stored), 'entry', 'entries')}, {_environment_count(seen)}"
     if damaged:
         return HealthCheck(
             "store", ERROR, f"{sentence}; {', '.join(damaged[:3])} can't be read", "`pepip store repair`"
@@ -95,11 +96,43 @@ def _sharing(store: Store) -> Iterator[HealthCheck]:
         return
     weakness = trust.weakness(store.root, store.like)
     if weakness:
-        yield HealthCheck("sharing", WARNING, weakness, "`pepip store init --shared GROUP`, as its owner or root")
+        yield HealthCheck("sharing", WARNING, weakness, _END_WEAKNESS)
     else:
         yield HealthCheck(
             "sharing", OK, f"several users write this store, and link {trust.said(store.trust, store.like)}"
         )
+
+
+def _layers(store: Store, seen: Census) -> Iterator[HealthCheck]:
+    """Say of each layer whose it is, what it holds, and how many environments link it."""
+    policy = leases.policy_of(store.root)
+    if policy:
+        readers = humanized.count(len(leases.valid(store)), "environment")
+        said = f"leases of {readers} keep entries" if policy.takes_leases else "it takes no leases: prune it by age"
+        yield HealthCheck("layer", OK, f"{store.root} is a layer for others; {said}")
+    away = entries.layers_away(store)
+    for layer in store.layers:
+        linking = [known for known in seen.projects if any(map(_is_in(layer.root), known.linked))]
+        users = humanized.count(len(linking), "environment")
+        if layer.root in away:
+            state, hint = (ERROR, _MOUNT_LAYER) if linking else (WARNING, "mount it, or take it out of PEPIP_LAYERS")
+            yield HealthCheck("layer", state, f"{layer.root} is not there; {users} of yours link it", hint)
+            continue
+        held = humanized.count(len(entries.stored_ids(layer)), "entry", "entries")
+        owner = permissions.name_of(layer.like.st_uid)
+        sentence = f"{layer.root}: {held}, linked by {users} of yours; its owner {owner} can run code as you"
+        weakness = trust.weakness(layer.root, layer.like)
+        if weakness:
+            yield HealthCheck("layer", WARNING, weakness, _END_WEAKNESS)
+        yield HealthCheck("layer", OK, sentence)
+
+
+def _is_in(root: str) -> Callable[[str], bool]:
+    return lambda entry_id: paths.layer_of(entry_id) == root
+
+
+_END_WEAKNESS = "`pepip store init --shared GROUP`, as its owner or root"
+_MOUNT_LAYER = "mount it, or `pepip store repair` stores anew what environments link from it"
 
 
 def _links(store: Store) -> Iterator[HealthCheck]:
@@ -142,6 +175,35 @@ def _links(store: Store) -> Iterator[HealthCheck]:
             f"{cache}, on another file system: what is stored is copied from it",
             "UV_CACHE_DIR on the store's file system saves those copies",
         )
+
+
+def _locks(store: Store) -> Iterator[HealthCheck]:
+    """Say which locks the file systems of the store, of the environment here and of uv's cache have."""
+    try:
+        cache = _existing(process.run(["cache", "dir"]).stdout.strip())
+    except PepipError:
+        cache = ""
+    here = next((path for path in (".venv", ".") if os.path.isdir(path)), "")
+    for name, folder in (("the store", store.root), ("this folder", here), ("uv's cache", cache)):
+        try:
+            kind = locks.kind_in(folder) if folder else ""
+        except OSError:
+            continue  # nothing can be written there
+        if kind:
+            yield _lock_check(name, os.path.abspath(folder), kind)
+
+
+def _lock_check(name: str, folder: str, kind: str) -> HealthCheck:
+    sentence = f"{name} has {kind} ({folder})"
+    if kind == locks.FLOCK:
+        return HealthCheck("locks", OK, sentence)
+    if name == "uv's cache":
+        return HealthCheck("locks", WARNING, f"{sentence}: uv goes on without a lock", "UV_CACHE_DIR elsewhere")
+    if kind == locks.NONE:
+        sentence = f"{sentence}: nothing is pruned or removed"
+        return HealthCheck("locks", ERROR, sentence, "put it on another file system")
+    sentence = f"{sentence}: pepip waits for pepip by these, but uv takes none"
+    return HealthCheck("locks", WARNING, sentence, "run no uv in an environment while pepip changes it")
 
 
 def _here(store: Store) -> Iterator[HealthCheck]:

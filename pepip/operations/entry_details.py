@@ -10,6 +10,7 @@ from email.policy import compat32
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from pepip import paths
 from pepip.environment import contents
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
@@ -76,20 +77,22 @@ def show(
 ) -> list[Details]:
     """Return the details of all entries of a distribution, or of one version of it. Damaged entries are left out.
 
-    `seen` is a census that was taken before. `needed` holds the `requirements` of all its entries, by id.
+    `seen` is a census that was taken before, with layers if their entries are wanted. `needed` holds the
+    `requirements` of all its entries, by id.
     """
-    seen = seen or census.take(store)
+    seen = seen or census.take(store, with_layers=True)
+    known = [*seen.stored, *seen.layered]
     chosen = [
         item
-        for item in seen.stored
+        for item in known
         if item.name == normalize_name(name) and version in {"", item.version} and item.state == "ok"
     ]
     if not chosen:
         return []
     if needed is None:
-        needed = {item.id: requirements(item) for item in seen.stored}
+        needed = {item.id: requirements(item) for item in known}
     dependants = tuple(
-        item.id for item in seen.stored if any(_name_of(line) == chosen[0].name for line in needed.get(item.id, ()))
+        item.id for item in known if any(_name_of(line) == chosen[0].name for line in needed.get(item.id, ()))
     )
     return [_details(store, seen, item, needed.get(item.id, ()), dependants) for item in chosen]
 
@@ -146,6 +149,8 @@ def _opened(entry: Entry) -> dict[str, str]:
             reasons[path] = f"on the way to {library}, which looks for libraries outside of the package"
         elif namespace:
             reasons[path] = f"on the way to the namespace {namespace}"
+        elif any(above in entry.namespaces for above in paths.ancestors(path)):
+            reasons[path] = "in a namespace, where pip must find a file of it"
         else:
             reasons[path] = "bytecode that the wheel ships"
     return reasons

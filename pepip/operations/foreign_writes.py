@@ -42,6 +42,8 @@ def look(store: Store) -> Generator[Progress, None, None]:
     users: dict[str, list[str]] = {}
     for item in changed:
         for entry_id in item.entries or ():
+            if paths.is_layered(entry_id):
+                continue  # its layer's owner looks after it
             users.setdefault(entry_id, []).append(item.environment)
     is_done = True
     for entry_id, roots in users.items():

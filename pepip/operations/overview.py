@@ -60,7 +60,7 @@ def recall(store: Store, memory: ScanCache) -> Overview | None:
     for root, (_, rows) in sorted(memory.remembered("packages").items()):
         packages = [Installed(*row) for row in rows]
         linked = frozenset(item.entry_id for item in packages if item.entry_id)
-        used += [entry_id for entry_id in linked if entry_id in weights]
+        used += [entry_id for entry_id in linked if entry_id in weights and not paths.is_layered(entry_id)]
         borrowed.update(item.source_id for item in packages if item.mode == LINK)
         has = linked | {item.source_id for item in packages if item.source_id}
         registration = Registration("", root, os.path.dirname(root), 0, "", ())

@@ -1,7 +1,7 @@
-"""Projects: `uv sync`, `add`, `remove` and the environment for `uv run`, linked from the store.
+"""Projects and scripts: `uv sync`, `add`, `remove` and the environment for `uv run`, linked from the store.
 
 uv makes the lock and the plan. uv also installs the project itself and the members of its workspace: as editables, or
-as real files.
+as real files. A script with inline metadata (PEP 723) has an environment in uv's cache, and mostly no lock.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import time
 
 from pepip import paths
-from pepip.environment import contents, layout_check
+from pepip.environment import contents, layout_check, venv_id
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
@@ -93,8 +93,10 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
         summary = yield from apply.carry_out(
             store,
             planned.environment,
-            make=lambda: planned.is_made and _make(request, planned.environment),
-            job=lambda environment: _job(store, request, planned, environment)._replace(began_at_ns=began_at_ns),
+            make=lambda: planned.is_made and _make(store, request, planned.environment),
+            job=lambda environment: _noted_job(store, request, planned, environment)._replace(
+                began_at_ns=began_at_ns
+            ),
             asked=up_to_date.Question(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
@@ -115,6 +117,15 @@ def _account(planned: project.SyncPreview, summary: Summary) -> dict[str, Any]:
 
 def _with_version(change_of_uv: dict[str, Any], version: str) -> dict[str, Any]:
     return {"name": change_of_uv["name"], "version": version, **change_of_uv}
+
+
+def _noted_job(
+    store: Store, request: ProjectRequest, planned: project.SyncPreview, environment: Environment
+) -> apply.ChangeJob:
+    """Return the job of a sync. The environment of a script first gets a note of its script."""
+    if planned.script:
+        venv_id.note_script(environment.root, planned.script)
+    return _job(store, request, planned, environment)
 
 
 def _job(
@@ -148,7 +159,7 @@ def _job(
 
     def lay_out_private(work: apply.Work, folder: str) -> Iterator[object]:
         staging = project.staging_request(request)
-        if shareable.builds_in_environment(staging):
+        if request.script or shareable.builds_in_environment(staging):
             return stage.install_private(staging, work.private, environment.executable, prefix=folder)
         private = {artifact.name for artifact in work.private}
         others = {artifact.name for artifact in work.shared}
@@ -176,6 +187,8 @@ def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.
 
     A half-made environment would mislead uv. `meanwhile` is called while uv works.
     """
+    if request.script:
+        return _preview_script(request)
     name, active = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", os.environ.get("VIRTUAL_ENV", "")
     roots = {os.path.join(folder, name) for folder in paths.upward(settings.start_folder())}
     if active and "--active" in request.syncing:
@@ -195,14 +208,41 @@ def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.
                 return planned
 
 
-def _make(request: ProjectRequest, root: str) -> bool:
+def _preview_script(request: ProjectRequest) -> project.SyncPreview:
+    """Ask uv what it would do for a script. uv also says where its environment is."""
+    while True:
+        planned = project.preview(request)
+        if not venv_creation.is_unfinished(planned.environment):
+            layout_check.check(planned.environment)
+            return planned
+        venv_creation.remove_unfinished([planned.environment])
+
+
+def _make(store: Store, request: ProjectRequest, root: str) -> bool:
     def rehearse() -> None:
         with _elsewhere(request):
             pass
 
+    def make_by_uv() -> None:
+        if request.script:
+            project.make_environment_of_script(request, root)
+        else:
+            project.make_environment(request)
+
+    def make() -> None:
+        words = project.words_of_environment(request)
+        if not words or os.path.lexists(root):
+            make_by_uv()
+            return
+        known = AnswerCache(paths.cache(store.root))
+        # Without a name in `pyproject.toml`, the prompt is the name of the folder.
+        prompt = "" if request.script else os.path.basename(os.path.dirname(root))
+        python = request.python or os.environ.get("UV_PYTHON", "")
+        venvs.make_skeleton(root, words, python, known, make_by_uv, prompt=prompt)
+
     return venv_creation.make(
         root,
-        lambda: project.make_environment(request),
+        make,
         must_be_replaced=lambda: project.preview(request).is_made,
         rehearse=rehearse,
     )
@@ -227,7 +267,10 @@ def _elsewhere(request: ProjectRequest) -> Iterator[str]:
     from pepip.host import temp_dirs
 
     with temp_dirs.folder() as folder:
-        project.make_environment(request, elsewhere=f"{folder}/.venv")
+        if request.script:
+            project.make_environment_of_script(request, f"{folder}/.venv")
+        else:
+            project.make_environment(request, elsewhere=f"{folder}/.venv")
         yield f"{folder}/.venv"
 
 

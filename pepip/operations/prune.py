@@ -14,15 +14,15 @@ import time
 from pepip import humanized, paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, permissions
+from pepip.host import disk_usage, filesystems, permissions
 from pepip.model import Progress
 from pepip.names import normalize_name
 from pepip.operations import census, registering
-from pepip.store import entries, registry, staging, trash
+from pepip.store import entries, leases, registry, staging, trash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator
+    from collections.abc import Collection, Generator, Iterable
 
     from pepip.model import Stored
     from pepip.operations.census import Census, KnownVenv
@@ -55,8 +55,10 @@ class PrunePreview(NamedTuple):
     """What a prune would do, or did.
 
     `shared_bytes` stay on disk because the same files have names elsewhere (uv's cache). `gone` are environments that
-    were deleted. `unreachable` ones keep the entries that they linked last. `found` are environments that nobody had
-    registered. `blocked` says why nothing at all may be removed. `refused` are orphans of another user.
+    were deleted, or whose scripts were: the latter go, too. `unreachable` ones keep the entries that they linked
+    last. `found` are environments that nobody had registered. `blocked` says why nothing at all may be removed, and
+    `hint` what helps then. `refused` are orphans of another user. `leased` are the ids of entries that only leases of
+    a layer's readers keep.
     """
 
     orphans: list[Orphan]
@@ -67,11 +69,27 @@ class PrunePreview(NamedTuple):
     found: list[str]
     blocked: str
     refused: list[Orphan]
+    hint: str = ""
+    leased: frozenset[str] = frozenset()
 
 
-def preview(store: Store, options: PruneOptions) -> PrunePreview:
-    """Return what a prune would do now. Changes nothing."""
-    return _decide(store, options, census.take(store))
+def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> PrunePreview:
+    """Return what a prune would do now. Changes nothing. `seen` is a census that was taken before."""
+    return _decide(store, options, seen or census.take(store))
+
+
+def freed_by(store: Store, orphans: Iterable[Orphan], gone: list[KnownVenv]) -> tuple[int, int]:
+    """Return the bytes that removing these orphans frees, and those that stay because uv's cache has the files, too.
+
+    The first number includes the trash and the registry's files on the environments in `gone`, which go, too.
+    """
+    trees = [orphan.stored.path for orphan in orphans]
+    return disk_usage.freed_by_removing([*trees, *_removable(store, gone)])
+
+
+def freed_by_entry(stored: Stored) -> tuple[int, int]:
+    """Return the same as `freed_by` for one entry alone."""
+    return disk_usage.freed_by_removing([stored.path])
 
 
 def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, PrunePreview]:
@@ -81,17 +99,16 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
     leaves whole entries, in their place or in the trash. The next run empties the trash.
     """
     yield Progress("wait", "for running installs to finish")
-    with store.pruning() as is_alone:
-        if not is_alone:
-            yield Progress("warning", f"{store.root} can't be locked: let nobody install from it meanwhile")
+    with store.pruning():
         seen = census.take(store)
         decided = _decide(store, options, seen)
         if decided.blocked:
-            raise StoreError(decided.blocked, hint=HINT_BLOCKED)
+            raise StoreError(decided.blocked, hint=decided.hint)
         unkept = [root for root, linked in seen.found.items() if not _is_registered(store, root, linked)]
         removed: list[Orphan] = []
         refused = list(decided.refused)
         gone = [] if unkept else decided.gone  # else unregistered environments beside them would not be found again
+        _remove_abandoned(gone)
         with trash.grave(store) if decided.orphans else contextlib.nullcontext("") as grave:
             for orphan in decided.orphans:
                 yield Progress(
@@ -115,6 +132,18 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
     return decided._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
 
 
+def _remove_abandoned(gone: list[KnownVenv]) -> None:
+    """Remove the environments of deleted scripts: uv must not find them with links that lead nowhere.
+
+    An environment of another user stays.
+    """
+    for known in gone:
+        if known.is_abandoned:
+            with contextlib.suppress(OSError):
+                os.unlink(f"{known.environment}/pyvenv.cfg")  # from now on it is no environment
+                filesystems.remove_tree(known.environment)
+
+
 def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
     """Register an environment that was found. Return whether that worked: the disk may be full."""
     try:
@@ -123,7 +152,7 @@ def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
         return False
 
 
-HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a folder anew; then remove a damaged file"
+_HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a folder anew; then remove a damaged file"
 
 
 class Removed(NamedTuple):
@@ -154,11 +183,18 @@ def remove(store: Store, named: str, *, force: bool) -> Removed:
             what = ", ".join(item.id for item in chosen)
             raise StoreError(
                 f"the store has several: {what}" if chosen else f"the store has no entry {named}",
-                hint="name one of them" if chosen else "`pepip store list` shows what it has",
+                hint="name one of them" if chosen else _where_else(store, named),
             )
         users = seen.users().get(chosen[0].id, [])
         if not force and _unreadable(store, seen):
-            raise StoreError(_unreadable(store, seen), hint=HINT_BLOCKED)
+            raise StoreError(_unreadable(store, seen), hint=_HINT_BLOCKED)
+        policy = leases.policy_of(store.root)
+        if policy and not force:
+            readers = leases.users(store).get(chosen[0].id, [])
+            if readers:
+                raise StoreError(f"{chosen[0].id} is leased by {humanized.listed(readers)}", hint="or --force")
+            if not policy.takes_leases:
+                raise StoreError(_blocked_as_layer(store), hint="--force, if nobody needs it")
         if users and not force:
             raise StoreError(
                 f"{chosen[0].id} is linked by {humanized.listed(users)}",
@@ -170,6 +206,12 @@ def remove(store: Store, named: str, *, force: bool) -> Removed:
     return Removed(chosen[0].id, freed, tuple(users))
 
 
+def _where_else(store: Store, named: str) -> str:
+    """Return a hint for an entry that the store does not have: a layer may have it."""
+    layer = next((item.layer for item in entries.stored_in_layers(store) if entries.matches(item, [named])), "")
+    return f"the layer {layer} has it, which its owner looks after" if layer else "`pepip store list` shows all"
+
+
 def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     unreachable = [known for known in seen.projects if known.state == census.UNREACHABLE]
     gone = [known for known in seen.projects if known.state == census.MISSING]
@@ -178,14 +220,26 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     unknown = [known for known in unreachable if known.entries is None]
     if unknown and not blocked:
         blocked = f"{unknown[0].environment} can't be reached, and the registry does not say what it links"
+    hint = _HINT_BLOCKED
+    policy = leases.policy_of(store.root)
+    if policy and not blocked and not policy.takes_leases and not options.older_than_seconds:
+        blocked, hint = _blocked_as_layer(store), _HINT_LAYER
     if blocked:
-        return PrunePreview([], 0, 0, gone, unreachable, found, blocked, [])
-    chosen = _choose(options, seen, seen.users().keys())
+        return PrunePreview([], 0, 0, gone, unreachable, found, blocked, [], hint)
+    users = seen.users().keys()
+    leased = leases.users(store).keys() - users if policy else frozenset()
+    chosen = _choose(options, seen, {*users, *leased})
     orphans = [orphan for orphan in chosen if permissions.may_remove(orphan.stored.path)]
     refused = [orphan for orphan in chosen if orphan not in orphans]
-    trees = [orphan.stored.path for orphan in orphans]
-    freed, shared = disk_usage.freed_by_removing([*trees, *_removable(store, gone)])
-    return PrunePreview(orphans, freed, shared, gone, unreachable, found, "", refused)
+    freed, shared = freed_by(store, orphans, gone)
+    return PrunePreview(orphans, freed, shared, gone, unreachable, found, "", refused, leased=frozenset(leased))
+
+
+def _blocked_as_layer(store: Store) -> str:
+    return f"{store.root} is a layer, and takes no leases: nobody knows who links it"
+
+
+_HINT_LAYER = "--older-than 90d removes by age; `pepip store init --layer --lease-days 60` lets readers take leases"
 
 
 def _removable(store: Store, gone: list[KnownVenv], own_grave: str = "") -> list[str]:
@@ -194,6 +248,7 @@ def _removable(store: Store, gone: list[KnownVenv], own_grave: str = "") -> list
     Only what this user may remove.
     """
     files = [file for known in gone for file in registry.files_of(known.registration)]
+    files += [known.environment for known in gone if known.is_abandoned]
     return [path for path in (*trash.contents(store, own=own_grave), *files) if permissions.may_remove(path)]
 
 

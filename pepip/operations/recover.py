@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from pepip import humanized, paths
 from pepip.environment import contents, journal, linking
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
@@ -136,11 +137,14 @@ def _reason(error: OSError | PepipError) -> str:
     return f"{error.strerror or error}: {error.filename2 or error.filename or ''}".rstrip(": ")
 
 
-def recover(store: Store, environment: Environment, request: Request) -> Generator[Progress, None, None]:
+def recover(
+    store: Store, environment: Environment, request: Request, *, without_layers: bool = False
+) -> Generator[Progress, None, None]:
     """Complete what a killed run began. Then store and link again the entries that the store has lost.
 
-    A distribution that can't be had again is named in a warning. If its entry is gone or can't be read, the
-    distribution is removed from the environment, so that uv sees it as missing.
+    Raises StoreError if entries are lost because their layer is not there: it may come back. `without_layers`, they
+    are stored anew. A distribution that can't be had again is named in a warning. If its entry is gone or can't be
+    read, the distribution is removed from the environment, so that uv sees it as missing.
     """
     with _undisturbed(store, environment.root):
         sentence = complete(store, environment)
@@ -156,10 +160,10 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
     ]
     if not lost:
         return
-    names = ", ".join(item.installed.name for item in lost)
-    yield Progress(
-        "warning", f"the store has lost {names}, or somebody else may have changed it there: fetching it again"
-    )
+    if not without_layers:
+        _refuse_without_layers(store, environment, lost)
+    for sentence in _losses(store, lost):
+        yield Progress("warning", sentence)
     quiet = Request(everywhere=request.everywhere)
     artifacts = _locate(store, quiet, lost, environment)
     have: dict[str, Entry] = {}
@@ -185,6 +189,34 @@ def recover(store: Store, environment: Environment, request: Request) -> Generat
     if missing:
         names = ", ".join(item.name for item in missing)
         yield Progress("warning", f"{names} could not be fetched again: install it from where it came")
+
+
+def _refuse_without_layers(store: Store, environment: Environment, lost: Iterable[_Lost]) -> None:
+    """Raise StoreError if one of the lost entries is of a layer that is not there now."""
+    away = set(entries.layers_away(store))
+    for root in sorted(away):
+        names = [item.installed.name for item in lost if paths.layer_of(item.installed.entry_id) == root]
+        if names:
+            raise StoreError(
+                f"the layer {root} is not there, from which {environment.root} links {humanized.listed(names)}",
+                hint="mount it again, or `pepip store repair` stores them anew in your own store",
+            )
+
+
+def _losses(store: Store, lost: Iterable[_Lost]) -> Iterator[str]:
+    """Yield a sentence on the lost distributions of the store and of each layer."""
+    by_root: dict[str, list[str]] = {}
+    for item in lost:
+        by_root.setdefault(paths.layer_of(item.installed.entry_id), []).append(item.installed.name)
+    named = {layer.root for layer in store.layers}
+    for root, found in by_root.items():
+        names = ", ".join(found)
+        if not root:
+            yield f"the store has lost {names}, or somebody else may have changed it there: fetching it again"
+        elif root not in named:
+            yield f"{root} is no longer a layer: storing {names} in {store.root}"
+        else:
+            yield f"the layer {root} no longer has {names} as it was: storing it in {store.root}"
 
 
 def _is_the_same(entry: Entry, environment: Environment, distribution: Installed) -> bool:
@@ -299,7 +331,9 @@ def _is_lost(store: Store, distribution: Installed) -> bool:
     if not distribution.entry_id:
         return False
     entry = entry_of(store, distribution)
-    return entry is None or not store.trusts_entry(entry.path) or not entries.is_whole(entry)
+    if entry is None or entry.id in store.shunned or not store.trusts_entry(entry.path):
+        return True
+    return not entries.is_whole(entry)
 
 
 def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -> None:

@@ -1,11 +1,14 @@
-"""Registering environments. Each first gets an id of its own, so that no other environment is taken for it."""
+"""Registering environments. Each first gets an id of its own, so that no other environment is taken for it.
+
+Layers from which an environment links are told, too, as far as they take leases.
+"""
 
 from __future__ import annotations
 
 import os
 
 from pepip.environment import venv_id
-from pepip.store import registry
+from pepip.store import layers, leases, registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
 
 
 def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
-    """Note that an environment links entries, or is about to: see `registry.register`."""
+    """Note that an environment links entries, or is about to: see `registry.register` and `leases.take`."""
     venv_id.ensure(os.path.realpath(environment))
+    entry_ids = tuple(entry_ids)
+    if store.layers:
+        layers.note_linked(store.root, entry_ids)
+        leases.take(store, environment, entry_ids)
     return registry.register(store, environment, entry_ids)

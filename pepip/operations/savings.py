@@ -39,7 +39,8 @@ class Savings(NamedTuple):
     what copies in every environment would take. `with_hard_links_bytes` are what uv's hard links would take, with
     uv's cache on the same file system: files count once, but folders and bytecode count in every environment. Files
     that environments have of their own count in both as they are. `prunable_bytes` are those of entries that no
-    environment links, and of the trash.
+    environment links, and of the trash. `layer_bytes` are those of `layer_entries` that environments link from
+    layers: they are not on this user's account, and no prune frees them.
     """
 
     on_disk_bytes: int
@@ -48,6 +49,8 @@ class Savings(NamedTuple):
     prunable_bytes: int
     entries: int
     projects: int
+    layer_bytes: int = 0
+    layer_entries: int = 0
 
     @property
     def saved_bytes(self) -> int:
@@ -63,7 +66,7 @@ class Scales:
     """
 
     def __init__(self, store: Store, memory: ScanCache | None = None) -> None:
-        self._packages = paths.packages(store.root)
+        self._store = store
         self._memory = memory
         self._weights: dict[str, disk_usage.Weight] = {}
         self._overheads: dict[str, int] = {}
@@ -102,14 +105,14 @@ class Scales:
 
     def _recalled(self, entry_id: str) -> disk_usage.Weight | None:
         folders = self._memory.evidence("weights", entry_id) if self._memory else None
-        path = f"{self._packages}/{entry_id}"
+        path = self._store.path_of(entry_id)
         if self._memory is None or folders is None or not disk_usage.are_unchanged(path, folders):
             return None
         *weight, self._overheads[entry_id] = self._memory.recall("weights", entry_id, folders)
         return disk_usage.Weight(*weight)
 
     def _weigh(self, entry_id: str) -> disk_usage.Weight:
-        path = f"{self._packages}/{entry_id}"
+        path = self._store.path_of(entry_id)
         weight, self._inodes[entry_id], self._marks[entry_id], times, unused = disk_usage.weigh(path)
         self._overheads[entry_id] = _overhead(path) + unused
         if self._memory:
@@ -180,7 +183,20 @@ def of_census(store: Store, seen: Census, scales: Scales) -> tuple[Savings, list
     trashed = disk_usage.measure(trash.contents(store)).allocated_bytes
     twice = 0 if scales.remembers else _counted_twice(seen, scales)
     sums = sum_up(weights, found, used, borrowed, kept=seen.users(), trashed_bytes=trashed, counted_twice_bytes=twice)
-    return sums, found
+    return _with_layers(sums, found, scales), found
+
+
+def _with_layers(sums: Savings, found: Sequence[VenvShare], scales: Scales) -> Savings:
+    """Return sums that count the entries of layers as far as environments link them."""
+    used = [entry_id for share in found for entry_id in share.known.linked if paths.is_layered(entry_id)]
+    weights = {entry_id: scales.entry(entry_id) for entry_id in used}
+    files = sum(weight.files for weight in weights.values())
+    in_each = sum(weights[entry_id].folders + weights[entry_id].bytecode for entry_id in used)
+    return sums._replace(
+        with_hard_links_bytes=sums.with_hard_links_bytes + files + in_each,
+        layer_bytes=sum(weight.total for weight in weights.values()),
+        layer_entries=len(weights),
+    )
 
 
 def sum_up(

@@ -11,6 +11,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems
 from pepip.model import Progress
 from pepip.operations import census
+from pepip.store import leases
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def preview(store: Store) -> CleanPreview:
     if files.user_id() not in {0, os.stat(store_root).st_uid}:
         raise StoreError(f"{store_root} is another user's", hint="its owner, or root, may remove it")
     seen = census.take(store)
-    broken = (known.environment for known in seen.projects if known.entries and known.state != census.MISSING)
+    known_venvs = (known for known in seen.projects if known.entries and known.state != census.MISSING)
+    broken = [known.environment for known in known_venvs if not all(map(paths.is_layered, known.entries or ()))]
+    broken += [f"{lease.environment} on {lease.host}" for lease in leases.valid(store)]
     left = sorted(set(os.listdir(store_root)) - _names(store_root))
     return CleanPreview(len(seen.stored), tuple(sorted({*broken, *seen.found})), tuple(left))
 
@@ -63,7 +66,8 @@ def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
         os.rename(paths.packages(store_root), away)
         for name in sorted(_names(store_root) & set(os.listdir(store_root)), key=lambda name: name == ".lock"):
             yield Progress("prune", name)
-            filesystems.remove(f"{store_root}/{name}")
+            if name != paths.LOCK_FOLDERS:  # the lock that this run holds, which goes with it
+                filesystems.remove(f"{store_root}/{name}")
     if not seen.left:
         try:
             os.rmdir(store_root)
@@ -75,5 +79,5 @@ def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
 def _names(store_root: str) -> set[str]:
     """Return the names of all that pepip makes in the folder of a store."""
     of_folders = (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache, paths.global_environment)
-    of_files = (paths.trust, paths.registry_lost)
-    return {".lock", *(os.path.basename(place(store_root)) for place in (*of_folders, *of_files))}
+    of_files = (paths.trust, paths.registry_lost, paths.leases, paths.layer_policy, paths.layer_list)
+    return {".lock", paths.LOCK_FOLDERS, *(os.path.basename(place(store_root)) for place in (*of_folders, *of_files))}

@@ -11,7 +11,7 @@ from pepip import paths
 from pepip.errors import StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, permissions
-from pepip.store import trust
+from pepip.store import leases, trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,13 +30,18 @@ class InitializedStore(NamedTuple):
     home: str
     group: str
     trust: str
+    is_layer: bool = False
+    lease_days: int = 0
 
 
-def initialize(store: Store, *, group: str = "", trusted: Sequence[str] = ()) -> InitializedStore:
+def initialize(
+    store: Store, *, group: str = "", trusted: Sequence[str] = (), layer: leases.Policy | None = None
+) -> InitializedStore:
     """Make the folders of a store, or correct the modes of an existing one, and return what the store is now.
 
     `group` may write the store. `trusted` says whose entries its users link beside their own, root's and the store
-    owner's: names of users, or `members` for all members. Idempotent. Raises UsageError or StoreError, before
+    owner's: names of users, or `members` for all members. `layer` says that others link the store as a layer; a store
+    that is one stays one. Idempotent. Raises UsageError or StoreError, before
     anything is changed, if this user may not do that. Also raises StoreError if one of the folders is a link or
     another user's: the folders before it have their modes then.
     """
@@ -63,8 +68,15 @@ def initialize(store: Store, *, group: str = "", trusted: Sequence[str] = ()) ->
     fresh.create()
     with fresh.linking():
         pass  # makes the lock file, which every user must be able to open
+    if layer:
+        try:
+            leases.state(store.root, layer)
+        except OSError as error:
+            raise store.refusal(store.root, error) from error
     said = trust.said(fresh.trust, fresh.like) if group else ""
-    return InitializedStore(store.root, group, said)
+    policy = leases.policy_of(store.root)
+    days = policy.days if policy and policy.takes_leases else 0
+    return InitializedStore(store.root, group, said, policy is not None, days)
 
 
 def _found_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) -> None:

@@ -12,7 +12,7 @@ import sys
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.uv.answer_cache import AnswerCache, key, states
+from pepip.uv.answer_cache import UNTIL, AnswerCache, key, states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def note(
         return  # an entry is lost or damaged: the next command finds that out
     watched = around if is_locked and not _is_coarse(environment.site_packages) else [*around, *inside]
     if not any(_may_have_changed(place, asked.began_at_ns) for place in watched):
-        evidence = [*states([*around, *inside]), *_seals(linked)]
+        places = [*around, *inside, *_renewal(store, linked)]
+        evidence = [*states(places), *_seals(linked)]
         AnswerCache(paths.cache(store.root)).remember(_key(asked.words), "", evidence)
 
 
@@ -149,6 +150,17 @@ def _seals(linked: Iterable[Entry]) -> list[tuple[str, str]]:
     if sys.platform == "win32":  # folders of an entry are not sealed there
         return states(places)
     return [(place, str(entries.SEALED_AT_NS)) for place in places]
+
+
+def _renewal(store: Store, linked: Iterable[Entry]) -> list[str]:
+    """Return the time at which leases of an environment must be renewed, as a place; none if it has no leases."""
+    import time
+
+    from pepip.store import leases
+
+    if not store.layers or not leases.are_taken_in(store, [entry.id for entry in linked]):
+        return []
+    return [f"{UNTIL}{time.time() + leases.RENEWAL_SECONDS:.0f}"]
 
 
 def _is_coarse(place: str) -> bool:

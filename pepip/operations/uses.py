@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pepip import paths
+from pepip.environment import purposes
 from pepip.errors import UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Installed
@@ -10,6 +12,7 @@ from pepip.operations import census
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pepip.environment.purposes import Purpose
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
 
@@ -20,6 +23,7 @@ class Use(NamedTuple):
     environment: str
     package: Installed
     state: str
+    purpose: Purpose
 
 
 def uses(store: Store, requirement: str, memory: ScanCache | None = None) -> list[Use]:
@@ -47,11 +51,24 @@ def uses(store: Store, requirement: str, memory: ScanCache | None = None) -> lis
 
     seen = census.take(store, memory=memory)
     by_id = {item.id: Installed(item.name, item.version, "", item.id) for item in seen.stored}
-    rows = [(known.environment, known.packages, known.entries or (), known.state) for known in seen.projects]
-    rows += [(environment, (), entry_ids, census.OK) for environment, entry_ids in seen.found.items()]
+    by_id.update((entry_id, _in_layer(entry_id)) for entry_id in seen.users() if paths.is_layered(entry_id))
+    rows = [
+        (known.environment, known.packages, known.entries or (), known.state, known.purpose)
+        for known in seen.projects
+    ]
+    rows += [
+        (environment, (), entry_ids, census.OK, purposes.of(environment))
+        for environment, entry_ids in seen.found.items()
+    ]
     return [
-        Use(environment, package, state)
-        for environment, packages, entry_ids, state in rows
+        Use(environment, package, state, purpose)
+        for environment, packages, entry_ids, state, purpose in rows
         for package in packages or tuple(by_id[entry] for entry in entry_ids if entry in by_id)
         if package.name == name and is_meant(package.version)
     ]
+
+
+def _in_layer(entry_id: str) -> Installed:
+    """Return the distribution that the folder of an entry of a layer names."""
+    name, _, version = paths.entry_name(entry_id).partition("~")[0].rpartition("-")
+    return Installed(name, version, "", entry_id)

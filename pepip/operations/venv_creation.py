@@ -44,7 +44,7 @@ def make(
         os.makedirs(parent, exist_ok=True)
     except OSError as error:
         raise VenvError(f"cannot make {parent}: {error.strerror}") from error
-    with locks.in_use(parent, alone=True):
+    with locks.in_use(parent, alone=True, inside=True):
         _remove_unfinished(root)
         is_free = not os.path.lexists(root) or (os.path.isdir(root) and not os.listdir(root))
         if not is_free and not must_be_replaced():
@@ -85,9 +85,9 @@ def _take_back(root: str, *, was_there: bool) -> None:
 
 def unmake(root: str) -> None:
     """Remove an environment that this run made, unless it holds distributions or another run uses it."""
-    with locks.in_use(os.path.dirname(root), alone=True):
+    with locks.in_use(os.path.dirname(root), alone=True, inside=True):
         has_distributions = any(name.endswith(".dist-info") for _, folders, _ in os.walk(root) for name in folders)
-        if has_distributions or locks.is_held(root):
+        if has_distributions or locks.is_in_use(root):
             return
         if _can_be_moved(root):
             filesystems.remove_tree(root)
@@ -101,9 +101,14 @@ def remove_unfinished(roots: Iterable[str]) -> None:
     uv itself would refuse to go on with these leftovers.
     """
     for root in roots:
-        if os.path.lexists(_marker(root)):
-            with locks.in_use(os.path.dirname(root), alone=True):
+        if is_unfinished(root):
+            with locks.in_use(os.path.dirname(root), alone=True, inside=True):
                 _remove_unfinished(root)
+
+
+def is_unfinished(root: str) -> bool:
+    """Tell whether a run makes an environment at `root` now, or was killed while it made one."""
+    return os.path.lexists(_marker(root))
 
 
 def state(roots: Iterable[str]) -> list[object]:
@@ -115,13 +120,13 @@ def state(roots: Iterable[str]) -> list[object]:
             made: object = (status.st_dev, status.st_ino, status.st_mtime_ns)
         except OSError:
             made = None
-        found += [made, os.path.lexists(_marker(root))]
+        found += [made, is_unfinished(root)]
     return found
 
 
 def _remove_unfinished(root: str) -> None:
     """Remove what a killed run left of making an environment. The caller holds the lock of the folder above."""
-    if not os.path.lexists(_marker(root)):
+    if not is_unfinished(root):
         return
     if not is_environment(root):
         _take_back(root, was_there=os.path.isdir(_aside(root)))

@@ -16,7 +16,7 @@ from pepip.uv import answer_cache, cacheable, interpreter, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pepip.store.root import Store
     from pepip.uv.answer_cache import AnswerCache
@@ -66,25 +66,32 @@ def make(root: str, python: str, known: AnswerCache) -> bool:
     VenvError if something else stands in its place, UvError if uv can't make it; nothing is left then.
     """
     return not venv_creation.is_environment(root) and venv_creation.make(
-        root, lambda: _make_skeleton(root, python, known)
+        root, lambda: make_skeleton(root, ["venv", python], python, known, lambda: _make_by_uv(root, python))
     )
 
 
-def _make_skeleton(root: str, python: str, known: AnswerCache) -> None:
+def make_skeleton(
+    root: str, words: Sequence[str], python: str, known: AnswerCache, by_uv: Callable[[], None], *, prompt: str = ""
+) -> None:
+    """Make the environment at `root` from the answer in `known`, or else call `by_uv`, which makes it.
+
+    `words` and the request for a `python`, with uv's settings, say which environment uv makes. If its prompt depends
+    on more, `prompt` is that prompt, and an environment with another one is not made from the same answer.
+    """
     question = cacheable.environment_question(python) if skeleton.is_plain(root) else None
     if question is None:
-        _make_by_uv(root, python)
+        by_uv()
         return
-    words, places = question
-    key = answer_cache.key("environment", *words)
+    settings_of_uv, places = question
+    key = answer_cache.key("environment", *words, *settings_of_uv)
     answer = known.recall(key)
     if answer is not None:
         skeleton.write(root, json.loads(answer))
         return
     evidence = answer_cache.states(filter(None, places))
-    _make_by_uv(root, python)
+    by_uv()
     rows = skeleton.read(root)
-    if rows:
+    if rows and not (prompt and skeleton.has_prompt(rows, prompt)):
         base = os.path.realpath(interpreter.executable(root))
         known.remember(key, json.dumps(rows), [*evidence, (base, answer_cache.state_of(base))])
 
@@ -115,10 +122,13 @@ def tried_out(root: str, python: str) -> Iterator[str]:
 
 
 def refuse_the_store(root: str, store: Store) -> None:
-    """Raise StoreError if a folder is both an environment and the store: both would lock the same file there."""
-    if os.path.realpath(root) == os.path.realpath(store.root):
+    """Raise StoreError if a folder is both an environment and a store: both would lock the same file there."""
+    real = os.path.realpath(root)
+    if real == os.path.realpath(store.root):
         sentence = f"{root} is the store, and can't be an environment too"
         raise StoreError(sentence, hint="set PEPIP_HOME to another folder")
+    if any(real == os.path.realpath(layer.root) for layer in store.layers):
+        raise StoreError(f"{root} is a layer, and can't be an environment too", hint="see PEPIP_LAYERS")
 
 
 def is_own(root: str) -> bool:

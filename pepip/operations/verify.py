@@ -43,27 +43,32 @@ class Repaired(NamedTuple):
     """The result of a repair: entries made whole, failures with the reason, and environments that were healed.
 
     `failed` names entries by id and environments by path. `left` are environments that this user may not change, or
-    that root should not change: their owners' next install heals them.
+    that root should not change: their owners' next install heals them. `layered` are the ids of damaged entries of
+    layers: environments no longer link them, and the owner of the layer may repair them.
     """
 
     entries: list[str]
     failed: list[tuple[str, str]]
     environments: list[str]
     left: list[str]
+    layered: tuple[str, ...] = ()
 
 
 def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
     """Check all entries, or those that match `patterns`, yielding progress, and return a Verdict. Reads every byte.
 
-    Raises StoreError if there are `patterns` and none matches.
+    Entries of layers are checked, too, but not their modes. Raises StoreError if none matches the given `patterns`.
     """
-    chosen = [item for item in entries.stored(store) if not patterns or entries.matches(item, patterns)]
+    known = [*entries.stored(store), *entries.stored_in_layers(store)]
+    chosen = [item for item in known if not patterns or entries.matches(item, patterns)]
     if patterns and not chosen:
         raise StoreError(f"the store has no entry {', '.join(patterns)}", hint="`pepip store list` shows what it has")
     findings = []
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
         flaws = _inspect(item)
+        if item.layer:  # what its owner may write is the owner's choice: an image or a copy may have other modes
+            flaws = [flaw for flaw in flaws if flaw.kind != "mode" or flaw.path.endswith("/RECORD")]
         if flaws:
             findings.append(Finding(item, tuple(flaws)))
     return Verdict(len(chosen), findings)
@@ -87,9 +92,12 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
 
     Modes and added files are corrected in place. An entry whose bytes differ is fetched again, by its hash, an
     adopted one by its name and version; `request` holds uv's options for that. An entry that can't be repaired is
-    named in the result, and stays as it is. Only an entry that no longer says what it is goes to the trash.
+    named in the result, and stays as it is. Only an entry that no longer says what it is goes to the trash. No
+    layer is changed: if environments link a damaged or missing entry of one, it is stored in the store instead.
     """
-    findings = (yield from verify(store, patterns)).findings
+    found = (yield from verify(store, patterns)).findings
+    findings = [finding for finding in found if not finding.stored.layer]
+    store.shunned.update(finding.stored.id for finding in found if finding.stored.layer)
     _update_modes(store, patterns, {finding.stored.id for finding in findings})
     users = census.take(store)
     by_entry = users.users()
@@ -112,10 +120,11 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     for known in seen.projects:
         linked = known.entries or frozenset()
         concerning = linked & set(mended)
-        is_meant = concerning or not patterns
+        shunned = linked & store.shunned
+        is_meant = concerning or shunned or not patterns
         if known.state in {census.OK, census.BROKEN} and is_meant and not linked & ill:
             try:
-                healed += yield from _heal(store, request, known, concerning, recovers=not patterns)
+                healed += yield from _heal(store, request, known, concerning, recovers=bool(shunned) or not patterns)
             except PermissionError:
                 left.append(known.environment)
             except (PepipError, OSError) as error:
@@ -124,7 +133,7 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     there = {item.id for item in entries.stored(store)} - ill  # some were fetched again for an environment
     mended += [entry_id for entry_id, _ in failed if entry_id in there]
     failed = [(entry_id, reason) for entry_id, reason in failed if entry_id not in there]
-    return Repaired(mended, failed, healed, left)
+    return Repaired(mended, failed, healed, left, tuple(sorted(store.shunned)))
 
 
 def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:
@@ -224,7 +233,7 @@ def _heal(
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), environment.site_packages)
         with locks.in_use(known.environment):
             if recovers:
-                yield from recover.recover(store, environment, request)
+                yield from recover.recover(store, environment, request, without_layers=True)
             recover.link_anew(store, environment)
     elif known.state != census.BROKEN and not concerning:
         return []

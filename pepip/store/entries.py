@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -31,12 +32,14 @@ _MINUTE_NS = 60 * 1_000_000_000
 
 
 def read(store: Store, entry_id: str) -> Entry:
-    """Return the entry with the id `bucket/name-version`.
+    """Return the entry with the id `bucket/name-version`, or with the path of its folder if a layer has it.
 
     An entry that this run has read is not read again while its document is unchanged. Raises FileNotFoundError if
-    the store has no such entry, CorruptEntryError if its document can't be read.
+    the store has no such entry, or if its layer is not named. Raises CorruptEntryError if its document can't be read.
     """
-    path = f"{paths.packages(store.root)}/{entry_id}"
+    path = store.path_of(entry_id)
+    if store.home_of(entry_id) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     try:
         known = store.known_entries.get(entry_id)
         if known and known.is_as(os.stat(f"{path}/{paths.ENTRY_METADATA}")):
@@ -74,15 +77,16 @@ def read(store: Store, entry_id: str) -> Entry:
 
 
 def find(store: Store, *, name: str, version: str, identity: str, buckets: Iterable[str]) -> Entry | None:
-    """Return the whole entry of this identity, None if no bucket holds it.
+    """Return the whole entry of this identity, None if no bucket of the store or of its layers holds it.
 
-    `version` may be empty if only the build knows it (a VCS requirement). A damaged entry counts as absent: pepip
-    stores the wheel again, in the same place or beside it. An adopted entry counts if this archive was found equal
-    to it.
+    The store comes first, then each layer in order. `version` may be empty if only the build knows it (a VCS
+    requirement). A damaged entry counts as absent: pepip stores the wheel again, in the same place or beside it. An
+    adopted entry counts if this archive was found equal to it.
     """
     has_others = False
+    buckets = tuple(buckets)
     for bucket in (folder for name in buckets for folder in store.buckets(name)):
-        for folder in _candidates(store, bucket, name, version, identity):
+        for folder in _candidates(store.root, bucket, name, version, identity):
             try:
                 entry = read(store, f"{bucket}/{folder}")
             except (FileNotFoundError, CorruptEntryError):
@@ -91,7 +95,30 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
             if is_meant and store.trusts_entry(entry.path) and is_whole(entry):
                 return entry
             has_others = True
-    return _equal(store, name, identity) if has_others else None
+    equal = _equal(store, name, identity) if has_others else None
+    if equal is not None or not store.layers:
+        return equal
+    return _find_in_layers(store, name=name, version=version, identity=identity, buckets=buckets)
+
+
+def _find_in_layers(
+    store: Store, *, name: str, version: str, identity: str, buckets: tuple[str, ...]
+) -> Entry | None:
+    """Return the whole entry of this identity in the first layer that has one.
+
+    A layer that can't be read counts as one that lacks the entry.
+    """
+    for layer in store.layers:
+        with contextlib.suppress(OSError):
+            for bucket in (folder for name in buckets for folder in layer.buckets(name)):
+                for folder in _candidates(layer.root, bucket, name, version, identity):
+                    with contextlib.suppress(FileNotFoundError, CorruptEntryError):
+                        entry = read(store, f"{paths.packages(layer.root)}/{bucket}/{folder}")
+                        is_meant = entry.identity == identity and entry.name == name
+                        is_fit = entry.id not in store.shunned and layer.trusts_entry(entry.path)
+                        if is_meant and is_fit and is_whole(entry):
+                            return entry
+    return None
 
 
 def _equal(store: Store, name: str, identity: str) -> Entry | None:
@@ -107,11 +134,40 @@ def _equal(store: Store, name: str, identity: str) -> Entry | None:
 
 
 def stored(store: Store, memory: ScanCache | None = None) -> list[Stored]:
-    """Return all entries of the store, unreadable ones included, sorted by name and version."""
+    """Return all entries of the store, unreadable ones included, sorted by name and version. Layers are left out."""
+    return _all_in(store.root, "", memory)
+
+
+def stored_in_layers(store: Store, name: str = "") -> list[Stored]:
+    """Return all entries of the store's layers, or those of one distribution, by layer in order.
+
+    A layer that can't be read has none.
+    """
     found = []
-    for bucket in _children(paths.packages(store.root)):
-        folder = f"{paths.packages(store.root)}/{bucket}"
-        rows = (_stored(f"{folder}/{name}", f"{bucket}/{name}", memory) for name in _children(folder))
+    for layer in store.layers:
+        with contextlib.suppress(OSError):
+            found += _all_in(layer.root, f"{paths.packages(layer.root)}/", None, start=name and f"{name}-")
+    return found
+
+
+def stored_ids(store: Store) -> list[str]:
+    """Return the ids of all folders that may be entries of a store. No entry is read."""
+    packages = paths.packages(store.root)
+    return [f"{bucket}/{name}" for bucket in _children(packages) for name in _children(f"{packages}/{bucket}")]
+
+
+def layers_away(store: Store) -> list[str]:
+    """Return the roots of those layers that are not there: not mounted, or not to be read."""
+    return [layer.root for layer in store.layers if not os.path.isdir(paths.packages(layer.root))]
+
+
+def _all_in(root: str, prefix: str, memory: ScanCache | None, *, start: str = "") -> list[Stored]:
+    """Return the entries below a store's root whose folders' names have this `start`, with ids that have `prefix`."""
+    found = []
+    for bucket in _children(paths.packages(root)):
+        folder = f"{paths.packages(root)}/{bucket}"
+        names = (name for name in _children(folder) if name.startswith(start))
+        rows = (_stored(f"{folder}/{name}", f"{prefix}{bucket}/{name}", memory) for name in names)
         found += [row for row in rows if row is not None]
     return sorted(found, key=lambda item: (item.name, item.version, item.id))
 
@@ -131,7 +187,7 @@ def _stored(path: str, entry_id: str, memory: ScanCache | None) -> Stored | None
     except (OSError, ValueError):
         if not os.path.isdir(path):
             return None
-        name, _, version = entry_id.partition("/")[2].partition("~")[0].rpartition("-")
+        name, _, version = paths.entry_name(entry_id).partition("~")[0].rpartition("-")
         return Stored(entry_id, path, name, version, "", "", 0, 0, 0, "damaged")
 
 
@@ -158,22 +214,26 @@ def source_of(stored: Stored) -> tuple[dict[str, Any], str]:
 
 
 def package_of(store: Store, entry_id: str) -> dict[str, Any]:
-    """Return the table that `source_of` returns, given the id of an entry."""
+    """Return the table that `source_of` returns, given the id of an entry. Empty if its layer is not named."""
+    if store.home_of(entry_id) is None:
+        return {}
     try:
-        return documents.read(f"{paths.packages(store.root)}/{entry_id}").package
+        return documents.read(store.path_of(entry_id)).package
     except (OSError, ValueError):
         return {}
 
 
 def matches(stored: Stored, patterns: Iterable[str]) -> bool:
-    """Tell whether one of the shell patterns matches an entry: `torch*`, `torch==2.9*`, `torch-2.9.1`, or its id."""
+    """Tell whether a shell pattern matches an entry (`torch*`, `torch==2.9*`, `torch-2.9.1`), or is its id."""
     import fnmatch
 
-    spellings = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path), stored.id)
+    spellings = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path))
     for pattern in patterns:
         name, separator, version = pattern.partition("==")
         normalized = f"{names.normalize_name(name)}{separator}{version}"
-        if any(fnmatch.fnmatchcase(shown, wanted) for shown in spellings for wanted in (pattern, normalized)):
+        if pattern == stored.id or any(
+            fnmatch.fnmatchcase(shown, wanted) for shown in spellings for wanted in (pattern, normalized)
+        ):
             return True
     return False
 
@@ -188,8 +248,11 @@ def hashes_of(entry: Entry) -> dict[str, str]:
 def note_linked(store: Store, entry: Entry) -> None:
     """Note that an environment links the entry now, in the modification time of the document.
 
-    The time is exact to a minute: an entry that was noted less than a minute ago is not noted again.
+    The time is exact to a minute: an entry that was noted less than a minute ago is not noted again. An entry of a
+    layer is left as it is: see `leases`.
     """
+    if paths.is_layered(entry.id):
+        return
     known = store.known_entries.get(entry.id)
     if known and 0 <= time.time_ns() - known.changed_at_ns < _MINUTE_NS:
         return
@@ -274,11 +337,11 @@ def folder_names(name: str, version: str, identity: str) -> tuple[str, str]:
     return f"{name}-{version}", f"{name}-{version}~{digest[:12]}"
 
 
-def _candidates(store: Store, bucket: str, name: str, version: str, identity: str) -> Iterable[str]:
+def _candidates(root: str, bucket: str, name: str, version: str, identity: str) -> Iterable[str]:
     if version:
         return folder_names(name, version, identity)
     try:
-        children = os.listdir(f"{paths.packages(store.root)}/{bucket}")
+        children = os.listdir(f"{paths.packages(root)}/{bucket}")
     except FileNotFoundError:
         return []
     return sorted(child for child in children if child.startswith(f"{name}-"))

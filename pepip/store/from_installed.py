@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def find(store: Store, *, name: str, content: str) -> Entry | None:
     """Return the whole entry of a distribution with this content, of any archive; None if there is none."""
-    for stored in entries.stored(store):
+    for stored in (*entries.stored(store), *entries.stored_in_layers(store, name)):
         if stored.name != name or stored.state != "ok" or not store.trusts_entry(stored.path):
             continue
         try:

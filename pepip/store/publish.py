@@ -120,7 +120,7 @@ def prepare(
     )
     with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
         file.write(documents.dump(document))
-    _seal(store, workshop, tree, own)
+    seal(store, workshop, tree, own)
     return Prepared(workshop, document)
 
 
@@ -223,7 +223,7 @@ def tag_of(wheel_file: str, artifact: Artifact) -> str:
     return "-".join(".".join(dict.fromkeys(parts)) for parts in zip(*found, strict=True))
 
 
-def _seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
+def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
     """Give every folder with modules its `__pycache__`, and set the modes of all files and folders, innermost first.
 
     `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache.

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 def file_name(environment: str, *marks: str, user: str = "") -> str:
     """Return a registry file's name: the project's name, a hash of the environment's path and `marks`, the `user`."""
     project = os.path.basename(os.path.dirname(environment)) or "root"
+    if project.startswith("environments-v"):  # of uv's cache: all scripts of a user lie there
+        project = os.path.basename(environment)
     readable = "".join(character if character.isalnum() else "-" for character in project)[:40]
     digest = digests.hexadecimal("\0".join((environment, *filter(None, marks))).encode("utf-8", "surrogateescape"))
     return f"{readable}-{digest[:16]}{user and '-' + user}.json"

@@ -24,6 +24,7 @@ MOST_BYTES = 16 << 20
 
 def dump(registration: Registration) -> bytes:
     """Return the content of the file for a registration. The paths of its files are not part of the content."""
+    ids = registration.entries
     document = {
         "format": FORMAT,
         "environment": registration.environment,
@@ -32,7 +33,8 @@ def dump(registration: Registration) -> bytes:
         "device": registration.device,
         "filesystem": registration.filesystem,
         "mount_point": registration.mount_point,
-        "entries": registration.entries,
+        "entries": None if ids is None else [entry_id for entry_id in ids if not paths.is_layered(entry_id)],
+        "layered": [entry_id for entry_id in ids or () if paths.is_layered(entry_id)],
         "registered_at": registration.registered_at,
         "id": registration.id,
         "location": registration.location,
@@ -43,20 +45,22 @@ def dump(registration: Registration) -> bytes:
 def load(content: bytes, path: str) -> Registration:
     """Return the registration in the file at `path`. Raises ValueError with a message for people if it is damaged.
 
-    Older pepips wrote neither `named`, `filesystem`, `entries`, `id` nor `location`.
+    Older pepips wrote neither `named`, `filesystem`, `entries`, `layered`, `id` nor `location`. Entries of layers are
+    in a field of their own, so that older pepips can read the file.
     """
     document = files.load_json(content)
     if not isinstance(document, dict):
         raise ValueError("it is no JSON object")
     if document.get("format") != FORMAT:
         raise ValueError(f"its format is {document.get('format')}, this pepip reads {FORMAT}")
+    entries = _entry_ids(document, "entries")
     return Registration(
         file=path,
         environment=_path(document, "environment"),
         project=_path(document, "project"),
         device=_number(document, "device"),
         mount_point=_path(document, "mount_point"),
-        entries=_entry_ids(document, "entries"),
+        entries=None if entries is None else tuple(sorted({*entries, *(_entry_ids(document, "layered") or ())})),
         named=_path(document, "named" if "named" in document else "environment"),
         filesystem=_number(document, "filesystem", default=0),
         registered_at=_number(document, "registered_at", default=0),

@@ -9,32 +9,62 @@ import stat
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.host import files, locks, permissions
-from pepip.store import trust
+from pepip.model import StoreRoots
+from pepip.store import layers, trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pepip.model import CachedEntry
 
 
 class Store:
-    """A store. `root` is its folder as configured, `known_roots` are all spellings of that path that links may have.
+    """A store. `root` is its folder as configured, `layers` are the further stores from which this user links.
 
     `known_entries` are the entries that this run has read, by id: see `entries.read`. `registered` maps the path of
-    each environment that this run has registered to its file in the registry.
+    each environment that this run has registered to its file in the registry. `shunned` are the ids of entries that
+    this run found to be damaged and can't repair: they count as lost.
     """
 
-    __slots__ = ("_like", "_trust", "known_entries", "known_roots", "registered", "root")
+    __slots__ = ("_known_roots", "_like", "_trust", "known_entries", "layers", "registered", "root", "shunned")
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, layer_roots: Iterable[str] = ()) -> None:
         self.root = root
-        real = os.path.realpath(root)
-        self.known_roots = (root,) if real == root else (root, real)
+        self.layers = tuple(Store(layer) for layer in layer_roots)
+        self._known_roots: StoreRoots | None = None
         self._like: os.stat_result | None = None
         self._trust: trust.Trust | None = None
         self.known_entries: dict[str, CachedEntry] = {}
         self.registered: dict[str, str] = {}
+        self.shunned: set[str] = set()
+
+    @property
+    def known_roots(self) -> StoreRoots:
+        """All spellings of the paths of this store and of layers that links may have.
+
+        Layers that are no longer named are among them: their entries count as lost.
+        """
+        if self._known_roots is None:
+            roots = [layer.root for layer in self.layers]
+            roots += [root for root in layers.linked_before(self.root) if root not in {self.root, *roots}]
+            self._known_roots = StoreRoots(_spellings(self.root), tuple(map(_spellings, roots)))
+        return self._known_roots
+
+    def home_of(self, entry_id: str) -> Store | None:
+        """Return the store that has the entry with this id: this one or a layer, None if that layer is not named."""
+        if not paths.is_layered(entry_id):
+            return self
+        root = paths.layer_of(entry_id)
+        return next((layer for layer in self.layers if layer.root == root), None)
+
+    def path_of(self, entry_id: str) -> str:
+        """Return the folder of the entry with this id."""
+        return entry_id if paths.is_layered(entry_id) else f"{paths.packages(self.root)}/{entry_id}"
+
+    def _layer_at(self, path: str) -> Store | None:
+        """Return the layer in whose packages a path lies, None if it lies in this store."""
+        return next((layer for layer in self.layers if path.startswith(f"{paths.packages(layer.root)}/")), None)
 
     @property
     def like(self) -> os.stat_result:
@@ -57,6 +87,9 @@ class Store:
 
     def trusts(self, folder: str) -> bool:
         """Tell whether this user links entries in a folder of the store: a real folder whose owner is trusted."""
+        layer = self._layer_at(folder)
+        if layer:
+            return layer.trusts(folder)
         if not self.is_shared:
             return True
         try:
@@ -68,10 +101,17 @@ class Store:
 
     def trusts_entry(self, path: str) -> bool:
         """Tell whether this user links the entry at `path`. The owner of its bucket must be trusted, too."""
-        return not self.is_shared or (self.trusts(os.path.dirname(path)) and self.trusts(path))
+        if not (self.layers or self.is_shared):
+            return True
+        return self.trusts(os.path.dirname(path)) and self.trusts(path)
 
     def keeps(self, path: str) -> bool:
-        """Tell whether the entry at `path` is this user's own, and nobody untrusted can replace it."""
+        """Tell whether the entry at `path` is this user's own, and nobody untrusted can replace it.
+
+        An entry of a layer never is: its owner looks after it, in a store of their own.
+        """
+        if self._layer_at(path):
+            return False
         return permissions.is_own(path) and self.trusts(os.path.dirname(path))
 
     def buckets(self, name: str) -> list[str]:
@@ -100,7 +140,7 @@ class Store:
 
     def renewed(self) -> Store:
         """Return the same store with its status read anew, for use after its mode or group was changed."""
-        return Store(self.root)
+        return Store(self.root, [layer.root for layer in self.layers])
 
     def exists(self) -> bool:
         """Tell whether the store's root folder exists."""
@@ -158,14 +198,24 @@ class Store:
         """The mode of the lock file: everyone who uses the store must be able to open it, to wait for the lock."""
         return 0o666 & (self.like.st_mode | 0o600)
 
-    def linking(self) -> AbstractContextManager[bool]:
-        """Hold off pruning while entries are looked up and linked. Many processes may link at the same time."""
-        return locks.held(f"{self.root}/.lock", shared=True, mode=self.lock_mode)
+    @contextlib.contextmanager
+    def linking(self) -> Iterator[bool]:
+        """Hold off pruning while entries are looked up and linked. Many processes may link at the same time.
 
-    def pruning(self) -> AbstractContextManager[bool]:
+        The owner of a layer has to wait, too, as far as its lock can be taken without writing there.
+        """
+        with contextlib.ExitStack() as held:
+            is_held = held.enter_context(locks.held(f"{self.root}/.lock", shared=True, mode=self.lock_mode))
+            for layer in self.layers:
+                held.enter_context(locks.held(f"{layer.root}/.lock", shared=True, writes=False))
+            yield is_held
+
+    @contextlib.contextmanager
+    def pruning(self) -> Iterator[None]:
         """Hold off all linking, until the orphans are known and moved out of the way.
 
-        Raises StoreError if this user can't wait for the processes that link.
+        Raises StoreError if this user can't wait for the processes that link, or if the store has no locks of any
+        kind: then nobody knows whether somebody links.
         """
         lock = f"{self.root}/.lock"
         if os.path.lexists(lock) and stat.S_IFMT(os.lstat(lock).st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:
@@ -174,4 +224,24 @@ class Store:
             raise StoreError(
                 f"{lock} is another user's, and may not be read", hint="its owner's next install mends it"
             )
-        return locks.held(lock, mode=self.lock_mode)
+        with locks.held(lock, mode=self.lock_mode) as is_alone:
+            if not is_alone and os.path.lexists(lock):  # without that file nobody has linked yet, or the disk is full
+                raise StoreError(
+                    f"{self.root} can't be locked, so nothing is removed: somebody may be installing from it",
+                    hint="`pepip doctor` says which locks its file system has",
+                )
+            yield
+
+
+def configured(variables: Mapping[str, str]) -> Store:
+    """Return the store that `PEPIP_HOME` names, or the user's default store, with its layers.
+
+    Raises UsageError if there is no home folder, or if a layer has no absolute path.
+    """
+    root = paths.default_store_root(variables)
+    return Store(root, layers.named(variables, root))
+
+
+def _spellings(root: str) -> tuple[str, ...]:
+    real = os.path.realpath(root)
+    return (root,) if real == root else (root, real)

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 
-from pepip import digests
+from pepip import digests, paths
 from pepip.host import files, user_cache
 
 TYPE_CHECKING = False
@@ -22,7 +22,8 @@ _FORMAT = 3
 _MOST_BYTES = 1 << 28
 
 _RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
-"""For each topic, the topic that shows which names still exist. `save` drops the rows of all other names."""
+"""For each topic, the topic that shows which names still exist. `save` drops the rows of all other names,
+except those of layers."""
 
 
 class ScanCache:
@@ -68,7 +69,8 @@ class ScanCache:
             if basis in self._now:
                 alive = self._now[basis]
                 topics[basis] = alive
-                topics[topic] = {name: row for name, row in topics.get(topic, {}).items() if name in alive}
+                rows = topics.get(topic, {}).items()
+                topics[topic] = {name: row for name, row in rows if name in alive or paths.layer_of(name)}
         text = json.dumps(topics).encode()
         with contextlib.suppress(OSError):  # a lost file only costs the time to read everything again
             user_cache.write(self._folder, _NAME, _seal(text), b"\n", text)

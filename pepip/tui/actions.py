@@ -17,6 +17,8 @@ from pepip.tui.project_actions import ProjectActions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import App
 
     from pepip.tui.session import Session
@@ -45,27 +47,48 @@ class Actions(Flows):
                     self.complain(error)
 
         text = "Stores packages, and what they need, for projects to come. Until one links them they are orphans."
-        question = Question("Store without a project", text, value=line, verb="Store", command=jobs.store_command)
-        self.app.push_screen(question, entered)
+        self._ask("Store without a project", text, value=line, verb="Store", command=jobs.store_command, then=entered)
 
     def verify_all(self) -> None:
         """Verify the whole store."""
         ids = self.session.catalog.stored if self.session.catalog else {}
         self.session.runner.submit(jobs.verify_all(self.session.store, ids))
 
-    def ask_to_scan(self) -> None:
+    def ask_to_scan(self, *, folder: str = "~") -> None:
         """Ask for a folder, and register the environments below it."""
 
-        def entered(folder: str | None) -> None:
-            if folder:
+        def entered(answer: str | None) -> None:
+            if answer:
                 try:
-                    self.session.runner.submit(jobs.scan(self.session.store, folder))
+                    self.session.runner.submit(jobs.scan(self.session.store, answer))
                 except PepipError as error:
+                    self.ask_to_scan(folder=answer)
                     self.complain(error)
 
         text = "Registers every environment below a folder that links the store: moved, copied, restored."
-        question = Question("Scan for environments", text, value="~", verb="Scan", command=jobs.scan_command)
-        self.app.push_screen(question, entered)
+        self._ask("Scan for environments", text, value=folder, verb="Scan", command=jobs.scan_command, then=entered)
+
+    def _ask(
+        self,
+        title: str,
+        text: str,
+        *,
+        value: str,
+        verb: str,
+        command: Callable[[str], str],
+        then: Callable[[str | None], None],
+    ) -> None:
+        """Ask for a line, and call `then` with it. A line typed before an Escape takes the place of `value`."""
+        drafts = self.session.drafts
+        (value,) = drafts.pop(title, (value,))
+        question = Question(title, text, value=value, verb=verb, command=command)
+
+        def answered(answer: str | None) -> None:
+            if not answer and question.value:
+                drafts[title] = (question.value,)
+            then(answer)
+
+        self.app.push_screen(question, answered)
 
     def examine(self) -> None:
         """Run the checks of the doctor in a thread, and show the results."""

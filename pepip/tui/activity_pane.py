@@ -1,4 +1,4 @@
-"""The activity pane: all operations since the start of the app, and the log of one of them."""
+"""The activity pane: the operations of this run and of earlier ones, and the log of one of them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ COLUMNS = (
     Column("outcome", "Outcome", 0, from_width=72),
     Column("state", "State", 9),
     Column("seconds", "Seconds", 7, is_right=True, from_width=48),
+    Column("when", "When", 10, from_width=90),
 )
 
 
@@ -72,8 +73,9 @@ class ActivityPane(Vertical):
                     formatting.printable(job.outcome or (said(job) if job.state == RUNNING else "")),
                     job.state,
                     f"{job.seconds:.1f}" if job.is_over else "",
+                    formatting.day(job.ended_at) if job.ended_at else "now",
                 ),
-                (_TONES[job.state], "name", "muted", _TONES[job.state], "muted"),
+                (_TONES[job.state], "name", "muted", _TONES[job.state], "muted", "muted"),
             )
             for key, job in reversed(self._jobs.items())
         ]

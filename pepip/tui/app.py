@@ -15,12 +15,12 @@ from textual.screen import ModalScreen
 
 from pepip import paths
 from pepip.tui import catalog as catalogs
-from pepip.tui import formatting, keys
+from pepip.tui import formatting, history, keys
 from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
+from pepip.tui.checks import Checks
 from pepip.tui.collection import Collection
-from pepip.tui.job_queue import STARTED_IN, Job, JobQueue
+from pepip.tui.job_queue import STARTED_IN, JobQueue
 from pepip.tui.messages import EntryWanted, Explained, JobChanged
-from pepip.tui.needs_check import NeedsCheck
 from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest
 from pepip.tui.panes import Panes
 from pepip.tui.scanner import Scanner
@@ -62,14 +62,14 @@ class PepipApp(App[None]):
         self, store: Store, *, pane: str = "store", folder: str = STARTED_IN, is_still: bool = False
     ) -> None:
         super().__init__()
-        self.session = Session(store, JobQueue(self._tell))
+        self.session = Session(store, JobQueue(lambda job: self.post_message(JobChanged(job))), folder)
         self.is_still = is_still
         self._scanner = Scanner(self.session, self)
-        self._needs_check = NeedsCheck(self.session, self)
-        self._search = UnsharedSearch(self.session, self, folder)
+        self._checks = Checks(self.session, self)
+        self._search = UnsharedSearch(self.session, self)
         self._first_pane = pane
         self._flows: Actions | None = None
-        self._is_drawer_hidden = False
+        self._hidden_job = 0
         self._collection = Collection()
         self._finished: set[int] = set()
 
@@ -95,6 +95,7 @@ class PepipApp(App[None]):
     async def on_mount(self) -> None:
         """Show the catalog of the last reading, then read the store."""
         self.query_one(Drawer).is_still = self.is_still
+        self.session.earlier = history.read(self.session.store)
         await self.action_show(self._first_pane)
         self._scanner.begin()
         self._say_status()
@@ -114,8 +115,7 @@ class PepipApp(App[None]):
         self._scanner.look()
         self._say_status()
 
-    # While the app exits, messages still come, but the widgets are gone.
-
+    # While the app exits, messages still come, but the widgets are gone: each handler asks whether it is running.
     def on_scanner_remembered(self, event: Scanner.Remembered) -> None:
         """Show the catalog of the last run."""
         if self.is_running:
@@ -128,7 +128,7 @@ class PepipApp(App[None]):
             self._show(event.catalog, event.listing)
             is_known = event.catalog.trouble is None or event.catalog.trouble.kind == catalogs.ABSENT
             if event.catalog.trouble is None:
-                self._needs_check.begin(event.catalog)
+                self._checks.begin(event.catalog)
             if is_known and not self.is_still:
                 self._search.update(event.catalog)
 
@@ -142,7 +142,14 @@ class PepipApp(App[None]):
         self.session.unshared, self.session.search_place = event.found, ""
         self._show_unshared()
 
-    def on_needs_check_ended(self, event: NeedsCheck.Ended) -> None:
+    def on_checks_pruned(self, event: Checks.Pruned) -> None:
+        """Show what a prune would free."""
+        self.session.prunable = event.preview
+        if self.is_running:
+            self._say_savings()
+            self.query_one(Panes).fill()
+
+    def on_checks_needs_found(self, event: Checks.NeedsFound) -> None:
         """Show which environments have unmet needs."""
         if event.unmet != self.session.unmet:
             self.session.unmet = event.unmet
@@ -171,9 +178,7 @@ class PepipApp(App[None]):
         self.session.catalog = found
         is_special = self._make_room()
         self.query_one(Notices).say(found.notices)
-        sums = found.overview.savings if found.overview else None
-        is_fresh = found.is_fresh and found.trouble is None
-        self.query_one(SavingsLine).say(sums, is_fresh=is_fresh, otherwise=figures_of(found))
+        self._say_savings()
         self.query_one(StorePane).show(found, listing)
         self.query_one(Panes).fill()
         self._say_status()
@@ -199,6 +204,11 @@ class PepipApp(App[None]):
             self.default_screen.set_focus(welcome.list_here)
         return is_special
 
+    def _say_savings(self) -> None:
+        found = self.session.catalog
+        if found is not None:
+            self.query_one(SavingsLine).say(found, self.session.prunable, otherwise=figures_of(found))
+
     def _say_status(self) -> None:
         root = formatting.short_path(self.session.store.root, paths.user_home(os.environ))
         status = root if not self.is_reading or self.is_still else "looking at the disk …"
@@ -221,29 +231,24 @@ class PepipApp(App[None]):
             self._search.forget()
             self.look_again()
 
-    # Operations
-
-    def _tell(self, job: Job[object]) -> None:
-        """Post the change of a job. Called in any thread."""
-        self.post_message(JobChanged(job))
-
     def on_job_changed(self, event: JobChanged) -> None:
         """Show the progress of a job. When it ends, report its result and read the store again."""
         job = event.job
         if not job.is_listed or not self.is_running:
             return
+        is_news = job.is_over and job.number not in self._finished
+        if is_news:
+            self._finished.add(job.number)
+            self.run_worker(lambda: history.add(self.session.store, job), thread=True, group="history")
         if self.session.is_leaving and not self.session.runner.busy:
             self.exit()
             return
         self._follow()
         if job.step.phase == "" or job.is_over:
             self._show_busy()
-        if job.is_over and job.number not in self._finished:
-            self._finished.add(job.number)
+        if is_news:
             self.flows.conclude(job)
             self.look_again()
-        elif not job.is_over and job.number not in self._finished and not job.log:
-            self._is_drawer_hidden = False
 
     def _follow(self) -> None:
         if not self.is_running:
@@ -251,7 +256,8 @@ class PepipApp(App[None]):
         busy = self.session.runner.busy
         current = next((job for job in busy if job is self.session.runner.current), None)
         drawer = self.query_one(Drawer)
-        drawer.say(None if self._is_drawer_hidden else current, max(0, len(busy) - 1))
+        is_hidden = current is not None and current.number == self._hidden_job
+        drawer.say(None if is_hidden else current, max(0, len(busy) - 1))
         tabs = self.query_one(Tabs)
         if tabs.running != len(busy):
             tabs.say(running=len(busy))
@@ -277,11 +283,10 @@ class PepipApp(App[None]):
             self.notify(f"Cancelling: {job.title}", timeout=3, markup=False)
 
     def action_hide_drawer(self) -> None:
-        """Hide the drawer. The operation goes on."""
-        self._is_drawer_hidden = True
+        """Hide the drawer. The operation goes on, and the next one is shown again."""
+        job = self.session.runner.current
+        self._hidden_job = job.number if job else 0
         self.query_one(Drawer).say(None, 0)
-
-    # Panes
 
     async def action_show(self, pane: str) -> None:
         """Show a pane."""
@@ -369,11 +374,10 @@ class PepipApp(App[None]):
 
     def action_explain(self) -> None:
         """Show the full text of all notices."""
-        if self.session.catalog is not None and self.session.catalog.notices:
-            text = Text("\n\n".join(f"{notice.sentence}\n{notice.advice}" for notice in self.session.catalog.notices))
+        notices = self.session.catalog.notices if self.session.catalog else ()
+        if notices:
+            text = Text("\n\n".join(f"{notice.sentence}\n{notice.advice}" for notice in notices))
             self.flows.explain("What is wrong", text)
-
-    # Exit
 
     async def action_quit(self) -> None:
         """Exit. If a job is unfinished, ask first whether to finish or cancel it."""

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from textual.binding import Binding
     from textual.screen import Screen
 
+    from pepip.operations.prune import PrunePreview
     from pepip.operations.savings import Savings
-    from pepip.tui.catalog import Trouble
+    from pepip.tui.catalog import Catalog, Trouble
     from pepip.tui.job_queue import Job
 
 
@@ -107,12 +108,18 @@ class SavingsLine(Line):
     def __init__(self) -> None:
         super().__init__(id="savings-line")
         self.sums: Savings | None = None
+        self.prunable: PrunePreview | None = None
         self.is_fresh = False
         self.otherwise = "…"
 
-    def say(self, sums: Savings | None, *, is_fresh: bool, otherwise: str) -> None:
-        """Show sums, or `otherwise` if there are none. Sums of an earlier reading (not `is_fresh`) get a `~`."""
-        self.sums, self.is_fresh, self.otherwise = sums, is_fresh, otherwise
+    def say(self, found: Catalog, prunable: PrunePreview | None, *, otherwise: str) -> None:
+        """Show the sums of a catalog, or `otherwise` if there are none. Sums of an earlier reading get a `~`.
+
+        `prunable` is what a prune would do, None if that is not known yet.
+        """
+        self.sums = found.overview.savings if found.overview else None
+        self.is_fresh = found.is_fresh and found.trouble is None
+        self.prunable, self.otherwise = prunable, otherwise
         self.refresh()
 
     def render(self) -> Text:
@@ -121,7 +128,7 @@ class SavingsLine(Line):
         if sums is None:
             return Text(f" {self.otherwise}", self.style_of("muted"), no_wrap=True)
         width = self.size.width
-        for level in range(3):
+        for level in range(4):
             text = self._line(sums, level)
             if cell_len(text.plain) <= width:
                 return text
@@ -133,9 +140,9 @@ class SavingsLine(Line):
         if not self.is_fresh:
             text.append("~ ", plain)
         text.append(formatting.size(sums.on_disk_bytes), figure)
-        text.append(" on disk" if level < 2 else "", plain)
+        text.append(" on disk" if level < 3 else "", plain)
         text.append(" · ", plain)
-        if level == 0:
+        if level < 2:
             text.append(formatting.size(sums.without_sharing_bytes), figure)
             text.append(" without sharing · ", plain)
         times = formatting.factor(sums.without_sharing_bytes, sums.on_disk_bytes)
@@ -143,17 +150,29 @@ class SavingsLine(Line):
             text.append("saved ", plain)
             text.append(formatting.size(sums.saved_bytes) + (f" ({times})" if times else ""), self.style_of("gain"))
         else:
-            text.append("saves once two projects share", plain)
+            without_unused = sums.saved_bytes + sums.prunable_bytes
+            outweighed = f"{formatting.size(without_unused)} saved, less than is unused"
+            costs = f"costs {formatting.size(-sums.saved_bytes)} so far"
+            few = "saves once two projects share" if sums.projects < 2 else costs
+            text.append(outweighed if sums.prunable_bytes and without_unused > 0 else few, plain)
         text.append(" · ", plain)
-        start = cell_len(text.plain)
-        if sums.prunable_bytes:
-            text.append(formatting.size(sums.prunable_bytes), self.style_of("alarm"))
-            text.append(" unused" if level < 2 else "", plain)
-            text.append(" [P]", self.style_of("alarm"))
-            self.spots = [ClickTarget(start, cell_len(text.plain), "prune")]
-        else:
-            text.append("nothing unused" if level < 2 else "0 B", plain)
+        self._add_prunable(text, sums, level)
         return text
+
+    def _add_prunable(self, text: Text, sums: Savings, level: int) -> None:
+        """Append what a prune would free at once, and if there is room, what more when uv's cache lets go."""
+        plain, alarm = self.style_of("muted"), self.style_of("alarm")
+        known = self.prunable
+        if not sums.prunable_bytes or (known and not (known.orphans or known.freed_bytes)):
+            text.append("nothing to prune" if level < 3 else "0 B", plain)
+            return
+        start = cell_len(text.plain)
+        text.append(formatting.size(known.freed_bytes) if known else "…", alarm)
+        text.append(" prunable" if level < 3 else "", plain)
+        text.append(" [P]", alarm)
+        self.spots = [ClickTarget(start, cell_len(text.plain), "prune")]
+        if known and known.shared_bytes and level == 0:
+            text.append(f" · {formatting.size(known.shared_bytes)} more with uv's cache", plain)
 
 
 class Notices(Line):
@@ -279,9 +298,11 @@ class Drawer(Line):
             start = room + 1 + right.find(word)
             if word in right:
                 self.spots.append(ClickTarget(start, start + len(word), action))
-        words = f" {said(job)}" + (f"  {job.amount}" if job.amount else "")
+        pace = "" if self.is_still else job.pace
+        amount = f"  {job.amount}" + (f"  {pace}" if pace else "") if job.amount else ""
+        words = f" {said(job)}{amount}"
         if len(words) > width - bar_width - 2 and job.amount:
-            words = f" {job.amount}"
+            words = amount[1:]
         text.append(words[: max(0, width - bar_width - 2)], self.style_of(""))
         return text
 

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from pepip.tui import formatting
+from pepip.tui import keys as keys_module
 from pepip.tui.bars import label_of
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Column, Table, TableRow
@@ -165,18 +166,22 @@ class MessageDialog(Dialog):
 
 
 class Question(Dialog):
-    """A question that the user answers with one line. `command` returns the command that does the same."""
+    """A question that the user answers with one line. `command` returns the command that does the same.
+
+    `value` is the line as it is now.
+    """
 
     COMMAND_LINES = 2
 
     def __init__(self, title: str, text: str, *, value: str, verb: str, command: Callable[[str], str]) -> None:
         super().__init__(title, command=command(value))
-        self._text, self._value, self._verb, self._command_of = text, value, verb, command
+        self.value = value
+        self._text, self._verb, self._command_of = text, verb, command
 
     def body(self) -> ComposeResult:
         """Make the question and the line."""
         yield Static(Text(self._text))
-        line = Input(self._value, id="line")
+        line = Input(self.value, id="line")
         line.cursor_blink = False
         yield line
 
@@ -191,6 +196,7 @@ class Question(Dialog):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show the command for the typed line."""
+        self.value = event.value
         self.say_command(self._command_of(event.value))
 
     def on_input_submitted(self) -> None:
@@ -209,14 +215,11 @@ class Help(Dialog):
         super().__init__(f"Help · {where}")
         self._text = text
         self._rows = []
-        for active in screen.active_bindings.values():
-            binding = active.binding
-            is_scrolling = binding.action.startswith(("scroll_", "page_left", "page_right"))
-            if active.enabled and not binding.system and binding.description and not is_scrolling:
-                shown = screen.app.get_key_display(binding)
-                self._rows.append(
-                    TableRow(binding.key, (shown, binding.tooltip or label_of(binding, screen)), ("accent", ""))
-                )
+        for binding in keys_module.offered_on(screen):
+            shown = screen.app.get_key_display(binding)
+            self._rows.append(
+                TableRow(binding.key, (shown, binding.tooltip or label_of(binding, screen)), ("accent", ""))
+            )
         unique = {row.cells[1]: row for row in reversed(self._rows)}
         keys: dict[str, list[str]] = {}
         for row in self._rows:

@@ -135,12 +135,14 @@ def describe(
     flaws: Sequence[Flaw] | None,
     needs: Mapping[str, Sequence[str]],
     *,
+    gain: str = "",
     width: int = 80,
 ) -> Text:
     """Return the full description of an entry for users. Long values are wrapped at `width` columns.
 
     Without `details`, the description holds only the facts of the catalog. `needs` maps each environment to the names
     of the distributions there that need this entry. `flaws` are the findings of a verification, None without one.
+    `gain` says what removing the entry frees.
     """
     seen = catalog.overview
     users = catalog.users.get(stored.id, [])
@@ -158,7 +160,7 @@ def describe(
         state = (
             f"used by {formatting.count(len(users), 'environment')}"
             if users
-            else f"unused: no environment links it; removing it frees {formatting.size(size_bytes)}"
+            else f"unused: no environment links it{gain and '; removing it: '}{gain}"
         )
     for title, value in (
         ("state", state),

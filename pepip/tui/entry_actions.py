@@ -60,7 +60,7 @@ class EntryActions(Flows):
         if catalog is None or catalog.overview is None or isinstance(self.app.screen, PruneDialog):
             return
         stored = list(catalog.stored.values())
-        dialog = PruneDialog(lambda: prune.preview(store, options), stored, is_of_all=options.only is None)
+        dialog = PruneDialog(store, options, stored)
 
         def decided(answer: str | None) -> None:
             if answer == "go" and dialog.preview is not None:

@@ -65,6 +65,7 @@ class Flows:
 
         def decided(answer: str | None) -> None:
             if answer == "go":
+                self.session.drafts.pop("Install", None)
                 runner.submit(plan.carry_out)
             elif answer == "instead" and plan.instead is not None:
                 text = Text(
@@ -78,11 +79,19 @@ class Flows:
         self.app.push_screen(PlanDialog(plan, runner, can_go_back=go_back is not None), decided)
 
     def ask_to_install(self, *, place: str = "", line: str = "") -> None:
-        """Ask for a project and requirements, show the preview, and install."""
-        catalog, store = self.session.catalog, self.session.store
-        form = InstallForm(list(catalog.shares.values()) if catalog else [], place=place, line=line)
+        """Ask for a project and requirements, show the preview, and install.
+
+        Lines that were typed before an Escape are there again.
+        """
+        catalog, store, drafts = self.session.catalog, self.session.store, self.session.drafts
+        if not place and not line:
+            place, line = drafts.pop("Install", ("", ""))
+        shares = list(catalog.shares.values()) if catalog else []
+        form = InstallForm(shares, self.session.folder, place=place, line=line)
 
         def asked(answer: str | None) -> None:
+            if form.line:
+                drafts["Install"] = (form.place, form.line)
             if answer == "go":
                 self.begin(
                     lambda: jobs.install(store, typed.environment_at(form.place), form.line),

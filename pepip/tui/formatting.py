@@ -28,6 +28,12 @@ def factor(without: int, on_disk: int) -> str:
     return f"{without / on_disk:.1f}×" if on_disk and without > on_disk else ""
 
 
+def gain(freed_bytes: int, shared_bytes: int) -> str:
+    """Return what a removal frees in words: at once, and when uv's cache drops its hard links to the same files."""
+    more = f", {size(shared_bytes)} more when uv's cache lets go" if shared_bytes else ""
+    return f"{size(freed_bytes)} free at once{more}"
+
+
 def day(seconds: int) -> str:
     """Return the local date, such as `2026-03-14`, of a time in seconds since 1970; a dash for 0."""
     return time.strftime("%Y-%m-%d", time.localtime(seconds)) if seconds else "-"

@@ -37,6 +37,7 @@ CANCELLED = "cancelled"
 
 _SECONDS_BETWEEN_MESSAGES = 0.15
 _MOST_LOG_LINES = 2000
+_PHASES_IN_BYTES = frozenset({"download", "adopt"})
 
 try:
     STARTED_IN = os.getcwd()  # read before any job enters its folder
@@ -73,7 +74,8 @@ class Job(Generic[Result]):
 
     `result` is the return value of the operation, None until it returns. `describe` turns it into the `report`. The
     queue enters `folder` while the job runs. `touches` are the ids of entries and the roots of environments that the
-    job works on. A job that is not `is_listed` is only a preview, and the activity pane does not show it.
+    job works on. A job that is not `is_listed` is only a preview, and the activity pane does not show it. `ended_at`,
+    in seconds since 1970, is set for a job of an earlier run.
     """
 
     def __init__(
@@ -98,12 +100,14 @@ class Job(Generic[Result]):
         self.state = WAITING
         self.step = Progress("")
         self.received_bytes = 0
+        self.phase_began = 0.0
         self.log: list[str] = []
         self.result: Result | None = None
         self.report = Report("")
         self.outcome = ""
         self.failure: Failure | None = None
         self.started = 0.0
+        self.ended_at = 0
         self.seconds = 0.0
         self.is_cancelled = threading.Event()
 
@@ -121,15 +125,29 @@ class Job(Generic[Result]):
         return min(1.0, done / self.step.total)
 
     @property
+    def pace(self) -> str:
+        """The speed of the current phase and the time that it still takes; empty in its first second, and if unknown.
+
+        The speed is in bytes a second where the phase counts bytes, else in distributions a second.
+        """
+        seconds = time.monotonic() - self.phase_began
+        done = self.received_bytes if self.step.phase == "download" else self.step.done
+        if self.state != RUNNING or not done or not self.step.total or seconds < 1:
+            return ""
+        speed = done / seconds
+        shown = f"{formatting.size(int(speed))}/s" if self.step.phase in _PHASES_IN_BYTES else f"{speed:.1f}/s"
+        left = max(0.0, (self.step.total - done) / speed)
+        return f"{shown}, {left:.0f} s left"
+
+    @property
     def amount(self) -> str:
         """The finished and total amounts of the current phase in words; empty if they are unknown."""
         if not self.step.total:
             return ""
-        if self.step.phase == "download":
-            return f"{formatting.size(self.received_bytes)} of {formatting.size(self.step.total)}"
-        if self.step.phase == "adopt":
-            return f"{formatting.size(self.step.done)} of {formatting.size(self.step.total)}"
-        return f"{self.step.done} of {self.step.total}"
+        done = self.received_bytes if self.step.phase == "download" else self.step.done
+        if self.step.phase in _PHASES_IN_BYTES:
+            return f"{formatting.size(done)} of {formatting.size(self.step.total)}"
+        return f"{done} of {self.step.total}"
 
     def note(self, step: Progress) -> None:
         """Record a step as the current one, and log it. A warning is only logged, a scan is not logged."""
@@ -138,6 +156,7 @@ class Job(Generic[Result]):
             return
         if step.phase != self.step.phase:
             self.received_bytes = 0
+            self.phase_began = time.monotonic()
         if step.phase == "download":
             self.received_bytes += step.done
         self.step = step
@@ -162,7 +181,7 @@ class JobQueue:
     `submit` and `cancel` call it in the thread of their caller.
     """
 
-    def __init__(self, tell: Callable[[Job[object]], None]) -> None:
+    def __init__(self, tell: Callable[[Job[object]], object]) -> None:
         self.jobs: list[Job[object]] = []
         self._tell = tell
         self._queue: list[Job[object]] = []

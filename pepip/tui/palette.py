@@ -6,6 +6,7 @@ from functools import partial
 
 from textual.app import SystemCommand
 
+from pepip.tui import keys
 from pepip.tui.bars import label_of
 
 TYPE_CHECKING = False
@@ -17,16 +18,18 @@ if TYPE_CHECKING:
 
 def commands_of(screen: Screen[object]) -> Iterator[SystemCommand]:
     """Yield the actions that are possible on a screen. Each presses its key."""
-    seen = set()
+    seen: set[str] = set()
     app = screen.app
-    for active in screen.active_bindings.values():
-        binding = active.binding
-        if binding.system or not active.enabled or binding.action in seen or binding.key in {"ctrl+p"}:
+    for binding in keys.offered_on(screen):
+        if binding.action in seen or binding.key == "ctrl+p":
             continue
         is_pane = binding.action.startswith("show(")
         if binding.tooltip or binding.show or is_pane:
             seen.add(binding.action)
             title = f"Go to {binding.description}" if is_pane else label_of(binding, screen).rstrip("…")
+            if title in seen:
+                continue
+            seen.add(title)
             yield SystemCommand(title, binding.tooltip or "", partial(app.simulate_key, binding.key))
     yield SystemCommand(
         "Theme", "Change the colours; the ansi themes use the terminal's own", app.action_change_theme

@@ -59,11 +59,11 @@ class Panes(ContentSwitcher):
         if not pane.is_mounted:
             return
         if self.here == "activity":
-            cast("ActivityPane", pane).show(self.session.runner.jobs)
+            cast("ActivityPane", pane).show([*self.session.earlier, *self.session.runner.jobs])
         elif self.here == "projects" and catalog is not None:
             cast("ProjectsPane", pane).show(catalog, self.session.touched)
         elif self.here == "savings" and catalog is not None:
-            cast("SavingsPane", pane).show(catalog)
+            cast("SavingsPane", pane).show(catalog, self.session.prunable)
 
     def fill_unshared(self) -> None:
         """Update the list of environments that are not yet shared, if it is visible."""

@@ -16,6 +16,7 @@ from pepip.model import Progress
 from pepip.tui import commands, formatting, plans, typed
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.job_queue import CANCELLED, FAILED, Failure
+from pepip.tui.path_input import PathInput
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Column, Table, TableRow
 
@@ -29,21 +30,30 @@ if TYPE_CHECKING:
     from pepip.tui.plans import Plan, Step
 
 
+_MARKS_OF_PROJECTS = ("pyproject.toml", ".venv", "requirements.txt", "setup.py")
+
+
 class InstallForm(Dialog):
-    """A form that asks for a project and requirements. Answers `go`; `place` and `line` keep the typed lines."""
+    """A form that asks for a project and requirements. Answers `go`; `place` and `line` keep the typed lines.
+
+    `folder` is the one in which the app was started. If it is a project, the form begins with it.
+    """
 
     COMMAND_LINES = 2
 
-    def __init__(self, shares: Sequence[VenvShare], *, place: str = "", line: str = "") -> None:
+    def __init__(self, shares: Sequence[VenvShare], folder: str, *, place: str = "", line: str = "") -> None:
         super().__init__("Install")
         self.place, self.line = place, line
+        self._folder = folder if os.path.isdir(folder) else ""
         self._projects = [share.known for share in shares if share.known.state in {"ok", "broken"}]
         self._home = paths.user_home(os.environ)
 
     def body(self) -> ComposeResult:
         """Make the two lines, and the list of known projects."""
         yield Static(Text("Project: a known one, or a new folder"), classes="dialog--label")
-        place = Input(self.place, placeholder="~/code/my-project", id="place")
+        if not self.place and any(os.path.exists(f"{self._folder}/{name}") for name in _MARKS_OF_PROJECTS):
+            self.place = formatting.short_path(self._folder, self._home)
+        place = PathInput(self.place, placeholder="~/code/my-project", id="place")
         yield place
         yield Table((Column("path", "Known projects", 0), Column("python", "Python", 8)), rests=False, id="known")
         yield Static(Text("Requirements, as for `pepip install`"), classes="dialog--label")
@@ -66,7 +76,7 @@ class InstallForm(Dialog):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Narrow the list down, and show the command."""
         if event.input.id == "place":
-            self._narrow(event.value)
+            self._narrow("" if event.value == self.place else event.value)
         self._say()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -102,9 +112,9 @@ class InstallForm(Dialog):
 
     def action_answer(self, key: str) -> None:
         """Close with an answer. For `go`, check both lines first; an error keeps the form open."""
+        self.place = self.query_one("#place", Input).value
+        self.line = self.query_one("#line", Input).value
         if key == "go":
-            self.place = self.query_one("#place", Input).value
-            self.line = self.query_one("#line", Input).value
             try:
                 typed.environment_at(self.place)
                 typed.requirements(self.line)
@@ -127,6 +137,9 @@ class InstallForm(Dialog):
             for known in self._projects
             if wanted in known.environment
         ]
+        if self._folder and wanted in self._folder and all(row.key != self._folder for row in rows):
+            shown = formatting.printable(formatting.short_path(self._folder, self._home))
+            rows.insert(0, TableRow(self._folder, (f"{shown}  (started here)", ""), ("", "")))
         table = self.query_one("#known", Table)
         table.empty_text = "a new project" if wanted else "no project is known yet: type the path of one"
         table.show(rows)
@@ -148,7 +161,10 @@ class PlanDialog(Dialog):
     Answers `go` to carry it out, `instead` to run its other job, `back` to change the request.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("x", "answer('')", "Cancel", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Back"),
+        Binding("x", "answer('')", "Cancel", show=False),
+    ]
 
     def __init__(self, plan: PlannedAction, runner: JobQueue, *, can_go_back: bool = False) -> None:
         super().__init__(plan.title[:1].upper() + plan.title[1:], command=plan.preview.command)
@@ -179,7 +195,7 @@ class PlanDialog(Dialog):
         self.query_one("#plan").display = self.query_one("#plan-error").display = False
         for ahead in self.query("#answer-go, #answer-instead").results(Button):
             ahead.disabled = True
-        self.query_one("#answer-", Button).focus()
+        self.set_focus(None)  # an Enter too many must neither cancel nor go on
         self._runner.submit(self.plan.preview)
         self.set_interval(0.05, self._look)
 
@@ -187,6 +203,10 @@ class PlanDialog(Dialog):
         """Cancel an unfinished preview, because nobody waits for its result."""
         if not self.plan.preview.is_over:
             self._runner.cancel(self.plan.preview)
+
+    def action_leave(self) -> None:
+        """Go back to the form, which has the typed lines. Close if there was none."""
+        self.dismiss("back" if self._can_go_back else "")
 
     def _look(self) -> None:
         job = self.plan.preview
@@ -203,6 +223,7 @@ class PlanDialog(Dialog):
         self._seen = "over"
         if job.state == FAILED and job.failure is not None:
             self._complain(job.failure)
+            self.query("#answer-back, #answer-").first(Button).focus()
         elif job.state != CANCELLED and job.result is not None:
             self._show(job.result, [line for line in job.log if line.startswith("warning:")])
         self.is_ready = True
@@ -229,6 +250,8 @@ class PlanDialog(Dialog):
             instead.disabled = False
         if plan.has_work and not self.plan.is_destructive:
             go.focus()
+        else:
+            self.query_one("#answer-", Button).focus()
 
 
 _NO_SOLUTION = "No solution found"

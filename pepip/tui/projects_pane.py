@@ -9,46 +9,26 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from pepip import paths
 from pepip.operations import census
-from pepip.tui import formatting, pane_requests
+from pepip.tui import filtering, formatting, pane_requests, project_rows
+from pepip.tui.filter_line import FilterLine
 from pepip.tui.messages import EntryWanted
-from pepip.tui.table import Column, Table, TableRow
+from pepip.tui.table import Table
 from pepip.tui.unshared_list import UnsharedList
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
 
     from pepip.operations.savings import VenvShare
     from pepip.tui.catalog import Catalog
     from pepip.tui.pane_requests import EnvironmentRequest
     from pepip.tui.session import Session
 
-_TONES = {census.OK: "good", census.BROKEN: "bad", census.MISSING: "warn", census.UNREACHABLE: "warn"}
-_GLYPHS = {census.OK: "●", census.BROKEN: "✗", census.MISSING: "○", census.UNREACHABLE: "?"}
-
-UNMET = "unmet needs"
-
-COLUMNS = (
-    Column("state", "", 1),
-    Column("name", "Project", 0),
-    Column("path", "Folder", 0, from_width=72),
-    Column("python", "Python", 7, from_width=64),
-    Column("packages", "Linked", 7, is_right=True, from_width=46),
-    Column("alone", "Without", 9, is_right=True),
-    Column("own", "Now", 9, is_right=True),
-    Column("state", "State", 11, from_width=68),
-)
-PACKAGES = (
-    Column("name", "Package", 0),
-    Column("version", "Version", 12),
-    Column("size", "Size", 9, is_right=True, from_width=40),
-    Column("others", "Others", 8, is_right=True, from_width=36),
-)
+_EMPTY = "no environment links the store yet: i installs into one, c scans for them"
 
 
 class ProjectsPane(Vertical):
@@ -72,6 +52,8 @@ class ProjectsPane(Vertical):
         ),
         Binding("R", "repair", "Repair", show=False, tooltip="Repair the store and all environments"),
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
+        Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
+        Binding("slash", "filter", "Filter", show=False, tooltip="Filter by words and size: api 3.12 missing >100MB"),
         Binding("a", "mark_all", "Mark all", show=False),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this project"),
         Binding("l,right", "to_packages", "To the packages", show=False),
@@ -86,14 +68,16 @@ class ProjectsPane(Vertical):
         self._shares: list[VenvShare] = []
         self._home = paths.user_home(os.environ)
         self._packages_of = ""
+        self._package_sort, self._is_package_descending = "name", False
 
     def compose(self) -> ComposeResult:
-        """Make the two lists."""
+        """Make the filter and the lists."""
+        yield FilterLine("#environments", placeholder="/ filter   api  missing  >100MB  -word", id="projects-filter")
         with Horizontal(id="projects-split"):
-            yield Table(COLUMNS, verb="Packages", id="environments")
+            yield Table(project_rows.COLUMNS, verb="Packages", id="environments")
             with Vertical(id="project-detail"):
                 yield Static("", id="project-text")
-                yield Table(PACKAGES, can_mark=True, rests=False, verb="In the store", id="packages")
+                yield Table(project_rows.PACKAGES, can_mark=True, rests=False, verb="In the store", id="packages")
         yield UnsharedList(id="unshared")
 
     @property
@@ -125,8 +109,8 @@ class ProjectsPane(Vertical):
         """Show a catalog. `busy` holds the roots of environments that jobs work on."""
         self.catalog = catalog
         self._shares = list(catalog.shares.values())
-        rows = [self._row(share, is_busy=share.known.environment in busy) for share in self._shares]
-        self.table.empty_text = "no environment links the store yet: i installs into one, c scans for them"
+        unmet = self.session.unmet
+        rows = [project_rows.row_of(share, unmet, is_busy=share.known.environment in busy) for share in self._shares]
         self.table.take(rows)
         self._sort()
         self._describe()
@@ -138,47 +122,19 @@ class ProjectsPane(Vertical):
         self.unshared.show(self.session.unshared, known, self.session.search_place)
         self.refresh_bindings()
 
-    def _row(self, share: VenvShare, *, is_busy: bool) -> TableRow:
-        known = share.known
-        name = os.path.basename(known.project) or known.project
-        if os.path.basename(known.environment) != ".venv":
-            name = f"{name} ({os.path.basename(known.environment)})"
-        state, tone, glyph = known.state, _TONES[known.state], _GLYPHS[known.state]
-        if known.environment in self.session.unmet:
-            state, tone, glyph = UNMET, "bad", "!"
-        if is_busy:
-            state, tone, glyph = "busy", "accent", "◐"
-        own = sum(not package.store_id for package in known.packages)
-        linked = len(known.entries or ())
-        return TableRow(
-            known.environment,
-            (
-                glyph,
-                formatting.printable(name),
-                formatting.printable(formatting.short_path(os.path.dirname(known.project), self._home)),
-                known.python.removesuffix(".final.0")[:7],
-                f"{linked}+{own}" if own else str(linked),
-                formatting.size(share.alone_bytes),
-                formatting.size(share.own_bytes),
-                state,
-            ),
-            (tone, "name", "muted", "muted", "", "", "", tone),
-        )
-
     def _sort(self) -> None:
-        orders: dict[str, Callable[[VenvShare], Any]] = {
-            "name": lambda share: os.path.basename(share.known.project),
-            "path": lambda share: share.known.environment,
-            "python": lambda share: share.known.python,
-            "packages": lambda share: len(share.known.entries or ()),
-            "alone": lambda share: share.alone_bytes,
-            "own": lambda share: share.own_bytes,
-            "state": lambda share: (share.known.environment not in self.session.unmet, share.known.state),
-        }
-        order, shares = orders[self.sort_key], self._shares
+        order, shares = project_rows.order_by(self.sort_key, self.session.unmet), self._shares
         table = self.table
         table.sort_key, table.is_descending = self.sort_key, self.is_descending
-        table.look(sorted(range(len(shares)), key=lambda place: order(shares[place]), reverse=self.is_descending))
+        line = self.query_one("#projects-filter", Input).value
+        wanted = filtering.parse(line)
+        view = [
+            place
+            for place in range(len(shares))
+            if wanted.holds(project_rows.facts_of(shares[place], self.session.unmet))
+        ]
+        table.empty_text = f"nothing matches {line}" if line and shares else _EMPTY
+        table.look(sorted(view, key=lambda place: order(shares[place]), reverse=self.is_descending))
 
     def _describe(self) -> None:
         share, table = self.current, self.packages
@@ -209,38 +165,12 @@ class ProjectsPane(Vertical):
             table.marks = set()
             self._packages_of = known.environment
         table.empty_text = "its packages are unknown" if known.state != census.OK else "nothing installed"
-        table.show(self._package_rows(share))
-
-    def _package_rows(self, share: VenvShare) -> list[TableRow]:
-        catalog = self.catalog
-        assert catalog is not None
-        sizes = catalog.overview.sizes if catalog.overview else {}
-        rows = []
-        for package in sorted(share.known.packages):
-            others = len(catalog.users.get(package.store_id, ())) - 1
-            shared = f"{others:,}" if others > 0 else "-"
-            rows.append(
-                TableRow(
-                    package.name,
-                    (
-                        formatting.printable(package.name),
-                        formatting.printable(package.version),
-                        formatting.size(sizes.get(package.store_id, 0)) if package.store_id else "",
-                        shared if package.entry_id else package.mode or "private",
-                    ),
-                    ("name", "", "", "muted" if package.store_id else "warn"),
-                )
+        table.sort_key, table.is_descending = self._package_sort, self._is_package_descending
+        table.show(
+            project_rows.packages_of(
+                share, self.catalog, key=self._package_sort, is_descending=self._is_package_descending
             )
-        if not rows:
-            rows = [
-                TableRow(
-                    entry_id,
-                    (entry_id.partition("/")[2], "", formatting.size(sizes.get(entry_id, 0)), ""),
-                    ("", "", "", ""),
-                )
-                for entry_id in sorted(share.known.entries or ())
-            ]
-        return rows
+        )
 
     def on_table_moved(self, event: Table.Moved) -> None:
         """Show the packages of the project under the cursor."""
@@ -270,20 +200,47 @@ class ProjectsPane(Vertical):
     def on_table_sorted(self, event: Table.Sorted) -> None:
         """Sort by the clicked column. A second click reverses the order."""
         event.stop()
-        if event.table is self.table:
-            is_same = event.key == self.sort_key
-            self.is_descending = not self.is_descending if is_same else event.key in {"packages", "alone", "own"}
-            self.sort_key = event.key
-            self._sort()
+        if event.table is self.packages:
+            self._sort_packages_by(event.key)
+        else:
+            self._sort_by(event.key)
+
+    def _sort_by(self, key: str) -> None:
+        is_same = key == self.sort_key
+        self.is_descending = not self.is_descending if is_same else key in {"packages", "alone", "own"}
+        self.sort_key = key
+        self._sort()
+        self.table.begin_anew()
+
+    def _sort_packages_by(self, key: str) -> None:
+        is_same = key == self._package_sort
+        self._is_package_descending = not self._is_package_descending if is_same else key in {"size", "others"}
+        self._package_sort = key
+        self._describe()
+        self.packages.begin_anew()
 
     def action_sort(self) -> None:
-        """Sort by the next column."""
-        keys = ["alone", "own", "name", "packages", "state"]
-        at = keys.index(self.sort_key) if self.sort_key in keys else -1
-        self.sort_key = keys[(at + 1) % len(keys)]
-        self.is_descending = self.sort_key in {"packages", "alone", "own"}
+        """Sort the list that has the focus by its next column."""
+        if self.packages.has_focus:
+            self._sort_packages_by(_next(["name", "version", "size", "others"], self._package_sort))
+        else:
+            self._sort_by(_next(["alone", "own", "name", "packages", "state"], self.sort_key))
+
+    def action_reverse(self) -> None:
+        """Reverse the order of the list that has the focus."""
+        if self.packages.has_focus:
+            self._sort_packages_by(self._package_sort)
+        else:
+            self._sort_by(self.sort_key)
+
+    def action_filter(self) -> None:
+        """Move the focus to the filter."""
+        self.screen.set_focus(self.query_one("#projects-filter"))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Apply the filter after each key."""
+        event.stop()
         self._sort()
-        self.app.notify(f"by {self.sort_key}", title="Sorted", timeout=1.5)
 
     def action_to_packages(self) -> None:
         """Move the focus to the packages. Without room for both lists, they replace the projects."""
@@ -293,6 +250,8 @@ class ProjectsPane(Vertical):
 
     def action_to_projects(self) -> None:
         """Move the focus back to the projects, and hide the drawer."""
+        if self.table.has_focus:
+            self.query_one("#projects-filter", Input).value = ""
         self.remove_class("-packages")
         self.app.call_later(self.app.run_action, "hide_drawer")
         self.screen.set_focus(self.table)
@@ -379,3 +338,7 @@ class ProjectsPane(Vertical):
     def action_attach(self) -> None:
         """Ask to link the chosen package again."""
         self._ask_for_packages(pane_requests.AttachPackage)
+
+
+def _next(keys: list[str], key: str) -> str:
+    return keys[(keys.index(key) + 1) % len(keys)] if key in keys else keys[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -11,6 +12,7 @@ from textual.message import Message
 from textual.widgets import Button, Static
 
 from pepip.errors import PepipError
+from pepip.operations import prune
 from pepip.tui import commands, entries, formatting
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.scroll_text import ScrollText
@@ -18,16 +20,17 @@ from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from pepip.model import Stored
-    from pepip.operations.prune import Orphan, PrunePreview
+    from pepip.operations.prune import Orphan, PruneOptions, PrunePreview
+    from pepip.store.root import Store
 
 
 class PruneDialog(Dialog):
-    """The dialog. It calls `preview` in a thread. Answers `go` to remove the orphans in `chosen`.
+    """The dialog. It makes the preview in a thread. Answers `go` to remove the orphans in `chosen`.
 
-    `stored` has all entries of the store. If `is_of_all`, the preview has every orphan of it.
+    `stored` has all entries of the store.
     """
 
     COMMAND_LINES = 2
@@ -45,6 +48,13 @@ class PruneDialog(Dialog):
             super().__init__()
             self.preview = preview
 
+    class Reckoned(Message):
+        """It is known what removing some of the orphans frees at once, and when uv's cache lets go."""
+
+        def __init__(self, ids: frozenset[str], freed_bytes: int, shared_bytes: int) -> None:
+            super().__init__()
+            self.ids, self.freed_bytes, self.shared_bytes = ids, freed_bytes, shared_bytes
+
     class Refused(Message):
         """There is no preview, and why."""
 
@@ -52,12 +62,13 @@ class PruneDialog(Dialog):
             super().__init__()
             self.reason = reason
 
-    def __init__(self, preview: Callable[[], PrunePreview], stored: Collection[Stored], *, is_of_all: bool) -> None:
+    def __init__(self, store: Store, options: PruneOptions, stored: Collection[Stored]) -> None:
         super().__init__("Prune what no environment links · ␣ unticks")
         self.preview: PrunePreview | None = None
-        self._preview = preview
+        self._store = store
+        self._options = options
         self._stored = stored
-        self._is_of_all = is_of_all
+        self._gains: dict[frozenset[str], str] = {}
 
     def body(self) -> ComposeResult:
         """Make the sentence, the list of orphans, and the notes."""
@@ -87,7 +98,7 @@ class PruneDialog(Dialog):
 
     def _look(self) -> None:
         try:
-            self.post_message(self.Previewed(self._preview()))
+            self.post_message(self.Previewed(prune.preview(self._store, self._options)))
         except (PepipError, OSError) as error:
             self.post_message(self.Refused(str(error)))
 
@@ -101,7 +112,17 @@ class PruneDialog(Dialog):
     def is_all(self) -> bool:
         """Whether every orphan of the store is ticked."""
         preview = self.preview
-        return self._is_of_all and preview is not None and len(self.chosen) == len(preview.orphans)
+        return self._options.only is None and preview is not None and len(self.chosen) == len(preview.orphans)
+
+    def _reckon(self, preview: PrunePreview, chosen: Sequence[Orphan]) -> None:
+        freed, shared = prune.freed_by(self._store, chosen, preview.gone)
+        self.post_message(self.Reckoned(frozenset(orphan.stored.id for orphan in chosen), freed, shared))
+
+    def on_prune_dialog_reckoned(self, event: Reckoned) -> None:
+        """Update the sentence."""
+        event.stop()
+        self._gains[event.ids] = formatting.gain(event.freed_bytes, event.shared_bytes)
+        self._say()
 
     def on_prune_dialog_refused(self, event: Refused) -> None:
         """Show the reason why there is no preview."""
@@ -112,6 +133,8 @@ class PruneDialog(Dialog):
         """Show the preview, with all orphans ticked."""
         event.stop()
         preview = self.preview = event.preview
+        ids = frozenset(orphan.stored.id for orphan in preview.orphans)
+        self._gains[ids] = formatting.gain(preview.freed_bytes, preview.shared_bytes)
         rows = [
             TableRow(
                 orphan.stored.id,
@@ -168,11 +191,13 @@ class PruneDialog(Dialog):
             sentence.update(Text("Nothing to prune: an environment links every entry."))
             self.say_command("")
             return
-        taken = formatting.size(sum(orphan.allocated_bytes for orphan in chosen))
-        effect = f"{formatting.size(preview.freed_bytes)} on disk become free" if is_all else f"{taken} on disk"
+        ids = frozenset(orphan.stored.id for orphan in chosen)
+        if ids not in self._gains:
+            reckon = partial(self._reckon, preview, chosen)
+            self.run_worker(reckon, thread=True, exclusive=True, group="reckon", description="reckon")
         entry_count = formatting.count(len(chosen), "entry", "entries")
         most = "" if is_all else f" of {len(preview.orphans)}"
-        sentence.update(Text(f"{entry_count}{most} to remove: {effect}."))
+        sentence.update(Text(f"{entry_count}{most} to remove: {self._gains.get(ids, '…')}."))
         go.label = Text(f"Remove {entry_count}")
         go.refresh(layout=True)  # Textual keeps the width of the old label
         patterns = commands.patterns_of([orphan.stored for orphan in chosen], self._stored)
@@ -183,10 +208,7 @@ def _notes(preview: PrunePreview) -> list[str]:
     """Return the facts that a user should know before a removal, one line each."""
     found = []
     if preview.shared_bytes:
-        found.append(
-            f"{formatting.size(preview.shared_bytes)} more stay on disk: uv's cache has hard links to the same files "
-            "(`uv cache prune`)"
-        )
+        found.append("uv's cache lets go by `uv cache prune`: it has hard links to the same files")
     found += [f"gone: {known.environment} ({known.reason})" for known in preview.gone]
     for known in preview.unreachable:
         what = "what it linked" if known.entries is None else formatting.count(len(known.entries), "entry", "entries")

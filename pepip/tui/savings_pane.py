@@ -17,6 +17,7 @@ from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pepip.operations.prune import PrunePreview
     from pepip.tui.catalog import Catalog
 
 SHARED = (
@@ -53,8 +54,8 @@ class SavingsPane(Vertical):
             yield Table(SHARED, verb="In the store", id="shared")
             yield Table(VERSIONS, verb="In the store", id="versions")
 
-    def show(self, catalog: Catalog) -> None:
-        """Show the figures of a catalog."""
+    def show(self, catalog: Catalog, prunable: PrunePreview | None) -> None:
+        """Show the figures of a catalog, and of a prune, if these are known."""
         self.catalog, seen = catalog, catalog.overview
         if seen is None:
             return
@@ -66,10 +67,13 @@ class SavingsPane(Vertical):
             ("without sharing", sums.without_sharing_bytes, "dim"),
             ("with uv's hard links", sums.with_hard_links_bytes, "dim"),
             ("on disk, with pepip", sums.on_disk_bytes, "bold"),
-            ("  of it unused", sums.prunable_bytes, ""),
+            ("  free by a prune", prunable.freed_bytes if prunable else 0, ""),
         ):
             text.append(f" {title:<21} {formatting.size(figure):>9}  ", style)
             text.append(formatting.bar(figure / most, width) + "\n", style)
+        if prunable and prunable.shared_bytes:
+            text.append(f" {'  with uv cache prune':<21} {formatting.size(prunable.shared_bytes):>9}  ", "dim")
+            text.append(formatting.bar(prunable.shared_bytes / most, width) + "\n", "dim")
         steps = [(stored.stored_at, seen.sizes[stored.id]) for stored in seen.seen.stored if stored.stored_at]
         if len({formatting.day(when) for when, _ in steps}) > 1 and self.app.size.height > 20:
             since = f"since {formatting.day(min(steps)[0])}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 from textual.message import Message
@@ -14,6 +15,8 @@ from pepip.tui import entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from textual.app import App
 
     from pepip.tui.catalog import Catalog
@@ -38,18 +41,24 @@ class Scanner:
             self.catalog, self.listing, self.is_painted = catalog, listing, is_painted
 
     class Read(Message):
-        """A reading has ended: its number, the catalog and its listing, and the stamp of the store before it."""
+        """A reading has ended: its number, the catalog and its listing, and the stamp of the store before it.
 
-        def __init__(self, number: int, stamp: tuple[int, ...], catalog: Catalog, listing: Listing) -> None:
+        `absent` are registered environments that are not there.
+        """
+
+        def __init__(
+            self, number: int, stamp: tuple[int, ...], catalog: Catalog, listing: Listing, absent: frozenset[str]
+        ) -> None:
             super().__init__()
             self.number, self.stamp, self.catalog, self.listing = number, stamp, catalog, listing
+            self.absent = absent
 
     class Stamped(Message):
-        """The stamp of the store now."""
+        """The stamp of the store now, and the registered environments that are not there."""
 
-        def __init__(self, stamp: tuple[int, ...]) -> None:
+        def __init__(self, stamp: tuple[int, ...], absent: frozenset[str]) -> None:
             super().__init__()
-            self.stamp = stamp
+            self.stamp, self.absent = stamp, absent
 
     class Listed(Message):
         """Another listing of the same catalog, with the entries marked that jobs work on now."""
@@ -64,6 +73,7 @@ class Scanner:
         self._app = app
         self._looks = 0
         self._stamp: tuple[int, ...] = ()
+        self._absent: frozenset[str] = frozenset()
         self._was_there = session.store.exists()
         self.is_reading = False
         self._is_checking = False
@@ -77,30 +87,31 @@ class Scanner:
         self._start(remembers=False)
 
     def check(self) -> None:
-        """Compare the store with the last reading: entries and registrations come and go by other programs, too.
+        """Compare the store with the last reading: other programs change entries, registrations and environments.
 
         The check, too, runs in a thread: a network disk that hangs must not stop the app.
         """
         if self.is_reading or self._is_checking:
             return
         self._is_checking = True
+        roots = list(self._session.catalog.shares) if self._session.catalog else []
 
         def work() -> None:
-            self._app.post_message(self.Stamped(catalogs.stamp(self._store)))
+            self._app.post_message(self.Stamped(catalogs.stamp(self._store), _absent(roots)))
 
         threading.Thread(target=work, daemon=True).start()  # the app does not wait for it at its exit
 
     def is_outdated(self, event: Stamped) -> bool:
         """End a check. Return whether the store has changed since the last reading."""
         self._is_checking = False
-        return not self.is_reading and event.stamp != self._stamp
+        return not self.is_reading and (event.stamp != self._stamp or event.absent != self._absent)
 
     def is_last(self, event: Read) -> bool:
         """End a reading. Return whether it is the last one that was started."""
         if event.number != self._looks:
             return False
         self.is_reading = False
-        self._stamp = event.stamp
+        self._stamp, self._absent = event.stamp, event.absent
         found = event.catalog
         self._was_there = self._was_there or (found.trouble is None and found.overview is not None)
         return True
@@ -129,7 +140,7 @@ class Scanner:
             stamp = catalogs.stamp(self._store)
             found = catalogs.read(self._store, was_there=self._was_there, memory=memory)
             listing = entries.listing(found, self._session.damaged, self._session.touched)
-            self._app.post_message(self.Read(number, stamp, found, listing))
+            self._app.post_message(self.Read(number, stamp, found, listing, _absent(found.shares)))
 
         self._app.run_worker(work, thread=True, exclusive=True, group="look", description="look")
 
@@ -141,3 +152,7 @@ class Scanner:
         is_painted = threading.Event()
         self._app.post_message(self.Remembered(remembered, entries.listing(remembered, (), ()), is_painted))
         is_painted.wait(_MOST_SECONDS_FOR_PAINT)
+
+
+def _absent(roots: Iterable[str]) -> frozenset[str]:
+    return frozenset(root for root in roots if not os.path.lexists(root))

@@ -8,29 +8,36 @@ if TYPE_CHECKING:
 
     from pepip.operations.adoption.preview import AdoptionPreview
     from pepip.operations.needs import UnmetNeed
+    from pepip.operations.prune import PrunePreview
     from pepip.store.check import Flaw
     from pepip.store.root import Store
     from pepip.tui.catalog import Catalog
-    from pepip.tui.job_queue import JobQueue
+    from pepip.tui.job_queue import Job, JobQueue
 
 
 class Session:
     """One run of the app: the store, its queue of jobs, and the catalog that is shown, None before the first one.
 
+    `folder` is the one in which the app was started. `drafts` has the lines of dialogs that were closed without an
+    answer, by the dialog's title. `earlier` has the finished jobs of earlier runs.
     `verified` maps the id of each verified entry to its flaws. An intact entry has none. `unshared` has the
     environments that a search found and that were not registered. `search_place` is the place to which a running
-    search has come. `unmet` has the unmet needs of environments. `is_leaving` says that the app exits as soon as no
-    job is left.
+    search has come. `prunable` is what a prune of all orphans would do, None until it is known. `unmet` has the unmet
+    needs of environments. `is_leaving` says that the app exits as soon as no job is left.
     """
 
-    def __init__(self, store: Store, runner: JobQueue) -> None:
+    def __init__(self, store: Store, runner: JobQueue, folder: str) -> None:
         self.store = store
+        self.folder = folder
         self.runner = runner
         self.catalog: Catalog | None = None
         self.verified: dict[str, Sequence[Flaw]] = {}
         self.unshared: AdoptionPreview | None = None
         self.search_place = ""
+        self.prunable: PrunePreview | None = None
         self.unmet: Mapping[str, Sequence[UnmetNeed]] = {}
+        self.earlier: list[Job[object]] = []
+        self.drafts: dict[str, tuple[str, ...]] = {}
         self.is_leaving = False
 
     @property

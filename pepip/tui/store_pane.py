@@ -14,10 +14,11 @@ from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from pepip.operations import entry_details
+from pepip.operations import entry_details, prune
 from pepip.tui import entries, filtering, formatting, pane_requests
 from pepip.tui.bars import ClickTarget, Line
 from pepip.tui.entries import Listing
+from pepip.tui.filter_line import FilterLine
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Table
 
@@ -30,26 +31,6 @@ if TYPE_CHECKING:
 
 _SECONDS_BEFORE_DETAILS = 0.12
 EMPTY = Listing((), (), (), (), (), ())
-
-
-class FilterLine(Input):
-    """The filter. Down and Enter move to the list. Escape empties the line, or moves to the list if it is empty."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,enter", "leave", "To the list", show=False),
-        Binding("escape", "clear", "Clear", key_display="esc"),
-    ]
-
-    def action_leave(self) -> None:
-        """Move the focus to the list at once: the next key is for the list."""
-        self.screen.set_focus(self.screen.query_one("#entries"))
-
-    def action_clear(self) -> None:
-        """Empty the line. If it is empty already, move to the list."""
-        if self.value:
-            self.value = ""
-        else:
-            self.action_leave()
 
 
 class Facets(Line):
@@ -108,6 +89,7 @@ class StorePane(Vertical):
         Binding("v", "verify", "Verify", tooltip="Verify the marked entries, or the one under the cursor"),
         Binding("R", "repair", "Repair", tooltip="Repair the marked entries, or the one under the cursor"),
         Binding("s", "sort", "Sort", tooltip="Sort by the next column; a click on a title sorts, too"),
+        Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
         Binding("a", "mark_all", "Mark all", show=False),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this entry"),
         Binding("l,right", "to_detail", "To the detail", show=False),
@@ -133,9 +115,8 @@ class StorePane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Make the filter, the list and the detail."""
-        line = FilterLine(placeholder="/ filter   orphan:  >100MB  project:api  -word", id="filter")
-        line.cursor_blink = False
-        yield line
+        placeholder = "/ filter   orphan:  >100MB  project:api  -word"
+        yield FilterLine("#entries", placeholder=placeholder, id="filter")
         yield Facets()
         with Horizontal():
             table = Table(entries.COLUMNS, can_mark=True, id="entries")
@@ -161,8 +142,8 @@ class StorePane(Vertical):
 
     @property
     def chosen(self) -> list[Stored]:
-        """The marked entries, or the one under the cursor."""
-        marks = self.table.marks
+        """The marked entries that the filter shows, or the one under the cursor."""
+        marks = self.table.marks & set(self.table.keys)
         if marks and self.catalog:
             return [self.catalog.stored[key] for key in sorted(marks) if key in self.catalog.stored]
         return [self.current] if self.current else []
@@ -206,8 +187,10 @@ class StorePane(Vertical):
         size_bytes = sum(sizes[place] for place in view)
         shown = f"{formatting.count(len(view), 'entry', 'entries')}, {formatting.size(size_bytes)}"
         if marks:
-            marked = sum(size for row, size in zip(self.listing.rows, sizes, strict=True) if row.key in marks)
-            shown = f"{len(marks):,} marked, {formatting.size(marked)}"
+            marked = [sizes[place] for place in view if self.listing.rows[place].key in marks]
+            shown = f"{len(marked):,} marked, {formatting.size(sum(marked))}"
+            hidden = len(marks) - len(marked)
+            shown += f" ({hidden:,} more filtered away)" if hidden else ""
         counts = {**self._tally, "marked:": len(marks)}
         self.query_one(Facets).say(counts, self.query_one("#filter", Input).value, shown)
 
@@ -219,7 +202,7 @@ class StorePane(Vertical):
             text.update("")
             return
         flaws = self.session.verified.get(stored.id)
-        width = self.query_one("#detail").content_size.width
+        width = self.query_one("#detail").scrollable_content_region.width
         text.update(entries.describe(self.catalog, stored, None, flaws, {}, width=width))
         self.query_one("#detail").scroll_home(animate=False)
         self._look_closer(stored, self.catalog, width)
@@ -240,7 +223,9 @@ class StorePane(Vertical):
         """Return the full description of an entry, `width` columns wide. It reads files: call it in a worker."""
         found = self._details(stored, catalog)
         needs = entries.why(catalog, found) if found else {}
-        return entries.describe(catalog, stored, found, self.session.verified.get(stored.id), needs, width=width)
+        gain = "" if stored.id in catalog.users else formatting.gain(*prune.freed_by_entry(stored))
+        flaws = self.session.verified.get(stored.id)
+        return entries.describe(catalog, stored, found, flaws, needs, gain=gain, width=width)
 
     def _details(self, stored: Stored, catalog: Catalog) -> Details | None:
         if catalog.overview is None:
@@ -317,6 +302,7 @@ class StorePane(Vertical):
         self.is_descending = not self.is_descending if key == self.sort_key else key in entries.DESCENDING
         self.sort_key = key
         self._sort()
+        self.table.begin_anew()
 
     def action_sort(self) -> None:
         """Sort by the next column."""
@@ -324,7 +310,11 @@ class StorePane(Vertical):
         self.sort_key = entries.SORTS[(at + 1) % len(entries.SORTS)]
         self.is_descending = self.sort_key in entries.DESCENDING
         self._sort()
-        self.app.notify(f"by {self.sort_key}", title="Sorted", timeout=1.5)
+        self.table.begin_anew()
+
+    def action_reverse(self) -> None:
+        """Reverse the order."""
+        self._sort_by(self.sort_key)
 
     def action_filter(self) -> None:
         """Move the focus to the filter."""

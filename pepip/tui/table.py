@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Column(NamedTuple):
     """A column. It is as wide as its content, at most `width`. A `width` of 0 takes the space that others leave.
 
-    The column is shown if the rows have room for at least `from_width` characters.
+    The column is shown if the rows have room for at least `from_width` characters. A text that is too long loses its
+    end; if the column `keeps_end`, its start.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Column(NamedTuple):
     width: int
     is_right: bool = False
     from_width: int = 0
+    keeps_end: bool = False
 
 
 class TableRow(NamedTuple):
@@ -108,6 +110,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self._view: Sequence[int] = ()
         self._widths: list[int] = []  # unknown until the first rows come
         self._position = 0
+        self._was_at_top = True
         self._styles: dict[str, Style] = {}
         self._strips: dict[tuple[str, bool, bool, int], Strip] = {}
 
@@ -135,6 +138,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     def look(self, view: Sequence[int]) -> None:
         """Show the rows with these indices, in this order. The cursor stays on its row if that row is still shown."""
         before = self.cursor_key
+        self._was_at_top = self._position == 0
         self._view = view
         self.virtual_size = Size(0, len(view) + 1)
         place = self._places.get(before, -1)
@@ -190,6 +194,11 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     def action_jump(self, position: int) -> None:
         """Move the cursor to the first or the last row."""
         self._go(len(self._view) - 1 if position < 0 else position)
+
+    def begin_anew(self) -> None:
+        """Stay at the top after the rows were sorted. A cursor that was moved from there stays on its row."""
+        if self._was_at_top:
+            self.action_jump(0)
 
     def action_choose(self) -> None:
         """Choose the row under the cursor."""
@@ -325,7 +334,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         for number, column, width in self.shown_columns:
             tone = row.tones[number]
             style = over if over is not None else (self._style(tone) if tone else plain)
-            segments.append(Segment(_sized(row.cells[number], width, is_right=column.is_right) + "  ", style))
+            segments.append(Segment(_cell(row.cells[number], width, column) + "  ", style))
         return Strip(segments).adjust_cell_length(self.width, plain)
 
     def _style(self, tone: str) -> Style:
@@ -343,6 +352,14 @@ def _fitting(column: Column, cells: Sequence[str]) -> int:
     """Return the width that a column needs for its cells and for its title with an arrow, at most `column.width`."""
     needed = max(map(len, cells), default=0)
     return min(column.width, max(needed, len(column.title) + 2 if column.title else 1))
+
+
+def _cell(text: str, width: int, column: Column) -> str:
+    if column.keeps_end and cell_len(text) > width > 1:
+        while cell_len(text) > width - 1:
+            text = text[1:]
+        text = f"…{text}"
+    return _sized(text, width, is_right=column.is_right)
 
 
 def _sized(text: str, width: int, *, is_right: bool) -> str:

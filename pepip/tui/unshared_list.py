@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("name", "Not yet shared", 0),
-    Column("path", "Folder", 0, from_width=72),
+    Column("path", "Folder", 0, from_width=72, keeps_end=True),
     Column("tool", "Made by", 10, from_width=58),
     Column("packages", "Packages", 8, is_right=True, from_width=64),
     Column("size", "On disk", 9, is_right=True, from_width=40),

@@ -50,10 +50,9 @@ class UnsharedSearch:
             super().__init__()
             self.found = found
 
-    def __init__(self, session: Session, app: App[None], folder: str) -> None:
+    def __init__(self, session: Session, app: App[None]) -> None:
         self._session = session
         self._app = app
-        self._folder = folder
         self._known: Collection[str] | None = None
 
     def forget(self) -> None:
@@ -76,7 +75,7 @@ class UnsharedSearch:
     def _search(self, known: Collection[str], places: Iterable[str]) -> None:
         store = self._session.store
         worker = get_current_worker()
-        folders = outermost([self._folder, *places, *tool_folders.known(os.environ)])
+        folders = outermost([self._session.folder, *places, *tool_folders.known(os.environ)])
         with contextlib.suppress(OSError, _SearchEndedError):
             found = self._follow(worker, find_venvs.discover(folders, left_out={os.path.realpath(store.root)}))
             memory = survey_cache.load(store)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 
 from pepip import __version__, digests
 from pepip.host import user_cache
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 _MOST_ANSWERS = 512
 _MOST_BYTES = 1 << 26
 _VARIABLES = frozenset(
-    ("HOME", "PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PEPIP_HOME", "APPDATA", "LOCALAPPDATA")
+    ("HOME", "PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "APPDATA", "LOCALAPPDATA")
 )
+UNTIL = "until:"
+_PREFIXES = ("UV_", "XDG_", "PYTHON", "PEPIP_")
 
 
 class AnswerCache:
@@ -85,7 +88,7 @@ def key(topic: str, *words: str, ignored: Collection[str] = ()) -> str:
     variables = sorted(
         f"{name}={value}"
         for name, value in os.environ.items()
-        if (name.startswith(("UV_", "XDG_", "PYTHON")) or name in _VARIABLES) and name not in ignored
+        if (name.startswith(_PREFIXES) or name in _VARIABLES) and name not in ignored
     )
     text = "\0".join((__version__, *words, "", *variables))
     return f"{topic}-{digests.hexadecimal(text.encode('utf-8', 'surrogateescape'))[:32]}"
@@ -95,8 +98,11 @@ def state_of(place: str) -> str:
     """Return the state of the file or folder at `place`, for comparison; empty if nothing is there.
 
     The state of a place `folder/*` is the names in the folder, without `__pycache__`, which a first import adds. The
-    state of a place `folder/.` is the folder's modification time alone.
+    state of a place `folder/.` is the folder's modification time alone. A place `until:TIME`, in seconds since 1970,
+    has the same state until that time.
     """
+    if place.startswith(UNTIL):
+        return "early" if time.time() < float(place.removeprefix(UNTIL)) else ""
     try:
         if place.endswith("/*"):
             names = sorted(set(os.listdir(place[:-2])) - {PYCACHE})

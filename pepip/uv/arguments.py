@@ -8,7 +8,7 @@ from pepip.uv import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pepip.model import Request
 
@@ -43,6 +43,17 @@ def without(options: Sequence[str], flags: Collection[str] = (), values: Collect
                 next(words, "")
         elif word not in flags:
             kept.append(word)
+    return kept
+
+
+def only(options: Sequence[str], names: Mapping[str, bool]) -> list[str]:
+    """Return the options with these names, and their values. `names` tells of each whether it takes a value."""
+    kept = []
+    words = iter(options)
+    for word in words:
+        name, separator, _ = word.partition("=")
+        if name in names:
+            kept += [word, *([next(words, "")] if names[name] and not separator else [])]
     return kept
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from pepip.paths import upward, user_folder
-from pepip.uv import answer_cache, program, settings
+from pepip.uv import answer_cache, program, settings, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,13 +68,15 @@ def files_of_project(request: ProjectRequest) -> list[str]:
     """Return the files, beside settings, on which a sync of the project here rests; none if other files may count.
 
     The project must have static metadata. Apart from the project itself, its lock must name only distributions of
-    indexes with HTTP URLs.
+    indexes with HTTP URLs. A script without a lock is resolved anew by each sync, unless what is there may stay.
     """
     folder = settings.project_folder()
-    lock = _text(f"{folder}/uv.lock")
+    lock_path = f"{request.script}.lock" if request.script else f"{folder}/uv.lock"
+    lock = _text(lock_path)
     sources = [line for line in lock.splitlines() if line.startswith("source = ")]
+    is_script_kept = bool(request.script) and not lock and "--inexact" in request.syncing
     is_plain = (
-        bool(sources)
+        (bool(sources) or is_script_kept)
         and not (request.resolving or request.replacing or request.building)
         and set(request.syncing) <= {"--inexact"}
         and are_plain_options(request.everywhere)
@@ -84,6 +86,8 @@ def files_of_project(request: ProjectRequest) -> list[str]:
     )
     if not is_plain:
         return []
+    if request.script:
+        return [*map(os.path.abspath, (request.script, lock_path)), *_version_files()]
     names = ("pyproject.toml", "uv.lock", "setup.py", "setup.cfg", "src")
     return [*(f"{folder}/{name}" for name in names), *_version_files()]
 
@@ -92,12 +96,7 @@ def cache_folder(options: Sequence[str] = ()) -> str:
     """Return uv's cache folder for these options, empty if its place can't be known without asking uv."""
     if "--cache-dir" in options:
         return os.path.abspath(options[options.index("--cache-dir") + 1])
-    if os.environ.get("UV_CACHE_DIR"):
-        return os.path.abspath(os.environ["UV_CACHE_DIR"])
-    if os.name != "posix":
-        return ""
-    caches = user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
-    return os.path.abspath(f"{caches}/uv") if caches else ""
+    return writable_cache.usual()
 
 
 def index_evidence() -> list[tuple[str, str]]:
@@ -132,7 +131,8 @@ def environment_question(python: str) -> tuple[list[str], list[str]] | None:
 
     None if that can't be known: a shim, for example, starts one interpreter or another.
     """
-    words = [python, *settings.texts(), *map(_text, _version_files())]
+    versions = [f"{os.path.basename(path)}: {text}" for path in _version_files() if (text := _text(path))]
+    words = [python, *settings.texts(), *versions]
     folders = os.environ.get("PATH", "").split(os.pathsep)
     if os.path.isabs(python) and os.path.isfile(python):
         folders = []

@@ -117,15 +117,36 @@ def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") ->
 
 
 def run_attached(command: Sequence[str]) -> int:
-    """Run a program on this terminal and return its exit code. Meanwhile Ctrl-C is left to the program."""
+    """Run a program on this terminal and return its exit code. Meanwhile Ctrl-C is left to the program.
+
+    It gets this process's open files, as if it took its place. If this process is asked to end, so is the program.
+    """
     import signal
     import subprocess
 
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.stdout.flush()
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _leave_to_program)  # not SIG_IGN, which the program would inherit
     try:
-        return subprocess.Popen(command).wait()
+        process = subprocess.Popen(command, close_fds=False)
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _leave_to_program(number: int, frame: object) -> None:
+    """Do nothing at a signal that the terminal also sends to the program in front."""
+
+
+def run_uv_attached(arguments: Sequence[str]) -> int:
+    """Run uv on this terminal, as `become` does, but return its exit code. See `run_attached`."""
+    return run_attached([program.path(), *arguments])
 
 
 def become(arguments: Sequence[str]) -> int:

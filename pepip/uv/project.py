@@ -1,7 +1,8 @@
 """Asking uv about a project: what `uv sync` would change, its lock, and the files that the lock names.
 
-uv alone reads and writes `pyproject.toml` and `uv.lock`. Source: uv's documentation of projects, and the pylock.toml
-specification (PEP 751).
+A script with inline metadata (PEP 723) is asked about in the same way, by `--script`. uv gives it a lock only on
+demand. uv alone reads and writes `pyproject.toml`, scripts and locks. Source: uv's documentation of projects and of
+scripts, and the pylock.toml specification (PEP 751).
 """
 
 from __future__ import annotations
@@ -26,8 +27,18 @@ if TYPE_CHECKING:
 
 
 _ENVIRONMENT_ACTIONS = {"check", "update", "replace", "create"}
-_LOCK_ACTIONS = {"use", "check", "update", "create"}
+_NO_LOCK = "none"  # a script has a lock only if the user made one
+_LOCK_ACTIONS = {"use", "check", "update", "create", _NO_LOCK}
 """The actions that uv may name for the environment and for the lock. Any other word may ask for something new."""
+
+_OF_INTERPRETERS = {
+    **dict.fromkeys(("--cache-dir", "--config-file", "--python-preference", "--python-fetch"), True),
+    **dict.fromkeys(("--offline", "--no-config", "--managed-python", "--no-managed-python"), False),
+    **dict.fromkeys(
+        ("--no-python-downloads", "--allow-python-downloads", "--no-cache", "--no-cache-dir", "-n"), False
+    ),
+}
+"""The options with which uv looks for an interpreter, and whether each takes a value."""
 
 FILES = ("pyproject.toml", "uv.lock")
 """The files of a project, or of a workspace, that uv writes."""
@@ -40,7 +51,8 @@ class SyncPreview(NamedTuple):
     """The result that `uv sync` would have.
 
     `is_made` says that uv would make the environment, or make it anew. `lock` is the path of the lock, and
-    `is_locked` says that it is up to date. `document` is uv's own report in JSON (`--output-format json`).
+    `is_locked` says that it is up to date; a script may have none. `script` is the absolute path of the script whose
+    environment it is, empty if it is a project's. `document` is uv's own report in JSON (`--output-format json`).
     """
 
     environment: str
@@ -49,6 +61,7 @@ class SyncPreview(NamedTuple):
     is_locked: bool
     changes: Changes
     document: dict[str, Any]
+    script: str = ""
 
 
 def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None) -> SyncPreview:
@@ -63,10 +76,11 @@ def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None
     with versions.readable():
         document = json.loads(result.stdout)
         environment, action = document["sync"]["environment"]["path"], document["sync"]["action"]
-        lock_action = document["lock"]["action"]
+        lock_action = document["lock"]["action"] if document["lock"] else _NO_LOCK
         if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
             raise ValueError(f"actions {action} and {lock_action}")
-        reported, lock = document["sync"]["changes"], document["lock"]["path"]
+        reported, lock = document["sync"]["changes"], document["lock"]["path"] if document["lock"] else ""
+        script = document["script"]["path"] if request.script else ""
     return SyncPreview(
         environment=environment,
         is_made=action in {"create", "replace"},
@@ -74,6 +88,7 @@ def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None
         is_locked=lock_action not in {"create", "update"},
         changes=dry_run_output.read(reported, result.stderr),
         document=document,
+        script=script,
     )
 
 
@@ -99,12 +114,37 @@ def edit(command: str, words: Sequence[str]) -> None:
 def make_environment(request: ProjectRequest, *, elsewhere: str = "") -> None:
     """Make the project's environment as `uv sync` would, but empty; or make one like it at `elsewhere`.
 
-    Raises UvError.
+    Raises UvError. For a script, see `make_environment_of_script`.
     """
     active = [option for option in request.syncing if option == "--active" and not elsewhere]
     variables = {"UV_PROJECT_ENVIRONMENT": elsewhere} if elsewhere else {}
     nothing = [program.path(), "--version"]
     _run("run", "--no-sync", *_common(request), *request.selecting, *active, "--", *nothing, **variables)
+
+
+def words_of_environment(request: ProjectRequest) -> list[str]:
+    """Return the words that decide, with uv's settings, on the environment that uv makes; empty if more does.
+
+    In a workspace, all members say which Pythons they support. The folder of an environment may be named elsewhere.
+    """
+    if request.script:
+        settings.count_script(os.path.abspath(request.script))
+    if settings.mention("workspace") or "--active" in request.syncing:
+        return []
+    kind = ["script", os.path.basename(request.script)] if request.script else ["project"]
+    return [*kind, *arguments.only(request.everywhere, _OF_INTERPRETERS)]
+
+
+def make_environment_of_script(request: ProjectRequest, root: str) -> None:
+    """Make an environment at `root` as `uv sync --script` would, but empty. Raises UvError.
+
+    uv has no command that makes only the environment of a script. But it says which interpreter the script gets.
+    """
+    asked = request.python or os.environ.get("UV_PYTHON", "")
+    meant = [asked] if asked else ["--script", request.script]
+    options = arguments.only(request.everywhere, _OF_INTERPRETERS)
+    python = _run("python", "find", *options, *meant, UV_PYTHON="").stdout.strip()
+    stage.make_environment(root, python, prompt=os.path.basename(request.script))
 
 
 def locate(
@@ -133,7 +173,7 @@ def locate(
 
 def _exported(request: ProjectRequest, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
     result = _run(
-        "export", f"--{mode_of_lock(request)}", "--format", "pylock.toml", "--no-header", "--quiet",
+        "export", *_kept_lock(request), "--format", "pylock.toml", "--no-header", "--quiet",
         *_common(request._replace(python="")), *request.selecting, "--python", environment.executable,
     )  # fmt: skip
     return resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, environment)
@@ -160,7 +200,7 @@ def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Ite
     `reinstall` names those of them that are already there and must be replaced.
     """
     replaced = [word for name in reinstall for word in ("--reinstall-package", name)]
-    command = ["sync", f"--{mode_of_lock(request)}", *stage.PLAIN_OUTPUT]
+    command = ["sync", *_kept_lock(request), *stage.PLAIN_OUTPUT]
     options = [*_common(request), *request.selecting, *request.syncing, *replaced]
     yield from stage.arrivals([*command, *options], **_variables())
 
@@ -207,9 +247,22 @@ def _from_source(request: ProjectRequest) -> set[str]:
     return {name if name == _ALL else normalize_name(name) for name in named}
 
 
+def lock_of_script(script: str) -> str:
+    """Return the path of the lock that a script has if the user made one."""
+    return f"{script}.lock"
+
+
+def _kept_lock(request: ProjectRequest) -> list[str]:
+    """Return the options with which uv takes the lock as it is; without a lock, those with which it resolves."""
+    if request.script and not os.path.isfile(lock_of_script(request.script)):
+        return list(request.resolving)
+    return [f"--{mode_of_lock(request)}"]
+
+
 def _common(request: ProjectRequest) -> list[str]:
     python = ["--python", request.python] if request.python else []
-    return [*request.everywhere, *request.building, *python]
+    script = ["--script", request.script] if request.script else []
+    return [*request.everywhere, *request.building, *python, *script]
 
 
 def _run(*arguments: str, **variables: str) -> Result:

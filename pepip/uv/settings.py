@@ -1,6 +1,7 @@
 """What uv's settings files mention. pepip asks only whether a setting might matter; uv alone says what it means.
 
-Source: uv's documentation of configuration files.
+A script with inline metadata may have settings of its own. They count once the script is named by `count_script`.
+Source: uv's documentation of configuration files and of scripts; PEP 723.
 """
 
 from __future__ import annotations
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 
 _read: dict[str, tuple[tuple[int, int, int], bytes]] = {}
+_scripts: list[str] = []
+
+
+def count_script(path: str) -> None:
+    """Let the settings in the inline metadata of the script at this absolute path count from now on."""
+    if path not in _scripts:
+        _scripts.append(path)
+        _read.pop(path, None)
 
 
 def mention(*settings: str) -> bool:
@@ -38,7 +47,8 @@ def values(setting: str) -> Iterator[Any]:
 
         try:
             document = tomllib.loads(text.decode())
-            table = document.get("tool", {}).get("uv", {}) if path.endswith("pyproject.toml") else document
+            is_inside = path.endswith("pyproject.toml") or path in _scripts
+            table = document.get("tool", {}).get("uv", {}) if is_inside else document
             tables = [table, table.get("pip", {})]
         except (ValueError, AttributeError, RecursionError):
             yield None
@@ -78,8 +88,23 @@ def content(path: str) -> bytes:
         text = files.read_regular(path, follows=True)
     except OSError:
         return b""
+    if path in _scripts:
+        text = _inline_metadata(text)
     _read[path] = (state, text)
     return text
+
+
+def _inline_metadata(script: bytes) -> bytes:
+    """Return the TOML in a script's block `# /// script`, empty if it has none."""
+    lines = iter(script.splitlines())
+    if not any(line == b"# /// script" for line in lines):
+        return b""
+    block = []
+    for line in lines:
+        if line == b"# ///" or line[:1] != b"#":
+            break
+        block.append(line[2:])
+    return b"\n".join(block)
 
 
 def start_folder() -> str:
@@ -95,9 +120,10 @@ def project_folder() -> str:
 def places() -> Iterator[str]:
     """Yield the places where uv looks for settings.
 
-    They are, in this order: the start folder and the folders above it, the user's, the system's, the file that a
-    variable names.
+    They are, in this order: a script, the start folder and the folders above it, the user's, the system's, the file
+    that a variable names.
     """
+    yield from _scripts
     for folder in upward(start_folder()):
         yield f"{folder}/uv.toml"
         yield f"{folder}/pyproject.toml"

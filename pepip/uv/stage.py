@@ -22,6 +22,7 @@ _DOWNLOADED = r"^\s*(Downloaded|Built) ([A-Za-z0-9._-]+)"
 # A lock leaves nothing to resolve, so uv refuses the first three. The hashes of a lock are always checked, whatever
 # the last two say.
 _VARIABLES_OF_RESOLUTION = ("UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_NO_VERIFY_HASHES", "UV_REQUIRE_HASHES")
+_VARIABLES_OF_VENV = ("UV_VENV_SEED", "UV_VENV_CLEAR", "UV_VENV_RELOCATABLE")
 _METADATA = frozenset(("METADATA", "RECORD", "INSTALLER", "WHEEL", "REQUESTED", "direct_url.json", "uv_cache.json"))
 _LOCKABLE = ("wheels", "sdist", "archive", "vcs")
 
@@ -148,10 +149,15 @@ def uninstall_from(folder: str, executable: str, names: Sequence[str]) -> None:
     process.run(["pip", "uninstall", *PLAIN_OUTPUT, "--python", executable, "--target", folder, "--", *names])
 
 
-def make_environment(root: str, python: str) -> None:
-    """Make a virtual environment at `root` with uv, on `python`, or on uv's choice if empty. Raises UvError."""
+def make_environment(root: str, python: str, *, prompt: str = "") -> None:
+    """Make a virtual environment at `root` with uv, on `python`, or on uv's choice if empty. Raises UvError.
+
+    With a `prompt` it is an environment such as uv makes for itself: no setting for `uv venv` counts.
+    """
     choice = ["--python", python] if python else []
-    process.run(["venv", "--quiet", "--color", "never", *choice, "--", root], **_python_setting())
+    own = ["--prompt", prompt, "--no-project"] if prompt else []
+    variables = dict.fromkeys(_VARIABLES_OF_VENV, "") if prompt else _python_setting()
+    process.run(["venv", "--quiet", "--color", "never", *choice, *own, "--", root], **variables)
 
 
 def _python_setting() -> dict[str, str]:

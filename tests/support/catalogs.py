@@ -109,14 +109,19 @@ def preview(found: Catalog) -> PrunePreview:
     away = _known("/mnt/usb", "laptop", {})._replace(
         state=census.UNREACHABLE, reason="the disk of /mnt/usb is not there", entries=frozenset({"a", "b"})
     )
+    return PrunePreview(orphans, *freed_by(orphans), [], [away], [], "", [])
+
+
+def freed_by(orphans: Iterable[Orphan]) -> tuple[int, int]:
+    """Return the bytes that a removal frees: half at once, and half when uv's cache lets go."""
     freed = sum(orphan.allocated_bytes for orphan in orphans) // 2
-    return PrunePreview(orphans, freed, freed, [], [away], [], "", [])
+    return freed, freed
 
 
 def _stored(home: str, number: int, pin: str) -> Stored:
     name, _, version = pin.partition("==")
     bucket, _, files = PACKAGES[pin]
-    entry_id = f"{bucket}/{name}-{version}"
+    entry_id = f"{bucket}/{name.replace('/', '_')}-{version}"
     return Stored(
         id=entry_id,
         path=f"{home}/.pepip/packages/{entry_id}",

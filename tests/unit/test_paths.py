@@ -112,6 +112,40 @@ def test_a_link_to_elsewhere_is_of_no_entry() -> None:
         assert not paths.entry_of_link(target, ("/store",))
 
 
+@pytest.mark.parametrize("layer", ["/shared/pepip", "/a", "/packages/x/packages"])
+def test_an_id_in_a_layer_is_a_path_that_says_which(layer: str) -> None:
+    """The layer and the entry's folder are read from it."""
+    entry_id = f"{layer}/packages/py3-none-any/drum-1.0"
+
+    assert paths.is_entry_id(entry_id)
+    assert paths.is_layered(entry_id)
+    assert paths.layer_of(entry_id) == layer
+    assert paths.entry_name(entry_id) == "drum-1.0"
+    assert not paths.is_layered("py3-none-any/drum-1.0")
+    assert paths.layer_of("py3-none-any/drum-1.0") == ""
+    assert paths.entry_name("py3-none-any/drum-1.0") == "drum-1.0"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/shared/packages/../x",
+        "/shared/../packages/bucket/name",
+        "/shared//x/packages/bucket/name",
+        "/shared/./packages/bucket/name",
+        "shared/packages/bucket/name",
+        "/shared/packages/bucket/..",
+        "/shared/packages/bucket",
+        "/shared/bucket/name",
+        "/sha\0red/packages/bucket/name",
+        "/packages/bucket/name",
+    ],
+)
+def test_a_path_that_leads_elsewhere_is_no_id(text: str) -> None:
+    """Journals and notes of a hostile checkout can't name it."""
+    assert not paths.is_entry_id(text)
+
+
 def test_the_store_is_where_the_variable_says() -> None:
     """The path becomes absolute. An empty variable has no effect."""
     assert paths.default_store_root({"PEPIP_HOME": "/x/../y/"}) == "/y"

@@ -17,11 +17,11 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, exchange, filesystems, locks, reflinks
 from pepip.host.transfer import LINK, Transfer
 from pepip.model import Progress, Request
-from pepip.operations import recover, venvs
+from pepip.operations import recover, registering, venvs
 from pepip.operations.adoption.freed_space import Freed
 from pepip.operations.adoption.preview import EVERYTHING
 from pepip.operations.relinking import entry_of
-from pepip.store import entries, from_installed, publish, registry, staging
+from pepip.store import entries, from_installed, publish, staging
 from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
@@ -185,7 +185,7 @@ class _Run:
     ) -> Freed:
         """Link the distributions in `coming`, and return what this has freed. The caller holds the locks."""
         here = {item.store_id for item in present if item.store_id}
-        registry.register(self._store, environment.root, here | {entry.id for _, entry in coming.values()})
+        registering.register(self._store, environment.root, here | {entry.id for _, entry in coming.values()})
         present_entries = [entry for item in present if (entry := entry_of(self._store, item)) is not None]
         staying = [item for item in present if not item.entry_id and item.name not in coming]
         plan = linking.plan(environment, present_entries, coming, staying)

@@ -158,7 +158,7 @@ def _disk_of(store: Store, sightings: Sequence[FoundVenv], candidates: Sequence[
 def _stored_contents(store: Store, names: set[str], memory: ScanCache | None) -> set[str]:
     """Return the contents of the store's entries of these names, as far as RECORD tells them."""
     found = set()
-    for item in entries.stored(store, memory):
+    for item in (*entries.stored(store, memory), *entries.stored_in_layers(store)):
         if item.name in names and item.state == "ok":
             entry = entries.read(store, item.id)
             with open(f"{entry.path}/{entry.dist_info}/RECORD", "rb") as file:

@@ -1,13 +1,17 @@
-"""Looks for unmet needs in all environments, in a thread, after each reading of the store. Posts them to the app."""
+"""Finds in a thread what a reading of the store leaves open: what a prune would free, and unmet needs.
+
+Posts both to the app.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from pepip.operations import census, needs
+from pepip.operations import census, needs, prune
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,17 +20,25 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from pepip.operations.needs import UnmetNeed
+    from pepip.operations.prune import PrunePreview
     from pepip.tui.catalog import Catalog
     from pepip.tui.session import Session
 
 _SECONDS_TO_REST = 0.002  # after each environment, for the keys
 
 
-class NeedsCheck:
+class Checks:
     """Checks on request. Call its methods in the app's own thread. A new check ends the one before."""
 
-    class Ended(Message):
-        """A check is over: the unmet needs of each environment that has any."""
+    class Pruned(Message):
+        """It is known what a prune of all orphans would do."""
+
+        def __init__(self, preview: PrunePreview) -> None:
+            super().__init__()
+            self.preview = preview
+
+    class NeedsFound(Message):
+        """The unmet needs are known, of each environment that has any."""
 
         def __init__(self, unmet: Mapping[str, Sequence[UnmetNeed]]) -> None:
             super().__init__()
@@ -34,16 +46,21 @@ class NeedsCheck:
 
     def __init__(self, session: Session, app: App[None]) -> None:
         self._app = app
+        self._store = session.store
         self._needs = needs.Needs(session.store)
 
     def begin(self, catalog: Catalog) -> None:
-        """Check the environments of a catalog."""
+        """Check the entries and environments of a catalog."""
         self._app.run_worker(
-            lambda: self._check(catalog), thread=True, exclusive=True, group="needs", description="needs"
+            lambda: self._check(catalog), thread=True, exclusive=True, group="checks", description="checks"
         )
 
     def _check(self, catalog: Catalog) -> None:
         worker = get_current_worker()
+        if catalog.overview is not None:
+            with contextlib.suppress(OSError):
+                preview = prune.preview(self._store, prune.PruneOptions(), catalog.overview.seen)
+                self._app.post_message(self.Pruned(preview))
         unmet = {}
         for root, share in catalog.shares.items():
             known = share.known
@@ -54,4 +71,4 @@ class NeedsCheck:
             if worker.is_cancelled:
                 return
             time.sleep(_SECONDS_TO_REST)
-        self._app.post_message(self.Ended(unmet))
+        self._app.post_message(self.NeedsFound(unmet))

@@ -1,0 +1,47 @@
+"""The purpose of an environment: for a project, a script, a tool, or one run.
+
+uv keeps the environments of scripts, tools and `--with` in folders of its own. A path there tells people nothing, so
+such an environment is called by the name of its script or tool. Source: uv's documentation of its cache and of tools.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from pepip.environment import makers, venv_id
+from pepip.environment.venv_id import ScriptNote
+from pepip.fast_namedtuple import NamedTuple
+
+PROJECT = "project"
+SCRIPT = "script"
+TOOL = "tool"
+RUN = "run"
+KINDS = (PROJECT, SCRIPT, TOOL, RUN)
+
+_BUCKET = re.compile(r"(environments|archive)-v\d+")
+
+
+class Purpose(NamedTuple):
+    """The kind of an environment, and its name for people.
+
+    The name is the path of a project's environment or of a script, and the name of a tool. A script that came from
+    stdin or a URL has no path: `script` is None then.
+    """
+
+    kind: str
+    name: str = ""
+    script: ScriptNote | None = None
+
+
+def of(root: str) -> Purpose:
+    """Return the purpose of the environment at `root`. If it is not there, its path alone tells."""
+    if os.path.lexists(f"{root}/{makers.TOOL_RECEIPT}"):
+        return Purpose(TOOL, os.path.basename(root))
+    bucket = _BUCKET.fullmatch(os.path.basename(os.path.dirname(root)))
+    if bucket is None:
+        return Purpose(PROJECT, root)
+    if bucket[1] == "archive":
+        return Purpose(RUN, venv_id.label_of(root) or f"run {os.path.basename(root)}")
+    script = venv_id.script_of(root)
+    return Purpose(SCRIPT, script.path if script else f"script {os.path.basename(root)}", script)

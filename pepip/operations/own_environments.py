@@ -1,0 +1,67 @@
+"""Linking the environments that uv keeps in its own folders: of tools, of `uvx`, and of `uv run --with`.
+
+uv has no command that only plans them. So uv decides and installs, and then they are adopted: each distribution that
+is as its RECORD says is linked, and the others stay uv's files. uv's receipts and launchers are not touched.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip import paths
+from pepip.errors import PepipError
+from pepip.model import Progress
+from pepip.uv import answer_cache, own_environments, program, settings
+from pepip.uv.answer_cache import AnswerCache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from pepip.store.root import Store
+
+
+def is_linked(store_root: str, words: Sequence[str]) -> bool:
+    """Tell whether it is noted that uv makes no new environment for these words of a command line."""
+    return AnswerCache(paths.cache(store_root)).recall(_key(words)) is not None
+
+
+def state(cache: str) -> list[tuple[str, str]]:
+    """Return the state of uv's program, settings and cache. It changes when uv makes or removes an environment."""
+    return answer_cache.states([program.path(), *settings.places(), *own_environments.folders_in_cache(cache)])
+
+
+def note_linked(store_root: str, words: Sequence[str], evidence: Iterable[tuple[str, str]]) -> None:
+    """Note that all environments that uv makes for these words are linked. Holds as long as `evidence`, a `state`."""
+    AnswerCache(paths.cache(store_root)).remember(_key(words), "", evidence)
+
+
+def _key(words: Sequence[str]) -> str:
+    return answer_cache.key("linked", os.getcwd(), *words)
+
+
+def link(store: Store, roots: Iterable[str], *, label: str = "") -> Generator[Progress, None, int]:
+    """Link the distributions of environments that uv has just made. Return the number of distributions linked.
+
+    `label` says in words what an environment in uv's cache was made for. What can't be linked stays as uv made it:
+    a failure gives a warning, and nothing is lost.
+    """
+    from pepip.environment import venv_id
+    from pepip.operations.adoption import adopt, preview
+
+    linked = 0
+    try:
+        seen = yield from preview.preview(store, list(roots))
+        if not seen.linkable:
+            return 0
+        done = yield from adopt.adopt(store, seen)
+    except (PepipError, OSError) as error:
+        yield Progress("warning", f"the environment stays as uv made it: {error}")
+        return 0
+    for item in done:
+        linked += len(item.linked)
+        if item.linked and label:
+            venv_id.note_label(item.environment, label)
+        if item.failure:
+            yield Progress("warning", f"{item.environment} stays as uv made it: {item.failure}")
+    return linked

@@ -1,0 +1,97 @@
+"""Publishing entries of one's own store to a layer, from which others link them."""
+
+from __future__ import annotations
+
+import os
+
+from pepip.errors import CorruptEntryError, StoreError, UsageError
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import filesystems
+from pepip.model import Progress
+from pepip.store import check, entries, leases, promotion, publish, staging
+from pepip.store.root import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from pepip.model import Stored
+
+
+class Published(NamedTuple):
+    """The entries that a layer got, and those that it had already, by their ids there."""
+
+    layer: str
+    published: tuple[str, ...]
+    present: tuple[str, ...]
+
+
+def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Generator[Progress, None, Published]:
+    """Copy entries that match `patterns` to the layer at `layer_root`, yielding progress, and return the result.
+
+    A layer that does not exist yet is made. Raises StoreError, before anything is written, if no entry matches, if
+    one is damaged, or if this user may not write the layer. Each entry appears there whole or not at all; after a
+    failure those published before stay.
+    """
+    if not os.path.isabs(layer_root):
+        raise UsageError(f"{layer_root} is no absolute path", hint="write the layer's path from / on")
+    layer = Store(os.path.normpath(layer_root))
+    if os.path.realpath(layer.root) == os.path.realpath(store.root):
+        raise UsageError(f"{layer_root} is your own store", hint="--to names another one")
+    chosen = _chosen(store, patterns)
+    for number, item in enumerate(chosen):
+        yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
+        flaw = next(iter(check.inspect(item.path)), None)
+        if flaw:
+            raise StoreError(
+                f"{item.id} is damaged and can't be published: {flaw.path}, {flaw.words}", hint="`pepip store repair`"
+            )
+    _make(layer)
+    published: list[str] = []
+    present = []
+    with layer.linking(), staging.area(layer) as area:
+        prepared = []
+        for number, item in enumerate(chosen):
+            yield Progress("store", f"{item.name} {item.version}", number, len(chosen))
+            known = _known(layer, item)
+            if known:
+                present.append(known)
+            else:
+                prepared.append(promotion.copy(layer, item.path, f"{area}/{number}"))
+        filesystems.flush(area)
+        published += [publish.publish(layer, one).id for one in prepared]
+    return Published(layer.root, tuple(published), tuple(present))
+
+
+def _chosen(store: Store, patterns: Sequence[str]) -> list[Stored]:
+    """Return the entries that match. Raises StoreError if a pattern matches none."""
+    stored = [item for item in entries.stored(store) if item.state == "ok" and store.trusts_entry(item.path)]
+    for pattern in patterns:
+        if not any(entries.matches(item, [pattern]) for item in stored):
+            raise StoreError(f"the store has no entry {pattern}", hint="`pepip store list` shows what it has")
+    return [item for item in stored if entries.matches(item, patterns)]
+
+
+def _make(layer: Store) -> None:
+    """Make the layer if it does not exist. A new store says that it is a layer. Raises StoreError."""
+    is_new = not layer.exists()
+    if not is_new and os.listdir(layer.root) and not os.path.isdir(f"{layer.root}/packages"):
+        raise StoreError(f"{layer.root} is no store: it has no folder packages", hint="name an empty folder, or none")
+    layer.create()
+    if not layer.is_writable():
+        raise StoreError(f"you may not write {layer.root}", hint="its owner may publish to it")
+    if is_new:
+        try:
+            leases.state(layer.root, leases.Policy(takes_leases=False, days=leases.DAYS))
+        except OSError as error:
+            raise layer.refusal(layer.root, error) from error
+
+
+def _known(layer: Store, item: Stored) -> str:
+    """Return the id of the layer's whole entry of the same wheel, empty if it has none."""
+    bucket = item.bucket.partition("~")[0]
+    try:
+        found = entries.find(layer, name=item.name, version=item.version, identity=item.identity, buckets=[bucket])
+    except (OSError, CorruptEntryError):
+        return ""
+    return found.id if found else ""

@@ -1,0 +1,94 @@
+"""Layers: further stores from which a user links entries, and which that user's commands never write.
+
+A layer is a store like any other, made by its owner. Entries are looked up in one's own store first, then in each
+layer, in order. The id of an entry in a layer is the path of its folder, so that it never meets an entry of one's own
+store with the same name. Whoever owns a layer can run code as its users: so only the user, by `PEPIP_LAYERS`, and the
+store's owner, by the file `layers` in the store, name layers. No project does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+
+from pepip import paths
+from pepip.errors import UsageError
+from pepip.host import files, user_cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+VARIABLE = "PEPIP_LAYERS"
+
+_MOST_BYTES = 1 << 16
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_NAME = "layers"
+
+
+def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
+    """Return the roots of the layers, in the order of their search.
+
+    `PEPIP_LAYERS` names them, separated as in `PATH`. If it is not set, the file `layers` in the store does. The
+    store itself is left out. Raises UsageError for a path that is not absolute: the current folder must not choose.
+    """
+    if VARIABLE in variables:
+        source, words = VARIABLE, variables[VARIABLE].split(os.pathsep)
+    else:
+        source, words = paths.layer_list(store_root), _listed(store_root)
+    found: list[str] = []
+    own = os.path.realpath(store_root) if words else ""
+    for word in filter(None, map(str.strip, words)):
+        path = paths.expand_user(word, variables)
+        if not os.path.isabs(path):
+            raise UsageError(f"{source} names {word}, which is no absolute path", hint="write it from / on")
+        path = os.path.normpath(path)
+        if path not in found and os.path.realpath(path) != own:
+            found.append(path)
+    return tuple(found)
+
+
+def _listed(store_root: str) -> list[str]:
+    """Return the lines of the store's file `layers`, without comments.
+
+    A file that other users may have written is ignored.
+    """
+    try:
+        descriptor = files.open_regular(paths.layer_list(store_root))
+    except OSError:
+        return []
+    try:
+        status, content = os.fstat(descriptor), os.read(descriptor, _MOST_BYTES)
+    finally:
+        os.close(descriptor)
+    owners = {0, files.user_id()}
+    with contextlib.suppress(OSError):
+        owners.add(os.stat(store_root).st_uid)
+    if os.name != "nt" and (status.st_uid not in owners or status.st_mode & _OTHERS_WRITE or status.st_nlink != 1):
+        return []
+    lines = content.decode("utf-8", "surrogateescape").splitlines()
+    return [line for line in map(str.strip, lines) if not line.startswith("#")]
+
+
+def linked_before(store_root: str) -> list[str]:
+    """Return the roots of layers from which this user has linked, also if they are no longer named."""
+    try:
+        content = user_cache.read(user_cache.folder_in(paths.cache(store_root)), _NAME, most_bytes=_MOST_BYTES)
+    except (OSError, ValueError):
+        return []
+    lines = content.decode("utf-8", "surrogateescape").splitlines()
+    return [line for line in lines if os.path.isabs(line)]
+
+
+def note_linked(store_root: str, entry_ids: Iterable[str]) -> None:
+    """Note the layers of these entries, so that links into them are told also when they are no longer named."""
+    roots = {paths.layer_of(entry_id) for entry_id in entry_ids if paths.is_layered(entry_id)} - {""}
+    if not roots:
+        return
+    known = linked_before(store_root)
+    wanted = [*known, *sorted(root for root in roots - {*known} if "\n" not in root)]
+    if wanted != known:
+        content = "".join(f"{root}\n" for root in wanted).encode("utf-8", "surrogateescape")
+        with contextlib.suppress(OSError):
+            user_cache.write(user_cache.folder_in(paths.cache(store_root)), _NAME, content)

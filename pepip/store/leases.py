@@ -1,0 +1,173 @@
+"""Leases: readers of a layer note there which entries their environments link, so that its owner's prune keeps them.
+
+A layer's registry does not know the environments of its readers. Its owner may open a folder in which each reader has
+a file for each environment, renewed at least once a day while pepip is used there. A lease that was not renewed for
+the layer's number of days no longer counts. Whoever may write a lease can make the owner keep entries, and nothing
+else. Without that folder, the owner prunes by age alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import time
+
+from pepip import digests, paths
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files
+from pepip.store import registry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pepip.store.root import Store
+
+DAYS = 60
+"""For how many days a lease counts if the owner of a layer names no other number."""
+
+RENEWAL_SECONDS = 86_400
+
+_FORMAT = 1
+_MOST_BYTES = 1 << 22
+_OPEN_TO_ALL = 0o1777  # each reader removes and renames only their own files
+
+
+class Policy(NamedTuple):
+    """What the owner of a layer has said: whether readers may take leases, and for how many days one counts."""
+
+    takes_leases: bool
+    days: int
+
+
+class Lease(NamedTuple):
+    """The entries, as ids of the layer, that one environment of a reader links. `user_id` owns the file."""
+
+    environment: str
+    host: str
+    user_id: int
+    entries: tuple[str, ...]
+
+
+def policy_of(store_root: str) -> Policy | None:
+    """Return the policy of a layer, None if the store's owner has not said that it is one.
+
+    A file that can't be read says at least that the store is a layer.
+    """
+    try:
+        document = files.load_json(files.read_regular(paths.layer_policy(store_root)))
+        return Policy(bool(document["leases"]), int(document["lease_days"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return Policy(takes_leases=False, days=DAYS)
+
+
+def state(store_root: str, policy: Policy) -> None:
+    """Say that a store is a layer, and open or close its folder of leases. Raises OSError."""
+    content = json.dumps({"format": _FORMAT, "leases": policy.takes_leases, "lease_days": policy.days}).encode()
+    path, folder = paths.layer_policy(store_root), paths.leases(store_root)
+    temporary = f"{path}.{os.getpid()}-{time.monotonic_ns()}"
+    files.create(temporary, content + b"\n", mode=0o600)
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+    if policy.takes_leases:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder)
+        os.chmod(folder, _OPEN_TO_ALL)
+    elif os.path.isdir(folder):
+        os.chmod(folder, 0o755)
+
+
+def are_taken_in(store: Store, entry_ids: Iterable[str]) -> bool:
+    """Tell whether the layer of one of these entries takes leases."""
+    homes = {paths.layer_of(entry_id) for entry_id in entry_ids if paths.is_layered(entry_id)}
+    return any(layer.root in homes and os.path.isdir(paths.leases(layer.root)) for layer in store.layers)
+
+
+def take(store: Store, environment: str, entry_ids: Iterable[str]) -> None:
+    """Note in each layer which of its entries an environment links, or is about to. Renews an earlier lease.
+
+    A layer that takes no leases, or where this user may not write, is left alone: it is pruned by age.
+    """
+    layered = [entry_id for entry_id in entry_ids if paths.is_layered(entry_id)]
+    for layer in store.layers:
+        folder = paths.leases(layer.root)
+        prefix = f"{paths.packages(layer.root)}/"
+        wanted = sorted(entry_id.removeprefix(prefix) for entry_id in layered if entry_id.startswith(prefix))
+        with contextlib.suppress(OSError):
+            if os.path.isdir(folder):
+                _renew(f"{folder}/{_name(environment)}", environment, wanted)
+
+
+def _name(environment: str) -> str:
+    real = os.path.realpath(environment)
+    place = "\0".join((_host(), real, registry.id_of(real)))
+    return f"{files.user_id()}-{digests.hexadecimal(place.encode('utf-8', 'surrogateescape'))[:16]}.json"
+
+
+def _host() -> str:
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+
+
+def _renew(path: str, environment: str, entry_ids: list[str]) -> None:
+    """Write a lease, or remove it if it would be empty. One that says the same is only touched, once a day."""
+    if not entry_ids:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        return
+    document = {"format": _FORMAT, "environment": environment, "host": _host(), "entries": entry_ids}
+    content = json.dumps(document).encode()
+    with contextlib.suppress(OSError, ValueError):
+        if files.read_regular(path, most_bytes=_MOST_BYTES, is_trusted=True) == content:
+            if time.time() - os.lstat(path).st_mtime >= RENEWAL_SECONDS / 2:
+                os.utime(path)
+            return
+    temporary = f"{os.path.dirname(path)}/.{os.getpid()}-{time.monotonic_ns()}.new"
+    try:
+        files.create(temporary, content, mode=0o600)
+        os.chmod(temporary, 0o644)  # the layer's owner must be able to read it, whatever the umask is
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def valid(store: Store) -> list[Lease]:
+    """Return the leases that count in a layer: those renewed in its number of days. None if it takes no leases."""
+    policy = policy_of(store.root)
+    if policy is None or not policy.takes_leases:
+        return []
+    folder = paths.leases(store.root)
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    earliest = time.time() - policy.days * 86_400
+    found = (_read(f"{folder}/{name}", earliest) for name in names if name.endswith(".json"))
+    return [lease for lease in found if lease is not None]
+
+
+def _read(path: str, earliest: float) -> Lease | None:
+    """Return the lease in a file that anybody may have written, None if it is too old or no lease."""
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_mtime < earliest:
+            return None
+        document = files.load_json(files.read_regular(path, most_bytes=_MOST_BYTES))
+        ids = tuple(item for item in document["entries"] if isinstance(item, str) and paths.is_entry_id(item))
+        return Lease(str(document["environment"]), str(document["host"]), status.st_uid, ids)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def users(store: Store) -> dict[str, list[str]]:
+    """Return the environments of readers that have a lease on each entry, by the entry's id."""
+    found: dict[str, list[str]] = {}
+    for lease in valid(store):
+        for entry_id in lease.entries:
+            found.setdefault(entry_id, []).append(f"{lease.environment} on {lease.host}")
+    return found

@@ -1,0 +1,59 @@
+"""Copying an entry into another store, where it is published as usual. The copy shares no inode with the entry."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from pepip import paths
+from pepip.errors import CorruptEntryError
+from pepip.host import files
+from pepip.host.transfer import CLONE, Transfer
+from pepip.store import document as documents
+from pepip.store import publish
+from pepip.store.publish import Prepared
+from pepip.store.staged import WheelFile, WheelTree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.store.root import Store
+
+
+def copy(target: Store, entry: str, workshop: str) -> Prepared:
+    """Copy the entry at the path `entry` into the new folder `workshop` of a staging area of `target`.
+
+    Bytecode that this user has compiled goes with it. The caller has checked the entry. Raises CorruptEntryError if
+    it holds a link or a device, OSError if the disk is full.
+    """
+    tree = _tree_of(entry)
+    os.mkdir(workshop)
+    for folder in tree.folders:
+        os.mkdir(f"{workshop}/{folder}")
+    Transfer(CLONE, may_link=False).tree(entry, workshop, tree.files)
+    document = documents.read(entry)._replace(modes_are_uvs=False, stored_at=int(time.time()))
+    with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
+        file.write(documents.dump(document))
+    publish.seal(target, workshop, tree, {file.path for file in tree.files})
+    return Prepared(workshop, document)
+
+
+def _tree_of(entry: str) -> WheelTree:
+    """Return the files and folders of an entry, without its document and the links that lie ready."""
+    tree = WheelTree([], [])
+    pending = [""]
+    for folder in pending:
+        with os.scandir(f"{entry}/{folder}" if folder else entry) as children:
+            for child in children:
+                path = f"{folder}/{child.name}" if folder else child.name
+                if path in {paths.READY, paths.ENTRY_METADATA}:
+                    continue
+                if child.is_dir(follow_symlinks=False):
+                    tree.folders.append(path)
+                    pending.append(path)
+                elif child.is_file(follow_symlinks=False):
+                    status = child.stat(follow_symlinks=False)
+                    if os.path.basename(folder) != paths.PYCACHE or status.st_uid in {0, files.user_id()}:
+                        tree.files.append(WheelFile(path, status))
+                else:
+                    raise CorruptEntryError(entry, f"{path} is neither a file nor a folder")
+    return tree

@@ -1,0 +1,33 @@
+"""The jobs of earlier runs of the app, from the store's log of activity, and new ones for it."""
+
+from __future__ import annotations
+
+import time
+
+from pepip.store import activity_log
+from pepip.tui.job_queue import Job, once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.store.root import Store
+
+
+def read(store: Store) -> list[Job[object]]:
+    """Return the finished jobs of earlier runs, oldest first. Their numbers are below zero."""
+    rows = activity_log.read(store)
+    return [_job(row, number - len(rows)) for number, row in enumerate(rows)]
+
+
+def _job(row: activity_log.Finished, number: int) -> Job[object]:
+    job: Job[object] = Job(row.title, row.command, once(lambda: None))
+    job.number, job.state, job.outcome = number, row.state, row.outcome
+    job.log, job.ended_at, job.seconds = list(row.log), row.ended_at, row.seconds
+    return job
+
+
+def add(store: Store, job: Job[object]) -> None:
+    """Note a job that is over. It writes a file: call it in a worker."""
+    row = activity_log.Finished(
+        job.title, job.command, job.state, job.outcome, list(job.log), int(time.time()), job.seconds
+    )
+    activity_log.add(store, row)

@@ -1,0 +1,54 @@
+"""An input line for the path of a folder. It suggests folders that exist; Tab or the right arrow takes one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.suggester import Suggester
+from textual.widgets import Input
+
+from pepip.errors import PepipError
+from pepip.tui import typed
+
+
+class PathInput(Input):
+    """The line. Tab moves to the next widget if there is nothing to complete."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete", show=False)]
+
+    def __init__(self, value: str, *, placeholder: str, id: str) -> None:  # noqa: A002 - textual's name
+        super().__init__(value, placeholder=placeholder, id=id, suggester=_Folders(use_cache=False))
+
+    def action_complete(self) -> None:
+        """Take the suggestion, or move on."""
+        before = self.value
+        if self.cursor_position == len(self.value):
+            self.action_cursor_right()
+        if self.value == before:
+            self.screen.focus_next()
+
+
+class _Folders(Suggester):
+    """Suggests the first folder whose path begins with the typed text. Hidden folders only after a dot."""
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """Return a longer path that begins with `value`, None if there is none. A slow disk does not stop the app."""
+        return await asyncio.get_running_loop().run_in_executor(None, suggestion_for, value)
+
+
+def suggestion_for(value: str) -> str | None:
+    """Return the path of the first folder that begins with `value`, None if there is none."""
+    typed_folder, _, start = value.rpartition("/")
+    if "/" not in value:
+        return None
+    try:
+        folder = typed.absolute_path(typed_folder or "/")
+        with os.scandir(folder) as children:
+            names = sorted(child.name for child in children if child.name.startswith(start) and child.is_dir())
+    except (OSError, PepipError):
+        return None
+    visible = [name for name in names if start.startswith(".") or not name.startswith(".")]
+    return f"{typed_folder}/{visible[0]}" if visible and visible[0] != start else None

@@ -1,0 +1,130 @@
+"""Forms of projects and their packages: rows of tables, and facts to filter. Knows nothing of widgets."""
+
+from __future__ import annotations
+
+import os
+
+from pepip.operations import census
+from pepip.tui import formatting
+from pepip.tui.filtering import Facts
+from pepip.tui.table import Column, TableRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import Any
+
+    from pepip.model import Installed
+    from pepip.operations.savings import VenvShare
+    from pepip.tui.catalog import Catalog
+
+_TONES = {census.OK: "good", census.BROKEN: "bad", census.MISSING: "warn", census.UNREACHABLE: "warn"}
+_GLYPHS = {census.OK: "●", census.BROKEN: "✗", census.MISSING: "○", census.UNREACHABLE: "?"}
+
+UNMET = "unmet needs"
+
+COLUMNS = (
+    Column("state", "", 1),
+    Column("name", "Project", 0),
+    Column("path", "Folder", 0, from_width=72, keeps_end=True),
+    Column("python", "Python", 7, from_width=64),
+    Column("packages", "Linked", 7, is_right=True, from_width=46),
+    Column("alone", "Without", 9, is_right=True),
+    Column("own", "Now", 9, is_right=True),
+    Column("state", "State", 11, from_width=68),
+)
+PACKAGES = (
+    Column("name", "Package", 0),
+    Column("version", "Version", 12),
+    Column("size", "Size", 9, is_right=True, from_width=40),
+    Column("others", "Others", 8, is_right=True, from_width=36),
+)
+
+
+def row_of(share: VenvShare, unmet: Collection[str], *, is_busy: bool) -> TableRow:
+    """Return the row of a project. `unmet` are the environments with unmet needs."""
+    known = share.known
+    name = os.path.basename(known.project) or known.project
+    if os.path.basename(known.environment) != ".venv":
+        name = f"{name} ({os.path.basename(known.environment)})"
+    state, tone, glyph = known.state, _TONES[known.state], _GLYPHS[known.state]
+    if known.environment in unmet:
+        state, tone, glyph = UNMET, "bad", "!"
+    if is_busy:
+        state, tone, glyph = "busy", "accent", "◐"
+    own = sum(not package.store_id for package in known.packages)
+    linked = len(known.entries or ())
+    return TableRow(
+        known.environment,
+        (
+            glyph,
+            formatting.printable(name),
+            formatting.printable(formatting.short_path(os.path.dirname(known.project))),
+            known.python.removesuffix(".final.0")[:7],
+            f"{linked}+{own}" if own else str(linked),
+            formatting.size(share.alone_bytes),
+            formatting.size(share.own_bytes),
+            state,
+        ),
+        (tone, "name", "muted", "muted", "", "", "", tone),
+    )
+
+
+def order_by(key: str, unmet: Collection[str]) -> Callable[[VenvShare], Any]:
+    """Return the key function that sorts projects by a column."""
+    orders: dict[str, Callable[[VenvShare], Any]] = {
+        "name": lambda share: os.path.basename(share.known.project),
+        "path": lambda share: share.known.environment,
+        "python": lambda share: share.known.python,
+        "packages": lambda share: len(share.known.entries or ()),
+        "alone": lambda share: share.alone_bytes,
+        "own": lambda share: share.own_bytes,
+        "state": lambda share: (share.known.environment not in unmet, share.known.state),
+    }
+    return orders[key]
+
+
+def facts_of(share: VenvShare, unmet: Collection[str]) -> Facts:
+    """Return the properties of a project that a filter tests."""
+    known = share.known
+    state = UNMET if known.environment in unmet else known.state
+    text = f"{known.environment} {known.python} {state}".lower()
+    name = os.path.basename(known.project).lower()
+    return Facts(name, "", known.python, share.alone_bytes, (), (known.environment,), text)
+
+
+def packages_of(share: VenvShare, catalog: Catalog, *, key: str, is_descending: bool) -> list[TableRow]:
+    """Return the rows of the packages of a project, sorted by a column."""
+    sizes = catalog.overview.sizes if catalog.overview else {}
+    rows = []
+    orders: dict[str, Callable[[Installed], Any]] = {
+        "name": lambda package: package.name,
+        "version": lambda package: package.version,
+        "size": lambda package: sizes.get(package.store_id, 0),
+        "others": lambda package: len(catalog.users.get(package.store_id, ())),
+    }
+    for package in sorted(sorted(share.known.packages), key=orders[key], reverse=is_descending):
+        others = len(catalog.users.get(package.store_id, ())) - 1
+        shared = f"{others:,}" if others > 0 else "-"
+        rows.append(
+            TableRow(
+                package.name,
+                (
+                    formatting.printable(package.name),
+                    formatting.printable(package.version),
+                    formatting.size(sizes.get(package.store_id, 0)) if package.store_id else "",
+                    shared if package.entry_id else package.mode or "private",
+                ),
+                ("name", "", "", "muted" if package.store_id else "warn"),
+            )
+        )
+    if not rows:
+        rows = [
+            TableRow(
+                entry_id,
+                (entry_id.partition("/")[2], "", formatting.size(sizes.get(entry_id, 0)), ""),
+                ("", "", "", ""),
+            )
+            for entry_id in sorted(share.known.entries or ())
+        ]
+    return rows

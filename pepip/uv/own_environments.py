@@ -1,0 +1,70 @@
+"""The environments that uv keeps in folders of its own: those of tools, and those in its cache.
+
+In uv's cache, `environments-v2/NAME-HASH` is the environment of a script. `environments-v2/HASH/HASH` is a link to
+the environment of `--with` or `uvx`, which lies in `archive-v0`. Source: uv 0.13, `CachedEnvironment` and
+`ScriptEnvironment`; uv's documentation of tools.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip.uv import cacheable, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_RECEIPT = "uv-receipt.toml"
+_SETTINGS = ("cache-dir", "no-cache")
+_NO_CACHE = frozenset(("-n", "--no-cache", "--no-cache-dir"))
+
+
+def cache_of(words: Sequence[str]) -> str:
+    """Return the cache that uv uses for a command line, empty if it uses none that lasts, or if nobody can tell."""
+    is_unclear = any(word.startswith("--cache-dir=") for word in words) or settings.mention(*_SETTINGS)
+    if is_unclear or settings.is_on("UV_NO_CACHE") or not _NO_CACHE.isdisjoint(words):
+        return ""
+    return cacheable.cache_folder(words)
+
+
+def in_cache(cache: str) -> list[str]:
+    """Return the real paths of the environments in a cache of uv, each once."""
+    found = {}
+    for folder in folders_in_cache(cache):
+        for name in _children(folder):
+            path = os.path.realpath(f"{folder}/{name}")
+            if os.path.isfile(f"{path}/pyvenv.cfg"):
+                found[path] = True
+    return list(found)
+
+
+def folders_in_cache(cache: str) -> list[str]:
+    """Return the folders whose modification times change when an environment in the cache is made or removed."""
+    buckets = cacheable.folders(cache, "environments-v")
+    inner = [f"{bucket}/{name}" for bucket in buckets for name in _children(bucket) if "-" not in name]
+    return [*buckets, *(folder for folder in inner if not os.path.lexists(f"{folder}/pyvenv.cfg"))]
+
+
+def tools(folder: str) -> dict[str, tuple[int, int]]:
+    """Return the environments of the tools in uv's `folder` for them, each with the state of its receipt.
+
+    uv writes the receipt anew when it installs or upgrades a tool.
+    """
+    found = {}
+    for name in _children(folder):
+        try:
+            status = os.stat(f"{folder}/{name}/{_RECEIPT}")
+        except OSError:
+            continue
+        found[f"{folder}/{name}"] = (status.st_mtime_ns, status.st_ino)
+    return found
+
+
+def _children(folder: str) -> Iterator[str]:
+    """Yield the names of the folders, and of the links to folders, in a folder."""
+    try:
+        with os.scandir(folder) as children:
+            yield from sorted(child.name for child in children if child.is_dir())
+    except OSError:
+        return

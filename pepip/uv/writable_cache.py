@@ -1,0 +1,161 @@
+"""A cache that uv may write, where its own is read-only: in sandboxes, hardened machines, containers of any user.
+
+uv writes its cache for nearly every command, and ends where it can't. So it gets a folder for temporary files in
+place of it. Files of the read-only cache are there by links: uv replaces files whole, and so never writes through a
+link. Where uv's cache can be written, nothing is done. Source: uv's documentation of its cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+
+from pepip import paths
+from pepip.host import links
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_CACHE = "pepip-uv-cache"
+_TOOLS = "pepip-uv-tools"
+_LINKED_WHOLE = ("archive-v", "git-v", "python-v")  # buckets whose folders uv only reads once they are there
+_LEFT_OUT = ("builds-v", ".tmp")
+_SOURCE_TREE = "src"
+_MARKS = frozenset((".git", ".gitignore"))  # uv writes these anew
+
+
+def usual() -> str:
+    """Return uv's cache folder, empty if its place can't be known without asking uv."""
+    if os.environ.get("UV_CACHE_DIR"):
+        return os.path.abspath(os.environ["UV_CACHE_DIR"])
+    if os.name != "posix":
+        return ""
+    caches = paths.user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
+    return os.path.abspath(f"{caches}/uv") if caches else ""
+
+
+def ensure() -> None:
+    """Let `UV_CACHE_DIR` name a temporary cache for this process and its programs, if uv can't write its own."""
+    if os.name != "posix" or os.environ.get("UV_NO_CACHE"):
+        return
+    cache = usual()
+    if not cache or not may_be_written(cache):
+        own = _temporary(_CACHE, lambda place: _mirror_cache(cache, place))
+        if own:
+            os.environ["UV_CACHE_DIR"] = own
+
+
+def is_temporary() -> bool:
+    """Tell whether uv has a temporary cache."""
+    return os.path.basename(os.environ.get("UV_CACHE_DIR", "")).startswith(f"{_CACHE}-")
+
+
+def ensure_tools(folder: str) -> None:
+    """Let `UV_TOOL_DIR` name a temporary folder with links to the tools in `folder`, if uv can't write that one.
+
+    uv writes a lock there even to run a tool.
+    """
+    if not may_be_written(folder):
+        own = _temporary(_TOOLS, lambda place: _link_children(folder, place), is_made_anew=True)
+        if own:
+            os.environ["UV_TOOL_DIR"] = own
+
+
+def may_be_written(folder: str) -> bool:
+    """Tell whether this user may write a folder, or make it."""
+    while not os.path.isdir(folder):
+        if os.path.lexists(folder):
+            return False
+        folder = os.path.dirname(folder)
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _temporary(name: str, fill: Callable[[str], None], *, is_made_anew: bool = False) -> str:
+    """Return a folder for temporary files that this user alone may enter, filled when it is made; empty if none.
+
+    It stays for later commands: what uv has found out is not lost.
+    """
+    import tempfile
+
+    from pepip.host import files, filesystems
+
+    try:
+        path = f"{tempfile.gettempdir()}/{name}-{files.user_id()}"
+        if not is_made_anew and _is_private(path):
+            return path
+        place = tempfile.mkdtemp(prefix=f"{name}-{files.user_id()}.")
+        fill(place)
+        if is_made_anew and _is_private(path):
+            filesystems.remove_tree(path)
+        try:
+            os.rename(place, path)
+        except OSError:  # another run was faster, or something of another user is there
+            if not _is_private(path):
+                return place
+            filesystems.remove_tree(place)
+        return path
+    except OSError:
+        return ""
+
+
+def _is_private(path: str) -> bool:
+    from pepip.host import files
+
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == files.user_id()
+    return is_own and not status.st_mode & 0o077
+
+
+def _mirror_cache(cache: str, place: str) -> None:
+    """Fill a folder with the buckets of a read-only cache. What can't be read is left out.
+
+    Another user's cache is left out, too, unless it is root's.
+    """
+    from pepip.host import files
+
+    with contextlib.suppress(OSError):
+        if files.owner_id(cache) not in {0, files.user_id()}:
+            return
+    for name, path, is_folder in _children(cache):
+        if is_folder and not name.startswith(_LEFT_OUT):
+            os.mkdir(f"{place}/{name}")
+            if name.startswith(_LINKED_WHOLE):
+                _link_children(path, f"{place}/{name}")
+            else:
+                _mirror(path, f"{place}/{name}")
+
+
+def _mirror(source: str, target: str) -> None:
+    """Fill a folder with links to the files of another, and with folders like its own. Links keep their text.
+
+    Locks, and environments of scripts, are left out: uv writes them in place.
+    """
+    for name, path, is_folder in _children(source):
+        if os.path.islink(path):
+            links.symbolic_link(os.readlink(path), f"{target}/{name}")
+        elif is_folder and not os.path.lexists(f"{path}/pyvenv.cfg"):
+            if name == _SOURCE_TREE:
+                links.symbolic_link(path, f"{target}/{name}")
+            else:
+                os.mkdir(f"{target}/{name}")
+                _mirror(path, f"{target}/{name}")
+        elif not is_folder and name not in _MARKS and not name.endswith(".lock"):
+            links.symbolic_link(path, f"{target}/{name}")
+
+
+def _link_children(source: str, target: str) -> None:
+    for name, path, is_folder in _children(source):
+        if is_folder:
+            links.symbolic_link(path, f"{target}/{name}")
+
+
+def _children(folder: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield name, path and whether it is a folder of everything in a folder; nothing if it can't be read."""
+    with contextlib.suppress(OSError), os.scandir(folder) as children:
+        for child in children:
+            yield child.name, child.path, child.is_dir()

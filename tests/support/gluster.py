@@ -1,0 +1,66 @@
+"""A real network file system: one GlusterFS volume on this machine, mounted twice, as two nodes would mount it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def two_mounts(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Make a volume in `folder`, and yield its two mount points. Skips the test without GlusterFS or without root.
+
+    The daemon `glusterd` is started if none answers, and then stopped at the end.
+    """
+    if os.geteuid() != 0 or not all(map(shutil.which, ("glusterd", "gluster", "mount.glusterfs"))):
+        pytest.skip("GlusterFS is missing (the package glusterfs-server), or the tests do not run as root")
+    folder.mkdir(parents=True)
+    started = _start_daemon(folder / "glusterd.pid")
+    host, name = socket.gethostname(), f"pepip-{os.getpid()}"
+    brick, mounts = folder / "brick", (folder / "node-a", folder / "node-b")
+    for made in (brick, *mounts):
+        made.mkdir()
+    try:
+        _run("gluster", "--mode=script", "volume", "create", name, f"{host}:{brick}", "force")
+        _run("gluster", "--mode=script", "volume", "start", name)
+        for mount in mounts:
+            _run("mount", "-t", "glusterfs", f"{host}:/{name}", str(mount))
+        yield mounts
+    finally:
+        for mount in mounts:
+            subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
+        for words in (("stop", name, "force"), ("delete", name)):
+            subprocess.run(["gluster", "--mode=script", "volume", *words], capture_output=True, check=False)
+        if started:
+            os.kill(started, 15)
+
+
+def _start_daemon(pid_file: Path) -> int:
+    """Start glusterd if none answers. Return its number, 0 if one was there before."""
+    if _answers():
+        return 0
+    _run("glusterd", "--pid-file", str(pid_file))
+    until = time.monotonic() + 60
+    while not _answers():
+        if time.monotonic() > until:
+            pytest.skip("glusterd does not answer")
+    return int(pid_file.read_text())
+
+
+def _answers() -> bool:
+    output = subprocess.run(["gluster", "volume", "list"], capture_output=True, check=False, timeout=60)
+    return output.returncode == 0
+
+
+def _run(*words: str) -> None:
+    output = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    if output.returncode != 0:
+        pytest.skip(f"`{' '.join(words)}`: {(output.stderr or output.stdout).strip()[:200]}")

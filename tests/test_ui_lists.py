@@ -1,0 +1,160 @@
+"""Lists of `pepip ui`: sorting, filters, marks, what is noticed by itself, and the names in help and palette."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pepip.tui import keys, palette
+from pepip.tui.table import Table
+from tests.support.machines import Machine
+from tests.support.screens import Person, use
+from tests.support.wheels import Wheel
+
+WHEELS = [
+    Wheel("drum", "1.0", files={"drum/__init__.py": "x = 1\n" * 9000}),
+    Wheel("horn", "1.0", files={"horn/__init__.py": ""}),
+    Wheel("skin", "1.0", files={"skin/__init__.py": "x = 1\n" * 3000}),
+]
+
+
+@pytest.fixture
+def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return a user with two projects."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    monkeypatch.setenv("HOME", str(machine.home))
+    monkeypatch.setenv("UV_CACHE_DIR", str(machine.uv_cache))
+    for name, wanted in (("one", ["drum", "horn", "skin"]), ("two", ["horn"])):
+        project = machine.make_folder(tmp_path / "code" / name)
+        machine.pepip("install", *wanted, "--no-index", "--find-links", wheelhouse, folder=project)
+    return machine
+
+
+def names(table: Table) -> list[str]:
+    """Return the names in a list of entries, from the top."""
+    return [key.rpartition("/")[2].partition("-")[0] for key in table.keys]
+
+
+def test_sorting_begins_at_the_top_and_goes_both_ways(keeper: Machine, store: Path) -> None:
+    """A cursor that was never moved stays at the top; one that was moved stays on its entry."""
+
+    async def script(person: Person) -> None:
+        table = person.table("#entries")
+        assert names(table) == ["drum", "skin", "horn"]
+        await person.press("O")
+        assert names(table) == ["horn", "skin", "drum"]
+        assert table.cursor_key == table.keys[0]
+        await person.press("s")
+        assert (table.sort_key, names(table)) == ("name", ["drum", "horn", "skin"])
+        assert table.cursor_key == table.keys[0]
+        await person.press("j", "O")
+        assert "horn" in table.cursor_key
+        await person.press("j", "O")
+        assert "drum" in table.cursor_key
+
+    use(store, script)
+
+
+def test_marks_that_are_filtered_away_do_not_act(keeper: Machine, store: Path) -> None:
+    """They are counted, and wait; Escape leaves the filter at once."""
+
+    async def script(person: Person) -> None:
+        table = person.table("#entries")
+        await person.press("a")
+        await person.press("slash", *"horn")
+        await person.sees("1 marked", "(2 more filtered away)")
+        await person.press("enter", "v")
+        job = await person.has_done()
+        assert job.outcome == "1 entry checked, intact"
+        await person.press("slash", "escape")
+        assert person.focus == "entries"
+        assert len(table.keys) == 3
+        await person.press("v")
+        assert (await person.has_done(2)).outcome == "3 entries checked, all intact"
+
+    use(store, script)
+
+
+def test_projects_are_filtered_and_their_packages_sorted(keeper: Machine, store: Path, tmp_path: Path) -> None:
+    """A word, a size and a state filter; `s` sorts the list that has the focus."""
+    one, two = (str(tmp_path / "code" / name / ".venv") for name in ("one", "two"))
+
+    async def script(person: Person) -> None:
+        table, packages = person.table("#environments"), person.table("#packages")
+        assert set(table.keys) == {one, two}
+        await person.press("slash", *"code/two")
+        assert table.keys == [two]
+        await person.write("#projects-filter", ">150kB ok")
+        assert table.keys == [one]
+        await person.write("#projects-filter", "nonsense")
+        await person.sees("nothing matches nonsense")
+        await person.press("escape")
+        assert set(table.keys) == {one, two}
+        table.put_cursor(one)
+        before = table.keys
+        await person.press("enter", "s", "s")
+        assert packages.sort_key == "size"
+        assert packages.keys == ["drum", "skin", "horn"]
+        assert table.keys == before
+        await person.press("O")
+        assert packages.keys == ["horn", "skin", "drum"]
+
+    use(store, script, pane="projects", size=(160, 40))
+
+
+def test_a_removed_project_is_noticed(keeper: Machine, store: Path, tmp_path: Path) -> None:
+    """Without a key: its state is another, and what only it linked is unused."""
+
+    async def script(person: Person) -> None:
+        await person.sees("nothing to prune")
+        shutil.rmtree(tmp_path / "code" / "one")
+        await person.sees("○", "it was deleted or moved", "kB prunable")
+
+    use(store, script, pane="projects", size=(160, 40))
+
+
+def test_help_and_palette_have_no_names_of_textual(keeper: Machine, store: Path) -> None:
+    """Each name is there once, on the list and in the filter."""
+
+    async def script(person: Person) -> None:
+        for pane, focus in (("store", "#entries"), ("store", "#filter"), ("projects", "#packages")):
+            await person.app.action_show(pane)
+            person.app.screen.query_one(focus).focus()
+            await person.pilot.pause()
+            titles = Counter(command.title for command in palette.commands_of(person.app.screen))
+            assert [title for title, count in titles.items() if count > 1] == []
+            offered = {binding.description for binding in keys.offered_on(person.app.screen)}
+            assert offered.isdisjoint(
+                {"Focus Next", "Copy selected text", "Move cursor left", "Scroll Up", "Page Left"}
+            )
+            assert "Commands" in offered
+
+    use(store, script, size=(160, 40))
+
+
+def test_activity_is_there_at_the_next_start(keeper: Machine, store: Path) -> None:
+    """With its outcome, its command and its log; a damaged file costs no more than the list."""
+
+    async def verifies(person: Person) -> None:
+        await person.press("V")
+        assert (await person.has_done()).outcome == "3 entries checked, all intact"
+        await person.until(lambda: list(store.glob("cache/*/activity.json")), "the log of activity")
+
+    async def looks(person: Person) -> None:
+        await person.press("4")
+        await person.sees("verify the whole store", "3 entries checked, all intact", "pepip store verify")
+        assert person.app.session.runner.jobs == []
+
+    async def sees_nothing(person: Person) -> None:
+        await person.press("4")
+        await person.sees("nothing was done yet")
+
+    use(store, verifies)
+    use(store, looks, size=(160, 40))
+    (log,) = store.glob("cache/*/activity.json")
+    log.write_text('[["half", "of"')
+    use(store, sees_nothing)
