@@ -1,4 +1,4 @@
-"""Starting programs: uv, and an environment's interpreter. No module of pepip but this and `piped` starts a program.
+"""Starting programs: uv, and an environment's interpreter. No other module of pepip starts a program.
 
 Their output is piped and they can't read the terminal's input, so that they never write to a terminal that the
 command line or the app owns. The one exception is a program that takes the place of pepip itself.
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator, Sequence
 
-    from pepip.uv.piped import Piped
-
 # Variables that would make uv use another environment than the given one, compile files that are only staged,
 # contradict pepip's options about a lock, or colour output that pepip reads. A caller that wants one passes it on.
 _UNWANTED = (
@@ -39,7 +37,7 @@ _UNWANTED = (
 )
 
 
-_running: dict[int, set[subprocess.Popen[str] | Piped]] = {}
+_running: dict[int, set[subprocess.Popen[str]]] = {}
 _interrupted: set[int] = set()
 
 
@@ -74,7 +72,7 @@ def run(
     `meanwhile` is called while uv runs. If it raises an error, uv is ended first. `settings` are environment
     variables for this run alone; an empty value removes the variable.
     """
-    process = _start_piped([program.path(), *arguments], stdin=bool(stdin), settings=settings)
+    process = _start([program.path(), *arguments], stdin=bool(stdin), variables=_variables(settings))
     stdout, stderr = _communicate(process, stdin, meanwhile)
     if process.returncode:
         raise _failure(arguments, process.returncode, stderr, stdout)
@@ -107,7 +105,7 @@ def stream(arguments: Sequence[str], **settings: str) -> Iterator[str]:
 def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") -> Result:
     """Run an environment's interpreter to its end. Raises UvError if it fails (with its output) or does not start."""
     try:
-        process = _start_piped([executable, *arguments], stdin=bool(stdin), settings={})
+        process = _start([executable, *arguments], stdin=bool(stdin), variables=_variables({}))
         stdout, stderr = _communicate(process, stdin)
     except OSError as error:
         raise UvError(f"the interpreter {executable} does not start: {error.strerror}") from error
@@ -173,19 +171,6 @@ def _variables(settings: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if value or name not in settings}
 
 
-def _start_piped(command: list[str], *, stdin: bool, settings: dict[str, str]) -> subprocess.Popen[str] | Piped:
-    variables = _variables(settings)
-    if not hasattr(os, "posix_spawn"):
-        return _start(command, stdin=stdin, variables=variables)
-    from pepip.uv.piped import Piped
-
-    if get_ident() in _interrupted:
-        raise KeyboardInterrupt
-    process = Piped(command, variables, stdin=stdin)
-    _note_started(process)
-    return process
-
-
 def _start(
     command: list[str], *, stdin: bool, variables: dict[str, str], merge: bool = False
 ) -> subprocess.Popen[str]:
@@ -206,14 +191,14 @@ def _start(
     return process
 
 
-def _note_started(process: subprocess.Popen[str] | Piped) -> None:
+def _note_started(process: subprocess.Popen[str]) -> None:
     _running.setdefault(get_ident(), set()).add(process)
     if get_ident() in _interrupted:  # since it was checked
         process.terminate()
 
 
 def _communicate(
-    process: subprocess.Popen[str] | Piped, stdin: str, meanwhile: Callable[[], None] | None = None
+    process: subprocess.Popen[str], stdin: str, meanwhile: Callable[[], None] | None = None
 ) -> tuple[str, str]:
     """Wait for a program and return its output. If this run is interrupted meanwhile, end the program first."""
     try:
@@ -228,7 +213,7 @@ def _communicate(
         _forget(process)
 
 
-def _forget(process: subprocess.Popen[str] | Piped) -> None:
+def _forget(process: subprocess.Popen[str]) -> None:
     """Note that a program has ended. Raises KeyboardInterrupt if its thread was interrupted."""
     _running.get(get_ident(), set()).discard(process)
     if get_ident() in _interrupted:
