@@ -21,6 +21,8 @@ from tests.support.snapshots import Snapshot, changes, sha256_of, snapshot
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 
 def lamp(version: str) -> Wheel:
     """Return a wheel with a package, a module and a script."""

@@ -28,6 +28,8 @@ from tests.support.teams import Team
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import PKGUTIL_NAMESPACE, Wheel
 
+pytestmark = pytest.mark.every(2)
+
 CAMERA = Wheel(
     "camera",
     "1.0",

@@ -23,6 +23,8 @@ from tests.support.snapshots import changes, snapshot
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 BELL = Wheel(
     "bell",
     "1.0",

@@ -25,6 +25,8 @@ from tests.support.snapshots import Snapshot, changes, link_shape, snapshot
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 KILLS = 13
 """Kills of each kind of install."""
 

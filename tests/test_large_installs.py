@@ -27,6 +27,8 @@ from tests.support.snapshots import changes, snapshot
 from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 MANY = 60
 """Enough distributions for a second process that makes metadata."""
 

@@ -23,6 +23,8 @@ from tests.support.snapshots import changes, snapshot, stamps
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.watching import watched
 
+pytestmark = pytest.mark.every(2)
+
 
 @dataclass(frozen=True)
 class Site:

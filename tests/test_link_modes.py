@@ -19,6 +19,8 @@ from tests.support.snapshots import changes, snapshot
 from tests.support.stores import entries_of, problems_of
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 OWN_FILES = ("hardlink", "clone", "copy")
 
 

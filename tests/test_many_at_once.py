@@ -22,6 +22,8 @@ from tests.support.snapshots import changes, snapshot
 from tests.support.stores import leftovers_of, problems_of
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 PROJECT = '[project]\nname = "orchestra"\nversion = "1"\nrequires-python = ">=3.8"\ndependencies = ["drum", "horn"]\n'
 SYNC, RUN, INSTALL = ["sync"], ["run", "python", "-c", "import drum, horn"], ["install", "drum", "horn"]
 TOGETHER = {

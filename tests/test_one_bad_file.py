@@ -18,6 +18,8 @@ from tests.support.machines import Output
 from tests.support.stores import entries_of, problems_of
 from tests.support.worlds import World
 
+pytestmark = pytest.mark.every(2)
+
 _SECONDS = 60.0
 """No command takes as long as this here, even on a busy machine."""
 

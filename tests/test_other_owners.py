@@ -16,6 +16,8 @@ from tests.support.parity import Level
 from tests.support.snapshots import changes, snapshot
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 
 @pytest.fixture
 def source(wheelhouse: Path, interpreter: Path) -> tuple[str | Path, ...]:

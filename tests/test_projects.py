@@ -22,6 +22,8 @@ from tests.support.projects import PROJECTS, Definition, project_table
 from tests.support.snapshots import stamps
 from tests.support.stores import entries_of, leftovers_of, problems_of
 
+pytestmark = pytest.mark.every(2)
+
 
 def assert_same(twins: Twins, level: Level = Level.METADATA) -> None:
     """Assert that the environments and all other files of both projects are equal, and that the store is whole."""

@@ -24,6 +24,8 @@ from tests.support.stores import leftovers_of, problems_of
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 
 @pytest.fixture
 def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:

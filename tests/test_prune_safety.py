@@ -38,6 +38,8 @@ from tests.support.snapshots import changes, snapshot
 from tests.support.stores import entries_of, problems_of
 from tests.support.teams import Team
 
+pytestmark = pytest.mark.every(2)
+
 KILLS = 6
 """Number of kills of one prune, spread evenly over its changes on disk."""
 

@@ -18,6 +18,8 @@ from tests.support.keeping import Keeper
 from tests.support.machines import Machine
 from tests.support.snapshots import changes, snapshot
 
+pytestmark = pytest.mark.every(2)
+
 WHOLE = Registration(
     file="/store/projects/app-0123456789abcdef.json",
     environment="/code/app/.venv",

@@ -20,6 +20,8 @@ from tests.support.snapshots import changes, sha256_of, snapshot
 from tests.support.stores import entries_of, problems_of
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 
 def ink(version: str) -> Wheel:
     """Return a distribution with a package, a script, and a module that only this version has."""

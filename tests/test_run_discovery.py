@@ -23,6 +23,8 @@ from tests.support.projects import write_simple_index
 from tests.support.snapshots import changes, snapshot
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 NAMES = ("alder", "birch", "cherry")
 WHERE = f"""import importlib.util, sys
 print(sys.prefix, *[name for name in {NAMES} if importlib.util.find_spec(name)], *sys.argv[1:])

@@ -18,6 +18,8 @@ from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 LIBRARY = Wheel(
     "library",
     "1.0",

@@ -17,6 +17,8 @@ from tests.support.snapshots import stamps
 from tests.support.stores import leftovers_of, problems_of
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 BODY = "import iniconfig, sys; print(sorted(sys.argv[1:]), sys.prefix != sys.base_prefix)\n"
 NIB = Wheel("nib", "2.0", files={"nib/__init__.py": "", "nib/tip.txt": "gold\n"})
 

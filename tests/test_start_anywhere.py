@@ -22,6 +22,8 @@ from tests.support.machines import Machine, Output, interpreter_of, plain_user_p
 from tests.support.refusals import assert_refused
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 LAMP = Wheel("lamp", "1.0", files={"lamp.py": "VERSION = '1.0'\n"})
 UNKNOWN_USER_ID = "54321"
 

@@ -31,6 +31,8 @@ from tests.support.teams import Team
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import Wheel, record_hash
 
+pytestmark = pytest.mark.every(2)
+
 CHIME = Wheel(
     "chime",
     "1.0",

@@ -26,6 +26,8 @@ from tests.support.teams import Team
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 
 def drum(version: str) -> Wheel:
     """Return a distribution with dependencies, an extra, scripts, and a package of one version."""

@@ -17,6 +17,8 @@ from tests.support.snapshots import snapshot
 from tests.support.stores import leftovers_of, problems_of
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 MAIN = "import sys\ndef main():\n    print('{}', *sys.argv[1:])\n    sys.exit(len(sys.argv) - 1)\n"
 PEN = [
     Wheel(

@@ -28,6 +28,8 @@ from tests.support.snapshots import Snapshot, changes, snapshot
 from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 PARTS = 16
 """Number of points at which each kind of change is killed, and is refused."""
 

@@ -21,6 +21,8 @@ from tests.support.stores import problems_of
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import PKGUTIL_NAMESPACE, Wheel
 
+pytestmark = pytest.mark.every(2)
+
 CLOCK = Wheel(
     "clock",
     "1.0",

@@ -11,6 +11,8 @@ from tests.support.keeping import Keeper
 from tests.support.machines import Machine, Output
 from tests.support.snapshots import changes, snapshot
 
+pytestmark = pytest.mark.every(2)
+
 
 @pytest.fixture
 def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:

@@ -14,6 +14,8 @@ from tests.support.snapshots import Snapshot, changes, snapshot
 from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
 
+pytestmark = pytest.mark.every(2)
+
 FILES = {"drum/__init__.py": "SOUND = 'boom'\n", "drum/kit/__init__.py": "", "drum/kit/snare.py": "SOUND = 'tack'\n"}
 WHEELS = [
     Wheel("drum", "1.0", files=FILES),
