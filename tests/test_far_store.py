@@ -28,6 +28,7 @@ LAMP = {
     ),
     "bulb.txt": "bright",
     "lights/lamp/__init__.py": "",
+    "lights/switch.py": "",
     "lib_of_lamp.so": "\x7fELF no library",
 }
 

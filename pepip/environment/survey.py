@@ -15,7 +15,7 @@ from pepip import digests, paths
 from pepip.environment import contents
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, files, filesystems, links, reflinks
-from pepip.wheel import record
+from pepip.wheel import footprint, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Copy(NamedTuple):
     `reason` says in words why it can't be linked, and is empty if it can. `changed` are its files that differ from
     RECORD. `content` is equal for distributions whose RECORDs list the same files. `inodes` are the inodes of its
     files. `bytecode` and `folders` are pairs of allocated bytes and number: of compiled bytecode, and of the folders
-    that links would replace. `links` counts the outermost of these folders. `uncompiled` counts the folders that hold
-    modules and have no bytecode.
+    that links would replace. `links` counts the outermost of these folders. `new_folders` counts the folders that an
+    entry has and the environment has not: for bytecode, and those of `.data`.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Copy(NamedTuple):
     bytecode: tuple[int, int]
     folders: tuple[int, int]
     links: int = 0
-    uncompiled: int = 0
+    new_folders: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -288,7 +288,8 @@ def _weigh(root: str, tree: _Tree, base: str, item: _Found, holders: dict[str, s
         group[2] += 1
     groups = tuple(Inodes(row[0] & _MARKS, names, row[1], row[2]) for names, row in sorted(sums.items()))
     folders = {folder for path in item.listed for folder in paths.ancestors(path)}
-    whole = list(_linked_whole(base, item.copy.dist_info, folders, set(item.listed), holders))
+    whole = set(_linked_whole(base, item.copy.dist_info, folders, set(item.listed), holders))
+    whole -= _kept_real(base, item.listed, whole)
     statuses = [tree.folders[folder] for folder in whole if folder in tree.folders]
     bytecode: list[os.stat_result] = []
     for folder in folders:
@@ -301,8 +302,36 @@ def _weigh(root: str, tree: _Tree, base: str, item: _Found, holders: dict[str, s
         folders=_sum(statuses),
         bytecode=_sum(bytecode),
         links=len({folder for folder in whole if folder.rpartition("/")[0] not in whole}),
-        uncompiled=sum(f"{folder}/{paths.PYCACHE}" not in tree.folders for folder in with_modules),
+        new_folders=sum(f"{folder}/{paths.PYCACHE}" not in tree.folders for folder in with_modules)
+        + _data_folders(base, folders),
     )
+
+
+def _data_folders(base: str, folders: set[str]) -> int:
+    """Return how many folders an entry has in `.data`, with that one and the one of the scheme."""
+    above = set(paths.ancestors(f"{base}/x"))
+    outside = [path for path in folders - above if not path.startswith((f"{base}/", "bin", "Scripts"))]
+    return len(outside) + 2 if outside else 0
+
+
+def _kept_real(base: str, listed: list[str], whole: set[str]) -> set[str]:
+    """Return those folders that stay real in a namespace, where pip must find a file: see `footprint`."""
+    start = len(base) + 1
+    kept: set[str] = set()
+    while True:
+        left = whole - kept
+        tops = [folder[start:] for folder in left if folder.rpartition("/")[0] not in left]
+        spaces = {above for top in tops for above in paths.ancestors(top) if not above.endswith(".dist-info")}
+        spaces -= {folder[start:] for folder in kept}
+        if not spaces:
+            return kept
+        inside = [path[start:] for path in listed if path.startswith(f"{base}/")]
+        seen = [path for path in inside if not any(path.startswith(f"{top}/") for top in tops)]
+        shape = footprint.Footprint(tuple(tops), tuple(seen), (), tuple(sorted(spaces)), ())
+        hidden = footprint.hidden_folders(footprint.tree_of(inside), shape)
+        if not hidden:
+            return kept
+        kept |= {f"{base}/{folder}" for folder in hidden}
 
 
 def _sum(statuses: list[os.stat_result]) -> tuple[int, int]:

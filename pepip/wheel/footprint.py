@@ -47,7 +47,7 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
         must_open.update(ancestors(path))
     while True:
         shape = _shape(tree, declared, must_open, dist_info)
-        hidden = _hidden_folders(tree, shape)
+        hidden = hidden_folders(tree, shape)
         if not hidden:
             return shape
         must_open |= hidden
@@ -83,7 +83,7 @@ def _shape(tree: dict[str, object], declared: set[str], must_open: set[str], dis
     return Footprint(*map(tuple, (directories, leaves, opened, namespaces, bytecode)))
 
 
-def _hidden_folders(tree: dict[str, object], shape: Footprint) -> set[str]:
+def hidden_folders(tree: dict[str, object], shape: Footprint) -> set[str]:
     """Return one linked folder of each namespace in which pip would find no file of this distribution.
 
     Files directly in a namespace count only if they are modules: others, such as LICENSE, may belong to several

@@ -212,9 +212,9 @@ def _remembered(root: str, memory: ScanCache | None) -> Survey | None:
 
 def _copy(*fields: Any) -> Copy:
     """Return a `Copy` from the fields that JSON kept."""
-    *texts, changed, content, inodes, bytecode, folders, links, uncompiled = fields
+    *texts, changed, content, inodes, bytecode, folders, links, new_folders = fields
     groups = tuple(map(Inodes._make, inodes))
-    return Copy._make([*texts, tuple(changed), content, groups, tuple(bytecode), tuple(folders), links, uncompiled])
+    return Copy._make([*texts, tuple(changed), content, groups, tuple(bytecode), tuple(folders), links, new_folders])
 
 
 def _as_json(survey: Survey) -> list[Any]:
