@@ -39,7 +39,7 @@ def tea(version: str) -> Wheel:
 
 POT = Wheel("pot", "1.0", files={"pot/__init__.py": ""}, dependencies=["tea"])
 CUP = Wheel("cup", "1.0", files={"service/cup/__init__.py": ""})
-SAUCER = Wheel("saucer", "1.0", files={"service/saucer/__init__.py": ""})
+SAUCER = Wheel("saucer", "1.0", files={"service/saucer/__init__.py": "", "service/tray.py": ""})
 MILK = Wheel("milk", "1.0", files={"milk/__init__.py": ""})
 WHEELS = [tea("1.0"), tea("2.0"), tea("3.0"), POT, CUP, SAUCER]
 

@@ -110,7 +110,7 @@ def test_a_cache_that_is_not_there_is_no_error(shop: Shop) -> None:
 
 _TELL_READING = """
 import sys
-from pepip.wheel.digest_cache import Seen
+from pepip.wheel.digest_cache import DigestCache as Seen
 read = Seen.read
 def tell(self, path):
     with open("read.log", "a") as log:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,12 @@ def script(*dependencies: str, body: str = BODY, python: str = ">=3.9", settings
     listed = ", ".join(f'"{dependency}"' for dependency in dependencies)
     more = "".join(f"# {line}\n" for line in settings.splitlines())
     return f'# /// script\n# requires-python = "{python}"\n# dependencies = [{listed}]\n{more}# ///\n{body}'
+
+
+@pytest.fixture
+def machine(machine: Machine, tmp_path: Path) -> Machine:
+    """Return a user with a cache of uv's own: other tests build wheels of the packages that scripts need here."""
+    return replace(machine, uv_cache=tmp_path / "uv-cache")
 
 
 def environment_of(machine: Machine, folder: Path, name: str) -> Path:

@@ -103,9 +103,9 @@ def test_the_form_begins_where_the_app_was_started(writer: Machine, store: Path,
         assert line_of(person, "#place") == str(tmp_path / "band")
         assert person.table("#known").keys == [str(tmp_path / "band")]
 
-    use(store, offered, folder=tmp_path / "band")
+    use(store, offered, folder=tmp_path / "band", size=(160, 48))
     (tmp_path / "band" / "pyproject.toml").write_text("")
-    use(store, filled, folder=tmp_path / "band")
+    use(store, filled, folder=tmp_path / "band", size=(160, 48))
 
 
 def test_paths_are_completed(writer: Machine, store: Path, tmp_path: Path) -> None:

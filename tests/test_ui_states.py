@@ -376,7 +376,7 @@ def test_the_doctor_says_how_all_is(band: Machine, store: Path, tmp_path: Path) 
         await person.press("exclamation_mark")
         await person.sees("Doctor", "uv: uv ", "warning environment:", "$ pepip doctor")
 
-    use(store, script)
+    use(store, script, size=(160, 60))
 
 
 def test_a_registry_document_is_untouched_by_looking(band: Machine, store: Path) -> None:

@@ -60,7 +60,11 @@ class Swap:
         then taken back.
         """
         note = f"{self._folder}/{_NOTE}"
-        files.write_whole(note, json.dumps(self._steps).encode(), unfinished=f"{note}.new")
+        try:
+            files.write_whole(note, json.dumps(self._steps).encode(), unfinished=f"{note}.new")
+        except BaseException:
+            self.give_up()
+            raise
         try:
             for step in self._steps:
                 place, prepared = f"{self._root}/{step.path}", f"{self._folder}/{step.number}"
