@@ -139,7 +139,7 @@ class InstallForm(Dialog):
         ]
         if self._folder and wanted in self._folder and all(row.key != self._folder for row in rows):
             shown = formatting.printable(formatting.short_path(self._folder, self._home))
-            rows.insert(0, TableRow(self._folder, (f"{shown}  (started here)", ""), ("", "")))
+            rows.insert(0, TableRow(self._folder, (f"(started here) {shown}", ""), ("", "")))
         table = self.query_one("#known", Table)
         table.empty_text = "a new project" if wanted else "no project is known yet: type the path of one"
         table.show(rows)
