@@ -24,7 +24,14 @@ for number in range(6):
 """
 
 
-@pytest.mark.parametrize("packages", [("single", "cloud-core"), NAMES], ids=["some", "all"])
+@pytest.mark.parametrize(
+    "packages",
+    [
+        pytest.param(("single", "cloud-core"), id="some"),
+        # pip takes no lock: on a busy machine, it can miss a folder that is exchanged at that moment.
+        pytest.param(NAMES, id="all", marks=pytest.mark.real_world),
+    ],
+)
 def test_adopting_while_pip_installs(attic: Attic, packages: tuple[str, ...]) -> None:
     """An installer ends well, nothing of its work is lost, and the next run links what was in motion."""
     environment = attic.make("one", "pip")
