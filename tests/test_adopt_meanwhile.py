@@ -28,7 +28,7 @@ for number in range(6):
     "packages",
     [
         pytest.param(("single", "cloud-core"), id="some"),
-        # pip takes no lock: on a busy machine, it can miss a folder that is exchanged at that moment.
+        # Failed once on a busy machine: pip did not find a file. The cause is not known; pip takes no lock.
         pytest.param(NAMES, id="all", marks=pytest.mark.real_world),
     ],
 )
