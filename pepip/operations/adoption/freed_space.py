@@ -133,7 +133,7 @@ def _cost(copy: Copy, disk: Disk) -> Freed:
     ready = copy.links + 1  # links to folders and to METADATA, which environments share
     longest = len(disk.home) + len("/packages/cpython-312-linux-x86_64/") + 2 * len(copy.name) + len(copy.version)
     folders = 3 + copy.new_folders  # of the entry, of its metadata, and of the links that it keeps ready
-    # Btrfs keeps small files in its metadata, and folders take no blocks there. The 2 was fitted to one set of wheels.
+    # Btrfs keeps small files in its metadata, and folders take no blocks there. The 2 is fitted to one set of wheels
     texts = -(-files * _ROW_BYTES // _BLOCK_BYTES) + (4 if disk.folder_bytes else 2)
     size_bytes = texts * _BLOCK_BYTES + folders * disk.folder_bytes
     if longest > _LONGEST_SYMLINK_INSIDE and disk.folder_bytes:  # other file systems store targets in the inode
