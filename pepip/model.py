@@ -227,6 +227,7 @@ _PHASES = {
     "verify": "Verifying",
     "repair": "Repairing",
     "prune": "Pruning",
+    "undo": "Bringing back",
     "wait": "Waiting",
     "scan": "Looking into",
     "adopt": "Hashing and linking",

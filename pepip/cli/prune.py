@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import os
 import sys
+import time
 
 from pepip import humanized
 from pepip.cli import options, output, tables
@@ -12,12 +13,16 @@ from pepip.errors import StoreError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from pepip.operations import prune
+    from pepip.store.root import Store
 
 _DESCRIPTION = """\
 Take out of the store what no environment links. Shows first what that is, and asks.
+If a fifth of the disk is free, what you agree to stays in the trash for a day (PEPIP_TRASH_TIME):
+--undo brings it back. With --yes the space is free at once.
 """
 
 _EXAMPLES = """\
@@ -26,9 +31,8 @@ examples:
   pepip prune --yes --older-than 30d        what was not linked for a month
   pepip prune --max-size 20GB               the least recently linked first, until the store is that small
   pepip prune 'torch*' --keep 'torch==2.9*'
+  pepip prune --undo                        bring back what the last prune removed
 """
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def run(words: Sequence[str]) -> int:
@@ -42,6 +46,10 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--older-than", metavar="AGE", default="0s", help="not linked for so long: 12h, 30d, 8w")
     parser.add_argument("--max-size", metavar="SIZE", help="only until the store is so small: 20GB")
     parser.add_argument("--keep", metavar="PATTERN", action="append", default=[], help="never these")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--now", action="store_true", help="free the space at once, and empty the trash")
+    place.add_argument("--trash", action="store_true", help="keep what is removed in the trash, for --undo")
+    place.add_argument("--undo", action="store_true", help="bring back what the last prune put into the trash")
     arguments = parser.read(words)
     options.take_effect(arguments)
     choice = prune.PruneOptions(
@@ -53,6 +61,9 @@ def run(words: Sequence[str]) -> int:
     store = open_store()
     if not store.exists():
         raise StoreError(f"there is no store at {store.root}")
+    if arguments.undo:
+        return _undo(store, arguments)
+    choice = choice._replace(keep_seconds=_keep_seconds(store, arguments))
     preview = prune.preview(store, choice)
     if arguments.dry_run:
         if arguments.json:
@@ -80,6 +91,47 @@ def run(words: Sequence[str]) -> int:
         output.write_json(_document(done))
     else:
         _show(done, would=False)
+    return 0
+
+
+def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
+    """Return for how long the trash keeps what is removed, 0 if the space is to be free at once.
+
+    A script that names `--yes` or `--dry-run` asks for the space; a size, too, is a wish for room.
+    """
+    from pepip.operations import undo
+
+    if arguments.trash:
+        seconds = undo.trash_seconds(os.environ)
+        if not seconds:
+            raise UsageError("PEPIP_TRASH_TIME is 0, so the trash keeps nothing", hint="PEPIP_TRASH_TIME=1d, or --now")
+        return seconds
+    is_for_room = arguments.now or arguments.yes or arguments.dry_run or arguments.max_size is not None
+    return 0.0 if is_for_room else undo.ample_seconds(store, os.environ)
+
+
+def _undo(store: Store, arguments: argparse.Namespace) -> int:
+    from pepip.operations import undo
+
+    chosen = [*arguments.patterns, *arguments.keep]
+    if chosen or arguments.max_size is not None or arguments.older_than != "0s":
+        raise UsageError("--undo brings back all that the last prune removed", hint="`pepip prune --undo` alone")
+    if arguments.dry_run:
+        grave = undo.last(store)
+        done = undo.Undone(grave.entry_ids, (), grave.removed_at)
+    else:
+        done = output.follow(undo.undo(store), output.reporter(arguments))
+    if arguments.json:
+        output.write_json(
+            {"restored": list(done.entry_ids), "replaced": list(done.replaced), "removed_at": int(done.removed_at)}
+        )
+        return 0
+    for entry_id in done.entry_ids:
+        tables.say(entry_id)
+    for entry_id in done.replaced:
+        output.say(f"{entry_id} was stored anew meanwhile")
+    verb = "Would bring back" if arguments.dry_run else "Brought back"
+    output.say(f"{verb} {humanized.count(len(done.entry_ids), 'entry', 'entries')}")
     return 0
 
 
@@ -117,6 +169,12 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         f"{verb} {humanized.count(count, 'entry', 'entries')}: {humanized.size(preview.freed_bytes)} "
         f"{'would be' if would else 'are'} free{'' if would else ' now'}"
     )
+    if preview.kept_until:
+        left = humanized.duration(preview.kept_until - time.time() + 1)
+        output.say(
+            f"{humanized.size(preview.trashed_bytes)} {'would stay' if would else 'stay'} in the trash for {left}: "
+            "`pepip prune --undo` brings it back, `pepip prune --now` frees the space"
+        )
     if preview.shared_bytes:
         output.say(
             f"{humanized.size(preview.shared_bytes)} more become free when uv's cache drops its hard links: "
@@ -139,6 +197,8 @@ def _document(preview: prune.PrunePreview) -> dict[str, object]:
         ],
         "freed_bytes": preview.freed_bytes,
         "shared_bytes": preview.shared_bytes,
+        "trashed_bytes": preview.trashed_bytes,
+        "kept_until": preview.kept_until,
         "unreachable": [
             {
                 "environment": known.environment,
@@ -156,10 +216,10 @@ def _document(preview: prune.PrunePreview) -> dict[str, object]:
 
 
 def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip().lower())
-    if not match:
+    seconds = humanized.parse_age(text)
+    if seconds is None:
         raise UsageError(f"{text!r} is not an age", hint="write a number and s, m, h, d or w, such as 30d")
-    return float(match[1]) * _UNITS[match[2]]
+    return seconds
 
 
 def _bytes(text: str) -> int:

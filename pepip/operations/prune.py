@@ -2,7 +2,7 @@
 
 The links of environments are the roots. They are read while every run that links has to wait. An orphan is first
 renamed into the trash, whole, and taken apart afterwards. So a killed run leaves no half of an entry where it could
-be linked.
+be linked. A removal that is kept in the trash can be taken back (`pepip.operations.undo`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class PruneOptions(NamedTuple):
 
     `patterns` and `keep` are shell patterns of names. `older_than_seconds` counts from the last link. Orphans go only
     until the store is no larger than `max_bytes`; below zero there is no such limit. `only` has the ids that were
-    chosen from a preview. An entry among them that is no orphan any more stays.
+    chosen from a preview. An entry among them that is no orphan any more stays. With `keep_seconds`, what is removed
+    stays in the trash for so long. Without it, the space is free at once, and the whole trash is emptied.
     """
 
     patterns: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class PruneOptions(NamedTuple):
     older_than_seconds: float = 0
     max_bytes: int = -1
     only: frozenset[str] | None = None
+    keep_seconds: float = 0
 
 
 class Orphan(NamedTuple):
@@ -58,7 +60,8 @@ class PrunePreview(NamedTuple):
     were deleted, or whose scripts were: the latter go, too. `unreachable` ones keep the entries that they linked
     last. `found` are environments that nobody had registered. `blocked` says why nothing at all may be removed, and
     `hint` what helps then. `refused` are orphans of another user. `leased` are the ids of entries that only leases of
-    a layer's readers keep.
+    a layer's readers keep. `trashed_bytes` stay in the trash, and are free when it is emptied; `freed_bytes` does not
+    include them. `kept_until`, in seconds since 1970, is when the trash of this prune may be emptied, 0 if at once.
     """
 
     orphans: list[Orphan]
@@ -71,6 +74,8 @@ class PrunePreview(NamedTuple):
     refused: list[Orphan]
     hint: str = ""
     leased: frozenset[str] = frozenset()
+    trashed_bytes: int = 0
+    kept_until: int = 0
 
 
 def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> PrunePreview:
@@ -96,7 +101,7 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
     """Remove orphans, yielding progress, and return what was done. Raises StoreError if nothing may be removed.
 
     Environments are read again while nobody links, so entries that were linked since a preview stay. A killed run
-    leaves whole entries, in their place or in the trash. The next run empties the trash.
+    leaves whole entries, in their place or in the trash. The next run empties the trash, except for what is kept.
     """
     yield Progress("wait", "for running installs to finish")
     with store.pruning():
@@ -109,7 +114,11 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
         refused = list(decided.refused)
         gone = [] if unkept else decided.gone  # else unregistered environments beside them would not be found again
         _remove_abandoned(gone)
-        with trash.grave(store) if decided.orphans else contextlib.nullcontext("") as grave:
+        keep_seconds = options.keep_seconds
+        making = trash.grave(store, keep_seconds=keep_seconds) if decided.orphans else contextlib.nullcontext("")
+        with making as grave:
+            if grave and not trash.is_kept(grave):  # the disk is too full for a new folder
+                keep_seconds = 0
             for orphan in decided.orphans:
                 yield Progress(
                     "prune", f"{orphan.stored.name} {orphan.stored.version}", len(removed), len(decided.orphans)
@@ -122,14 +131,33 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
                     refused.append(orphan)
                 else:
                     removed.append(orphan)
-            freed, shared = disk_usage.freed_by_removing(_removable(store, gone, grave))
+            freed, shared, trashed = _gain(store, gone, grave, is_kept=bool(keep_seconds))
         for known in gone:
             with contextlib.suppress(OSError):  # it is another user's
                 registry.forget(known.registration)
     yield Progress("prune", "emptying the trash")
-    trash.empty(store)
+    trash.empty(store, kept=not keep_seconds)
     staging.remove_abandoned(store)
-    return decided._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
+    return decided._replace(
+        orphans=removed,
+        refused=refused,
+        freed_bytes=freed,
+        shared_bytes=shared,
+        trashed_bytes=trashed,
+        kept_until=int(time.time() + keep_seconds) if keep_seconds and removed else 0,
+    )
+
+
+def _gain(store: Store, gone: list[KnownVenv], grave: str, *, is_kept: bool) -> tuple[int, int, int]:
+    """Return the bytes that a prune frees, those that stay because uv's cache has the files, and those in its grave.
+
+    The second number includes files of the grave.
+    """
+    if not is_kept:
+        return (*disk_usage.freed_by_removing(_removable(store, gone, grave)), 0)
+    freed, _ = disk_usage.freed_by_removing(_removable(store, gone, kept=False))
+    trashed, shared = disk_usage.freed_by_removing(trash.trees_in(grave))
+    return freed, shared, trashed
 
 
 def _remove_abandoned(gone: list[KnownVenv]) -> None:
@@ -156,15 +184,20 @@ _HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a fo
 
 
 class Removed(NamedTuple):
-    """An entry that was removed from the store, and the environments that this has broken."""
+    """An entry that was removed from the store, and the environments that this has broken.
+
+    `freed_bytes` are free now, or, if the entry is kept in the trash, when that is emptied.
+    """
 
     entry_id: str
     freed_bytes: int
     broken: tuple[str, ...]
 
 
-def remove(store: Store, named: str, *, force: bool) -> Removed:
+def remove(store: Store, named: str, *, force: bool, keep_seconds: float = 0) -> Removed:
     """Remove one entry, named by its id, as `name==version`, or by name if only one entry has that name.
+
+    With `keep_seconds`, it stays in the trash for so long.
 
     Raises StoreError if no entry matches or if several do. Without `force` also if environments link the entry, or if
     the registry can't be read.
@@ -201,7 +234,8 @@ def remove(store: Store, named: str, *, force: bool) -> Removed:
                 hint="uninstall it there, or break them with --force",
             )
         freed, _ = disk_usage.freed_by_removing([chosen[0].path])
-        trash.discard(store, chosen[0].path)
+        with trash.grave(store, keep_seconds=keep_seconds) as grave:
+            trash.discard(store, chosen[0].path, grave)
     trash.empty(store)
     return Removed(chosen[0].id, freed, tuple(users))
 
@@ -231,8 +265,26 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     chosen = _choose(options, seen, {*users, *leased})
     orphans = [orphan for orphan in chosen if permissions.may_remove(orphan.stored.path)]
     refused = [orphan for orphan in chosen if orphan not in orphans]
-    freed, shared = freed_by(store, orphans, gone)
-    return PrunePreview(orphans, freed, shared, gone, unreachable, found, "", refused, leased=frozenset(leased))
+    trashed = kept_until = 0
+    if options.keep_seconds:
+        freed, _ = disk_usage.freed_by_removing(_removable(store, gone, kept=False))
+        trashed, shared = disk_usage.freed_by_removing([orphan.stored.path for orphan in orphans])
+        kept_until = int(time.time() + options.keep_seconds) if orphans else 0
+    else:
+        freed, shared = freed_by(store, orphans, gone)
+    return PrunePreview(
+        orphans,
+        freed,
+        shared,
+        gone,
+        unreachable,
+        found,
+        "",
+        refused,
+        leased=frozenset(leased),
+        trashed_bytes=trashed,
+        kept_until=kept_until,
+    )
 
 
 def _blocked_as_layer(store: Store) -> str:
@@ -242,14 +294,14 @@ def _blocked_as_layer(store: Store) -> str:
 _HINT_LAYER = "--older-than 90d removes by age; `pepip store init --layer --lease-days 60` lets readers take leases"
 
 
-def _removable(store: Store, gone: list[KnownVenv], own_grave: str = "") -> list[str]:
+def _removable(store: Store, gone: list[KnownVenv], own_grave: str = "", *, kept: bool = True) -> list[str]:
     """Return what a prune removes beside orphans: the trash, and the registry's files on deleted environments.
 
-    Only what this user may remove.
+    Only what this user may remove. Without `kept`, what is kept in the trash stays.
     """
     files = [file for known in gone for file in registry.files_of(known.registration)]
     files += [known.environment for known in gone if known.is_abandoned]
-    return [path for path in (*trash.contents(store, own=own_grave), *files) if permissions.may_remove(path)]
+    return [path for path in (*trash.contents(store, own=own_grave, kept=kept), *files) if permissions.may_remove(path)]
 
 
 def _unreadable(store: Store, seen: Census) -> str:
