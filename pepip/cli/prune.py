@@ -46,6 +46,14 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--older-than", metavar="AGE", default="0s", help="not linked for so long: 12h, 30d, 8w")
     parser.add_argument("--max-size", metavar="SIZE", help="only until the store is so small: 20GB")
     parser.add_argument("--keep", metavar="PATTERN", action="append", default=[], help="never these")
+    parser.add_argument(
+        "--environment",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="also remove this environment, and what only it links",
+    )
+    parser.add_argument("--uv-cache", action="store_true", help="also remove these packages from uv's cache")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--now", action="store_true", help="free the space at once, and empty the trash")
     place.add_argument("--trash", action="store_true", help="keep what is removed in the trash, for --undo")
@@ -57,6 +65,8 @@ def run(words: Sequence[str]) -> int:
         keep=tuple(arguments.keep),
         older_than_seconds=_seconds(arguments.older_than),
         max_bytes=-1 if arguments.max_size is None else _bytes(arguments.max_size),
+        environments=tuple(map(_environment, arguments.environment)),
+        with_cache=arguments.uv_cache,
     )
     store = open_store()
     if not store.exists():
@@ -104,10 +114,18 @@ def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
     if arguments.trash:
         seconds = undo.trash_seconds(os.environ)
         if not seconds:
-            raise UsageError("PEPIP_TRASH_TIME is 0, so the trash keeps nothing", hint="PEPIP_TRASH_TIME=1d, or --now")
+            raise UsageError(
+                "PEPIP_TRASH_TIME is 0, so the trash keeps nothing", hint="PEPIP_TRASH_TIME=1d, or --now"
+            )
         return seconds
     is_for_room = arguments.now or arguments.yes or arguments.dry_run or arguments.max_size is not None
     return 0.0 if is_for_room else undo.ample_seconds(store, os.environ)
+
+
+def _environment(path: str) -> str:
+    """Return the environment at a path, or in the project at a path."""
+    place = os.path.realpath(path)
+    return place if os.path.isfile(f"{place}/pyvenv.cfg") else f"{place}/.venv"
 
 
 def _undo(store: Store, arguments: argparse.Namespace) -> int:
@@ -118,20 +136,26 @@ def _undo(store: Store, arguments: argparse.Namespace) -> int:
         raise UsageError("--undo brings back all that the last prune removed", hint="`pepip prune --undo` alone")
     if arguments.dry_run:
         grave = undo.last(store)
-        done = undo.Undone(grave.entry_ids, (), grave.removed_at)
+        done = undo.Undone(grave.entry_ids, grave.environments, (), grave.removed_at)
     else:
         done = output.follow(undo.undo(store), output.reporter(arguments))
     if arguments.json:
         output.write_json(
-            {"restored": list(done.entry_ids), "replaced": list(done.replaced), "removed_at": int(done.removed_at)}
+            {
+                "restored": list(done.entry_ids),
+                "environments": list(done.environments),
+                "replaced": list(done.replaced),
+                "removed_at": int(done.removed_at),
+            }
         )
         return 0
-    for entry_id in done.entry_ids:
-        tables.say(entry_id)
-    for entry_id in done.replaced:
-        output.say(f"{entry_id} was stored anew meanwhile")
+    for name in (*done.environments, *done.entry_ids):
+        tables.say(name)
+    for name in done.replaced:
+        output.say(f"{name} was made anew meanwhile")
     verb = "Would bring back" if arguments.dry_run else "Brought back"
-    output.say(f"{verb} {humanized.count(len(done.entry_ids), 'entry', 'entries')}")
+    environments = f" and {humanized.count(len(done.environments), 'environment')}" if done.environments else ""
+    output.say(f"{verb} {humanized.count(len(done.entry_ids), 'entry', 'entries')}{environments}")
     return 0
 
 
@@ -177,9 +201,17 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         )
     if preview.shared_bytes:
         output.say(
-            f"{humanized.size(preview.shared_bytes)} more become free when uv's cache drops its hard links: "
-            "`uv cache prune`"
+            f"{humanized.size(preview.shared_bytes)} stay, since uv's cache has the same files: "
+            f"`pepip prune --uv-cache`, or `uv cache clean {' '.join(_names_of(preview))}`"
         )
+
+
+def _names_of(preview: prune.PrunePreview) -> list[str]:
+    names = sorted({orphan.stored.name for orphan in preview.orphans})
+    return names if len(names) <= _MOST_NAMES else ["NAME …"]
+
+
+_MOST_NAMES = 6
 
 
 def _document(preview: prune.PrunePreview) -> dict[str, object]:

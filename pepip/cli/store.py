@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from pepip import humanized, paths
@@ -248,14 +249,16 @@ def _add(words: Sequence[str]) -> int:
 
 
 def _remove(words: Sequence[str]) -> int:
-    from pepip.operations import prune
+    from pepip.operations import store_remove, undo
 
     parser = options.Parser("pepip store remove", description="Take one entry out of the store.")
     parser.add_argument("entry", metavar="ENTRY", help="NAME==VERSION, or BUCKET/NAME-VERSION")
     parser.add_argument("--force", action="store_true", help="even if environments link it: they will be broken")
+    parser.add_argument("--trash", action="store_true", help="keep it in the trash, for `pepip prune --undo`")
     arguments = parser.read(words)
     options.take_effect(arguments)
-    outcome = prune.remove(open_store(), arguments.entry, force=arguments.force)
+    keep_seconds = undo.trash_seconds(os.environ) if arguments.trash else 0.0
+    outcome = store_remove.remove(open_store(), arguments.entry, force=arguments.force, keep_seconds=keep_seconds)
     if arguments.json:
         output.write_json(
             {"removed": outcome.entry_id, "freed_bytes": outcome.freed_bytes, "broken": list(outcome.broken)}
@@ -263,7 +266,10 @@ def _remove(words: Sequence[str]) -> int:
         return 0
     for environment in outcome.broken:
         output.Reporter(verbosity=arguments.verbosity).warn(f"{environment} linked it and is broken now")
-    output.say(f"Removed {outcome.entry_id}: {humanized.size(outcome.freed_bytes)} freed")
+    gain = f"{humanized.size(outcome.freed_bytes)} freed"
+    if keep_seconds:
+        gain = f"it stays in the trash for {humanized.duration(keep_seconds)}, `pepip prune --undo` brings it back"
+    output.say(f"Removed {outcome.entry_id}: {gain}")
     return 0
 
 

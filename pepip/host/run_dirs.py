@@ -45,15 +45,15 @@ def remove_abandoned(
     parent: str,
     *,
     before: Callable[[str], None] | None = None,
-    spares: Callable[[str], bool] = lambda name: False,
+    spares: Callable[[str], bool] | None = None,
 ) -> None:
     """Remove what ended runs left below `parent`. Ignores what can't be removed, such as another user's.
 
-    `before` is called with each path that is about to be removed. A name that `spares` is true of stays.
+    `before` is called with each path that is about to be removed. A folder whose name `spares` is true of stays.
     """
     names = set(os.listdir(parent)) - {paths.LOCK_FOLDERS}
     for run in {name.removesuffix(_LOCK) for name in names} - {""}:
-        if spares(run):
+        if spares is not None and spares(run):
             continue
         with contextlib.suppress(OSError), locks.free(f"{parent}/{run}{_LOCK}") as is_free:
             if is_free and run in names:  # a name that was not listed may be of a run that has just begun

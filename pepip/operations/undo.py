@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 
 class Undone(NamedTuple):
-    """The ids of the entries that are back in the store, and of those that another entry has replaced meanwhile.
+    """The ids of the entries and the paths of the environments that are back.
 
-    `removed_at` is when they had been removed, in seconds since 1970.
+    `replaced` are those whose place was taken meanwhile. `removed_at` is when they had been removed, in seconds since
+    1970.
     """
 
     entry_ids: tuple[str, ...]
+    environments: tuple[str, ...]
     replaced: tuple[str, ...]
     removed_at: float
 
@@ -44,7 +46,9 @@ def trash_seconds(variables: Mapping[str, str]) -> float:
     text = variables.get(_TIME, "")
     seconds = 0.0 if text == "0" else humanized.parse_age(text) if text else float(_DAY_SECONDS)
     if seconds is None:
-        raise UsageError(f"{_TIME}: {text!r} is not a time", hint="write a number and s, m, h, d or w, such as 7d; or 0")
+        raise UsageError(
+            f"{_TIME}: {text!r} is not a time", hint="write a number and s, m, h, d or w, such as 7d; or 0"
+        )
     return seconds
 
 
@@ -74,4 +78,4 @@ def undo(store: Store) -> Generator[Progress, None, Undone]:
     yield Progress("undo", ", ".join(os.path.basename(entry_id) for entry_id in grave.entry_ids[:3]))
     with store.linking():
         restored = trash.restore(store, grave)
-    return Undone(restored.entry_ids, restored.taken, grave.removed_at)
+    return Undone(restored.entry_ids, restored.environments, restored.taken, grave.removed_at)

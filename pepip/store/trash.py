@@ -18,6 +18,7 @@ from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems, folders, locks, permissions, run_dirs
+from pepip.store import buried
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,20 +35,21 @@ _KEPT = re.compile(r"\d+-\d+\.kept-(\d{1,20})-(\d{1,12})")
 class Grave(NamedTuple):
     """A kept grave: its path, when its entries were removed and until when they are kept, in seconds since 1970.
 
-    `entry_ids` are the entries in it.
+    `entry_ids` are the entries in it, `environments` the paths that its environments had.
     """
 
     path: str
     removed_at: float
     kept_until: int
     entry_ids: tuple[str, ...]
-
+    environments: tuple[str, ...] = ()
 
 
 class Restored(NamedTuple):
-    """The ids of the entries that are back in the store, and of those whose place another entry has taken."""
+    """The ids of entries and the paths of environments that are back, and of those whose place is taken."""
 
     entry_ids: tuple[str, ...]
+    environments: tuple[str, ...]
     taken: tuple[str, ...]
 
 
@@ -142,7 +144,7 @@ def is_kept(grave_path: str) -> bool:
 
 def trees_in(grave_path: str) -> list[str]:
     """Return the paths of the entries in a kept grave."""
-    buckets = (f"{grave_path}/{bucket}" for bucket in _folders(grave_path))
+    buckets = (f"{grave_path}/{bucket}" for bucket in _folders(grave_path) if not bucket.startswith("."))
     return [f"{bucket}/{entry}" for bucket in buckets for entry in _folders(bucket)]
 
 
@@ -155,8 +157,9 @@ def kept(store: Store) -> list[Grave]:
         path = f"{folder}/{name}"
         if match and _is_due_later(name) and permissions.is_own(path):
             entry_ids = tuple(tree[len(path) + 1 :] for tree in trees_in(path))
-            if entry_ids:
-                found.append(Grave(path, int(match[1]) / 1e9, int(match[2]), entry_ids))
+            environments = tuple(buried.environments_in(path))
+            if entry_ids or environments:
+                found.append(Grave(path, int(match[1]) / 1e9, int(match[2]), entry_ids, environments))
     return sorted(found, key=lambda item: item.removed_at, reverse=True)
 
 
@@ -209,11 +212,12 @@ def make_room(store: Store, *, is_full: bool = False) -> bool:
 
 
 def restore(store: Store, grave: Grave) -> Restored:
-    """Move the entries of a kept grave back to their places, each by one rename. The caller holds off prunes.
+    """Move the content of a kept grave back to its places, each by one rename. The caller holds off prunes.
 
-    An entry is deleted if another one has taken its place: an install has stored the wheel again, or another wheel
-    of the same name. If this is killed, the entries are whole, at their place or in the grave. Raises StoreError if
-    the grave is not there any more, or if the store can't be written; the rest stays in the grave then.
+    Entries come first, then the environments that link them. What is found at its place is deleted from the trash: an
+    install has stored the wheel again, or another wheel of the same name, or somebody made the environment anew. If
+    this is killed, each entry is whole, at its place or in the grave. Raises StoreError if the grave is not there any
+    more, or if the store can't be written; the rest stays in the grave then.
     """
     back, taken = [], []
     with locks.held(f"{paths.trash(store.root)}/.lock", mode=store.lock_mode):
@@ -236,6 +240,7 @@ def restore(store: Store, grave: Grave) -> Restored:
                 taken.append(entry_id)
             else:
                 back.append(entry_id)
+        environments, others = buried.exhume(store, grave.path)
         _give_up(grave.path)
         run_dirs.remove_abandoned(paths.trash(store.root), spares=is_kept)
-    return Restored(tuple(back), tuple(taken))
+    return Restored(tuple(back), tuple(environments), (*taken, *others))
