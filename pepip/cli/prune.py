@@ -200,9 +200,10 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
             "`pepip prune --undo` brings it back, `pepip prune --now` frees the space"
         )
     if preview.shared_bytes:
+        how = "--uv-cache" if would else f"`uv cache clean {' '.join(_names_of(preview))}`"
         output.say(
-            f"{humanized.size(preview.shared_bytes)} stay, since uv's cache has the same files: "
-            f"`pepip prune --uv-cache`, or `uv cache clean {' '.join(_names_of(preview))}`"
+            f"{humanized.size(preview.shared_bytes)} stay while uv's cache has hard links to the same files: "
+            f"{how} removes them there, too"
         )
 
 
