@@ -320,6 +320,14 @@ class Stored(NamedTuple):
         return self.id.split("/")[-2]
 
     @property
+    def last_used_at(self) -> int:
+        """The time when an environment last linked the entry, or when it was stored if that is later.
+
+        Links are noted to the minute, by a clock that may be ahead of this one.
+        """
+        return max(self.last_linked_at, self.stored_at)
+
+    @property
     def layer(self) -> str:
         """The root of the layer that has the entry, empty if the store itself has it."""
         return self.path.rsplit("/", 3)[0] if self.id == self.path else ""

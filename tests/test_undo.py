@@ -216,6 +216,8 @@ def test_a_killed_prune_can_be_undone(keeper: Keeper) -> None:
         assert keeper.entries() == ["big-bell-1.0", "drum-1.0", "drum-2.0", "horn-1.0"], where
         assert keeper.run_drum(keeper.folder / "kept" / ".venv") == "2.0", where
         assert len(keeper.ask("projects")) == 1, where
+        assert problems_of(keeper.store, sealed=False) == [], where  # its folder was opened for the rename
+        keeper.machine.pepip("store", "repair", folder=keeper.folder)
         assert verified(keeper), where
 
 

@@ -167,7 +167,7 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
                 orphan.stored.version,
                 orphan.stored.bucket,
                 humanized.size(orphan.allocated_bytes),
-                tables.when(max(orphan.stored.last_linked_at, orphan.stored.stored_at)),
+                tables.when(orphan.stored.last_used_at),
             )
             for orphan in preview.orphans
         ]

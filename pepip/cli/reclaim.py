@@ -106,12 +106,13 @@ def _show(found: Reclaimable, choice: Choice | None) -> None:
         (
             "x" if choice and bundle.key in choice.keys else "",
             humanized.size(bundle.freed_bytes),
-            bundle.title.replace(f"{home}/", "~/") if home else bundle.title,
+            bundle.title,
+            bundle.environment.replace(f"{home}/", "~/") if home else bundle.environment,
             bundle.cost,
         )
         for bundle in found.bundles
     ]
-    titles = ("pick", "frees", "what", "cost")
+    titles = ("pick", "frees", "what", "where", "cost")
     if rows and choice:
         tables.show(titles, rows, right=(1,))
     elif rows:

@@ -70,7 +70,7 @@ def _list(words: Sequence[str]) -> int:
     parser = options.Parser("pepip store list", description="List the entries of the store.")
     parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="names, as a shell pattern")
     parser.add_argument("--orphans", action="store_true", help="only those that no environment links")
-    parser.add_argument("--sort", choices=("size", "name", "projects", "stored"), default="name")
+    parser.add_argument("--sort", choices=("size", "name", "projects", "stored", "used"), default="name")
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
@@ -88,6 +88,7 @@ def _list(words: Sequence[str]) -> int:
         "size": lambda item: -weights[item.id],
         "projects": lambda item: -len(users.get(item.id, ())),
         "stored": lambda item: -item.stored_at,
+        "used": lambda item: -item.last_used_at,
     }
     if arguments.sort in order:
         chosen.sort(key=order[arguments.sort])
@@ -102,12 +103,13 @@ def _list(words: Sequence[str]) -> int:
             humanized.size(weights[item.id]),
             str(len(users.get(item.id, ()))),
             _state(item, users.get(item.id, ())),
-            tables.when(item.last_linked_at),
+            tables.when(item.stored_at),
+            tables.when(item.last_used_at),
             *([item.layer or "own"] if store.layers else ()),
         )
         for item in chosen
     ]
-    titles = ("name", "version", "bucket", "size", "projects", "state", "last linked", "store")
+    titles = ("name", "version", "bucket", "size", "projects", "state", "stored", "last used", "store")
     tables.show(titles if store.layers else titles[:-1], rows, right=(3, 4))
     for root in ("", *(layer.root for layer in store.layers)):
         here = [item for item in chosen if item.layer == root]
@@ -135,6 +137,7 @@ def _document(store: Store, item: Stored, size_bytes: int, projects: list[str]) 
         "state": _state(item, projects),
         "stored_at": item.stored_at,
         "last_linked_at": item.last_linked_at,
+        "last_used_at": item.last_used_at,
         "origin": item.origin,
         "entry": item.id,
         "store": item.layer or store.root,

@@ -88,15 +88,6 @@ def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> 
     return _decide(store, options, seen or census.take(store))
 
 
-def freed_by(store: Store, orphans: Iterable[Orphan], gone: list[KnownVenv]) -> tuple[int, int]:
-    """Return the bytes that removing these orphans frees, and those that stay because uv's cache has the files, too.
-
-    The first number includes the trash and the registry's files on the environments in `gone`, which go, too.
-    """
-    trees = [orphan.stored.path for orphan in orphans]
-    return freed_space.by_removing([*trees, *_removable(store, gone, PruneOptions())], place=store.root)
-
-
 def reckon(
     store: Store, orphans: Iterable[Orphan], gone: list[KnownVenv], options: PruneOptions
 ) -> tuple[int, int, int]:
@@ -123,7 +114,7 @@ def reckon(
 
 
 def freed_by_entry(stored: Stored) -> tuple[int, int]:
-    """Return the same as `freed_by` for one entry alone."""
+    """Return what removing one entry frees, and the bytes that other files keep."""
     return freed_space.by_removing([stored.path], place=os.path.dirname(stored.path))
 
 
@@ -321,9 +312,9 @@ def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[
         and (options.only is None or item.id in options.only)
         and (not options.patterns or entries.matches(item, options.patterns))
         and not entries.matches(item, options.keep)
-        and (not options.older_than_seconds or now - _linked_at(item) >= options.older_than_seconds)
+        and (not options.older_than_seconds or now - item.last_used_at >= options.older_than_seconds)
     ]
-    candidates.sort(key=lambda item: (_linked_at(item), item.id))
+    candidates.sort(key=lambda item: (item.last_used_at, item.id))
     orphans = [_orphan(item) for item in candidates]
     if options.max_bytes < 0:
         return orphans
@@ -335,14 +326,6 @@ def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[
         chosen.append(orphan)
         excess -= orphan.allocated_bytes
     return chosen
-
-
-def _linked_at(stored: Stored) -> int:
-    """Return when an entry was last linked, or stored if that is later, in seconds since 1970.
-
-    Links are noted to the minute, by a clock that may be ahead of this one.
-    """
-    return max(stored.last_linked_at, stored.stored_at)
 
 
 def _orphan(stored: Stored) -> Orphan:

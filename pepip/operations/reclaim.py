@@ -41,7 +41,8 @@ class Bundle(NamedTuple):
 
     `key` names the bundle. `cost` is the loss in words, `loss` ranks it: 0 for none. Bundles of the kinds `unused`
     and `idle` go by a prune; one that frees at once also empties the `trash`. The command in `words` does each of
-    the others. `entry_ids` are entries that nothing links any more then.
+    the others. `entry_ids` are entries that nothing links any more then; `environment` is the one that goes or that
+    alone links an outdated version.
     """
 
     kind: str
@@ -109,7 +110,7 @@ def _idle(store: Store, seen: Census, idle_seconds: float) -> list[Bundle]:
         cost = f"{definition} says how to make it again" if definition else "no file says what is in it"
         ids = _ending_with(seen, {root})
         gain = freed_space.by_removing(_trees_of(seen, ids, [item.known]), place=store.root)
-        title = f"{root}, idle for {humanized.duration(item.seconds)}"
+        title = f"idle for {humanized.duration(item.seconds)}"
         found.append(
             Bundle(IDLE, f"{IDLE}:{root}", title, cost, 2 if definition else _FOR_GOOD, gain.freed_bytes, ids, root)
         )
@@ -135,8 +136,8 @@ def _upgrades(store: Store, seen: Census) -> list[Bundle]:
         if len(users.get(item.id, ())) != 1 or newer is None or not _version(item) < _version(newer):
             continue
         (root,) = users[item.id]
-        title = f"{item.name} {item.version}, which {root} alone links"
-        cost = f"an upgrade to {newer.version}, as in {humanized.count(len(users[newer.id]), 'other environment')}"
+        title = f"{item.name} {item.version}"
+        cost = f"one upgrade ends it: {humanized.count(len(users[newer.id]), 'other has', 'others have')} {newer.version}"
         gain = freed_space.by_removing([item.path], place=store.root)
         words = ("install", "--directory", os.path.dirname(root), "--venv", os.path.basename(root), "-U", item.name)
         found.append(

@@ -34,12 +34,14 @@ COLUMNS = (
     Column("version", "Version", 14, from_width=36),
     Column("python", "Python", 11, from_width=62),
     Column("size", "Size", 9, is_right=True),
-    Column("size", "", 8, from_width=90),
+    Column("size", "", 8, from_width=124),
     Column("projects", "Projects", 10, is_right=True, from_width=54),
+    Column("used", "Last used", 11, from_width=90),
+    Column("stored", "Stored", 10, from_width=104),
     Column("state", "State", 9, from_width=84),
 )
 
-SORTS = ("size", "name", "projects", "stored", "state")
+SORTS = ("size", "name", "projects", "used", "stored", "state")
 DESCENDING = frozenset({"size", "projects", "stored"})
 """Sort keys that start with the largest value."""
 
@@ -61,6 +63,7 @@ class Listing(NamedTuple):
             "size": lambda place: self.sizes[place],
             "projects": lambda place: len(self.users[place]),
             "stored": lambda place: self.stored[place].stored_at,
+            "used": lambda place: self.stored[place].last_used_at,
             "version": lambda place: self.stored[place].version,
             "python": lambda place: self.stored[place].bucket,
             "state": lambda place: ranks[self.states[place]],
@@ -103,14 +106,17 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
                     formatting.size(size_bytes),
                     formatting.bar(size_bytes / largest, 8),
                     f"{len(linked_by):,}" if linked_by else "-",
+                    formatting.day(stored.last_used_at),
+                    formatting.day(stored.stored_at),
                     state,
                 ),
-                (tone, "name", "", "muted", "", "accent", "" if linked_by else "muted", tone),
+                (tone, "name", "", "muted", "", "accent", "" if linked_by else "muted", "muted", "muted", tone),
             )
         )
         holds = (state, USED) if linked_by else (state, ORPHAN)
         text = f"{stored.name} {stored.version} {python}".lower()
-        facts.append(Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text))
+        times = (stored.stored_at, stored.last_used_at)
+        facts.append(Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text, *times))
         states.append(state)
         sizes.append(size_bytes)
         users.append(linked_by)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 HELP = {
     "store": (
         "Every version is stored once. ● used  ○ orphan: no environment links it  ✗ damaged  ◐ being worked on. "
-        "The filter takes words and facets: orphan: used: damaged: marked: >100MB <1GB project:api name:torch -word"
+        "The filter takes words and facets: orphan: used: damaged: marked: >100MB <1GB idle:>90d stored:<7d "
+        "project:api name:torch -word"
     ),
     "projects": (
         "Every environment that links the store. Without: its size without pepip. Now: its own size, beside the "
@@ -33,8 +34,8 @@ HELP = {
         "shows it in the store."
     ),
     "activity": (
-        "Running and finished jobs, newest first, with their output. Cancel stops at the next safe point: nothing "
-        "is left half done."
+        "Running and finished jobs, newest first, with their output, also those of earlier runs. Cancel stops at the "
+        "next safe point: nothing is left half done."
     ),
 }
 
