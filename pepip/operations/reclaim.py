@@ -137,7 +137,8 @@ def _upgrades(store: Store, seen: Census) -> list[Bundle]:
             continue
         (root,) = users[item.id]
         title = f"{item.name} {item.version}"
-        cost = f"one upgrade ends it: {humanized.count(len(users[newer.id]), 'other has', 'others have')} {newer.version}"
+        others = humanized.count(len(users[newer.id]), "other has", "others have")
+        cost = f"one upgrade ends it: {others} {newer.version}"
         gain = freed_space.by_removing([item.path], place=store.root)
         words = ("install", "--directory", os.path.dirname(root), "--venv", os.path.basename(root), "-U", item.name)
         found.append(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pepip.tui.job_queue import Job
 
 _GLYPHS = {WAITING: "·", RUNNING: "◐", DONE: "✓", FAILED: "✗", CANCELLED: "○"}
-_TONES = {WAITING: "muted", RUNNING: "accent", DONE: "good", FAILED: "bad", CANCELLED: "warn"}
+_TONES = {WAITING: "muted", RUNNING: "accent", DONE: "good", FAILED: "bad", CANCELLED: "muted"}
 
 COLUMNS = (
     Column("state", "", 1),

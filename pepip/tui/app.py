@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from textual.app import SystemCommand
+    from textual.notifications import SeverityLevel
     from textual.screen import Screen
 
     from pepip.store.root import Store
@@ -342,6 +343,20 @@ class PepipApp(App[None]):
     def action_prune(self) -> None:
         """Preview a prune, and remove the ticked orphans."""
         self.flows.entries.ask_to_prune()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a note in one line over the keys, where it hides no content, in place of an earlier note."""
+        self.clear_notifications()
+        words = f"{title}: {message}" if title else message
+        super().notify(" ".join(words.split()), severity=severity, timeout=timeout, markup=markup and not title)
 
     def action_reclaim(self) -> None:
         """List all that can be freed, and remove what the user ticks."""

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from pepip.model import Stored
     from pepip.operations.entry_details import Details
     from pepip.store.check import Flaw
+    from pepip.store.verdicts import Verdict
     from pepip.tui.catalog import Catalog
 
 USED, ORPHAN, DAMAGED, BUSY = "used", "orphan", "damaged", "busy"
 
 GLYPHS = {USED: "●", ORPHAN: "○", DAMAGED: "✗", BUSY: "◐"}
-TONES = {USED: "good", ORPHAN: "warn", DAMAGED: "bad", BUSY: "accent"}
+TONES = {USED: "good", ORPHAN: "", DAMAGED: "bad", BUSY: "accent"}
 
 COLUMNS = (
     Column("state", "", 1),
@@ -173,7 +174,7 @@ def describe(
         ("size", f"{formatting.size(size_bytes)}, {formatting.count(stored.file_count, 'file')}"),
         ("for", stored.bucket),
         ("stored", f"{formatting.day(stored.stored_at)}, last linked {formatting.day(stored.last_linked_at)}"),
-        ("verify", _verdict(flaws)),
+        ("verify", _verdict(flaws, catalog.verdicts.get(stored.id))),
     ):
         _row(text, title, value, width)
     if flaws:
@@ -226,10 +227,11 @@ def why(catalog: Catalog, details: Details) -> dict[str, list[str]]:
     return found
 
 
-def _verdict(flaws: Sequence[Flaw] | None) -> str:
+def _verdict(flaws: Sequence[Flaw] | None, noted: Verdict | None) -> str:
     if flaws is None:
         return "not checked (v)"
-    return f"{formatting.count(len(flaws), 'problem')}, see below" if flaws else "every file intact"
+    when = f", {formatting.day(noted.checked_at)}" if noted else ""
+    return f"{formatting.count(len(flaws), 'problem')}, see below" if flaws else f"every file intact{when}"
 
 
 def _row(text: Text, title: str, value: str, width: int) -> None:
