@@ -79,7 +79,7 @@ def find(store: Store, seen: Census, *, idle_seconds: float, unshared: AdoptionP
     if not preview.blocked:
         bundles += _idle(store, seen, idle_seconds)
         bundles += _upgrades(store, seen)
-    bundles += _adoption(unshared)
+    bundles += _adoption(seen, unshared)
     bundles.sort(key=lambda bundle: bundle.loss)
     return Reclaimable(bundles, preview, seen)
 
@@ -156,16 +156,17 @@ def _version(item: Stored) -> Version:
         return Version("0")
 
 
-def _adoption(unshared: AdoptionPreview | None) -> list[Bundle]:
-    if unshared is None or unshared.reckoning.total.size_bytes <= 0:
+def _adoption(seen: Census, unshared: AdoptionPreview | None) -> list[Bundle]:
+    """Return the bundle of all environments that could be adopted and that nobody runs now."""
+    known = {item.environment for item in seen.projects}
+    sightings = unshared.sightings if unshared else []
+    fit = [item for item in sightings if not (item.reason or item.processes or item.environment in known)]
+    freed = sum(unshared.freed_by(item).size_bytes for item in fit) if unshared else 0
+    if freed <= 0:
         return []
-    roots = [item.environment for item in unshared.sightings if not item.reason and not item.processes]
-    if not roots:
-        return []
-    title = f"{humanized.count(len(roots), 'environment')} not yet shared"
-    cost = "files become links to one copy"
-    freed = unshared.reckoning.total.size_bytes
-    return [Bundle(ADOPT, ADOPT, title, cost, 1, freed, words=("adopt", "--yes", *roots))]
+    title = f"{humanized.count(len(fit), 'environment')} not shared"
+    words = ("adopt", "--yes", *(item.environment for item in fit))
+    return [Bundle(ADOPT, ADOPT, title, "files become links to one copy", 1, freed, words=words)]
 
 
 class Choice(NamedTuple):

@@ -57,8 +57,8 @@ class Repaired(NamedTuple):
 def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
     """Check all entries, or those that match `patterns`, yielding progress, and return a Verdict. Reads every byte.
 
-    Entries of layers are checked, too, but not their modes. The flaws are noted for the app. Raises StoreError if none
-    matches the given `patterns`.
+    Entries of layers are checked, too, but not their modes. The flaws are noted for the app. Raises StoreError if
+    none matches the given `patterns`.
     """
     known = [*entries.stored(store), *entries.stored_in_layers(store)]
     chosen = [item for item in known if not patterns or entries.matches(item, patterns)]

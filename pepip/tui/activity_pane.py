@@ -29,11 +29,11 @@ _TONES = {WAITING: "muted", RUNNING: "accent", DONE: "good", FAILED: "bad", CANC
 COLUMNS = (
     Column("state", "", 1),
     Column("title", "Operation", 0),
-    Column("outcome", "Outcome", 0, from_width=72),
-    Column("state", "State", 9),
-    Column("seconds", "Seconds", 7, is_right=True, from_width=48),
-    Column("bytes", "Bytes", 16, is_right=True, from_width=84),
-    Column("when", "When", 16, from_width=96),
+    Column("outcome", "Outcome", 0, from_width=96),
+    Column("state", "State", 9, from_width=70),
+    Column("seconds", "Seconds", 7, is_right=True, from_width=40),
+    Column("bytes", "Bytes", 10, is_right=True, from_width=46),
+    Column("when", "When", 11, from_width=54),
 )
 
 
@@ -77,7 +77,7 @@ class ActivityPane(Vertical):
                     job.state,
                     f"{job.seconds:.1f}" if job.is_over else "",
                     _bytes_of(job),
-                    formatting.moment(job.ended_at) if job.ended_at else "this run",
+                    formatting.moment(job.ended_at)[5:] if job.ended_at else "this run",
                 ),
                 (_TONES[job.state], "name", "muted", _TONES[job.state], "muted", "muted", "muted"),
             )
@@ -123,7 +123,7 @@ class ActivityPane(Vertical):
 
 
 def _bytes_of(job: Job[object]) -> str:
-    """Return the bytes that a job has freed or fetched, empty if it has done neither."""
+    """Return the bytes that a job has freed (`-`) or fetched (`+`), empty if it has done neither."""
     if job.report.freed_bytes:
-        return f"{formatting.size(job.report.freed_bytes)} freed"
-    return f"{formatting.size(job.fetched_bytes)} fetched" if job.fetched_bytes else ""
+        return f"-{formatting.size(job.report.freed_bytes)}"
+    return f"+{formatting.size(job.fetched_bytes)}" if job.fetched_bytes else ""

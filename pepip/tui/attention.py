@@ -28,8 +28,7 @@ def call(app: App[Any], job: Job[object]) -> None:
     """Ring the bell and send a note of the desktop (OSC 9) if a job that is over has taken ten seconds."""
     driver = app._driver
     if job.seconds >= SECONDS and driver is not None and is_wanted(os.environ):
-        app.bell()
-        driver.write(f"\x1b]9;{note_of(job)}\x07")
+        driver.write(f"\x07\x1b]9;{note_of(job)}\x1b\\")
         driver.flush()
 
 

@@ -34,8 +34,8 @@ HELP = {
         "shows it in the store."
     ),
     "activity": (
-        "Running and finished jobs, newest first, with their output, also those of earlier runs. Cancel stops at the "
-        "next safe point: nothing is left half done."
+        "Running and finished jobs, newest first, with their output, also those of earlier runs. Bytes: + fetched, "
+        "- freed. Cancel stops at the next safe point: nothing is left half done."
     ),
 }
 
