@@ -297,7 +297,7 @@ def test_a_state_looks_as_it_did(
     monkeypatch.setattr(prune, "freed_by_entry", lambda item: (item.file_count * 9000, 0))
     monkeypatch.setattr(prune, "reckon", lambda _store, chosen, _gone, options: looks.reckon(chosen, options))
     monkeypatch.setattr(undo, "ample_seconds", lambda *_: 86_400.0)
-    monkeypatch.setattr(reclaim, "find", lambda *_, **__: looks.reclaimable(found, str(home)))
+    monkeypatch.setattr(reclaim, "find", lambda *_, **__: looks.reclaimable(found))
     monkeypatch.setattr(reclaim, "measure", lambda _store, _seen, choice: looks.gain(found, choice))
     monkeypatch.setenv("XDG_STATE_HOME", str(home))
 

@@ -40,7 +40,7 @@ _IDLE_DAYS = (90, 180, 365, 7, 30)
 
 COLUMNS = (
     Column("freed", "Frees", 9, is_right=True),
-    Column("title", "What", 22),
+    Column("title", "What", 25),
     Column("where", "Where", 0, from_width=40, keeps_end=True),
     Column("cost", "Cost", 44, from_width=74),
 )

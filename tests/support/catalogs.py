@@ -126,12 +126,12 @@ def reckon(orphans: Iterable[Orphan], options: PruneOptions) -> tuple[int, int, 
     return (0, shared, freed) if options.keep_seconds else (freed, shared, 0)
 
 
-def reclaimable(found: Catalog, home: str) -> Reclaimable:
+def reclaimable(found: Catalog) -> Reclaimable:
     """Return what can be freed: unused entries, an idle project, an outdated version, and foreign environments."""
     assert found.overview is not None
     previewed = preview(found)
     ids = frozenset(orphan.stored.id for orphan in previewed.orphans)
-    crawler, research = (f"{home}/code/{name}/.venv" for name in ("crawler", "research"))
+    crawler, research = (f"/home/ada/code/{name}/.venv" for name in ("crawler", "research"))
     extra = frozenset(key for key in found.stored if "extra" in key)
     numpy = frozenset(key for key in found.stored if "numpy-2.0" in key)
     bundles = [
