@@ -970,7 +970,7 @@ def test_root_makes_no_files_in_another_users_environment(
 
     output = root.repair()
 
-    assert f"Left {member.environment}, which is another user's" in output.stderr
+    assert f"Left {member.environment}, which you may not change" in output.stderr
     assert {path.lstat().st_uid for path in member.environment.rglob("*")} == {member.folder.stat().st_uid}
     member.repair()
     member.machine.python(member.environment, "-c", "import chime, bell.core")

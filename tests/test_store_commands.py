@@ -372,7 +372,7 @@ def test_uses_counts_copies_too(hall: Hall) -> None:
 
 
 MISUSES: dict[tuple[str, ...], tuple[int, str]] = {
-    ("store",): (2, "which command of `store`?"),
+    ("store",): (2, "no command of `store` given"),
     ("store", "no-such-command"): (2, "no-such-command"),
     ("store", "list", "--sort", "colour"): (2, "colour"),
     ("store", "list", "--no-such-option"): (2, "--no-such-option"),
