@@ -371,9 +371,9 @@ def test_publish_refuses_before_it_writes(site: Site, tmp_path: Path) -> None:
 
     for words, said in (
         (("tuba", "--to", site.layer), "the store has no entry tuba"),
-        (("drum", "--to", "layer"), "no absolute path"),
+        (("drum", "--to", "layer"), "not an absolute path"),
         (("drum", "--to", site.reader.store), "is your own store"),
-        (("drum", "--to", other), "is no store"),
+        (("drum", "--to", other), "is not a store"),
     ):
         assert_refused(site.read("store", "publish", *words, check=False), said)
     os.chmod(entry / "drum" / "__init__.py", 0o644)

@@ -200,5 +200,5 @@ def test_a_folder_that_is_no_store_is_refused(keeper: Keeper, content: str) -> N
     )
 
     assert output.returncode == 1
-    assert "is no store" in output.stderr
+    assert "is not a store" in output.stderr
     assert changes(before, snapshot(folder)) == []

@@ -38,7 +38,7 @@ _VARIABLES = {"--timeout": "UV_HTTP_TIMEOUT", "--default-timeout": "UV_HTTP_TIME
 
 
 def translated(words: Sequence[str]) -> list[str]:
-    """Return the words of a pip command as uv and pepip know them. Some options become variables of the environment."""
+    """Return the words of a pip command as uv and pepip know them. Some options become environment variables."""
     command = ""
     found: list[str] = []
     rest = iter(words)

@@ -152,7 +152,7 @@ def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
 def _bring_up_to_date(arguments: argparse.Namespace, request: ProjectRequest, words: Sequence[str]) -> bool:
     """Sync the environment that a request means. Returns whether uv could plan the sync.
 
-    If it could not, `uv run` reports the error. `words` are the words of the command line on which the result depends.
+    If uv could not, `uv run` reports the error. `words` are the words of the command line that the result depends on.
     """
     from pepip.errors import UvError
     from pepip.operations import project as projects
