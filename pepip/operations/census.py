@@ -36,7 +36,7 @@ class KnownVenv(NamedTuple):
     `state` is `ok`; `broken` (its interpreter is gone, a change to it was interrupted, its links lead to the former
     place of the store, or the store has lost entries that it links); `missing` (deleted); or `unreachable` (its disk
     is not there, or may not be read). `reason` gives the reason in a sentence. `entries` are the ids of the entries
-    that it links, or has files of its own from. For an unreachable environment, they are the ids noted in the
+    that it links, or has real files from. For an unreachable environment, they are the ids noted in the
     registry, or None if the registry has no such note.
     """
 
@@ -62,7 +62,7 @@ class KnownVenv(NamedTuple):
 
     @property
     def copied(self) -> frozenset[str]:
-        """The ids of entries that the environment has files of its own from, and no links to."""
+        """The ids of entries from which the environment has real files, and to which it has no links."""
         linked = {item.entry_id for item in self.packages}
         return frozenset(item.source_id for item in self.packages) - linked - {""}
 
@@ -86,7 +86,7 @@ class Census(NamedTuple):
     layered: tuple[Stored, ...] = ()
 
     def users(self) -> dict[str, list[str]]:
-        """Return the environments that link each entry or have files of their own from it, by the entry's id."""
+        """Return the environments that link each entry, or have real files from it, by the entry's id."""
         found: dict[str, list[str]] = {}
         for known in self.projects:
             for entry_id in known.entries or ():

@@ -54,8 +54,8 @@ def note(
 
     Only plain requests are noted, and projects whose lock names only files of indexes. Nothing is noted if a place
     that the answer depends on may have changed since the command began. If the caller holds the environment's lock
-    (`is_locked`), changes in the environment itself do not count. `present` are its distributions, `have` those of
-    its entries that were read already.
+    (`is_locked`), changes in the environment itself do not count. `present` are the environment's distributions,
+    `have` those of its entries that were read already.
     """
     from pepip import model
     from pepip.store import entries
