@@ -93,7 +93,9 @@ def _adopt(store: Store, seen: AdoptionPreview, choice: Selection, arguments: ar
 def _gain(freed: Freed) -> str:
     """Return in words the space that was freed. Packages that only one environment has take more than before."""
     if freed.size_bytes < 0:
-        return f"they take {humanized.size(-freed.size_bytes)} more now, and less once other environments share them"
+        return (
+            f"this takes {humanized.size(-freed.size_bytes)} more, until other environments share the same packages"
+        )
     return f"{humanized.size(freed.size_bytes)} and {humanized.count(max(0, freed.inodes), 'inode')} were freed"
 
 

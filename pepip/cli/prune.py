@@ -103,8 +103,8 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
             f"gone: {known.environment} ({known.reason}); entries that only this environment linked are unused"
         )
     for known in preview.unreachable:
-        what = "all entries" if known.entries is None else humanized.count(len(known.entries), "entry", "entries")
-        output.say(f"kept: {what} of {known.environment}, which is unreachable: {known.reason}")
+        kept = "all entries" if known.entries is None else humanized.count(len(known.entries), "entry", "entries")
+        output.say(f"kept: {kept} of {known.environment}, which is unreachable: {known.reason}")
     for environment in preview.found:
         output.say(f"kept: the entries of {environment}, which was not registered")
     for orphan in preview.refused:

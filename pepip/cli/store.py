@@ -56,8 +56,8 @@ def run(words: Sequence[str]) -> int:
         sys.stdout.write(_HELP + "\n")
         return 0
     if not rest or rest[0] not in commands:
-        what = f"there is no command `store {rest[0]}`" if rest else "no command of `store` given"
-        raise UsageError(what, hint=f"one of {', '.join(commands)}; `pepip store --help`")
+        problem = f"there is no command `store {rest[0]}`" if rest else "no command of `store` given"
+        raise UsageError(problem, hint=f"one of {', '.join(commands)}; `pepip store --help`")
     return commands[rest[0]]([*before, *rest[1:]])
 
 
