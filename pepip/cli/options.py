@@ -316,7 +316,7 @@ def take_effect(arguments: argparse.Namespace) -> None:
             os.environ["UV_CONFIG_FILE"] = word.partition("=")[2] or words[at + 1]
 
 
-_WORKING_DIRECTORY = ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY")  # the second is the older name; uv still obeys it
+_WORKING_DIRECTORY = ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY")  # uv still obeys the second, older name
 
 
 def working_directory(named: str | None) -> str:

@@ -220,7 +220,7 @@ def _here(store: Store) -> Iterator[HealthCheck]:
         is_near = os.stat(here).st_dev == os.stat(store.root).st_dev
         mode = link_mode.chosen((), of_project=False)
     except FileNotFoundError:
-        return  # it was removed
+        return  # the current folder was removed
     except PepipError as error:
         yield HealthCheck("link mode", ERROR, error.message, "clone, copy, hardlink or symlink")
         return

@@ -77,7 +77,7 @@ def _time_of_change(root: str) -> list[venv_times.VenvTime]:
         folders = contents.site_packages_of(root)
     except OSError:
         folders = []
-    return [venv_times.time_of(folder) for folder in folders[:1] or [root]]  # time 0 if it is gone
+    return [venv_times.time_of(folder) for folder in folders[:1] or [root]]  # time 0 if the environment is gone
 
 
 def _is_written(path: str) -> bool:

@@ -125,7 +125,7 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
                     removed.append(orphan)
             freed, shared = disk_usage.freed_by_removing(_removable(store, gone, grave))
         for known in gone:
-            with contextlib.suppress(OSError):  # it belongs to another user
+            with contextlib.suppress(OSError):  # the file belongs to another user
                 registry.forget(known.registration)
     yield Progress("prune", "emptying the trash")
     trash.empty(store)
@@ -141,7 +141,7 @@ def _remove_abandoned(gone: list[KnownVenv]) -> None:
     for known in gone:
         if known.is_abandoned:
             with contextlib.suppress(OSError):
-                os.unlink(f"{known.environment}/pyvenv.cfg")  # from now on it is no environment
+                os.unlink(f"{known.environment}/pyvenv.cfg")  # from now on the folder is no environment
                 filesystems.remove_tree(known.environment)
 
 

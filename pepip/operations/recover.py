@@ -67,7 +67,7 @@ def finish_copies(store: Store, environment: Environment) -> None:
                 detached_copies.discard(environment.root)  # the links are as they were
             raise
     elif current is not None and not detached_copies.is_placed(environment, copies):
-        detached_copies.discard(environment.root)  # another tool has installed it since
+        detached_copies.discard(environment.root)  # another tool has installed the distribution since
         return
     detached_copies.place(environment, copies)
 
@@ -168,13 +168,13 @@ def recover(
     artifacts = _locate(store, quiet, lost, environment)
     have: dict[str, Entry] = {}
     for artifact in artifacts:
-        with contextlib.suppress(UvError, StoreError):  # it stays as it is, and is named below
+        with contextlib.suppress(UvError, StoreError):  # the distribution stays as it is, and is named below
             acquired = yield from acquire.acquire(store, quiet, [artifact], environment)
             have.update(acquired.entries)
     for item in lost:
         entry = have.get(item.installed.name)
         if entry is not None and not _is_the_same(entry, environment, item.installed):
-            del have[item.installed.name]  # it may come from an index that the project does not use
+            del have[item.installed.name]  # the entry may come from an index that the project does not use
     local = {artifact.name: artifact.local_path for artifact in artifacts}
     origins = {item.installed.name: item.direct_url for item in lost}
     additions = [Installation(entry, origins[name], local[name]) for name, entry in have.items()]
@@ -344,9 +344,9 @@ def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -
         try:
             entry = entries.read(store, addition.entry_id)
         except (FileNotFoundError, CorruptEntryError):
-            continue  # pruned since: the request will bring it back
+            continue  # pruned since: the request will bring the entry back
         if not store.trusts_entry(entry.path):
-            continue  # no run of this user meant to link it
+            continue  # no run of this user meant to link this entry
         expected = {*unfinished.removals, entry.dist_info}
         if all(item.dist_info in expected for item in present if item.name == entry.name):
             installations.append(Installation(entry, *addition[1:]))

@@ -94,7 +94,7 @@ def _is_made(root: str, known: AnswerCache) -> bool:
             venv_creation.make(
                 root, lambda: stage.make_environment(root, ""), must_be_replaced=lambda: not _has_interpreter(root)
             )
-    except (VenvError, PermissionError):  # it belongs to another user
+    except (VenvError, PermissionError):  # the folder belongs to another user
         return False
     return True
 

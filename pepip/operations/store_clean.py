@@ -66,7 +66,7 @@ def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
         os.rename(paths.packages(store_root), away)
         for name in sorted(_names(store_root) & set(os.listdir(store_root)), key=lambda name: name == ".lock"):
             yield Progress("prune", name)
-            if name != paths.LOCK_FOLDERS:  # the lock that this run holds, which goes with it
+            if name != paths.LOCK_FOLDERS:  # the lock folder of this run, which is removed when the lock ends
                 filesystems.remove(f"{store_root}/{name}")
     if not seen.left:
         try:

@@ -48,7 +48,7 @@ def make(
         _remove_unfinished(root)
         is_free = not os.path.lexists(root) or (os.path.isdir(root) and not os.listdir(root))
         if not is_free and not must_be_replaced():
-            interpreter.executable(root)  # raises VenvError if it is no environment that works
+            interpreter.executable(root)  # raises VenvError if no working environment is there
             return False
         if not (os.access(parent, os.W_OK | os.X_OK) or (os.path.isdir(root) and os.access(root, os.W_OK | os.X_OK))):
             raise VenvError(f"cannot make {root}: no permission to write {parent}")
@@ -63,7 +63,7 @@ def _make(root: str, maker: Callable[[], None], rehearse: Callable[[], None]) ->
         rehearse()
     _mark(root)
     try:
-        _put_aside(root)  # if this fails, all is as it was
+        _put_aside(root)  # if this fails, nothing has changed
         try:
             maker()
         except BaseException:

@@ -128,7 +128,7 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
             except PermissionError:
                 left.append(known.environment)
             except (PepipError, OSError) as error:
-                if os.path.lexists(known.environment):  # otherwise it was deleted meanwhile
+                if os.path.lexists(known.environment):  # otherwise the environment was deleted meanwhile
                     failed.append((known.environment, _reason(error)))
     there = {item.id for item in entries.stored(store)} - ill  # some were fetched again for an environment
     mended += [entry_id for entry_id, _ in failed if entry_id in there]
