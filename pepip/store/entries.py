@@ -42,7 +42,7 @@ def read(store: Store, entry_id: str) -> Entry:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     try:
         known = store.known_entries.get(entry_id)
-        if known and known.is_as(os.stat(f"{path}/{paths.ENTRY_METADATA}")):
+        if known and known.is_current(os.stat(f"{path}/{paths.ENTRY_METADATA}")):
             return known.entry
         found, status = documents.read_with_status(path)
         entry = Entry(
