@@ -61,7 +61,7 @@ def initialize(
         mode = stat.S_IMODE(os.stat(root).st_mode) & _OF_ONE
     folders = (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache)
     for folder in (root, *(folder(root) for folder in folders)):
-        permissions.found_directory(folder, mode=mode, owner_id=owner_id, group_id=group_id)
+        permissions.ensure_directory(folder, mode=mode, owner_id=owner_id, group_id=group_id)
     _found_buckets(paths.packages(root), mode=mode, owner_id=owner_id, group_id=group_id)
     _state_trust(store.root, trust.Trust(trust.MEMBERS in trusted, users | {0, owner_id}) if group else None)
     fresh = store.renewed()
@@ -91,7 +91,7 @@ def _found_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) ->
         user = name.rpartition("~")[2] if "~" in name else ""
         is_private = user.isdecimal() and int(user) <= _LARGEST_ID
         with contextlib.suppress(StoreError, PermissionError):
-            permissions.found_directory(
+            permissions.ensure_directory(
                 f"{packages}/{name}",
                 mode=mode & ~0o1022 if is_private else mode,
                 owner_id=int(user) if is_private else owner_id,
