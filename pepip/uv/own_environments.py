@@ -21,7 +21,7 @@ _NO_CACHE = frozenset(("-n", "--no-cache", "--no-cache-dir"))
 
 
 def cache_of(words: Sequence[str]) -> str:
-    """Return the cache that uv uses for a command line, empty if it uses none that lasts, or if nobody can tell."""
+    """Return the cache that uv uses for a command line, empty if it is unknown or does not outlast the command."""
     is_unclear = any(word.startswith("--cache-dir=") for word in words) or settings.mention(*_SETTINGS)
     if is_unclear or settings.is_on("UV_NO_CACHE") or not _NO_CACHE.isdisjoint(words):
         return ""
