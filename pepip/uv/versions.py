@@ -65,7 +65,7 @@ def unreadable() -> UnreadableAnswerError:
     return UnreadableAnswerError(
         f"{name} answers in a way that this pepip can't read",
         hint=(
-            f"this pepip reads uv {SUPPORTED.oldest} to {SUPPORTED.newest_tested}: install one of these beside pepip, "
+            f"pepip reads uv {SUPPORTED.oldest} to {SUPPORTED.newest_tested}: install one of these beside pepip, "
             "or a newer pepip; `pepip uv …` runs any command of uv"
         ),
     )

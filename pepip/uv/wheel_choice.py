@@ -3,8 +3,8 @@
 A lock lists every wheel of a version, and uv does not say which one it will take. pepip must know that before
 anything is downloaded. uv takes the wheel with the most specific tag that the interpreter supports, then the one with
 the highest build number, then the first one in the list.
-Source: `PrioritizedDist` in uv's `uv-distribution-types`,
-and "File name convention" of the binary distribution format. `tests/differential` compares the choice with uv's.
+Source: `PrioritizedDist` in uv's `uv-distribution-types`, and "File name convention" of the binary distribution
+format. `tests/differential` compares the choice with uv's.
 """
 
 from __future__ import annotations
