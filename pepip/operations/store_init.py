@@ -70,10 +70,10 @@ def initialize(
         pass  # makes the lock file, which every user must be able to open
     if layer:
         try:
-            leases.state(store.root, layer)
+            leases.set_policy(store.root, layer)
         except OSError as error:
             raise store.refusal(store.root, error) from error
-    said = trust.said(fresh.trust, fresh.like) if group else ""
+    said = trust.in_words(fresh.trust, fresh.like) if group else ""
     policy = leases.policy_of(store.root)
     days = policy.days if policy and policy.takes_leases else 0
     return InitializedStore(store.root, group, said, policy is not None, days)

@@ -1,4 +1,4 @@
-"""Reading the files of unpacked wheels on all processors, while the caller prepares the wheels that are read."""
+"""Reads the files of unpacked wheels on all processors, while the caller prepares the wheels that were read first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FILES_AT_ONCE = 200
 def in_order(
     trees: Sequence[tuple[StagedWheel, WheelTree]], seen: DigestCache
 ) -> Generator[tuple[StagedWheel, WheelTree]]:
-    """Yield each wheel as soon as all of its files were `seen`, those with the fewest unread bytes first.
+    """Read the files of all wheels into `seen`, and yield each wheel when its files are read: the quickest first.
 
     Unreadable files are skipped; the comparison with RECORD reports them. A caller that stops early must close the
     generator, which stops the reading.
