@@ -1,6 +1,6 @@
-"""Reconstructs from an installed distribution the wheel that it came from.
+"""Reconstructs the wheel of an installed distribution.
 
-Every byte is read and compared with RECORD. This module only reads: it changes nothing.
+Every byte is read and compared with RECORD. Nothing is changed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RESERVED = (paths.ENTRY_METADATA, paths.READY)
 
 
 class OwnFilesError(Exception):
-    """A distribution must keep its own files. `reason` says why; `changed` names the files concerned."""
+    """A distribution must keep its own files. `reason` says why, and `changed` names the files concerned."""
 
     def __init__(self, reason: str, changed: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ class OwnFilesError(Exception):
 
 
 class AsWheel(NamedTuple):
-    """The wheel that an installed distribution came from, reconstructed from its files.
+    """The wheel of an installed distribution, reconstructed from its files.
 
     `files` maps the path of each file in the wheel to its path relative to the environment. `texts` has the original
     content of files that an installer changed, and `hashes` has the hashes as RECORD writes them; both are by path in
@@ -56,13 +56,13 @@ class AsWheel(NamedTuple):
 
     @property
     def shared(self) -> set[str]:
-        """The paths, relative to the environment, of all files that links can replace: all but scripts."""
+        """The paths, relative to the environment, of all files that links can replace: all files but scripts."""
         scripts_folder = self.dist_info.removesuffix(".dist-info") + ".data/scripts/"
         return {path for shown, path in self.files.items() if not shown.startswith(scripts_folder)}
 
     @property
     def identity(self) -> str:
-        """The identity that is computed from the content of the wheel."""
+        """The wheel's identity by its content."""
         return content_identity.of(self.hashes, self.executables, self.dist_info)
 
 

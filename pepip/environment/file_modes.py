@@ -23,7 +23,7 @@ _MOST_BYTES = 1 << 26
 
 
 def usual(folder: str) -> tuple[int, int, int]:
-    """Return the modes that an installer gives to a file, a program and a folder in `folder`.
+    """Return the modes that an installer gives to a file, a program and a folder inside `folder`.
 
     They follow from the mode of `folder`, which shows the umask of the user who made the environment.
     """
