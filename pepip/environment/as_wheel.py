@@ -66,7 +66,7 @@ class AsWheel(NamedTuple):
         return content_identity.of(self.hashes, self.executables, self.dist_info)
 
 
-def read(environment: Environment, distribution: Installed, seen: DigestCache) -> AsWheel:
+def read(environment: Environment, distribution: Installed, digest_cache: DigestCache) -> AsWheel:
     """Read every file of a distribution, compare it with RECORD, and return the wheel.
 
     Raises OwnFilesError if a file differs from RECORD, or if the wheel can't be reconstructed.
@@ -101,7 +101,7 @@ def read(environment: Environment, distribution: Installed, seen: DigestCache) -
         status = _status(f"{environment.root}/{path}")
         if status is None and not row.hash_value:
             continue  # virtualenv lists files that it has not made
-        if status is None or not _matches(environment, path, row, status, seen):
+        if status is None or not _matches(environment, path, row, status, digest_cache):
             changed.append(row.path)
             continue
         found.states[path] = state_of(status)
@@ -110,7 +110,7 @@ def read(environment: Environment, distribution: Installed, seen: DigestCache) -
         found.files[shown] = path
         content = _restored(environment, path, shown, dist_info)
         if content is None:
-            found.hashes[shown] = record.hash_value(_digest(environment, path, status, seen))
+            found.hashes[shown] = record.hash_value(_digest(environment, path, status, digest_cache))
         elif _is_launcher(content, declared):
             del found.files[shown]
         else:
@@ -191,28 +191,30 @@ def _status(path: str) -> os.stat_result | None:
     return status if stat.S_ISREG(status.st_mode) else None
 
 
-def _digest(environment: Environment, path: str, status: os.stat_result, seen: DigestCache) -> bytes:
-    """Return the SHA-256 digest of a file. The file is read only if `seen` has no digest for it.
+def _digest(environment: Environment, path: str, status: os.stat_result, digest_cache: DigestCache) -> bytes:
+    """Return the SHA-256 digest of a file. The file is read only if `digest_cache` has no digest for it.
 
     Raises OwnFilesError if the file can't be read, or if it changes while it is read.
     """
-    known = seen.digest(status)
+    known = digest_cache.digest(status)
     if known is None:
         try:
-            seen.read(f"{environment.root}/{path}")
+            digest_cache.read(f"{environment.root}/{path}")
         except OSError as error:
             raise OwnFilesError(f"{error.filename}: {error.strerror}") from error
-        known = seen.digest(status)
+        known = digest_cache.digest(status)
     if known is None:
         raise OwnFilesError("its files change while they are read")
     return known
 
 
-def _matches(environment: Environment, path: str, row: record.Row, status: os.stat_result, seen: DigestCache) -> bool:
+def _matches(
+    environment: Environment, path: str, row: record.Row, status: os.stat_result, digest_cache: DigestCache
+) -> bool:
     if row.size and row.size != str(status.st_size):
         return False
     is_sha256 = row.hash_value.startswith("sha256=")
-    known = _digest(environment, path, status, seen) if is_sha256 else None
+    known = _digest(environment, path, status, digest_cache) if is_sha256 else None
     return record.matches(row, f"{environment.root}/{path}", known)
 
 

@@ -323,8 +323,8 @@ def _kept_real(base: str, listed: list[str], whole: set[str]) -> set[str]:
         if not spaces:
             return kept
         inside = [path[start:] for path in listed if path.startswith(f"{base}/")]
-        seen = [path for path in inside if not any(path.startswith(f"{top}/") for top in tops)]
-        shape = footprint.Footprint(tuple(tops), tuple(seen), (), tuple(sorted(spaces)), ())
+        visible = [path for path in inside if not any(path.startswith(f"{top}/") for top in tops)]
+        shape = footprint.Footprint(tuple(tops), tuple(visible), (), tuple(sorted(spaces)), ())
         hidden = footprint.hidden_folders(footprint.tree_of(inside), shape)
         if not hidden:
             return kept

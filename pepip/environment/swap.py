@@ -54,7 +54,7 @@ class Swap:
         self._steps.append(_Step(path, number, os.lstat(place).st_ino, is_new))
 
     def carry_out(self, *, may_clone: bool = False) -> Usage:
-        """Make all exchanges, and remove the old files. Return their disk usage, less that of the replacements.
+        """Make all exchanges, and remove the old files. Return their disk usage, less the usage of the new files.
 
         `may_clone` is as in `disk_usage.given_back_by_removing`. Raises OSError if an exchange fails; all exchanges
         are then taken back.

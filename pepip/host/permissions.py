@@ -165,7 +165,7 @@ def _is_writable_by_others(status: os.stat_result, *, like: os.stat_result) -> b
 
 
 def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
-    """Tell whether everyone who may enter the directory `like` may read the file."""
+    """Tell whether all users who may read the directory `like` may read the file."""
     mode, wanted = stat.S_IMODE(status.st_mode), stat.S_IMODE(like.st_mode)
     everyone = bool(mode & stat.S_IROTH)
     the_group = bool(mode & stat.S_IRGRP) and status.st_gid == like.st_gid
@@ -240,7 +240,7 @@ def may_change(folder: str) -> bool:
 
 
 def may_remove(path: str) -> bool:
-    """Tell whether this user may remove what is at `path`.
+    """Tell whether this user may remove the file or folder at `path`.
 
     The folder around it must be writable. If that folder has the sticky bit, only the owner of `path`, the owner of
     the folder and root may remove it. Another user's folder must be writable itself, because its removal changes it.

@@ -1,4 +1,4 @@
-"""Temporary folders of one run, outside of any store. The next run removes those of a killed run.
+"""Temporary folders of one run, outside of any store. The next run removes the folders of killed runs.
 
 They lie in a folder of the user's own, below the system's folder for temporary files.
 """

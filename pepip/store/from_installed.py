@@ -88,18 +88,26 @@ def prepare(
     *,
     launchers: dict[str, str],
     workshop: str,
-    seen: DigestCache,
+    digest_cache: DigestCache,
     transfer: Transfer,
 ) -> Prepared:
     """Prepare the entry of a wheel that was laid out. Raises InvalidWheelError if it is invalid or has changed."""
     tree = staged.look(item.wheel)
-    proof = publish.prove(item, tree, seen)
+    proof = publish.prove(item, tree, digest_cache)
     if not proof.is_as_listed:
         changed = next(iter((*proof.differing, *proof.absent)))
         raise InvalidWheelError(f"{changed} of {item.name} {item.version} changed while it was read")
     artifact = Artifact(item.name, item.version, content, {}, "", 0, None, "")
     return publish.prepare(
-        store, item, tree, proof, artifact, launchers=launchers, workshop=workshop, seen=seen, transfer=transfer
+        store,
+        item,
+        tree,
+        proof,
+        artifact,
+        launchers=launchers,
+        workshop=workshop,
+        digest_cache=digest_cache,
+        transfer=transfer,
     )
 
 

@@ -56,8 +56,8 @@ class Proof(NamedTuple):
         return not self.differing and not self.absent
 
 
-def prove(staged: StagedWheel, tree: WheelTree, seen: DigestCache) -> Proof:
-    """Compare an unpacked wheel with its RECORD. Reads the files that `seen` does not know. Raises OSError."""
+def prove(staged: StagedWheel, tree: WheelTree, digest_cache: DigestCache) -> Proof:
+    """Compare an unpacked wheel with its RECORD. Reads files that `digest_cache` lacks. Raises OSError."""
     record_path = f"{staged.dist_info}/RECORD"
     statuses = {file.path: file.status for file in tree.files}
     rows = {row.path: row for row in record.read(f"{staged.wheel}/{record_path}")}
@@ -65,10 +65,10 @@ def prove(staged: StagedWheel, tree: WheelTree, seen: DigestCache) -> Proof:
     for path, row in rows.items():
         if path not in statuses or not row.hash_value or path == record_path:
             continue
-        place, known = f"{staged.wheel}/{path}", seen.digest(statuses[path])
+        place, known = f"{staged.wheel}/{path}", digest_cache.digest(statuses[path])
         is_same = record.matches(row, place, known)
         if not is_same and known is not None:  # an earlier file may have had this inode and digest: read the file
-            seen.forget(statuses[path])
+            digest_cache.forget(statuses[path])
             is_same = record.matches(row, place)
         if not is_same:
             differing.append(path)
@@ -77,7 +77,7 @@ def prove(staged: StagedWheel, tree: WheelTree, seen: DigestCache) -> Proof:
     digests = {}
     for path, status in statuses.items():
         if path not in proved:
-            found = seen.digest(status) or record.digest(f"{staged.wheel}/{path}", "sha256")
+            found = digest_cache.digest(status) or record.digest(f"{staged.wheel}/{path}", "sha256")
             digests[path] = record.hash_value(found)
     absent = tuple(path for path in rows if path not in statuses)
     unlisted = tuple(path for path in statuses if path not in rows and path != record_path)
@@ -93,7 +93,7 @@ def prepare(
     *,
     launchers: dict[str, str],
     workshop: str,
-    seen: DigestCache,
+    digest_cache: DigestCache,
     transfer: Transfer,
 ) -> Prepared:
     """Lay out an unpacked wheel in the new folder `workshop`, as it will lie in the store.
@@ -115,7 +115,7 @@ def prepare(
         proof,
         artifact,
         launchers=launchers,
-        seen=seen,
+        digest_cache=digest_cache,
         modes_are_uvs=len(own) < len(tree.files),
     )
     with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
@@ -132,7 +132,7 @@ def _describe(
     artifact: Artifact,
     *,
     launchers: dict[str, str],
-    seen: DigestCache,
+    digest_cache: DigestCache,
     modes_are_uvs: bool,
 ) -> Document:
     """Return the entry's document, which has everything that linking needs."""
@@ -143,7 +143,7 @@ def _describe(
     own = record.made_by_installer(dist_info)
     folders = [f"{path}/" for path in tree.folders if not f"{path}/".startswith(data_prefix)]
     run_paths = {
-        path: seen.run_paths(f"{workshop}/{path}", status)
+        path: digest_cache.run_paths(f"{workshop}/{path}", status)
         for path, status in statuses.items()
         if libraries.is_library_name(path)
     }

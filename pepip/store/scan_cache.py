@@ -22,7 +22,7 @@ _FORMAT = 3
 _MOST_BYTES = 1 << 28
 
 _RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
-"""For each topic, the topic whose names still exist. `save` drops the rows of other names, except those of layers."""
+"""For each topic, a topic that has all existing names. `save` drops rows of other names, except names of layers."""
 
 
 class ScanCache:

@@ -1,4 +1,4 @@
-"""The environments that uv keeps in folders of its own: those of tools, and those in its cache.
+"""The environments that uv keeps in folders of its own: environments of tools, and environments in its cache.
 
 In uv's cache, `environments-v2/NAME-HASH` is the environment of a script. `environments-v2/HASH/HASH` is a link to
 the environment of `--with` or `uvx`, which lies in `archive-v0`. Source: uv 0.13, `CachedEnvironment` and

@@ -27,16 +27,16 @@ _SECOND_NS = 1_000_000_000
 
 
 class Readahead:
-    """Reads the files of the distributions `names` into `seen`, as they arrive in uv's cache.
+    """Reads the files of the distributions `names` into `digest_cache`, as they arrive in uv's cache.
 
     A context manager. After its end it reads no further file.
     """
 
-    def __init__(self, names: Collection[str], seen: DigestCache, *, cache: str) -> None:
+    def __init__(self, names: Collection[str], digest_cache: DigestCache, *, cache: str) -> None:
         import threading
 
         self._names = frozenset(names)
-        self._seen = seen
+        self._digest_cache = digest_cache
         self._cache = cache
         self._listed_at: dict[str, int] = {}
         self._known = set(self._new_archives())
@@ -80,7 +80,7 @@ class Readahead:
                 if self._is_over.is_set():
                     return
                 with contextlib.suppress(OSError):
-                    self._seen.read(f"{folder}/{name}")
+                    self._digest_cache.read(f"{folder}/{name}")
 
     def _is_wanted(self, folder: str) -> bool:
         name, _, rest = folder.partition("-")

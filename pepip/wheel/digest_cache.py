@@ -12,7 +12,7 @@ from pepip.wheel import libraries, record
 
 
 class DigestCache:
-    """SHA-256 digests of files, and run paths of files whose names are those of libraries."""
+    """SHA-256 digests of files, and run paths of files with the name of a library."""
 
     def __init__(self) -> None:
         self._digests: dict[tuple[int, ...], bytes] = {}

@@ -90,11 +90,11 @@ def hidden_folders(tree: dict[str, object], shape: Footprint) -> set[str]:
     distributions. The chosen folder is the one with the fewest files.
     """
     spaces = set(shape.namespaces)
-    seen = [path for path in shape.files if path.rpartition("/")[0] not in spaces or _is_module(path)]
+    visible = [path for path in shape.files if path.rpartition("/")[0] not in spaces or _is_module(path)]
     found = set()
     for space in shape.namespaces:
         inside = f"{space}/"
-        if not any(path.startswith(inside) for path in seen):
+        if not any(path.startswith(inside) for path in visible):
             linked = [path for path in shape.directories if path.startswith(inside) and _has_files(_node(tree, path))]
             if linked:
                 found.add(min(linked, key=lambda path: _direct_files(_node(tree, path))))

@@ -44,7 +44,7 @@ def leaving(root: str, run_paths_of: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 def is_library_name(path: str) -> bool:
-    """Tell whether a file's name is that of a shared library."""
+    """Tell whether a file has the name of a shared library."""
     name = path.rpartition("/")[2]
     return name.endswith(".so") or ".so." in name
 

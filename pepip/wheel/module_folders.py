@@ -53,7 +53,7 @@ def _is_importable(name: str) -> bool:
 def _is_data(name: str, node: dict[str, object]) -> bool:
     """Tell whether a package inside another package is meant to be copied or read, not to be imported.
 
-    Such a package holds files that are no code. Besides, its name is that of a template, or it holds a file that only
+    Such a package holds files that are no code. Besides, it has the name of a template, or it holds a file that only
     the root of a project has, or it has no module but `__init__`.
     """
     if all(path.endswith(_CODE_SUFFIXES) for path in _files(node)):
