@@ -101,7 +101,7 @@ def _place_of(path: str) -> str:
 
 
 def _prepare(place: str) -> str:
-    """Make the folder of the lock, and in it a mark under a name that nobody looks at. Return that name."""
+    """Make the folder of the lock, and in it a mark under a hidden name. Return that name."""
     above = os.path.dirname(place)
     like = os.stat(os.path.dirname(above))
     for folder in (above, place):
