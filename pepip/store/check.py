@@ -56,8 +56,10 @@ def inspect(path: str) -> list[Flaw]:
     """
     try:
         document = documents.read(path)
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return [Flaw("missing", paths.ENTRY_METADATA)]
+    except (OSError, ValueError):
+        return [Flaw("altered", paths.ENTRY_METADATA)]
     record_file = f"{document.dist_info}/RECORD"
     try:
         content = files.read_regular(f"{path}/{record_file}", most_bytes=_MOST_BYTES)

@@ -53,16 +53,12 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
 def _listed(store_root: str) -> list[str]:
     """Return the lines of the store's file `layers`, without comments.
 
-    A file that other users may have written is ignored.
+    A file that other users may have written is ignored, and one that is too long.
     """
     try:
-        descriptor = files.open_regular(paths.layer_list(store_root))
+        content, status = files.read_with_status(paths.layer_list(store_root), most_bytes=_MOST_BYTES)
     except OSError:
         return []
-    try:
-        status, content = os.fstat(descriptor), os.read(descriptor, _MOST_BYTES)
-    finally:
-        os.close(descriptor)
     owners = {0, files.user_id()}
     with contextlib.suppress(OSError):
         owners.add(os.stat(store_root).st_uid)
