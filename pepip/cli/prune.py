@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _DESCRIPTION = """\
-Take out of the store what no environment links. Shows first what that is, and asks.
-If a fifth of the disk is free, what you agree to stays in the trash for a day (PEPIP_TRASH_TIME):
---undo brings it back. With --yes the space is free at once.
+Remove entries that no environment links. First shows them, and asks. If a fifth of the disk is free,
+the entries then stay in the trash for a day (PEPIP_TRASH_TIME): --undo brings them back. With --yes
+the space is free at once.
 """
 
 _EXAMPLES = """\
 examples:
-  pepip prune --dry-run                     what would go, and how much that frees
-  pepip prune --yes --older-than 30d        what was not linked for a month
-  pepip prune --max-size 20GB               the least recently linked first, until the store is that small
+  pepip prune --dry-run                     show what would be removed, and what that frees
+  pepip prune --yes --older-than 30d        only entries that were not linked for 30 days
+  pepip prune --max-size 20GB               least recently linked first, until the store has this size
   pepip prune 'torch*' --keep 'torch==2.9*'
   pepip prune --undo                        bring back what the last prune removed
 """
@@ -40,18 +40,20 @@ def run(words: Sequence[str]) -> int:
     from pepip.operations import prune
 
     parser = options.Parser("pepip prune", description=_DESCRIPTION, examples=_EXAMPLES)
-    parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="only these names, as shell patterns")
-    parser.add_argument("--dry-run", action="store_true", help="say what would go and change nothing")
-    parser.add_argument("-y", "--yes", action="store_true", help="ask nothing")
-    parser.add_argument("--older-than", metavar="AGE", default="0s", help="not linked for so long: 12h, 30d, 8w")
-    parser.add_argument("--max-size", metavar="SIZE", help="only until the store is so small: 20GB")
-    parser.add_argument("--keep", metavar="PATTERN", action="append", default=[], help="never these")
+    parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="only entries that match, as shell patterns")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be removed, and change nothing")
+    parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
+    parser.add_argument(
+        "--older-than", metavar="AGE", default="0s", help="only entries not linked for this time: 12h, 30d, 8w"
+    )
+    parser.add_argument("--max-size", metavar="SIZE", help="stop when the store has this size: 20GB")
+    parser.add_argument("--keep", metavar="PATTERN", action="append", default=[], help="keep entries that match")
     parser.add_argument(
         "--environment",
         metavar="PATH",
         action="append",
         default=[],
-        help="also remove this environment, and what only it links",
+        help="also remove this environment, and the entries that only it links",
     )
     parser.add_argument("--uv-cache", action="store_true", help="also remove these packages from uv's cache")
     place = parser.add_mutually_exclusive_group()
@@ -173,10 +175,12 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         ]
         tables.show(("name", "version", "bucket", "size", "last linked"), rows, right=(3,))
     for known in preview.gone:
-        output.say(f"gone: {known.environment} ({known.reason}); entries that only it linked are unused")
+        output.say(
+            f"gone: {known.environment} ({known.reason}); entries that only this environment linked are unused"
+        )
     for known in preview.unreachable:
-        what = "all entries" if known.entries is None else humanized.count(len(known.entries), "entry", "entries")
-        output.say(f"kept: {what} of {known.environment}, which is unreachable: {known.reason}")
+        kept = "all entries" if known.entries is None else humanized.count(len(known.entries), "entry", "entries")
+        output.say(f"kept: {kept} of {known.environment}, which is unreachable: {known.reason}")
     for environment in preview.found:
         output.say(f"kept: the entries of {environment}, which was not registered")
     for orphan in preview.refused:
@@ -188,11 +192,12 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         output.say(preview.hint)
         return
     count = len(preview.orphans)
-    verb = "Would remove" if would else "Removed"
-    output.say(
-        f"{verb} {humanized.count(count, 'entry', 'entries')}: {humanized.size(preview.freed_bytes)} "
-        f"{'would be' if would else 'are'} free{'' if would else ' now'}"
-    )
+    if not (count or preview.freed_bytes or preview.kept_until):
+        output.say("Nothing to remove" if would else "Nothing was removed")
+    else:
+        removed, freed = ("Would remove", "free") if would else ("Removed", "freed")
+        size = humanized.size(preview.freed_bytes)
+        output.say(f"{removed} {humanized.count(count, 'entry', 'entries')}, and {freed} {size}")
     if preview.kept_until:
         left = humanized.duration(preview.kept_until - time.time() + 1)
         output.say(
@@ -202,8 +207,7 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
     if preview.shared_bytes:
         how = "--uv-cache" if would else f"`uv cache clean {' '.join(_names_of(preview))}`"
         output.say(
-            f"{humanized.size(preview.shared_bytes)} stay while uv's cache has hard links to the same files: "
-            f"{how} removes them there, too"
+            f"uv's cache has hard links to {humanized.size(preview.shared_bytes)} of these files: {how} frees that, too"
         )
 
 

@@ -1,8 +1,8 @@
 """Pruning: removing the entries that no environment links.
 
 The links of environments are the roots. They are read while every run that links has to wait. An orphan is first
-renamed into the trash, whole, and taken apart afterwards. So a killed run leaves no half of an entry where it could
-be linked. A removal that is kept in the trash can be taken back (`pepip.operations.undo`).
+renamed into the trash as a whole, and deleted there. So a killed run leaves no part of an entry where it could be
+linked. A removal that is kept in the trash can be taken back (`pepip.operations.undo`).
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class PruneOptions(NamedTuple):
 
 
 class Orphan(NamedTuple):
-    """An entry that no environment links, and what it occupies, even if its files have names elsewhere."""
+    """An entry that no environment links, and the bytes of all its files, even of those with names elsewhere."""
 
     stored: Stored
     allocated_bytes: int
 
 
 class PrunePreview(NamedTuple):
-    """What a prune would do, or did.
+    """The result of a prune, or of its preview.
 
     `shared_bytes` stay on disk because uv's cache has the same files. `gone` are environments that were deleted, or
     whose scripts were, or that were chosen: the latter two go, too. `unreachable` ones keep the entries that they
@@ -133,7 +133,8 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
         unkept = [root for root, linked in seen.found.items() if not _is_registered(store, root, linked)]
         removed: list[Orphan] = []
         refused = list(decided.refused)
-        gone = [] if unkept else decided.gone  # else unregistered environments beside them would not be found again
+        # Without their registrations, environments beside them that are not registered would not be found again.
+        gone = [known for known in decided.gone if not unkept or known.environment in options.environments]
         keep_seconds = options.keep_seconds
         is_any = decided.orphans or options.environments
         making = trash.grave(store, keep_seconds=keep_seconds) if is_any else contextlib.nullcontext("")
@@ -154,7 +155,7 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
                 else:
                     removed.append(orphan)
         for known in gone:
-            with contextlib.suppress(OSError):  # it is another user's
+            with contextlib.suppress(OSError):  # the file belongs to another user
                 registry.forget(known.registration)
     yield Progress("prune", "emptying the trash")
     trash.empty(store, kept=not keep_seconds)
@@ -188,11 +189,17 @@ def _remove_environments(gone: list[KnownVenv], options: PruneOptions, grave: st
         is_chosen = known.environment in options.environments
         if not (known.is_abandoned or is_chosen) or not permissions.may_remove(known.environment):
             continue
-        if is_chosen and grave and buried.bury(known.environment, known.registration, grave):
-            continue
-        with contextlib.suppress(OSError):
-            os.unlink(f"{known.environment}/pyvenv.cfg")  # from now on it is no environment
+        try:
+            if is_chosen and grave and buried.bury(known.environment, known.registration, grave):
+                continue
+        except OSError as error:
+            raise StoreError(f"cannot move {known.environment} into the trash: {error.strerror}") from error
+        try:
+            os.unlink(f"{known.environment}/pyvenv.cfg")  # from now on the folder is no environment
             filesystems.remove_tree(known.environment)
+        except OSError as error:
+            if is_chosen:
+                raise StoreError(f"cannot remove {known.environment}: {error.strerror}") from error
 
 
 def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
@@ -203,7 +210,7 @@ def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
         return False
 
 
-HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a folder anew; then remove a damaged file"
+HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a folder; then remove the damaged file"
 
 
 def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
@@ -214,7 +221,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     blocked = unreadable(store, seen)
     unknown = [known for known in unreachable if known.entries is None]
     if unknown and not blocked:
-        blocked = f"{unknown[0].environment} can't be reached, and the registry does not say what it links"
+        blocked = f"{unknown[0].environment} can't be reached, and the registry does not say which entries it links"
     hint = HINT_BLOCKED
     policy = leases.policy_of(store.root)
     if policy and not blocked and not policy.takes_leases and not options.older_than_seconds:
@@ -288,7 +295,7 @@ def _removable(store: Store, gone: list[KnownVenv], options: PruneOptions) -> li
 
 
 def unreadable(store: Store, seen: Census) -> str:
-    """Return in a sentence why the registry does not tell of all environments, empty if it does."""
+    """Return in a sentence why the registry may lack environments, empty if it is complete."""
     if seen.stored and not os.path.isdir(paths.projects(store.root)):
         return f"the registry {paths.projects(store.root)} is gone, so nobody knows which environments there are"
     if os.path.lexists(paths.registry_lost(store.root)):
@@ -303,7 +310,7 @@ def unreadable(store: Store, seen: Census) -> str:
 
 
 def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[Orphan]:
-    """Return the orphans that the options let go, the least recently linked first."""
+    """Return the orphans that match the options, the least recently linked first."""
     now = time.time()
     candidates = [
         item

@@ -44,9 +44,9 @@ def remove(store: Store, named: str, *, force: bool, keep_seconds: float = 0) ->
             if item.id == named or (item.name == normalize_name(name) and version in {"", item.version})
         ]
         if len(chosen) != 1:
-            what = ", ".join(item.id for item in chosen)
+            ids = ", ".join(item.id for item in chosen)
             raise StoreError(
-                f"the store has several: {what}" if chosen else f"the store has no entry {named}",
+                f"several entries match {named}: {ids}" if chosen else f"the store has no entry {named}",
                 hint="name one of them" if chosen else _where_else(store, named),
             )
         users = seen.users().get(chosen[0].id, [])
@@ -56,13 +56,16 @@ def remove(store: Store, named: str, *, force: bool, keep_seconds: float = 0) ->
         if policy and not force:
             readers = leases.users(store).get(chosen[0].id, [])
             if readers:
-                raise StoreError(f"{chosen[0].id} is leased by {humanized.listed(readers)}", hint="or --force")
+                raise StoreError(
+                    f"{chosen[0].id} is leased by {humanized.listed(readers)}",
+                    hint="`--force` removes it all the same",
+                )
             if not policy.takes_leases:
-                raise StoreError(prune.blocked_as_layer(store), hint="--force, if nobody needs it")
+                raise StoreError(prune.blocked_as_layer(store), hint="`--force` removes it all the same")
         if users and not force:
             raise StoreError(
                 f"{chosen[0].id} is linked by {humanized.listed(users)}",
-                hint="uninstall it there, or break them with --force",
+                hint="uninstall it there, or use `--force`, which breaks them",
             )
         freed, _ = prune.freed_by_entry(chosen[0])
         with trash.grave(store, keep_seconds=keep_seconds) as grave:
@@ -74,4 +77,6 @@ def remove(store: Store, named: str, *, force: bool, keep_seconds: float = 0) ->
 def _where_else(store: Store, named: str) -> str:
     """Return a hint for an entry that the store does not have: a layer may have it."""
     layer = next((item.layer for item in entries.stored_in_layers(store) if entries.matches(item, [named])), "")
-    return f"the layer {layer} has it, which its owner looks after" if layer else "`pepip store list` shows all"
+    if layer:
+        return f"it is in the layer {layer}: only the layer's owner can remove it"
+    return "`pepip store list` shows all"

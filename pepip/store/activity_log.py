@@ -1,6 +1,6 @@
 """The finished operations of the app, for its next start. A file in the user's folder for states of programs.
 
-Losing it costs nothing but the list itself. There is a file for each store. It keeps the last 200 operations.
+If the file is lost, only the list is lost. There is a file for each store. It keeps the last 200 operations.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MOST_LINES = 100
 
 
 class Finished(NamedTuple):
-    """An operation that is over. `ended_at` is in seconds since 1970.
+    """A finished operation. `ended_at` is in seconds since 1970.
 
     `received_bytes` were downloaded, `freed_bytes` taken from the store.
     """
@@ -48,7 +48,7 @@ def _place(store: Store) -> tuple[str, str]:
 
 
 def read(store: Store) -> list[Finished]:
-    """Return the finished operations, oldest first. None if the file is missing, or holds anything else."""
+    """Return the finished operations, oldest first. Empty if the file is missing or invalid."""
     try:
         folder, name = _place(store)
         rows = files.load_json(user_cache.read(folder, name, most_bytes=_MOST_BYTES))

@@ -1,4 +1,4 @@
-"""Removal from the store: an entry is renamed into the trash, whole, and only then taken apart.
+"""Removes entries from the store: an entry is renamed into the trash, whole, and only then taken apart.
 
 No environment links an entry in the trash. Each run has a folder there, its grave. A grave is either emptied by the
 run that made it, or by the next run if that one was killed; or it is kept until a time that its name says. A kept
@@ -110,7 +110,7 @@ def discard(store: Store, place: str, own: str = "") -> None:
                 raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), place) from error
             _take_apart(place)
     except PermissionError as error:
-        raise StoreError(f"{name} is another user's", hint="its owner may remove it, and root") from error
+        raise StoreError(f"{name} is another user's", hint="its owner, or root, may remove it") from error
     except OSError as error:
         raise store.refusal(place, error) from error
 
