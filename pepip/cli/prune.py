@@ -207,7 +207,8 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
     if preview.shared_bytes:
         how = "--uv-cache" if would else f"`uv cache clean {' '.join(_names_of(preview))}`"
         output.say(
-            f"uv's cache has hard links to {humanized.size(preview.shared_bytes)} of these files: {how} frees that, too"
+            f"uv's cache has hard links to {humanized.size(preview.shared_bytes)} of these files: "
+            f"{how} frees that, too"
         )
 
 

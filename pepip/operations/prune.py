@@ -192,13 +192,10 @@ def _remove_environments(gone: list[KnownVenv], options: PruneOptions, grave: st
         try:
             if is_chosen and grave and buried.bury(known.environment, known.registration, grave):
                 continue
-        except OSError as error:
-            raise StoreError(f"cannot move {known.environment} into the trash: {error.strerror}") from error
-        try:
             os.unlink(f"{known.environment}/pyvenv.cfg")  # from now on the folder is no environment
             filesystems.remove_tree(known.environment)
         except OSError as error:
-            if is_chosen:
+            if is_chosen:  # else the entries that it links would go without it
                 raise StoreError(f"cannot remove {known.environment}: {error.strerror}") from error
 
 
