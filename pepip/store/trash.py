@@ -198,6 +198,13 @@ def _give_up(grave_path: str) -> None:
         os.rename(grave_path, f"{os.path.dirname(grave_path)}/{os.getpid()}-{time.monotonic_ns()}")
 
 
+def expire(store: Store) -> None:
+    """Remove kept graves whose time is over. One system call if there are none."""
+    names = run_dirs.present(paths.trash(store.root))
+    if any(is_kept(name) and not _is_due_later(name) for name in names):
+        empty(store)
+
+
 def make_room(store: Store, *, is_full: bool = False) -> bool:
     """Remove kept graves whose time is over; all of them if the disk has no ample room, or `is_full`.
 
