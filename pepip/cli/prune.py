@@ -198,6 +198,8 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         removed, freed = ("Would remove", "free") if would else ("Removed", "freed")
         size = humanized.size(preview.freed_bytes)
         output.say(f"{removed} {humanized.count(count, 'entry', 'entries')}, and {freed} {size}")
+    if would and preview.emptied_bytes:
+        output.say(f"{humanized.size(preview.emptied_bytes)} of that lie in the trash: no undo brings it back then")
     if preview.kept_until:
         left = humanized.duration(preview.kept_until - time.time() + 1)
         output.say(
@@ -236,6 +238,7 @@ def _document(preview: prune.PrunePreview) -> dict[str, object]:
         "freed_bytes": preview.freed_bytes,
         "shared_bytes": preview.shared_bytes,
         "trashed_bytes": preview.trashed_bytes,
+        "emptied_bytes": preview.emptied_bytes,
         "kept_until": preview.kept_until,
         "unreachable": [
             {

@@ -66,7 +66,7 @@ class PrunePreview(NamedTuple):
     removed, and `hint` what helps then. `refused` are orphans of another user. `leased` are the ids of entries that
     only leases of a layer's readers keep. `trashed_bytes` stay in the trash, and are free when it is emptied;
     `freed_bytes` does not include them. `kept_until`, in seconds since 1970, is when the trash of this prune may be
-    emptied, 0 if at once.
+    emptied, 0 if at once. `emptied_bytes` are those of `freed_bytes` that lie in the trash before the prune.
     """
 
     orphans: list[Orphan]
@@ -81,6 +81,7 @@ class PrunePreview(NamedTuple):
     leased: frozenset[str] = frozenset()
     trashed_bytes: int = 0
     kept_until: int = 0
+    emptied_bytes: int = 0
 
 
 def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> PrunePreview:
@@ -232,6 +233,8 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     refused = [orphan for orphan in chosen if orphan not in orphans]
     freed, shared, trashed = reckon(store, orphans, gone, options)
     kept_until = int(time.time() + options.keep_seconds) if options.keep_seconds and trashed else 0
+    graves = trash.contents(store, kept=not options.keep_seconds)
+    emptied = freed_space.by_removing(graves, place=store.root).freed_bytes if graves else 0
     return PrunePreview(
         orphans,
         freed,
@@ -244,6 +247,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
         leased=frozenset(leased),
         trashed_bytes=trashed,
         kept_until=kept_until,
+        emptied_bytes=emptied,
     )
 
 

@@ -164,7 +164,7 @@ def _adoption(seen: Census, unshared: AdoptionPreview | None) -> list[Bundle]:
     freed = sum(unshared.freed_by(item).size_bytes for item in fit) if unshared else 0
     if freed <= 0:
         return []
-    title = f"{humanized.count(len(fit), 'environment')} not shared"
+    title = f"{len(fit):,} to adopt"
     words = ("adopt", "--yes", *(item.environment for item in fit))
     return [Bundle(ADOPT, ADOPT, title, "files become links to one copy", 1, freed, words=words)]
 

@@ -224,6 +224,13 @@ class PruneDialog(Dialog):
         if choice not in self._gains:
             reckon = partial(self._reckon, preview, chosen, choice)
             self.run_worker(reckon, thread=True, exclusive=True, group="reckon", description="reckon")
+        if not preview.orphans and preview.emptied_bytes:
+            size = formatting.size(preview.freed_bytes)
+            sentence.update(Text(f"An environment links every entry. Emptying the trash frees {size} at once."))
+            go.label = Text("Empty the trash")
+            go.refresh(layout=True)
+            self.say_command(commands.prune((), is_all=True))
+            return
         entry_count = formatting.count(len(chosen), "entry", "entries")
         most = "" if is_all else f" of {len(preview.orphans)}"
         sentence.update(Text(f"{entry_count}{most} to remove: {self._gains.get(choice, '…')}."))

@@ -131,6 +131,7 @@ class ReclaimDialog(Dialog):
         target.cursor_blink = False
         yield target
         yield Table(COLUMNS, can_mark=True, verb="Plan", id="bundles")
+        yield Static("", id="cost")
         yield Switches()
 
     def choices(self) -> Sequence[Choice]:
@@ -287,6 +288,10 @@ class ReclaimDialog(Dialog):
         """Tick what frees the typed size with the least loss."""
         event.stop()
         wanted = humanized.parse_size(event.value)
+        if not event.value.strip():
+            self.query_one("#answer-", Button).focus()
+            self._say()
+            return
         if wanted is None or self._found is None:
             self.query_one("#reclaim-sentence", Static).update(
                 Text(f"{event.value!r} is not a size: write a number and kB, MB, GB or TB.")
@@ -302,6 +307,12 @@ class ReclaimDialog(Dialog):
         bundles = self._found.bundles if self._found else []
         self._table.marks -= {bundle.key for bundle in bundles if not bundle.goes_by_prune}
         self._say()
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """Show the cost of the bundle under the cursor, which a narrow list has no column for."""
+        event.stop()
+        bundle = self.bundle_of(event.key)
+        self.query_one("#cost", Static).update(Text(f"  {bundle.cost}" if bundle else "", no_wrap=True))
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
         """Show the plan of a bundle, or tick it."""

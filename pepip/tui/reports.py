@@ -38,7 +38,7 @@ def of_prune(done: PrunePreview) -> Report:
     removed = formatting.count(len(done.orphans), "entry", "entries")
     if done.kept_until:
         sentence = f"{removed} removed, {formatting.size(done.trashed_bytes)} in the trash: z brings back{kept}"
-        return Report(sentence, freed_bytes=done.trashed_bytes)
+        return Report(sentence, freed_bytes=done.freed_bytes)
     return Report(
         f"{removed} removed, {formatting.size(done.freed_bytes)} free now{kept}", freed_bytes=done.freed_bytes
     )

@@ -139,7 +139,7 @@ def reclaimable(found: Catalog) -> Reclaimable:
         Bundle(
             reclaim.IDLE, f"idle:{crawler}", "idle for 211 days", "uv.lock says how to make it again", 2, 3_100_000
         )._replace(environment=crawler, entry_ids=extra),
-        Bundle(reclaim.ADOPT, reclaim.ADOPT, "2 environments not shared", "files become links to one copy", 1, 9_000),
+        Bundle(reclaim.ADOPT, reclaim.ADOPT, "2 to adopt", "files become links to one copy", 1, 9_000),
         Bundle(
             reclaim.UPGRADE, "upgrade:numpy", "numpy 2.0.2", "one upgrade ends it: 2 others have 2.4.1", 3, 72_000
         )._replace(environment=research, entry_ids=numpy),
