@@ -165,7 +165,7 @@ def test_looking_at_no_store_makes_none(hall: Hall, command: tuple[str, ...]) ->
 
 
 def test_the_list_names_every_entry(filled: Hall) -> None:
-    """The list has name, version, bucket, size, number of projects, state, days of storing and last use, and a sum."""
+    """The list has name, version, bucket, size, projects, state, days of storing and of the last use, and a sum."""
     output = filled.pepip("store", "list")
 
     header, *rows = [line.split() for line in output.stdout.splitlines()]

@@ -263,6 +263,8 @@ STATES = {
     "reclaim-50x20": State(reclaiming, (50, 20)),
     "reclaim-120x36": State(reclaiming, (120, 36)),
     "reclaim-160x48": State(freeing, (160, 48)),
+    "reclaim-light": State(reclaiming, (120, 36), "textual-light"),
+    "reclaim-ansi": State(freeing, (80, 24), "ansi-dark"),
     "repair": State(keys("R")),
     "remove-linked": State(keys("d")),
     "help": State(keys("question_mark")),
@@ -280,7 +282,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", STATES)
+IN_OTHER_THEMES = {"reclaim-light", "reclaim-ansi"}
+"""States that differ from others in their colours alone: for the long list."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.real_world) if name in IN_OTHER_THEMES else name for name in STATES],
+)
 def test_a_state_looks_as_it_did(
     name: str, home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
