@@ -50,8 +50,8 @@ class Facts(NamedTuple):
 class Filter(NamedTuple):
     """A parsed filter line. An entry's size must lie between `above_bytes` and `below_bytes`, both excluded.
 
-    The time when it was stored must lie between the two of `stored_between`, and that of its last use between the two
-    of `used_between`, in seconds since 1970.
+    `ages` has the times, in seconds since 1970, between which it must have been stored, and those between which it
+    must have been used last; empty if any will do.
     """
 
     words: tuple[str, ...] = ()
@@ -60,16 +60,13 @@ class Filter(NamedTuple):
     fields: tuple[tuple[str, str], ...] = ()
     above_bytes: float = -1
     below_bytes: float = float("inf")
-    stored_between: tuple[float, float] = _ALWAYS
-    used_between: tuple[float, float] = _ALWAYS
+    ages: tuple[tuple[float, float], ...] = ()
 
     def holds(self, facts: Facts) -> bool:
         """Return whether an entry passes the filter."""
         if not self.above_bytes < facts.size_bytes < self.below_bytes:
             return False
-        if self.stored_between is not _ALWAYS and not _lies(facts.stored_at, self.stored_between):
-            return False
-        if self.used_between is not _ALWAYS and not _lies(facts.used_at, self.used_between):
+        if self.ages and not all(map(_lies, (facts.stored_at, facts.used_at), self.ages)):
             return False
         if self.states and any(state not in facts.states for state in self.states):
             return False
@@ -110,7 +107,8 @@ def parse(line: str) -> Filter:
         elif word not in {"-", "<", ">", "<=", ">="}:
             words.append(word)
     ages = (between["stored"], between["idle"])
-    return Filter(tuple(words), tuple(without), tuple(states), tuple(fields), above, below, *ages)
+    is_any = ages == (_ALWAYS, _ALWAYS)
+    return Filter(tuple(words), tuple(without), tuple(states), tuple(fields), above, below, () if is_any else ages)
 
 
 def _narrowed(between: tuple[float, float], age: str) -> tuple[float, float]:
