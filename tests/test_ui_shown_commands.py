@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from pepip.store import trash
 from pepip.tui.job_queue import DONE
 from tests.support.machines import Machine, site_packages_of
 from tests.support.screens import Person, use
@@ -78,6 +79,7 @@ def studio(
     for name, value in machine.variables().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
+    monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
     return Studio(machine, machine.make_folder(tmp_path / "code"), store)
 
 
