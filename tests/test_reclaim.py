@@ -93,6 +93,7 @@ def test_bundles_say_what_they_free_and_what_they_cost(keeper: Keeper) -> None:
     assert list(bundles(keeper.ask("reclaim", "--idle", "300d"))) == ["unused", "upgrade old", "idle forgotten"]
 
 
+@pytest.mark.real_world
 def test_a_started_python_ends_the_rest_of_an_environment(keeper: Keeper) -> None:
     """Nothing was installed, but the interpreter read its settings: the environment is in use."""
     settle(keeper)
@@ -102,6 +103,7 @@ def test_a_started_python_ends_the_rest_of_an_environment(keeper: Keeper) -> Non
         assert "idle old" not in bundles(keeper.ask("reclaim"))
 
 
+@pytest.mark.real_world
 def test_a_target_picks_the_cheapest_loss(keeper: Keeper) -> None:
     """First unused entries, then uv's cache, then the longest idle project that a file describes."""
     with disk(keeper, "ext4") as (_, near):
@@ -169,6 +171,7 @@ def test_the_prediction_is_what_the_disk_gains(keeper: Keeper, kind: str, *, wit
         assert (near.folder / "forgotten" / ".venv").is_dir()
 
 
+@pytest.mark.real_world
 def test_what_lies_in_the_trash_is_not_free_yet(keeper: Keeper) -> None:
     """A prune into the trash frees nothing on the disk; emptying it frees what was predicted."""
     with disk(keeper, "ext4") as (place, near):
@@ -185,6 +188,7 @@ def test_what_lies_in_the_trash_is_not_free_yet(keeper: Keeper) -> None:
         assert abs(emptied["freed_bytes"] - done["trashed_bytes"]) < 0.01 * done["trashed_bytes"]
 
 
+@pytest.mark.real_world
 def test_environments_that_are_not_shared_are_a_bundle(keeper: Keeper) -> None:
     """`--look` searches a folder; the bundle names the command that adopts them."""
     keeper.install("live", "boulder==2.0")

@@ -73,6 +73,7 @@ def test_an_undo_brings_back_what_the_last_prune_removed(keeper: Keeper) -> None
     assert_refused(keeper.prune_in_words("--undo", check=False), "nothing to undo")
 
 
+@pytest.mark.real_world
 def test_undos_go_back_one_prune_after_the_other(keeper: Keeper) -> None:
     """The latest removal comes back first. A dry run says which, and changes nothing."""
     keeper.prune("--trash", "horn")
@@ -96,6 +97,7 @@ def test_a_script_that_says_yes_gets_its_space_at_once(keeper: Keeper) -> None:
     assert_refused(keeper.prune_in_words("--undo", check=False), "nothing to undo")
 
 
+@pytest.mark.real_world
 def test_who_is_asked_on_a_disk_with_room_can_take_it_back(keeper: Keeper) -> None:
     """The question says that the entries stay in the trash. On a disk without room the space is free at once."""
     with mounted("ext4", keeper.folder / "disk", mebibytes=48) as place:
@@ -119,7 +121,8 @@ def _python() -> list[str]:
     return [sys.executable]
 
 
-@pytest.mark.parametrize("value", ["0", "soon", "-1d"])
+@pytest.mark.every(3)
+@pytest.mark.parametrize("value", ["soon", "0", "-1d"])
 def test_the_time_of_the_trash_can_be_chosen(keeper: Keeper, value: str) -> None:
     """`PEPIP_TRASH_TIME` 0 turns it off. Anything that is no time is an error, and nothing is removed."""
     output = keeper.machine.pepip(
@@ -130,6 +133,7 @@ def test_the_time_of_the_trash_can_be_chosen(keeper: Keeper, value: str) -> None
     assert len(keeper.entries()) == 4
 
 
+@pytest.mark.real_world
 def test_when_its_time_is_over_the_trash_is_emptied(keeper: Keeper) -> None:
     """The next install of something new empties what is due, and leaves what is not."""
     old = {"PEPIP_TRASH_TIME": "1s"}
@@ -160,6 +164,7 @@ def test_what_was_stored_anew_meanwhile_stays_as_it_is(keeper: Keeper) -> None:
     assert verified(keeper)
 
 
+@pytest.mark.real_world
 def test_another_wheel_of_that_name_stays_as_it_is(keeper: Keeper) -> None:
     """An undo leaves a different wheel at the place of an entry alone."""
     keeper.prune("--trash", "horn")
@@ -196,7 +201,7 @@ def spread(total: int) -> set[int]:
     return {1 + total * part // KILLS for part in range(KILLS)} | {total}
 
 
-@pytest.mark.every(4)
+@pytest.mark.real_world
 def test_a_killed_prune_can_be_undone(keeper: Keeper) -> None:
     """After a kill before any change on disk, an undo brings all entries back, and they verify."""
     arguments = ("prune", "--yes", "--trash", "--environment", "kept")
@@ -224,7 +229,7 @@ def test_a_killed_prune_can_be_undone(keeper: Keeper) -> None:
         assert verified(keeper), where
 
 
-@pytest.mark.every(4)
+@pytest.mark.real_world
 def test_a_killed_undo_goes_on_with_the_next(keeper: Keeper) -> None:
     """After a kill of an undo before any change on disk, each entry is whole, and the next undo brings the rest."""
     keeper.prune("--trash", "--environment", "kept")
@@ -252,7 +257,7 @@ def test_a_killed_undo_goes_on_with_the_next(keeper: Keeper) -> None:
         shutil.rmtree(keeper.folder / "user")
 
 
-@pytest.mark.every(3)
+@pytest.mark.real_world
 def test_installs_prunes_and_undos_at_once(keeper: Keeper) -> None:
     """Installs that link entries while others remove and restore them succeed, and no link dangles."""
     from concurrent.futures import ThreadPoolExecutor
@@ -290,6 +295,7 @@ def test_the_trash_of_another_run_or_user_is_not_restored(keeper: Keeper) -> Non
         assert trash.kept(store) == []
 
 
+@pytest.mark.real_world
 def test_a_removed_entry_comes_back(keeper: Keeper) -> None:
     """`store remove --trash` can be undone, also where `--force` broke an environment."""
     keeper.machine.pepip("store", "remove", "drum==2.0", "--force", "--trash", folder=keeper.folder)
@@ -321,6 +327,7 @@ def test_an_environment_goes_with_what_only_it_links_and_comes_back(keeper: Keep
     assert [json.loads(path.read_text()) for path in keeper.store.glob("projects/*.json")] == registered
 
 
+@pytest.mark.real_world
 def test_an_environment_is_left_where_it_holds_anything_else(keeper: Keeper) -> None:
     """Sources that somebody keeps in an environment, and a running interpreter, are never removed with it."""
     environment = keeper.folder / "kept" / ".venv"
@@ -334,6 +341,7 @@ def test_an_environment_is_left_where_it_holds_anything_else(keeper: Keeper) -> 
     assert len(keeper.entries()) == 4
 
 
+@pytest.mark.real_world
 def test_a_removed_environment_is_gone_at_once_without_the_trash(keeper: Keeper) -> None:
     """The prediction is what `df` shows; see tests/test_reclaim.py for other file systems."""
     keeper.prune("--environment", "kept")
