@@ -218,14 +218,14 @@ def _add(words: Sequence[str]) -> int:
     parser.add_uv_options(options.PIP_OPTIONS)
     arguments = parser.read(words)
     options.take_effect(arguments)
-    if not (arguments.packages or arguments.requirements or "--group" in arguments.resolving):
+    if not (arguments.packages or arguments.requirements or "--group" in arguments.resolver_options):
         raise UsageError("no packages given", hint="name them, such as `pepip store add torch --python 3.12`")
     request = Request(
         packages=tuple(arguments.packages),
         requirement_files=tuple(arguments.requirements),
-        everywhere=tuple(arguments.everywhere),
-        resolving=tuple(arguments.resolving),
-        installing=tuple(arguments.installing),
+        common_options=tuple(arguments.common_options),
+        resolver_options=tuple(arguments.resolver_options),
+        installer_options=tuple(arguments.installer_options),
     )
     filled = output.follow(store_add.add(open_store(), request, arguments.python), output.reporter(arguments))
     if arguments.json:
@@ -312,7 +312,7 @@ def _repair(words: Sequence[str]) -> int:
     parser.add_uv_options(options.PIP_OPTIONS)
     arguments = parser.read(words)
     options.take_effect(arguments)
-    request = Request(everywhere=tuple(arguments.everywhere))
+    request = Request(common_options=tuple(arguments.common_options))
     repaired = output.follow(verify.repair(open_store(), request, arguments.patterns), output.reporter(arguments))
     if arguments.json:
         output.write_json(

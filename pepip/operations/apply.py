@@ -293,7 +293,7 @@ def _acquire(store: Store, job: ChangeJob, decision: _Decision) -> Generator[Pro
     from pepip.uv import link_mode
 
     environment, work = decision.environment, decision.work
-    mode = link_mode.chosen(job.request.everywhere, of_project=job.is_of_project) if work.shared else ""
+    mode = link_mode.chosen(job.request.common_options, of_project=job.is_of_project) if work.shared else ""
     if work.has_open_demands:
         yield from acquire.check_demands(job.request, environment)
         if not store.is_writable():  # nothing can be staged for comparison with the checked files

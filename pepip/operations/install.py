@@ -87,7 +87,7 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> appl
     def install_private(work: apply.Work) -> Generator[Progress, None, None]:
         from pepip.uv import stage
 
-        again = apply.again(work, request.installing)
+        again = apply.again(work, request.installer_options)
         is_of_lock = any(map(pylock.is_lock, request.requirement_files))
         if work.is_as_given or is_of_lock or files_name_index():
             arrivals = stage.install_as_given(request, executable, reinstall=again)
@@ -102,8 +102,8 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> appl
         if work.is_as_given or files_name_index():  # build requirements come from those indexes, too
             site_packages = environment.interpreter.site_packages
             return stage.check(request, executable, prefix=folder, site_packages=site_packages)
-        options = arguments.without(request.everywhere, {"--no-build"}, {"--no-binary", "--only-binary"})
-        anything = request._replace(everywhere=(*options, "--no-binary", ":none:"))
+        options = arguments.without(request.common_options, {"--no-build"}, {"--no-binary", "--only-binary"})
+        anything = request._replace(common_options=(*options, "--no-binary", ":none:"))
         return stage.install_private(anything, work.private, executable, prefix=folder, indexes=work.indexes)
 
     return apply.ChangeJob(request, decide, install_private, lay_out_private)
@@ -121,7 +121,7 @@ def _is_odd(package: str) -> bool:
 def _needs_uvs_own_check(request: Request) -> bool:
     """Tell whether only uv's installer itself can read the request, so that resolving it is not enough."""
     return (
-        bool(request.installing)
+        bool(request.installer_options)
         or request.is_whole
         or any(_is_odd(package) for package in request.packages)
         or any(map(pylock.is_lock, request.requirement_files))

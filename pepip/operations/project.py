@@ -154,7 +154,7 @@ def _job(
         return apply.work_of(changes, artifacts)
 
     def install_private(work: apply.Work) -> Generator[Progress, None, None]:
-        for arrival in project.install_private(request, reinstall=apply.again(work, request.replacing)):
+        for arrival in project.install_private(request, reinstall=apply.again(work, request.reinstall_options)):
             yield Progress("build", arrival.name)
 
     def lay_out_private(work: apply.Work, folder: str) -> Iterator[object]:
@@ -191,7 +191,7 @@ def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.
         return _preview_script(request)
     name, active = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", os.environ.get("VIRTUAL_ENV", "")
     roots = {os.path.join(folder, name) for folder in paths.upward(settings.start_folder())}
-    if active and "--active" in request.syncing:
+    if active and "--active" in request.sync_options:
         roots.add(os.path.abspath(active))
     for root in roots:
         layout_check.check(root)

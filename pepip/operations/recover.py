@@ -164,7 +164,7 @@ def recover(
         _refuse_without_layers(store, environment, lost)
     for sentence in _losses(store, lost):
         yield Progress("warning", sentence)
-    quiet = Request(everywhere=request.everywhere)
+    quiet = Request(common_options=request.common_options)
     artifacts = _locate(store, quiet, lost, environment)
     have: dict[str, Entry] = {}
     for artifact in artifacts:
