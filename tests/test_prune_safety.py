@@ -988,5 +988,5 @@ def test_someone_who_may_only_read_the_store_removes_nothing(keeper: Keeper, tmp
     output = reader.pepip("prune", "--yes", folder=reader.home)
 
     assert "drum-1.0 belongs to another user" in output.stderr
-    assert "Removed 0 entries: 0 B" in output.stderr
+    assert "Nothing may be removed" in output.stderr
     assert changes(before, snapshot(keeper.store)) == []

@@ -184,7 +184,8 @@ def _scan(words: Sequence[str]) -> int:
     for item in found:
         links = humanized.count(len(item.entries), "entry", "entries")
         output.say(f"{'known' if item.was_known else 'found'}: {item.environment}, {links}")
-    output.say(f"{sum(not item.was_known for item in found)} found, {len(found)} link the store")
+    new = sum(not item.was_known for item in found)
+    output.say(f"{new} found, {len(found)} link the store" if found else "No environment there links the store")
     return 0
 
 

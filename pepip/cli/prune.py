@@ -111,12 +111,14 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         output.say(f"nothing can be removed: {preview.blocked}")
         output.say(preview.hint)
         return
-    count = len(preview.orphans)
-    verb = "Would remove" if would else "Removed"
-    output.say(
-        f"{verb} {humanized.count(count, 'entry', 'entries')}: {humanized.size(preview.freed_bytes)} "
-        f"{'would be' if would else 'are'} free{'' if would else ' now'}"
-    )
+    if not preview.orphans and not preview.freed_bytes:
+        output.say("Nothing may be removed" if preview.refused else "Nothing to prune")
+        return
+    removed = "environments of deleted scripts"
+    if preview.orphans:
+        removed = humanized.count(len(preview.orphans), "entry", "entries")
+    verb, state = ("Would remove", "would be free") if would else ("Removed", "are free now")
+    output.say(f"{verb} {removed}: {humanized.size(preview.freed_bytes)} {state}")
     if preview.shared_bytes:
         output.say(
             f"{humanized.size(preview.shared_bytes)} more become free when uv's cache drops its hard links: "

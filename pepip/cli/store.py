@@ -111,8 +111,10 @@ def _list(words: Sequence[str]) -> int:
     for root in ("", *(layer.root for layer in store.layers)):
         here = [item for item in chosen if item.layer == root]
         total = humanized.size(sum(weights[item.id] for item in here))
-        if here or not root:
+        if here:
             output.say(f"{humanized.count(len(here), 'entry', 'entries')}, {total}, in {root or store.root}")
+        elif not root:
+            output.say(f"No entries in {store.root}")
     return 0
 
 
@@ -241,9 +243,7 @@ def _add(words: Sequence[str]) -> int:
         output.say(f" + {item.name}=={item.version}")
     for name in filled.unshared:
         output.Reporter(verbosity=arguments.verbosity).warn(f"{name} was not stored: it can't be shared")
-    output.say(
-        f"Stored {humanized.count(len(filled.stored), 'entry', 'entries')}, {len(filled.reused)} already there"
-    )
+    output.say(output.added("Stored", len(filled.stored), present=len(filled.reused)))
     return 0
 
 
@@ -298,8 +298,9 @@ def _verify(words: Sequence[str]) -> int:
         raise StoreError(
             f"{checked} checked, {len(verdict.findings)} damaged", hint="`pepip store repair` repairs damaged entries"
         )
-    intact = ", all intact" if verdict.checked > 1 else ", intact" if verdict.checked else ""
-    output.say(f"{humanized.count(verdict.checked, 'entry', 'entries')} checked{intact}")
+    intact = "all intact" if verdict.checked > 1 else "intact"
+    checked = humanized.count(verdict.checked, "entry", "entries")
+    output.say(f"{checked} checked, {intact}" if verdict.checked else "Nothing to check")
     return 0
 
 
