@@ -95,6 +95,7 @@ def test_a_second_run_asks_uv_nothing(twins: Twins) -> None:
     assert is_linked(machine, environment_of(machine, folder, "plot.py"), "click")
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     "words",
     [

@@ -393,7 +393,7 @@ MISUSES: dict[tuple[str, ...], tuple[int, str]] = {
 }
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("arguments", MISUSES, ids=lambda words: repr(" ".join(words)))
 def test_a_misuse_is_refused(filled: Hall, arguments: tuple[str, ...]) -> None:
     """One line says what is wrong, with and without `--json`, and the store stays unchanged."""
@@ -892,6 +892,7 @@ def hostile(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPath
     return found
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("command", ALL_COMMANDS, ids=" ".join)
 def test_hostile_names_break_no_output(hostile: Hall, command: tuple[str, ...]) -> None:
     """There is no traceback, no control character and no lost markup, in a pipe, on a terminal, and as JSON."""
