@@ -89,7 +89,7 @@ def test_members_of_a_workspace_are_changed(twins: Twins) -> None:
         twins.both(*words, member=member)
 
         assert twins.file_differences() == [], words
-        assert_same(twins)
+    assert_same(twins)
 
 
 def write_failing_sdist(folder: Path) -> None:
