@@ -57,10 +57,10 @@ def change(
 
     `linked` are the entries that the environment links now, by distribution name. `foreign` are the distributions
     that have their own files. Both include the distributions in `removals`. Folders in `reserved` (relative to
-    site-packages) will get files that are not links, and so stay real. `leaving` lists the files of removals without
+    site-packages) will get files that are not links, so they stay real. `leaving` lists the files of removals without
     a RECORD. If uv will install `private` distributions afterwards, the journal is kept. Additions replace files of
-    foreign distributions at the same paths. With `gives_way` those files stay, because they were written after the
-    additions. With `is_recovery` each existing link is checked.
+    foreign distributions at the same paths. With `gives_way` these files stay, because another tool wrote them after
+    the additions. With `is_recovery` each existing link is checked.
 
     Raises VenvError, before anything is changed, if a file that no distribution owns is in the way, or if this user
     may not make the change. Any other error leaves the journal behind if something was changed.
@@ -152,17 +152,17 @@ def change(
 
 
 def _links_but_of(names: Collection[str], plan: Plan) -> dict[str, Link]:
-    """Return the links of a plan without those of the distributions in `names`, which are about to be linked anew."""
+    """Return the links of a plan, without links of the distributions in `names`, which will be linked anew."""
     return {path: link for path, link in plan.links.items() if link.owner not in names} if names else plan.links
 
 
 def _taken(
     environment: Environment, tree: Tree, plan: Plan, staying: Iterable[Installed], names: Collection[str] = ()
 ) -> dict[str, Link]:
-    """Return the links of a plan whose places hold files that `staying` distributions have put there.
+    """Return the links of a plan whose places hold files of `staying` distributions.
 
-    Those files stay. But links of the distributions in `names`, which are about to be linked, are left out: the last
-    installed distribution wins.
+    These files stay. But links of the distributions in `names`, which will be linked now, are left out: the
+    distribution that is installed last wins.
     """
     found = {}
     for item in staying:
@@ -236,7 +236,7 @@ def _remove_stale(
     *,
     taken: Collection[str],
 ) -> None:
-    """Remove the links, but not the `taken` ones, that the new plan does not have, and folders that become empty."""
+    """Remove the links that the new plan does not have, except `taken` ones, and folders that become empty."""
     for path, link in before.links.items():
         if plan.links.get(path) == link or path in taken or not tree.reaches(path):
             continue

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from pepip.model import Entry, Environment, Installed, Plan
 
 
-_AS_FILES = MODES[0]  # with any mode, a plan names each file by itself
+_AS_FILES = MODES[0]  # with any mode, a plan lists each file
 
 
 def current(environment: Environment, tree: Tree, linked: dict[str, Entry], foreign: Iterable[Installed]) -> Plan:
     """Return the plan that matches how an environment links the `linked` entries now.
 
-    A folder is real if the RECORD of a `foreign` distribution lists files in it. If such a folder is a link on disk,
-    another tool has written through that link, and the folder counts as linked whole.
+    A folder is real if the RECORD of a `foreign` distribution lists files in it. But if such a folder is a link on
+    disk, another tool has written through that link, and the folder counts as linked whole.
     """
     folders = contents.foreign_directories(environment, foreign)
     real = tree.real_folders(folders, environment.interpreter.site_packages)
@@ -34,7 +34,7 @@ def current(environment: Environment, tree: Tree, linked: dict[str, Entry], fore
 def has_drifted(tree: Tree, plan: Plan) -> bool:
     """Tell whether another tool has changed folders of the current plan.
 
-    Either a linked folder is no link any more, or a real folder is gone or a link.
+    A linked folder is then no link any more, or a real folder is gone or has become a link.
     """
     return any(
         link.is_directory and not links.read_link(f"{tree.root}/{path}") for path, link in plan.links.items()

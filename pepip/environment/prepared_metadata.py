@@ -59,7 +59,7 @@ def prepare(
     """Write the scripts and `.dist-info` folders of additions into the scratch folder.
 
     `folders` are the paths at which whole folders are linked, by the name of their distribution. Two processes share
-    the work if there is much.
+    the work for many additions.
     """
     scratch = paths.scratch(environment.root)
     os.mkdir(f"{scratch}/{_SCRIPTS}")
@@ -117,7 +117,7 @@ def place(environment: Environment, additions: list[Installation], placer: Place
     }
     provenance.add(environment.root, sources)
     for name in os.listdir(f"{scratch}/{_SCRIPTS}"):
-        set_aside.put(environment.root, f"{environment.interpreter.scripts}/{name}")  # perhaps another's
+        set_aside.put(environment.root, f"{environment.interpreter.scripts}/{name}")  # another tool may have made it
     metadata.place_scripts(environment, f"{scratch}/{_SCRIPTS}")
     for installation in additions:
         folder = f"{scratch}/{installation.entry.dist_info}"

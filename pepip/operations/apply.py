@@ -1,4 +1,4 @@
-"""The steps that all commands which change an environment have in common. uv decides on the change.
+"""The steps of every command that changes an environment. uv decides on the change.
 
 The steps are: decide, look up, stage what is missing, publish, register, link. A command brings a `ChangeJob`: how uv
 decides, and how uv itself installs distributions that can't be shared (a local folder, an editable) as real files.
@@ -66,9 +66,10 @@ def carry_out(
     """Change the environment at `root`, yielding progress, and return the summary.
 
     `make` makes the environment if it is missing, and tells whether it did. `job` is called with the environment.
-    `asked` is noted once it is met. Raises PepipError. After an error, an environment that this run made is removed
-    again, unless it holds distributions; any other environment is as it was; published entries stay. If a run is
-    killed, the next command on that environment completes the change or takes it back.
+    `asked` is noted as met, if the same command can be answered by that note. Raises PepipError. After an error, an
+    environment that this run made is removed again, unless it holds distributions; any other environment is as it
+    was; published entries stay. If a run is killed, the next command on that environment completes the change or
+    takes it back.
     """
     venvs.refuse_the_store(root, store)
     made = make()
@@ -79,10 +80,10 @@ def carry_out(
                 store.create()
             yield from foreign_writes.look(store)
             environment = venvs.open_environment(root, store)
-            errand = job(environment)
-            first = None if made else deciding.decide_first(store, errand, environment)
+            change_job = job(environment)
+            first = None if made else deciding.decide_first(store, change_job, environment)
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
-                yield from _note(store, first)
+                yield from _warn_and_register(store, first)
                 if asked and not first.work.changes.warnings:
                     present = contents.installed(environment, store.known_roots)
                     up_to_date.note(store, asked, environment, present, (), is_locked=False)
@@ -98,8 +99,8 @@ def carry_out(
             if first is None and not made:
                 from pepip.operations import recover
 
-                yield from recover.recover(store, environment, errand.request)
-            summary = yield from _change(store, errand, environment, first, asked=asked)
+                yield from recover.recover(store, environment, change_job.request)
+            summary = yield from _change(store, change_job, environment, first, asked=asked)
             if made:
                 yield from _warn_of_closed_store(store, environment)
             if compile_bytecode:
@@ -118,11 +119,12 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
     closed = permissions.closed_to_others(store.root)
     is_beside = closed and not os.path.realpath(environment.root).startswith(f"{closed}/")
     if is_beside and any(item.entry_id for item in contents.installed(environment, store.known_roots)):
-        sentence = f"only root can enter {closed}, so no other user can run what {environment.root} links from there"
+        packages = f"the packages that {environment.root} links from there"
+        sentence = f"only root can enter {closed}, so no other user can use {packages}"
         yield Progress("warning", f"{sentence}: set PEPIP_HOME to a folder for all, or UV_LINK_MODE=copy")
 
 
-def _note(store: Store, decision: Decision) -> Generator[Progress, None, None]:
+def _warn_and_register(store: Store, decision: Decision) -> Generator[Progress, None, None]:
     """Pass on uv's warnings, and register the environment if it links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence)
@@ -187,8 +189,8 @@ def _link(
 ) -> Generator[Progress, None, _Linked | None]:
     """Register the environment, link the acquired entries, and remove the distributions that go.
 
-    Returns None if the decision may no longer hold. Then nothing of it was carried out. A change that a killed run
-    left is completed or taken back first, and also gives None.
+    Returns None if the decision may no longer hold. Then nothing of it was carried out. The result is also None after
+    a change of a killed run was completed or taken back.
     """
     from pepip.environment.metadata import Installation
     from pepip.operations import relinking
@@ -207,7 +209,7 @@ def _link(
             return None
         linked = {item.store_id for item in decision.present if item.store_id}
         coming = {entry.id for entry in entries.values()}
-        # Register before the first link, while pruning has to wait: so no prune misses this environment.
+        # Register before the first link, while pruning must wait, so that no prune misses this environment.
         is_registered = registering.register(store, environment.root, linked | coming)
         origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
         additions = [Installation(entry, *origins[name], mode=supply.mode) for name, entry in entries.items()]
@@ -229,7 +231,7 @@ def _link(
 
 _FELL_BACK = (
     "files could be neither cloned nor hard-linked, and were copied: the environment may be on another file system "
-    "than the store. If that is intended, UV_LINK_MODE=copy or --link-mode=copy says so"
+    "than the store. If you want copies, set UV_LINK_MODE=copy or --link-mode=copy"
 )
 
 

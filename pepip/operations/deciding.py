@@ -34,8 +34,8 @@ class Work(NamedTuple):
     indexes: tuple[str, ...] = ()
 
     @property
-    def is_as_given(self) -> bool:
-        """Whether uv must read the request itself again to install the private distributions."""
+    def needs_whole_request(self) -> bool:
+        """Whether uv needs the whole request again to install the private distributions."""
         return self.has_open_demands or not all(artifact.is_located for artifact in self.private)
 
 
@@ -59,7 +59,7 @@ class ChangeJob(NamedTuple):
 
 
 def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | None = None) -> Work:
-    """Return the work that uv's plan amounts to. Distributions without an artifact that can be shared are private."""
+    """Return the work of uv's plan. Distributions without an artifact that can be shared are private."""
     known = {artifact.name: artifact for artifact in artifacts}
     added = [known.get(item.name) or pylock.unknown(item.name, item.version, item.url) for item in changes.added]
     shared = [artifact for artifact in added if artifact.is_shared]
@@ -68,11 +68,11 @@ def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | 
     return Work(changes, shared, private, is_open)
 
 
-def again(work: Work, options: Sequence[str]) -> list[str]:
+def private_to_reinstall(work: Work, options: Sequence[str]) -> list[str]:
     """Return the names of private distributions that are installed and must be installed again in any case.
 
-    There are some only if an option asks to reinstall. Otherwise uv notices by itself what has changed. If uv were
-    told, it would build a second time.
+    There are some only if an option asks to reinstall. Otherwise uv finds changed distributions by itself, and would
+    build named ones a second time.
     """
     if not any(option.startswith(("--reinstall", "--force-reinstall")) for option in options):
         return []
@@ -81,7 +81,7 @@ def again(work: Work, options: Sequence[str]) -> list[str]:
 
 
 class Decision(NamedTuple):
-    """The work that was decided, and the state of the environment that it was decided for."""
+    """The decided work, and the state of the environment at the time of the decision."""
 
     environment: Environment
     fingerprint: tuple[int, frozenset[str]]
@@ -92,7 +92,7 @@ class Decision(NamedTuple):
 def decide_first(store: Store, job: ChangeJob, environment: Environment) -> Decision | None:
     """Return the first decision, or None if the environment must be recovered before uv can be asked.
 
-    If nothing is to be done, nothing needs to be written: neither the environment nor a store.
+    If the first decision finds nothing to do, nothing is written: neither to the environment nor to a store.
     """
     if journal.is_interrupted(environment.root):
         return None
@@ -118,7 +118,7 @@ def decide(
     environment: Environment,
     check: Callable[[Sequence[Installed]], None] | None = None,
 ) -> Decision:
-    """Let uv decide, and `check` the distributions meanwhile. Its error ends the decision."""
+    """Let uv decide, and `check` the distributions meanwhile. An error of `check` ends the decision."""
     seen = contents.fingerprint(environment)
     present = contents.installed(environment, store.known_roots)
     return Decision(environment, seen, present, job.decide(present, lambda: check and check(present)))

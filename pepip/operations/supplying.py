@@ -63,7 +63,7 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     yield Progress("build", ", ".join(artifact.name for artifact in work.private))
     if acquired.indexes:
         work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
-    reserved = acquire.survey(
+    reserved = acquire.folders_of_private(
         store,
         functools.partial(job.lay_out_private, work),
         {artifact.name for artifact in work.private},
