@@ -420,17 +420,7 @@ def test_add_reads_what_only_uv_can_check(hall: Hall) -> None:
     assert "--require-hashes" in refused.stderr
     assert not list(hall.store.glob("packages/*/*"))
 
-    lock = [
-        "pip",
-        "compile",
-        "-q",
-        "--format",
-        "pylock.toml",
-        "-o",
-        "pylock.toml",
-        "requirements.in",
-        *hall.from_wheelhouse,
-    ]
+    lock = ["pip", "compile", "-q", "--format", "pylock.toml", "-o", "pylock.toml", "requirements.in"]
     (hall.folder / "requirements.in").write_text("drum==1.0\n")
     hall.machine.uv(*lock, *hall.from_wheelhouse, folder=hall.folder)
     hall.add("-r", "pylock.toml")
@@ -595,7 +585,7 @@ def test_a_forced_removal_warns_people(hall: Hall) -> None:
 
     output = hall.pepip("store", "remove", "--force", "horn==1.0")
 
-    assert f"warning: {environment} linked it and is broken now" in output.stderr
+    assert f"warning: {environment} linked this entry, and is broken now" in output.stderr
     assert "Removed py3-none-any/horn-1.0" in output.stderr
 
 
@@ -869,6 +859,7 @@ def hostile(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "home").mkdir()
     found = Hall(Machine(folder / "home", folder / "store", uv_cache), folder, folder / "wheelhouse", interpreter)
+    found.supply(WHEELS)
     lay_out_hostile_names(found)
     return found
 
