@@ -3,7 +3,7 @@
 A short command spends most of its time on the start of the interpreter and on imports. This file alone runs in the
 server. It knows nothing of the tests; `tests/support/forking.py` is its client.
 
-Usage: python fork_server.py PATH-OF-SOCKET. It ends when its standard input ends.
+Usage: python fork_server.py DESCRIPTOR, the number of a socket of packets. It ends when the other end is closed.
 """
 
 import contextlib
@@ -31,28 +31,25 @@ def import_all() -> None:
         importlib.import_module(name)
 
 
-def serve(path: str) -> dict:
+def serve(control: socket.socket) -> dict:
     """Fork a process for each request, and return the request in that process. The server itself never returns.
 
-    The answer to a request is the number of its process, and then the status with which that process ended.
+    With a request come a socket for the answer, and two streams. The answer is the number of the process, and then
+    the status with which it ended.
     """
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen(64)
-    print("ready", flush=True)
     running = {}  # connections and numbers of processes, by the descriptors of processes
     while True:
-        ready, _, _ = select.select([0, listener, *running], [], [])
-        if 0 in ready:
-            os._exit(0)
+        ready, _, _ = select.select([control, *running], [], [])
         for descriptor in running.keys() & set(ready):
             connection, child = running.pop(descriptor)
             os.close(descriptor)
             answer(connection, os.waitpid(child, 0)[1])
             connection.close()
-        if listener in ready:
-            connection, _ = listener.accept()
-            text, streams = read(connection)
+        if control in ready:
+            text, descriptors, _, _ = socket.recv_fds(control, 1 << 18, 3)
+            if not text:
+                os._exit(0)
+            reply, *streams = descriptors
             child = os.fork()
             if not child:
                 null = os.open(os.devnull, os.O_RDONLY)
@@ -62,17 +59,9 @@ def serve(path: str) -> dict:
                 return json.loads(text)
             for stream in streams:
                 os.close(stream)
+            connection = socket.socket(fileno=reply)
             running[os.pidfd_open(child)] = connection, child
             answer(connection, child)
-
-
-def read(connection: socket.socket) -> tuple:
-    """Return the text of a request, and its two streams."""
-    length = int.from_bytes(connection.recv(8, socket.MSG_WAITALL), "big")
-    text, streams, _, _ = socket.recv_fds(connection, 1, 2)
-    while len(text) < length:
-        text += connection.recv(length - len(text))
-    return text, streams
 
 
 def answer(connection: socket.socket, number: int) -> None:
@@ -85,7 +74,7 @@ if __name__ == "__main__":
     sys.path.pop(0)  # the folder of this file
     import_all()
     gc.freeze()  # the collector would write to the memory that forks share
-    request = serve(sys.argv[1])
+    request = serve(socket.socket(fileno=int(sys.argv[1])))
     os.umask(request["umask"])
     os.environ.clear()
     os.environ.update(request["variables"])

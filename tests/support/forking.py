@@ -6,12 +6,12 @@ import atexit
 import functools
 import json
 import os
+import re
 import selectors
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,12 +35,11 @@ def run(
     """Run pepip with `words`, and return its output, as `subprocess.run` does. Raises `TimeoutExpired`."""
     reading, writing = zip(*(os.pipe() for _ in range(2)), strict=True)
     request = {"words": list(words), "folder": str(folder), "variables": dict(variables), "umask": _umask()}
-    text = json.dumps(request).encode()
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(_Server.get().path)
-        connection.sendall(len(text).to_bytes(8, "big"))
-        sent = socket.send_fds(connection, [text[:1]], list(writing))
-        connection.sendall(text[sent:])
+    connection, reply = socket.socketpair()
+    with connection:
+        with reply:
+            descriptors = [reply.fileno(), *writing]
+            socket.send_fds(_Server.get().control, [json.dumps(request).encode()], descriptors)
         for descriptor in writing:
             os.close(descriptor)
         child = int.from_bytes(connection.recv(8, socket.MSG_WAITALL), "big")
@@ -71,7 +70,7 @@ def _read(descriptors: Sequence[int], ends: float) -> list[str]:
                 found[key.fd] += block
                 if not block:
                     selector.unregister(key.fd)
-    return [bytes(text).decode(errors="replace").replace("\r\n", "\n") for text in found.values()]
+    return [re.sub("\r\n?", "\n", bytes(text).decode(errors="replace")) for text in found.values()]
 
 
 def _umask() -> int:
@@ -85,33 +84,23 @@ def _at_start(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 class _Server:
-    """The process whose forks run commands. It ends with this one."""
+    """The process whose forks run commands. It ends with this one, or when this one ends."""
 
     def __init__(self) -> None:
-        folder = tempfile.TemporaryDirectory(prefix="pepip-tests-")
-        self.path = f"{folder.name}/socket"
         removed = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH"}  # as in `Machine.variables`
         variables = {name: value for name, value in os.environ.items() if name not in removed}
         self.variables = _at_start(variables)
-        self._process = subprocess.Popen(
-            [sys.executable, _SERVER, self.path],
-            cwd="/",
-            env=variables,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
-        self._process.stdout.close()
-        atexit.register(self._end, folder)
+        self.control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with other:
+            command = [sys.executable, _SERVER, str(other.fileno())]
+            self._process = subprocess.Popen(
+                command, cwd="/", env=variables, stdin=subprocess.DEVNULL, pass_fds=[other.fileno()]
+            )
+        atexit.register(self._end)
 
-    def _end(self, folder: tempfile.TemporaryDirectory[str]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+    def _end(self) -> None:
+        self.control.close()
         self._process.wait()
-        folder.cleanup()
 
     @classmethod
     @functools.cache
