@@ -129,6 +129,7 @@ PASSED_ON: tuple[tuple[str, ...], ...] = (
 )
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("words", PASSED_ON, ids=" ".join)
 def test_what_is_uvs_gives_its_answer(desk: Desk, words: tuple[str, ...]) -> None:
     """A command that pepip passes on has uv's stdout, stderr and exit code, and does not touch the store."""
@@ -434,7 +435,7 @@ COLOURS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("ending", ["success", "failure"])
 @pytest.mark.parametrize("case", COLOURS)
 def test_colours_are_where_uv_has_them(desk: Desk, case: str, ending: str) -> None:
@@ -485,6 +486,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("command", [("install",), ("pip", "install")], ids=" ".join)
 @pytest.mark.parametrize("case", BEFORE)
 def test_options_stand_before_the_command(desk: Desk, case: str, command: tuple[str, ...]) -> None:

@@ -180,7 +180,7 @@ def _run(make_studio: Callable[[], Studio], *, sequences: int, steps: int, is_ra
 
 def test_any_few_steps_keep_every_project_and_the_store_whole(studios: Callable[[], Studio]) -> None:
     """A few short sequences, the same in each run, keep the projects and the store whole."""
-    _run(studios, sequences=3, steps=6, is_random=False)
+    _run(studios, sequences=2, steps=5, is_random=False)
 
 
 @pytest.mark.real_world

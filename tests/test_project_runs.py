@@ -37,7 +37,7 @@ def synced(twins: Twins) -> None:
     twins.both("sync")
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(5)
 @pytest.mark.parametrize(
     "words",
     [

@@ -90,6 +90,7 @@ WRITES: dict[str, Callable[[Studio], None]] = {
 """Changes by other tools in the first project. Each writes through the folder that this project links whole."""
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", WRITES)
 @pytest.mark.parametrize("command", ["list", "uses", "run", "install"])
 def test_the_next_command_in_another_project_notices(studio: Studio, name: str, command: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from pepip import humanized, paths
-from pepip.environment import contents, journal, linking
+from pepip.environment import contents, journal, plan_on_disk
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
@@ -164,7 +164,7 @@ def recover(
         _refuse_without_layers(store, environment, lost)
     for sentence in _losses(store, lost):
         yield Progress("warning", sentence)
-    quiet = Request(everywhere=request.everywhere)
+    quiet = Request(common_options=request.common_options)
     artifacts = _locate(store, quiet, lost, environment)
     have: dict[str, Entry] = {}
     for artifact in artifacts:
@@ -233,7 +233,7 @@ def is_stale(store: Store, environment: Environment) -> bool:
     present = contents.installed(environment, store.known_roots)
     found = {item.name: entry_of(store, item) for item in present}
     linked = {name: entry for name, entry in found.items() if entry is not None}
-    return not linking.is_as_planned(environment, linked, [item for item in present if item.name not in linked])
+    return not plan_on_disk.is_as_planned(environment, linked, [item for item in present if item.name not in linked])
 
 
 def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
@@ -269,7 +269,7 @@ def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]
     for item in present:
         if item.mode == LINK and item.source_id in entry_ids:
             entry = entries.read(store, item.source_id)
-            if not linking.has_files_of(environment, entry):
+            if not plan_on_disk.has_files_of(environment, entry):
                 damaged.append((item, entry))
     if not damaged:
         return False
