@@ -76,7 +76,7 @@ def change(
     after = {**kept, **{added.entry.name: added.entry for added in additions}}
     staying = [item for item in foreign if item not in removals and item.name not in new]
     tree = Tree(environment)
-    before = _plan_on_disk(environment, tree, linked, foreign)
+    before = plan_on_disk(environment, tree, linked, foreign)
     is_as_before = not (is_recovery or _has_drifted(tree, before))
     known = _links_but_of(new, before) if is_as_before else {}
     real = before.directories if is_as_before else ()
@@ -198,7 +198,7 @@ def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: l
 
     A link may lead there by any path of the store.
     """
-    plan = _plan_on_disk(environment, Tree(environment), linked, foreign)
+    plan = plan_on_disk(environment, Tree(environment), linked, foreign)
     placer = placer_for(environment, linked.values())
     places = (
         (f"{environment.root}/{path}", link.target)
@@ -220,7 +220,7 @@ def has_files_of(environment: Environment, entry: Entry) -> bool:
     )
 
 
-def _plan_on_disk(
+def plan_on_disk(
     environment: Environment, tree: Tree, linked: dict[str, Entry], foreign: Iterable[Installed]
 ) -> Plan:
     """Return the plan that matches how an environment links the `linked` entries now.
