@@ -18,6 +18,7 @@ from pepip.host import files, locks, permissions
 from pepip.host.transfer import COPY
 from pepip.model import Progress, Summary
 from pepip.operations import foreign_writes, registering, up_to_date, venv_creation, venvs
+from pepip.store import venv_times
 from pepip.uv import interpreter, pylock
 
 TYPE_CHECKING = False
@@ -183,9 +184,13 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
 
 
 class _Decision(NamedTuple):
-    """The work that was decided, and the state of the environment that it was decided for."""
+    """The work that was decided, and the state of the environment that it was decided for.
+
+    `changed_at_ns` is the time in the environment's `VenvTime`.
+    """
 
     environment: Environment
+    changed_at_ns: int
     fingerprint: tuple[int, frozenset[str]]
     present: list[Installed]
     work: Work
@@ -221,9 +226,10 @@ def _decide(
     check: Callable[[Sequence[Installed]], None] | None = None,
 ) -> _Decision:
     """Let uv decide, and `check` the distributions meanwhile. Its error ends the decision."""
+    changed_at_ns = venv_times.time_of(environment.site_packages).modified_ns
     seen = contents.fingerprint(environment)
     present = contents.installed(environment, store.known_roots)
-    return _Decision(environment, seen, present, job.decide(present, lambda: check and check(present)))
+    return _Decision(environment, changed_at_ns, seen, present, job.decide(present, lambda: check and check(present)))
 
 
 def _note(store: Store, decision: _Decision) -> Generator[Progress, None, None]:
@@ -266,7 +272,7 @@ def _change(
             with linked.unfinished:
                 yield from job.install_private(supply.work)
             present = contents.installed(environment, store.known_roots)
-        foreign_writes.note(store, environment, decision.fingerprint[0])
+        foreign_writes.note(store, environment, decision.changed_at_ns)
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"{environment.root} keeps changing while it is installed into",

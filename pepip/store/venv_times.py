@@ -3,6 +3,9 @@
 uv and pip write a `.dist-info` folder whenever they install or remove a distribution, which changes the modification
 time of site-packages. A changed time means that another tool may have written through links into the store. Each user
 has a file of these times in `cache/`. Without it, every environment counts as changed once.
+
+One exception: `pip install --ignore-installed` of the same version changes only the time of the `.dist-info` folder.
+Only root can write through links in this way, so root also looks at those times.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import os
 
 from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import user_cache
+from pepip.host import files, user_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +25,10 @@ _MOST_BYTES = 1 << 24
 
 
 class VenvTime(NamedTuple):
-    """A site-packages folder and its modification time, in nanoseconds since 1970."""
+    """A site-packages folder and its modification time, in nanoseconds since 1970.
+
+    For root it is the newest time of the folder itself and of the `.dist-info` folders in it.
+    """
 
     modified_ns: int
     folder: str
@@ -90,8 +96,14 @@ def time_of(folder: str) -> VenvTime:
 
 
 def _modified_ns(folder: str) -> int:
-    """Return the modification time of a folder in nanoseconds since 1970, 0 if it can't be read."""
+    """Return the modification time in a `VenvTime`, 0 if the folder can't be read."""
     try:
-        return os.stat(folder).st_mtime_ns
+        newest_ns = os.stat(folder).st_mtime_ns
+        if files.user_id() == 0:
+            with os.scandir(folder) as children:
+                for child in children:
+                    if child.name.endswith(".dist-info"):
+                        newest_ns = max(newest_ns, child.stat(follow_symlinks=False).st_mtime_ns)
     except OSError:
         return 0
+    return newest_ns
