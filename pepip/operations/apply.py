@@ -133,13 +133,13 @@ def carry_out(
     takes it back.
     """
     venvs.refuse_the_store(root, store)
+    yield from foreign_writes.look(store)  # first: a new environment is no trace of a tool in the one before it
     made = make()
     is_finished = False
     try:
         with locks.in_use(root):
             if made:
                 store.create()
-            yield from foreign_writes.look(store)
             environment = venvs.open_environment(root, store)
             change_job = job(environment)
             first = None if made else _decide_first(store, change_job, environment)

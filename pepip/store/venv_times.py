@@ -10,7 +10,6 @@ Only root can write through links in this way, so root also looks at those times
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from pepip import paths
@@ -44,12 +43,15 @@ class VenvTimes:
         self._folder = user_cache.folder_in(paths.cache(store_root))
         self._rows = self._read()
 
-    def changed(self) -> list[str]:
-        """Return the names of the registry files whose environments have changed, or have no noted time."""
+    def changed(self, *, looks_inside: bool = True) -> list[str]:
+        """Return the names of the registry files whose environments have changed, or were never seen.
+
+        Unless it `looks_inside`, the times of `.dist-info` folders do not count.
+        """
         found = []
         for name in self._registered():
             row = self._rows.get(name)
-            if row is None or _modified_ns(row.folder) not in {row.modified_ns, 0}:
+            if row is None or _has_changed(row, looks_inside=looks_inside):
                 found.append(name)
         return found
 
@@ -62,6 +64,8 @@ class VenvTimes:
 
         Environments that are no longer registered are forgotten. If this user can't write the file, it is unchanged.
         """
+        import contextlib
+
         rows = {name: row for name, row in rows.items() if "\n" not in row.folder}
         if all(self._rows.get(name) == row for name, row in rows.items()):
             return
@@ -93,6 +97,15 @@ _NAME = "site-packages"
 def time_of(folder: str) -> VenvTime:
     """Return the current time of a site-packages folder."""
     return VenvTime(_modified_ns(folder), folder)
+
+
+def _has_changed(row: VenvTime, *, looks_inside: bool) -> bool:
+    if looks_inside or files.user_id():
+        return _modified_ns(row.folder) not in {row.modified_ns, 0}
+    try:
+        return os.stat(row.folder).st_mtime_ns > row.modified_ns
+    except OSError:
+        return False
 
 
 def _modified_ns(folder: str) -> int:
