@@ -143,6 +143,7 @@ class Studio:
         Some paths are claimed by several distributions. Such a file may have the bytes of any of these that was ever
         requested. It may also exist only in pepip's environment, because uv removes it with its first owner. A
         version over which another tool installed another version is gone, but pip leaves its files and metadata.
+        pepip removes a `.dist-info` folder whole. uv leaves its own note there, if pip has written RECORD without it.
         """
         ours, theirs = (
             observe(environment, self.user, level=Level.FILES) for environment in pair.environments
@@ -153,6 +154,9 @@ class Studio:
         for path in sorted(ours.files.keys() | theirs.files.keys()):
             here, there = ours.files.get(path), theirs.files.get(path)
             if here == there or (here is None and inside(path) in superseded):
+                continue
+            folder, is_metadata, name = path.partition(".dist-info/")
+            if here is None and name == "uv_cache.json" and f"{folder}{is_metadata}METADATA" not in theirs.files:
                 continue
             hashes = claims.get(inside(path), {})
             if len(hashes) > 1 and (here in set(hashes.values()) or path.startswith("bin/")) and here is not None:
