@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.machines import Machine, Output, site_packages_of, uv_executable
+from tests.support.signals import wait_until_caught
 from tests.support.snapshots import changes, snapshot
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import Wheel
@@ -285,7 +286,8 @@ def test_a_signal_ends_it_as_it_ends_uv(desk: Desk, name: str, way: tuple[str, .
     ends = []
     for command in ((uv_executable(), "run", "--no-project"), (*desk.pepip, *way)):
         with started(desk, [*command, *words]) as process:
-            process.send_signal(getattr(signal, name))
+            wait_until_caught(process.pid, signal.Signals[name])
+            process.send_signal(signal.Signals[name])
             ends.append(process.wait(60))
 
     assert ends[1] == ends[0] != 0
@@ -296,6 +298,7 @@ def test_a_signal_reaches_the_command(desk: Desk) -> None:
     words = ("run", "--no-project", "--python", desk.interpreter, "python", "-c", HANDLING)
 
     with started(desk, [*desk.pepip, *words]) as process:
+        wait_until_caught(process.pid, signal.SIGTERM)
         process.send_signal(signal.SIGTERM)
         exit_code = process.wait(60)
 

@@ -175,7 +175,6 @@ def test_another_version_stays_in_its_own_project(studio: Studio) -> None:
 def test_the_same_version_installed_over_it_is_the_projects_own(studio: Studio) -> None:
     """It no longer needs the store, and the tool that installed it removes all of it again."""
     studio.pip("install", "-I", "drum==1.0")
-    studio.uv("install", "horn")
 
     studio.pepip(studio.second, "list")
 

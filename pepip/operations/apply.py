@@ -72,13 +72,13 @@ def carry_out(
     takes it back.
     """
     venvs.refuse_the_store(root, store)
+    yield from foreign_writes.look(store)  # first: a new environment is no trace of a tool in the one before it
     made = make()
     is_finished = False
     try:
         with locks.in_use(root):
             if made:
                 store.create()
-            yield from foreign_writes.look(store)
             environment = venvs.open_environment(root, store)
             change_job = job(environment)
             first = None if made else deciding.decide_first(store, change_job, environment)
@@ -166,7 +166,7 @@ def _change(
             with linked.unfinished:
                 yield from job.install_private(supply.work)
             present = contents.installed(environment, store.known_roots)
-        foreign_writes.note(store, environment, decision.fingerprint[0])
+        foreign_writes.note(store, environment, decision.changed_at_ns)
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"{environment.root} keeps changing while it is installed into",

@@ -9,6 +9,7 @@ import contextlib
 
 from pepip.environment import contents, journal
 from pepip.fast_namedtuple import NamedTuple
+from pepip.store import venv_times
 from pepip.uv import pylock
 
 TYPE_CHECKING = False
@@ -81,9 +82,13 @@ def private_to_reinstall(work: Work, options: Sequence[str]) -> list[str]:
 
 
 class Decision(NamedTuple):
-    """The decided work, and the state of the environment at the time of the decision."""
+    """The decided work, and the state of the environment at the time of the decision.
+
+    `changed_at_ns` is the time in the environment's `VenvTime`.
+    """
 
     environment: Environment
+    changed_at_ns: int
     fingerprint: tuple[int, frozenset[str]]
     present: list[Installed]
     work: Work
@@ -119,6 +124,7 @@ def decide(
     check: Callable[[Sequence[Installed]], None] | None = None,
 ) -> Decision:
     """Let uv decide, and `check` the distributions meanwhile. An error of `check` ends the decision."""
+    changed_at_ns = venv_times.time_of(environment.site_packages).modified_ns
     seen = contents.fingerprint(environment)
     present = contents.installed(environment, store.known_roots)
-    return Decision(environment, seen, present, job.decide(present, lambda: check and check(present)))
+    return Decision(environment, changed_at_ns, seen, present, job.decide(present, lambda: check and check(present)))
