@@ -61,7 +61,7 @@ def test_what_was_done_is_listed_and_run_again_at_the_next_start(keeper: Machine
         await person.answers("go")
         job = await person.has_done()
         assert (job.state, job.command) == (DONE, noted.command), job.log
-        assert job.outcome == "Nothing was removed"
+        assert job.outcome == "Nothing to prune"
 
     use(store, again, pane="activity")
     assert [row.command for row in activity_log.read(Store(str(store)))] == [noted.command] * 2

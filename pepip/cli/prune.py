@@ -191,13 +191,15 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         output.say(f"nothing can be removed: {preview.blocked}")
         output.say(preview.hint)
         return
-    count = len(preview.orphans)
-    if not (count or preview.freed_bytes or preview.kept_until):
-        output.say("Nothing to remove" if would else "Nothing was removed")
-    else:
-        removed, freed = ("Would remove", "free") if would else ("Removed", "freed")
-        size = humanized.size(preview.freed_bytes)
-        output.say(f"{removed} {humanized.count(count, 'entry', 'entries')}, and {freed} {size}")
+    if not (preview.orphans or preview.freed_bytes or preview.trashed_bytes):
+        nothing = "Nothing would be removed" if would else "Nothing was removed"
+        output.say(nothing if preview.refused else "Nothing to prune")
+        return
+    removed = "the trash" if preview.emptied_bytes else "environments of deleted scripts"
+    if preview.orphans:
+        removed = humanized.count(len(preview.orphans), "entry", "entries")
+    verb, freed = ("Would remove", "free") if would else ("Removed", "freed")
+    output.say(f"{verb} {removed}, and {freed} {humanized.size(preview.freed_bytes)}")
     if would and preview.emptied_bytes:
         output.say(f"{humanized.size(preview.emptied_bytes)} of that lie in the trash: no undo brings it back then")
     if preview.kept_until:

@@ -25,7 +25,7 @@ class TrashLine(Line):
         """Return the line."""
         text = Text(no_wrap=True, end="")
         if not self.seconds:
-            return text.append("free at once: the trash is off, or the disk has no room for it", self.style_of("muted"))
+            return text.append("free at once: the trash is off, or has no room", self.style_of("muted"))
         mark = "x" if self.is_on else " "
         words = f"[{mark}] keep in the trash for {humanized.duration(self.seconds)}: z brings it back"
         text.append(words, self.style_of(""))
