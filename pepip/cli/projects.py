@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.model import Installed
-    from pepip.operations.census import KnownVenv
     from pepip.operations.savings import VenvShare
 
 _DESCRIPTION = """\
@@ -48,8 +47,7 @@ def run(words: Sequence[str]) -> int:
     memory.save()
     if arguments.path:
         path = os.path.abspath(arguments.path)
-        meant = {path, os.path.realpath(path)}
-        shares = [item for item in shares if meant & _names(item.known) or _is_tool(item.known, arguments.path)]
+        shares = [item for item in shares if item.known.is_called(arguments.path, os.getcwd())]
         if not shares:
             raise StoreError(f"no environment at {path} links the store", hint="`pepip projects scan` finds them")
     if arguments.kind:
@@ -83,20 +81,6 @@ def run(words: Sequence[str]) -> int:
         if item.known.reason:
             output.say(f"{item.known.name}: {item.known.reason}")
     return 0
-
-
-def _names(known: KnownVenv) -> set[str]:
-    """Return the paths by which a user may name an environment."""
-    script = known.purpose.script
-    return {
-        known.environment,
-        known.project if known.purpose.kind == purposes.PROJECT else "",
-        script.path if script else "",
-    }
-
-
-def _is_tool(known: KnownVenv, name: str) -> bool:
-    return known.purpose.kind == purposes.TOOL and known.purpose.name == name
 
 
 def _drift(item: VenvShare) -> int:

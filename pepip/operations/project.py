@@ -45,6 +45,15 @@ class Outcome(NamedTuple):
     document: dict[str, Any]
 
 
+def has_lock(environment: str) -> bool:
+    """Return whether uv syncs this environment with a lock: the `.venv` of a project with a `[project]` table."""
+    folder, name = os.path.split(environment)
+    try:
+        return name == ".venv" and b"[project]" in files.read_regular(f"{folder}/pyproject.toml", follows=True)
+    except OSError:
+        return False
+
+
 def sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
     """Bring the project's lock and environment up to date, yielding progress, and return an Outcome.
 

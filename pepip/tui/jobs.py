@@ -8,7 +8,6 @@ import shlex
 from pepip import humanized
 from pepip.errors import UsageError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
 from pepip.operations import install as installing
@@ -19,6 +18,7 @@ from pepip.operations import scan as scanning
 from pepip.operations import store_add as filling
 from pepip.operations import uninstall as uninstalling
 from pepip.operations import verify as verifying
+from pepip.operations.project import has_lock as has_lock
 from pepip.tui import commands, formatting, plans, reports, typed
 from pepip.tui.job_queue import Job, once
 
@@ -134,15 +134,6 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAc
         return plan
     note = "A sync of this project brings back what its pyproject.toml names: Remove takes it out there."
     return plan._replace(instead=_remove(store, environment, names), verb_instead="Remove", note=note)
-
-
-def has_lock(environment: str) -> bool:
-    """Return whether uv syncs this environment with a lock: the `.venv` of a project with a `[project]` table."""
-    folder, name = os.path.split(environment)
-    try:
-        return name == ".venv" and b"[project]" in files.read_regular(f"{folder}/pyproject.toml", follows=True)
-    except OSError:
-        return False
 
 
 def _add(store: Store, environment: str, words: Sequence[str]) -> Job[projects.Outcome]:
