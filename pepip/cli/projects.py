@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from pepip.model import Installed
     from pepip.operations.savings import VenvShare
+    from pepip.store.root import Store
+    from pepip.store.scan_cache import ScanCache
 
 _DESCRIPTION = """\
 List the environments that link the store, or show one of them: those of projects, scripts and tools.
@@ -178,11 +180,18 @@ def run_uses(words: Sequence[str]) -> int:
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip uses", description="Say which environments have a distribution.")
-    parser.add_argument("requirement", metavar="NAME[SPECIFIER]", help="for example 'urllib3<2.5'")
+    parser.add_argument("requirement", metavar="NAME[SPECIFIER]", nargs="?", help="for example 'urllib3<2.5'")
+    parser.add_argument(
+        "--several", action="store_true", help="all packages of which environments have several versions"
+    )
     arguments = parser.read(words)
     options.take_effect(arguments)
+    if arguments.several == bool(arguments.requirement):
+        raise UsageError("name a package, or give --several", hint="`pepip uses --help` shows what there is")
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
+    if arguments.several:
+        return _show_several(store, memory, is_json=arguments.json)
     found = uses.uses(store, arguments.requirement, memory)
     memory.save()
     if arguments.json:
@@ -211,3 +220,32 @@ def run_uses(words: Sequence[str]) -> int:
     else:
         sys.stderr.write(f"no environment has {arguments.requirement}\n")
     return 0 if found else 1
+
+
+def _show_several(store: Store, memory: ScanCache, *, is_json: bool) -> int:
+    """Print the packages of which environments have several versions. Returns 0."""
+    from pepip.operations import census, side_by_side
+
+    found = side_by_side.several(census.take(store, memory=memory).projects)
+    memory.save()
+    if is_json:
+        output.write_json(
+            [
+                {
+                    "name": row.name,
+                    "versions": [
+                        {"version": version, "environments": [known.environment for known in users]}
+                        for version, users in row.versions.items()
+                    ],
+                }
+                for row in found
+            ]
+        )
+        return 0
+    rows = [
+        (row.name, version, str(len(users)), humanized.listed([known.name for known in users]))
+        for row in found
+        for version, users in row.versions.items()
+    ]
+    tables.show(("package", "version", "environments", ""), rows, right=(2,))
+    return 0

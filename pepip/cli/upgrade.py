@@ -41,7 +41,12 @@ def run(words: Sequence[str]) -> int:
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip upgrade", description=_DESCRIPTION, examples=_EXAMPLES)
-    parser.add_argument("packages", metavar="NAME", nargs="+", help="names, maybe with a specifier: 'numpy<3'")
+    parser.add_argument(
+        "packages",
+        metavar="NAME",
+        nargs="*",
+        help="names, maybe with a specifier: 'numpy<3'; by default all packages",
+    )
     parser.add_argument(
         "--projects",
         metavar="PATH",
@@ -59,9 +64,8 @@ def run(words: Sequence[str]) -> int:
     wanted = [] if ALL in arguments.projects else arguments.projects or [_here()]
     meant = upgrades.targets(seen, arguments.packages, wanted, folder)
     if not meant.chosen and not meant.skipped:
-        raise StoreError(
-            f"no environment has {humanized.listed(arguments.packages)}", hint="`pepip projects` lists what there is"
-        )
+        what = humanized.listed(arguments.packages) or "any package"
+        raise StoreError(f"no environment has {what}", hint="`pepip projects` lists what there is")
     reporter = output.reporter(arguments)
     if arguments.dry_run:
         plan = output.follow(upgrades.preview(store, meant), reporter)

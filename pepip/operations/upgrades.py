@@ -48,7 +48,10 @@ _OF_ANOTHER_PROJECT = (
 
 
 class Target(NamedTuple):
-    """An environment to upgrade, the requirements whose newest versions it gets, and the way (see `WAYS`)."""
+    """An environment to upgrade, the requirements whose newest versions it gets, and the way (see `WAYS`).
+
+    Without `requirements`, it gets the newest versions of all its packages.
+    """
 
     known: KnownVenv
     requirements: tuple[str, ...]
@@ -115,8 +118,9 @@ def targets(
 ) -> Targets:
     """Return the environments that have any of the packages. Each gets those that it has.
 
-    `wanted` names environments as `KnownVenv.is_called` reads them, from `folder` on; by default all are meant.
-    Raises UsageError for what is no requirement, and StoreError if no environment has a name of `wanted`.
+    Without `requirements`, all packages of an environment are meant. `wanted` names environments as
+    `KnownVenv.is_called` reads them, from `folder` on; by default all are meant. Raises UsageError for what is no
+    requirement, and StoreError if no environment has a name of `wanted`.
     """
     by_name = {_name_of(text): text for text in requirements}
     chosen: list[Target] = []
@@ -127,11 +131,24 @@ def targets(
         reason = _reason_to_skip(known)
         if reason and (wanted or not known.packages or found):
             skipped.append((known, reason))
-        elif found:
+        elif found or (present and not by_name):
             chosen.append(Target(known, found, way_of(known)))
         elif wanted:
             skipped.append((known, f"it has no {' and no '.join(by_name)}"))
     return Targets(tuple(chosen), tuple(skipped))
+
+
+def sorted_out(chosen: Iterable[Target]) -> Targets:
+    """Return targets that a user has chosen, without those that can't be upgraded."""
+    found: list[Target] = []
+    skipped: list[tuple[KnownVenv, str]] = []
+    for target in chosen:
+        reason = _reason_to_skip(target.known)
+        if reason:
+            skipped.append((target.known, reason))
+        else:
+            found.append(target)
+    return Targets(tuple(found), tuple(skipped))
 
 
 def way_of(known: KnownVenv) -> str:
@@ -171,7 +188,7 @@ def upgrade(store: Store, target: Target) -> Generator[Progress, None, Summary]:
             return (yield from tools.upgrade(store, target.environment))
         if target.way == BY_PIP:
             options = install.InstallOptions(environment=target.environment)
-            return (yield from install.install(store, _request(target.requirements), options))
+            return (yield from install.install(store, _request(_by_pip(target)), options))
         if target.way == BY_LOCK:
             _refuse_another(target)
         options_of_sync = project.ProjectOptions()
@@ -207,7 +224,7 @@ def _look(store: Store, target: Target) -> Generator[Progress, None, Summary]:
             outcome = yield from project.sync(store, _project_request(target), options)
             _check_place(outcome.summary.environment, target)
             return outcome.summary
-        requirements = target.requirements
+        requirements = _by_pip(target)
         if target.way == BY_TOOL:  # uv has no preview of it; it resolves these
             requirements = tuple(str(own.requirement) for own in own_requirements.of(target.known))
             if not requirements:
@@ -230,12 +247,16 @@ def _check_place(environment: str, target: Target) -> None:
         raise VenvError(f"uv syncs {environment} there, and not {target.environment}")
 
 
+def _by_pip(target: Target) -> tuple[str, ...]:
+    return target.requirements or tuple(sorted(item.name for item in target.known.packages))
+
+
 def _request(requirements: Sequence[str]) -> Request:
     return Request(packages=tuple(requirements), resolving=("--upgrade",))
 
 
 def _project_request(target: Target) -> ProjectRequest:
-    words = tuple(word for text in target.requirements for word in ("--upgrade-package", text))
+    words = tuple(word for text in target.requirements for word in ("--upgrade-package", text)) or ("--upgrade",)
     script = target.known.purpose.script
     return ProjectRequest(resolving=words, script=script.path if target.way == BY_SCRIPT and script else "")
 

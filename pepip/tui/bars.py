@@ -60,13 +60,14 @@ class Line(Widget):
 
 
 class Tabs(Line):
-    """The titles of the four panes, and to the right the status of the app."""
+    """The titles of the panes, and to the right the status of the app."""
 
     TITLES: ClassVar[dict[str, str]] = {
         "store": "Store",
         "projects": "Projects",
         "savings": "Savings",
         "activity": "Activity",
+        "versions": "Versions",
     }
 
     def __init__(self) -> None:
@@ -92,7 +93,7 @@ class Tabs(Line):
         self.spots = []
         for number, (name, title) in enumerate(self.TITLES.items(), 1):
             busy = f" ●{self.running}" if name == "activity" and self.running else ""
-            label = f" {number} {title}{busy} " if width >= 46 or name == self.here else f" {number}{busy} "
+            label = f" {number} {title}{busy} " if width >= 58 or name == self.here else f" {number}{busy} "
             start = cell_len(text.plain)
             text.append(label, self.style_of("cursor" if name == self.here else ""))
             self.spots.append(ClickTarget(start, start + cell_len(label), f"show('{name}')"))

@@ -32,6 +32,10 @@ class EntryActions(Flows):
                 self.ask_to_install(line=f"{chosen[0].name}=={chosen[0].version}" if chosen else "")
             case pane_requests.DescribeEntry():
                 self.app.run_worker(lambda: self._read_detail(chosen[0]), thread=True, group="detail")
+            case pane_requests.ListFiles():
+                self.list_files(chosen[0])
+            case pane_requests.ExplainEntry():
+                self.ask_why(chosen[0].name, version=chosen[0].version)
             case pane_requests.RemoveEntries():
                 self._ask_to_remove(chosen)
             case pane_requests.VerifyEntries():
@@ -52,6 +56,27 @@ class EntryActions(Flows):
             text = self.app.query_one(StorePane).text_of(stored, catalog, width)
             if not get_current_worker().is_cancelled:
                 self.app.post_message(Explained("Entry", text, jobs.show_command(stored)))
+
+    def list_files(self, stored: Stored) -> None:
+        """Show the folders and files of an entry."""
+        from pepip.tui.files_view import FilesView
+
+        self.app.push_screen(FilesView(stored))
+
+    def show_map(self) -> None:
+        """Show the map of the listed entries. Opening a tile shows the files of its entry."""
+        from pepip.tui.map_view import MapView, plots_of
+
+        pane = self.app.query_one(StorePane)
+        listed = pane.listed
+
+        def opened(entry_id: str | None) -> None:
+            stored = pane.catalog.stored.get(entry_id) if pane.catalog and entry_id else None
+            if stored is not None:
+                self.list_files(stored)
+
+        what = formatting.count(len(listed), "entry", "entries")
+        self.app.push_screen(MapView(plots_of(pane.listing, listed), what=what), opened)
 
     def ask_to_prune(self, options: prune.PruneOptions | None = None) -> None:
         """Preview a prune with these options, and remove the ticked orphans."""

@@ -11,7 +11,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
 from pepip.operations import install as installing
-from pepip.operations import needs
+from pepip.operations import needs, tools
 from pepip.operations import project as projects
 from pepip.operations import prune as pruning
 from pepip.operations import scan as scanning
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
     from typing import TypeVar
 
-    from pepip.model import Progress, Registration, Stored
+    from pepip.model import Progress, Registration, Stored, Summary
     from pepip.store.root import Store
     from pepip.tui.plans import Plan
 
@@ -266,6 +266,23 @@ def repair(store: Store, chosen: Sequence[Stored] = (), stored: Collection[Store
 def show_command(stored: Stored) -> str:
     """Return the command that shows an entry."""
     return commands.of("store", "show", f"{stored.name}=={stored.version}")
+
+
+def files_command(stored: Stored) -> str:
+    """Return the command that lists the files of an entry."""
+    return commands.of("store", "show", f"{stored.name}=={stored.version}", "--files")
+
+
+def uninstall_tool(store: Store, environment: str) -> Job[Summary]:
+    """Return the job that lets uv uninstall the tool of an environment."""
+    name = os.path.basename(environment)
+    return Job(
+        f"remove the tool {name}",
+        commands.of("tool", "uninstall", name),
+        lambda: tools.uninstall(store, environment),
+        describe=reports.of_summary,
+        touches=frozenset([environment]),
+    )
 
 
 def detach(store: Store, environment: str, name: str) -> Job[detaching.Detached]:

@@ -55,6 +55,8 @@ class ProjectsPane(Vertical):
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
         Binding("slash", "filter", "Filter", show=False, tooltip="Filter by words and size: api 3.12 missing >100MB"),
         Binding("a", "mark_all", "Mark all", show=False),
+        Binding("t", "explain", "Why", tooltip="Say why this package is here, what it needs, and what goes with it"),
+        Binding("d", "remove", "Remove", show=False, tooltip="Remove this tool"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this project"),
         Binding("l,right", "to_packages", "To the packages", show=False),
         Binding("h,left,escape", "to_projects", "To the projects", show=False),
@@ -330,6 +332,14 @@ class ProjectsPane(Vertical):
     def action_uninstall(self) -> None:
         """Ask to uninstall the chosen packages."""
         self._ask_for_packages(pane_requests.UninstallPackages)
+
+    def action_explain(self) -> None:
+        """Ask why the chosen package is here."""
+        self._ask_for_packages(pane_requests.ExplainPackage)
+
+    def action_remove(self) -> None:
+        """Ask to remove this tool."""
+        self._ask(pane_requests.RemoveEnvironment)
 
     def action_detach(self) -> None:
         """Ask to make the chosen package a private copy."""

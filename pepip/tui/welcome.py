@@ -32,6 +32,11 @@ HELP = {
         "Savings, measured on disk; each inode counts once. Since: the growth of the store. Enter on a package "
         "shows it in the store."
     ),
+    "versions": (
+        "Packages that have several versions, against the projects that have them. Green is the newest version here, "
+        "the other colour is behind it. Space marks a cell, a click on a title marks its cells, a marks the package "
+        "wherever it is behind; U shows one plan for all marked cells, and upgrades each project in its own way."
+    ),
     "activity": (
         "Running and finished jobs, newest first, with their output. Cancel stops at the next safe point: nothing "
         "is left half done."
