@@ -224,10 +224,14 @@ class Keys(Line):
 
     def render(self) -> Text:
         """Return as many keys as fit. Help, palette and quit are always among them."""
-        found = [
-            (active.binding.key, self.app.get_key_display(active.binding), label_of(active.binding, self.screen))
-            for active in self.screen.active_bindings.values()
+        shown = {
+            active.binding.action: active.binding
+            for active in reversed(self.screen.active_bindings.values())  # of several keys, the first is shown
             if (active.binding.show or active.binding.key in self.wanted) and active.enabled
+        }
+        found = [
+            (binding.key, self.app.get_key_display(binding), label_of(binding, self.screen))
+            for binding in reversed(shown.values())
         ]
         last = [item for item in found if item[0] in self._LAST]
         first = [item for item in found if item[0] not in self._LAST]

@@ -82,6 +82,8 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
         return Listing((), (), (), (), (), ())
     largest = max(seen.sizes.values(), default=1) or 1
     states, rows, facts, sizes, users = [], [], [], [], []
+    kinds = {root: share.known.purpose.kind for root, share in catalog.shares.items()}
+    found_kinds = set(kinds.values())
     for stored in seen.seen.stored:
         linked_by = catalog.users.get(stored.id, ())
         size_bytes = seen.sizes[stored.id]
@@ -110,7 +112,10 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
         )
         holds = (state, USED) if linked_by else (state, ORPHAN)
         text = f"{stored.name} {stored.version} {python}".lower()
-        facts.append(Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text))
+        of_kinds = found_kinds if linked_by else ()
+        if len(found_kinds) > 1:
+            of_kinds = {kinds[root] for root in linked_by if root in kinds}
+        facts.append(Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text, of_kinds))
         states.append(state)
         sizes.append(size_bytes)
         users.append(linked_by)
@@ -178,7 +183,7 @@ def describe(
             text.append(f"  and {len(flaws) - 20} more\n")
     text.append("\nLinked by\n" if users else "\nNo project links it\n", "bold")
     for user in users[:40]:
-        text.append(f"  {formatting.short_path(formatting.printable(user), home)}\n")
+        text.append(f"  {catalog.called(user)}\n")
         if details is not None:
             asking = needs.get(user, ())
             reason = (

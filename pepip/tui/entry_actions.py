@@ -45,6 +45,10 @@ class EntryActions(Flows):
             case pane_requests.CopyEntryCommand():
                 self.copy(jobs.show_command(chosen[0]))
 
+    def _called(self, environment: str) -> str:
+        catalog = self.session.catalog
+        return catalog.called(environment) if catalog else environment
+
     @property
     def _stored(self) -> Collection[Stored]:
         return self.session.catalog.stored.values() if self.session.catalog else ()
@@ -100,7 +104,7 @@ class EntryActions(Flows):
         if linked:
             text = Text()
             for item in linked[:12]:
-                who = humanized.listed([formatting.short_path(user) for user in users[item.id]], most=2)
+                who = humanized.listed([self._called(user) for user in users[item.id]], most=2)
                 text.append(f"{item.name} {item.version}", "bold")
                 text.append(f" is linked by {who}\n")
             if len(linked) > 12:
@@ -117,7 +121,7 @@ class EntryActions(Flows):
         text = Text("What differs from its hashes is fetched again; nothing else is changed.\n")
         if concerned:
             text.append(f"\n{formatting.count(len(concerned), 'environment')} linked to it are linked anew:\n")
-            text.append("\n".join(f"  {formatting.short_path(user)}" for user in concerned[:15]))
+            text.append("\n".join(f"  {self._called(user)}" for user in concerned[:15]))
             if len(concerned) > 15:
                 text.append(f"\n  and {len(concerned) - 15} more")
         else:

@@ -342,4 +342,6 @@ def scan_command(folder: str) -> str:
 
 
 def _project(environment: str) -> str:
-    return os.path.basename(os.path.dirname(environment)) or environment
+    folder, name = os.path.split(environment)
+    project = os.path.basename(folder) or environment
+    return project if name == ".venv" else f"{project}/{name}"

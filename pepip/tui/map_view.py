@@ -29,6 +29,10 @@ _LEAST_TILES = 24
 """As many of the largest entries have tiles of their own in any case."""
 
 
+_CELL_RATIO = 2
+"""The height of a terminal's cell as a multiple of its width, about."""
+
+
 class Plot(NamedTuple):
     """An entry to draw: its id, the words of its tile and of the line of facts, its size, and its state.
 
@@ -119,7 +123,11 @@ class TreeMap(Widget, can_focus=True):
     def _lay_out(self) -> None:
         width, height = self.size
         plots = gathered(self._given, width * height) if width and height else []
-        tiles = treemap.cells(treemap.squarified([plot.size_bytes for plot in plots], width, height))
+        sizes = [plot.size_bytes for plot in plots]
+        square = treemap.squarified(sizes, width, height * _CELL_RATIO)
+        tiles = treemap.cells(
+            [tile._replace(top=tile.top / _CELL_RATIO, bottom=tile.bottom / _CELL_RATIO) for tile in square]
+        )
         shown = [(plot, tile) for plot, tile in zip(plots, tiles, strict=True) if tile.area]
         self._plots, self._tiles = [plot for plot, _ in shown], [tile for _, tile in shown]
         self._draw()

@@ -12,6 +12,7 @@ from textual.worker import get_current_worker
 from pepip import humanized
 from pepip.operations import needs_graph, why
 from pepip.tui import commands, formatting
+from pepip.tui.catalog import name_of
 from pepip.tui.table import Column, Table, TableRow
 from pepip.tui.view import View
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("what", "", 0),
-    Column("requirement", "Requirement", 0, from_width=52),
+    Column("requirement", "Requirement", 32, from_width=60),
 )
 
 
@@ -156,7 +157,7 @@ def _rows(groups: Sequence[Sequence[Reason]]) -> Iterator[TableRow]:
     for group in groups:
         first = group[0]
         root = first.known.environment
-        names = humanized.listed([formatting.short_path(reason.known.name) for reason in group], most=2)
+        names = humanized.listed([name_of(reason.known) for reason in group], most=2)
         yield row(f"{first.name} {first.version} in {names}", tone="title")
         yield row("needed by", tone="accent")
         for line in first.up:

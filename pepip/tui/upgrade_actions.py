@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pepip.operations import upgrades
 from pepip.tui import commands, formatting, plans, reports
+from pepip.tui.catalog import name_of
 from pepip.tui.flows import Flows
 from pepip.tui.job_queue import Job
 from pepip.tui.jobs import PlannedAction
@@ -73,7 +74,7 @@ def command_of(targets: Sequence[Target]) -> str:
 def job_of(store: Store, target: Target) -> Job[Summary]:
     """Return the job that upgrades one environment."""
     return Job(
-        f"upgrade {' '.join(target.requirements)} in {formatting.short_path(target.known.name)}",
+        f"upgrade {' '.join(target.requirements)} in {name_of(target.known)}",
         command_of([target]),
         lambda: upgrades.upgrade(store, target),
         describe=reports.of_summary,
@@ -85,7 +86,7 @@ def plan_of(plan: UpgradePlan) -> Plan:
     """Describe the combined preview: for each environment what changes, what fails, and what would be unmet."""
     steps: list[Step] = []
     for item in plan.previews:
-        place = formatting.short_path(item.target.known.name)
+        place = name_of(item.target.known)
         if item.failure:
             steps.append(Step(plans.IS_LOST, place, f"fails: {item.failure}"))
         elif not item.has_work or item.summary is None:
@@ -97,10 +98,7 @@ def plan_of(plan: UpgradePlan) -> Plan:
             Step(plans.IS_LOST, f"  {need.name} {need.version}", f"stays, and needs {need.requirement}")
             for need in item.broken
         ]
-    steps += [
-        Step(plans.STAYS, formatting.short_path(known.name), f"stays as it is: {reason}")
-        for known, reason in plan.skipped
-    ]
+    steps += [Step(plans.STAYS, name_of(known), f"stays as it is: {reason}") for known, reason in plan.skipped]
     changing, failed = sum(item.has_work for item in plan.previews), sum(bool(item.failure) for item in plan.previews)
     if not changing:
         return Plan("Nothing to upgrade." + (f" {failed} failed." if failed else ""), steps, has_work=False)
@@ -117,5 +115,5 @@ def _named(targets: Sequence[Target]) -> str:
     names = sorted({name for target in targets for name in target.requirements})
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     if len(targets) == 1:
-        return f"{shown} in {formatting.short_path(targets[0].known.name)}".lstrip()
+        return f"{shown} in {name_of(targets[0].known)}".lstrip()
     return f"{shown} in {formatting.count(len(targets), 'environment')}"

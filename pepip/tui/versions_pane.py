@@ -114,8 +114,8 @@ class VersionsPane(Vertical):
             cell = self.matrix.grid.cells.get((name, root))
             newest = next(row.newest for row in self._rows if row.name == name)
             version = f"{cell.text} in" if cell else "is not in"
-            place = formatting.short_path(self.catalog.shares[root].known.name)
-            words = f"{name} {version} {formatting.printable(place)} · newest here: {newest}"
+            place = self.catalog.called(root)
+            words = f"{name} {version} {place} · newest here: {newest}"
         marks = len(self.matrix.marks)
         shown = f"{marks:,} marked · {words}" if marks else words
         self.query_one("#versions-facts", Static).update(Text(f" {shown}", no_wrap=True, overflow="ellipsis"))
