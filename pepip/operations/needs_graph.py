@@ -89,12 +89,12 @@ class Graphs:
             asked[normalize_name(own.requirement.name)] |= {normalize_name(extra) for extra in own.requirement.extras}
         needs = self._needs(known, present, facts, asked)
         needed_by: dict[str, list[Edge]] = {}
-        for edges in needs.values():
-            for edge in edges:
+        for name in sorted(needs):
+            for edge in needs[name]:
                 needed_by.setdefault(edge.needed, []).append(edge)
         roots = [Edge("", normalize_name(own.requirement.name), _shown(own.requirement), own.place) for own in stated]
         roots += [Edge("", name, "", ITSELF) for name in _unreached(present, needs, needed_by, roots)]
-        for edge in roots:
+        for edge in reversed(roots):
             needed_by.setdefault(edge.needed, []).insert(0, edge)
         return Graph({name: item.version for name, item in present.items()}, needs, needed_by, roots)
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from pepip.tui.treemap import Tile
 
-_LEAST_CELLS = 10
+_LEAST_CELLS = 24
 """The cells of the smallest tile that has an entry of its own. Smaller entries share one tile."""
 
-_LEAST_TILES = 24
+_LEAST_TILES = 12
 """As many of the largest entries have tiles of their own in any case."""
 
 
@@ -212,8 +212,8 @@ class TreeMap(Widget, can_focus=True):
 
 
 def _words(plot: Plot, width: int, height: int) -> list[str]:
-    """Return the lines of a tile. Its last column and its last line stay blank, as a gap to the next tile."""
-    inner, lines = max(1, width - 1), max(1, height - 1)
+    """Return the lines of a tile. Its last column stays blank as a gap, and its last line if there is room."""
+    inner, lines = max(1, width - 1), height - 1 if height > 2 else height
     before = " " if inner > 6 else ""
     shown = [plot.name, formatting.size(plot.size_bytes)][:lines]
     return [_fitted(before + text, inner) for text in shown] + [" " * inner] * (lines - len(shown))

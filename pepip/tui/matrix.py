@@ -226,8 +226,9 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _title(self, column: int) -> Segment:
         is_here = column == self._column
-        text = sized(self.grid.columns[column][1], self._column_width - 2) + "  "
-        return Segment(text, self._style("title") + (self._style("key") if is_here else self._style("title")))
+        text = f" {sized(self.grid.columns[column][1], self._column_width - 3)}  "
+        style = self._style("title")
+        return Segment(text, style + styles.of(self.app)["key"] if is_here else style)
 
     def _cell(self, row: int, key: str, column: int) -> Segment:
         place = (key, self.grid.columns[column][0])
