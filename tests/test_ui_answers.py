@@ -1,0 +1,251 @@
+"""The answers of `pepip ui`: versions side by side, why and what, files, the map, scripts and tools."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from pepip.tui.files_view import FilesView
+from pepip.tui.job_queue import DONE
+from pepip.tui.map_view import MapView, TreeMap
+from pepip.tui.matrix import Matrix
+from pepip.tui.reasons_view import ReasonsView
+from tests.support.machines import Machine, site_packages_of
+from tests.support.screens import Person, use
+from tests.support.wheels import Wheel
+
+WHEELS = [
+    *(
+        Wheel("drum", version, files={"drum/__init__.py": "x = 1\n" * 9000, "drum/kit/[bass].py": "y = 2\n" * 5000})
+        for version in ("1.0", "2.0")
+    ),
+    Wheel("band", "1.0", files={"band/__init__.py": ""}, dependencies=["drum", "horn"]),
+    Wheel("horn", "1.0", files={"horn/__init__.py": ""}),
+    *(
+        Wheel(
+            "pen",
+            version,
+            files={"pen/__init__.py": f"def main():\n    print({version!r})\n"},
+            entry_points={"console_scripts": {"pen": "pen:main"}},
+        )
+        for version in ("1.0", "2.0")
+    ),
+]
+
+
+class Player(NamedTuple):
+    """A user with a folder of projects."""
+
+    machine: Machine
+    code: Path
+
+    def pepip(self, *words: str, folder: Path | None = None) -> None:
+        """Run pepip."""
+        settings = {name: os.environ[name] for name in ("XDG_CONFIG_HOME", "UV_TOOL_DIR", "UV_TOOL_BIN_DIR")}
+        self.machine.pepip(*words, folder=folder or self.code, variables=settings)
+
+    def install(self, name: str, *requirements: str) -> Path:
+        """Install into a project, and return its environment."""
+        self.pepip("install", *requirements, folder=self.machine.make_folder(self.code / name))
+        return self.code / name / ".venv"
+
+    def version(self, environment: Path, name: str = "drum") -> str:
+        """Return the version of a package in an environment."""
+        (found,) = site_packages_of(environment).glob(f"{name}-*.dist-info")
+        return found.name.removesuffix(".dist-info").rpartition("-")[2]
+
+
+@pytest.fixture
+def player(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Player:
+    """Return a user whose uv takes wheels from the wheelhouse alone; this process is theirs, too."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    settings = tmp_path / "settings" / "uv" / "uv.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
+    for name in set(os.environ) - machine.variables().keys():
+        monkeypatch.delenv(name)
+    for name, value in machine.variables().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
+    monkeypatch.setenv("UV_TOOL_DIR", str(tmp_path / "tools"))
+    monkeypatch.setenv("UV_TOOL_BIN_DIR", str(tmp_path / "bin"))
+    monkeypatch.chdir(tmp_path)
+    return Player(machine, machine.make_folder(tmp_path / "code"))
+
+
+def stuck(player: Player) -> Path:
+    """Make a project with drum 1.0 whose requirement no version meets any more, and return its environment."""
+    folder = player.machine.make_folder(player.code / "stuck")
+    text = '[project]\nname = "stuck"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum{}"]\n'
+    (folder / "pyproject.toml").write_text(text.format("<2"))
+    player.pepip("sync", folder=folder)
+    (folder / "pyproject.toml").write_text(text.format(">5"))
+    return folder / ".venv"
+
+
+def test_marked_versions_are_upgraded_by_one_plan(player: Player, store: Path) -> None:
+    """The plan names the project that can't be upgraded; the others are, each by a job of its own."""
+    one, two = player.install("one", "drum==1.0"), player.install("two", "drum==1.0")
+    player.install("new", "drum")
+    left = stuck(player)
+
+    async def script(person: Person) -> None:
+        await person.press("5")
+        matrix = person.app.screen.query_one(Matrix)
+        await person.until(lambda: len(matrix.grid.columns) == 4, "the matrix")
+        await person.press("a")
+        await person.sees("3 marked", "newest here: 2.0")
+        await person.press("U")
+        await person.sees("2 environments would change", "1 can't be upgraded", "fails:", "from the store, was 1.0")
+        assert person.dialog is not None
+        roots = sorted(map(str, (left, one, two)))
+        assert person.dialog.command == f"pepip upgrade drum --projects {' '.join(roots)}"
+        await person.answers("go")
+        await person.has_done(2)
+        assert [job.state for job in person.app.session.runner.jobs] == [DONE, DONE]
+        assert [job.command for job in person.app.session.runner.jobs] == [
+            f"pepip upgrade drum --projects {root}" for root in (one, two)
+        ]
+        await person.until(lambda: len(matrix.marks) == 3 and "1.0" in person.screen, "the new versions")
+
+    use(store, script)
+
+    assert (player.version(one), player.version(two), player.version(left)) == ("2.0", "2.0", "1.0")
+
+
+@pytest.mark.real_world
+def test_the_mouse_marks_cells_rows_and_columns(player: Player, store: Path) -> None:
+    """A second click on a cell marks it, a click on a title marks its row or column; the upgrade is clicked, too."""
+    one, two = player.install("one", "drum==1.0"), player.install("two", "drum==1.0")
+    player.install("new", "drum")
+
+    async def script(person: Person) -> None:
+        await person.click("#tabs", (person.screen.splitlines()[0].index("5 Versions"), 0))
+        matrix = person.app.screen.query_one(Matrix)
+        await person.until(lambda: len(matrix.grid.columns) == 3, "the matrix")
+        left, width = matrix._first, matrix._column_width
+        await person.click("#matrix", (left + width + 3, 1))
+        assert matrix.cursor == ("drum", str(two))
+        await person.click("#matrix", (left + width + 3, 1))
+        assert matrix.marks == {("drum", str(two))}
+        await person.click("#matrix", (3, 1))
+        assert len(matrix.marks) == 3
+        await person.click("#matrix", (3, 1))
+        await person.click("#matrix", (left + 3, 0))
+        assert matrix.marks == {("drum", str(one))}
+        await person.click("#keys", (person.screen.splitlines()[-1].index("Upgrade"), 0))
+        await person.answers("go")
+        assert (await person.has_done()).state == DONE
+
+    use(store, script)
+
+    assert (player.version(one), player.version(two)) == ("2.0", "1.0")
+
+
+def test_a_package_is_explained_up_and_down(player: Player, store: Path) -> None:
+    """From the list of a project's packages: who needs it, what it needs, what goes with it, and on from there."""
+    environment = player.install("one", "band")
+
+    async def script(person: Person) -> None:
+        await person.press("2", "enter")
+        person.table("#packages").put_cursor("horn")
+        await person.press("t")
+        await person.until(lambda: getattr(person.app.screen, "is_answered", False), "the answer")
+        assert isinstance(person.app.screen, ReasonsView)
+        assert person.app.screen.command == f"pepip why horn --project {environment}"
+        await person.sees("needed by", "band 1.0", "installed for its own sake")
+        table = person.table("#reasons")
+        table.put_cursor(next(key for key in table.keys if "\nband\n" in key))
+        await person.press("enter")
+        await person.sees("Why band", "goes with it", "drum 2.0")
+        assert person.app.screen.command == f"pepip why band --project {environment}"
+        await person.press("backspace")
+        await person.sees("Why horn")
+        await person.press("backspace")
+        await person.until(lambda: person.dialog is None, "the projects")
+        await person.press("1")
+        await person.write("#filter", "horn")
+        await person.press("t")
+        await person.sees("Why horn 1.0 in all environments", "1 environment")
+        await person.press("question_mark")
+        await person.sees("Copy the command that shows the same")
+
+    use(store, script)
+
+
+def test_files_are_reached_from_the_list_and_from_the_map(player: Player, store: Path) -> None:
+    """Enter goes into folders and Backspace up; the map opens the same list by a double click."""
+    player.install("one", "drum", "horn")
+
+    async def script(person: Person) -> None:
+        await person.press("enter")
+        await person.sees("drum 2.0 · any · files", "drum/", "%")
+        await person.press("enter")
+        await person.sees("kit/", "__init__.py")
+        person.table("#files").put_cursor("1")
+        await person.click("#files", (20, 2), times=2)
+        await person.sees("/drum/kit", "[bass].py")
+        await person.press("enter", "backspace")
+        assert person.table("#files").cursor_key == "1"
+        assert isinstance(person.app.screen, FilesView)
+        assert person.app.screen.command == "pepip store show drum==2.0 --files"
+        await person.press("backspace", "backspace")
+        await person.until(lambda: person.dialog is None, "the list")
+        await person.press("m")
+        await person.sees("Map · 2 entries", "drum 2.0", "horn 1.0")
+        tiles = {plot.name: tile for plot, tile in person.app.screen.query_one(TreeMap).tiles}
+        assert tiles["drum 2.0"].area > tiles["horn 1.0"].area
+        corner = (int(tiles["horn 1.0"].left) + 1, int(tiles["horn 1.0"].top))
+        await person.click("#map", corner)
+        await person.sees("horn 1.0 · any · linked by 1 environment")
+        await person.press("left", "right", "up", "down", "g")
+        await person.sees("drum 2.0 · any · linked by 1 environment")
+        await person.click("#map", corner)
+        await person.click("#map", corner, times=2)
+        await person.sees("horn 1.0 · any · files", "horn/")
+        await person.press("escape")
+        await person.until(lambda: person.dialog is None, "the list")
+        await person.press("m", "escape")
+        await person.until(lambda: not isinstance(person.app.screen, MapView), "the list")
+
+    use(store, script)
+
+
+def test_a_tool_is_shown_as_one_upgraded_and_removed(player: Player, store: Path, tmp_path: Path) -> None:
+    """It is found by its kind, upgraded by uv, and removed with its launcher."""
+    player.install("one", "horn")
+    player.pepip("tool", "install", "pen>=1", "--with", "horn")
+    player.pepip("tool", "install", "--force", "pen<2")
+    tool = tmp_path / "tools" / "pen"
+    receipt = tool / "uv-receipt.toml"
+    receipt.write_text(receipt.read_text().replace("<2", "<3"))
+
+    async def script(person: Person) -> None:
+        await person.press("2")
+        await person.write("#projects-filter", "kind:tool")
+        await person.press("enter")
+        table = person.table("#environments")
+        await person.until(lambda: table.keys == [str(tool)], "the tool alone")
+        await person.sees("pen (tool)")
+        await person.press("U")
+        await person.sees("1 environment would change", "the whole tool, by uv")
+        await person.answers("go")
+        job = await person.has_done()
+        assert job.state == DONE, job.log
+        assert player.version(tool, "pen") == "2.0"
+        assert (site_packages_of(tool) / "pen").is_symlink()
+        await person.press("d")
+        await person.sees("Remove the tool pen", "pepip tool uninstall pen")
+        await person.answers("go")
+        job = await person.has_done(2)
+        assert job.state == DONE, job.log
+
+    use(store, script, size=(160, 48))
+
+    assert not tool.exists()
+    assert not (tmp_path / "bin" / "pen").exists()
