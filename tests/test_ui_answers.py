@@ -249,3 +249,34 @@ def test_a_tool_is_shown_as_one_upgraded_and_removed(player: Player, store: Path
 
     assert not tool.exists()
     assert not (tmp_path / "bin" / "pen").exists()
+
+
+def test_entries_of_a_layer_are_shown_as_such(player: Player, store: Path, tmp_path: Path) -> None:
+    """They have a glyph and a filter of their own, the detail names the layer, and they can't be removed."""
+    layer = tmp_path / "layer"
+    player.machine.pepip("store", "add", "drum", "horn", folder=player.code, variables={
+        "PEPIP_HOME": str(layer), "XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"],
+    })  # fmt: skip
+    project = player.machine.make_folder(player.code / "one")
+    player.machine.pepip("install", "horn", folder=project, variables={
+        "PEPIP_LAYERS": str(layer), "XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"],
+    })  # fmt: skip
+
+    async def script(person: Person) -> None:
+        await person.write("#filter", "layer:")
+        await person.sees("2 entries", "◇", "◆")
+        table = person.table("#entries")
+        table.put_cursor(next(key for key in table.keys if "horn" in key))
+        await person.sees("the layer", "used by 1 environment")
+        table.put_cursor(next(key for key in table.keys if "drum" in key))
+        await person.sees("others may link it")
+        await person.press("d")
+        await person.sees("Entries of a layer are not removed")
+        await person.press("escape", "t")
+        await person.sees("no environment has it")
+        await person.press("escape", "enter")
+        await person.sees("drum 2.0 · any · files", "drum/")
+
+    use(store, script, size=(150, 40), layers=[layer])
+
+    assert [path.name for path in sorted(layer.glob("packages/*/*"))] == ["drum-2.0", "horn-1.0"]

@@ -28,7 +28,7 @@ from pepip.tui.job_queue import Job, once
 from pepip.tui.jobs import PlannedAction
 from pepip.tui.plans import Plan
 from pepip.tui.unshared_search import UnsharedSearch
-from pepip.tui.upgrade_actions import command_of, plan_of
+from pepip.tui.upgrade_actions import plan_of
 from tests.support import catalogs as looks
 from tests.support.screens import Person, normalized, words_of
 
@@ -256,7 +256,7 @@ def mixed(home: str) -> Catalog:
 
 async def marked(person: Person) -> None:
     """Mark two cells of the matrix."""
-    await person.press("a", "down", "space")
+    await person.press("a", "right", "space")
 
 
 async def upgrading(person: Person) -> None:
@@ -264,7 +264,7 @@ async def upgrading(person: Person) -> None:
     shares = person.app.session.catalog.shares.values()  # type: ignore[union-attr]
     plan = looks.upgrade_plan([share.known for share in shares])
     preview = Job("upgrade numpy, requests", "", once(lambda: plan_of(plan)), is_listed=False)
-    preview.command = command_of([item.target for item in plan.previews])
+    preview.command = "pepip upgrade numpy requests --projects ~/code/api/.venv '~/code/training [gpu]/.venv'"
     action = PlannedAction("upgrade numpy, requests in 3 environments", "Upgrade", preview, preview)
     person.app.flows.begin(lambda: action)
     await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")

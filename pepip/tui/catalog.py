@@ -44,9 +44,9 @@ class Trouble(NamedTuple):
 class Catalog(NamedTuple):
     """One reading of the store.
 
-    `users` maps the id of each entry to the environments that link it, `stored` to the entry. `shares` maps the root
-    of each environment to its share. If `trouble` is set, there is no overview, or it is of an earlier reading.
-    `notices` are lesser problems. If `is_fresh` is false, the scan cache gave all data.
+    `users` maps the id of each entry to the environments that link it, `stored` to the entry; those of layers are
+    among them. `shares` maps the root of each environment to its share. If `trouble` is set, there is no overview, or
+    it is of an earlier reading. `notices` are lesser problems. If `is_fresh` is false, the scan cache gave all data.
     """
 
     overview: Overview | None
@@ -123,7 +123,7 @@ def _of(seen: Overview, notices: tuple[Trouble, ...], *, is_fresh: bool) -> Cata
     return Catalog(
         overview=seen,
         users=seen.seen.users(),
-        stored={item.id: item for item in seen.seen.stored},
+        stored={item.id: item for item in (*seen.seen.stored, *seen.seen.layered)},
         shares={share.known.environment: share for share in seen.shares},
         trouble=None,
         notices=notices,

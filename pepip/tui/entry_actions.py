@@ -101,6 +101,12 @@ class EntryActions(Flows):
         """Preview the removal of entries. If an environment links any of them, name those and remove nothing."""
         users = self.session.catalog.users if self.session.catalog else {}
         linked = [item for item in chosen if item.id in users]
+        layered = [item for item in chosen if item.layer]
+        if layered:
+            text = Text(f"{layered[0].name} {layered[0].version} is in the layer {layered[0].layer}.")
+            text.append(" The owner of a layer looks after it: pepip only links from there.")
+            self.explain("Entries of a layer are not removed", text)
+            return
         if linked:
             text = Text()
             for item in linked[:12]:

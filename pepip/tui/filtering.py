@@ -2,7 +2,7 @@
 
 torch               name, version or Python contains the word; every word must match
 -torch              none of them contains the word
-orphan: used: damaged: busy: marked:
+orphan: used: layer: damaged: busy: marked:
 >100MB  <1GB        size on disk
 project:api         an environment with `api` in its path or name links the entry
 kind:tool           the environment of a tool (script, project, run) links the entry
@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-STATES = ("orphan", "used", "damaged", "busy", "marked")
+STATES = ("orphan", "used", "layer", "damaged", "busy", "marked")
 
 _SIZE = re.compile(r"([<>]=?)(.+)")
 

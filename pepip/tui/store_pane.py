@@ -225,7 +225,7 @@ class StorePane(Vertical):
         """Return the full description of an entry, `width` columns wide. It reads files: call it in a worker."""
         found = self._details(stored, catalog)
         needs = entries.why(catalog, found) if found else {}
-        gain = "" if stored.id in catalog.users else formatting.gain(*prune.freed_by_entry(stored))
+        gain = "" if stored.id in catalog.users or stored.layer else formatting.gain(*prune.freed_by_entry(stored))
         flaws = self.session.verified.get(stored.id)
         return entries.describe(catalog, stored, found, flaws, needs, gain=gain, width=width)
 
@@ -233,7 +233,7 @@ class StorePane(Vertical):
         if catalog.overview is None:
             return None
         worker = get_current_worker()
-        for item in catalog.overview.seen.stored:
+        for item in catalog.stored.values():
             if item.id not in self._needed:
                 self._needed[item.id] = entry_details.requirements(item)
                 if worker.is_cancelled:  # the cursor moved: the next worker continues from here

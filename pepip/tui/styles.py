@@ -68,4 +68,5 @@ def _styles(theme: Theme) -> dict[str, Style]:
         "tile-damaged": tile("error"),
         "tile-busy": tile("primary"),
         "tile-rest": raised,
+        "tile-layer": tile("secondary") if "secondary-muted" in colors else raised,
     }

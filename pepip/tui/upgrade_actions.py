@@ -85,10 +85,12 @@ def job_of(store: Store, target: Target) -> Job[Summary]:
 def plan_of(plan: UpgradePlan) -> Plan:
     """Describe the combined preview: for each environment what changes, what fails, and what would be unmet."""
     steps: list[Step] = []
+    words: list[str] = []
     for item in plan.previews:
         place = name_of(item.target.known)
         if item.failure:
             steps.append(Step(plans.IS_LOST, place, f"fails: {item.failure}"))
+            words.append(f"{place}: {item.failure}")
         elif not item.has_work or item.summary is None:
             steps.append(Step(plans.STAYS, place, "has the newest versions that fit"))
         else:
@@ -101,14 +103,19 @@ def plan_of(plan: UpgradePlan) -> Plan:
     steps += [Step(plans.STAYS, name_of(known), f"stays as it is: {reason}") for known, reason in plan.skipped]
     changing, failed = sum(item.has_work for item in plan.previews), sum(bool(item.failure) for item in plan.previews)
     if not changing:
-        return Plan("Nothing to upgrade." + (f" {failed} failed." if failed else ""), steps, has_work=False)
+        return Plan(
+            "Nothing to upgrade." + (f" {failed} failed." if failed else ""),
+            steps,
+            has_work=False,
+            words="\n".join(words),
+        )
     downloads = plan.downloads
     size = f" ({formatting.size(sum(downloads.values()))})" if any(downloads.values()) else ""
     came = f"{len(downloads)} to download{size}" if downloads else "0 B to download"
     sentence = f"{formatting.count(changing, 'environment')} would change · {came}"
     if failed:
         sentence += f" · {failed} can't be upgraded: the others go on"
-    return Plan(sentence, steps, has_work=True)
+    return Plan(sentence, steps, has_work=True, words="\n".join(words))
 
 
 def _named(targets: Sequence[Target]) -> str:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 HELP = {
     "store": (
-        "Every version is stored once. ● used  ○ orphan: no environment links it  ✗ damaged  ◐ being worked on. "
-        "The filter takes words and facets: orphan: used: damaged: marked: >100MB <1GB project:api name:torch -word"
+        "Every version is stored once. ● used  ○ orphan: no environment links it  ✗ damaged  ◐ being worked on  "
+        "◆ ◇ in a layer. The filter takes words and facets: orphan: used: layer: damaged: marked: >100MB <1GB "
+        "project:api kind:tool name:torch -word"
     ),
     "projects": (
         "Every environment that links the store. Without: its size without pepip. Now: its own size, beside the "
