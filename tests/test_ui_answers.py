@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from textual.app import App, ComposeResult
 
 from pepip.tui.files_view import FilesView
 from pepip.tui.job_queue import DONE
 from pepip.tui.map_view import MapView, TreeMap
-from pepip.tui.matrix import Matrix
+from pepip.tui.matrix import Cell, Grid, Matrix
 from pepip.tui.reasons_view import ReasonsView
 from tests.support.machines import Machine, site_packages_of
 from tests.support.screens import Person, use
@@ -280,3 +283,39 @@ def test_entries_of_a_layer_are_shown_as_such(player: Player, store: Path, tmp_p
     use(store, script, size=(150, 40), layers=[layer])
 
     assert [path.name for path in sorted(layer.glob("packages/*/*"))] == ["drum-2.0", "horn-1.0"]
+
+
+def test_a_large_matrix_shows_any_cell_at_once() -> None:
+    """The first column and the titles stay in place, and only the cells on the screen are drawn."""
+    rows = [(f"package-{number}", f"package-{number}") for number in range(800)]
+    columns = [(f"/code/{number}", f"project-{number}") for number in range(1000)]
+    cells = {(row, column): Cell(f"{row[8:]}.{column[6:]}", "") for row, _ in rows[::7] for column, _ in columns[::3]}
+
+    class Hall(App[None]):
+        def compose(self) -> ComposeResult:
+            yield Matrix("Several", verb="", id="matrix")
+
+    async def run() -> tuple[list[str], float]:
+        app = Hall()
+        async with app.run_test(size=(60, 12)) as pilot:
+            matrix = app.query_one(Matrix)
+            matrix.show(Grid(rows, columns, cells))
+            await pilot.press("G", "end")
+            started = time.process_time()
+            await pilot.press("up", "up", "up", "up", "up", "up", "k", "h", "h", "h")
+            seconds = time.process_time() - started
+            await pilot.press(*["j"] * 6, "l", "l", "l")
+            assert matrix.cursor == ("package-798", "/code/999")
+            shown = [matrix.render_line(y).text for y in range(12)]
+            await pilot.press("g", "home")
+            assert matrix.cursor == ("package-0", "/code/0")
+            assert (matrix.scroll_x, matrix.scroll_y) == (0, 0)
+            return shown, seconds
+
+    shown, seconds = asyncio.run(run())
+
+    assert shown[0].startswith("  Several")
+    assert "project-999" in shown[0]
+    (line,) = [line for line in shown if "798.999" in line]
+    assert line.startswith("  package-798")
+    assert seconds < 2  # ten keys: some 30 ms each on a busy machine, where a repaint of all cells takes seconds

@@ -83,6 +83,7 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
         self._column_width = width
         self._most_title = most_title
         self._row = self._column = 0
+        self._longest = len(title)
 
     @property
     def cursor(self) -> Place:
@@ -95,6 +96,7 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
         """Show another content. The cursor and the marks keep their places, as far as these still have cells."""
         row, column = self.cursor
         self.grid = grid
+        self._longest = max([len(self.title), *(len(title) for _, title in grid.rows)])
         self.marks = {place for place in self.marks if place in grid.cells}
         self._row = _index(grid.rows, row)
         self._column = _index(grid.columns, column)
@@ -104,9 +106,8 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def _first(self) -> int:
         """The width of the first column, with the blanks beside it."""
-        longest = max([len(self.title), *(len(title) for _, title in self.grid.rows)], default=0)
         room = max(10, self.scrollable_content_region.width // 3)
-        return 3 + min(longest, self._most_title, room)
+        return 3 + min(self._longest, self._most_title, room)
 
     def put_cursor(self, place: Place) -> None:
         """Move the cursor to a place."""
