@@ -93,11 +93,18 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
         return self.grid.rows[self._row][0], self.grid.columns[self._column][0]
 
     def show(self, grid: Grid) -> None:
-        """Show another content. The cursor and the marks keep their places, as far as these still have cells."""
+        """Show another content. The cursor keeps its place. So do marks, unless the text of their cell has changed.
+
+        A mark without a cell waits until its cell is shown again.
+        """
         row, column = self.cursor
-        self.grid = grid
+        before, self.grid = self.grid.cells, grid
         self._longest = max([len(self.title), *(len(title) for _, title in grid.rows)])
-        self.marks = {place for place in self.marks if place in grid.cells}
+        self.marks = {
+            place
+            for place in self.marks
+            if place not in before or place not in grid.cells or before[place].text == grid.cells[place].text
+        }
         self._row = _index(grid.rows, row)
         self._column = _index(grid.columns, column)
         self.virtual_size = Size(self._first + len(grid.columns) * self._column_width, len(grid.rows) + 1)

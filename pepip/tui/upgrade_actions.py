@@ -64,7 +64,8 @@ def command_of(targets: Sequence[Target]) -> str:
     """Return the command that does the same. Environments with the same packages have one command together."""
     by_packages: dict[tuple[str, ...], list[str]] = {}
     for target in targets:
-        by_packages.setdefault(target.requirements, []).append(target.environment)
+        script = target.known.purpose.script
+        by_packages.setdefault(target.requirements, []).append(script.path if script else target.environment)
     return "; ".join(
         commands.of("upgrade", *packages, "--projects", *environments)
         for packages, environments in by_packages.items()

@@ -73,6 +73,7 @@ class VersionsPane(Vertical):
         known = [share.known for share in catalog.shares.values()]
         self._rows = side_by_side.several(known)
         self._titles = titles_of(known)
+        self.matrix.marks = {place for place in self.matrix.marks if place[1] in catalog.shares}
         self._fill()
 
     def _fill(self) -> None:
@@ -116,16 +117,21 @@ class VersionsPane(Vertical):
             version = f"{cell.text} in" if cell else "is not in"
             place = self.catalog.called(root)
             words = f"{name} {version} {place} · newest here: {newest}"
-        marks = len(self.matrix.marks)
-        shown = f"{marks:,} marked · {words}" if marks else words
+        marks, seen = self.matrix.marks, len(self._marked)
+        hidden = f" ({len(marks) - seen:,} more filtered away)" if len(marks) > seen else ""
+        shown = f"{seen:,} marked{hidden} · {words}" if marks else words
         self.query_one("#versions-facts", Static).update(Text(f" {shown}", no_wrap=True, overflow="ellipsis"))
 
     @property
+    def _marked(self) -> list[Place]:
+        return sorted(self.matrix.marks & self.matrix.grid.cells.keys())
+
+    @property
     def chosen(self) -> list[Place]:
-        """The marked cells, or the one under the cursor."""
+        """The marked cells that the filter shows, or the one under the cursor if none is marked."""
         matrix = self.matrix
         if matrix.marks:
-            return sorted(matrix.marks)
+            return self._marked
         return [matrix.cursor] if matrix.cursor in matrix.grid.cells else []
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -180,7 +186,7 @@ class VersionsPane(Vertical):
     def action_leave(self) -> None:
         """Hide the drawer, unmark all, and clear the filter."""
         self.app.call_later(self.app.run_action, "hide_drawer")
-        self.matrix.toggle(sorted(self.matrix.marks))
+        self.matrix.marks = set()
         self.query_one("#versions-filter", Input).value = ""
 
     def action_copy(self) -> None:
