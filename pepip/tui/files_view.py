@@ -36,8 +36,8 @@ class FilesView(View):
 
     HELP = (
         "What the entry takes on disk: each file with its blocks, each inode once. The bar is the share of the "
-        "folder that is shown. `.pepip` and `pepip-entry.json` are the store's own; all else is the wheel's, or bytecode. "
-        "Enter goes into a folder, Backspace up again."
+        "folder that is shown. `.pepip` and `pepip-entry.json` are the store's own; all else is the wheel's, or "
+        "bytecode. Enter goes into a folder, Backspace up again."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
