@@ -46,12 +46,13 @@ class Outcome(NamedTuple):
 
 
 def has_lock(environment: str) -> bool:
-    """Return whether uv syncs this environment with a lock: the `.venv` of a project with a `[project]` table."""
+    """Return whether uv syncs this environment with a lock: the `.venv` of a project, or of a workspace without one."""
     folder, name = os.path.split(environment)
     try:
-        return name == ".venv" and b"[project]" in files.read_regular(f"{folder}/pyproject.toml", follows=True)
+        content = files.read_regular(f"{folder}/pyproject.toml", follows=True) if name == ".venv" else b""
     except OSError:
         return False
+    return any(mark in content for mark in (b"[project]", b"[tool.uv.workspace]"))
 
 
 def sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
