@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
 
 
 def has_lock(environment: str) -> bool:
-    """Return whether uv syncs this environment with a lock: the `.venv` of a project, or of a workspace without one."""
+    """Return whether uv syncs this environment with a lock: the `.venv` of a project, or of a whole workspace."""
     folder, name = os.path.split(environment)
     try:
         content = files.read_regular(f"{folder}/pyproject.toml", follows=True) if name == ".venv" else b""
