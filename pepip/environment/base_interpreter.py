@@ -26,7 +26,9 @@ FOLDER_NAME = ".python"
 """The folder of an image that holds the Python."""
 
 _OF_SYSTEM = frozenset(("/", "/usr"))
-_C_LIBRARY = re.compile(r"(ld-linux.*|ld-musl.*|lib(c|m|pthread|dl|rt|util|resolv|anl|gcc_s|c\.musl-.*))\.so(\.\d+)*$")
+_C_LIBRARY = re.compile(
+    r"(ld-linux.*|ld-musl.*|lib(c|m|pthread|dl|rt|util|resolv|anl|gcc_s|c\.musl-.*))\.so(\.\d+)*$"
+)
 _MOST_BYTES = 1 << 30
 
 
@@ -80,6 +82,7 @@ def _names(prefix: str, folder: str) -> list[str]:
 
 def _add_tree(found: dict[str, Member], base: BaseInterpreter, top: str, *, with_packages: bool) -> None:
     """Add a folder of the prefix without tests, archives of objects, bytecode of other Pythons, and site-packages."""
+    unwanted = {"test"} if with_packages else {"test", "site-packages"}
     pending = [top]
     while pending:
         folder = pending.pop()
@@ -87,9 +90,8 @@ def _add_tree(found: dict[str, Member], base: BaseInterpreter, top: str, *, with
         with os.scandir(f"{base.prefix}/{folder}") as children:
             for child in children:
                 path = f"{folder}/{child.name}"
-                if child.name in {"test", "site-packages"} and folder in base.module_folders:
-                    if not with_packages or child.name == "test":
-                        continue
+                if folder in base.module_folders and child.name in unwanted:
+                    continue
                 if child.is_dir():
                     pending.append(path)
                 elif child.is_file() and not child.name.endswith(".a") and is_wanted(path, base.tag):

@@ -162,7 +162,8 @@ class _Copier:
         folders = [path.removeprefix(base) for path in found.folders]
         content = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES)
         files.create(
-            f"{target}/RECORD", record.without_folders(content, folders, f"{info.removeprefix(base)}/{file_modes.NOTE}")
+            f"{target}/RECORD",
+            record.without_folders(content, folders, f"{info.removeprefix(base)}/{file_modes.NOTE}"),
         )
         os.chmod(f"{target}/RECORD", stat.S_IMODE(os.stat(f"{place}/RECORD").st_mode) | 0o600)
         os.chmod(target, stat.S_IMODE(os.stat(place).st_mode))

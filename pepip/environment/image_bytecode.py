@@ -66,7 +66,9 @@ def drop_empty_folders(members: dict[str, Member]) -> None:
         del members[path]
 
 
-def places(sources: Iterable[tuple[str, str]], base: BaseInterpreter, scratch: str, *, layers: Iterable[str]) -> Iterator[str]:
+def places(
+    sources: Iterable[tuple[str, str]], base: BaseInterpreter, scratch: str, *, layers: Iterable[str]
+) -> Iterator[str]:
     """Yield, for each pair of a module's path and source, the file to which its bytecode is to be compiled.
 
     This is the file that Python itself would write, if this user owns its folder, so that the next image and the next

@@ -32,8 +32,8 @@ _LARGEST_SCRIPT = files.SMALL_BYTES
 class Found(NamedTuple):
     """The members, and what stands in the way of an image.
 
-    `linked` has the folders that are links, by the id of their entry, relative to the environment. `outside` are links
-    that lead out of the environment, as pairs of path and target.
+    `linked` has the folders that are links, by the id of their entry, relative to the environment. `outside` has
+    links that lead out of the environment, as pairs of path and target.
     """
 
     members: dict[str, Member]
@@ -165,7 +165,7 @@ def _script(path: str) -> bytes:
 
 
 def record_as_real(environment: Environment, found: Found, store_roots: StoreRoots, changed: set[str]) -> None:
-    """Let each RECORD list what the image holds: no links, and the hashes of the scripts at the paths in `changed`."""
+    """Let each RECORD list the files of the image: no links, and the `changed` scripts with their new hashes."""
     base = environment.interpreter.site_packages
     for path, member in found.members.items():
         info, _, name = path.rpartition("/")

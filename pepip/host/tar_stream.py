@@ -16,7 +16,7 @@ from pepip.host import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import IO
 
 FOLDER, LINK, FILE = "folder", "link", "file"
 _BLOCK_BYTES = 1 << 20
@@ -36,7 +36,7 @@ class Member(NamedTuple):
     target: str = ""
 
 
-def write(stream: BinaryIO, path: str, member: Member, time_seconds: int) -> int:
+def write(stream: IO[bytes], path: str, member: Member, time_seconds: int) -> int:
     """Write one member to `stream`, and return the bytes of its content.
 
     Raises ImageError if the file became shorter while it was read, OSError if it can't be read.
@@ -58,7 +58,7 @@ def write(stream: BinaryIO, path: str, member: Member, time_seconds: int) -> int
     return 0
 
 
-def end(stream: BinaryIO) -> None:
+def end(stream: IO[bytes]) -> None:
     """Write the two empty blocks that end a stream."""
     stream.write(bytes(2 * _UNIT))
 
@@ -72,7 +72,7 @@ def _padding(size: int) -> bytes:
     return bytes(-size % _UNIT)
 
 
-def _write_source(stream: BinaryIO, info: tarfile.TarInfo, member: Member) -> int:
+def _write_source(stream: IO[bytes], info: tarfile.TarInfo, member: Member) -> int:
     descriptor = files.open_regular(member.source, follows=True)
     try:
         info.size = os.fstat(descriptor).st_size

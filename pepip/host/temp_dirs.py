@@ -34,17 +34,19 @@ def folder(purpose: str = "pepip", *, before_removal: Callable[[str], None] | No
             break
         with contextlib.suppress(FileNotFoundError):
             run_dirs.remove_abandoned(own, before=before_removal)
-        with run_dirs.marked(own, mode=0o600) as made:
-            try:
-                os.mkdir(made, 0o700)
-            except FileNotFoundError:
-                continue
-            try:
-                yield made
-            finally:
-                filesystems.remove_tree(made)
-        with contextlib.suppress(OSError):
-            os.rmdir(own)
+        try:
+            with run_dirs.marked(own, mode=0o600) as made:
+                try:
+                    os.mkdir(made, 0o700)
+                except FileNotFoundError:
+                    continue
+                try:
+                    yield made
+                finally:
+                    filesystems.remove_tree(made)
+        finally:
+            with contextlib.suppress(OSError):
+                os.rmdir(own)
         return
     with tempfile.TemporaryDirectory(prefix=f"{purpose}-") as made:
         yield made

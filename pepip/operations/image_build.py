@@ -8,8 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip import humanized, paths
-from pepip.environment import base_interpreter, contents, image_bytecode, image_editables, image_members, makers, skeleton
+from pepip import humanized
+from pepip.environment import (
+    base_interpreter,
+    contents,
+    image_bytecode,
+    image_editables,
+    image_members,
+    makers,
+    skeleton,
+)
 from pepip.errors import ImageError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, locks, tar_stream, temp_dirs
@@ -106,9 +114,7 @@ def _check_output(output: str) -> None:
         raise UsageError(f"no permission to write {folder}", hint="name another file with -o")
 
 
-def _pack(
-    program: str, members: dict[str, Member], image: str, compression: str
-) -> Generator[Progress, None, None]:
+def _pack(program: str, members: dict[str, Member], image: str, compression: str) -> Generator[Progress, None, None]:
     with squashfs.packing(program, image, compression, TIME_SECONDS) as stream:
         for number, path in enumerate(sorted(members)):
             if number % _MEMBERS_A_STEP == 0:
@@ -203,7 +209,7 @@ class _Build:
         return iter(rows)
 
     def _settings(self, text: str) -> str:
-        """Return `pyvenv.cfg` for the image. With its own Python it has no `home`: Python looks beside itself then."""
+        """Return `pyvenv.cfg` for the image. With its own Python it has no `home`."""
         if not self._options.with_python:
             return text
         lines = text.splitlines(keepends=True)

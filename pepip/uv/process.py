@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator, Sequence
-    from typing import BinaryIO
+    from typing import IO
 
 # Variables that would make uv use another environment than the given one, compile files that are only staged,
 # contradict pepip's options about a lock, or colour output that pepip reads. A caller that wants one passes it on.
@@ -136,7 +136,7 @@ def run_program(command: Sequence[str]) -> Result:
 
 
 @contextlib.contextmanager
-def feeding(command: Sequence[str]) -> Iterator[BinaryIO]:
+def feeding(command: Sequence[str]) -> Iterator[IO[bytes]]:
     """Start a program, and yield its stdin, a file of bytes. At the end, close it and wait for the program.
 
     Raises UvError with its output if the program fails, also if it ends before it has read everything. If the caller
