@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -124,7 +125,7 @@ def _by_uv(folder: Path, pins: Sequence[str], arguments: argparse.Namespace) -> 
     return [
         [arguments.uv, "venv", "--quiet", "--python", arguments.python, venv],
         [arguments.uv, "pip", "install", "--quiet", "--python", f"{venv}/bin/python", "--compile-bytecode", *pins],
-        ["mksquashfs", venv, f"{folder}/env.sqfs", *options],
+        [shutil.which("mksquashfs") or "mksquashfs", venv, f"{folder}/env.sqfs", *options],
     ]
 
 

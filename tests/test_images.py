@@ -25,7 +25,9 @@ from tests.support.parity import Level, differences, observe
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import problems_of
+from tests.support.suites import Suite, download_sdist, run_suite, unpack_tests
 from tests.support.wheels import Wheel
+from tests.test_real_projects import SUITES
 
 WHEELS = [
     Wheel(
@@ -420,6 +422,32 @@ def test_an_environment_that_links_nothing_has_an_image(
     assert (project / "env.sqfs").stat().st_size > 0
     assert f"{len(packages)} package" in output.stderr
     assert not machine.store.exists()
+
+
+_TESTED = {"click", "jinja2", "numexpr"}
+"""Projects whose own tests run in an image."""
+
+
+@pytest.mark.real_world
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("suite", [suite for suite in SUITES if suite.package in _TESTED], ids=str)
+def test_suite_of_a_real_project_passes_in_an_image(twins: Twins, pip: Path, suite: Suite, tmp_path: Path) -> None:
+    """Each test of the project has the same result as in uv's environment."""
+    machine, interpreter = twins.machine, twins.interpreter
+    folder = machine.make_folder(twins.folder / "sdist")
+    sdist = download_sdist(suite.project, folder, machine, pip=pip, interpreter=interpreter)
+    twins.install(suite.project, *suite.beside.split())
+    image = build(machine, twins.pepip_project)
+
+    by_uv = run_suite(
+        suite, unpack_tests(sdist, suite.package, twins.uv_project), twins.uv_environment, machine
+    )
+    with mounted_image(image, tmp_path / "mounted" / "app" / ".venv") as place:
+        by_image = run_suite(suite, unpack_tests(sdist, suite.package, twins.pepip_project), place, machine)
+
+    assert by_uv.count("passed") >= suite.at_least, by_uv.said
+    assert by_image.outcomes == by_uv.outcomes, by_image.said
+    assert by_image.exit_code == by_uv.exit_code
 
 
 def test_what_is_no_image_is_not_mounted(machine: Machine, project: Path) -> None:

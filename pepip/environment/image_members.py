@@ -115,7 +115,7 @@ class _Walk:
                 self._take_file(path, place, status)
             return
         target, real = links.read_link(place), os.path.realpath(place)
-        if real.startswith(f"{self._real_root}/"):
+        if f"{real}/".startswith(f"{self._real_root}/"):
             above = os.path.realpath(os.path.dirname(place))
             kept = target if _stays_inside(path, target) else os.path.relpath(real, above)
             self.found.members[path] = Member(LINK, 0o777, target=kept)
