@@ -82,11 +82,13 @@ def compare(folder: Path, arguments: argparse.Namespace) -> int:
     for name in ways:
         print(f"{name:<6} {medians[name]:8.2f} s {sizes[name]:13,} bytes")
     print(f"pepip  {statistics.median(alone):8.2f} s, of an environment that is there")
-    missed = _verdict("seconds", medians["pepip"] / medians["uv"], TARGET_SECONDS)
-    missed += _verdict("bytes", sizes["pepip"] / sizes["uv"], TARGET_BYTES)
+    missed = [
+        _verdict("seconds", medians["pepip"] / medians["uv"], TARGET_SECONDS),
+        _verdict("bytes", sizes["pepip"] / sizes["uv"], TARGET_BYTES),
+    ]
     if arguments.processes and os.geteuid() == 0:
-        missed += not imports(images["pepip"], folder, arguments)
-    return int(bool(missed))
+        missed.append(not imports(images["pepip"], folder, arguments))
+    return int(any(missed))
 
 
 def _variables(folder: Path, arguments: argparse.Namespace) -> dict[str, str]:

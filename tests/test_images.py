@@ -335,7 +335,9 @@ def test_what_can_not_be_an_image_is_refused(machine: Machine, linked: Path, cas
 def test_the_error_names_the_program_that_is_missing(machine: Machine, linked: Path, tmp_path: Path) -> None:
     """Without mksquashfs, and with one that is too old, the hint says what to install."""
     programs = _programs(tmp_path, "sh")
-    missing = machine.pepip("image", "build", "-o", "x", folder=linked, check=False, variables={"PATH": str(programs)})
+    missing = machine.pepip(
+        "image", "build", "-o", "x", folder=linked, check=False, variables={"PATH": str(programs)}
+    )
     (programs / "mksquashfs").write_text("#!/bin/sh\necho 'mksquashfs version 4.4 (2019/08/29)'\nexit 1\n")
     (programs / "mksquashfs").chmod(0o755)
     old = machine.pepip("image", "build", "-o", "x", folder=linked, check=False, variables={"PATH": str(programs)})
@@ -412,7 +414,7 @@ def test_a_layer_is_only_read(
 def test_an_environment_that_links_nothing_has_an_image(
     machine: Machine, project: Path, source: tuple[str | Path, ...], interpreter: Path, packages: tuple[str, ...]
 ) -> None:
-    """uv made it, and there is no store; nor is one made."""
+    """The environment is one that uv made. There is no store, and none is made."""
     machine.uv("venv", ".venv", "--python", interpreter, folder=project)
     if packages:
         machine.uv("pip", "install", *packages, *source, folder=project)
@@ -439,9 +441,7 @@ def test_suite_of_a_real_project_passes_in_an_image(twins: Twins, pip: Path, sui
     twins.install(suite.project, *suite.beside.split())
     image = build(machine, twins.pepip_project)
 
-    by_uv = run_suite(
-        suite, unpack_tests(sdist, suite.package, twins.uv_project), twins.uv_environment, machine
-    )
+    by_uv = run_suite(suite, unpack_tests(sdist, suite.package, twins.uv_project), twins.uv_environment, machine)
     with mounted_image(image, tmp_path / "mounted" / "app" / ".venv") as place:
         by_image = run_suite(suite, unpack_tests(sdist, suite.package, twins.pepip_project), place, machine)
 

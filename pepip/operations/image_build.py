@@ -28,7 +28,7 @@ from pepip.uv import bytecode, squashfs, stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from pepip.environment.image_members import Found
     from pepip.model import BaseInterpreter, Installed
@@ -79,8 +79,9 @@ def build(store: Store, root: str, output: str, options: Options) -> Generator[P
     if store.exists() and os.access(root, os.W_OK) and recover.is_needed(store, environment):
         yield from recover.recover(store, environment, Request())
     folder, name = os.path.split(output)
+    lock, unfinished = f"{folder}/.{name}.pepip-lock", f"{folder}/.{name}.pepip-new"
     with contextlib.ExitStack() as held:
-        held.enter_context(locks.held(f"{folder}/.{name}.pepip-lock", remove=True))
+        held.enter_context(locks.held(lock, remove=True))
         held.enter_context(locks.in_use(root))
         if store.exists():
             held.enter_context(store.linking())
@@ -88,8 +89,7 @@ def build(store: Store, root: str, output: str, options: Options) -> Generator[P
         held.enter_context(locks.held(f"{root}/.lock", shared=True, writes=is_own))
         scratch = held.enter_context(temp_dirs.folder())
         run = _Build(store, environment, options, scratch)
-        yield from run.collect(output)
-        unfinished = f"{folder}/.{name}.pepip-new"
+        yield from run.collect(without=[output, lock, unfinished])
         try:
             yield from _pack(program, run.found.members, unfinished, options.compression)
             with open(unfinished, "rb") as file:
@@ -137,11 +137,11 @@ class _Build:
         self._options = options
         self._scratch = scratch
 
-    def collect(self, output: str) -> Generator[Progress, None, None]:
-        """Collect all members. `output` itself is none of them, wherever it lies."""
+    def collect(self, *, without: Sequence[str]) -> Generator[Progress, None, None]:
+        """Collect all members. The files at the paths `without` are none of them, wherever they lie."""
         environment, roots = self._environment, self._store.known_roots
-        without = [_inode(output)] if os.path.lexists(output) else []
-        self.found = image_members.of_environment(environment, roots, self.base.tag, without=without)
+        inodes = [_inode(path) for path in without if os.path.exists(path)]
+        self.found = image_members.of_environment(environment, roots, self.base.tag, without=inodes)
         members = self.found.members
         yield from self._take_editables()
         self._refuse_what_leads_out()

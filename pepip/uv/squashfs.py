@@ -109,9 +109,9 @@ def mount(image: str, folder: str) -> Mounted:
         if not failed:
             return Mounted(folder, os.path.basename(program))
         failures += failed
-    reasons = "".join(f"\n  {failure}" for failure in failures)
+    reasons = "; ".join(failures) or "there is no squashfuse, and only root can mount"
     raise ImageError(
-        f"cannot mount {image}{':' if reasons else ': there is no squashfuse, and only root can mount'}{reasons}",
+        f"cannot mount {image}: {reasons}",
         hint="install squashfuse, or apptainer, which brings it; a container needs the device /dev/fuse",
     )
 
