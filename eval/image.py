@@ -28,7 +28,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from eval.bench.measure import clean_variables, measure
+from eval.bench.measure import Sample, clean_variables, measure
 from eval.bench.rounds import clear
 from eval.bench.sets import SETS
 from pepip.operations.image_build import TIME_SECONDS
@@ -67,21 +67,21 @@ def compare(folder: Path, arguments: argparse.Namespace) -> int:
     for name in ways:
         (folder / name).mkdir()
         first = measure(ways[name], folder / name, variables)  # fills caches, store and bytecode
-        print(f"{name:<6} the first time {first.seconds:8.2f} s")
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    alone: list[float] = []
+        print(f"{name:<6} {_shown([first])}, the first time", flush=True)
+    samples: dict[str, list[Sample]] = {name: [] for name in ways}
+    alone: list[Sample] = []
     for _ in range(arguments.rounds):
         for name, commands in ways.items():
             clear(folder / name)
             (folder / name).mkdir()
-            seconds[name].append(measure(commands, folder / name, variables).seconds)
-        alone.append(measure(ways["pepip"][-1:], folder / "pepip", variables).seconds)
+            samples[name].append(measure(commands, folder / name, variables))
+        alone.append(measure(ways["pepip"][-1:], folder / "pepip", variables))
     images = {name: folder / name / "env.sqfs" for name in ways}
-    medians = {name: statistics.median(found) for name, found in seconds.items()}
+    medians = {name: statistics.median(sample.seconds for sample in found) for name, found in samples.items()}
     sizes = {name: image.stat().st_size for name, image in images.items()}
     for name in ways:
-        print(f"{name:<6} {medians[name]:8.2f} s {sizes[name]:13,} bytes")
-    print(f"pepip  {statistics.median(alone):8.2f} s, of an environment that is there")
+        print(f"{name:<6} {_shown(samples[name])}, {sizes[name]:,} bytes")
+    print(f"pepip  {_shown(alone)}, of an environment that is there")
     missed = [
         _verdict("seconds", medians["pepip"] / medians["uv"], TARGET_SECONDS),
         _verdict("bytes", sizes["pepip"] / sizes["uv"], TARGET_BYTES),
@@ -89,6 +89,13 @@ def compare(folder: Path, arguments: argparse.Namespace) -> int:
     if arguments.processes and os.geteuid() == 0:
         missed.append(not imports(images["pepip"], folder, arguments))
     return int(any(missed))
+
+
+def _shown(samples: Sequence[Sample]) -> str:
+    """Return the medians in words: processor seconds are steadier on a busy machine."""
+    seconds = statistics.median(sample.seconds for sample in samples)
+    busy = statistics.median(sample.processor_seconds for sample in samples)
+    return f"{seconds:8.2f} s ({busy:.2f} of the processors)"
 
 
 def _variables(folder: Path, arguments: argparse.Namespace) -> dict[str, str]:

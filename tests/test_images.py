@@ -206,6 +206,24 @@ def test_a_program_runs_in_a_mounted_image(machine: Machine, linked: Path, tmp_p
     assert left_by_runs(tmp_path / "tmp") == []
 
 
+def test_the_error_names_the_python_that_a_machine_lacks(machine: Machine, tmp_path: Path) -> None:
+    """An image whose Python is missing is refused, and one without an environment; nothing stays mounted."""
+    require_mounts()
+    tree = tmp_path / "tree"
+    (tree / "bin").mkdir(parents=True)
+    pack = ["mksquashfs", tree, "-quiet", "-no-progress"]
+    subprocess.run([*pack[:2], tmp_path / "empty.sqfs", *pack[2:]], check=True, stdout=subprocess.DEVNULL)
+    (tree / "bin" / "python").symlink_to("/nowhere/python")
+    subprocess.run([*pack[:2], tmp_path / "lacking.sqfs", *pack[2:]], check=True, stdout=subprocess.DEVNULL)
+
+    none = run(machine, tmp_path / "empty.sqfs", "python", temporary=tmp_path / "tmp", check=False)
+    lacking = run(machine, tmp_path / "lacking.sqfs", "python", temporary=tmp_path / "tmp", check=False)
+
+    assert_refused(lacking, "needs /nowhere/python", "--with-python")
+    assert_refused(none, "holds no environment")
+    assert left_by_runs(tmp_path / "tmp") == []
+
+
 @pytest.mark.every(3)
 @pytest.mark.parametrize("by", ["squashfuse", "the kernel"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
