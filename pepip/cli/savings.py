@@ -1,4 +1,4 @@
-"""`pepip savings`, and `pepip doctor`, which checks everything that pepip rests on."""
+"""`pepip savings`: what sharing saves, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run(words: Sequence[str]) -> int:
     from pepip.operations import savings
     from pepip.store.scan_cache import ScanCache
 
-    parser = options.Parser("pepip savings", description="Say what sharing saves, measured on disk.")
+    parser = options.Parser("pepip savings", description="Show what sharing saves, measured on disk.")
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
@@ -59,7 +59,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _kinds(shares: Sequence[VenvShare]) -> dict[str, dict[str, int]]:
-    """Return, for each kind of environment, how many there are and their bytes."""
+    """Return, for each kind of environment, their number and their bytes."""
     found = {}
     for kind in purposes.KINDS:
         chosen = [item for item in shares if item.known.purpose.kind == kind]
@@ -77,7 +77,7 @@ def _environments(shares: Sequence[VenvShare]) -> str:
 
 
 def _gain(saved_bytes: int) -> tuple[str, int, str]:
-    """Return the row with the gain of sharing. A store that few environments share costs more than it saves."""
+    """Return the row with the gain of sharing, or with the cost if few environments share the store."""
     if saved_bytes < 0:
         return "extra", -saved_bytes, "more than copies would take: few environments share packages yet"
     return "saved", saved_bytes, "compared with copies"

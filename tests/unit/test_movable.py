@@ -18,7 +18,7 @@ def built(folder: Path, *run_paths: str) -> Path:
         pytest.skip("cc is missing")
     (folder / "lib").mkdir(parents=True)
     source, library = folder / "empty.c", folder / "lib" / "libempty.so"
-    source.write_text("int puts(const char *);\nint answer(void) { return puts(\"42\"); }\n")
+    source.write_text('int puts(const char *);\nint answer(void) { return puts("42"); }\n')
     subprocess.run(
         ["cc", "-shared", "-o", library, source, f"-Wl,-rpath,{':'.join(run_paths)}", "-Wl,--enable-new-dtags"],
         check=True,
