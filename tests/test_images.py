@@ -157,6 +157,7 @@ def test_an_image_needs_no_store_and_has_valid_bytecode(machine: Machine, linked
     assert activated == f"1.0\n{other}\n"
 
 
+@pytest.mark.real_world
 def test_an_image_brings_its_python(machine: Machine, linked: Path, tmp_path: Path) -> None:
     """With its own Python an image loads modules and libraries from no other place than itself."""
     output = machine.pepip("image", "build", "--with-python", "-o", "env.sqfs", "--json", folder=linked, check=False)
@@ -408,6 +409,7 @@ def test_an_image_inside_its_environment_is_not_part_of_itself(machine: Machine,
     assert made[0] == made[1]
 
 
+@pytest.mark.real_world
 def test_a_layer_is_only_read(
     machine: Machine, project: Path, source: tuple[str | Path, ...], interpreter: Path, tmp_path: Path
 ) -> None:
