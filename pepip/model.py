@@ -243,6 +243,7 @@ _PHASES = {
     "verify": "Verifying",
     "repair": "Repairing",
     "prune": "Pruning",
+    "undo": "Bringing back",
     "wait": "Waiting",
     "scan": "Looking into",
     "adopt": "Hashing and linking",
@@ -337,6 +338,14 @@ class Stored(NamedTuple):
     def bucket(self) -> str:
         """The bucket of the entry: the part of the store for one interpreter ABI and platform."""
         return self.id.split("/")[-2]
+
+    @property
+    def last_used_at(self) -> int:
+        """The time when an environment last linked the entry, or when it was stored if that is later.
+
+        Links are noted to the minute, by a clock that may be ahead of this one.
+        """
+        return max(self.last_linked_at, self.stored_at)
 
     @property
     def layer(self) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from pepip.store import trash
 from pepip.tui.job_queue import DONE
 from pepip.tui.matrix import Matrix
 from tests.support.machines import Machine, site_packages_of
@@ -71,6 +72,7 @@ class Studio(NamedTuple):
             "modules": sorted(modules),
             "environments": environments,
             "registered": sorted(document["environment"] for document in documents),
+            "trash": sorted(str(Path(*path.parts[-2:])) for path in self.store.glob("trash/*.kept-*/*/*")),
             "tools": sorted(path.name for path in self.tools.glob("*")),
             "pyprojects": {str(path): path.read_text() for path in self.code.glob("*/pyproject.toml")},
         }
@@ -91,6 +93,7 @@ def studio(
     for name, value in machine.variables().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
+    monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
     return Studio(machine, machine.make_folder(tmp_path / "code"), store)
 
 
@@ -179,6 +182,55 @@ async def prune(person: Person) -> None:
     await person.until(lambda: len(person.table("#orphans").marks) == 3, "the preview")
 
 
+def resting(studio: Studio) -> None:
+    """Have two orphans, and a project that nobody has used for long and that a file describes."""
+    studio.pepip("store", "add", "drum==1.0", "horn==1.0")
+    studio.install("one", "skin")
+    (studio.code / "one" / "requirements.txt").write_text("skin")
+    for path in (studio.code / "one" / ".venv" / "pyvenv.cfg", site_packages_of(studio.code / "one" / ".venv")):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+
+
+def pruned(studio: Studio) -> None:
+    """Have what a prune removed in the trash."""
+    orphans(studio)
+    studio.pepip("prune", "--yes", "--trash", "horn")
+
+
+async def reclaim_all(person: Person) -> None:
+    """Remove all unused entries and the idle project, at once."""
+    await person.press("F")
+    await person.sees("2 entries to remove")
+    await person.press("t", "down", "space")
+    await person.sees("3 entries and 1 environment to remove", "free at once")
+
+
+async def reclaim_project(person: Person) -> None:
+    """Move only the idle project and what it alone links into the trash, by the mouse; also from uv's cache."""
+    await person.press("F")
+    await person.sees("2 entries to remove")
+    table = person.table("#bundles")
+    await person.click("#bundles", (0, 1 + table.keys.index("unused")))
+    idle = next(number for number, key in enumerate(table.keys) if key.startswith("idle:"))
+    await person.click("#bundles", (0, 1 + idle))
+    await person.click("#switches", (3, 0))
+    await person.sees("1 entry and 1 environment to remove", "[x] also uv's cache")
+
+
+async def reclaim_target(person: Person) -> None:
+    """Ask for a size; the unused entries are enough."""
+    await person.press("F")
+    await person.sees("2 entries to remove")
+    await person.press("slash", *"1 kB", "enter")
+    await person.sees("2 entries to remove:", "free at once")
+
+
+async def take_back(person: Person) -> None:
+    """Bring back what the last prune removed."""
+    await person.press("z")
+    await person.sees("horn-2.0")
+
+
 async def install(person: Person) -> None:
     """Install into a project that is not there yet."""
     await person.press("I")
@@ -255,6 +307,10 @@ FLOWS = {
     "remove one orphan": Flow(orphans, remove_filtered),
     "prune all but one": Flow(orphans, untick),
     "prune": Flow(orphans, prune),
+    "undo": Flow(pruned, take_back),
+    "reclaim all": Flow(resting, reclaim_all),
+    "reclaim a project": Flow(resting, reclaim_project),
+    "reclaim a size": Flow(resting, reclaim_target),
     "install": Flow(linked, install),
     "repair": Flow(damaged, repair),
     "uninstall": Flow(linked, in_project("u", package="horn"), pane="projects"),

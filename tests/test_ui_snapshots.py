@@ -17,7 +17,7 @@ import pytest
 
 from pepip.errors import UvError
 from pepip.model import Progress, Summary
-from pepip.operations import entry_details, entry_files, prune, why
+from pepip.operations import entry_details, entry_files, prune, reclaim, undo, why
 from pepip.store.check import Flaw
 from pepip.store.root import Store
 from pepip.tui import adoption_jobs, plans, reports, screenshot
@@ -132,6 +132,23 @@ async def pruning(person: Person) -> None:
     await person.press("space")
 
 
+async def reclaiming(person: Person) -> None:
+    """Open the list of all that can be freed, and tick one more bundle."""
+    await person.press("F")
+    await person.sees("entries to remove")
+    await person.press("down", "space")
+    await person.sees("and 1 environment to remove:", "free in 1 day")
+
+
+async def freeing(person: Person) -> None:
+    """Ask for more space than there is, at once."""
+    await person.press("F")
+    await person.sees("entries to remove")
+    await person.press("c", "t")
+    await person.write("#target", "9 TB")
+    await person.sees("free at once")
+
+
 def unshared(*pressed: str) -> Script:
     """Return the script of one for whom a search has found environments, and who then presses keys."""
 
@@ -243,6 +260,12 @@ STATES = {
     "prune": State(pruning),
     "prune-50x20": State(pruning, (50, 20)),
     "prune-ansi": State(pruning, (120, 30), "ansi-dark"),
+    "reclaim": State(reclaiming),
+    "reclaim-50x20": State(reclaiming, (50, 20)),
+    "reclaim-120x36": State(reclaiming, (120, 36)),
+    "reclaim-160x48": State(freeing, (160, 48)),
+    "reclaim-light": State(reclaiming, (120, 36), "textual-light"),
+    "reclaim-ansi": State(freeing, (80, 24), "ansi-dark"),
     "repair": State(keys("R")),
     "remove-linked": State(keys("d")),
     "help": State(keys("question_mark")),
@@ -291,7 +314,7 @@ VARIANTS = {
     for size in SIZES
     for name, screen in SCREENS.items()
 }
-LONG = set(list(VARIANTS)[len(SCREENS) :])
+LONG = {*list(VARIANTS)[len(SCREENS) :], "reclaim-light", "reclaim-ansi"}
 STATES |= VARIANTS
 
 
@@ -325,7 +348,11 @@ def test_a_state_looks_as_it_did(
     monkeypatch.setattr(why, "why", lambda _store, name, known, **_: looks.reasons(name, known))
     monkeypatch.setattr(prune, "preview", lambda *_: looks.preview(found))
     monkeypatch.setattr(prune, "freed_by_entry", lambda item: (item.file_count * 9000, 0))
-    monkeypatch.setattr(prune, "freed_by", lambda _store, chosen, _gone: looks.freed_by(chosen))
+    monkeypatch.setattr(prune, "reckon", lambda _store, chosen, _gone, options: looks.reckon(chosen, options))
+    monkeypatch.setattr(undo, "ample_seconds", lambda *_: 86_400.0)
+    monkeypatch.setattr(reclaim, "find", lambda *_, **__: looks.reclaimable(found))
+    monkeypatch.setattr(reclaim, "measure", lambda _store, _seen, choice: looks.gain(found, choice))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home))
 
     svg = normalized(asyncio.run(_picture(state, home)))
 

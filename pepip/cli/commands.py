@@ -59,6 +59,7 @@ _GROUPS = (
             Command("why", "why", "run", "say what needs a package, and what it needs"),
             Command("savings", "savings", "run", "measure what sharing saves"),
             Command("prune", "prune", "run", "remove entries that no environment links"),
+            Command("reclaim", "reclaim", "run", "list what can be freed, and pick what frees enough"),
             Command("adopt", "adopt", "run", "link environments that other tools made"),
             Command("eject", "detach", "run_eject", "give an environment real files in place of all links"),
             Command("detach", "detach", "run", "make one package a private copy, to patch it"),

@@ -148,21 +148,9 @@ def are_unchanged(root: str, folders: list[list[Any]]) -> bool:
         return False
 
 
-def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
-    """Return the bytes that removing `trees` frees, and the bytes that stay because they have other hard links."""
-    names, statuses, _ = _names(trees)
-    freed = kept = 0
-    for inode, status in statuses.items():
-        if stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink:
-            freed += allocated_of(status)
-        else:
-            kept += allocated_of(status)
-    return freed, kept
-
-
 def given_back_by_removing(trees: Iterable[str], *, may_clone: bool) -> Usage:
-    """Return the disk usage that removing `trees` frees. With `may_clone`, blocks shared by clones do not count."""
-    names, statuses, places = _names(trees)
+    """Return what removing `trees` frees. If files `may_clone`, blocks that they share with others do not count."""
+    names, statuses, places = names_in(trees)
     size_bytes = inodes = 0
     for inode, status in statuses.items():
         if stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink:
@@ -172,7 +160,7 @@ def given_back_by_removing(trees: Iterable[str], *, may_clone: bool) -> Usage:
     return Usage(size_bytes, inodes)
 
 
-def _names(trees: Iterable[str]) -> tuple[dict[Inode, int], dict[Inode, os.stat_result], dict[Inode, str]]:
+def names_in(trees: Iterable[str]) -> tuple[dict[Inode, int], dict[Inode, os.stat_result], dict[Inode, str]]:
     """Return how many names each inode has in `trees`, its status, and one of its names."""
     names: dict[Inode, int] = {}
     statuses: dict[Inode, os.stat_result] = {}

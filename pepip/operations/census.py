@@ -339,8 +339,8 @@ def _defect(root: str, loss: str, packages: Sequence[Installed]) -> str:
 def _python_of(root: str) -> str:
     """Return the version of an environment's Python, as its `pyvenv.cfg` says."""
     try:
-        lines = files.read_regular(f"{root}/pyvenv.cfg", follows=True).decode("utf-8", "replace").splitlines()
+        content = files.read_regular(f"{root}/pyvenv.cfg", follows=True, leaves_no_trace=True)
     except OSError:
         return ""
-    pairs = [line.partition("=") for line in lines]
+    pairs = [line.partition("=") for line in content.decode("utf-8", "replace").splitlines()]
     return next((value.strip() for key, _, value in pairs if key.strip() in {"version_info", "version"}), "")

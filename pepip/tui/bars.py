@@ -162,18 +162,28 @@ class SavingsLine(Line):
 
     def _add_prunable(self, text: Text, sums: Savings, level: int) -> None:
         """Append what a prune would free at once, and if there is room, what more when uv's cache lets go."""
-        plain, alarm = self.style_of("muted"), self.style_of("alarm")
+        plain, figure, key = (self.style_of(name) for name in ("muted", "name", "key"))
         known = self.prunable
+        in_trash = known.emptied_bytes if known else 0
         if not sums.prunable_bytes or (known and not (known.orphans or known.freed_bytes)):
             text.append("nothing to prune" if level < 3 else "0 B", plain)
             return
+        if known is None or known.orphans or known.freed_bytes > in_trash:
+            start = cell_len(text.plain)
+            text.append(formatting.size(known.freed_bytes - in_trash) if known else "…", figure)
+            text.append(" prunable" if level < 3 else "", plain)
+            text.append(" [P]", key)
+            self.spots = [ClickTarget(start, cell_len(text.plain), "prune")]
+            if not in_trash and known and known.shared_bytes and level == 0:
+                text.append(f" · {formatting.size(known.shared_bytes)} more with uv's cache", plain)
+            if not in_trash or level > 1:
+                return
+            text.append(" · ", plain)
         start = cell_len(text.plain)
-        text.append(formatting.size(known.freed_bytes) if known else "…", alarm)
-        text.append(" prunable" if level < 3 else "", plain)
-        text.append(" [P]", alarm)
-        self.spots = [ClickTarget(start, cell_len(text.plain), "prune")]
-        if known and known.shared_bytes and level == 0:
-            text.append(f" · {formatting.size(known.shared_bytes)} more with uv's cache", plain)
+        text.append(formatting.size(in_trash), figure)
+        text.append(" in the trash" if level < 3 else "", plain)
+        text.append(" [z]", key)
+        self.spots.append(ClickTarget(start, cell_len(text.plain), "undo"))
 
 
 class Notices(Line):

@@ -12,18 +12,21 @@ from pepip.environment import purposes
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.operations import overview
-from pepip.store import trust
+from pepip.store import trust, verdicts
 from pepip.store.scan_cache import ScanCache
 from pepip.tui import formatting
 from pepip.uv import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pepip.model import Stored
     from pepip.operations.census import KnownVenv
     from pepip.operations.overview import Overview
     from pepip.operations.savings import VenvShare
     from pepip.store.root import Store
+    from pepip.store.verdicts import Verdict
 
 ABSENT = "absent"
 DENIED = "denied"
@@ -46,7 +49,8 @@ class Catalog(NamedTuple):
 
     `users` maps the id of each entry to the environments that link it, `stored` to the entry; those of layers are
     among them. `shares` maps the root of each environment to its share. If `trouble` is set, there is no overview, or
-    it is of an earlier reading. `notices` are lesser problems. If `is_fresh` is false, the scan cache gave all data.
+    it is of an earlier reading. `notices` are lesser problems. `verdicts` are those of the last verification of each
+    entry, by its id. If `is_fresh` is false, the scan cache gave all data.
     """
 
     overview: Overview | None
@@ -56,6 +60,7 @@ class Catalog(NamedTuple):
     trouble: Trouble | None
     notices: tuple[Trouble, ...]
     is_fresh: bool
+    verdicts: Mapping[str, Verdict] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -98,7 +103,8 @@ def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> C
             # A store that goes away during the reading looks empty: check again.
             trouble = _trouble(store, was_there=was_there)
             if trouble is None:
-                return _of(seen, tuple(_notices(store, seen)), is_fresh=True)
+                found = verdicts.read(store, seen.seen.stored)
+                return _of(seen, tuple(_notices(store, seen)), is_fresh=True)._replace(verdicts=found)
         except OSError as error:
             trouble = _refused(store, error)
     notices = (*_notice_of_uv(),)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pepip.model import Stored
     from pepip.operations.entry_details import Details
     from pepip.store.check import Flaw
+    from pepip.store.verdicts import Verdict
     from pepip.tui.catalog import Catalog
 
 USED, ORPHAN, DAMAGED, BUSY = "used", "orphan", "damaged", "busy"
@@ -28,7 +29,7 @@ LAYER = "layer"
 """An entry of a layer: others may link it, so it is no orphan, and no prune counts or removes it."""
 
 GLYPHS = {USED: "●", ORPHAN: "○", DAMAGED: "✗", BUSY: "◐", LAYER: "◇"}
-TONES = {USED: "good", ORPHAN: "warn", DAMAGED: "bad", BUSY: "accent", LAYER: "muted"}
+TONES = {USED: "good", ORPHAN: "", DAMAGED: "bad", BUSY: "accent", LAYER: "muted"}
 
 COLUMNS = (
     Column("state", "", 1),
@@ -36,12 +37,14 @@ COLUMNS = (
     Column("version", "Version", 14, from_width=36),
     Column("python", "Python", 11, from_width=62),
     Column("size", "Size", 9, is_right=True),
-    Column("size", "", 8, from_width=90),
+    Column("size", "", 8, from_width=124),
     Column("projects", "Projects", 10, is_right=True, from_width=54),
+    Column("used", "Last used", 11, from_width=90),
+    Column("stored", "Stored", 10, from_width=104),
     Column("state", "State", 9, from_width=84),
 )
 
-SORTS = ("size", "name", "projects", "stored", "state")
+SORTS = ("size", "name", "projects", "used", "stored", "state")
 DESCENDING = frozenset({"size", "projects", "stored"})
 """Sort keys that start with the largest value."""
 
@@ -63,6 +66,7 @@ class Listing(NamedTuple):
             "size": lambda place: self.sizes[place],
             "projects": lambda place: len(self.users[place]),
             "stored": lambda place: self.stored[place].stored_at,
+            "used": lambda place: self.stored[place].last_used_at,
             "version": lambda place: self.stored[place].version,
             "python": lambda place: self.stored[place].bucket,
             "state": lambda place: ranks[self.states[place]],
@@ -107,9 +111,11 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
                     formatting.size(size_bytes),
                     formatting.bar(size_bytes / largest, 8),
                     f"{len(linked_by):,}" if linked_by else "-",
+                    formatting.day(stored.last_used_at),
+                    formatting.day(stored.stored_at),
                     state,
                 ),
-                (tone, "name", "", "muted", "", "accent", "" if linked_by else "muted", tone),
+                (tone, "name", "", "muted", "", "accent", "" if linked_by else "muted", "muted", "muted", tone),
             )
         )
         holds = (state, USED) if linked_by else (state,) if stored.layer else (state, ORPHAN)
@@ -119,7 +125,8 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
         of_kinds = found_kinds if linked_by else ()
         if len(found_kinds) > 1:
             of_kinds = {kinds[root] for root in linked_by if root in kinds}
-        facts.append(Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text, of_kinds))
+        times = (stored.stored_at, stored.last_used_at)
+        facts.append(Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text, of_kinds, *times))
         states.append(state)
         sizes.append(size_bytes)
         users.append(linked_by)
@@ -179,7 +186,7 @@ def describe(
         *((("store", f"the layer {formatting.short_path(stored.layer, home)}"),) if stored.layer else ()),
         ("for", stored.bucket),
         ("stored", f"{formatting.day(stored.stored_at)}, last linked {formatting.day(stored.last_linked_at)}"),
-        ("verify", _verdict(flaws)),
+        ("verify", _verdict(flaws, catalog.verdicts.get(stored.id))),
     ):
         _row(text, title, value, width)
     if flaws:
@@ -232,10 +239,11 @@ def why(catalog: Catalog, details: Details) -> dict[str, list[str]]:
     return found
 
 
-def _verdict(flaws: Sequence[Flaw] | None) -> str:
+def _verdict(flaws: Sequence[Flaw] | None, noted: Verdict | None) -> str:
     if flaws is None:
         return "not checked (v)"
-    return f"{formatting.count(len(flaws), 'problem')}, see below" if flaws else "every file intact"
+    when = f", {formatting.day(noted.checked_at)}" if noted else ""
+    return f"{formatting.count(len(flaws), 'problem')}, see below" if flaws else f"every file intact{when}"
 
 
 def _row(text: Text, title: str, value: str, width: int) -> None:

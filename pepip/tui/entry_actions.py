@@ -6,11 +6,14 @@ from rich.text import Text
 from textual.worker import get_current_worker
 
 from pepip import humanized
-from pepip.operations import prune
-from pepip.tui import formatting, jobs, pane_requests
+from pepip.errors import PepipError
+from pepip.operations import prune, reclaim, undo
+from pepip.tui import adoption_jobs, formatting, jobs, pane_requests
+from pepip.tui.dialogs import Choice, MessageDialog
 from pepip.tui.flows import Flows
 from pepip.tui.messages import Explained
 from pepip.tui.prune_dialog import PruneDialog
+from pepip.tui.reclaim_dialog import ReclaimDialog
 from pepip.tui.store_pane import StorePane
 
 TYPE_CHECKING = False
@@ -93,7 +96,51 @@ class EntryActions(Flows):
 
         def decided(answer: str | None) -> None:
             if answer == "go" and dialog.preview is not None:
-                self.session.runner.submit(jobs.prune(store, dialog.chosen, dialog.command))
+                job = jobs.prune(store, dialog.chosen, dialog.command, keep_seconds=dialog.keep_seconds)
+                self.session.runner.submit(job)
+
+        self.app.push_screen(dialog, decided)
+
+    def ask_to_undo(self) -> None:
+        """Show what the last prune put into the trash, and bring it back if the user agrees."""
+        try:
+            grave = undo.last(self.session.store)
+        except PepipError as error:
+            self.complain(error)
+            return
+        names = [formatting.short_path(root) for root in grave.environments]
+        names += [name.rpartition("/")[2] for name in grave.entry_ids]
+        count = formatting.count(len(grave.entry_ids), "entry", "entries")
+        text = Text(f"{count}, removed {formatting.moment(grave.removed_at)}.\n\n")
+        text.append("\n".join(f"  {formatting.printable(name)}" for name in names[:12]))
+        if len(names) > 12:
+            text.append(f"\n  and {len(names) - 12} more")
+        text.append(f"\n\nThe trash keeps it until {formatting.moment(grave.kept_until)}.")
+        job = jobs.undo(self.session.store)
+
+        def decided(answer: str | None) -> None:
+            if answer == "go":
+                self.session.runner.submit(job)
+
+        choices = (Choice("go", "Bring back", "primary"), Choice("", "Cancel"))
+        self.app.push_screen(MessageDialog("Undo the last prune", text, choices, command=job.command), decided)
+
+    def ask_to_reclaim(self) -> None:
+        """Show all that can be freed, and remove the ticked bundles; or show the plan of the chosen one."""
+        catalog, store = self.session.catalog, self.session.store
+        if catalog is None or catalog.overview is None or isinstance(self.app.screen, ReclaimDialog):
+            return
+        dialog = ReclaimDialog(store, catalog.overview.seen, self.session.unshared)
+
+        def decided(answer: str | None) -> None:
+            bundle = dialog.bundle_of(answer or "")
+            if answer == "go" and dialog.options is not None:
+                self.session.runner.submit(jobs.reclaim(store, dialog.options, dialog.command))
+            elif bundle is not None and bundle.kind == reclaim.UPGRADE:
+                (stored,) = (catalog.stored[entry_id] for entry_id in bundle.entry_ids)
+                self.begin(lambda: jobs.upgrade(store, bundle.environment, [stored.name]))
+            elif bundle is not None and bundle.kind == reclaim.ADOPT:
+                self.begin(lambda: adoption_jobs.adopt(store, bundle.words[2:]))
 
         self.app.push_screen(dialog, decided)
 

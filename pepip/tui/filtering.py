@@ -4,6 +4,8 @@ torch               name, version or Python contains the word; every word must m
 -torch              none of them contains the word
 orphan: used: layer: damaged: busy: marked:
 >100MB  <1GB        size on disk
+idle:>90d           not linked for more than 90 days; idle:<1w for less
+stored:<7d          stored within the last 7 days
 project:api         an environment with `api` in its path or name links the entry
 kind:tool           the environment of a tool (script, project, run) links the entry
 name:…  version:…  python:…
@@ -12,6 +14,7 @@ name:…  version:…  python:…
 from __future__ import annotations
 
 import re
+import time
 
 from pepip import humanized
 from pepip.fast_namedtuple import NamedTuple
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 STATES = ("orphan", "used", "layer", "damaged", "busy", "marked")
 
+_ALWAYS = (float("-inf"), float("inf"))
+_AGES = ("idle", "stored")
 _SIZE = re.compile(r"([<>]=?)(.+)")
 
 
@@ -30,6 +35,7 @@ class Facts(NamedTuple):
 
     `kinds` are the kinds of the environments that link it. A filter searches its words in `text`.
     Filters are in lower case, so all texts except `users` must be, too.
+    `stored_at` and `used_at` are in seconds since 1970.
     """
 
     name: str
@@ -40,10 +46,16 @@ class Facts(NamedTuple):
     users: Sequence[str]
     text: str
     kinds: Collection[str] = ()
+    stored_at: int = 0
+    used_at: int = 0
 
 
 class Filter(NamedTuple):
-    """A parsed filter line. An entry's size must lie between `above_bytes` and `below_bytes`, both excluded."""
+    """A parsed filter line. An entry's size must lie between `above_bytes` and `below_bytes`, both excluded.
+
+    `ages` has the times, in seconds since 1970, between which it must have been stored, and those between which it
+    must have been used last; empty if any will do.
+    """
 
     words: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
@@ -51,10 +63,13 @@ class Filter(NamedTuple):
     fields: tuple[tuple[str, str], ...] = ()
     above_bytes: float = -1
     below_bytes: float = float("inf")
+    ages: tuple[tuple[float, float], ...] = ()
 
     def holds(self, facts: Facts) -> bool:
         """Return whether an entry passes the filter."""
         if not self.above_bytes < facts.size_bytes < self.below_bytes:
+            return False
+        if self.ages and not all(map(_lies, (facts.stored_at, facts.used_at), self.ages)):
             return False
         if self.states and any(state not in facts.states for state in self.states):
             return False
@@ -73,6 +88,7 @@ def parse(line: str) -> Filter:
     """Return the filter of a line. Every line is valid: a word that is no facet is a word to search."""
     words, without, states, fields = [], [], [], []
     above, below = -1.0, float("inf")
+    between = dict.fromkeys(_AGES, _ALWAYS)
     for word in line.lower().split():
         match = _SIZE.fullmatch(word)
         field, colon, value = word.partition(":")
@@ -82,6 +98,8 @@ def parse(line: str) -> Filter:
                 above = limit - (0.5 if match[1] == ">=" else 0)
             else:
                 below = limit + (0.5 if match[1] == "<=" else 0)
+        elif colon and field in _AGES:
+            between[field] = _narrowed(between[field], value)
         elif colon and field in STATES and not value:
             states.append(field)
         elif colon and field in {"project", "name", "version", "python", "kind"}:
@@ -91,7 +109,24 @@ def parse(line: str) -> Filter:
             without.append(word[1:])
         elif word not in {"-", "<", ">", "<=", ">="}:
             words.append(word)
-    return Filter(tuple(words), tuple(without), tuple(states), tuple(fields), above, below)
+    ages = (between["stored"], between["idle"])
+    is_any = ages == (_ALWAYS, _ALWAYS)
+    return Filter(tuple(words), tuple(without), tuple(states), tuple(fields), above, below, () if is_any else ages)
+
+
+def _narrowed(between: tuple[float, float], age: str) -> tuple[float, float]:
+    """Return times that also fit an age such as `>90d` or `<7d`. An unfinished age changes nothing."""
+    match = _SIZE.fullmatch(age)
+    seconds = humanized.parse_age(match[2]) if match else None
+    if match is None or seconds is None:
+        return between
+    since, until = between
+    then = time.time() - seconds
+    return (since, min(until, then)) if match[1].startswith(">") else (max(since, then), until)
+
+
+def _lies(seconds: int, between: tuple[float, float]) -> bool:
+    return between[0] < seconds < between[1]
 
 
 def toggled(line: str, facet: str) -> str:

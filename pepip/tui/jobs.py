@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 
+import pepip
 from pepip import humanized
-from pepip.errors import UsageError
+from pepip.errors import UsageError, UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
@@ -16,11 +18,13 @@ from pepip.operations import project as projects
 from pepip.operations import prune as pruning
 from pepip.operations import scan as scanning
 from pepip.operations import store_add as filling
+from pepip.operations import undo as undoing
 from pepip.operations import uninstall as uninstalling
 from pepip.operations import verify as verifying
 from pepip.operations.project import has_lock as has_lock
 from pepip.tui import commands, formatting, plans, reports, typed
 from pepip.tui.job_queue import Job, once
+from pepip.uv import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -216,15 +220,36 @@ def store_command(line: str) -> str:
         return f"{commands.of('store', 'add')} {line}"
 
 
-def prune(store: Store, chosen: Sequence[pruning.Orphan], command: str) -> Job[pruning.PrunePreview]:
-    """Return the job that removes orphans chosen in a preview. It reads the environments' links again first."""
+def prune(
+    store: Store, chosen: Sequence[pruning.Orphan], command: str, *, keep_seconds: float = 0
+) -> Job[pruning.PrunePreview]:
+    """Return the job that removes orphans chosen in a preview. It reads the environments' links again first.
+
+    With `keep_seconds`, they stay in the trash for so long.
+    """
     ids = frozenset(orphan.stored.id for orphan in chosen)
+    return reclaim(store, pruning.PruneOptions(only=ids, keep_seconds=keep_seconds), command)
+
+
+def reclaim(store: Store, choice: pruning.PruneOptions, command: str) -> Job[pruning.PrunePreview]:
+    """Return the job that removes the chosen entries and environments."""
+    ids = choice.only or frozenset()
+    title = f"prune {formatting.count(len(ids), 'entry', 'entries')}"
+    if choice.environments:
+        title += f" and {formatting.count(len(choice.environments), 'environment')}"
     return Job(
-        f"prune {formatting.count(len(chosen), 'entry', 'entries')}",
+        title,
         command,
-        lambda: pruning.prune(store, pruning.PruneOptions(only=ids)),
+        lambda: pruning.prune(store, choice),
         describe=reports.of_prune,
-        touches=ids,
+        touches=frozenset((*ids, *choice.environments)),
+    )
+
+
+def undo(store: Store) -> Job[undoing.Undone]:
+    """Return the job that brings back what the last prune put into the trash."""
+    return Job(
+        "undo the last prune", commands.of("prune", "--undo"), lambda: undoing.undo(store), describe=reports.of_undo
     )
 
 
@@ -339,6 +364,30 @@ def scan_command(folder: str) -> str:
     except UsageError:  # an unfinished `~name`
         path = folder
     return commands.of("projects", "scan", path)
+
+
+def again(job: Job[object]) -> Job[object]:
+    """Return a new job that does the same as one that is over; by its command, if that was in an earlier run.
+
+    Raises UsageError if the command can't be run.
+    """
+    if not job.ended_at:
+        return Job(job.title, job.command, job.make, describe=job.describe, folder=job.folder, touches=job.touches)
+    try:
+        words = shlex.split(job.command)
+    except ValueError:
+        words = []
+    if words[:1] != ["pepip"]:
+        raise UsageError(f"{formatting.printable(job.command)} is no command of pepip")
+    home = os.path.dirname(os.path.dirname(os.path.abspath(pepip.__file__)))  # else Python would look in this folder
+
+    def run() -> process.Result:
+        try:
+            return process.run_python(sys.executable, ["-m", "pepip", *words[1:]])
+        except UvError as error:
+            raise UvError(f"{job.command} failed", output=error.output, exit_code=1) from error
+
+    return Job(job.title, job.command, once(run), describe=reports.of_output, folder=home)
 
 
 def _project(environment: str) -> str:

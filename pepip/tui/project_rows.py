@@ -130,7 +130,7 @@ def packages_of(share: VenvShare, catalog: Catalog, *, key: str, is_descending: 
                     formatting.size(sizes.get(package.store_id, 0)) if package.store_id else "",
                     shared if package.entry_id else package.mode or "private",
                 ),
-                ("name", "", "", "muted" if package.store_id else "warn"),
+                ("name", "", "", "muted" if package.store_id else "accent"),
             )
         )
     if not rows:

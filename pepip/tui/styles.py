@@ -49,6 +49,8 @@ def _styles(theme: Theme) -> dict[str, Style]:
             return color(f"text-{kind}") + Style(reverse=True)
         return ground(f"{kind}-muted") + Style(color=Color.parse(colors["foreground"]).rich_color)
 
+    # The warning's colour, which is the accent's in the default theme, means one thing: look here. Keys and bars have
+    # the primary colour. What is unused has no colour of its own: it is no fault.
     return {
         "": Style.null(),
         "name": bold,
@@ -58,8 +60,8 @@ def _styles(theme: Theme) -> dict[str, Style]:
         "bad": color("text-error") + bold,
         "warn": color("text-warning"),
         "alarm": color("text-warning") + bold,
-        "accent": color("text-accent"),
-        "key": color("text-accent") + bold,
+        "accent": color("text-primary"),
+        "key": color("text-primary") + bold,
         "title": raised,
         "resting": raised,
         "cursor": cursor,

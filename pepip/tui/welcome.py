@@ -22,7 +22,7 @@ HELP = {
     "store": (
         "Every version is stored once. ● used  ○ orphan: no environment links it  ✗ damaged  ◐ being worked on  "
         "◆ ◇ in a layer. The filter takes words and facets: orphan: used: layer: damaged: marked: >100MB <1GB "
-        "project:api kind:tool name:torch -word"
+        "idle:>90d stored:<7d project:api kind:tool name:torch -word"
     ),
     "projects": (
         "Every environment that links the store. Without: its size without pepip. Now: its own size, beside the "
@@ -39,8 +39,8 @@ HELP = {
         "wherever it is behind; U shows one plan for all marked cells, and upgrades each project in its own way."
     ),
     "activity": (
-        "Running and finished jobs, newest first, with their output. Cancel stops at the next safe point: nothing "
-        "is left half done."
+        "Running and finished jobs, newest first, with their output, also those of earlier runs. Bytes: + fetched, "
+        "- freed. Cancel stops at the next safe point: nothing is left half done."
     ),
 }
 

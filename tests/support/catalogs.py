@@ -9,15 +9,17 @@ from pepip.environment.purposes import PROJECT, SCRIPT, TOOL, Purpose
 from pepip.environment.survey import Copy, Survey
 from pepip.environment.venv_id import ScriptNote
 from pepip.host.disk_usage import Branch, Weight
+from pepip.host.freed_space import Gain
 from pepip.host.running_processes import Process
 from pepip.model import Entry, Installed, Registration, Stored, Summary
-from pepip.operations import census, savings
+from pepip.operations import census, reclaim, savings
 from pepip.operations.adoption.freed_space import Freed, FreedSpace
 from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv
 from pepip.operations.entry_details import Details, User
 from pepip.operations.needs import UnmetNeed
 from pepip.operations.overview import Overview
-from pepip.operations.prune import Orphan, PrunePreview
+from pepip.operations.prune import Orphan, PruneOptions, PrunePreview
+from pepip.operations.reclaim import Bundle, Choice, Reclaimable
 from pepip.operations.upgrades import BY_LOCK, BY_PIP, Preview, Target, UpgradePlan
 from pepip.operations.why import Line, Reason
 from pepip.tui import catalog as catalogs
@@ -128,6 +130,42 @@ def freed_by(orphans: Iterable[Orphan]) -> tuple[int, int]:
     """Return the bytes that a removal frees: half at once, and half when uv's cache lets go."""
     freed = sum(orphan.allocated_bytes for orphan in orphans) // 2
     return freed, freed
+
+
+def reckon(orphans: Iterable[Orphan], options: PruneOptions) -> tuple[int, int, int]:
+    """Return the same for a removal that may stay in the trash."""
+    freed, shared = freed_by(orphans)
+    return (0, shared, freed) if options.keep_seconds else (freed, shared, 0)
+
+
+def reclaimable(found: Catalog) -> Reclaimable:
+    """Return what can be freed: unused entries, an idle project, an outdated version, and foreign environments."""
+    assert found.overview is not None
+    previewed = preview(found)
+    ids = frozenset(orphan.stored.id for orphan in previewed.orphans)
+    crawler, research = (f"/home/ada/code/{name}/.venv" for name in ("crawler", "research"))
+    extra = frozenset(key for key in found.stored if "extra" in key)
+    numpy = frozenset(key for key in found.stored if "numpy-2.0" in key)
+    bundles = [
+        Bundle(reclaim.UNUSED, reclaim.UNUSED, "2 unused entries", "no environment links them", 0, 38_000_000, ids),
+        Bundle(
+            reclaim.IDLE, f"idle:{crawler}", "idle for 211 days", "uv.lock says how to make it again", 2, 3_100_000
+        )._replace(environment=crawler, entry_ids=extra),
+        Bundle(reclaim.ADOPT, reclaim.ADOPT, "2 to adopt", "files become links to one copy", 1, 9_000),
+        Bundle(
+            reclaim.UPGRADE, "upgrade:numpy", "numpy 2.0.2", "one upgrade ends it: 2 others have 2.4.1", 3, 72_000
+        )._replace(environment=research, entry_ids=numpy),
+        Bundle(
+            reclaim.IDLE, f"idle:{research}", "idle for 400 days", "no file says what is in it", 4, 800_000
+        )._replace(environment=research),
+    ]
+    return Reclaimable(bundles, previewed, found.overview.seen)
+
+
+def gain(found: Catalog, choice: Choice) -> Gain:
+    """Return what chosen bundles free: a part of it only with uv's cache."""
+    freed = 40_000_000 * len(choice.keys)
+    return Gain(freed * 3, 0) if choice.with_cache else Gain(freed, freed * 2)
 
 
 def _stored(home: str, number: int, pin: str) -> Stored:
