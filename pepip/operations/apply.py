@@ -17,7 +17,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, locks, permissions
 from pepip.host.transfer import COPY
 from pepip.model import Progress, Summary
-from pepip.operations import foreign_writes, registering, up_to_date, venv_creation, venvs
+from pepip.operations import foreign_writes, linked_entries, registering, up_to_date, venv_creation, venvs
 from pepip.uv import interpreter, pylock
 
 TYPE_CHECKING = False
@@ -204,6 +204,7 @@ def _decide_first(store: Store, job: ChangeJob, environment: Environment) -> _De
     def check(present: Sequence[Installed]) -> None:
         from pepip.operations import recover
 
+        linked_entries.recall(store, environment.root)
         if recover.has_lost(store, environment, present):
             raise _LostEntryError
 
@@ -269,6 +270,8 @@ def _change(
                 yield from job.install_private(supply.work)
             present = contents.installed(environment, store.known_roots)
         foreign_writes.note(store, environment, decision.fingerprint[0])
+        if decision.present:  # a new environment may never change
+            linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"{environment.root} keeps changing while it is installed into",
