@@ -382,7 +382,8 @@ def _link(
             store, environment, decision.present, additions, going, reserved=supply.reserved, private=private
         )
         unfinished = relinking.UnfinishedChange(store, environment) if private else None
-        if asked and is_registered and not (work.private or work.changes.warnings):
+        is_settled = is_registered and not (work.private or work.changes.warnings)
+        if asked and is_settled and (asked.is_of_files or not decision.present):
             up_to_date.note(store, asked, environment, present, entries.values(), is_locked=True)
     used = {item.mode for item in present if item.name in entries}
     if supply.mode not in {"", COPY} and COPY in used:
