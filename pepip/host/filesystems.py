@@ -241,6 +241,11 @@ def remove_tree(path: str) -> None:
         _remove_folder(path)
 
 
+_REAL_FOLDER = os.O_RDONLY
+for _name in ("O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC"):
+    _REAL_FOLDER |= getattr(os, _name, 0)
+
+
 def _remove_folder(path: str) -> None:
     """Remove a folder with all its contents. Never follows a link, even if one replaces a folder meanwhile.
 
@@ -252,7 +257,7 @@ def _remove_folder(path: str) -> None:
 
         shutil.rmtree(path)
         return
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    folder = os.open(path, _REAL_FOLDER)
     try:
         _remove_children(folder)
     finally:
@@ -261,14 +266,13 @@ def _remove_folder(path: str) -> None:
 
 
 def _remove_children(folder: int) -> None:
-    assert sys.platform != "win32"
     with os.scandir(folder) as children:
         rows = [(child.name, child.is_dir(follow_symlinks=False)) for child in children]
     for name, is_folder in rows:
         if not is_folder:
             os.unlink(name, dir_fd=folder)
             continue
-        inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        inner = os.open(name, _REAL_FOLDER, dir_fd=folder)
         try:
             _remove_children(inner)
         finally:
