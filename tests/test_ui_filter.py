@@ -16,6 +16,7 @@ TORCH = Facts(
     {"used"},
     ["/home/a/code/api/.venv"],
     "torch 2.9.1+cu128 cp312",
+    {"project", "tool"},
 )
 IDNA = Facts("idna", "3.11", "any", 400_000, {"orphan"}, [], "idna 3.11 any")
 
@@ -35,6 +36,9 @@ IDNA = Facts("idna", "3.11", "any", 400_000, {"orphan"}, [], "idna 3.11 any")
         ("project:billing", (False, False)),
         ("project:", (True, True)),
         ("python:any", (False, True)),
+        ("kind:tool", (True, False)),
+        ("kind:to kind:script", (False, False)),
+        ("layer:", (False, False)),
         ("version:3.1 name:idn", (False, True)),
         ("[/] [socks]", (False, False)),
         ("> - <", (True, True)),
@@ -74,7 +78,7 @@ def test_requirements_are_read_as_a_shell_would() -> None:
     assert request.packages == ("numpy<2", "requests[socks]")
     assert request.requirement_files == ("dev.txt",)
     assert request.editables == (".",)
-    assert request.resolving == ("--upgrade",)
+    assert request.resolver_options == ("--upgrade",)
     assert words[0] == "numpy<2"
     for line in ("", "  ", "-r", "--target x y", "'open"):
         with pytest.raises(UsageError):

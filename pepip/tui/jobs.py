@@ -8,17 +8,17 @@ import shlex
 from pepip import humanized
 from pepip.errors import UsageError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
 from pepip.operations import install as installing
-from pepip.operations import needs
+from pepip.operations import needs, tools
 from pepip.operations import project as projects
 from pepip.operations import prune as pruning
 from pepip.operations import scan as scanning
 from pepip.operations import store_add as filling
 from pepip.operations import uninstall as uninstalling
 from pepip.operations import verify as verifying
+from pepip.operations.project import has_lock as has_lock
 from pepip.tui import commands, formatting, plans, reports, typed
 from pepip.tui.job_queue import Job, once
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
     from typing import TypeVar
 
-    from pepip.model import Progress, Registration, Stored
+    from pepip.model import Progress, Registration, Stored, Summary
     from pepip.store.root import Store
     from pepip.tui.plans import Plan
 
@@ -70,7 +70,7 @@ def upgrade(store: Store, environment: str, names: Sequence[str]) -> PlannedActi
     if has_lock(environment):
         words = [word for name in names for word in ("--upgrade-package", name)] or ["--upgrade"]
         return sync(store, environment, words, what=f"upgrade {' '.join(names)} in" if names else "upgrade")
-    request = Request(packages=tuple(names), resolving=("--upgrade",))
+    request = Request(packages=tuple(names), resolver_options=("--upgrade",))
     return _install(store, environment, request, f"upgrade {' '.join(names)}", verb="Upgrade", words=["-U", *names])
 
 
@@ -136,18 +136,9 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAc
     return plan._replace(instead=_remove(store, environment, names), verb_instead="Remove", note=note)
 
 
-def has_lock(environment: str) -> bool:
-    """Return whether uv syncs this environment with a lock: the `.venv` of a project with a `[project]` table."""
-    folder, name = os.path.split(environment)
-    try:
-        return name == ".venv" and b"[project]" in files.read_regular(f"{folder}/pyproject.toml", follows=True)
-    except OSError:
-        return False
-
-
 def _add(store: Store, environment: str, words: Sequence[str]) -> Job[projects.Outcome]:
     """Return the job that adds requirements to a project. As on the command line, it removes nothing."""
-    request = ProjectRequest(selecting=("--no-dev",), syncing=("--inexact",))
+    request = ProjectRequest(selection_options=("--no-dev",), sync_options=("--inexact",))
     return _edit(environment, "add", words, "to", lambda: projects.add(store, words, "", request))
 
 
@@ -185,7 +176,7 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
             f"{environment} is not the .venv of a pyproject.toml with a [project]: there is nothing to sync it with",
             hint="install into it, or `uv init` there first",
         )
-    request = ProjectRequest(resolving=tuple(words))
+    request = ProjectRequest(resolver_options=tuple(words))
     command = commands.on_project("sync", folder, *words)
     title = f"{what} {_project(environment)}"
     dry_run = projects.ProjectOptions(dry_run=True)
@@ -277,6 +268,23 @@ def show_command(stored: Stored) -> str:
     return commands.of("store", "show", f"{stored.name}=={stored.version}")
 
 
+def files_command(stored: Stored) -> str:
+    """Return the command that lists the files of an entry."""
+    return commands.of("store", "show", f"{stored.name}=={stored.version}", "--files")
+
+
+def uninstall_tool(store: Store, environment: str) -> Job[Summary]:
+    """Return the job that lets uv uninstall the tool of an environment."""
+    name = os.path.basename(environment)
+    return Job(
+        f"remove the tool {name}",
+        commands.of("tool", "uninstall", name),
+        lambda: tools.uninstall(store, environment),
+        describe=reports.of_summary,
+        touches=frozenset([environment]),
+    )
+
+
 def detach(store: Store, environment: str, name: str) -> Job[detaching.Detached]:
     """Return the job that turns a linked distribution into a private, writable copy."""
     return Job(
@@ -334,4 +342,6 @@ def scan_command(folder: str) -> str:
 
 
 def _project(environment: str) -> str:
-    return os.path.basename(os.path.dirname(environment)) or environment
+    folder, name = os.path.split(environment)
+    project = os.path.basename(folder) or environment
+    return project if name == ".venv" else f"{project}/{name}"
