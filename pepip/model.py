@@ -28,6 +28,21 @@ class Interpreter(NamedTuple):
     headers: str
 
 
+class BaseInterpreter(NamedTuple):
+    """The Python on which an environment is based: its prefix, its program, and its folders of modules.
+
+    The folders are relative to the prefix. `short_version` is as in the names of its programs (`3.13`, `3.13t`).
+    `magic` is the number at the beginning of its bytecode, `tag` the tag in the names of its bytecode.
+    """
+
+    prefix: str
+    program: str
+    module_folders: tuple[str, ...]
+    short_version: str
+    magic: bytes
+    tag: str
+
+
 class Environment(NamedTuple):
     """A virtual environment: its root folder, its interpreter, and the interpreter's wheel tags, best first."""
 
@@ -232,6 +247,7 @@ _PHASES = {
     "scan": "Looking into",
     "adopt": "Hashing and linking",
     "eject": "Copying",
+    "image": "Packing",
     "warning": "warning:",
 }
 

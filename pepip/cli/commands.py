@@ -63,6 +63,7 @@ _GROUPS = (
             Command("eject", "detach", "run_eject", "give an environment real files in place of all links"),
             Command("detach", "detach", "run", "make one package a private copy, to patch it"),
             Command("attach", "detach", "run_attach", "link a detached package from the store again"),
+            Command("image", "image", "run", "make one file of an environment; run a command in it"),
             Command("doctor", "doctor", "run", "check everything that pepip needs"),
             Command("ui", "ui", "run", "see and do all of this on the whole terminal"),
         ),
