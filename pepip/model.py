@@ -229,6 +229,7 @@ _PHASES = {
     "prune": "Pruning",
     "wait": "Waiting",
     "scan": "Looking into",
+    "ask": "Asking the network",
     "adopt": "Hashing and linking",
     "eject": "Copying",
     "warning": "warning:",

@@ -56,6 +56,8 @@ _GROUPS = (
             Command("projects", "projects", "run", "list environments, and what each links"),
             Command("uses", "projects", "run_uses", "list environments that have a package"),
             Command("savings", "savings", "run", "measure what sharing saves"),
+            Command("audit", "audit", "run", "ask which packages are vulnerable, yanked or outdated"),
+            Command("diff", "diff", "run", "compare two environments, or one with its lock"),
             Command("prune", "prune", "run", "remove entries that no environment links"),
             Command("adopt", "adopt", "run", "link environments that other tools made"),
             Command("eject", "detach", "run_eject", "give an environment real files in place of all links"),
@@ -73,7 +75,7 @@ COMMANDS = {command.name: command for _, group in (*_GROUPS, ("", _UNLISTED)) fo
 
 OF_UV = frozenset(
     (
-        "auth", "lock", "export", "tree", "format", "audit", "tool", "python", "pip", "venv", "build", "publish",
+        "auth", "lock", "export", "tree", "format", "tool", "python", "pip", "venv", "build", "publish",
         "workspace", "cache", "self", "init", "version",
     )
 )  # fmt: skip
@@ -81,7 +83,7 @@ OF_UV = frozenset(
 
 _END = """\
 uv's own, passed on unchanged:
-  lock, tree, export, init, version, venv, python, build, publish, cache, auth, self, format, audit, …
+  lock, tree, export, init, version, venv, python, build, publish, cache, auth, self, format, …
   uv …             any command of uv, also one that pepip has its own of
 
 options:
