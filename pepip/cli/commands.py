@@ -64,6 +64,7 @@ _GROUPS = (
             Command("detach", "detach", "run", "make one package a private copy, to patch it"),
             Command("attach", "detach", "run_attach", "link that package from the store again"),
             Command("doctor", "doctor", "run", "check everything that pepip needs"),
+            Command("settings", "settings", "run", "the colours, columns and filters of the app"),
             Command("ui", "ui", "run", "see and do all of this on the whole terminal"),
         ),
     ),

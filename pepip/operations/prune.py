@@ -18,7 +18,7 @@ from pepip.host import disk_usage, filesystems, permissions
 from pepip.model import Progress
 from pepip.names import normalize_name
 from pepip.operations import census, registering
-from pepip.store import entries, leases, registry, staging, trash
+from pepip.store import entries, growth_log, leases, registry, staging, trash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
     yield Progress("prune", "emptying the trash")
     trash.empty(store)
     staging.remove_abandoned(store)
+    if removed:
+        growth_log.add_prune(store, len(removed), freed)
     return decided._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
 
 

@@ -1,6 +1,6 @@
 """The data that the panes show: one immutable catalog of the store, read in a thread.
 
-Knows nothing of widgets. Reading writes nothing but the scan cache.
+Knows nothing of widgets. Reading writes nothing but the scan cache and the day's sample of the store's growth.
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ import os
 from pepip import paths
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.operations import overview
-from pepip.store import trust
+from pepip.operations import growth, overview
+from pepip.store import audit_answers, growth_log, trust
+from pepip.store.growth_log import Growth
 from pepip.store.scan_cache import ScanCache
 from pepip.tui import formatting
 from pepip.uv import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pepip.model import Stored
     from pepip.operations.overview import Overview
     from pepip.operations.savings import VenvShare
+    from pepip.store.audit_answers import Answer
     from pepip.store.root import Store
 
 ABSENT = "absent"
@@ -44,7 +48,8 @@ class Catalog(NamedTuple):
 
     `users` maps the id of each entry to the environments that link it, `stored` to the entry. `shares` maps the root
     of each environment to its share. If `trouble` is set, there is no overview, or it is of an earlier reading.
-    `notices` are lesser problems. If `is_fresh` is false, the scan cache gave all data.
+    `notices` are lesser problems. If `is_fresh` is false, the scan cache gave all data. `answers` are the last ones
+    of an audit.
     """
 
     overview: Overview | None
@@ -54,6 +59,8 @@ class Catalog(NamedTuple):
     trouble: Trouble | None
     notices: tuple[Trouble, ...]
     is_fresh: bool
+    answers: Mapping[str, Answer] = {}
+    growth: Growth = Growth()
 
     @property
     def is_empty(self) -> bool:
@@ -66,7 +73,10 @@ def recall(store: Store, memory: ScanCache) -> Catalog | None:
     if _trouble(store, was_there=False) is not None:
         return None
     seen = overview.recall(store, memory)
-    return None if seen is None else _of(seen, (), is_fresh=False)
+    if seen is None:
+        return None
+    found = _of(seen, (), is_fresh=False)
+    return found._replace(answers=audit_answers.read(store), growth=growth_log.read(store))
 
 
 def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> Catalog:
@@ -81,10 +91,12 @@ def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> C
             memory = memory or ScanCache(paths.cache(store.root))
             seen = overview.take(store, memory)
             memory.save()
+            known = growth.note(store, seen.savings)
             # A store that goes away during the reading looks empty: check again.
             trouble = _trouble(store, was_there=was_there)
             if trouble is None:
-                return _of(seen, tuple(_notices(store, seen)), is_fresh=True)
+                found = _of(seen, tuple(_notices(store, seen)), is_fresh=True)
+                return found._replace(answers=audit_answers.read(store), growth=known)
         except OSError as error:
             trouble = _refused(store, error)
     notices = (*_notice_of_uv(),)

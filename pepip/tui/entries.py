@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pepip import humanized, paths
 from pepip.fast_namedtuple import NamedTuple
-from pepip.tui import formatting
+from pepip.tui import findings, formatting
 from pepip.tui.filtering import Facts
 from pepip.tui.table import Column, TableRow
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pepip.model import Stored
     from pepip.operations.entry_details import Details
+    from pepip.store.audit_answers import Answer
     from pepip.store.check import Flaw
     from pepip.tui.catalog import Catalog
 
@@ -38,6 +39,9 @@ COLUMNS = (
     Column("projects", "Projects", 10, is_right=True, from_width=54),
     Column("state", "State", 9, from_width=84),
 )
+
+HIDEABLE = ("version", "python", "size", "projects", "state")
+"""Keys of the columns that a user may hide."""
 
 SORTS = ("size", "name", "projects", "stored", "state")
 DESCENDING = frozenset({"size", "projects", "stored"})
@@ -80,6 +84,7 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
     seen = catalog.overview
     if seen is None:
         return Listing((), (), (), (), (), ())
+    found = findings.by_pin(catalog.answers)
     largest = max(seen.sizes.values(), default=1) or 1
     states, rows, facts, sizes, users = [], [], [], [], []
     for stored in seen.seen.stored:
@@ -92,6 +97,7 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
             state = DAMAGED
         tone = TONES[state]
         python = short_bucket(stored.bucket)
+        asked = findings.tags(stored, found)
         rows.append(
             TableRow(
                 stored.id,
@@ -108,13 +114,39 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
                 (tone, "name", "", "muted", "", "accent", "" if linked_by else "muted", tone),
             )
         )
-        holds = (state, USED) if linked_by else (state, ORPHAN)
-        text = f"{stored.name} {stored.version} {python}".lower()
-        facts.append(Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text))
+        facts.append(_facts(stored, size_bytes, state, linked_by, asked))
         states.append(state)
         sizes.append(size_bytes)
         users.append(linked_by)
     return Listing(seen.seen.stored, sizes, states, users, rows, facts)
+
+
+def bare_listing(
+    chosen: Sequence[Stored],
+    sizes: Mapping[str, int],
+    users: Mapping[str, Sequence[str]],
+    answers: Mapping[str, Answer],
+) -> Listing:
+    """Return entries as a listing without rows, to filter and to sort. `sizes` and `users` are by the entry's id."""
+    found = findings.by_pin(answers)
+    linked = [users.get(item.id, ()) for item in chosen]
+    states = [
+        DAMAGED if item.state != "ok" else USED if linked_by else ORPHAN
+        for item, linked_by in zip(chosen, linked, strict=True)
+    ]
+    facts = [
+        _facts(item, sizes[item.id], state, linked_by, findings.tags(item, found))
+        for item, state, linked_by in zip(chosen, states, linked, strict=True)
+    ]
+    return Listing(chosen, [sizes[item.id] for item in chosen], states, linked, (), facts)
+
+
+def _facts(stored: Stored, size_bytes: int, state: str, linked_by: Sequence[str], tags: Sequence[str]) -> Facts:
+    """Return the properties of an entry that a filter tests. `tags` are what the last answers found of it."""
+    python = short_bucket(stored.bucket)
+    text = f"{stored.name} {stored.version} {python}".lower()
+    holds = (state, USED if linked_by else ORPHAN, *tags)
+    return Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text)
 
 
 def short_bucket(bucket: str) -> str:
@@ -170,6 +202,7 @@ def describe(
         ("verify", _verdict(flaws)),
     ):
         _row(text, title, value, width)
+    findings.describe(text, stored, catalog.answers)
     if flaws:
         text.append("\nProblems\n", "bold")
         for flaw in flaws[:20]:
@@ -207,6 +240,8 @@ def describe(
         ("folder", formatting.short_path(stored.path, home)),
     ):
         _row(text, title, value, width)
+    if details is not None:
+        findings.describe_links(text, details)
     return text
 
 

@@ -3,6 +3,7 @@
 torch               name, version or Python contains the word; every word must match
 -torch              none of them contains the word
 orphan: used: damaged: busy: marked:
+vuln: yanked: outdated:   as the last answers say, which `o` asks for
 >100MB  <1GB        size on disk
 project:api         an environment with `api` in its path links the entry
 name:…  version:…  python:…
@@ -19,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-STATES = ("orphan", "used", "damaged", "busy", "marked")
+STATES = ("orphan", "used", "damaged", "busy", "marked", "vuln", "yanked", "outdated")
 
 _SIZE = re.compile(r"([<>]=?)(.+)")
 
