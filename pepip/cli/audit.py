@@ -40,7 +40,7 @@ def run(words: Sequence[str]) -> int:
     parser = options.Parser("pepip audit", description=_DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("--only", choices=KINDS, action="append", help="ask only this; may be repeated")
     parser.add_argument("--osv", metavar="PATH", help="look up advisories in OSV records: a file, a folder or a zip")
-    parser.add_argument("--service-url", metavar="URL", default="", help="another service of advisories, for uv")
+    parser.add_argument("--service-url", metavar="URL", help="another service of advisories than uv's own")
     parser.add_argument("--last", action="store_true", help="show the last answers again; ask nothing")
     arguments = parser.read(words)
     options.take_effect(arguments)
@@ -57,7 +57,7 @@ def run(words: Sequence[str]) -> int:
     else:
         records = os.path.abspath(arguments.osv) if arguments.osv else ""
         kinds = tuple(kind for kind in KINDS if kind in (arguments.only or KINDS))
-        meant = asking.AuditOptions(kinds, records, arguments.service_url)
+        meant = asking.AuditOptions(kinds, records, arguments.service_url or asking.service_url(os.environ))
         found = output.follow(asking.ask(store, meant, memory=memory), output.reporter(arguments))
     memory.save()
     if arguments.json:

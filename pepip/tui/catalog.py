@@ -10,7 +10,7 @@ import os
 from pepip import paths
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.operations import growth, overview
+from pepip.operations import growth, overview, preferences
 from pepip.store import audit_answers, growth_log, trust
 from pepip.store.growth_log import Growth
 from pepip.store.scan_cache import ScanCache
@@ -35,7 +35,7 @@ AWAY = "away"
 class Trouble(NamedTuple):
     """A problem with the store or with uv.
 
-    `kind` is `absent`, `denied`, `away`, `read-only`, `sharing`, `uv` or `registry`.
+    `kind` is `absent`, `denied`, `away`, `read-only`, `sharing`, `settings`, `uv` or `registry`.
     """
 
     kind: str
@@ -196,7 +196,15 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
                 "Ask its owner for permission to write, or start with PEPIP_HOME set to a folder of yours.",
             )
         )
-    return found
+    return [*found, *_notice_of_settings()]
+
+
+def _notice_of_settings() -> list[Trouble]:
+    try:
+        preferences.read()
+    except PepipError as error:
+        return [Trouble("settings", f"{error.message[:1].upper()}{error.message[1:]}.", f"{error.hint}.")]
+    return []
 
 
 def _notice_of_uv() -> list[Trouble]:

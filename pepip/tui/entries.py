@@ -40,8 +40,10 @@ COLUMNS = (
     Column("state", "State", 9, from_width=84),
 )
 
-HIDEABLE = ("version", "python", "size", "projects", "state")
-"""Keys of the columns that a user may hide."""
+HIDEABLE = tuple(dict.fromkeys(column.key for column in COLUMNS if column.width > 1))
+"""Keys of the columns that a user may hide: all but the name and the signs of states."""
+
+_NEVER = 10_000  # a terminal has fewer columns
 
 SORTS = ("size", "name", "projects", "stored", "state")
 DESCENDING = frozenset({"size", "projects", "stored"})
@@ -147,6 +149,14 @@ def _facts(stored: Stored, size_bytes: int, state: str, linked_by: Sequence[str]
     text = f"{stored.name} {stored.version} {python}".lower()
     holds = (state, USED if linked_by else ORPHAN, *tags)
     return Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text)
+
+
+def columns_without(hidden: Collection[str]) -> tuple[Column, ...]:
+    """Return the columns of the list, so that those with the `hidden` keys never have room."""
+    return tuple(
+        column._replace(from_width=_NEVER) if column.key in hidden and column.width > 1 else column
+        for column in COLUMNS
+    )
 
 
 def short_bucket(bucket: str) -> str:

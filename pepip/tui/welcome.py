@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 HELP = {
     "store": (
         "Every version is stored once. ● used  ○ orphan: no environment links it  ✗ damaged  ◐ being worked on. "
-        "The filter takes words and facets: orphan: used: damaged: marked: >100MB <1GB project:api name:torch -word"
+        "The filter takes words and facets: orphan: used: damaged: marked: "
+        "vuln: yanked: outdated: >100MB <1GB project:api name:torch -word @name"
     ),
     "projects": (
         "Every environment that links the store. Without: its size without pepip. Now: its own size, beside the "
@@ -29,8 +30,8 @@ HELP = {
         "version. Enter goes to the packages, Escape back."
     ),
     "savings": (
-        "Savings, measured on disk; each inode counts once. Since: the growth of the store. Enter on a package "
-        "shows it in the store."
+        "Savings, measured on disk; each inode counts once. The plot has a sample a day; a notch ╵ is a prune. "
+        "Enter on a package shows it in the store."
     ),
     "activity": (
         "Running and finished jobs, newest first, with their output. Cancel stops at the next safe point: nothing "

@@ -98,6 +98,11 @@ def known_answers(store: Store, seen: Census) -> Audit:
     return _audit(pins.of_environments(seen.projects), audit_answers.read(store), KINDS)
 
 
+def service_url(variables: Mapping[str, str]) -> str:
+    """Return the service of advisories that the variable PEPIP_AUDIT_SERVICE_URL names, empty for uv's own."""
+    return variables.get("PEPIP_AUDIT_SERVICE_URL", "")
+
+
 def only(found: Audit, kinds: Collection[str]) -> Audit:
     """Return what an audit has of these kinds."""
     return found._replace(
