@@ -106,7 +106,6 @@ PASSED_ON: tuple[tuple[str, ...], ...] = (
     ("lock",),
     ("tree",),
     ("export",),
-    ("audit", "--help"),
     ("workspace", "dir"),
     ("pip", "compile"),
     ("pip", "compile", "absent.in"),
@@ -149,6 +148,7 @@ OF_UV_ITSELF: tuple[tuple[str, ...], ...] = (
     ("sync",),
     ("run", "--help"),
     ("help", "sync"),
+    ("audit", "--help"),
     ("nonsense",),
 )
 

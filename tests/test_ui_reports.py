@@ -250,7 +250,7 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
         person.table("#settings").put_cursor("theme:gruvbox")
         await person.press("enter")
         assert person.app.theme == "gruvbox"
-        await person.answers("")
+        await person.press("escape")
         await person.until(lambda: person.dialog is None, "the end of the dialog")
         assert person.app.theme == "nord"
 

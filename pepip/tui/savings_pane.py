@@ -82,6 +82,7 @@ class SavingsPane(Vertical):
             text.append(f" {'  with uv cache prune':<21} {formatting.size(prunable.shared_bytes):>9}  ", "dim")
             text.append(formatting.bar(prunable.shared_bytes / most, width) + "\n", "dim")
         self.query_one(GrowthPlot).show(catalog, _ROWS_OF_PLOT.get(min(3, self.app.size.height // 12), 0))
+        self.refresh_bindings()
         steps = [(stored.stored_at, seen.sizes[stored.id]) for stored in seen.seen.stored if stored.stored_at]
         has_plot = self.query_one(GrowthPlot).display
         if len({formatting.day(when) for when, _ in steps}) > 1 and self.app.size.height > 20 and not has_plot:
@@ -167,6 +168,12 @@ class SavingsPane(Vertical):
         event.stop()
         stored = self.catalog.stored.get(event.key) if self.catalog else None
         self.post_message(EntryWanted(stored.name if stored else event.key, event.key))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Disable `period` while there is no plot."""
+        if action == "period":
+            return self.is_mounted and self.query_one(GrowthPlot).display
+        return super().check_action(action, parameters)
 
     def action_period(self) -> None:
         """Show the growth of the next period."""
