@@ -97,13 +97,13 @@ def make(folder: Path, entries: int, environments: int, packages: int) -> None:
 def publish_all(store: Store, staging: Path, count: int) -> list[Entry]:
     """Lay out `count` distributions as uv unpacks them, and publish each."""
     published = []
-    seen, transfer = DigestCache(), Transfer(LINK)
+    digest_cache, transfer = DigestCache(), Transfer(LINK)
     staging.mkdir()
     with store_staging.area(store) as area:
         for number in range(count):
             wheel, artifact = lay_out(staging / str(number), number)
             tree = staged.look(wheel.wheel)
-            proof = publish.prove(wheel, tree, seen)
+            proof = publish.prove(wheel, tree, digest_cache)
             prepared = publish.prepare(
                 store,
                 wheel,
@@ -112,7 +112,7 @@ def publish_all(store: Store, staging: Path, count: int) -> list[Entry]:
                 artifact,
                 launchers={},
                 workshop=f"{area}/{number}",
-                seen=seen,
+                digest_cache=digest_cache,
                 transfer=transfer,
             )
             published.append(publish.publish(store, prepared))

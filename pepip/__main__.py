@@ -22,9 +22,9 @@ def main() -> int:
 
 
 def start() -> "NoReturn":
-    """Run the command line and end the process, wherever it was started and whatever variables are set.
+    """Run the command line and end the process. Modules in the current folder or PYTHONPATH are ignored.
 
-    Most commands take no longer than a garbage collection and the interpreter's clean-up at its end would take. So
+    A garbage collection, and the interpreter's clean-up at its end, would take as long as most commands. So
     collection is put off. If no other thread runs, the process ends at once and the system cleans up.
     """
     _distrust_path()
@@ -56,7 +56,7 @@ def start() -> "NoReturn":
 
 
 def _give_up_stdout() -> None:
-    """Discard output that could not be written. Otherwise the interpreter tries again at its end, and reports it."""
+    """Discard output that could not be written. Otherwise the interpreter writes it again at its end, and fails."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -73,11 +73,11 @@ def _leave(code: int) -> "NoReturn":
 def _distrust_path() -> None:
     """Look for modules in the standard library and beside pepip, not in folders of PYTHONPATH.
 
-    uv starts even if the current folder, or one of PYTHONPATH, holds an `argparse.py`, and so must pepip. Modules of
-    the standard library that were already imported from such a folder are removed from `sys.modules`. If pepip itself
-    came from such a folder, its dependencies may be there, too: then the folders stay on the path, at its end.
-    Some files are out of reach, because the interpreter reads them before this line: `encodings`, `sitecustomize`,
-    the files that `.pth` files name, and everything below PYTHONHOME.
+    A file `argparse.py` in the current folder or in one of PYTHONPATH does not stop uv, and must not stop pepip.
+    Modules of the standard library that were already imported from such a folder are removed from `sys.modules`. If
+    pepip itself came from such a folder, its dependencies may be there, too: then the folders stay on the path, at
+    its end. The interpreter reads some files before this line, so they are out of reach: `encodings`,
+    `sitecustomize`, the modules that `.pth` files name, and all files below PYTHONHOME.
     """
     import os
 

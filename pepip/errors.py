@@ -1,12 +1,12 @@
-"""The error tree. Owns what can go wrong, never how it is shown: `pepip.cli` alone turns errors into words.
+"""The error tree. Owns the kinds of errors and their messages; `pepip.cli` alone prints them and picks exit codes.
 
 PepipError
 ├── UsageError                the command line asks for something that makes no sense
-├── UvError                   uv was not found, or failed: its own message is kept
+├── UvError                   uv, or an environment's interpreter, was not found or failed: its output is kept
 ├── UnreadableAnswerError     uv answered in a way that this pepip can't read
 ├── StoreError                the store can't be read or written
-│   ├── InvalidWheelError     a wheel whose RECORD or scripts point outside of it
-│   └── CorruptEntryError     an entry lacks something that its metadata names
+│   ├── InvalidWheelError     a wheel can't become an entry, such as one with a path that leads out of it
+│   └── CorruptEntryError     an entry can't be read, or lacks a file that its metadata names
 └── VenvError                 a virtual environment can't be used in its present state
     ├── ObstructedError       a file or folder that is not pepip's link is in the place of a link
     └── ClashError            one distribution has a file where another has a folder
@@ -33,7 +33,7 @@ class UsageError(PepipError):
 
 
 class UvError(PepipError):
-    """uv could not be started, or ended with an error. `output` is uv's output, word for word."""
+    """uv, or an environment's interpreter, did not start or ended with an error. `output` is its output."""
 
     def __init__(self, message: str, *, output: str = "", exit_code: int = 1, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -44,7 +44,7 @@ class UvError(PepipError):
 class UnreadableAnswerError(PepipError):
     """An answer of uv can't be read.
 
-    It is no UvError, so that code with a fallback for a refusal of uv does not go on here.
+    It is no UvError: code that falls back when uv refuses a request must not fall back here.
     """
 
 
@@ -53,11 +53,11 @@ class StoreError(PepipError):
 
 
 class InvalidWheelError(StoreError):
-    """A wheel would reach outside of its own files. Nothing of it is kept."""
+    """A wheel can't become an entry: for example, a path leads out of it, or it has no version. Nothing is kept."""
 
 
 class CorruptEntryError(StoreError):
-    """An entry of the store lacks something that its metadata names. `path` is the entry's directory."""
+    """An entry can't be read, or lacks a file that its metadata names. `path` is the entry's directory."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"the store entry {path} is damaged: {reason}")

@@ -1,7 +1,7 @@
 """A replacement for `typing.NamedTuple` that makes classes in a tenth of the time.
 
-`typing` compiles every annotation and every constructor when it makes a class. For the types of this package that
-takes as long as linking a small environment, at each start. Type checkers see the `NamedTuple` of `typing`.
+`typing` compiles every annotation and every constructor when it makes a class. For the types of this package, this
+takes as long at each start as linking a small environment. Type checkers see the `NamedTuple` of `typing`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ else:
             fields = tuple(namespace.get("__annotations__", ()))
             defaults = {field: namespace.pop(field) for field in fields if field in namespace}
             getters = {field: _getter(position, None) for position, field in enumerate(fields)}
-            own = {"__slots__": (), "_fields": fields, "_field_defaults": defaults, "__match_args__": fields}
-            return super().__new__(cls, name, bases, {**namespace, **getters, **own})
+            special = {"__slots__": (), "_fields": fields, "_field_defaults": defaults, "__match_args__": fields}
+            return super().__new__(cls, name, bases, {**namespace, **getters, **special})
 
     class NamedTuple(metaclass=_Fields):
         """The base of all: an immutable tuple whose items have names."""
@@ -40,10 +40,10 @@ else:
         _fields = _field_defaults = ()
 
         def __new__(cls, /, *values, **named):
-            """Return an instance of these items, in order or by name; the others have their defaults."""
+            """Return an instance of these items, given in order or by name. Absent items have their defaults."""
             fields = cls._fields
             if named and not values and len(named) == len(fields) and fields == tuple(named):
-                return tuple.__new__(cls, named.values())  # each by its name, in order
+                return tuple.__new__(cls, named.values())  # all fields by name, in their order
             if named or len(values) != len(fields):
                 items = dict(zip(fields, values, strict=False))
                 if len(values) > len(fields) or not items.keys().isdisjoint(named) or named.keys() - set(fields):
@@ -74,10 +74,10 @@ else:
             return dict(zip(self._fields, self, strict=True))
 
         def __getnewargs__(self):
-            """Let copies and pickles be made."""
+            """Return the values from which `copy` and `pickle` make this instance again."""
             return tuple(self)
 
         def __repr__(self):
-            """Return the class and its fields, as one would write them."""
+            """Return the expression that makes this instance."""
             shown = ", ".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
             return f"{type(self).__name__}({shown})"

@@ -1,6 +1,6 @@
-"""Sizes, counts and lists as a person reads and writes them, in the command line and in the app.
+"""Sizes, counts and lists as a person reads and writes them, on the command line and in the app.
 
-humanize rounds sizes. It loads with the first size that is shown: a quiet install shows none.
+humanize rounds sizes. It is imported for the first size that is shown; a quiet install shows none.
 """
 
 from __future__ import annotations

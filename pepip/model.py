@@ -52,9 +52,10 @@ class Artifact(NamedTuple):
     Artifacts with the same `identity` are the same (`sha256:…` of a wheel, `sdist-sha256:…@cp312`,
     `git:<commit>@cp312`). It is empty if the store may not keep the artifact: a local folder, a file without a hash.
     `package` is the table of the lock that names the artifact, and nothing else, so that uv stages exactly this
-    artifact. `wheel` is the file name of a wheel. `size_bytes` is the size of the download, 0 if the index doesn't
-    say. `direct_url` is the content of the environment's `direct_url.json` (PEP 610), None for an artifact of an
-    index. `local_path` is the path of a file on this machine, which uv watches for changes.
+    artifact. `wheel` is the file name of a wheel, empty for other artifacts. `size_bytes` is the size of the
+    download, 0 if the index doesn't name it. `direct_url` is the content of the environment's `direct_url.json` (PEP
+    610), None for an artifact of an index. `local_path` is the path of a file on this machine, which uv watches for
+    changes.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Artifact(NamedTuple):
 
     @property
     def is_located(self) -> bool:
-        """Whether its source is known. Otherwise only the request itself names it."""
+        """Whether its package table names its source. Otherwise only the request names the source."""
         return not self.package.keys().isdisjoint(("wheels", "sdist", "archive", "vcs", "directory", "url"))
 
     @property
@@ -136,8 +137,8 @@ class CachedEntry(NamedTuple):
     changed_at_ns: int
     inode: int
 
-    def is_as(self, status: os.stat_result) -> bool:
-        """Tell whether the document is still the same."""
+    def is_current(self, status: os.stat_result) -> bool:
+        """Tell whether the document, which has this `status` now, is unchanged."""
         return (self.changed_at_ns, self.inode) == (status.st_mtime_ns, status.st_ino)
 
 
@@ -176,7 +177,7 @@ class Installed(NamedTuple):
 
     @property
     def store_id(self) -> str:
-        """The entry that it is linked from, or that its files were made from; empty if there is none."""
+        """The entry that its links lead to, or that its files were made from; empty if there is none."""
         return self.entry_id or self.source_id
 
 
@@ -278,11 +279,11 @@ class Request(NamedTuple):
 class ProjectRequest(NamedTuple):
     """A user's request for a project, in uv's words. Options are split by the uv commands that know them.
 
-    `everywhere` reaches every call of uv. `building` (what may or must be built) reaches all calls on the project.
-    `resolving` reaches the calls that lock, `selecting` (extras, groups, packages) those that lock or sync, and
-    `syncing` those that sync. `replacing` (what is to be installed again) is for uv's plan alone. `lock_mode` is
+    `everywhere` reaches every call of uv. `building` (packages that may or must be built) reaches all calls on the
+    project. `resolving` reaches the calls that lock, `selecting` (extras, groups, packages) those that lock or sync,
+    and `syncing` those that sync. `replacing` (packages to install again) is for uv's plan alone. `lock_mode` is
     `locked`, `frozen` or empty. `python` is a request for an interpreter in uv's words. `script` is the path of a
-    script with inline metadata (PEP 723) whose environment is meant in place of the project's.
+    script with inline metadata (PEP 723); the request is then for the script's environment, not the project's.
     """
 
     everywhere: tuple[str, ...] = ()
@@ -328,11 +329,11 @@ class Stored(NamedTuple):
 class Registration(NamedTuple):
     """One file of the registry: where an environment is, and which entries it linked when pepip last changed it.
 
-    `environment` is the environment's real path. `named` is the path by which it was reached, perhaps by links.
-    `device`, `mount_point` and `filesystem` (0 if not known) say where it lay then. `registered_at` is seconds since
-    1970, 0 if not known. `id` is the environment's own id. `location` tells from where the environment was seen: see
-    `filesystems.Place`. `id` and `location` are empty, and `entries` is None, if the pepip that registered it was too
-    old to write them.
+    `environment` is the environment's real path. `named` is the path that the user gave, which may lead over links.
+    `device`, `mount_point` and `filesystem` (0 if not known) say where the environment lay then. `registered_at` is
+    seconds since 1970, 0 if not known. `id` is the environment's own id. `location` tells one disk or container from
+    another: see `filesystems.Place`. If an old pepip wrote the file, `id` and `location` may be empty, and `entries`
+    may be None.
     `damage` says in words why the file can't be read, and is empty if it can. Nothing else in a damaged file is
     known. `others` are files that other users registered for the same environment.
     """

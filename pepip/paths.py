@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 ENTRY_METADATA = "pepip-entry.json"
 READY = ".pepip"
-"""The folder of an entry for content that environments link and that no wheel has."""
+"""The folder of an entry with ready-made links and files, which each environment links and no wheel contains."""
 PYCACHE = "__pycache__"
 
 LOCK_FOLDERS = ".pepip-locks"
-"""The folder beside a lock's file in which a lock is made of folders, where the file system has no other locks."""
+"""The folder, beside a lock's file, for locks made of folders: see `host.lock_folders`."""
 
 _READY_FILES = {"RECORD", "INSTALLER", "REQUESTED"}
 _LONGEST_NAME_BYTES = 255
@@ -37,8 +37,8 @@ def default_store_root(variables: Mapping[str, str]) -> str:
 def user_home(variables: Mapping[str, str]) -> str:
     """Return the user's home folder by uv's rule, empty if there is none.
 
-    `HOME` comes first, unless it is empty, then the system's record of the user. A container often runs as a user id
-    that has no record.
+    `HOME` comes first, unless it is empty, then the system's record of the user. In a container the user often has no
+    record.
     """
     if sys.platform == "win32":
         home = os.path.expanduser("~")
@@ -56,7 +56,7 @@ def user_home(variables: Mapping[str, str]) -> str:
 def expand_user(path: str, variables: Mapping[str, str]) -> str:
     """Return a path with the home folder in place of a leading `~` or `~user`.
 
-    Raises UsageError if there is no such folder. Without expansion, `~` would name a folder in the current one.
+    Raises UsageError if there is no such home folder: an unexpanded `~` would name a folder in the current folder.
     """
     if not path.startswith("~"):
         return path
@@ -68,7 +68,7 @@ def expand_user(path: str, variables: Mapping[str, str]) -> str:
 
     if user == "~":
         raise UsageError(
-            f"there is no home folder for {path}: HOME is not set, and the system knows none of this user",
+            f"there is no home folder for {path}: HOME is not set, and the system has none for this user",
             hint="set HOME, or set PEPIP_HOME to the folder of the store",
         )
     raise UsageError(f"there is no home folder for {path}: the system knows no user {user[1:]}")
@@ -112,7 +112,7 @@ def cache(store_root: str) -> str:
 
 
 def global_environment(store_root: str) -> str:
-    """Return the environment that takes the place of a project's environment if there is none."""
+    """Return the environment whose interpreter is used where no project has an environment."""
     return f"{store_root}/global-venv"
 
 
@@ -137,12 +137,12 @@ OF_ENVIRONMENTS = frozenset(
 
 
 def environment_id(environment: str) -> str:
-    """Return the file with the id that tells an environment from every other one, whatever their paths."""
+    """Return the file with the id of an environment. The id tells environments apart that have the same path."""
     return f"{environment}/.pepip-id"
 
 
 def registry_lost(store_root: str) -> str:
-    """Return the file that says that the store's registry was lost, and that no scan has found it again yet."""
+    """Return the file that marks a lost registry. It is there until a scan has found the environments again."""
     return f"{store_root}/registry-lost"
 
 
@@ -152,7 +152,7 @@ def scratch(environment: str) -> str:
 
 
 def aside(environment: str) -> str:
-    """Return the folder in an environment where a change keeps what it removes, until it is complete."""
+    """Return the folder in an environment where a change keeps the files that it removes, until it is complete."""
     return f"{environment}/.pepip/aside"
 
 
@@ -172,10 +172,10 @@ def adopting(environment: str) -> str:
 
 
 def ready(entry: str, inside: str) -> str:
-    """Return the path of an entry's link to its own path `inside`. No other path has the same name there.
+    """Return the path of an entry's ready-made link to the path `inside` of that entry. Each link has its own name.
 
-    The name has a percent sign for each slash. A hash takes its place if `inside` itself has a percent sign, if the
-    name is too long, or if another file there has that name.
+    The name is `inside` with a percent sign for each slash. The name is a hash instead if `inside` has a percent
+    sign, if the name is too long, or if a ready-made file has that name.
     """
     name = inside.replace("/", "%")
     if "%" in inside or name in _READY_FILES or len(os.fsencode(name)) > _LONGEST_NAME_BYTES:
@@ -201,14 +201,14 @@ def upward(folder: str) -> Iterator[str]:
 
 
 def is_inside(path: str) -> bool:
-    """Tell whether a RECORD path stays below its base folder: it is not absolute, and leads nowhere above."""
+    """Tell whether a RECORD path stays below its base folder: it is not absolute, and `..` does not lead out."""
     if not path or path.startswith(("/", "\\")) or "\\" in path or "\0" in path or path[1:2] == ":":
         return False
     return os.path.normpath(path).split(os.sep, 1)[0] != os.pardir
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a text is the name of one file or folder that the system can have, and leads nowhere else."""
+    """Tell whether a text is the plain name of one file or folder: no path, and no character that can't be shown."""
     return is_inside(text) and "/" not in text and text != os.curdir and text.isprintable()
 
 
@@ -222,7 +222,7 @@ def is_entry_id(text: str) -> bool:
 
 
 def is_layered(entry_id: str) -> bool:
-    """Tell whether an id is that of an entry of a layer: the absolute path of its folder."""
+    """Tell whether an id belongs to an entry of a layer: such an id is the absolute path of the entry's folder."""
     return os.path.isabs(entry_id)
 
 
@@ -243,7 +243,7 @@ def leases(store_root: str) -> str:
 
 
 def layer_policy(store_root: str) -> str:
-    """Return the file that says that a store is a layer for others, and how long leases count."""
+    """Return the file that makes a store a layer for other users, and sets the number of days that leases count."""
     return f"{store_root}/layer.json"
 
 
@@ -253,7 +253,7 @@ def layer_list(store_root: str) -> str:
 
 
 def entry_of_link(target: str, store_roots: tuple[str, ...]) -> str:
-    """Return the entry (`bucket/name-version`) in which a link's target lies, empty if in none.
+    """Return the id (`bucket/name-version`) of the entry in which a link's target lies, empty if it lies in none.
 
     `store_roots` are the accepted spellings of the store's folder: as configured, and resolved.
     """

@@ -199,7 +199,7 @@ def test_an_interpreter_that_ends_before_it_answers_is_refused(
 
     refused = machine.pepip("install", "lamp", *source[:-2], folder=project, check=False)
 
-    assert_refused(refused, "ended before it told its version", "hint: look for a sitecustomize.py")
+    assert_refused(refused, "ended before it reported its version", "hint: look for a sitecustomize.py")
     assert not (site_packages_of(environment) / "lamp.py").exists()
 
 

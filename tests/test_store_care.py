@@ -592,7 +592,7 @@ def test_an_entry_that_does_not_say_what_it_is_comes_back(tower: Tower) -> None:
     sound = snapshot(tower.entry("chime"))
     supplant(tower.entry("chime") / "pepip-entry.json", b'{"format": 1')
 
-    assert tower.flaws() == {"py3-none-any/chime-1.0": {("missing", "pepip-entry.json")}}
+    assert tower.flaws() == {"py3-none-any/chime-1.0": {("altered", "pepip-entry.json")}}
     tower.repair(check=False)
 
     assert tower.flaws() == {}
@@ -619,7 +619,7 @@ def test_a_document_that_is_no_file_is_a_damaged_entry(tower: Tower, put: Callab
         put(tower.entry("chime") / "pepip-entry.json")
 
     assert "damaged" in tower.machine.pepip("store", "list", folder=tower.folder).stdout
-    assert tower.flaws() == {"py3-none-any/chime-1.0": {("missing", "pepip-entry.json")}}
+    assert tower.flaws() == {"py3-none-any/chime-1.0": {("altered", "pepip-entry.json")}}
     tower.repair(check=False)
 
     assert tower.flaws() == {}

@@ -31,7 +31,7 @@ class PermissionCheck:
     def __init__(self, environment: Environment) -> None:
         self._root = environment.root
         base = environment.interpreter.site_packages
-        # These may be links: every installer goes through them.
+        # These folders may be links: every installer follows them.
         self._is_real = dict.fromkeys((*paths.ancestors(base), base, environment.interpreter.scripts), True)
         self._seen: set[str] = set()
         self._absent: set[str] = set()
@@ -78,7 +78,7 @@ class PermissionCheck:
                 self._victim(f"{inside}/{name}")
 
     def _folder(self, folder: str) -> None:
-        """Check the folder or, if it does not exist, the nearest one above it that does.
+        """Check the folder or, if it does not exist, the nearest existing folder above it.
 
         A link counts as a folder that does not exist, because a real folder replaces it.
         """
@@ -100,7 +100,7 @@ class PermissionCheck:
             raise VenvError(f"cannot change {self._root}: {reason}", hint=_HINT)
 
 
-_HINT = "nothing was changed: see that you may write it, or have its owner run the command"
+_HINT = "nothing was changed: make the place writable, or let its owner run the command"
 
 
 def check_removals(
@@ -126,7 +126,7 @@ def check_metadata(
 ) -> None:
     """Check that the metadata and scripts of `additions` can be made.
 
-    Check also that RECORD can be replaced for the `refolded` entries, whose linked folders change.
+    Check also that RECORD can be replaced for the `refolded` entries: other folders of these will be linked whole.
     """
     interpreter = environment.interpreter
     for addition in additions:

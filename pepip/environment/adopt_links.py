@@ -1,8 +1,8 @@
 """Replaces the files of an installed distribution by links to an entry with the same bytes.
 
 Where the system can exchange two names in one step, no file is ever missing. Files that installers and programs made
-are kept: scripts, INSTALLER, `direct_url.json`, and files that no RECORD lists. Rows for the links are written at the
-head of RECORD, as in every linked distribution.
+are kept: scripts, INSTALLER, `direct_url.json`, and files that no RECORD lists. RECORD gets rows for the linked
+folders at its head, as in every linked distribution.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ def _folders_with_others(environment: Environment, known: set[str]) -> set[str]:
 
 
 def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, may_clone: bool) -> Usage:
-    """Link one distribution as the plan says. Return the disk usage that this freed.
+    """Link one distribution by the plan. Return the disk usage that this freed.
 
-    `may_clone` says that the file system has clones; blocks that a removed file shares with other files are then not
+    With `may_clone`, the file system has clones, and blocks that a removed file shares with other files are not
     counted. The caller holds the environment's lock, and has proven that the entry has the same bytes as `wheel`.
     Raises OwnFilesError if a file has changed since it was read, and OSError if a link can't be made. After either
     error, the environment is unchanged.
@@ -165,7 +165,7 @@ def _build_metadata(
 
 
 def _take(child: os.DirEntry[str], target: str) -> None:
-    """Make `target` a hard link to a file or link. Where there can be none, make it a copy."""
+    """Make `target` a hard link to a file or symbolic link, or a copy where no hard link is possible."""
     if not links.share_inode(child.path, target):
         mode = stat.S_IMODE(child.stat(follow_symlinks=False).st_mode)
         transfer.Transfer().file(child.path, target, mode)

@@ -1,6 +1,6 @@
-"""Reconstructs from an installed distribution the wheel that it came from.
+"""Reconstructs the wheel of an installed distribution.
 
-Every byte is read and compared with RECORD. This module only reads: it changes nothing.
+Every byte is read and compared with RECORD. Nothing is changed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RESERVED = (paths.ENTRY_METADATA, paths.READY)
 
 
 class OwnFilesError(Exception):
-    """A distribution must keep its own files. `reason` says why; `changed` names the files concerned."""
+    """A distribution must keep its own files. `reason` says why, and `changed` names the files concerned."""
 
     def __init__(self, reason: str, changed: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ class OwnFilesError(Exception):
 
 
 class AsWheel(NamedTuple):
-    """The wheel that an installed distribution came from, reconstructed from its files.
+    """The wheel of an installed distribution, reconstructed from its files.
 
     `files` maps the path of each file in the wheel to its path relative to the environment. `texts` has the original
     content of files that an installer changed, and `hashes` has the hashes as RECORD writes them; both are by path in
@@ -56,17 +56,17 @@ class AsWheel(NamedTuple):
 
     @property
     def shared(self) -> set[str]:
-        """The paths, relative to the environment, of all files that links can replace: all but scripts."""
+        """The paths, relative to the environment, of all files that links can replace: all files but scripts."""
         scripts_folder = self.dist_info.removesuffix(".dist-info") + ".data/scripts/"
         return {path for shown, path in self.files.items() if not shown.startswith(scripts_folder)}
 
     @property
     def identity(self) -> str:
-        """The identity that is computed from the content of the wheel."""
+        """The wheel's identity by its content."""
         return content_identity.of(self.hashes, self.executables, self.dist_info)
 
 
-def read(environment: Environment, distribution: Installed, seen: DigestCache) -> AsWheel:
+def read(environment: Environment, distribution: Installed, digest_cache: DigestCache) -> AsWheel:
     """Read every file of a distribution, compare it with RECORD, and return the wheel.
 
     Raises OwnFilesError if a file differs from RECORD, or if the wheel can't be reconstructed.
@@ -101,7 +101,7 @@ def read(environment: Environment, distribution: Installed, seen: DigestCache) -
         status = _status(f"{environment.root}/{path}")
         if status is None and not row.hash_value:
             continue  # virtualenv lists files that it has not made
-        if status is None or not _matches(environment, path, row, status, seen):
+        if status is None or not _matches(environment, path, row, status, digest_cache):
             changed.append(row.path)
             continue
         found.states[path] = state_of(status)
@@ -110,7 +110,7 @@ def read(environment: Environment, distribution: Installed, seen: DigestCache) -
         found.files[shown] = path
         content = _restored(environment, path, shown, dist_info)
         if content is None:
-            found.hashes[shown] = record.hash_value(_digest(environment, path, status, seen))
+            found.hashes[shown] = record.hash_value(_digest(environment, path, status, digest_cache))
         elif _is_launcher(content, declared):
             del found.files[shown]
         else:
@@ -191,28 +191,30 @@ def _status(path: str) -> os.stat_result | None:
     return status if stat.S_ISREG(status.st_mode) else None
 
 
-def _digest(environment: Environment, path: str, status: os.stat_result, seen: DigestCache) -> bytes:
-    """Return the SHA-256 digest of a file. The file is read only if `seen` has no digest for it.
+def _digest(environment: Environment, path: str, status: os.stat_result, digest_cache: DigestCache) -> bytes:
+    """Return the SHA-256 digest of a file. The file is read only if `digest_cache` has no digest for it.
 
     Raises OwnFilesError if the file can't be read, or if it changes while it is read.
     """
-    known = seen.digest(status)
+    known = digest_cache.digest(status)
     if known is None:
         try:
-            seen.read(f"{environment.root}/{path}")
+            digest_cache.read(f"{environment.root}/{path}")
         except OSError as error:
             raise OwnFilesError(f"{error.filename}: {error.strerror}") from error
-        known = seen.digest(status)
+        known = digest_cache.digest(status)
     if known is None:
         raise OwnFilesError("its files change while they are read")
     return known
 
 
-def _matches(environment: Environment, path: str, row: record.Row, status: os.stat_result, seen: DigestCache) -> bool:
+def _matches(
+    environment: Environment, path: str, row: record.Row, status: os.stat_result, digest_cache: DigestCache
+) -> bool:
     if row.size and row.size != str(status.st_size):
         return False
     is_sha256 = row.hash_value.startswith("sha256=")
-    known = _digest(environment, path, status, seen) if is_sha256 else None
+    known = _digest(environment, path, status, digest_cache) if is_sha256 else None
     return record.matches(row, f"{environment.root}/{path}", known)
 
 

@@ -69,8 +69,8 @@ def distribution_of(dist_info: str, entry_id: str) -> Installed:
 def linked_entry(path: str, store_roots: StoreRoots) -> str:
     """Return the entry that the link at `path` leads into, or an empty string if it is no link into the store.
 
-    A store may have several paths: other spellings, a second mount point, or an earlier place that it was moved from.
-    So the link's own target, its real path, and other paths of the store are compared in turn.
+    A store may have several paths: other spellings, a second mount point, or a place from which it was moved. So the
+    link's own target, its real path, and other paths of the store are compared in turn.
     """
     target = links.read_link(path)
     if not target:
@@ -122,7 +122,7 @@ _PACKAGES = paths.packages("") + "/"
 
 
 def leads_nowhere(environment: Environment, distribution: Installed) -> bool:
-    """Tell whether a distribution's METADATA is missing or dangles: its entry is gone, or the store was moved."""
+    """Tell whether a distribution's METADATA is missing or a dangling link: its entry is gone, or the store moved."""
     return not os.path.exists(f"{environment.site_packages}/{distribution.dist_info}/METADATA")
 
 
@@ -136,11 +136,11 @@ def distributions_below(root: str, store_roots: StoreRoots) -> list[Installed]:
 
 
 def entries_linked(root: str, store_roots: StoreRoots) -> tuple[set[str], list[list[object]]]:
-    """Return all entries that links below an environment's root lead into, whatever the metadata says.
+    """Return all entries that links below an environment's root lead into, whether or not metadata names them.
 
     Also return the folders that were read, relative to the root, with their modification times in nanoseconds.
-    `.dist-info` folders are not among them: they are only ever replaced whole, which changes the folder above. Raises
-    OSError if a folder can't be read, because the answer would then be incomplete.
+    `.dist-info` folders are not among them: pepip replaces them whole, which changes the folder above. Raises OSError
+    if a folder can't be read, because the answer would then be incomplete.
     """
     found: set[str] = set()
     times: list[list[object]] = []
@@ -178,7 +178,7 @@ def site_packages_of(root: str) -> list[str]:
 
 
 def bytecode_targets(environment: Environment) -> list[str]:
-    """Return the folders to pass to `compileall`: site-packages and all linked folders, which it skips by itself."""
+    """Return the folders to pass to `compileall`: site-packages, and all linked folders, as it follows no links."""
     found = [environment.site_packages]
     for folder, folders, _ in os.walk(environment.site_packages):
         linked = [name for name in folders if links.read_link(f"{folder}/{name}")]
@@ -187,7 +187,7 @@ def bytecode_targets(environment: Environment) -> list[str]:
 
 
 def fingerprint(environment: Environment) -> tuple[int, frozenset[str]]:
-    """Return a value that changes whenever a distribution is added to an environment or removed from it."""
+    """Return a value that differs after a distribution was added to an environment or removed from it."""
     site_packages = environment.site_packages
     try:
         return os.stat(site_packages).st_mtime_ns, frozenset(os.listdir(site_packages))
@@ -196,7 +196,7 @@ def fingerprint(environment: Environment) -> tuple[int, frozenset[str]]:
 
 
 def direct_url(environment: Environment, distribution: Installed) -> dict[str, object] | None:
-    """Return the content of `direct_url.json` (PEP 610), or None if there is none: the distribution is from an index.
+    """Return the content of `direct_url.json` (PEP 610), or None for a distribution from an index, which has none.
 
     The answer is also None if the file can't be read or holds no JSON object.
     """
@@ -218,7 +218,7 @@ def cache_info(environment: Environment, distribution: Installed) -> str:
 
 
 def hashes_of(environment: Environment, distribution: Installed) -> dict[str, str]:
-    """Return the hashes that a distribution's RECORD lists, by path, without files that the environment itself wrote.
+    """Return the hashes that a distribution's RECORD lists, by path, without files that the installer wrote.
 
     Scripts are left out, because their first line names the environment's interpreter. So are all other files that
     RECORD lists outside site-packages.
@@ -231,7 +231,7 @@ def hashes_of(environment: Environment, distribution: Installed) -> dict[str, st
 
 
 def changed_files(environment: Environment, distribution: Installed) -> list[str]:
-    """Return the paths of a distribution's files, as RECORD has them, that are missing or differ from their hash."""
+    """Return the paths in a distribution's RECORD whose files are missing or differ from their hash."""
     base = environment.site_packages
     rows = _rows(base, distribution)
     return [row.path for row in rows if row.hash_value and not record.matches(row, f"{base}/{row.path}")]
@@ -240,7 +240,7 @@ def changed_files(environment: Environment, distribution: Installed) -> list[str
 def files_of(environment: Environment, distribution: Installed) -> list[str]:
     """Return the paths that a distribution's RECORD lists, relative to the environment's root.
 
-    Paths outside the environment are left out, as uv does. If RECORD can't be read, the list is empty.
+    Paths outside the environment are left out, as in uv. If RECORD can't be read, the list is empty.
     """
     rows = _rows(environment.site_packages, distribution)
     base = environment.interpreter.site_packages
@@ -276,7 +276,7 @@ def check_record(environment: Environment, distribution: Installed) -> None:
 
 
 def holders(site_packages: str, folder: str, store_roots: StoreRoots) -> list[str]:
-    """Return the names of distributions in `site_packages` whose RECORD lists files below its folder `folder`."""
+    """Return the names of the distributions in `site_packages` whose RECORD lists files below its `folder`."""
     inside = folder + "/"
     found = installed_in(site_packages, store_roots)
     return [item.name for item in found if any(row.path.startswith(inside) for row in _rows(site_packages, item))]

@@ -25,7 +25,7 @@ class Copies(NamedTuple):
     """A distribution whose files were all copied into the scratch folder, to replace its links.
 
     `files` are relative to the environment. Files of the `.dist-info` folder are not among them: that folder is moved
-    whole, and last. `folders`, relative to site-packages, will hold the files, and so must be real.
+    whole, and last. `folders`, relative to site-packages, will hold the files, so they must be real folders.
     """
 
     name: str
@@ -53,7 +53,7 @@ def prepare(environment: Environment, entry: Entry) -> Copies:
 
 
 def pending(root: str) -> Copies | None:
-    """Return the copies that a killed run had completed and not placed, or None if there are none."""
+    """Return the copies that a killed run had completed, but not moved to all places. None if there are none."""
     if links.read_link(paths.copies(root)):
         return None
     try:
@@ -86,14 +86,14 @@ def is_begun(root: str) -> bool:
 
 
 def place(environment: Environment, copies: Copies) -> None:
-    """Move the copies to their places. The links that were there are gone already. Idempotent.
+    """Move the copies to their places, from which the links were removed before. Idempotent.
 
     A scratch folder that can't be removed afterwards is no error: the next command tries again. Raises VenvError if a
     folder above a file is a link. The remaining copies are then removed.
     """
     scratch = paths.copies(environment.root)
     base = environment.interpreter.site_packages
-    is_real = dict.fromkeys((*paths.ancestors(base), base), True)  # every installer goes through these
+    is_real = dict.fromkeys((*paths.ancestors(base), base), True)  # these may be links: every installer follows them
     for path in copies.files:
         if os.path.lexists(f"{scratch}/{path}"):
             if not (links.is_reached(environment.root, path, is_real) and links.is_reached(scratch, path, {})):

@@ -36,7 +36,7 @@ class Linked(NamedTuple):
 
 
 def linked(environment: Environment, store_roots: StoreRoots, entries: Iterable[Entry]) -> dict[str, Linked]:
-    """Return what an environment links of each of `entries`, by the entry's id.
+    """Return the linked folders and files of each of `entries`, by the entry's id.
 
     Raises OSError if a folder can't be read.
     """
@@ -97,7 +97,7 @@ def eject(environment: Environment, entry: Entry, found: Linked) -> None:
 
 
 def make_real(environment: Environment, store_roots: StoreRoots, paths_below: Iterable[str]) -> None:
-    """Replace linked folders by the environment's own files, if one of these paths lies below the link.
+    """Replace each linked folder above one of these paths by the environment's own files.
 
     The caller holds the environment's lock. Raises OSError if the disk is full; the environment is then unchanged.
     """
@@ -120,7 +120,7 @@ def make_real(environment: Environment, store_roots: StoreRoots, paths_below: It
 
 
 class _Copier:
-    """Copies linked files. Their modes are those in `noted`, by path, or else those that an installer gives."""
+    """Copies linked files. A file gets its mode in `noted`, by path, or else the mode that an installer gives."""
 
     def __init__(self, environment: Environment, noted: dict[str, int]) -> None:
         self._environment = environment
@@ -136,14 +136,14 @@ class _Copier:
         if not stat.S_ISDIR(status.st_mode):
             mode = self._program if status.st_mode & stat.S_IXUSR else self._plain
             if status.st_nlink == 1 and not links.read_link(source) and source.endswith(path):
-                mode = stat.S_IMODE(status.st_mode)  # it is the environment's own
+                mode = stat.S_IMODE(status.st_mode)  # the file is no link: it is the environment's own
             self._transfer.file(os.path.realpath(source), target, self._noted.get(path, mode))
             return
         os.mkdir(target)
         is_bytecode = os.path.basename(source) == paths.PYCACHE
         for name in os.listdir(source):
             if self._is_wanted(source, name):
-                # Python writes bytecode under another name first, which is soon gone.
+                # Python writes bytecode under a temporary name first, which may be gone by now.
                 with contextlib.suppress(FileNotFoundError) if is_bytecode else contextlib.nullcontext():
                     self.copy(f"{source}/{name}", f"{path}/{name}", f"{target}/{name}")
         os.chmod(target, self._folder)
@@ -168,7 +168,7 @@ class _Copier:
         os.chmod(target, stat.S_IMODE(os.stat(place).st_mode))
 
     def _is_wanted(self, folder: str, name: str) -> bool:
-        """Tell whether to copy a file: yes, unless it is bytecode of another version of Python."""
+        """Tell whether to copy a file: False for bytecode of another version of Python."""
         return os.path.basename(folder) != paths.PYCACHE or self._tag in name or not name.endswith(".pyc")
 
 

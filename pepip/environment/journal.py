@@ -32,7 +32,7 @@ class Journal(NamedTuple):
     """The intent of a change.
 
     `removals` are names in site-packages: `.dist-info` and `.egg-info` folders, and `.egg-link` files. `private` are
-    the names of distributions that uv installs itself after the links are made.
+    the names of distributions that uv installs after the links are made.
     """
 
     additions: tuple[Addition, ...] = ()
@@ -59,7 +59,7 @@ def load(content: bytes) -> Journal:
         raise ValueError("a journal holds lists")
     additions = tuple(map(_addition, rows))
     if not all(isinstance(name, str) and _is_metadata(name) for name in removals):
-        raise ValueError("a journal removes metadata in site-packages alone")
+        raise ValueError("a journal removes only metadata in site-packages")
     if not all(isinstance(name, str) and paths.is_name(name) for name in private):
         raise ValueError("a journal names distributions")
     return Journal(additions, tuple(removals), tuple(private))
@@ -122,13 +122,13 @@ def is_interrupted(root: str) -> bool:
 def installing(root: str) -> str:
     """Return the file that a run locks while uv installs private distributions.
 
-    While the lock is held, the journal belongs to a live run and not to a killed one.
+    While the lock is held, the journal belongs to a live run, not to a killed one.
     """
     return f"{paths.scratch(root)}/installing"
 
 
 def is_in_use(root: str) -> bool:
-    """Tell whether the run that wrote the journal is alive, and uv is installing private distributions."""
+    """Tell whether the run that wrote the journal is alive: it waits while uv installs private distributions."""
     return _may_be_held(root) and locks.is_held(installing(root))
 
 
@@ -151,11 +151,11 @@ def _may_be_held(root: str) -> bool:
 
 
 def pending(root: str) -> Journal | None:
-    """Return the journal of a killed run, or None if no run was killed.
+    """Return the journal of a killed run, or None if there is none.
 
     A run that was killed before its journal was complete had changed nothing, so the answer is None. A journal that
-    `load` refuses shows only that a change was begun, so the answer is an empty journal. Raises OSError if the file
-    can't be read.
+    `load` refuses shows only that a change was begun, so the answer is an empty journal. So it is if the journal's
+    folder is a link. Raises OSError if the file can't be read.
     """
     path = f"{paths.scratch(root)}/{_NAME}"
     try:
@@ -171,7 +171,7 @@ def pending(root: str) -> Journal | None:
 def finish(root: str) -> None:
     """Remove the journal and all that was set aside, because the change is complete or taken back.
 
-    Once the journal itself is gone, a file that can't be removed is no error: the next command tries again.
+    A file beside the journal that can't be removed is no error: the next command tries again.
     """
     folder = paths.scratch(root)
     _remove_link(folder)

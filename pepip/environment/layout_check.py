@@ -1,7 +1,7 @@
-"""Checks that an environment has files where files are read, and that its folders do not lead out of it.
+"""Checks that the files which uv and Python read are real files, and that no folder leads out of the environment.
 
-An environment may come with a checkout or from a backup. uv and Python would wait forever for a pipe. If a link
-replaces one of its folders, an installer would write to the link's target.
+An environment may come with a checkout or from a backup. If a pipe is in the place of a file, uv and Python wait for
+it forever. If a link is in the place of a folder, an installer writes to the link's target.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _READ_AT_START = (".pth", ".start", ".egg-link", ".egg-info")
 
 
 def check(root: str, store_roots: StoreRoots | None = None) -> None:
-    """Raise VenvError if a pipe, a device or a socket is in place of a file in the environment at `root`.
+    """Raise VenvError if a pipe, a device or a socket is in the place of a file that uv and Python read.
 
     Raise it also if uv's lock is a link, because uv would follow the link and make a file at its target. Links into
     the store at `store_roots` are trusted. A `root` that does not exist is no error.

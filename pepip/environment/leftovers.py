@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.model import Entry, Environment, Installed, StoreRoots
 
-_AS_FILES = MODES[0]  # with any mode, a plan names each file by itself
+_AS_FILES = MODES[0]  # with any mode, a plan lists each file
 _SCRATCH = os.path.basename(paths.scratch(""))
 
 
@@ -29,8 +29,8 @@ def remove(
     """Remove all links, files, scripts and metadata of `entries` that an unfinished change has made.
 
     `came` are the distributions of `entries` whose metadata is in place. Every link of the environment is checked,
-    and every path where one of `entries` has a file. Files `owned` by distributions that stay are kept, because they
-    may have the same bytes. Paths are relative to the environment.
+    and every path where one of `entries` has a file. Files at `owned` paths belong to distributions that stay. They
+    are kept, even with the same bytes. Paths are relative to the environment.
     """
     root = environment.root
     tree = Tree(environment)
@@ -61,7 +61,7 @@ def remove(
 
 
 def _stray_scripts(environment: Environment, entries: list[Entry]) -> list[str]:
-    """Return the paths of scripts that have the same bytes as the scripts which `entries` get in this environment."""
+    """Return the paths of scripts with the same bytes as the scripts that `entries` get in this environment."""
     import filecmp
 
     found = []

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pepip.model import Entry, Environment, Installed, Link, Plan, StoreRoots
 
 
-_AS_FILES = MODES[0]  # with any mode, a plan names each file by itself
+_AS_FILES = MODES[0]  # with any mode, a plan lists each file
 _SCRIPTS = "scripts"  # scripts are built in this subfolder of the scratch folder
 # From these numbers on, a second process saves more time than its start takes.
 _MANY_DISTRIBUTIONS = 40
@@ -61,10 +61,10 @@ def change(
 
     `linked` are the entries that the environment links now, by distribution name. `foreign` are the distributions
     that have their own files. Both include the distributions in `removals`. Folders in `reserved` (relative to
-    site-packages) will get files that are not links, and so stay real. `leaving` lists the files of removals without
+    site-packages) will get files that are not links, so they stay real. `leaving` lists the files of removals without
     a RECORD. If uv will install `private` distributions afterwards, the journal is kept. Additions replace files of
-    foreign distributions at the same paths. With `gives_way` those files stay, because they were written after the
-    additions. With `is_recovery` each existing link is checked.
+    foreign distributions at the same paths. With `gives_way` these files stay, because another tool wrote them after
+    the additions. With `is_recovery` each existing link is checked.
 
     Raises VenvError, before anything is changed, if a file that no distribution owns is in the way, or if this user
     may not make the change. Any other error leaves the journal behind if something was changed.
@@ -156,17 +156,17 @@ def change(
 
 
 def _links_but_of(names: Collection[str], plan: Plan) -> dict[str, Link]:
-    """Return the links of a plan without those of the distributions in `names`, which are about to be linked anew."""
+    """Return the links of a plan, without links of the distributions in `names`, which will be linked anew."""
     return {path: link for path, link in plan.links.items() if link.owner not in names} if names else plan.links
 
 
 def _taken(
     environment: Environment, tree: Tree, plan: Plan, staying: Iterable[Installed], names: Collection[str] = ()
 ) -> dict[str, Link]:
-    """Return the links of a plan whose places hold files that `staying` distributions have put there.
+    """Return the links of a plan whose places hold files of `staying` distributions.
 
-    Those files stay. But links of the distributions in `names`, which are about to be linked, are left out: the last
-    installed distribution wins.
+    These files stay. But links of the distributions in `names`, which will be linked now, are left out: the
+    distribution that is installed last wins.
     """
     found = {}
     for item in staying:
@@ -225,8 +225,8 @@ def _plan_on_disk(
 ) -> Plan:
     """Return the plan that matches how an environment links the `linked` entries now.
 
-    A folder is real if the RECORD of a `foreign` distribution lists files in it. If such a folder is a link on disk,
-    another tool has written through that link, and the folder counts as linked whole.
+    A folder is real if the RECORD of a `foreign` distribution lists files in it. But if such a folder is a link on
+    disk, another tool has written through that link, and the folder counts as linked whole.
     """
     folders = contents.foreign_directories(environment, foreign)
     real = tree.real_folders(folders, environment.interpreter.site_packages)
@@ -280,7 +280,7 @@ def _remove_stale(
     *,
     taken: Collection[str],
 ) -> None:
-    """Remove the links, but not the `taken` ones, that the new plan does not have, and folders that become empty."""
+    """Remove the links that the new plan does not have, except `taken` ones, and folders that become empty."""
     for path, link in before.links.items():
         if plan.links.get(path) == link or path in taken or not tree.reaches(path):
             continue
@@ -373,7 +373,7 @@ def _check_scripts(
 def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Installation], placer: Placer) -> None:
     """Write the scripts and `.dist-info` folders of additions into the scratch folder.
 
-    So a full disk shows before the environment changes. Two processes share the work if there is much.
+    So a full disk is noticed before the environment changes. Two processes share the work for many additions.
     """
     scratch = paths.scratch(environment.root)
     folders = _folders(plan)
@@ -432,7 +432,7 @@ def _place_metadata(environment: Environment, additions: list[Installation], pla
     }
     provenance.add(environment.root, sources)
     for name in os.listdir(f"{scratch}/{_SCRIPTS}"):
-        set_aside.put(environment.root, f"{environment.interpreter.scripts}/{name}")  # perhaps another's
+        set_aside.put(environment.root, f"{environment.interpreter.scripts}/{name}")  # another tool may have made it
     metadata.place_scripts(environment, f"{scratch}/{_SCRIPTS}")
     for installation in additions:
         folder = f"{scratch}/{installation.entry.dist_info}"
@@ -464,7 +464,7 @@ def _restore_scripts(
 def _has_drifted(tree: Tree, before: Plan) -> bool:
     """Tell whether another tool has changed folders of the plan.
 
-    Either a linked folder is no link any more, or a real folder is gone or a link.
+    A linked folder is then no link any more, or a real folder is gone or has become a link.
     """
     return any(
         link.is_directory and not links.read_link(f"{tree.root}/{path}") for path, link in before.links.items()

@@ -1,4 +1,4 @@
-"""Finds which tool made an environment, from `pyvenv.cfg`, the environment's path and the files in and beside it.
+"""Finds the tool that made an environment, by `pyvenv.cfg`, the environment's path, and the files in and beside it.
 
 Starts no program.
 """
@@ -17,7 +17,7 @@ _MOST_BYTES = 1 << 16
 
 
 def settings_of(root: str) -> dict[str, str]:
-    """Return the settings in `pyvenv.cfg`, with keys in lower case. The result is empty if it can't be read."""
+    """Return the settings in `pyvenv.cfg`, with keys in lower case. Empty if the file can't be read."""
     try:
         text = files.read_regular(f"{root}/pyvenv.cfg", most_bytes=_MOST_BYTES).decode("utf-8", "replace")
     except (OSError, ValueError):

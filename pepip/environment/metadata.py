@@ -1,7 +1,7 @@
-"""Builds the files that belong to the environment alone in a linked distribution: `.dist-info` and the scripts.
+"""Builds the files of a linked distribution that belong to the environment alone: `.dist-info` and the scripts.
 
-RECORD lists the links first and the wheel's rows after them. uv and pip remove in that order: they remove the links,
-then find the other files gone already, and so never remove a file of the store.
+RECORD lists the links first and the wheel's rows after them. uv and pip remove files in that order: they remove the
+links, then find the other files gone already, and so never remove a file of the store.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Installation(NamedTuple):
     """An entry to be linked, and the facts that the environment itself records about it.
 
     `direct_url` is None for a distribution from an index (PEP 610). `local_path` is the file that the entry was made
-    from, or empty if that is not on this machine. `cache_info` is uv's earlier note about that file, or empty if a
-    new note is to be made. `mode` is one of `placement.MODES`, or empty for links.
+    from, or empty if the file is not on this machine. `cache_info` is uv's earlier note about that file, or empty if
+    a new note must be made. `mode` is one of `placement.MODES`, or empty for links.
     """
 
     entry: Entry
@@ -55,7 +55,7 @@ def _launcher_name(environment: Environment, name: str) -> str:
 def build_scripts(
     environment: Environment, entry: Entry, folder: str, placer: Placer, mode: str = ""
 ) -> list[record.Row]:
-    """Write an entry's launchers and `.data` scripts into `folder`, from which they are moved into place later.
+    """Write an entry's launchers and `.data` scripts into `folder`. `place_scripts` moves them into place later.
 
     A script of the same name that is in `folder` already is replaced. Returns the RECORD rows of the scripts that are
     made for this environment. The other scripts have the same bytes as in the entry.
@@ -115,10 +115,10 @@ def build_folder(
     folders: Iterable[str],
     script_rows: list[record.Row],
 ) -> None:
-    """Build an entry's complete `.dist-info` in the folder `scratch`, from which it is renamed into place later.
+    """Build an entry's complete `.dist-info` as the folder `scratch`, which is renamed into place later.
 
-    `folders` are the folders of the entry that are linked whole. If environment and store may be on one device, files
-    that the entry keeps ready become hard links.
+    `folders` are the folders of the entry that are linked whole. If environment and store may be on one device, the
+    entry's ready-made files become hard links.
     """
     entry, mode = installation.entry, installation.mode
     try:
@@ -212,7 +212,7 @@ def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> b
 
 
 def _from_folder(folder: list[str], path: str) -> str:
-    """Return `path` relative to `folder`, as RECORD writes it. `folder` is given by its parts.
+    """Return `path` relative to `folder`, as RECORD writes it. `folder` is a list of the names in its path.
 
     Both are relative to an environment.
     """
@@ -232,7 +232,7 @@ def _relative(path: str, folder: str) -> str:
 
 
 def _own_files(installation: Installation) -> dict[str, bytes]:
-    """Return the files of a `.dist-info` folder that an installer writes. REQUESTED is always one, as with uv."""
+    """Return the files of a `.dist-info` folder that an installer writes. As with uv, REQUESTED is always written."""
     found = dict(record.OF_EACH)
     found.update((name, text.encode()) for name, text in installation.entry.metadata.items())
     if installation.direct_url is not None:

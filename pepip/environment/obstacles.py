@@ -29,12 +29,12 @@ def find(
 ) -> set[str]:
     """Return the folders that the plan links whole and that are real folders with other files on disk.
 
-    The folders are relative to site-packages, and all their ancestors are among them. `real` are folders that were
-    real folders just now. `ours` are the paths of links, and of files about to be removed. `owned` are those and the
-    files of other distributions.
+    The folders are relative to site-packages, and all their ancestors are among them. `known` are the links that
+    exist already, and `real` the folders that are known to be real. `ours` are the paths of links, and of files about
+    to be removed. `owned` are the paths in `ours` and the files of other distributions.
 
-    Raises ObstructedError if a file outside `owned` is in the way, if a real folder is in place of a linked file, or
-    if a folder that must be real is a link that does not lead into the store. In a recovery, files are no error,
+    Raises ObstructedError if a file outside `owned` is in the way, if a real folder is in the place of a linked file,
+    or if a folder that must be real is a link that does not lead into the store. In a recovery, files are no error,
     because the killed run may have made them.
     """
     base = environment.interpreter.site_packages + "/"
@@ -75,10 +75,7 @@ def find(
 
 
 def _comes_with_environments(path: str, scripts: str) -> bool:
-    """Tell whether a file is made with every environment, and the environment works without it.
-
-    uv replaces such files, too.
-    """
+    """Tell whether a file belongs to every new environment, and may be replaced, as uv does."""
     folder, _, name = path.rpartition("/")
     if not folder:
         return name in {".gitignore", "CACHEDIR.TAG"}
@@ -94,8 +91,8 @@ class _Listings:
     def may_have(self, place: str) -> bool:
         """Tell whether something may be at `place`.
 
-        False if its folder has no name that is equal but for case. A name that is not ASCII may be there whenever the
-        folder is not empty.
+        False if its folder has no such name, in upper or lower case. A name that is not ASCII may be there whenever
+        the folder is not empty.
         """
         parent, _, name = place.rpartition("/")
         if parent not in self._names:
@@ -107,8 +104,8 @@ class _Listings:
 def _names_in(folder: str) -> set[str] | None:
     """Return the names in a folder, with case folded, because some file systems ignore case.
 
-    The set is empty if the folder does not exist. The answer is None if the folder can't be listed: this user may
-    lack the permission, or the disk may not answer.
+    The set is empty if the folder does not exist. The answer is None if the folder can't be listed, for example
+    without permission.
     """
     try:
         return set(map(str.casefold, os.listdir(folder)))

@@ -21,7 +21,7 @@ MODES = (LINK, CLONE, COPY)
 class Placer:
     """Makes links and files, each in the cheapest way that its file system allows.
 
-    `near` are those stores, as the folders of their packages, that may be on the same device as the environment.
+    `near` are the stores that may be on the same device as the environment, as the folders of their packages.
     """
 
     def __init__(self, near: Collection[str]) -> None:
@@ -58,21 +58,21 @@ class Placer:
             self._stand_in.file(target, place)
 
     def is_placed(self, place: str, target: str) -> bool:
-        """Tell whether `place` is a link to `target` or, where there can be no hard link, a copy of it."""
+        """Tell whether `place` is a link to `target` or, where no hard link is possible, a copy of it."""
         if links.is_link_to(place, target):
             return True
         may_link = self.is_near(target) and files.user_id() in {0, files.owner_id(target)}
         return not may_link and links.is_copy(place, target)
 
     def used(self, mode: str) -> str:
-        """Return the mode that was really used for files requested with `mode`, as a file system may refuse it."""
+        """Return the mode that was really used for files requested with `mode`, since a file system may refuse it."""
         return self._transfers[mode].way
 
     def _ready(self, entry: Entry, inside: str) -> str:
-        """Return the path of the link that an entry keeps ready for `inside`, or an empty string if it can't be used.
+        """Return the path of an entry's ready-made link to `inside`, or an empty string if it can't be used.
 
-        A ready link is used only if it leads into the entry by its present path. That is not so after the store was
-        moved, or if it is mounted at a second place. Only one link is checked, because all were made together.
+        A ready-made link is used only if it leads into the entry by the entry's present path. After a move of the
+        store, or at a second mount point, it does not. Only one link is checked, because all were made together.
         """
         if entry.id not in self._has_ready_links:
             metadata = f"{entry.dist_info}/METADATA"
@@ -82,7 +82,7 @@ class Placer:
 
 
 def _is_library_name(path: str) -> bool:
-    from pepip.wheel import libraries  # only without hard links: it loads more than an install needs
+    from pepip.wheel import libraries  # imported only where hard links fail: a quick install does without it
 
     return libraries.is_library_name(path)
 

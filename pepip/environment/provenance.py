@@ -1,8 +1,8 @@
-"""The note of which entries an environment's own files were made from.
+"""A note of the entries from which an environment's own files were made.
 
-Files made by the modes in `placement.MODES` do not lead to the store, so the environment keeps this note. The note
-may come with another person's checkout, and other tools don't update it. So a row counts only while the distribution
-still has the noted RECORD.
+Real files, made by one of `placement.MODES`, do not name an entry as links do. So the environment keeps this note.
+The note may come with another person's checkout, and other tools don't update it. So a row counts only while the
+distribution still has the noted RECORD.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Source(NamedTuple):
-    """The entry that a distribution's files were made from, their mode, and the SHA-256 of its RECORD."""
+    """The entry from which a distribution's files were made, their mode, and the SHA-256 of its RECORD."""
 
     entry_id: str
     mode: str
@@ -29,7 +29,7 @@ class Source(NamedTuple):
 
 
 def dump(sources: Mapping[str, Source]) -> bytes:
-    """Return the content of the note's file. `sources` are by the name of the `.dist-info` folder."""
+    """Return the content of the note's file. The keys of `sources` are names of `.dist-info` folders."""
     rows = {name: source._asdict() for name, source in sorted(sources.items())}
     return json.dumps({"format": 1, "distributions": rows}, indent=1).encode()
 
@@ -78,7 +78,7 @@ def digest(dist_info: str) -> str:
 def add(root: str, sources: Mapping[str, Source]) -> None:
     """Add sources to the note.
 
-    Call this before the `.dist-info` folders are moved into place, so that each has its row from the start.
+    Call this before the `.dist-info` folders are moved into place, so that each folder has its row from the start.
     """
     if sources:
         _write(root, {**read(root), **sources})

@@ -35,7 +35,7 @@ class Purpose(NamedTuple):
 
 
 def of(root: str) -> Purpose:
-    """Return the purpose of the environment at `root`. If it is not there, its path alone tells."""
+    """Return the purpose of the environment at `root`. If the environment is gone, its path alone decides."""
     if os.path.lexists(f"{root}/{makers.TOOL_RECEIPT}"):
         return Purpose(TOOL, os.path.basename(root))
     bucket = _BUCKET.fullmatch(os.path.basename(os.path.dirname(root)))

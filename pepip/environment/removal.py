@@ -1,4 +1,4 @@
-"""Removes distributions by their RECORD, and never through a link.
+"""Removes distributions by their RECORD, never through a link.
 
 Source: "Recording installed projects", PyPA.
 """
@@ -35,7 +35,7 @@ def remove(environment: Environment, tree: Tree, distribution: Installed, spared
             removed.add(path)
             if path.endswith(".py"):
                 _remove_bytecode(place)
-    # Folders of files that are gone, too: a killed run may have removed these files, and RECORD still names them.
+    # Also folders of files that are gone already: a killed run may have removed files that RECORD still names.
     prune_folders(environment, tree, {folder for path in files for folder in paths.ancestors(path)})
     set_aside.put(environment.root, f"{environment.interpreter.site_packages}/{distribution.dist_info}")
     return removed

@@ -1,7 +1,7 @@
 """Sets aside files that a change removes and can't make again, so that the change can be taken back.
 
-They are kept in the scratch folder, at the same relative paths as in the environment, and removed with the journal.
-Links are not set aside, because the store has their targets.
+These files are kept in the scratch folder, at the same relative paths as in the environment, and are removed with the
+journal. Links are not set aside, because the store has their targets.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def put(root: str, path: str) -> bool:
 
 
 def put_copy(root: str, path: str) -> None:
-    """Set aside a copy of the file at `path`, which is about to be replaced. An older copy is kept instead."""
+    """Set aside a copy of the file at `path`, which will be replaced. If there is an older copy, keep that one."""
     import shutil
 
     kept = f"{paths.aside(root)}/{path}"
@@ -54,15 +54,15 @@ def distributions(environment: Environment, store_roots: StoreRoots) -> list[Ins
 
 
 def restore(environment: Environment, store_roots: StoreRoots) -> None:
-    """Put everything back in its place, and replace what the change made there. Idempotent.
+    """Put all files back in their places, and replace the files that the change made there. Idempotent.
 
     A file stays aside if a folder above its place is a link that does not lead into the store. Only site-packages and
     the folders above it may be such links.
     """
     root, site_packages = environment.root, environment.interpreter.site_packages
-    ways = {f"{root}/{folder}" for folder in (*paths.ancestors(site_packages), site_packages)}
+    frame = {f"{root}/{folder}" for folder in (*paths.ancestors(site_packages), site_packages)}
     if _is_folder(paths.scratch(root)) and _is_folder(paths.aside(root)):
-        _restore(paths.aside(root), root, store_roots, ways)
+        _restore(paths.aside(root), root, store_roots, frame)
 
 
 def _join(source: str, target: str) -> None:
@@ -89,19 +89,19 @@ def _rename(source: str, target: str) -> None:
         shutil.move(source, target)
 
 
-def _restore(folder: str, target: str, store_roots: StoreRoots, ways: set[str]) -> None:
-    """Put back the contents of a folder that was set aside. `ways` may be links, as installers go through them."""
+def _restore(folder: str, target: str, store_roots: StoreRoots, frame: set[str]) -> None:
+    """Put back the contents of a folder that was set aside. Folders in `frame` may be links, as in `Tree`."""
     for name in sorted(os.listdir(folder)):
         kept, place = f"{folder}/{name}", f"{target}/{name}"
         if _is_folder(kept) and not kept.endswith(_METADATA):
-            if place not in ways and links.read_link(place):
+            if place not in frame and links.read_link(place):
                 if not contents.linked_entry(place, store_roots):
                     continue
                 links.unlink(place)
             if not os.path.lexists(place):
                 _rename(kept, place)
             elif os.path.isdir(place):
-                _restore(kept, place, store_roots, ways)
+                _restore(kept, place, store_roots, frame)
         else:
             if os.path.lexists(place):
                 filesystems.remove(place)

@@ -1,6 +1,6 @@
-"""The skeleton of a virtual environment: the files and links that uv makes. They differ only in the root's path.
+"""The skeleton of a virtual environment: the files and links that uv makes. Only the root's path in them differs.
 
-uv makes the first environment. Later ones are written from its skeleton, with their own root in place of the first.
+uv makes the first environment. Later environments are written from its skeleton, with their own root's path in it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 
 def is_plain(root: str) -> bool:
-    """Tell whether every script contains `root` unquoted, so that it can be replaced by another root."""
+    """Tell whether every script contains `root` without quotes, so that another root can replace it."""
     return os.name == "posix" and root.count("/") > 1 and not set(root) - _PLAIN
 
 

@@ -1,8 +1,8 @@
 """Finds the distributions of an environment that pepip does not link, and tells which of them could be linked.
 
-Only metadata is read; of all other files, only size and kind are checked. No program is started, because the
-environment may belong to anybody. So a file that was edited and kept its size is not found here: adopting hashes
-every file first.
+Only metadata is read; of all other files, only size and kind are checked. So an edited file of the same size is not
+noticed here; adopting hashes every file before it links. No program is started, because the environment may belong to
+anybody.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Inodes(NamedTuple):
 class Copy(NamedTuple):
     """One distribution of an environment, and the disk space that its files occupy.
 
-    `reason` says in words why it can't be linked, and is empty if it can. `changed` are its files that differ from
-    RECORD. `content` is equal for distributions whose RECORDs list the same files. `inodes` are the inodes of its
-    files. `bytecode` and `folders` are pairs of allocated bytes and number: of compiled bytecode, and of the folders
-    that links would replace. `links` counts the outermost of these folders. `new_folders` counts the folders that an
-    entry has and the environment has not: for bytecode, and those of `.data`.
+    `reason` says in words why the distribution can't be linked, and is empty if it can. `changed` are its files that
+    differ from RECORD. `content` is equal for distributions whose RECORDs list the same files. `inodes` are the
+    inodes of its files. `bytecode` and `folders` are pairs of allocated bytes and number: of compiled bytecode, and
+    of the folders that links would replace. `links` counts the outermost of these folders. `new_folders` counts the
+    folders that an entry would have and the environment has not: for bytecode, and in `.data`.
     """
 
     name: str
@@ -80,14 +80,14 @@ class Survey(NamedTuple):
     bytecode_bytes: int
     device: int
     folders: tuple[str, ...]
-    """All folders, relative to the environment. Their modification times show whether the survey still holds."""
+    """All folders, relative to the environment. Their modification times show whether the survey is still true."""
 
 
 class _Tree:
     """All files and folders of an environment, by their relative path.
 
     `links` are all paths that are neither a regular file nor a folder. `bytecode` lists the `.pyc` files by the
-    folder that holds their modules.
+    folder of their modules.
     """
 
     def __init__(self, root: str) -> None:
@@ -122,7 +122,7 @@ class _Tree:
 
 
 class _Found(NamedTuple):
-    """A `Copy` without sizes yet. `listed` are the paths in its RECORD, relative to the environment."""
+    """A `Copy` that has no sizes yet. `listed` are the paths in its RECORD, relative to the environment."""
 
     copy: Copy
     listed: list[str]
@@ -214,7 +214,7 @@ def _look(root: str, base: str, dist_info: str, tree: _Tree, *, name: str, versi
 
 
 def content_of_entry(name: str, version: str, dist_info: str, text: bytes) -> str:
-    """Return the `Copy.content` of distributions that have the files of an entry. `text` is the entry's RECORD."""
+    """Return the `Copy.content` of a distribution with the files of an entry. `text` is the entry's RECORD."""
     skipped = record.own_metadata(dist_info)
     data = dist_info.removesuffix(".dist-info") + ".data/"
     merged = tuple(f"{data}{scheme}/" for scheme in ("purelib", "platlib"))
@@ -241,10 +241,7 @@ def _is_below_link(path: str, tree: _Tree) -> bool:
 
 
 def _origin(root: str, prefix: str, tree: _Tree) -> str:
-    """Return why the origin of a distribution (`direct_url.json`) keeps it from being linked.
-
-    The string is empty if the origin is no obstacle.
-    """
+    """Return the reason why the origin of a distribution (`direct_url.json`) rules out links, or an empty string."""
     if f"{prefix}/direct_url.json" not in tree.files:
         return ""
     try:
@@ -308,14 +305,14 @@ def _weigh(root: str, tree: _Tree, base: str, item: _Found, holders: dict[str, s
 
 
 def _data_folders(base: str, folders: set[str]) -> int:
-    """Return how many folders an entry has in `.data`, with that one and the one of the scheme."""
+    """Return the number of folders that an entry has for `.data` files: theirs, the scheme's, and `.data` itself."""
     above = set(paths.ancestors(f"{base}/x"))
     outside = [path for path in folders - above if not path.startswith((f"{base}/", "bin", "Scripts"))]
     return len(outside) + 2 if outside else 0
 
 
 def _kept_real(base: str, listed: list[str], whole: set[str]) -> set[str]:
-    """Return those folders that stay real in a namespace, where pip must find a file: see `footprint`."""
+    """Return the folders that stay real, so that pip finds a file in each namespace: see `footprint`."""
     start = len(base) + 1
     kept: set[str] = set()
     while True:
@@ -326,8 +323,8 @@ def _kept_real(base: str, listed: list[str], whole: set[str]) -> set[str]:
         if not spaces:
             return kept
         inside = [path[start:] for path in listed if path.startswith(f"{base}/")]
-        seen = [path for path in inside if not any(path.startswith(f"{top}/") for top in tops)]
-        shape = footprint.Footprint(tuple(tops), tuple(seen), (), tuple(sorted(spaces)), ())
+        visible = [path for path in inside if not any(path.startswith(f"{top}/") for top in tops)]
+        shape = footprint.Footprint(tuple(tops), tuple(visible), (), tuple(sorted(spaces)), ())
         hidden = footprint.hidden_folders(footprint.tree_of(inside), shape)
         if not hidden:
             return kept
@@ -346,7 +343,7 @@ def _mark(status: os.stat_result) -> int:
 def _linked_whole(
     base: str, dist_info: str, folders: Iterable[str], listed: set[str], holders: dict[str, str]
 ) -> Iterator[str]:
-    """Yield the folders of a distribution that links would replace, and all folders of it below those."""
+    """Yield the folders of a distribution that links would replace, and all its folders below them."""
     whole: set[str] = set()
     for folder in sorted(folders, key=lambda path: path.count("/")):
         if not folder.startswith(f"{base}/") or folder == f"{base}/{dist_info}":

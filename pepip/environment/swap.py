@@ -1,8 +1,8 @@
 """Replaces files and folders of an environment by others with the same content, while programs may be using them.
 
 The replacements are prepared in a scratch folder of the environment, and then exchanged one by one. Where the system
-can exchange two names in one step, no path is ever missing. A note of the steps exists from before the first exchange
-until after the last. If a run is killed in between, the next command takes its exchanges back.
+can exchange two names in one step, no path is ever missing. A note of the steps is written before the first exchange
+and removed after the last. If a run is killed in between, the next command takes its exchanges back.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class Swap:
         self._steps.append(_Step(path, number, os.lstat(place).st_ino, is_new))
 
     def carry_out(self, *, may_clone: bool = False) -> Usage:
-        """Make all exchanges, and remove the old files. Return the disk usage that this freed, less that of the new.
+        """Make all exchanges, and remove the old files. Return their disk usage, less the usage of the new files.
 
-        `may_clone` is as in `disk_usage.given_back_by_removing`. Raises OSError if an exchange fails; all of them are
-        then taken back.
+        `may_clone` is as in `disk_usage.given_back_by_removing`. Raises OSError if an exchange fails; all exchanges
+        are then taken back.
         """
         note = f"{self._folder}/{_NOTE}"
         try:
@@ -96,7 +96,7 @@ def is_begun(root: str) -> bool:
 def take_back(root: str) -> None:
     """Take back all exchanges of an unfinished swap. Idempotent. Raises OSError if one can't be taken back.
 
-    The note may come with another person's checkout. So nothing is changed outside the environment or through a link.
+    The note may come with another person's checkout, so nothing is changed outside the environment or through a link.
     """
     folder = paths.adopting(root)
     if links.read_link(folder):

@@ -1,4 +1,4 @@
-"""Makes and removes files and folders of an environment, and never through a link.
+"""Makes folders of an environment, and removes its files and folders, never through a link.
 
 A folder that is linked whole lies in the store, so a change below it would change every project. RECORD and plans may
 be older than the files on disk. So each change checks the folders above its path.
@@ -24,7 +24,7 @@ class Tree:
     """An environment, to be changed under its lock. Paths are relative to it.
 
     The folders of the frame (site-packages, the folders above it, and the folder of scripts) may be links that the
-    owner made: every installer goes through them. Each other folder is checked once, as only this run changes it.
+    owner made: every installer follows them. Each other folder is checked once, because only this run changes it.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -32,7 +32,7 @@ class Tree:
         self.root = environment.root
         self._frame = frozenset((*paths.ancestors(base), base, scripts))
         self._is_real = dict.fromkeys(self._frame, True)
-        self._folders: set[str] = set()  # those that exist
+        self._folders: set[str] = set()  # folders that exist
 
     def reaches(self, path: str) -> bool:
         """Tell whether no folder above `path` is a link. Folders of the frame may be links.
@@ -55,7 +55,7 @@ class Tree:
         return is_there
 
     def real_folders(self, folders: Iterable[str], base: str) -> set[str]:
-        """Return the `folders` (relative to `base`) that are no links and are below no link."""
+        """Return the `folders` (relative to `base`) that are neither links nor below a link."""
         return {folder for folder in folders if self.reaches(f"{base}/{folder}/")}
 
     def unlink(self, path: str) -> bool:

@@ -1,8 +1,8 @@
 """The id of an environment: a random number in a file of the environment, which does not depend on its path.
 
 Two containers, machines or disks may have different environments at the same path. A copy of an environment has the
-same id as the original. The file of a script's environment also names the script, because uv's cache does not, and
-that of another environment in uv's cache says what it was made for.
+same id as the original. For an environment in uv's cache, the file also names the script of the environment, or the
+purpose for which it was made: uv's cache has neither.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def ensure(root: str) -> None:
         if files.read_id(path):
             return
         with contextlib.suppress(OSError):
-            os.unlink(path)  # another program's file: it holds no id
+            os.unlink(path)  # the file holds no id, so another program made it
     with contextlib.suppress(OSError):
         files.create(path, _new(), mode=0o644)
 
@@ -40,7 +40,7 @@ def ensure(root: str) -> None:
 def note_script(root: str, script: str) -> None:
     """Note that the environment at `root` belongs to the script at this absolute path.
 
-    A failure is ignored: then nobody knows when the script is deleted.
+    A failure is ignored: pepip then can't notice that the script was deleted.
     """
     note = ScriptNote(script, filesystems.place(os.path.dirname(script)).location)
     if any("\n" in text for text in note) or script_of(root) == note:
@@ -49,12 +49,12 @@ def note_script(root: str, script: str) -> None:
 
 
 def note_label(root: str, label: str) -> None:
-    """Note in words what the environment at `root`, in uv's cache, was made for. A failure is ignored."""
+    """Note the purpose of the environment at `root`, in uv's cache, in words. A failure is ignored."""
     _add(root, " ".join(label.split())[:_LONGEST_LABEL])
 
 
 def label_of(root: str) -> str:
-    """Return what the environment at `root` was made for, empty if it does not say."""
+    """Return the noted purpose of the environment at `root`, empty if there is none."""
     _, *rest = _lines(root)
     return rest[0] if len(rest) == 1 and rest[0].isprintable() else ""
 
@@ -77,14 +77,14 @@ def _lines(root: str) -> list[str]:
 
 
 def script_of(root: str) -> ScriptNote | None:
-    """Return the script that the environment at `root` belongs to, None if it names none."""
+    """Return the script that the environment at `root` belongs to, None if its file names no script."""
     lines = _lines(root)
     is_note = len(lines) == len(("id", *ScriptNote._fields)) and os.path.isabs(lines[1]) and "\0" not in lines[1]
     return ScriptNote(*lines[1:]) if is_note else None
 
 
 def is_script_deleted(script: ScriptNote) -> bool:
-    """Tell whether a script was deleted. One whose disk is not there, or that may not be looked at, was not."""
+    """Tell whether a script was deleted. False if its disk is not mounted, or if its folder can't be read."""
     path = script.path
     while True:
         try:

@@ -1,7 +1,7 @@
 """Distributions without a RECORD, which `setup.py install` and `setup.py develop` have made.
 
-Only uv knows which files to remove with such a distribution. So uv removes it from a twin of site-packages, which has
-the same names and almost no content. The environment itself changes only under its journal.
+Only uv knows which files to remove with such a distribution. So uv removes the distribution from a twin of
+site-packages, which has the same names and almost no content. The environment itself changes only under its journal.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def departure(site_packages: str, going: Iterable[Installed], twin: str) -> Depa
 
 
 def paths_of(environment: Environment, leaving: Departure) -> set[str]:
-    """Return all paths to be removed, with the contents of folders, relative to the environment."""
+    """Return all paths that will be removed, with the contents of folders, relative to the environment."""
     found = set()
     for name in (*leaving.names, *leaving.metadata):
         top = f"{environment.interpreter.site_packages}/{name}"
@@ -100,7 +100,7 @@ def paths_of(environment: Environment, leaving: Departure) -> set[str]:
 
 
 def remove(environment: Environment, leaving: Departure) -> set[str]:
-    """Rewrite the files in `leaving.contents`, then set aside all others, metadata last.
+    """Rewrite the files in `leaving.contents`, then set aside the files to remove, metadata last.
 
     Returns the removed paths, relative to the environment.
     """

@@ -21,11 +21,11 @@ Inode = tuple[int, int]
 """A device, and the number of an inode on it."""
 
 Mark = tuple[int, int]
-"""The size and the modification time of a file. A copy has the same as the file that it was made from."""
+"""The size and the modification time of a file. A copy has the mark of its source."""
 
 
 class Weight(NamedTuple):
-    """The bytes of a tree: of its files, of its folders, and of bytecode with the `__pycache__` folders."""
+    """The bytes of a tree: its files, its folders, and its bytecode together with the `__pycache__` folders."""
 
     files: int
     folders: int
@@ -38,11 +38,11 @@ class Weight(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """The disk usage of a tree beside other trees. `own` are the bytes that the others do not hold already.
+    """The disk usage of a tree beside other trees. `own` are the bytes that only this tree holds.
 
     `links` are the bytes of symbolic links and of copies, which `own` includes. `borrowed` are the bytes of inodes
-    that the tree borrows from others by hard links; `own` does not include them. `shared` are the other files of the
-    tree with more than one name: inodes and bytes. `times` are its folders with their modification times.
+    that the tree borrows from others by hard links; `own` does not include them. `shared` has the bytes of each other
+    inode with more than one name. `times` are the tree's folders with their modification times.
     """
 
     own: int
@@ -64,7 +64,8 @@ def measure(trees: Iterable[str]) -> Usage:
 class Weighed(NamedTuple):
     """The bytes of a tree, its inodes, and its folders (relative to the tree) with their modification times.
 
-    `marks` are those of files that are not empty, `unused` the bytes of `__pycache__` folders without a file.
+    `marks` are the marks of all files that are not empty. `unused` are the bytes of `__pycache__` folders without a
+    file.
     """
 
     weight: Weight
@@ -159,7 +160,7 @@ def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
 
 
 def given_back_by_removing(trees: Iterable[str], *, may_clone: bool) -> Usage:
-    """Return what removing `trees` frees. If files `may_clone`, blocks that they share with others do not count."""
+    """Return the disk usage that removing `trees` frees. With `may_clone`, blocks shared by clones do not count."""
     names, statuses, places = _names(trees)
     size_bytes = inodes = 0
     for inode, status in statuses.items():

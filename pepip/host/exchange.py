@@ -1,4 +1,4 @@
-"""Exchanging two names in one step, so that a program that looks meanwhile finds one or the other.
+"""Exchanging two names in one step, so that both names exist at every moment.
 
 Linux and macOS can do it. On other systems, and on some file systems, one of the names is missing for a moment.
 """
@@ -17,10 +17,10 @@ _LEFT = ".left"
 
 
 def exchange(one: str, other: str) -> None:
-    """Exchange what is at two paths of one file system. Raises OSError if that fails.
+    """Exchange the files or folders at two paths of one file system. Raises OSError if that fails.
 
-    If one step is not possible, three renames do it. A process that is killed between them leaves what was at
-    `other` at `<one>.left`: see `restore`.
+    If one step is not possible, three renames do it. If the process is killed between them, the file or folder of
+    `other` is at `<one>.left`: see `restore`.
     """
     if _in_one_step(one, other):
         return
@@ -34,7 +34,7 @@ def exchange(one: str, other: str) -> None:
 
 
 def restore(one: str, other: str) -> None:
-    """Undo an exchange that was killed: what is at `<one>.left` gets its name `other` again."""
+    """Undo an exchange that was killed: `<one>.left` gets its name `other` again. Otherwise do nothing."""
     if os.path.lexists(one + _LEFT):
         if os.path.lexists(other):
             os.rename(other, one)

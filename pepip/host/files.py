@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 SMALL_BYTES = 1 << 24
-"""More than settings, metadata or a script ever have."""
+"""A limit that settings, metadata and scripts never reach."""
 RECORD_BYTES = 1 << 28
-"""More than a RECORD of a million files ever has."""
+"""A limit that the RECORD of a million files does not reach."""
 _BLOCK_BYTES = 1 << 20
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class UnfitFileError(OSError, ValueError):
-    """The file at a path can't be read as what belongs there. `strerror` says why, in words."""
+    """A file is not fit to be read, such as a pipe or another user's file. `strerror` names the reason."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(errno.EINVAL, reason, path)
@@ -40,7 +40,7 @@ def user_id() -> int:
 
 
 def owner_id(path: str) -> int:
-    """Return the number of the user who owns the file or folder at `path`, 0 on systems without. Raises OSError."""
+    """Return the number of the owner of a file or folder, 0 on systems without such numbers. Raises OSError."""
     return os.stat(path).st_uid
 
 
@@ -66,7 +66,7 @@ def read_regular(
 def read_with_status(
     path: str, *, most_bytes: int = SMALL_BYTES, is_trusted: bool = False, follows: bool = False
 ) -> tuple[bytes, os.stat_result]:
-    """Return what `read_regular` returns, and the status that the file had before it was read."""
+    """Return the content as `read_regular` does, and the status of the file from before it was read."""
     descriptor, status = _open_regular(path, is_trusted=is_trusted, follows=follows)
     try:
         content = os.read(descriptor, min(status.st_size, most_bytes) + 1)
@@ -114,7 +114,7 @@ def load_json(content: bytes) -> Any:
         if b"\\ud" in content.lower():
             json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
-        raise ValueError("it holds what is no text") from error
+        raise ValueError("it holds invalid characters") from error
     except (ValueError, RecursionError) as error:
         raise ValueError("it is not valid JSON") from error
     return document
@@ -138,7 +138,7 @@ def read_id(path: str) -> str:
 
 
 def create(path: str, *contents: bytes, mode: int = 0o666) -> None:
-    """Write a new file with `contents` one after the other, and this mode less the umask.
+    """Write a new file with all `contents`, in order. Its mode is `mode` less the umask.
 
     Raises FileExistsError if something is at `path`, OSError if the disk is full. No new file is left then.
     """
@@ -161,8 +161,8 @@ def write_whole(
 ) -> None:
     """Write a file in one step: `path` has its old content or the new one, even on a full disk.
 
-    A new file has `mode` less the umask, or else `exact_mode`. The file grows at `unfinished`, by default beside
-    `path`. Raises OSError; then nothing is left at `unfinished`.
+    The file gets `exact_mode`, or else `mode` less the umask. It is written at `unfinished`, by default beside
+    `path`, and then renamed. Raises OSError; then nothing is left at `unfinished`.
     """
     folder, name = os.path.split(path)
     unfinished = unfinished or f"{folder}/.{os.getpid()}-{name}"

@@ -15,8 +15,8 @@ FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 def flush(path: str) -> None:
     """Write everything that the file system of `path` still keeps in memory to its disk.
 
-    One call for a staged batch costs far less than one call for each file. Does nothing if the system has no such
-    call. Raises OSError if the disk did not take some of the data; Linux reports that only once.
+    One call for a staged batch costs far less than one call for each file. Without `syncfs`, all file systems are
+    flushed; on Windows, none. Raises OSError if the disk did not take some of the data; Linux reports that only once.
     """
     if sys.platform == "linux":
         import ctypes
@@ -37,9 +37,9 @@ def flush(path: str) -> None:
 
 
 def memory_folder() -> str:
-    """Return a folder of a file system in memory in which this user may make folders, empty if there is none.
+    """Return a folder in memory (tmpfs) where this user may make folders; empty if there is none, or too little room.
 
-    Making and removing thousands of files there costs a tenth of the time on a disk.
+    Making and removing thousands of files there takes a tenth of the time that a disk takes.
     """
     place = "/dev/shm"
     if sys.platform != "linux" or not os.access(place, os.W_OK | os.X_OK):
@@ -73,7 +73,7 @@ def mount_point(path: str) -> str:
 def may_be_remote(path: str, device: int) -> bool:
     """Tell whether other machines may see the folder `path`, which is on this device: a network file system, or FUSE.
 
-    Known for Linux alone. A device is asked once.
+    False except on Linux. Each device is looked up once.
     """
     if sys.platform != "linux" or os.major(device):  # a disk of this machine
         return False
@@ -104,10 +104,10 @@ _NETWORK_KINDS = frozenset(
 
 
 def inode_bytes(path: str) -> int:
-    """Return the bytes that an inode occupies beside its blocks, as `df` sees it, on the file system of `path`.
+    """Return the bytes that an inode occupies beside its blocks on the file system of `path`, as `df` shows it.
 
-    Most file systems set space for inodes apart: 0. btrfs and XFS take it when it is needed, and give it back. The
-    figures are measured: environments of small and of large packages, removed.
+    Most file systems reserve the space of inodes in advance: 0. btrfs and XFS take it on demand, and give it back.
+    The figures were measured by removing environments of small and of large packages.
     """
     return {"btrfs": 450, "xfs": 400}.get(_mount_of(os.path.realpath(path), _mounts()).kind, 0)
 

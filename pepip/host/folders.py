@@ -1,4 +1,4 @@
-"""Opening folders one name at a time, through no link, so that nobody can replace one of them meanwhile."""
+"""Opens the folders of a path one after the other and follows no link, even if somebody replaces a folder by one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def opened(root: str, path: str) -> Iterator[tuple[str, int | None]]:
-    """Yield a name and the descriptor of its folder, for system calls on `path`, which is below `root`.
+    """Yield the last name of `path`, which is below `root`, and a descriptor of its folder, for system calls.
 
-    On Windows the name is the path, and the descriptor None. Raises NotADirectoryError if a link is in the place of
-    a folder, and other OSErrors.
+    On Windows the name is the whole path, and the descriptor is None. Raises NotADirectoryError if a link is in the
+    place of a folder, and other OSErrors.
     """
     if sys.platform == "win32":
         yield path, None

@@ -1,7 +1,7 @@
 """Launchers of entry points: a script with a `#!` line, or on Windows a small program.
 
-On Windows the package `installer` provides the programs that pip and others use (distlib's launchers, PyPA), for each
-architecture.
+On Windows the package `installer` provides these programs for each architecture. They are distlib's launchers, which
+pip uses, too.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from pepip.errors import VenvError
 # EXDEV: another file system. EPERM: a file system without hard links, or protected_hardlinks on a file of
 # another user. EMLINK: ext4 allows 65,000 links, NTFS 1,023. EACCES and ENOTSUP: some network file systems.
 _NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP}
-_FAULTS = {errno.EIO, errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # of the disk: no other way helps
+_DISK_FAULTS = {errno.EIO, errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # a copy would fail, too
 _NO_SYMBOLIC_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _BLOCK_BYTES = 1 << 20
 _PRIVILEGE_NOT_HELD = 1314  # Windows: symbolic links need Developer Mode
@@ -78,7 +78,7 @@ def share_inode(source: str, path: str) -> bool:
     except NotImplementedError:
         return False
     except OSError as error:
-        if error.errno in _FAULTS:
+        if error.errno in _DISK_FAULTS:
             raise
         return False
     return True
@@ -98,10 +98,11 @@ def symbolic_link(target: str, path: str) -> None:
 
 
 def link_name(target: str, path: str, *, ready: str = "") -> None:
-    """Make `path` a symbolic link to the file `target`, whose path the link then names; else a hard link.
+    """Make `path` a symbolic link to the file `target`, or a hard link where a symbolic link is not possible.
 
-    `ready` is as in `link_directory`. The hard link is for Windows without Developer Mode, where plain users can't
-    make symbolic links, and for file systems without symbolic links.
+    A symbolic link names its target, and a hard link does not. `ready` is as in `link_directory`. The hard link is
+    for file systems without symbolic links, and for Windows without Developer Mode, where plain users can't make
+    them.
     """
     if ready and share_inode(ready, path):
         return
@@ -132,7 +133,7 @@ def is_link(child: os.DirEntry[str]) -> bool:
 
 
 def is_link_to(path: str, target: str) -> bool:
-    """Tell whether `path` is a link to `target` of any kind."""
+    """Tell whether `path` is a symbolic link, a junction or a hard link to `target`."""
     existing = read_link(path)
     if existing:
         return existing == target
@@ -180,7 +181,7 @@ def _starts_alike(path: str, target: str) -> bool:
 
 
 def is_reached(root: str, path: str, is_real: dict[str, bool]) -> bool:
-    """Tell whether no folder above the relative `path` is a link. `is_real` caches the answers by folder."""
+    """Tell whether no folder between `root` and the relative `path` is a link. `is_real` caches answers by folder."""
     for folder in paths.ancestors(path):
         if folder not in is_real:
             is_real[folder] = not read_link(f"{root}/{folder}")

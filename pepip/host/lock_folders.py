@@ -1,14 +1,15 @@
 """Locks made of folders and renames, for file systems that have no others (Lustre without `flock`, some of FUSE).
 
 The lock on a file `F` is a folder `.pepip-locks/F` beside it. In it each holder has a mark, which is a folder with a
-file that names the holder: `x` for one that holds the lock alone, `s.ID` for one that shares it. A mark appears by a
-rename, which fails if `x` is there, so that one process alone gets it. A process that shares first makes its mark,
-then looks for `x`; one that wants to be alone first makes `x`, then waits for the others: one of the two sees the
-other.
+file that names the holder: `x` for a process that holds the lock alone, `s.ID` for one that shares it. A mark appears
+by a rename. The rename fails if `x` is there, so only one process gets `x`. A process that shares the lock first
+makes its mark, then looks for `x`. A process that wants to be alone first makes `x`, then waits until no other mark
+is left. So at least one of the two sees the other.
 
 A holder touches its mark every few seconds. A mark is dead if its process has ended on this machine, or if nobody has
-touched it for `EXPIRY_SECONDS` by the clock of the process that waits. A dead `x` is renamed to a name of its own,
-which only one process can do. A process of another machine that was stopped for longer than that has lost its lock.
+touched it for `EXPIRY_SECONDS` by the clock of the process that waits. A dead `x` gets another name by a rename,
+which only one process can do. A process of another machine that was stopped for more than `EXPIRY_SECONDS` has lost
+its lock.
 """
 
 from __future__ import annotations
@@ -67,11 +68,11 @@ def acquire(path: str, *, shared: bool, waits: bool = True) -> LockFolder | None
         try:
             new = new or _prepare(place)
             mark = f"s.{new[1:]}" if shared else _ALONE
-            if _appears(place, new, mark):
+            if _take_mark(place, new, mark):
                 new = ""
                 found = LockFolder(place, mark)
                 try:
-                    if not watch.sees(_ALONE) if shared else _waits_for_sharers(watch, waits=waits):
+                    if not watch.sees(_ALONE) if shared else _are_sharers_gone(watch, waits=waits):
                         return found
                 except BaseException:
                     found.release()
@@ -100,24 +101,24 @@ def _place_of(path: str) -> str:
 
 
 def _prepare(place: str) -> str:
-    """Make the folder of the lock, and in it a mark under a name that nobody looks at. Return that name."""
+    """Make the folder of the lock, and in it a mark under a hidden name. Return that name."""
     above = os.path.dirname(place)
     like = os.stat(os.path.dirname(above))
     for folder in (above, place):
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder)
-            if sys.platform != "win32":  # who may write beside the lock may wait for it, and remove dead marks
+            if sys.platform != "win32":  # every user who may write beside the lock must be able to take it
                 os.chmod(folder, stat.S_IMODE(like.st_mode) & 0o2777 | 0o700)
         if not stat.S_ISDIR(os.lstat(folder).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)  # a link leads elsewhere
     name = f".{_host()}.{os.getpid()}.{time.monotonic_ns()}"
     os.mkdir(f"{place}/{name}")
-    content = "\n".join((name, *_self())).encode("utf-8", "surrogateescape")
+    content = "\n".join((name, *_own_identity())).encode("utf-8", "surrogateescape")
     files.create(f"{place}/{name}/{_OWNER}", content, mode=0o666)
     return name
 
 
-def _appears(place: str, new: str, mark: str) -> bool:
+def _take_mark(place: str, new: str, mark: str) -> bool:
     """Rename a prepared mark to its final name. Return whether this process has that mark now."""
     try:
         os.rename(f"{place}/{new}", f"{place}/{mark}")
@@ -130,8 +131,8 @@ def _appears(place: str, new: str, mark: str) -> bool:
     return True
 
 
-def _waits_for_sharers(watch: _Watch, *, waits: bool) -> bool:
-    """Return True once nobody shares the lock, of which this process has the mark of the one that is alone."""
+def _are_sharers_gone(watch: _Watch, *, waits: bool) -> bool:
+    """Tell whether no process shares the lock. With `waits`, wait for that. This process already has the mark `x`."""
     while any(map(watch.sees, watch.sharers())):
         if not waits:
             return False
@@ -143,10 +144,10 @@ def _remove_mark(place: str, mark: str) -> None:
     """Remove a mark, and the folders above it if they are empty then."""
     away = f"{place}/.gone.{_host()}.{os.getpid()}.{time.monotonic_ns()}"
     with contextlib.suppress(OSError):
-        os.rename(f"{place}/{mark}", away)  # in one step: a mark without its owner would say nothing
+        os.rename(f"{place}/{mark}", away)  # in one step, so that no mark ever lacks its owner's file
         filesystems.remove_tree(away)
     with contextlib.suppress(OSError):
-        for name in os.listdir(place):  # what killed processes left: nobody can mean it any more
+        for name in os.listdir(place):  # killed processes left these: they are too old to be in use
             if name.startswith(".") and time.time() - os.lstat(f"{place}/{name}").st_ctime > _OLD_SECONDS:
                 filesystems.remove_tree(f"{place}/{name}")
     for folder in (place, os.path.dirname(place)):
@@ -155,7 +156,7 @@ def _remove_mark(place: str, mark: str) -> None:
 
 
 class _Watch:
-    """What a waiting process has seen of the marks of one lock, by its own clock."""
+    """The marks of one lock, with the time at which the waiting process last saw each change, by its own clock."""
 
     def __init__(self, place: str) -> None:
         self._place = place
@@ -182,7 +183,7 @@ class _Watch:
         except (FileNotFoundError, NotADirectoryError):
             if not os.path.lexists(path):
                 return False
-            touched_ns = 0  # a mark without an owner, which somebody else made
+            touched_ns = 0  # a mark without an owner's file: another program made it
         owner = _read(path)
         key = "\n".join((mark, *owner))
         known = self._seen.get(key)
@@ -194,14 +195,17 @@ class _Watch:
         return not is_dead
 
     def _bury(self, mark: str, owner: list[str]) -> None:
-        """Rename a dead mark. The new name is its owner's, and stays: nobody can rename a later mark by mistake."""
+        """Rename a dead mark to a name that its owner determines.
+
+        That name stays taken, so that a slower process can't rename a later mark by mistake.
+        """
         name = owner[0].lstrip(".").replace("/", "") if owner and owner[0] else str(os.lstat(self._place).st_ino)
         with contextlib.suppress(OSError):
             os.rename(f"{self._place}/{mark}", f"{self._place}/.dead.{name}")
 
 
 def _read(mark: str) -> list[str]:
-    """Return what a mark says of its owner, empty if it can't be read."""
+    """Return the lines of a mark's owner file, empty if it can't be read."""
     try:
         return files.read_regular(f"{mark}/{_OWNER}").decode("utf-8", "surrogateescape").split("\n")
     except (OSError, ValueError):
@@ -213,13 +217,13 @@ def _host() -> str:
     return "".join(character if character.isalnum() else "-" for character in name)[:64]
 
 
-def _self() -> list[str]:
-    """Return how this process is told from every other: its machine, its number, and when it began."""
+def _own_identity() -> list[str]:
+    """Return the texts that tell this process from every other: its machine, its number and its start time."""
     return [_machine(), str(os.getpid()), _start_of(os.getpid())]
 
 
 def _machine() -> str:
-    """Return what all processes have in common that can see each other's numbers. Empty if that is not known."""
+    """Return a text for this boot and process namespace, in which process numbers are unique. Empty if unknown."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
@@ -228,7 +232,7 @@ def _machine() -> str:
 
 
 def _start_of(process: int) -> str:
-    """Return when a process of this machine began, empty if there is none."""
+    """Return the start time of a process of this machine, empty if there is no such process."""
     try:
         with open(f"/proc/{process}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[19].decode()

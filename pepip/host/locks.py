@@ -1,8 +1,8 @@
 """Advisory locks between processes. A lock ends with its process, so a kill -9 leaves no lock behind.
 
-The environment's lock is the file that uv locks itself, so uv and pepip wait for each other. Where the file system
-has no `flock`, POSIX locks of the open file take its place, and where it has none of these, folders do
-(`lock_folders`). uv itself then goes on without a lock.
+The environment's lock is the file that uv locks itself, so uv and pepip wait for each other. On a file system without
+`flock`, pepip takes POSIX locks of the open file. Without those it makes locks of folders (`lock_folders`). uv goes
+on without a lock on such a file system.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def held(
 ) -> Iterator[bool]:
     """Hold the lock on the file `path`, and wait for it without a limit. With `remove`, remove the file at the end.
 
-    The file gets at least `mode`, whatever the umask is: a user who can't open it can't wait for the lock. Unless it
-    `writes`, a missing file is not made, and an existing one is opened for reading alone.
-    Yields False, without a lock, if the file can neither be made nor read (a read-only store), or if the file system
-    has no locks and this user may make no folders beside the file.
+    The file gets at least `mode`, whatever the umask is: a user who can't open it can't wait for the lock. Without
+    `writes`, a missing file is not made, and an existing one is only opened for reading.
+    Yields False, without a lock, if the file can neither be made nor read (a read-only store). Yields False also if
+    the file system has no locks and this user may make no folders beside the file.
     """
     while True:
         descriptor = _open(path, mode) if writes else _open_to_read(path)
@@ -80,7 +80,10 @@ def free(path: str) -> Iterator[bool]:
 
 
 def _let_go(descriptor: int, remove: str) -> None:
-    """Close a lock and remove its file. Except on Windows, remove it first, so that waiting processes notice."""
+    """Close a lock, and remove the file `remove` unless that is empty.
+
+    Except on Windows, the file is removed first, so that waiting processes notice its removal.
+    """
     if remove and sys.platform != "win32":
         with suppress(OSError):
             os.unlink(remove)
@@ -91,6 +94,7 @@ def _let_go(descriptor: int, remove: str) -> None:
 
 
 def _is_still(descriptor: int, path: str) -> bool:
+    """Tell whether `path` still leads to the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:
@@ -99,14 +103,15 @@ def _is_still(descriptor: int, path: str) -> bool:
 
 @contextmanager
 def in_use(folder: str, *, alone: bool = False, inside: bool = False) -> Iterator[None]:
-    """Mark an existing folder as in use by this process. Writes nothing there, where folders can be locked.
+    """Mark an existing folder as in use by this process.
 
     Several processes may use it at the same time. A process that wants to be `alone` waits for the others, and they
-    wait for it. Elsewhere, and where other machines see the folder, a file beside it, or `inside` it, is locked in
-    its place, and removed by its last user. Does nothing on Windows, which can't lock a folder.
+    wait for it. The folder itself is locked, so nothing is written. A file beside it, or `inside` it, is locked
+    instead if the file system can't lock folders, or if other machines may see the folder. The last user of that file
+    removes it. Does nothing on Windows, which can't lock a folder.
     """
     try:
-        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOSED_LATER)
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOSE_ON_EXEC)
     except OSError:
         yield
         return
@@ -129,7 +134,7 @@ def in_use(folder: str, *, alone: bool = False, inside: bool = False) -> Iterato
 def is_in_use(folder: str) -> bool:
     """Tell whether another process uses a folder: see `in_use`. False if it can't be locked."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOSED_LATER)
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOSE_ON_EXEC)
     except OSError:
         return False
     try:
@@ -142,22 +147,22 @@ def is_in_use(folder: str) -> bool:
 
 
 def _is_remote(folder: str, descriptor: int) -> bool:
-    """Tell whether other machines may see a folder: locks of folders reach no other machine, those of files do."""
+    """Tell whether other machines may see a folder. A lock of a folder does not reach them; a lock of a file does."""
     from pepip.host import filesystems
 
     return filesystems.may_be_remote(folder, os.fstat(descriptor).st_dev)
 
 
 def _beside(folder: str) -> str:
-    """Return the file that is locked in the place of a folder. It lies beside the folder, which may be replaced."""
+    """Return the file that is locked instead of a folder. It lies beside the folder, because that may be replaced."""
     above, _, name = os.path.realpath(folder).rpartition("/")
     return f"{above}/.{name.removeprefix('.')}.pepip-in-use"
 
 
 def is_held(path: str) -> bool:
-    """Tell whether another process holds the lock on the file `path`. A file that can't be opened counts.
+    """Tell whether another process holds the lock on the file `path`. A file that can't be opened counts as held.
 
-    False if nothing is at `path`, or if the file system has no locks.
+    False if nothing is at `path`. On a file system without other locks, the locks made of folders count.
     """
     descriptor = _open(path, create=False)
     if descriptor < 0:
@@ -177,12 +182,12 @@ FLOCK, POSIX, FOLDERS, NONE = "flock", "POSIX locks", "lock folders", "no locks"
 
 
 def kind_in(folder: str) -> str:
-    """Return which locks a folder's files get, found by trying them out on a file that is made and removed there.
+    """Return the kind of lock that files in a folder get. Tries it on a new file, and removes that file.
 
     Raises OSError if this user may not write there.
     """
     path = f"{folder}/.pepip-lock-{os.getpid()}"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NEVER_ASIDE, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_FOLLOW_NO_WAIT, 0o600)
     try:
         kind = _kind_of(descriptor)
         if kind:
@@ -204,7 +209,8 @@ def _is_file(path: str) -> bool:
         return False
 
 
-# A full disk is among them, because pepip must still be able to remove files there.
+# After these errors an existing lock file is opened for reading. A full disk is among them, because pepip must still
+# be able to remove files there.
 _NO_NEW_FILE = {
     errno.EACCES,
     errno.EROFS,
@@ -219,9 +225,9 @@ _NO_NEW_FILE = {
 
 
 def _open_to_read(path: str) -> int:
-    """Open an existing lock file for reading, and return its descriptor, or -1 if there is none to be read."""
+    """Open an existing lock file for reading, and return its descriptor, or -1 if no file can be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | _NEVER_ASIDE)
+        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW_NO_WAIT)
     except OSError:
         return -1
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -230,24 +236,26 @@ def _open_to_read(path: str) -> int:
     return descriptor
 
 
-_CLOSED_LATER = getattr(os, "O_CLOEXEC", 0)
-_NEVER_ASIDE = _CLOSED_LATER | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
+_NO_FOLLOW_NO_WAIT = _CLOSE_ON_EXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
     """Open a lock and return its descriptor, or -1 if it can't be opened or is neither a file nor a folder.
 
-    A symbolic link is not followed: it could lead to any file, and this would make that file or change its mode. A
-    link to a folder is followed, because the lock of a folder changes nothing in it. Raises OSError for errors that
-    say nothing of the file, such as too many open files.
+    A symbolic link is not followed: it could lead to any file, and this function would make that file or change its
+    mode. A link to a folder is followed, because the lock of a folder changes nothing in it. Raises OSError for
+    errors that do not concern the file, such as too many open files.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | _NEVER_ASIDE, 0o666)
+        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | _NO_FOLLOW_NO_WAIT, 0o666)
     except OSError as error:
         if error.errno not in _NO_NEW_FILE and not os.path.isdir(path):
             raise
         try:
-            descriptor = os.open(path, os.O_RDONLY | (_NEVER_ASIDE if not os.path.isdir(path) else _CLOSED_LATER))
+            descriptor = os.open(
+                path, os.O_RDONLY | (_NO_FOLLOW_NO_WAIT if not os.path.isdir(path) else _CLOSE_ON_EXEC)
+            )
         except OSError:
             return -1
     status = os.fstat(descriptor)

@@ -20,8 +20,8 @@ _ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Sequence[Item]) -> None:
     """Run `do` on all of `here`, and at the same time in a second process on all of `there`.
 
-    One process does both if the system can't fork, if there is one processor, or if other threads are running: the
-    second process would inherit their locks. If the second process fails, its work is done again here, so that its
+    One process does all the work except on Linux, on a single processor, or if other threads are running: a second
+    process would inherit their locks. If the second process fails, this process does its work again, so that the
     error is raised here. So `do` must accept that part of the work is done already. Changes that the second process
     makes in memory are lost.
     """
@@ -29,7 +29,8 @@ def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Se
         do(here)
         do(there)
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # a signal now would leave the child alone
+    # A signal before the child is noted would end this process alone.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
         child = os.fork()
     except OSError:  # too many processes, or no memory
@@ -51,14 +52,14 @@ def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Se
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         do(here)
-    finally:  # else the second process could still write while the caller cleans up
+    finally:  # otherwise the second process could still write while the caller cleans up
         is_done = _has_ended_well(child)
     if not is_done:
         do(there)
 
 
 def _may_fork() -> bool:
-    """Tell whether a second process is useful and safe: it would inherit the locks of other threads."""
+    """Tell whether a second process is useful, and safe: no other thread may hold a lock that it would inherit."""
     threading = sys.modules.get("threading")
     has_threads = threading is not None and threading.active_count() > 1
     return sys.platform == "linux" and not has_threads and len(os.sched_getaffinity(0)) > 1
@@ -83,9 +84,7 @@ def give_way() -> None:
 
         thread = threading.get_native_id()
         with contextlib.suppress(OSError):
-            os.setpriority(
-                os.PRIO_PROCESS, thread, max(os.getpriority(os.PRIO_PROCESS, thread), _OF_LITTLE_IMPORTANCE)
-            )
+            os.setpriority(os.PRIO_PROCESS, thread, max(os.getpriority(os.PRIO_PROCESS, thread), _LOW_PRIORITY))
 
 
-_OF_LITTLE_IMPORTANCE = 10
+_LOW_PRIORITY = 10

@@ -1,4 +1,4 @@
-"""Modes and groups: read-only files in a store, and the mode and group that a team's store passes on."""
+"""Modes and groups: read-only files in a store, and the mode and group that new files of a team's store get."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def make_directory(path: str, *, like: os.stat_result, is_private: bool = False)
         os.close(descriptor)
 
 
-def found_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> None:
-    """Make the directory `path`, or keep it if it exists, and set its mode and owner, and its group if not negative.
+def ensure_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> None:
+    """Make the directory `path` if it is missing, and set its mode, its owner, and its group unless that is -1.
 
     Raises StoreError if `path` is a link, or if the directory is another user's and this user is not root.
     """
@@ -64,7 +64,7 @@ def found_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> No
     try:
         status = os.fstat(descriptor)
         if status.st_uid != os.geteuid() and os.geteuid() != 0:
-            raise StoreError(f"{path} is another user's", hint="root can make it the owner's")
+            raise StoreError(f"{path} is another user's", hint="root can change its owner")
         if status.st_uid != owner_id or group_id not in {-1, status.st_gid}:
             os.fchown(descriptor, owner_id, group_id)
         if stat.S_IMODE(status.st_mode) != mode:
@@ -91,10 +91,10 @@ def seal_file(path: str, *, like: os.stat_result) -> None:
 def share_file(path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool) -> bool:
     """Make a file of a wheel readable for all users who may read `like`, and writable for its owner alone.
 
-    uv leaves files writable for their owner, too. A file that `shares_inode` with uv's cache also shares its mode. It
-    stays unchanged unless another user of the store could not read it, or could write it; then the store takes a
-    copy. `status` is that of the file, or of the file that it was made from. Return False if nothing had to be done.
-    The answer is the same for all files with the same mode, group and `shares_inode`.
+    uv leaves files writable for their owner, too. A file that `shares_inode` with uv's cache also shares its mode. If
+    all users of the store can read it and none but its owner can write it, it stays unchanged; otherwise a copy
+    replaces it. `status` is the status of the file, or of its source. Return False if nothing had to be done. The
+    answer is the same for all files with the same mode, group and `shares_inode`.
     """
     if sys.platform == "win32":
         return False
@@ -113,7 +113,10 @@ def share_file(path: str, status: os.stat_result, *, like: os.stat_result, share
 
 
 def _readable(status: os.stat_result, like: os.stat_result) -> int:
-    """Return a file's mode, made readable for all who may read `like`, and executable for them if for its owner."""
+    """Return a file's mode with read permission for all who may read `like`.
+
+    If the owner may execute the file, all who may read it may execute it, too.
+    """
     mode = stat.S_IMODE(status.st_mode) | stat.S_IRUSR | (stat.S_IMODE(like.st_mode) & 0o044)
     return mode | (mode & 0o044) >> 2 if mode & stat.S_IXUSR else mode
 
@@ -125,7 +128,7 @@ def seal_directory(path: str, *, like: os.stat_result) -> None:
 
 @contextlib.contextmanager
 def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
-    """Seal the directory `path` after the body has renamed it: that directory, not another one at its place."""
+    """Seal the directory that is at `path` now, after the body has renamed it. A new one at `path` is not changed."""
     if sys.platform == "win32":
         yield
         return
@@ -162,7 +165,7 @@ def _is_writable_by_others(status: os.stat_result, *, like: os.stat_result) -> b
 
 
 def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
-    """Tell whether everyone who may enter the directory `like` may read the file."""
+    """Tell whether all users who may read the directory `like` may read the file."""
     mode, wanted = stat.S_IMODE(status.st_mode), stat.S_IMODE(like.st_mode)
     everyone = bool(mode & stat.S_IROTH)
     the_group = bool(mode & stat.S_IRGRP) and status.st_gid == like.st_gid
@@ -237,10 +240,10 @@ def may_change(folder: str) -> bool:
 
 
 def may_remove(path: str) -> bool:
-    """Tell whether this user may remove what is at `path`.
+    """Tell whether this user may remove the file or folder at `path`.
 
     The folder around it must be writable. If that folder has the sticky bit, only the owner of `path`, the owner of
-    the folder and root may remove it. A folder must be writable itself: it is opened first, or gets a new parent.
+    the folder and root may remove it. Another user's folder must be writable itself, because its removal changes it.
     """
     if sys.platform == "win32":
         return os.access(path, os.W_OK)
@@ -258,7 +261,7 @@ def may_remove(path: str) -> bool:
 
 
 def closed_to_others(path: str) -> str:
-    """Return the topmost folder of a path that other users can't enter, empty if they can reach what is at `path`."""
+    """Return the topmost folder on the way to `path` that other users can't enter, empty if they can enter all."""
     if sys.platform == "win32":
         return ""
     parts = os.path.realpath(path).split("/")
@@ -267,19 +270,19 @@ def closed_to_others(path: str) -> str:
 
 
 def obstacle_to_changing(folder: str) -> str:
-    """Return a sentence that says why this user can't make and remove files in a folder; empty if they can.
+    """Return a sentence that says why this user can't make and remove files in a folder, empty if the user can.
 
     Asks the system, so that access lists, capabilities and read-only disks count. The folder must exist.
     """
     if os.access(folder, os.W_OK | os.X_OK):
         return ""
-    return _reason(folder)
+    return _why_not_writable(folder)
 
 
 def obstacle_to_removing(path: str) -> str:
-    """Return a sentence that says why this user can't remove or move what is at `path`; empty if they can.
+    """Return a sentence that says why this user can't remove or move the file or folder at `path`.
 
-    This user must be able to change the folder around it. Empty also if nothing is at `path`.
+    Empty if the user can, or if nothing is at `path`. The caller has checked the folder around it already.
     """
     if sys.platform == "win32":
         return ""
@@ -290,19 +293,19 @@ def obstacle_to_removing(path: str) -> str:
     above = os.stat(os.path.dirname(path))
     me = os.geteuid()
     if above.st_mode & stat.S_ISVTX and me and me not in {status.st_uid, above.st_uid}:
-        return f"{path} belongs to {name_of(status.st_uid)}, and its folder lets owners alone remove files"
+        return f"{path} belongs to {name_of(status.st_uid)}, and its folder lets only owners remove files"
     is_special = not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode))
-    if not is_special and not os.access(path, os.W_OK) and _is_fixed(path):
+    if not is_special and not os.access(path, os.W_OK) and _is_immutable(path):
         return f"{path} is marked as immutable"
     return ""
 
 
-def _reason(path: str) -> str:
+def _why_not_writable(path: str) -> str:
     if sys.platform == "win32":
         return f"no permission to write {path}"
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         return f"{path} is on a disk that is read-only"
-    if _is_fixed(path):
+    if _is_immutable(path):
         return f"{path} is marked as immutable"
     owner = os.lstat(path).st_uid
     whose = "" if owner == os.geteuid() else f", which belongs to {name_of(owner)}"
@@ -310,7 +313,7 @@ def _reason(path: str) -> str:
 
 
 def other_owner(path: str) -> str:
-    """Return the name of the user who owns what is at `path`, empty if that is this user, or on Windows."""
+    """Return the name of the owner of the file or folder at `path`, empty if this user owns it, or on Windows."""
     owner = os.lstat(path).st_uid
     return "" if sys.platform == "win32" or owner == os.geteuid() else name_of(owner)
 
@@ -327,13 +330,13 @@ def name_of(user_id: int) -> str:
         return f"user {user_id}"
 
 
-def _is_fixed(path: str) -> bool:
+def _is_immutable(path: str) -> bool:
     """Tell whether a file or folder has the flag that makes it immutable or append-only."""
     if sys.platform == "win32":
         return False
     if sys.platform != "linux":
-        fixed = stat.UF_IMMUTABLE | stat.SF_IMMUTABLE | stat.UF_APPEND | stat.SF_APPEND
-        return bool(getattr(os.lstat(path), "st_flags", 0) & fixed)
+        immutable = stat.UF_IMMUTABLE | stat.SF_IMMUTABLE | stat.UF_APPEND | stat.SF_APPEND
+        return bool(getattr(os.lstat(path), "st_flags", 0) & immutable)
     import fcntl
     import struct
 
@@ -347,8 +350,8 @@ def _is_fixed(path: str) -> bool:
         return False
     finally:
         os.close(descriptor)
-    return bool(flags & _FIXED)
+    return bool(flags & _IMMUTABLE)
 
 
 _GET_FLAGS = 0x80086601 if sys.maxsize > 1 << 32 else 0x80046601  # ioctl_iflags(2)
-_FIXED = 0x10 | 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL
+_IMMUTABLE = 0x10 | 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL

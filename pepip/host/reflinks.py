@@ -1,4 +1,4 @@
-"""Clones (reflinks): files that share their blocks with others, as far as the file system tells.
+"""Clones (reflinks): files that share blocks with other files, as far as the file system reports it.
 
 Only btrfs, XFS and bcachefs on Linux both share blocks and report it.
 """

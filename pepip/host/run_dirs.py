@@ -1,4 +1,4 @@
-"""Folders of single runs, below a folder that all runs share. Each has a lock, which ends with its run."""
+"""Folders of single runs, below a folder that all runs share. Each folder has a lock, which ends with its run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LOCK = ".lock"
 
 @contextlib.contextmanager
 def marked(parent: str, *, mode: int) -> Iterator[str]:
-    """Yield the path of a folder below `parent`, which the caller makes. `remove_abandoned` spares it until the end.
+    """Yield the path of a folder below `parent`, for the caller to make. `remove_abandoned` keeps it until the end.
 
-    `mode` is the mode of its lock.
+    `mode` is the mode of the folder's lock.
     """
     folder = f"{parent}/{os.getpid()}-{time.monotonic_ns()}"
     with locks.held(folder + _LOCK, mode=mode, remove=True):
@@ -28,7 +28,7 @@ def marked(parent: str, *, mode: int) -> Iterator[str]:
 
 
 def present(parent: str) -> list[str]:
-    """Return the names of everything below `parent` except locks, of any run; empty if `parent` can't be read."""
+    """Return the names of the files and folders of all runs in `parent`, but no locks. Empty if it can't be read."""
     try:
         return [name for name in sorted(os.listdir(parent)) if not name.endswith((_LOCK, paths.LOCK_FOLDERS))]
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -36,14 +36,14 @@ def present(parent: str) -> list[str]:
 
 
 def remove_abandoned(parent: str, *, before: Callable[[str], None] | None = None) -> None:
-    """Remove what ended runs left below `parent`. Ignores what can't be removed, such as another user's.
+    """Remove the folders of ended runs in `parent`. Skip each that can't be removed, such as another user's.
 
     `before` is called with each path that is about to be removed.
     """
     names = set(os.listdir(parent)) - {paths.LOCK_FOLDERS}
     for run in {name.removesuffix(_LOCK) for name in names} - {""}:
         with contextlib.suppress(OSError), locks.free(f"{parent}/{run}{_LOCK}") as is_free:
-            if is_free and run in names:  # a name that was not listed may be of a run that has just begun
+            if is_free and run in names:  # an unlisted folder may belong to a run that has just begun
                 if before is not None:
                     before(f"{parent}/{run}")
                 filesystems.remove(f"{parent}/{run}")

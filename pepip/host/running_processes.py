@@ -28,7 +28,7 @@ def can_be_listed() -> bool:
 def users_of(folders: Collection[str]) -> dict[str, list[Process]]:
     """Return the processes that use each of `folders` (absolute paths), without this process.
 
-    Empty except on Linux. Of another user's process only the command line is known.
+    Empty except on Linux. Of another user's process only the command line can be read.
     """
     found: dict[str, list[Process]] = {}
     wanted = set(folders)
@@ -44,7 +44,7 @@ def users_of(folders: Collection[str]) -> dict[str, list[Process]]:
 
 
 def _holder(place: str, folders: set[str]) -> str:
-    """Return the one of `folders` that a path lies in, empty if it lies in none."""
+    """Return the folder of `folders` that holds a path, empty if none does."""
     while place and place != "/":
         if place in folders:
             return place

@@ -1,4 +1,4 @@
-"""Temporary folders of one run, outside of any store. The next run removes those of a killed run.
+"""Temporary folders of one run, outside of any store. The next run removes the folders of killed runs.
 
 They lie in a folder of the user's own, below the system's folder for temporary files.
 """
@@ -16,12 +16,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MOST_ATTEMPTS = 20  # another run that ends may remove the user's folder meanwhile
+_MOST_ATTEMPTS = 20  # another run may remove the user's folder at its end
 
 
 @contextlib.contextmanager
 def folder() -> Iterator[str]:
-    """Yield a new folder that only this user may enter; remove it at the end. Raises OSError if none can be made."""
+    """Yield a new folder that only this user may enter, and remove it at the end. Raises OSError."""
     import tempfile
 
     for _ in range(_MOST_ATTEMPTS):
@@ -47,7 +47,10 @@ def folder() -> Iterator[str]:
 
 
 def _own_folder(parent: str) -> str:
-    """Return this user's private folder in `parent`, made if missing; empty if anything else is in its place."""
+    """Return this user's private folder in `parent`, and make it if it is missing.
+
+    The result is empty if anything else is in its place.
+    """
     path = f"{parent}/pepip-{files.user_id()}"
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)

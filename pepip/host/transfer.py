@@ -1,4 +1,4 @@
-"""Giving a file a second place: a clone that shares its blocks, a hard link that shares its inode, or a copy.
+"""Makes a file from another: a clone that shares its blocks, a hard link that shares its inode, or a copy.
 
 A way that the file system refuses is not tried again. For each file the caller learns whether it is a hard link.
 """
@@ -26,9 +26,9 @@ CLONE, LINK, COPY = "clone", "hardlink", "copy"
 
 
 class Transfer:
-    """Makes files from others, by the first way that works. `preferred` is the way to try first.
+    """Makes files from others, in the first way that works. `preferred` is the way to try first.
 
-    Unless it `may_link`, no file shares its inode with its source.
+    Without `may_link`, no file shares its inode with its source.
     """
 
     def __init__(self, preferred: str = CLONE, *, may_link: bool = True) -> None:
@@ -37,7 +37,7 @@ class Transfer:
 
     @property
     def way(self) -> str:
-        """The way that the next file is made by. Refused ways are not tried again."""
+        """The way in which the next file will be made. Refused ways are not tried again."""
         return self._ways[0]
 
     def file(self, source: str, target: str, mode: int | None = None) -> bool:
@@ -63,16 +63,17 @@ class Transfer:
             except OSError as error:
                 if way == COPY or error.errno not in _REFUSALS:
                     raise
-                # Only one file has too many links (EMLINK). All other refusals hold for the next file, too.
+                # Too many links (EMLINK) concerns this file alone. All other refusals hold for the next file, too.
                 if error.errno == errno.EMLINK:
                     _copy(source, target, os.stat(source).st_mode & 0o7777 if mode is None else mode)
                     return False
                 self._ways = self._ways[1:]
 
     def tree(self, source: str, target: str, files: Iterable[tuple[str, os.stat_result]]) -> set[str]:
-        """Make all `files` below `target`, whose folders exist, from those below `source`, given by path and status.
+        """Make all `files`, given by relative path and status, below `target` from the files below `source`.
 
-        Return the paths of the files that share no inode with their source. Raises the errors of `file`.
+        The folders below `target` exist already. Return the paths of the files that share no inode with their source.
+        Raises the errors of `file`.
         """
         own = set()
         link = os.link

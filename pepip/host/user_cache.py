@@ -1,6 +1,6 @@
 """Cache files of one user, in a folder that nobody else writes.
 
-A file that another user has put there, or could have put there, counts as missing.
+A file that another user wrote, or could have written, counts as missing.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def read(folder: str, name: str, *, most_bytes: int, owner_id: int | None = None
     Raises OSError if the file can't be read, UnfitFileError (also a ValueError) if others could have written it.
     """
     user_id = files.user_id() if owner_id is None else owner_id
-    if not _is_of_alone(os.lstat(folder), user_id):
+    if not _is_written_by_one(os.lstat(folder), user_id):
         raise files.UnfitFileError(folder, "others may write there")
     return files.read_regular(f"{folder}/{name}", most_bytes=most_bytes, is_trusted=True)
 
 
 def write(folder: str, name: str, *contents: bytes, mode: int = 0o600) -> None:
-    """Write a file whole. For a moment there may be no file, and a failure may lose the old one.
+    """Write a file whole. The old file is removed first: for a moment there is none, and a failure may lose it.
 
-    A missing folder is made, which others may enter if `mode` lets them.
-    Raises OSError, also if something of another user is in the folder's place. Nothing new is written then.
+    A missing folder is made. Users who may read the file by its `mode` may enter that folder.
+    Raises OSError if the file can't be written, or if another user owns the folder. Nothing new is written then.
     """
     make_folder(folder, mode=mode | 0o100 | (mode & 0o044) >> 2)
     # If a rename replaces a file, ext4 first sends the new content to the disk, which takes milliseconds.
@@ -50,7 +50,7 @@ def make_folder(folder: str, *, mode: int = 0o700) -> None:
     try:
         os.mkdir(folder, mode)
     except FileExistsError:
-        if _is_of_alone(os.lstat(folder), files.user_id()):
+        if _is_written_by_one(os.lstat(folder), files.user_id()):
             return
         try:
             _close_to_others(folder, mode)
@@ -59,7 +59,7 @@ def make_folder(folder: str, *, mode: int = 0o700) -> None:
 
 
 def _close_to_others(folder: str, mode: int) -> None:
-    """Set the mode of a folder of this user, which an older pepip made by the umask. Raises OSError."""
+    """Set the mode of this user's folder: an older pepip may have left it writable for others. Raises OSError."""
     if sys.platform != "win32":
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -70,8 +70,8 @@ def _close_to_others(folder: str, mode: int) -> None:
             os.close(descriptor)
 
 
-def _is_of_alone(status: os.stat_result, user_id: int) -> bool:
-    """Tell whether a folder is this user's, and nobody else may write to it."""
+def _is_written_by_one(status: os.stat_result, user_id: int) -> bool:
+    """Tell whether a folder belongs to the user `user_id`, and nobody else may write to it."""
     if not stat.S_ISDIR(status.st_mode):
         return False
     return sys.platform == "win32" or (status.st_uid == user_id and not status.st_mode & _OTHERS_WRITE)

@@ -99,7 +99,7 @@ def _sharing(store: Store) -> Iterator[HealthCheck]:
         yield HealthCheck("sharing", WARNING, weakness, _END_WEAKNESS)
     else:
         yield HealthCheck(
-            "sharing", OK, f"several users write this store, and link {trust.said(store.trust, store.like)}"
+            "sharing", OK, f"several users write this store, and link {trust.in_words(store.trust, store.like)}"
         )
 
 

@@ -331,7 +331,7 @@ def _is_lost(store: Store, distribution: Installed) -> bool:
     if not distribution.entry_id:
         return False
     entry = entry_of(store, distribution)
-    if entry is None or entry.id in store.shunned or not store.trusts_entry(entry.path):
+    if entry is None or entry.id in store.unusable or not store.trusts_entry(entry.path):
         return True
     return not entries.is_whole(entry)
 

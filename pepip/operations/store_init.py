@@ -61,7 +61,7 @@ def initialize(
         mode = stat.S_IMODE(os.stat(root).st_mode) & _OF_ONE
     folders = (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache)
     for folder in (root, *(folder(root) for folder in folders)):
-        permissions.found_directory(folder, mode=mode, owner_id=owner_id, group_id=group_id)
+        permissions.ensure_directory(folder, mode=mode, owner_id=owner_id, group_id=group_id)
     _found_buckets(paths.packages(root), mode=mode, owner_id=owner_id, group_id=group_id)
     _state_trust(store.root, trust.Trust(trust.MEMBERS in trusted, users | {0, owner_id}) if group else None)
     fresh = store.renewed()
@@ -70,10 +70,10 @@ def initialize(
         pass  # makes the lock file, which every user must be able to open
     if layer:
         try:
-            leases.state(store.root, layer)
+            leases.set_policy(store.root, layer)
         except OSError as error:
             raise store.refusal(store.root, error) from error
-    said = trust.said(fresh.trust, fresh.like) if group else ""
+    said = trust.in_words(fresh.trust, fresh.like) if group else ""
     policy = leases.policy_of(store.root)
     days = policy.days if policy and policy.takes_leases else 0
     return InitializedStore(store.root, group, said, policy is not None, days)
@@ -91,7 +91,7 @@ def _found_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) ->
         user = name.rpartition("~")[2] if "~" in name else ""
         is_private = user.isdecimal() and int(user) <= _LARGEST_ID
         with contextlib.suppress(StoreError, PermissionError):
-            permissions.found_directory(
+            permissions.ensure_directory(
                 f"{packages}/{name}",
                 mode=mode & ~0o1022 if is_private else mode,
                 owner_id=int(user) if is_private else owner_id,

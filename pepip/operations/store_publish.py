@@ -82,7 +82,7 @@ def _make(layer: Store) -> None:
         raise StoreError(f"you may not write {layer.root}", hint="its owner may publish to it")
     if is_new:
         try:
-            leases.state(layer.root, leases.Policy(takes_leases=False, days=leases.DAYS))
+            leases.set_policy(layer.root, leases.Policy(takes_leases=False, days=leases.DAYS))
         except OSError as error:
             raise layer.refusal(layer.root, error) from error
 

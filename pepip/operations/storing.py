@@ -179,7 +179,7 @@ class _Run:
                 artifact,
                 launchers=launchers,
                 workshop=f"{self._area}/{self._number}.{item.name}",
-                seen=self._seen,
+                digest_cache=self._seen,
                 transfer=self._transfer,
             )
         except InvalidWheelError as error:

@@ -97,7 +97,7 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     """
     found = (yield from verify(store, patterns)).findings
     findings = [finding for finding in found if not finding.stored.layer]
-    store.shunned.update(finding.stored.id for finding in found if finding.stored.layer)
+    store.unusable.update(finding.stored.id for finding in found if finding.stored.layer)
     _update_modes(store, patterns, {finding.stored.id for finding in findings})
     users = census.take(store)
     by_entry = users.users()
@@ -120,11 +120,11 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     for known in seen.projects:
         linked = known.entries or frozenset()
         concerning = linked & set(mended)
-        shunned = linked & store.shunned
-        is_meant = concerning or shunned or not patterns
+        unusable = linked & store.unusable
+        is_meant = concerning or unusable or not patterns
         if known.state in {census.OK, census.BROKEN} and is_meant and not linked & ill:
             try:
-                healed += yield from _heal(store, request, known, concerning, recovers=bool(shunned) or not patterns)
+                healed += yield from _heal(store, request, known, concerning, recovers=bool(unusable) or not patterns)
             except PermissionError:
                 left.append(known.environment)
             except (PepipError, OSError) as error:
@@ -133,7 +133,7 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     there = {item.id for item in entries.stored(store)} - ill  # some were fetched again for an environment
     mended += [entry_id for entry_id, _ in failed if entry_id in there]
     failed = [(entry_id, reason) for entry_id, reason in failed if entry_id not in there]
-    return Repaired(mended, failed, healed, left, tuple(sorted(store.shunned)))
+    return Repaired(mended, failed, healed, left, tuple(sorted(store.unusable)))
 
 
 def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:

@@ -1,4 +1,4 @@
 """From entries to the links that an environment needs.
 
-Knows nothing of uv. Reads nothing from disk but the names in a folder that has to be unfolded.
+Knows nothing of uv. Reads from disk only the names in folders that must be unfolded.
 """

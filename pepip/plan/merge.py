@@ -1,8 +1,8 @@
 """Merging the footprints of several entries into one plan.
 
-If two distributions share a folder, it becomes a real folder. In a package that they share, every file is linked by
-itself: its code may ask for its real path and must find its neighbours there. Spack's views and GNU Stow unfold a
-tree in the same way.
+If two distributions share a folder, it becomes a real folder. In a package that they share, every file gets its own
+link: code may ask for its real path, and must find its neighbours there. Spack's views and GNU Stow unfold trees in
+the same way.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _ALL_LINKED: Mapping[str, str] = {}
 
 
 def _link(*fields: object) -> Link:
-    """Return a link of all its fields in order. A plan has thousands, and the class takes longer to make one."""
+    """Return a link of all its fields, in order. A plan has thousands of links, and `Link(…)` is slower."""
     return tuple.__new__(Link, fields)
 
 
 class _Share:
-    """The part of a plan that comes from one entry. Folders that others need, too, are unfolded step by step."""
+    """The part of a plan that comes from one entry. Folders that other entries share are unfolded step by step."""
 
     __slots__ = ("bytecode", "directories", "entry", "files", "mode", "namespaces", "opened")
 
@@ -86,8 +86,9 @@ def merge(
     If `modes` has the name of an entry, the environment gets files of its own instead of links.
 
     `foreign_directories` (relative to site-packages, with all their ancestors) hold files that are not pepip's links,
-    so none of them is linked whole. If two distributions have the same file, the last one by name wins, whatever the
-    order of installs is. Raises ClashError if one has a file where another has a folder: uv fails there, too.
+    so none of these folders is linked whole. If two distributions have the same file, the last one by name wins, in
+    whatever order they were installed. Raises ClashError if one has a file where another has a folder: uv fails
+    there, too.
     """
     shares = [_Share(entry, modes.get(entry.name, "")) for entry in sorted(entries, key=lambda entry: entry.name)]
     prefix = f"{interpreter.site_packages}/"
@@ -123,7 +124,7 @@ def merge(
 
 
 def _data_links(share: _Share, interpreter: Interpreter) -> Iterator[Link]:
-    """Yield the links to files of an entry's `.data` folder, without its scripts."""
+    """Yield the links to the files of an entry's `.data` folder. Scripts are not linked."""
     entry = share.entry
     for scheme, path in entry.data:
         if scheme != "scripts" and not path.endswith("/"):
@@ -133,7 +134,7 @@ def _data_links(share: _Share, interpreter: Interpreter) -> Iterator[Link]:
 
 
 def _real_place(path: str) -> str:
-    """Return the real path: on Linux `lib64` of an environment is a link to `lib`."""
+    """Return the real path of `path`: on Linux the folder `lib64` of an environment is a link to `lib`."""
     return f"lib/{path.removeprefix('lib64/')}" if path.startswith("lib64/") and sys.platform == "linux" else path
 
 
@@ -189,8 +190,8 @@ def _unfold_shared(shares: list[_Share], foreign: set[str]) -> None:
             continue
         for share in sharing:
             inside = path + "/"
-            # Python trusts bytecode if the source has the same time (in seconds) and size. In a folder where others
-            # may put modules, a shared `__pycache__` could give one project the code of another.
+            # Python trusts bytecode if the source has the same time (in seconds) and size. In a folder where other
+            # distributions may put modules, a shared `__pycache__` could give one project the code of another.
             share.bytecode = {name for name in share.bytecode if name != path and not name.startswith(inside)}
             for folder in [name for name in share.directories if name == path or name.startswith(inside)]:
                 for opened in share.unfold(folder):

@@ -1,6 +1,6 @@
-"""The finished operations of the app, for its next start. A file in this user's part of the store's cache.
+"""The finished operations of the app, kept for its next start in a file of this user in the store's cache.
 
-Losing it costs nothing but the list itself.
+If the file is lost, only the list is lost.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_LINES = 100
 
 
 class Finished(NamedTuple):
-    """An operation that is over. `ended_at` is in seconds since 1970."""
+    """A finished operation. `ended_at` is in seconds since 1970."""
 
     title: str
     command: str
@@ -36,7 +36,7 @@ class Finished(NamedTuple):
 
 
 def read(store: Store) -> list[Finished]:
-    """Return the finished operations, oldest first. None if the file is missing, or holds anything else."""
+    """Return the finished operations, oldest first. Empty if the file is missing or invalid."""
     try:
         folder = user_cache.folder_in(paths.cache(store.root))
         rows = files.load_json(user_cache.read(folder, _NAME, most_bytes=_MOST_BYTES))

@@ -1,7 +1,7 @@
 """Archives that have the content of an adopted entry: the archive's identity, and the id of that entry.
 
 If a staged wheel equals an adopted entry, pepip stores no second copy, and does not stage that wheel the next time.
-Each user has a folder of such comparisons. If the file is lost, the archive is staged and compared once more.
+Each user has a file of such comparisons. If the file is lost, the archive is staged and compared once more.
 """
 
 from __future__ import annotations

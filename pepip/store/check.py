@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 
 class Flaw(NamedTuple):
-    """One difference between an entry and what was stored. `path` is relative to the entry.
+    """One difference between an entry and its state when it was stored. `path` is relative to the entry.
 
-    `kind` is `altered` (other bytes, another link target, or no regular file), `missing`, `added`, `link` (a link in
-    the place of a file), `mode`, or `touched` (a folder in which a change was made and undone).
+    `kind` is `altered` (other bytes, another link target, or no regular file), `missing` (also: a document that can't
+    be read), `added`, `link` (a link in the place of a file), `mode`, or `touched` (a folder whose modification time
+    has changed).
     """
 
     kind: str
@@ -34,7 +35,7 @@ class Flaw(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What is wrong, as a person reads it."""
+        """The kind of the flaw in words for people."""
         return _WORDS.get(self.kind, self.kind)
 
 
@@ -49,11 +50,16 @@ _WORDS = {
 
 
 def inspect(path: str) -> list[Flaw]:
-    """Return the flaws of the entry at `path`, sorted by path. Reads every byte, changes nothing."""
+    """Return the flaws of the entry at `path`, sorted by path. Reads every byte, changes nothing.
+
+    If the document or RECORD is damaged, that is the only flaw: nothing else can be checked then.
+    """
     try:
         document = documents.read(path)
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return [Flaw("missing", paths.ENTRY_METADATA)]
+    except (OSError, ValueError):
+        return [Flaw("altered", paths.ENTRY_METADATA)]
     record_file = f"{document.dist_info}/RECORD"
     try:
         content = files.read_regular(f"{path}/{record_file}", most_bytes=_MOST_BYTES)
@@ -64,7 +70,7 @@ def inspect(path: str) -> list[Flaw]:
     except OSError:
         return [Flaw("mode", record_file)]
     if document.record not in {"", record.hexadecimal(content)}:
-        return [Flaw("altered", record_file)]  # without RECORD nobody knows which files belong to the entry
+        return [Flaw("altered", record_file)]  # only RECORD says which files belong to the entry
     like = os.stat(f"{path}/../../..")  # the root of the store: users who may read it must be able to read the entry
     expected = _baseline(path, document)
     listed = _listed(document, expected)
@@ -111,9 +117,7 @@ def inspect(path: str) -> list[Flaw]:
 def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) -> None:
     """Correct the modes of an entry, and move added files into the folder `grave`, where they keep their paths.
 
-    `grave` may be empty if no flaw is `added`.
-
-    Raises OSError if this user has no permission.
+    `grave` may be empty if no flaw is `added`. Raises OSError if this user has no permission.
     """
     document = documents.read(path)
     executables = set(document.executables)
@@ -138,7 +142,7 @@ def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) 
 
 
 def update_modes(path: str, *, like: os.stat_result) -> None:
-    """Give an entry of an older pepip the modes of today. Older pepips made more files and folders read-only.
+    """Give an entry of an older pepip the modes that entries have now. Older pepips made more of an entry read-only.
 
     Raises OSError if this user has no permission, ValueError if the document of the entry is not valid.
     """
@@ -157,7 +161,7 @@ def update_modes(path: str, *, like: os.stat_result) -> None:
 
 
 def _set_folders(path: str, read_only: set[str], *, like: os.stat_result) -> None:
-    """Set the modes of an entry's folders, and the fixed modification time of all of them but `__pycache__`."""
+    """Set the modes of an entry's folders. Give each folder but `__pycache__` the fixed modification time."""
     for folder, _, _ in os.walk(path, topdown=False):
         inside = folder[len(path) + 1 :]
         if os.path.basename(folder) != paths.PYCACHE:
@@ -179,7 +183,7 @@ def _module_folders(document: Document, baseline: Iterable[str]) -> set[str]:
 
 
 def _baseline(path: str, document: Document) -> dict[str, record.Row]:
-    """Return the expected row of each file of the entry: from RECORD, or with the digest from the document."""
+    """Return the expected row of each file by path: from RECORD, or else with the digest from the document."""
     rows = {row.path: row for row in record.read(f"{path}/{document.dist_info}/RECORD")}
     for missing in (*document.absent, f"{document.dist_info}/RECORD"):
         rows.pop(missing, None)
@@ -188,7 +192,7 @@ def _baseline(path: str, document: Document) -> dict[str, record.Row]:
 
 
 def _is_bytecode_file(name: str) -> bool:
-    """Tell whether a file in `__pycache__` is bytecode, partly written bytecode, or a file of numba's cache."""
+    """Tell whether a file in `__pycache__` is bytecode, unfinished bytecode, or a file of numba's cache."""
     return name.endswith((".pyc", ".nbi", ".nbc")) or ".pyc." in name
 
 
@@ -198,9 +202,9 @@ def _is_bytecode_path(path: str) -> bool:
 
 
 def _flaws_of_ready(path: str, document: Document, *, like: os.stat_result) -> list[Flaw]:
-    """Return the flaws of the links that lead into the entry, and of the files that all environments share.
+    """Return the flaws of the ready-made links and files. A missing one is no flaw: environments do without it.
 
-    A link may name the place where the store was before it was moved. That is no flaw.
+    A link may name the place where the store was before it was moved. That is no flaw, either.
     """
     found = []
     own = "/".join(path.replace(os.sep, "/").split("/")[-2:])
@@ -254,7 +258,7 @@ def _flaws_of_file(
     is_executable: bool,
     may_be_writable: bool,
 ) -> list[Flaw]:
-    """Return the flaws of one file. A file that was stored as a hard link has uv's mode, so others may write it."""
+    """Return the flaws of one file. With `may_be_writable`, the file may share uv's mode, which others may write."""
     status = os.lstat(place)
     if stat.S_ISLNK(status.st_mode):
         return [Flaw("link", shown)]

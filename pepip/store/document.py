@@ -26,11 +26,11 @@ class Document(NamedTuple):
 
     `origin` tells people which file or URL the entry was made from. `package` is the lock's table with which uv
     stages the same wheel again. It is empty in format 1, where the line `requirement` serves that purpose. `tag` is
-    the wheel's. `record` is the SHA-256 of RECORD in hexadecimal digits. `digests` has a RECORD hash for each file
-    that RECORD does not prove. `absent` are rows of RECORD without a file, `unlisted` files without a row, `empty`
-    folders without a file. If `modes_are_uvs`, files may share their inode, and so their mode, with uv's cache. If
-    `record_is_shared`, environments may share one RECORD. `stored_at` is seconds since 1970, `size_bytes` bytes on
-    disk.
+    the tag of the wheel. `record` is the SHA-256 of RECORD in hexadecimal digits. `digests` has a RECORD hash for
+    each file that RECORD does not prove. `absent` are rows of RECORD without a file, `unlisted` files without a row,
+    `empty` folders without a file. With `modes_are_uvs`, files may share their inode, and so their mode, with uv's
+    cache. With `record_is_shared`, environments may share one RECORD. `stored_at` is in seconds since 1970,
+    `size_bytes` in bytes on disk.
     """
 
     name: str
@@ -78,7 +78,7 @@ def read(entry: str) -> Document:
 
 
 def read_with_status(entry: str) -> tuple[Document, os.stat_result]:
-    """Return what `read` returns, and the status that the file had before it was read."""
+    """Return the document as `read` does, and the status of its file from before it was read."""
     content, status = files.read_with_status(place_of(entry), most_bytes=_MOST_BYTES)
     return load(content), status
 
@@ -140,7 +140,7 @@ def _text(fields: dict[str, Any], key: str, *, default: str | None = None) -> st
 def _number(fields: dict[str, Any], key: str) -> int:
     value = fields.get(key)
     if not isinstance(value, int) or not 0 <= value <= _LATEST:
-        raise ValueError(f"its {key} is no number of this world")
+        raise ValueError(f"its {key} is no valid number")
     return value
 
 
@@ -175,9 +175,9 @@ def _paths(fields: dict[str, Any], key: str, *, default: tuple[str, ...] | None 
 def _inside(path: object) -> str:
     """Return a path if it stays inside the entry. Raises ValueError for any other."""
     if not isinstance(path, str) or not path or path[0] == "/" or "\0" in path:
-        raise ValueError(f"{path!r} is no path in it")
+        raise ValueError(f"{path!r} is no path in an entry")
     if ".." in path and ".." in path.split("/"):
-        raise ValueError(f"{path!r} leads out of it")
+        raise ValueError(f"{path!r} leads out of the entry")
     return path
 
 

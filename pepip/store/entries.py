@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
 
-# Every folder of an entry has this modification time (2000-01-01). Root can write through a link of an environment;
-# if a file is added, removed or replaced, the time of its folder changes.
+# Every folder of an entry, except `__pycache__`, has this modification time (2000-01-01). Root can write through a
+# link of an environment; if that adds, removes or replaces a file, the time of its folder changes.
 SEALED_AT_NS = 946_684_800 * 1_000_000_000
 
 _MINUTE_NS = 60 * 1_000_000_000
 
 
 def read(store: Store, entry_id: str) -> Entry:
-    """Return the entry with the id `bucket/name-version`, or with the path of its folder if a layer has it.
+    """Return the entry with this id: `bucket/name-version`, or the path of its folder if a layer has the entry.
 
     An entry that this run has read is not read again while its document is unchanged. Raises FileNotFoundError if
     the store has no such entry, or if its layer is not named. Raises CorruptEntryError if its document can't be read.
@@ -42,7 +42,7 @@ def read(store: Store, entry_id: str) -> Entry:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     try:
         known = store.known_entries.get(entry_id)
-        if known and known.is_as(os.stat(f"{path}/{paths.ENTRY_METADATA}")):
+        if known and known.is_current(os.stat(f"{path}/{paths.ENTRY_METADATA}")):
             return known.entry
         found, status = documents.read_with_status(path)
         entry = Entry(
@@ -81,7 +81,7 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
 
     The store comes first, then each layer in order. `version` may be empty if only the build knows it (a VCS
     requirement). A damaged entry counts as absent: pepip stores the wheel again, in the same place or beside it. An
-    adopted entry counts if this archive was found equal to it.
+    adopted entry counts if an earlier comparison found its content equal to this archive.
     """
     has_others = False
     buckets = tuple(buckets)
@@ -115,7 +115,7 @@ def _find_in_layers(
                     with contextlib.suppress(FileNotFoundError, CorruptEntryError):
                         entry = read(store, f"{paths.packages(layer.root)}/{bucket}/{folder}")
                         is_meant = entry.identity == identity and entry.name == name
-                        is_fit = entry.id not in store.shunned and layer.trusts_entry(entry.path)
+                        is_fit = entry.id not in store.unusable and layer.trusts_entry(entry.path)
                         if is_meant and is_fit and is_whole(entry):
                             return entry
     return None
@@ -134,14 +134,14 @@ def _equal(store: Store, name: str, identity: str) -> Entry | None:
 
 
 def stored(store: Store, memory: ScanCache | None = None) -> list[Stored]:
-    """Return all entries of the store, unreadable ones included, sorted by name and version. Layers are left out."""
+    """Return all entries of the store, also unreadable ones, sorted by name and version. Layers are left out."""
     return _all_in(store.root, "", memory)
 
 
 def stored_in_layers(store: Store, name: str = "") -> list[Stored]:
-    """Return all entries of the store's layers, or those of one distribution, by layer in order.
+    """Return the entries of the store's layers, one layer after the other. With `name`, only those of a distribution.
 
-    A layer that can't be read has none.
+    A layer that can't be read counts as empty. `name` also finds distributions whose names begin with `<name>-`.
     """
     found = []
     for layer in store.layers:
@@ -157,12 +157,12 @@ def stored_ids(store: Store) -> list[str]:
 
 
 def layers_away(store: Store) -> list[str]:
-    """Return the roots of those layers that are not there: not mounted, or not to be read."""
+    """Return the roots of the layers that do not exist, are not mounted, or can't be entered."""
     return [layer.root for layer in store.layers if not os.path.isdir(paths.packages(layer.root))]
 
 
 def _all_in(root: str, prefix: str, memory: ScanCache | None, *, start: str = "") -> list[Stored]:
-    """Return the entries below a store's root whose folders' names have this `start`, with ids that have `prefix`."""
+    """Return the entries below a store's root whose folder names begin with `start`. Their ids get `prefix`."""
     found = []
     for bucket in _children(paths.packages(root)):
         folder = f"{paths.packages(root)}/{bucket}"
@@ -201,9 +201,9 @@ _LATEST = 1 << 40  # a bound for damaged numbers: as seconds, it lies beyond the
 
 
 def source_of(stored: Stored) -> tuple[dict[str, Any], str]:
-    """Return the lock's table with which uv stages the file that an entry was made from; empty if it is unknown.
+    """Return the lock's table with which uv stages an entry's file again, empty if the table is unknown.
 
-    The second value is the URL in a document of format 1, which has no such table; empty if there is none.
+    The second value is the URL in a document of format 1, which has no such table. It is empty if there is none.
     """
     try:
         document = documents.read(stored.path)
@@ -224,7 +224,7 @@ def package_of(store: Store, entry_id: str) -> dict[str, Any]:
 
 
 def matches(stored: Stored, patterns: Iterable[str]) -> bool:
-    """Tell whether a shell pattern matches an entry (`torch*`, `torch==2.9*`, `torch-2.9.1`), or is its id."""
+    """Tell whether a shell pattern (`torch*`, `torch==2.9*`, `torch-2.9.1`) matches an entry, or is its id."""
     import fnmatch
 
     spellings = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path))
@@ -239,7 +239,7 @@ def matches(stored: Stored, patterns: Iterable[str]) -> bool:
 
 
 def hashes_of(entry: Entry) -> dict[str, str]:
-    """Return the hashes in the entry's RECORD, by path. Leave out `.data` files, which are installed elsewhere."""
+    """Return the hashes in the entry's RECORD, by path, without `.data` files, which are installed elsewhere."""
     path = f"{entry.path}/{entry.dist_info}/RECORD"
     data = entry.data_directory + "/"
     return {row.path: row.hash_value for row in record.read(path) if row.hash_value and not row.path.startswith(data)}
@@ -248,8 +248,8 @@ def hashes_of(entry: Entry) -> dict[str, str]:
 def note_linked(store: Store, entry: Entry) -> None:
     """Note that an environment links the entry now, in the modification time of the document.
 
-    The time is exact to a minute: an entry that was noted less than a minute ago is not noted again. An entry of a
-    layer is left as it is: see `leases`.
+    The time is exact to a minute: an entry that was noted less than a minute ago is not noted again. For an entry of
+    a layer nothing is noted: see `leases`.
     """
     if paths.is_layered(entry.id):
         return
@@ -270,14 +270,14 @@ def _children(folder: str) -> list[str]:
 
 
 def is_whole(entry: Entry) -> bool:
-    """Tell whether everything that an environment links of the entry is there.
+    """Tell whether all files and folders of the entry that an environment links are there.
 
-    Cheap: it lists no folder and reads no file, except the scripts of an entry of format 1. It notices a file that
-    was added to, removed from or replaced in a linked folder, but not in the folders below that one.
+    Lists no folder and reads no file, except the scripts of an entry of format 1. Notices a file that was added to,
+    removed from or replaced in a linked folder, but not in the folders below that one.
     """
     if not all(map(_is_sealed, sealed(entry))):
         return False
-    # A sealed folder still has all its files: check only the files outside of such folders (on Windows, all files).
+    # A sealed folder still has all its files. So check only the files outside of such folders; on Windows, all files.
     data = [f"{entry.data_directory}/{scheme}/{path}" for scheme, path in entry.data]
     if sys.platform == "win32":
         alone = [*entry.files, *data]
@@ -304,7 +304,7 @@ def of_one_environment(
 ) -> list[str]:
     """Return the scripts of an entry that start the interpreter of one environment. Only format 1 can have them.
 
-    Older pepips took scripts from the environment that the entry was first stored for, as uv had made them.
+    Older pepips took scripts from the environment for which the entry was first stored, as uv had made them there.
     """
     found = []
     for scheme, name in data if format_number == 1 else ():
@@ -317,7 +317,7 @@ def of_one_environment(
 
 
 def sealed(entry: Entry) -> list[str]:
-    """Return the linked folders of an entry, and the folders of linked files. A whole entry has them unchanged."""
+    """Return the folders of an entry whose modification times show a change: linked folders, and opened ones."""
     opened = (path for path in entry.opened if not path.endswith(paths.PYCACHE))
     return [f"{entry.path}/{path}" for path in (*entry.directories, *opened)]
 
@@ -330,9 +330,9 @@ def _is_sealed(path: str) -> bool:
 
 
 def folder_names(name: str, version: str, identity: str) -> tuple[str, str]:
-    """Return the possible folder names of an entry: the plain one, and one with a hash if another wheel has that."""
+    """Return the possible folder names of an entry: the plain name, and a name with a hash if that one is taken."""
     digest = identity.removeprefix("sha256:")
-    if digest == identity:  # of a build: the identity names the source and the Python, so hash both
+    if digest == identity:  # the identity of a build names its source and its Python, so hash both
         digest = digests.hexadecimal(identity.encode())
     return f"{name}-{version}", f"{name}-{version}~{digest[:12]}"
 

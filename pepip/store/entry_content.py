@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def content_of(path: str, document: Document | None = None) -> str:
     """Return the identity by content of the entry at `path`.
 
-    Reads the document and RECORD, and of the files only scripts and those without a SHA-256. Raises OSError or
-    ValueError if one of them can't be read.
+    Reads the document, RECORD, scripts, and files whose RECORD hash is no SHA-256. Raises OSError or ValueError if
+    one of them can't be read.
     """
     document = document or documents.read(path)
     if content_identity.is_of_content(document.identity):

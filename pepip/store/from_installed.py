@@ -1,4 +1,4 @@
-"""Making entries from the files of an environment: lay them out as an unpacked wheel, then prepare that as usual.
+"""Makes entries from the files of an environment: lays them out as an unpacked wheel, then prepares that as usual.
 
 If the environment is on the file system of the store, the entry gets hard links to its files, and nothing is copied.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def find(store: Store, *, name: str, content: str) -> Entry | None:
-    """Return the whole entry of a distribution with this content, of any archive; None if there is none."""
+    """Return the whole entry of a distribution with this content, from whatever archive. None if there is none."""
     for stored in (*entries.stored(store), *entries.stored_in_layers(store, name)):
         if stored.name != name or stored.state != "ok" or not store.trusts_entry(stored.path):
             continue
@@ -54,7 +54,7 @@ def lay_out(
     launchers: Mapping[str, str],
     transfer: Transfer,
 ) -> StagedWheel:
-    """Lay files out in the new folder `place` as in their wheel, with a RECORD of these `hashes`.
+    """Lay out files in the new folder `place` as in their wheel, with a RECORD of these `hashes`.
 
     `sources` maps paths in the wheel to absolute paths. A path in `texts` is written with that content instead.
     Raises OSError if the disk is full.
@@ -88,25 +88,33 @@ def prepare(
     *,
     launchers: dict[str, str],
     workshop: str,
-    seen: DigestCache,
+    digest_cache: DigestCache,
     transfer: Transfer,
 ) -> Prepared:
     """Prepare the entry of a wheel that was laid out. Raises InvalidWheelError if it is invalid or has changed."""
     tree = staged.look(item.wheel)
-    proof = publish.prove(item, tree, seen)
+    proof = publish.prove(item, tree, digest_cache)
     if not proof.is_as_listed:
         changed = next(iter((*proof.differing, *proof.absent)))
         raise InvalidWheelError(f"{changed} of {item.name} {item.version} changed while it was read")
     artifact = Artifact(item.name, item.version, content, {}, "", 0, None, "")
     return publish.prepare(
-        store, item, tree, proof, artifact, launchers=launchers, workshop=workshop, seen=seen, transfer=transfer
+        store,
+        item,
+        tree,
+        proof,
+        artifact,
+        launchers=launchers,
+        workshop=workshop,
+        digest_cache=digest_cache,
+        transfer=transfer,
     )
 
 
 def take_bytecode(prepared: Prepared, sources: Mapping[str, str], transfer: Transfer) -> None:
-    """Give a prepared entry the bytecode beside the `sources` of its modules, from which Python compiled it.
+    """Give a prepared entry the bytecode that lies beside the `sources` of its modules in an environment.
 
-    Bytecode that can't be read is left out; Python compiles it again.
+    Bytecode that another user owns, or that can't be read, is left out. Python compiles it again.
     """
     modules: dict[str, set[str]] = {}
     for path in sources:
@@ -136,9 +144,9 @@ def equal_entry(
     *,
     launchers: dict[str, str],
 ) -> Entry | None:
-    """Return this user's adopted entry whose content equals a staged wheel, byte by byte; None if there is none.
+    """Return this user's adopted entry with the same content as a staged wheel, byte by byte. None if there is none.
 
-    Remembers the entry for the artifact.
+    Notes the artifact as an alias of that entry.
     """
     bucket = tags.bucket(publish.tag_of(f"{item.wheel}/{item.dist_info}/WHEEL", artifact))
     content = ""

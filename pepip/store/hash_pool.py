@@ -1,4 +1,4 @@
-"""Reading the files of unpacked wheels on all processors, while the caller prepares the wheels that are read."""
+"""Reads the files of unpacked wheels on all processors, while the caller prepares the wheels that were read first."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _FILES_AT_ONCE = 200
 
 
 def in_order(
-    trees: Sequence[tuple[StagedWheel, WheelTree]], seen: DigestCache
+    trees: Sequence[tuple[StagedWheel, WheelTree]], digest_cache: DigestCache
 ) -> Generator[tuple[StagedWheel, WheelTree]]:
-    """Yield each wheel as soon as all of its files were `seen`, those with the fewest unread bytes first.
+    """Read the files of all wheels into `digest_cache`. Yield each wheel when its files are read, the quickest first.
 
     Unreadable files are skipped; the comparison with RECORD reports them. A caller that stops early must close the
     generator, which stops the reading.
@@ -28,7 +28,8 @@ def in_order(
     from threading import Event
 
     unread = {
-        staged.name: [file for file in tree.files if seen.digest(file.status) is None] for staged, tree in trees
+        staged.name: [file for file in tree.files if digest_cache.digest(file.status) is None]
+        for staged, tree in trees
     }
     in_turn = sorted(trees, key=lambda item: sum(file.status.st_size for file in unread[item[0].name]))
     is_over = Event()
@@ -36,7 +37,7 @@ def in_order(
     try:
         pending = {
             staged.name: [
-                pool.submit(_read, staged.wheel, unread[staged.name][at : at + _FILES_AT_ONCE], seen, is_over)
+                pool.submit(_read, staged.wheel, unread[staged.name][at : at + _FILES_AT_ONCE], digest_cache, is_over)
                 for at in range(0, len(unread[staged.name]), _FILES_AT_ONCE)
             ]
             for staged, _ in in_turn
@@ -50,9 +51,9 @@ def in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def _read(wheel: str, files: Sequence[WheelFile], seen: DigestCache, is_over: Event) -> None:
+def _read(wheel: str, files: Sequence[WheelFile], digest_cache: DigestCache, is_over: Event) -> None:
     for file in files:
         if is_over.is_set():
             return
         with contextlib.suppress(OSError):
-            seen.read(f"{wheel}/{file.path}")
+            digest_cache.read(f"{wheel}/{file.path}")

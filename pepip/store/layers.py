@@ -1,9 +1,9 @@
-"""Layers: further stores from which a user links entries, and which that user's commands never write.
+"""Layers: further stores from which a user links entries. The user's commands write only leases there.
 
-A layer is a store like any other, made by its owner. Entries are looked up in one's own store first, then in each
-layer, in order. The id of an entry in a layer is the path of its folder, so that it never meets an entry of one's own
-store with the same name. Whoever owns a layer can run code as its users: so only the user, by `PEPIP_LAYERS`, and the
-store's owner, by the file `layers` in the store, name layers. No project does.
+A layer is an ordinary store of its owner. pepip looks for an entry in the user's own store first, then in each layer,
+in order. The id of an entry in a layer is the path of its folder, so that it differs from the id of an entry of the
+own store with the same name. The owner of a layer can run code as its users. So only the user (by `PEPIP_LAYERS`) and
+the owner of the user's store (by the file `layers` in it) may name layers. A project can't.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ _NAME = "layers"
 def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
     """Return the roots of the layers, in the order of their search.
 
-    `PEPIP_LAYERS` names them, separated as in `PATH`. If it is not set, the file `layers` in the store does. The
-    store itself is left out. Raises UsageError for a path that is not absolute: the current folder must not choose.
+    `PEPIP_LAYERS` names them, separated as in `PATH`. If it is not set, the file `layers` in the store names them.
+    The store itself is left out. Raises UsageError for a path that is not absolute: it would depend on the current
+    folder.
     """
     if VARIABLE in variables:
         source, words = VARIABLE, variables[VARIABLE].split(os.pathsep)
@@ -42,7 +43,7 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
     for word in filter(None, map(str.strip, words)):
         path = paths.expand_user(word, variables)
         if not os.path.isabs(path):
-            raise UsageError(f"{source} names {word}, which is no absolute path", hint="write it from / on")
+            raise UsageError(f"{source} names {word}, which is no absolute path", hint="write the path from /")
         path = os.path.normpath(path)
         if path not in found and os.path.realpath(path) != own:
             found.append(path)
@@ -52,16 +53,12 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
 def _listed(store_root: str) -> list[str]:
     """Return the lines of the store's file `layers`, without comments.
 
-    A file that other users may have written is ignored.
+    A file that other users may have written is ignored, and one that is too long.
     """
     try:
-        descriptor = files.open_regular(paths.layer_list(store_root))
+        content, status = files.read_with_status(paths.layer_list(store_root), most_bytes=_MOST_BYTES)
     except OSError:
         return []
-    try:
-        status, content = os.fstat(descriptor), os.read(descriptor, _MOST_BYTES)
-    finally:
-        os.close(descriptor)
     owners = {0, files.user_id()}
     with contextlib.suppress(OSError):
         owners.add(os.stat(store_root).st_uid)
@@ -72,7 +69,7 @@ def _listed(store_root: str) -> list[str]:
 
 
 def linked_before(store_root: str) -> list[str]:
-    """Return the roots of layers from which this user has linked, also if they are no longer named."""
+    """Return the roots of the layers from which this user has linked, even if they are no longer named."""
     try:
         content = user_cache.read(user_cache.folder_in(paths.cache(store_root)), _NAME, most_bytes=_MOST_BYTES)
     except (OSError, ValueError):
@@ -82,7 +79,7 @@ def linked_before(store_root: str) -> list[str]:
 
 
 def note_linked(store_root: str, entry_ids: Iterable[str]) -> None:
-    """Note the layers of these entries, so that links into them are told also when they are no longer named."""
+    """Note the layers of these entries, so that links into them are recognized even when they are no longer named."""
     roots = {paths.layer_of(entry_id) for entry_id in entry_ids if paths.is_layered(entry_id)} - {""}
     if not roots:
         return

@@ -1,9 +1,9 @@
-"""Leases: readers of a layer note there which entries their environments link, so that its owner's prune keeps them.
+"""Leases: readers of a layer note in it the entries that their environments link. Its owner's prune keeps these.
 
-A layer's registry does not know the environments of its readers. Its owner may open a folder in which each reader has
-a file for each environment, renewed at least once a day while pepip is used there. A lease that was not renewed for
-the layer's number of days no longer counts. Whoever may write a lease can make the owner keep entries, and nothing
-else. Without that folder, the owner prunes by age alone.
+A layer's registry does not know the environments of its readers. So its owner may open a folder for leases, where
+each reader has a file for each environment. pepip renews a lease at least once a day while it is used in that
+environment. A lease that was not renewed for the layer's number of days no longer counts. A false lease can make the
+owner keep entries, and do no other harm. Without the folder, the owner prunes by age alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 DAYS = 60
-"""For how many days a lease counts if the owner of a layer names no other number."""
+"""The number of days that a lease counts, unless the owner of the layer names another number."""
 
 RENEWAL_SECONDS = 86_400
 
@@ -36,14 +36,14 @@ _OPEN_TO_ALL = 0o1777  # each reader removes and renames only their own files
 
 
 class Policy(NamedTuple):
-    """What the owner of a layer has said: whether readers may take leases, and for how many days one counts."""
+    """The owner's choice for a layer: whether readers may take leases, and the number of days that a lease counts."""
 
     takes_leases: bool
     days: int
 
 
 class Lease(NamedTuple):
-    """The entries, as ids of the layer, that one environment of a reader links. `user_id` owns the file."""
+    """The entries that one environment of a reader links, by their ids in the layer. `user_id` owns the file."""
 
     environment: str
     host: str
@@ -52,9 +52,9 @@ class Lease(NamedTuple):
 
 
 def policy_of(store_root: str) -> Policy | None:
-    """Return the policy of a layer, None if the store's owner has not said that it is one.
+    """Return the policy of a layer, None if the store's owner has not made it a layer.
 
-    A file that can't be read says at least that the store is a layer.
+    If the file can't be read, the store is still a layer, but takes no leases.
     """
     try:
         document = files.load_json(files.read_regular(paths.layer_policy(store_root)))
@@ -65,8 +65,8 @@ def policy_of(store_root: str) -> Policy | None:
         return Policy(takes_leases=False, days=DAYS)
 
 
-def state(store_root: str, policy: Policy) -> None:
-    """Say that a store is a layer, and open or close its folder of leases. Raises OSError."""
+def set_policy(store_root: str, policy: Policy) -> None:
+    """Make a store a layer with this policy, and open or close its folder of leases. Raises OSError."""
     content = json.dumps({"format": _FORMAT, "leases": policy.takes_leases, "lease_days": policy.days}).encode()
     path, folder = paths.layer_policy(store_root), paths.leases(store_root)
     temporary = f"{path}.{os.getpid()}-{time.monotonic_ns()}"
@@ -83,14 +83,14 @@ def state(store_root: str, policy: Policy) -> None:
 
 def are_taken_in(store: Store, entry_ids: Iterable[str]) -> bool:
     """Tell whether the layer of one of these entries takes leases."""
-    homes = {paths.layer_of(entry_id) for entry_id in entry_ids if paths.is_layered(entry_id)}
-    return any(layer.root in homes and os.path.isdir(paths.leases(layer.root)) for layer in store.layers)
+    layer_roots = {paths.layer_of(entry_id) for entry_id in entry_ids if paths.is_layered(entry_id)}
+    return any(layer.root in layer_roots and os.path.isdir(paths.leases(layer.root)) for layer in store.layers)
 
 
 def take(store: Store, environment: str, entry_ids: Iterable[str]) -> None:
-    """Note in each layer which of its entries an environment links, or is about to. Renews an earlier lease.
+    """Note in each layer the entries that an environment links, or is about to link. Renew an earlier lease.
 
-    A layer that takes no leases, or where this user may not write, is left alone: it is pruned by age.
+    A layer that takes no leases, or that this user may not write, is left unchanged: its owner prunes it by age.
     """
     layered = [entry_id for entry_id in entry_ids if paths.is_layered(entry_id)]
     for layer in store.layers:
@@ -113,7 +113,7 @@ def _host() -> str:
 
 
 def _renew(path: str, environment: str, entry_ids: list[str]) -> None:
-    """Write a lease, or remove it if it would be empty. One that says the same is only touched, once a day."""
+    """Write a lease, or remove it if it would be empty. An unchanged lease is only touched, twice a day at most."""
     if not entry_ids:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
@@ -137,7 +137,7 @@ def _renew(path: str, environment: str, entry_ids: list[str]) -> None:
 
 
 def valid(store: Store) -> list[Lease]:
-    """Return the leases that count in a layer: those renewed in its number of days. None if it takes no leases."""
+    """Return the leases of a layer that were renewed within its number of days. Empty if it takes no leases."""
     policy = policy_of(store.root)
     if policy is None or not policy.takes_leases:
         return []
@@ -152,7 +152,7 @@ def valid(store: Store) -> list[Lease]:
 
 
 def _read(path: str, earliest: float) -> Lease | None:
-    """Return the lease in a file that anybody may have written, None if it is too old or no lease."""
+    """Return the lease in a file, which anybody may have written. None if it is too old or no lease."""
     try:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode) or status.st_mtime < earliest:
@@ -165,7 +165,7 @@ def _read(path: str, earliest: float) -> Lease | None:
 
 
 def users(store: Store) -> dict[str, list[str]]:
-    """Return the environments of readers that have a lease on each entry, by the entry's id."""
+    """Return, by the id of an entry, the environments of the readers that have a lease on it."""
     found: dict[str, list[str]] = {}
     for lease in valid(store):
         for entry_id in lease.entries:

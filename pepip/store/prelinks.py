@@ -1,8 +1,8 @@
-"""Files and symbolic links that each environment needs alike, made once and kept in the entry.
+"""Files and symbolic links that are the same in each environment, made once and kept in the entry.
 
-They are the symbolic links that lead into the entry, and the parts of its metadata that are the same everywhere.
-An environment adds a hard link to such an inode. That costs neither an inode nor a block; on ext4 a symbolic link
-of 60 characters takes both.
+They are the symbolic links that lead into the entry, and the parts of its metadata that never differ. An environment
+gets a hard link to such a file or symbolic link. A hard link costs neither an inode nor a block; on ext4 a symbolic
+link of 60 characters costs both.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def make(workshop: str, place: str, document: Document, *, like: os.stat_result) -> None:
-    """Write the links and files for environments into the entry that grows in `workshop` and will lie at `place`.
+    """Write the links and files for environments into the entry in `workshop`, which will be renamed to `place`.
 
-    Replaces those of an earlier attempt. Makes nothing on Windows: it has no hard links to symbolic links, and a
-    read-only file there would hinder the removal of the environment.
+    Links and files of an earlier attempt are replaced. Makes nothing on Windows: it has no hard links to symbolic
+    links, and a read-only file would hinder the removal of the environment.
     """
     if sys.platform == "win32":
         return
@@ -46,7 +46,7 @@ def make(workshop: str, place: str, document: Document, *, like: os.stat_result)
 
 
 def linked(document: Document) -> list[str]:
-    """Return the paths in an entry that the links lead to: folders that are linked whole, and METADATA."""
+    """Return the targets of the links, as paths in the entry: the folders that are linked whole, and METADATA."""
     bytecode = (f"{path}/{paths.PYCACHE}" for path in document.bytecode)
     return [*document.directories, *bytecode, f"{document.dist_info}/METADATA"]
 

@@ -1,4 +1,4 @@
-"""Copying an entry into another store, where it is published as usual. The copy shares no inode with the entry."""
+"""Copies an entry into another store, where it is published as usual. The copy shares no inode with the entry."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def copy(target: Store, entry: str, workshop: str) -> Prepared:
     """Copy the entry at the path `entry` into the new folder `workshop` of a staging area of `target`.
 
-    Bytecode that this user has compiled goes with it. The caller has checked the entry. Raises CorruptEntryError if
-    it holds a link or a device, OSError if the disk is full.
+    Bytecode that this user or root has compiled is copied, too. The caller has checked the entry. Raises
+    CorruptEntryError if the entry holds a link or a device, OSError if the disk is full.
     """
     tree = _tree_of(entry)
     os.mkdir(workshop)
@@ -38,7 +38,7 @@ def copy(target: Store, entry: str, workshop: str) -> Prepared:
 
 
 def _tree_of(entry: str) -> WheelTree:
-    """Return the files and folders of an entry, without its document and the links that lie ready."""
+    """Return the files and folders of an entry, without its document, its ready-made links and others' bytecode."""
     tree = WheelTree([], [])
     pending = [""]
     for folder in pending:

@@ -1,6 +1,6 @@
-"""Making entries from unpacked wheels: check against RECORD, lay out, describe, seal, rename.
+"""Makes entries from unpacked wheels: check against RECORD, lay out, describe, seal, rename.
 
-An entry has the files, folders, names and modes of the wheel as uv's cache holds it unpacked, with the wheel's own
+An entry has the files, folders, names and modes of the wheel that lies unpacked in uv's cache, with the wheel's own
 RECORD. After a failure only the staging folder has changed.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Prepared(NamedTuple):
-    """A distribution in the folder `workshop`, checked and sealed. One rename publishes it."""
+    """A distribution in the folder `workshop`, checked and sealed. One rename of that folder publishes it."""
 
     workshop: str
     document: Document
@@ -41,8 +41,8 @@ class Prepared(NamedTuple):
 class Proof(NamedTuple):
     """The result of comparing the files of an unpacked wheel with its RECORD.
 
-    `differing` are rows whose file has another hash, `absent` rows without a file, `unlisted` files without a row.
-    `digests` has a RECORD hash for each file that no row proves.
+    `differing` are the paths of files with another hash, `absent` paths of rows without a file, `unlisted` paths of
+    files without a row. `digests` has a RECORD hash for each file that no row proves.
     """
 
     differing: tuple[str, ...]
@@ -56,8 +56,8 @@ class Proof(NamedTuple):
         return not self.differing and not self.absent
 
 
-def prove(staged: StagedWheel, tree: WheelTree, seen: DigestCache) -> Proof:
-    """Compare an unpacked wheel with its RECORD. Reads files that were not `seen`; raises OSError if that fails."""
+def prove(staged: StagedWheel, tree: WheelTree, digest_cache: DigestCache) -> Proof:
+    """Compare an unpacked wheel with its RECORD. Reads files that `digest_cache` lacks. Raises OSError."""
     record_path = f"{staged.dist_info}/RECORD"
     statuses = {file.path: file.status for file in tree.files}
     rows = {row.path: row for row in record.read(f"{staged.wheel}/{record_path}")}
@@ -65,10 +65,10 @@ def prove(staged: StagedWheel, tree: WheelTree, seen: DigestCache) -> Proof:
     for path, row in rows.items():
         if path not in statuses or not row.hash_value or path == record_path:
             continue
-        place, known = f"{staged.wheel}/{path}", seen.digest(statuses[path])
+        place, known = f"{staged.wheel}/{path}", digest_cache.digest(statuses[path])
         is_same = record.matches(row, place, known)
-        if not is_same and known is not None:  # the digest may be of an earlier file with the same inode: read again
-            seen.forget(statuses[path])
+        if not is_same and known is not None:  # an earlier file may have had this inode and digest: read the file
+            digest_cache.forget(statuses[path])
             is_same = record.matches(row, place)
         if not is_same:
             differing.append(path)
@@ -77,7 +77,7 @@ def prove(staged: StagedWheel, tree: WheelTree, seen: DigestCache) -> Proof:
     digests = {}
     for path, status in statuses.items():
         if path not in proved:
-            found = seen.digest(status) or record.digest(f"{staged.wheel}/{path}", "sha256")
+            found = digest_cache.digest(status) or record.digest(f"{staged.wheel}/{path}", "sha256")
             digests[path] = record.hash_value(found)
     absent = tuple(path for path in rows if path not in statuses)
     unlisted = tuple(path for path in statuses if path not in rows and path != record_path)
@@ -93,17 +93,17 @@ def prepare(
     *,
     launchers: dict[str, str],
     workshop: str,
-    seen: DigestCache,
+    digest_cache: DigestCache,
     transfer: Transfer,
 ) -> Prepared:
-    """Lay an unpacked wheel out in the new folder `workshop` as it will lie in the store.
+    """Lay out an unpacked wheel in the new folder `workshop`, as it will lie in the store.
 
     `launchers` are the texts of the wheel's launchers: see `staged.launchers`. Raises InvalidWheelError if the wheel
-    can't be an entry, OSError if the disk is full.
+    can't become an entry, OSError if the disk is full.
     """
     for name in (paths.ENTRY_METADATA, paths.READY):
         if os.path.lexists(f"{staged.wheel}/{name}"):
-            raise InvalidWheelError(f"{staged.name} {staged.version} has a file of its own named {name}")
+            raise InvalidWheelError(f"{staged.name} {staged.version} has a file named {name}, which pepip reserves")
     os.mkdir(workshop)
     for folder in tree.folders:
         os.mkdir(f"{workshop}/{folder}")
@@ -115,7 +115,7 @@ def prepare(
         proof,
         artifact,
         launchers=launchers,
-        seen=seen,
+        digest_cache=digest_cache,
         modes_are_uvs=len(own) < len(tree.files),
     )
     with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
@@ -132,7 +132,7 @@ def _describe(
     artifact: Artifact,
     *,
     launchers: dict[str, str],
-    seen: DigestCache,
+    digest_cache: DigestCache,
     modes_are_uvs: bool,
 ) -> Document:
     """Return the entry's document, which has everything that linking needs."""
@@ -143,7 +143,7 @@ def _describe(
     own = record.made_by_installer(dist_info)
     folders = [f"{path}/" for path in tree.folders if not f"{path}/".startswith(data_prefix)]
     run_paths = {
-        path: seen.run_paths(f"{workshop}/{path}", status)
+        path: digest_cache.run_paths(f"{workshop}/{path}", status)
         for path, status in statuses.items()
         if libraries.is_library_name(path)
     }
@@ -160,7 +160,8 @@ def _describe(
             data.append((scheme, f"{inside}/"))
     for row in data:
         if len(row) != 2 or row[0] not in documents.SCHEMES:
-            raise InvalidWheelError(f"{staged.name} {staged.version} has {data_prefix}{'/'.join(row)}, of no scheme")
+            shown = f"{data_prefix}{'/'.join(row)}"
+            raise InvalidWheelError(f"{staged.name} {staged.version} has {shown}, which is in no known scheme")
     with open(f"{workshop}/{dist_info}/RECORD", "rb") as file:
         rows = file.read()
     is_plain = not (launchers or data or staged.metadata or artifact.local_path or artifact.direct_url)
@@ -212,7 +213,10 @@ def _origin(artifact: Artifact) -> str:
 
 
 def tag_of(wheel_file: str, artifact: Artifact) -> str:
-    """Return the tag that decides the bucket: from the wheel's name, or from its WHEEL file if it was built here."""
+    """Return the tag that decides the bucket: from the wheel's name, or from its WHEEL file if uv has built it.
+
+    Raises InvalidWheelError if the WHEEL file has no tag.
+    """
     if artifact.wheel:
         return tags.of_filename(artifact.wheel)
     with open(wheel_file, encoding="utf-8", errors="replace") as file:
@@ -229,7 +233,7 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
     `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache.
     """
     like = store.like
-    sealed: set[tuple[int, int, bool]] = set()  # kinds of files that need no change
+    sealed: set[tuple[int, int, bool]] = set()  # kinds of files that have the right mode and group already
     for path, status in tree.files:
         kind = (status.st_mode, status.st_gid, path in own)
         if kind not in sealed and not permissions.share_file(
@@ -256,11 +260,12 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
 
 
 def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
-    """Publish a prepared distribution by one rename, and return its entry. If a whole entry exists, return that.
+    """Publish a prepared distribution by one rename, and return its entry. If a whole entry exists, return that one.
 
-    The entry gets its plain name, or a name with a hash if the plain one is taken: by another wheel, or by a damaged
-    entry that only another user may remove. `replacing` is the path of an entry of the same identity, whole or not.
-    The new entry takes its place, and the old one goes to the trash.
+    The entry gets its plain name. It gets a name with a hash if the plain name is taken by another wheel, or by a
+    damaged entry that only another user may remove. `replacing` is the path of an entry of the same identity, whole
+    or damaged, in the bucket of the wheel's tag. The old entry goes to the trash, and the new entry gets its name.
+    Raises StoreError if both names are taken, or if this user may not write there.
     """
     workshop, document = prepared
     bucket = os.path.basename(os.path.dirname(replacing))
@@ -273,17 +278,17 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
         names = (os.path.basename(replacing),)
     for name in names:
         place, is_last = f"{folder}/{name}", name == names[-1]
-        if os.path.isdir(place):  # asked once: if a folder appears there later, the rename fails
+        if os.path.isdir(place):  # if a folder appears there later, the rename fails
             if place != replacing:
                 existing = _existing(store, f"{bucket}/{name}")
-                if existing and existing.identity == identity and _may_stand(store, existing):
+                if existing and existing.identity == identity and _is_usable(store, existing):
                     complete(store, existing)
                     return existing
                 # An unreadable entry may belong to another wheel. Keep it while another name is left to try;
                 # `store repair` decides.
                 if not (existing.identity == identity if existing else is_last):
                     continue
-            if not _discarded(store, place, may_stay=not is_last):
+            if not _try_discard(store, place, may_stay=not is_last):
                 continue
         prelinks.make(workshop, place, document, like=store.like)
         try:
@@ -297,7 +302,7 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
     raise StoreError(f"the store entries {' and '.join(names)} of {folder} belong to other wheels")
 
 
-def _may_stand(store: Store, entry: Entry) -> bool:
+def _is_usable(store: Store, entry: Entry) -> bool:
     return store.trusts_entry(entry.path) and entries.is_whole(entry)
 
 
@@ -309,8 +314,8 @@ def _existing(store: Store, entry_id: str) -> Entry | None:
         return None
 
 
-def _discarded(store: Store, place: str, *, may_stay: bool) -> bool:
-    """Discard the entry at `place`. Return False if only another user may discard it, and it `may_stay`.
+def _try_discard(store: Store, place: str, *, may_stay: bool) -> bool:
+    """Discard the entry at `place`. Return False if it `may_stay` and only another user may discard it.
 
     Raises StoreError if the entry can't be discarded and may not stay.
     """

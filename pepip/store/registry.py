@@ -1,8 +1,8 @@
 """The registry: one small file for each environment that links the store. Pruning starts from these files.
 
-The links of an environment say which entries it links. Its file also notes the entries of the last change by pepip,
-for a time when the environment can't be reached. And it notes the device and mount point of that time, which tell a
-deleted folder from a disk that is not mounted.
+The links of an environment show which entries it links. Its file also lists the entries after pepip's last change, in
+case the environment can't be reached later. And it has the device and mount point of that time, which tell a deleted
+folder from a disk that is not mounted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def file_name(environment: str, *marks: str, user: str = "") -> str:
     """Return a registry file's name: the project's name, a hash of the environment's path and `marks`, the `user`."""
     project = os.path.basename(os.path.dirname(environment)) or "root"
-    if project.startswith("environments-v"):  # of uv's cache: all scripts of a user lie there
+    if project.startswith("environments-v"):  # this folder of uv's cache has the environments of all scripts
         project = os.path.basename(environment)
     readable = "".join(character if character.isalnum() else "-" for character in project)[:40]
     digest = digests.hexadecimal("\0".join((environment, *filter(None, marks))).encode("utf-8", "surrogateescape"))
@@ -61,11 +61,11 @@ def id_of(environment: str) -> str:
 
 
 def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
-    """Register `environment` (an absolute path) as one that links these entries, or is about to. Idempotent.
+    """Register that `environment` (an absolute path) links these entries, or is about to link them. Idempotent.
 
     The environment is registered once, by its real path: links on the way to it may lead elsewhere later. A damaged
-    file is replaced. If a file belongs to another user, this user writes another one beside it. Returns False if this
-    user may not write the registry; then pruning can't know of the environment.
+    file is replaced. If the file belongs to another user, this user writes another file beside it. Returns False if
+    this user may not write the registry; then pruning does not know the environment.
     """
     real = os.path.realpath(environment)
     place = filesystems.place(real)
@@ -100,10 +100,10 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
 
 
 def _forget_older(path: str, wanted: Registration) -> None:
-    """Remove registrations that `wanted` makes obsolete, as far as this user may.
+    """Remove the registrations that `wanted` makes obsolete, as far as this user may.
 
-    They are of an earlier environment in the same place, or of this one by an older pepip. An environment that was
-    seen in the same place and is not there now no longer exists.
+    They belong to an earlier environment at the same place, which exists no longer, or an older pepip has written
+    them for this environment.
     """
     folder, name = os.path.split(path)
     project = f"{name.rpartition('.json')[0].removesuffix(f'-{_user()}').rpartition('-')[0]}-"
@@ -145,8 +145,9 @@ def _write(store: Store, path: str, registration: Registration) -> bool:
             permissions.make_file_readable(file.fileno(), like=store.like)
             file.write(registry_file.dump(registration))
             if registration.device != os.stat(path.rpartition("/")[0]).st_dev:
-                # Links on another file system could survive a power cut that this file does not survive, and an empty
-                # file counts as damaged and blocks pruning. On one file system the earlier rename is kept first.
+                # After a power cut, links on another file system could be there while this file is empty. An empty
+                # file is damaged and blocks pruning. A single file system keeps the order: this rename, then the
+                # links.
                 file.flush()
                 os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -159,8 +160,8 @@ def _write(store: Store, path: str, registration: Registration) -> bool:
 def registrations(store: Store) -> list[Registration]:
     """Return the registrations, damaged ones included, sorted by environment.
 
-    Files with the same content for one environment count as one. Files that differ all count: then no user can
-    make another's environment look deleted by a forged file.
+    Files that describe one environment alike count as one. Files that differ all count, so that no user can make
+    another user's environment look deleted by a forged file.
     """
     try:
         children = os.listdir(paths.projects(store.root))
@@ -197,7 +198,7 @@ def _united(one: Registration, other: Registration) -> Registration:
 
 
 def read(path: str) -> Registration | None:
-    """Return the registration in a file, also if it is damaged; None if the file was removed meanwhile."""
+    """Return the registration in a file, even if the file is damaged. None if there is no such file."""
     try:
         return registry_file.load(read_regular(path, most_bytes=registry_file.MOST_BYTES), path)
     except FileNotFoundError:
@@ -210,7 +211,7 @@ def read(path: str) -> Registration | None:
 
 
 def _says(known: Registration | None, wanted: Registration) -> bool:
-    """Tell whether a file already says everything: the same environment, and at least the wanted entries."""
+    """Tell whether a file already has the wanted registration: the same environment, and at least these entries."""
     if known is None or known.is_damaged or known.entries is None:
         return False
     same = known._replace(file=wanted.file, entries=wanted.entries, registered_at=wanted.registered_at)

@@ -95,7 +95,7 @@ def _number(document: dict[str, Any], key: str, *, default: int | None = None) -
 
 
 def _entry_ids(document: dict[str, Any], key: str) -> tuple[str, ...] | None:
-    """Return ids of entries, None if an older pepip wrote none. Any other text is refused: it may lead elsewhere."""
+    """Return ids of entries, None if an older pepip wrote none. Raises ValueError for a text that is no entry id."""
     value = document.get(key)
     if value is None:
         return None

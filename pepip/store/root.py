@@ -23,11 +23,11 @@ class Store:
     """A store. `root` is its folder as configured, `layers` are the further stores from which this user links.
 
     `known_entries` are the entries that this run has read, by id: see `entries.read`. `registered` maps the path of
-    each environment that this run has registered to its file in the registry. `shunned` are the ids of entries that
-    this run found to be damaged and can't repair: they count as lost.
+    each environment that this run has registered to its file in the registry. `unusable` are the ids of damaged
+    entries that this run can't repair: they count as lost.
     """
 
-    __slots__ = ("_known_roots", "_like", "_trust", "known_entries", "layers", "registered", "root", "shunned")
+    __slots__ = ("_known_roots", "_like", "_trust", "known_entries", "layers", "registered", "root", "unusable")
 
     def __init__(self, root: str, layer_roots: Iterable[str] = ()) -> None:
         self.root = root
@@ -37,11 +37,11 @@ class Store:
         self._trust: trust.Trust | None = None
         self.known_entries: dict[str, CachedEntry] = {}
         self.registered: dict[str, str] = {}
-        self.shunned: set[str] = set()
+        self.unusable: set[str] = set()
 
     @property
     def known_roots(self) -> StoreRoots:
-        """All spellings of the paths of this store and of layers that links may have.
+        """All spellings of the paths of this store and its layers that links may have.
 
         Layers that are no longer named are among them: their entries count as lost.
         """
@@ -52,7 +52,7 @@ class Store:
         return self._known_roots
 
     def home_of(self, entry_id: str) -> Store | None:
-        """Return the store that has the entry with this id: this one or a layer, None if that layer is not named."""
+        """Return the store of the entry with this id: this store or a layer, None if that layer is not named."""
         if not paths.is_layered(entry_id):
             return self
         root = paths.layer_of(entry_id)
@@ -86,7 +86,7 @@ class Store:
         return self._trust
 
     def trusts(self, folder: str) -> bool:
-        """Tell whether this user links entries in a folder of the store: a real folder whose owner is trusted."""
+        """Tell whether this user links entries in a folder of the store: it must be real, and its owner trusted."""
         layer = self._layer_at(folder)
         if layer:
             return layer.trusts(folder)
@@ -108,14 +108,14 @@ class Store:
     def keeps(self, path: str) -> bool:
         """Tell whether the entry at `path` is this user's own, and nobody untrusted can replace it.
 
-        An entry of a layer never is: its owner looks after it, in a store of their own.
+        The answer for an entry of a layer is False, even if this user owns it: it is kept in the store of the layer.
         """
         if self._layer_at(path):
             return False
         return permissions.is_own(path) and self.trusts(os.path.dirname(path))
 
     def buckets(self, name: str) -> list[str]:
-        """Return the folders of a bucket in which this user may find entries: the common one, and the user's own."""
+        """Return the folders of a bucket in which this user looks for entries: the common one, and the user's own."""
         if not self.is_shared:
             return [name]
         names = (name, f"{name}~{files.user_id()}")
@@ -168,7 +168,7 @@ class Store:
             self.make_directory(folder(self.root))
 
     def _note_lost_registry(self) -> None:
-        """Note that the store has entries but no registry: a new registry does not know who links them."""
+        """Note that the store has entries but no registry: a new registry lacks the environments that link them."""
         with contextlib.suppress(FileExistsError, PermissionError):
             files.create(paths.registry_lost(self.root), b"`pepip projects scan` finds environments again.\n")
 
@@ -202,7 +202,8 @@ class Store:
     def linking(self) -> Iterator[bool]:
         """Hold off pruning while entries are looked up and linked. Many processes may link at the same time.
 
-        The owner of a layer has to wait, too, as far as its lock can be taken without writing there.
+        Pruning of a layer is held off, too, if the layer's lock can be taken without writing there. Yields whether
+        the lock of this store was taken.
         """
         with contextlib.ExitStack() as held:
             is_held = held.enter_context(locks.held(f"{self.root}/.lock", shared=True, mode=self.lock_mode))
@@ -212,20 +213,21 @@ class Store:
 
     @contextlib.contextmanager
     def pruning(self) -> Iterator[None]:
-        """Hold off all linking, until the orphans are known and moved out of the way.
+        """Hold off all linking, until the orphans are known and moved into the trash.
 
-        Raises StoreError if this user can't wait for the processes that link, or if the store has no locks of any
-        kind: then nobody knows whether somebody links.
+        Raises StoreError if this user can't wait for running installs, or if the file system of the store has no
+        locks of any kind: then a running install can't be noticed.
         """
         lock = f"{self.root}/.lock"
         if os.path.lexists(lock) and stat.S_IFMT(os.lstat(lock).st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:
-            raise StoreError(f"{lock} is no file, so nobody can wait for those who link", hint="remove it")
+            raise StoreError(f"{lock} is no file, so pruning can't wait for running installs", hint="remove it")
         if os.path.exists(lock) and not os.access(lock, os.R_OK):
             raise StoreError(
                 f"{lock} is another user's, and may not be read", hint="its owner's next install mends it"
             )
         with locks.held(lock, mode=self.lock_mode) as is_alone:
-            if not is_alone and os.path.lexists(lock):  # without that file nobody has linked yet, or the disk is full
+            # Without the lock's file, no process has linked yet, or the disk is full.
+            if not is_alone and os.path.lexists(lock):
                 raise StoreError(
                     f"{self.root} can't be locked, so nothing is removed: somebody may be installing from it",
                     hint="`pepip doctor` says which locks its file system has",

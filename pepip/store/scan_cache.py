@@ -1,7 +1,7 @@
 """A cache of facts about entries and environments, valid while the times of their folders are unchanged.
 
-Each user has a file of it in `cache/`. Without the file every answer is the same, but takes longer. Pruning does not
-use it.
+Each user has such a file in `cache/`. Without the file every answer is the same, but takes longer. Pruning does not
+use the cache.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ _FORMAT = 3
 _MOST_BYTES = 1 << 28
 
 _RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
-"""For each topic, the topic that shows which names still exist. `save` drops the rows of all other names,
-except those of layers."""
+"""For each topic, a topic that has all existing names. `save` drops rows of other names, except names of layers."""
 
 
 class ScanCache:
@@ -38,7 +37,7 @@ class ScanCache:
         self._is_changed = False
 
     def recall(self, topic: str, name: str, evidence: Any) -> Any:
-        """Return the answer that was given on the same evidence, None if there is none."""
+        """Return the answer that was noted with the same evidence, None if there is none."""
         row = self._before.get(topic, {}).get(name)
         if row is None or row[0] != evidence:
             return None
@@ -51,7 +50,7 @@ class ScanCache:
         return None if row is None else row[0]
 
     def remembered(self, topic: str) -> dict[str, list[Any]]:
-        """Return all rows of a topic from the file, as evidence and answer by name. None of them is checked."""
+        """Return all rows of a topic from the file: evidence and answer, by name. The evidence is not checked."""
         return self._before.get(topic, {})
 
     def note(self, topic: str, name: str, evidence: Any, answer: Any) -> None:
@@ -60,7 +59,7 @@ class ScanCache:
         self._is_changed = True
 
     def save(self) -> None:
-        """Write the file. Rows that this run did not read are kept, unless their entry or environment is gone."""
+        """Write the file if an answer was noted. Rows of other names are kept, unless the name no longer exists."""
         if not self._is_changed or not os.path.isdir(self._cache):
             return
         topics = {topic: {**rows, **self._now.get(topic, {})} for topic, rows in self._before.items()}
@@ -86,5 +85,5 @@ class ScanCache:
 
 
 def _seal(text: bytes) -> bytes:
-    """Return the first line of the file, which proves that this format of the cache wrote the text, and all of it."""
+    """Return the first line of the file: it proves that the text has this format, and is complete."""
     return f"{_FORMAT} {digests.hexadecimal(text)}".encode()

@@ -1,7 +1,7 @@
-"""Reading a staged prefix: for each distribution, its unpacked wheel in uv's cache and the launchers that uv made.
+"""Reads a staged prefix: for each distribution, its unpacked wheel in uv's cache and the launchers that uv made.
 
 uv fills a prefix with symbolic links into its cache, where each wheel lies unpacked and unchanged. An entry is made
-from the unpacked wheel, so the prefix is read only for these links, and for files that uv wrote. Changes no file.
+from the unpacked wheel. So only these links, and the files that uv wrote, are read from the prefix. Changes no file.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _OF_ENVIRONMENTS = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.js
 class StagedWheel(NamedTuple):
     """A distribution in a prefix: its normalized name, its version, and `wheel`, the folder of its unpacked wheel.
 
-    `scripts` are the names of the files that it puts into the prefix's folder of scripts, `launched` those of them
-    that are launchers, `declared` those that its entry points name. `metadata` has the files that uv wrote into the
-    `.dist-info` folder and that are alike in every environment: texts by file name.
+    `scripts` are the names of the distribution's files in the prefix's folder of scripts. `launched` are the
+    launchers among them, and `declared` the launchers that entry points name. `metadata` has the files that uv wrote
+    into the `.dist-info` folder and that are the same in every environment: texts by file name.
     """
 
     name: str
@@ -55,10 +55,10 @@ class WheelTree(NamedTuple):
 
 
 def discover(prefix: str) -> list[StagedWheel]:
-    """Return the distributions of a prefix whose unpacked wheels can be found.
+    """Return the distributions of a prefix, without those whose unpacked wheel can't be found.
 
-    Raises InvalidWheelError if a wheel has no name or version, a script with an invalid name, or data whose name is
-    reserved for the environment.
+    Raises InvalidWheelError if a wheel has no name or version, a script with an invalid name, or data with a name
+    that is reserved for environments.
     """
     found = []
     for site_packages in _site_packages(prefix):
@@ -72,7 +72,7 @@ def discover(prefix: str) -> list[StagedWheel]:
 
 
 def _made_scripts(prefix: str) -> set[str]:
-    """Return the names of the scripts that uv wrote. Scripts that come from a wheel are links."""
+    """Return the names of the scripts that uv wrote. Scripts from a wheel are links, and left out."""
     try:
         with os.scandir(f"{prefix}/bin") as children:
             return {child.name for child in children if child.is_file(follow_symlinks=False)}
@@ -81,7 +81,7 @@ def _made_scripts(prefix: str) -> set[str]:
 
 
 def _with_launchers(site_packages: str, staged: StagedWheel, names: set[str]) -> StagedWheel:
-    """Return a distribution with those of the launchers `names` that its RECORD in the prefix lists."""
+    """Return a distribution with the launchers in `names` that its RECORD in the prefix lists."""
     rows = record.read(f"{site_packages}/{staged.dist_info}/RECORD")
     listed = {
         row.path.rpartition("/")[2] for row in rows if row.path.endswith(tuple(f"/bin/{name}" for name in names))
@@ -160,7 +160,7 @@ def _read(site_packages: str, dist_info: str) -> StagedWheel | None:
     name, version = name_and_version(f"{wheel}/{dist_info}")
     data = f"{wheel}/{dist_info.removesuffix('.dist-info')}.data"
     for taken in paths.OF_ENVIRONMENTS.intersection(_children(f"{data}/data")):
-        raise InvalidWheelError(f"{name} {version} has data named {taken}, which is an environment's own")
+        raise InvalidWheelError(f"{name} {version} has data named {taken}, a name that environments reserve")
     declared = _declared_scripts(f"{wheel}/{dist_info}", name)
     own = _children(f"{data}/scripts")
     metadata = _written_by_uv(f"{site_packages}/{dist_info}")

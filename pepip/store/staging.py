@@ -37,7 +37,7 @@ def area(store: Store) -> Iterator[str]:
 def prefixes(area: str) -> Iterator[str]:
     """Yield a folder for the thousands of links that uv stages, and remove it at the end.
 
-    It lies in memory if there is room, else in the `area`. The one in memory has the area's name, so that
+    It lies in memory if there is room, else in the `area`. A folder in memory has the area's name, so that
     `remove_abandoned` finds it after a kill.
     """
     folder = _in_memory(area)
@@ -120,6 +120,6 @@ _SECONDS_BETWEEN_WRITES = 5.0
 
 
 def remove_abandoned(store: Store) -> None:
-    """Remove what killed runs left in the staging folder. Failures are ignored."""
+    """Remove the staging areas of killed runs. Failures are ignored."""
     with contextlib.suppress(OSError):
         run_dirs.remove_abandoned(paths.staging(store.root), before=_remove_from_memory)

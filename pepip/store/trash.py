@@ -1,4 +1,4 @@
-"""Removal from the store: an entry is renamed into the trash, whole, and only then taken apart.
+"""Removes entries from the store: an entry is renamed into the trash, whole, and only then taken apart.
 
 No environment links an entry in the trash. If a run is killed, the next run empties the trash.
 """
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 def grave(store: Store) -> Iterator[str]:
     """Make a folder in the trash for one run's discarded entries, and yield it. Nobody empties it until the end.
 
-    A folder that has grown never gives its blocks back, so each run has its own, and the trash itself stays small.
-    If the disk is too full for a new folder, yield the trash itself; then another run may empty it at any time.
+    A folder that has grown never gives its blocks back. So each run has a folder of its own, and the trash stays
+    small. If the disk is too full for a new folder, the trash itself is yielded; then another run may empty it at any
+    time.
     """
     whole = paths.trash(store.root)
     with run_dirs.marked(whole, mode=store.lock_mode) as folder:
@@ -65,7 +66,7 @@ def discard(store: Store, place: str, own: str = "") -> None:
                 raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), place) from error
             _take_apart(place)
     except PermissionError as error:
-        raise StoreError(f"{name} is another user's", hint="its owner may remove it, and root") from error
+        raise StoreError(f"{name} is another user's", hint="its owner, or root, may remove it") from error
     except OSError as error:
         raise store.refusal(place, error) from error
 
@@ -82,7 +83,7 @@ def _take_apart(place: str) -> None:
 
 
 def contents(store: Store, *, own: str = "") -> list[str]:
-    """Return the paths of the graves in the trash; instead of the run's `own` grave, the paths in it."""
+    """Return the paths of all graves in the trash. The run's `own` grave is replaced by the paths in it."""
     folder = paths.trash(store.root)
     graves = [f"{folder}/{name}" for name in run_dirs.present(folder)]
     inside = [f"{own}/{name}" for name in run_dirs.present(own)] if own not in {"", folder} else []
@@ -90,9 +91,9 @@ def contents(store: Store, *, own: str = "") -> list[str]:
 
 
 def empty(store: Store) -> None:
-    """Remove what lies in the trash, as far as this user may, without the graves of runs that still go on.
+    """Remove the graves of ended runs from the trash, as far as this user may.
 
-    If two processes do so at once, one waits.
+    If two processes empty the trash at the same time, one waits for the other.
     """
     folder = paths.trash(store.root)
     if os.path.isdir(folder):

@@ -1,9 +1,9 @@
 """Trust in a store that several users may write: each user links only the entries of trusted users.
 
 The owner of an entry can change it. A store of one user has no entries of others. In a shared store users link their
-own entries, root's, and those of the store's owner. They link entries of other members only if the store's owner
-has said so, for some members or for all. Any other entry counts as absent: the wheel is stored again, in the user's
-own bucket. A check of its bytes would not help, because its owner can change it later.
+own entries, root's entries, and entries of the store's owner. They link entries of other members only if the store's
+owner trusts these members, or all members. Any other entry counts as absent: the wheel is stored again, in the user's
+own bucket. A check of the entry's bytes would not help, because its owner can change them later.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def dump(trust: Trust) -> bytes:
 
 
 def read(store_root: str, like: os.stat_result) -> Trust:
-    """Return the users whom the owner of a store trusts: root and the owner, if the owner has named none.
+    """Return the users whom the owner of a store trusts: root, the owner, and the users that the file names.
 
-    The file is ignored if it belongs to another user, if others may write it, or if it has a second hard link: it
-    may be another store's then.
+    The file is ignored if it belongs to another user, if others may write it, or if it has a second hard link: it may
+    be the file of another store then.
     """
     owners = frozenset({0, like.st_uid})
     try:
@@ -77,18 +77,19 @@ def read(store_root: str, like: os.stat_result) -> Trust:
     return Trust(everybody=False, users=owners)
 
 
-def said(trust: Trust, like: os.stat_result) -> str:
-    """Return words that name the users whose entries each user of a store links."""
+def in_words(trust: Trust, like: os.stat_result) -> str:
+    """Return words for the entries that each user of a store links: `their own entries, its owner's and root's`."""
     if trust.everybody:
-        return "what any of them has stored"
+        return "the entries of all members"
     others = (permissions.name_of(number) for number in sorted(trust.users - {0, like.st_uid}))
     return " and ".join(["their own entries, its owner's and root's", *others])
 
 
 def weakness(store_root: str, like: os.stat_result) -> str:
-    """Return a sentence that says how members of a shared store could replace an entry; empty if they can't.
+    """Return a sentence that says how members of a shared store could replace an entry, empty if they can't.
 
-    A user who may rename one of the store's own folders could. If all members are trusted, that is no weakness.
+    A user who may rename one of the store's own folders can replace entries. If all members are trusted, that is no
+    weakness.
     """
     if not is_shared(like):
         return ""
@@ -105,7 +106,7 @@ def weakness(store_root: str, like: os.stat_result) -> str:
         if not trust.covers(status.st_uid) and status.st_uid != files.user_id():
             return f"{folder} belongs to a member, who can change what others import"
         if status.st_mode & _WRITABLE_BY_OTHERS and not status.st_mode & stat.S_ISVTX:
-            return f"members can rename what is in {folder}, and so change what others import"
+            return f"members can rename the folders in {folder}, and so change what others import"
     return ""
 
 

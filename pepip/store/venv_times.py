@@ -1,4 +1,4 @@
-"""Times of site-packages folders: they tell which environments have changed since pepip last looked at them.
+"""Times of site-packages folders: they show which environments have changed since pepip last read them.
 
 uv and pip write a `.dist-info` folder whenever they install or remove a distribution, which changes the modification
 time of site-packages. A changed time means that another tool may have written through links into the store. Each user
@@ -29,7 +29,7 @@ class VenvTime(NamedTuple):
 
 
 class VenvTimes:
-    """The times that one user saw of the environments registered in `store_root`, by the names of registry files."""
+    """The times that this user has noted for environments registered in `store_root`, by name of registry file."""
 
     __slots__ = ("_folder", "_rows", "_store_root")
 
@@ -39,7 +39,7 @@ class VenvTimes:
         self._rows = self._read()
 
     def changed(self) -> list[str]:
-        """Return the names of the registry files whose environments have changed, or were never seen."""
+        """Return the names of the registry files whose environments have changed, or have no noted time."""
         found = []
         for name in self._registered():
             row = self._rows.get(name)
@@ -48,7 +48,7 @@ class VenvTimes:
         return found
 
     def knows(self, name: str, changed_at_ns: int) -> bool:
-        """Tell whether the last noted time of an environment is this one. True also if none was noted."""
+        """Tell whether this time is the last noted time of an environment. True also if no time was noted."""
         return name not in self._rows or self._rows[name].modified_ns == changed_at_ns
 
     def note(self, rows: Mapping[str, VenvTime]) -> None:

@@ -1,9 +1,9 @@
-"""The cache of uv's answers. It keeps an answer for as long as uv itself would answer the same.
+"""The cache of uv's answers. It keeps an answer as long as uv itself would answer the same.
 
-The key of an answer is its question: words, variables, the text of settings. Its evidence is the state of files: uv's
-program, files that the user named, index pages in uv's cache. If one of them changes, the answer is no longer used.
-Each user has separate answers, since they name what will be installed. They lie in `cache/`, which can be lost
-without harm.
+The key of an answer is the question: words, variables, the text of settings. The evidence of an answer is the state
+of files: uv's program, files that the user named, index pages in uv's cache. If one of them changes, the answer is no
+longer used. Each user has separate answers, because an answer decides which files are installed. The answers lie in
+`cache/`, which can be lost without harm.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class AnswerCache:
         try:
             content = user_cache.read(self._folder, key, most_bytes=_MOST_BYTES)
         except (OSError, ValueError):
-            return None  # for example another user's file, which could name any distribution
+            return None  # for example, another user's file could name any distribution
         text = content.decode("utf-8", "surrogateescape")
         title, _, rest = text.partition("\n")
         evidence, separator, answer = rest.partition("\n\n")
@@ -58,7 +58,7 @@ class AnswerCache:
     def remember(self, key: str, answer: str, evidence: Iterable[tuple[str, str]]) -> None:
         """Keep an answer that rests on `evidence`: places, and their states before uv was asked.
 
-        If the answer can't be written, it is not kept, and the next run takes the time to ask uv again.
+        If the answer can't be written, the next run asks uv again.
         """
         rows = dict(evidence)
         if not os.path.isdir(self._cache) or any("\n" in place for place in rows):

@@ -1,4 +1,4 @@
-"""The words of a request on uv's command line: how they are passed on, and which are left out."""
+"""Turns a request into words on uv's command line, and selects options and their values by name."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def without(options: Sequence[str], flags: Collection[str] = (), values: Collect
 
 
 def only(options: Sequence[str], names: Mapping[str, bool]) -> list[str]:
-    """Return the options with these names, and their values. `names` tells of each whether it takes a value."""
+    """Return the options with these names, and their values. `names` maps each name to whether it takes a value."""
     kept = []
     words = iter(options)
     for word in words:
@@ -78,6 +78,6 @@ def names_index(request: Request) -> bool:
 
 
 def link_mode(request: Request) -> str:
-    """Return the link mode that uv is told to use: empty if none, `unknown` if a settings file mentions one."""
+    """Return the link mode of the request: empty if it has none, `unknown` if only a settings file may name one."""
     told = next(values_of(request.everywhere, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")
     return told or (_UNKNOWN if settings.mention("link-mode") else "")

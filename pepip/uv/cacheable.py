@@ -1,8 +1,8 @@
-"""Which requests uv would answer the same way again, and the state on which that answer rests.
+"""Finds requests that uv would answer the same way again, and the state on which the answer rests.
 
-Only plain requests qualify: requirements by name, from indexes, without options whose effect can change unseen.
-Offline, uv answers from its cache alone: while the folders of pages and metadata there stay the same, so does the
-answer.
+Only plain requests qualify: requirements by name, from indexes, without options whose effect can change unnoticed.
+Offline, uv answers from its cache alone: as long as the folders of pages and metadata there are unchanged, the answer
+is unchanged.
 Source: uv's documentation of its cache, and the folders in that cache.
 """
 
@@ -42,7 +42,7 @@ _UNSEEN_SETTINGS = (
 
 
 def is_plain(request: Request) -> bool:
-    """Tell whether a request names only distributions of indexes, with options that mean the same at any time."""
+    """Tell whether a request names only distributions of indexes, by options that have the same effect each time."""
     return (
         not (request.editables or request.installing or request.is_whole)
         and all(map(_is_plain_requirement, request.packages))
@@ -65,10 +65,11 @@ def files(request: Request) -> list[str]:
 
 
 def files_of_project(request: ProjectRequest) -> list[str]:
-    """Return the files, beside settings, on which a sync of the project here rests; none if other files may count.
+    """Return the files, beside settings, on which a sync of this project depends. Empty if other files may matter.
 
     The project must have static metadata. Apart from the project itself, its lock must name only distributions of
-    indexes with HTTP URLs. A script without a lock is resolved anew by each sync, unless what is there may stay.
+    indexes with HTTP URLs. A script without a lock is resolved anew by each sync, unless installed distributions may
+    stay (`--inexact`).
     """
     folder = settings.project_folder()
     lock_path = f"{request.script}.lock" if request.script else f"{folder}/uv.lock"
@@ -102,7 +103,7 @@ def cache_folder(options: Sequence[str] = ()) -> str:
 def index_evidence() -> list[tuple[str, str]]:
     """Return uv's program and the folders of index pages in its cache, with their states; empty if there are none.
 
-    They stand for all that uv knows of indexes.
+    They change whenever uv learns anything new from an index.
     """
     cache = cache_folder()
     if not cache:
@@ -127,9 +128,9 @@ def metadata_evidence(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def environment_question(python: str) -> tuple[list[str], list[str]] | None:
-    """Return the words and the places that decide on which interpreter `uv venv` makes an environment.
+    """Return the words and the places that decide which interpreter `uv venv` takes.
 
-    None if that can't be known: a shim, for example, starts one interpreter or another.
+    None if that can't be known: a shim, for example, may start different interpreters.
     """
     versions = [f"{os.path.basename(path)}: {text}" for path in _version_files() if (text := _text(path))]
     words = [python, *settings.texts(), *versions]
@@ -147,7 +148,7 @@ def environment_question(python: str) -> tuple[list[str], list[str]] | None:
 
 
 def _version_files() -> Iterator[str]:
-    """Yield the files that may name a Python version: from the start folder upward, then the user's."""
+    """Yield the files that may name a Python version: from the start folder upward, then the user's own file."""
     for folder in upward(settings.start_folder()):
         yield from (f"{folder}/.python-version", f"{folder}/.python-versions")
     yield f"{user_folder(os.environ, 'XDG_CONFIG_HOME', '.config')}/uv/.python-version"
@@ -177,7 +178,7 @@ def below(parent: str) -> Iterator[str]:
 def _is_plain_requirement(text: str) -> bool:
     """Tell whether a requirement is a name, perhaps with extras, versions and a marker, but no path and no URL.
 
-    uv takes a name with an archive's suffix for a path, and a word with a colon for a URL.
+    uv reads a name with an archive's suffix as a path, and a word with a colon as a URL.
     """
     return (
         text[:1].isalnum()
@@ -203,7 +204,7 @@ def _is_plain_file(path: str) -> bool:
 
 
 def are_plain_options(words: Sequence[str]) -> bool:
-    """Tell whether options mean the same at any time, and name only indexes with HTTP URLs."""
+    """Tell whether options have the same effect each time, and name only indexes with HTTP URLs."""
     remaining = iter(words)
     for word in remaining:
         name, separator, value = word.partition("=")

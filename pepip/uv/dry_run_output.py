@@ -1,8 +1,8 @@
 """Reading the changes that uv announces for an environment, from its JSON and from its text.
 
 The JSON of `uv pip install`, `uv pip sync` and `uv sync` (since 0.13.0 at the latest) names each change with its
-version. Only the text has the URL that a distribution comes from. So both are read, and both must list the same
-changes. `uv pip uninstall` has text alone, which ends in a count.
+version. Only the text has the URL that a distribution comes from. So pepip reads both, and both must list the same
+changes. `uv pip uninstall` prints only text, which ends in a count.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _rows(text: str) -> list[_Row]:
 
 
 def _place(row: _Row) -> tuple[str, str]:
-    """Return the sort key of a row. The version is no part of it: the text has none for a distribution from a URL."""
+    """Return the sort key of a row: without the version, which the text lacks for a distribution from a URL."""
     return row[1], row[0]
 
 

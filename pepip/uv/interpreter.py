@@ -24,8 +24,8 @@ _START, _END = "<pepip-facts>", "</pepip-facts>"
 _FORMAT = 3
 """The format number of a cached answer. It must be raised when the answer for the same file changes."""
 
-# Runs in the environment's own interpreter, Python 3.8 or newer, hence the plain style. It writes to the file
-# descriptor, since `sitecustomize` may have replaced `sys.stdout`.
+# This code runs in the environment's own interpreter, Python 3.8 or newer, so it is plain. It writes to the file
+# descriptor, because `sitecustomize` may have replaced `sys.stdout`.
 _PROBE = """
 import json, os, sys, sysconfig
 prefix = sys.prefix
@@ -54,8 +54,8 @@ def executable(environment: str) -> str:
     if not os.path.lexists(environment):
         raise VenvError(f"there is no environment at {environment}", hint="`pepip venv` or `pepip install` makes one")
     if not os.path.isfile(f"{environment}/pyvenv.cfg"):
-        what = "is a file" if os.path.isfile(environment) else "is not a virtual environment (no pyvenv.cfg)"
-        raise VenvError(f"{environment} {what}", hint="name another folder with --venv, or move this one away")
+        fault = "is a file" if os.path.isfile(environment) else "is not a virtual environment (no pyvenv.cfg)"
+        raise VenvError(f"{environment} {fault}", hint="name another folder with --venv, or move this one away")
     if not environment.isascii() and os.fsencode(environment).decode("utf-8", "ignore") != environment:
         raise VenvError(f"uv can't work in {environment}: its path is not valid UTF-8", hint="rename that folder")
     for candidate in PROGRAMS:
@@ -95,9 +95,10 @@ def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
 
 
 def compile_bytecode(path: str, targets: list[str]) -> None:
-    """Compile the modules below the folders `targets` with the interpreter at `path`, as far as they compile.
+    """Compile the modules below the folders `targets` with the interpreter at `path`.
 
-    Some packages ship files for other versions of Python, which do not compile. Like uv, this ignores such errors.
+    Some packages ship files for other versions of Python, which do not compile. pepip ignores such errors, as uv
+    does.
     """
     from pepip.uv import process
 
@@ -107,10 +108,10 @@ def compile_bytecode(path: str, targets: list[str]) -> None:
 
 
 def _isolated() -> list[str]:
-    """Return the options that keep the current folder, PYTHONPATH and PYTHONHOME out of an interpreter's start.
+    """Return the options by which an interpreter ignores the current folder, PYTHONPATH and PYTHONHOME.
 
-    `-I` hides all of Python's environment variables. The place of bytecode and its optimization level are passed on
-    as options.
+    `-I` hides all of Python's environment variables. So the place of bytecode and the level of optimization are
+    passed on as options.
     """
     options = ["-I"]
     prefix, level = os.environ.get("PYTHONPYCACHEPREFIX", ""), os.environ.get("PYTHONOPTIMIZE", "")
@@ -137,7 +138,7 @@ def _ask(path: str) -> dict[str, Any]:
     if not is_whole:
         said = f" It said: {before or rest}".rstrip() if output.strip() else ""
         raise VenvError(
-            f"the interpreter {path} ended before it told its version.{said.splitlines()[0] if said else ''}",
+            f"the interpreter {path} ended before it reported its version.{said.splitlines()[0] if said else ''}",
             hint="look for a sitecustomize.py, or a .pth or .start file of the environment, that ends it",
         )
     try:
@@ -150,7 +151,7 @@ def _ask(path: str) -> dict[str, Any]:
             return answer
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
-    raise VenvError(f"the interpreter {path} tells of itself what can't be true", hint="make the environment anew")
+    raise VenvError(f"the interpreter {path} reports invalid facts about itself", hint="make the environment anew")
 
 
 def _is_sound(facts: dict[str, Any]) -> bool:
@@ -183,7 +184,7 @@ def abi_of(implementation: str, version: str, soabi: str, *, is_free_threaded: b
 def tags_of(implementation: str, version: str, abi: str) -> list[str]:
     """Return the tags of an interpreter on this machine, the most specific first.
 
-    pepip's own Python computes them, because an interpreter of 2019 can't run today's `packaging`.
+    pepip's own Python computes them, because an old interpreter can't import a current `packaging`.
     """
     from packaging import tags
 
@@ -194,7 +195,7 @@ def tags_of(implementation: str, version: str, abi: str) -> list[str]:
     if implementation == "cpython":
         name = f"cp{short}"
         is_debug = abi.endswith("d") and numbers >= [3, 8]
-        abis = [abi, abi.removesuffix("d")] if is_debug else [abi]  # debug builds load usual extensions, too
+        abis = [abi, abi.removesuffix("d")] if is_debug else [abi]  # debug builds load other extensions, too
         specific = tags.cpython_tags(numbers, abis, platforms)
     else:
         name = f"{tags.INTERPRETER_SHORT_NAMES.get(implementation, implementation)}{short}"
@@ -230,6 +231,6 @@ _MOST_BYTES = 1 << 24
 
 def _note(cache: str, key: str, facts: dict[str, Any]) -> None:
     if os.path.isdir(cache):  # a dry run does not create the store
-        with contextlib.suppress(OSError):  # without it, the next run only has to ask again
+        with contextlib.suppress(OSError):  # without the cache, the next run asks the interpreter again
             content = json.dumps({"key": key, **facts}).encode()
             user_cache.write(_folder(cache, files.user_id()), _file(key), content, mode=0o644)

@@ -1,10 +1,10 @@
-"""Artifacts that uv named before for exact versions, each kept for as long as uv would name the same one.
+"""Artifacts that uv named before for exact versions. An artifact is kept as long as uv would name the same one.
 
-uv plans a change with names and versions, and is asked a second time for the files. That answer rests on settings,
-on the interpreter, and on the text that an index or a lock has for that distribution. While these are the same, the
-answer is.
-Source: uv's cache of index pages. A page ends in a random id of the response, uv's caching policy, a CRC-32 of all of
-these and of the page's length, and that length. An index that says "not modified" changes only the policy.
+uv's plan has only names and versions. pepip asks uv a second time for the files. The second answer depends on
+settings, on the interpreter, and on the text that an index or a lock has for the distribution. As long as these are
+unchanged, the answer is unchanged.
+Source: uv's cache of index pages. A page ends in a random id of the response, uv's caching policy, a CRC-32 of these
+and of the page's length, and that length. If an index answers "not modified", only the policy changes.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _WITHOUT_EFFECT = frozenset(("PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAU
 class KnownPins(NamedTuple):
     """The artifacts that uv named with the same settings for the same interpreter.
 
-    `basis_of` returns the state of the text on which the answer for a name and a version rests. It is empty if there
-    is no such text.
+    `basis_of` returns the state of the text on which the answer for a name and a version rests, empty if there is no
+    such text.
     """
 
     answers: AnswerCache
@@ -46,7 +46,7 @@ class KnownPins(NamedTuple):
     basis_of: Callable[[str, str], str]
 
     def recall(self, wanted: Iterable[Change]) -> list[Artifact]:
-        """Return the artifacts of those changes that are known."""
+        """Return the known artifacts of the wanted changes."""
         rows = self._rows()
         found = []
         for change in wanted if rows else ():
@@ -56,11 +56,11 @@ class KnownPins(NamedTuple):
         return found
 
     def bases(self, wanted: Iterable[Change]) -> dict[str, str]:
-        """Return the texts on which the answers for `wanted` rest now, by name: `remember` takes them."""
+        """Return the states of the texts on which the answers for `wanted` rest now, by name, for `remember`."""
         return {change.name: self.basis_of(change.name, change.version) for change in wanted if not change.url}
 
     def remember(self, artifacts: Iterable[Artifact], bases: dict[str, str]) -> None:
-        """Keep artifacts with the texts that they rested on before uv was asked. Only lasting ones are kept."""
+        """Keep the lasting artifacts, each with the state that its text had before uv was asked."""
         rows = self._rows()
         for item in artifacts:
             basis = bases.get(item.name, "")
@@ -82,13 +82,13 @@ class KnownPins(NamedTuple):
 
 
 def is_lasting(artifact: Artifact) -> bool:
-    """Tell whether an artifact is a wheel of an index. Any other may change unseen."""
+    """Tell whether an artifact is a wheel of an index. Any other artifact may change unnoticed."""
     is_of_index = artifact.is_of_index and artifact.direct_url is None
     return bool(artifact.wheel) and artifact.is_shared and is_of_index
 
 
 def of_request(answers: AnswerCache, request: Request, environment: Environment) -> KnownPins:
-    """Return what is known for a plain request (see `cacheable.is_plain`), whose pins uv looks up in indexes."""
+    """Return the known pins for a plain request (see `cacheable.is_plain`), whose pins uv looks up in indexes."""
     named = [required_hashes.read(path) for path in cacheable.files(request)]
     words = [*request.everywhere, *request.resolving, "", *named, "", *settings.texts(with_projects=False)]
     folders = [
@@ -103,9 +103,9 @@ def of_request(answers: AnswerCache, request: Request, environment: Environment)
 def of_project(
     answers: AnswerCache, request: ProjectRequest, lock: str, environment: Environment
 ) -> KnownPins | None:
-    """Return what is known for a project with this text of `uv.lock`; None if options or settings may count.
+    """Return the known pins for a project with this text of `uv.lock`, None if options or settings may matter, too.
 
-    The lock alone has the files of a distribution, unless uv is told to build it, or not to.
+    Only the lock names the files of a distribution, unless uv is told to build it, or not to build it.
     """
     is_told = request.building or settings.mention("no-binary", "no-build")
     if is_told or not cacheable.are_plain_options(request.everywhere):
@@ -139,7 +139,7 @@ def _known(
 
 
 def _pages(folders: Sequence[str], name: str) -> str:
-    """Return the responses of indexes about a distribution that are in uv's cache; empty if one can't be told."""
+    """Return a digest of the responses in uv's cache about a distribution, empty if one of them can't be read."""
     found = []
     for folder in folders:
         path = f"{folder}/{name}.rkyv"

@@ -1,7 +1,7 @@
-"""How uv is told to make files in an environment: by an option, a variable or a settings file.
+"""The link mode that an option, a variable or a settings file names: the way to make files in an environment.
 
-uv reads these itself. pepip asks uv for the mode only if a settings file may name one, or if pepip does not know the
-word in the option or variable.
+pepip asks uv for the mode only if a settings file may name one, or if pepip does not know the word in the option or
+variable.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _SYNONYMS = {"reflink": "clone"}
 
 
 def chosen(options: Sequence[str], *, of_project: bool) -> str:
-    """Return the link mode that gives an environment files of its own; empty if it gets links.
+    """Return the link mode that gives an environment files of its own; empty if the environment gets links.
 
-    `options` are those of the command. `of_project` says that uv reads its settings as `uv sync` does. Raises UvError
-    with uv's message if uv does not know the mode.
+    `options` are the options of the command. With `of_project`, uv reads its settings as `uv sync` does. Raises
+    UvError with uv's message if uv does not know the mode.
     """
     told = next(arguments.values_of(options, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")
     if told in _OWN_FILES:

@@ -15,8 +15,8 @@ _SELECTED = ("extra", "dependency_groups")
 def evaluator(environment: Environment) -> Callable[[str], bool]:
     """Return a function that tells whether a marker holds in an environment.
 
-    A marker that can't be read holds. A marker on extras or dependency groups holds, too, because uv selects those.
-    If two packages of one name pass, uv chooses between them.
+    A marker that can't be read holds. A marker on extras or dependency groups holds, too, because uv has selected
+    these. If the markers of two packages with one name hold, uv must choose between the packages.
     """
     facts: dict[str, str] = {}
 

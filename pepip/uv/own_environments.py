@@ -1,4 +1,4 @@
-"""The environments that uv keeps in folders of its own: those of tools, and those in its cache.
+"""The environments that uv keeps in folders of its own: environments of tools, and environments in its cache.
 
 In uv's cache, `environments-v2/NAME-HASH` is the environment of a script. `environments-v2/HASH/HASH` is a link to
 the environment of `--with` or `uvx`, which lies in `archive-v0`. Source: uv 0.13, `CachedEnvironment` and
@@ -21,7 +21,7 @@ _NO_CACHE = frozenset(("-n", "--no-cache", "--no-cache-dir"))
 
 
 def cache_of(words: Sequence[str]) -> str:
-    """Return the cache that uv uses for a command line, empty if it uses none that lasts, or if nobody can tell."""
+    """Return the cache that uv uses for a command line, empty if it is unknown or does not outlast the command."""
     is_unclear = any(word.startswith("--cache-dir=") for word in words) or settings.mention(*_SETTINGS)
     if is_unclear or settings.is_on("UV_NO_CACHE") or not _NO_CACHE.isdisjoint(words):
         return ""

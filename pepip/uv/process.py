@@ -1,7 +1,7 @@
 """Starting programs: uv, and an environment's interpreter. No other module of pepip starts a program.
 
-Their output is piped and they can't read the terminal's input, so that they never write to a terminal that the
-command line or the app owns. The one exception is a program that takes the place of pepip itself.
+Programs get pipes for input and output, so that they never use a terminal that the command line or the app owns.
+Exceptions are programs that take over the terminal for the user: see `run_attached` and `become`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-# Variables that would make uv use another environment than the given one, compile files that are only staged,
-# contradict pepip's options about a lock, or colour output that pepip reads. A caller that wants one passes it on.
+# With these variables, uv would use another environment than the given one, compile files that are only staged,
+# ignore pepip's options about a lock, or colour output that pepip reads. A caller that needs one passes it on.
 _UNWANTED = (
     "UV_SYSTEM_PYTHON",
     "UV_BREAK_SYSTEM_PACKAGES",
@@ -49,10 +49,10 @@ class Result(NamedTuple):
 
 
 def interrupt(thread: int) -> None:
-    """End the programs of a thread and let it start no more, as if the user pressed Ctrl-C in that thread.
+    """End the programs of a thread, and let it start no more, as if the user had pressed Ctrl-C in that thread.
 
-    KeyboardInterrupt is raised in that thread while it waits for a program, or as soon as it would start one. `allow`
-    ends this.
+    The thread gets a KeyboardInterrupt while it waits for a program, or when it starts the next one. `allow` ends
+    this state.
     """
     _interrupted.add(thread)
     for process in list(_running.get(thread, ())):
@@ -121,9 +121,9 @@ def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") ->
 
 
 def run_attached(command: Sequence[str]) -> int:
-    """Run a program on this terminal and return its exit code. Meanwhile Ctrl-C is left to the program.
+    """Run a program on this terminal and return its exit code. Ctrl-C reaches only the program meanwhile.
 
-    It gets this process's open files, as if it took its place. If this process is asked to end, so is the program.
+    The program inherits the open files of this process. If this process is asked to end, it ends the program.
     """
     import signal
     import subprocess
@@ -145,7 +145,7 @@ def run_attached(command: Sequence[str]) -> int:
 
 
 def _leave_to_program(number: int, frame: object) -> None:
-    """Do nothing at a signal that the terminal also sends to the program in front."""
+    """Ignore a signal that the terminal also sends to the program in the foreground."""
 
 
 def run_uv_attached(arguments: Sequence[str]) -> int:
@@ -199,7 +199,7 @@ def _start(
 
 def _note_started(process: subprocess.Popen[str]) -> None:
     _running.setdefault(get_ident(), set()).add(process)
-    if get_ident() in _interrupted:  # since it was checked
+    if get_ident() in _interrupted:  # the thread was interrupted after `_start` had checked
         process.terminate()
 
 
@@ -227,7 +227,7 @@ def _forget(process: subprocess.Popen[str]) -> None:
 
 
 def _failure(arguments: Sequence[str], exit_code: int, stderr: str, stdout: str) -> UvError:
-    what = " ".join(argument for argument in arguments[:2] if not argument.startswith("-"))
+    command = " ".join(argument for argument in arguments[:2] if not argument.startswith("-"))
     if exit_code < 0:
-        return UvError(f"uv {what} was ended by signal {-exit_code}", output=stderr or stdout)
-    return UvError(f"uv {what} failed", output=stderr or stdout, exit_code=exit_code)
+        return UvError(f"uv {command} was ended by signal {-exit_code}", output=stderr or stdout)
+    return UvError(f"uv {command} failed", output=stderr or stdout, exit_code=exit_code)

@@ -1,4 +1,4 @@
-"""Where the program uv is. Starts nothing."""
+"""Finds the program uv. Starts nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def path() -> str:
         from uv import find_uv_bin
 
         return str(find_uv_bin())
-    except (ImportError, FileNotFoundError):  # a folder that happens to be named `uv` is importable too
+    except (ImportError, FileNotFoundError):  # any folder named `uv` is importable, too
         pass
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         if folder and os.access(f"{folder}/uv{suffix}", os.X_OK):

@@ -1,8 +1,8 @@
-"""Asking uv about a project: what `uv sync` would change, its lock, and the files that the lock names.
+"""Asks uv about a project: the changes that `uv sync` would make, its lock, and the files that the lock names.
 
-A script with inline metadata (PEP 723) is asked about in the same way, by `--script`. uv gives it a lock only on
-demand. uv alone reads and writes `pyproject.toml`, scripts and locks. Source: uv's documentation of projects and of
-scripts, and the pylock.toml specification (PEP 751).
+pepip asks about a script with inline metadata (PEP 723) in the same way, by `--script`. uv makes a lock for a script
+only on demand. uv alone reads and writes `pyproject.toml`, scripts and locks. Source: uv's documentation of projects
+and of scripts, and the pylock.toml specification (PEP 751).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _ENVIRONMENT_ACTIONS = {"check", "update", "replace", "create"}
 _NO_LOCK = "none"  # a script has a lock only if the user made one
 _LOCK_ACTIONS = {"use", "check", "update", "create", _NO_LOCK}
-"""The actions that uv may name for the environment and for the lock. Any other word may ask for something new."""
+"""The actions that pepip knows, for the environment and for the lock. Any other word of uv is unreadable."""
 
 _OF_INTERPRETERS = {
     **dict.fromkeys(("--cache-dir", "--config-file", "--python-preference", "--python-fetch"), True),
@@ -38,7 +38,7 @@ _OF_INTERPRETERS = {
         ("--no-python-downloads", "--allow-python-downloads", "--no-cache", "--no-cache-dir", "-n"), False
     ),
 }
-"""The options with which uv looks for an interpreter, and whether each takes a value."""
+"""The options that change how uv looks for an interpreter, and whether each takes a value."""
 
 FILES = ("pyproject.toml", "uv.lock")
 """The files of a project, or of a workspace, that uv writes."""
@@ -50,9 +50,10 @@ _ALL = ":all:"  # uv's word for every distribution
 class SyncPreview(NamedTuple):
     """The result that `uv sync` would have.
 
-    `is_made` says that uv would make the environment, or make it anew. `lock` is the path of the lock, and
-    `is_locked` says that it is up to date; a script may have none. `script` is the absolute path of the script whose
-    environment it is, empty if it is a project's. `document` is uv's own report in JSON (`--output-format json`).
+    `is_made` says that uv would make the environment, or make it anew. `lock` is the path of the lock, empty if a
+    script has none. `is_locked` says that uv would not change the lock. `script` is the absolute path of the script
+    that the environment belongs to, empty for a project. `document` is uv's own report in JSON (`--output-format
+    json`).
     """
 
     environment: str
@@ -93,9 +94,9 @@ def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None
 
 
 def mode_of_lock(request: ProjectRequest) -> str:
-    """Return the mode in which uv keeps to a lock that is up to date: `frozen`, or `locked` if it ignores sources.
+    """Return the mode in which uv uses a current lock: `frozen`, or `locked` with `--no-sources`.
 
-    If uv ignores sources (`--no-sources`), it does not freeze a lock.
+    uv refuses to freeze a lock if it is told to ignore sources.
     """
     is_without_sources = "--no-sources" in request.everywhere or settings.is_on("UV_NO_SOURCES")
     return "locked" if is_without_sources else "frozen"
@@ -107,12 +108,12 @@ def lock(request: ProjectRequest) -> None:
 
 
 def edit(command: str, words: Sequence[str]) -> None:
-    """Run `uv add` or `uv remove` with these words, but without its sync. Raises UvError."""
+    """Run `uv add` or `uv remove` with these words, without the sync that follows. Raises UvError."""
     _run(command, "--no-sync", "--color", "never", *words, **_set("UV_LOCKED"))
 
 
 def make_environment(request: ProjectRequest, *, elsewhere: str = "") -> None:
-    """Make the project's environment as `uv sync` would, but empty; or make one like it at `elsewhere`.
+    """Make the project's environment as `uv sync` would, but empty; with `elsewhere`, make it at that path.
 
     Raises UvError. For a script, see `make_environment_of_script`.
     """
@@ -123,9 +124,9 @@ def make_environment(request: ProjectRequest, *, elsewhere: str = "") -> None:
 
 
 def words_of_environment(request: ProjectRequest) -> list[str]:
-    """Return the words that decide, with uv's settings, on the environment that uv makes; empty if more does.
+    """Return the words that determine, with uv's settings, the environment that uv makes. Empty if more matters.
 
-    In a workspace, all members say which Pythons they support. The folder of an environment may be named elsewhere.
+    In a workspace, each member says which Pythons it supports. With `--active`, a variable names the environment.
     """
     if request.script:
         settings.count_script(os.path.abspath(request.script))
@@ -138,7 +139,8 @@ def words_of_environment(request: ProjectRequest) -> list[str]:
 def make_environment_of_script(request: ProjectRequest, root: str) -> None:
     """Make an environment at `root` as `uv sync --script` would, but empty. Raises UvError.
 
-    uv has no command that makes only the environment of a script. But it says which interpreter the script gets.
+    uv has no command that makes only the environment of a script. But `uv python find` names the script's
+    interpreter.
     """
     asked = request.python or os.environ.get("UV_PYTHON", "")
     meant = [asked] if asked else ["--script", request.script]
@@ -152,9 +154,9 @@ def locate(
 ) -> list[Artifact]:
     """Return the artifacts that the `lock` at this path names for the distributions that uv plans to add.
 
-    If the artifacts of all of them are in `answers`, uv is not asked again.
-    A distribution that the user wants built from source (by an option, a variable or a setting) is never shared. Only
-    uv knows which build is meant.
+    If `answers` has the artifacts of all these distributions, uv is not asked again.
+    A distribution that an option, a variable or a setting wants built from source is never shared, because only uv
+    knows which build that is.
     """
     try:
         text = files.read_regular(lock, most_bytes=_MOST_BYTES, follows=True).decode("utf-8", "surrogateescape")
@@ -195,9 +197,9 @@ def lay_out(
 
 
 def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Iterator[stage.Arrival]:
-    """Let `uv sync` install what is not linked: the project itself, and distributions that can't be shared.
+    """Let `uv sync` install the distributions that are not linked: the project itself, and private distributions.
 
-    `reinstall` names those of them that are already there and must be replaced.
+    `reinstall` names distributions among them that are installed already and must be replaced.
     """
     replaced = [word for name in reinstall for word in ("--reinstall-package", name)]
     command = ["sync", *_kept_lock(request), *stage.PLAIN_OUTPUT]
@@ -206,7 +208,7 @@ def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Ite
 
 
 def staging_request(request: ProjectRequest) -> Request:
-    """Return the request that stages a project's lock: its options in the words of `uv pip install`."""
+    """Return the request that stages a project's lock: the project's options in the words of `uv pip install`."""
     building: list[str] = []
     words = iter(request.building)
     for option in words:
@@ -222,7 +224,7 @@ def staging_request(request: ProjectRequest) -> Request:
 
 
 def written(package: str) -> list[str]:
-    """Return the paths of the files that `uv add` may write: of the project or of `package`, and of the workspace.
+    """Return the files that `uv add` may write: those of the workspace, and of the project or its member `package`.
 
     Raises UvError if there is no project.
     """
@@ -234,7 +236,7 @@ def written(package: str) -> list[str]:
 
 
 def _from_source(request: ProjectRequest) -> set[str]:
-    """Return the distributions to build from source even if there is a wheel; `:all:` means every one."""
+    """Return the distributions that uv must build from source even if they have a wheel; `:all:` means every one."""
     words = request.building
     named = {words[at + 1] for at, word in enumerate(words) if word == "--no-binary-package"}
     named.update(os.environ.get("UV_NO_BINARY_PACKAGE", "").split())
@@ -248,12 +250,12 @@ def _from_source(request: ProjectRequest) -> set[str]:
 
 
 def lock_of_script(script: str) -> str:
-    """Return the path of the lock that a script has if the user made one."""
+    """Return the path of a script's lock. The lock exists only if the user made one."""
     return f"{script}.lock"
 
 
 def _kept_lock(request: ProjectRequest) -> list[str]:
-    """Return the options with which uv takes the lock as it is; without a lock, those with which it resolves."""
+    """Return the options with which uv takes the lock as it is, or the options of resolution if there is no lock."""
     if request.script and not os.path.isfile(lock_of_script(request.script)):
         return list(request.resolving)
     return [f"--{mode_of_lock(request)}"]

@@ -1,7 +1,7 @@
-"""Reading the lock with which uv answers, and writing the part of it that the store lacks.
+"""Reads the lock in an answer of uv, and writes a lock of the artifacts that the store lacks.
 
-An artifact is one package table of a lock, reduced to the one file that the environment gets. uv stages from the same
-table: URL, index and hash are those of the resolution, and no index is asked again.
+An artifact is one package table of a lock, reduced to the one file that the environment gets. uv stages from that
+table: URL, index and hash come from the resolution, and no index is asked again.
 Source: the pylock.toml specification (PEP 751), and PEP 610 for direct URLs.
 """
 
@@ -46,9 +46,9 @@ def artifacts(
     """Return the artifacts that a lock names for an interpreter with these supported `tags`.
 
     Paths in the lock are relative to `folder`. `preferred` returns the hashes that the request demands of a
-    distribution; uv prefers a wheel with one of them. If listed files `may_be_yanked`, uv chooses between builds of
-    one wheel. `applies` evaluates a marker; packages whose marker does not hold are left out. Raises ValueError or
-    KeyError if the text is no lock.
+    distribution; uv prefers a wheel with one of them. If a listed file `may_be_yanked`, uv must choose between
+    several builds of one wheel. `applies` evaluates a marker; packages whose marker does not hold are left out.
+    Raises ValueError or KeyError if the text is no lock.
     """
     if sys.version_info >= (3, 11):
         import tomllib
@@ -97,7 +97,7 @@ def requirement_line(artifact: Artifact) -> str:
 
 
 def left_to_uv(artifact: Artifact) -> Artifact:
-    """Return the artifact with only its name and version: uv must choose and check its file."""
+    """Return the artifact with only its name and version, so that uv itself chooses and checks the file."""
     return _private({"name": artifact.name, **({"version": artifact.version} if artifact.version else {})})
 
 
@@ -107,7 +107,7 @@ def unknown(name: str, version: str, url: str) -> Artifact:
 
 
 def _toml(value: object) -> str:
-    """Return a value as TOML. A JSON string is a TOML string if DEL is escaped and other characters are not."""
+    """Return a value as TOML. JSON strings are TOML strings if DEL is escaped and non-ASCII characters are not."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list):
@@ -162,7 +162,7 @@ def _any_of(wheels: list[dict[str, Any]], hashes: frozenset[str]) -> bool:
 
 
 def has_several_builds(package: dict[str, Any]) -> bool:
-    """Tell whether wheels of a package table differ only in their build number. One may be yanked (PEP 592)."""
+    """Tell whether two wheels of a package table differ only in their build number. One may be yanked (PEP 592)."""
     tags = []
     for wheel in package.get("wheels", []):
         with contextlib.suppress(InvalidWheelError):
@@ -171,7 +171,7 @@ def has_several_builds(package: dict[str, Any]) -> bool:
 
 
 def _chosen(wheels: list[dict[str, Any]], rank: dict[str, int], preferred: frozenset[str]) -> dict[str, Any] | None:
-    """Return the wheel that uv takes, None if none fits. Wheels with a demanded hash come before all others."""
+    """Return the wheel that uv takes, None if no wheel fits. Wheels with a demanded hash come before all others."""
     demanded = [wheel for wheel in wheels if preferred.intersection(_digests(wheel))]
     for candidates in (demanded, wheels):
         position = wheel_choice.best(list(map(_file_name, candidates)), rank)
@@ -191,7 +191,7 @@ def _is_variant(wheel: dict[str, Any]) -> bool:
 def _identity_of_build(source: str, rank: dict[str, int]) -> str:
     """Return the identity of the wheel that an interpreter with these tags builds from a source.
 
-    Another Python may build a different wheel from it, even if the wheel's tag doesn't say so.
+    Another Python may build a different wheel from that source, even if the wheel has the same tag.
     """
     python, _, rest = next(iter(rank), "any").partition("-")
     abi = rest.partition("-")[0]  # a free-threaded build has ABI tag `cp315t` and Python tag `cp315`
@@ -261,7 +261,7 @@ def _file(source: dict[str, Any], folder: str) -> tuple[dict[str, Any], str]:
     """Return the table of one file with one hash, and that hash (`sha256:…`), empty if no hash proves the content.
 
     uv accepts a file that matches any hash in a lock. Here the file must match the hash that identifies the entry, so
-    uv is given only that one. If no hash proves the content, the table keeps all of them.
+    uv gets only that hash. If no hash proves the content, the table keeps all hashes.
     """
     digests = _digests(source)
     path = _local_path(source, folder)
@@ -300,7 +300,7 @@ def _file_url(path: str) -> str:
 def _file_name(source: dict[str, Any]) -> str:
     place = source.get("url") or source.get("path", "")
     name = str(source.get("name") or place.partition("#")[0].partition("?")[0].rpartition("/")[2])
-    if "%" not in name:  # to load the module that decodes it takes milliseconds
+    if "%" not in name:  # importing the decoder takes milliseconds
         return name
     from urllib.parse import unquote
 

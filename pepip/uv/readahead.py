@@ -1,8 +1,8 @@
-"""Reading the files of wheels that uv has unpacked, while uv still works on the rest.
+"""Reads the files of wheels that uv has unpacked, while uv still unpacks other wheels.
 
-Those files need not be read again after uv has linked them. uv unpacks each wheel into a folder, and moves it into
-its cache whole. This module only looks there. If uv's cache is elsewhere, or has another layout, all files are read
-later.
+These files need not be read again after uv has linked them. uv unpacks each wheel into a folder, and moves that
+folder into its cache whole. This module only reads that cache. If the cache is elsewhere, or has another layout, all
+files are read later.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _SECOND_NS = 1_000_000_000
 
 
 class Readahead:
-    """Reads the files of the distributions `names` into `seen`, as they come to uv's cache.
+    """Reads the files of the distributions `names` into `digest_cache`, as they arrive in uv's cache.
 
-    A context manager. It starts to read no further file after its end.
+    A context manager. After its end it reads no further file.
     """
 
-    def __init__(self, names: Collection[str], seen: DigestCache, *, cache: str) -> None:
+    def __init__(self, names: Collection[str], digest_cache: DigestCache, *, cache: str) -> None:
         import threading
 
         self._names = frozenset(names)
-        self._seen = seen
+        self._digest_cache = digest_cache
         self._cache = cache
         self._listed_at: dict[str, int] = {}
         self._known = set(self._new_archives())
@@ -49,7 +49,7 @@ class Readahead:
 
     def __exit__(self, kind: object, *_: object) -> None:
         self._is_over.set()
-        if kind is None:  # otherwise the file that it reads now is read twice
+        if kind is None:  # wait for the file that the thread reads now, so that it need not be read twice
             self._thread.join(_MOST_SECONDS_FOR_A_FILE)
 
     def _read(self) -> None:
@@ -61,7 +61,7 @@ class Readahead:
                     self._read_archive(archive)
 
     def _new_archives(self) -> Iterator[str]:
-        """Yield the folders of wheels in uv's cache, if new ones may have come since the last call."""
+        """Yield the folders of all wheels in uv's cache, if new ones may have arrived since the last call."""
         for bucket in cacheable.folders(self._cache, "archive-v"):
             with contextlib.suppress(OSError):
                 status = os.stat(bucket)
@@ -80,7 +80,7 @@ class Readahead:
                 if self._is_over.is_set():
                     return
                 with contextlib.suppress(OSError):
-                    self._seen.read(f"{folder}/{name}")
+                    self._digest_cache.read(f"{folder}/{name}")
 
     def _is_wanted(self, folder: str) -> bool:
         name, _, rest = folder.partition("-")

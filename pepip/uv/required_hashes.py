@@ -1,13 +1,12 @@
-"""Which hashes a request demands. This module repeats rules of uv, and nothing else.
+"""Finds the hashes that a request demands. This module repeats rules of uv, and nothing else.
 
 uv checks a demanded hash when it downloads a file. A wheel in the store is not downloaded. Instead, pepip compares
 the demand with the hash in the wheel's identity. That is safe only if pepip reads the demand exactly as uv reads it.
-So a demand is either understood, or reported as not understood: then uv itself must check the request (see
-`stage.check`).
+If pepip can't do so, it reports the demand as unclear. Then uv itself must check the request (see `stage.check`).
 
 The rules: `--hash` options belong to the requirement of their logical line, and one of them must match. If two lines
-name one version, both must be met. A comment ends with its line, even if a backslash ends that line. Hashes in the
-fragment of a URL are not read here: uv's lock carries them.
+name the same version, both must be met. A comment ends with its line, even if a backslash ends that line. Hashes in
+the fragment of a URL are not read here: uv's lock carries them.
 Source: uv's `HashStrategy::from_requirements`, pip's requirements file format. `tests/differential` compares with uv.
 """
 
@@ -28,15 +27,15 @@ if TYPE_CHECKING:
 _ALGORITHMS = {"md5": 32, "sha256": 64, "sha384": 96, "sha512": 128, "blake2b": 128}
 """The hash algorithms that uv knows, and the number of hexadecimal digits of a digest."""
 _ANYTHING = "--require-hashes --hash"
-"""Stands for the lines of a file that can't be read as uv reads it. Such a file may demand anything."""
+"""Replaces the lines of a file that pepip can't read as uv reads it. Such a file may demand anything."""
 _INDEX_OPTIONS = ("-i", "-f", "--index", "--extra-index", "--find-links", "--no-index", _ANYTHING)
 UNREADABLE = "\0"
-"""Stands for the text of a file that can't be read."""
+"""Replaces the text of a file that can't be read."""
 _INCLUDES = ("-r", "-c", "--requirement", "--requirements", "--constraint", "--constraints")
 
 
 class Pin(NamedTuple):
-    """A requirement that is pinned to a version or a URL and demands one of these hashes (`sha256:…`).
+    """A requirement that names a version or a URL, and demands one of these hashes (`sha256:…`).
 
     `version` is empty if there is a `url`. `name` is empty if the requirement is only a URL.
     """
@@ -48,7 +47,7 @@ class Pin(NamedTuple):
 
 
 class Demands(NamedTuple):
-    """The hashes that a request demands. If `is_unclear`, it may demand more than these pins say."""
+    """The hashes that a request demands. If `is_unclear`, the request may demand more than these pins."""
 
     pins: tuple[Pin, ...] = ()
     is_unclear: bool = False
@@ -60,7 +59,7 @@ class Demands(NamedTuple):
     def are_met_by(self, artifact: Artifact) -> bool:
         """Tell whether an artifact certainly meets the demands on its distribution.
 
-        A pin may have a marker that does not hold here, or name another version. Then nothing is certain.
+        The answer is False if pins name the distribution, but none names this version: they may not apply here.
         """
         url = _url(artifact)
         pins = [pin for pin in self.pins if pin.name == artifact.name or (pin.url and not pin.name)]
@@ -74,8 +73,8 @@ class Demands(NamedTuple):
     def are_met_by_all(self, artifacts: Iterable[Artifact]) -> bool:
         """Tell whether these artifacts certainly meet all demands.
 
-        uv may write a URL in another way than the request. So a pin that is only a URL must equal the URL of an
-        artifact.
+        A pin that is only a URL must equal the URL of an artifact: uv may spell a URL in another way than the
+        request.
         """
         known = list(artifacts)
         urls = {_url(artifact) for artifact in known}
@@ -84,7 +83,7 @@ class Demands(NamedTuple):
 
 
 def of(request: Request) -> Demands:
-    """Return the hashes that a request demands; none if it tells uv not to verify hashes."""
+    """Return the hashes that a request demands. There are none if it tells uv not to verify hashes."""
     if _is_told_not_to_verify(request):
         return Demands()
     pins = []
@@ -103,7 +102,7 @@ def of(request: Request) -> Demands:
 
 
 def are_required(request: Request) -> bool:
-    """Tell whether uv may refuse requirements without a hash. Only `uv pip install` itself checks that."""
+    """Tell whether uv may refuse requirements without a hash. Only `uv pip install` itself makes this check."""
     return (
         settings.is_on("UV_REQUIRE_HASHES")
         or any(word.startswith("--require-hashes") for word in request.installing)
@@ -118,7 +117,7 @@ def name_index(request: Request) -> bool:
 
 
 def texts(request: Request) -> list[str]:
-    """Return the lines of a request's files and of the files that they include: its demands rest on them."""
+    """Return the lines of a request's files, and of included files. The demands of the request depend on them."""
     return list(_all_lines(request))
 
 
@@ -237,7 +236,7 @@ def _plain_name(text: str) -> str:
 
 
 def _fragment_hashes(text: str) -> list[str]:
-    """Return the algorithms of the hashes that the fragment of a URL demands: `…#sha256=…`."""
+    """Return the algorithms of the hashes in the fragment of a URL: `…#sha256=…`."""
     _, _, fragment = text.partition("#")
     return [algorithm for algorithm in _ALGORITHMS if f"{algorithm}=" in fragment.lower()]
 
@@ -259,7 +258,7 @@ def _proof(identity: str) -> str:
 
 
 def _rough(version: str) -> str:
-    """Return a version without the differences that two spellings of it may have. Other versions may become equal."""
+    """Return a version in a form that is equal for all its spellings, and perhaps for a few other versions."""
     return version.lower().replace("-", ".").replace("_", ".").rstrip("0.")
 
 

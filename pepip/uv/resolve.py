@@ -1,7 +1,7 @@
-"""Asking uv what to install: its plan for an environment, and the exact wheels behind it.
+"""Asks uv for its plan for an environment, and for the exact wheels of that plan.
 
-uv decides. `uv pip install --dry-run` says what it would change in an environment, given the distributions there. `uv
-pip compile --format pylock.toml` names the files and their hashes before anything is downloaded.
+uv decides. `uv pip install --dry-run` lists the changes that it would make, given the distributions in the
+environment. `uv pip compile --format pylock.toml` names the files and their hashes before anything is downloaded.
 """
 
 from __future__ import annotations
@@ -93,11 +93,11 @@ def resolve(request: Request, environment: Environment, known: AnswerCache | Non
 def locate(
     request: Request, wanted: Sequence[Change], environment: Environment, answers: AnswerCache | None = None
 ) -> list[Artifact]:
-    """Return the artifacts of the distributions that uv plans to add, as far as they can be found.
+    """Return the artifacts of the distributions that uv plans to add, without those that can't be found.
 
-    The request itself is resolved again, with uv's plan as constraints, because only the request knows the sources
-    and indexes that it names. If it names none, the pins are looked up by themselves. An artifact that is not found
-    is absent from the answer. For pins, the artifacts in `answers` are used as long as uv would name the same.
+    If the request may name sources or indexes, uv resolves the whole request again, with its plan as constraints.
+    Otherwise pepip asks for each distribution by name and version alone, and takes the artifact from `answers` as
+    long as uv would name the same one.
     """
     locks = [path for path in request.requirement_files if pylock.is_lock(path)]
     found: list[Artifact] = []
@@ -132,7 +132,7 @@ def locate(
 
 
 def _of_request(request: Request, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
-    """Return the artifacts that the request itself needs, with uv's plan as constraints; none if that fails."""
+    """Return the artifacts of the whole request, resolved with uv's plan as constraints. Empty if that fails."""
     try:
         return _compile(
             request,
@@ -223,10 +223,10 @@ class Indexes(NamedTuple):
 
 
 def indexes(request: Request, artifacts: Sequence[Artifact], environment: Environment) -> Indexes:
-    """Return the indexes from which a resolution took these artifacts, as far as uv tells. Asks no index anew.
+    """Return the indexes from which a resolution took these artifacts, as far as uv reports them.
 
-    uv's locks of pip requests do not name the indexes. uv caches its downloads by index. Without the index it would
-    download files again that it has.
+    uv's locks of pip requests do not name the indexes. uv caches its downloads by index, so without the index it
+    would download cached files again. No index is asked anew for this.
     """
     from pepip.host import temp_dirs
 

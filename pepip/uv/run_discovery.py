@@ -1,8 +1,8 @@
 """The rules of `uv run` that no other command of uv reveals.
 
-There are two: the folder from which uv looks for a project, and the scripts for which it looks for none. They decide
-what pepip asks uv. uv itself answers which project it uses, and what the environment lacks. pepip repeats nothing
-else of uv's discovery. tests/test_run_discovery.py compares both rules with uv.
+There are two: the folder from which uv looks for a project, and the kinds of scripts for which it looks for none.
+They decide how pepip asks uv. uv itself answers which project it uses, and which distributions the environment lacks.
+pepip repeats nothing else of uv's discovery. tests/test_run_discovery.py compares both rules with uv.
 Source: uv 0.13, `ParsedRunCommand` and `ScriptTag`; PEP 723.
 """
 
@@ -58,8 +58,8 @@ def kind_of(target: str, *, is_module: bool = False, is_script: bool = False) ->
 def project_start(target: str, kind: str) -> str:
     """Return the absolute path of the folder from which uv looks upward for a project: the script's folder.
 
-    Empty if uv starts in the working directory. It does so for a target that is no script or archive, and for one
-    that is named without a folder.
+    Empty if uv starts in the working directory. uv does so for a target that is no script or archive, and for a
+    target that is named without a folder.
     """
     parent = os.path.dirname(_without_end(target)) if kind in {SCRIPT, ARCHIVE} else ""
     if not parent:
@@ -73,9 +73,9 @@ def project_start(target: str, kind: str) -> str:
 
 
 def has_inline_metadata(path: str) -> bool:
-    """Tell whether uv runs the script at `path` by its own metadata (PEP 723), or refuses it because of them.
+    """Tell whether uv runs the script at `path` by its inline metadata (PEP 723), or refuses it because of them.
 
-    A pipe is not read, because its content would then be gone.
+    A pipe is not read, because uv could not read its content again.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -87,9 +87,10 @@ def has_inline_metadata(path: str) -> bool:
 
 
 def names_metadata(script: bytes) -> bool:
-    """Tell whether uv runs a script with this text by its own metadata, or refuses it because of them.
+    """Tell whether uv runs a script with this text by its inline metadata, or refuses it because of them.
 
-    Only the first tag in the text counts, and only on a line of its own. uv refuses a tag whose block is malformed.
+    Only the first tag in the text counts, and only on a line of its own. uv refuses a script whose block is
+    malformed.
     """
     start = script.find(_TAG)
     if start < 0 or script[max(start - 1, 0) : start] not in {b"", b"\r", b"\n"}:
@@ -103,10 +104,10 @@ def names_metadata(script: bytes) -> bool:
 
 
 def remote_has_metadata(options: Sequence[str], url: str) -> bool:
-    """Tell whether uv runs the script at `url` by its own metadata, or can't get it. uv downloads it.
+    """Tell whether uv runs the script at `url` by its inline metadata, or can't get the script. uv downloads it.
 
-    pepip asks `uv run` for an interpreter that does not exist, so uv ends before it changes or runs anything. uv's
-    log names the project first, if the script would run in it. A log that can't be read counts as metadata.
+    pepip asks `uv run` for an interpreter that does not exist, so uv ends before it changes or runs anything. If the
+    script would run in a project, uv's log names that project before. A log that can't be read counts as metadata.
     Raises UvError if uv ends without an error.
     """
     from pepip.uv import process
@@ -115,7 +116,7 @@ def remote_has_metadata(options: Sequence[str], url: str) -> bool:
         process.run(["run", "--python", _NO_PYTHON, *options, "--", url], RUST_LOG="uv=debug", NO_COLOR="1")
     except UvError as error:
         return "DEBUG Discovered project" not in error.output and "DEBUG Discovered virtual" not in error.output
-    raise UvError(f"uv ran {url} by a Python that is nowhere")
+    raise UvError(f"uv ran {url} with an interpreter that does not exist")
 
 
 def _is_zip_application(path: str) -> bool:

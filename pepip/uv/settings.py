@@ -1,6 +1,6 @@
-"""What uv's settings files mention. pepip asks only whether a setting might matter; uv alone says what it means.
+"""Searches uv's settings files for names of settings. Only uv interprets them; pepip asks whether one may matter.
 
-A script with inline metadata may have settings of its own. They count once the script is named by `count_script`.
+A script with inline metadata may have settings of its own. They count after a call of `count_script`.
 Source: uv's documentation of configuration files and of scripts; PEP 723.
 """
 
@@ -61,14 +61,14 @@ def values(setting: str) -> Iterator[Any]:
 
 
 def is_on(variable: str) -> bool:
-    """Tell whether an environment variable is set to one of the words that uv takes for yes."""
+    """Tell whether an environment variable is set to one of the words that uv reads as true."""
     return os.environ.get(variable, "").lower() in {"1", "true", "t", "yes", "y", "on"}
 
 
 def texts(*, with_projects: bool = True) -> list[str]:
     """Return the text of each settings file that uv may read from here, in the order in which uv looks for them.
 
-    Without `with_projects`, each `pyproject.toml` that can't have a table of uv is left out.
+    Without `with_projects`, each `pyproject.toml` that can't have a table for uv is left out.
     """
     found = [(path, text) for path, text in ((path, content(path)) for path in places()) if text]
     return [
@@ -120,8 +120,8 @@ def project_folder() -> str:
 def places() -> Iterator[str]:
     """Yield the places where uv looks for settings.
 
-    They are, in this order: a script, the start folder and the folders above it, the user's, the system's, the file
-    that a variable names.
+    In order: scripts, the start folder and the folders above it, the user's and the system's configuration, and the
+    file that `UV_CONFIG_FILE` names.
     """
     yield from _scripts
     for folder in upward(start_folder()):

@@ -1,8 +1,8 @@
-"""Which artifacts the store may keep: artifacts whose content depends on their identity alone.
+"""Decides which artifacts the store may keep: artifacts whose content depends on their identity alone.
 
-A build from source depends on more. The indexes that supply its build requirements are part of its identity. Some
-builds are private to the project, because uv builds them for each project by itself: builds that settings reach,
-builds that the user wants anew, and builds that may use Git LFS.
+A build from source depends on more, so the indexes that supply its build requirements are part of its identity. Some
+builds are private to the project, and uv builds them for each project: builds that depend on settings, builds that
+the user wants to repeat, and builds that may use Git LFS.
 Source: uv's documentation of its cache ("dynamic metadata", "build isolation") and of Git LFS.
 """
 
@@ -51,7 +51,7 @@ def shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
 
 
 def _context(request: Request) -> str:
-    """Return the part of a build's identity that stands for its indexes, which supply its build requirements.
+    """Return the part of a build's identity that names the indexes of its build requirements, as a digest.
 
     Empty if nothing names an index. uv, too, keeps builds from different indexes apart.
     """
@@ -68,7 +68,7 @@ def _context(request: Request) -> str:
 
 
 def _has_build_settings(request: Request) -> bool:
-    """Tell whether an option, variable or setting tells builds something that it may not tell in other projects."""
+    """Tell whether an option, variable or setting changes builds: other projects may not have it."""
     return (
         any(word.partition("=")[0] in _OPTIONS for word in request.everywhere)
         or any(value and _reaches_builds(name) for name, value in os.environ.items())
@@ -77,7 +77,7 @@ def _has_build_settings(request: Request) -> bool:
 
 
 def builds_in_environment(request: Request) -> bool:
-    """Tell whether something may be built without isolation: only with the distributions in the environment."""
+    """Tell whether a build may run without isolation: with the distributions of the environment."""
     return (
         any(word.startswith("--no-build-isolation") for word in request.everywhere)
         or any("NO_BUILD_ISOLATION" in name and value for name, value in os.environ.items())
@@ -91,7 +91,7 @@ def _reaches_builds(variable: str) -> bool:
 
 
 def _built_anew(request: Request, built: list[Artifact]) -> list[str]:
-    """Return the names of the artifacts that uv is told to build anew: the store's may be an older build."""
+    """Return the names of the artifacts that uv is told to build anew: the store may have an older build."""
     words = (*request.everywhere, *request.installing)
     is_all = "--refresh" in words or not arguments.REINSTALL.isdisjoint(words) or arguments.wants_no_cache(request)
     named = {normalize_name(name) for name in arguments.values_of(words, "--refresh-package", "--reinstall-package")}
@@ -99,9 +99,9 @@ def _built_anew(request: Request, built: list[Artifact]) -> list[str]:
 
 
 def _may_use_lfs(request: Request, artifacts: list[Artifact]) -> bool:
-    """Tell whether files of a Git source may come by LFS. uv's exported locks do not say so.
+    """Tell whether files of a Git source may come by LFS. uv's exported locks do not say whether they do.
 
-    Projects that the request names, and local folders that it needs, may ask for LFS in their sources.
+    The projects that the request names, and the local folders that it needs, may ask for LFS in their sources.
     """
     folders = [str(item.package["directory"]["path"]) for item in artifacts if "directory" in item.package]
     projects = [path for path in request.requirement_files if path.endswith((".toml", ".py"))]

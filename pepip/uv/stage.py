@@ -1,4 +1,4 @@
-"""Letting uv unpack and build: into a staging prefix or, for what can't be shared, into the environment itself."""
+"""Lets uv unpack and build wheels into a staging prefix, or private distributions into the environment itself."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PLAIN_OUTPUT = ("--color", "never", "--no-progress")
 _DOWNLOADED = r"^\s*(Downloaded|Built) ([A-Za-z0-9._-]+)"
-# A lock leaves nothing to resolve, so uv refuses the first three. The hashes of a lock are always checked, whatever
-# the last two say.
+# A lock leaves nothing to resolve, so uv refuses a lock together with one of the first three. The hashes of a lock
+# are always checked, so the last two are removed, too.
 _VARIABLES_OF_RESOLUTION = ("UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_NO_VERIFY_HASHES", "UV_REQUIRE_HASHES")
 _VARIABLES_OF_VENV = ("UV_VENV_SEED", "UV_VENV_CLEAR", "UV_VENV_RELOCATABLE")
 _METADATA = frozenset(("METADATA", "RECORD", "INSTALLER", "WHEEL", "REQUESTED", "direct_url.json", "uv_cache.json"))
@@ -47,10 +47,10 @@ def stage(
     """Lay out the files of these package tables of a lock in `prefix`, by links into uv's cache of unpacked wheels.
 
     The tables are written to `lock`, a new file named `pylock.*.toml`. uv takes each file from its cache, or from the
-    URL in its table, and checks it against the hash there. It asks no index. It gets the names of `indexes` (they may
-    hold passwords) to find files that it has cached from them, and to log in. With `own_cache`, a folder, everything
-    is fetched anew into that folder, and the links lead there. Raises UvError with uv's message; the prefix may then
-    hold anything.
+    URL in its table, and compares it with the hash there. uv asks no index. The `indexes`, URLs that may hold
+    passwords, let uv find the files that it has cached from them, and log in. With `own_cache`, a folder, uv fetches
+    all files anew into that folder, and the links lead there. Raises UvError with uv's message; the prefix may then
+    hold a part of the files.
     """
     pylock.write(lock, packages)
     options = arguments.without(request.everywhere, values={"--link-mode"})
@@ -72,7 +72,7 @@ def _index_variables(request: Request, indexes: Sequence[str]) -> dict[str, str]
 
 
 def check(request: Request, executable: str, *, prefix: str, site_packages: str) -> Iterator[Arrival]:
-    """Let uv install the request as given into `prefix`, so that it checks every hash that the request demands.
+    """Let uv install the unchanged request into `prefix`, so that uv checks every hash that the request demands.
 
     Distributions in the environment's folder `site_packages` (a relative path) count as installed, as they do for the
     request itself. Raises UvError with uv's message if a hash differs.
@@ -88,7 +88,7 @@ def check(request: Request, executable: str, *, prefix: str, site_packages: str)
 
 
 def quickly(request: Request) -> list[str]:
-    """Return the options for a fast layout that is only read. Without a cache, uv refuses symbolic links."""
+    """Return the options by which uv lays out files fast, for reading only: links, unless uv has no cache."""
     return [] if arguments.wants_no_cache(request) else ["--link-mode", "symlink"]
 
 
@@ -109,8 +109,8 @@ def install_private(
 ) -> Iterator[Arrival]:
     """Let uv install artifacts that are not shared, as real files, into the environment or into `prefix`.
 
-    `indexes` are as in `stage`. `reinstall` names the artifacts that are there already. The dependencies of the
-    artifacts are linked before, or were there already.
+    `indexes` are as in `stage`. `reinstall` names the artifacts that are installed already and must be replaced. The
+    dependencies of the artifacts must be in the environment already.
     """
     from pepip.host import temp_dirs
 
@@ -132,9 +132,9 @@ def install_private(
 
 
 def install_as_given(request: Request, executable: str, *, reinstall: Sequence[str]) -> Iterator[Arrival]:
-    """Let uv read the request itself again, and install the missing distributions into the environment.
+    """Let uv read the request itself, and install the missing distributions into the environment.
 
-    `reinstall` names distributions that are there already and must be replaced.
+    `reinstall` names distributions that are installed already and must be replaced.
     """
     installing = arguments.without(request.installing, arguments.REINSTALL, {"--reinstall-package"})
     resolving = arguments.without(request.resolving, {"--upgrade", "-U"})
@@ -150,9 +150,10 @@ def uninstall_from(folder: str, executable: str, names: Sequence[str]) -> None:
 
 
 def make_environment(root: str, python: str, *, prompt: str = "") -> None:
-    """Make a virtual environment at `root` with uv, on `python`, or on uv's choice if empty. Raises UvError.
+    """Let uv make a virtual environment at `root` on `python`, or on an interpreter of uv's choice if that is empty.
 
-    With a `prompt` it is an environment such as uv makes for itself: no setting for `uv venv` counts.
+    With a `prompt`, variables for `uv venv` and the project are ignored, as if uv made the environment for itself.
+    Raises UvError.
     """
     choice = ["--python", python] if python else []
     own = ["--prompt", prompt, "--no-project"] if prompt else []

@@ -1,7 +1,7 @@
-"""The versions of uv that pepip reads, and the one error for answers that it can't read.
+"""The versions of uv whose answers pepip can read, and the one error for answers that it can't read.
 
 uv calls its JSON a preview, and its text is for people: both may change with any version. So pepip checks every
-answer that it reads. A command that only passes through to uv reads no answer.
+answer that it reads. Commands that pepip passes on to uv (`pepip uv …`) read no answer.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def unreadable() -> UnreadableAnswerError:
     return UnreadableAnswerError(
         f"{name} answers in a way that this pepip can't read",
         hint=(
-            f"pepip reads uv {SUPPORTED.oldest} to {SUPPORTED.newest_tested}: install one of them beside it, "
-            "or a newer pepip; `pepip uv …` passes any command on unread"
+            f"pepip reads uv {SUPPORTED.oldest} to {SUPPORTED.newest_tested}: install one of these beside pepip, "
+            "or a newer pepip; `pepip uv …` runs any command of uv"
         ),
     )
 

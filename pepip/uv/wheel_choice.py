@@ -1,8 +1,8 @@
-"""Which of a version's wheels an interpreter gets. This module repeats a rule of uv, and nothing else.
+"""Chooses the wheel of a version that an interpreter gets. This module repeats a rule of uv, and nothing else.
 
-A lock lists every wheel of a version, and uv does not say which one it will take. The store must know before anything
-is downloaded. The rule: the highest tag that the interpreter supports, then the highest build number, then the first
-that is listed.
+A lock lists every wheel of a version, and uv does not say which one it will take. pepip must know that before
+anything is downloaded. uv takes the wheel with the most specific tag that the interpreter supports, then the one with
+the highest build number, then the first one in the list.
 Source: `PrioritizedDist` in uv's `uv-distribution-types`, and "File name convention" of the binary distribution
 format. `tests/differential` compares the choice with uv's.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def best(file_names: Sequence[str], rank: Mapping[str, int]) -> int | None:
-    """Return the position of the wheel that uv takes, None if the interpreter can use none of them.
+    """Return the position of the wheel that uv takes, None if the interpreter can use no wheel of the list.
 
     `rank` gives each supported tag its place, 0 for the most specific one. A wheel variant is never chosen: only uv
     knows which variants a machine has.
@@ -42,7 +42,7 @@ def best(file_names: Sequence[str], rank: Mapping[str, int]) -> int | None:
 
 
 def _build_order(build: str) -> tuple[int, str]:
-    """Return the sort key of a build tag: its number, then the rest as text. A wheel without one comes first."""
+    """Return the sort key of a build tag: its number, then the rest as text. An empty tag comes first."""
     if not build:
         return -1, ""
     digits = len(build) - len(build.lstrip("0123456789"))

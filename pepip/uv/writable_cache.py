@@ -1,8 +1,8 @@
-"""A cache that uv may write, where its own is read-only: in sandboxes, hardened machines, containers of any user.
+"""Gives uv a writable cache if its own cache is read-only: in sandboxes, on hardened machines, in containers.
 
-uv writes its cache for nearly every command, and ends where it can't. So it gets a folder for temporary files in
-place of it. Files of the read-only cache are there by links: uv replaces files whole, and so never writes through a
-link. Where uv's cache can be written, nothing is done. Source: uv's documentation of its cache.
+uv writes its cache in nearly every command, and fails if it can't. So it gets a temporary folder as its cache. That
+folder has links to the files of the read-only cache. uv replaces files whole, so it never writes through a link. If
+uv can write its own cache, nothing is done. Source: uv's documentation of its cache.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _CACHE = "pepip-uv-cache"
 _TOOLS = "pepip-uv-tools"
-_LINKED_WHOLE = ("archive-v", "git-v", "python-v")  # buckets whose folders uv only reads once they are there
+_LINKED_WHOLE = ("archive-v", "git-v", "python-v")  # uv never changes an existing folder in these buckets
 _LEFT_OUT = ("builds-v", ".tmp")
 _SOURCE_TREE = "src"
 _MARKS = frozenset((".git", ".gitignore"))  # uv writes these anew
@@ -37,7 +37,7 @@ def usual() -> str:
 
 
 def ensure() -> None:
-    """Let `UV_CACHE_DIR` name a temporary cache for this process and its programs, if uv can't write its own."""
+    """Set `UV_CACHE_DIR` to a temporary cache for this process and its programs, if uv can't write its own cache."""
     if os.name != "posix" or os.environ.get("UV_NO_CACHE"):
         return
     cache = usual()
@@ -53,9 +53,9 @@ def is_temporary() -> bool:
 
 
 def ensure_tools(folder: str) -> None:
-    """Let `UV_TOOL_DIR` name a temporary folder with links to the tools in `folder`, if uv can't write that one.
+    """Set `UV_TOOL_DIR` to a temporary folder with links to the tools in `folder`, if uv can't write `folder`.
 
-    uv writes a lock there even to run a tool.
+    uv writes a lock in that folder even to run a tool.
     """
     if not may_be_written(folder):
         own = _temporary(_TOOLS, lambda place: _link_children(folder, place), is_made_anew=True)
@@ -64,7 +64,7 @@ def ensure_tools(folder: str) -> None:
 
 
 def may_be_written(folder: str) -> bool:
-    """Tell whether this user may write a folder, or make it."""
+    """Tell whether this user may write a folder, or make it if it does not exist."""
     while not os.path.isdir(folder):
         if os.path.lexists(folder):
             return False
@@ -73,9 +73,10 @@ def may_be_written(folder: str) -> bool:
 
 
 def _temporary(name: str, fill: Callable[[str], None], *, is_made_anew: bool = False) -> str:
-    """Return a folder for temporary files that this user alone may enter, filled when it is made; empty if none.
+    """Return a temporary folder that only this user may enter, filled by `fill` when it is made. Empty if that fails.
 
-    It stays for later commands: what uv has found out is not lost.
+    The folder stays for later commands, so that they have the files that uv adds to it. With `is_made_anew`, it is
+    made again.
     """
     import tempfile
 
@@ -91,7 +92,7 @@ def _temporary(name: str, fill: Callable[[str], None], *, is_made_anew: bool = F
             filesystems.remove_tree(path)
         try:
             os.rename(place, path)
-        except OSError:  # another run was faster, or something of another user is there
+        except OSError:  # another run was faster, or another user has taken this name
             if not _is_private(path):
                 return place
             filesystems.remove_tree(place)
@@ -112,9 +113,9 @@ def _is_private(path: str) -> bool:
 
 
 def _mirror_cache(cache: str, place: str) -> None:
-    """Fill a folder with the buckets of a read-only cache. What can't be read is left out.
+    """Fill a folder with the buckets of a read-only cache. Unreadable folders are left out.
 
-    Another user's cache is left out, too, unless it is root's.
+    The cache of another user is left out as a whole, unless the user is root.
     """
     from pepip.host import files
 
@@ -131,9 +132,9 @@ def _mirror_cache(cache: str, place: str) -> None:
 
 
 def _mirror(source: str, target: str) -> None:
-    """Fill a folder with links to the files of another, and with folders like its own. Links keep their text.
+    """Fill the folder `target` with the same subfolders as `source`, and with links to its files.
 
-    Locks, and environments of scripts, are left out: uv writes them in place.
+    Links in `source` are copied as links. Locks and environments of scripts are left out: uv writes them in place.
     """
     for name, path, is_folder in _children(source):
         if os.path.islink(path):
@@ -155,7 +156,7 @@ def _link_children(source: str, target: str) -> None:
 
 
 def _children(folder: str) -> Iterator[tuple[str, str, bool]]:
-    """Yield name, path and whether it is a folder of everything in a folder; nothing if it can't be read."""
+    """Yield the name and path of each child of a folder, and whether it is a folder. Yield nothing on an error."""
     with contextlib.suppress(OSError), os.scandir(folder) as children:
         for child in children:
             yield child.name, child.path, child.is_dir()

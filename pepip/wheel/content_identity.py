@@ -1,8 +1,8 @@
 """The identity of a wheel by its content, which depends neither on the archive nor on the tool that installed it.
 
-Only the wheel's own files count. Files that an installer makes do not: launchers, INSTALLER, REQUESTED, RECORD,
-`direct_url.json` and the like, and bytecode. Files of `.data/purelib` and `.data/platlib` count at the path where
-they are installed, scripts with the `#!python` line that an installer replaces. METADATA is one of the files, so the
+Only the wheel's own files count. Bytecode and files that an installer makes do not: launchers, INSTALLER, REQUESTED,
+RECORD, `direct_url.json` and the like. Files of `.data/purelib` and `.data/platlib` count at the path where they are
+installed. Scripts count with the `#!python` line that an installer replaces. METADATA is one of the files, so the
 identity covers name and version.
 """
 
@@ -22,8 +22,8 @@ PREFIX = "content:"
 def of(hashes: Mapping[str, str], executables: Collection[str], dist_info: str) -> str:
     """Return the identity of the content whose files have these hashes (SHA-256 as in RECORD), by path.
 
-    Paths are those in an unpacked wheel. `executables` are the files that may be run. Scripts count as executable in
-    any case, because an installer makes them so.
+    Paths are paths in the unpacked wheel. `executables` are the files that may be executed. Scripts always count as
+    executable, because an installer makes them so.
     """
     own = record.own_metadata(dist_info)
     data = dist_info.removesuffix(".dist-info") + ".data/"
@@ -39,7 +39,7 @@ def of(hashes: Mapping[str, str], executables: Collection[str], dist_info: str) 
 
 
 def merged(path: str, data: str) -> str:
-    """Return where a file below `<data>purelib` or `<data>platlib` is installed; any other path is unchanged."""
+    """Return the installed path of a file below `<data>purelib` or `<data>platlib`. Other paths are unchanged."""
     if path.startswith((f"{data}purelib/", f"{data}platlib/")):
         return path[len(data) :].partition("/")[2]
     return path
@@ -51,5 +51,5 @@ def is_bytecode(path: str) -> bool:
 
 
 def is_of_content(identity: str) -> bool:
-    """Tell whether an identity is one by content."""
+    """Tell whether an identity was computed from content."""
     return identity.startswith(PREFIX)

@@ -1,6 +1,6 @@
-"""Digests and run paths of files that were read before they were laid out in the store.
+"""Digests and run paths of files that were read before they are laid out in the store.
 
-A file is recognized by device, inode, size and modification time, so it keeps its digest under each of its names.
+A file is recognized by device, inode, size and modification time, so all its hard links have the same digest.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pepip.wheel import libraries, record
 
 
 class DigestCache:
-    """SHA-256 digests of files, and run paths of files whose names are those of libraries."""
+    """SHA-256 digests of files, and run paths of files with the name of a library."""
 
     def __init__(self) -> None:
         self._digests: dict[tuple[int, ...], bytes] = {}
         self._run_paths: dict[tuple[int, ...], list[str]] = {}
 
     def read(self, path: str) -> None:
-        """Read the file at `path`, whose content must not change any more. Raises OSError if that fails."""
+        """Read the file at `path`, and keep its digest. Its content must not change any more. Raises OSError."""
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode):
             return
@@ -33,7 +33,7 @@ class DigestCache:
         return self._digests.get(_identity(status)) if status else None
 
     def forget(self, status: os.stat_result) -> None:
-        """Forget the file with this status, because another file has the same inode, size and time."""
+        """Forget the file with this status, for example because a later file got the same inode, size and time."""
         self._digests.pop(_identity(status), None)
         self._run_paths.pop(_identity(status), None)
 

@@ -2,11 +2,11 @@
 
 A folder is linked whole only if no other distribution may put files in it: a regular package, or a folder that no
 import can name. Namespace packages of every style stay real, and so do the folders above a library that looks for
-others outside of its distribution. Sources: PEP 420, and the pkgutil and pkg_resources styles in PyPA's "Packaging
-namespace packages".
+other libraries outside of its distribution. Sources: PEP 420, and the pkgutil and pkg_resources styles in PyPA's
+"Packaging namespace packages".
 
-In each namespace, at least one file of the distribution is linked by itself. pip removes a whole folder if it finds
-no file there but those of the distribution that it uninstalls, and it finds none below a link. Source: pip's
+In each namespace, at least one file of the distribution gets its own link. When pip uninstalls a distribution, it
+removes each folder in which it finds no files of others; and it finds no files below a link. Source: pip's
 `req_uninstall.compress_for_rename`.
 """
 
@@ -24,7 +24,7 @@ MODULE_SUFFIXES = (".py", ".pyi", ".pyc", ".so", ".pyd")
 
 
 class Footprint(NamedTuple):
-    """The folders and files that an environment links. `Entry` describes the fields."""
+    """The folders and files that an environment links or makes real. `Entry` describes the fields."""
 
     directories: tuple[str, ...]
     files: tuple[str, ...]
@@ -54,7 +54,7 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
 
 
 def _shape(tree: dict[str, object], declared: set[str], must_open: set[str], dist_info: str) -> Footprint:
-    """Return the footprint in which the folders in `must_open`, and namespaces, are real."""
+    """Return the footprint in which all namespaces and the folders in `must_open` are real."""
     directories: list[str] = []
     leaves: list[str] = []
     opened: list[str] = []
@@ -86,15 +86,15 @@ def _shape(tree: dict[str, object], declared: set[str], must_open: set[str], dis
 def hidden_folders(tree: dict[str, object], shape: Footprint) -> set[str]:
     """Return one linked folder of each namespace in which pip would find no file of this distribution.
 
-    Files directly in a namespace count only if they are modules: others, such as LICENSE, may belong to several
-    distributions. The folder with the fewest files is chosen.
+    Of the files directly in a namespace only modules count: other files, such as LICENSE, may belong to several
+    distributions. The chosen folder is the one with the fewest files.
     """
     spaces = set(shape.namespaces)
-    seen = [path for path in shape.files if path.rpartition("/")[0] not in spaces or _is_module(path)]
+    visible = [path for path in shape.files if path.rpartition("/")[0] not in spaces or _is_module(path)]
     found = set()
     for space in shape.namespaces:
         inside = f"{space}/"
-        if not any(path.startswith(inside) for path in seen):
+        if not any(path.startswith(inside) for path in visible):
             linked = [path for path in shape.directories if path.startswith(inside) and _has_files(_node(tree, path))]
             if linked:
                 found.add(min(linked, key=lambda path: _direct_files(_node(tree, path))))
@@ -162,7 +162,8 @@ def is_regular(node: dict[str, object]) -> bool:
 def _namespace_inits(root: str, tree: dict[str, object], folder: str = "") -> list[str]:
     """Return the `__init__.py` files that make their package a pkgutil- or pkg_resources-style namespace.
 
-    Those inside a regular package do not count: such a package belongs to one distribution, with all that it vendors.
+    Files inside a regular package do not count: such a package, with its vendored packages, belongs to one
+    distribution.
     """
     found = []
     if folder and is_regular(tree):

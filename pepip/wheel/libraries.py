@@ -1,7 +1,7 @@
 """Shared libraries that look for other libraries outside of their own distribution.
 
 The loader takes `$ORIGIN` from the path by which a library was opened. If that path leads through a link into the
-store, the kernel resolves a following `..` in the store. So the folders above such a library must be real in an
+store, the kernel resolves a `..` after it in the store. So the folders above such a library must be real in an
 environment.
 Source: ld.so(8), DT_RPATH and DT_RUNPATH.
 """
@@ -35,16 +35,16 @@ def escaping(root: str, files: Iterable[str]) -> list[str]:
 
 
 def leaving(root: str, run_paths_of: Mapping[str, Iterable[str]]) -> list[str]:
-    """Return those libraries (relative to `root`) that have a run path which leaves the distribution.
+    """Return the libraries (relative to `root`) with a run path that leaves the distribution.
 
-    A run path leaves it if it names a folder, relative to the library, that the distribution does not have.
-    `run_paths_of` has all run paths of each library.
+    Such a run path names a folder, relative to the library, that the distribution does not have. `run_paths_of` has
+    all run paths of each library.
     """
     return [path for path, folders in run_paths_of.items() if any(_leaves(root, path, folder) for folder in folders)]
 
 
 def is_library_name(path: str) -> bool:
-    """Tell whether a file's name is that of a shared library."""
+    """Tell whether a file has the name of a shared library."""
     name = path.rpartition("/")[2]
     return name.endswith(".so") or ".so." in name
 
@@ -52,7 +52,7 @@ def is_library_name(path: str) -> bool:
 def _may_have_run_path(file: BinaryIO) -> bool:
     """Tell whether the dynamic section of an ELF file names a run path. True also if the headers can't be parsed.
 
-    Most files name none, and this check takes a hundredth of the time that the full ELF reader takes. Source: elf(5).
+    Most files name no run path, and this check takes a hundredth of the time of the full ELF reader. Source: elf(5).
     """
     header = file.read(64)
     try:

@@ -1,7 +1,7 @@
-"""Folders of a distribution with modules that can be imported. Installers add modules there, so they are read-only.
+"""The folders of a distribution that hold importable modules. They are read-only, since installers add modules there.
 
-All other folders hold templates, data, skeletons of projects. Tools copy them into projects, with their modes, and
-users change the copies. So these folders stay writable in the store.
+All other folders hold templates, data or skeletons of projects. Tools copy these folders into projects, with their
+modes, and users change the copies. So these folders stay writable in the store.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _FILES_OF_PROJECTS = frozenset(("pyproject.toml", "manage.py", ".gitignore", "Do
 def find(files: Iterable[str]) -> set[str]:
     """Return the module folders of a distribution, given the paths of its files; a folder's path ends with a slash.
 
-    They are regular packages, inside regular or namespace packages, and the folders of libraries that repairing tools
-    put beside a package (`numpy.libs`). A package of templates or data does not count, nor does anything in it: see
-    `_is_data`. The topmost packages of a distribution always count.
+    They are regular packages, also inside regular and namespace packages, and the folders of libraries that repairing
+    tools put beside a package (`numpy.libs`). A package of templates or data does not count, nor does any package in
+    it: see `_is_data`. The topmost packages of a distribution always count.
     """
     found: set[str] = set()
 
@@ -51,10 +51,10 @@ def _is_importable(name: str) -> bool:
 
 
 def _is_data(name: str, node: dict[str, object]) -> bool:
-    """Tell whether a package inside another one is there to be copied or read, not to be imported.
+    """Tell whether a package inside another package is meant to be copied or read, not to be imported.
 
-    Such a package holds files that are no code. And its name is that of a template, or it holds a file that only the
-    root of a project has, or it has no module but `__init__`.
+    Such a package holds files that are no code. Besides, it has the name of a template, or it holds a file that only
+    the root of a project has, or it has no module but `__init__`.
     """
     if all(path.endswith(_CODE_SUFFIXES) for path in _files(node)):
         return False

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
-"""The files that an installer writes into a `.dist-info` folder, beside RECORD."""
+"""The names of the files, beside RECORD, that an installer writes into a `.dist-info` folder."""
 
 OF_EACH = {"INSTALLER": b"uv", "REQUESTED": b""}
 """The files of a `.dist-info` folder that are the same in each environment, with the content that uv writes."""
@@ -108,7 +108,7 @@ def moved(content: bytes, prefix: str, place: Callable[[str], str]) -> bytes:
 
 
 def _moved_plain(content: bytes, prefix: bytes, place: Callable[[str], str]) -> bytes:
-    """Do the same for a RECORD without quotes. Only rows whose path begins with `prefix` are parsed."""
+    """Do the work of `moved` for a RECORD without quotes. Only rows whose path begins with `prefix` are parsed."""
     first, *others = b"\n".join((b"", content)).split(b"\n" + prefix)
     made = [first]
     for text in others:
@@ -122,9 +122,9 @@ def _moved_plain(content: bytes, prefix: bytes, place: Callable[[str], str]) -> 
 
 
 def of_entry(entry: str, dist_info: str, unlisted: Iterable[str]) -> bytes:
-    """Return the RECORD of the wheel unpacked at `entry`, with a row for each `unlisted` file, as uv adds.
+    """Return the RECORD of the wheel unpacked at `entry`, with a row for each `unlisted` file, as uv writes it.
 
-    The last row ends with a newline, so that rows can follow.
+    Rows of INSTALLER and REQUESTED are left out. The last row ends with a newline, so that other rows can follow.
     """
     content = files.read_regular(f"{entry}/{dist_info}/RECORD", most_bytes=files.RECORD_BYTES)
     content = content.removeprefix(codecs.BOM_UTF8)
@@ -139,13 +139,14 @@ def of_entry(entry: str, dist_info: str, unlisted: Iterable[str]) -> bytes:
 
 
 def _unless(dropped: str, path: str) -> str:
+    """Return `path`, or an empty text if it is the `dropped` one."""
     return "" if path == dropped else path
 
 
 def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable[Row]) -> tuple[bytes, bytes, bytes]:
     """Return, in three parts, the RECORD of an environment that links `folders` (relative to site-packages) whole.
 
-    First come the rows of the folders, then the wheel's rows, then those of the files that the installer wrote.
+    The parts are the rows of the folders, the wheel's rows, and the rows of the files that the installer wrote.
     """
     if wheel_rows and not wheel_rows.endswith(b"\n"):
         wheel_rows += b"\n"
@@ -216,7 +217,7 @@ def _small(size: str) -> int:
 
 
 def digest(path: str, algorithm: str, *, likely_bytes: int = 0) -> bytes:
-    """Return the digest of the regular file at `path`. Raises OSError if it can't be read.
+    """Return the digest of the regular file at `path`. A link is followed. Raises OSError if it can't be read.
 
     A small file of exactly `likely_bytes` bytes is read by one system call.
     """

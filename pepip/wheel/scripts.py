@@ -1,7 +1,7 @@
-"""Console scripts, GUI scripts and `.data` scripts: the text of a launcher, and the interpreter that starts it.
+"""Console scripts, GUI scripts and `.data` scripts: the text of a launcher, and the line that starts its interpreter.
 
-The text of a launcher is taken from what uv staged, so uv and pepip make the same bytes. Only the `#!` line differs
-between environments.
+The text of a launcher comes from the launcher that uv staged, so uv and pepip make the same bytes. Only the `#!` line
+differs between environments.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from pepip.fast_namedtuple import NamedTuple
 
 OF_PYTHON = "{python}"
-"""Stands for the version of Python in the name of a launcher that has it, such as `pip3.12`."""
+"""The placeholder for the version of Python in a launcher's name such as `pip3.12`."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def entry_points(text: str) -> Iterator[EntryPoint]:
 
 
 def is_script_name(name: str) -> bool:
-    """Tell whether a script's name is one plain file name, so that it lands in `bin` and nowhere else."""
+    """Tell whether a script's name is one plain file name, so that the script lands in `bin` and nowhere else."""
     return bool(name) and name not in {".", ".."} and not set(name) & {"/", "\\", "\0", ":"}
 
 
@@ -65,7 +65,7 @@ def shebang(interpreter: str, *, relocatable: bool = False) -> bytes:
 
 
 def body(launcher: bytes) -> bytes:
-    """Return the text of a launcher after the interpreter line or lines, beginning with the newline."""
+    """Return the text of a launcher from the newline after its interpreter line or lines."""
     end = b"\n" if not launcher.startswith(b"#!/bin/sh\n") else b"\n' '''"
     position = launcher.index(end)
     return launcher[position:] if end == b"\n" else launcher[position + len(end) :]
@@ -102,19 +102,19 @@ def with_interpreter(content: bytes, interpreter: str, *, relocatable: bool = Fa
 
 
 def restored(content: bytes) -> bytes:
-    """Return a `.data` script with the line `#!python` in place of the one that starts its environment's interpreter.
+    """Return an installed `.data` script with the line `#!python`, as its wheel has it.
 
     Options on the wheel's own line are lost: uv and pip drop them.
     """
-    return _WANTED + body(content) if is_of_environment(content) else canonical(content)
+    return _PLACEHOLDER + body(content) if is_of_environment(content) else canonical(content)
 
 
 def canonical(content: bytes) -> bytes:
     """Return a script of a wheel in the form that `restored` returns."""
-    return _WANTED + b"\n" + content.partition(b"\n")[2] if wants_interpreter(content) else content
+    return _PLACEHOLDER + b"\n" + content.partition(b"\n")[2] if wants_interpreter(content) else content
 
 
-_WANTED = b"#!python"
+_PLACEHOLDER = b"#!python"
 
 
 def launcher(reference: str) -> str:

@@ -7,9 +7,9 @@ from pepip.fast_namedtuple import NamedTuple
 
 PURE_BUCKET = "py3-none-any"
 MIXED_BUCKET = "mixed"
-"""The bucket of wheels that several interpreter ABIs or platforms share, if these have no other bucket in common."""
+"""The bucket of wheels for several interpreter ABIs or platforms that have no other bucket in common."""
 
-# Platform tags and the words for them in a bucket's name. manylinux and plain linux are one libc, musllinux another.
+# Platform tags and the words for them in a bucket's name. manylinux and plain linux mean glibc, musllinux means musl.
 _SYSTEMS = (
     ("manylinux", "linux"),
     ("musllinux", "musllinux"),
@@ -25,7 +25,7 @@ _PYTHONS = {"cp": "cpython", "pp": "pypy", "graalpy": "graalpy"}
 
 
 class WheelName(NamedTuple):
-    """The parts of a wheel's file name. `build` and `variant` may be empty, the `tag` may be a compressed set."""
+    """The parts of a wheel's file name. `build` and `variant` may be empty. `tag` may be a compressed set of tags."""
 
     distribution: str
     version: str
@@ -85,7 +85,7 @@ def bucket(tag: str) -> str:
     | `cpython-314-none-…` | one version of Python with any ABI: 3.14 and its free-threaded build |
     | `mixed` | any other set of ABIs or platforms |
 
-    An interpreter that supports one of the tags finds the bucket among its own (`buckets_for`).
+    `buckets_for` returns this bucket for each interpreter that supports one of the tags.
     """
     if "." not in tag:
         return _bucket_of_one(tag)

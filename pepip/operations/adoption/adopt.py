@@ -246,7 +246,7 @@ class _Run:
             wheel.identity,
             launchers=wheel.launchers,
             workshop=f"{place}.{wheel.name}",
-            seen=self._seen,
+            digest_cache=self._seen,
             transfer=self._transfer,
         )
         from_installed.take_bytecode(prepared, sources, self._transfer)
