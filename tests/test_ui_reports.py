@@ -77,7 +77,7 @@ def test_an_audit_asks_only_after_its_button(desk: Desk, advisories: Service) ->
 
     async def script(person: Person) -> None:
         await person.press("o")
-        await person.sees("never asked")
+        await person.sees("Nobody was asked yet")
         assert person.dialog is not None
         assert shlex.split(person.dialog.command) == ["pepip", "audit"]
         await person.press("enter")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pepip.tui.catalog import Catalog
 
 _COLUMNS = (
-    Column("name", "Package", 0),
+    Column("name", "Package", 24),
     Column("version", "Version", 12),
     Column("kind", "Finding", 10),
     Column("fixed", "Fixed, or newest", 16, from_width=54),
@@ -82,22 +82,22 @@ class AuditDialog(Dialog):
 
     def _sentences(self) -> Text:
         text = Text()
-        for kind in KINDS:
+        if not self._catalog.answers:
+            text.append(
+                "Asking sends the names and versions of all packages to uv's service of advisories, and the names "
+                "to the indexes that each project's settings name.\n"
+                "Nobody was asked yet."
+            )
+        for kind in KINDS if self._catalog.answers else ():
             answer = self._catalog.answers.get(kind)
             if answer is None:
-                text.append(f"{kind}: never asked\n", "dim")
+                text.append(f"never asked which are {kind}\n", "dim")
                 continue
             pins = {(found.name, found.version) for found in answer.findings} & self._users.keys()
             unknown = len(self._users.keys() - answer.pins)
-            text.append(f"{kind}: {len(pins)}", "bold" if pins else "")
-            text.append(f" of {len(self._users.keys() & answer.pins)} packages")
-            text.append(f", {unknown} not asked about" if unknown else "", "italic")
-            text.append(f"  asked on {formatting.day(answer.asked_at)}\n", "dim")
-        if not self._catalog.answers:
-            text.append(
-                "\nAsking sends the names and versions of all packages to uv's service of advisories, and the names "
-                "to the indexes that each project's settings name.",
-            )
+            text.append(f"{len(pins)} of {len(self._users.keys() & answer.pins)} {kind}", "bold" if pins else "")
+            text.append(f" ({formatting.day(answer.asked_at)})")
+            text.append(f", {unknown} unknown\n" if unknown else "\n", "dim")
         text.rstrip()
         return text
 

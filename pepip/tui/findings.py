@@ -63,7 +63,7 @@ def describe(text: Text, stored: Stored, answers: Mapping[str, Answer]) -> None:
         text.append(f"  {formatting.printable(words_of(finding))}\n")
     clean = [kind for kind in dates if all(finding.kind != kind for finding in known)]
     if clean:
-        text.append(f"  not {' or '.join(clean)}\n")
+        text.append(f"  {'neither' if len(clean) > 1 else 'not'} {' nor '.join(clean)}\n")
     days = {formatting.day(when) for when in dates.values()}
     text.append(f"  asked on {', '.join(sorted(days))}; o asks again\n", "dim")
 
