@@ -264,3 +264,16 @@ def test_text_of_a_dry_run_of_one_environment_promises_nothing(
 
     assert "Sharing would free nothing now" in alone.stdout
     assert empty.stdout.startswith("No environment was found here.\n`--known` looks where tools keep theirs")
+
+
+def test_an_adoption_that_costs_space_says_so(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
+) -> None:
+    """One environment alone takes a little more than before: no negative space is said to be free."""
+    make(machine, tmp_path / "code" / ".venv", interpreter, *supply, "tripod", "--link-mode", "copy")
+
+    adopted = machine.pepip("adopt", "--yes", "code", folder=tmp_path)
+    scanned = machine.pepip("projects", "scan", "code", folder=tmp_path)
+
+    assert "Linked 1 package in 1 environment: this takes " in adopted.stderr
+    assert "1 environment links the store, 0 not known before" in scanned.stderr

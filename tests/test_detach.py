@@ -401,7 +401,7 @@ REFUSED = {
     "detach of what is not installed": (("detach", "no-such-package"), "no-such-package is not installed"),
     "attach of what is not installed": (("attach", "no-such-package"), "no-such-package is not installed"),
     "attach of what is linked": (("attach", "bystander"), "bystander 1.0 is linked already"),
-    "detach of what is detached": (("detach", "camera"), "camera 1.0 is the environment's own already"),
+    "detach of what is detached": (("detach", "camera"), "camera 1.0 has real files already"),
     "detach of no environment": (("detach", "camera", "--venv", "elsewhere"), "elsewhere"),
     "attach of no environment": (("attach", "camera", "--venv", "elsewhere"), "elsewhere"),
     "detach of nothing": (("detach",), "NAME"),

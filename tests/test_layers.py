@@ -229,13 +229,13 @@ def test_a_layer_that_is_away_is_named_and_repair_heals(site: Site) -> None:
     before = snapshot(site.app)
 
     refused = site.install("horn", check=False)
-    assert_refused(refused, f"the layer {site.layer} is not there", "links drum", "pepip store repair")
+    assert_refused(refused, f"from the layer {site.layer}, which is not there", "links drum", "pepip store repair")
     assert changes(before, snapshot(site.app)) == []
     again = site.install("drum==1.0", check=False)
-    assert_refused(again, f"the layer {site.layer} is not there")
+    assert_refused(again, f"from the layer {site.layer}, which is not there")
     checks = {row["topic"]: row for row in site.documents("doctor", check=False)}
     assert checks["layer"]["state"] == checks["environment"]["state"] == "error"
-    assert f"the layer {site.layer} is not there" in checks["environment"]["sentence"]
+    assert f"from the layer {site.layer}, which is not there" in checks["environment"]["sentence"]
 
     site.layer.with_name("away").rename(site.layer)
     site.install("drum==1.0")
@@ -371,9 +371,9 @@ def test_publish_refuses_before_it_writes(site: Site, tmp_path: Path) -> None:
 
     for words, said in (
         (("tuba", "--to", site.layer), "the store has no entry tuba"),
-        (("drum", "--to", "layer"), "no absolute path"),
+        (("drum", "--to", "layer"), "not an absolute path"),
         (("drum", "--to", site.reader.store), "is your own store"),
-        (("drum", "--to", other), "is no store"),
+        (("drum", "--to", other), "is not a store"),
     ):
         assert_refused(site.read("store", "publish", *words, check=False), said)
     os.chmod(entry / "drum" / "__init__.py", 0o644)

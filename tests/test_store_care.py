@@ -946,7 +946,7 @@ def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(towers: list[To
 
     assert "Traceback" not in output.stderr
     assert "Repaired py3-none-any/bell-core-1.0" in output.stderr
-    assert "py3-none-any/chime-1.0 could not be repaired: it is another user's" in output.stderr
+    assert "py3-none-any/chime-1.0 could not be repaired: it belongs to another user" in output.stderr
     assert len(leftovers_of(towers[0].machine.store)) == 1  # the replaced entry
     assert changes(damaged, snapshot(towers[0].entry("chime"))) == []
     assert changes(environment, snapshot(towers[0].environment)) == []
@@ -970,7 +970,7 @@ def test_root_makes_no_files_in_another_users_environment(
 
     output = root.repair()
 
-    assert f"Left {member.environment}, which is another user's" in output.stderr
+    assert f"Left {member.environment}, which you may not change" in output.stderr
     assert {path.lstat().st_uid for path in member.environment.rglob("*")} == {member.folder.stat().st_uid}
     member.repair()
     member.machine.python(member.environment, "-c", "import chime, bell.core")
@@ -1008,7 +1008,7 @@ def test_what_only_another_user_may_mend_is_stored_beside_it(towers: list[Tower]
     (beside,) = entry.parent.glob("chime*~*")
     with opened(beside):
         (beside / "chime_module.py").unlink()
-    assert "could not be repaired: it is another user's" in towers[1].repair(check=False).stderr
+    assert "could not be repaired: it belongs to another user" in towers[1].repair(check=False).stderr
     assert list(towers[1].flaws()) == ["py3-none-any/chime-1.0"]
     towers[0].repair()
     assert towers[1].flaws() == {}

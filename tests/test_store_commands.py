@@ -284,8 +284,8 @@ def test_show_says_why_a_folder_is_unfolded(filled: Hall) -> None:
     said = filled.pepip("store", "show", "wind-one").stdout
     (document,) = filled.read("store", "show", "wind-one")
 
-    assert "unfolded    wind: a namespace, which others may add to" in said
-    assert "unfolded    wind/one: in a namespace, where pip must find a file of it" in said
+    assert "unfolded    wind: a namespace, to which other distributions may add files" in said
+    assert "unfolded    wind/one: in a namespace, where pip must find a file of this distribution" in said
     assert document["namespaces"] == ["wind"]
     assert document["linked_whole"] == []
     assert document["unfolded"] == {}
@@ -372,7 +372,7 @@ def test_uses_counts_copies_too(hall: Hall) -> None:
 
 
 MISUSES: dict[tuple[str, ...], tuple[int, str]] = {
-    ("store",): (2, "which command of `store`?"),
+    ("store",): (2, "no command of `store` given"),
     ("store", "no-such-command"): (2, "no-such-command"),
     ("store", "list", "--sort", "colour"): (2, "colour"),
     ("store", "list", "--no-such-option"): (2, "--no-such-option"),
@@ -387,9 +387,9 @@ MISUSES: dict[tuple[str, ...], tuple[int, str]] = {
     ("store", "remove", "drum"): (1, "drum"),
     ("store", "remove", "../projects"): (1, "../projects"),
     ("uses",): (2, "NAME"),
-    ("uses", "drum<"): (2, "'drum<' is no requirement"),
+    ("uses", "drum<"): (2, "'drum<' is not a requirement"),
     ("uses", "[red]"): (2, "[red]"),
-    ("uses", "\x1b[31m"): (2, "is no requirement"),
+    ("uses", "\x1b[31m"): (2, "is not a requirement"),
 }
 
 
@@ -704,7 +704,7 @@ def test_the_doctor_of_a_store_that_is_empty(hall: Hall) -> None:
     assert (empty.returncode, empty.stderr, left) == (0, "", [])
     assert "0 entries, 0 environments" in empty.stdout
     assert file.returncode == 1
-    assert f"{hall.store} is no folder" in file.stdout
+    assert f"{hall.store} is not a folder" in file.stdout
 
 
 def lose_the_interpreter(hall: Hall) -> tuple[str, str, str]:
@@ -762,7 +762,7 @@ def leave_something_in_the_trash(hall: Hall) -> tuple[str, str, str]:
 def forbid_a_folder(hall: Hall) -> tuple[str, str, str]:
     """Make the registry read-only."""
     (hall.store / "projects").chmod(0o555)
-    return "error", f"{hall.store / 'projects'} may not be written", "mend its mode"
+    return "error", f"{hall.store / 'projects'} may not be written", "correct its mode"
 
 
 AILMENTS = [

@@ -224,7 +224,7 @@ def test_root_leaves_a_members_own_damaged_entry_and_says_so(office: Office) -> 
     output = office.root.pepip("store", "repair", *office.source[:3], folder=office.root.home, check=False)
 
     assert output.returncode == 1
-    assert "it is another user's, who may repair it" in output.stderr
+    assert "it belongs to another user, who may repair it" in output.stderr
     assert changes(before, snapshot(office.store / "packages")) == []
     folder = office.attacker.home / "app"
     office.attacker.pepip("store", "repair", *office.source[:3], folder=folder)

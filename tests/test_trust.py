@@ -115,9 +115,9 @@ def test_init_refuses_what_it_may_not_do(office: Office) -> None:
     """Another user's store, an unknown group, and a group without the user are refused. Nothing changes."""
     before = snapshot(office.store)
     for words, sentence in (
-        (["--shared", str(office.team.group_id)], "is another user's"),
+        (["--shared", str(office.team.group_id)], "belongs to another user"),
         (["--shared", "no-such-group"], "there is no group no-such-group"),
-        (["--shared", "0"], "you are no member of the group"),
+        (["--shared", "0"], "you are not a member of the group"),
         (["--trust", "members"], "has no members to trust"),
     ):
         output = office.victim.pepip("store", "init", *words, folder=office.victim.home, check=False)

@@ -153,7 +153,7 @@ def test_a_store_is_removed_whole_and_those_who_break_are_named(keeper: Keeper) 
 
     output = keeper.machine.pepip("store", "clean", "--yes", folder=keeper.folder)
 
-    assert f"{environment} links it, and breaks" in output.stderr
+    assert f"{environment} links this store, and will be broken" in output.stderr
     assert "1 entry" in output.stderr
     assert not keeper.store.exists()
     keeper.machine.pepip("install", "--reinstall", "drum==1.0", *keeper.source, folder=environment.parent)
@@ -181,7 +181,7 @@ def test_what_is_not_the_stores_stays(keeper: Keeper) -> None:
 
     output = keeper.machine.pepip("store", "clean", "--yes", folder=keeper.folder)
 
-    assert "notes.txt is not the store's, and stays" in output.stderr
+    assert "notes.txt is not part of the store, and stays" in output.stderr
     assert [path.name for path in keeper.store.iterdir()] == ["notes.txt"]
 
 
@@ -200,5 +200,5 @@ def test_a_folder_that_is_no_store_is_refused(keeper: Keeper, content: str) -> N
     )
 
     assert output.returncode == 1
-    assert "is no store" in output.stderr
+    assert "is not a store" in output.stderr
     assert changes(before, snapshot(folder)) == []

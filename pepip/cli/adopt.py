@@ -1,4 +1,4 @@
-"""`pepip adopt`: link the environments that other tools made, or only show what that would free."""
+"""`pepip adopt`: link environments that other tools made, or only show the space that this would free."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.operations.adoption.adopt import Adopted
+    from pepip.operations.adoption.freed_space import Freed
     from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv, Selection
     from pepip.store.root import Store
 
 _DESCRIPTION = """\
-Link the environments below folders, whichever tool made them, so that each wheel is on disk once. Shows first what
-they hold and what linking would free, and asks. `pepip eject` is the way back.
+Link the environments below folders, whichever tool made them, so that each wheel is on disk once. First shows what
+the environments hold and what linking would free, and asks. `pepip eject` undoes it.
 """
 
 
@@ -84,16 +85,22 @@ def _adopt(store: Store, seen: AdoptionPreview, choice: Selection, arguments: ar
         if not linked:
             output.say("Nothing was linked")
         else:
-            output.say(
-                f"Linked {humanized.count(linked, 'package')} in "
-                f"{humanized.count(sum(bool(item.linked) for item in done), 'environment')}: "
-                f"{humanized.size(freed.size_bytes)} and {humanized.count(freed.inodes, 'inode')} are free"
-            )
+            places = humanized.count(sum(bool(item.linked) for item in done), "environment")
+            output.say(f"Linked {humanized.count(linked, 'package')} in {places}: {_gain(freed)}")
     return 1 if any(item.failure for item in done) else 0
 
 
+def _gain(freed: Freed) -> str:
+    """Return in words the space that was freed. Packages that only one environment has take more than before."""
+    if freed.size_bytes < 0:
+        return (
+            f"this takes {humanized.size(-freed.size_bytes)} more, until other environments share the same packages"
+        )
+    return f"{humanized.size(freed.size_bytes)} and {humanized.count(max(0, freed.inodes), 'inode')} were freed"
+
+
 def _tell(item: Adopted, seen: AdoptionPreview) -> None:
-    """Report what the preview did not: a failure, and distributions that turned out to differ once they were read."""
+    """Report results that the preview could not show: failures, and distributions that differ from their RECORD."""
     if item.failure:
         extent = "was adopted only in part" if item.linked else "was not adopted"
         output.fail(VenvError(f"{adoption_text.short(item.environment)} {extent}: {item.failure}"))
@@ -130,15 +137,19 @@ def _outcome(item: Adopted) -> dict[str, object]:
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = options.Parser("pepip adopt", description=_DESCRIPTION)
-    parser.add_argument("folders", metavar="FOLDER", nargs="*", help="where to look (the current folder)")
+    parser.add_argument("folders", metavar="FOLDER", nargs="*", help="the folder to search (the current one)")
     parser.add_argument(
-        "--dry-run", action="store_true", help="only show what would be linked, and what would be free"
+        "--dry-run", action="store_true", help="only show what would be linked, and what that would free"
     )
     parser.add_argument("-y", "--yes", action="store_true", help="link without asking")
-    parser.add_argument("--known", action="store_true", help="also where tools keep their environments")
-    parser.add_argument("--package", metavar="NAME", action="append", default=[], help="only this distribution")
     parser.add_argument(
-        "--exclude", metavar="GLOB", action="append", default=[], help="not these distributions or environments"
+        "--known",
+        action="store_true",
+        help="look where tools keep their environments, and in FOLDERs if any are named",
+    )
+    parser.add_argument("--package", metavar="NAME", action="append", default=[], help="link only this distribution")
+    parser.add_argument(
+        "--exclude", metavar="GLOB", action="append", default=[], help="leave out these distributions or environments"
     )
     arguments = parser.read(words)
     options.take_effect(arguments)
@@ -146,7 +157,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _folders(arguments: argparse.Namespace) -> list[str]:
-    """Return the folders to look in. Raises UsageError if one is not there."""
+    """Return the folders to search. Raises UsageError if one does not exist."""
     named: list[str] = list(arguments.folders)
     for folder in named:
         if not os.path.isdir(folder):

@@ -1,6 +1,6 @@
-"""The preview of `pepip adopt` as text: which environments there are, what stays as it is, what would be free.
+"""The preview of `pepip adopt` as text: the environments, the packages that stay as they are, the space to be freed.
 
-The sentence that matters comes last, because the last lines are on the screen when a long table has scrolled away.
+The most important sentence comes last: after a long table, only the last lines are still on the screen.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _MOST_ROWS = 20
 def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looks_everywhere: bool) -> None:
     """Print a preview. `command` adopts what it shows; it is empty if a question follows.
 
-    Without `is_complete`, only the environments that would free most are shown, and the packages that stay by reason.
-    `looks_everywhere` says that the folders of tools were searched, too.
+    Without `is_complete`, it shows only the environments that would free most, and lists the packages that stay by
+    reason. With `looks_everywhere`, the folders of tools were searched.
     """
     if seen.sightings:
         _show_environments(seen, is_complete=is_complete)
@@ -52,7 +52,7 @@ def short(path: str) -> str:
 
 
 def listed(files: Sequence[str]) -> str:
-    """Return the first of some files, behind a colon; nothing if there are none."""
+    """Return a colon and the first of some files; empty if there are none."""
     return f": {humanized.listed(files)}" if files else ""
 
 
@@ -82,7 +82,7 @@ def _show_environments(seen: AdoptionPreview, *, is_complete: bool) -> None:
 
 
 def _show_reasons(seen: AdoptionPreview) -> None:
-    """Print each reason why something stays, with the first packages or environments that it concerns."""
+    """Print each reason for leaving something as it is, with the first packages or environments that it concerns."""
     reasons: dict[str, list[str]] = {}
     for item in seen.sightings:
         if item.reason:
@@ -125,16 +125,17 @@ def _conclude(seen: AdoptionPreview, *, command: str, looks_everywhere: bool) ->
         f"{holds} {humanized.size(seen.held_bytes)}.{alike if shared else ''}"
     )
     if not seen.linkable:
-        tables.say("There is nothing to share that is not shared already.")
+        tables.say("Everything that can be shared is shared already.")
     elif total.size_bytes <= 0:
-        tables.say(f"Sharing would free nothing now; it would take {humanized.size(-total.size_bytes)}.")
+        cost = f"; it would take {humanized.size(-total.size_bytes)}" if total.size_bytes else ""
+        tables.say(f"Sharing would free nothing now{cost}.")
         tables.say("The next environment with the same packages would take next to nothing.")
     else:
         inodes = humanized.count(max(0, total.inodes), "inode")
         tables.stress(f"Sharing them would free {humanized.size(total.size_bytes)} and {inodes}.")
     if seen.reckoning.copied_bytes:
         size = humanized.size(seen.reckoning.copied_bytes)
-        tables.say(f"The store is on another disk, which would get {size}.")
+        tables.say(f"The store is on another disk, where it would take {size}.")
     if command and seen.linkable:
         tables.say("")
         tables.say("Nothing has changed. Each file is read and compared before it is linked.")

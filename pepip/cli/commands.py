@@ -9,8 +9,8 @@ from pepip.fast_namedtuple import NamedTuple
 class Command(NamedTuple):
     """One command: its function in a module of this package, and its line in the help.
 
-    `as_uv` are the words of uv that take the same arguments; shells complete by them. They are empty for a command
-    that only pepip has.
+    `as_uv` is the command of uv that takes the same arguments: shells use uv's completion for it. It is empty for a
+    command that only pepip has.
     """
 
     name: str
@@ -43,7 +43,7 @@ _GROUPS = (
             Command("install", "install", "run", "install packages, files, URLs, folders", "pip install"),
             Command("uninstall", "uninstall", "run", "uninstall packages", "pip uninstall"),
             Command("list", "pip", "run_list", "list the packages of an environment", "pip list"),
-            Command("freeze", "pip", "run_freeze", "list them as requirements", "pip freeze"),
+            Command("freeze", "pip", "run_freeze", "list the packages as requirements", "pip freeze"),
             Command("show", "pip", "run_show", "show a package of an environment", "pip show"),
             Command("check", "pip", "run_check", "check that the packages fit together", "pip check"),
             Command("pip", "pip", "run", "all of `uv pip`: install, sync, compile, tree, …", "pip"),
@@ -52,7 +52,7 @@ _GROUPS = (
     (
         "the store:",
         (
-            Command("store", "store", "run", "list, show, verify, repair, add, remove, init, clean"),
+            Command("store", "store", "run", "list, show, verify, repair, add, remove, init, publish, clean"),
             Command("projects", "projects", "run", "list environments, and what each links"),
             Command("uses", "projects", "run_uses", "list environments that have a package"),
             Command("savings", "savings", "run", "measure what sharing saves"),
@@ -62,7 +62,7 @@ _GROUPS = (
             Command("adopt", "adopt", "run", "link environments that other tools made"),
             Command("eject", "detach", "run_eject", "give an environment real files in place of all links"),
             Command("detach", "detach", "run", "make one package a private copy, to patch it"),
-            Command("attach", "detach", "run_attach", "link that package from the store again"),
+            Command("attach", "detach", "run_attach", "link a detached package from the store again"),
             Command("doctor", "doctor", "run", "check everything that pepip needs"),
             Command("settings", "settings", "run", "the colours, columns and filters of the app"),
             Command("ui", "ui", "run", "see and do all of this on the whole terminal"),
@@ -83,19 +83,19 @@ OF_UV = frozenset(
 """Commands that uv has. Any other word goes to uv, too, unless it looks like a misspelled command of uv or pepip."""
 
 _END = """\
-uv's own, passed on unchanged:
+commands of uv, passed on unchanged:
   lock, tree, export, init, version, venv, python, build, publish, cache, auth, self, format, …
-  uv …             any command of uv, also one that pepip has its own of
+  uv …             any command of uv, even if pepip has a command of that name
 
 options:
   -h, --help       show this help; `pepip help COMMAND` shows the help of a command
   -V, --version    show the version
 
 examples:
-  pepip adopt --dry-run                 what sharing would free here; changes nothing
+  pepip adopt --dry-run                 show what sharing would free here; changes nothing
   pepip install requests 'numpy<2'      install into .venv here, made if it is missing
-  pepip sync                            the project here, as uv.lock says
-  pepip run pytest                      in the project's environment
+  pepip sync                            sync the project here with uv.lock
+  pepip run pytest                      run a command in the project's environment
   eval "$(pepip generate-shell-completion bash)"
 
 The store is ~/.pepip, or the folder that PEPIP_HOME names."""
@@ -115,7 +115,7 @@ def usage() -> str:
 
 
 def unknown_to_uv() -> list[str]:
-    """Return the commands that uv does not have at its top, for the shells to complete in addition to uv's."""
+    """Return the commands that are no top-level commands of uv. Shells complete them in addition to uv's."""
     own = [command.name for command in COMMANDS.values() if command.as_uv != command.name]
     return [*own, "uv"]
 

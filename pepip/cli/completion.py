@@ -78,9 +78,9 @@ _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
 def run(words: Sequence[str]) -> int:
-    """Write a shell's completion script to stdout: uv's, which serves both names, and pepip's addition to it.
+    """Write a shell's completion script to stdout: uv's script, followed by pepip's addition to it.
 
-    For other shells, and for uv's own help, uv answers alone.
+    For other shells, and for the help, uv answers alone.
     """
     if len(words) != 1 or words[0] not in _SCRIPTS:
         from pepip.uv import process

@@ -1,4 +1,4 @@
-"""`pepip detach`, `attach` and `eject`: turn links into the project's own copies, and back."""
+"""`pepip detach`, `attach` and `eject`: replace links by private copies, and copies by links."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DETACH = """\
-Make a package of an environment its own, writable copy, to patch or debug it. No other environment notices.
+Replace the links of a package by a writable copy, to patch or debug it. Other environments stay as they are.
 """
 
 _EJECT = """\
-Give an environment files of its own in the place of all links: it needs neither the store nor pepip afterwards.
+Replace all links of an environment by real files. It then needs neither the store nor pepip.
 
 `pepip adopt` links it again.
 """
 
 _ATTACH = """\
-Link packages of an environment from the store again, if it holds the very same wheels.
+Link packages of an environment from the store again, if the store holds the very same wheels.
 """
 
 
@@ -36,7 +36,7 @@ def run(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip detach", description=_DETACH)
     parser.add_argument("names", metavar="NAME", nargs="*")
-    parser.add_argument("--all", action="store_true", help="everything, as `pepip eject` does")
+    parser.add_argument("--all", action="store_true", help="all packages, as `pepip eject` does")
     parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
     arguments = parser.read(words)
     options.take_effect(arguments)
@@ -50,7 +50,7 @@ def run(words: Sequence[str]) -> int:
         output.write_json([{"name": item.name, "version": item.version} for item in done])
         return 0
     for item in done:
-        output.say(f"{item.name} {item.version} is the environment's own now, in {item.site_packages}")
+        output.say(f"{item.name} {item.version} has real files now, in {item.site_packages}")
     return 0
 
 
@@ -60,7 +60,7 @@ def run_eject(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip eject", description=_EJECT)
     parser.add_argument(
-        "environment", metavar="ENVIRONMENT", nargs="?", default="", help="(the active one, or .venv)"
+        "environment", metavar="ENVIRONMENT", nargs="?", default="", help="the environment (the active one, or .venv)"
     )
     arguments = parser.read(words)
     options.take_effect(arguments)
@@ -76,7 +76,7 @@ def _eject(root: str, arguments: argparse.Namespace) -> int:
         distributions = [{"name": name, "version": version} for name, version in done.distributions]
         output.write_json({"environment": done.environment, "distributions": distributions})
     elif done.distributions:
-        output.say(f"{root} has files of its own now, of {humanized.count(len(done.distributions), 'package')}")
+        output.say(f"{root} has real files now: {humanized.count(len(done.distributions), 'package')}")
     else:
         output.say(f"Nothing to do: {root} links nothing")
     return 0
@@ -89,7 +89,9 @@ def run_attach(words: Sequence[str]) -> int:
     parser = options.Parser("pepip attach", description=_ATTACH)
     parser.add_argument("names", metavar="NAME", nargs="+")
     parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
-    parser.add_argument("--force", action="store_true", help="also where files were changed: the changes are lost")
+    parser.add_argument(
+        "--force", action="store_true", help="also link packages with changed files: the changes are lost"
+    )
     arguments = parser.read(words)
     options.take_effect(arguments)
     root = venvs.locate(arguments.venv, dict(os.environ), os.getcwd())
@@ -98,7 +100,8 @@ def run_attach(words: Sequence[str]) -> int:
         changed = detach.changed_files(store, root, name)
         if changed and not (_can_ask(arguments.json) and _agrees(name, changed)):
             raise VenvError(
-                f"{name} has changes of yours: {humanized.listed(changed)}", hint="`--force` links it all the same"
+                f"{name} has changed files: {humanized.listed(changed)}",
+                hint="`--force` links it, and drops the changes",
             )
     done = detach.attach(store, root, arguments.names)
     if arguments.json:

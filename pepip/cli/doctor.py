@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
 
 def run(words: Sequence[str]) -> int:
-    """Run `pepip doctor`. Returns 1 if anything is wrong."""
+    """Run `pepip doctor`. Returns 1 if a check found an error, otherwise 0."""
     from pepip.operations import doctor
 
-    parser = options.Parser("pepip doctor", description="Look at everything that pepip rests on.")
+    parser = options.Parser(
+        "pepip doctor", description="Check everything that pepip needs: uv, the store, environments, file systems."
+    )
     arguments = parser.read(words)
     options.take_effect(arguments)
     checks = list(doctor.examine(open_store()))

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _INSTALL = """\
 Install packages into a virtual environment, each linked from the shared store.
 
-The environment ends as `uv pip install` would leave it. A version that the store has is linked and never
-downloaded again; what it lacks is stored once, for every project.
+The result is the environment that `uv pip install` would make. Versions that the store has are linked, and never
+downloaded again. Other versions are stored once, for every project.
 """
 
 _INSTALL_EXAMPLES = """\
@@ -29,20 +29,20 @@ examples:
   pepip install -r requirements.txt         also pyproject.toml and pylock.toml
   pepip install -e .                        this project itself, editable
   pepip install -U black --python 3.12      newest version, in an environment on Python 3.12
-  pepip install torch --dry-run             only say what would be linked and downloaded
+  pepip install torch --dry-run             only show what would be linked and downloaded
 """
 
 _SYNC = """\
-Make a virtual environment hold what requirement files list, and nothing else, as `uv pip sync` would.
+Make a virtual environment hold exactly the packages that requirement files list, as `uv pip sync` does.
 """
 
 _SYNC_EXAMPLES = """\
 examples:
-  pepip pip sync requirements.txt           a file that names all, as `pepip pip compile` writes it
+  pepip pip sync requirements.txt           a file of all packages, as `pepip pip compile` writes it
   pepip pip sync pylock.toml
 """
 
-# Options that let uv install elsewhere or answer a question, which pepip does not do: uv runs these commands alone.
+# Options with which uv runs the command alone: it installs elsewhere, or only answers a question.
 _ELSEWHERE_VALUES = ("-t/--target", "--prefix", "--root", "--python-platform", "--python-version", "--output-format")
 _ELSEWHERE_FLAGS = ("--system", "--user", "--break-system-packages", "--check", "--show-settings")
 
@@ -57,8 +57,8 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
     add_list = functools.partial(parser.add_argument, action="append", default=[])
     kinds = "a requirements.txt, pyproject.toml or pylock.toml"
     add_list("-r", "--requirements", "--requirement", metavar="FILE", help=kinds)
-    add_list("-e", "--editable", metavar="PATH", help="install a local project so that its files stay where they are")
-    parser.add_argument("--no-deps", action="store_true", help="install only what is named, no dependencies")
+    add_list("-e", "--editable", metavar="PATH", help="install a local project in editable mode")
+    parser.add_argument("--no-deps", action="store_true", help="install only the named packages, no dependencies")
     _add_arguments(parser)
     arguments = parser.read_for_uv(words, ["pip", "install"])
     if is_elsewhere(arguments):
@@ -114,7 +114,7 @@ def _add_arguments(parser: options.Parser) -> None:
     parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
     parser.add_argument("-p", "--python", metavar="X", default="", help="the Python for a new environment")
     parser.add_argument("--compile-bytecode", action="store_true", help="compile modules now, not at first import")
-    parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show what would happen, and change nothing")
     options.add_elsewhere(parser, values=_ELSEWHERE_VALUES, flags=_ELSEWHERE_FLAGS)
     parser.add_uv_options(options.PIP_OPTIONS)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code: 0, 1 for a failure, 2 for a misuse, or uv's own.
 
-    A signal to end first unwinds the command, so that nothing half done is left, and then ends the process.
+    A signal such as SIGTERM first unwinds the command, so that nothing half done is left. Then it ends the process.
     """
     try:
         code = _dispatch(arguments)
@@ -36,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     except PepipError as error:
         from pepip.cli import output
 
-        return output.fail(error if _is_in_folder() else _NO_FOLDER)  # in place of uv's words for the same error
+        return output.fail(error if _is_in_folder() else _NO_FOLDER)  # clearer than uv's message for the same error
     except BrokenPipeError:
         return _die_of_pipe()
     except OSError as error:
@@ -49,7 +49,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 _NO_FOLDER = PepipError(
-    "the current directory does not exist", hint="it was removed or replaced: go to another one, or enter it again"
+    "the current directory does not exist",
+    hint="it was removed or replaced: change to another directory, or enter this one again",
 )
 
 
@@ -70,7 +71,7 @@ class _EndedError(BaseException):
 
 
 def _unwind_when_asked_to_end() -> None:
-    """Let signals that ask this process to end raise an error, unless its parent made it ignore them."""
+    """Let SIGTERM and SIGHUP raise an error, unless the parent process made this process ignore them."""
     import signal
 
     for name in ("SIGTERM", "SIGHUP"):
@@ -90,12 +91,12 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return _without_command(arguments)
     command, words = arguments[position], [*before, *arguments[position + 1 :]]
     writable_cache.ensure()
-    if command in commands.COMMANDS and command not in _SAYS_WHAT_IS_WEAK and words[:1] != ["init"]:
+    if command in commands.COMMANDS and command not in _NEEDS_NO_WARNING and words[:1] != ["init"]:
         _warn_of_weakness()
     if command in commands.COMMANDS and command not in _LEAVES_ENTRIES_ALONE:
-        _see_to_entries()
-    if command in _SETTLING and _is_settled(command, words):
-        return _leave_settled(command, words)
+        _repair_written_entries()
+    if command in _UPDATING and _has_nothing_to_do(command, words):
+        return _end_early(command, words)
     if command in commands.COMMANDS:
         return _run(command, words)
     if command == "help":
@@ -118,14 +119,14 @@ _MEANT = {
     "update": "sync --upgrade",
     "scan": "projects scan",
 }
-"""Names that other tools use for commands of pepip."""
+"""Names by which other tools call the commands of pepip."""
 
 
 def _refuse_misspelled(command: str) -> None:
-    """Raise UsageError for a word that looks like a command, but is none of pepip or uv.
+    """Raise UsageError for a word that resembles a command, but is no command of pepip or uv.
 
-    `uv clean` exists and empties uv's cache. People expect something else from `pepip clean`, so it must be spelled
-    out.
+    `uv clean` exists, and empties uv's cache. `pepip clean` is refused all the same: people expect it to clean the
+    store.
     """
     import difflib
 
@@ -145,14 +146,15 @@ def _refuse_misspelled(command: str) -> None:
 
 
 _LEAVES_ENTRIES_ALONE = {"store", "doctor", "ui", "generate-shell-completion"}
-"""Commands that do not repair entries in passing. They report what is wrong with the store, or do not touch it."""
+"""Commands that do not repair entries on the way: they report damage themselves, or do not use the store."""
 
 
-_SAYS_WHAT_IS_WEAK = {"doctor", "ui", "generate-shell-completion"}
+_NEEDS_NO_WARNING = {"doctor", "ui", "generate-shell-completion"}
+"""Commands that report a weakness of the store themselves, or do not use the store."""
 
 
-def _see_to_entries() -> None:
-    """Repair entries that another tool wrote into since pepip last looked, and say so."""
+def _repair_written_entries() -> None:
+    """Repair entries that another tool wrote into since the last check, with a warning for each."""
     from pepip.paths import default_store_root
     from pepip.store import venv_times
 
@@ -186,15 +188,17 @@ def _warn_of_weakness() -> None:
     if sentence:
         from pepip.cli import output
 
-        output.Reporter(verbosity=0).warn(f"{sentence}: its owner, or root, ends that by `pepip store init --shared`")
+        output.Reporter(verbosity=0).warn(
+            f"{sentence}: its owner or root can correct that by `pepip store init --shared GROUP`"
+        )
 
 
-_SETTLING = ("install", "sync", "run")
-"""Commands that bring an environment up to date. When they are repeated, they mostly find nothing to do."""
+_UPDATING = ("install", "sync", "run")
+"""Commands that update an environment. When they are repeated, they mostly find nothing to do."""
 
 
-def _is_settled(command: str, words: Sequence[str]) -> bool:
-    """Tell whether the command would again find nothing to do."""
+def _has_nothing_to_do(command: str, words: Sequence[str]) -> bool:
+    """Tell whether the command would find nothing to do, by a note of an earlier run."""
     from pepip.operations import up_to_date
     from pepip.paths import default_store_root
 
@@ -205,7 +209,7 @@ def _is_settled(command: str, words: Sequence[str]) -> bool:
         return up_to_date.is_up_to_date(store_root, [command, *words])
     if not words or words[0].startswith("-"):
         return False
-    if os.path.basename(words[0]) == words[0] and "." not in words[0]:  # no path, and no script
+    if os.path.basename(words[0]) == words[0] and "." not in words[0]:  # neither a path nor a script
         return up_to_date.is_up_to_date(store_root, [command])
     from pepip.uv import run_discovery
 
@@ -218,7 +222,7 @@ def _is_settled(command: str, words: Sequence[str]) -> bool:
     start = "" if "UV_PROJECT" in os.environ else run_discovery.project_start(words[0], kind)
     if not start:
         return up_to_date.is_up_to_date(store_root, noted)
-    os.environ["UV_PROJECT"] = start  # as it was when the answer was noted
+    os.environ["UV_PROJECT"] = start  # as when the answer was noted
     try:
         return up_to_date.is_up_to_date(store_root, noted)
     finally:
@@ -232,7 +236,7 @@ def _has_inline_metadata(target: str) -> bool:
     return run_discovery.kind_of(target) == run_discovery.SCRIPT and run_discovery.has_inline_metadata(target)
 
 
-def _leave_settled(command: str, words: Sequence[str]) -> int:
+def _end_early(command: str, words: Sequence[str]) -> int:
     """End a command that has nothing to do. `run` goes on with its own command."""
     if command == "run":
         is_script = "." in words[0] and _has_inline_metadata(words[0])

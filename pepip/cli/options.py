@@ -1,6 +1,7 @@
-"""The options of uv that pepip passes on, by the uv commands that know them.
+"""The parser of all commands, and the options of uv that pepip passes on.
 
-pepip doesn't interpret them. It must only know which of them take a value.
+pepip doesn't interpret the options of uv. It only needs to know which of them take a value, and which commands of uv
+know them.
 """
 
 from __future__ import annotations
@@ -119,8 +120,8 @@ GLOBAL_VALUES = frozenset(
 _HELP = {
     "--upgrade": "take the newest versions that are allowed",
     "--upgrade-package": "take the newest version of this package",
-    "--reinstall": "install everything again, even what is there",
-    "--prerelease": "whether to take pre-releases: disallow, allow, if-necessary, explicit, …",
+    "--reinstall": "install everything again, even installed packages",
+    "--prerelease": "when to take pre-releases: disallow, allow, if-necessary, explicit, …",
     "--pre": "take pre-releases",
     "--offline": "use no network",
     "--index": "an index to search before the default one",
@@ -128,18 +129,18 @@ _HELP = {
     "--find-links": "a folder or page of distributions to search too",
     "--no-index": "search no index",
     "--torch-backend": "which builds of PyTorch to take: auto, cpu, cu128, …",
-    "--exact": "remove what the request does not ask for",
+    "--exact": "remove packages that the request does not need",
     "--extra": "with the dependencies of this extra",
     "--all-extras": "with the dependencies of all extras",
     "--group": "with the dependencies of this group",
     "--all-groups": "with the dependencies of all groups",
     "--only-group": "with the dependencies of this group alone",
     "--no-dev": "without the group of development dependencies",
-    "--package": "of this member of the workspace",
-    "--all-packages": "of all members of the workspace",
+    "--package": "only this member of the workspace",
+    "--all-packages": "all members of the workspace",
     "--no-editable": "install the project and its workspace as real files, not editable",
     "--no-install-project": "leave the project itself out",
-    "--active": "the activated environment, not the project's",
+    "--active": "use the active environment, not the project's",
 }
 
 
@@ -162,11 +163,11 @@ class Parser(argparse.ArgumentParser):
         )
         self._tables: list[tuple[argparse._ArgumentGroup, Sequence[UvOption]]] = []
         general = self.add_argument_group("general options")
-        general.add_argument("-q", "--quiet", action="count", default=0, help="say errors only")
-        general.add_argument("-v", "--verbose", action="count", default=0, help="say every step")
+        general.add_argument("-q", "--quiet", action="count", default=0, help="print only errors")
+        general.add_argument("-v", "--verbose", action="count", default=0, help="print every step")
         if json:
             general.add_argument("--json", action="store_true", help="write one JSON document to stdout")
-        general.add_argument("--color", choices=("auto", "always", "never"), help="whether to use colours")
+        general.add_argument("--color", choices=("auto", "always", "never"), help="when to use colours")
         never = argparse.SUPPRESS
         general.add_argument("--no-color", dest="color", action="store_const", const="never", help=never)
         general.add_argument("--no-progress", action="store_true", help="show no progress")
@@ -175,18 +176,18 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the message as a UsageError."""
-        raise UsageError(message, hint=f"`{self.prog} --help` shows what there is")
+        raise UsageError(message, hint=f"`{self.prog} --help` shows all options")
 
     def add_uv_options(self, table: Sequence[UvOption]) -> None:
         """Accept these options of uv. They are collected in lists that are named after their reach."""
         group = self.add_argument_group(
-            "options of uv", "passed on as they are; so are its other options for indexes, resolver, builds and cache"
+            "options of uv", "passed on unchanged, like uv's other options for indexes, resolver, builds and cache"
         )
         self._tables.append((group, table))
         self.set_defaults(**{option.reach: [] for option in table})
 
     def _take_options_in(self, words: Sequence[str]) -> None:
-        """Add the options of uv that `words` may contain: uv has some hundred, and most commands use none."""
+        """Add only the options of uv that `words` may contain: uv has about a hundred, and most commands use none."""
         given = {word.partition("=")[0] for word in words}
         given.update(f"-{letter}" for word in words if word[:1] == "-" != word[1:2] for letter in word[1:])
         wants_help = not given.isdisjoint(("-h", "--help"))
@@ -231,12 +232,12 @@ class Parser(argparse.ArgumentParser):
                 position += 1
         if any(word.startswith("-") for word in positional):
             return [*given, "--", *positional]
-        return [*positional, *given]  # an option without its value must not find one
+        return [*positional, *given]  # so that an option without a value does not take a positional argument
 
     def read_for_uv(
         self, words: Sequence[str], command: Sequence[str], *, rest: Sequence[str] = ()
     ) -> argparse.Namespace:
-        """Return the arguments in `words`. If only uv knows an option, warn and become uv's `command` instead.
+        """Return the arguments in `words`. If only uv knows an option, warn, and let uv run `command` instead.
 
         `rest` are words that pepip does not read.
         """
@@ -279,7 +280,7 @@ def _add_uv_option(group: argparse._ArgumentGroup, option: UvOption) -> None:
 
 
 def add_elsewhere(parser: Parser, *, values: Sequence[str], flags: Sequence[str]) -> None:
-    """Accept options of uv with which uv must run the command alone. If one is given, `elsewhere` is true."""
+    """Accept the options of uv with which uv must run the command alone. They make the argument `elsewhere` true."""
     for option in values:
         parser.add_argument(*option.split("/"), dest="elsewhere", metavar="X", help=argparse.SUPPRESS)
     for option in flags:
@@ -315,7 +316,7 @@ def take_effect(arguments: argparse.Namespace) -> None:
             os.environ["UV_CONFIG_FILE"] = word.partition("=")[2] or words[at + 1]
 
 
-_WORKING_DIRECTORY = ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY")  # the second is the older name; uv still obeys it
+_WORKING_DIRECTORY = ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY")  # uv still obeys the second, older name
 
 
 def working_directory(named: str | None) -> str:
@@ -324,7 +325,7 @@ def working_directory(named: str | None) -> str:
 
 
 def is_repeatable(arguments: argparse.Namespace) -> bool:
-    """Tell whether pepip may answer the same command, typed here again, just by noting that its work is done."""
+    """Tell whether the same command, given again here, may be answered by a note that nothing is to be done."""
     return not (
         arguments.directory
         or arguments.project

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_LEAST_DETAIL = 20  # a path that is shortened keeps as many characters
+_LEAST_DETAIL = 20  # a shortened path keeps this many characters
 _BESIDE_DETAIL = 36  # the bar, the spinner and the spaces of a progress display
 
 
@@ -53,9 +53,9 @@ class Reporter:
 
 
 class LiveReporter(Reporter):
-    """A reporter for a terminal: one bar per phase, which is removed when the operation ends.
+    """A reporter for a terminal: one bar for each phase, until the operation ends.
 
-    The bar opens after a moment. A quick operation needs no bar, nor the time to import one.
+    The bar opens after a moment: a quick operation needs no bar, and saves the time to import one.
     """
 
     _PATIENCE_SECONDS = 0.4
@@ -77,7 +77,7 @@ class LiveReporter(Reporter):
             self.warn(step.detail)
             return
         if step.phase == "link":
-            # Linking is short, and uses a second process only if no other thread runs. A bar would come too late.
+            # Linking is short. It may start a second process, but only if no other thread runs. So open no bar now.
             self._opening.cancel()
             self._opening.join()
         elif self._display is None and not self._opening.is_alive():
@@ -167,7 +167,7 @@ def reporter(arguments: argparse.Namespace, *, is_quiet: bool = False) -> Report
 def follow(operation: Generator[Progress, None, T], reporter: Reporter) -> T:
     """Run an operation to its end, show its progress, and return its result.
 
-    If an operation is interrupted while a step is shown, it is closed before the display, so that it can clean up.
+    If the operation is interrupted, it is closed before the display, so that it can clean up.
     """
     import contextlib
 
@@ -233,7 +233,7 @@ def summarize(summary: Summary, *, verbosity: int) -> None:
     changes = [(name, 0, version) for name, version in removed] + [(name, 1, version) for name, version in added]
     for name, is_added, version in sorted(changes):
         sign = _painted("+", "32") if is_added else _painted("-", "31")
-        own = " (the project's own)" if is_added and (name, version) in summary.private else ""
+        own = " (real files)" if is_added and (name, version) in summary.private else ""
         _write(f" {sign} {_painted(printable(name), '1')}{printable('==' + version) if version else ''}{own}")
     say(_sentence(summary))
 
@@ -303,10 +303,10 @@ def _sentence(summary: Summary) -> str:
         verb, count = ("Would link" if summary.dry_run else "Linked"), len(summary.linked)
         details += [f"{len(summary.reused)} reused", f"{len(summary.downloaded)} {_arrived(summary)}"]
         if summary.private:
-            details.append(f"{len(summary.private)} the project's own")
+            details.append(f"{len(summary.private)} more as real files")
     elif summary.private:
         verb, count = ("Would install" if summary.dry_run else "Installed"), len(summary.private)
-        details.append("the project's own")
+        details.append("as real files")
     elif gone:
         verb, count = ("Would remove" if summary.dry_run else "Removed"), gone
     else:

@@ -1,4 +1,4 @@
-"""`pepip pip`, and the commands of uv's pip interface that pepip also has at its top level; these only read."""
+"""`pepip pip`, and the commands `list`, `freeze`, `show` and `check` of uv's pip interface, which only read."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def _version() -> int:
 
 
 def _cache(words: Sequence[str]) -> int:
-    """Run `pip cache`. pip's cache is not used here: uv's cache and the store take its place."""
+    """Run `pip cache`. uv's cache and the store take the place of pip's cache."""
     meant = {"dir": ["cache", "dir"], "purge": ["cache", "clean"]}
     if words and words[0] in meant:
         return process.become(meant[words[0]])
     raise UsageError(
-        "pip's cache is not used here",
+        "uv does not use pip's cache",
         hint="`pepip store list` shows what is stored; `pepip pip cache purge` empties uv's cache",
     )
 
@@ -118,7 +118,7 @@ def _look(command: str, words: Sequence[str]) -> int:
 
 
 def _read(command: str, words: Sequence[str]) -> argparse.Namespace:
-    """Read the options that choose an environment, or another place. Raises UsageError."""
+    """Read the options that choose an environment or another folder. Raises UsageError."""
     parser = argparse.ArgumentParser(prog=f"pepip {command}", add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--venv")
     parser.add_argument("--directory")
@@ -136,7 +136,7 @@ def _read(command: str, words: Sequence[str]) -> argparse.Namespace:
 
 
 def _root_of(arguments: argparse.Namespace) -> str:
-    """Return the environment that is shown, empty if pepip does not link it."""
+    """Return the environment that uv will show. Empty if the options choose one that is no virtual environment."""
     from pepip.operations import venvs
 
     folder = os.path.abspath(options.working_directory(arguments.directory))

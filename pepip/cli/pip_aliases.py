@@ -1,7 +1,7 @@
-"""Words of pip that uv does not have, for people with `alias pip='pepip pip'`.
+"""Options and commands of pip that uv does not have, for people with `alias pip='pepip pip'`.
 
-An option without meaning here is dropped. An option that has another name in uv is renamed. For a command that uv
-lacks, uv fetches pip itself, which then works on the environment. Source: the documentation of pip 26.
+Options without meaning for uv are dropped. Options with another name in uv are renamed. For a command that uv lacks,
+uv fetches pip, and pip works on the environment. Source: the documentation of pip 26.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _VARIABLES = {"--timeout": "UV_HTTP_TIMEOUT", "--default-timeout": "UV_HTTP_TIME
 
 
 def translated(words: Sequence[str]) -> list[str]:
-    """Return the words of a pip command as uv and pepip know them. Options that uv has as variables are set there."""
+    """Return the words of a pip command as uv and pepip know them. Some options become environment variables."""
     command = ""
     found: list[str] = []
     rest = iter(words)

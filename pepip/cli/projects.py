@@ -1,4 +1,4 @@
-"""`pepip projects` and `pepip uses`: which environments link which distributions."""
+"""`pepip projects` and `pepip uses`: the environments, and the distributions that each one links."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 _SORTS = ("alone", "own", "name", "packages", "state", "path", "python")
 
 _DESCRIPTION = """\
-List the environments that link the store, or show one of them: those of projects, scripts and tools.
+List the environments of projects, scripts and tools that link the store, or show one of them.
 
-`pepip projects scan DIR…` finds those that nobody registered (moved, copied, restored); `pepip projects forget PATH`
-takes one out of the registry.
+`pepip projects scan DIR…` registers environments that were moved, copied or restored. `pepip projects forget PATH`
+takes an environment out of the registry.
 """
 
 
@@ -56,7 +56,10 @@ def run(words: Sequence[str]) -> int:
         meant = {path, os.path.realpath(path)}
         shares = [item for item in shares if meant & _names(item.known) or _is_tool(item.known, arguments.path)]
         if not shares:
-            raise StoreError(f"no environment at {path} links the store", hint="`pepip projects scan` finds them")
+            raise StoreError(
+                f"no environment at {path} links the store",
+                hint="`pepip projects scan DIR` finds environments that were moved",
+            )
     if arguments.kind:
         shares = [item for item in shares if item.known.purpose.kind == arguments.kind]
     if arguments.filter is not None or arguments.sort or arguments.reverse:
@@ -79,12 +82,12 @@ def run(words: Sequence[str]) -> int:
             humanized.size(item.alone_bytes),
             humanized.size(item.own_bytes),
             item.known.state,
-            str(_drift(item) or ""),
+            str(_count_unlinked(item) or ""),
         )
         for item in shares
     ]
     tables.show(
-        ("environment", "kind", "python", "packages", "alone", "own", "state", "not linked"),
+        ("environment", "kind", "python", "packages", "without pepip", "now", "state", "not linked"),
         rows,
         right=(3, 4, 5, 7),
     )
@@ -108,7 +111,7 @@ def _is_tool(known: KnownVenv, name: str) -> bool:
     return known.purpose.kind == purposes.TOOL and known.purpose.name == name
 
 
-def _drift(item: VenvShare) -> int:
+def _count_unlinked(item: VenvShare) -> int:
     return sum(not package.store_id for package in item.known.packages)
 
 
@@ -139,19 +142,23 @@ def _forget(words: Sequence[str]) -> int:
     path = os.path.abspath(arguments.path)
     found = scan.forget(open_store(), path)
     if not found:
-        raise StoreError(f"{path} is not registered", hint="`pepip projects` shows what is")
+        raise StoreError(f"{path} is not registered", hint="`pepip projects` lists the registered environments")
     if arguments.json:
         output.write_json({"forgotten": [item.environment or item.file for item in found]})
         return 0
     for item in found:
-        output.say(f"Forgot {item.environment or item.file}: what only it linked is an orphan now")
+        output.say(
+            f"Forgot {item.environment or item.file}: entries that only this environment linked are unused now"
+        )
     return 0
 
 
 def _scan(words: Sequence[str]) -> int:
     from pepip.operations import scan
 
-    parser = options.Parser("pepip projects scan", description="Register all environments below folders.")
+    parser = options.Parser(
+        "pepip projects scan", description="Register the environments below folders that link the store."
+    )
     parser.add_argument("folders", metavar="DIR", nargs="+")
     arguments = parser.read(words)
     options.take_effect(arguments)
@@ -165,7 +172,9 @@ def _scan(words: Sequence[str]) -> int:
     for item in found:
         links = humanized.count(len(item.entries), "entry", "entries")
         output.say(f"{'known' if item.was_known else 'found'}: {item.environment}, {links}")
-    output.say(f"{sum(not item.was_known for item in found)} found, {len(found)} link the store")
+    verb = "links" if len(found) == 1 else "link"
+    new = sum(not item.was_known for item in found)
+    output.say(f"{humanized.count(len(found), 'environment')} {verb} the store, {new} not known before")
     return 0
 
 
@@ -174,7 +183,7 @@ def run_uses(words: Sequence[str]) -> int:
     from pepip.operations import inventory, uses
     from pepip.store.scan_cache import ScanCache
 
-    parser = options.Parser("pepip uses", description="Say which environments have a distribution.")
+    parser = options.Parser("pepip uses", description="List the environments that have a distribution.")
     parser.add_argument("requirement", metavar="NAME[SPECIFIER]", help="for example 'urllib3<2.5'")
     arguments = parser.read(words)
     options.take_effect(arguments)

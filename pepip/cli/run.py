@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from pepip.model import Progress, ProjectRequest
 
 _DESCRIPTION = """\
-Run a command in the project's environment, or a script in its own, brought up to date first.
+Bring the project's environment up to date, and run a command in it. Or run a script in an environment of its own.
 
-The command is started by uv, with all that `uv run` offers; its exit code and signals are pepip's. A script with
-inline metadata (PEP 723) has an environment of its own in uv's cache. What `--with` asks for gets one that uv makes
-there, and pepip links it.
+uv starts the command, so all options of `uv run` work. A script with inline metadata (PEP 723) has its environment in
+uv's cache. For `--with`, uv makes a further environment there, and pepip links its packages.
 """
 
 _EXAMPLES = """\
@@ -37,9 +36,11 @@ _FLAGS = ("-m/--module", "-s/--script", "--gui-script", "--no-env-file", "--no-s
 def run(words: Sequence[str]) -> int:
     """Run `pepip run` with the words that follow its name. In the end it becomes uv; it returns only on Windows."""
     parser = sync.parser_of("pepip run", _DESCRIPTION, _EXAMPLES, json=False)
-    parser.add_argument("--exact", action="store_true", help="remove what the project does not ask for, too")
+    parser.add_argument("--exact", action="store_true", help="also remove packages that the project does not need")
     parser.add_argument("command", metavar="COMMAND", nargs="*", help="a command of the environment, or a script")
-    parser.add_argument("--env-file", metavar="FILE", action="append", default=[], help="read variables from here")
+    parser.add_argument(
+        "--env-file", metavar="FILE", action="append", default=[], help="read environment variables from this file"
+    )
     for option in _VALUES:
         parser.add_argument(*option.split("/"), dest="of_uv", metavar="X", action="append")
     for option in _FLAGS:
@@ -54,11 +55,11 @@ def run(words: Sequence[str]) -> int:
     options.take_effect(arguments)
     _complete_interrupted(arguments)
     target = "".join(command[:1])
-    is_settled = _settle(arguments, target, ["run", *of_run])
+    is_synced = _sync_environment(arguments, target, ["run", *of_run])
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
-    as_uv = ["run", *(["--no-sync"] if is_settled else []), *words]
+    as_uv = ["run", *(["--no-sync"] if is_synced else []), *words]
     is_remote = run_discovery.kind_of(target, is_module=arguments.module) in {
         run_discovery.STDIN,
         run_discovery.REMOTE,
@@ -71,7 +72,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _label(arguments: argparse.Namespace, target: str) -> str:
-    """Return in words what an environment in uv's cache is made for."""
+    """Return the command for which uv makes an environment in its cache, in words."""
     return f"run --with {', '.join(arguments.of_uv)}" if arguments.of_uv else f"run {target}"
 
 
@@ -84,7 +85,7 @@ def _complete_interrupted(arguments: argparse.Namespace) -> None:
         pip.complete_interrupted(venvs.locate("", dict(os.environ), os.getcwd()))
 
 
-def _settle(arguments: argparse.Namespace, target: str, words: Sequence[str]) -> bool:
+def _sync_environment(arguments: argparse.Namespace, target: str, words: Sequence[str]) -> bool:
     """Bring the environment in which uv will run `target` up to date, if it is a project's.
 
     Returns whether uv has nothing left to sync. If pepip can't tell, uv does it all.
@@ -98,12 +99,12 @@ def _settle(arguments: argparse.Namespace, target: str, words: Sequence[str]) ->
         os.environ.setdefault("UV_PROJECT", start)
     if kind == run_discovery.SCRIPT and run_discovery.has_inline_metadata(target):
         _bring_script_up_to_date(arguments, target)
-        return False  # uv runs a script after a look of its own
+        return False  # uv checks the script's environment again
     if not settings.project_folder() or _leaves_project_alone(arguments):
         return False
     if arguments.module and kind == run_discovery.STDIN:
-        return False  # uv refuses it
-    script = stdin.kept() if kind == run_discovery.STDIN else b""
+        return False  # uv refuses a module from stdin
+    script = stdin.read_and_keep() if kind == run_discovery.STDIN else b""
     if script and run_discovery.names_metadata(script):
         return False
     if kind == run_discovery.REMOTE and not _needs_project(arguments, target):
@@ -124,13 +125,16 @@ def _bring_script_up_to_date(arguments: argparse.Namespace, script: str) -> None
 
 
 def _words_matter(arguments: argparse.Namespace) -> bool:
-    """Tell whether another command line for the same script may find something to do."""
+    """Tell whether the result of a script's sync depends on options, and not on the script alone."""
     lists = (arguments.everywhere, arguments.building, arguments.resolving, arguments.replacing)
     return any(lists) or bool(arguments.python or arguments.exact or arguments.locked or arguments.frozen)
 
 
 def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
-    """Tell whether uv runs the script at `url` in the project's environment. uv is asked only if that must change."""
+    """Tell whether uv runs the script at `url` in the project's environment.
+
+    uv is asked only if the environment would change.
+    """
     from pepip.errors import UvError
     from pepip.uv import project as projects
 
@@ -146,9 +150,9 @@ def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
 
 
 def _bring_up_to_date(arguments: argparse.Namespace, request: ProjectRequest, words: Sequence[str]) -> bool:
-    """Sync the environment that a request means. Returns False if uv can't say how: uv will then say why not.
+    """Sync the environment that a request means. Returns whether uv could plan the sync.
 
-    `words` are the words of the command line that decide on the sync.
+    If uv could not, `uv run` reports the error. `words` are the words of the command line that the result depends on.
     """
     from pepip.errors import UvError
     from pepip.operations import project as projects
@@ -171,7 +175,7 @@ def _bring_up_to_date(arguments: argparse.Namespace, request: ProjectRequest, wo
 
 
 class _ReporterBesideUv(output.Reporter):
-    """Passes on the progress of a sync. It drops warnings until the changes are decided: uv repeats those."""
+    """Passes on the progress of a sync. It drops warnings until the changes are decided: `uv run` repeats them."""
 
     def __init__(self, reporter: output.Reporter) -> None:
         super().__init__(verbosity=reporter.verbosity)
@@ -196,7 +200,7 @@ def _leaves_project_alone(arguments: argparse.Namespace) -> bool:
 
 
 def _fails_early(arguments: argparse.Namespace) -> bool:
-    """Tell whether `uv run` answers something else, or fails before it looks for an environment."""
+    """Tell whether `uv run` fails before it looks for an environment, or only answers a question."""
     environment_files = [*arguments.env_file, *os.environ.get("UV_ENV_FILE", "").split()]
     return (
         bool(arguments.elsewhere)

@@ -1,4 +1,4 @@
-"""`pepip savings`, and `pepip doctor`, which checks everything that pepip rests on."""
+"""`pepip savings`: what sharing saves, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def run(words: Sequence[str]) -> int:
     from pepip.operations import growth, savings
     from pepip.store.scan_cache import ScanCache
 
-    parser = options.Parser("pepip savings", description="Say what sharing saves, measured on disk.")
-    parser.add_argument("--growth", action="store_true", help="say how the store grew: a sample a day, and prunes")
+    parser = options.Parser("pepip savings", description="Show what sharing saves, measured on disk.")
+    parser.add_argument("--growth", action="store_true", help="show how the store grew: a sample a day, and prunes")
     parser.add_argument("--days", type=int, metavar="N", help="with --growth: how far back (90)")
     arguments = parser.read(words)
     options.take_effect(arguments)
@@ -113,7 +113,7 @@ def _date(day: Day) -> str:
 
 
 def _kinds(shares: Sequence[VenvShare]) -> dict[str, dict[str, int]]:
-    """Return, for each kind of environment, how many there are and their bytes."""
+    """Return, for each kind of environment, their number and their bytes."""
     found = {}
     for kind in purposes.KINDS:
         chosen = [item for item in shares if item.known.purpose.kind == kind]
@@ -131,7 +131,7 @@ def _environments(shares: Sequence[VenvShare]) -> str:
 
 
 def _gain(saved_bytes: int) -> tuple[str, int, str]:
-    """Return the row with the gain of sharing. A store that few environments share costs more than it saves."""
+    """Return the row with the gain of sharing, or with the cost if few environments share the store."""
     if saved_bytes < 0:
         return "extra", -saved_bytes, "more than copies would take: few environments share packages yet"
     return "saved", saved_bytes, "compared with copies"

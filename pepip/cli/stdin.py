@@ -1,4 +1,4 @@
-"""Input that a user types or pipes in place of a file, as `-`."""
+"""Requirements and scripts that come from stdin (`-`) or a pipe in place of a file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def as_file(files: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Yield a path to read for each of `files`: for `-` and a pipe a file with their content, else the file itself.
+    """Yield a path for each name in `files`: the file itself, or a copy of the content of stdin (`-`) or of a pipe.
 
-    uv is asked more than once, but stdin or a pipe (`<(uv export)`) can be read only once.
+    uv reads such a file more than once, but stdin and a pipe (`<(uv export)`) can be read only once.
     """
     from pepip.host import temp_dirs
 
@@ -46,10 +46,10 @@ def _read(path: str) -> bytes:
         return file.read()
 
 
-def kept() -> bytes | None:
-    """Return the whole input, and make stdin a file with the same content for the program that pepip becomes.
+def read_and_keep() -> bytes | None:
+    """Return the whole content of stdin, and put a file with the same content in its place, for uv to read.
 
-    None if stdin is closed, or a terminal, from which the program may go on to read.
+    None if stdin is closed, or if it is a terminal: uv then reads from the terminal.
     """
     try:
         if os.isatty(0):

@@ -24,13 +24,13 @@ commands:
   list      entries with their size, projects and state
   show      everything about one distribution
   add       fill the store without a project
-  remove    take one entry out
+  remove    remove one entry
   verify    check every file against its hash
   repair    make damaged entries and environments whole again
-  path      where the store is
-  init      make it, for you or for a group that shares it
+  path      print where the store is
+  init      make the store, for you or for a group
   publish   copy entries to a layer, for others to link
-  clean     remove it, with all entries
+  clean     remove the store, with all entries
 
 `pepip store COMMAND --help` shows a command's options."""
 
@@ -56,8 +56,8 @@ def run(words: Sequence[str]) -> int:
         sys.stdout.write(_HELP + "\n")
         return 0
     if not rest or rest[0] not in commands:
-        what = f"there is no command `store {rest[0]}`" if rest else "which command of `store`?"
-        raise UsageError(what, hint=f"one of {', '.join(commands)}; `pepip store --help`")
+        problem = f"there is no command `store {rest[0]}`" if rest else "no command of `store` given"
+        raise UsageError(problem, hint=f"one of {', '.join(commands)}; `pepip store --help`")
     return commands[rest[0]]([*before, *rest[1:]])
 
 
@@ -66,9 +66,11 @@ def _list(words: Sequence[str]) -> int:
     from pepip.store import entries
     from pepip.store.scan_cache import ScanCache
 
-    parser = options.Parser("pepip store list", description="List the entries of the store.")
-    parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns, or ids of entries")
-    parser.add_argument("--orphans", action="store_true", help="only those that no environment links")
+    parser = options.Parser("pepip store list", description="List the entries of the store and its layers.")
+    parser.add_argument(
+        "patterns", metavar="PATTERN", nargs="*", help="only entries that match: shell patterns, or ids"
+    )
+    parser.add_argument("--orphans", action="store_true", help="only entries that no environment links")
     parser.add_argument("--sort", choices=_SORTS, default="name")
     lists.add_options(parser)
     arguments = parser.read(words)
@@ -191,7 +193,7 @@ def _add(words: Sequence[str]) -> int:
     parser = options.Parser("pepip store add", description="Store packages, without a project that links them.")
     parser.add_argument("packages", metavar="REQUIREMENT", nargs="*")
     parser.add_argument("-r", "--requirements", "--requirement", metavar="FILE", action="append", default=[])
-    parser.add_argument("-p", "--python", metavar="X", default="", help="the Python that they are for")
+    parser.add_argument("-p", "--python", metavar="X", default="", help="the Python that the packages are for")
     parser.add_uv_options(options.PIP_OPTIONS)
     arguments = parser.read(words)
     options.take_effect(arguments)
@@ -227,9 +229,9 @@ def _add(words: Sequence[str]) -> int:
 def _remove(words: Sequence[str]) -> int:
     from pepip.operations import prune
 
-    parser = options.Parser("pepip store remove", description="Take one entry out of the store.")
+    parser = options.Parser("pepip store remove", description="Remove one entry from the store.")
     parser.add_argument("entry", metavar="ENTRY", help="NAME==VERSION, or BUCKET/NAME-VERSION")
-    parser.add_argument("--force", action="store_true", help="even if environments link it: they will be broken")
+    parser.add_argument("--force", action="store_true", help="even if environments link the entry, which breaks them")
     arguments = parser.read(words)
     options.take_effect(arguments)
     outcome = prune.remove(open_store(), arguments.entry, force=arguments.force)
@@ -239,8 +241,8 @@ def _remove(words: Sequence[str]) -> int:
         )
         return 0
     for environment in outcome.broken:
-        output.Reporter(verbosity=arguments.verbosity).warn(f"{environment} linked it and is broken now")
-    output.say(f"Removed {outcome.entry_id}: {humanized.size(outcome.freed_bytes)} freed")
+        output.Reporter(verbosity=arguments.verbosity).warn(f"{environment} linked this entry, and is broken now")
+    output.say(f"Removed {outcome.entry_id}, and freed {humanized.size(outcome.freed_bytes)}")
     return 0
 
 
@@ -305,22 +307,22 @@ def _repair(words: Sequence[str]) -> int:
     for entry_id in repaired.entries:
         output.say(f"Repaired {entry_id}")
     for environment in repaired.environments:
-        output.say(f"Healed {environment}")
+        output.say(f"Repaired {environment}")
     for entry_id in repaired.layered:
         output.say(f"Left {entry_id}, which is damaged: the layer's owner can repair it")
     for environment in repaired.left:
-        output.say(f"Left {environment}, which is another user's, who can run `pepip store repair`, too")
+        output.say(f"Left {environment}, which you may not change: its owner can run `pepip store repair`, too")
     for entry_id, reason in repaired.failed:
         output.fail(StoreError(f"{entry_id} could not be repaired: {reason}"))
     if any(reason.startswith("uv ") for _, reason in repaired.failed):
-        output.say("--index URL or --find-links DIR may name where it is, or the settings of a project: run it there")
+        output.say("If an index is missing, name it by --index URL or --find-links DIR, or run this in its project")
     if not (repaired.entries or repaired.environments or repaired.failed or repaired.layered):
         output.say("Nothing to repair")
     return 1 if repaired.failed else 0
 
 
 def _path(words: Sequence[str]) -> int:
-    parser = options.Parser("pepip store path", description="Say where the store is.")
+    parser = options.Parser("pepip store path", description="Print where the store is.")
     arguments = parser.read(words)
     root = open_store().root
     if arguments.json:

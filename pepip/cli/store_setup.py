@@ -19,23 +19,27 @@ def run_init(words: Sequence[str]) -> int:
     from pepip.operations import store_init
     from pepip.store import leases
 
-    parser = options.Parser("pepip store init", description="Make the store, or set the modes right of one.")
-    parser.add_argument("--shared", metavar="GROUP", default="", help="let the members of a group write it")
+    parser = options.Parser(
+        "pepip store init", description="Make the store, or correct the modes of an existing one."
+    )
+    parser.add_argument("--shared", metavar="GROUP", default="", help="let the members of a group write to the store")
     parser.add_argument(
         "--trust",
         metavar="members|owner|USER",
         action="append",
         default=[],
-        help="whose entries each member links beside their own: its owner's and root's (the default), those of all "
-        "members, or those of a user, too; can be repeated",
+        help="the users whose entries each member links, beside their own: the store's owner and root (owner, the "
+        "default), also a further user (USER), or all members (members); can be repeated",
     )
-    parser.add_argument("--layer", action="store_true", help="others link it as a layer: prune it by age or leases")
+    parser.add_argument(
+        "--layer", action="store_true", help="others link the store as a layer: prune it by age or by leases"
+    )
     parser.add_argument(
         "--lease-days",
         metavar="N",
         type=int,
         default=0,
-        help="let all users who can reach the layer note there what they link; a note counts for N days",
+        help="let all users who can reach the layer note which entries they link; a note counts for N days",
     )
     arguments = parser.read(words)
     options.take_effect(arguments)
@@ -50,7 +54,7 @@ def run_init(words: Sequence[str]) -> int:
     if made.group:
         output.say(f"{made.home} is shared by {made.group}: members link {made.trust}")
     else:
-        output.say(f"{made.home} is yours alone")
+        output.say(f"{made.home} is a store for one user")
     if made.is_layer:
         said = f"leases count for {made.lease_days} days" if made.lease_days else "it takes no leases"
         output.say(f"It is a layer that others may link: {said}")
@@ -83,20 +87,23 @@ def run_clean(words: Sequence[str]) -> int:
     from pepip.operations import store_clean
 
     parser = options.Parser("pepip store clean", description="Remove the whole store, with all entries.")
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
-    parser.add_argument("--dry-run", action="store_true", help="say what would go and change nothing")
+    parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be removed, and change nothing")
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
     preview = store_clean.preview(store)
     reporter = output.Reporter(verbosity=arguments.verbosity)
     for environment in preview.broken:
-        reporter.warn(f"{environment} links it, and breaks")
+        reporter.warn(f"{environment} links this store, and will be broken")
     for name in preview.left:
-        reporter.warn(f"{store.root}/{name} is not the store's, and stays")
+        reporter.warn(f"{store.root}/{name} is not part of the store, and stays")
     if not arguments.dry_run:
         if not arguments.yes and not sys.stdin.isatty():
-            raise UsageError("without a terminal to ask on, this wants --yes", hint="`pepip store clean --dry-run`")
+            raise UsageError(
+                "store clean asks before it removes, and there is no terminal",
+                hint="--yes removes without asking; --dry-run only shows",
+            )
         if not (
             arguments.yes
             or output.confirm(

@@ -1,4 +1,4 @@
-"""The store that a command works on: the one that the user's settings name."""
+"""The store that a command works on, by the user's settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def open_store() -> Store:
     """Return the store that PEPIP_HOME names, or the default one, with its layers. It may not exist yet.
 
-    Raises UsageError if PEPIP_HOME is not set and the user has no home folder, or if a layer has no absolute path.
+    Raises UsageError if PEPIP_HOME is not set and the user has no home folder, or if a layer's path is not absolute.
     """
     from pepip.store.root import configured
 

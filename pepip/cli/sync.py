@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _SYNC = """\
 Bring a project's lock and environment up to date, each package linked from the shared store.
 
-The environment ends as `uv sync` would leave it; `uv.lock` is uv's own. With `--script`, the environment is the one
-that uv has for that script, in uv's cache.
+The result is the environment that `uv sync` would make; uv writes `uv.lock`. With `--script`, pepip syncs the
+environment that uv keeps for the script in its cache.
 """
 
 _SYNC_EXAMPLES = """\
@@ -59,11 +59,19 @@ def run_sync(words: Sequence[str]) -> int:
     from pepip.operations import project
 
     parser = parser_of("pepip sync", _SYNC, _SYNC_EXAMPLES)
-    parser.add_argument("--inexact", "--no-exact", action="store_true", help="keep what the project does not ask for")
-    parser.add_argument("--exact", action="store_true", help="remove what the project does not ask for: as without")
-    parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
-    parser.add_argument("--output-format", choices=("text", "json"), help="`json`: uv's account of the sync")
-    parser.add_argument("--script", metavar="FILE", default="", help="for a script with inline metadata (PEP 723)")
+    parser.add_argument(
+        "--inexact", "--no-exact", action="store_true", help="keep packages that the project does not need"
+    )
+    parser.add_argument(
+        "--exact", action="store_true", help="remove packages that the project does not need (the default)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show what would happen, and change nothing")
+    parser.add_argument(
+        "--output-format", choices=("text", "json"), help="`json`: print the JSON document of `uv sync`"
+    )
+    parser.add_argument(
+        "--script", metavar="FILE", default="", help="sync the environment of a script with inline metadata (PEP 723)"
+    )
     answers = ("--check", "--no-check", "--show-settings", "--isolated")
     options.add_elsewhere(parser, values=("--python-platform",), flags=answers)
     parser.add_uv_options(options.PROJECT_OPTIONS)
@@ -156,12 +164,12 @@ def parser_of(title: str, description: str, examples: str, *, json: bool = True)
 
 
 def _add_kinds(parser: options.Parser) -> None:
-    """Add the options that `add` and `remove` share. They say which dependencies are meant."""
-    parser.add_argument("--dev", action="store_true", help="those for development")
-    parser.add_argument("--group", metavar="X", help="those of this dependency group")
-    parser.add_argument("--optional", metavar="X", help="those of this extra")
-    parser.add_argument("--package", metavar="X", help="those of this member of the workspace")
-    parser.add_argument("--script", metavar="FILE", help="those of a script with inline metadata (PEP 723)")
+    """Add the options of `add` and `remove` that choose the kind of dependencies."""
+    parser.add_argument("--dev", action="store_true", help="development dependencies")
+    parser.add_argument("--group", metavar="X", help="dependencies of this group")
+    parser.add_argument("--optional", metavar="X", help="dependencies of this extra")
+    parser.add_argument("--package", metavar="X", help="dependencies of this member of the workspace")
+    parser.add_argument("--script", metavar="FILE", help="dependencies of a script with inline metadata (PEP 723)")
     parser.add_argument("--no-sync", action="store_true", help="leave the environment as it is")
 
 
@@ -177,7 +185,7 @@ def _is_for_uv_alone(arguments: argparse.Namespace) -> bool:
 
 
 def _words_of_uv(words: Sequence[str]) -> list[str]:
-    """Return the words for an edit without a sync: without options that only a sync, or only pepip, knows."""
+    """Return the words without the options that `uv add` and `uv remove` do not take if they don't sync."""
     of_sync = [
         option for option in options.LOCK_OPTIONS if option.reach == "syncing" and "--active" not in option.names
     ]
@@ -218,7 +226,7 @@ def request_of(arguments: argparse.Namespace) -> ProjectRequest:
 
 
 def _edited_request(arguments: argparse.Namespace) -> ProjectRequest:
-    """Return the request for the sync after an edit. The edit itself has resolved already."""
+    """Return the request for the sync after an edit. The edit has resolved the requirements already."""
     request = request_of(arguments)._replace(resolving=())
     return request._replace(selecting=("--package", arguments.package)) if arguments.package else request
 

@@ -10,14 +10,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LEAST_ROOM = 16  # a shortened cell keeps as many characters
-_MARGIN = 3  # what a column takes beside its text
+_LEAST_ROOM = 16  # a shortened cell keeps this many characters
+_MARGIN = 3  # the width of a column beside its text
 
 
 def show(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), shortened: int = -1
 ) -> None:
-    """Print a table. `right` are the numbers of the columns that are aligned to the right.
+    """Print a table. `right` has the numbers of the columns to be aligned to the right.
 
     On a terminal, the cells of the column `shortened` lose their beginning where the table would be too wide.
     Control characters, which a name on disk may hold, are shown as escapes.
@@ -64,7 +64,7 @@ def say(line: str) -> None:
 
 
 def stress(line: str) -> None:
-    """Print the line of an answer that matters most, bold on a terminal with colours."""
+    """Print the most important line of an answer, bold on a terminal with colours."""
     if not sys.stdout.isatty():
         say(line)
         return

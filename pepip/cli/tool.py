@@ -44,7 +44,8 @@ def run_x(words: Sequence[str]) -> int:
 def run_as_uv(words: Sequence[str], *, label: str) -> int:
     """Let uv run a command that may get an environment in uv's cache, and link that environment when uv has ended.
 
-    The same words again become uv at once, until a new environment is made. Returns uv's exit code otherwise.
+    If the same words were run before, and no new environment was made since, this process becomes uv at once.
+    Otherwise returns uv's exit code.
     """
     from pepip.operations import own_environments as linking
 
@@ -67,7 +68,7 @@ def run_as_uv(words: Sequence[str], *, label: str) -> int:
 
 
 def _change(words: Sequence[str]) -> int:
-    """Let uv install or upgrade tools, and link those that it has changed."""
+    """Let uv install or upgrade tools, and link the tools that it has changed."""
     store = _store(words)
     try:
         folder = _folder_of_tools()
@@ -89,7 +90,7 @@ def _folder_of_tools() -> str:
 
 
 def _store(words: Sequence[str]) -> Store | None:
-    """Return the store to link from; None if the user asks for files of their own, or if there can be no store."""
+    """Return the store to link from. None if the link mode asks for real files, or if no store can be used."""
     from pepip.cli.stores import open_store
     from pepip.uv import link_mode
 
@@ -97,7 +98,7 @@ def _store(words: Sequence[str]) -> Store | None:
         store = open_store()
         is_own = bool(link_mode.chosen(words, of_project=False))
     except PepipError:
-        return None  # uv says what it does not know
+        return None  # uv reports the error
     return None if is_own or (store.exists() and not store.is_writable()) else store
 
 
@@ -114,7 +115,7 @@ def _as_exit_code(code: int) -> int:
 
 
 def _label_of_tool(words: Sequence[str]) -> str:
-    """Return the name of the tool in the words of `uvx`, as far as they name one, with `uvx` before it."""
+    """Return `uvx` and the name of the tool, as far as the words of the command name one."""
     named = next((words[at + 1] for at, word in enumerate(words[:-1]) if word == "--from"), "")
     first = next((word for word in words if not word.startswith("-")), "")
     return f"uvx {named or first}".strip()

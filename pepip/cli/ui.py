@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DESCRIPTION = """\
-Look into the store and look after it, on the whole terminal, with keys and mouse: what fills the disk, who links it,
-what sharing saves; install, sync, upgrade, prune, verify, repair.
+Manage the store on the whole terminal, with keys and mouse. Shows which packages fill the disk, which projects link
+them, and what sharing saves. Installs, syncs, upgrades, prunes, verifies and repairs.
 """
 
 _EXAMPLES = """\
@@ -34,7 +34,7 @@ def run(words: Sequence[str]) -> int:
     parser = options.Parser("pepip ui", description=_DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("--screen", choices=_SCREENS, default="store", help="the screen to begin with")
     parser.add_argument("--theme", metavar="X", default="", help="the colours: textual-dark, ansi-dark, nord, …")
-    parser.add_argument("--screenshot", metavar="FILE.svg", help="write a picture and leave: needs no terminal")
+    parser.add_argument("--screenshot", metavar="FILE.svg", help="write a picture and exit; needs no terminal")
     parser.add_argument("--size", metavar="WxH", default="120x36", help="the picture's columns and rows (120x36)")
     arguments = parser.read(words)
     options.take_effect(arguments)
@@ -61,7 +61,7 @@ def run(words: Sequence[str]) -> int:
 def _size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{2,3})x(\d{2,3})", text)
     if not match:
-        raise UsageError(f"{text!r} is no size", hint="columns x rows: 120x36")
+        raise UsageError(f"{text!r} is not a size", hint="write columns and rows, such as 120x36")
     return int(match[1]), int(match[2])
 
 

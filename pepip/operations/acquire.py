@@ -73,20 +73,19 @@ def acquire(
 ) -> Generator[Progress, None, Acquired]:
     """Return the entries of all `artifacts`, yielding progress. uv stages the missing ones, mostly in one call.
 
-    `private` are artifacts that uv will install by itself; the indexes of the result cover them, too. uv has just
-    checked everything that it unpacked since `began_at_ns` (0 means now).
-    With `is_checked`, uv has checked all hashes that the request demands. The file that uv checked may have another
-    hash than the one in the resolution. So all artifacts count as missing, even those that the store holds, and are
-    staged for comparison. All artifacts count as missing, too, if `replacing` is set: the path of an entry to be
-    replaced.
-    Raises UvError or StoreError; entries that were published before the failure stay.
+    `private` are artifacts that uv will install by itself; the indexes of the result cover them, too. Wheels that uv
+    unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has checked all hashes
+    that the request demands. The file that uv checked may have another hash than the one in the resolution. So all
+    artifacts count as missing, even those that the store holds, and are staged for comparison. All artifacts count as
+    missing, too, if `replacing` is set: the path of an entry to be replaced. Raises UvError or StoreError; entries
+    that were published before the failure stay.
     """
     have = {} if replacing or is_checked else lookup(store, artifacts, environment)
     missing = [artifact for artifact in artifacts if artifact.name not in have]
     if not missing:
         return Acquired(have, indexes=resolve.indexes(request, private, environment) if private else None)
     for root in entries.layers_away(store):
-        yield Progress("warning", f"the layer {root} is not there: what it has is stored in {store.root}")
+        yield Progress("warning", f"the layer {root} is not there: its packages are stored in {store.root} instead")
     if not store.is_writable():
         names = humanized.listed([f"{artifact.name} {artifact.version}".strip() for artifact in missing], most=5)
         raise StoreError(
@@ -101,11 +100,13 @@ def acquire(
     return Acquired({**have, **stored.entries}, tuple(stored.entries), stored.unshared, indexes)
 
 
-def survey(store: Store, lay_out: Callable[[str], Iterator[object]], names: set[str], site_packages: str) -> set[str]:
-    """Return the folders in which the distributions `names`, which uv will install by itself, have files.
+def folders_of_private(
+    store: Store, lay_out: Callable[[str], Iterator[object]], names: set[str], site_packages: str
+) -> set[str]:
+    """Return the folders in which uv will put files of the distributions `names`, which it installs itself.
 
-    Folders are relative to site-packages. uv must never write into a folder that is a link to an entry. To find the
-    folders, `lay_out` lets uv install the distributions into a scratch folder, where they lie in `site_packages`
+    Folders are relative to site-packages. They must be real: uv must never write through a link to an entry. To find
+    them, `lay_out` lets uv install the distributions into a scratch folder, where they lie in `site_packages`
     (relative). The result is empty if this user may not write the store. Raises UvError if a distribution can't be
     built: nothing has changed then, except that uv keeps what it has built.
     """

@@ -1,4 +1,4 @@
-"""The steps that all commands which change an environment have in common. uv decides on the change.
+"""The steps of every command that changes an environment. uv decides on the change.
 
 The steps are: decide, look up, stage what is missing, publish, register, link. A command brings a `ChangeJob`: how uv
 decides, and how uv itself installs distributions that can't be shared (a local folder, an editable) as real files.
@@ -47,8 +47,8 @@ class Work(NamedTuple):
     indexes: tuple[str, ...] = ()
 
     @property
-    def is_as_given(self) -> bool:
-        """Whether uv must read the request itself again to install the private distributions."""
+    def needs_whole_request(self) -> bool:
+        """Whether uv needs the whole request again to install the private distributions."""
         return self.has_open_demands or not all(artifact.is_located for artifact in self.private)
 
 
@@ -72,7 +72,7 @@ class ChangeJob(NamedTuple):
 
 
 def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | None = None) -> Work:
-    """Return the work that uv's plan amounts to. Distributions without an artifact that can be shared are private."""
+    """Return the work of uv's plan. Distributions without an artifact that can be shared are private."""
     known = {artifact.name: artifact for artifact in artifacts}
     added = [known.get(item.name) or pylock.unknown(item.name, item.version, item.url) for item in changes.added]
     shared = [artifact for artifact in added if artifact.is_shared]
@@ -81,11 +81,11 @@ def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | 
     return Work(changes, shared, private, is_open)
 
 
-def again(work: Work, options: Sequence[str]) -> list[str]:
+def private_to_reinstall(work: Work, options: Sequence[str]) -> list[str]:
     """Return the names of private distributions that are installed and must be installed again in any case.
 
-    There are some only if an option asks to reinstall. Otherwise uv notices by itself what has changed. If uv were
-    told, it would build a second time.
+    There are some only if an option asks to reinstall. Otherwise uv finds changed distributions by itself, and would
+    build named ones a second time.
     """
     if not any(option.startswith(("--reinstall", "--force-reinstall")) for option in options):
         return []
@@ -126,9 +126,10 @@ def carry_out(
     """Change the environment at `root`, yielding progress, and return the summary.
 
     `make` makes the environment if it is missing, and tells whether it did. `job` is called with the environment.
-    `asked` is noted once it is met. Raises PepipError. After an error, an environment that this run made is removed
-    again, unless it holds distributions; any other environment is as it was; published entries stay. If a run is
-    killed, the next command on that environment completes the change or takes it back.
+    `asked` is noted as met, if the same command can be answered by that note. Raises PepipError. After an error, an
+    environment that this run made is removed again, unless it holds distributions; any other environment is as it
+    was; published entries stay. If a run is killed, the next command on that environment completes the change or
+    takes it back.
     """
     venvs.refuse_the_store(root, store)
     made = make()
@@ -139,10 +140,10 @@ def carry_out(
                 store.create()
             yield from foreign_writes.look(store)
             environment = venvs.open_environment(root, store)
-            errand = job(environment)
-            first = None if made else _decide_first(store, errand, environment)
+            change_job = job(environment)
+            first = None if made else _decide_first(store, change_job, environment)
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
-                yield from _note(store, first)
+                yield from _warn_and_register(store, first)
                 if asked and not first.work.changes.warnings:
                     present = contents.installed(environment, store.known_roots)
                     up_to_date.note(store, asked, environment, present, (), is_locked=False)
@@ -158,8 +159,8 @@ def carry_out(
             if first is None and not made:
                 from pepip.operations import recover
 
-                yield from recover.recover(store, environment, errand.request)
-            summary = yield from _change(store, errand, environment, first, asked=asked)
+                yield from recover.recover(store, environment, change_job.request)
+            summary = yield from _change(store, change_job, environment, first, asked=asked)
             if made:
                 yield from _warn_of_closed_store(store, environment)
             if compile_bytecode:
@@ -178,12 +179,13 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
     closed = permissions.closed_to_others(store.root)
     is_beside = closed and not os.path.realpath(environment.root).startswith(f"{closed}/")
     if is_beside and any(item.entry_id for item in contents.installed(environment, store.known_roots)):
-        sentence = f"only root can enter {closed}, so no other user can run what {environment.root} links from there"
+        packages = f"the packages that {environment.root} links from there"
+        sentence = f"only root can enter {closed}, so no other user can use {packages}"
         yield Progress("warning", f"{sentence}: set PEPIP_HOME to a folder for all, or UV_LINK_MODE=copy")
 
 
 class _Decision(NamedTuple):
-    """The work that was decided, and the state of the environment that it was decided for."""
+    """The decided work, and the state of the environment at the time of the decision."""
 
     environment: Environment
     fingerprint: tuple[int, frozenset[str]]
@@ -194,7 +196,7 @@ class _Decision(NamedTuple):
 def _decide_first(store: Store, job: ChangeJob, environment: Environment) -> _Decision | None:
     """Return the first decision, or None if the environment must be recovered before uv can be asked.
 
-    If nothing is to be done, nothing needs to be written: neither the environment nor a store.
+    If the first decision finds nothing to do, nothing is written: neither to the environment nor to a store.
     """
     if journal.is_interrupted(environment.root):
         return None
@@ -220,13 +222,13 @@ def _decide(
     environment: Environment,
     check: Callable[[Sequence[Installed]], None] | None = None,
 ) -> _Decision:
-    """Let uv decide, and `check` the distributions meanwhile. Its error ends the decision."""
+    """Let uv decide, and `check` the distributions meanwhile. An error of `check` ends the decision."""
     seen = contents.fingerprint(environment)
     present = contents.installed(environment, store.known_roots)
     return _Decision(environment, seen, present, job.decide(present, lambda: check and check(present)))
 
 
-def _note(store: Store, decision: _Decision) -> Generator[Progress, None, None]:
+def _warn_and_register(store: Store, decision: _Decision) -> Generator[Progress, None, None]:
     """Pass on uv's warnings, and register the environment if it links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence)
@@ -323,7 +325,7 @@ def _acquire(store: Store, job: ChangeJob, decision: _Decision) -> Generator[Pro
     yield Progress("build", ", ".join(artifact.name for artifact in work.private))
     if acquired.indexes:
         work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
-    reserved = acquire.survey(
+    reserved = acquire.folders_of_private(
         store,
         functools.partial(job.lay_out_private, work),
         {artifact.name for artifact in work.private},
@@ -347,8 +349,8 @@ def _link(
 ) -> Generator[Progress, None, _Linked | None]:
     """Register the environment, link the acquired entries, and remove the distributions that go.
 
-    Returns None if the decision may no longer hold. Then nothing of it was carried out. A change that a killed run
-    left is completed or taken back first, and also gives None.
+    Returns None if the decision may no longer hold. Then nothing of it was carried out. The result is also None after
+    a change of a killed run was completed or taken back.
     """
     from pepip.environment.metadata import Installation
     from pepip.operations import relinking
@@ -367,7 +369,7 @@ def _link(
             return None
         linked = {item.store_id for item in decision.present if item.store_id}
         coming = {entry.id for entry in entries.values()}
-        # Register before the first link, while pruning has to wait: so no prune misses this environment.
+        # Register before the first link, while pruning must wait, so that no prune misses this environment.
         is_registered = registering.register(store, environment.root, linked | coming)
         origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
         additions = [Installation(entry, *origins[name], mode=supply.mode) for name, entry in entries.items()]
@@ -389,7 +391,7 @@ def _link(
 
 _FELL_BACK = (
     "files could be neither cloned nor hard-linked, and were copied: the environment may be on another file system "
-    "than the store. If that is intended, UV_LINK_MODE=copy or --link-mode=copy says so"
+    "than the store. If you want copies, set UV_LINK_MODE=copy or --link-mode=copy"
 )
 
 

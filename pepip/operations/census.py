@@ -33,11 +33,11 @@ UNREACHABLE = "unreachable"
 class KnownVenv(NamedTuple):
     """An environment that the registry knows.
 
-    `state` is `ok`; `broken` (its interpreter is gone, a change to it was interrupted, its links lead to where the
-    store was, or the store has lost entries that it links); `missing` (deleted); or `unreachable` (its disk is not
-    there, or may not be read). `reason` gives the reason in a sentence. `entries` are the ids of the entries that it
-    links, or has files of its own from. For an unreachable environment, they are the ids noted in the registry. They
-    are None if nobody can know them.
+    `state` is `ok`; `broken` (its interpreter is gone, a change to it was interrupted, its links lead to the former
+    place of the store, or the store has lost entries that it links); `missing` (deleted); or `unreachable` (its disk
+    is not there, or may not be read). `reason` gives the reason in a sentence. `entries` are the ids of the entries
+    that it links, or has real files from. For an unreachable environment, they are the ids noted in the
+    registry, or None if the registry has no such note.
     """
 
     environment: str
@@ -62,7 +62,7 @@ class KnownVenv(NamedTuple):
 
     @property
     def copied(self) -> frozenset[str]:
-        """The ids of entries that the environment has files of its own from, and no links to."""
+        """The ids of entries from which the environment has real files, and to which it has no links."""
         linked = {item.entry_id for item in self.packages}
         return frozenset(item.source_id for item in self.packages) - linked - {""}
 
@@ -86,7 +86,7 @@ class Census(NamedTuple):
     layered: tuple[Stored, ...] = ()
 
     def users(self) -> dict[str, list[str]]:
-        """Return the environments that link each entry or have files of their own from it, by the entry's id."""
+        """Return the environments that link each entry, or have real files from it, by the entry's id."""
         found: dict[str, list[str]] = {}
         for known in self.projects:
             for entry_id in known.entries or ():
@@ -100,8 +100,8 @@ class Census(NamedTuple):
 def take(store: Store, *, memory: ScanCache | None = None, with_layers: bool = False) -> Census:
     """Return the census. Every link of an environment counts, whatever the environment's metadata says.
 
-    `memory` may answer for entries and environments that have not changed since. The disk is only read. An
-    environment that vanishes meanwhile counts as if it had vanished before. Entries of layers are listed only
+    `memory` may answer for entries and environments that have not changed since the last scan. The disk is only read.
+    An environment that vanishes during the scan counts as vanished. Entries of layers are listed only
     `with_layers`.
     """
     stored = entries.stored(store, memory)
@@ -228,12 +228,12 @@ def _packages(store: Store, root: str, memory: ScanCache | None) -> list[Install
 
 
 def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
-    """Tell whether an environment is there, was deleted, or can't be reached; and the reason in a sentence.
+    """Return whether an environment is there, was deleted, or can't be reached; and the reason in a sentence.
 
     An environment counts as deleted only if the nearest existing folder above it is in the same place as when it was
-    registered (see `_elsewhere`). Otherwise its disk is missing, or it belongs to another container. A folder that
-    holds no environment may be an empty mount point, so the same is asked of that folder itself. If another
-    environment is at the path, the registered one was replaced, or it belongs to another container.
+    registered (see `_displacement`). Otherwise its disk is missing, or it belongs to another container. A folder that
+    holds no environment may be an empty mount point, so that folder itself must be in the same place, too. If another
+    environment is at the path, the registered one was replaced, or belongs to another container.
     """
     is_there = True
     try:
@@ -256,25 +256,25 @@ def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:
             above = os.path.dirname(above)
         except OSError as error:
             return UNREACHABLE, f"{above}: {error.strerror}"
-    elsewhere = _elsewhere(registration, above)
-    if elsewhere:
-        return UNREACHABLE, f"another environment is at its path: {elsewhere}" if is_environment else elsewhere
+    displacement = _displacement(registration, above)
+    if displacement:
+        return UNREACHABLE, f"another environment is at its path: {displacement}" if is_environment else displacement
     if is_environment:
         return MISSING, "another environment took its place"
     return (OK, "") if is_there else (MISSING, "it was deleted or moved")
 
 
-def _elsewhere(registration: Registration, folder: str) -> str:
-    """Return in a sentence why a folder at or above an environment's path is not in its former place; empty if it is.
+def _displacement(registration: Registration, folder: str) -> str:
+    """Return in a sentence why a folder is not in the place that the registration notes; empty if it is there.
 
-    The former place is the one that the registration notes.
+    The folder is the environment's own, or one above it.
     """
     place = filesystems.place(folder)
     if place.mount_point != registration.mount_point:
         return f"the disk of {registration.mount_point} is not there"
     if registration.location:
         is_same = place.location == registration.location
-        return "" if is_same else f"another disk is at {registration.mount_point}, or it is of another container"
+        return "" if is_same else f"another disk is at {registration.mount_point}, or it belongs to another container"
     if os.stat(folder).st_dev != registration.device:
         return f"the disk of {registration.mount_point} is not there"
     if registration.filesystem not in {0, filesystems.identity(folder)}:
@@ -294,17 +294,17 @@ def _loss(store: Store, linked: Iterable[str], stored_ids: set[str]) -> str:
     for root, found in sorted(lost.items()):
         names = humanized.listed(sorted(found))
         if root in away:
-            return f"the layer {root} is not there, from which it links {names}"
+            return f"it links {names} from the layer {root}, which is not there"
         if root and root not in (layer.root for layer in store.layers):
-            return f"{root} is no longer a layer, and it links {names} from there"
+            return f"{root} is no longer a layer, but the environment links {names} from there"
         return f"the {f'layer {root}' if root else 'store'} has lost {names}, which it links"
     return ""
 
 
 def _defect(root: str, loss: str, packages: Sequence[Installed]) -> str:
-    """Return in a sentence what is wrong with an environment that is there, empty if nothing is.
+    """Return the defect of an existing environment in a sentence, empty if it has none.
 
-    `loss` is that sentence for lost entries.
+    `loss` is the sentence for lost entries.
     """
     if not any(os.path.exists(f"{root}/{path}") for path in interpreter.PROGRAMS):
         return "its interpreter is gone"
@@ -316,7 +316,7 @@ def _defect(root: str, loss: str, packages: Sequence[Installed]) -> str:
     if linked and not any(
         os.path.exists(f"{folder}/{linked.dist_info}/METADATA") for folder in contents.site_packages_of(root)
     ):
-        return "its links lead to where the store was"
+        return "its links lead to the former place of the store"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Detaching makes a distribution's files an environment's own, to patch or debug them; attaching links it again.
+"""Detaching gives an environment real files of a distribution, to patch or debug them. Attaching links it again.
 
 Other environments are not affected: the store's entry is only read.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Detached(NamedTuple):
-    """A distribution whose files are now the environment's own, and the folder that holds its package."""
+    """A distribution that has real files now, and the site-packages folder that holds them."""
 
     name: str
     version: str
@@ -40,11 +40,11 @@ class Attached(NamedTuple):
 
 
 def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
-    """Replace the links of distributions by copies of their own, and return where the copies are.
+    """Replace the links of distributions by copies, and return the places of the copies.
 
     Files that the environment made from an entry are replaced, too: writing to a hard link would change the entry.
     Raises VenvError, before anything is changed, if one of the distributions did not come from the store. If a run is
-    killed, the next command on that environment completes it, whatever that command does.
+    killed, the next command on that environment completes it.
     """
     environment = _open(store, root)
     if not store.exists():
@@ -55,7 +55,7 @@ def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
         chosen = _find_all(environment, present, names)
         own = next((item for item in chosen if not item.store_id), None)
         if own is not None:
-            raise VenvError(f"{own.name} {own.version} is the environment's own already")
+            raise VenvError(f"{own.name} {own.version} has real files already")
         for item in chosen:
             detached_copies.prepare(environment, entries.read(store, item.store_id))
             recover.finish_copies(store, environment)
@@ -71,7 +71,7 @@ def changed_files(store: Store, root: str, name: str) -> list[str]:
 
 
 def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
-    """Link distributions whose files are the environment's own, if the store holds the very same wheels.
+    """Link distributions that have real files, if the store holds the very same wheels.
 
     Their files are removed, even the changed ones: see `changed_files`. Raises VenvError, before anything is changed,
     if the store has no such entry for one of them.
@@ -110,7 +110,7 @@ def _installation(store: Store, environment: Environment, distribution: Installe
         pin = f"{distribution.name}=={distribution.version}"
         raise VenvError(
             f"the store does not hold the wheel that {pin} was installed from",
-            hint=f"`pepip install --reinstall-package {distribution.name} {pin}` takes one from the index",
+            hint=f"`pepip install --reinstall-package {distribution.name} {pin}` takes a wheel from the index",
         )
     origin = contents.direct_url(environment, distribution)
     return Installation(entry, origin, "", contents.cache_info(environment, distribution))
@@ -129,7 +129,7 @@ def _find(environment: Environment, present: list[Installed], name: str) -> Inst
 
 
 def _same_wheel(store: Store, environment: Environment, distribution: Installed) -> Entry | None:
-    """Return the entry whose files have the paths and hashes that a distribution's RECORD lists, None without one."""
+    """Return the entry whose files have the paths and hashes of a distribution's RECORD. None if there is none."""
     wanted = contents.hashes_of(environment, distribution)
     for stored in (*entries.stored(store), *entries.stored_in_layers(store, distribution.name)):
         if (stored.name, stored.version) == (distribution.name, distribution.version) and stored.state == "ok":

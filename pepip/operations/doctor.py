@@ -33,10 +33,14 @@ class HealthCheck(NamedTuple):
 
 
 def examine(store: Store) -> Iterator[HealthCheck]:
-    """Yield one check after the other. Changes nothing, except for temporary files in the staging folder."""
+    """Yield one check after the other. Leaves nothing behind.
+
+    Links and locks are tried on temporary files: in the store, in the current folder or its `.venv`, and in uv's
+    cache.
+    """
     yield _uv()
     if os.path.lexists(store.root) and not store.exists():
-        yield HealthCheck("store", ERROR, f"{store.root} is no folder", "set PEPIP_HOME to a folder")
+        yield HealthCheck("store", ERROR, f"{store.root} is not a folder", "set PEPIP_HOME to a folder")
         return
     if not store.exists():
         yield HealthCheck("store", OK, f"{store.root} does not exist yet", "`pepip install` or `pepip sync` makes it")
@@ -85,13 +89,13 @@ def _writing(store: Store) -> HealthCheck:
     ]
     if others:
         return HealthCheck(
-            "permissions", ERROR, f"{others[0]} may not be written", "`pepip` as its owner, or mend its mode"
+            "permissions", ERROR, f"{others[0]} may not be written", "correct its mode, or run pepip as its owner"
         )
     return HealthCheck("permissions", OK, "you may add to this store")
 
 
 def _sharing(store: Store) -> Iterator[HealthCheck]:
-    """Say who shares the store, and whose entries its users link."""
+    """Report that users share the store, and whose entries each of them links."""
     if not store.is_shared:
         return
     weakness = trust.weakness(store.root, store.like)
@@ -104,19 +108,22 @@ def _sharing(store: Store) -> Iterator[HealthCheck]:
 
 
 def _layers(store: Store, seen: Census) -> Iterator[HealthCheck]:
-    """Say of each layer whose it is, what it holds, and how many environments link it."""
+    """Report the owner of each layer, the number of its entries, and the number of environments that link it."""
     policy = leases.policy_of(store.root)
     if policy:
-        readers = humanized.count(len(leases.valid(store)), "environment")
-        said = f"leases of {readers} keep entries" if policy.takes_leases else "it takes no leases: prune it by age"
+        number = len(leases.valid(store))
+        verb = "keeps" if number == 1 else "keep"
+        held = f"{humanized.count(number, 'lease')} of readers {verb} entries" if number else "no reader has a lease"
+        said = held if policy.takes_leases else "it takes no leases: prune it by age"
         yield HealthCheck("layer", OK, f"{store.root} is a layer for others; {said}")
     away = entries.layers_away(store)
     for layer in store.layers:
         linking = [known for known in seen.projects if any(map(_is_in(layer.root), known.linked))]
         users = humanized.count(len(linking), "environment")
         if layer.root in away:
+            verb = "links" if len(linking) == 1 else "link"
             state, hint = (ERROR, _MOUNT_LAYER) if linking else (WARNING, "mount it, or take it out of PEPIP_LAYERS")
-            yield HealthCheck("layer", state, f"{layer.root} is not there; {users} of yours link it", hint)
+            yield HealthCheck("layer", state, f"{layer.root} is not there; {users} of yours {verb} it", hint)
             continue
         held = humanized.count(len(entries.stored_ids(layer)), "entry", "entries")
         owner = permissions.name_of(layer.like.st_uid)
@@ -132,7 +139,7 @@ def _is_in(root: str) -> Callable[[str], bool]:
 
 
 _END_WEAKNESS = "`pepip store init --shared GROUP`, as its owner or root"
-_MOUNT_LAYER = "mount it, or `pepip store repair` stores anew what environments link from it"
+_MOUNT_LAYER = "mount it, or run `pepip store repair`, which stores the missing packages in your own store"
 
 
 def _links(store: Store) -> Iterator[HealthCheck]:
@@ -146,7 +153,7 @@ def _links(store: Store) -> Iterator[HealthCheck]:
                 kinds = links.kinds(area)
         except (PepipError, OSError):  # a full disk, for example
             yield HealthCheck(
-                "links", WARNING, f"nothing can be written to {store.root}", "`pepip prune` frees what it can"
+                "links", WARNING, f"nothing can be written to {store.root}", "`pepip prune` frees space"
             )
             return
         lacking = [kind for kind in ("hard links", "symbolic links") if kind not in kinds]
@@ -172,13 +179,13 @@ def _links(store: Store) -> Iterator[HealthCheck]:
         yield HealthCheck(
             "uv's cache",
             WARNING,
-            f"{cache}, on another file system: what is stored is copied from it",
+            f"{cache}, on another file system: files are copied from it into the store",
             "UV_CACHE_DIR on the store's file system saves those copies",
         )
 
 
 def _locks(store: Store) -> Iterator[HealthCheck]:
-    """Say which locks the file systems of the store, of the environment here and of uv's cache have."""
+    """Report the kind of locks in the store, in the environment here and in uv's cache."""
     try:
         cache = _existing(process.run(["cache", "dir"]).stdout.strip())
     except PepipError:
@@ -202,23 +209,23 @@ def _lock_check(name: str, folder: str, kind: str) -> HealthCheck:
     if kind == locks.NONE:
         sentence = f"{sentence}: nothing is pruned or removed"
         return HealthCheck("locks", ERROR, sentence, "put it on another file system")
-    sentence = f"{sentence}: pepip waits for pepip by these, but uv takes none"
+    sentence = f"{sentence}: commands of pepip wait for each other, but uv takes no lock"
     return HealthCheck("locks", WARNING, sentence, "run no uv in an environment while pepip changes it")
 
 
 def _here(store: Store) -> Iterator[HealthCheck]:
-    """Say which links an environment in the current folder gets, and whether another link mode would fit better."""
+    """Report which links an environment in the current folder gets, and whether another link mode fits better."""
     try:
         here = os.getcwd()
         is_near = os.stat(here).st_dev == os.stat(store.root).st_dev
         mode = link_mode.chosen((), of_project=False)
     except FileNotFoundError:
-        return  # it was removed
+        return  # the current folder was removed
     except PepipError as error:
         yield HealthCheck("link mode", ERROR, error.message, "clone, copy, hardlink or symlink")
         return
     if mode:
-        yield HealthCheck("link mode", OK, f"{mode}: new environments have files of their own")
+        yield HealthCheck("link mode", OK, f"{mode}: new environments get real files")
         return
     if is_near:
         sentence = f"{here} is on the store's file system: its environments get hard links"
@@ -235,7 +242,7 @@ def _here(store: Store) -> Iterator[HealthCheck]:
         yield HealthCheck(
             "link mode",
             WARNING,
-            f"only root can enter {closed}: no other user can run what environments link from there",
+            f"only root can enter {closed}: no other user can use packages that environments link from there",
             "set PEPIP_HOME to a folder for all, or UV_LINK_MODE=copy",
         )
 
@@ -268,14 +275,14 @@ def _registry(store: Store, seen: Census) -> Iterator[HealthCheck]:
             "registry",
             ERROR,
             f"{registration.file} can't be read: nothing is pruned until it is ({registration.damage})",
-            "`pepip projects scan DIR` registers what is below a folder anew; then remove the file",
+            "`pepip projects scan DIR` registers the environments below a folder anew; then remove the file",
         )
     if seen.stored and not os.path.isdir(paths.projects(store.root)):
         yield HealthCheck(
             "registry",
             ERROR,
             f"{paths.projects(store.root)} is gone: nothing is pruned until it is there",
-            "`pepip projects scan DIR` registers what is below a folder anew",
+            "`pepip projects scan DIR` registers the environments below a folder anew",
         )
     elif not seen.damaged:
         yield HealthCheck("registry", OK, f"{paths.projects(store.root)}: {_environment_count(seen)}")
@@ -287,16 +294,16 @@ def _environment_count(seen: Census) -> str:
 
 def _environments(seen: Census) -> Iterator[HealthCheck]:
     hints = {
-        census.BROKEN: "`pepip store repair`, or `pepip sync` there",
-        census.UNREACHABLE: "what it linked last is kept; `pepip projects forget` if it is gone for good",
-        census.MISSING: "`pepip prune` frees what only it linked; `pepip projects scan DIR` if it was moved",
+        census.BROKEN: "run `pepip store repair`, or `pepip sync` there",
+        census.UNREACHABLE: "its entries are kept; run `pepip projects forget` if it is gone for good",
+        census.MISSING: "`pepip prune` removes unused entries; `pepip projects scan DIR` finds it if it was moved",
     }
     bad = [known for known in seen.projects if known.state != census.OK]
     for known in bad:
         state = ERROR if known.state == census.BROKEN else WARNING
         yield HealthCheck("environment", state, f"{known.environment}: {known.reason}", hints[known.state])
     if not bad and seen.projects:
-        yield HealthCheck("environments", OK, f"{_environment_count(seen)}, there and whole")
+        yield HealthCheck("environments", OK, f"{_environment_count(seen)}, found and whole")
 
 
 def _trash(store: Store) -> HealthCheck:

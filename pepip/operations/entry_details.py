@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 class User(NamedTuple):
     """An environment that links an entry.
 
-    `unfolded` are folders that could be linked whole, but are real in this environment. For each it has the names of
-    the other distributions that have files in the folder.
+    `unfolded` has the folders that could be linked whole, but are real in this environment. For each folder it
+    has the names of the other distributions that have files there.
     """
 
     environment: str
@@ -43,9 +43,10 @@ class User(NamedTuple):
 class Details(NamedTuple):
     """The known facts about an entry.
 
-    `dependencies` are requirement lines. `dependants` are the ids of entries that name its distribution in theirs.
-    `opened` are the folders that are real in every environment, each with the reason in a sentence. `links` maps
-    `homepage`, `changelog` and `source` to pages, as far as the distribution names them. `licence` is in its words.
+    `dependencies` are requirement lines. `dependants` are the ids of entries whose requirements name its
+    distribution. `opened` are the folders that are real in every environment, each with the reason in a sentence.
+    `links` maps `homepage`, `changelog` and `source` to pages, as far as the distribution names them. `licence` is in
+    its words.
     """
 
     stored: Stored
@@ -185,13 +186,13 @@ def _opened(entry: Entry) -> dict[str, str]:
         library = next((name for name in found if name.startswith(path + "/")), "")
         namespace = next((name for name in entry.namespaces if name.startswith(path + "/")), "")
         if path in entry.namespaces:
-            reasons[path] = "a namespace, which others may add to"
+            reasons[path] = "a namespace, to which other distributions may add files"
         elif library:
             reasons[path] = f"on the way to {library}, which looks for libraries outside of the package"
         elif namespace:
             reasons[path] = f"on the way to the namespace {namespace}"
         elif any(above in entry.namespaces for above in paths.ancestors(path)):
-            reasons[path] = "in a namespace, where pip must find a file of it"
+            reasons[path] = "in a namespace, where pip must find a file of this distribution"
         else:
             reasons[path] = "bytecode that the wheel ships"
     return reasons

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def look(store: Store) -> Generator[Progress, None, None]:
     """Repair entries that other tools wrote into since the last look, with a warning for each.
 
-    An added file is removed from the entry, and stays with the distribution that brought it, in its environment. An
+    An added file is removed from the entry. The distribution that brought it keeps a copy in its environment. An
     entry whose files were changed counts as damaged from now on. The next command that links it stores it again. If
     no other tool was at work, this costs one `stat` for each registered environment.
     """
@@ -38,7 +38,7 @@ def look(store: Store) -> Generator[Progress, None, None]:
         return
     registered = (registry.read(f"{paths.projects(store.root)}/{name}") for name in names)
     changed = [item for item in registered if item is not None and not item.is_damaged]
-    rows = {os.path.basename(item.file): row for item in changed for row in _traces_of(item.environment)}
+    rows = {os.path.basename(item.file): row for item in changed for row in _time_of_change(item.environment)}
     users: dict[str, list[str]] = {}
     for item in changed:
         for entry_id in item.entries or ():
@@ -66,10 +66,10 @@ def note(store: Store, environment: Environment, before_ns: int) -> None:
         seen.note({name: venv_times.time_of(environment.site_packages)})
 
 
-def _traces_of(root: str) -> list[venv_times.VenvTime]:
-    """Return when an environment was changed, as a list of one. The list is empty while the environment is locked.
+def _time_of_change(root: str) -> list[venv_times.VenvTime]:
+    """Return the time of an environment's last change, as a list of one.
 
-    While it is locked, uv may be writing into entries, so the time would say little.
+    The list is empty while the environment is locked: uv may still be writing into entries.
     """
     if locks.is_held(f"{root}/.lock"):
         return []
@@ -77,7 +77,7 @@ def _traces_of(root: str) -> list[venv_times.VenvTime]:
         folders = contents.site_packages_of(root)
     except OSError:
         folders = []
-    return [venv_times.time_of(folder) for folder in folders[:1] or [root]]  # time 0 if it is gone
+    return [venv_times.time_of(folder) for folder in folders[:1] or [root]]  # time 0 if the environment is gone
 
 
 def _is_written(path: str) -> bool:
@@ -121,7 +121,7 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
                 yield Progress("warning", f"{said}: repaired")
         else:
             _break_seal(store, path)
-            yield Progress("warning", f"{said}: it is stored anew when it is needed, or by `pepip store repair`")
+            yield Progress("warning", f"{said}: it is stored anew at its next use, or by `pepip store repair`")
     except (OSError, PepipError) as error:
         reason = error.message if isinstance(error, PepipError) else f"{error.strerror}: {error.filename}"
         yield Progress("warning", f"{said}, and it can't be repaired: {reason}")
@@ -140,7 +140,7 @@ def _break_seal(store: Store, path: str) -> None:
 
 
 def _keep_there(store: Store, root: str) -> bool:
-    """Give an environment its own copies of files that its private distributions have only through links.
+    """Copy files into an environment that its private distributions have only through links.
 
     Returns whether there were such files. If another tool has installed a distribution over a linked one of the same
     name, the linked one is removed. If the environment can't be changed, its private distributions lack these files
@@ -164,7 +164,7 @@ def _keep_there(store: Store, root: str) -> bool:
             if not borrowed:
                 return False
             relinking.change_links(store, environment, present, [], [])
-            _own(environment, borrowed)
+            _copy_linked(environment, borrowed)
             names = {item.name for item in private}
             replaced = [item for item in present if item.store_id and item.name in names]
             if replaced:
@@ -174,8 +174,8 @@ def _keep_there(store: Store, root: str) -> bool:
     return bool(borrowed)
 
 
-def _own(environment: Environment, files: Iterable[str]) -> None:
-    """Replace those files that are still links into the store by copies. Hard links stay: they keep their content."""
+def _copy_linked(environment: Environment, files: Iterable[str]) -> None:
+    """Replace files that are still links into the store by copies. Hard links stay: they keep their content."""
     from pepip.environment.tree import Tree
     from pepip.host import transfer
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class InstallOptions(NamedTuple):
     """The options of an install, beside the request itself.
 
-    `python` is a request in uv's words, empty for uv's choice. `words` are the command line, if the same words may be
-    answered at once the next time (see `up_to_date`).
+    `python` is a request in uv's words, empty for uv's choice. `words` are the command line, if a note may answer the
+    same command the next time (see `up_to_date`).
     """
 
     environment: str
@@ -49,7 +49,7 @@ def install(store: Store, request: Request, options: InstallOptions) -> Generato
         return _job(request, environment, known)._replace(began_at_ns=began_at_ns)
 
     if options.dry_run:
-        with venvs.tried_out(options.environment, options.python) as root:
+        with venvs.existing_or_temporary(options.environment, options.python) as root:
             environment = venvs.open_environment(root, store)
             summary = apply.preview(store, job(environment), environment)
         summary = summary._replace(environment=options.environment)
@@ -87,9 +87,9 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> appl
     def install_private(work: apply.Work) -> Generator[Progress, None, None]:
         from pepip.uv import stage
 
-        again = apply.again(work, request.installing)
+        again = apply.private_to_reinstall(work, request.installing)
         is_of_lock = any(map(pylock.is_lock, request.requirement_files))
-        if work.is_as_given or is_of_lock or files_name_index():
+        if work.needs_whole_request or is_of_lock or files_name_index():
             arrivals = stage.install_as_given(request, executable, reinstall=again)
         else:
             arrivals = stage.install_private(request, work.private, executable, reinstall=again, indexes=work.indexes)
@@ -99,7 +99,7 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> appl
     def lay_out_private(work: apply.Work, folder: str) -> Iterator[object]:
         from pepip.uv import stage
 
-        if work.is_as_given or files_name_index():  # build requirements come from those indexes, too
+        if work.needs_whole_request or files_name_index():  # build requirements come from those indexes, too
             site_packages = environment.interpreter.site_packages
             return stage.check(request, executable, prefix=folder, site_packages=site_packages)
         options = arguments.without(request.everywhere, {"--no-build"}, {"--no-binary", "--only-binary"})
@@ -119,7 +119,7 @@ def _is_odd(package: str) -> bool:
 
 
 def _needs_uvs_own_check(request: Request) -> bool:
-    """Tell whether only uv's installer itself can read the request, so that resolving it is not enough."""
+    """Tell whether uv's installer itself must read the request, so that resolving it is not enough."""
     return (
         bool(request.installing)
         or request.is_whole

@@ -17,7 +17,7 @@ OF_ENVIRONMENTS = ("environment", "project", "kind", "python", "distributions", 
 
 
 def state_of(item: Stored, projects: Collection[str]) -> str:
-    """Return the state of an entry. Nobody here knows whether others link one of a layer, so it is no orphan."""
+    """Return the state of an entry. An entry of a layer is never an orphan: other users may link it."""
     if item.state != "ok":
         return item.state
     return "linked" if projects else "layer" if item.layer else "orphan"

@@ -1,6 +1,6 @@
 """Unmet needs: requirements of the distributions in an environment that the environment does not meet.
 
-`uv pip check` finds the same, among other faults. This reads METADATA, and starts no program. As with uv, the
+`uv pip check` finds the same, among other faults. This module reads METADATA, and starts no program. As with uv, the
 requirements of extras are left out.
 """
 
@@ -41,7 +41,7 @@ class _Need(NamedTuple):
 
 
 class Needs:
-    """Compares environments with the needs of their distributions. Remembers what it has read of entries."""
+    """Compares environments with the needs of their distributions. Remembers the needs of entries."""
 
     def __init__(self, store: Store) -> None:
         self._packages = paths.packages(store.root)

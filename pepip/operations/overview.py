@@ -1,4 +1,4 @@
-"""The overview of a store: who links which entries, how large they are, and what sharing saves."""
+"""The overview of a store: its entries with their sizes and users, and what sharing saves."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Overview(NamedTuple):
 
 
 def take(store: Store, memory: ScanCache | None = None) -> Overview:
-    """Return what is on disk now. `memory` may answer for entries and environments that have not changed since."""
+    """Return the overview of the disk now. `memory` may answer for unchanged entries and environments."""
     seen = census.take(store, memory=memory)
     scales = savings.Scales(store, memory)
     sums, shares = savings.of_census(store, seen, scales)
@@ -37,7 +37,7 @@ def take(store: Store, memory: ScanCache | None = None) -> Overview:
 
 
 def recall(store: Store, memory: ScanCache) -> Overview | None:
-    """Return what `memory` holds from the last look, without reading the disk. None if it holds nothing.
+    """Return the overview that `memory` holds from the last scan, without reading the disk. None if it holds none.
 
     The answer comes at once and may be outdated. Of environments, only their paths and the entries that they link are
     known, and all count as whole.

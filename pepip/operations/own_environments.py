@@ -1,7 +1,7 @@
 """Linking the environments that uv keeps in its own folders: of tools, of `uvx`, and of `uv run --with`.
 
-uv has no command that only plans them. So uv decides and installs, and then they are adopted: each distribution that
-is as its RECORD says is linked, and the others stay uv's files. uv's receipts and launchers are not touched.
+uv has no command that only plans them. So uv decides and installs. Then each distribution that agrees with its RECORD
+is linked, and the others keep uv's files. uv's receipts and launchers are not touched.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def is_linked(store_root: str, words: Sequence[str]) -> bool:
-    """Tell whether it is noted that uv makes no new environment for these words of a command line."""
+    """Tell whether a note says that uv makes no new environment for these words of a command line."""
     return AnswerCache(paths.cache(store_root)).recall(_key(words)) is not None
 
 
@@ -32,7 +32,10 @@ def state(cache: str) -> list[tuple[str, str]]:
 
 
 def note_linked(store_root: str, words: Sequence[str], evidence: Iterable[tuple[str, str]]) -> None:
-    """Note that all environments that uv makes for these words are linked. Holds as long as `evidence`, a `state`."""
+    """Note that all environments that uv makes for these words are linked.
+
+    The note is valid while `evidence`, a `state`, is the same.
+    """
     AnswerCache(paths.cache(store_root)).remember(_key(words), "", evidence)
 
 
@@ -43,8 +46,8 @@ def _key(words: Sequence[str]) -> str:
 def link(store: Store, roots: Iterable[str], *, label: str = "") -> Generator[Progress, None, int]:
     """Link the distributions of environments that uv has just made. Return the number of distributions linked.
 
-    `label` says in words what an environment in uv's cache was made for. What can't be linked stays as uv made it:
-    a failure gives a warning, and nothing is lost.
+    `label` names the command for which an environment in uv's cache was made. A distribution that can't be linked
+    stays as uv made it. A failure gives a warning, and nothing is lost.
     """
     from pepip.environment import venv_id
     from pepip.operations.adoption import adopt, preview

@@ -39,7 +39,7 @@ class ProjectOptions(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The summary of a sync, and uv's own account of the same (`uv sync --output-format json`)."""
+    """The summary of a sync, and the JSON document that `uv sync --output-format json` prints for it."""
 
     summary: Summary
     document: dict[str, Any]
@@ -83,7 +83,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
     if options.dry_run:
         for sentence in planned.changes.warnings:
             yield Progress("warning", sentence)
-        with _tried_out(request, planned) as root:
+        with _for_dry_run(request, planned) as root:
             environment = venvs.open_environment(root, store)
             job = _job(store, request, planned, environment, is_dry_run=True)
             summary = apply.preview(store, job, environment)._replace(environment=planned.environment)
@@ -101,11 +101,11 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
             compile_bytecode=options.compile_bytecode,
         )
     summary = summary._replace(seconds=time.monotonic() - started)
-    return Outcome(summary, _account(planned, summary))
+    return Outcome(summary, _document(planned, summary))
 
 
-def _account(planned: project.SyncPreview, summary: Summary) -> dict[str, Any]:
-    """Return uv's account of the sync, with the versions that are known only after a build."""
+def _document(planned: project.SyncPreview, summary: Summary) -> dict[str, Any]:
+    """Return uv's document of the sync, with the versions that are known only after a build."""
     versions = dict((*summary.removed, *summary.private))
     sync = planned.document["sync"]
     changes = [
@@ -154,7 +154,9 @@ def _job(
         return apply.work_of(changes, artifacts)
 
     def install_private(work: apply.Work) -> Generator[Progress, None, None]:
-        for arrival in project.install_private(request, reinstall=apply.again(work, request.replacing)):
+        for arrival in project.install_private(
+            request, reinstall=apply.private_to_reinstall(work, request.replacing)
+        ):
             yield Progress("build", arrival.name)
 
     def lay_out_private(work: apply.Work, folder: str) -> Iterator[object]:
@@ -183,7 +185,7 @@ def _read_ahead(store: Store) -> None:
 
 
 def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.SyncPreview:
-    """Ask uv what it would do, at a time when nobody makes the environment. Raises UvError or VenvError.
+    """Ask uv for its plan, at a time when no run makes the environment. Raises UvError or VenvError.
 
     A half-made environment would mislead uv. `meanwhile` is called while uv works.
     """
@@ -209,7 +211,7 @@ def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.
 
 
 def _preview_script(request: ProjectRequest) -> project.SyncPreview:
-    """Ask uv what it would do for a script. uv also says where its environment is."""
+    """Ask uv for its plan for a script. uv also says where the script's environment is."""
     while True:
         planned = project.preview(request)
         if not venv_creation.is_unfinished(planned.environment):
@@ -249,8 +251,8 @@ def _make(store: Store, request: ProjectRequest, root: str) -> bool:
 
 
 @contextlib.contextmanager
-def _tried_out(request: ProjectRequest, planned: project.SyncPreview) -> Iterator[str]:
-    """Yield the environment to ask about what a sync would do: the project's own, or a temporary one like it.
+def _for_dry_run(request: ProjectRequest, planned: project.SyncPreview) -> Iterator[str]:
+    """Yield the environment for a dry run: the project's own, or a temporary one like it.
 
     It is a temporary one if uv would make the project's environment, or make it anew.
     """
@@ -276,10 +278,11 @@ def _elsewhere(request: ProjectRequest) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _restored_on_failure(package: str) -> Iterator[None]:
-    """Restore what `uv add` writes, if the body fails or is interrupted. Files that are new then are removed.
+    """Restore the files that `uv add` writes, if the body fails or is interrupted. New files are removed.
 
-    uv says which files it writes: for a `package` elsewhere before the body, otherwise only if the body fails. All of
-    them are then above the start folder. If uv can't say it, those of the project are restored.
+    uv names these files. For a `package`, which may lie anywhere, uv is asked before the body. Otherwise the files
+    lie in the start folder or above it, and uv is asked only if the body fails. If uv can't name the files, those of
+    the project are restored.
     """
     places: Sequence[str] = [
         f"{folder}/{name}" for folder in paths.upward(settings.start_folder()) for name in project.FILES

@@ -1,8 +1,8 @@
 """Pruning: removing the entries that no environment links.
 
 The links of environments are the roots. They are read while every run that links has to wait. An orphan is first
-renamed into the trash, whole, and taken apart afterwards. So a killed run leaves no half of an entry where it could
-be linked.
+renamed into the trash as a whole, and deleted there. So a killed run leaves no part of an entry where it could be
+linked.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ class PruneOptions(NamedTuple):
 
 
 class Orphan(NamedTuple):
-    """An entry that no environment links, and what it occupies, even if its files have names elsewhere."""
+    """An entry that no environment links, and the bytes of all its files, even of those with names elsewhere."""
 
     stored: Stored
     allocated_bytes: int
 
 
 class PrunePreview(NamedTuple):
-    """What a prune would do, or did.
+    """The result of a prune, or of its preview.
 
     `shared_bytes` stay on disk because the same files have names elsewhere (uv's cache). `gone` are environments that
-    were deleted, or whose scripts were: the latter go, too. `unreachable` ones keep the entries that they linked
-    last. `found` are environments that nobody had registered. `blocked` says why nothing at all may be removed, and
-    `hint` what helps then. `refused` are orphans of another user. `leased` are the ids of entries that only leases of
-    a layer's readers keep.
+    were deleted, and environments of deleted scripts: these are removed, too. `unreachable` ones keep the entries
+    that they linked last. `found` are environments that were not registered. `blocked` says why nothing at all may be
+    removed, and `hint` how to change that. `refused` are orphans of another user. `leased` are the ids of entries
+    that only leases of a layer's readers keep.
     """
 
     orphans: list[Orphan]
@@ -81,7 +81,7 @@ def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> 
 def freed_by(store: Store, orphans: Iterable[Orphan], gone: list[KnownVenv]) -> tuple[int, int]:
     """Return the bytes that removing these orphans frees, and those that stay because uv's cache has the files, too.
 
-    The first number includes the trash and the registry's files on the environments in `gone`, which go, too.
+    The first number includes the trash and the registry's files on the environments in `gone`: they are removed, too.
     """
     trees = [orphan.stored.path for orphan in orphans]
     return disk_usage.freed_by_removing([*trees, *_removable(store, gone)])
@@ -107,7 +107,8 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
         unkept = [root for root, linked in seen.found.items() if not _is_registered(store, root, linked)]
         removed: list[Orphan] = []
         refused = list(decided.refused)
-        gone = [] if unkept else decided.gone  # else unregistered environments beside them would not be found again
+        # Without their registrations, environments beside them that are not registered would not be found again.
+        gone = [] if unkept else decided.gone
         _remove_abandoned(gone)
         with trash.grave(store) if decided.orphans else contextlib.nullcontext("") as grave:
             for orphan in decided.orphans:
@@ -124,7 +125,7 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
                     removed.append(orphan)
             freed, shared = disk_usage.freed_by_removing(_removable(store, gone, grave))
         for known in gone:
-            with contextlib.suppress(OSError):  # it is another user's
+            with contextlib.suppress(OSError):  # the file belongs to another user
                 registry.forget(known.registration)
     yield Progress("prune", "emptying the trash")
     trash.empty(store)
@@ -142,7 +143,7 @@ def _remove_abandoned(gone: list[KnownVenv]) -> None:
     for known in gone:
         if known.is_abandoned:
             with contextlib.suppress(OSError):
-                os.unlink(f"{known.environment}/pyvenv.cfg")  # from now on it is no environment
+                os.unlink(f"{known.environment}/pyvenv.cfg")  # from now on the folder is no environment
                 filesystems.remove_tree(known.environment)
 
 
@@ -154,7 +155,7 @@ def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
         return False
 
 
-_HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a folder anew; then remove a damaged file"
+_HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a folder; then remove the damaged file"
 
 
 class Removed(NamedTuple):
@@ -182,9 +183,9 @@ def remove(store: Store, named: str, *, force: bool) -> Removed:
             if item.id == named or (item.name == normalize_name(name) and version in {"", item.version})
         ]
         if len(chosen) != 1:
-            what = ", ".join(item.id for item in chosen)
+            ids = ", ".join(item.id for item in chosen)
             raise StoreError(
-                f"the store has several: {what}" if chosen else f"the store has no entry {named}",
+                f"several entries match {named}: {ids}" if chosen else f"the store has no entry {named}",
                 hint="name one of them" if chosen else _where_else(store, named),
             )
         users = seen.users().get(chosen[0].id, [])
@@ -194,13 +195,16 @@ def remove(store: Store, named: str, *, force: bool) -> Removed:
         if policy and not force:
             readers = leases.users(store).get(chosen[0].id, [])
             if readers:
-                raise StoreError(f"{chosen[0].id} is leased by {humanized.listed(readers)}", hint="or --force")
+                raise StoreError(
+                    f"{chosen[0].id} is leased by {humanized.listed(readers)}",
+                    hint="`--force` removes it all the same",
+                )
             if not policy.takes_leases:
-                raise StoreError(_blocked_as_layer(store), hint="--force, if nobody needs it")
+                raise StoreError(_blocked_as_layer(store), hint="`--force` removes it all the same")
         if users and not force:
             raise StoreError(
                 f"{chosen[0].id} is linked by {humanized.listed(users)}",
-                hint="uninstall it there, or break them with --force",
+                hint="uninstall it there, or use `--force`, which breaks them",
             )
         freed, _ = disk_usage.freed_by_removing([chosen[0].path])
         trash.discard(store, chosen[0].path)
@@ -211,7 +215,11 @@ def remove(store: Store, named: str, *, force: bool) -> Removed:
 def _where_else(store: Store, named: str) -> str:
     """Return a hint for an entry that the store does not have: a layer may have it."""
     layer = next((item.layer for item in entries.stored_in_layers(store) if entries.matches(item, [named])), "")
-    return f"the layer {layer} has it, which its owner looks after" if layer else "`pepip store list` shows all"
+    return (
+        f"it is in the layer {layer}: only the layer's owner can remove it"
+        if layer
+        else "`pepip store list` shows all"
+    )
 
 
 def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
@@ -221,7 +229,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     blocked = _unreadable(store, seen)
     unknown = [known for known in unreachable if known.entries is None]
     if unknown and not blocked:
-        blocked = f"{unknown[0].environment} can't be reached, and the registry does not say what it links"
+        blocked = f"{unknown[0].environment} can't be reached, and the registry does not say which entries it links"
     hint = _HINT_BLOCKED
     policy = leases.policy_of(store.root)
     if policy and not blocked and not policy.takes_leases and not options.older_than_seconds:
@@ -245,9 +253,9 @@ _HINT_LAYER = "--older-than 90d removes by age; `pepip store init --layer --leas
 
 
 def _removable(store: Store, gone: list[KnownVenv], own_grave: str = "") -> list[str]:
-    """Return what a prune removes beside orphans: the trash, and the registry's files on deleted environments.
+    """Return the paths that a prune removes beside orphans: the trash, and registry files on deleted environments.
 
-    Only what this user may remove.
+    Paths that this user may not remove are left out.
     """
     files = [file for known in gone for file in registry.files_of(known.registration)]
     files += [known.environment for known in gone if known.is_abandoned]
@@ -255,7 +263,7 @@ def _removable(store: Store, gone: list[KnownVenv], own_grave: str = "") -> list
 
 
 def _unreadable(store: Store, seen: Census) -> str:
-    """Return in a sentence why the registry does not tell of all environments, empty if it does."""
+    """Return in a sentence why the registry may lack environments, empty if it is complete."""
     if seen.stored and not os.path.isdir(paths.projects(store.root)):
         return f"the registry {paths.projects(store.root)} is gone, so nobody knows which environments there are"
     if os.path.lexists(paths.registry_lost(store.root)):
@@ -270,7 +278,7 @@ def _unreadable(store: Store, seen: Census) -> str:
 
 
 def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[Orphan]:
-    """Return the orphans that the options let go, the least recently linked first."""
+    """Return the orphans that match the options, the least recently linked first."""
     now = time.time()
     candidates = [
         item
@@ -298,7 +306,7 @@ def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[
 def _linked_at(stored: Stored) -> int:
     """Return when an entry was last linked, or stored if that is later, in seconds since 1970.
 
-    Links are noted to the minute, by a clock that may be ahead of this one.
+    Links are noted to the minute.
     """
     return max(stored.last_linked_at, stored.stored_at)
 

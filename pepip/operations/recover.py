@@ -41,7 +41,7 @@ def is_needed(store: Store, environment: Environment) -> bool:
 
 
 def has_lost(store: Store, environment: Environment, present: Iterable[Installed]) -> bool:
-    """Tell whether the links of an environment's distributions lead to lost entries, or to an earlier place."""
+    """Tell whether links of an environment lead to lost entries, or to a former place of the store."""
     return any(_is_lost(store, item) or _is_moved(environment, item) for item in present)
 
 
@@ -67,7 +67,7 @@ def finish_copies(store: Store, environment: Environment) -> None:
                 detached_copies.discard(environment.root)  # the links are as they were
             raise
     elif current is not None and not detached_copies.is_placed(environment, copies):
-        detached_copies.discard(environment.root)  # another tool has installed it since
+        detached_copies.discard(environment.root)  # another tool has installed the distribution since
         return
     detached_copies.place(environment, copies)
 
@@ -105,7 +105,7 @@ def complete(store: Store, environment: Environment) -> str:
     sentence = ""
     if swap.is_begun(environment.root):
         swap.take_back(environment.root)
-        sentence = f"adopting in {environment.root} was interrupted: what was not complete is taken back"
+        sentence = f"an adoption in {environment.root} was interrupted: its incomplete part is taken back"
     unfinished = journal.pending(environment.root)
     if unfinished is not None:
         try:
@@ -127,7 +127,7 @@ def complete(store: Store, environment: Environment) -> str:
 def _stuck(root: str, error: OSError | PepipError) -> VenvError:
     return VenvError(
         f"a change to {root} was interrupted, and can be neither completed nor taken back: {_reason(error)}",
-        hint="make that possible, or have the owner run the command; or make the environment anew",
+        hint="remove the cause, let the owner run the command, or make the environment anew",
     )
 
 
@@ -143,7 +143,7 @@ def recover(
     """Complete what a killed run began. Then store and link again the entries that the store has lost.
 
     Raises StoreError if entries are lost because their layer is not there: it may come back. `without_layers`, they
-    are stored anew. A distribution that can't be had again is named in a warning. If its entry is gone or can't be
+    are stored anew. A warning names each distribution that can't be fetched again. If its entry is gone or can't be
     read, the distribution is removed from the environment, so that uv sees it as missing.
     """
     with _undisturbed(store, environment.root):
@@ -168,13 +168,13 @@ def recover(
     artifacts = _locate(store, quiet, lost, environment)
     have: dict[str, Entry] = {}
     for artifact in artifacts:
-        with contextlib.suppress(UvError, StoreError):  # it stays as it is, and is named below
+        with contextlib.suppress(UvError, StoreError):  # the distribution stays as it is, and is named below
             acquired = yield from acquire.acquire(store, quiet, [artifact], environment)
             have.update(acquired.entries)
     for item in lost:
         entry = have.get(item.installed.name)
         if entry is not None and not _is_the_same(entry, environment, item.installed):
-            del have[item.installed.name]  # it may come from an index that the project never asked
+            del have[item.installed.name]  # the entry may come from an index that the project does not use
     local = {artifact.name: artifact.local_path for artifact in artifacts}
     origins = {item.installed.name: item.direct_url for item in lost}
     additions = [Installation(entry, origins[name], local[name]) for name, entry in have.items()]
@@ -188,17 +188,17 @@ def recover(
     link_elsewhere(store, have.values())
     if missing:
         names = ", ".join(item.name for item in missing)
-        yield Progress("warning", f"{names} could not be fetched again: install it from where it came")
+        yield Progress("warning", f"{names} could not be fetched again: install from the original source")
 
 
 def _refuse_without_layers(store: Store, environment: Environment, lost: Iterable[_Lost]) -> None:
-    """Raise StoreError if one of the lost entries is of a layer that is not there now."""
+    """Raise StoreError if one of the lost entries belongs to a layer that is not there now."""
     away = set(entries.layers_away(store))
     for root in sorted(away):
         names = [item.installed.name for item in lost if paths.layer_of(item.installed.entry_id) == root]
         if names:
             raise StoreError(
-                f"the layer {root} is not there, from which {environment.root} links {humanized.listed(names)}",
+                f"{environment.root} links {humanized.listed(names)} from the layer {root}, which is not there",
                 hint="mount it again, or `pepip store repair` stores them anew in your own store",
             )
 
@@ -220,7 +220,7 @@ def _losses(store: Store, lost: Iterable[_Lost]) -> Iterator[str]:
 
 
 def _is_the_same(entry: Entry, environment: Environment, distribution: Installed) -> bool:
-    """Tell whether an entry has the files that the environment's RECORD lists. True for any build: it may differ."""
+    """Tell whether an entry has the files of the environment's RECORD. True for any build: its files may differ."""
     listed = contents.hashes_of(environment, distribution)
     if not entry.identity.startswith("sha") or not listed:
         return True
@@ -237,10 +237,10 @@ def is_stale(store: Store, environment: Environment) -> bool:
 
 
 def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
-    """Link those environments of this user anew whose links lead to what the entries in `stored` replaced.
+    """Link this user's environments anew if they have links to entries that those in `stored` have replaced.
 
-    Files that were hard-linked out of a damaged entry may be damaged, too. An environment that can't be linked anew
-    now stays as it is.
+    Hard links to files of a damaged entry may be damaged, too. An environment that can't be linked anew now stays as
+    it is.
     """
     entry_ids = {entry.id for entry in stored}
     for item in registry.registrations(store) if entry_ids else ():
@@ -260,7 +260,7 @@ def link_anew(store: Store, environment: Environment) -> None:
 
 
 def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]) -> bool:
-    """Make files anew that were hard links to replaced entries. Return whether there were any.
+    """Make those files anew that are hard links to replaced entries. Return whether there were any.
 
     A flaw of the old entry is a flaw of these files, too.
     """
@@ -337,16 +337,16 @@ def _is_lost(store: Store, distribution: Installed) -> bool:
 
 
 def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -> None:
-    """Do again what a journal says. A distribution that another tool has installed since stays."""
+    """Carry out the change of a journal again. A distribution that another tool has installed since stays."""
     present = contents.installed(environment, store.known_roots)
     installations = []
     for addition in unfinished.additions:
         try:
             entry = entries.read(store, addition.entry_id)
         except (FileNotFoundError, CorruptEntryError):
-            continue  # pruned since: the request will bring it back
+            continue  # pruned since: the request will bring the entry back
         if not store.trusts_entry(entry.path):
-            continue  # no run of this user meant to link it
+            continue  # no run of this user meant to link this entry
         expected = {*unfinished.removals, entry.dist_info}
         if all(item.dist_info in expected for item in present if item.name == entry.name):
             installations.append(Installation(entry, *addition[1:]))

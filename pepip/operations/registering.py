@@ -1,6 +1,6 @@
 """Registering environments. Each first gets an id of its own, so that no other environment is taken for it.
 
-Layers from which an environment links are told, too, as far as they take leases.
+Each layer that takes leases, and from which the environment links, gets a lease for it, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Changing what an environment links, after telling its linked distributions from those with files of its own."""
+"""Changing the links of an environment. Tells its linked distributions from those with real files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def relink(
     private: Collection[str] = (),
     gives_way: bool = False,
 ) -> list[Installed]:
-    """Link `additions`, remove the distributions in `going`, and return those that are installed then.
+    """Link `additions`, remove the distributions in `going`, and return those that are installed afterwards.
 
     An addition replaces the distribution of its name. Distributions named in `private` are removed, too: uv installs
     them anew, in `UnfinishedChange`. `reserved` and `gives_way` are as in `linking.change`. The caller holds the
@@ -69,7 +69,7 @@ def change_links(
     gives_way: bool = False,
     is_recovery: bool = False,
 ) -> None:
-    """Change an environment's links, after telling linked distributions from those with files of its own.
+    """Change an environment's links. Finds out first which distributions are linked and which have real files.
 
     A change that fails is taken back. If that fails too, the next command tries it again. A recovery that fails
     leaves the journal for `roll_back`.
@@ -100,9 +100,9 @@ def change_links(
 class UnfinishedChange:
     """A change whose links are made, while uv installs private distributions. If that fails, all is taken back.
 
-    It is made under the environment's lock, and entered without that lock, because uv takes the lock itself.
-    Meanwhile other runs know that the journal is not a killed run's. The store is not pruned in the body: the entries
-    that were linked before may be wanted again.
+    Make it under the environment's lock, and enter it without that lock, because uv takes the lock itself. Meanwhile
+    other runs see that the journal does not belong to a killed run. The store is not pruned in the body: a roll-back
+    may need the entries that were linked before.
     """
 
     def __init__(self, store: Store, environment: Environment) -> None:
@@ -157,8 +157,8 @@ def _installed_privately(store: Store, environment: Environment, unfinished: jou
 def roll_back(store: Store, environment: Environment, unfinished: journal.Journal) -> None:
     """Take back a change that can't be completed. The caller holds the environment's lock.
 
-    What the change had set aside is put back, and what was linked before is linked again. Raises OSError or
-    PepipError; the journal is there then, and this can be done again.
+    Files that the change had set aside are put back, and the former entries are linked again. Raises OSError or
+    PepipError. The journal then stays, and the next command can try again.
     """
     entry_ids = [addition.entry_id for addition in unfinished.additions]
     as_files = {addition.entry_id for addition in unfinished.additions if addition.mode}
@@ -188,7 +188,7 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
 
 
 def _departure(environment: Environment, going: list[Installed]) -> without_record.Departure:
-    """Ask uv what to remove of distributions without a RECORD. Raises UvError if it can't remove one."""
+    """Ask uv which files to remove of distributions without a RECORD. Raises UvError if it can't remove one."""
     from pepip.host import temp_dirs
 
     if not going:

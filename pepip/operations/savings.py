@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class VenvShare(NamedTuple):
     """The bytes that one environment needs. A clone counts as a copy: nothing tells which of its blocks are shared.
 
-    `own_bytes` are on disk for this environment alone. `alone_bytes` it would need with copies instead of links.
+    `own_bytes` are on disk for this environment alone. It would need `alone_bytes` with copies instead of links.
     """
 
     known: KnownVenv
@@ -40,7 +40,7 @@ class Savings(NamedTuple):
     uv's cache on the same file system: files count once, but folders and bytecode count in every environment. Files
     that environments have of their own count in both as they are. `prunable_bytes` are those of entries that no
     environment links, and of the trash. `layer_bytes` are those of `layer_entries` that environments link from
-    layers: they are not on this user's account, and no prune frees them.
+    layers: they don't count as this user's bytes on disk, and no prune frees them.
     """
 
     on_disk_bytes: int
@@ -61,8 +61,8 @@ class Savings(NamedTuple):
 class Scales:
     """Measures entries and environments. An inode counts for the entry that has it, otherwise for its environment.
 
-    `memory` answers for what has not changed. Bytecode that comes or goes changes the time of its folder; everything
-    else in an entry is sealed.
+    `memory` answers for entries and environments that have not changed. New or removed bytecode changes the time of
+    its folder; all other folders of an entry are sealed.
     """
 
     def __init__(self, store: Store, memory: ScanCache | None = None) -> None:
@@ -76,7 +76,7 @@ class Scales:
 
     @property
     def remembers(self) -> bool:
-        """Whether a memory may answer, so that not every inode is read."""
+        """Whether `memory` may answer, so that some inodes are not read."""
         return self._memory is not None
 
     def entry(self, entry_id: str) -> disk_usage.Weight:
@@ -100,7 +100,7 @@ class Scales:
         return VenvShare(known, own, own - instead + linked)
 
     def _alone(self, entry_id: str) -> int:
-        """Return the bytes of an entry as a copy: without the folders and files that only a store has."""
+        """Return the bytes that a copy of an entry would take, without folders and files that only a store has."""
         return self.entry(entry_id).total - self._overheads[entry_id]
 
     def _recalled(self, entry_id: str) -> disk_usage.Weight | None:
@@ -229,9 +229,9 @@ def sum_up(
 
 
 def _counted_twice(seen: Census, scales: Scales) -> int:
-    """Return the bytes of inodes that were counted more than once.
+    """Return the bytes that were counted more than once.
 
-    Several environments may have such an inode, or an environment and an entry that the environment does not name.
+    Several environments may have the same inode, or an environment and an entry that it does not name.
     """
     counted = {inode for item in seen.stored for inode in scales.inodes(item.id)}
     twice = 0

@@ -57,15 +57,15 @@ def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scan
                     registering.register(store, root, linked)
                 found.append(FoundVenv(root, linked, os.path.realpath(root) in known))
     with contextlib.suppress(OSError):
-        os.unlink(paths.registry_lost(store.root))  # the user of a scan says where all environments are
+        os.unlink(paths.registry_lost(store.root))  # the user of a scan names the folders of all environments
     return Scanned(found)
 
 
 def forget(store: Store, path: str) -> list[Registration]:
     """Take an environment, all environments of a project, or one file of the registry out of the registry.
 
-    If several environments have the same path, only those go that are elsewhere: on another disk or in another
-    container. Returns what was taken out. Raises OSError if this user may not do that.
+    If several environments have the same path, only those on another disk or in another container are taken out.
+    Returns the registrations that were taken out. Raises OSError if this user may not do that.
     """
     meant = {path, os.path.realpath(path)}
     found = [
@@ -75,7 +75,7 @@ def forget(store: Store, path: str) -> list[Registration]:
     ]
     elsewhere = [item for item in found if item.id and item.id != registry.id_of(item.environment)]
     if len(elsewhere) < len(found):
-        found = elsewhere or found  # the environment that is here stays: others have its path
+        found = elsewhere or found  # the environment that is here stays
     for item in found:
         registry.forget(item)
     return found

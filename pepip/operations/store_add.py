@@ -32,7 +32,7 @@ class Added(NamedTuple):
 
 
 def add(store: Store, request: Request, python: str) -> Generator[Progress, None, Added]:
-    """Store all that `request` would install into an empty environment, yielding progress, and return an Added.
+    """Store the packages that `request` would install into an empty environment, yielding progress. Return an Added.
 
     `python` is a request in uv's words. Without one, the store's own environment says which Python to resolve for. It
     is made if it is missing. If this user can't use it, a temporary environment takes its place. Raises PepipError;
@@ -60,7 +60,7 @@ def add(store: Store, request: Request, python: str) -> Generator[Progress, None
 
 
 def _decide(request: Request, environment: Environment) -> apply.Work:
-    """Return what uv would install into an empty environment. Raises UvError if it would refuse the request."""
+    """Return the work of uv for an empty environment. Raises UvError if it would refuse the request."""
     demands = required_hashes.of(request)
     is_for_uv = required_hashes.are_required(request) or any(map(pylock.is_lock, request.requirement_files))
     if is_for_uv:  # a resolution reads no lock, and accepts requirements without a hash
@@ -81,7 +81,7 @@ def _environment(store: Store, python: str) -> Iterator[str]:
         with locks.in_use(root):
             yield root
         return
-    with venvs.tried_out("", python) as root:
+    with venvs.existing_or_temporary("", python) as root:
         yield root
 
 
@@ -94,7 +94,7 @@ def _is_made(root: str, known: AnswerCache) -> bool:
             venv_creation.make(
                 root, lambda: stage.make_environment(root, ""), must_be_replaced=lambda: not _has_interpreter(root)
             )
-    except (VenvError, PermissionError):  # it is another user's
+    except (VenvError, PermissionError):  # the folder belongs to another user
         return False
     return True
 

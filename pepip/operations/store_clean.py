@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class CleanPreview(NamedTuple):
-    """What goes with a store: the number of its entries, and the known environments that break.
+    """The effect of removing a store: the number of removed entries, and the known environments that break.
 
-    `left` are the names in the store's folder that pepip did not make. They stay.
+    `left` are the files and folders in the store's folder that pepip did not make. They stay.
     """
 
     entries: int
@@ -40,9 +40,9 @@ def preview(store: Store) -> CleanPreview:
     if not os.path.lexists(store_root):
         raise StoreError(f"there is no store at {store_root}")
     if not os.path.isdir(paths.packages(store_root)):
-        raise StoreError(f"{store_root} is no store: it has no folder packages", hint="PEPIP_HOME names the store")
+        raise StoreError(f"{store_root} is not a store: it has no folder packages", hint="PEPIP_HOME names the store")
     if files.user_id() not in {0, os.stat(store_root).st_uid}:
-        raise StoreError(f"{store_root} is another user's", hint="its owner, or root, may remove it")
+        raise StoreError(f"{store_root} belongs to another user", hint="its owner or root may remove it")
     seen = census.take(store)
     known_venvs = (known for known in seen.projects if known.entries and known.state != census.MISSING)
     broken = [known.environment for known in known_venvs if not all(map(paths.is_layered, known.entries or ()))]
@@ -54,8 +54,8 @@ def preview(store: Store) -> CleanPreview:
 def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
     """Remove a store, yielding progress, and return what was removed.
 
-    One rename takes all entries away, so a killed run leaves no half of an entry. Files that pepip did not make stay,
-    and the store's folder with them. Raises StoreError.
+    One rename moves all entries away, so a killed run leaves no part of an entry in its place. Files that pepip did
+    not make stay, and the store's folder with them. Raises StoreError.
     """
     seen = preview(store)
     store_root = store.root
@@ -66,7 +66,7 @@ def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
         os.rename(paths.packages(store_root), away)
         for name in sorted(_names(store_root) & set(os.listdir(store_root)), key=lambda name: name == ".lock"):
             yield Progress("prune", name)
-            if name != paths.LOCK_FOLDERS:  # the lock that this run holds, which goes with it
+            if name != paths.LOCK_FOLDERS:  # the lock folder of this run, which is removed when the lock ends
                 filesystems.remove(f"{store_root}/{name}")
     if not seen.left:
         try:
@@ -77,7 +77,7 @@ def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
 
 
 def _names(store_root: str) -> set[str]:
-    """Return the names of all that pepip makes in the folder of a store."""
+    """Return the names of all files and folders that pepip makes in the folder of a store."""
     of_folders = (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache, paths.global_environment)
     of_files = (paths.trust, paths.registry_lost, paths.leases, paths.layer_policy, paths.layer_list)
     return {".lock", paths.LOCK_FOLDERS, *(os.path.basename(place(store_root)) for place in (*of_folders, *of_files))}

@@ -40,10 +40,10 @@ def initialize(
     """Make the folders of a store, or correct the modes of an existing one, and return what the store is now.
 
     `group` may write the store. `trusted` says whose entries its users link beside their own, root's and the store
-    owner's: names of users, or `members` for all members. `layer` says that others link the store as a layer; a store
-    that is one stays one. Idempotent. Raises UsageError or StoreError, before
-    anything is changed, if this user may not do that. Also raises StoreError if one of the folders is a link or
-    another user's: the folders before it have their modes then.
+    owner's: names of users, or `members` for all members. `layer` makes the store a layer for others; a layer stays
+    one without it, too. Idempotent. Raises UsageError or StoreError, before anything is changed, if this user may not
+    do that. Also raises StoreError if one of the folders is a link, or belongs to another user: the folders before it
+    have their modes already.
     """
     if not group and {*trusted} - {trust.OWNER}:
         raise UsageError("a store of one user has no members to trust", hint="--shared GROUP")
@@ -57,7 +57,7 @@ def initialize(
             raise StoreError(f"cannot make the store {store.root}: {error.strerror}") from error
     root = os.path.realpath(store.root)
     owner_id, mode = os.stat(root).st_uid, _OF_A_GROUP
-    if not group:  # users who could not read it before still can't
+    if not group:  # users who could not read the store before still can't
         mode = stat.S_IMODE(os.stat(root).st_mode) & _OF_ONE
     folders = (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache)
     for folder in (root, *(folder(root) for folder in folders)):
@@ -82,8 +82,8 @@ def initialize(
 def _found_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) -> None:
     """Correct the owners and modes of buckets. The owner of a bucket could rename the entries of others in it.
 
-    The contents of a bucket stay as they are. Only root can change the buckets of others: for any other user they
-    stay.
+    The contents of a bucket stay as they are. Only root can change buckets of other users. Any other user leaves them
+    as they are.
     """
     with os.scandir(packages) as children:
         names = [child.name for child in children if child.is_dir(follow_symlinks=False)]
@@ -122,10 +122,10 @@ def _group_id(group: str) -> int:
         group_id, name = found.gr_gid, found.gr_name
     except KeyError:
         if not group.isdecimal():
-            raise UsageError(f"there is no group {group}", hint="`getent group` lists those that there are") from None
+            raise UsageError(f"there is no group {group}", hint="`getent group` lists all groups") from None
         group_id, name = int(group), group
     if os.geteuid() != 0 and group_id not in {os.getegid(), *os.getgroups()}:
-        raise StoreError(f"you are no member of the group {name}", hint="one of its members, or root, can do this")
+        raise StoreError(f"you are not a member of the group {name}", hint="one of its members, or root, can do this")
     return group_id
 
 
@@ -135,9 +135,9 @@ def _check_owner(store: Store) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(os.stat(store.root).st_mode):
-        raise StoreError(f"{store.root} is no folder", hint="set PEPIP_HOME to a folder")
+        raise StoreError(f"{store.root} is not a folder", hint="set PEPIP_HOME to a folder")
     if files.user_id() not in {0, status.st_uid}:
-        raise StoreError(f"{store.root} is another user's", hint="its owner, or root, can do this")
+        raise StoreError(f"{store.root} belongs to another user", hint="its owner or root can do this")
 
 
 def _state_trust(root: str, trusted: trust.Trust | None) -> None:

@@ -1,4 +1,4 @@
-"""Publishing entries of one's own store to a layer, from which others link them."""
+"""Publishing entries of the user's own store to a layer, from which others link them."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
     failure those published before stay.
     """
     if not os.path.isabs(layer_root):
-        raise UsageError(f"{layer_root} is no absolute path", hint="write the layer's path from / on")
+        raise UsageError(f"{layer_root} is not an absolute path", hint="write the layer's path from / on")
     layer = Store(os.path.normpath(layer_root))
     if os.path.realpath(layer.root) == os.path.realpath(store.root):
-        raise UsageError(f"{layer_root} is your own store", hint="--to names another one")
+        raise UsageError(f"{layer_root} is your own store", hint="name another store by `--to`")
     chosen = _chosen(store, patterns)
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
@@ -73,10 +73,12 @@ def _chosen(store: Store, patterns: Sequence[str]) -> list[Stored]:
 
 
 def _make(layer: Store) -> None:
-    """Make the layer if it does not exist. A new store says that it is a layer. Raises StoreError."""
+    """Make the layer if it does not exist. A new store is marked as a layer. Raises StoreError."""
     is_new = not layer.exists()
     if not is_new and os.listdir(layer.root) and not os.path.isdir(f"{layer.root}/packages"):
-        raise StoreError(f"{layer.root} is no store: it has no folder packages", hint="name an empty folder, or none")
+        raise StoreError(
+            f"{layer.root} is not a store: it has no folder packages", hint="name an empty or a new folder"
+        )
     layer.create()
     if not layer.is_writable():
         raise StoreError(f"you may not write {layer.root}", hint="its owner may publish to it")

@@ -1,7 +1,7 @@
 """Storing what the store lacks: uv stages it, and each unpacked wheel becomes an entry.
 
-Most runs have one batch. Another batch follows if two distributions have a script of the same name, if somebody has
-changed a wheel in uv's cache or has cleaned the cache, or if uv can't stage a batch as a whole.
+Most runs have one batch. Another batch follows if two distributions have a script of the same name, if a wheel in
+uv's cache was changed or removed, or if uv can't stage a batch as a whole.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _LAG_NS = 10_000_000  # a kernel of 100 ticks a second may stamp a file this muc
 
 
 class Need(NamedTuple):
-    """What is to be stored: `artifacts`, for an environment, from the indexes of their resolution.
+    """The `artifacts` to be stored, for an environment, from the indexes of their resolution.
 
-    uv has just checked everything that it unpacked since `began_at_ns` (0 means now). With `is_checked`, uv has
+    Wheels that uv unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has
     checked all hashes that the request demands.
     """
 
@@ -56,7 +56,7 @@ class NewEntries(NamedTuple):
 
 
 def store(store: Store, need: Need, *, already: int, replacing: str) -> Generator[Progress, None, NewEntries]:
-    """Store what is needed, and return the new entries.
+    """Store the artifacts of `need`, and return the new entries.
 
     `already` is the number of distributions that the store had, for progress. `replacing` is the path of an entry
     that is to be replaced. Raises UvError or StoreError; entries that were published before the failure stay.
@@ -83,7 +83,7 @@ class _Batch(NamedTuple):
     is_fresh: bool = False
 
 
-class _NotToBeHadError(Exception):
+class _NotStagedError(Exception):
     """A batch can't be staged, but uv may still install its artifacts by itself."""
 
 
@@ -107,7 +107,7 @@ class _Run:
         """Store a batch. Return the batches that must follow it."""
         try:
             prefix = yield from self._stage(batch)
-        except _NotToBeHadError as error:
+        except _NotStagedError as error:
             return self._one_by_one(batch, str(error))
         yield Progress("store", "", self._done, self._wanted)
         self._writer.begin()
@@ -130,7 +130,7 @@ class _Run:
                     proof = publish.prove(item, tree, self._seen)
                     is_new = batch.is_fresh or _was_made_since(item.wheel, self._need.began_at_ns)
                     # A wheel that was in uv's cache before may have been changed through a hard link. uv removes the
-                    # rows of files that a wheel lacks from RECORD, so a listed file that is absent was lost since.
+                    # rows of files that a wheel lacks from RECORD, so if a listed file is absent, it was lost since.
                     is_doubtful = (proof.differing and not is_new) or proof.absent
                     if is_doubtful and not batch.is_fresh:
                         yield Progress("warning", _differs(item, proof) + ": fetching it again")
@@ -186,7 +186,7 @@ class _Run:
             self.unshared[item.name] = error.message
 
     def _stage(self, batch: _Batch) -> Generator[Progress, None, str]:
-        """Let uv stage a batch, and return the prefix. Raises UvError, or _NotToBeHadError."""
+        """Let uv stage a batch, and return the prefix. Raises UvError, or _NotStagedError."""
         self._number += 1
         prefix = f"{self._prefixes}/{self._number}"
         try:
@@ -198,9 +198,9 @@ class _Run:
                 yield from self._stage_into(prefix, batch)
             elif self._need.is_checked and "Hash mismatch" in error.output:
                 # The file has the hash that the request demands, and uv goes by the request.
-                raise _NotToBeHadError("its file has another hash than its index says") from error
+                raise _NotStagedError("its file has another hash than its index says") from error
             elif batch.is_fresh:  # offline, for example: uv installs from its cache without this proof
-                raise _NotToBeHadError("it can't be fetched again") from error
+                raise _NotStagedError("it can't be fetched again") from error
             else:
                 raise
         return prefix
@@ -251,5 +251,8 @@ def _differs(item: StagedWheel, proof: Proof) -> str:
     first = next(iter((*proof.differing, *proof.absent)))
     more = len(proof.differing) + len(proof.absent) - 1
     said = f"{first} and {count(more, 'more file')}" if more else first
-    where = "differs from" if proof.differing else "is missing, though it is listed in"
+    if proof.differing:
+        where = "differ from" if more else "differs from"
+    else:
+        where = "are missing, though they are listed in" if more else "is missing, though it is listed in"
     return f"{item.name} {item.version}: {said} {where} the RECORD of the wheel"

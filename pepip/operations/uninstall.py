@@ -23,9 +23,9 @@ _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Removal(NamedTuple):
-    """What an uninstall would remove, and the requested names that are not installed.
+    """The distributions that an uninstall would remove, and the requested names that are not installed.
 
-    `fingerprint` is the state of the environment for which uv said so: see `contents.fingerprint`.
+    `fingerprint` is the state of the environment at that time: see `contents.fingerprint`.
     """
 
     removed: tuple[Change, ...]
@@ -34,7 +34,7 @@ class Removal(NamedTuple):
 
 
 def preview(store: Store, root: str, request: Request) -> Removal:
-    """Return what uninstalling the packages and files of `request` would remove from the environment at `root`.
+    """Return the effect of uninstalling the packages and files of `request` from the environment at `root`.
 
     Changes nothing, except that an interrupted change is completed or taken back first. Raises PepipError.
     """

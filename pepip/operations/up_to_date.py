@@ -1,7 +1,7 @@
-"""Commands that have nothing to do: if nothing has changed since, the same words need not ask uv again.
+"""Notes on commands that had nothing to do. While nothing has changed, the same command need not ask uv again.
 
 To tell that requirements are met, uv reads the environment and files, but no index. The states of all these are
-noted. While they are the same, the same words, in the same folder with the same variables, have nothing to do.
+noted. While they are the same, the same command in the same folder with the same variables has nothing to do.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _LAG_NS = _SECOND_NS // 20  # a file system may stamp a change this much earlier
 
 
 def is_up_to_date(store_root: str, words: Sequence[str]) -> bool:
-    """Tell whether it is noted that these words of a command line have nothing to do."""
+    """Tell whether a note says that the command with these words has nothing to do."""
     return AnswerCache(paths.cache(store_root)).recall(_key(words)) is not None
 
 
 class Question(NamedTuple):
     """A command line that asks for something, the time when it began, and the request that it means.
 
-    `words` are empty if the same words may find something else the next time.
+    `words` are empty if no note may answer the same command the next time.
     """
 
     words: Sequence[str]
@@ -50,12 +50,12 @@ def note(
     *,
     is_locked: bool,
 ) -> None:
-    """Note that what was asked for is there, so that the same words have nothing to do.
+    """Note that the request is met, so that the same command has nothing to do.
 
     Only plain requests are noted, and projects whose lock names only files of indexes. Nothing is noted if a place
-    that the answer rests on may have changed since the command began. If the caller holds the environment's lock
-    (`is_locked`), changes in the environment itself do not count. `present` are its distributions, `have` those of
-    its entries that were read already.
+    that the answer depends on may have changed since the command began. If the caller holds the environment's lock
+    (`is_locked`), changes in the environment itself do not count. `present` are the environment's distributions,
+    `have` those of its entries that were read already.
     """
     from pepip import model
     from pepip.store import entries
@@ -88,9 +88,9 @@ def _key(words: Sequence[str]) -> str:
 
 
 def _meaningful(words: Sequence[str]) -> Iterator[str]:
-    """Yield the words that decide what is done.
+    """Yield the words that the result depends on.
 
-    Words about output don't, nor does the Python with which an environment was once made.
+    Left out are words about output, and the Python for a new environment.
     """
     remaining = iter(words)
     for word in remaining:
@@ -112,7 +112,7 @@ def _names_environment(python: str) -> bool:
 
 
 def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:
-    """Return the places that say which environment is meant, and what is asked of it."""
+    """Return the places that tell which environment is meant, and what the request demands."""
     from pepip.uv import program, settings
 
     active = [os.environ.get(name, "") for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")]
@@ -140,9 +140,9 @@ def _places_inside(store: Store, environment: Environment, present: Iterable[Ins
 
 
 def _seals(linked: Iterable[Entry]) -> list[tuple[str, str]]:
-    """Return the sealed folders of entries, each with the state that it has while nobody changes it.
+    """Return the sealed folders of entries, each with the state of an unchanged folder.
 
-    That state is its modification time alone.
+    The state is the modification time alone.
     """
     from pepip.store import entries
 
@@ -164,7 +164,7 @@ def _renewal(store: Store, linked: Iterable[Entry]) -> list[str]:
 
 
 def _is_coarse(place: str) -> bool:
-    """Tell whether a file system may stamp in whole seconds: then two changes could have the same stamp."""
+    """Tell whether a file system may stamp in whole seconds, so that two changes can have the same stamp."""
     return os.stat(place).st_mtime_ns % _SECOND_NS == 0
 
 

@@ -30,7 +30,8 @@ def uses(store: Store, requirement: str, memory: ScanCache | None = None) -> lis
     """Return the environments that have a distribution of this name whose version matches the specifier (PEP 440).
 
     Pre-releases match, too. Environments beside known ones count with the entries that they link. `memory` may answer
-    for what has not changed since. Raises UsageError if `requirement` can't be parsed.
+    for entries and environments that have not changed since the last scan. Raises UsageError if `requirement` can't
+    be parsed.
     """
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.version import InvalidVersion, Version
@@ -39,7 +40,7 @@ def uses(store: Store, requirement: str, memory: ScanCache | None = None) -> lis
         wanted = Requirement(requirement)
     except InvalidRequirement as error:
         raise UsageError(
-            f"{requirement!r} is no requirement", hint="a name, and a specifier: 'urllib3<2.5'"
+            f"{requirement!r} is not a requirement", hint="write a name and a specifier, such as 'urllib3<2.5'"
         ) from error
     name = normalize_name(wanted.name)
 

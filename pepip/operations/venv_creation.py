@@ -1,7 +1,7 @@
-"""Making environments: one at a time in a folder, and without losing the one that is there.
+"""Making environments, one at a time in a folder, without losing an environment that is there.
 
-Several runs may find at the same time that an environment is missing. Each looks again once it holds the lock: the
-first makes the environment, the others find it. An environment that is to be replaced is moved aside, and put back if
+Several runs may find at the same time that an environment is missing. Each run checks again under the lock: the first
+makes the environment, the others find it. An environment that is to be replaced is moved aside, and put back if
 the new one can't be made.
 """
 
@@ -37,7 +37,7 @@ def make(
     folder, and one whose parent may not be written, can't be moved aside, only emptied. Before that, `rehearse` shows
     that an environment can be made.
     Raises what `maker` raises, and VenvError if something else stands at `root` or if this user may not write there.
-    What was there is there again then, unless it could not be moved aside.
+    The former content is then back, unless it could not be moved aside.
     """
     parent = os.path.dirname(root)
     try:
@@ -48,7 +48,7 @@ def make(
         _remove_unfinished(root)
         is_free = not os.path.lexists(root) or (os.path.isdir(root) and not os.listdir(root))
         if not is_free and not must_be_replaced():
-            interpreter.executable(root)  # raises VenvError if it is no environment that works
+            interpreter.executable(root)  # raises VenvError if no working environment is there
             return False
         if not (os.access(parent, os.W_OK | os.X_OK) or (os.path.isdir(root) and os.access(root, os.W_OK | os.X_OK))):
             raise VenvError(f"cannot make {root}: no permission to write {parent}")
@@ -63,7 +63,7 @@ def _make(root: str, maker: Callable[[], None], rehearse: Callable[[], None]) ->
         rehearse()
     _mark(root)
     try:
-        _put_aside(root)  # if this fails, all is as it was
+        _put_aside(root)  # if this fails, nothing has changed
         try:
             maker()
         except BaseException:
@@ -112,7 +112,7 @@ def is_unfinished(root: str) -> bool:
 
 
 def state(roots: Iterable[str]) -> list[object]:
-    """Return a value that is different once one of these environments was made, replaced or removed."""
+    """Return a value that changes if one of these environments is made, replaced or removed."""
     found: list[object] = []
     for root in roots:
         try:
@@ -180,7 +180,7 @@ def _marker(root: str) -> str:
 
 
 def _aside(root: str) -> str:
-    """Return the path of an environment while its successor is made: beside its real folder, on the same disk."""
+    """Return the path to which an environment is moved aside: beside its real folder, on the same disk."""
     folder = os.path.realpath(root)
     return f"{os.path.dirname(folder)}/.{os.path.basename(folder)}.pepip-before"
 

@@ -62,8 +62,8 @@ def environment_of(python: str) -> str:
 def make(root: str, python: str, known: AnswerCache) -> bool:
     """Make the environment with uv if nothing is there. Return whether it was made.
 
-    If uv would make the same environment as one before at another path, it is made from the answer in `known`. Raises
-    VenvError if something else stands in its place, UvError if uv can't make it; nothing is left then.
+    If uv has made the same environment at another path before, the new one is copied from the answer in `known`.
+    Raises VenvError if something else stands in its place, UvError if uv can't make it; nothing is left then.
     """
     return not venv_creation.is_environment(root) and venv_creation.make(
         root, lambda: make_skeleton(root, ["venv", python], python, known, lambda: _make_by_uv(root, python))
@@ -75,8 +75,8 @@ def make_skeleton(
 ) -> None:
     """Make the environment at `root` from the answer in `known`, or else call `by_uv`, which makes it.
 
-    `words` and the request for a `python`, with uv's settings, say which environment uv makes. If its prompt depends
-    on more, `prompt` is that prompt, and an environment with another one is not made from the same answer.
+    `words`, the request for a `python` and uv's settings determine the environment that uv makes. If its prompt
+    depends on more than these, `prompt` is that prompt, and an answer that contains it is not kept.
     """
     question = cacheable.environment_question(python) if skeleton.is_plain(root) else None
     if question is None:
@@ -103,8 +103,8 @@ def _make_by_uv(root: str, python: str) -> None:
 
 
 @contextlib.contextmanager
-def tried_out(root: str, python: str) -> Iterator[str]:
-    """Yield the environment to ask about what an install would do: the one at `root`, or a temporary one.
+def existing_or_temporary(root: str, python: str) -> Iterator[str]:
+    """Yield the environment for a dry run: the one at `root` if there is one, otherwise a temporary one.
 
     Changes nothing at `root`. Raises VenvError if something else stands there.
     """

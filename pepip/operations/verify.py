@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The result of a verification: how many entries were checked, and the entries with flaws."""
+    """The result of a verification: the number of checked entries, and the entries with flaws."""
 
     checked: int
     findings: list[Finding]
@@ -67,7 +67,7 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
         flaws = _inspect(item)
-        if item.layer:  # what its owner may write is the owner's choice: an image or a copy may have other modes
+        if item.layer:  # the modes of a layer are its owner's choice: an image or a copy may have others
             flaws = [flaw for flaw in flaws if flaw.kind != "mode" or flaw.path.endswith("/RECORD")]
         if flaws:
             findings.append(Finding(item, tuple(flaws)))
@@ -92,8 +92,8 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
 
     Modes and added files are corrected in place. An entry whose bytes differ is fetched again, by its hash, an
     adopted one by its name and version; `request` holds uv's options for that. An entry that can't be repaired is
-    named in the result, and stays as it is. Only an entry that no longer says what it is goes to the trash. No
-    layer is changed: if environments link a damaged or missing entry of one, it is stored in the store instead.
+    named in the result, and stays as it is. Only an entry whose identity is lost goes to the trash. No layer is
+    changed: if environments link a damaged or missing entry of one, it is stored in the store instead.
     """
     found = (yield from verify(store, patterns)).findings
     findings = [finding for finding in found if not finding.stored.layer]
@@ -128,7 +128,7 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
             except PermissionError:
                 left.append(known.environment)
             except (PepipError, OSError) as error:
-                if os.path.lexists(known.environment):  # otherwise it was deleted meanwhile
+                if os.path.lexists(known.environment):  # otherwise the environment was deleted meanwhile
                     failed.append((known.environment, _reason(error)))
     there = {item.id for item in entries.stored(store)} - ill  # some were fetched again for an environment
     mended += [entry_id for entry_id, _ in failed if entry_id in there]
@@ -149,7 +149,7 @@ def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]
     if not store.is_writable():
         raise StoreError("you may not change this store")
     if not permissions.may_remove(stored.path) or not store.trusts(os.path.dirname(stored.path)):
-        raise StoreError("it is another user's, who may repair it")
+        raise StoreError("it belongs to another user, who may repair it")
     # While root mends an entry, its owner could turn a folder of it into a link: replace it instead.
     if store.keeps(stored.path) and all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
         is_more = any(flaw.kind == "added" for flaw in flaws)
@@ -159,7 +159,7 @@ def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]
     if not stored.identity:
         entry_name = os.path.basename(stored.path)
         trash.discard(store, stored.path)
-        raise PepipError(f"{entry_name} no longer says what it is: it went to the trash")
+        raise PepipError(f"the identity of {entry_name} is lost: it was moved to the trash")
     with _environment_for(store, users, _python_of(stored.bucket)) as environment:
         artifact = _artifact(stored, request, environment)
         acquired = yield from acquire.acquire(store, request, [artifact], environment, replacing=stored.path)
@@ -168,7 +168,7 @@ def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]
 
 
 def _reason(error: PepipError | OSError) -> str:
-    """Return the error in one line. Of uv's own words, it holds those from the complaint on."""
+    """Return the error in one line. Of uv's output, it has the part after `error:`."""
     if isinstance(error, UvError) and error.output:
         words = error.output.partition("error:")[2] or error.output
         return f"{error.message}: {' '.join(words.split())}"
@@ -211,17 +211,18 @@ def _environment_for(store: Store, environments: Sequence[str], python: str) -> 
         with contextlib.suppress(VenvError):
             yield venvs.open_environment(root, store)
             return
-    with venvs.tried_out("", python) as root:
+    with venvs.existing_or_temporary("", python) as root:
         yield venvs.open_environment(root, store)
 
 
 def _heal(
     store: Store, request: Request, known: KnownVenv, concerning: Collection[str], *, recovers: bool
 ) -> Generator[Progress, None, list[str]]:
-    """Make an environment's links anew if they lead nowhere or to a replaced entry. Return it if it was ill.
+    """Make an environment's links anew if they lead nowhere or to a replaced entry.
 
-    `concerning` are those of its entries that were repaired. With `recovers`, all entries that it has lost are
-    fetched again, too. Raises PermissionError if this user may not change the environment, or root should not.
+    Returns the environment in a list if it was repaired, otherwise an empty list. `concerning` are those of its
+    entries that were repaired. With `recovers`, all entries that it has lost are fetched again, too. Raises
+    PermissionError if this user may not change the environment, or root should not.
     """
     if not venvs.is_own(known.environment):
         if known.state == census.BROKEN or concerning:

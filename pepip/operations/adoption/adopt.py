@@ -1,7 +1,7 @@
 """Adopting what a preview shows: each environment by itself, under its lock, distribution by distribution.
 
 The steps are: read and hash, make missing entries from the files that are there, check again under the lock, link. A
-distribution that is not as its RECORD says stays as it is. If one environment fails, the others are still adopted.
+distribution that differs from its RECORD stays as it is. If one environment fails, the others are still adopted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MOST_ATTEMPTS = 5  # another tool may change the environment while it is read
 
 
 class Kept(NamedTuple):
-    """A distribution that stays the environment's own, and the reason. `changed` are the files concerned."""
+    """A distribution that keeps its real files, and the reason. `changed` are the files that differ from RECORD."""
 
     name: str
     version: str
@@ -46,7 +46,7 @@ class Kept(NamedTuple):
 
 
 class Adopted(NamedTuple):
-    """The result for one environment. `failure` says why it was not adopted, or only partly; empty if it was."""
+    """The result for one environment. `failure` says why it was not adopted, or only in part; empty if it was."""
 
     environment: str
     linked: tuple[tuple[str, str], ...]
@@ -202,7 +202,7 @@ class _Run:
         return freed
 
     def _make_entries(self, environment: Environment, wheels: list[AsWheel], kept: dict[str, Kept]) -> Freed:
-        """Find or make the entries of these wheels. Return what they cost, as a loss, without shared files.
+        """Find or make the entries of these wheels. Return their cost as a negative `Freed`, without shared files.
 
         A wheel that can't be an entry is added to `kept`.
         """
@@ -284,6 +284,6 @@ def _refuse_own(environment: Environment, distribution: Installed) -> None:
 
 
 def _cost(entry: Entry) -> Freed:
-    """Return, as a loss, the space of an entry's folders, and of its files that have no names elsewhere."""
+    """Return, as a negative `Freed`, the space of an entry's folders, and of its files without names elsewhere."""
     cost = disk_usage.given_back_by_removing([entry.path], may_clone=False)
     return Freed(-cost.allocated_bytes, -cost.inodes)

@@ -1,4 +1,4 @@
-"""Ejecting an environment: files of its own take the place of all links, so that it needs no store any more."""
+"""Ejecting an environment: real files replace all links, so that it no longer needs the store."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class Ejected(NamedTuple):
-    """The result for an environment: names and versions of the distributions that now have files of their own."""
+    """The result for an environment: names and versions of the distributions that now have real files."""
 
     environment: str
     distributions: tuple[tuple[str, str], ...]
 
 
 def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
-    """Give the environment at `root` files of its own, yielding progress, and take it out of the registry.
+    """Give the environment at `root` real files, yielding progress, and take it out of the registry.
 
     Raises VenvError, before anything is changed, if the store has lost an entry that it links. Raises OSError if the
-    disk is full: then each distribution is either linked or the environment's own, and the next run goes on.
+    disk is full: then each distribution either is linked or has real files, and the next run continues.
     """
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
@@ -55,8 +55,8 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
 def _linked_entries(store: Store, environment: Environment) -> list[Entry]:
     """Return all entries that an environment links, whatever its metadata says. Raises VenvError if one is lost.
 
-    The result also has those entries from which the environment has files of its own, such as hard links. If such an
-    entry is lost, the files are the environment's alone, and it is left out.
+    The result includes entries from which the environment has real files, such as hard links. If such an entry is
+    lost, it is left out: the environment does not need it.
     """
     present = contents.installed(environment, store.known_roots)
     linked = {item.entry_id for item in present} | contents.entries_linked(environment.root, store.known_roots)[0]

@@ -28,7 +28,7 @@ def discover(folders: Iterable[str], *, left_out: Collection[str] = ()) -> Gener
     """Find the environments below `folders`, each once, ordered by path, and return a VenvSearch.
 
     Links are not followed, and environments are not entered. Folders on other file systems, and folders that a tool
-    marks as its cache (CACHEDIR.TAG; but for `.tox` and `.nox`), are entered only if they are among `folders`.
+    marks as its cache (CACHEDIR.TAG, except `.tox` and `.nox`), are entered only if they are among `folders`.
     Subfolders in `left_out` are never entered.
     """
     environments: set[str] = set()

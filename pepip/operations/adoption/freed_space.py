@@ -1,7 +1,7 @@
 """The space that sharing would free, counted by inode: copies may already be hard links of the same files.
 
-One of several equal copies becomes the entry, unless the store has it already. The space of the others is freed,
-unless their inodes have names elsewhere: in uv's cache, or in an environment that is left alone.
+One of several equal copies becomes the entry, unless the store already has an equal entry. The space of the other
+copies is freed, unless their inodes have names elsewhere: in uv's cache, or in an environment that is left alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES = 4096
 _LONGEST_SYMLINK_INSIDE = 59  # ext4 stores a longer target in a block of its own
-_ROW_BYTES = 210  # one file takes this much in the entry's document and RECORD
+_ROW_BYTES = 210  # the space of one file's rows in the entry's document and RECORD
 
 
 class Candidate(NamedTuple):
@@ -107,7 +107,7 @@ def measure(candidates: Iterable[Candidate], *, stored: set[str], disk: Disk) ->
 def _chosen(equal: Sequence[Candidate], device: int) -> Candidate | None:
     """Return the copy that becomes the entry, None if the store is on another disk than all copies.
 
-    The best copy is the one whose inodes have the most names: removing it would free nothing.
+    The best copy is the one whose inodes have the most names, since removing that copy would free least.
     """
     near = [item for item in equal if item.device == device]
     return max(near, key=lambda item: max((group.names for group in item.copy.inodes), default=0), default=None)
@@ -128,7 +128,7 @@ def _freed(copy: Copy, chosen: Candidate | None, gone: dict[int, int]) -> Freed:
 
 
 def _cost(copy: Copy, disk: Disk) -> Freed:
-    """Return, as a loss, what an entry needs beside the files and folders of the copy that it is made of."""
+    """Return, as a negative `Freed`, the space that an entry needs beside the files and folders of its copy."""
     files = sum(group.number for group in copy.inodes)
     ready = copy.links + 1  # links to folders and to METADATA, which environments share
     longest = len(disk.home) + len("/packages/cpython-312-linux-x86_64/") + 2 * len(copy.name) + len(copy.version)

@@ -1,4 +1,4 @@
-"""The preview of adopting: the environments that were found, what would be linked in them, what stays and why.
+"""The preview of an adoption: the environments, the distributions to be linked, and the reasons why others stay.
 
 Changes nothing, and starts no program. The survey of an environment is remembered as long as the modification times
 of its folders are the same.
@@ -37,7 +37,7 @@ _FOLDER_BYTES = 4096  # of a small folder on a file system where folders occupy 
 class FoundVenv(NamedTuple):
     """An environment that was found, and the `tool` that made it. `processes` run from it now.
 
-    `reason` says in words why nothing of it would be linked; empty if it would be.
+    `reason` says why none of its distributions would be linked; empty if some may be.
     """
 
     environment: str
@@ -178,7 +178,7 @@ def _look(store: Store, root: str, processes: tuple[Process, ...], memory: ScanC
 
 
 def _obstacle(root: str) -> str:
-    """Return in words why nothing in an environment may be linked, empty if it may."""
+    """Return in words why no distribution of an environment may be linked, empty if there is no reason."""
     if not any(os.path.exists(f"{root}/{path}") for path in ("bin/python", "Scripts/python.exe")):
         return "its interpreter is gone"
     owner = permissions.other_owner(root)
@@ -198,7 +198,7 @@ def _survey(store: Store, root: str, memory: ScanCache | None) -> Survey:
 
 
 def _remembered(root: str, memory: ScanCache | None) -> Survey | None:
-    """Return the survey that is remembered of an environment, None if one of its folders has changed since."""
+    """Return the remembered survey of an environment, None if there is none or if a folder has changed since."""
     evidence = memory.evidence(_TOPIC, root) if memory else None
     if memory is None or not isinstance(evidence, list):
         return None

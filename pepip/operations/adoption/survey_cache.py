@@ -1,4 +1,4 @@
-"""The place where the surveys of environments are remembered, before there is a store, too."""
+"""The cache for surveys of environments, which exists before there is a store, too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def load(store: Store) -> ScanCache:
-    """Return the cache of earlier scans. Without a store it is in the user's cache: looking creates no store."""
+    """Return the cache of surveys. Without a store it lies in the user's cache folder: a preview makes no store."""
     cache = paths.user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
     if store.exists() or not cache:
         return ScanCache(paths.cache(store.root))
