@@ -302,6 +302,10 @@ def test_the_growth_is_that_of_the_days_before(desk: Desk) -> None:
         spot = next(spot for spot in plot.spots if spot.action == "365")
         await person.click("#growth", (spot.start + 1, 0))
         assert plot.period == 365
+        await person.pilot.resize_terminal(50, 20)
+        await person.until(lambda: not plot.display, "a screen without room for the plot")
+        await person.pilot.resize_terminal(120, 36)
+        await person.until(lambda: plot.display, "the plot")
         await person.press("y")
         copied.append(person.app.clipboard)
 

@@ -251,7 +251,7 @@ def describe(
     ):
         _row(text, title, value, width)
     if details is not None:
-        findings.describe_links(text, details)
+        findings.describe_links(text, details, width)
     return text
 
 

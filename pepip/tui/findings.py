@@ -68,11 +68,20 @@ def describe(text: Text, stored: Stored, answers: Mapping[str, Answer]) -> None:
     text.append(f"  asked on {', '.join(sorted(days))}; o asks again\n", "dim")
 
 
-def describe_links(text: Text, details: Details) -> None:
-    """Append the licence and the pages of an entry's distribution, which a terminal with links can open."""
+def describe_links(text: Text, details: Details, width: int) -> None:
+    """Append the licence and the pages of an entry's distribution, which a terminal with links can open.
+
+    An address that is too long for `width` columns loses its end, but the link is whole.
+    """
+    if not details.licence and not details.links:
+        return
+    text.append("\nLicence and pages\n", "bold")
     if details.licence:
-        text.append("  licence ", "dim")
+        text.append(f"  {'licence':<10}", "dim")
         text.append(f"{formatting.printable(details.licence)}\n")
     for meaning, address in details.links.items():
-        text.append(f"  {meaning:<9} ", "dim")
-        text.append(f"{address}\n", Style(link=address))
+        text.append(f"  {meaning:<10}", "dim")
+        shown = address.partition("://")[2]
+        room = max(16, width - 12)
+        text.append(shown if len(shown) <= room else f"{shown[: room - 1]}…", Style(link=address))
+        text.append("\n")

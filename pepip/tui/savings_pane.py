@@ -52,6 +52,7 @@ class SavingsPane(Vertical):
     def __init__(self) -> None:
         super().__init__(id="savings")
         self.catalog: Catalog | None = None
+        self._prunable: PrunePreview | None = None
 
     def compose(self) -> ComposeResult:
         """Make the figures and the two lists."""
@@ -63,7 +64,7 @@ class SavingsPane(Vertical):
 
     def show(self, catalog: Catalog, prunable: PrunePreview | None) -> None:
         """Show the figures of a catalog, and of a prune, if these are known."""
-        self.catalog, seen = catalog, catalog.overview
+        self.catalog, self._prunable, seen = catalog, prunable, catalog.overview
         if seen is None:
             return
         sums = seen.savings
@@ -168,6 +169,11 @@ class SavingsPane(Vertical):
         event.stop()
         stored = self.catalog.stored.get(event.key) if self.catalog else None
         self.post_message(EntryWanted(stored.name if stored else event.key, event.key))
+
+    def on_resize(self) -> None:
+        """Draw the bars and the plot for the new size."""
+        if self.catalog is not None:
+            self.call_after_refresh(self.show, self.catalog, self._prunable)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable `period` while there is no plot."""
