@@ -84,6 +84,7 @@ def test_an_audit_finds_what_is_vulnerable_yanked_and_outdated(town: Town) -> No
     assert all(answer["asked_at"] for answer in document["answers"].values())
 
 
+@pytest.mark.real_world
 def test_the_last_answers_are_kept_and_shown_without_asking(town: Town) -> None:
     """They concern the environments of now: what was installed since is unanswered."""
     town.audit()
@@ -101,6 +102,7 @@ def test_the_last_answers_are_kept_and_shown_without_asking(town: Town) -> None:
     assert town.index.take_requests() == []
 
 
+@pytest.mark.real_world
 def test_osv_records_answer_without_a_network(town: Town, tmp_path: Path) -> None:
     """Nobody is asked, and the findings are the same as those of the service."""
     _, document = town.audit("--only", "vulnerable")
@@ -116,6 +118,7 @@ def test_osv_records_answer_without_a_network(town: Town, tmp_path: Path) -> Non
     assert town.index.take_requests() == []
 
 
+@pytest.mark.real_world
 def test_outdated_alone_is_no_failure(town: Town) -> None:
     """The exit code is 0, and nobody is asked for advisories."""
     code, document = town.audit("--only", "outdated")
@@ -125,6 +128,7 @@ def test_outdated_alone_is_no_failure(town: Town) -> None:
     assert town.advisories.asked == []
 
 
+@pytest.mark.real_world
 def test_a_version_that_no_index_knows_spoils_no_other_answer(town: Town, tmp_path: Path) -> None:
     """It is unanswered. A distribution from a file is not asked about at all."""
     file = Wheel("flute", "1.0", files={"flute.py": ""}).write(tmp_path)
@@ -158,6 +162,7 @@ def test_a_project_is_asked_about_with_its_own_index(town: Town, tmp_path: Path)
     assert ("main", "secret") not in asked
 
 
+@pytest.mark.real_world
 @pytest.mark.parametrize("kind", ["vulnerable", "yanked", "outdated"])
 def test_without_a_network_there_is_one_sentence(town: Town, kind: str) -> None:
     """Also where uv itself would find nothing, and not say so. The answers of before stay."""
@@ -173,6 +178,7 @@ def test_without_a_network_there_is_one_sentence(town: Town, kind: str) -> None:
     assert town.audit("--last")[1] == before
 
 
+@pytest.mark.real_world
 def test_a_service_that_does_not_answer_is_one_sentence(town: Town) -> None:
     """The reason is uv's, in one line."""
     refusing = {"UV_HTTP_RETRIES": "0"}
@@ -185,6 +191,7 @@ def test_a_service_that_does_not_answer_is_one_sentence(town: Town) -> None:
     assert "refused" in first
 
 
+@pytest.mark.real_world
 def test_an_answer_for_people_has_a_date(town: Town) -> None:
     """A table, and one line for each kind of question."""
     output = town.pepip("audit", "--service-url", town.advisories.url, check=False)

@@ -29,6 +29,7 @@ def code(machine: Machine, tmp_path: Path, wheelhouse: Path) -> Path:
     return code
 
 
+@pytest.mark.real_world
 def test_two_environments_are_compared_by_name_and_version(machine: Machine, code: Path) -> None:
     """A project stands for its environment. The exit code is that of `diff`."""
     before = stamps(code)
@@ -48,6 +49,7 @@ def test_two_environments_are_compared_by_name_and_version(machine: Machine, cod
     assert stamps(code) == before
 
 
+@pytest.mark.real_world
 def test_an_environment_equals_itself(machine: Machine, code: Path) -> None:
     """The exit code is 0, and there is one sentence on it."""
     output = machine.pepip("diff", "one", "one", folder=code)
@@ -74,6 +76,7 @@ def test_a_project_is_compared_with_its_lock_as_uv_reads_it(machine: Machine, co
     assert stamps(code) == before
 
 
+@pytest.mark.real_world
 def test_bad_input_is_one_error(machine: Machine, code: Path) -> None:
     """It has a hint, and nothing is written to stdout."""
     messages = {

@@ -55,6 +55,7 @@ def test_a_list_is_filtered_and_sorted_as_in_the_app(desk: Desk) -> None:
     assert desk.names("drum", "flute") == ["drum", "flute"]
 
 
+@pytest.mark.real_world
 def test_a_list_is_a_file_of_each_format(desk: Desk) -> None:
     """The end of its name says which. A list on stdout is the same text."""
     for end, form in (("csv", "csv"), ("md", "markdown"), ("json", "json")):
@@ -72,6 +73,7 @@ def test_a_list_is_a_file_of_each_format(desk: Desk) -> None:
         assert [row["distributions"] for row in csv.DictReader(file)] == ["2", "1"]
 
 
+@pytest.mark.real_world
 def test_a_file_is_neither_overwritten_nor_half_written(desk: Desk) -> None:
     """Each refusal is one error with a hint."""
     (desk.code / "there.csv").write_text("mine")
@@ -89,6 +91,7 @@ def test_a_file_is_neither_overwritten_nor_half_written(desk: Desk) -> None:
     assert sorted(path.name for path in desk.code.iterdir()) == ["one", "there.csv", "two"]
 
 
+@pytest.mark.real_world
 def test_settings_are_set_shown_and_taken_away(desk: Desk) -> None:
     """What is unknown is refused, and changes nothing."""
     desk.pepip("settings", "theme=nord", "hidden=python,state", "filter.old=orphan:")

@@ -115,6 +115,7 @@ def test_an_audit_asks_only_after_its_button(desk: Desk, advisories: Service) ->
     assert len(first["vulnerable"]["pins"]) == 4
 
 
+@pytest.mark.real_world
 def test_a_failed_audit_is_told_in_a_dialog(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it is kept."""
     monkeypatch.setenv("UV_OFFLINE", "1")
@@ -129,6 +130,7 @@ def test_a_failed_audit_is_told_in_a_dialog(desk: Desk, monkeypatch: pytest.Monk
     assert not list(desk.machine.store.glob("cache/*/audit.json"))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("pane", "keys", "line", "end"),
     [
@@ -166,6 +168,7 @@ def test_a_list_is_written_as_it_is_shown(desk: Desk, pane: str, keys: tuple[str
     assert names == {"csv": ["drum", "flute"], "md": names[:2], "json": ["drum", "flute"]}[end]
 
 
+@pytest.mark.real_world
 def test_a_file_that_is_there_stays(desk: Desk) -> None:
     """The failure is told, and so is a name whose format is not known."""
     file = desk.code / "list.csv"
@@ -186,6 +189,7 @@ def test_a_file_that_is_there_stays(desk: Desk) -> None:
     assert file.read_text() == "mine"
 
 
+@pytest.mark.real_world
 def test_projects_are_compared_as_the_command_does(desk: Desk) -> None:
     """The comparison follows the cursor. A lock is compared as uv reads it, and comes first."""
     project = desk.machine.make_folder(desk.code / "app")
@@ -264,6 +268,7 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
     assert "nord" in written
 
 
+@pytest.mark.real_world
 def test_a_bad_settings_file_is_one_line(desk: Desk) -> None:
     """The defaults hold, and the dialog says why it can't change them."""
     file = desk.settings / "pepip" / "settings.toml"
@@ -280,6 +285,7 @@ def test_a_bad_settings_file_is_one_line(desk: Desk) -> None:
     assert file.read_text() == "theme = ["
 
 
+@pytest.mark.real_world
 def test_the_growth_is_that_of_the_days_before(desk: Desk) -> None:
     """`w` and a click show another period. A prune is a notch, and the copied command shows the same days."""
     desk.pepip("savings")

@@ -40,13 +40,17 @@ def test_a_day_has_one_sample(store: Store) -> None:
 
 def test_the_file_does_not_grow_without_end(store: Store) -> None:
     """The oldest days go first."""
-    for day in range(500):
+    samples = tuple(sample(day) for day in range(399))
+    growth_log._write(store, Growth(samples, tuple(Prune(row.taken_at, 1, 1) for row in samples)))
+
+    for day in range(399, 403):
         growth_log.add_sample(store, sample(day))
         growth_log.add_prune(store, 1, day)
 
     known = growth_log.read(store)
     assert [len(known.samples), len(known.prunes)] == [400, 400]
-    assert known.samples[-1] == sample(499)
+    assert known.samples[0] == sample(3)
+    assert known.samples[-1] == sample(402)
 
 
 @pytest.mark.parametrize(
