@@ -107,9 +107,13 @@ def _folder_of_settings(known: KnownVenv) -> str:
         return ""
     for folder in upward(known.project):
         in_project = settings.content(f"{folder}/pyproject.toml")
-        if settings.content(f"{folder}/uv.toml") or b"uv" in in_project or b"\\" in in_project:
+        if settings.content(f"{folder}/uv.toml") or _TABLE_OF_UV.search(in_project):
             return folder
     return ""
+
+
+_TABLE_OF_UV = re.compile(rb"""tool["']?\s*(?:\.\s*["']?uv\b|\]|=)|\\""")
+"""Every spelling of a table `tool.uv` in TOML. More may match, which costs a question more."""
 
 
 def _program(environment: str) -> str:
