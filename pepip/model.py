@@ -241,7 +241,8 @@ class Summary(NamedTuple):
     """The result of a change to an environment. Sizes are bytes on disk, inodes counted once.
 
     `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions. In a dry run,
-    `download_bytes` is the size of the downloads that would be needed, as far as the index gives it.
+    `download_bytes` is the size of the downloads that would be needed, as far as the index gives it, and `downloads`
+    has the identity and the size of each.
     """
 
     environment: str
@@ -255,6 +256,7 @@ class Summary(NamedTuple):
     stored_bytes: int = 0
     seconds: float = 0.0
     download_bytes: int = 0
+    downloads: tuple[tuple[str, int], ...] = ()
 
 
 class Request(NamedTuple):

@@ -16,6 +16,7 @@ TORCH = Facts(
     {"used"},
     ["/home/a/code/api/.venv"],
     "torch 2.9.1+cu128 cp312",
+    {"project", "tool"},
 )
 IDNA = Facts("idna", "3.11", "any", 400_000, {"orphan"}, [], "idna 3.11 any")
 
@@ -35,6 +36,9 @@ IDNA = Facts("idna", "3.11", "any", 400_000, {"orphan"}, [], "idna 3.11 any")
         ("project:billing", (False, False)),
         ("project:", (True, True)),
         ("python:any", (False, True)),
+        ("kind:tool", (True, False)),
+        ("kind:to kind:script", (False, False)),
+        ("layer:", (False, False)),
         ("version:3.1 name:idn", (False, True)),
         ("[/] [socks]", (False, False)),
         ("> - <", (True, True)),

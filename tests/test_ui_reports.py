@@ -149,7 +149,7 @@ def test_a_list_is_written_as_it_is_shown(desk: Desk, pane: str, keys: tuple[str
             await person.press("space", "space")
         await person.press(*keys)
         await person.write("#filter" if pane == "store" else "#projects-filter", line)
-        await person.press("enter", "e")
+        await person.press("e")
         await person.write("#line", str(file))
         await person.until(lambda: person.dialog and str(file) in person.dialog.command, "the command")
         assert person.dialog is not None

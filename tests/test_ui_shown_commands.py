@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from pepip.tui.job_queue import DONE
+from pepip.tui.matrix import Matrix
 from tests.support.machines import Machine, site_packages_of
 from tests.support.screens import Person, use
 from tests.support.wheels import Wheel
@@ -23,6 +24,13 @@ WHEELS = [
     Wheel("skin", "1.0", files={"skin/__init__.py": "x = 1\n" * 3000}),
     Wheel("horn", "1.0", files={"horn/__init__.py": ""}),
     Wheel("horn", "2.0", files={"horn/__init__.py": "", "horn/other.py": ""}),
+    Wheel(
+        "blow",
+        "1.0",
+        files={"blow/__init__.py": "def main(): ..."},
+        dependencies=["horn"],
+        entry_points={"console_scripts": {"blow": "blow:main"}},
+    ),
 ]
 
 
@@ -32,6 +40,11 @@ class Studio(NamedTuple):
     player: Machine
     code: Path
     store: Path
+
+    @property
+    def tools(self) -> Path:
+        """The folder of the user's tools."""
+        return self.player.home / ".local" / "share" / "uv" / "tools"
 
     def install(self, project: str, *requirements: str) -> None:
         """Install by the command line."""
@@ -58,6 +71,7 @@ class Studio(NamedTuple):
             "modules": sorted(modules),
             "environments": environments,
             "registered": sorted(document["environment"] for document in documents),
+            "tools": sorted(path.name for path in self.tools.glob("*")),
             "pyprojects": {str(path): path.read_text() for path in self.code.glob("*/pyproject.toml")},
         }
 
@@ -84,12 +98,16 @@ Script = Callable[[Person], Awaitable[None]]
 
 
 class Flow(NamedTuple):
-    """A flow: the state before it, and what a person does until the dialog asks. Its last answer is `answer`."""
+    """A flow: the state before it, and what a person does until the dialog asks. Its last answer is `answer`.
+
+    It ends with a number of `jobs`.
+    """
 
     prepare: Callable[[Studio], None]
     script: Script
     answer: str = "go"
     pane: str = "store"
+    jobs: int = 1
 
 
 def orphans(studio: Studio) -> None:
@@ -141,7 +159,7 @@ def foreign(studio: Studio) -> None:
 async def remove_filtered(person: Person) -> None:
     """Filter for one of several orphans, and remove it."""
     await person.write("#filter", "horn 1.0")
-    await person.press("enter", "d")
+    await person.press("d")
     await person.sees("1 entry")
 
 
@@ -172,7 +190,7 @@ async def install(person: Person) -> None:
 async def repair(person: Person) -> None:
     """Repair one of two damaged entries."""
     await person.write("#filter", "horn")
-    await person.press("enter", "R")
+    await person.press("R")
 
 
 def in_project(*keys: str, package: str = "") -> Script:
@@ -185,6 +203,37 @@ def in_project(*keys: str, package: str = "") -> Script:
         await person.press(*keys)
 
     return script
+
+
+def side_by_side(studio: Studio) -> None:
+    """Have three projects, two of them with older versions, and one of these with a lock."""
+    studio.install("one", "drum==1.0", "horn==1.0")
+    studio.install("two", "drum", "horn")
+    outdated(studio)
+
+
+async def mark(person: Person) -> None:
+    """Mark one package in two projects, and another one in one of them, and upgrade them."""
+    matrix = person.app.screen.query_one(Matrix)
+    code = os.environ["CODE"]
+    await person.until(lambda: len(matrix.grid.rows) == 2, "the matrix")
+    for place in (("drum", f"{code}/one/.venv"), ("drum", f"{code}/app/.venv"), ("horn", f"{code}/one/.venv")):
+        matrix.put_cursor(place)
+        await person.press("space")
+    await person.press("U")
+
+
+def tool(studio: Studio) -> None:
+    """Have a tool."""
+    studio.install("one", "horn")
+    studio.pepip("tool", "install", "blow")
+
+
+async def remove_tool(person: Person) -> None:
+    """Remove the tool."""
+    table = person.table("#environments")
+    table.put_cursor(next(key for key in table.keys if key.endswith("/blow")))
+    await person.press("d")
 
 
 async def add(person: Person) -> None:
@@ -215,6 +264,8 @@ FLOWS = {
     "eject": Flow(linked, in_project("E"), pane="projects"),
     "sync": Flow(outdated, in_project("U"), pane="projects"),
     "add": Flow(locked, add, pane="projects"),
+    "upgrade in two projects": Flow(side_by_side, mark, pane="versions", jobs=2),
+    "remove a tool": Flow(tool, remove_tool, pane="projects"),
     "adopt": Flow(foreign, adopt),
 }
 
@@ -233,23 +284,24 @@ def test_the_shown_command_does_the_same(name: str, studio: Studio, monkeypatch:
         assert person.dialog is not None
         commands.append(person.dialog.command)
         await person.answers(flow.answer)
-        job = await person.has_done()
+        job = await person.has_done(flow.jobs)
         assert job.state == DONE, job.log
-        assert job.command == commands[0]
+        assert flow.jobs > 1 or job.command == commands[0]
 
     flow.prepare(studio)
     before = studio.state()
     use(studio.store, script, pane=flow.pane, folder=studio.code)
     after = studio.state()
     assert after != before
-    for folder in (studio.store, studio.code):
+    for folder in (studio.store, studio.code, studio.tools):
         shutil.rmtree(folder, ignore_errors=True)
     studio.player.make_folder(studio.code)
     flow.prepare(studio)
     assert studio.state() == before
 
-    program, *words = shlex.split(commands[0])
-    assert program == "pepip"
-    studio.pepip(*words)
+    for command in commands[0].split("; "):
+        program, *words = shlex.split(command)
+        assert program == "pepip"
+        studio.pepip(*words)
 
     assert studio.state() == after

@@ -42,6 +42,7 @@ _GROUPS = (
         (
             Command("install", "install", "run", "install packages, files, URLs, folders", "pip install"),
             Command("uninstall", "uninstall", "run", "uninstall packages", "pip uninstall"),
+            Command("upgrade", "upgrade", "run", "upgrade packages here, or in many environments at once"),
             Command("list", "pip", "run_list", "list the packages of an environment", "pip list"),
             Command("freeze", "pip", "run_freeze", "list the packages as requirements", "pip freeze"),
             Command("show", "pip", "run_show", "show a package of an environment", "pip show"),
@@ -55,6 +56,7 @@ _GROUPS = (
             Command("store", "store", "run", "list, show, verify, repair, add, remove, init, publish, clean"),
             Command("projects", "projects", "run", "list environments, and what each links"),
             Command("uses", "projects", "run_uses", "list environments that have a package"),
+            Command("why", "why", "run", "say what needs a package, and what it needs"),
             Command("savings", "savings", "run", "measure what sharing saves"),
             Command("audit", "audit", "run", "ask which packages are vulnerable, yanked or outdated"),
             Command("diff", "diff", "run", "compare two environments, or one with its lock"),

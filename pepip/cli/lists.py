@@ -64,7 +64,8 @@ def entries(
     from pepip.tui import listed
 
     users = seen.users()
-    facts = rows.bare_listing(chosen, sizes, users, audit_answers.read(store))
+    kinds = {known.environment: known.purpose.kind for known in seen.projects}
+    facts = rows.bare_listing(chosen, sizes, users, audit_answers.read(store), kinds)
     line = _expanded(arguments.filter or "")
     return listed.entries_listed(facts, line, arguments.sort, is_reversed=arguments.reverse)
 

@@ -78,7 +78,7 @@ def _list(words: Sequence[str]) -> int:
     lists.check(arguments)
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
-    with_layers = not arguments.orphans and arguments.filter is None  # a layer has no orphans of this user
+    with_layers = not arguments.orphans  # a layer has no orphans of this user
     seen = census.take(store, memory=memory, with_layers=with_layers)
     users = seen.users()
     patterns = arguments.patterns or ["*"]
@@ -124,10 +124,15 @@ def _show(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip store show", description="Show everything about one distribution.")
     parser.add_argument("name", metavar="NAME[==VERSION]")
+    parser.add_argument("--files", action="store_true", help="its folders and files, the largest first")
     arguments = parser.read(words)
     options.take_effect(arguments)
     name, _, version = arguments.name.partition("==")
     store = open_store()
+    if arguments.files:
+        from pepip.cli import store_files
+
+        return store_files.show(store, name, version, is_json=arguments.json)
     found = entry_details.show(store, name, version)
     if not found:
         raise StoreError(f"the store has no {arguments.name}", hint="`pepip store list` shows what it has")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
@@ -207,6 +208,43 @@ def _walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:
                 if stat.S_ISDIR(status.st_mode):
                     pending.append(child.path)
                 yield child.path, status
+
+
+class Branch(NamedTuple):
+    """A file or folder of a tree. `size_bytes` are allocated, those of a folder with all that it holds.
+
+    Each inode counts once. `file_count` is 1 for a file. `children` begin with the largest; a file has none.
+    """
+
+    name: str
+    size_bytes: int
+    file_count: int
+    is_folder: bool
+    children: tuple[Branch, ...] = ()
+
+
+def branch(tree: str) -> Branch:
+    """Return a tree with the disk usage of each file and folder. Of an inode with several names, the first counts.
+
+    Paths that vanish meanwhile or can't be read are left out. Raises OSError if the tree itself is not there.
+    """
+    return _branch(tree, os.path.basename(tree), os.lstat(tree), set())
+
+
+def _branch(path: str, name: str, status: os.stat_result, seen: set[Inode]) -> Branch:
+    inode = (status.st_dev, status.st_ino)
+    own = 0 if inode in seen else allocated_of(status)
+    seen.add(inode)
+    if not stat.S_ISDIR(status.st_mode):
+        return Branch(name, own, 1, is_folder=False)
+    found = []
+    with contextlib.suppress(OSError), os.scandir(path) as children:
+        for child in sorted(children, key=lambda child: child.name):
+            with contextlib.suppress(OSError):
+                found.append(_branch(child.path, child.name, child.stat(follow_symlinks=False), seen))
+    found.sort(key=lambda item: -item.size_bytes)
+    size_bytes, files = sum(item.size_bytes for item in found), sum(item.file_count for item in found)
+    return Branch(name, own + size_bytes, files, is_folder=True, children=tuple(found))
 
 
 def allocated(path: str) -> int:

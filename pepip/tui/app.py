@@ -1,4 +1,4 @@
-"""The app: four panes that show one catalog of the store, dialogs for changes, and one queue of jobs.
+"""The app: panes that show one catalog of the store, dialogs for changes, and one queue of jobs.
 
 At the start it shows the catalog of the last reading, and reads the store again while the user works. It only shows,
 asks and reports; `pepip.operations` does the work.
@@ -21,7 +21,7 @@ from pepip.tui.checks import Checks
 from pepip.tui.collection import Collection
 from pepip.tui.job_queue import STARTED_IN, JobQueue
 from pepip.tui.messages import EntryWanted, Explained, JobChanged
-from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest
+from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest, UpgradeEverywhere
 from pepip.tui.panes import Panes
 from pepip.tui.scanner import Scanner
 from pepip.tui.session import Session
@@ -315,6 +315,14 @@ class PepipApp(App[None]):
     @on(EnvironmentRequest)
     def _on_environment_request(self, request: EnvironmentRequest) -> None:
         self.flows.projects.carry_out(request)
+
+    def on_show_map(self) -> None:
+        """Show the map of the listed entries."""
+        self.flows.entries.show_map()
+
+    def on_upgrade_everywhere(self, request: UpgradeEverywhere) -> None:
+        """Preview the upgrade of packages in many environments, and upgrade them."""
+        self.flows.projects.upgrade_cells(request.cells)
 
     def on_adopt_environments(self, request: AdoptEnvironments) -> None:
         """Preview the adoption of environments, and adopt them."""

@@ -60,13 +60,14 @@ class Line(Widget):
 
 
 class Tabs(Line):
-    """The titles of the four panes, and to the right the status of the app."""
+    """The titles of the panes, and to the right the status of the app."""
 
     TITLES: ClassVar[dict[str, str]] = {
         "store": "Store",
         "projects": "Projects",
         "savings": "Savings",
         "activity": "Activity",
+        "versions": "Versions",
     }
 
     def __init__(self) -> None:
@@ -92,7 +93,7 @@ class Tabs(Line):
         self.spots = []
         for number, (name, title) in enumerate(self.TITLES.items(), 1):
             busy = f" ●{self.running}" if name == "activity" and self.running else ""
-            label = f" {number} {title}{busy} " if width >= 46 or name == self.here else f" {number}{busy} "
+            label = f" {number} {title}{busy} " if width >= 58 or name == self.here else f" {number}{busy} "
             start = cell_len(text.plain)
             text.append(label, self.style_of("cursor" if name == self.here else ""))
             self.spots.append(ClickTarget(start, start + cell_len(label), f"show('{name}')"))
@@ -223,10 +224,14 @@ class Keys(Line):
 
     def render(self) -> Text:
         """Return as many keys as fit. Help, palette and quit are always among them."""
-        found = [
-            (active.binding.key, self.app.get_key_display(active.binding), label_of(active.binding, self.screen))
-            for active in self.screen.active_bindings.values()
+        shown = {
+            active.binding.action: active.binding
+            for active in reversed(self.screen.active_bindings.values())  # of several keys, the first is shown
             if (active.binding.show or active.binding.key in self.wanted) and active.enabled
+        }
+        found = [
+            (binding.key, self.app.get_key_display(binding), label_of(binding, self.screen))
+            for binding in reversed(shown.values())
         ]
         last = [item for item in found if item[0] in self._LAST]
         first = [item for item in found if item[0] not in self._LAST]

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from pepip.tui.catalog import Catalog
 
 USED, ORPHAN, DAMAGED, BUSY = "used", "orphan", "damaged", "busy"
+LAYER = "layer"
+"""An entry of a layer: others may link it, so it is no orphan, and no prune counts or removes it."""
 
-GLYPHS = {USED: "●", ORPHAN: "○", DAMAGED: "✗", BUSY: "◐"}
-TONES = {USED: "good", ORPHAN: "warn", DAMAGED: "bad", BUSY: "accent"}
+GLYPHS = {USED: "●", ORPHAN: "○", DAMAGED: "✗", BUSY: "◐", LAYER: "◇"}
+TONES = {USED: "good", ORPHAN: "warn", DAMAGED: "bad", BUSY: "accent", LAYER: "muted"}
 
 COLUMNS = (
     Column("state", "", 1),
@@ -62,7 +64,7 @@ class Listing(NamedTuple):
 
     def sorted_by(self, key: str, view: Sequence[int], *, is_descending: bool) -> list[int]:
         """Return the indices of `view` sorted by `key`. Damaged entries come first in every order."""
-        ranks = {DAMAGED: 0, BUSY: 1, ORPHAN: 2, USED: 3}
+        ranks = {DAMAGED: 0, BUSY: 1, ORPHAN: 2, LAYER: 3, USED: 4}
         orders: dict[str, Callable[[int], Any]] = {
             "size": lambda place: self.sizes[place],
             "projects": lambda place: len(self.users[place]),
@@ -89,10 +91,12 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
     found = findings.by_pin(catalog.answers)
     largest = max(seen.sizes.values(), default=1) or 1
     states, rows, facts, sizes, users = [], [], [], [], []
-    for stored in seen.seen.stored:
+    kinds = {root: share.known.purpose.kind for root, share in catalog.shares.items()}
+    found_kinds = set(kinds.values())
+    for stored in catalog.stored.values():
         linked_by = catalog.users.get(stored.id, ())
         size_bytes = seen.sizes[stored.id]
-        state = USED if linked_by else ORPHAN
+        state = USED if linked_by else LAYER if stored.layer else ORPHAN
         if stored.id in busy:
             state = BUSY
         elif stored.state != "ok" or stored.id in damaged:
@@ -104,7 +108,7 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
             TableRow(
                 stored.id,
                 (
-                    GLYPHS[state],
+                    "◆" if state == USED and stored.layer else GLYPHS[state],
                     formatting.printable(stored.name),
                     formatting.printable(stored.version),
                     python,
@@ -116,11 +120,14 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
                 (tone, "name", "", "muted", "", "accent", "" if linked_by else "muted", tone),
             )
         )
-        facts.append(_facts(stored, size_bytes, state, linked_by, asked))
+        of_kinds = found_kinds if linked_by else ()
+        if len(found_kinds) > 1:
+            of_kinds = {kinds[root] for root in linked_by if root in kinds}
+        facts.append(_facts(stored, size_bytes, state, linked_by, asked)._replace(kinds=of_kinds))
         states.append(state)
         sizes.append(size_bytes)
         users.append(linked_by)
-    return Listing(seen.seen.stored, sizes, states, users, rows, facts)
+    return Listing(list(catalog.stored.values()), sizes, states, users, rows, facts)
 
 
 def bare_listing(
@@ -128,16 +135,22 @@ def bare_listing(
     sizes: Mapping[str, int],
     users: Mapping[str, Sequence[str]],
     answers: Mapping[str, Answer],
+    kinds: Mapping[str, str],
 ) -> Listing:
-    """Return entries as a listing without rows, to filter and to sort. `sizes` and `users` are by the entry's id."""
+    """Return entries as a listing without rows, to filter and to sort. `sizes` and `users` are by the entry's id.
+
+    `kinds` are the kinds of environments by their roots.
+    """
     found = findings.by_pin(answers)
     linked = [users.get(item.id, ()) for item in chosen]
     states = [
-        DAMAGED if item.state != "ok" else USED if linked_by else ORPHAN
+        DAMAGED if item.state != "ok" else USED if linked_by else LAYER if item.layer else ORPHAN
         for item, linked_by in zip(chosen, linked, strict=True)
     ]
     facts = [
-        _facts(item, sizes[item.id], state, linked_by, findings.tags(item, found))
+        _facts(item, sizes[item.id], state, linked_by, findings.tags(item, found))._replace(
+            kinds={kinds[root] for root in linked_by if root in kinds}
+        )
         for item, state, linked_by in zip(chosen, states, linked, strict=True)
     ]
     return Listing(chosen, [sizes[item.id] for item in chosen], states, linked, (), facts)
@@ -147,7 +160,8 @@ def _facts(stored: Stored, size_bytes: int, state: str, linked_by: Sequence[str]
     """Return the properties of an entry that a filter tests. `tags` are what the last answers found of it."""
     python = short_bucket(stored.bucket)
     text = f"{stored.name} {stored.version} {python}".lower()
-    holds = (state, USED if linked_by else ORPHAN, *tags)
+    of_layer = (LAYER,) if stored.layer else ()
+    holds = (state, *((USED,) if linked_by else () if stored.layer else (ORPHAN,)), *of_layer, *tags)
     return Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text)
 
 
@@ -204,9 +218,12 @@ def describe(
             if users
             else f"unused: no environment links it{gain and '; removing it: '}{gain}"
         )
+        if stored.layer and not users:
+            state = "in a layer: its owner looks after it, and others may link it"
     for title, value in (
         ("state", state),
         ("size", f"{formatting.size(size_bytes)}, {formatting.count(stored.file_count, 'file')}"),
+        *((("store", f"the layer {formatting.short_path(stored.layer, home)}"),) if stored.layer else ()),
         ("for", stored.bucket),
         ("stored", f"{formatting.day(stored.stored_at)}, last linked {formatting.day(stored.last_linked_at)}"),
         ("verify", _verdict(flaws)),
@@ -221,7 +238,7 @@ def describe(
             text.append(f"  and {len(flaws) - 20} more\n")
     text.append("\nLinked by\n" if users else "\nNo project links it\n", "bold")
     for user in users[:40]:
-        text.append(f"  {formatting.short_path(formatting.printable(user), home)}\n")
+        text.append(f"  {catalog.called(user)}\n")
         if details is not None:
             asking = needs.get(user, ())
             reason = (

@@ -32,6 +32,10 @@ class EntryActions(Flows):
                 self.ask_to_install(line=f"{chosen[0].name}=={chosen[0].version}" if chosen else "")
             case pane_requests.DescribeEntry():
                 self.app.run_worker(lambda: self._read_detail(chosen[0]), thread=True, group="detail")
+            case pane_requests.ListFiles():
+                self.list_files(chosen[0])
+            case pane_requests.ExplainEntry():
+                self.ask_why(chosen[0].name, version=chosen[0].version)
             case pane_requests.RemoveEntries():
                 self._ask_to_remove(chosen)
             case pane_requests.VerifyEntries():
@@ -40,6 +44,10 @@ class EntryActions(Flows):
                 self._ask_to_repair(chosen)
             case pane_requests.CopyEntryCommand():
                 self.copy(jobs.show_command(chosen[0]))
+
+    def _called(self, environment: str) -> str:
+        catalog = self.session.catalog
+        return catalog.called(environment) if catalog else environment
 
     @property
     def _stored(self) -> Collection[Stored]:
@@ -52,6 +60,27 @@ class EntryActions(Flows):
             text = self.app.query_one(StorePane).text_of(stored, catalog, width)
             if not get_current_worker().is_cancelled:
                 self.app.post_message(Explained("Entry", text, jobs.show_command(stored)))
+
+    def list_files(self, stored: Stored) -> None:
+        """Show the folders and files of an entry."""
+        from pepip.tui.files_view import FilesView
+
+        self.app.push_screen(FilesView(stored))
+
+    def show_map(self) -> None:
+        """Show the map of the listed entries. Opening a tile shows the files of its entry."""
+        from pepip.tui.map_view import MapView, plots_of
+
+        pane = self.app.query_one(StorePane)
+        listed = pane.listed
+
+        def opened(entry_id: str | None) -> None:
+            stored = pane.catalog.stored.get(entry_id) if pane.catalog and entry_id else None
+            if stored is not None:
+                self.list_files(stored)
+
+        what = formatting.count(len(listed), "entry", "entries")
+        self.app.push_screen(MapView(plots_of(pane.listing, listed), what=what), opened)
 
     def ask_to_prune(self, options: prune.PruneOptions | None = None) -> None:
         """Preview a prune with these options, and remove the ticked orphans."""
@@ -72,10 +101,16 @@ class EntryActions(Flows):
         """Preview the removal of entries. If an environment links any of them, name those and remove nothing."""
         users = self.session.catalog.users if self.session.catalog else {}
         linked = [item for item in chosen if item.id in users]
+        layered = [item for item in chosen if item.layer]
+        if layered:
+            text = Text(f"{layered[0].name} {layered[0].version} is in the layer {layered[0].layer}.")
+            text.append(" The owner of a layer looks after it: pepip only links from there.")
+            self.explain("Entries of a layer are not removed", text)
+            return
         if linked:
             text = Text()
             for item in linked[:12]:
-                who = humanized.listed([formatting.short_path(user) for user in users[item.id]], most=2)
+                who = humanized.listed([self._called(user) for user in users[item.id]], most=2)
                 text.append(f"{item.name} {item.version}", "bold")
                 text.append(f" is linked by {who}\n")
             if len(linked) > 12:
@@ -92,7 +127,7 @@ class EntryActions(Flows):
         text = Text("What differs from its hashes is fetched again; nothing else is changed.\n")
         if concerned:
             text.append(f"\n{formatting.count(len(concerned), 'environment')} linked to it are linked anew:\n")
-            text.append("\n".join(f"  {formatting.short_path(user)}" for user in concerned[:15]))
+            text.append("\n".join(f"  {self._called(user)}" for user in concerned[:15]))
             if len(concerned) > 15:
                 text.append(f"\n  and {len(concerned) - 15} more")
         else:

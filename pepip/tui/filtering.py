@@ -2,10 +2,11 @@
 
 torch               name, version or Python contains the word; every word must match
 -torch              none of them contains the word
-orphan: used: damaged: busy: marked:
+orphan: used: layer: damaged: busy: marked:
 vuln: yanked: outdated:   as the last answers say, which `o` asks for
 >100MB  <1GB        size on disk
-project:api         an environment with `api` in its path links the entry
+project:api         an environment with `api` in its path or name links the entry
+kind:tool           the environment of a tool (script, project, run) links the entry
 name:…  version:…  python:…
 """
 
@@ -20,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-STATES = ("orphan", "used", "damaged", "busy", "marked", "vuln", "yanked", "outdated")
+STATES = ("orphan", "used", "layer", "damaged", "busy", "marked", "vuln", "yanked", "outdated")
 
 _SIZE = re.compile(r"([<>]=?)(.+)")
 
@@ -28,7 +29,8 @@ _SIZE = re.compile(r"([<>]=?)(.+)")
 class Facts(NamedTuple):
     """The properties of one entry that a filter tests. `states` are the members of `STATES` that apply.
 
-    A filter searches its words in `text`. Filters are in lower case, so all texts except `users` must be, too.
+    `kinds` are the kinds of the environments that link it. A filter searches its words in `text`.
+    Filters are in lower case, so all texts except `users` must be, too.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Facts(NamedTuple):
     states: Collection[str]
     users: Sequence[str]
     text: str
+    kinds: Collection[str] = ()
 
 
 class Filter(NamedTuple):
@@ -82,7 +85,7 @@ def parse(line: str) -> Filter:
                 below = limit + (0.5 if match[1] == "<=" else 0)
         elif colon and field in STATES and not value:
             states.append(field)
-        elif colon and field in {"project", "name", "version", "python"}:
+        elif colon and field in {"project", "name", "version", "python", "kind"}:
             if value:
                 fields.append((field, value))
         elif word.startswith("-") and len(word) > 1:
@@ -110,4 +113,6 @@ def tally(facts: Sequence[Facts]) -> Mapping[str, int]:
 def _has(facts: Facts, field: str, value: str) -> bool:
     if field == "project":
         return any(value in user.lower() for user in facts.users)
+    if field == "kind":
+        return any(kind.startswith(value) for kind in facts.kinds)
     return value in str(getattr(facts, field))

@@ -8,17 +8,17 @@ import shlex
 from pepip import humanized
 from pepip.errors import UsageError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
 from pepip.operations import install as installing
-from pepip.operations import needs
+from pepip.operations import needs, tools
 from pepip.operations import project as projects
 from pepip.operations import prune as pruning
 from pepip.operations import scan as scanning
 from pepip.operations import store_add as filling
 from pepip.operations import uninstall as uninstalling
 from pepip.operations import verify as verifying
+from pepip.operations.project import has_lock as has_lock
 from pepip.tui import commands, formatting, plans, reports, typed
 from pepip.tui.job_queue import Job, once
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
     from typing import TypeVar
 
-    from pepip.model import Progress, Registration, Stored
+    from pepip.model import Progress, Registration, Stored, Summary
     from pepip.store.root import Store
     from pepip.tui.plans import Plan
 
@@ -134,15 +134,6 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAc
         return plan
     note = "A sync of this project brings back what its pyproject.toml names: Remove takes it out there."
     return plan._replace(instead=_remove(store, environment, names), verb_instead="Remove", note=note)
-
-
-def has_lock(environment: str) -> bool:
-    """Return whether uv syncs this environment with a lock: the `.venv` of a project with a `[project]` table."""
-    folder, name = os.path.split(environment)
-    try:
-        return name == ".venv" and b"[project]" in files.read_regular(f"{folder}/pyproject.toml", follows=True)
-    except OSError:
-        return False
 
 
 def _add(store: Store, environment: str, words: Sequence[str]) -> Job[projects.Outcome]:
@@ -277,6 +268,23 @@ def show_command(stored: Stored) -> str:
     return commands.of("store", "show", f"{stored.name}=={stored.version}")
 
 
+def files_command(stored: Stored) -> str:
+    """Return the command that lists the files of an entry."""
+    return commands.of("store", "show", f"{stored.name}=={stored.version}", "--files")
+
+
+def uninstall_tool(store: Store, environment: str) -> Job[Summary]:
+    """Return the job that lets uv uninstall the tool of an environment."""
+    name = os.path.basename(environment)
+    return Job(
+        f"remove the tool {name}",
+        commands.of("tool", "uninstall", name),
+        lambda: tools.uninstall(store, environment),
+        describe=reports.of_summary,
+        touches=frozenset([environment]),
+    )
+
+
 def detach(store: Store, environment: str, name: str) -> Job[detaching.Detached]:
     """Return the job that turns a linked distribution into a private, writable copy."""
     return Job(
@@ -334,4 +342,6 @@ def scan_command(folder: str) -> str:
 
 
 def _project(environment: str) -> str:
-    return os.path.basename(os.path.dirname(environment)) or environment
+    folder, name = os.path.split(environment)
+    project = os.path.basename(folder) or environment
+    return project if name == ".venv" else f"{project}/{name}"

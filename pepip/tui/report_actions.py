@@ -117,14 +117,14 @@ class ReportActions(Flows):
         pane, store, catalog = self.app.query_one(StorePane), self.session.store, self.session.catalog
         assert catalog is not None
         assert catalog.overview is not None
-        chosen = pane.listed
+        chosen = [pane.listing.stored[place] for place in pane.listed]
         sizes, users = catalog.overview.sizes, catalog.users
         documents = [inventory.entry(store, item, sizes[item.id], users.get(item.id, ())) for item in chosen]
         words = ["store", "list"]
         line = self.session.preferences.expanded(pane.filter_text)
         if _OF_THE_APP_ALONE & set(filtering.parse(line).states):
             words += commands.patterns_of(chosen, catalog.stored.values())
-        elif line or store.layers:
+        elif line:
             words.append(f"--filter={line}")  # it may begin with a minus
         words += ["--sort", pane.sort_key]
         is_reversed = pane.is_descending != (pane.sort_key in entries.DESCENDING)

@@ -43,6 +43,12 @@ def _styles(theme: Theme) -> dict[str, Style]:
     cursor = color("block-cursor-foreground", on="block-cursor-background") + ground("block-cursor-background") + bold
     # ANSI themes use the terminal's own colours, which have no shades: underlining replaces the other background.
     raised = Style(bold=True, underline=True) if theme.ansi else bold + ground("panel")
+
+    def tile(kind: str) -> Style:
+        if theme.ansi:
+            return color(f"text-{kind}") + Style(reverse=True)
+        return ground(f"{kind}-muted") + Style(color=Color.parse(colors["foreground"]).rich_color)
+
     return {
         "": Style.null(),
         "name": bold,
@@ -57,4 +63,10 @@ def _styles(theme: Theme) -> dict[str, Style]:
         "title": raised,
         "resting": raised,
         "cursor": cursor,
+        "tile-used": tile("success"),
+        "tile-orphan": tile("warning"),
+        "tile-damaged": tile("error"),
+        "tile-busy": tile("primary"),
+        "tile-rest": raised,
+        "tile-layer": tile("secondary") if "secondary-muted" in colors else raised,
     }

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 HELP = {
     "store": (
-        "Every version is stored once. ● used  ○ orphan: no environment links it  ✗ damaged  ◐ being worked on. "
-        "The filter takes words and facets: orphan: used: damaged: marked: "
-        "vuln: yanked: outdated: >100MB <1GB project:api name:torch -word @name"
+        "Every version is stored once. ● used  ○ orphan: no environment links it  ✗ damaged  ◐ being worked on  "
+        "◆ ◇ in a layer. The filter takes words and facets: orphan: used: layer: damaged: marked: "
+        "vuln: yanked: outdated: >100MB <1GB "
+        "project:api kind:tool name:torch -word @name"
     ),
     "projects": (
         "Every environment that links the store. Without: its size without pepip. Now: its own size, beside the "
@@ -32,6 +33,11 @@ HELP = {
     "savings": (
         "Savings, measured on disk; each inode counts once. The plot has a sample a day; a notch ╵ is a prune. "
         "Enter on a package shows it in the store."
+    ),
+    "versions": (
+        "Packages that have several versions, against the projects that have them. Green is the newest version here, "
+        "the other colour is behind it. Space marks a cell, a click on a title marks its cells, a marks the package "
+        "wherever it is behind; U shows one plan for all marked cells, and upgrades each project in its own way."
     ),
     "activity": (
         "Running and finished jobs, newest first, with their output. Cancel stops at the next safe point: nothing "
