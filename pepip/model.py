@@ -246,6 +246,7 @@ _PHASES = {
     "undo": "Bringing back",
     "wait": "Waiting",
     "scan": "Looking into",
+    "ask": "Asking the network",
     "adopt": "Hashing and linking",
     "eject": "Copying",
     "image": "Packing",

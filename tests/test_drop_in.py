@@ -107,7 +107,6 @@ PASSED_ON: tuple[tuple[str, ...], ...] = (
     ("lock",),
     ("tree",),
     ("export",),
-    ("audit", "--help"),
     ("workspace", "dir"),
     ("pip", "compile"),
     ("pip", "compile", "absent.in"),
@@ -151,6 +150,7 @@ OF_UV_ITSELF: tuple[tuple[str, ...], ...] = (
     ("sync",),
     ("run", "--help"),
     ("help", "sync"),
+    ("audit", "--help"),
     ("nonsense",),
 )
 

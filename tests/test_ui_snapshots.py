@@ -160,6 +160,32 @@ def unshared(*pressed: str) -> Script:
     return script
 
 
+async def comparing(person: Person) -> None:
+    """Compare a project with another one."""
+    await person.press("equals_sign", "down")
+    await person.until(lambda: person.dialog and person.dialog.command, "the comparison")
+    _shorten(person)
+
+
+async def exporting(person: Person) -> None:
+    """Ask to write the list to a file."""
+    await person.press("e")
+    await person.until(lambda: person.dialog and person.dialog.command, "the command")
+    _shorten(person)
+
+
+def _shorten(person: Person) -> None:
+    """Write the home as `~` in the shown command, because its path is another one in every run."""
+    assert person.dialog is not None
+    person.dialog.say_command(person.dialog.command.replace(os.environ["HOME"], "~"))
+
+
+async def setting(person: Person) -> None:
+    """Hide a column, and type a filter."""
+    await person.press("comma", "j", "space")
+    await person.write("#new-filter", "large = >100MB -torch")
+
+
 async def adopting(person: Person) -> None:
     """Be shown what adopting would do."""
     home = os.environ["HOME"]
@@ -269,7 +295,28 @@ STATES = {
     "repair": State(keys("R")),
     "remove-linked": State(keys("d")),
     "help": State(keys("question_mark")),
+    "audit": State(keys("o"), look=looks.audited),
+    "audit-detail-160x48": State(filtered("vuln:"), (160, 48), look=looks.audited),
+    "compare": State(comparing, pane="projects"),
+    "settings": State(setting),
+    "export": State(exporting),
+    "growth-120x36": State(keys("w"), (120, 36), pane="savings", look=looks.grown),
 }
+SIZES = {"80x24": (80, 24), "120x36": (120, 36), "160x48": (160, 48), "50x20": (50, 20)}
+THEMES = {"dark": "textual-dark", "light": "textual-light", "ansi": "ansi-dark"}
+SCREENS = {
+    "audit-never": State(keys("o")),
+    "growth": State(keys(), pane="savings", look=looks.grown),
+    **{name: STATES[name] for name in ("audit", "compare", "settings", "export")},
+}
+ALL_SIZES = {
+    f"{name}-{size}-{theme}": state._replace(size=SIZES[size], theme=THEMES[theme])
+    for name, state in SCREENS.items()
+    for size in SIZES
+    for theme in THEMES
+    if theme == "dark" or size == "80x24"
+}
+"""The screens of reports at all sizes, and in all kinds of themes, for the long list."""
 
 
 def mixed(home: str) -> Catalog:
@@ -325,12 +372,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.real_world) if name in LONG else name for name in STATES]
+    "name",
+    [
+        *(pytest.param(name, marks=pytest.mark.real_world) if name in LONG else name for name in STATES),
+        *(pytest.param(name, marks=pytest.mark.real_world) for name in ALL_SIZES),
+    ],
 )
 def test_a_state_looks_as_it_did(
     name: str, home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
@@ -339,7 +391,8 @@ def test_a_state_looks_as_it_did(
 
     If another version of Textual draws it, only the words are compared.
     """
-    state = STATES[name]
+    state = STATES.get(name) or ALL_SIZES[name]
+    monkeypatch.setattr(time, "time", lambda: looks.FIRST_DAY + 40 * looks.DAY)
     found = state.look(str(home))
     monkeypatch.setattr(catalogs, "recall", lambda *_: None)
     monkeypatch.setattr(catalogs, "read", lambda *_, **__: found)

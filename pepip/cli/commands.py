@@ -58,6 +58,8 @@ _GROUPS = (
             Command("uses", "projects", "run_uses", "list environments that have a package"),
             Command("why", "why", "run", "say what needs a package, and what it needs"),
             Command("savings", "savings", "run", "measure what sharing saves"),
+            Command("audit", "audit", "run", "ask which packages are vulnerable, yanked or outdated"),
+            Command("diff", "diff", "run", "compare two environments, or one with its lock"),
             Command("prune", "prune", "run", "remove entries that no environment links"),
             Command("reclaim", "reclaim", "run", "list what can be freed, and pick what frees enough"),
             Command("adopt", "adopt", "run", "link environments that other tools made"),
@@ -66,6 +68,7 @@ _GROUPS = (
             Command("attach", "detach", "run_attach", "link a detached package from the store again"),
             Command("image", "image", "run", "make one file of an environment; run a command in it"),
             Command("doctor", "doctor", "run", "check everything that pepip needs"),
+            Command("settings", "settings", "run", "the colours, columns and filters of the app"),
             Command("ui", "ui", "run", "see and do all of this on the whole terminal"),
         ),
     ),
@@ -77,7 +80,7 @@ COMMANDS = {command.name: command for _, group in (*_GROUPS, ("", _UNLISTED)) fo
 
 OF_UV = frozenset(
     (
-        "auth", "lock", "export", "tree", "format", "audit", "tool", "python", "pip", "venv", "build", "publish",
+        "auth", "lock", "export", "tree", "format", "tool", "python", "pip", "venv", "build", "publish",
         "workspace", "cache", "self", "init", "version",
     )
 )  # fmt: skip
@@ -85,7 +88,7 @@ OF_UV = frozenset(
 
 _END = """\
 commands of uv, passed on unchanged:
-  lock, tree, export, init, version, venv, python, build, publish, cache, auth, self, format, audit, …
+  lock, tree, export, init, version, venv, python, build, publish, cache, auth, self, format, …
   uv …             any command of uv, even if pepip has a command of that name
 
 options:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from pepip import humanized, paths
-from pepip.cli import options, output, tables
+from pepip.cli import lists, options, output, tables
 from pepip.cli.stores import open_store
 from pepip.environment import purposes
 from pepip.errors import StoreError, UsageError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pepip.operations.savings import VenvShare
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
+
+_SORTS = ("alone", "own", "name", "packages", "state", "path", "python")
 
 _DESCRIPTION = """\
 List the environments of projects, scripts and tools that link the store, or show one of them.
@@ -35,14 +37,17 @@ def run(words: Sequence[str]) -> int:
         return _forget([*before, *rest[1:]])
     if rest[:1] == ["scan"]:
         return _scan([*before, *rest[1:]])
-    from pepip.operations import savings
+    from pepip.operations import inventory, savings
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip projects", description=_DESCRIPTION)
     parser.add_argument("path", metavar="PATH", nargs="?", help="an environment, its project, a script or a tool")
     parser.add_argument("--kind", choices=purposes.KINDS, help="only the environments of this kind")
+    parser.add_argument("--sort", choices=_SORTS, help="the order; by path if none is given")
+    lists.add_options(parser)
     arguments = parser.read(words)
     options.take_effect(arguments)
+    lists.check(arguments)
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
     shares = savings.shares(store, memory)
@@ -57,8 +62,12 @@ def run(words: Sequence[str]) -> int:
             )
     if arguments.kind:
         shares = [item for item in shares if item.known.purpose.kind == arguments.kind]
-    if arguments.json:
-        output.write_json([_document(item) for item in shares])
+    if arguments.filter is not None or arguments.sort or arguments.reverse:
+        shares = lists.shares(store, shares, arguments)
+    if arguments.json and not arguments.output:
+        output.write_json([inventory.environment(item) for item in shares])
+        return 0
+    if lists.write(inventory.sheet_of_environments(shares), arguments):
         return 0
     if arguments.path:
         for item in shares:
@@ -90,34 +99,6 @@ def run(words: Sequence[str]) -> int:
 
 def _count_unlinked(item: VenvShare) -> int:
     return sum(not package.store_id for package in item.known.packages)
-
-
-def _document(item: VenvShare) -> dict[str, object]:
-    return {
-        "environment": item.known.environment,
-        "project": item.known.project,
-        "kind": item.known.purpose.kind,
-        "name": item.known.name,
-        "python": item.known.python,
-        "packages": [
-            {
-                "name": package.name,
-                "version": package.version,
-                "entry": package.store_id or None,
-                "link_mode": _link_mode(package),
-            }
-            for package in item.known.packages
-        ],
-        "alone_bytes": item.alone_bytes,
-        "own_bytes": item.own_bytes,
-        "state": item.known.state,
-        "reason": item.known.reason,
-    }
-
-
-def _link_mode(package: Installed) -> str | None:
-    """Return, in uv's words, how files came from the store; None if they did not."""
-    return "symlink" if package.entry_id else package.mode or None
 
 
 def _origin(package: Installed) -> str:
@@ -188,7 +169,7 @@ def _scan(words: Sequence[str]) -> int:
 
 def run_uses(words: Sequence[str]) -> int:
     """Run `pepip uses`. Returns 0 if an environment has the distribution, 1 if none has it."""
-    from pepip.operations import uses
+    from pepip.operations import inventory, uses
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip uses", description="List the environments that have a distribution.")
@@ -217,7 +198,7 @@ def run_uses(words: Sequence[str]) -> int:
                     "version": use.package.version,
                     "entry": use.package.store_id or None,
                     "store": paths.layer_of(use.package.store_id) or store.root if use.package.store_id else None,
-                    "link_mode": _link_mode(use.package),
+                    "link_mode": inventory.link_mode(use.package),
                     "state": use.state,
                 }
                 for use in found

@@ -6,26 +6,38 @@ from pepip import humanized, paths
 from pepip.cli import options, output, tables
 from pepip.cli.stores import open_store
 from pepip.environment import purposes
+from pepip.errors import UsageError
+from pepip.store import growth_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pepip.operations.growth import Day
     from pepip.operations.savings import VenvShare
 
 
 def run(words: Sequence[str]) -> int:
     """Run `pepip savings`. Returns the exit code."""
-    from pepip.operations import savings
+    from pepip.operations import growth, savings
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip savings", description="Show what sharing saves, measured on disk.")
+    parser.add_argument("--growth", action="store_true", help="show how the store grew: a sample a day, and prunes")
+    parser.add_argument("--days", type=int, metavar="N", help="with --growth: how far back (90)")
     arguments = parser.read(words)
     options.take_effect(arguments)
+    if arguments.days is not None and (arguments.days < 1 or not arguments.growth):
+        raise UsageError("--days is a number of days above 0, for --growth")
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
     sums, shares = savings.measure(store, memory)
     memory.save()
+    known = growth.note(store, sums)
+    if arguments.growth:
+        days = growth.days(known, min(arguments.days or _DAYS, _MOST_DAYS), growth.sample_of(sums))
+        _show_growth(days, as_json=arguments.json)
+        return 0
     if arguments.json:
         output.write_json(
             {
@@ -56,6 +68,48 @@ def run(words: Sequence[str]) -> int:
         rows.append(("in layers", sums.layer_bytes, note))
     tables.show(("", "size", ""), [(title, humanized.size(size), note) for title, size, note in rows], right=(1,))
     return 0
+
+
+_DAYS = 90
+_MOST_DAYS = 400
+
+
+def _show_growth(days: Sequence[Day], *, as_json: bool) -> None:
+    """Print the days that have a sample of their own, or a prune."""
+    shown = [
+        (day, day.sample if day.sample and growth_log.day_of(day.sample.taken_at) == day.number else None)
+        for day in days
+    ]
+    shown = [(day, sample) for day, sample in shown if sample or day.prunes]
+    if as_json:
+        output.write_json(
+            [
+                {
+                    "date": _date(day),
+                    **(sample._asdict() if sample else {}),
+                    "prunes": [prune._asdict() for prune in day.prunes],
+                }
+                for day, sample in shown
+            ]
+        )
+        return
+    rows = [
+        (
+            _date(day),
+            humanized.size(sample.on_disk_bytes) if sample else "",
+            humanized.size(sample.without_sharing_bytes) if sample else "",
+            str(sample.entries) if sample else "",
+            humanized.size(sum(prune.freed_bytes for prune in day.prunes)) if day.prunes else "",
+        )
+        for day, sample in shown
+    ]
+    tables.show(("day", "on disk", "without sharing", "entries", "pruned"), rows, right=(1, 2, 3, 4))
+
+
+def _date(day: Day) -> str:
+    import datetime
+
+    return (datetime.date(1970, 1, 1) + datetime.timedelta(days=day.number)).isoformat()
 
 
 def _kinds(shares: Sequence[VenvShare]) -> dict[str, dict[str, int]]:

@@ -6,17 +6,17 @@ import os
 import sys
 
 from pepip import humanized, paths
-from pepip.cli import options, output, tables
+from pepip.cli import lists, options, output, tables
 from pepip.cli.stores import open_store
 from pepip.errors import StoreError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
-    from pepip.model import Stored
     from pepip.operations import entry_details
-    from pepip.store.root import Store
+
+_SORTS = ("size", "name", "projects", "stored", "used", "version", "python", "state")
 
 _HELP = """\
 Look into the store, and look after it.
@@ -63,39 +63,37 @@ def run(words: Sequence[str]) -> int:
 
 
 def _list(words: Sequence[str]) -> int:
-    from pepip.operations import census, savings
+    from pepip.operations import census, inventory, savings
     from pepip.store import entries
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip store list", description="List the entries of the store and its layers.")
     parser.add_argument(
-        "pattern", metavar="PATTERN", nargs="?", default="*", help="only entries that match, as a shell pattern"
+        "patterns", metavar="PATTERN", nargs="*", help="only entries that match: shell patterns, or ids"
     )
     parser.add_argument("--orphans", action="store_true", help="only entries that no environment links")
-    parser.add_argument("--sort", choices=("size", "name", "projects", "stored", "used"), default="name")
+    parser.add_argument("--sort", choices=_SORTS, default="name")
+    lists.add_options(parser)
     arguments = parser.read(words)
     options.take_effect(arguments)
+    lists.check(arguments)
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
-    seen = census.take(store, memory=memory, with_layers=not arguments.orphans)  # a layer has no orphans of this user
+    with_layers = not arguments.orphans  # a layer has no orphans of this user
+    seen = census.take(store, memory=memory, with_layers=with_layers)
     users = seen.users()
-    chosen = [item for item in (*seen.stored, *seen.layered) if entries.matches(item, [arguments.pattern])]
+    patterns = arguments.patterns or ["*"]
+    chosen = [item for item in (*seen.stored, *seen.layered) if entries.matches(item, patterns)]
     if arguments.orphans:
         chosen = [item for item in chosen if item.id not in users]
     else:
         chosen.sort(key=lambda item: (item.name, item.version))
     weights = savings.sizes(store, chosen, memory)
     memory.save()
-    order = {
-        "size": lambda item: -weights[item.id],
-        "projects": lambda item: -len(users.get(item.id, ())),
-        "stored": lambda item: -item.stored_at,
-        "used": lambda item: -item.last_used_at,
-    }
-    if arguments.sort in order:
-        chosen.sort(key=order[arguments.sort])
-    if arguments.json:
-        output.write_json([_document(store, item, weights[item.id], users.get(item.id, [])) for item in chosen])
+    if arguments.filter is not None or arguments.sort != "name" or arguments.reverse:
+        chosen = lists.entries(store, seen, chosen, weights, arguments)
+    documents = [inventory.entry(store, item, weights[item.id], users.get(item.id, ())) for item in chosen]
+    if lists.write(inventory.sheet_of_entries(documents), arguments):
         return 0
     rows = [
         (
@@ -104,7 +102,7 @@ def _list(words: Sequence[str]) -> int:
             item.bucket,
             humanized.size(weights[item.id]),
             str(len(users.get(item.id, ()))),
-            _state(item, users.get(item.id, ())),
+            inventory.state_of(item, users.get(item.id, ())),
             tables.when(item.stored_at),
             tables.when(item.last_used_at),
             *([item.layer or "own"] if store.layers else ()),
@@ -123,33 +121,8 @@ def _list(words: Sequence[str]) -> int:
     return 0
 
 
-def _state(item: Stored, projects: Collection[str]) -> str:
-    """Return the state of an entry. An entry of a layer is never an orphan: other users may link it."""
-    if item.state != "ok":
-        return item.state
-    return "linked" if projects else "layer" if item.layer else "orphan"
-
-
-def _document(store: Store, item: Stored, size_bytes: int, projects: list[str]) -> dict[str, object]:
-    return {
-        "name": item.name,
-        "version": item.version,
-        "bucket": item.bucket,
-        "size_bytes": size_bytes,
-        "files": item.file_count,
-        "projects": projects,
-        "state": _state(item, projects),
-        "stored_at": item.stored_at,
-        "last_linked_at": item.last_linked_at,
-        "last_used_at": item.last_used_at,
-        "origin": item.origin,
-        "entry": item.id,
-        "store": item.layer or store.root,
-    }
-
-
 def _show(words: Sequence[str]) -> int:
-    from pepip.operations import entry_details, savings
+    from pepip.operations import entry_details, inventory, savings
 
     parser = options.Parser("pepip store show", description="Show everything about one distribution.")
     parser.add_argument("name", metavar="NAME[==VERSION]")
@@ -169,7 +142,9 @@ def _show(words: Sequence[str]) -> int:
     if arguments.json:
         documents = [
             {
-                **_document(store, item.stored, weights[item.stored.id], [user.environment for user in item.users]),
+                **inventory.entry(
+                    store, item.stored, weights[item.stored.id], [user.environment for user in item.users]
+                ),
                 "identity": item.stored.identity,
                 "path": item.stored.path,
                 "summary": item.summary,

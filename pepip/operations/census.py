@@ -165,7 +165,7 @@ def _look(
     reason = _defect(root, _loss(store, linked, stored_ids), packages)
     state = BROKEN if reason else OK
     made = frozenset(item.source_id for item in packages if item.source_id)
-    python = _python_of(root)
+    python = python_of(root)
     every = linked | made
     return KnownVenv(root, registration.project, python, state, reason, tuple(packages), every, registration, purpose)
 
@@ -336,7 +336,7 @@ def _defect(root: str, loss: str, packages: Sequence[Installed]) -> str:
     return ""
 
 
-def _python_of(root: str) -> str:
+def python_of(root: str) -> str:
     """Return the version of an environment's Python, as its `pyvenv.cfg` says."""
     try:
         content = files.read_regular(f"{root}/pyvenv.cfg", follows=True, leaves_no_trace=True)

@@ -45,6 +45,8 @@ class Details(NamedTuple):
 
     `dependencies` are requirement lines. `dependants` are the ids of entries whose requirements name its
     distribution. `opened` are the folders that are real in every environment, each with the reason in a sentence.
+    `links` maps `homepage`, `changelog` and `source` to pages, as far as the distribution names them. `licence` is in
+    its words.
     """
 
     stored: Stored
@@ -55,6 +57,8 @@ class Details(NamedTuple):
     scripts: tuple[str, ...]
     users: tuple[User, ...]
     opened: dict[str, str]
+    links: dict[str, str] = {}  # noqa: RUF012 - never changed
+    licence: str = ""
 
 
 def requirements(stored: Stored) -> tuple[str, ...]:
@@ -106,6 +110,7 @@ def _details(
     store: Store, seen: Census, stored: Stored, dependencies: Sequence[str], dependants: tuple[str, ...]
 ) -> Details:
     entry = entries.read(store, stored.id)
+    metadata = _metadata(stored.path)
     linking = sorted(seen.users().get(stored.id, ()))
     scripts = {
         *(name.replace(OF_PYTHON, "3.*") for name in entry.launchers),
@@ -114,13 +119,50 @@ def _details(
     return Details(
         stored=stored,
         entry=entry,
-        summary=_metadata(stored.path).get("Summary", ""),
+        summary=metadata.get("Summary", ""),
         dependencies=tuple(dependencies),
         dependants=dependants,
         scripts=tuple(sorted(scripts)),
         users=tuple(User(environment, _unfolded(store, environment, entry)) for environment in linking),
         opened=_opened(entry),
+        links=_links(metadata),
+        licence=_licence(metadata),
     )
+
+
+_LABELS = {
+    "homepage": ("homepage",),
+    "changelog": ("changelog", "changes", "releasenotes", "whatsnew", "history"),
+    "source": ("source", "repository", "sourcecode", "github"),
+}
+"""The labels of the well-known project URLs that are shown. Source: well-known project URLs, PyPA."""
+
+
+def _links(metadata: Message) -> dict[str, str]:
+    """Return the pages that the metadata names, by their meaning. Only addresses of the web count."""
+    found = {"homepage": metadata.get("Home-page", "")}
+    for line in metadata.get_all("Project-URL", []):
+        label, _, address = line.partition(",")
+        label = re.sub(r"[^a-z]", "", label.lower())
+        for meaning, labels in _LABELS.items():
+            if label in labels:
+                found[meaning] = address.strip()
+    return {meaning: address for meaning, address in found.items() if _WEB.fullmatch(address)}
+
+
+_WEB = re.compile(r"https?://[!-~]{1,500}")
+
+
+def _licence(metadata: Message) -> str:
+    """Return the licence as an expression, or else in the words of the metadata; empty if it names none."""
+    expression = metadata.get("License-Expression", "") or metadata.get("License", "").strip().partition("\n")[0]
+    if expression and expression != "UNKNOWN" and len(expression) <= _LONGEST_LICENCE:
+        return expression
+    classifiers = [line for line in metadata.get_all("Classifier", []) if line.startswith("License ::")]
+    return ", ".join(line.rpartition("::")[2].strip() for line in classifiers)
+
+
+_LONGEST_LICENCE = 80
 
 
 def _unfolded(store: Store, environment: str, entry: Entry) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, filesystems, freed_space, permissions, running_processes
 from pepip.model import Progress
 from pepip.operations import census, idle, registering
-from pepip.store import buried, entries, leases, registry, staging, trash
+from pepip.store import buried, entries, growth_log, leases, registry, staging, trash
 from pepip.uv import cached_packages
 
 TYPE_CHECKING = False
@@ -168,12 +168,16 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
     left = freed_space.by_removing([item.stored.path for item in refused[len(decided.refused) :]], place=store.root)
     if keep_seconds:
         is_empty = not (removed or options.environments)
-        return done._replace(
+        done = done._replace(
             trashed_bytes=decided.trashed_bytes - left.freed_bytes,
             kept_until=0 if is_empty else int(time.time() + keep_seconds),
         )
-    freed = decided.freed_bytes + decided.trashed_bytes - left.freed_bytes
-    return done._replace(freed_bytes=freed, trashed_bytes=0, kept_until=0)
+    else:
+        freed = decided.freed_bytes + decided.trashed_bytes - left.freed_bytes
+        done = done._replace(freed_bytes=freed, trashed_bytes=0, kept_until=0)
+    if removed:
+        growth_log.add_prune(store, len(removed), done.freed_bytes + done.trashed_bytes)
+    return done
 
 
 def _names(orphans: Iterable[Orphan]) -> set[str]:

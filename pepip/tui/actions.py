@@ -14,6 +14,7 @@ from pepip.tui.job_queue import CANCELLED, FAILED, Job
 from pepip.tui.messages import Explained
 from pepip.tui.plan_dialog import wording_of
 from pepip.tui.project_actions import ProjectActions
+from pepip.tui.report_actions import ReportActions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,12 +29,13 @@ _TONES = {doctor.OK: "good", doctor.WARNING: "warn", doctor.ERROR: "bad"}
 
 
 class Actions(Flows):
-    """The flows of the app itself, and those of its panes: `entries` and `projects`."""
+    """The flows of the app itself, and those of its panes: `entries`, `projects` and `reports`."""
 
     def __init__(self, session: Session, app: App[None]) -> None:
         super().__init__(session, app)
         self.entries = EntryActions(session, app)
         self.projects = ProjectActions(session, app)
+        self.reports = ReportActions(session, app)
 
     def ask_to_store(self, *, line: str = "") -> None:
         """Ask for requirements, and store their wheels without a project."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
 
+    from pepip.operations.preferences import Preferences
     from pepip.store.root import Store
     from pepip.tui.actions import Actions
     from pepip.tui.catalog import Catalog
@@ -393,6 +394,16 @@ class PepipApp(App[None]):
     def action_scan(self) -> None:
         """Ask for a folder, and register the environments below it."""
         self.flows.ask_to_scan()
+
+    def action_report(self, name: str) -> None:
+        """Begin a report: `audit`, `compare`, `export` or `settings`."""
+        self.flows.reports.begin_report(name, self.here)
+
+    def use(self, settings: Preferences) -> None:
+        """Take the user's settings, before the app runs."""
+        self.session.preferences = settings
+        if settings.theme in self.available_themes:
+            self.theme = settings.theme
 
     def action_help(self) -> None:
         """Show the keys of the pane that has the focus."""

@@ -1,6 +1,6 @@
 """The data that the panes show: one immutable catalog of the store, read in a thread.
 
-Knows nothing of widgets. Reading writes nothing but the scan cache.
+Knows nothing of widgets. Reading writes nothing but the scan cache and the day's sample of the store's growth.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from pepip import paths
 from pepip.environment import purposes
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.operations import overview
-from pepip.store import trust, verdicts
+from pepip.operations import growth, overview, preferences
+from pepip.store import audit_answers, growth_log, trust, verdicts
+from pepip.store.growth_log import Growth
 from pepip.store.scan_cache import ScanCache
 from pepip.tui import formatting
 from pepip.uv import program
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pepip.operations.census import KnownVenv
     from pepip.operations.overview import Overview
     from pepip.operations.savings import VenvShare
+    from pepip.store.audit_answers import Answer
     from pepip.store.root import Store
     from pepip.store.verdicts import Verdict
 
@@ -36,7 +38,7 @@ AWAY = "away"
 class Trouble(NamedTuple):
     """A problem with the store or with uv.
 
-    `kind` is `absent`, `denied`, `away`, `read-only`, `sharing`, `uv` or `registry`.
+    `kind` is `absent`, `denied`, `away`, `read-only`, `sharing`, `settings`, `uv` or `registry`.
     """
 
     kind: str
@@ -50,7 +52,7 @@ class Catalog(NamedTuple):
     `users` maps the id of each entry to the environments that link it, `stored` to the entry; those of layers are
     among them. `shares` maps the root of each environment to its share. If `trouble` is set, there is no overview, or
     it is of an earlier reading. `notices` are lesser problems. `verdicts` are those of the last verification of each
-    entry, by its id. If `is_fresh` is false, the scan cache gave all data.
+    entry, by its id. `answers` are the last ones of an audit. If `is_fresh` is false, the scan cache gave all data.
     """
 
     overview: Overview | None
@@ -61,6 +63,8 @@ class Catalog(NamedTuple):
     notices: tuple[Trouble, ...]
     is_fresh: bool
     verdicts: Mapping[str, Verdict] = {}
+    answers: Mapping[str, Answer] = {}
+    growth: Growth = Growth()
 
     @property
     def is_empty(self) -> bool:
@@ -85,7 +89,10 @@ def recall(store: Store, memory: ScanCache) -> Catalog | None:
     if _trouble(store, was_there=False) is not None:
         return None
     seen = overview.recall(store, memory)
-    return None if seen is None else _of(seen, (), is_fresh=False)
+    if seen is None:
+        return None
+    found = _of(seen, (), is_fresh=False)
+    return found._replace(answers=audit_answers.read(store), growth=growth_log.read(store))
 
 
 def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> Catalog:
@@ -100,11 +107,13 @@ def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> C
             memory = memory or ScanCache(paths.cache(store.root))
             seen = overview.take(store, memory)
             memory.save()
+            known = growth.note(store, seen.savings)
             # A store that goes away during the reading looks empty: check again.
             trouble = _trouble(store, was_there=was_there)
             if trouble is None:
-                found = verdicts.read(store, seen.seen.stored)
-                return _of(seen, tuple(_notices(store, seen)), is_fresh=True)._replace(verdicts=found)
+                checked = verdicts.read(store, seen.seen.stored)
+                found = _of(seen, tuple(_notices(store, seen)), is_fresh=True)
+                return found._replace(verdicts=checked, answers=audit_answers.read(store), growth=known)
         except OSError as error:
             trouble = _refused(store, error)
     notices = (*_notice_of_uv(),)
@@ -204,7 +213,15 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
                 "Ask its owner for permission to write, or start with PEPIP_HOME set to a folder of yours.",
             )
         )
-    return found
+    return [*found, *_notice_of_settings()]
+
+
+def _notice_of_settings() -> list[Trouble]:
+    try:
+        preferences.read()
+    except PepipError as error:
+        return [Trouble("settings", f"{error.message[:1].upper()}{error.message[1:]}.", f"{error.hint}.")]
+    return []
 
 
 def _notice_of_uv() -> list[Trouble]:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pepip import humanized, paths
 from pepip.fast_namedtuple import NamedTuple
-from pepip.tui import formatting
+from pepip.tui import findings, formatting
 from pepip.tui.filtering import Facts
 from pepip.tui.table import Column, TableRow
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pepip.model import Stored
     from pepip.operations.entry_details import Details
+    from pepip.store.audit_answers import Answer
     from pepip.store.check import Flaw
     from pepip.store.verdicts import Verdict
     from pepip.tui.catalog import Catalog
@@ -43,6 +44,11 @@ COLUMNS = (
     Column("stored", "Stored", 10, from_width=104),
     Column("state", "State", 9, from_width=84),
 )
+
+HIDEABLE = tuple(dict.fromkeys(column.key for column in COLUMNS if column.width > 1))
+"""Keys of the columns that a user may hide: all but the name and the signs of states."""
+
+_NEVER = 10_000  # a terminal has fewer columns
 
 SORTS = ("size", "name", "projects", "used", "stored", "state")
 DESCENDING = frozenset({"size", "projects", "stored"})
@@ -86,6 +92,7 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
     seen = catalog.overview
     if seen is None:
         return Listing((), (), (), (), (), ())
+    found = findings.by_pin(catalog.answers)
     largest = max(seen.sizes.values(), default=1) or 1
     states, rows, facts, sizes, users = [], [], [], [], []
     kinds = {root: share.known.purpose.kind for root, share in catalog.shares.items()}
@@ -100,6 +107,7 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
             state = DAMAGED
         tone = TONES[state]
         python = short_bucket(stored.bucket)
+        asked = findings.tags(stored, found)
         rows.append(
             TableRow(
                 stored.id,
@@ -118,19 +126,58 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
                 (tone, "name", "", "muted", "", "accent", "" if linked_by else "muted", "muted", "muted", tone),
             )
         )
-        holds = (state, USED) if linked_by else (state,) if stored.layer else (state, ORPHAN)
-        if stored.layer:
-            holds = (*holds, LAYER)
-        text = f"{stored.name} {stored.version} {python}".lower()
         of_kinds = found_kinds if linked_by else ()
         if len(found_kinds) > 1:
             of_kinds = {kinds[root] for root in linked_by if root in kinds}
-        times = (stored.stored_at, stored.last_used_at)
-        facts.append(Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text, of_kinds, *times))
+        facts.append(_facts(stored, size_bytes, state, linked_by, asked)._replace(kinds=of_kinds))
         states.append(state)
         sizes.append(size_bytes)
         users.append(linked_by)
     return Listing(list(catalog.stored.values()), sizes, states, users, rows, facts)
+
+
+def bare_listing(
+    chosen: Sequence[Stored],
+    sizes: Mapping[str, int],
+    users: Mapping[str, Sequence[str]],
+    answers: Mapping[str, Answer],
+    kinds: Mapping[str, str],
+) -> Listing:
+    """Return entries as a listing without rows, to filter and to sort. `sizes` and `users` are by the entry's id.
+
+    `kinds` are the kinds of environments by their roots.
+    """
+    found = findings.by_pin(answers)
+    linked = [users.get(item.id, ()) for item in chosen]
+    states = [
+        DAMAGED if item.state != "ok" else USED if linked_by else LAYER if item.layer else ORPHAN
+        for item, linked_by in zip(chosen, linked, strict=True)
+    ]
+    facts = [
+        _facts(item, sizes[item.id], state, linked_by, findings.tags(item, found))._replace(
+            kinds={kinds[root] for root in linked_by if root in kinds}
+        )
+        for item, state, linked_by in zip(chosen, states, linked, strict=True)
+    ]
+    return Listing(chosen, [sizes[item.id] for item in chosen], states, linked, (), facts)
+
+
+def _facts(stored: Stored, size_bytes: int, state: str, linked_by: Sequence[str], tags: Sequence[str]) -> Facts:
+    """Return the properties of an entry that a filter tests. `tags` are what the last answers found of it."""
+    python = short_bucket(stored.bucket)
+    text = f"{stored.name} {stored.version} {python}".lower()
+    of_layer = (LAYER,) if stored.layer else ()
+    holds = (state, *((USED,) if linked_by else () if stored.layer else (ORPHAN,)), *of_layer, *tags)
+    times = (stored.stored_at, stored.last_used_at)
+    return Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text, (), *times)
+
+
+def columns_without(hidden: Collection[str]) -> tuple[Column, ...]:
+    """Return the columns of the list, so that those with the `hidden` keys never have room."""
+    return tuple(
+        column._replace(from_width=_NEVER) if column.key in hidden and column.width > 1 else column
+        for column in COLUMNS
+    )
 
 
 def short_bucket(bucket: str) -> str:
@@ -189,6 +236,7 @@ def describe(
         ("verify", _verdict(flaws, catalog.verdicts.get(stored.id))),
     ):
         _row(text, title, value, width)
+    findings.describe(text, stored, catalog.answers)
     if flaws:
         text.append("\nProblems\n", "bold")
         for flaw in flaws[:20]:
@@ -226,6 +274,8 @@ def describe(
         ("folder", formatting.short_path(stored.path, home)),
     ):
         _row(text, title, value, width)
+    if details is not None:
+        findings.describe_links(text, details, width)
     return text
 
 

@@ -3,6 +3,7 @@
 torch               name, version or Python contains the word; every word must match
 -torch              none of them contains the word
 orphan: used: layer: damaged: busy: marked:
+vuln: yanked: outdated:   as the last answers say, which `o` asks for
 >100MB  <1GB        size on disk
 idle:>90d           not linked for more than 90 days; idle:<1w for less
 stored:<7d          stored within the last 7 days
@@ -23,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-STATES = ("orphan", "used", "layer", "damaged", "busy", "marked")
+STATES = ("orphan", "used", "layer", "damaged", "busy", "marked", "vuln", "yanked", "outdated")
 
 _ALWAYS = (float("-inf"), float("inf"))
 _AGES = ("idle", "stored")

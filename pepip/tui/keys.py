@@ -30,6 +30,14 @@ OF_THE_APP: list[BindingType] = [
     Binding("V", "verify_all", "Verify all", show=False, tooltip="Verify every file of the store"),
     Binding("C", "scan", "Scan…", show=False, tooltip="Scan a folder for environments nobody registered"),
     Binding("exclamation_mark", "doctor", "Doctor", show=False, tooltip="Look at everything that pepip rests on"),
+    Binding(
+        "o", "report('audit')", "Audit", show=False, tooltip="Packages vulnerable, yanked or outdated; asks first"
+    ),
+    Binding(
+        "equals_sign", "report('compare')", "Compare", show=False, tooltip="Compare with another, or with the lock"
+    ),
+    Binding("e", "report('export')", "Write list…", show=False, tooltip="Write this list as CSV, Markdown or JSON"),
+    Binding("comma", "report('settings')", "Settings", show=False, tooltip="Theme, columns, named filters"),
     Binding("x", "cancel_job", "Cancel", show=False, tooltip="Cancel the running operation"),
     Binding("escape", "hide_drawer", "Hide", show=False, system=True),
     Binding("question_mark", "help", "Help", key_display="?"),

@@ -102,6 +102,11 @@ class ProjectsPane(Vertical):
         return self.query_one("#packages", Table)
 
     @property
+    def filter_text(self) -> str:
+        """The typed filter."""
+        return self.query_one("#projects-filter", Input).value
+
+    @property
     def unshared(self) -> UnsharedList:
         """The list of environments that are not yet shared."""
         return self.query_one(UnsharedList)
@@ -137,8 +142,8 @@ class ProjectsPane(Vertical):
         order, shares = project_rows.order_by(self.sort_key, self.session.unmet), self._shares
         table = self.table
         table.sort_key, table.is_descending = self.sort_key, self.is_descending
-        line = self.query_one("#projects-filter", Input).value
-        wanted = filtering.parse(line)
+        line = self.filter_text
+        wanted = filtering.parse(self.session.preferences.expanded(line))
         view = [
             place
             for place in range(len(shares))

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from pepip.tui import formatting
+from pepip.tui.growth_plot import GrowthPlot
 from pepip.tui.messages import EntryWanted
 from pepip.tui.table import Column, Table, TableRow
 
@@ -34,29 +35,36 @@ VERSIONS = (
 )
 
 
+_ROWS_OF_PLOT = {2: 2, 3: 5}
+"""Rows of the plot of growth by the height of the screen, in dozens of lines."""
+
+
 class SavingsPane(Vertical):
     """The figures and two lists. Choosing a row shows the package in the store pane."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l,right", "app.focus_next", "Next list", show=False),
         Binding("h,left", "app.focus_previous", "Previous list", show=False),
+        Binding("w", "period", "Period", tooltip="Show the growth of 30, 90 or 365 days"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that says the savings"),
     ]
 
     def __init__(self) -> None:
         super().__init__(id="savings")
         self.catalog: Catalog | None = None
+        self._prunable: PrunePreview | None = None
 
     def compose(self) -> ComposeResult:
         """Make the figures and the two lists."""
         yield Static("", id="savings-text")
+        yield GrowthPlot()
         with Horizontal(id="savings-split"):
             yield Table(SHARED, verb="In the store", id="shared")
             yield Table(VERSIONS, verb="In the store", id="several")
 
     def show(self, catalog: Catalog, prunable: PrunePreview | None) -> None:
         """Show the figures of a catalog, and of a prune, if these are known."""
-        self.catalog, seen = catalog, catalog.overview
+        self.catalog, self._prunable, seen = catalog, prunable, catalog.overview
         if seen is None:
             return
         sums = seen.savings
@@ -74,8 +82,11 @@ class SavingsPane(Vertical):
         if prunable and prunable.shared_bytes:
             text.append(f" {'  with uv cache prune':<21} {formatting.size(prunable.shared_bytes):>9}  ", "dim")
             text.append(formatting.bar(prunable.shared_bytes / most, width) + "\n", "dim")
+        self.query_one(GrowthPlot).show(catalog, _ROWS_OF_PLOT.get(min(3, self.app.size.height // 12), 0))
+        self.refresh_bindings()
         steps = [(stored.stored_at, seen.sizes[stored.id]) for stored in seen.seen.stored if stored.stored_at]
-        if len({formatting.day(when) for when, _ in steps}) > 1 and self.app.size.height > 20:
+        has_plot = self.query_one(GrowthPlot).display
+        if len({formatting.day(when) for when, _ in steps}) > 1 and self.app.size.height > 20 and not has_plot:
             since = f"since {formatting.day(min(steps)[0])}"
             text.append(f" {since:<31}  {formatting.growth(steps, width)}\n", "dim")
         times = formatting.factor(sums.without_sharing_bytes, sums.on_disk_bytes)
@@ -159,7 +170,24 @@ class SavingsPane(Vertical):
         stored = self.catalog.stored.get(event.key) if self.catalog else None
         self.post_message(EntryWanted(stored.name if stored else event.key, event.key))
 
+    def on_resize(self) -> None:
+        """Draw the bars and the plot for the new size."""
+        if self.catalog is not None:
+            self.call_after_refresh(self.show, self.catalog, self._prunable)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Disable `period` while there is no plot."""
+        if action == "period":
+            return self.is_mounted and self.query_one(GrowthPlot).display
+        return super().check_action(action, parameters)
+
+    def action_period(self) -> None:
+        """Show the growth of the next period."""
+        self.query_one(GrowthPlot).turn()
+
     def action_copy(self) -> None:
-        """Copy the command that shows the savings."""
-        self.app.copy_to_clipboard("pepip savings")
-        self.app.notify("pepip savings", title="Copied", markup=False)
+        """Copy the command that shows the savings, or their growth if that is visible."""
+        plot = self.query_one(GrowthPlot)
+        command = f"pepip savings --growth --days {plot.period}" if plot.display else "pepip savings"
+        self.app.copy_to_clipboard(command)
+        self.app.notify(command, title="Copied", markup=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pepip.operations.preferences import Preferences
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +26,8 @@ class Session:
     `unshared` has the
     environments that a search found and that were not registered. `search_place` is the place to which a running
     search has come. `prunable` is what a prune of all orphans would do, None until it is known. `unmet` has the unmet
-    needs of environments. `is_leaving` says that the app exits as soon as no job is left.
+    needs of environments. `preferences` are the user's settings. `is_leaving` says that the app exits as
+    soon as no job is left.
     """
 
     def __init__(self, store: Store, runner: JobQueue, folder: str) -> None:
@@ -40,6 +43,7 @@ class Session:
         self.earlier: list[Job[object]] = []
         self.drafts: dict[str, tuple[str, ...]] = {}
         self.is_leaving = False
+        self.preferences = Preferences()
 
     @property
     def damaged(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -9,6 +10,8 @@ import sys
 import threading
 import time
 
+from pepip.errors import PepipError
+from pepip.operations import preferences
 from pepip.tui.app import PepipApp
 
 TYPE_CHECKING = False
@@ -29,6 +32,8 @@ def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
     for name in ("SIGHUP", "SIGTERM", "SIGINT"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda number, _: _leave(app, number))
+    with contextlib.suppress(PepipError):  # the catalog has a notice of it
+        app.use(preferences.read())
     if theme:
         app.theme = theme
     app.run()

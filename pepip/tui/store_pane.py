@@ -24,10 +24,13 @@ from pepip.tui.table import Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pepip.model import Stored
     from pepip.operations.entry_details import Details
     from pepip.tui.catalog import Catalog
     from pepip.tui.session import Session
+    from pepip.tui.table import Column
 
 _SECONDS_BEFORE_DETAILS = 0.12
 EMPTY = Listing((), (), (), (), (), ())
@@ -121,7 +124,7 @@ class StorePane(Vertical):
         yield FilterLine("#entries", placeholder=placeholder, id="filter")
         yield Facets()
         with Horizontal():
-            table = Table(entries.COLUMNS, can_mark=True, verb="Files", id="entries")
+            table = Table(self._columns, can_mark=True, verb="Files", id="entries")
             table.empty_text = "looking at the disk …"
             yield table
             with ScrollText(id="detail"):
@@ -131,6 +134,21 @@ class StorePane(Vertical):
     def table(self) -> Table:
         """The list."""
         return self.query_one("#entries", Table)
+
+    @property
+    def filter_text(self) -> str:
+        """The typed filter."""
+        return self.query_one("#filter", Input).value
+
+    @property
+    def _columns(self) -> Sequence[Column]:
+        return entries.columns_without(self.session.preferences.hidden)
+
+    def use_settings(self) -> None:
+        """Show the columns, and apply the named filters, that the settings name now."""
+        self.table.columns = self._columns
+        if self.catalog is not None:
+            self.show(self.catalog, self.listing)
 
     @property
     def is_wide(self) -> bool:
@@ -171,8 +189,8 @@ class StorePane(Vertical):
         self._filter()
 
     def _filter(self) -> None:
-        line = self.query_one("#filter", Input).value
-        wanted = filtering.parse(line)
+        line = self.filter_text
+        wanted = filtering.parse(self.session.preferences.expanded(line))
         facts, order = self.listing.facts, self._order
         if "marked" in wanted.states:
             wanted = wanted._replace(states=tuple(state for state in wanted.states if state != "marked"))

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 HELP = {
     "store": (
         "Every version is stored once. ● used  ○ orphan: no environment links it  ✗ damaged  ◐ being worked on  "
-        "◆ ◇ in a layer. The filter takes words and facets: orphan: used: layer: damaged: marked: >100MB <1GB "
-        "idle:>90d stored:<7d project:api kind:tool name:torch -word"
+        "◆ ◇ in a layer. The filter takes words and facets: orphan: used: layer: damaged: marked: "
+        "vuln: yanked: outdated: >100MB <1GB idle:>90d stored:<7d "
+        "project:api kind:tool name:torch -word @name"
     ),
     "projects": (
         "Every environment that links the store. Without: its size without pepip. Now: its own size, beside the "
@@ -30,8 +31,8 @@ HELP = {
         "version. Enter goes to the packages, Escape back."
     ),
     "savings": (
-        "Savings, measured on disk; each inode counts once. Since: the growth of the store. Enter on a package "
-        "shows it in the store."
+        "Savings, measured on disk; each inode counts once. The plot has a sample a day; a notch ╵ is a prune. "
+        "Enter on a package shows it in the store."
     ),
     "versions": (
         "Packages that have several versions, against the projects that have them. Green is the newest version here, "

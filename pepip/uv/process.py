@@ -18,7 +18,7 @@ from pepip.uv import program
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from typing import IO
 
 # With these variables, uv would use another environment than the given one, compile files that are only staged,
@@ -67,16 +67,22 @@ def allow(thread: int) -> None:
 
 
 def run(
-    arguments: Sequence[str], meanwhile: Callable[[], None] | None = None, /, *, stdin: str = "", **settings: str
+    arguments: Sequence[str],
+    meanwhile: Callable[[], None] | None = None,
+    accepts: Collection[int] = (0,),
+    /,
+    *,
+    stdin: str = "",
+    **settings: str,
 ) -> Result:
-    """Run uv to its end. Raises UvError with uv's own words if it fails.
+    """Run uv to its end. Raises UvError with uv's own words if its exit code is none that the caller `accepts`.
 
     `meanwhile` is called while uv runs. If it raises an error, uv is ended first. `settings` are environment
     variables for this run alone; an empty value removes the variable.
     """
     process = _start([program.path(), *arguments], stdin=bool(stdin), variables=_variables(settings))
     stdout, stderr = _communicate(process, stdin, meanwhile)
-    if process.returncode:
+    if process.returncode not in accepts:
         raise _failure(arguments, process.returncode, stderr, stdout)
     return Result(stdout, stderr)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 
 from pepip.environment.purposes import PROJECT, SCRIPT, TOOL, Purpose
@@ -22,6 +23,8 @@ from pepip.operations.prune import Orphan, PruneOptions, PrunePreview
 from pepip.operations.reclaim import Bundle, Choice, Reclaimable
 from pepip.operations.upgrades import BY_LOCK, BY_PIP, Preview, Target, UpgradePlan
 from pepip.operations.why import Line, Reason
+from pepip.store.audit_answers import OUTDATED, VULNERABLE, YANKED, Answer, Finding
+from pepip.store.growth_log import Growth, Prune, Sample
 from pepip.tui import catalog as catalogs
 from pepip.tui.catalog import Catalog, Trouble
 
@@ -73,6 +76,49 @@ def of(home: str, *, projects: Iterable[str] = tuple(PROJECTS), notices: tuple[T
     seen = census.Census(stored, [share.known for share in shares], [], {})
     overview = Overview(seen, {item.id: weights[item.id].total for item in stored}, shares, sums)
     return catalogs._of(overview, notices, is_fresh=True)
+
+
+def audited(home: str) -> Catalog:
+    """Return the catalog of a user who has asked for advisories, yanked and newer releases."""
+    found = of(home)
+    pins = frozenset(tuple(pin.split("==")) for pin in PACKAGES if "[" not in pin)
+    loud = "Cookies are sent to another host [after a redirect]"
+    findings = {
+        VULNERABLE: (
+            Finding(VULNERABLE, "django", "5.2.9", "PYSEC-2026-7", ("CVE-2026-1",), "SQL | injection", (), ""),
+            Finding(
+                VULNERABLE, "requests", "2.32.5", "GHSA-x", ("CVE-2026-2",), loud, ("2.33.0",), "https://x.example/1"
+            ),
+        ),
+        YANKED: (Finding(YANKED, "idna", "3.11", summary="broken metadata"),),
+        OUTDATED: (
+            Finding(OUTDATED, "numpy", "2.0.2", fixed=("2.4.2",)),
+            Finding(OUTDATED, "numpy", "2.4.1", fixed=("2.4.2",)),
+            Finding(OUTDATED, "rich", "14.2.0", fixed=("14.3.1",)),
+        ),
+    }
+    sources = {VULNERABLE: "uv audit", YANKED: "uv pip compile", OUTDATED: "uv pip list --outdated"}
+    answers = {
+        kind: Answer(kind, FIRST_DAY + 30 * DAY, sources[kind], pins, found_of_kind)  # type: ignore[arg-type]
+        for kind, found_of_kind in findings.items()
+    }
+    return found._replace(answers=answers)
+
+
+def grown(home: str) -> Catalog:
+    """Return the catalog of a store with a sample for most of the last 200 days, and three prunes."""
+    found = of(home)
+    assert found.overview is not None
+    now = int(time.time())
+    on_disk = found.overview.savings.on_disk_bytes
+    samples, size = [], on_disk // 5
+    pruned = {12, 40, 150}
+    for age in range(200, 0, -1):
+        size = size * 3 // 5 if age in pruned else size + on_disk // 90
+        if age % 9:
+            samples.append(Sample(now - age * DAY, size, 2 * size, 0, 0, 0))
+    prunes = tuple(Prune(now - age * DAY, 9, on_disk // 3) for age in sorted(pruned, reverse=True))
+    return found._replace(growth=Growth(tuple(samples), prunes))
 
 
 def empty() -> Catalog:

@@ -1,0 +1,63 @@
+"""`pepip settings`: the settings of the app."""
+
+from __future__ import annotations
+
+from pepip.cli import options, output, tables
+from pepip.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DESCRIPTION = """\
+Show or change the settings of `pepip ui`. An empty value takes a setting away.
+
+theme=NAME           the colours, such as nord, textual-light or ansi-dark
+hidden=COLUMN,…      columns of the list of entries that are not shown
+filter.NAME=LINE     a filter that @NAME stands for
+"""
+
+_EXAMPLES = """\
+examples:
+  pepip settings
+  pepip settings theme=nord hidden=python,state
+  pepip settings filter.big='>100MB -torch'
+"""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run `pepip settings`. Returns the exit code."""
+    from pepip.operations import preferences
+
+    parser = options.Parser("pepip settings", description=_DESCRIPTION, examples=_EXAMPLES)
+    parser.add_argument("changes", metavar="KEY=VALUE", nargs="*")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    found = preferences.read()
+    if arguments.changes:
+        found = preferences.changed(found, arguments.changes)
+        _check(found)
+        preferences.write(found)
+    if arguments.json:
+        filters = {"theme": found.theme, "hidden": list(found.hidden), "filters": dict(found.filters)}
+        output.write_json({"file": preferences.path(), **found.more, **filters})
+        return 0
+    rows = [("theme", found.theme or "(the app's own)"), ("hidden", ", ".join(found.hidden) or "(none)")]
+    rows += [(f"filter.{name}", line) for name, line in sorted(found.filters.items())]
+    rows += [(key, str(value)) for key, value in sorted(found.more.items())]
+    tables.show(("setting", "value"), rows)
+    output.say(preferences.path())
+    return 0
+
+
+def _check(found: object) -> None:
+    """Raise UsageError if there is no such theme or column."""
+    from pepip.operations.preferences import Preferences
+    from pepip.tui import entries, screenshot
+
+    assert isinstance(found, Preferences)
+    if found.theme and found.theme not in screenshot.themes():
+        raise UsageError(f"there is no theme {found.theme}", hint=f"one of {', '.join(screenshot.themes())}")
+    unknown = [key for key in found.hidden if key not in entries.HIDEABLE]
+    if unknown:
+        raise UsageError(f"there is no column {unknown[0]}", hint=f"some of {', '.join(entries.HIDEABLE)}")

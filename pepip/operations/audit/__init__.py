@@ -1,0 +1,1 @@
+"""Advisories on the distributions in all environments, and which of them are yanked or outdated."""

@@ -1,0 +1,148 @@
+"""The user's settings of the app, in a file of TOML. pepip writes it whole, and says so in its first line.
+
+A file that can't be read changes nothing: the defaults hold, and it is never overwritten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from pepip.errors import PepipError, UsageError
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+_HEAD = "# Written whole by `pepip settings` and `pepip ui`: comments are not kept.\n"
+_MOST_BYTES = 1 << 16
+_FILTER = "filter."
+
+
+class Preferences(NamedTuple):
+    """The settings. `theme` is empty for the app's own. `hidden` are keys of columns of the list of entries.
+
+    `filters` maps names to lines of a filter. `more` has settings of another pepip, which are kept as they are.
+    """
+
+    theme: str = ""
+    hidden: tuple[str, ...] = ()
+    filters: dict[str, str] = {}  # noqa: RUF012 - never changed
+    more: dict[str, Any] = {}  # noqa: RUF012 - never changed
+
+    def expanded(self, line: str) -> str:
+        """Return a filter line with the line of each named filter in the place of `@name`."""
+        return " ".join(self.filters.get(word[1:], word) if word[:1] == "@" else word for word in line.split())
+
+
+def path() -> str:
+    """Return the path of the file, which may not exist. The system's rules for a user's settings give its folder."""
+    import platformdirs
+
+    return os.path.join(platformdirs.user_config_dir("pepip", appauthor=False), "settings.toml")
+
+
+def read(place: str = "") -> Preferences:
+    """Return the settings in the file at `place`, by default `path()`. Raises UsageError if they can't be read."""
+    place = place or path()
+    try:
+        content = files.read_regular(place, most_bytes=_MOST_BYTES, follows=True)
+    except FileNotFoundError:
+        return Preferences()
+    except OSError as error:
+        raise _unreadable(place, error.strerror or str(error)) from error
+    except ValueError as error:
+        raise _unreadable(place, str(error)) from error
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        document = tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(place, str(error)) from error
+    return _checked(place, document)
+
+
+def _checked(place: str, document: dict[str, Any]) -> Preferences:
+    theme, hidden, filters = (document.pop(key, default) for key, default in _DEFAULTS.items())
+    if not isinstance(theme, str):
+        raise _unreadable(place, "`theme` is no text")
+    if not isinstance(hidden, list) or not all(isinstance(key, str) for key in hidden):
+        raise _unreadable(place, "`hidden` is no list of texts")
+    if not isinstance(filters, dict) or not all(isinstance(line, str) for line in filters.values()):
+        raise _unreadable(place, "`filters` is no table of texts")
+    more = {key: value for key, value in document.items() if isinstance(value, str | int | float | bool)}
+    return Preferences(theme, tuple(hidden), filters, more)
+
+
+_DEFAULTS: Mapping[str, Any] = {"theme": "", "hidden": [], "filters": {}}
+
+
+def _unreadable(place: str, reason: str) -> UsageError:
+    return UsageError(
+        f"the settings in {place} can't be read: {reason}", hint="mend the file or remove it; the defaults hold now"
+    )
+
+
+def write(settings: Preferences, place: str = "") -> None:
+    """Write the file in one step. Raises UsageError if the present file can't be read, PepipError if it fails."""
+    place = place or path()
+    read(place)
+    rows = {"theme": settings.theme, "hidden": list(settings.hidden)}
+    lines = [_HEAD, *(_row(key, value) for key, value in rows.items() if value)]
+    lines += [_row(key, value) for key, value in sorted(settings.more.items())]
+    if settings.filters:
+        lines += ["\n[filters]\n", *(_row(name, line) for name, line in sorted(settings.filters.items()))]
+    try:
+        os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+        files.write_whole(os.path.realpath(place), "".join(lines).encode())
+    except OSError as error:
+        raise PepipError(f"cannot write {place}: {error.strerror}") from error
+
+
+def _row(key: str, value: object) -> str:
+    """Return a line of TOML. Its strings are those of JSON, but for one control character."""
+    written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    is_bare = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
+    return f"{key if is_bare else json.dumps(key, ensure_ascii=False)} = {written}\n"
+
+
+def changed(settings: Preferences, words: Sequence[str]) -> Preferences:
+    """Return the settings with each `key=value` of the words. An empty value takes the setting away.
+
+    Keys are `theme`, `hidden` (columns with commas between them) and `filter.NAME`. Raises UsageError for others.
+    """
+    filters = dict(settings.filters)
+    for word in words:
+        key, is_given, value = word.partition("=")
+        name = key.removeprefix(_FILTER)
+        if not is_given:
+            raise UsageError(
+                f"{word} is no setting with a value", hint="for example theme=nord, or filter.big='>1GB'"
+            )
+        if key == "theme":
+            settings = settings._replace(theme=value)
+        elif key == "hidden":
+            settings = settings._replace(hidden=tuple(item for item in value.split(",") if item))
+        elif name != key and name and not set(name) & set(" @="):
+            filters.pop(name, None)
+            if value.strip():
+                filters[name] = " ".join(value.split())
+        else:
+            raise UsageError(f"there is no setting {key}", hint="theme, hidden, or filter.NAME without blanks in it")
+    return settings._replace(filters=filters)
+
+
+def words_of(before: Preferences, after: Preferences) -> list[str]:
+    """Return the words by which `changed` makes `after` of `before`."""
+    words = [f"theme={after.theme}"] if before.theme != after.theme else []
+    words += [f"hidden={','.join(after.hidden)}"] if before.hidden != after.hidden else []
+    for name in sorted(before.filters.keys() | after.filters.keys()):
+        if before.filters.get(name, "") != after.filters.get(name, ""):
+            words.append(f"{_FILTER}{name}={after.filters.get(name, '')}")
+    return words

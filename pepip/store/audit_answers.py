@@ -1,0 +1,101 @@
+"""The last answers on releases: which pins were asked about, when, and which findings came. This user's own file.
+
+Losing it costs only the question. Nothing is asked here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+from pepip import paths
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files, user_cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pepip.store.root import Store
+
+Pin = tuple[str, str]
+
+_NAME = "audit.json"
+_FORMAT = 1
+_MOST_BYTES = 1 << 26
+
+VULNERABLE, YANKED, OUTDATED = "vulnerable", "yanked", "outdated"
+KINDS = (VULNERABLE, YANKED, OUTDATED)
+
+
+class Finding(NamedTuple):
+    """Something to know of one version of a distribution. `kind` is one of `KINDS`.
+
+    A vulnerable one has the `id` of an advisory, its `aliases`, a `summary`, the versions in which it is `fixed`, and
+    a `link`. A yanked one has the reason as `summary`, empty if none was given. An outdated one has the newest
+    release in `fixed`. Other fields are empty.
+    """
+
+    kind: str
+    name: str
+    version: str
+    id: str = ""
+    aliases: tuple[str, ...] = ()
+    summary: str = ""
+    fixed: tuple[str, ...] = ()
+    link: str = ""
+
+
+class Answer(NamedTuple):
+    """The answer to one kind of question. `asked_at` is in seconds since 1970; `source` names who answered.
+
+    `pins` are the names and versions that it covers. One without a finding is clean. Nothing is known of others.
+    """
+
+    kind: str
+    asked_at: int
+    source: str
+    pins: frozenset[Pin]
+    findings: tuple[Finding, ...]
+
+
+def read(store: Store) -> dict[str, Answer]:
+    """Return the last answer of each kind. None if the file is missing, or holds anything else."""
+    try:
+        folder = user_cache.folder_in(paths.cache(store.root))
+        document = files.load_json(user_cache.read(folder, _NAME, most_bytes=_MOST_BYTES))
+        if document["format"] != _FORMAT:
+            return {}
+        return {kind: _answer(kind, document[kind]) for kind in KINDS if kind in document}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def write(store: Store, answers: Mapping[str, Answer]) -> None:
+    """Note the last answer of each kind. Does nothing if the store has no cache, or it can't be written."""
+    cache = paths.cache(store.root)
+    if not os.path.isdir(cache):
+        return
+    document: dict[str, object] = {"format": _FORMAT}
+    for kind, answer in answers.items():
+        document[kind] = {
+            "asked_at": answer.asked_at,
+            "source": answer.source,
+            "pins": sorted(answer.pins),
+            "findings": [list(finding[1:]) for finding in answer.findings],
+        }
+    with contextlib.suppress(OSError):
+        user_cache.write(user_cache.folder_in(cache), _NAME, json.dumps(document).encode())
+
+
+def _answer(kind: str, document: dict[str, list[list[str]]]) -> Answer:
+    """Return an answer of the file. Raises TypeError, ValueError or KeyError if it is unsound."""
+    findings = []
+    for name, version, id_, aliases, summary, fixed, link in document["findings"]:
+        finding = Finding(kind, name, version, id_, tuple(aliases), summary, tuple(fixed), link)
+        if not all(isinstance(text, str) for text in (*finding[:4], *aliases, summary, *fixed, link)):
+            raise TypeError
+        findings.append(finding)
+    pins = frozenset((name, version) for name, version in document["pins"])
+    return Answer(kind, int(str(document["asked_at"])), str(document["source"]), pins, tuple(findings))

@@ -1,0 +1,100 @@
+"""The size of the store, once a day, and each prune. This user's own file, with no more than about a year.
+
+Losing it costs only the history.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+
+from pepip import paths
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files, user_cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.store.root import Store
+
+_NAME = "growth.json"
+_FORMAT = 1
+_MOST_BYTES = 1 << 20
+_MOST_ROWS = 400
+SECONDS_A_DAY = 86_400
+
+
+class Sample(NamedTuple):
+    """The sums of one day (`savings.Savings`). `taken_at` is in seconds since 1970."""
+
+    taken_at: int
+    on_disk_bytes: int
+    without_sharing_bytes: int
+    prunable_bytes: int
+    entries: int
+    projects: int
+
+
+class Prune(NamedTuple):
+    """A prune: when it ended (seconds since 1970), the entries that it removed, and the bytes that it freed."""
+
+    ended_at: int
+    entries: int
+    freed_bytes: int
+
+
+class Growth(NamedTuple):
+    """All samples and prunes that are known, oldest first."""
+
+    samples: tuple[Sample, ...] = ()
+    prunes: tuple[Prune, ...] = ()
+
+
+def read(store: Store) -> Growth:
+    """Return the history. It is empty if the file is missing, or holds anything else."""
+    try:
+        folder = user_cache.folder_in(paths.cache(store.root))
+        document = files.load_json(user_cache.read(folder, _NAME, most_bytes=_MOST_BYTES))
+        if document["format"] != _FORMAT:
+            return Growth()
+        samples = [Sample(*map(int, row)) for row in document["samples"]]
+        prunes = [Prune(*map(int, row)) for row in document["prunes"]]
+        return Growth(tuple(sorted(samples)), tuple(sorted(prunes)))
+    except (OSError, ValueError, TypeError, KeyError):
+        return Growth()
+
+
+def add_sample(store: Store, sample: Sample) -> Growth:
+    """Note a sample, unless there is one of its day. Return the history. Raises no error if it can't be written."""
+    known = read(store)
+    if known.samples and day_of(known.samples[-1].taken_at) == day_of(sample.taken_at):
+        return known
+    known = known._replace(samples=(*known.samples, sample)[-_MOST_ROWS:])
+    _write(store, known)
+    return known
+
+
+def add_prune(store: Store, entries: int, freed_bytes: int) -> None:
+    """Note a prune that ended now. Raises no error if it can't be written."""
+    known = read(store)
+    done = Prune(int(time.time()), entries, freed_bytes)
+    _write(store, known._replace(prunes=(*known.prunes, done)[-_MOST_ROWS:]))
+
+
+def day_of(seconds: int) -> int:
+    """Return the number of the local day of a time in seconds since 1970. Days that follow have numbers that do."""
+    return (seconds + time.localtime(seconds).tm_gmtoff) // SECONDS_A_DAY
+
+
+def _write(store: Store, growth: Growth) -> None:
+    cache = paths.cache(store.root)
+    if not os.path.isdir(cache):
+        return
+    document = {
+        "format": _FORMAT,
+        "samples": [list(sample) for sample in growth.samples],
+        "prunes": [list(prune) for prune in growth.prunes],
+    }
+    with contextlib.suppress(OSError):
+        user_cache.write(user_cache.folder_in(cache), _NAME, json.dumps(document).encode())

@@ -1,0 +1,112 @@
+"""The dialog of the last answers on vulnerable, yanked and outdated packages. Only its button asks anything."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.widgets import Button, Static
+
+from pepip.names import normalize_name
+from pepip.store.audit_answers import KINDS, OUTDATED, VULNERABLE, YANKED
+from pepip.tui import findings, formatting
+from pepip.tui.dialogs import Choice, Dialog
+from pepip.tui.table import Column, Table, TableRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pepip.store.audit_answers import Pin
+    from pepip.tui.catalog import Catalog
+
+_COLUMNS = (
+    Column("name", "Package", 24),
+    Column("version", "Version", 12),
+    Column("kind", "Finding", 10),
+    Column("fixed", "Fixed, or newest", 16, from_width=54),
+    Column("users", "Projects", 8, is_right=True, from_width=40),
+    Column("words", "Advisory", 0, from_width=70),
+)
+_TONES = {VULNERABLE: "bad", YANKED: "warn", OUTDATED: "muted"}
+
+
+class AuditDialog(Dialog):
+    """The findings in all environments. Answers `go` to ask again, or `show NAME VERSION` for a chosen row."""
+
+    def __init__(self, catalog: Catalog, *, command: str) -> None:
+        super().__init__("Audit", command=command)
+        self._catalog = catalog
+        self._users = users_of(catalog)
+
+    def body(self) -> ComposeResult:
+        """Make the sentences and the list."""
+        yield Static(self._sentences(), classes="dialog--text")
+        yield Table(_COLUMNS, verb="In the store", id="findings")
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the buttons. Nobody is asked by accident."""
+        return (Choice("", "Close"), Choice("go", "Ask again" if self._catalog.answers else "Ask", "primary"))
+
+    def on_mount(self) -> None:
+        """Fill the list. Without an answer there is none."""
+        super().on_mount()
+        table = self.query_one("#findings", Table)
+        table.display = bool(self._catalog.answers)
+        table.empty_text = "nothing found"
+        table.show(self._rows())
+        self.query(Button).first().focus()
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Answer with the package under the cursor."""
+        event.stop()
+        self.dismiss(f"show {event.key.partition(' ')[2]}")
+
+    def _rows(self) -> list[TableRow]:
+        rows = []
+        for pin, found in sorted(findings.by_pin(self._catalog.answers).items()):
+            users = self._users.get(pin)
+            for number, finding in enumerate(found if users else ()):
+                words = f"{finding.id} {findings.words_of(finding)}".strip()
+                cells = (
+                    formatting.printable(finding.name),
+                    formatting.printable(finding.version),
+                    finding.kind,
+                    formatting.printable(", ".join(finding.fixed)),
+                    f"{users or 0:,}",
+                    formatting.printable(words),
+                )
+                tone = _TONES[finding.kind]
+                key = f"{finding.kind}{number} {finding.name} {finding.version}"
+                rows.append((KINDS.index(finding.kind), TableRow(key, cells, ("name", "", tone, "", "", "muted"))))
+        return [row for _, row in sorted(rows, key=lambda item: item[0])]
+
+    def _sentences(self) -> Text:
+        text = Text()
+        if not self._catalog.answers:
+            text.append(
+                "Asking sends the names and versions of all packages to uv's service of advisories, and the names "
+                "to the indexes that each project's settings name.\n"
+                "Nobody was asked yet."
+            )
+        for kind in KINDS if self._catalog.answers else ():
+            answer = self._catalog.answers.get(kind)
+            if answer is None:
+                text.append(f"never asked which are {kind}\n", "dim")
+                continue
+            pins = {(found.name, found.version) for found in answer.findings} & self._users.keys()
+            unknown = len(self._users.keys() - answer.pins)
+            text.append(f"{len(pins)} of {len(self._users.keys() & answer.pins)} {kind}", "bold" if pins else "")
+            text.append(f" ({formatting.day(answer.asked_at)})")
+            text.append(f", {unknown} unknown\n" if unknown else "\n", "dim")
+        text.rstrip()
+        return text
+
+
+def users_of(catalog: Catalog) -> Mapping[Pin, int]:
+    """Return, for the name and version of each package, the number of environments that have it."""
+    users: dict[Pin, int] = {}
+    for share in catalog.shares.values():
+        for package in share.known.packages:
+            pin = (normalize_name(package.name), package.version)
+            users[pin] = users.get(pin, 0) + 1
+    return users

@@ -1,0 +1,164 @@
+"""The dialog that compares a project with another one, or with its lock."""
+
+from __future__ import annotations
+
+import os
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from pepip.operations import compare
+from pepip.tui import commands, formatting
+from pepip.tui.dialogs import Choice, Dialog
+from pepip.tui.job_queue import FAILED, Job
+from pepip.tui.table import Column, Table, TableRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.operations.compare import Comparison, Difference
+    from pepip.operations.savings import VenvShare
+    from pepip.store.root import Store
+    from pepip.tui.catalog import Catalog
+    from pepip.tui.job_queue import JobQueue
+
+_OTHERS = (Column("name", "Compare with", 0), Column("path", "Folder", 0, from_width=60, keeps_end=True))
+_DIFFERENCES = (
+    Column("sign", "", 1),
+    Column("name", "Package", 0),
+    Column("left", "This", 14),
+    Column("right", "Other", 14),
+)
+_SIGNS = {compare.ADDED: ("+", "good"), compare.REMOVED: ("-", "bad"), compare.CHANGED: ("~", "accent")}
+_LOCK = "uv.lock"
+
+
+class CompareDialog(Dialog):
+    """The packages in which a project differs from the chosen other one. Its lock comes first, if it has one."""
+
+    COMMAND_LINES = 2
+
+    def __init__(self, store: Store, catalog: Catalog, share: VenvShare, runner: JobQueue) -> None:
+        super().__init__(f"Compare {_name(share)}")
+        self._store, self._runner = store, runner
+        self._left = share
+        self._others = {
+            root: other
+            for root, other in catalog.shares.items()
+            if root != share.known.environment and _is_there(other)
+        }
+        self._has_lock = os.path.isfile(f"{os.path.dirname(share.known.environment)}/{_LOCK}")
+        self._asked: Job[Comparison] | None = None
+        self._versions = _versions(share)
+
+    def body(self) -> ComposeResult:
+        """Make the list of others, a sentence, and the list of differences."""
+        yield Table(_OTHERS, verb="Compare", id="others")
+        yield Static("", id="compare-text")
+        yield Table(_DIFFERENCES, rests=False, id="differences")
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the button."""
+        return (Choice("", "Close"),)
+
+    def on_mount(self) -> None:
+        """Fill the list of others, and compare with the first one."""
+        super().on_mount()
+        table = self.query_one("#others", Table)
+        table.empty_text = "no other environment can be read"
+        rows = [TableRow(_LOCK, (f"its {_LOCK}", ""), ("name", ""))] if self._has_lock else []
+        for root, other in self._others.items():
+            folder = formatting.short_path(os.path.dirname(other.known.project))
+            rows.append(TableRow(root, (_name(other), formatting.printable(folder)), ("name", "muted")))
+        table.show(rows)
+        self.query_one("#differences").display = False
+        table.focus()
+        self.set_interval(0.05, self._look)
+        if rows:
+            self._compare(rows[0].key)
+
+    def on_unmount(self) -> None:
+        """Cancel an unfinished look at the lock, because nobody waits for its result."""
+        if self._asked is not None and not self._asked.is_over:
+            self._runner.cancel(self._asked)
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """Compare with the environment under the cursor."""
+        event.stop()
+        if event.table.id == "others" and event.key:
+            self._compare(event.key)
+
+    def action_look_further(self, rows: int) -> None:
+        """Move through the list that has the focus."""
+        table = self.query_one("#differences", Table)
+        (table if table.has_focus else self.query_one("#others", Table)).action_move(rows)
+
+    def _compare(self, key: str) -> None:
+        left = self._left.known.environment
+        if self._asked is not None and not self._asked.is_over:
+            self._runner.cancel(self._asked)
+        self._asked = None
+        if key != _LOCK:
+            self.say_command(commands.of("diff", left, key))
+            self._show(compare.differing(self._versions, _versions(self._others[key])))
+            return
+        project = os.path.dirname(left)
+        self.say_command(commands.of("diff", "--lock", left))
+        self.query_one("#compare-text", Static).update(Text("Asking uv what the lock holds …"))
+        self.query_one("#differences").display = False
+        self._asked = Job(
+            f"compare {_name(self._left)} with its lock",
+            self.command,
+            lambda: compare.with_lock(self._store, left),
+            folder=project,
+            is_listed=False,
+        )
+        self._runner.submit(self._asked)
+
+    def _look(self) -> None:
+        job = self._asked
+        if job is None or not job.is_over:
+            return
+        self._asked = None
+        if job.result is not None:
+            self._show(job.result.differences)
+        elif job.state == FAILED and job.failure is not None:
+            failure = job.failure
+            words = f"{failure.message}\n{failure.output.strip()}".strip()
+            self.query_one("#compare-text", Static).update(
+                Text("\n".join(map(formatting.printable, words.splitlines())))
+            )
+
+    def _show(self, found: Sequence[Difference]) -> None:
+        counts = [
+            f"{sum(item.kind == kind for item in found)} {kind}"
+            for kind in _SIGNS
+            if any(item.kind == kind for item in found)
+        ]
+        sentence = ", ".join(counts) if found else "the same packages in the same versions"
+        self.query_one("#compare-text", Static).update(Text(sentence))
+        table = self.query_one("#differences", Table)
+        table.display = bool(found)
+        table.show([_row(item) for item in found])
+
+
+def _row(item: Difference) -> TableRow:
+    sign, tone = _SIGNS[item.kind]
+    cells = (sign, item.name, item.left or "-", item.right or "-")
+    return TableRow(item.name, tuple(map(formatting.printable, cells)), (tone, "name", "", ""))
+
+
+def _versions(share: VenvShare) -> dict[str, str]:
+    return {package.name: package.version for package in share.known.packages}
+
+
+def _is_there(share: VenvShare) -> bool:
+    return share.known.state in {"ok", "broken"}
+
+
+def _name(share: VenvShare) -> str:
+    folder, name = os.path.split(share.known.environment)
+    project = os.path.basename(folder) or folder
+    return formatting.printable(project if name == ".venv" else f"{project} ({name})")

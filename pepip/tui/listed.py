@@ -1,0 +1,35 @@
+"""The entries and environments that a filter line shows, in the order of a list: for lists in files. No widgets."""
+
+from __future__ import annotations
+
+from pepip.tui import entries, filtering, project_rows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from pepip.model import Stored
+    from pepip.operations.savings import VenvShare
+    from pepip.tui.entries import Listing
+
+ENTRY_SORTS = ("size", "name", "projects", "stored", "version", "python", "state")
+PROJECT_SORTS = ("alone", "own", "name", "packages", "state", "path", "python")
+DESCENDING = frozenset({"packages", "alone", "own"})
+"""Sort keys of projects that start with the largest value."""
+
+
+def entries_listed(listing: Listing, line: str, sort_key: str, *, is_reversed: bool) -> list[Stored]:
+    """Return the entries of a listing that pass the filter `line`, in order. No entry is marked here."""
+    wanted = filtering.parse(line)
+    places = [place for place, facts in enumerate(listing.facts) if wanted.holds(facts)]
+    is_descending = (sort_key in entries.DESCENDING) != is_reversed
+    return [listing.stored[place] for place in listing.sorted_by(sort_key, places, is_descending=is_descending)]
+
+
+def shares_listed(
+    shares: Iterable[VenvShare], line: str, sort_key: str, unmet: Collection[str], *, is_reversed: bool
+) -> list[VenvShare]:
+    """Return the environments that pass the filter `line`, in order. `unmet` are those with unmet needs."""
+    wanted = filtering.parse(line)
+    found = [share for share in shares if wanted.holds(project_rows.facts_of(share, unmet))]
+    return sorted(found, key=project_rows.order_by(sort_key, unmet), reverse=(sort_key in DESCENDING) != is_reversed)

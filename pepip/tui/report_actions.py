@@ -1,0 +1,197 @@
+"""The flows of the reports: the audit, comparisons, lists in files, and the settings."""
+
+from __future__ import annotations
+
+import os
+from typing import cast
+
+from pepip.errors import PepipError
+from pepip.operations import inventory, preferences, sheets
+from pepip.operations.audit import asking
+from pepip.tui import commands, entries, filtering, formatting, listed, typed
+from pepip.tui.audit_dialog import AuditDialog
+from pepip.tui.compare_dialog import CompareDialog
+from pepip.tui.dialogs import Question
+from pepip.tui.flows import Flows
+from pepip.tui.job_queue import Job, Report, once
+from pepip.tui.messages import EntryWanted
+from pepip.tui.projects_pane import ProjectsPane
+from pepip.tui.settings_dialog import SettingsDialog
+from pepip.tui.store_pane import StorePane
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.operations.audit.asking import Audit
+    from pepip.operations.preferences import Preferences
+    from pepip.operations.sheets import Sheet
+
+_OF_THE_APP_ALONE = frozenset({"marked", "damaged", "busy"})
+"""States that only this run of the app knows. A command names the entries instead."""
+
+
+class ReportActions(Flows):
+    """The flows of the reports, each begun by its name."""
+
+    def begin_report(self, name: str, pane: str) -> None:
+        """Begin the report `audit`, `compare`, `export` or `settings`, while a pane is visible."""
+        if name == "settings":
+            self.ask_for_settings()
+        elif self.session.catalog is None or self.session.catalog.overview is None:
+            self.app.notify("Nothing is stored yet.", timeout=3)
+        elif name == "audit":
+            self.show_audit()
+        elif name == "compare":
+            self.compare(pane)
+        else:
+            self.ask_to_export(pane)
+
+    def show_audit(self) -> None:
+        """Show the last answers, and ask again if the user says so."""
+        assert self.session.catalog is not None
+        job = audit(self)
+
+        def decided(answer: str | None) -> None:
+            if answer == "go":
+                self.session.runner.submit(job)
+            elif answer:
+                _, name, version = answer.split(" ")
+                self.app.post_message(EntryWanted(name, self._entry_of(name, version)))
+
+        self.app.push_screen(AuditDialog(self.session.catalog, command=job.command), decided)
+
+    def _entry_of(self, name: str, version: str) -> str:
+        stored = self.session.catalog.stored.values() if self.session.catalog else ()
+        return next((item.id for item in stored if (item.name, item.version) == (name, version)), "")
+
+    def compare(self, pane: str) -> None:
+        """Compare the project under the cursor with others."""
+        catalog = self.session.catalog
+        assert catalog is not None
+        share = self.app.query_one(ProjectsPane).current if pane == "projects" else None
+        if share is None:
+            self.app.notify("2 shows the projects: = compares the one under the cursor.", timeout=4)
+            return
+        self.app.push_screen(CompareDialog(self.session.store, catalog, share, self.session.runner))
+
+    def ask_to_export(self, pane: str) -> None:
+        """Ask for a file, and write the visible list of entries or of projects to it."""
+        if pane not in {"store", "projects"}:
+            self.app.notify("Lists to write are in 1 and 2.", timeout=3)
+            return
+        sheet, words = self._entries() if pane == "store" else self._projects()
+        if not sheet.rows:
+            self.app.notify("Nothing is listed.", timeout=3)
+            return
+        noun = ("entry", "entries") if pane == "store" else ("environment", "environments")
+        text = f"Writes the {formatting.count(len(sheet.rows), *noun)} listed to a new file: *.csv, *.md or *.json."
+        self._ask_for_file(text, sheet, words, f"{self.session.folder}/pepip-{pane}.csv")
+
+    def _ask_for_file(self, text: str, sheet: Sheet, words: list[str], value: str) -> None:
+        def command(line: str) -> str:
+            return commands.of(*words, "--output", _path(line))
+
+        def entered(line: str | None) -> None:
+            if not line:
+                return
+            path = _path(line)
+            try:
+                form = sheets.format_of(path)
+            except PepipError as error:
+                self._ask_for_file(text, sheet, words, line)
+                self.complain(error)
+                return
+            done = Report(f"{formatting.count(len(sheet.rows), 'row')} of {form} in {formatting.short_path(path)}")
+            job = Job(
+                f"write {os.path.basename(path)}",
+                command(line),
+                once(lambda: sheets.save(sheet, path)),
+                describe=lambda _: done,
+            )
+            self.session.runner.submit(job)
+
+        value = formatting.short_path(value)
+        self.app.push_screen(Question("Write this list", text, value=value, verb="Write", command=command), entered)
+
+    def _entries(self) -> tuple[Sheet, list[str]]:
+        """Return the entries that the store pane lists, and the words of the command that lists the same."""
+        pane, store, catalog = self.app.query_one(StorePane), self.session.store, self.session.catalog
+        assert catalog is not None
+        assert catalog.overview is not None
+        chosen = [pane.listing.stored[place] for place in pane.listed]
+        sizes, users = catalog.overview.sizes, catalog.users
+        documents = [inventory.entry(store, item, sizes[item.id], users.get(item.id, ())) for item in chosen]
+        words = ["store", "list"]
+        line = self.session.preferences.expanded(pane.filter_text)
+        if _OF_THE_APP_ALONE & set(filtering.parse(line).states):
+            words += commands.patterns_of(chosen, catalog.stored.values())
+        elif line:
+            words.append(f"--filter={line}")  # it may begin with a minus
+        words += ["--sort", pane.sort_key]
+        is_reversed = pane.is_descending != (pane.sort_key in entries.DESCENDING)
+        return inventory.sheet_of_entries(documents), [*words, *(["--reverse"] if is_reversed else [])]
+
+    def _projects(self) -> tuple[Sheet, list[str]]:
+        """Return the projects that are listed, and the words of the command that lists the same."""
+        pane, catalog = self.app.query_one(ProjectsPane), self.session.catalog
+        assert catalog is not None
+        chosen = [catalog.shares[key] for key in pane.table.keys if key in catalog.shares]
+        line = self.session.preferences.expanded(pane.filter_text)
+        words = ["projects", *([f"--filter={line}"] if line else []), "--sort", pane.sort_key]
+        is_reversed = pane.is_descending != (pane.sort_key in listed.DESCENDING)
+        return inventory.sheet_of_environments(chosen), [*words, *(["--reverse"] if is_reversed else [])]
+
+    def ask_for_settings(self) -> None:
+        """Show the settings, and write them if the user saves them."""
+        try:
+            before = preferences.read()
+        except PepipError as error:
+            self.complain(error)
+            return
+        dialog = SettingsDialog(before, sorted(self.app.available_themes))
+
+        def decided(answer: str | None) -> None:
+            if answer != "go" or dialog.settings == before:
+                return
+            job = Job(
+                "change the settings",
+                commands.of("settings", *preferences.words_of(before, dialog.settings)),
+                once(lambda: preferences.write(dialog.settings)),
+                describe=lambda _: Report(f"written to {formatting.short_path(preferences.path())}"),
+            )
+            self.session.runner.submit(job)
+            self.use(dialog.settings)
+
+        self.app.push_screen(dialog, decided)
+
+    def use(self, settings: Preferences) -> None:
+        """Let settings take effect."""
+        self.session.preferences = settings
+        if settings.theme:
+            self.app.theme = settings.theme
+        self.app.query_one(StorePane).use_settings()
+
+
+def audit(flows: Flows) -> Job[object]:
+    """Return the job that asks for all environments."""
+    options = asking.AuditOptions(service_url=asking.service_url(os.environ))
+    job = Job(
+        "audit all environments",
+        commands.of("audit"),
+        lambda: asking.ask(flows.session.store, options),
+        describe=_of_audit,
+    )
+    return cast("Job[object]", job)
+
+
+def _of_audit(found: Audit) -> Report:
+    counts = {kind: {(f.name, f.version) for f in found.findings if f.kind == kind} for kind in found.answers}
+    sentence = ", ".join(f"{len(pins)} {kind}" for kind, pins in counts.items())
+    lines = [f"{f.kind}: {f.name} {f.version} {f.id} {', '.join(f.fixed)}".rstrip() for f in found.findings]
+    return Report(f"{sentence}: o lists them" if lines else f"{sentence}: nothing found", lines)
+
+
+def _path(line: str) -> str:
+    try:
+        return typed.absolute_path(line.strip())
+    except PepipError:  # an unfinished `~name`
+        return line

@@ -1,0 +1,158 @@
+"""The dialog of the settings: columns, named filters and the theme. It changes nothing before `Save`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Button, Input, Static
+
+from pepip.errors import PepipError
+from pepip.operations import preferences
+from pepip.tui import commands, entries, formatting
+from pepip.tui.dialogs import Choice, Dialog
+from pepip.tui.table import Column, Table, TableRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.operations.preferences import Preferences
+
+_COLUMNS = (Column("what", "", 8), Column("name", "Setting", 0), Column("value", "", 0))
+
+
+class SettingsDialog(Dialog):
+    """The settings. Answers `go` to write `settings`; Cancel brings the theme of before back.
+
+    Space, Enter or a click takes a column or a theme in or out, and a filter away.
+    """
+
+    COMMAND_LINES = 2
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "change", "Change", show=False)]
+
+    def __init__(self, before: Preferences, themes: Sequence[str]) -> None:
+        super().__init__("Settings")
+        self._before = before
+        self._themes = themes
+        self.settings = before
+        self._theme_before = ""
+
+    def body(self) -> ComposeResult:
+        """Make the list, and the line for a new filter."""
+        yield Table(_COLUMNS, verb="Change", id="settings")
+        yield Static(Text("A filter with a name: type @name in a filter line"), classes="dialog--label")
+        line = Input(placeholder="big = >100MB -torch", id="new-filter")
+        line.cursor_blink = False
+        yield line
+        yield Static("", id="complaint")
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the buttons."""
+        return (Choice("go", "Save", "primary"), Choice("", "Cancel"))
+
+    def on_mount(self) -> None:
+        """Fill the list."""
+        super().on_mount()
+        self._theme_before = self.app.theme
+        self._show()
+        self.query_one("#settings").focus()
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """Stop the message: nothing follows the cursor."""
+        event.stop()
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Change the setting under the cursor."""
+        event.stop()
+        self.action_change()
+
+    def action_change(self) -> None:
+        """Change the setting under the cursor."""
+        what, _, name = self.query_one("#settings", Table).cursor_key.partition(":")
+        hidden, filters = set(self.settings.hidden), dict(self.settings.filters)
+        if what == "column":
+            hidden ^= {name}
+            self.settings = self.settings._replace(hidden=tuple(key for key in entries.HIDEABLE if key in hidden))
+        elif what == "filter":
+            filters.pop(name)
+            self.settings = self.settings._replace(filters=filters)
+        elif what == "theme":
+            self.settings = self.settings._replace(theme="" if self.settings.theme == name else name)
+            self.app.theme = self.settings.theme or self._theme_before
+        self._show()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show the command with the typed filter."""
+        event.stop()
+        self._say()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Add the typed filter to the list."""
+        event.stop()
+        if not event.value.strip():
+            self.action_answer("go")
+            return
+        if self._take_line():
+            self._show()
+
+    def action_answer(self, key: str) -> None:
+        """Close with an answer. For `go`, take a typed filter, too; an error keeps the dialog open."""
+        if key == "go" and self.query_one("#new-filter", Input).value.strip() and not self._take_line():
+            return
+        if key != "go":
+            self.app.theme = self._theme_before
+        self.dismiss(key)
+
+    def _take_line(self) -> bool:
+        line = self.query_one("#new-filter", Input)
+        try:
+            self.settings = self._with(line.value)
+        except PepipError as error:
+            self.query_one("#complaint", Static).update(Text(f"{error.message}; {error.hint}"))
+            return False
+        with line.prevent(Input.Changed):
+            line.value = ""
+        return True
+
+    def _with(self, line: str) -> Preferences:
+        """Return the settings with a typed filter. Raises UsageError if it has no name."""
+        name, is_named, value = line.partition("=")
+        return preferences.changed(self.settings, [f"filter.{name.strip()}{is_named}{value.strip()}"])
+
+    def _show(self) -> None:
+        titles = {column.key: column.title for column in entries.COLUMNS if column.title}
+        rows = [
+            _row("column", key, f"column {titles[key]}", "", is_on=key not in self.settings.hidden)
+            for key in entries.HIDEABLE
+        ]
+        rows += [
+            _row("filter", name, f"filter @{name}", line, is_on=True)
+            for name, line in sorted(self.settings.filters.items())
+        ]
+        rows += [_row("theme", name, f"theme {name}", "", is_on=name == self.settings.theme) for name in self._themes]
+        self.query_one("#settings", Table).show(rows)
+        self._say()
+
+    def _say(self) -> None:
+        self.query_one("#complaint", Static).update("")
+        after = self.settings
+        line = self.query_one("#new-filter", Input).value
+        if line.strip():
+            try:
+                after = self._with(line)
+            except PepipError:
+                after = self.settings
+        words = preferences.words_of(self._before, after)
+        self.say_command(commands.of("settings", *words) if words else "")
+        self.query_one("#answer-go", Button).disabled = not words and not line.strip()
+
+
+def _row(what: str, key: str, name: str, value: str, *, is_on: bool) -> TableRow:
+    mark = "☑" if is_on else "☐"
+    if what == "theme":
+        mark = "●" if is_on else "○"
+    cells = (mark, formatting.printable(name), formatting.printable(value))
+    return TableRow(f"{what}:{key}", cells, ("accent" if is_on else "muted", "", "muted"))
