@@ -41,11 +41,11 @@ def run_x(words: Sequence[str]) -> int:
     return run_as_uv(["tool", "run", *words], label=_label_of_tool(words))
 
 
-def run_as_uv(words: Sequence[str], *, label: str) -> int:
+def run_as_uv(words: Sequence[str], *, label: str, name: str = "") -> int:
     """Let uv run a command that may get an environment in uv's cache, and link that environment when uv has ended.
 
-    If the same words were run before, and no new environment was made since, this process becomes uv at once.
-    Otherwise returns uv's exit code.
+    `name` is the first word of uv's command line, as in `process.become`. If the same words were run before, and no
+    new environment was made since, this process becomes uv at once. Otherwise returns uv's exit code.
     """
     from pepip.operations import own_environments as linking
 
@@ -55,9 +55,9 @@ def run_as_uv(words: Sequence[str], *, label: str) -> int:
     store = _store(words)
     cache = own_environments.cache_of(words)
     if store is None or not cache or not _HELP.isdisjoint(words) or linking.is_linked(store.root, words):
-        return process.become(words)
+        return process.become(words, name=name)
     before = set(own_environments.in_cache(cache))
-    code = process.run_uv_attached(words)
+    code = process.run_uv_attached(words, name=name)
     after = linking.state(cache)
     new = [root for root in own_environments.in_cache(cache) if root not in before]
     if new:
