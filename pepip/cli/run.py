@@ -52,14 +52,13 @@ def run(words: Sequence[str]) -> int:
     os.environ.update(variables)
     as_uv = ["run", *(["--no-sync"] if is_synced else []), *words]
     name = "" if arguments.no_sync else process.name_of_pepip()
-    is_remote = run_discovery.kind_of(target, is_module=arguments.module) in {
-        run_discovery.STDIN,
-        run_discovery.REMOTE,
-    }
-    if arguments.of_uv or is_remote:
+    kind = run_discovery.kind_of(target, is_module=arguments.module)
+    if arguments.of_uv or kind in {run_discovery.STDIN, run_discovery.REMOTE}:
         from pepip.cli import tool
 
-        return tool.run_as_uv(as_uv, label=_label(arguments, target), name=name)
+        first = [*as_uv[: len(as_uv) - len(words)], *_without_module(of_run), "python", "-c", ""]
+        is_command = kind == run_discovery.COMMAND and command and not (arguments.script or arguments.gui_script)
+        return tool.run_as_uv(as_uv, label=_label(arguments, target), name=name, first=first if is_command else ())
     return process.become(as_uv, name=name)
 
 
@@ -79,6 +78,11 @@ def parser_of_run() -> options.Parser:
     options.add_elsewhere(parser, values=("--python-platform",), flags=("--show-settings",))
     parser.add_uv_options(options.PROJECT_OPTIONS)
     return parser
+
+
+def _without_module(of_run: Sequence[str]) -> list[str]:
+    """Return the options of `uv run` without the one that makes the command a module."""
+    return [word for word in of_run if word not in {"-m", "--module"}]
 
 
 def _label(arguments: argparse.Namespace, target: str) -> str:
