@@ -22,9 +22,9 @@ CLUSTER = """
 import sys
 from ray.cluster_utils import Cluster
 cluster = Cluster(
-    initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "temp_dir": sys.argv[1]}
+    initialize_head=True, head_node_args={"num_cpus": 8, "include_dashboard": False, "temp_dir": sys.argv[1]}
 )
-cluster.add_node(num_cpus=1)
+cluster.add_node(num_cpus=8)  # Ray starts as many workers of a node at once
 print(cluster.address, flush=True)
 sys.stdin.read()
 cluster.shutdown()
