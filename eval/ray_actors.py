@@ -38,7 +38,7 @@ sys.stdin.read()
 cluster.shutdown()
 """
 
-DRIVER = """
+DRIVER = '''
 import json, sys, time
 import ray
 asked = json.loads(sys.argv[1])
@@ -47,19 +47,24 @@ ray.init(address=asked["address"], runtime_env=asked["runtime_env"], log_to_driv
 @ray.remote(num_cpus=0)
 class Importer:
     def load(self, modules):
-        import importlib, sys
+        """Import, and return the environment and the processor seconds of the worker and of the tool above it."""
+        import importlib, os, sys
         for name in modules:
             importlib.import_module(name)
-        return sys.prefix
+        with open(f"/proc/{os.getppid()}/stat") as file:
+            ticks = sum(map(int, file.read().rpartition(")")[2].split()[11:15]))
+        return sys.prefix, time.process_time(), ticks / os.sysconf("SC_CLK_TCK")
 
 started = time.monotonic()
 actors = [Importer.options(scheduling_strategy="SPREAD").remote() for _ in range(asked["actors"])]
 first = ray.get(actors[0].load.remote([]))
 seconds = {"first actor started": time.monotonic() - started}
-prefixes = ray.get([actor.load.remote(asked["modules"]) for actor in actors])
+answers = ray.get([actor.load.remote(asked["modules"]) for actor in actors])
 seconds["all imported"] = time.monotonic() - started
-print(json.dumps({"seconds": seconds, "environments": sorted(set(prefixes))}))
-"""
+prefixes, of_workers, of_tools = zip(*answers)
+processor = {"the workers": sum(of_workers), "the tool": sum(of_tools)}
+print(json.dumps({"seconds": seconds, "processor": processor, "environments": sorted(set(prefixes))}))
+'''
 
 SETTINGS = {
     "PYTHONDONTWRITEBYTECODE": "",
@@ -127,9 +132,8 @@ def measure(folder: Path, tool: str, modules: tuple[str, ...], actors: int, node
     """Start a cluster, let all actors import, stop the cluster, and return the figures."""
     session, home = folder / "s", folder / f"home-{tool}"
     shutil.rmtree(session, ignore_errors=True)
-    python, own = folder / "node" / ".venv" / "bin" / "python", variables(folder, tool)
+    python, own = str(folder / "node" / ".venv" / "bin" / "python"), variables(folder, tool)
     before = measured(home)
-    processor = os.times()
     cluster = subprocess.Popen(
         [python, "-c", CLUSTER, str(session), str(nodes)],
         cwd=folder, env=own, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -148,14 +152,12 @@ def measure(folder: Path, tool: str, modules: tuple[str, ...], actors: int, node
         after = measured(home, *map(Path, found["environments"]))
     finally:
         cluster.communicate("")
-    ended = os.times()
-    used = ended.children_user + ended.children_system - processor.children_user - processor.children_system
     return {
         **{name: round(seconds, 2) for name, seconds in found["seconds"].items()},
         "environments": len(found["environments"]),
         "allocated_bytes": after.allocated_bytes - before.allocated_bytes,
         "inodes": after.inodes - before.inodes,
-        "processor seconds of processes that were waited for": round(used, 1),
+        **{f"processor seconds of {name}": round(seconds, 2) for name, seconds in found["processor"].items()},
     }
 
 
