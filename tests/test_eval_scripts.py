@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.support.machines import Machine
 from tests.support.stores import problems_of
@@ -38,3 +41,15 @@ def test_the_dry_run_of_adopting_is_measured(machine: Machine, tmp_path: Path) -
     )  # fmt: skip
 
     assert '"distributions": 12' in said
+
+
+@pytest.mark.real_world
+def test_the_actors_of_a_ray_cluster_are_measured(machine: Machine) -> None:
+    """Two actors by each tool, in one environment each."""
+    with machine.scratch_folder() as folder:  # a short path, in which Ray can make sockets
+        said = run("ray_actors.py", folder, "--actors", "2", "--set", "seed", machine=machine, folder=folder)
+
+    figures = json.loads(said)
+    for tool in ("uv", "pepip"):
+        assert [found["environments"] for found in figures[tool]] == [1]
+        assert all(found["processor seconds of the workers"] > 0 for found in figures[tool])
