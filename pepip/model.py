@@ -259,18 +259,18 @@ class Summary(NamedTuple):
 class Request(NamedTuple):
     """A user's request to install, in uv's words. Options are split by the uv commands that know them.
 
-    `everywhere` (indexes, builds, cache, network) reaches every call of uv, `resolving` the calls that resolve, and
-    `installing` only `uv pip install` itself. With `is_whole`, the environment must hold only the distributions in
-    the requirement files, as with `uv pip sync`.
+    `common_options` (indexes, builds, cache, network) go to every call of uv, `resolver_options` to the calls that
+    resolve, and `installer_options` only to `uv pip install` itself. With `is_whole`, the environment must hold only
+    the distributions in the requirement files, as with `uv pip sync`.
     """
 
     packages: tuple[str, ...] = ()
     requirement_files: tuple[str, ...] = ()
     constraint_files: tuple[str, ...] = ()
     editables: tuple[str, ...] = ()
-    everywhere: tuple[str, ...] = ()
-    resolving: tuple[str, ...] = ()
-    installing: tuple[str, ...] = ()
+    common_options: tuple[str, ...] = ()
+    resolver_options: tuple[str, ...] = ()
+    installer_options: tuple[str, ...] = ()
     no_deps: bool = False
     is_whole: bool = False
 
@@ -278,19 +278,20 @@ class Request(NamedTuple):
 class ProjectRequest(NamedTuple):
     """A user's request for a project, in uv's words. Options are split by the uv commands that know them.
 
-    `everywhere` reaches every call of uv. `building` (packages that may or must be built) reaches all calls on the
-    project. `resolving` reaches the calls that lock, `selecting` (extras, groups, packages) those that lock or sync,
-    and `syncing` those that sync. `replacing` (packages to install again) is for uv's plan alone. `lock_mode` is
-    `locked`, `frozen` or empty. `python` is a request for an interpreter in uv's words. `script` is the path of a
-    script with inline metadata (PEP 723); the request is then for the script's environment, not the project's.
+    `common_options` go to every call of uv, `build_options` (packages that may or must be built) to all calls on the
+    project, `resolver_options` to the calls that lock, `selection_options` (extras, groups, packages) to those that
+    lock or sync, and `sync_options` to those that sync. `reinstall_options` (packages to install again) are for uv's
+    plan alone. `lock_mode` is `locked`, `frozen` or empty. `python` is a request for an interpreter in uv's words.
+    `script` is the path of a script with inline metadata (PEP 723); the request is then for the script's environment,
+    not the project's.
     """
 
-    everywhere: tuple[str, ...] = ()
-    building: tuple[str, ...] = ()
-    resolving: tuple[str, ...] = ()
-    selecting: tuple[str, ...] = ()
-    syncing: tuple[str, ...] = ()
-    replacing: tuple[str, ...] = ()
+    common_options: tuple[str, ...] = ()
+    build_options: tuple[str, ...] = ()
+    resolver_options: tuple[str, ...] = ()
+    selection_options: tuple[str, ...] = ()
+    sync_options: tuple[str, ...] = ()
+    reinstall_options: tuple[str, ...] = ()
     lock_mode: str = ""
     python: str = ""
     script: str = ""

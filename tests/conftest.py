@@ -10,22 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import filesystems
+from tests.support import filesystems, forking
 from tests.support.environments import PIP_FOR_ALL_VERSIONS, Twins
 from tests.support.machines import Machine, any_interpreter
 from tests.support.offices import Office
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that writes the pictures of `pepip ui` anew."""
+    """Add the options that only this project has."""
     parser.addoption("--update-snapshots", action="store_true", help="write the pictures in snapshots/ anew")
+    parser.addoption("--start-anew", action="store_true", help="start an interpreter for each run of pepip")
 
 
-def pytest_configure() -> None:
-    """Restore the usual handling of SIGINT and SIGHUP, so that the tests' programs can be interrupted.
+def pytest_configure(config: pytest.Config) -> None:
+    """Restore the usual handling of SIGINT and SIGHUP, and choose how pepip is started.
 
-    `nohup` and background jobs of shells start programs with these signals ignored.
+    `nohup` and background jobs of shells start programs with these signals ignored. Then the tests' programs could
+    not be interrupted. The long list starts an interpreter for each run of pepip; the default run forks.
     """
+    if config.option.start_anew or config.option.markexpr == "real_world":
+        forking.is_wanted = False
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)

@@ -121,7 +121,7 @@ STREETS = (
 SMALL = Street(
     "small",
     ("idna", "zope.event", "docopt==0.6.2"),
-    ((tools.UV_LINKS, "3.12"), (tools.UV_COPIES, "3.12"), (tools.PIP, "3.12")),
+    ((tools.UV_LINKS, "3.12"), (tools.PIP, "3.12")),
 )
 EACH_TOOL = Street(
     "each tool",

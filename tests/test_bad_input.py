@@ -164,6 +164,7 @@ def lay_out_bad_files(project: Path) -> None:
     (project / "binary.txt").write_bytes(bytes(range(256)))
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("case", REFUSED)
 @pytest.mark.parametrize("is_made", [False, True], ids=["new environment", "existing environment"])
 def test_a_bad_request_is_refused_and_changes_nothing(desk: Desk, case: str, is_made: bool) -> None:
@@ -707,6 +708,7 @@ def _placed(wheel: Wheel, outside: Path) -> Wheel:
     )
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_wheel_reaches_nothing_outside(desk: Desk, tmp_path: Path, case: str) -> None:
     """A hostile wheel changes nothing outside of itself, neither when it is installed nor when it is refused.

@@ -272,21 +272,21 @@ def test_every_option_that_is_passed_on_is_known_where_it_goes(
 ) -> None:
     """Each uv command gets only options that it knows: uv refuses a request with an unknown option."""
     goes_to = {
-        ("pip", "everywhere"): [("pip", "compile"), ("pip", "install")],
-        ("pip", "resolving"): [("pip", "compile"), ("pip", "install")],
-        ("pip", "installing"): [("pip", "install")],
-        ("project", "everywhere"): [("sync",), ("lock",), ("export",), ("run",), ("pip", "install")],
-        ("project", "building"): [("sync",), ("lock",), ("export",), ("run",)],
-        ("project", "resolving"): [("sync",), ("lock",)],
-        ("project", "selecting"): [("sync",), ("export",), ("run",)],
-        ("project", "syncing"): [("sync",)],
-        ("project", "replacing"): [("sync",)],
+        ("pip", "common_options"): [("pip", "compile"), ("pip", "install")],
+        ("pip", "resolver_options"): [("pip", "compile"), ("pip", "install")],
+        ("pip", "installer_options"): [("pip", "install")],
+        ("project", "common_options"): [("sync",), ("lock",), ("export",), ("run",), ("pip", "install")],
+        ("project", "build_options"): [("sync",), ("lock",), ("export",), ("run",)],
+        ("project", "resolver_options"): [("sync",), ("lock",)],
+        ("project", "selection_options"): [("sync",), ("export",), ("run",)],
+        ("project", "sync_options"): [("sync",)],
+        ("project", "reinstall_options"): [("sync",)],
     }
     of_sync = {"--allow-empty-requirements", "--no-allow-empty-requirements"}  # only `uv pip sync` has these
     unknown = []
 
     for option in table:
-        for command in goes_to[kind, option.reach]:
+        for command in goes_to[kind, option.group]:
             for name in set(option.names) - of_sync:
                 words = [*command, name, *(["x"] if option.takes_value else []), "--help"]
                 said = machine.run([uv_executable(), *words], folder=project, check=False).stderr

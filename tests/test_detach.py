@@ -237,6 +237,7 @@ def test_a_patch_is_what_the_project_imports(darkroom: Darkroom) -> None:
     assert said == "patched\n"
 
 
+@pytest.mark.every(5)
 @pytest.mark.parametrize("tool", ["uv", "pepip"])
 @pytest.mark.parametrize("case", CASES)
 def test_uninstalling_a_detached_distribution_leaves_the_store_whole(
@@ -410,6 +411,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_makes_no_sense_is_refused_and_changes_nothing(darkroom: Darkroom, case: str) -> None:
     """The message gives the reason and nothing changes, even if only one of several names is wrong."""
@@ -658,6 +660,7 @@ def interruptions(
 _WORKS = "import camera.contrib, camera.lenses.wide, camera_module, cloud.core; assert camera.VERSION == '1.0'"
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("part", range(KILLS))
 def test_after_a_kill_the_next_run_completes(interruptions: Interruptions, part: int) -> None:
     """After a kill before any change, the same command completes the work, or says that it is done already."""
@@ -676,6 +679,7 @@ def test_after_a_kill_the_next_run_completes(interruptions: Interruptions, part:
     scene.assert_nothing_passing_is_left()
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("part", range(0, KILLS, 2))
 def test_after_a_kill_an_install_gives_a_whole_environment(interruptions: Interruptions, part: int) -> None:
     """After a kill and an install, the distributions are complete, linked or not.

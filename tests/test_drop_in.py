@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.machines import Machine, Output, site_packages_of, uv_executable
+from tests.support.signals import wait_until_caught
 from tests.support.snapshots import changes, snapshot
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import Wheel
@@ -129,6 +130,7 @@ PASSED_ON: tuple[tuple[str, ...], ...] = (
 )
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("words", PASSED_ON, ids=" ".join)
 def test_what_is_uvs_gives_its_answer(desk: Desk, words: tuple[str, ...]) -> None:
     """A command that pepip passes on has uv's stdout, stderr and exit code, and does not touch the store."""
@@ -284,7 +286,8 @@ def test_a_signal_ends_it_as_it_ends_uv(desk: Desk, name: str, way: tuple[str, .
     ends = []
     for command in ((uv_executable(), "run", "--no-project"), (*desk.pepip, *way)):
         with started(desk, [*command, *words]) as process:
-            process.send_signal(getattr(signal, name))
+            wait_until_caught(process.pid, signal.Signals[name])
+            process.send_signal(signal.Signals[name])
             ends.append(process.wait(60))
 
     assert ends[1] == ends[0] != 0
@@ -295,6 +298,7 @@ def test_a_signal_reaches_the_command(desk: Desk) -> None:
     words = ("run", "--no-project", "--python", desk.interpreter, "python", "-c", HANDLING)
 
     with started(desk, [*desk.pepip, *words]) as process:
+        wait_until_caught(process.pid, signal.SIGTERM)
         process.send_signal(signal.SIGTERM)
         exit_code = process.wait(60)
 
@@ -434,7 +438,7 @@ COLOURS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("ending", ["success", "failure"])
 @pytest.mark.parametrize("case", COLOURS)
 def test_colours_are_where_uv_has_them(desk: Desk, case: str, ending: str) -> None:
@@ -485,6 +489,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("command", [("install",), ("pip", "install")], ids=" ".join)
 @pytest.mark.parametrize("case", BEFORE)
 def test_options_stand_before_the_command(desk: Desk, case: str, command: tuple[str, ...]) -> None:

@@ -140,7 +140,7 @@ def test_running_process_goes_on_while_its_environment_is_ejected(attic: Attic) 
 KILLS = 12
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(5)
 @pytest.mark.parametrize("part", range(KILLS))
 def test_after_a_kill_the_environment_is_whole_and_eject_goes_on(attic: Attic, part: int) -> None:
     """After a kill before any change, each distribution is linked or the environment's own.

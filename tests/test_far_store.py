@@ -198,6 +198,7 @@ def test_savings_count_copies_once(room: Room) -> None:
 KILLS = 6
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("part", range(KILLS))
 def test_an_upgrade_that_is_killed_is_completed(room: Room, part: int) -> None:
     """After a kill at any change, also during a copy, the next install completes the upgrade."""

@@ -250,6 +250,7 @@ def _folders(guide: Guide) -> tuple[Path, Path]:
     return guide.uv_folder, guide.pepip_folder
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("pip", ["uv pip", "pip"])
 def test_the_guide_to_the_pip_interface(guide: Guide, pip: str) -> None:
     """Under both names, environments, packages, requirements files and queries end as with uv."""

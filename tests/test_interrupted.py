@@ -192,7 +192,7 @@ def _assert_recovers(stage: Stage, scene: Scene, change: Change, second_before: 
     scene.assert_second_works(second_before)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(7)
 @pytest.mark.parametrize("part", range(KILLS))
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
 def test_an_install_killed_at_a_change_is_completed_by_the_next(stage: Stage, change: Change, part: int) -> None:
@@ -208,7 +208,7 @@ def test_an_install_killed_at_a_change_is_completed_by_the_next(stage: Stage, ch
     _assert_recovers(stage, scene, change, second)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(7)
 @pytest.mark.parametrize("part", range(KILLS_BEFORE_UV))
 @pytest.mark.parametrize("change", CHANGES[1:], ids=lambda change: change.name)
 def test_uv_on_a_half_changed_environment_never_reaches_the_store(stage: Stage, change: Change, part: int) -> None:
@@ -227,7 +227,7 @@ def test_uv_on_a_half_changed_environment_never_reaches_the_store(stage: Stage, 
     assert problems_of(scene.machine.store, sealed=False) == []
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("part", range(KILLS_WITH_UV))
 def test_an_install_killed_together_with_uv_is_completed_by_the_next(stage: Stage, part: int) -> None:
     """All processes are killed at the same time, as in a stopped container. The next run completes the install."""

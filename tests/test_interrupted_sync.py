@@ -191,7 +191,7 @@ def _assert_next_sync_completes(stage: Stage, scene: Scene, kind: Kind) -> None:
     assert "Would make no changes" in scene.machine.uv(*scene.command, "--dry-run", folder=scene.project).stderr
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(7)
 @pytest.mark.parametrize("part", range(KILLS))
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_sync_killed_at_a_change_is_completed_by_the_next(stage: Stage, kind: Kind, part: int) -> None:
@@ -206,7 +206,7 @@ def test_a_sync_killed_at_a_change_is_completed_by_the_next(stage: Stage, kind: 
     _assert_next_sync_completes(stage, scene, kind)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("part", range(KILLS_WITH_UV))
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_sync_killed_together_with_uv_is_completed_by_the_next(stage: Stage, kind: Kind, part: int) -> None:

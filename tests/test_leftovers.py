@@ -180,6 +180,7 @@ def test_a_store_that_nobody_shares_takes_extra_room(world: World) -> None:
     assert "-" not in said.replace("uv's hard-", "")
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("words", ["--version", "--help", "store path", "store list --json", "doctor"])
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 def test_a_full_stdout_is_one_error(world: World, words: str, unbuffered: str) -> None:

@@ -104,6 +104,7 @@ def test_doctor_names_the_locks(ground: Ground, left: str) -> None:
     assert [path.name for path in ground.folder.rglob(".pepip-lock*")] == []
 
 
+@pytest.mark.every(3)
 @ALL_WAYS
 def test_a_prune_waits_for_those_who_link(ground: Ground) -> None:
     """For as long as they hold the lock. It goes on at once when they are killed."""
@@ -126,6 +127,7 @@ def test_a_prune_waits_for_those_who_link(ground: Ground) -> None:
     assert leftovers_of(ground.machine.store) == []
 
 
+@pytest.mark.every(3)
 @ALL_WAYS
 def test_first_installs_at_once_end_as_one_would(ground: Ground) -> None:
     """Four commands make one environment."""

@@ -97,6 +97,7 @@ STEPS: dict[str, Callable[[Band], object]] = {
 """The steps in the first project after uv's install."""
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", STEPS)
 def test_a_linked_package_stays_whole_when_another_tool_followed_its_link(band: Band, name: str) -> None:
     """The package is whole in the store, in the other project, and in this one."""

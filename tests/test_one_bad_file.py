@@ -127,6 +127,7 @@ def _says_why(output: Output, command: tuple[str, ...]) -> bool:
     return is_answer or "error:" in output.stderr
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     ("place", "bad", "number"),
     [pytest.param(*case, id=f"{case[0]}-{case[1]}-{' '.join(COMMANDS[case[2]][:2])}") for case in SOME],

@@ -106,6 +106,7 @@ def environment(machine: Machine, project: Path, wheelhouse: Path, interpreter: 
     return project / ".venv"
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("kind", SPOILT)
 def test_an_answer_that_cannot_be_read_is_one_clear_error(
     other: Runner, environment: Path, wheelhouse: Path, store: Path, kind: str
@@ -120,6 +121,7 @@ def test_an_answer_that_cannot_be_read_is_one_clear_error(
     assert entries_of(store) == []
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("kind", [kind for kind, (is_spoilt, _) in SPOILT.items() if is_spoilt == _DRY])
 def test_a_sync_that_cannot_be_read_is_one_clear_error(
     other: Runner, project: Path, wheelhouse: Path, interpreter: Path, kind: str

@@ -57,6 +57,7 @@ LONG_LIST = [
 ]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("requirements", EVERYDAY)
 def test_environment_equals_uvs(twins: Twins, pip: Path, requirements: str) -> None:
     """Everyday packages have the same files, metadata, scripts, imports and libraries."""
@@ -83,6 +84,7 @@ def test_real_world_environment_equals_uvs(twins: Twins, pip: Path, requirements
     twins.assert_equal(pip=pip)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
 def test_every_python_version_gets_uvs_environment(twins: Twins, pip: Path, version: str) -> None:
     """Environments of all supported interpreters equal uv's."""

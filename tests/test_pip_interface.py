@@ -171,7 +171,7 @@ LAYOUTS = [
 ]
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("lay_out", LAYOUTS, ids=lambda function: function.__name__.removeprefix("lay_out_"))
 def test_sync_leaves_what_the_file_lists_and_nothing_else(desk: Desk, lay_out: Callable[[Desk], list[str]]) -> None:
     """Other versions are replaced, unlisted distributions are removed, and a second sync changes nothing."""
@@ -311,6 +311,7 @@ LOOKS: list[tuple[str, ...]] = [
 ]
 
 
+@pytest.mark.every(5)
 @pytest.mark.parametrize("words", LOOKS, ids=" ".join)
 def test_the_commands_that_look_answer_as_uvs_do(desk: Desk, words: tuple[str, ...]) -> None:
     """Output and exit code equal uv's, at the top and below `pip`.
@@ -467,7 +468,7 @@ def write_index(wheelhouse: Path, folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(5)
 @pytest.mark.parametrize("case", SETTINGS)
 def test_a_setting_of_uv_keeps_its_meaning(desk: Desk, case: str, tmp_path: Path) -> None:
     """Environments are equal with settings in files, in variables, and as an option before the command."""

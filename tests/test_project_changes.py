@@ -45,7 +45,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("case", CHANGES)
 def test_add_and_remove_write_what_uv_writes(twins: Twins, case: str) -> None:
     """`pyproject.toml` and `uv.lock` are equal byte for byte, and so are the environments."""
@@ -89,7 +89,7 @@ def test_members_of_a_workspace_are_changed(twins: Twins) -> None:
         twins.both(*words, member=member)
 
         assert twins.file_differences() == [], words
-        assert_same(twins)
+    assert_same(twins)
 
 
 def write_failing_sdist(folder: Path) -> None:
@@ -106,6 +106,7 @@ CONTEXT_OF_A_BUILD = ("was included because", "Failed to add dependencies", "If 
 """uv's words around a failed build. pepip does not say them: it lets uv build before the environment changes."""
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     "words",
     [
@@ -235,7 +236,7 @@ LAYOUTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(5)
 @pytest.mark.parametrize(
     "is_synced",
     [pytest.param(True, id="synced before"), pytest.param(False, id="new", marks=pytest.mark.real_world)],

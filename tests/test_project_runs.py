@@ -15,6 +15,7 @@ from tests.support.machines import uv_executable
 from tests.support.parity import Level
 from tests.support.projects import project_table
 from tests.support.refusals import assert_refused_alike
+from tests.support.signals import wait_until_caught
 from tests.support.snapshots import stamps
 from tests.test_projects import assert_same, is_linked
 
@@ -37,7 +38,7 @@ def synced(twins: Twins) -> None:
     twins.both("sync")
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(5)
 @pytest.mark.parametrize(
     "words",
     [
@@ -244,6 +245,7 @@ def test_signals_reach_the_command(twins: Twins, kind: str, number: signal.Signa
         process = twins.machine.start([*command, "run", "waiting.py", kind], folder=folder)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
+        wait_until_caught(process.pid, number)
         if number == signal.SIGINT:
             os.killpg(process.pid, number)
         else:

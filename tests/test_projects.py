@@ -44,6 +44,7 @@ def store_stamps(store: Path) -> dict[str, tuple[int, int]]:
     return {path: stamp for path, stamp in stamps(store).items() if f"{store}/cache" not in path}
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("definition", PROJECTS, ids=str)
 def test_sync_makes_uvs_environment(twins: Twins, definition: Definition) -> None:
     """Lock, environment and the files that a build leaves are the same for projects of every kind."""
@@ -54,7 +55,7 @@ def test_sync_makes_uvs_environment(twins: Twins, definition: Definition) -> Non
     assert_same(twins)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(5)
 @pytest.mark.parametrize("definition", PROJECTS, ids=str)
 def test_a_second_run_writes_nothing(twins: Twins, definition: Definition) -> None:
     """If a project is up to date, neither tool changes a file of the project or of the store, not even a time stamp.
@@ -139,7 +140,7 @@ SWITCHES = {
 }
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("case", SWITCHES)
 def test_switching_ends_as_under_uv(twins: Twins, case: str) -> None:
     """From one selection to the next, an environment changes as under uv."""
@@ -215,7 +216,7 @@ def lay_out_with_old_lock(twins: Twins) -> None:
     twins.write("pyproject.toml", project_table('"markupsafe>=2.1,<3", "idna>=3.2,<3.7", "click>=8,<8.2"'))
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(5)
 @pytest.mark.parametrize(
     "words",
     [

@@ -92,6 +92,15 @@ def test_a_preview_in_words(orphaned: Keeper) -> None:
     assert orphaned.entries() == ["drum-1.0", "drum-2.0", "horn-1.0"]
 
 
+def test_a_store_without_orphans_has_nothing_to_prune(keeper: Keeper) -> None:
+    """A preview and a prune say so in words, and count no zeros."""
+    keeper.install("app", "drum==1.0")
+
+    assert keeper.prune_in_words("--dry-run").stderr == "Nothing to prune\n"
+    assert keeper.prune_in_words().stderr == "Nothing to prune\n"
+    assert keeper.entries() == ["drum-1.0"]
+
+
 def test_it_removes_orphans_whole_and_leaves_nothing_behind(orphaned: Keeper) -> None:
     """The prune's document equals the preview's, and the next prune finds nothing."""
     preview = orphaned.preview()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -646,13 +647,13 @@ def crowd(keeper: Keeper, *, installers: int, pruners: int, rounds: int) -> list
             assert dangling_links(environment) == [], (number, turn)
             way = (turn + number // 2) % 4
             if way == 0:
-                shutil.rmtree(environment)
+                _remove(environment)
             elif way == 1:
                 keeper.machine.uv("pip", "uninstall", "drum", "horn", folder=environment.parent)
             elif way == 2:
                 keeper.machine.pepip("uninstall", "wind-one", "band", folder=environment.parent)
             elif turn % 2:
-                shutil.rmtree(environment.parent)
+                _remove(environment.parent)
 
     def keep_pruning(_: int) -> int:
         count = 0
@@ -675,11 +676,21 @@ def crowd(keeper: Keeper, *, installers: int, pruners: int, rounds: int) -> list
     return counts
 
 
-def test_eight_processes_install_and_prune_at_once(keeper: Keeper) -> None:
-    """In hundreds of rounds every install succeeds, no link ever dangles, and the store is whole."""
-    counts = crowd(keeper, installers=6, pruners=2, rounds=20)
+def _remove(folder: Path) -> None:
+    """Remove a folder, as often as needed: another run may link a half-removed environment anew."""
+    for _ in range(20):
+        with contextlib.suppress(OSError):
+            shutil.rmtree(folder)
+        if not folder.exists():
+            return
+    pytest.fail(f"{folder} comes back again and again")
 
-    assert all(count >= 10 for count in counts)
+
+def test_eight_processes_install_and_prune_at_once(keeper: Keeper) -> None:
+    """In dozens of rounds every install succeeds, no link ever dangles, and the store is whole."""
+    counts = crowd(keeper, installers=6, pruners=2, rounds=8)
+
+    assert all(count >= 4 for count in counts)
     assert problems_of(keeper.store) == []
     assert _remains(keeper.store) == []
 

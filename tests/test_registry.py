@@ -85,6 +85,7 @@ def test_what_older_pepips_left_out_is_read_as_unknown() -> None:
     assert found == WHOLE._replace(named=WHOLE.environment, filesystem=0, entries=None, registered_at=0)
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(("field", "value"), WRONG, ids=repr)
 def test_a_field_of_another_type_is_named(field: str, value: Any) -> None:
     """If a field has a wrong value, the file is damaged and the reason names that field."""

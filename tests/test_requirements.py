@@ -90,6 +90,7 @@ def desk(twins: Twins, wheelhouse: Path) -> Desk:
     return made
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     "requirements",
     [
@@ -333,7 +334,7 @@ STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(5)
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 def test_what_is_installed_changes_as_under_uv(desk: Desk, steps: tuple[tuple[str, ...], ...]) -> None:
     """After each step both environments are equal, and packages are links."""

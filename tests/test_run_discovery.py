@@ -304,14 +304,14 @@ CASES = [
 ]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(7)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_run_finds_the_environment_that_uv_finds(trees: Trees, case: Case) -> None:
     """The same command runs in the same environment, with the same packages, and writes the same files."""
     compare(trees, case)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(5)
 @pytest.mark.parametrize("folder", ["here", "out", "space/members/one"])
 @pytest.mark.parametrize(
     ("words", "variables"),
@@ -372,6 +372,7 @@ TAGGED = {
 }
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("name", TAGGED)
 def test_what_uv_takes_for_metadata_keeps_the_project_as_it_is(trees: Trees, name: str) -> None:
     """If uv finds metadata in a script, the script gets its own environment. Invalid metadata is refused."""
@@ -384,7 +385,7 @@ def test_what_uv_takes_for_metadata_keeps_the_project_as_it_is(trees: Trees, nam
     compare(trees, Case("here", ("run", "../there/tagged.py")))
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(5)
 @pytest.mark.parametrize("name", ["main", "inline", "missing"])
 @pytest.mark.parametrize("folder", ["here", "out"])
 @pytest.mark.parametrize("words", [(), ("-s",), ("--project", "../there"), ("--directory", "../there")], ids=str)

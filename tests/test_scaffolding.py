@@ -70,6 +70,7 @@ def kit(supplied: Machine, wheelhouse: Path, interpreter: Path) -> Path:
     return project / ".venv"
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_the_copy_of_a_template_may_be_changed_and_removed(supplied: Machine, kit: Path, template: str) -> None:
     """Its folders have mode 0755, its files 0644 or 0755, and the store stays unchanged."""

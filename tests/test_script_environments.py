@@ -95,6 +95,7 @@ def test_a_second_run_asks_uv_nothing(twins: Twins) -> None:
     assert is_linked(machine, environment_of(machine, folder, "plot.py"), "click")
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     "words",
     [
@@ -211,14 +212,14 @@ def test_settings_in_a_script_reach_builds(twins: Twins) -> None:
 
 
 def test_copies_of_a_script_share_one_entry(twins: Twins) -> None:
-    """Twenty scripts have twenty environments and one entry. None has a file of the package by itself."""
+    """Five scripts have five environments and one entry. None has a file of the package by itself."""
     machine, folder = twins.machine, twins.pepip_project
-    for number in range(20):
+    for number in range(5):
         twins.write(f"copy{number}.py", script("iniconfig"))
         machine.pepip("sync", "-q", "--script", f"copy{number}.py", folder=folder)
 
     shown = json.loads(machine.pepip("projects", "--json", "--kind", "script", folder=folder).stdout)
-    assert [item["name"] for item in shown] == sorted(str(folder / f"copy{number}.py") for number in range(20))
+    assert [item["name"] for item in shown] == sorted(str(folder / f"copy{number}.py") for number in range(5))
     assert {package["entry"] for item in shown for package in item["packages"]} == {shown[0]["packages"][0]["entry"]}
 
 

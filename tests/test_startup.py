@@ -114,4 +114,4 @@ def test_nothing_to_do_loads_no_parser(machine: Machine, project: Path, interpre
         found = _modules(machine, project, *words)
         time.sleep(0.1)  # files that changed just now are not noted as up to date yet
 
-    assert not {"argparse", "re", "json", "typing", "subprocess", "pepip.model"} & set(found)
+    assert not {"argparse", "re", "json", "typing", "subprocess", "contextlib", "pepip.model"} & set(found)

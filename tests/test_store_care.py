@@ -408,7 +408,7 @@ def by_uv(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFa
     return observe(project / ".venv", machine, level=Level.METADATA)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.replace("_", " "))
 def test_a_fault_is_found_and_repaired(tower: Tower, by_uv: Observation, damage: Callable[[Path], None]) -> None:
     """Verify names the fault and changes nothing.
@@ -738,7 +738,7 @@ def test_an_older_entry_of_a_commit_is_repaired(tower: Tower) -> None:
     tower.machine.python(tower.environment, "-c", "import drone; drone.SOUND")
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("is_linked", [True, False], ids=["linked", "orphan"])
 @pytest.mark.parametrize("lay_out", ORIGINS, ids=lambda lay_out: lay_out.__name__.removeprefix("lay_out_"))
 def test_uvs_cache_is_enough_for_a_repair(

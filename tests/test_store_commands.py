@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.teams import Team
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 pytestmark = pytest.mark.every(2)
 
@@ -58,30 +59,8 @@ WHEELS = [
 ]
 
 
-@dataclass(frozen=True)
-class Hall:
-    """Projects on one store, and the wheels that they may take."""
-
-    machine: Machine
-    folder: Path
-    wheelhouse: Path
-    interpreter: Path
-
-    @property
-    def store(self) -> Path:
-        """Return the store."""
-        return self.machine.store
-
-    @property
-    def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels only from the wheelhouse."""
-        return ("--no-index", "--find-links", self.wheelhouse)
-
-    def install(self, project: str, *requirements: str | Path) -> Path:
-        """Install into a project, and return its environment. A missing project is made."""
-        folder = self.machine.make_folder(self.folder / project)
-        self.machine.pepip("install", *requirements, *self.source, "--python", self.interpreter, folder=folder)
-        return folder / ".venv"
+class Hall(Workbench):
+    """A workbench whose commands run in the folder of the projects."""
 
     def pepip(self, *arguments: str | Path, check: bool = False) -> Output:
         """Run pepip in the folder of the projects."""
@@ -100,30 +79,24 @@ class Hall:
 
     def add(self, *requirements: str | Path, check: bool = True) -> Output:
         """Fill the store without a project."""
-        return self.pepip("store", "add", *requirements, *self.source, check=check)
-
-    def entry(self, name: str) -> Path:
-        """Return the only entry of this name and version."""
-        (found,) = self.store.glob(f"packages/*/{name}")
-        return found
+        return self.pepip("store", "add", *requirements, *self.from_wheelhouse, check=check)
 
 
 @pytest.fixture
 def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Hall:
     """Return an empty store, and wheels to install."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    return Hall(machine, tmp_path, wheelhouse, interpreter)
+    found = Hall(machine, tmp_path, wheelhouse, interpreter)
+    found.supply(WHEELS)
+    return found
 
 
 @pytest.fixture(scope="module")
 def filled(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Hall:
     """Return a store with two projects and an orphan, for tests that only read."""
     folder = tmp_path_factory.mktemp("filled")
-    for wheel in WHEELS:
-        wheel.write(folder / "wheelhouse")
     (folder / "home").mkdir()
     found = Hall(Machine(folder / "home", folder / "store", uv_cache), folder, folder / "wheelhouse", interpreter)
+    found.supply(WHEELS)
     found.install("one", "drum==1.0", "drum-part", "wind-one")
     found.install("two", "drum==2.0", "horn")
     found.add("wind-two")
@@ -363,7 +336,7 @@ def test_uses_counts_copies_too(hall: Hall) -> None:
     """A security notice also concerns detached distributions, and those that uv installed beside the links."""
     environment = hall.install("app", "drum==1.0")
     hall.machine.pepip("detach", "drum", folder=environment.parent)
-    hall.machine.uv("pip", "install", "wind-one", *hall.source, folder=environment.parent)
+    hall.machine.uv("pip", "install", "wind-one", *hall.from_wheelhouse, folder=environment.parent)
 
     for name in ("drum<2", "wind-one"):
         (found,) = hall.read("uses", name)
@@ -393,7 +366,7 @@ MISUSES: dict[tuple[str, ...], tuple[int, str]] = {
 }
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("arguments", MISUSES, ids=lambda words: repr(" ".join(words)))
 def test_a_misuse_is_refused(filled: Hall, arguments: tuple[str, ...]) -> None:
     """One line says what is wrong, with and without `--json`, and the store stays unchanged."""
@@ -447,9 +420,9 @@ def test_add_reads_what_only_uv_can_check(hall: Hall) -> None:
     assert "--require-hashes" in refused.stderr
     assert not list(hall.store.glob("packages/*/*"))
 
-    lock = ["pip", "compile", "-q", "--format", "pylock.toml", "-o", "pylock.toml", "requirements.in", *hall.source]
+    lock = ["pip", "compile", "-q", "--format", "pylock.toml", "-o", "pylock.toml", "requirements.in"]
     (hall.folder / "requirements.in").write_text("drum==1.0\n")
-    hall.machine.uv(*lock, folder=hall.folder)
+    hall.machine.uv(*lock, *hall.from_wheelhouse, folder=hall.folder)
     hall.add("-r", "pylock.toml")
 
     assert {path.name for path in hall.store.glob("packages/*/*")} == {"drum-1.0", "horn-1.0", "stick-pair-1.0"}
@@ -459,14 +432,14 @@ def test_add_fills_the_store_without_a_project(hall: Hall) -> None:
     """A distribution and its dependencies are stored once. A project links them later and downloads nothing."""
     first = hall.add("drum==1.0")
     stored = snapshot(hall.store / "packages")
-    second = hall.read("store", "add", "drum==1.0", *hall.source)
+    second = hall.read("store", "add", "drum==1.0", *hall.from_wheelhouse)
 
     assert [line.strip() for line in first.stderr.splitlines() if line.startswith(" + ")] == [
         "+ drum==1.0",
         "+ horn==1.0",
         "+ stick-pair==1.0",
     ]
-    assert "Stored 3 entries, 0 already there" in first.stderr
+    assert "Stored 3 entries\n" in first.stderr
     assert second["stored"] == []
     assert [item["entry"] for item in second["reused"]] == [
         "py3-none-any/drum-1.0",
@@ -481,7 +454,7 @@ def test_add_fills_the_store_without_a_project(hall: Hall) -> None:
     assert list(site_packages_of(hall.store / "global-venv").glob("*.dist-info")) == []
     assert not (hall.folder / ".venv").exists()
     project = hall.machine.make_folder(hall.folder / "app")
-    arguments = ("install", "--json", "drum==1.0", *hall.source, "--python", hall.interpreter)
+    arguments = ("install", "--json", "drum==1.0", *hall.from_wheelhouse, "--python", hall.interpreter)
     linked = json.loads(hall.machine.pepip(*arguments, folder=project).stdout)
     assert sorted(linked["reused"]) == ["drum", "horn", "stick-pair"]
     assert linked["downloaded"] == []
@@ -541,7 +514,7 @@ def test_a_reader_adds_nothing(hall: Hall, tmp_path: Path) -> None:
     had = reader.add("horn", *arguments)
     refused = reader.add("wind-one", *arguments, check=False)
 
-    assert "Stored 0 entries, 1 already there" in had.stderr
+    assert "Stored nothing: 1 already there" in had.stderr
     assert_refused(refused, str(hall.store), "wind-one 1.0", "you have no permission to add to it")
     assert changes(before, snapshot(hall.store)) == []
 
@@ -556,7 +529,7 @@ def test_add_makes_its_environment_anew(hall: Hall, what: str) -> None:
         shutil.rmtree(own)
         (own / "rest").mkdir(parents=True)
 
-    hall.pepip("store", "add", "wind-one", *hall.source, check=True)
+    hall.pepip("store", "add", "wind-one", *hall.from_wheelhouse, check=True)
 
     assert entries_of(hall.store) == ["horn-1.0", "wind-one-1.0"]
     assert interpreter_of(own).exists()
@@ -600,7 +573,7 @@ def test_remove_refuses_what_is_linked(hall: Hall) -> None:
     assert doctor.returncode == 1
     for environment in environments:
         assert f"{environment}: the store has lost horn-1.0, which it links" in doctor.stdout
-    hall.pepip("store", "repair", *hall.source, check=True)
+    hall.pepip("store", "repair", *hall.from_wheelhouse, check=True)
     assert hall.pepip("doctor").returncode == 0
     for environment in environments:
         hall.machine.python(environment, "-c", "import horn, wind.one")
@@ -612,7 +585,7 @@ def test_a_forced_removal_warns_people(hall: Hall) -> None:
 
     output = hall.pepip("store", "remove", "--force", "horn==1.0")
 
-    assert f"warning: {environment} linked it and is broken now" in output.stderr
+    assert f"warning: {environment} linked this entry, and is broken now" in output.stderr
     assert "Removed py3-none-any/horn-1.0" in output.stderr
 
 
@@ -884,14 +857,14 @@ def lay_out_hostile_names(found: Hall) -> None:
 def hostile(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Hall:
     """Return a store with hostile names, for tests that only read."""
     folder = tmp_path_factory.mktemp("hostile")
-    for wheel in WHEELS:
-        wheel.write(folder / "wheelhouse")
     (folder / "home").mkdir()
     found = Hall(Machine(folder / "home", folder / "store", uv_cache), folder, folder / "wheelhouse", interpreter)
+    found.supply(WHEELS)
     lay_out_hostile_names(found)
     return found
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("command", ALL_COMMANDS, ids=" ".join)
 def test_hostile_names_break_no_output(hostile: Hall, command: tuple[str, ...]) -> None:
     """There is no traceback, no control character and no lost markup, in a pipe, on a terminal, and as JSON."""
@@ -928,7 +901,7 @@ def test_a_repair_takes_hostile_names_away(hall: Hall) -> None:
     lay_out_hostile_names(hall)
     before = snapshot(hall.entry("horn-1.0"))
 
-    output = hall.pepip("store", "repair", *hall.source)
+    output = hall.pepip("store", "repair", *hall.from_wheelhouse)
 
     said = output.stdout + output.stderr
     assert "Traceback" not in said

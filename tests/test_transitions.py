@@ -148,7 +148,7 @@ def courses(scene: Scene) -> dict[str, Course]:
     return found
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(5)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_killed_change_is_whole_once_the_environment_is_looked_at(
@@ -168,7 +168,7 @@ def test_a_killed_change_is_whole_once_the_environment_is_looked_at(
     assert problems_of(scene.machine.store) == []
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(5)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_change_that_the_system_refuses_changes_nothing(
@@ -216,7 +216,7 @@ def test_where_uv_does_not_install_what_is_private_nothing_has_changed(
     assert changes(course.after, scene.look()) == []
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(5)
 @pytest.mark.parametrize("part", range(9))
 def test_a_private_install_killed_together_with_uv_is_whole_afterwards(
     scene: Scene, courses: dict[str, Course], part: int
@@ -258,6 +258,7 @@ def test_installs_wait_for_each_other_while_uv_installs_what_is_private(
     scene.machine.python(scene.project / ".venv", "-c", "import bystander, local; assert local.V == 2")
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     "command",
     [
@@ -386,6 +387,7 @@ OBSTACLES: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("command", ["uninstall", "install"])
 @pytest.mark.parametrize("kind", OBSTACLES)
 def test_what_the_user_may_not_change_is_named_before_anything_is(
@@ -444,6 +446,7 @@ def test_a_journal_that_cannot_be_completed_any_more_is_taken_back(
     assert not (project / ".venv" / ".pepip").exists()
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     "document",
     [

@@ -74,7 +74,7 @@ def test_requirements_are_read_as_a_shell_would() -> None:
     assert request.packages == ("numpy<2", "requests[socks]")
     assert request.requirement_files == ("dev.txt",)
     assert request.editables == (".",)
-    assert request.resolving == ("--upgrade",)
+    assert request.resolver_options == ("--upgrade",)
     assert words[0] == "numpy<2"
     for line in ("", "  ", "-r", "--target x y", "'open"):
         with pytest.raises(UsageError):

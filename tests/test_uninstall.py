@@ -102,7 +102,7 @@ def desk(twins: Twins, wheelhouse: Path) -> Desk:
     return Desk(twins, wheelhouse)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     ("installed", "leaving"),
     [

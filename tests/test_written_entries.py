@@ -90,6 +90,7 @@ WRITES: dict[str, Callable[[Studio], None]] = {
 """Changes by other tools in the first project. Each writes through the folder that this project links whole."""
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", WRITES)
 @pytest.mark.parametrize("command", ["list", "uses", "run", "install"])
 def test_the_next_command_in_another_project_notices(studio: Studio, name: str, command: str) -> None:
@@ -174,7 +175,6 @@ def test_another_version_stays_in_its_own_project(studio: Studio) -> None:
 def test_the_same_version_installed_over_it_is_the_projects_own(studio: Studio) -> None:
     """It no longer needs the store, and the tool that installed it removes all of it again."""
     studio.pip("install", "-I", "drum==1.0")
-    studio.uv("install", "horn")
 
     studio.pepip(studio.second, "list")
 

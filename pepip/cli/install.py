@@ -64,7 +64,9 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
     if is_elsewhere(arguments):
         return process.become(["pip", "install", *words])
     options.take_effect(arguments)
-    if not (arguments.packages or arguments.requirements or arguments.editable or "--group" in arguments.resolving):
+    if not (
+        arguments.packages or arguments.requirements or arguments.editable or "--group" in arguments.resolver_options
+    ):
         raise UsageError("no packages given", hint=f"name them, such as `{title} requests`; `--help` shows more")
     _check_files([*arguments.requirements, *arguments.constraints])
     with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
@@ -73,9 +75,9 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
             requirement_files=tuple(files[name] for name in arguments.requirements),
             constraint_files=tuple(files[name] for name in arguments.constraints),
             editables=tuple(arguments.editable),
-            everywhere=tuple(arguments.everywhere),
-            resolving=tuple(arguments.resolving),
-            installing=tuple(arguments.installing),
+            common_options=tuple(arguments.common_options),
+            resolver_options=tuple(arguments.resolver_options),
+            installer_options=tuple(arguments.installer_options),
             no_deps=arguments.no_deps,
         )
         return _install(arguments, request, ["install", *words])
@@ -97,9 +99,9 @@ def run_sync(words: Sequence[str]) -> int:
         request = Request(
             requirement_files=tuple(files[name] for name in arguments.requirements),
             constraint_files=tuple(files[name] for name in arguments.constraints),
-            everywhere=tuple(arguments.everywhere),
-            resolving=tuple(arguments.resolving),
-            installing=tuple(arguments.installing),
+            common_options=tuple(arguments.common_options),
+            resolver_options=tuple(arguments.resolver_options),
+            installer_options=tuple(arguments.installer_options),
             is_whole=True,
         )
         return _install(arguments, request, ["pip", "sync", *words])

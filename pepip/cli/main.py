@@ -94,7 +94,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if command in commands.COMMANDS and command not in _NEEDS_NO_WARNING and words[:1] != ["init"]:
         _warn_of_weakness()
     if command in commands.COMMANDS and command not in _LEAVES_ENTRIES_ALONE:
-        _repair_written_entries()
+        _repair_written_entries(looks_inside=command not in _UPDATING)  # these look again if there is work to do
     if command in _UPDATING and _has_nothing_to_do(command, words):
         return _end_early(command, words)
     if command in commands.COMMANDS:
@@ -153,7 +153,7 @@ _NEEDS_NO_WARNING = {"doctor", "ui", "generate-shell-completion"}
 """Commands that report a weakness of the store themselves, or do not use the store."""
 
 
-def _repair_written_entries() -> None:
+def _repair_written_entries(*, looks_inside: bool) -> None:
     """Repair entries that another tool wrote into since the last check, with a warning for each."""
     from pepip.paths import default_store_root
     from pepip.store import venv_times
@@ -162,7 +162,7 @@ def _repair_written_entries() -> None:
         store_root = default_store_root(os.environ)
     except PepipError:
         return  # a command that needs the store says why
-    if not venv_times.VenvTimes(store_root).changed():
+    if not venv_times.VenvTimes(store_root).changed(looks_inside=looks_inside):
         return
     from pepip.cli import output
     from pepip.operations import foreign_writes

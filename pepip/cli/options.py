@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 class UvOption(NamedTuple):
     """One option of uv: its names, whether it takes a value, and which calls of uv get it.
 
-    `reach` is the field of `Request` or `ProjectRequest` that collects it.
+    `group` is the field of `Request` or `ProjectRequest` that collects it.
     """
 
     names: tuple[str, ...]
     takes_value: bool
-    reach: str
+    group: str
 
 
-def _values(reach: str, *names: str) -> list[UvOption]:
-    return [UvOption(tuple(name.split("/")), True, reach) for name in names]
+def _values(group: str, *names: str) -> list[UvOption]:
+    return [UvOption(tuple(name.split("/")), True, group) for name in names]
 
 
-def _flags(reach: str, *names: str) -> list[UvOption]:
-    return [UvOption(tuple(name.split("/")), False, reach) for name in names]
+def _flags(group: str, *names: str) -> list[UvOption]:
+    return [UvOption(tuple(name.split("/")), False, group) for name in names]
 
 
 _SHARED: tuple[UvOption, ...] = (
     *_values(
-        "everywhere",
+        "common_options",
         "--index", "--default-index", "--index-url/-i", "--extra-index-url", "--find-links/-f", "--index-strategy",
         "--keyring-provider", "--allow-insecure-host", "--config-setting/--config-settings/-C",
         "--config-settings-package", "--no-build-isolation-package", "--exclude-newer", "--exclude-newer-package",
@@ -47,7 +47,7 @@ _SHARED: tuple[UvOption, ...] = (
         "--python-preference", "--python-fetch", "--preview-features",
     ),
     *_flags(
-        "everywhere",
+        "common_options",
         "--no-index", "--no-build-isolation", "--build-isolation", "--no-sources", "--no-cache/--no-cache-dir/-n",
         "--refresh", "--no-refresh", "--offline", "--no-offline", "--native-tls", "--no-native-tls", "--system-certs",
         "--no-system-certs", "--no-config", "--managed-python", "--no-managed-python", "--no-python-downloads",
@@ -55,25 +55,25 @@ _SHARED: tuple[UvOption, ...] = (
         "--no-preview", "--no-installer-metadata",
     ),
     *_values(
-        "resolving",
+        "resolver_options",
         "--resolution", "--prerelease", "--prerelease-package", "--fork-strategy", "--upgrade-package/-P",
         "--upgrade-group",
     ),
-    *_flags("resolving", "--upgrade/-U", "--no-upgrade", "--pre"),
+    *_flags("resolver_options", "--upgrade/-U", "--no-upgrade", "--pre"),
 )  # fmt: skip
 
 PIP_OPTIONS: tuple[UvOption, ...] = (
     *_SHARED,
     *_values(
-        "everywhere",
+        "common_options",
         "--cert", "--no-binary", "--only-binary", "--build-constraints/--build-constraint/-b", "--torch-backend",
     ),
-    *_flags("everywhere", "--no-build", "--build"),
-    *_values("resolving", "--overrides/--override", "--excludes/--exclude", "--extra", "--group"),
-    *_flags("resolving", "--all-extras", "--no-all-extras"),
-    *_values("installing", "--reinstall-package", "--no-editable-package"),
+    *_flags("common_options", "--no-build", "--build"),
+    *_values("resolver_options", "--overrides/--override", "--excludes/--exclude", "--extra", "--group"),
+    *_flags("resolver_options", "--all-extras", "--no-all-extras"),
+    *_values("installer_options", "--reinstall-package", "--no-editable-package"),
     *_flags(
-        "installing", "--reinstall/--force-reinstall", "--no-reinstall", "--exact", "--strict", "--no-strict",
+        "installer_options", "--reinstall/--force-reinstall", "--no-reinstall", "--exact", "--strict", "--no-strict",
         "--require-hashes", "--no-require-hashes", "--no-verify-hashes", "--verify-hashes", "--no-editable", "--deps",
         "--allow-empty-requirements", "--no-allow-empty-requirements", "--no-system", "--no-break-system-packages",
         "--no-compile-bytecode/--no-compile", "--disable-pip-version-check",
@@ -82,27 +82,27 @@ PIP_OPTIONS: tuple[UvOption, ...] = (
 
 LOCK_OPTIONS: tuple[UvOption, ...] = (
     *_SHARED,
-    *_values("building", "--no-build-package", "--no-binary-package"),
-    *_flags("building", "--no-build", "--build", "--no-binary", "--binary"),
-    *_values("syncing", "--no-install-package", "--only-install-package"),
+    *_values("build_options", "--no-build-package", "--no-binary-package"),
+    *_flags("build_options", "--no-build", "--build", "--no-binary", "--binary"),
+    *_values("sync_options", "--no-install-package", "--only-install-package"),
     *_flags(
-        "syncing", "--no-compile-bytecode/--no-compile",
+        "sync_options", "--no-compile-bytecode/--no-compile",
         "--active", "--no-active", "--no-install-project", "--no-install-workspace", "--no-install-local",
         "--only-install-project", "--only-install-workspace", "--only-install-local",
     ),
-    *_values("replacing", "--reinstall-package"),
-    *_flags("replacing", "--reinstall/--force-reinstall", "--no-reinstall", "--no-frozen", "--no-locked"),
+    *_values("reinstall_options", "--reinstall-package"),
+    *_flags("reinstall_options", "--reinstall/--force-reinstall", "--no-reinstall", "--no-frozen", "--no-locked"),
 )  # fmt: skip
 """The options that `uv add` and `uv remove` share with other commands."""
 
 PROJECT_OPTIONS: tuple[UvOption, ...] = (
     *LOCK_OPTIONS,
     *_values(
-        "selecting",
+        "selection_options",
         "--extra", "--no-extra", "--group", "--no-group", "--only-group", "--package", "--no-editable-package",
     ),
     *_flags(
-        "selecting",
+        "selection_options",
         "--all-extras", "--no-all-extras", "--dev", "--no-dev", "--only-dev", "--no-default-groups", "--all-groups",
         "--no-editable", "--editable", "--all-packages",
     ),
@@ -179,12 +179,12 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"`{self.prog} --help` shows all options")
 
     def add_uv_options(self, table: Sequence[UvOption]) -> None:
-        """Accept these options of uv. They are collected in lists that are named after their reach."""
+        """Accept these options of uv. They are collected in lists that are named after their groups."""
         group = self.add_argument_group(
             "options of uv", "passed on unchanged, like uv's other options for indexes, resolver, builds and cache"
         )
         self._tables.append((group, table))
-        self.set_defaults(**{option.reach: [] for option in table})
+        self.set_defaults(**{option.group: [] for option in table})
 
     def _take_options_in(self, words: Sequence[str]) -> None:
         """Add only the options of uv that `words` may contain: uv has about a hundred, and most commands use none."""
@@ -270,7 +270,7 @@ def _wants_next(word: str, with_value: frozenset[str]) -> bool:
 
 def _add_uv_option(group: argparse._ArgumentGroup, option: UvOption) -> None:
     shown = [_HELP[name] for name in option.names if name in _HELP]
-    keywords: dict[str, Any] = {"action": _Forward, "dest": option.reach, "default": []}
+    keywords: dict[str, Any] = {"action": _Forward, "dest": option.group, "default": []}
     keywords["help"] = shown[0] if shown else argparse.SUPPRESS
     if option.takes_value:
         keywords["metavar"] = "X"
@@ -310,7 +310,7 @@ def take_effect(arguments: argparse.Namespace) -> None:
             raise UsageError(f"cannot go to {directory}: {error.strerror}") from error
     if arguments.project:
         os.environ["UV_PROJECT"] = arguments.project
-    words = list(getattr(arguments, "everywhere", ()))
+    words = list(getattr(arguments, "common_options", ()))
     for at, word in enumerate(words):
         if word == "--config-file" or word.startswith("--config-file="):
             os.environ["UV_CONFIG_FILE"] = word.partition("=")[2] or words[at + 1]

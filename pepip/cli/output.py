@@ -238,6 +238,14 @@ def summarize(summary: Summary, *, verbosity: int) -> None:
     say(_sentence(summary))
 
 
+def added(verb: str, new: int, *, present: int, to: str = "") -> str:
+    """Return the result of adding entries to a store, or to the layer ` to LAYER`, as a sentence."""
+    there = f"{present:,} already there" if present else ""
+    if not new:
+        return f"{verb} nothing{to}" + (f": {there}" if there else "")
+    return f"{verb} {humanized.count(new, 'entry', 'entries')}{to}" + (f", {there}" if there else "")
+
+
 def say_nothing_to_do(seconds: float) -> None:
     """Print that there was nothing to do, and how long it took to find out."""
     say(_nothing_to_do(seconds))

@@ -191,6 +191,9 @@ def _scan(words: Sequence[str]) -> int:
     for item in found:
         links = humanized.count(len(item.entries), "entry", "entries")
         output.say(f"{'known' if item.was_known else 'found'}: {item.environment}, {links}")
+    if not found:
+        output.say("No environment there links the store")
+        return 0
     verb = "links" if len(found) == 1 else "link"
     new = sum(not item.was_known for item in found)
     output.say(f"{humanized.count(len(found), 'environment')} {verb} the store, {new} not known before")

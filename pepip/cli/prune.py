@@ -115,13 +115,15 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         output.say(f"nothing can be removed: {preview.blocked}")
         output.say(preview.hint)
         return
-    count = len(preview.orphans)
-    if not count and not preview.freed_bytes:
-        output.say("Nothing to remove" if would else "Nothing was removed")
-    else:
-        removed, freed = ("Would remove", "free") if would else ("Removed", "freed")
-        size = humanized.size(preview.freed_bytes)
-        output.say(f"{removed} {humanized.count(count, 'entry', 'entries')}, and {freed} {size}")
+    if not preview.orphans and not preview.freed_bytes:
+        nothing = "Nothing would be removed" if would else "Nothing was removed"
+        output.say(nothing if preview.refused else "Nothing to prune")
+        return
+    removed = "environments of deleted scripts"
+    if preview.orphans:
+        removed = humanized.count(len(preview.orphans), "entry", "entries")
+    verb, freed = ("Would remove", "free") if would else ("Removed", "freed")
+    output.say(f"{verb} {removed}, and {freed} {humanized.size(preview.freed_bytes)}")
     if preview.shared_bytes:
         output.say(
             f"uv's cache has hard links to {humanized.size(preview.shared_bytes)} of these files: "

@@ -129,18 +129,25 @@ def _sync_environment(arguments: argparse.Namespace, target: str, words: Sequenc
 
 def _bring_script_up_to_date(arguments: argparse.Namespace, script: str) -> None:
     """Sync the environment of a script with inline metadata. Options that mean nothing for scripts are left out."""
-    if "--active" in arguments.syncing:
+    if "--active" in arguments.sync_options:
         return
     settings.count_script(os.path.abspath(script))
-    replaced = [word for word in arguments.replacing if word not in {"--no-frozen", "--no-locked"}]
-    request = sync.request_of(arguments)._replace(script=script, selecting=(), syncing=(), replacing=tuple(replaced))
+    replaced = [word for word in arguments.reinstall_options if word not in {"--no-frozen", "--no-locked"}]
+    request = sync.request_of(arguments)._replace(
+        script=script, selection_options=(), sync_options=(), reinstall_options=tuple(replaced)
+    )
     words = ("run", "--script", os.path.abspath(script)) if not _words_matter(arguments) else ()
     _bring_up_to_date(arguments, request, words)
 
 
 def _words_matter(arguments: argparse.Namespace) -> bool:
     """Tell whether the result of a script's sync depends on options, and not on the script alone."""
-    lists = (arguments.everywhere, arguments.building, arguments.resolving, arguments.replacing)
+    lists = (
+        arguments.common_options,
+        arguments.build_options,
+        arguments.resolver_options,
+        arguments.reinstall_options,
+    )
     return any(lists) or bool(arguments.python or arguments.exact or arguments.locked or arguments.frozen)
 
 
@@ -154,13 +161,13 @@ def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
 
     request = sync.request_of(arguments)
     try:
-        preview = projects.preview(request._replace(syncing=(*request.syncing, "--inexact")))
+        preview = projects.preview(request._replace(sync_options=(*request.sync_options, "--inexact")))
     except UvError:
         return False
     changes = preview.changes
     if preview.is_locked and not (preview.is_made or changes.added or changes.removed):
         return True
-    return not run_discovery.remote_has_metadata([*request.everywhere, *request.selecting], url)
+    return not run_discovery.remote_has_metadata([*request.common_options, *request.selection_options], url)
 
 
 def _bring_up_to_date(arguments: argparse.Namespace, request: ProjectRequest, words: Sequence[str]) -> bool:
@@ -172,7 +179,7 @@ def _bring_up_to_date(arguments: argparse.Namespace, request: ProjectRequest, wo
     from pepip.operations import project as projects
 
     if not arguments.exact:
-        request = request._replace(syncing=(*request.syncing, "--inexact"))
+        request = request._replace(sync_options=(*request.sync_options, "--inexact"))
     choice = projects.ProjectOptions(
         compile_bytecode=sync.compiles(arguments),
         words=tuple(words) if options.is_repeatable(arguments) else (),

@@ -113,8 +113,10 @@ def _list(words: Sequence[str]) -> int:
     for root in ("", *(layer.root for layer in store.layers)):
         here = [item for item in chosen if item.layer == root]
         total = humanized.size(sum(weights[item.id] for item in here))
-        if here or not root:
+        if here:
             output.say(f"{humanized.count(len(here), 'entry', 'entries')}, {total}, in {root or store.root}")
+        elif not root:
+            output.say(f"No entries in {store.root}")
     return 0
 
 
@@ -220,14 +222,14 @@ def _add(words: Sequence[str]) -> int:
     parser.add_uv_options(options.PIP_OPTIONS)
     arguments = parser.read(words)
     options.take_effect(arguments)
-    if not (arguments.packages or arguments.requirements or "--group" in arguments.resolving):
+    if not (arguments.packages or arguments.requirements or "--group" in arguments.resolver_options):
         raise UsageError("no packages given", hint="name them, such as `pepip store add torch --python 3.12`")
     request = Request(
         packages=tuple(arguments.packages),
         requirement_files=tuple(arguments.requirements),
-        everywhere=tuple(arguments.everywhere),
-        resolving=tuple(arguments.resolving),
-        installing=tuple(arguments.installing),
+        common_options=tuple(arguments.common_options),
+        resolver_options=tuple(arguments.resolver_options),
+        installer_options=tuple(arguments.installer_options),
     )
     filled = output.follow(store_add.add(open_store(), request, arguments.python), output.reporter(arguments))
     if arguments.json:
@@ -243,9 +245,7 @@ def _add(words: Sequence[str]) -> int:
         output.say(f" + {item.name}=={item.version}")
     for name in filled.unshared:
         output.Reporter(verbosity=arguments.verbosity).warn(f"{name} was not stored: it can't be shared")
-    output.say(
-        f"Stored {humanized.count(len(filled.stored), 'entry', 'entries')}, {len(filled.reused)} already there"
-    )
+    output.say(output.added("Stored", len(filled.stored), present=len(filled.reused)))
     return 0
 
 
@@ -300,8 +300,9 @@ def _verify(words: Sequence[str]) -> int:
         raise StoreError(
             f"{checked} checked, {len(verdict.findings)} damaged", hint="`pepip store repair` repairs damaged entries"
         )
-    intact = ", all intact" if verdict.checked > 1 else ", intact" if verdict.checked else ""
-    output.say(f"{humanized.count(verdict.checked, 'entry', 'entries')} checked{intact}")
+    intact = "all intact" if verdict.checked > 1 else "intact"
+    checked = humanized.count(verdict.checked, "entry", "entries")
+    output.say(f"{checked} checked, {intact}" if verdict.checked else "Nothing to check")
     return 0
 
 
@@ -314,7 +315,7 @@ def _repair(words: Sequence[str]) -> int:
     parser.add_uv_options(options.PIP_OPTIONS)
     arguments = parser.read(words)
     options.take_effect(arguments)
-    request = Request(everywhere=tuple(arguments.everywhere))
+    request = Request(common_options=tuple(arguments.common_options))
     repaired = output.follow(verify.repair(open_store(), request, arguments.patterns), output.reporter(arguments))
     if arguments.json:
         output.write_json(

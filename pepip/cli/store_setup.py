@@ -77,8 +77,7 @@ def run_publish(words: Sequence[str]) -> int:
         return 0
     for entry_id in done.published:
         output.say(f" + {entry_id}")
-    count = humanized.count(len(done.published), "entry", "entries")
-    output.say(f"Published {count} to {done.layer}, {len(done.present)} already there")
+    output.say(output.added("Published", len(done.published), present=len(done.present), to=f" to {done.layer}"))
     return 0
 
 

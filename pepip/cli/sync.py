@@ -76,7 +76,7 @@ def run_sync(words: Sequence[str]) -> int:
     options.add_elsewhere(parser, values=("--python-platform",), flags=answers)
     parser.add_uv_options(options.PROJECT_OPTIONS)
     arguments = parser.read_for_uv(words, ["sync"])
-    is_active_script = arguments.script and "--active" in arguments.syncing
+    is_active_script = arguments.script and "--active" in arguments.sync_options
     if arguments.elsewhere or (arguments.frozen and arguments.locked) or is_active_script:
         return process.become(["sync", *words])
     options.take_effect(arguments)
@@ -85,7 +85,7 @@ def run_sync(words: Sequence[str]) -> int:
         settings.count_script(os.path.abspath(arguments.script))
         request = request._replace(script=arguments.script)
     if arguments.inexact:
-        request = request._replace(syncing=(*request.syncing, "--inexact"))
+        request = request._replace(sync_options=(*request.sync_options, "--inexact"))
     choice = project.ProjectOptions(
         compile_bytecode=compiles(arguments),
         dry_run=arguments.dry_run,
@@ -123,12 +123,14 @@ def run_add(words: Sequence[str]) -> int:
         return process.become(["add", *words])
     options.take_effect(arguments)
     request = _edited_request(arguments)
-    selecting = ["--dev"] if arguments.dev else ["--no-dev"]
+    selection = ["--dev"] if arguments.dev else ["--no-dev"]
     if arguments.group:
-        selecting = ["--group", arguments.group]
+        selection = ["--group", arguments.group]
     elif arguments.optional:
-        selecting = ["--extra", arguments.optional, "--no-dev"]
-    request = request._replace(selecting=(*request.selecting, *selecting), syncing=(*request.syncing, "--inexact"))
+        selection = ["--extra", arguments.optional, "--no-dev"]
+    request = request._replace(
+        selection_options=(*request.selection_options, *selection), sync_options=(*request.sync_options, "--inexact")
+    )
     with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
         kept = [files.get(word, word) for word in _words_of_uv(words)]
         operation = project.add(open_store(), kept, arguments.package or "", request)
@@ -187,7 +189,7 @@ def _is_for_uv_alone(arguments: argparse.Namespace) -> bool:
 def _words_of_uv(words: Sequence[str]) -> list[str]:
     """Return the words without the options that `uv add` and `uv remove` do not take if they don't sync."""
     of_sync = [
-        option for option in options.LOCK_OPTIONS if option.reach == "syncing" and "--active" not in option.names
+        option for option in options.LOCK_OPTIONS if option.group == "sync_options" and "--active" not in option.names
     ]
     flags = {"--json", "--no-progress", *(name for item in of_sync if not item.takes_value for name in item.names)}
     values = {
@@ -214,12 +216,12 @@ def request_of(arguments: argparse.Namespace) -> ProjectRequest:
 
     modes = [mode for mode in ("frozen", "locked") if getattr(arguments, mode)]
     return ProjectRequest(
-        everywhere=tuple(arguments.everywhere),
-        building=tuple(arguments.building),
-        resolving=tuple(arguments.resolving),
-        selecting=tuple(getattr(arguments, "selecting", ())),
-        syncing=tuple(arguments.syncing),
-        replacing=tuple(arguments.replacing),
+        common_options=tuple(arguments.common_options),
+        build_options=tuple(arguments.build_options),
+        resolver_options=tuple(arguments.resolver_options),
+        selection_options=tuple(getattr(arguments, "selection_options", ())),
+        sync_options=tuple(arguments.sync_options),
+        reinstall_options=tuple(arguments.reinstall_options),
         lock_mode=next(iter(modes), ""),
         python=arguments.python,
     )
@@ -227,8 +229,8 @@ def request_of(arguments: argparse.Namespace) -> ProjectRequest:
 
 def _edited_request(arguments: argparse.Namespace) -> ProjectRequest:
     """Return the request for the sync after an edit. The edit has resolved the requirements already."""
-    request = request_of(arguments)._replace(resolving=())
-    return request._replace(selecting=("--package", arguments.package)) if arguments.package else request
+    request = request_of(arguments)._replace(resolver_options=())
+    return request._replace(selection_options=("--package", arguments.package)) if arguments.package else request
 
 
 def compiles(arguments: argparse.Namespace) -> bool:

@@ -61,7 +61,7 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
         request = Request(
             packages=tuple(arguments.packages),
             requirement_files=tuple(files[name] for name in arguments.requirements),
-            everywhere=tuple(arguments.everywhere),
+            common_options=tuple(arguments.common_options),
         )
         return _uninstall(store, root, request, arguments)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 
 from pepip import names, paths
 from pepip.environment import provenance
@@ -193,6 +194,15 @@ def fingerprint(environment: Environment) -> tuple[int, frozenset[str]]:
         return os.stat(site_packages).st_mtime_ns, frozenset(os.listdir(site_packages))
     except FileNotFoundError:
         return 0, frozenset()
+
+
+def has_own_metadata(environment: Environment, distribution: Installed) -> bool:
+    """Tell whether a distribution has a METADATA that is a file, no link: an installer wrote it there."""
+    try:
+        status = os.lstat(f"{environment.site_packages}/{distribution.dist_info}/METADATA")
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode)
 
 
 def direct_url(environment: Environment, distribution: Installed) -> dict[str, object] | None:

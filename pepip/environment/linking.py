@@ -14,17 +14,17 @@ from pepip.environment import (
     journal,
     metadata,
     obstacles,
+    plan_on_disk,
+    prepared_metadata,
     provenance,
     removal,
     set_aside,
     without_record,
 )
-from pepip.environment.placement import MODES, Placer, placer_for
+from pepip.environment.placement import Placer, placer_for
 from pepip.environment.tree import Tree
-from pepip.errors import ObstructedError
 from pepip.host import filesystems, links, parallel
 from pepip.plan.merge import merge
-from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,11 +34,7 @@ if TYPE_CHECKING:
     from pepip.model import Entry, Environment, Installed, Link, Plan, StoreRoots
 
 
-_AS_FILES = MODES[0]  # with any mode, a plan lists each file
-_SCRIPTS = "scripts"  # scripts are built in this subfolder of the scratch folder
-# From these numbers on, a second process saves more time than its start takes.
-_MANY_DISTRIBUTIONS = 40
-_MANY_LINKS = 400
+_MANY_LINKS = 400  # from this number on, a second process saves more time than its start takes
 
 
 def change(
@@ -76,8 +72,8 @@ def change(
     after = {**kept, **{added.entry.name: added.entry for added in additions}}
     staying = [item for item in foreign if item not in removals and item.name not in new]
     tree = Tree(environment)
-    before = _plan_on_disk(environment, tree, linked, foreign)
-    is_as_before = not (is_recovery or _has_drifted(tree, before))
+    before = plan_on_disk.current(environment, tree, linked, foreign)
+    is_as_before = not (is_recovery or plan_on_disk.has_drifted(tree, before))
     known = _links_but_of(new, before) if is_as_before else {}
     real = before.directories if is_as_before else ()
     vanishing = _vanishing(environment, removals, without_record.paths_of(environment, leaving))
@@ -96,7 +92,7 @@ def change(
         directories |= found
 
     if not is_recovery:
-        _check_scripts(environment, additions, vanishing, linked=linked, foreign=foreign)
+        prepared_metadata.check_scripts(environment, additions, vanishing, linked=linked, foreign=foreign)
 
     staying_entries = [entry for name, entry in kept.items() if name not in new]
     had, has = _folders(before), _folders(plan)
@@ -119,7 +115,7 @@ def change(
         tree = Tree(environment)  # folders are gone
         _begin(environment, additions, removals, private)
     try:
-        _prepare_metadata(environment, plan, additions, placer)
+        prepared_metadata.prepare(environment, additions, placer, folders=has)
     except OSError:
         if not is_recovery:
             journal.finish(environment.root)  # nothing was changed: perhaps the disk is full
@@ -145,10 +141,10 @@ def change(
     _remove_stale(environment, tree, store_roots, before, plan, taken=taken)
     new_metadata = {item.entry.dist_info for item in additions}
     _make_links(environment, tree, plan, after, placer, known=known, removed=removed, new_metadata=new_metadata)
-    _place_metadata(environment, additions, placer)
+    prepared_metadata.place(environment, additions, placer)
     for entry in refolded:
         metadata.rewrite_leading_rows(environment, entry, has.get(entry.name, set()))
-    _restore_scripts(environment, staying_entries, removed, placer, is_recovery=is_recovery)
+    prepared_metadata.restore_scripts(environment, staying_entries, removed, placer, is_recovery=is_recovery)
     provenance.tidy(environment.root, environment.site_packages)
     if not private:
         journal.finish(environment.root)
@@ -191,46 +187,6 @@ def _discard(environment: Environment, removals: Iterable[Installed], staying: l
     for distribution in removals:
         removed |= removal.discard(environment, distribution, _files_of_twins(environment, distribution, staying))
     return removed
-
-
-def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: list[Installed]) -> bool:
-    """Tell whether all links that the `linked` entries need exist and lead into these entries.
-
-    A link may lead there by any path of the store.
-    """
-    plan = _plan_on_disk(environment, Tree(environment), linked, foreign)
-    placer = placer_for(environment, linked.values())
-    places = (
-        (f"{environment.root}/{path}", link.target)
-        for path, link in plan.links.items()
-        if not path.endswith("/" + paths.PYCACHE)
-    )
-    return all(links.leads_to(place, target) or placer.is_placed(place, target) for place, target in places)
-
-
-def has_files_of(environment: Environment, entry: Entry) -> bool:
-    """Tell whether an environment has every file of an entry, as hard links or copies."""
-    plan = merge([entry], environment.interpreter, modes={entry.name: _AS_FILES})
-    own = record.made_by_installer(entry.dist_info)
-    base = environment.interpreter.site_packages + "/"
-    return all(
-        links.stands_for(f"{environment.root}/{path}", link.target)
-        for path, link in plan.links.items()
-        if path.removeprefix(base) not in own
-    )
-
-
-def _plan_on_disk(
-    environment: Environment, tree: Tree, linked: dict[str, Entry], foreign: Iterable[Installed]
-) -> Plan:
-    """Return the plan that matches how an environment links the `linked` entries now.
-
-    A folder is real if the RECORD of a `foreign` distribution lists files in it. But if such a folder is a link on
-    disk, another tool has written through that link, and the folder counts as linked whole.
-    """
-    folders = contents.foreign_directories(environment, foreign)
-    real = tree.real_folders(folders, environment.interpreter.site_packages)
-    return merge(linked.values(), environment.interpreter, foreign_directories=real)
 
 
 def _begin(
@@ -341,134 +297,6 @@ def _clear(root: str, path: str) -> None:
         filesystems.remove_tree(place)
     else:
         set_aside.put(root, path)
-
-
-def _check_scripts(
-    environment: Environment,
-    additions: list[Installation],
-    vanishing: set[str],
-    *,
-    linked: dict[str, Entry],
-    foreign: list[Installed],
-) -> None:
-    """Raise ObstructedError if a script would replace a file that no distribution owns."""
-    scripts = environment.interpreter.scripts
-    owned: set[str] | None = None
-    for installation in additions:
-        for name in metadata.script_names(environment, installation.entry):
-            path = f"{scripts}/{name}"
-            if path in vanishing or not os.path.lexists(f"{environment.root}/{path}"):
-                continue
-            if owned is None:
-                owned = {path for distribution in foreign for path in contents.files_of(environment, distribution)}
-                owned |= {
-                    f"{scripts}/{name}"
-                    for entry in linked.values()
-                    for name in metadata.script_names(environment, entry)
-                }
-            if path not in owned:
-                raise ObstructedError(installation.entry.name, f"{environment.root}/{path}")
-
-
-def _prepare_metadata(environment: Environment, plan: Plan, additions: list[Installation], placer: Placer) -> None:
-    """Write the scripts and `.dist-info` folders of additions into the scratch folder.
-
-    So a full disk is noticed before the environment changes. Two processes share the work for many additions.
-    """
-    scratch = paths.scratch(environment.root)
-    folders = _folders(plan)
-    os.mkdir(f"{scratch}/{_SCRIPTS}")
-
-    def build(installations: Iterable[Installation]) -> None:
-        for installation in installations:
-            entry = installation.entry
-            rows = []
-            if metadata.script_names(environment, entry):
-                rows = metadata.build_scripts(environment, entry, f"{scratch}/{_SCRIPTS}", placer, installation.mode)
-            folder = f"{scratch}/{entry.dist_info}"
-            whole = folders.get(entry.name, ())
-            metadata.build_folder(environment, installation, placer, folder, folders=whole, script_rows=rows)
-
-    here, there = _halves(environment, additions) if len(additions) >= _MANY_DISTRIBUTIONS else (additions, [])
-    parallel.in_two(build, here, there)
-
-
-def _halves(environment: Environment, additions: list[Installation]) -> tuple[list[Installation], list[Installation]]:
-    """Split additions into two lists of about equal work.
-
-    Additions that have a script of the same name are all in the first list, in order.
-    """
-    scripts = [metadata.script_names(environment, item.entry) for item in additions]
-    names = [name for some in scripts for name in some]
-    contested = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
-    here: list[Installation] = []
-    there: list[Installation] = []
-    ahead = 0  # the work by which the first list exceeds the second
-    for item, its_scripts in zip(additions, scripts, strict=True):
-        is_here = ahead <= 0 or its_scripts & contested
-        (here if is_here else there).append(item)
-        work = _work(item.entry, len(its_scripts))
-        ahead += work if is_here else -work
-    return here, there
-
-
-def _work(entry: Entry, script_count: int) -> int:
-    """Estimate the work of building an entry's metadata; the unit is the work of making one link.
-
-    Entries with scripts or `.data` files take more, because their RECORD is written anew.
-    """
-    if not script_count and not entry.data:
-        return 10
-    return 24 + 3 * script_count + os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size // 6_000
-
-
-def _place_metadata(environment: Environment, additions: list[Installation], placer: Placer) -> None:
-    """Move the prepared scripts and metadata into place. Each `.dist-info` appears whole and after all its files."""
-    scratch = paths.scratch(environment.root)
-    made = {item.entry.dist_info: item for item in additions if item.mode}
-    sources = {
-        name: provenance.Source(item.entry.id, placer.used(item.mode), provenance.digest(f"{scratch}/{name}"))
-        for name, item in made.items()
-    }
-    provenance.add(environment.root, sources)
-    for name in os.listdir(f"{scratch}/{_SCRIPTS}"):
-        set_aside.put(environment.root, f"{environment.interpreter.scripts}/{name}")  # another tool may have made it
-    metadata.place_scripts(environment, f"{scratch}/{_SCRIPTS}")
-    for installation in additions:
-        folder = f"{scratch}/{installation.entry.dist_info}"
-        place = f"{environment.site_packages}/{installation.entry.dist_info}"
-        try:
-            os.rename(folder, place)
-        except OSError:  # a folder is there already
-            filesystems.remove_tree(place)
-            os.rename(folder, place)
-
-
-def _restore_scripts(
-    environment: Environment, staying: list[Entry], removed: set[str], placer: Placer, *, is_recovery: bool
-) -> None:
-    """Write again the scripts of staying entries that a removed distribution had replaced."""
-    scripts = environment.interpreter.scripts + "/"
-    lost = {path.removeprefix(scripts) for path in removed if path.startswith(scripts)}
-    if is_recovery:  # the killed run may have removed other scripts
-        names = {name for entry in staying for name in metadata.script_names(environment, entry)}
-        lost |= {name for name in names if not os.path.lexists(f"{environment.root}/{scripts}{name}")}
-    for entry in staying:
-        if lost & metadata.script_names(environment, entry):
-            folder = f"{paths.scratch(environment.root)}/{_SCRIPTS}"
-            os.mkdir(folder)
-            metadata.build_scripts(environment, entry, folder, placer)
-            metadata.place_scripts(environment, folder, only=lost)
-
-
-def _has_drifted(tree: Tree, before: Plan) -> bool:
-    """Tell whether another tool has changed folders of the plan.
-
-    A linked folder is then no link any more, or a real folder is gone or has become a link.
-    """
-    return any(
-        link.is_directory and not links.read_link(f"{tree.root}/{path}") for path, link in before.links.items()
-    ) or not all(map(tree.has_folder, before.directories))
 
 
 def _folders(plan: Plan) -> dict[str, set[str]]:

@@ -1,4 +1,7 @@
-"""Processes that use a folder: their program, one of their libraries, or their current folder lies in it."""
+"""Processes that use a folder: their program, one of their libraries, or their current folder lies in it.
+
+Also installers that may be writing into an environment. Most take no lock, so only their processes show it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pepip.host import links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
 
 class Process(NamedTuple):
@@ -41,6 +44,52 @@ def users_of(folders: Collection[str]) -> dict[str, list[Process]]:
         for folder in used:
             found.setdefault(folder, []).append(Process(int(name), _name(name)))
     return found
+
+
+def installers_in(root: str) -> list[Process]:
+    """Return the running installers that may be writing into the environment at `root` (an absolute path).
+
+    They run its interpreter, name a path in it, or work in it. All but pip may also work in its project. uv is not
+    among them, because it locks the environment. Empty except on Linux.
+    """
+    found = []
+    for name in os.listdir("/proc") if can_be_listed() else ():
+        if not name.isdecimal() or int(name) == os.getpid():
+            continue
+        words = _read(name, "cmdline").split("\0")
+        installer = _installer(words)
+        if installer:
+            folder = links.read_link(f"/proc/{name}/cwd")
+            active = [line[12:] for line in _read(name, "environ").split("\0") if line.startswith("VIRTUAL_ENV=")]
+            places = [folder, *active, *(_real(folder, word.rpartition("=")[2]) for word in words if word)]
+            if any(_holder(place, {root}) for place in places) or (
+                installer != "pip" and _holder(folder, {os.path.dirname(root)})
+            ):
+                found.append(Process(int(name), installer))
+    return found
+
+
+_INSTALLERS = frozenset(
+    ("pip", "pip-sync", "pipenv", "poetry", "pdm", "pipx", "hatch", "tox", "nox", "conda", "mamba")
+)
+
+
+def _installer(words: Sequence[str]) -> str:
+    """Return the name of the installer that a command line starts, empty if it starts none."""
+    start = list(words[:8])
+    module = start[start.index("-m") + 1 :][:1] if "-m" in start else []
+    for word in (*start[:2], *module):
+        name = word.removesuffix("/__main__.py").removesuffix("/__pip-runner__.py").rpartition("/")[2]
+        stem = name.removesuffix(".py").removesuffix(".pyz").rstrip("0123456789.")
+        if stem in _INSTALLERS:
+            return stem
+    return ""
+
+
+def _real(folder: str, word: str) -> str:
+    """Return the path that a word may name in a folder, with the links on the way to it resolved."""
+    head, name = os.path.split(os.path.join(folder, word))
+    return f"{os.path.realpath(head)}/{name}"
 
 
 def _holder(place: str, folders: set[str]) -> str:

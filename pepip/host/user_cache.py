@@ -5,7 +5,6 @@ A file that another user wrote, or could have written, counts as missing.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -38,6 +37,8 @@ def write(folder: str, name: str, *contents: bytes, mode: int = 0o600) -> None:
     A missing folder is made. Users who may read the file by its `mode` may enter that folder.
     Raises OSError if the file can't be written, or if another user owns the folder. Nothing new is written then.
     """
+    import contextlib
+
     make_folder(folder, mode=mode | 0o100 | (mode & 0o044) >> 2)
     # If a rename replaces a file, ext4 first sends the new content to the disk, which takes milliseconds.
     with contextlib.suppress(FileNotFoundError):

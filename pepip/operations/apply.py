@@ -7,7 +7,6 @@ decides, and how uv itself installs distributions that can't be shared (a local 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 
 from pepip import paths
@@ -17,80 +16,21 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, locks, permissions
 from pepip.host.transfer import COPY
 from pepip.model import Progress, Summary
-from pepip.operations import foreign_writes, registering, up_to_date, venv_creation, venvs
-from pepip.uv import interpreter, pylock
+from pepip.operations import deciding, foreign_writes, registering, up_to_date, venv_creation, venvs
+from pepip.uv import interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pepip.model import Artifact, Changes, Environment, Installed, Request
+    from pepip.model import Environment, Installed
     from pepip.operations import acquire, relinking
+    from pepip.operations.deciding import ChangeJob, Decision, Work
+    from pepip.operations.supplying import Supply
     from pepip.store.root import Store
-    from pepip.uv.required_hashes import Demands
 
 
 _MOST_ATTEMPTS = 20  # another tool may change the environment while a run decides
-
-
-class Work(NamedTuple):
-    """The work of a change, decided before anything is changed.
-
-    `shared` is linked from the store. `private` is installed by uv itself, from `indexes` (URLs) among other sources.
-    With `has_open_demands` the request demands hashes that only uv can check.
-    """
-
-    changes: Changes
-    shared: list[Artifact]
-    private: list[Artifact]
-    has_open_demands: bool = False
-    indexes: tuple[str, ...] = ()
-
-    @property
-    def needs_whole_request(self) -> bool:
-        """Whether uv needs the whole request again to install the private distributions."""
-        return self.has_open_demands or not all(artifact.is_located for artifact in self.private)
-
-
-class ChangeJob(NamedTuple):
-    """The parts of a change that differ between commands.
-
-    `request` holds uv's options for staging. `decide` gets the distributions of the environment, and a function that
-    it must call before it returns, best while uv works. It is called again if another tool changes them meanwhile.
-    `install_private` is called after everything else is linked, and after installed distributions of the same names
-    are removed. `lay_out_private` lets uv install the same distributions into a folder, to see where their files will
-    be. `began_at_ns` is the time before uv was first asked. With `is_of_project`, uv reads its settings as for
-    `uv sync`.
-    """
-
-    request: Request
-    decide: Callable[[Sequence[Installed], Callable[[], None]], Work]
-    install_private: Callable[[Work], Generator[Progress, None, None]]
-    lay_out_private: Callable[[Work, str], Iterator[object]]
-    began_at_ns: int = 0
-    is_of_project: bool = False
-
-
-def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | None = None) -> Work:
-    """Return the work of uv's plan. Distributions without an artifact that can be shared are private."""
-    known = {artifact.name: artifact for artifact in artifacts}
-    added = [known.get(item.name) or pylock.unknown(item.name, item.version, item.url) for item in changes.added]
-    shared = [artifact for artifact in added if artifact.is_shared]
-    private = [artifact for artifact in added if not artifact.is_shared]
-    is_open = bool(added) and demands is not None and not demands.are_met_by_all(added)
-    return Work(changes, shared, private, is_open)
-
-
-def private_to_reinstall(work: Work, options: Sequence[str]) -> list[str]:
-    """Return the names of private distributions that are installed and must be installed again in any case.
-
-    There are some only if an option asks to reinstall. Otherwise uv finds changed distributions by itself, and would
-    build named ones a second time.
-    """
-    if not any(option.startswith(("--reinstall", "--force-reinstall")) for option in options):
-        return []
-    replaced = {change.name for change in work.changes.removed}
-    return [artifact.name for artifact in work.private if artifact.name in replaced]
 
 
 def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
@@ -132,16 +72,16 @@ def carry_out(
     takes it back.
     """
     venvs.refuse_the_store(root, store)
+    yield from foreign_writes.look(store)  # first: a new environment is no trace of a tool in the one before it
     made = make()
     is_finished = False
     try:
         with locks.in_use(root):
             if made:
                 store.create()
-            yield from foreign_writes.look(store)
             environment = venvs.open_environment(root, store)
             change_job = job(environment)
-            first = None if made else _decide_first(store, change_job, environment)
+            first = None if made else deciding.decide_first(store, change_job, environment)
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
                 yield from _warn_and_register(store, first)
                 if asked and not first.work.changes.warnings:
@@ -184,51 +124,7 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
         yield Progress("warning", f"{sentence}: set PEPIP_HOME to a folder for all, or UV_LINK_MODE=copy")
 
 
-class _Decision(NamedTuple):
-    """The decided work, and the state of the environment at the time of the decision."""
-
-    environment: Environment
-    fingerprint: tuple[int, frozenset[str]]
-    present: list[Installed]
-    work: Work
-
-
-def _decide_first(store: Store, job: ChangeJob, environment: Environment) -> _Decision | None:
-    """Return the first decision, or None if the environment must be recovered before uv can be asked.
-
-    If the first decision finds nothing to do, nothing is written: neither to the environment nor to a store.
-    """
-    if journal.is_interrupted(environment.root):
-        return None
-
-    def check(present: Sequence[Installed]) -> None:
-        from pepip.operations import recover
-
-        if recover.has_lost(store, environment, present):
-            raise _LostEntryError
-
-    with contextlib.suppress(_LostEntryError):
-        return _decide(store, job, environment, check)
-    return None
-
-
-class _LostEntryError(Exception):
-    """The store has lost an entry of an environment: uv's answer may rest on links that lead nowhere."""
-
-
-def _decide(
-    store: Store,
-    job: ChangeJob,
-    environment: Environment,
-    check: Callable[[Sequence[Installed]], None] | None = None,
-) -> _Decision:
-    """Let uv decide, and `check` the distributions meanwhile. An error of `check` ends the decision."""
-    seen = contents.fingerprint(environment)
-    present = contents.installed(environment, store.known_roots)
-    return _Decision(environment, seen, present, job.decide(present, lambda: check and check(present)))
-
-
-def _warn_and_register(store: Store, decision: _Decision) -> Generator[Progress, None, None]:
+def _warn_and_register(store: Store, decision: Decision) -> Generator[Progress, None, None]:
     """Pass on uv's warnings, and register the environment if it links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence)
@@ -246,19 +142,21 @@ def _change(
     store: Store,
     job: ChangeJob,
     environment: Environment,
-    first: _Decision | None,
+    first: Decision | None,
     *,
     asked: up_to_date.Question | None,
 ) -> Generator[Progress, None, Summary]:
     """Decide, acquire, link, and let uv install private distributions. Start over if another tool interferes."""
+    from pepip.operations import supplying
+
     for _ in range(_MOST_ATTEMPTS):
         yield Progress("resolve")
         journal.wait(environment.root)
-        decision = first or _decide(store, job, environment)
+        decision = first or deciding.decide(store, job, environment)
         first = None
         for sentence in decision.work.changes.warnings:
             yield Progress("warning", sentence)
-        supply = yield from _acquire(store, job, decision)
+        supply = yield from supplying.get(store, job, decision)
         linked = yield from _link(store, decision, supply, asked)
         if linked is None:
             yield from foreign_writes.look(store)
@@ -268,70 +166,12 @@ def _change(
             with linked.unfinished:
                 yield from job.install_private(supply.work)
             present = contents.installed(environment, store.known_roots)
-        foreign_writes.note(store, environment, decision.fingerprint[0])
+        foreign_writes.note(store, environment, decision.changed_at_ns)
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"{environment.root} keeps changing while it is installed into",
         hint="let the other installer finish, then run the command again",
     )
-
-
-class _Supply(NamedTuple):
-    """Everything that a change needs before the environment is touched.
-
-    `work` is the decided work; distributions that turned out not to be shareable have moved to `private`. `reserved`
-    are the folders of site-packages into which uv will write private distributions. `mode` is as in `Installation`.
-    """
-
-    work: Work
-    acquired: acquire.Acquired
-    reserved: set[str]
-    mode: str
-
-
-def _acquire(store: Store, job: ChangeJob, decision: _Decision) -> Generator[Progress, None, _Supply]:
-    """Get the entries that the work needs, and the folders of its private distributions. Raises PepipError."""
-    from pepip.operations import acquire
-    from pepip.uv import link_mode
-
-    environment, work = decision.environment, decision.work
-    mode = link_mode.chosen(job.request.everywhere, of_project=job.is_of_project) if work.shared else ""
-    if work.has_open_demands:
-        yield from acquire.check_demands(job.request, environment)
-        if not store.is_writable():  # nothing can be staged for comparison with the checked files
-            left = map(pylock.left_to_uv, work.shared)
-            work = work._replace(shared=[], private=[*work.private, *left])
-    acquired = yield from acquire.acquire(
-        store,
-        job.request,
-        work.shared,
-        environment,
-        private=work.private,
-        began_at_ns=job.began_at_ns,
-        is_checked=work.has_open_demands,
-    )
-    if acquired.stored:
-        from pepip.operations import recover
-
-        recover.link_elsewhere(store, (acquired.entries[name] for name in acquired.stored))
-    if acquired.unshared:
-        for name, reason in acquired.unshared.items():
-            yield Progress("warning", f"{name} is not shared: {reason}")
-        unshared = [pylock.left_to_uv(item) for item in work.shared if item.name in acquired.unshared]
-        shared = [item for item in work.shared if item.name not in acquired.unshared]
-        work = work._replace(shared=shared, private=[*work.private, *unshared])
-    if not work.private:
-        return _Supply(work, acquired, set(), mode)
-    yield Progress("build", ", ".join(artifact.name for artifact in work.private))
-    if acquired.indexes:
-        work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
-    reserved = acquire.folders_of_private(
-        store,
-        functools.partial(job.lay_out_private, work),
-        {artifact.name for artifact in work.private},
-        environment.interpreter.site_packages,
-    )
-    return _Supply(work, acquired, reserved, mode)
 
 
 class _Linked(NamedTuple):
@@ -345,7 +185,7 @@ class _Linked(NamedTuple):
 
 
 def _link(
-    store: Store, decision: _Decision, supply: _Supply, asked: up_to_date.Question | None
+    store: Store, decision: Decision, supply: Supply, asked: up_to_date.Question | None
 ) -> Generator[Progress, None, _Linked | None]:
     """Register the environment, link the acquired entries, and remove the distributions that go.
 

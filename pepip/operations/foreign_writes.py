@@ -30,7 +30,8 @@ def look(store: Store) -> Generator[Progress, None, None]:
 
     An added file is removed from the entry. The distribution that brought it keeps a copy in its environment. An
     entry whose files were changed counts as damaged from now on. The next command that links it stores it again. If
-    no other tool was at work, this costs one `stat` for each registered environment.
+    no other tool was at work, this costs one `stat` for each registered environment, and for root one more for each
+    of its distributions.
     """
     seen = venv_times.VenvTimes(store.root)
     names = seen.changed()
@@ -57,8 +58,8 @@ def look(store: Store) -> Generator[Progress, None, None]:
 def note(store: Store, environment: Environment, before_ns: int) -> None:
     """Note that pepip itself has changed an environment.
 
-    `before_ns` is the modification time that its site-packages had before. Nothing is noted if another tool was at
-    work there since the last look: then the next command must look.
+    `before_ns` is the time in its `VenvTime` before that. Nothing is noted if another tool was at work there since
+    the last look: then the next command must look.
     """
     name = os.path.basename(registry.file_of(store, environment.root))
     seen = venv_times.VenvTimes(store.root)
@@ -144,7 +145,8 @@ def _keep_there(store: Store, root: str) -> bool:
 
     Returns whether there were such files. If another tool has installed a distribution over a linked one of the same
     name, the linked one is removed. If the environment can't be changed, its private distributions lack these files
-    until they are installed again.
+    until they are installed again. A distribution counts as private only if its METADATA is a file: while somebody
+    deletes an environment, a linked distribution may have lost its METADATA already.
     """
     from pepip.environment import eject_links
     from pepip.environment.tree import Tree
@@ -157,7 +159,7 @@ def _keep_there(store: Store, root: str) -> bool:
         environment = venvs.open_environment(root, store)
         with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
             present = contents.installed(environment, store.known_roots)
-            private = [item for item in present if not item.store_id]
+            private = [item for item in present if not item.store_id and contents.has_own_metadata(environment, item)]
             files = {path for item in private for path in contents.files_of(environment, item)}
             tree = Tree(environment)
             borrowed = [path for path in files if not tree.reaches(path)]

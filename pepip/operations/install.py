@@ -10,7 +10,8 @@ from pepip import paths
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Change, Changes, Progress, Request, Summary
-from pepip.operations import apply, up_to_date, venvs
+from pepip.operations import apply, deciding, up_to_date, venvs
+from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import arguments, pylock, required_hashes, resolve, settings
 from pepip.uv.answer_cache import AnswerCache
 
@@ -45,7 +46,7 @@ def install(store: Store, request: Request, options: InstallOptions) -> Generato
     started, began_at_ns = time.monotonic(), time.time_ns()
     known = AnswerCache(paths.cache(store.root))
 
-    def job(environment: Environment) -> apply.ChangeJob:
+    def job(environment: Environment) -> ChangeJob:
         return _job(request, environment, known)._replace(began_at_ns=began_at_ns)
 
     if options.dry_run:
@@ -65,11 +66,11 @@ def install(store: Store, request: Request, options: InstallOptions) -> Generato
     return summary._replace(seconds=time.monotonic() - started)
 
 
-def _job(request: Request, environment: Environment, known: AnswerCache) -> apply.ChangeJob:
+def _job(request: Request, environment: Environment, known: AnswerCache) -> ChangeJob:
     executable = environment.executable
     files_name_index = functools.cache(lambda: required_hashes.name_index(request))
 
-    def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> apply.Work:
+    def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> Work:
         artifacts = None
         if not present and not _needs_uvs_own_check(request):
             meanwhile()
@@ -79,15 +80,15 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> appl
                 artifacts = resolve.resolve(request, environment, known)
         if artifacts is not None:
             added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
-            return apply.work_of(Changes((), added), artifacts, required_hashes.of(request))
+            return deciding.work_of(Changes((), added), artifacts, required_hashes.of(request))
         changes = resolve.changes(request, executable, meanwhile)
         artifacts = resolve.locate(request, changes.added, environment, known) if changes.added else []
-        return apply.work_of(changes, artifacts, required_hashes.of(request))
+        return deciding.work_of(changes, artifacts, required_hashes.of(request))
 
-    def install_private(work: apply.Work) -> Generator[Progress, None, None]:
+    def install_private(work: Work) -> Generator[Progress, None, None]:
         from pepip.uv import stage
 
-        again = apply.private_to_reinstall(work, request.installing)
+        again = deciding.private_to_reinstall(work, request.installer_options)
         is_of_lock = any(map(pylock.is_lock, request.requirement_files))
         if work.needs_whole_request or is_of_lock or files_name_index():
             arrivals = stage.install_as_given(request, executable, reinstall=again)
@@ -96,17 +97,17 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> appl
         for arrival in arrivals:
             yield Progress("build", arrival.name)
 
-    def lay_out_private(work: apply.Work, folder: str) -> Iterator[object]:
+    def lay_out_private(work: Work, folder: str) -> Iterator[object]:
         from pepip.uv import stage
 
         if work.needs_whole_request or files_name_index():  # build requirements come from those indexes, too
             site_packages = environment.interpreter.site_packages
             return stage.check(request, executable, prefix=folder, site_packages=site_packages)
-        options = arguments.without(request.everywhere, {"--no-build"}, {"--no-binary", "--only-binary"})
-        anything = request._replace(everywhere=(*options, "--no-binary", ":none:"))
+        options = arguments.without(request.common_options, {"--no-build"}, {"--no-binary", "--only-binary"})
+        anything = request._replace(common_options=(*options, "--no-binary", ":none:"))
         return stage.install_private(anything, work.private, executable, prefix=folder, indexes=work.indexes)
 
-    return apply.ChangeJob(request, decide, install_private, lay_out_private)
+    return ChangeJob(request, decide, install_private, lay_out_private)
 
 
 # Settings that `uv pip compile` obeys and `uv pip install` does not know.
@@ -121,7 +122,7 @@ def _is_odd(package: str) -> bool:
 def _needs_uvs_own_check(request: Request) -> bool:
     """Tell whether uv's installer itself must read the request, so that resolving it is not enough."""
     return (
-        bool(request.installing)
+        bool(request.installer_options)
         or request.is_whole
         or any(_is_odd(package) for package in request.packages)
         or any(map(pylock.is_lock, request.requirement_files))

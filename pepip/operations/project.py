@@ -17,7 +17,8 @@ from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Progress, Summary
-from pepip.operations import apply, up_to_date, venv_creation, venvs
+from pepip.operations import apply, deciding, up_to_date, venv_creation, venvs
+from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import project, resolve, settings, shareable, stage
 from pepip.uv.answer_cache import AnswerCache
 
@@ -121,7 +122,7 @@ def _with_version(change_of_uv: dict[str, Any], version: str) -> dict[str, Any]:
 
 def _noted_job(
     store: Store, request: ProjectRequest, planned: project.SyncPreview, environment: Environment
-) -> apply.ChangeJob:
+) -> ChangeJob:
     """Return the job of a sync. The environment of a script first gets a note of its script."""
     if planned.script:
         venv_id.note_script(environment.root, planned.script)
@@ -135,31 +136,31 @@ def _job(
     environment: Environment,
     *,
     is_dry_run: bool = False,
-) -> apply.ChangeJob:
+) -> ChangeJob:
     seen = contents.fingerprint(environment)
 
-    def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> apply.Work:
+    def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> Work:
         del present
         meanwhile()
         is_fresh = contents.fingerprint(environment) == seen
         changes = planned.changes if is_fresh else project.preview(request).changes
         if not changes.added:
-            return apply.work_of(changes, [])
+            return deciding.work_of(changes, [])
         if is_dry_run and not planned.is_locked:
             # No lock names the new files yet, so ask the indexes for these versions.
             artifacts = resolve.locate(project.staging_request(request), changes.added, environment)
         else:
             answers = AnswerCache(paths.cache(store.root))
             artifacts = project.locate(request, changes.added, environment, planned.lock, answers)
-        return apply.work_of(changes, artifacts)
+        return deciding.work_of(changes, artifacts)
 
-    def install_private(work: apply.Work) -> Generator[Progress, None, None]:
+    def install_private(work: Work) -> Generator[Progress, None, None]:
         for arrival in project.install_private(
-            request, reinstall=apply.private_to_reinstall(work, request.replacing)
+            request, reinstall=deciding.private_to_reinstall(work, request.reinstall_options)
         ):
             yield Progress("build", arrival.name)
 
-    def lay_out_private(work: apply.Work, folder: str) -> Iterator[object]:
+    def lay_out_private(work: Work, folder: str) -> Iterator[object]:
         staging = project.staging_request(request)
         if request.script or shareable.builds_in_environment(staging):
             return stage.install_private(staging, work.private, environment.executable, prefix=folder)
@@ -168,9 +169,7 @@ def _job(
         others.update(item.name for item in contents.installed(environment, store.known_roots))
         return project.lay_out(request, environment.executable, folder, without=sorted(others - private))
 
-    return apply.ChangeJob(
-        project.staging_request(request), decide, install_private, lay_out_private, is_of_project=True
-    )
+    return ChangeJob(project.staging_request(request), decide, install_private, lay_out_private, is_of_project=True)
 
 
 def _read_ahead(store: Store) -> None:
@@ -193,7 +192,7 @@ def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.
         return _preview_script(request)
     name, active = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", os.environ.get("VIRTUAL_ENV", "")
     roots = {os.path.join(folder, name) for folder in paths.upward(settings.start_folder())}
-    if active and "--active" in request.syncing:
+    if active and "--active" in request.sync_options:
         roots.add(os.path.abspath(active))
     for root in roots:
         layout_check.check(root)

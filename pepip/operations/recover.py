@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from pepip import humanized, paths
-from pepip.environment import contents, journal, linking
+from pepip.environment import contents, journal, outdated, plan_on_disk
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
@@ -164,7 +164,7 @@ def recover(
         _refuse_without_layers(store, environment, lost)
     for sentence in _losses(store, lost):
         yield Progress("warning", sentence)
-    quiet = Request(everywhere=request.everywhere)
+    quiet = Request(common_options=request.common_options)
     artifacts = _locate(store, quiet, lost, environment)
     have: dict[str, Entry] = {}
     for artifact in artifacts:
@@ -230,17 +230,21 @@ def _is_the_same(entry: Entry, environment: Environment, distribution: Installed
 
 def is_stale(store: Store, environment: Environment) -> bool:
     """Tell whether the environment's links differ from what the current entries need: an entry was replaced."""
-    present = contents.installed(environment, store.known_roots)
-    found = {item.name: entry_of(store, item) for item in present}
-    linked = {name: entry for name, entry in found.items() if entry is not None}
-    return not linking.is_as_planned(environment, linked, [item for item in present if item.name not in linked])
+    return not plan_on_disk.is_as_planned(environment, *_linked_and_foreign(store, environment))
+
+
+def _linked_and_foreign(store: Store, environment: Environment) -> tuple[dict[str, Entry], list[Installed]]:
+    """Return the entries that an environment links, by distribution name, and the distributions with own files."""
+    found = {item: entry_of(store, item) for item in contents.installed(environment, store.known_roots)}
+    linked = {item.name: entry for item, entry in found.items() if entry is not None}
+    return linked, [item for item, entry in found.items() if entry is None]
 
 
 def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
-    """Link this user's environments anew if they have links to entries that those in `stored` have replaced.
+    """Replace files of this user's environments that are hard links to what the entries in `stored` replaced.
 
-    Hard links to files of a damaged entry may be damaged, too. An environment that can't be linked anew now stays as
-    it is.
+    They may be damaged as the old entries were. Missing links are not made: somebody may be deleting the environment.
+    An environment that can't be changed now stays as it is.
     """
     entry_ids = {entry.id for entry in stored}
     for item in registry.registrations(store) if entry_ids else ():
@@ -248,9 +252,14 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
             continue
         with contextlib.suppress(OSError, PepipError):
             environment = venvs.open_environment(item.environment, store)
-            if is_stale(store, environment) and permissions.may_change(environment.site_packages):
-                with locks.in_use(item.environment):
-                    link_anew(store, environment)
+            linked, foreign = _linked_and_foreign(store, environment)
+            names = {name for name, entry in linked.items() if entry.id in entry_ids}
+            if not (names and outdated.has_any(environment, linked, foreign, names)):
+                continue
+            if permissions.may_change(environment.site_packages):
+                with locks.in_use(environment.root), store.linking(), locks.held(f"{environment.root}/.lock"):
+                    linked, foreign = _linked_and_foreign(store, environment)
+                    outdated.replace(environment, linked, foreign, names)
 
 
 def link_anew(store: Store, environment: Environment) -> None:
@@ -269,7 +278,7 @@ def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]
     for item in present:
         if item.mode == LINK and item.source_id in entry_ids:
             entry = entries.read(store, item.source_id)
-            if not linking.has_files_of(environment, entry):
+            if not plan_on_disk.has_files_of(environment, entry):
                 damaged.append((item, entry))
     if not damaged:
         return False

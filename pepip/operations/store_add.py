@@ -10,7 +10,7 @@ from pepip.errors import VenvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import locks, permissions
 from pepip.model import Change, Changes, Progress
-from pepip.operations import acquire, apply, recover, venv_creation, venvs
+from pepip.operations import acquire, deciding, recover, venv_creation, venvs
 from pepip.store import staging
 from pepip.uv import interpreter, pylock, required_hashes, resolve, stage
 from pepip.uv.answer_cache import AnswerCache
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from pepip.model import Entry, Environment, Request
+    from pepip.operations.deciding import Work
     from pepip.store.root import Store
 
 
@@ -59,16 +60,16 @@ def add(store: Store, request: Request, python: str) -> Generator[Progress, None
     )
 
 
-def _decide(request: Request, environment: Environment) -> apply.Work:
+def _decide(request: Request, environment: Environment) -> Work:
     """Return the work of uv for an empty environment. Raises UvError if it would refuse the request."""
     demands = required_hashes.of(request)
     is_for_uv = required_hashes.are_required(request) or any(map(pylock.is_lock, request.requirement_files))
     if is_for_uv:  # a resolution reads no lock, and accepts requirements without a hash
         changes = resolve.changes(request, environment.executable)
-        return apply.work_of(changes, resolve.locate(request, changes.added, environment), demands)
+        return deciding.work_of(changes, resolve.locate(request, changes.added, environment), demands)
     artifacts = resolve.resolve(request, environment)
     added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
-    return apply.work_of(Changes((), added), artifacts, demands)
+    return deciding.work_of(Changes((), added), artifacts, demands)
 
 
 @contextlib.contextmanager

@@ -210,7 +210,7 @@ class _Run:
         request = self._need.request
         place = f"{self._area}/{self._number}"
         own_cache = f"{place}.cache" if batch.is_fresh or arguments.wants_no_cache(request) else ""
-        cache = own_cache or cacheable.cache_folder(request.everywhere)
+        cache = own_cache or cacheable.cache_folder(request.common_options)
         sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts}
         with readahead.Readahead(sizes, self._seen, cache=cache):
             for arrival in stage.stage(

@@ -9,7 +9,8 @@ from pepip.environment import contents
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Changes
 from pepip.names import normalize_name
-from pepip.operations import apply, recover, relinking, venvs
+from pepip.operations import apply, deciding, recover, relinking, venvs
+from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import resolve
 
 TYPE_CHECKING = False
@@ -66,25 +67,25 @@ def uninstall(
     """
     started = time.monotonic()
 
-    def job(environment: Environment) -> apply.ChangeJob:
-        def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> apply.Work:
+    def job(environment: Environment) -> ChangeJob:
+        def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> Work:
             del present
             if previewed and contents.fingerprint(environment) == previewed.fingerprint:
                 meanwhile()
                 removed = previewed.removed
             else:
                 removed = resolve.removals(request, environment.interpreter.executable, meanwhile)
-            return apply.work_of(Changes(removed, ()), [])
+            return deciding.work_of(Changes(removed, ()), [])
 
-        def install_private(work: apply.Work) -> Generator[Progress, None, None]:
+        def install_private(work: Work) -> Generator[Progress, None, None]:
             del work
             yield from ()
 
-        def lay_out_private(work: apply.Work, folder: str) -> Iterator[object]:
+        def lay_out_private(work: Work, folder: str) -> Iterator[object]:
             del work, folder
             return iter(())
 
-        return apply.ChangeJob(request, decide, install_private, lay_out_private)
+        return ChangeJob(request, decide, install_private, lay_out_private)
 
     summary = yield from apply.carry_out(store, root, make=lambda: False, job=job)
     return summary._replace(seconds=time.monotonic() - started)

@@ -3,16 +3,18 @@
 uv and pip write a `.dist-info` folder whenever they install or remove a distribution, which changes the modification
 time of site-packages. A changed time means that another tool may have written through links into the store. Each user
 has a file of these times in `cache/`. Without it, every environment counts as changed once.
+
+One exception: `pip install --ignore-installed` of the same version changes only the time of the `.dist-info` folder.
+Only root can write through links in this way, so root also looks at those times.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import user_cache
+from pepip.host import files, user_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ _MOST_BYTES = 1 << 24
 
 
 class VenvTime(NamedTuple):
-    """A site-packages folder and its modification time, in nanoseconds since 1970."""
+    """A site-packages folder and its modification time, in nanoseconds since 1970.
+
+    For root it is the newest time of the folder itself and of the `.dist-info` folders in it.
+    """
 
     modified_ns: int
     folder: str
@@ -38,12 +43,15 @@ class VenvTimes:
         self._folder = user_cache.folder_in(paths.cache(store_root))
         self._rows = self._read()
 
-    def changed(self) -> list[str]:
-        """Return the names of the registry files whose environments have changed, or have no noted time."""
+    def changed(self, *, looks_inside: bool = True) -> list[str]:
+        """Return the names of the registry files whose environments have changed, or were never seen.
+
+        Unless it `looks_inside`, the times of `.dist-info` folders do not count.
+        """
         found = []
         for name in self._registered():
             row = self._rows.get(name)
-            if row is None or _modified_ns(row.folder) not in {row.modified_ns, 0}:
+            if row is None or _has_changed(row, looks_inside=looks_inside):
                 found.append(name)
         return found
 
@@ -56,6 +64,8 @@ class VenvTimes:
 
         Environments that are no longer registered are forgotten. If this user can't write the file, it is unchanged.
         """
+        import contextlib
+
         rows = {name: row for name, row in rows.items() if "\n" not in row.folder}
         if all(self._rows.get(name) == row for name, row in rows.items()):
             return
@@ -89,9 +99,24 @@ def time_of(folder: str) -> VenvTime:
     return VenvTime(_modified_ns(folder), folder)
 
 
-def _modified_ns(folder: str) -> int:
-    """Return the modification time of a folder in nanoseconds since 1970, 0 if it can't be read."""
+def _has_changed(row: VenvTime, *, looks_inside: bool) -> bool:
+    if looks_inside or files.user_id():
+        return _modified_ns(row.folder) not in {row.modified_ns, 0}
     try:
-        return os.stat(folder).st_mtime_ns
+        return os.stat(row.folder).st_mtime_ns > row.modified_ns
+    except OSError:
+        return False
+
+
+def _modified_ns(folder: str) -> int:
+    """Return the modification time in a `VenvTime`, 0 if the folder can't be read."""
+    try:
+        newest_ns = os.stat(folder).st_mtime_ns
+        if files.user_id() == 0:
+            with os.scandir(folder) as children:
+                for child in children:
+                    if child.name.endswith(".dist-info"):
+                        newest_ns = max(newest_ns, child.stat(follow_symlinks=False).st_mtime_ns)
     except OSError:
         return 0
+    return newest_ns

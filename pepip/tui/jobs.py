@@ -70,7 +70,7 @@ def upgrade(store: Store, environment: str, names: Sequence[str]) -> PlannedActi
     if has_lock(environment):
         words = [word for name in names for word in ("--upgrade-package", name)] or ["--upgrade"]
         return sync(store, environment, words, what=f"upgrade {' '.join(names)} in" if names else "upgrade")
-    request = Request(packages=tuple(names), resolving=("--upgrade",))
+    request = Request(packages=tuple(names), resolver_options=("--upgrade",))
     return _install(store, environment, request, f"upgrade {' '.join(names)}", verb="Upgrade", words=["-U", *names])
 
 
@@ -147,7 +147,7 @@ def has_lock(environment: str) -> bool:
 
 def _add(store: Store, environment: str, words: Sequence[str]) -> Job[projects.Outcome]:
     """Return the job that adds requirements to a project. As on the command line, it removes nothing."""
-    request = ProjectRequest(selecting=("--no-dev",), syncing=("--inexact",))
+    request = ProjectRequest(selection_options=("--no-dev",), sync_options=("--inexact",))
     return _edit(environment, "add", words, "to", lambda: projects.add(store, words, "", request))
 
 
@@ -185,7 +185,7 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
             f"{environment} is not the .venv of a pyproject.toml with a [project]: there is nothing to sync it with",
             hint="install into it, or `uv init` there first",
         )
-    request = ProjectRequest(resolving=tuple(words))
+    request = ProjectRequest(resolver_options=tuple(words))
     command = commands.on_project("sync", folder, *words)
     title = f"{what} {_project(environment)}"
     dry_run = projects.ProjectOptions(dry_run=True)

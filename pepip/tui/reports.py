@@ -33,16 +33,21 @@ def of_outcome(outcome: Outcome) -> Report:
 def of_prune(done: PrunePreview) -> Report:
     """Describe a prune."""
     kept = f", {len(done.refused)} are another user's" if done.refused else ""
-    removed = formatting.count(len(done.orphans), "entry", "entries")
+    if not done.orphans and not done.freed_bytes:
+        return Report(f"nothing to prune{kept}")
+    removed = "environments of deleted scripts"
+    if done.orphans:
+        removed = formatting.count(len(done.orphans), "entry", "entries")
     return Report(f"{removed} removed, {formatting.size(done.freed_bytes)} free now{kept}")
 
 
 def of_stored(added: Added) -> Report:
     """Describe the storing of packages."""
     unshared = f", {len(added.unshared)} can't be shared" if added.unshared else ""
-    stored = formatting.count(len(added.stored), "entry", "entries")
+    stored = formatting.count(len(added.stored), "entry", "entries") if added.stored else "nothing"
+    before = f", {len(added.reused):,} there before" if added.reused else ""
     return Report(
-        f"{stored} stored, {len(added.reused)} there before{unshared}",
+        f"{stored} stored{before}{unshared}",
         [f"can't be shared, and is not stored: {name}" for name in added.unshared],
     )
 
@@ -55,6 +60,8 @@ def of_verification(ids: Collection[str]) -> Callable[[Verdict], Report]:
         for finding in verdict.findings:
             lines.append(f"damaged: {finding.stored.id}")
             lines += [f"  {flaw.words:<16} {flaw.path}" for flaw in finding.flaws]
+        if not verdict.checked:
+            return Report("nothing to check")
         checked = formatting.count(verdict.checked, "entry", "entries")
         result = f"{len(verdict.findings)} damaged: R repairs"
         if not verdict.findings:
@@ -67,10 +74,15 @@ def of_verification(ids: Collection[str]) -> Callable[[Verdict], Report]:
 
 def of_repair(done: Repaired) -> Report:
     """Describe a repair."""
-    failed = f", {len(done.failed)} could not be" if done.failed else ""
-    repaired = formatting.count(len(done.entries), "entry", "entries")
+    parts = []
+    if done.entries:
+        parts.append(f"{formatting.count(len(done.entries), 'entry', 'entries')} repaired")
+    if done.failed:
+        parts.append(f"{formatting.count(len(done.failed), 'entry', 'entries')} could not be repaired")
+    if done.environments:
+        parts.append(f"{formatting.count(len(done.environments), 'environment')} healed")
     return Report(
-        f"{repaired} repaired{failed}, {formatting.count(len(done.environments), 'environment')} healed",
+        ", ".join(parts) or "nothing to repair",
         [f"could not be repaired: {entry_id}: {reason}" for entry_id, reason in done.failed],
         dict.fromkeys(done.entries, ()),
     )
@@ -95,7 +107,7 @@ def of_scan(done: Scanned) -> Report:
     """Describe a scan."""
     new = sum(not item.was_known for item in done.found)
     return Report(
-        f"{new} found, {len(done.found)} link the store",
+        f"{new} found, {len(done.found)} link the store" if done.found else "no environment there links the store",
         [f"{'known' if item.was_known else 'found'}: {item.environment}" for item in done.found],
     )
 
@@ -112,6 +124,8 @@ def of_adoption(done: list[Adopted]) -> Report:
     environments = formatting.count(sum(bool(item.linked) for item in done), "environment")
     freed = formatting.size(max(0, sum(item.freed.size_bytes for item in done)))
     sentence = f"{formatting.count(linked, 'package')} linked in {environments}: {freed} free now"
+    if not linked:
+        sentence = "nothing was linked"
     failures = [item for item in done if item.failure]
     if failures:
         sentence += f". {failures[0].environment} was not adopted: {failures[0].failure}"
@@ -122,5 +136,7 @@ def of_adoption(done: list[Adopted]) -> Report:
 
 def of_ejecting(done: Ejected) -> Report:
     """Describe the ejecting of an environment."""
+    if not done.distributions:
+        return Report(f"nothing to do: {done.environment} links nothing")
     count = formatting.count(len(done.distributions), "package")
     return Report(f"{count} have files of their own now: {done.environment} needs no store")

@@ -62,7 +62,7 @@ def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> t
         requirement_files=tuple(lists["-r"]),
         constraint_files=tuple(lists["-c"]),
         editables=tuple(lists["-e"]),
-        resolving=("--upgrade",) if is_upgrade else (),
+        resolver_options=("--upgrade",) if is_upgrade else (),
     )
     return request, words
 

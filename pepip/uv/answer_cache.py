@@ -8,7 +8,6 @@ longer used. Each user has separate answers, because an answer decides which fil
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
@@ -60,6 +59,8 @@ class AnswerCache:
 
         If the answer can't be written, the next run asks uv again.
         """
+        import contextlib
+
         rows = dict(evidence)
         if not os.path.isdir(self._cache) or any("\n" in place for place in rows):
             return

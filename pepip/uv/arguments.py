@@ -20,7 +20,7 @@ _UNKNOWN = "unknown"
 
 def as_given(request: Request) -> list[str]:
     """Return a request as arguments of `uv pip install`, `sync` or `uninstall`."""
-    arguments = [*request.everywhere, *request.resolving, *request.installing]
+    arguments = [*request.common_options, *request.resolver_options, *request.installer_options]
     for path in request.requirement_files:
         arguments += [path] if request.is_whole else ["-r", path]
     for path in request.constraint_files:
@@ -68,16 +68,18 @@ def values_of(options: Sequence[str], *names: str) -> Iterator[str]:
 def wants_no_cache(request: Request) -> bool:
     """Tell whether uv is told to use no cache."""
     return (
-        not NO_CACHE.isdisjoint(request.everywhere) or settings.is_on("UV_NO_CACHE") or settings.mention("no-cache")
+        not NO_CACHE.isdisjoint(request.common_options)
+        or settings.is_on("UV_NO_CACHE")
+        or settings.mention("no-cache")
     )
 
 
 def names_index(request: Request) -> bool:
     """Tell whether an option names an index by `--index`, which hides the variable `UV_INDEX`."""
-    return any(True for _ in values_of(request.everywhere, "--index"))
+    return any(True for _ in values_of(request.common_options, "--index"))
 
 
 def link_mode(request: Request) -> str:
     """Return the link mode of the request: empty if it has none, `unknown` if only a settings file may name one."""
-    told = next(values_of(request.everywhere, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")
+    told = next(values_of(request.common_options, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")
     return told or (_UNKNOWN if settings.mention("link-mode") else "")

@@ -44,10 +44,10 @@ _UNSEEN_SETTINGS = (
 def is_plain(request: Request) -> bool:
     """Tell whether a request names only distributions of indexes, by options that have the same effect each time."""
     return (
-        not (request.editables or request.installing or request.is_whole)
+        not (request.editables or request.installer_options or request.is_whole)
         and all(map(_is_plain_requirement, request.packages))
         and all(map(_is_plain_file, (*request.requirement_files, *request.constraint_files)))
-        and are_plain_options((*request.everywhere, *request.resolving))
+        and are_plain_options((*request.common_options, *request.resolver_options))
         and not any(map(os.environ.get, _UNSEEN_VARIABLES))
         and all(_are_remote(os.environ.get(name, "")) for name in _INDEX_VARIABLES)
         and not settings.mention(*_UNSEEN_SETTINGS)
@@ -56,7 +56,7 @@ def is_plain(request: Request) -> bool:
 
 def is_offline(request: Request) -> bool:
     """Tell whether uv asks no index, so that its cache alone decides."""
-    return "--offline" in request.everywhere or settings.is_on("UV_OFFLINE")
+    return "--offline" in request.common_options or settings.is_on("UV_OFFLINE")
 
 
 def files(request: Request) -> list[str]:
@@ -75,12 +75,12 @@ def files_of_project(request: ProjectRequest) -> list[str]:
     lock_path = f"{request.script}.lock" if request.script else f"{folder}/uv.lock"
     lock = _text(lock_path)
     sources = [line for line in lock.splitlines() if line.startswith("source = ")]
-    is_script_kept = bool(request.script) and not lock and "--inexact" in request.syncing
+    is_script_kept = bool(request.script) and not lock and "--inexact" in request.sync_options
     is_plain = (
         (bool(sources) or is_script_kept)
-        and not (request.resolving or request.replacing or request.building)
-        and set(request.syncing) <= {"--inexact"}
-        and are_plain_options(request.everywhere)
+        and not (request.resolver_options or request.reinstall_options or request.build_options)
+        and set(request.sync_options) <= {"--inexact"}
+        and are_plain_options(request.common_options)
         and all(line in _OWN_SOURCES or line.startswith('source = { registry = "http') for line in sources)
         and not any(map(os.environ.get, _UNSEEN_VARIABLES))
         and not settings.mention("workspace", "cache-keys", "dynamic", "exclude-newer", "cache-dir", "no-cache")

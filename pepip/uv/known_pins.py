@@ -90,7 +90,7 @@ def is_lasting(artifact: Artifact) -> bool:
 def of_request(answers: AnswerCache, request: Request, environment: Environment) -> KnownPins:
     """Return the known pins for a plain request (see `cacheable.is_plain`), whose pins uv looks up in indexes."""
     named = [required_hashes.read(path) for path in cacheable.files(request)]
-    words = [*request.everywhere, *request.resolving, "", *named, "", *settings.texts(with_projects=False)]
+    words = [*request.common_options, *request.resolver_options, "", *named, "", *settings.texts(with_projects=False)]
     folders = [
         inner
         for bucket in cacheable.folders(cacheable.cache_folder(), "simple-v")
@@ -107,8 +107,8 @@ def of_project(
 
     Only the lock names the files of a distribution, unless uv is told to build it, or not to build it.
     """
-    is_told = request.building or settings.mention("no-binary", "no-build")
-    if is_told or not cacheable.are_plain_options(request.everywhere):
+    is_told = request.build_options or settings.mention("no-binary", "no-build")
+    if is_told or not cacheable.are_plain_options(request.common_options):
         return None
     sections: dict[str, str] = {}
     for section in lock.split("[[package]]")[1:]:
@@ -123,7 +123,7 @@ def of_project(
         section = sections.get(f"{name}\t{version}", "")
         return digests.hexadecimal(f"{head}{section}".encode("utf-8", "surrogateescape")) if section else ""
 
-    return _known(answers, "locked", request.everywhere, environment, basis_of)
+    return _known(answers, "locked", request.common_options, environment, basis_of)
 
 
 def _known(

@@ -71,8 +71,14 @@ def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None
     `meanwhile` is called while uv works: see `process.run`.
     """
     lock_mode = [f"--{request.lock_mode}"] if request.lock_mode else []
-    words = [*lock_mode, *_common(request), *request.resolving, *request.selecting, *request.syncing]
-    command = ["sync", "--dry-run", "--output-format", "json", "--color", "never", *words, *request.replacing]
+    words = [
+        *lock_mode,
+        *_common(request),
+        *request.resolver_options,
+        *request.selection_options,
+        *request.sync_options,
+    ]
+    command = ["sync", "--dry-run", "--output-format", "json", "--color", "never", *words, *request.reinstall_options]
     result = versions.ask(command, meanwhile, **{**_variables(), **_set("UV_FROZEN", "UV_LOCKED")})
     with versions.readable():
         document = json.loads(result.stdout)
@@ -98,13 +104,13 @@ def mode_of_lock(request: ProjectRequest) -> str:
 
     uv refuses to freeze a lock if it is told to ignore sources.
     """
-    is_without_sources = "--no-sources" in request.everywhere or settings.is_on("UV_NO_SOURCES")
+    is_without_sources = "--no-sources" in request.common_options or settings.is_on("UV_NO_SOURCES")
     return "locked" if is_without_sources else "frozen"
 
 
 def lock(request: ProjectRequest) -> None:
     """Bring `uv.lock` up to date. If it raises UvError, the lock is unchanged."""
-    _run("lock", "--color", "never", *_common(request), *request.resolving)
+    _run("lock", "--color", "never", *_common(request), *request.resolver_options)
 
 
 def edit(command: str, words: Sequence[str]) -> None:
@@ -117,10 +123,10 @@ def make_environment(request: ProjectRequest, *, elsewhere: str = "") -> None:
 
     Raises UvError. For a script, see `make_environment_of_script`.
     """
-    active = [option for option in request.syncing if option == "--active" and not elsewhere]
+    active = [option for option in request.sync_options if option == "--active" and not elsewhere]
     variables = {"UV_PROJECT_ENVIRONMENT": elsewhere} if elsewhere else {}
     nothing = [program.path(), "--version"]
-    _run("run", "--no-sync", *_common(request), *request.selecting, *active, "--", *nothing, **variables)
+    _run("run", "--no-sync", *_common(request), *request.selection_options, *active, "--", *nothing, **variables)
 
 
 def words_of_environment(request: ProjectRequest) -> list[str]:
@@ -130,10 +136,10 @@ def words_of_environment(request: ProjectRequest) -> list[str]:
     """
     if request.script:
         settings.count_script(os.path.abspath(request.script))
-    if settings.mention("workspace") or "--active" in request.syncing:
+    if settings.mention("workspace") or "--active" in request.sync_options:
         return []
     kind = ["script", os.path.basename(request.script)] if request.script else ["project"]
-    return [*kind, *arguments.only(request.everywhere, _OF_INTERPRETERS)]
+    return [*kind, *arguments.only(request.common_options, _OF_INTERPRETERS)]
 
 
 def make_environment_of_script(request: ProjectRequest, root: str) -> None:
@@ -144,7 +150,7 @@ def make_environment_of_script(request: ProjectRequest, root: str) -> None:
     """
     asked = request.python or os.environ.get("UV_PYTHON", "")
     meant = [asked] if asked else ["--script", request.script]
-    options = arguments.only(request.everywhere, _OF_INTERPRETERS)
+    options = arguments.only(request.common_options, _OF_INTERPRETERS)
     python = _run("python", "find", *options, *meant, UV_PYTHON="").stdout.strip()
     stage.make_environment(root, python, prompt=os.path.basename(request.script))
 
@@ -176,7 +182,7 @@ def locate(
 def _exported(request: ProjectRequest, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
     result = _run(
         "export", *_kept_lock(request), "--format", "pylock.toml", "--no-header", "--quiet",
-        *_common(request._replace(python="")), *request.selecting, "--python", environment.executable,
+        *_common(request._replace(python="")), *request.selection_options, "--python", environment.executable,
     )  # fmt: skip
     return resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, environment)
 
@@ -189,8 +195,8 @@ def lay_out(
     `executable` is the interpreter of the project's environment. Raises UvError.
     """
     left_out = [word for name in without for word in ("--no-install-package", name)]
-    options = [*request.everywhere, *request.building, *request.selecting]
-    options += arguments.without(request.syncing, {"--active", "--inexact"})
+    options = [*request.common_options, *request.build_options, *request.selection_options]
+    options += arguments.without(request.sync_options, {"--active", "--inexact"})
     command = ["sync", f"--{mode_of_lock(request)}", *stage.PLAIN_OUTPUT, *options, "--python", executable]
     command += stage.quickly(staging_request(request))
     yield from stage.arrivals([*command, *left_out], UV_PROJECT_ENVIRONMENT=root)
@@ -203,24 +209,26 @@ def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Ite
     """
     replaced = [word for name in reinstall for word in ("--reinstall-package", name)]
     command = ["sync", *_kept_lock(request), *stage.PLAIN_OUTPUT]
-    options = [*_common(request), *request.selecting, *request.syncing, *replaced]
+    options = [*_common(request), *request.selection_options, *request.sync_options, *replaced]
     yield from stage.arrivals([*command, *options], **_variables())
 
 
 def staging_request(request: ProjectRequest) -> Request:
     """Return the request that stages a project's lock: the project's options in the words of `uv pip install`."""
-    building: list[str] = []
-    words = iter(request.building)
+    build_words: list[str] = []
+    words = iter(request.build_options)
     for option in words:
         if option == "--no-build":
-            building.append(option)
+            build_words.append(option)
         elif option == "--no-build-package":
-            building += ["--only-binary", next(words)]
+            build_words += ["--only-binary", next(words)]
         elif option == "--no-binary":
-            building += ["--no-binary", _ALL]
+            build_words += ["--no-binary", _ALL]
         elif option == "--no-binary-package":
-            building += ["--no-binary", next(words)]
-    return Request(everywhere=(*request.everywhere, *building), installing=request.replacing)
+            build_words += ["--no-binary", next(words)]
+    return Request(
+        common_options=(*request.common_options, *build_words), installer_options=request.reinstall_options
+    )
 
 
 def written(package: str) -> list[str]:
@@ -237,7 +245,7 @@ def written(package: str) -> list[str]:
 
 def _from_source(request: ProjectRequest) -> set[str]:
     """Return the distributions that uv must build from source even if they have a wheel; `:all:` means every one."""
-    words = request.building
+    words = request.build_options
     named = {words[at + 1] for at, word in enumerate(words) if word == "--no-binary-package"}
     named.update(os.environ.get("UV_NO_BINARY_PACKAGE", "").split())
     if "--no-binary" in words or settings.is_on("UV_NO_BINARY"):
@@ -257,14 +265,14 @@ def lock_of_script(script: str) -> str:
 def _kept_lock(request: ProjectRequest) -> list[str]:
     """Return the options with which uv takes the lock as it is, or the options of resolution if there is no lock."""
     if request.script and not os.path.isfile(lock_of_script(request.script)):
-        return list(request.resolving)
+        return list(request.resolver_options)
     return [f"--{mode_of_lock(request)}"]
 
 
 def _common(request: ProjectRequest) -> list[str]:
     python = ["--python", request.python] if request.python else []
     script = ["--script", request.script] if request.script else []
-    return [*request.everywhere, *request.building, *python, *script]
+    return [*request.common_options, *request.build_options, *python, *script]
 
 
 def _run(*arguments: str, **variables: str) -> Result:

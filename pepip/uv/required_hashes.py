@@ -105,7 +105,7 @@ def are_required(request: Request) -> bool:
     """Tell whether uv may refuse requirements without a hash. Only `uv pip install` itself makes this check."""
     return (
         settings.is_on("UV_REQUIRE_HASHES")
-        or any(word.startswith("--require-hashes") for word in request.installing)
+        or any(word.startswith("--require-hashes") for word in request.installer_options)
         or any(line.startswith("--require-hashes") for line in _all_lines(request))
         or settings.mention("require-hashes")
     )
@@ -122,7 +122,7 @@ def texts(request: Request) -> list[str]:
 
 
 def _is_told_not_to_verify(request: Request) -> bool:
-    for word in reversed(request.installing):
+    for word in reversed(request.installer_options):
         if word in {"--no-verify-hashes", "--verify-hashes"}:
             return word == "--no-verify-hashes" and not are_required(request)
     return settings.is_on("UV_NO_VERIFY_HASHES") and not are_required(request)
@@ -137,7 +137,7 @@ def ignores_fragments(request: Request) -> bool:
 def _all_lines(request: Request) -> Iterator[str]:
     seen: set[str] = set()
     named = [word for name in ("UV_CONSTRAINT", "UV_OVERRIDE") for word in os.environ.get(name, "").split()]
-    overrides = arguments.values_of(request.resolving, "--overrides", "--override")
+    overrides = arguments.values_of(request.resolver_options, "--overrides", "--override")
     for path in (*request.requirement_files, *request.constraint_files, *overrides, *named):
         yield from _lines(path, seen)
 

@@ -107,7 +107,7 @@ def locate(
             continue
         artifacts = _read_lock(text, os.path.dirname(os.path.abspath(path)), environment)
         found += _matching(shareable.shareable(request, artifacts), wanted)
-    is_asked = request.packages or request.requirement_files or request.editables or request.resolving
+    is_asked = request.packages or request.requirement_files or request.editables or request.resolver_options
     is_plain = cacheable.is_plain(request)
     if not locks and is_asked and not is_plain:
         found = _matching(_of_request(request, wanted, environment), wanted)
@@ -191,7 +191,7 @@ def _run_compile(
     from pepip.uv import process
 
     command = ["pip", "compile", "--quiet", "--no-header", "--python", environment.executable]
-    command += [*request.everywhere, *request.resolving]
+    command += [*request.common_options, *request.resolver_options]
     for path in request.constraint_files:
         command += ["-c", path]
     sources = [*files, *(["-"] if requirements else [])]

@@ -55,10 +55,10 @@ def _context(request: Request) -> str:
 
     Empty if nothing names an index. uv, too, keeps builds from different indexes apart.
     """
-    named = [word for word in request.everywhere if word == "--no-index"]
-    named += arguments.values_of(request.everywhere, *arguments.INDEXES)
+    named = [word for word in request.common_options if word == "--no-index"]
+    named += arguments.values_of(request.common_options, *arguments.INDEXES)
     named += [f"{name}={os.environ[name]}" for name in _INDEX_VARIABLES if os.environ.get(name)]
-    is_configured = "--no-config" not in request.everywhere and not settings.is_on("UV_NO_CONFIG")
+    is_configured = "--no-config" not in request.common_options and not settings.is_on("UV_NO_CONFIG")
     for setting in _INDEX_SETTINGS if is_configured else ():
         for value in settings.values(setting):
             listed = value if isinstance(value, list) else [value]
@@ -70,7 +70,7 @@ def _context(request: Request) -> str:
 def _has_build_settings(request: Request) -> bool:
     """Tell whether an option, variable or setting changes builds: other projects may not have it."""
     return (
-        any(word.partition("=")[0] in _OPTIONS for word in request.everywhere)
+        any(word.partition("=")[0] in _OPTIONS for word in request.common_options)
         or any(value and _reaches_builds(name) for name, value in os.environ.items())
         or settings.mention(*_SETTINGS)
     )
@@ -79,7 +79,7 @@ def _has_build_settings(request: Request) -> bool:
 def builds_in_environment(request: Request) -> bool:
     """Tell whether a build may run without isolation: with the distributions of the environment."""
     return (
-        any(word.startswith("--no-build-isolation") for word in request.everywhere)
+        any(word.startswith("--no-build-isolation") for word in request.common_options)
         or any("NO_BUILD_ISOLATION" in name and value for name, value in os.environ.items())
         or settings.mention("build-isolation")
     )
@@ -92,7 +92,7 @@ def _reaches_builds(variable: str) -> bool:
 
 def _built_anew(request: Request, built: list[Artifact]) -> list[str]:
     """Return the names of the artifacts that uv is told to build anew: the store may have an older build."""
-    words = (*request.everywhere, *request.installing)
+    words = (*request.common_options, *request.installer_options)
     is_all = "--refresh" in words or not arguments.REINSTALL.isdisjoint(words) or arguments.wants_no_cache(request)
     named = {normalize_name(name) for name in arguments.values_of(words, "--refresh-package", "--reinstall-package")}
     return [item.name for item in built if is_all or item.name in named]

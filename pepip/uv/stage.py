@@ -53,7 +53,7 @@ def stage(
     hold a part of the files.
     """
     pylock.write(lock, packages)
-    options = arguments.without(request.everywhere, values={"--link-mode"})
+    options = arguments.without(request.common_options, values={"--link-mode"})
     variables = dict.fromkeys(_VARIABLES_OF_RESOLUTION, "")
     if own_cache:
         options = arguments.without(options, arguments.NO_CACHE, {"--cache-dir"})
@@ -81,7 +81,7 @@ def check(request: Request, executable: str, *, prefix: str, site_packages: str)
     for folder in os.listdir(f"{root}/{site_packages}"):
         if folder.endswith(".dist-info"):
             _copy_metadata(f"{root}/{site_packages}/{folder}", f"{prefix}/{site_packages}/{folder}")
-    plain = request._replace(everywhere=tuple(arguments.without(request.everywhere, values={"--link-mode"})))
+    plain = request._replace(common_options=tuple(arguments.without(request.common_options, values={"--link-mode"})))
     command = ["pip", "sync" if request.is_whole else "install", *PLAIN_OUTPUT]
     into = ["--python", executable, "--prefix", prefix, *quickly(request)]
     yield from arrivals([*command, *into, *arguments.as_given(plain)])
@@ -114,7 +114,7 @@ def install_private(
     """
     from pepip.host import temp_dirs
 
-    command = ["pip", "install", "--no-deps", *PLAIN_OUTPUT, "--python", executable, *request.everywhere]
+    command = ["pip", "install", "--no-deps", *PLAIN_OUTPUT, "--python", executable, *request.common_options]
     command += ["--prefix", prefix] if prefix else []
     command += [word for name in reinstall for word in ("--reinstall-package", name)]
     in_lock = [item for item in artifacts if not item.package.keys().isdisjoint(_LOCKABLE)]
@@ -136,9 +136,9 @@ def install_as_given(request: Request, executable: str, *, reinstall: Sequence[s
 
     `reinstall` names distributions that are installed already and must be replaced.
     """
-    installing = arguments.without(request.installing, arguments.REINSTALL, {"--reinstall-package"})
-    resolving = arguments.without(request.resolving, {"--upgrade", "-U"})
-    rest = request._replace(installing=tuple(installing), resolving=tuple(resolving))
+    installer_words = arguments.without(request.installer_options, arguments.REINSTALL, {"--reinstall-package"})
+    resolver_words = arguments.without(request.resolver_options, {"--upgrade", "-U"})
+    rest = request._replace(installer_options=tuple(installer_words), resolver_options=tuple(resolver_words))
     again = [word for name in reinstall for word in ("--reinstall-package", name)]
     command = ["pip", "sync" if request.is_whole else "install", *PLAIN_OUTPUT, "--python", executable, *again]
     yield from arrivals([*command, *arguments.as_given(rest)])

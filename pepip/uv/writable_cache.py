@@ -7,7 +7,6 @@ uv can write its own cache, nothing is done. Source: uv's documentation of its c
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 
@@ -117,6 +116,8 @@ def _mirror_cache(cache: str, place: str) -> None:
 
     The cache of another user is left out as a whole, unless the user is root.
     """
+    import contextlib
+
     from pepip.host import files
 
     with contextlib.suppress(OSError):
@@ -157,6 +158,8 @@ def _link_children(source: str, target: str) -> None:
 
 def _children(folder: str) -> Iterator[tuple[str, str, bool]]:
     """Yield the name and path of each child of a folder, and whether it is a folder. Yield nothing on an error."""
+    import contextlib
+
     with contextlib.suppress(OSError), os.scandir(folder) as children:
         for child in children:
             yield child.name, child.path, child.is_dir()

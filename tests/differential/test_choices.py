@@ -196,7 +196,7 @@ KNOWN_TO_FAIL: set[str] = {
 """pepip asks uv in two processes, so a file without headers for caches is downloaded twice: see `test_hashes`."""
 
 
-@parameters(ROWS, KNOWN_TO_FAIL, each=10, always=ALWAYS)
+@parameters(ROWS, KNOWN_TO_FAIL, each=20, always=ALWAYS)
 def test_the_file_is_the_one_that_uv_takes(bench: Bench, row: Row) -> None:
     """Of all files that fit, the environment has the one that uv chose."""
     bench.assert_same(row)

@@ -110,7 +110,7 @@ ALWAYS = {
 KNOWN_TO_FAIL: set[str] = set()
 
 
-@parameters(ROWS, KNOWN_TO_FAIL, each=8, always=ALWAYS)
+@parameters(ROWS, KNOWN_TO_FAIL, each=16, always=ALWAYS)
 def test_a_wheel_is_installed_whatever_its_record_says(bench: Bench, row: Row) -> None:
     """The environment has all files, and the same RECORD as under uv."""
     bench.assert_same(row)

@@ -233,7 +233,7 @@ a launcher replaced, for a file that the wheel has twice, and for a name with a 
 """
 
 
-@parameters(ROWS, KNOWN_TO_FAIL, each=10, always=ALWAYS)
+@parameters(ROWS, KNOWN_TO_FAIL, each=20, always=ALWAYS)
 def test_all_of_a_wheel_arrives(bench: Bench, row: Row) -> None:
     """All files of a wheel are in the environment with their bytes, modes and RECORD, from the store too."""
     bench.assert_same(row)

@@ -8,15 +8,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.machines import Machine, Output, site_packages_of
-from tests.support.stores import entries_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 STRANGER_ID = 64109
 """The user who owns closed folders when the tests run as root."""
@@ -51,41 +50,15 @@ WHEELS = [
 """Packages, namespaces, and two distributions that share a folder (`band`), whose files become hard links."""
 
 
-@dataclass(frozen=True)
-class Keeper:
-    """A user who has projects below `folder`, and maintains the store that they share."""
-
-    machine: Machine
-    folder: Path
-    wheelhouse: Path
-    interpreter: Path
+class Keeper(Workbench):
+    """A user who maintains the store of a workbench."""
 
     @classmethod
     def settle(cls, machine: Machine, folder: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
         """Write all wheels into the wheelhouse, and return the user."""
-        for wheel in WHEELS:
-            wheel.write(wheelhouse)
-        return cls(machine, folder, wheelhouse, interpreter)
-
-    @property
-    def store(self) -> Path:
-        """Return the store."""
-        return self.machine.store
-
-    @property
-    def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip use only wheels from the wheelhouse, and one interpreter."""
-        return ("--no-index", "--find-links", self.wheelhouse, "--python", self.interpreter)
-
-    def install(self, project: str | Path, *requirements: str | Path) -> Path:
-        """Install into a project, and return its environment. A missing project is made. The install must succeed."""
-        folder = self.machine.make_folder(self.folder / project)
-        self.machine.pepip("install", *requirements, *self.source, folder=folder)
-        return folder / ".venv"
-
-    def ask(self, *arguments: str | Path) -> Any:
-        """Run a command of pepip, which must succeed, and return its JSON document."""
-        return json.loads(self.machine.pepip(*arguments, "--json", folder=self.folder).stdout)
+        keeper = cls(machine, folder, wheelhouse, interpreter)
+        keeper.supply(WHEELS)
+        return keeper
 
     def preview(self, *arguments: str | Path) -> Any:
         """Return the JSON document of a prune's dry run."""
@@ -98,15 +71,6 @@ class Keeper:
     def prune_in_words(self, *arguments: str | Path, check: bool = True) -> Output:
         """Prune without a question, and return the text output."""
         return self.machine.pepip("prune", "--yes", *arguments, folder=self.folder, check=check)
-
-    def entries(self) -> list[str]:
-        """Return the names of the store's entries."""
-        return entries_of(self.store)
-
-    def entry(self, name: str) -> Path:
-        """Return the folder of an entry."""
-        (found,) = self.store.glob(f"packages/*/{name}")
-        return found
 
     def age(self, name: str, days: float) -> None:
         """Make an entry look as if it was stored and last linked this number of days ago."""

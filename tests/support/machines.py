@@ -21,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import forking
+
 PLAIN_USER_ID = 65534
 """The user id of plain users when the tests run as root. It is `nobody` on most systems."""
 
@@ -130,10 +132,7 @@ class Machine:
             timeout=timeout_seconds,
             check=False,
         )
-        if check and output.returncode != 0:
-            shown = " ".join(words[len(self.prefix) :])
-            pytest.fail(f"`{shown}` ended with {output.returncode}:\n{output.stdout}{output.stderr}", pytrace=False)
-        return output
+        return _checked(output) if check else output
 
     def start(
         self, command: Sequence[str | Path], *, folder: Path, variables: Mapping[str, str] | None = None
@@ -167,9 +166,14 @@ class Machine:
         check: bool = True,
         variables: Mapping[str, str] | None = None,
     ) -> Output:
-        """Run pepip with the tests' own interpreter."""
-        command = [sys.executable, "-m", "pepip", *arguments]
-        return self.run(command, folder=folder, check=check, variables=variables)
+        """Run pepip with the tests' own interpreter, in a forked process if that is the same: see `forking.py`."""
+        settings = self.variables(variables)
+        if self.prefix or not forking.may_fork(settings):
+            command = [sys.executable, "-m", "pepip", *arguments]
+            return self.run(command, folder=folder, check=check, variables=variables)
+        words = [os.fspath(word) for word in arguments]
+        output = forking.run(words, folder=folder, variables=settings, timeout_seconds=TIMEOUT_SECONDS)
+        return _checked(output) if check else output
 
     def python(
         self,
@@ -181,6 +185,14 @@ class Machine:
         """Run the interpreter of an environment, in the folder of its project."""
         command = [interpreter_of(environment), *arguments]
         return self.run(command, folder=environment.parent, check=check, variables=variables)
+
+
+def _checked(output: Output) -> Output:
+    """Return an output, or fail the test and show it if the exit code is not 0."""
+    if output.returncode != 0:
+        shown = " ".join(output.args)
+        pytest.fail(f"`{shown}` ended with {output.returncode}:\n{output.stdout}{output.stderr}", pytrace=False)
+    return output
 
 
 def interpreter_of(environment: Path) -> Path:

@@ -130,12 +130,20 @@ class Studio:
         """Return the faults of the store that its files show."""
         return problems_of(self.user.store, sealed=False)
 
+    def contested(self, pair: Pair) -> set[str]:
+        """Return the paths that several of the distributions claim that a pair ever had.
+
+        uv removes such a file with the first of them. Repairs restore it if another one is linked.
+        """
+        return set(_claims(pair.ever))
+
     def differences(self, pair: Pair) -> list[str]:
         """Return a line for each difference between a project and its twin.
 
         Some paths are claimed by several distributions. Such a file may have the bytes of any of these that was ever
         requested. It may also exist only in pepip's environment, because uv removes it with its first owner. A
         version over which another tool installed another version is gone, but pip leaves its files and metadata.
+        pepip removes a `.dist-info` folder whole. uv leaves its own note there, if pip has written RECORD without it.
         """
         ours, theirs = (
             observe(environment, self.user, level=Level.FILES) for environment in pair.environments
@@ -145,28 +153,31 @@ class Studio:
         lines = [f"dangling: {path}" for path in sorted({*ours.dangling_links} - {*theirs.dangling_links})]
         for path in sorted(ours.files.keys() | theirs.files.keys()):
             here, there = ours.files.get(path), theirs.files.get(path)
-            if here == there or (here is None and _inside(path) in superseded):
+            if here == there or (here is None and inside(path) in superseded):
                 continue
-            hashes = claims.get(_inside(path), {})
+            folder, is_metadata, name = path.partition(".dist-info/")
+            if here is None and name == "uv_cache.json" and f"{folder}{is_metadata}METADATA" not in theirs.files:
+                continue
+            hashes = claims.get(inside(path), {})
             if len(hashes) > 1 and (here in set(hashes.values()) or path.startswith("bin/")) and here is not None:
                 continue
             lines.append(f"{path}: {here or 'absent'}, in uv's {there or 'absent'}")
         return lines
 
 
-def _inside(path: str) -> str:
+def inside(path: str) -> str:
     """Return a path of an environment as its path in a wheel, for the wheels of this module."""
     return path.partition("/site-packages/")[2] or path
 
 
 def _superseded(absent: set[str], there: set[str]) -> set[str]:
     """Return the paths of versions whose metadata is `absent`, while that of another version is there."""
-    folders = {_inside(path).partition("/")[0] for path in there if ".dist-info/" in path}
+    folders = {inside(path).partition("/")[0] for path in there if ".dist-info/" in path}
     found: set[str] = set()
     for wheel in WHEELS:
         info = f"{wheel.name.replace('-', '_')}-{wheel.version}.dist-info"
         others = {folder for folder in folders if folder.startswith(f"{info.partition('-')[0]}-")} - {info}
-        gone = {_inside(path) for path in absent if _inside(path).startswith(f"{info}/")}
+        gone = {inside(path) for path in absent if inside(path).startswith(f"{info}/")}
         if gone and others:
             outside = {f"share/{path.partition('share/')[2]}" for path in wheel.data}
             found |= gone | set(wheel.files) | outside

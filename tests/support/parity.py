@@ -83,16 +83,20 @@ def observe(
 ) -> Observation:
     """Observe an environment. `pip` is a folder with the package pip, for environments without pip.
 
-    At `BEHAVIOUR` the environment's code is run. This may leave bytecode in the environment and in linked folders.
+    At `METADATA` the tests' interpreter reads the metadata. At `BEHAVIOUR` the environment's own interpreter does,
+    and the environment's code is run. This may leave bytecode in the environment and in linked folders.
     """
     files, directories, dangling_links = _tree(environment)
     observation = Observation(environment, level, files, directories, dangling_links)
     if level < Level.METADATA:
         return observation
-    report = _probe(environment, machine, level)
-    distributions = {found["name"]: _distribution(found) for found in report["distributions"]}
     scripts: dict[str, str] = {}
-    if level >= Level.BEHAVIOUR:
+    report: dict[str, Any] = {}
+    if level < Level.BEHAVIOUR:
+        distributions = _distributions(environment)
+    else:
+        report = _probe(environment, machine)
+        distributions = {found["name"]: _distribution(found) for found in report["distributions"]}
         names = _script_names(environment, distributions.values())
         with ThreadPoolExecutor(max_workers=2) as pool:
             scripts = dict(zip(names, pool.map(lambda name: _help(environment, machine, name), names), strict=True))
@@ -116,8 +120,7 @@ def glance(environment: Path, machine: Machine) -> Observation:
     The tests' interpreter reads the metadata, and not the environment's own interpreter.
     """
     files, directories, dangling_links = _tree(environment)
-    found = importlib.metadata.distributions(path=[str(site_packages_of(environment))])
-    distributions = {str(item["name"]): _distribution(item) for item in map(described, found)}
+    distributions = _distributions(environment)
     return Observation(
         environment,
         Level.METADATA,
@@ -261,10 +264,16 @@ def _pip_command(environment: Path, pip: Path | None) -> list[str | Path]:
     return [python, pip / "pip" / "__pip-runner__.py"] if pip else []
 
 
-def _probe(environment: Path, machine: Machine, level: Level) -> dict[str, Any]:
+def _distributions(environment: Path) -> dict[str, Distribution]:
+    """Return the distributions by name, as the tests' interpreter reads their metadata."""
+    found = importlib.metadata.distributions(path=[str(site_packages_of(environment))])
+    return {str(item["name"]): _distribution(item) for item in map(described, found)}
+
+
+def _probe(environment: Path, machine: Machine) -> dict[str, Any]:
     with machine.scratch_folder() as folder:
         variables = {"QT_QPA_PLATFORM": "offscreen", "MPLCONFIGDIR": str(folder)}
-        command: list[str | Path] = [interpreter_of(environment), "-I", PROBE, level.name.lower()]
+        command: list[str | Path] = [interpreter_of(environment), "-I", PROBE]
         output = machine.run(command, folder=folder, variables=variables)
     report: dict[str, Any] = json.loads(output.stdout)
     return report

@@ -1,8 +1,8 @@
 """Reports on an environment as JSON on stdout. Runs in the environment's own interpreter, Python 3.8 or newer.
 
-`probe.py metadata` reports each distribution as `importlib.metadata` sees it. `probe.py behaviour` also imports every
-top-level name and loads every shared library. Each does so in its own process, so that a crash or exit ends nothing
-else. Knows nothing of pepip, and imports only the standard library.
+It reports each distribution as `importlib.metadata` sees it, imports every top-level name, and loads every shared
+library. Each import and load is in its own process, so that a crash or exit ends nothing else. Knows nothing of
+pepip, and imports only the standard library.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ SITE_PACKAGES = sysconfig.get_path("purelib")
 
 
 def main() -> None:
-    """Print the report that the first argument asks for."""
+    """Print the report."""
     distributions = [described(found) for found in importlib.metadata.distributions()]
-    report: dict[str, Any] = {"distributions": distributions}
-    if sys.argv[1] == "behaviour":
-        names = importable_names([row[0] for found in distributions for row in found["record"]])
-        report["imports"] = {name: outcome(functools.partial(import_name, name)) for name in names}
-        report["libraries"] = {path: outcome(functools.partial(load_library, path)) for path in shared_libraries()}
+    names = importable_names([row[0] for found in distributions for row in found["record"]])
+    report: dict[str, Any] = {
+        "distributions": distributions,
+        "imports": {name: outcome(functools.partial(import_name, name)) for name in names},
+        "libraries": {path: outcome(functools.partial(load_library, path)) for path in shared_libraries()},
+    }
     sys.stdout.write(json.dumps(report))
 
 

@@ -122,10 +122,10 @@ def test_options_are_plain_if_each_is(known: list[tuple[str, ...]], other: tuple
     """An index that is a folder is not plain: uv reads it each time, and its cache does not show a change."""
     words = tuple(word for option in known for word in option)
 
-    assert cacheable.is_plain(Request(everywhere=words))
-    assert cacheable.is_plain(Request(resolving=words))
-    assert not cacheable.is_plain(Request(resolving=(*words, *other)))
-    assert not cacheable.is_plain(Request(everywhere=(*other, *words)))
+    assert cacheable.is_plain(Request(common_options=words))
+    assert cacheable.is_plain(Request(resolver_options=words))
+    assert not cacheable.is_plain(Request(resolver_options=(*words, *other)))
+    assert not cacheable.is_plain(Request(common_options=(*other, *words)))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_variables_count_as_options_do(
 
 
 @pytest.mark.parametrize(
-    "request_", [Request(editables=("x",)), Request(installing=("--reinstall",)), Request(is_whole=True)]
+    "request_", [Request(editables=("x",)), Request(installer_options=("--reinstall",)), Request(is_whole=True)]
 )
 def test_what_changes_more_than_a_resolution_is_not_plain(request_: Request) -> None:
     """These are editables, reinstallations, and syncs of a whole environment."""
@@ -175,6 +175,6 @@ def test_offline_is_told_by_option_and_variable(
     monkeypatch: pytest.MonkeyPatch, value: str, *, is_offline: bool
 ) -> None:
     """The variable has the values that uv accepts."""
-    assert cacheable.is_offline(Request(everywhere=("--offline",)))
+    assert cacheable.is_offline(Request(common_options=("--offline",)))
     monkeypatch.setenv("UV_OFFLINE", value)
     assert cacheable.is_offline(Request()) == is_offline

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 
 from pepip.environment import adopt_links as linking
 from pepip.environment import as_wheel, contents
 from pepip.environment.as_wheel import OwnFilesError
 from pepip.errors import InvalidWheelError, PepipError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, exchange, filesystems, locks, reflinks
+from pepip.host import disk_usage, exchange, filesystems, locks, reflinks, running_processes
 from pepip.host.transfer import LINK, Transfer
 from pepip.model import Progress, Request
 from pepip.operations import recover, registering, venvs
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _MOST_ATTEMPTS = 5  # another tool may change the environment while it is read
+_START_SECONDS = 0.05  # no installer written in Python reads RECORD sooner after its start
 
 
 class Kept(NamedTuple):
@@ -104,6 +106,7 @@ class _Run:
         failure = ""
         try:
             with locks.in_use(root):
+                _InstallerWatch(root).check()
                 environment = self._open(root)
                 if item.processes and not exchange.is_atomic(root):
                     raise VenvError("it is in use, and its file system can't exchange files in one step")
@@ -191,7 +194,9 @@ class _Run:
         plan = linking.plan(environment, present_entries, coming, staying)
         freed = Freed()
         may_clone = reflinks.clones(filesystems.mount_point(environment.root))
+        watch = _InstallerWatch(environment.root)
         for wheel, entry in coming.values():
+            watch.check()
             try:
                 freed += Freed(*linking.link(environment, wheel, entry, plan, may_clone=may_clone))
             except OwnFilesError as error:
@@ -252,6 +257,25 @@ class _Run:
         from_installed.take_bytecode(prepared, sources, self._transfer)
         filesystems.remove_tree(item.wheel)
         return prepared
+
+
+class _InstallerWatch:
+    """Watches for installers that take no lock, such as pip. They read RECORD, and then move the files that it lists.
+
+    Each takes longer to start than a distribution takes to be linked. So it is enough to look between distributions.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._looked_at = -_START_SECONDS
+
+    def check(self) -> None:
+        """Raise VenvError if an installer is at work in the environment."""
+        if time.monotonic() - self._looked_at < _START_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        for process in running_processes.installers_in(self._root):
+            raise VenvError(f"{process.name} is at work in it (process {process.number})")
 
 
 class _Result(NamedTuple):

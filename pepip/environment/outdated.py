@@ -1,0 +1,64 @@
+"""Files of an environment that are of an entry as it was before it was stored anew.
+
+Hard links and copies of a damaged entry may be damaged, too. They are replaced one by one. Nothing is made at a path
+where nothing is: its owner may be deleting the environment at this moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from pepip.environment import contents, plan_on_disk
+from pepip.environment.placement import placer_for
+from pepip.environment.tree import Tree
+from pepip.host import links
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pepip.environment.placement import Placer
+    from pepip.model import Entry, Environment, Installed, Link
+
+
+def has_any(environment: Environment, linked: dict[str, Entry], foreign: list[Installed], names: set[str]) -> bool:
+    """Tell whether an environment has outdated files of the distributions in `names`.
+
+    `linked` and `foreign` are as in `linking.change`.
+    """
+    placer = placer_for(environment, linked.values())
+    return any(True for _ in _found(environment, placer, linked, foreign, names))
+
+
+def replace(environment: Environment, linked: dict[str, Entry], foreign: list[Installed], names: set[str]) -> None:
+    """Replace the outdated files of the distributions in `names`, each by one rename.
+
+    The caller holds the environment's lock. The arguments are those of `has_any`. Raises OSError; each file is the
+    old or the new one.
+    """
+    placer = placer_for(environment, linked.values())
+    for path, link in list(_found(environment, placer, linked, foreign, names)):
+        place = f"{environment.root}/{path}"
+        made, entry = f"{place}.{os.getpid()}~", linked[link.owner]
+        try:
+            with contextlib.suppress(FileNotFoundError):  # the folder was deleted meanwhile
+                placer.place(entry, link.target[len(entry.path) + 1 :], made, is_directory=False)
+                os.replace(made, place)
+        finally:
+            links.unlink(made)
+
+
+def _found(
+    environment: Environment, placer: Placer, linked: dict[str, Entry], foreign: list[Installed], names: set[str]
+) -> Iterator[tuple[str, Link]]:
+    """Yield the links of a plan in whose places other files are, except files of `foreign` distributions."""
+    tree = Tree(environment)
+    taken = {path for item in foreign for path in contents.files_of(environment, item)}
+    for path, link in plan_on_disk.current(environment, tree, linked, foreign).links.items():
+        if link.owner not in names or link.is_directory or path in taken or not tree.reaches(path):
+            continue
+        place = f"{environment.root}/{path}"
+        is_current = links.leads_to(place, link.target) or placer.is_placed(place, link.target)
+        if not is_current and os.path.lexists(place):
+            yield path, link

@@ -1,0 +1,130 @@
+"""Decisions: the work of a change, as uv decides it, before anything is changed.
+
+A decision holds for one state of an environment. Whoever carries it out must look again under the lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from pepip.environment import contents, journal
+from pepip.fast_namedtuple import NamedTuple
+from pepip.store import venv_times
+from pepip.uv import pylock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from pepip.model import Artifact, Changes, Environment, Installed, Progress, Request
+    from pepip.store.root import Store
+    from pepip.uv.required_hashes import Demands
+
+
+class Work(NamedTuple):
+    """The work of a change, decided before anything is changed.
+
+    `shared` is linked from the store. `private` is installed by uv itself, from `indexes` (URLs) among other sources.
+    With `has_open_demands` the request demands hashes that only uv can check.
+    """
+
+    changes: Changes
+    shared: list[Artifact]
+    private: list[Artifact]
+    has_open_demands: bool = False
+    indexes: tuple[str, ...] = ()
+
+    @property
+    def needs_whole_request(self) -> bool:
+        """Whether uv needs the whole request again to install the private distributions."""
+        return self.has_open_demands or not all(artifact.is_located for artifact in self.private)
+
+
+class ChangeJob(NamedTuple):
+    """The parts of a change that differ between commands.
+
+    `request` holds uv's options for staging. `decide` gets the distributions of the environment, and a function that
+    it must call before it returns, best while uv works. It is called again if another tool changes them meanwhile.
+    `install_private` is called after everything else is linked, and after installed distributions of the same names
+    are removed. `lay_out_private` lets uv install the same distributions into a folder, to see where their files will
+    be. `began_at_ns` is the time before uv was first asked. With `is_of_project`, uv reads its settings as for
+    `uv sync`.
+    """
+
+    request: Request
+    decide: Callable[[Sequence[Installed], Callable[[], None]], Work]
+    install_private: Callable[[Work], Generator[Progress, None, None]]
+    lay_out_private: Callable[[Work, str], Iterator[object]]
+    began_at_ns: int = 0
+    is_of_project: bool = False
+
+
+def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | None = None) -> Work:
+    """Return the work of uv's plan. Distributions without an artifact that can be shared are private."""
+    known = {artifact.name: artifact for artifact in artifacts}
+    added = [known.get(item.name) or pylock.unknown(item.name, item.version, item.url) for item in changes.added]
+    shared = [artifact for artifact in added if artifact.is_shared]
+    private = [artifact for artifact in added if not artifact.is_shared]
+    is_open = bool(added) and demands is not None and not demands.are_met_by_all(added)
+    return Work(changes, shared, private, is_open)
+
+
+def private_to_reinstall(work: Work, options: Sequence[str]) -> list[str]:
+    """Return the names of private distributions that are installed and must be installed again in any case.
+
+    There are some only if an option asks to reinstall. Otherwise uv finds changed distributions by itself, and would
+    build named ones a second time.
+    """
+    if not any(option.startswith(("--reinstall", "--force-reinstall")) for option in options):
+        return []
+    replaced = {change.name for change in work.changes.removed}
+    return [artifact.name for artifact in work.private if artifact.name in replaced]
+
+
+class Decision(NamedTuple):
+    """The decided work, and the state of the environment at the time of the decision.
+
+    `changed_at_ns` is the time in the environment's `VenvTime`.
+    """
+
+    environment: Environment
+    changed_at_ns: int
+    fingerprint: tuple[int, frozenset[str]]
+    present: list[Installed]
+    work: Work
+
+
+def decide_first(store: Store, job: ChangeJob, environment: Environment) -> Decision | None:
+    """Return the first decision, or None if the environment must be recovered before uv can be asked.
+
+    If the first decision finds nothing to do, nothing is written: neither to the environment nor to a store.
+    """
+    if journal.is_interrupted(environment.root):
+        return None
+
+    def check(present: Sequence[Installed]) -> None:
+        from pepip.operations import recover
+
+        if recover.has_lost(store, environment, present):
+            raise _LostEntryError
+
+    with contextlib.suppress(_LostEntryError):
+        return decide(store, job, environment, check)
+    return None
+
+
+class _LostEntryError(Exception):
+    """The store has lost an entry of an environment: uv's answer may rest on links that lead nowhere."""
+
+
+def decide(
+    store: Store,
+    job: ChangeJob,
+    environment: Environment,
+    check: Callable[[Sequence[Installed]], None] | None = None,
+) -> Decision:
+    """Let uv decide, and `check` the distributions meanwhile. An error of `check` ends the decision."""
+    changed_at_ns = venv_times.time_of(environment.site_packages).modified_ns
+    seen = contents.fingerprint(environment)
+    present = contents.installed(environment, store.known_roots)
+    return Decision(environment, changed_at_ns, seen, present, job.decide(present, lambda: check and check(present)))

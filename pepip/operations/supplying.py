@@ -1,0 +1,72 @@
+"""Supplies: everything that a decided change needs before its environment is touched."""
+
+from __future__ import annotations
+
+import functools
+
+from pepip.fast_namedtuple import NamedTuple
+from pepip.model import Progress
+from pepip.operations import acquire
+from pepip.uv import link_mode, pylock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pepip.operations.deciding import ChangeJob, Decision, Work
+    from pepip.store.root import Store
+
+
+class Supply(NamedTuple):
+    """Everything that a change needs before the environment is touched.
+
+    `work` is the decided work; distributions that turned out not to be shareable have moved to `private`. `reserved`
+    are the folders of site-packages into which uv will write private distributions. `mode` is as in `Installation`.
+    """
+
+    work: Work
+    acquired: acquire.Acquired
+    reserved: set[str]
+    mode: str
+
+
+def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress, None, Supply]:
+    """Get the entries that the work needs, and the folders of its private distributions. Raises PepipError."""
+    environment, work = decision.environment, decision.work
+    mode = link_mode.chosen(job.request.common_options, of_project=job.is_of_project) if work.shared else ""
+    if work.has_open_demands:
+        yield from acquire.check_demands(job.request, environment)
+        if not store.is_writable():  # nothing can be staged for comparison with the checked files
+            left = map(pylock.left_to_uv, work.shared)
+            work = work._replace(shared=[], private=[*work.private, *left])
+    acquired = yield from acquire.acquire(
+        store,
+        job.request,
+        work.shared,
+        environment,
+        private=work.private,
+        began_at_ns=job.began_at_ns,
+        is_checked=work.has_open_demands,
+    )
+    if acquired.stored:
+        from pepip.operations import recover
+
+        recover.link_elsewhere(store, (acquired.entries[name] for name in acquired.stored))
+    if acquired.unshared:
+        for name, reason in acquired.unshared.items():
+            yield Progress("warning", f"{name} is not shared: {reason}")
+        unshared = [pylock.left_to_uv(item) for item in work.shared if item.name in acquired.unshared]
+        shared = [item for item in work.shared if item.name not in acquired.unshared]
+        work = work._replace(shared=shared, private=[*work.private, *unshared])
+    if not work.private:
+        return Supply(work, acquired, set(), mode)
+    yield Progress("build", ", ".join(artifact.name for artifact in work.private))
+    if acquired.indexes:
+        work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
+    reserved = acquire.folders_of_private(
+        store,
+        functools.partial(job.lay_out_private, work),
+        {artifact.name for artifact in work.private},
+        environment.interpreter.site_packages,
+    )
+    return Supply(work, acquired, reserved, mode)
