@@ -156,7 +156,7 @@ async def inside(home: str) -> dict[str, object]:
             await watch.is_painted.wait()
             seconds.append(time.perf_counter() - started)
             processor_seconds.append(time.thread_time() - worked)
-        for pane in ("projects", "savings", "activity", "store"):
+        for pane in ("projects", "savings", "activity", "versions", "store"):
             await app.action_show(pane)
             await pilot.pause()
     return {

@@ -7,6 +7,7 @@ PepipError
 ├── StoreError                the store can't be read or written
 │   ├── InvalidWheelError     a wheel can't become an entry, such as one with a path that leads out of it
 │   └── CorruptEntryError     an entry can't be read, or lacks a file that its metadata names
+├── ImageError                an image can't be made, mounted or run
 └── VenvError                 a virtual environment can't be used in its present state
     ├── ObstructedError       a file or folder that is not pepip's link is in the place of a link
     └── ClashError            one distribution has a file where another has a folder
@@ -62,6 +63,10 @@ class CorruptEntryError(StoreError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"the store entry {path} is damaged: {reason}")
         self.path = path
+
+
+class ImageError(PepipError):
+    """An image of an environment can't be made, mounted or run."""
 
 
 class VenvError(PepipError):

@@ -32,6 +32,25 @@ def parse_size(text: str) -> float | None:
     return float(match[1]) * float((1024 if match[3] else 1000) ** power)
 
 
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+def parse_age(text: str) -> float | None:
+    """Return the seconds of a time such as `12h`, `30d` or `8w`; None if the text is none."""
+    import re
+
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip().lower())
+    return float(match[1]) * _SECONDS[match[2]] if match else None
+
+
+def duration(seconds: float) -> str:
+    """Return a time in its largest fitting unit: `1 day`, `12 hours`, `40 minutes`."""
+    for name, unit in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= unit:
+            return count(round(seconds / unit), name)
+    return count(round(seconds), "second")
+
+
 def count(number: int, one: str, many: str = "") -> str:
     """Return a number with its noun: `1 entry`, `1,200 entries`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

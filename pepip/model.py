@@ -28,6 +28,21 @@ class Interpreter(NamedTuple):
     headers: str
 
 
+class BaseInterpreter(NamedTuple):
+    """The Python on which an environment is based: its prefix, its program, and its folders of modules.
+
+    The folders are relative to the prefix. `short_version` is as in the names of its programs (`3.13`, `3.13t`).
+    `magic` is the number at the beginning of its bytecode, `tag` the tag in the names of its bytecode.
+    """
+
+    prefix: str
+    program: str
+    module_folders: tuple[str, ...]
+    short_version: str
+    magic: bytes
+    tag: str
+
+
 class Environment(NamedTuple):
     """A virtual environment: its root folder, its interpreter, and the interpreter's wheel tags, best first."""
 
@@ -228,10 +243,12 @@ _PHASES = {
     "verify": "Verifying",
     "repair": "Repairing",
     "prune": "Pruning",
+    "undo": "Bringing back",
     "wait": "Waiting",
     "scan": "Looking into",
     "adopt": "Hashing and linking",
     "eject": "Copying",
+    "image": "Packing",
     "warning": "warning:",
 }
 
@@ -240,7 +257,8 @@ class Summary(NamedTuple):
     """The result of a change to an environment. Sizes are bytes on disk, inodes counted once.
 
     `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions. In a dry run,
-    `download_bytes` is the size of the downloads that would be needed, as far as the index gives it.
+    `download_bytes` is the size of the downloads that would be needed, as far as the index gives it, and `downloads`
+    has the identity and the size of each.
     """
 
     environment: str
@@ -254,6 +272,7 @@ class Summary(NamedTuple):
     stored_bytes: int = 0
     seconds: float = 0.0
     download_bytes: int = 0
+    downloads: tuple[tuple[str, int], ...] = ()
 
 
 class Request(NamedTuple):
@@ -319,6 +338,14 @@ class Stored(NamedTuple):
     def bucket(self) -> str:
         """The bucket of the entry: the part of the store for one interpreter ABI and platform."""
         return self.id.split("/")[-2]
+
+    @property
+    def last_used_at(self) -> int:
+        """The time when an environment last linked the entry, or when it was stored if that is later.
+
+        Links are noted to the minute, by a clock that may be ahead of this one.
+        """
+        return max(self.last_linked_at, self.stored_at)
 
     @property
     def layer(self) -> str:

@@ -176,7 +176,8 @@ def _lacks(block: Block) -> str:
     groups = {group.gr_name for group in grp.getgrall()}
     for need in block.needs:
         kind, _, name = need.partition(" ")
-        if (kind == "root" and os.geteuid() != 0) or (kind == "group" and name not in groups):
+        is_missing = kind == "program" and shutil.which(name) is None
+        if is_missing or (kind == "root" and os.geteuid() != 0) or (kind == "group" and name not in groups):
             return need
     return ""
 
@@ -261,7 +262,7 @@ def test_marks_have_a_meaning() -> None:
         for block in pages.blocks(page):
             known = block.mark in {"", pages.IN_CI} or block.is_run or len(block.mark) > len(pages.NOT_RUN) + 10
             assert known, f"{block.mark} in {page.name}"
-            assert all(re.fullmatch(r"root|network|group \w+", need) for need in block.needs), block.needs
+            assert all(re.fullmatch(r"root|network|group \w+|program \w+", need) for need in block.needs), block.needs
 
 
 _PROGRAMS = ("pepip", "uv", "uvx", "pytest", "coverage", "ruff", "python")
@@ -275,7 +276,7 @@ def _start(program: str) -> list[str]:
     return [sys.executable, *(["-m", program] if program != "python" else [])]
 
 
-_GROUPS = {"store", "projects", "pip", "tool", "cache", "uv"}
+_GROUPS = {"store", "image", "projects", "pip", "tool", "cache", "uv"}
 _PASSING_ON = {"run", "x"}
 """Commands whose later words belong to another program."""
 

@@ -138,11 +138,11 @@ def test_looking_at_no_store_makes_none(hall: Hall, command: tuple[str, ...]) ->
 
 
 def test_the_list_names_every_entry(filled: Hall) -> None:
-    """The list has name, version, bucket, size, number of projects, state and day of the last link, and a sum."""
+    """The list has name, version, bucket, size, projects, state, days of storing and of the last use, and a sum."""
     output = filled.pepip("store", "list")
 
     header, *rows = [line.split() for line in output.stdout.splitlines()]
-    assert header == ["name", "version", "bucket", "size", "projects", "state", "last", "linked"]
+    assert header == ["name", "version", "bucket", "size", "projects", "state", "stored", "last", "used"]
     assert [(row[0], row[1], row[2], row[5], row[6]) for row in rows] == [
         ("drum", "1.0", "py3-none-any", "1", "linked"),
         ("drum", "2.0", "py3-none-any", "1", "linked"),

@@ -159,7 +159,7 @@ def test_a_prune_on_a_real_terminal(stocked: Machine, project: Path, store: Path
         shown.press("orphan:")
         shown.sees("1 entry")
         shown.press("Enter")
-        shown.sees("Detail")
+        shown.sees("Files")
         shown.press("P")
         shown.sees("Remove 1 entry")
         shown.press("Right", "Enter")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from pepip.errors import UsageError
@@ -16,8 +18,12 @@ TORCH = Facts(
     {"used"},
     ["/home/a/code/api/.venv"],
     "torch 2.9.1+cu128 cp312",
+    {"project", "tool"},
+    stored_at=int(time.time() - 200 * 86_400),
+    used_at=int(time.time() - 100 * 86_400),
 )
-IDNA = Facts("idna", "3.11", "any", 400_000, {"orphan"}, [], "idna 3.11 any")
+NOW = int(time.time())
+IDNA = Facts("idna", "3.11", "any", 400_000, {"orphan"}, [], "idna 3.11 any", stored_at=NOW, used_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -35,9 +41,19 @@ IDNA = Facts("idna", "3.11", "any", 400_000, {"orphan"}, [], "idna 3.11 any")
         ("project:billing", (False, False)),
         ("project:", (True, True)),
         ("python:any", (False, True)),
+        ("kind:tool", (True, False)),
+        ("kind:to kind:script", (False, False)),
+        ("layer:", (False, False)),
         ("version:3.1 name:idn", (False, True)),
         ("[/] [socks]", (False, False)),
         ("> - <", (True, True)),
+        ("idle:>90d", (True, False)),
+        ("idle:>15w", (False, False)),
+        ("idle:<1d", (False, True)),
+        ("stored:<7d", (False, True)),
+        ("stored:>7d idle:<101d", (True, False)),
+        ("stored:>7d stored:<150d", (False, False)),
+        ("idle: stored:> idle:>9", (True, True)),
     ],
 )
 def test_what_a_line_lets_through(line: str, holds: tuple[bool, bool]) -> None:

@@ -15,6 +15,7 @@ import pytest
 from pepip.model import Progress, Summary
 from pepip.operations import install as installing
 from pepip.operations import scan as scanning
+from pepip.store import trash
 from pepip.store.root import Store
 from pepip.tui import jobs as jobs_of
 from pepip.tui.bars import Drawer
@@ -49,6 +50,7 @@ def player(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pyte
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
     return machine
 
 
@@ -274,6 +276,8 @@ def test_pruning_leaves_what_was_unticked_and_what_is_linked(player: Machine, st
         await person.press("P")
         await person.until(lambda: len(person.table("#orphans").marks) == 2, "the preview")
         assert person.focus == "answer-"
+        await person.sees("[x] keep in the trash for 1 day", "pepip prune --yes --trash")
+        await person.click("#trash-line")
         person.table("#orphans").put_cursor(next(key for key in person.table("#orphans").keys if "horn" in key))
         await person.press("space")
         await person.sees("1 entry of 2 to remove", "pepip prune --yes drum==1.0")
@@ -307,6 +311,9 @@ def test_one_figure_says_what_a_prune_frees(player: Machine, store: Path, tmp_pa
         of_one = figure("removing it: ", person.screen, " free at once")
         await person.press("P")
         await person.sees("3 entries to remove: ")
+        await person.press("t")
+        await person.sees("[ ] keep in the trash")
+        await person.until(lambda: "to remove: …" not in person.screen, "the figure")
         assert figure("to remove: ", person.screen, " free at once") == in_all
         table = person.table("#orphans")
         table.put_cursor(next(key for key in table.keys if "skin" in key))

@@ -134,27 +134,3 @@ def test_help_and_palette_have_no_names_of_textual(keeper: Machine, store: Path)
             assert "Commands" in offered
 
     use(store, script, size=(160, 40))
-
-
-def test_activity_is_there_at_the_next_start(keeper: Machine, store: Path) -> None:
-    """With its outcome, its command and its log; a damaged file costs no more than the list."""
-
-    async def verifies(person: Person) -> None:
-        await person.press("V")
-        assert (await person.has_done()).outcome == "3 entries checked, all intact"
-        await person.until(lambda: list(store.glob("cache/*/activity.json")), "the log of activity")
-
-    async def looks(person: Person) -> None:
-        await person.press("4")
-        await person.sees("verify the whole store", "3 entries checked, all intact", "pepip store verify")
-        assert person.app.session.runner.jobs == []
-
-    async def sees_nothing(person: Person) -> None:
-        await person.press("4")
-        await person.sees("nothing was done yet")
-
-    use(store, verifies)
-    use(store, looks, size=(160, 40))
-    (log,) = store.glob("cache/*/activity.json")
-    log.write_text('[["half", "of"')
-    use(store, sees_nothing)

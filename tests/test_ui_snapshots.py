@@ -17,7 +17,7 @@ import pytest
 
 from pepip.errors import UvError
 from pepip.model import Progress, Summary
-from pepip.operations import entry_details, prune
+from pepip.operations import entry_details, entry_files, prune, reclaim, undo, why
 from pepip.store.check import Flaw
 from pepip.store.root import Store
 from pepip.tui import adoption_jobs, plans, reports, screenshot
@@ -28,6 +28,7 @@ from pepip.tui.job_queue import Job, once
 from pepip.tui.jobs import PlannedAction
 from pepip.tui.plans import Plan
 from pepip.tui.unshared_search import UnsharedSearch
+from pepip.tui.upgrade_actions import plan_of
 from tests.support import catalogs as looks
 from tests.support.screens import Person, normalized, words_of
 
@@ -131,6 +132,23 @@ async def pruning(person: Person) -> None:
     await person.press("space")
 
 
+async def reclaiming(person: Person) -> None:
+    """Open the list of all that can be freed, and tick one more bundle."""
+    await person.press("F")
+    await person.sees("entries to remove")
+    await person.press("down", "space")
+    await person.sees("and 1 environment to remove:", "free in 1 day")
+
+
+async def freeing(person: Person) -> None:
+    """Ask for more space than there is, at once."""
+    await person.press("F")
+    await person.sees("entries to remove")
+    await person.press("c", "t")
+    await person.write("#target", "9 TB")
+    await person.sees("free at once")
+
+
 def unshared(*pressed: str) -> Script:
     """Return the script of one for whom a search has found environments, and who then presses keys."""
 
@@ -213,7 +231,7 @@ STATES = {
     "store-empty-50x20": State(keys(), (50, 20), look=lambda _: looks.empty()),
     "store-denied": State(keys(), look=troubled("denied")),
     "store-away": State(keys(), look=troubled("away"), theme="ansi-light"),
-    "detail-80x24": State(keys("enter")),
+    "detail-80x24": State(keys("right")),
     "projects-80x24": State(keys(), pane="projects"),
     "projects-160x48": State(keys("j"), (160, 48), pane="projects"),
     "projects-50x20": State(keys(), (50, 20), pane="projects"),
@@ -242,10 +260,62 @@ STATES = {
     "prune": State(pruning),
     "prune-50x20": State(pruning, (50, 20)),
     "prune-ansi": State(pruning, (120, 30), "ansi-dark"),
+    "reclaim": State(reclaiming),
+    "reclaim-50x20": State(reclaiming, (50, 20)),
+    "reclaim-120x36": State(reclaiming, (120, 36)),
+    "reclaim-160x48": State(freeing, (160, 48)),
+    "reclaim-light": State(reclaiming, (120, 36), "textual-light"),
+    "reclaim-ansi": State(freeing, (80, 24), "ansi-dark"),
     "repair": State(keys("R")),
     "remove-linked": State(keys("d")),
     "help": State(keys("question_mark")),
 }
+
+
+def mixed(home: str) -> Catalog:
+    """Return a catalog with a script and a tool among the projects."""
+    return looks.of(home, projects=(*looks.PROJECTS, *looks.OTHERS))
+
+
+async def marked(person: Person) -> None:
+    """Mark two cells of the matrix."""
+    await person.press("a", "right", "space")
+
+
+async def upgrading(person: Person) -> None:
+    """Be shown the plan for two projects, of which one can't be upgraded."""
+    shares = person.app.session.catalog.shares.values()  # type: ignore[union-attr]
+    plan = looks.upgrade_plan([share.known for share in shares])
+    preview = Job("upgrade numpy, requests", "", once(lambda: plan_of(plan)), is_listed=False)
+    preview.command = "pepip upgrade numpy requests --projects ~/code/api/.venv '~/code/training [gpu]/.venv'"
+    action = PlannedAction("upgrade numpy, requests in 3 environments", "Upgrade", preview, preview)
+    person.app.flows.begin(lambda: action)
+    await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")
+
+
+SCREENS = {
+    "files": State(keys("enter", "j"), look=mixed),
+    "map": State(keys("m", "right"), look=mixed),
+    "why": State(keys("t"), look=mixed),
+    "versions": State(marked, pane="versions", look=mixed),
+    "upgrade-plan": State(upgrading, pane="versions", look=mixed),
+    "kinds": State(keys("j"), pane="projects", look=mixed),
+}
+SIZES = {
+    "80x24": ((80, 24), "textual-dark"),
+    "120x36": ((120, 36), "textual-light"),
+    "160x48": ((160, 48), "ansi-dark"),
+    "50x20": ((50, 20), "textual-dark"),
+}
+"""The sizes and themes in which each of the `SCREENS` is drawn. The first is in the default run."""
+
+VARIANTS = {
+    f"{name}-{size}": screen._replace(size=SIZES[size][0], theme=SIZES[size][1])
+    for size in SIZES
+    for name, screen in SCREENS.items()
+}
+LONG = {*list(VARIANTS)[len(SCREENS) :], "reclaim-light", "reclaim-ansi"}
+STATES |= VARIANTS
 
 
 @pytest.fixture
@@ -259,7 +329,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.real_world) if name in LONG else name for name in STATES]
+)
 def test_a_state_looks_as_it_did(
     name: str, home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
@@ -272,9 +344,15 @@ def test_a_state_looks_as_it_did(
     monkeypatch.setattr(catalogs, "recall", lambda *_: None)
     monkeypatch.setattr(catalogs, "read", lambda *_, **__: found)
     monkeypatch.setattr(entry_details, "show", lambda _store, item, version, **_: looks.details(found, item, version))
+    monkeypatch.setattr(entry_files, "of", looks.files_of)
+    monkeypatch.setattr(why, "why", lambda _store, name, known, **_: looks.reasons(name, known))
     monkeypatch.setattr(prune, "preview", lambda *_: looks.preview(found))
     monkeypatch.setattr(prune, "freed_by_entry", lambda item: (item.file_count * 9000, 0))
-    monkeypatch.setattr(prune, "freed_by", lambda _store, chosen, _gone: looks.freed_by(chosen))
+    monkeypatch.setattr(prune, "reckon", lambda _store, chosen, _gone, options: looks.reckon(chosen, options))
+    monkeypatch.setattr(undo, "ample_seconds", lambda *_: 86_400.0)
+    monkeypatch.setattr(reclaim, "find", lambda *_, **__: looks.reclaimable(found))
+    monkeypatch.setattr(reclaim, "measure", lambda _store, _seen, choice: looks.gain(found, choice))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home))
 
     svg = normalized(asyncio.run(_picture(state, home)))
 

@@ -50,7 +50,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are(band: Machine, store:
 
     async def script(person: Person) -> None:
         await person.write("#filter", "horn")
-        await person.press("enter")
+        await person.press("right")
         await person.sees("[red]two[b]/.venv", "no other package needs it", "drum needs it")
         await person.press("2")
         await person.sees("[red]two[b]")
@@ -129,7 +129,7 @@ def test_a_dialog_is_read_with_the_focus_on_its_button(band: Machine, store: Pat
     """Down scrolls a text that is longer than its place, and Enter still closes the dialog."""
 
     async def script(person: Person) -> None:
-        await person.press("enter")
+        await person.press("right")
         await person.sees("Linked by")
         await person.press(*["down"] * 30)
         await person.sees("folder")

@@ -113,7 +113,6 @@ _MEANT = {
     "purge": "prune",
     "clean": "store clean",
     "ls": "list",
-    "why": "uses",
     "info": "show",
     "rm": "remove",
     "update": "sync --upgrade",

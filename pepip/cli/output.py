@@ -229,13 +229,18 @@ def summarize(summary: Summary, *, verbosity: int) -> None:
     """Print the result of an install: the changes, then one sentence."""
     if verbosity < 0:
         return
+    say_changes(summary)
+    say(_sentence(summary))
+
+
+def say_changes(summary: Summary) -> None:
+    """Print one line for each distribution that comes or goes."""
     added, removed = [*summary.linked, *summary.private], list(summary.removed)
     changes = [(name, 0, version) for name, version in removed] + [(name, 1, version) for name, version in added]
     for name, is_added, version in sorted(changes):
         sign = _painted("+", "32") if is_added else _painted("-", "31")
         own = " (real files)" if is_added and (name, version) in summary.private else ""
         _write(f" {sign} {_painted(printable(name), '1')}{printable('==' + version) if version else ''}{own}")
-    say(_sentence(summary))
 
 
 def added(verb: str, new: int, *, present: int, to: str = "") -> str:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.model import Installed
-    from pepip.operations.census import KnownVenv
     from pepip.operations.savings import VenvShare
+    from pepip.store.root import Store
+    from pepip.store.scan_cache import ScanCache
 
 _DESCRIPTION = """\
 List the environments of projects, scripts and tools that link the store, or show one of them.
@@ -48,8 +49,7 @@ def run(words: Sequence[str]) -> int:
     memory.save()
     if arguments.path:
         path = os.path.abspath(arguments.path)
-        meant = {path, os.path.realpath(path)}
-        shares = [item for item in shares if meant & _names(item.known) or _is_tool(item.known, arguments.path)]
+        shares = [item for item in shares if item.known.is_called(arguments.path, os.getcwd())]
         if not shares:
             raise StoreError(
                 f"no environment at {path} links the store",
@@ -86,20 +86,6 @@ def run(words: Sequence[str]) -> int:
         if item.known.reason:
             output.say(f"{item.known.name}: {item.known.reason}")
     return 0
-
-
-def _names(known: KnownVenv) -> set[str]:
-    """Return the paths by which a user may name an environment."""
-    script = known.purpose.script
-    return {
-        known.environment,
-        known.project if known.purpose.kind == purposes.PROJECT else "",
-        script.path if script else "",
-    }
-
-
-def _is_tool(known: KnownVenv, name: str) -> bool:
-    return known.purpose.kind == purposes.TOOL and known.purpose.name == name
 
 
 def _count_unlinked(item: VenvShare) -> int:
@@ -206,11 +192,18 @@ def run_uses(words: Sequence[str]) -> int:
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip uses", description="List the environments that have a distribution.")
-    parser.add_argument("requirement", metavar="NAME[SPECIFIER]", help="for example 'urllib3<2.5'")
+    parser.add_argument("requirement", metavar="NAME[SPECIFIER]", nargs="?", help="for example 'urllib3<2.5'")
+    parser.add_argument(
+        "--several", action="store_true", help="all packages of which environments have several versions"
+    )
     arguments = parser.read(words)
     options.take_effect(arguments)
+    if arguments.several == bool(arguments.requirement):
+        raise UsageError("name a package, or give --several", hint="`pepip uses --help` shows what there is")
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
+    if arguments.several:
+        return _show_several(store, memory, is_json=arguments.json)
     found = uses.uses(store, arguments.requirement, memory)
     memory.save()
     if arguments.json:
@@ -239,3 +232,32 @@ def run_uses(words: Sequence[str]) -> int:
     else:
         sys.stderr.write(f"no environment has {arguments.requirement}\n")
     return 0 if found else 1
+
+
+def _show_several(store: Store, memory: ScanCache, *, is_json: bool) -> int:
+    """Print the packages of which environments have several versions. Returns 0."""
+    from pepip.operations import census, side_by_side
+
+    found = side_by_side.several(census.take(store, memory=memory).projects)
+    memory.save()
+    if is_json:
+        output.write_json(
+            [
+                {
+                    "name": row.name,
+                    "versions": [
+                        {"version": version, "environments": [known.environment for known in users]}
+                        for version, users in row.versions.items()
+                    ],
+                }
+                for row in found
+            ]
+        )
+        return 0
+    rows = [
+        (row.name, version, str(len(users)), humanized.listed([known.name for known in users]))
+        for row in found
+        for version, users in row.versions.items()
+    ]
+    tables.show(("package", "version", "environments", ""), rows, right=(2,))
+    return 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import os
 import sys
+import time
 
 from pepip import humanized
 from pepip.cli import options, output, tables
@@ -12,12 +13,16 @@ from pepip.errors import StoreError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from pepip.operations import prune
+    from pepip.store.root import Store
 
 _DESCRIPTION = """\
-Remove entries that no environment links. First shows them, and asks.
+Remove entries that no environment links. First shows them, and asks. If a fifth of the disk is free,
+the entries then stay in the trash for a day (PEPIP_TRASH_TIME): --undo brings them back. With --yes
+the space is free at once.
 """
 
 _EXAMPLES = """\
@@ -26,9 +31,8 @@ examples:
   pepip prune --yes --older-than 30d        only entries that were not linked for 30 days
   pepip prune --max-size 20GB               least recently linked first, until the store has this size
   pepip prune 'torch*' --keep 'torch==2.9*'
+  pepip prune --undo                        bring back what the last prune removed
 """
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def run(words: Sequence[str]) -> int:
@@ -44,6 +48,18 @@ def run(words: Sequence[str]) -> int:
     )
     parser.add_argument("--max-size", metavar="SIZE", help="stop when the store has this size: 20GB")
     parser.add_argument("--keep", metavar="PATTERN", action="append", default=[], help="keep entries that match")
+    parser.add_argument(
+        "--environment",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="also remove this environment, and the entries that only it links",
+    )
+    parser.add_argument("--uv-cache", action="store_true", help="also remove these packages from uv's cache")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--now", action="store_true", help="free the space at once, and empty the trash")
+    place.add_argument("--trash", action="store_true", help="keep what is removed in the trash, for --undo")
+    place.add_argument("--undo", action="store_true", help="bring back what the last prune put into the trash")
     arguments = parser.read(words)
     options.take_effect(arguments)
     choice = prune.PruneOptions(
@@ -51,10 +67,15 @@ def run(words: Sequence[str]) -> int:
         keep=tuple(arguments.keep),
         older_than_seconds=_seconds(arguments.older_than),
         max_bytes=-1 if arguments.max_size is None else _bytes(arguments.max_size),
+        environments=tuple(map(_environment, arguments.environment)),
+        with_cache=arguments.uv_cache,
     )
     store = open_store()
     if not store.exists():
         raise StoreError(f"there is no store at {store.root}")
+    if arguments.undo:
+        return _undo(store, arguments)
+    choice = choice._replace(keep_seconds=_keep_seconds(store, arguments))
     preview = prune.preview(store, choice)
     if arguments.dry_run:
         if arguments.json:
@@ -85,6 +106,61 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
+def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
+    """Return for how long the trash keeps what is removed, 0 if the space is to be free at once.
+
+    A script that names `--yes` or `--dry-run` asks for the space; a size, too, is a wish for room.
+    """
+    from pepip.operations import undo
+
+    if arguments.trash:
+        seconds = undo.trash_seconds(os.environ)
+        if not seconds:
+            raise UsageError(
+                "PEPIP_TRASH_TIME is 0, so the trash keeps nothing", hint="PEPIP_TRASH_TIME=1d, or --now"
+            )
+        return seconds
+    is_for_room = arguments.now or arguments.yes or arguments.dry_run or arguments.max_size is not None
+    return 0.0 if is_for_room else undo.ample_seconds(store, os.environ)
+
+
+def _environment(path: str) -> str:
+    """Return the environment at a path, or in the project at a path."""
+    place = os.path.realpath(path)
+    return place if os.path.isfile(f"{place}/pyvenv.cfg") else f"{place}/.venv"
+
+
+def _undo(store: Store, arguments: argparse.Namespace) -> int:
+    from pepip.operations import undo
+
+    chosen = [*arguments.patterns, *arguments.keep]
+    if chosen or arguments.max_size is not None or arguments.older_than != "0s":
+        raise UsageError("--undo brings back all that the last prune removed", hint="`pepip prune --undo` alone")
+    if arguments.dry_run:
+        grave = undo.last(store)
+        done = undo.Undone(grave.entry_ids, grave.environments, (), grave.removed_at)
+    else:
+        done = output.follow(undo.undo(store), output.reporter(arguments))
+    if arguments.json:
+        output.write_json(
+            {
+                "restored": list(done.entry_ids),
+                "environments": list(done.environments),
+                "replaced": list(done.replaced),
+                "removed_at": int(done.removed_at),
+            }
+        )
+        return 0
+    for name in (*done.environments, *done.entry_ids):
+        tables.say(name)
+    for name in done.replaced:
+        output.say(f"{name} was made anew meanwhile")
+    verb = "Would bring back" if arguments.dry_run else "Brought back"
+    environments = f" and {humanized.count(len(done.environments), 'environment')}" if done.environments else ""
+    output.say(f"{verb} {humanized.count(len(done.entry_ids), 'entry', 'entries')}{environments}")
+    return 0
+
+
 def _show(preview: prune.PrunePreview, *, would: bool) -> None:
     if preview.orphans and would:
         rows = [
@@ -93,7 +169,7 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
                 orphan.stored.version,
                 orphan.stored.bucket,
                 humanized.size(orphan.allocated_bytes),
-                tables.when(max(orphan.stored.last_linked_at, orphan.stored.stored_at)),
+                tables.when(orphan.stored.last_used_at),
             )
             for orphan in preview.orphans
         ]
@@ -115,20 +191,37 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         output.say(f"nothing can be removed: {preview.blocked}")
         output.say(preview.hint)
         return
-    if not preview.orphans and not preview.freed_bytes:
+    if not (preview.orphans or preview.freed_bytes or preview.trashed_bytes):
         nothing = "Nothing would be removed" if would else "Nothing was removed"
         output.say(nothing if preview.refused else "Nothing to prune")
         return
-    removed = "environments of deleted scripts"
+    removed = "the trash" if preview.emptied_bytes else "environments of deleted scripts"
     if preview.orphans:
         removed = humanized.count(len(preview.orphans), "entry", "entries")
     verb, freed = ("Would remove", "free") if would else ("Removed", "freed")
     output.say(f"{verb} {removed}, and {freed} {humanized.size(preview.freed_bytes)}")
+    if would and preview.emptied_bytes:
+        output.say(f"{humanized.size(preview.emptied_bytes)} of that lie in the trash: no undo brings it back then")
+    if preview.kept_until:
+        left = humanized.duration(preview.kept_until - time.time() + 1)
+        output.say(
+            f"{humanized.size(preview.trashed_bytes)} {'would stay' if would else 'stay'} in the trash for {left}: "
+            "`pepip prune --undo` brings it back, `pepip prune --now` frees the space"
+        )
     if preview.shared_bytes:
+        how = "--uv-cache" if would else f"`uv cache clean {' '.join(_names_of(preview))}`"
         output.say(
             f"uv's cache has hard links to {humanized.size(preview.shared_bytes)} of these files: "
-            "`uv cache prune` can free that space"
+            f"{how} frees that, too"
         )
+
+
+def _names_of(preview: prune.PrunePreview) -> list[str]:
+    names = sorted({orphan.stored.name for orphan in preview.orphans})
+    return names if len(names) <= _MOST_NAMES else ["NAME …"]
+
+
+_MOST_NAMES = 6
 
 
 def _document(preview: prune.PrunePreview) -> dict[str, object]:
@@ -146,6 +239,9 @@ def _document(preview: prune.PrunePreview) -> dict[str, object]:
         ],
         "freed_bytes": preview.freed_bytes,
         "shared_bytes": preview.shared_bytes,
+        "trashed_bytes": preview.trashed_bytes,
+        "emptied_bytes": preview.emptied_bytes,
+        "kept_until": preview.kept_until,
         "unreachable": [
             {
                 "environment": known.environment,
@@ -163,10 +259,10 @@ def _document(preview: prune.PrunePreview) -> dict[str, object]:
 
 
 def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip().lower())
-    if not match:
+    seconds = humanized.parse_age(text)
+    if seconds is None:
         raise UsageError(f"{text!r} is not an age", hint="write a number and s, m, h, d or w, such as 30d")
-    return float(match[1]) * _UNITS[match[2]]
+    return seconds
 
 
 def _bytes(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from pepip import humanized, paths
@@ -71,7 +72,7 @@ def _list(words: Sequence[str]) -> int:
         "pattern", metavar="PATTERN", nargs="?", default="*", help="only entries that match, as a shell pattern"
     )
     parser.add_argument("--orphans", action="store_true", help="only entries that no environment links")
-    parser.add_argument("--sort", choices=("size", "name", "projects", "stored"), default="name")
+    parser.add_argument("--sort", choices=("size", "name", "projects", "stored", "used"), default="name")
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()
@@ -89,6 +90,7 @@ def _list(words: Sequence[str]) -> int:
         "size": lambda item: -weights[item.id],
         "projects": lambda item: -len(users.get(item.id, ())),
         "stored": lambda item: -item.stored_at,
+        "used": lambda item: -item.last_used_at,
     }
     if arguments.sort in order:
         chosen.sort(key=order[arguments.sort])
@@ -103,12 +105,13 @@ def _list(words: Sequence[str]) -> int:
             humanized.size(weights[item.id]),
             str(len(users.get(item.id, ()))),
             _state(item, users.get(item.id, ())),
-            tables.when(item.last_linked_at),
+            tables.when(item.stored_at),
+            tables.when(item.last_used_at),
             *([item.layer or "own"] if store.layers else ()),
         )
         for item in chosen
     ]
-    titles = ("name", "version", "bucket", "size", "projects", "state", "last linked", "store")
+    titles = ("name", "version", "bucket", "size", "projects", "state", "stored", "last used", "store")
     tables.show(titles if store.layers else titles[:-1], rows, right=(3, 4))
     for root in ("", *(layer.root for layer in store.layers)):
         here = [item for item in chosen if item.layer == root]
@@ -138,6 +141,7 @@ def _document(store: Store, item: Stored, size_bytes: int, projects: list[str]) 
         "state": _state(item, projects),
         "stored_at": item.stored_at,
         "last_linked_at": item.last_linked_at,
+        "last_used_at": item.last_used_at,
         "origin": item.origin,
         "entry": item.id,
         "store": item.layer or store.root,
@@ -149,10 +153,15 @@ def _show(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip store show", description="Show everything about one distribution.")
     parser.add_argument("name", metavar="NAME[==VERSION]")
+    parser.add_argument("--files", action="store_true", help="its folders and files, the largest first")
     arguments = parser.read(words)
     options.take_effect(arguments)
     name, _, version = arguments.name.partition("==")
     store = open_store()
+    if arguments.files:
+        from pepip.cli import store_files
+
+        return store_files.show(store, name, version, is_json=arguments.json)
     found = entry_details.show(store, name, version)
     if not found:
         raise StoreError(f"the store has no {arguments.name}", hint="`pepip store list` shows what it has")
@@ -250,14 +259,16 @@ def _add(words: Sequence[str]) -> int:
 
 
 def _remove(words: Sequence[str]) -> int:
-    from pepip.operations import prune
+    from pepip.operations import store_remove, undo
 
     parser = options.Parser("pepip store remove", description="Remove one entry from the store.")
     parser.add_argument("entry", metavar="ENTRY", help="NAME==VERSION, or BUCKET/NAME-VERSION")
     parser.add_argument("--force", action="store_true", help="even if environments link the entry, which breaks them")
+    parser.add_argument("--trash", action="store_true", help="keep it in the trash, for `pepip prune --undo`")
     arguments = parser.read(words)
     options.take_effect(arguments)
-    outcome = prune.remove(open_store(), arguments.entry, force=arguments.force)
+    keep_seconds = undo.trash_seconds(os.environ) if arguments.trash else 0.0
+    outcome = store_remove.remove(open_store(), arguments.entry, force=arguments.force, keep_seconds=keep_seconds)
     if arguments.json:
         output.write_json(
             {"removed": outcome.entry_id, "freed_bytes": outcome.freed_bytes, "broken": list(outcome.broken)}
@@ -265,6 +276,10 @@ def _remove(words: Sequence[str]) -> int:
         return 0
     for environment in outcome.broken:
         output.Reporter(verbosity=arguments.verbosity).warn(f"{environment} linked this entry, and is broken now")
+    if keep_seconds:
+        output.say(f"Removed {outcome.entry_id}. It stays in the trash for {humanized.duration(keep_seconds)}:")
+        output.say("`pepip prune --undo` brings it back")
+        return 0
     output.say(f"Removed {outcome.entry_id}, and freed {humanized.size(outcome.freed_bytes)}")
     return 0
 

@@ -26,7 +26,7 @@ examples:
   pepip ui --screenshot store.svg --size 120x36
 """
 
-_SCREENS = ("store", "projects", "savings", "activity")
+_SCREENS = ("store", "projects", "savings", "activity", "versions")
 
 
 def run(words: Sequence[str]) -> int:

@@ -162,7 +162,8 @@ class _Copier:
         folders = [path.removeprefix(base) for path in found.folders]
         content = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES)
         files.create(
-            f"{target}/RECORD", _without_folders(content, folders, f"{info.removeprefix(base)}/{file_modes.NOTE}")
+            f"{target}/RECORD",
+            record.without_folders(content, folders, f"{info.removeprefix(base)}/{file_modes.NOTE}"),
         )
         os.chmod(f"{target}/RECORD", stat.S_IMODE(os.stat(f"{place}/RECORD").st_mode) | 0o600)
         os.chmod(target, stat.S_IMODE(os.stat(place).st_mode))
@@ -170,20 +171,3 @@ class _Copier:
     def _is_wanted(self, folder: str, name: str) -> bool:
         """Tell whether to copy a file: False for bytecode of another version of Python."""
         return os.path.basename(folder) != paths.PYCACHE or self._tag in name or not name.endswith(".pyc")
-
-
-def _without_folders(content: bytes, folders: list[str], note: str) -> bytes:
-    """Return a RECORD without the rows for linked folders and for the note of modes.
-
-    If the head of RECORD is as pepip wrote it, all other rows keep their exact bytes.
-    """
-    head = record.of_environment(folders, b"", ())[0]
-    if content.startswith(head):
-        rest = content[len(head) :]
-    else:
-        gone = set(folders)
-        rows = record.parse(content.decode("utf-8", "surrogateescape"))
-        kept = [row for row in rows if row.hash_value or row.path not in gone]
-        rest = record.render(kept).encode("utf-8", "surrogateescape")
-    lines = rest.splitlines(keepends=True)
-    return b"".join(lines[:-1]) if lines and lines[-1].startswith(note.encode() + b",") else rest

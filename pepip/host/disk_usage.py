@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
@@ -147,21 +148,9 @@ def are_unchanged(root: str, folders: list[list[Any]]) -> bool:
         return False
 
 
-def freed_by_removing(trees: Iterable[str]) -> tuple[int, int]:
-    """Return the bytes that removing `trees` frees, and the bytes that stay because they have other hard links."""
-    names, statuses, _ = _names(trees)
-    freed = kept = 0
-    for inode, status in statuses.items():
-        if stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink:
-            freed += allocated_of(status)
-        else:
-            kept += allocated_of(status)
-    return freed, kept
-
-
 def given_back_by_removing(trees: Iterable[str], *, may_clone: bool) -> Usage:
-    """Return the disk usage that removing `trees` frees. With `may_clone`, blocks shared by clones do not count."""
-    names, statuses, places = _names(trees)
+    """Return what removing `trees` frees. If files `may_clone`, blocks that they share with others do not count."""
+    names, statuses, places = names_in(trees)
     size_bytes = inodes = 0
     for inode, status in statuses.items():
         if stat.S_ISDIR(status.st_mode) or names[inode] >= status.st_nlink:
@@ -171,7 +160,7 @@ def given_back_by_removing(trees: Iterable[str], *, may_clone: bool) -> Usage:
     return Usage(size_bytes, inodes)
 
 
-def _names(trees: Iterable[str]) -> tuple[dict[Inode, int], dict[Inode, os.stat_result], dict[Inode, str]]:
+def names_in(trees: Iterable[str]) -> tuple[dict[Inode, int], dict[Inode, os.stat_result], dict[Inode, str]]:
     """Return how many names each inode has in `trees`, its status, and one of its names."""
     names: dict[Inode, int] = {}
     statuses: dict[Inode, os.stat_result] = {}
@@ -207,6 +196,43 @@ def _walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:
                 if stat.S_ISDIR(status.st_mode):
                     pending.append(child.path)
                 yield child.path, status
+
+
+class Branch(NamedTuple):
+    """A file or folder of a tree. `size_bytes` are allocated, those of a folder with all that it holds.
+
+    Each inode counts once. `file_count` is 1 for a file. `children` begin with the largest; a file has none.
+    """
+
+    name: str
+    size_bytes: int
+    file_count: int
+    is_folder: bool
+    children: tuple[Branch, ...] = ()
+
+
+def branch(tree: str) -> Branch:
+    """Return a tree with the disk usage of each file and folder. Of an inode with several names, the first counts.
+
+    Paths that vanish meanwhile or can't be read are left out. Raises OSError if the tree itself is not there.
+    """
+    return _branch(tree, os.path.basename(tree), os.lstat(tree), set())
+
+
+def _branch(path: str, name: str, status: os.stat_result, seen: set[Inode]) -> Branch:
+    inode = (status.st_dev, status.st_ino)
+    own = 0 if inode in seen else allocated_of(status)
+    seen.add(inode)
+    if not stat.S_ISDIR(status.st_mode):
+        return Branch(name, own, 1, is_folder=False)
+    found = []
+    with contextlib.suppress(OSError), os.scandir(path) as children:
+        for child in sorted(children, key=lambda child: child.name):
+            with contextlib.suppress(OSError):
+                found.append(_branch(child.path, child.name, child.stat(follow_symlinks=False), seen))
+    found.sort(key=lambda item: -item.size_bytes)
+    size_bytes, files = sum(item.size_bytes for item in found), sum(item.file_count for item in found)
+    return Branch(name, own + size_bytes, files, is_folder=True, children=tuple(found))
 
 
 def allocated(path: str) -> int:

@@ -54,20 +54,33 @@ def open_regular(path: str, *, is_trusted: bool = False, follows: bool = False) 
 
 
 def read_regular(
-    path: str, *, most_bytes: int = SMALL_BYTES, is_trusted: bool = False, follows: bool = False
+    path: str,
+    *,
+    most_bytes: int = SMALL_BYTES,
+    is_trusted: bool = False,
+    follows: bool = False,
+    leaves_no_trace: bool = False,
 ) -> bytes:
     """Return the content of the regular file at `path`, if that is no more than `most_bytes`.
 
-    Raises OSError if the file can't be read, UnfitFileError if it is larger, or if `open_regular` refuses it.
+    With `leaves_no_trace`, the time of the file's last access stays, where this user may ask for that. Raises OSError
+    if the file can't be read, UnfitFileError if it is larger, or if `open_regular` refuses it.
     """
-    return read_with_status(path, most_bytes=most_bytes, is_trusted=is_trusted, follows=follows)[0]
+    return read_with_status(
+        path, most_bytes=most_bytes, is_trusted=is_trusted, follows=follows, leaves_no_trace=leaves_no_trace
+    )[0]
 
 
 def read_with_status(
-    path: str, *, most_bytes: int = SMALL_BYTES, is_trusted: bool = False, follows: bool = False
+    path: str,
+    *,
+    most_bytes: int = SMALL_BYTES,
+    is_trusted: bool = False,
+    follows: bool = False,
+    leaves_no_trace: bool = False,
 ) -> tuple[bytes, os.stat_result]:
-    """Return the content as `read_regular` does, and the status of the file from before it was read."""
-    descriptor, status = _open_regular(path, is_trusted=is_trusted, follows=follows)
+    """Return what `read_regular` returns, and the status that the file had before it was read."""
+    descriptor, status = _open_regular(path, is_trusted=is_trusted, follows=follows, leaves_no_trace=leaves_no_trace)
     try:
         content = os.read(descriptor, min(status.st_size, most_bytes) + 1)
         if len(content) == status.st_size <= most_bytes:
@@ -82,13 +95,21 @@ def read_with_status(
         os.close(descriptor)
 
 
-def _open_regular(path: str, *, is_trusted: bool, follows: bool) -> tuple[int, os.stat_result]:
+def _open_regular(
+    path: str, *, is_trusted: bool, follows: bool, leaves_no_trace: bool = False
+) -> tuple[int, os.stat_result]:
     """Return a descriptor as `open_regular` does, and the status of the file."""
     status = os.stat(path) if follows else os.lstat(path)
     if not stat.S_ISREG(status.st_mode):  # opening a device can have an effect
         raise UnfitFileError(path, "it is no regular file")
     flags = _READ | getattr(os, "O_NONBLOCK", 0)
-    descriptor = os.open(path, flags if follows else flags | getattr(os, "O_NOFOLLOW", 0))
+    flags |= 0 if follows else getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(path, flags | (getattr(os, "O_NOATIME", 0) if leaves_no_trace else 0))
+    except PermissionError:  # another user's file
+        if not leaves_no_trace:
+            raise
+        descriptor = os.open(path, flags)
     status = os.fstat(descriptor)
     reason = ""
     if not stat.S_ISREG(status.st_mode):  # it was replaced meanwhile

@@ -56,6 +56,20 @@ def memory_folder() -> str:
 _LEAST_FREE_BYTES = 32 << 20
 
 
+def free_share(path: str) -> float:
+    """Return the free share of the file system of `path`, 0 to 1, as this user may fill it. Quotas don't count.
+
+    0 if it can't be read.
+    """
+    import shutil
+
+    try:
+        usage = shutil.disk_usage(path)
+    except OSError:
+        return 0.0
+    return usage.free / usage.total if usage.total else 0.0
+
+
 class Mount(NamedTuple):
     """A mount, as Linux lists it: mount point, root (the mounted folder of the file system), kind and source."""
 

@@ -30,31 +30,42 @@ def clones(mount_point: str) -> bool:
 
 def shared_bytes(path: str) -> int:
     """Return how many bytes of a file lie in blocks that it shares with other files; 0 if that is unknown."""
+    return sum(length for _, length in shared_extents(path))
+
+
+def shared_extents(path: str) -> list[tuple[int, int]]:
+    """Return the runs of blocks that a file shares with other files, as places on the disk and lengths in bytes.
+
+    Empty if that is unknown.
+    """
     if sys.platform != "linux":
-        return 0
+        return []
     import fcntl
     import struct
 
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return 0
+        return []
+    found: list[tuple[int, int]] = []
+    start = 0
     try:
-        shared, start = 0, 0
         while True:
             head = struct.pack("=QQLLLL", start, (1 << 63) - 1, 0, 0, _MOST_EXTENTS, 0)
             answer = bytearray(head + bytes(_EXTENT * _MOST_EXTENTS))
             fcntl.ioctl(descriptor, _FIEMAP, answer)
             count = struct.unpack_from("=L", answer, 20)[0]
             for number in range(count):
-                logical, _, length, _, _, flags = struct.unpack_from("=QQQQQL", answer, _HEAD + number * _EXTENT)
-                shared += length if flags & _SHARED else 0
+                extent = struct.unpack_from("=QQQQQL", answer, _HEAD + number * _EXTENT)
+                logical, physical, length, _, _, flags = extent
+                if flags & _SHARED:
+                    found.append((physical, length))
                 start = logical + length
                 if flags & _LAST:
-                    return shared
+                    return found
             if count < _MOST_EXTENTS:
-                return shared
+                return found
     except OSError:
-        return 0
+        return []
     finally:
         os.close(descriptor)

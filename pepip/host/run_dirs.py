@@ -17,12 +17,12 @@ _LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def marked(parent: str, *, mode: int) -> Iterator[str]:
+def marked(parent: str, *, mode: int, suffix: str = "") -> Iterator[str]:
     """Yield the path of a folder below `parent`, for the caller to make. `remove_abandoned` keeps it until the end.
 
-    `mode` is the mode of the folder's lock.
+    `mode` is the mode of the folder's lock. The folder's name ends with `suffix`.
     """
-    folder = f"{parent}/{os.getpid()}-{time.monotonic_ns()}"
+    folder = f"{parent}/{os.getpid()}-{time.monotonic_ns()}{suffix}"
     with locks.held(folder + _LOCK, mode=mode, remove=True):
         yield folder
 
@@ -35,13 +35,26 @@ def present(parent: str) -> list[str]:
         return []
 
 
-def remove_abandoned(parent: str, *, before: Callable[[str], None] | None = None) -> None:
+def is_in_use(folder: str) -> bool:
+    """Tell whether the run that made a folder still goes on. The lock of a run that has ended is removed."""
+    with locks.free(f"{folder}{_LOCK}") as is_free:
+        return not is_free
+
+
+def remove_abandoned(
+    parent: str,
+    *,
+    before: Callable[[str], None] | None = None,
+    spares: Callable[[str], bool] | None = None,
+) -> None:
     """Remove the folders of ended runs in `parent`. Skip each that can't be removed, such as another user's.
 
-    `before` is called with each path that is about to be removed.
+    `before` is called with each path that is about to be removed. A folder whose name `spares` is true of stays.
     """
     names = set(os.listdir(parent)) - {paths.LOCK_FOLDERS}
     for run in {name.removesuffix(_LOCK) for name in names} - {""}:
+        if spares is not None and spares(run):
+            continue
         with contextlib.suppress(OSError), locks.free(f"{parent}/{run}{_LOCK}") as is_free:
             if is_free and run in names:  # an unlisted folder may belong to a run that has just begun
                 if before is not None:

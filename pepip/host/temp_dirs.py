@@ -14,44 +14,50 @@ from pepip.host import files, filesystems, run_dirs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _MOST_ATTEMPTS = 20  # another run may remove the user's folder at its end
 
 
 @contextlib.contextmanager
-def folder() -> Iterator[str]:
-    """Yield a new folder that only this user may enter, and remove it at the end. Raises OSError."""
+def folder(purpose: str = "pepip", *, before_removal: Callable[[str], None] | None = None) -> Iterator[str]:
+    """Yield a new folder that only this user may enter, and remove it at the end. Raises OSError.
+
+    Folders of each `purpose` lie in a folder of their own. `before_removal` is called with each path that a killed
+    run left, before it is removed.
+    """
     import tempfile
 
     for _ in range(_MOST_ATTEMPTS):
-        own = _own_folder(tempfile.gettempdir())
+        own = _own_folder(tempfile.gettempdir(), purpose)
         if not own:
             break
         with contextlib.suppress(FileNotFoundError):
-            run_dirs.remove_abandoned(own)
-        with run_dirs.marked(own, mode=0o600) as made:
-            try:
-                os.mkdir(made, 0o700)
-            except FileNotFoundError:
-                continue
-            try:
-                yield made
-            finally:
-                filesystems.remove_tree(made)
-        with contextlib.suppress(OSError):
-            os.rmdir(own)
+            run_dirs.remove_abandoned(own, before=before_removal)
+        try:
+            with run_dirs.marked(own, mode=0o600) as made:
+                try:
+                    os.mkdir(made, 0o700)
+                except FileNotFoundError:
+                    continue
+                try:
+                    yield made
+                finally:
+                    filesystems.remove_tree(made)
+        finally:
+            with contextlib.suppress(OSError):
+                os.rmdir(own)
         return
-    with tempfile.TemporaryDirectory(prefix="pepip-") as made:
+    with tempfile.TemporaryDirectory(prefix=f"{purpose}-") as made:
         yield made
 
 
-def _own_folder(parent: str) -> str:
+def _own_folder(parent: str, purpose: str) -> str:
     """Return this user's private folder in `parent`, and make it if it is missing.
 
     The result is empty if anything else is in its place.
     """
-    path = f"{parent}/pepip-{files.user_id()}"
+    path = f"{parent}/{purpose}-{files.user_id()}"
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
     try:

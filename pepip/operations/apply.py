@@ -51,7 +51,8 @@ def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
     missing = [item for item in work.shared if item.name not in have]
     acquired = acquire.Acquired(have, tuple(item.name for item in missing))
     summary = _summary(environment, work, acquired, dry_run=True)
-    return summary._replace(download_bytes=sum(item.size_bytes for item in missing))
+    downloads = tuple((item.identity, item.size_bytes) for item in missing)
+    return summary._replace(download_bytes=sum(item.size_bytes for item in missing), downloads=downloads)
 
 
 def carry_out(

@@ -9,7 +9,7 @@ import os
 
 from pepip import humanized, paths
 from pepip.environment import contents, detached_copies, journal, purposes, swap, venv_id
-from pepip.environment.purposes import PROJECT, Purpose
+from pepip.environment.purposes import PROJECT, TOOL, Purpose
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, files, filesystems, running_processes
 from pepip.model import Installed
@@ -54,6 +54,22 @@ class KnownVenv(NamedTuple):
     def name(self) -> str:
         """The environment's name for people: its path, or the name of its script or tool."""
         return self.purpose.name or self.environment
+
+    def is_called(self, name: str, folder: str) -> bool:
+        """Tell whether a user means this environment by a name: its path, its project, its script, or its tool.
+
+        A relative path begins in `folder`.
+        """
+        path = os.path.abspath(os.path.join(folder, name))
+        script = self.purpose.script
+        places = {
+            self.environment,
+            self.project if self.purpose.kind == PROJECT else "",
+            script.path if script else "",
+        }
+        return bool({path, os.path.realpath(path)} & places) or (
+            self.purpose.kind == TOOL and self.purpose.name == name
+        )
 
     @property
     def is_abandoned(self) -> bool:
@@ -323,8 +339,8 @@ def _defect(root: str, loss: str, packages: Sequence[Installed]) -> str:
 def _python_of(root: str) -> str:
     """Return the version of an environment's Python, as its `pyvenv.cfg` says."""
     try:
-        lines = files.read_regular(f"{root}/pyvenv.cfg", follows=True).decode("utf-8", "replace").splitlines()
+        content = files.read_regular(f"{root}/pyvenv.cfg", follows=True, leaves_no_trace=True)
     except OSError:
         return ""
-    pairs = [line.partition("=") for line in lines]
+    pairs = [line.partition("=") for line in content.decode("utf-8", "replace").splitlines()]
     return next((value.strip() for key, _, value in pairs if key.strip() in {"version_info", "version"}), "")

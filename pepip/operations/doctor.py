@@ -307,9 +307,11 @@ def _environments(seen: Census) -> Iterator[HealthCheck]:
 
 
 def _trash(store: Store) -> HealthCheck:
-    left = trash.contents(store)
+    left = trash.contents(store, kept=False)
     if not left:
-        return HealthCheck("trash", OK, "empty")
+        kept = sum(len(grave.entry_ids) for grave in trash.kept(store))
+        waiting = f"{humanized.count(kept, 'entry', 'entries')} can be brought back: `pepip prune --undo`"
+        return HealthCheck("trash", OK, waiting if kept else "empty")
     size = disk_usage.measure(left).allocated_bytes
     return HealthCheck(
         "trash",

@@ -67,6 +67,11 @@ def requirements_in(folder: str, dist_info: str) -> tuple[str, ...]:
     return tuple(_requirements(_headers(f"{folder}/{dist_info}/METADATA")))
 
 
+def all_requirements_in(folder: str, dist_info: str) -> tuple[str, ...]:
+    """Return the requirement lines of the distribution with this `.dist-info` folder, those of extras too."""
+    return tuple(_headers(f"{folder}/{dist_info}/METADATA").get_all("Requires-Dist", []))
+
+
 def show(
     store: Store,
     name: str,

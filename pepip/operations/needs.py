@@ -6,6 +6,8 @@ requirements of extras are left out.
 
 from __future__ import annotations
 
+import os
+
 from packaging import markers
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
@@ -18,7 +20,7 @@ from pepip.operations import entry_details, venvs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pepip.model import Installed
     from pepip.store.root import Store
@@ -65,6 +67,22 @@ class Needs:
                     found.append(UnmetNeed(item.name, item.version, str(need.requirement), version))
         return found
 
+    def unmet_with(
+        self, root: str, python: str, present: Sequence[Installed], versions: Mapping[str, str]
+    ) -> list[UnmetNeed]:
+        """Return the needs that would be unmet if some distributions had other `versions`, or came in addition.
+
+        The needs of those distributions themselves are not looked at.
+        """
+        then = {**{item.name: item.version for item in present}, **versions}
+        return [
+            UnmetNeed(item.name, item.version, str(need.requirement), then.get(need.name, ""))
+            for item in present
+            if item.name not in versions
+            for need in self._needs_of(root, python, item)
+            if not then.get(need.name) or not self._is_met(need.requirement, then[need.name])
+        ]
+
     def _needs_of(self, root: str, python: str, item: Installed) -> list[_Need]:
         key = (item.store_id or f"{root} {item.dist_info}", python)
         if key not in self._needs or not item.store_id:
@@ -73,7 +91,8 @@ class Needs:
 
     def _read(self, root: str, python: str, item: Installed) -> list[_Need]:
         try:
-            folders = [f"{self._packages}/{item.store_id}"] if item.store_id else contents.site_packages_of(root)
+            entry = os.path.join(self._packages, item.store_id)  # the id of a layer's entry is its path
+            folders = [entry] if item.store_id else contents.site_packages_of(root)
         except OSError:
             return []
         lines = [line for folder in folders for line in entry_details.requirements_in(folder, item.dist_info)]

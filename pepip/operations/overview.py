@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class Overview(NamedTuple):
-    """A census, with the bytes on disk of each entry by its id, each environment's share, and the sums."""
+    """A census, with the bytes on disk of each entry by its id, each environment's share, and the sums.
+
+    Entries of layers are in the census, too, and have sizes.
+    """
 
     seen: Census
     sizes: dict[str, int]
@@ -30,10 +33,11 @@ class Overview(NamedTuple):
 
 def take(store: Store, memory: ScanCache | None = None) -> Overview:
     """Return the overview of the disk now. `memory` may answer for unchanged entries and environments."""
-    seen = census.take(store, memory=memory)
+    seen = census.take(store, memory=memory, with_layers=bool(store.layers))
     scales = savings.Scales(store, memory)
     sums, shares = savings.of_census(store, seen, scales)
-    return Overview(seen, {item.id: scales.entry(item.id).total for item in seen.stored}, shares, sums)
+    sizes = {item.id: scales.entry(item.id).total for item in (*seen.stored, *seen.layered)}
+    return Overview(seen, sizes, shares, sums)
 
 
 def recall(store: Store, memory: ScanCache) -> Overview | None:

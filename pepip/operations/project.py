@@ -46,6 +46,16 @@ class Outcome(NamedTuple):
     document: dict[str, Any]
 
 
+def has_lock(environment: str) -> bool:
+    """Return whether uv syncs this environment with a lock: the `.venv` of a project, or of a whole workspace."""
+    folder, name = os.path.split(environment)
+    try:
+        content = files.read_regular(f"{folder}/pyproject.toml", follows=True) if name == ".venv" else b""
+    except OSError:
+        return False
+    return any(mark in content for mark in (b"[project]", b"[tool.uv.workspace]"))
+
+
 def sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
     """Bring the project's lock and environment up to date, yielding progress, and return an Outcome.
 

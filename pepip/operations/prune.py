@@ -2,7 +2,7 @@
 
 The links of environments are the roots. They are read while every run that links has to wait. An orphan is first
 renamed into the trash as a whole, and deleted there. So a killed run leaves no part of an entry where it could be
-linked.
+linked. A removal that is kept in the trash can be taken back (`pepip.operations.undo`).
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import contextlib
 import os
 import time
 
-from pepip import humanized, paths
+from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, filesystems, permissions
+from pepip.host import disk_usage, filesystems, freed_space, permissions, running_processes
 from pepip.model import Progress
-from pepip.names import normalize_name
-from pepip.operations import census, registering
-from pepip.store import entries, leases, registry, staging, trash
+from pepip.operations import census, idle, registering
+from pepip.store import buried, entries, leases, registry, staging, trash
+from pepip.uv import cached_packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,10 @@ class PruneOptions(NamedTuple):
 
     `patterns` and `keep` are shell patterns of names. `older_than_seconds` counts from the last link. Orphans go only
     until the store is no larger than `max_bytes`; below zero there is no such limit. `only` has the ids that were
-    chosen from a preview. An entry among them that is no orphan any more stays.
+    chosen from a preview. An entry among them that is no orphan any more stays. With `keep_seconds`, what is removed
+    stays in the trash for so long. Without it, the space is free at once, and the whole trash is emptied.
+    `environments` are the paths of registered environments that go, too. With `with_cache`, the packages of removed
+    entries go from uv's cache, in all versions.
     """
 
     patterns: tuple[str, ...] = ()
@@ -42,6 +45,9 @@ class PruneOptions(NamedTuple):
     older_than_seconds: float = 0
     max_bytes: int = -1
     only: frozenset[str] | None = None
+    keep_seconds: float = 0
+    environments: tuple[str, ...] = ()
+    with_cache: bool = False
 
 
 class Orphan(NamedTuple):
@@ -54,11 +60,13 @@ class Orphan(NamedTuple):
 class PrunePreview(NamedTuple):
     """The result of a prune, or of its preview.
 
-    `shared_bytes` stay on disk because the same files have names elsewhere (uv's cache). `gone` are environments that
-    were deleted, and environments of deleted scripts: these are removed, too. `unreachable` ones keep the entries
-    that they linked last. `found` are environments that were not registered. `blocked` says why nothing at all may be
-    removed, and `hint` how to change that. `refused` are orphans of another user. `leased` are the ids of entries
-    that only leases of a layer's readers keep.
+    `shared_bytes` stay on disk because uv's cache has the same files. `gone` are environments that were deleted, or
+    whose scripts were, or that were chosen: the latter two go, too. `unreachable` ones keep the entries that they
+    linked last. `found` are environments that nobody had registered. `blocked` says why nothing at all may be
+    removed, and `hint` what helps then. `refused` are orphans of another user. `leased` are the ids of entries that
+    only leases of a layer's readers keep. `trashed_bytes` stay in the trash, and are free when it is emptied;
+    `freed_bytes` does not include them. `kept_until`, in seconds since 1970, is when the trash of this prune may be
+    emptied, 0 if at once. `emptied_bytes` are those of `freed_bytes` that lie in the trash before the prune.
     """
 
     orphans: list[Orphan]
@@ -71,6 +79,9 @@ class PrunePreview(NamedTuple):
     refused: list[Orphan]
     hint: str = ""
     leased: frozenset[str] = frozenset()
+    trashed_bytes: int = 0
+    kept_until: int = 0
+    emptied_bytes: int = 0
 
 
 def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> PrunePreview:
@@ -78,25 +89,41 @@ def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> 
     return _decide(store, options, seen or census.take(store))
 
 
-def freed_by(store: Store, orphans: Iterable[Orphan], gone: list[KnownVenv]) -> tuple[int, int]:
-    """Return the bytes that removing these orphans frees, and those that stay because uv's cache has the files, too.
+def reckon(
+    store: Store, orphans: Iterable[Orphan], gone: list[KnownVenv], options: PruneOptions
+) -> tuple[int, int, int]:
+    """Return the bytes that removing these orphans frees, those that other files keep, and those left in the trash.
 
-    The first number includes the trash and the registry's files on the environments in `gone`: they are removed, too.
+    Counts the chosen environments among `gone`, and uv's cache if the options name it.
     """
-    trees = [orphan.stored.path for orphan in orphans]
-    return disk_usage.freed_by_removing([*trees, *_removable(store, gone)])
+    orphans = list(orphans)
+    entry_trees = [orphan.stored.path for orphan in orphans]
+    cached = cached_packages.trees_of(_names(orphans)) if options.with_cache else []
+    others = [*cached, *_removable(store, gone, options)]
+    waiting = [*entry_trees]
+    device = os.stat(store.root).st_dev
+    for known in gone:
+        if known.environment in options.environments and permissions.may_remove(known.environment):
+            is_near = os.stat(known.environment).st_dev == device
+            (waiting if is_near else others).append(known.environment)
+            waiting += registry.files_of(known.registration) if is_near and options.keep_seconds else []
+    everything = freed_space.by_removing([*waiting, *others], place=store.root)
+    if not options.keep_seconds:
+        return (*everything, 0)
+    freed, _ = freed_space.by_removing(others, place=store.root)
+    return freed, everything.kept_bytes, everything.freed_bytes - freed
 
 
 def freed_by_entry(stored: Stored) -> tuple[int, int]:
-    """Return the same as `freed_by` for one entry alone."""
-    return disk_usage.freed_by_removing([stored.path])
+    """Return what removing one entry frees, and the bytes that other files keep."""
+    return freed_space.by_removing([stored.path], place=os.path.dirname(stored.path))
 
 
 def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, PrunePreview]:
     """Remove orphans, yielding progress, and return what was done. Raises StoreError if nothing may be removed.
 
     Environments are read again while nobody links, so entries that were linked since a preview stay. A killed run
-    leaves whole entries, in their place or in the trash. The next run empties the trash.
+    leaves whole entries, in their place or in the trash. The next run empties the trash, except for what is kept.
     """
     yield Progress("wait", "for running installs to finish")
     with store.pruning():
@@ -108,9 +135,14 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
         removed: list[Orphan] = []
         refused = list(decided.refused)
         # Without their registrations, environments beside them that are not registered would not be found again.
-        gone = [] if unkept else decided.gone
-        _remove_abandoned(gone)
-        with trash.grave(store) if decided.orphans else contextlib.nullcontext("") as grave:
+        gone = [known for known in decided.gone if not unkept or known.environment in options.environments]
+        keep_seconds = options.keep_seconds
+        is_any = decided.orphans or options.environments
+        making = trash.grave(store, keep_seconds=keep_seconds) if is_any else contextlib.nullcontext("")
+        with making as grave:
+            if grave and not trash.is_kept(grave):  # the disk is too full for a new folder
+                keep_seconds = 0
+            _remove_environments(gone, options, grave if keep_seconds else "")
             for orphan in decided.orphans:
                 yield Progress(
                     "prune", f"{orphan.stored.name} {orphan.stored.version}", len(removed), len(decided.orphans)
@@ -123,26 +155,49 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
                     refused.append(orphan)
                 else:
                     removed.append(orphan)
-            freed, shared = disk_usage.freed_by_removing(_removable(store, gone, grave))
         for known in gone:
             with contextlib.suppress(OSError):  # the file belongs to another user
                 registry.forget(known.registration)
     yield Progress("prune", "emptying the trash")
-    trash.empty(store)
+    trash.empty(store, kept=not keep_seconds)
     staging.remove_abandoned(store)
-    return decided._replace(orphans=removed, refused=refused, freed_bytes=freed, shared_bytes=shared)
+    if options.with_cache and removed:
+        yield Progress("prune", "removing the packages from uv's cache")
+        cached_packages.clean(_names(removed))
+    done = decided._replace(orphans=removed, refused=refused)
+    left = freed_space.by_removing([item.stored.path for item in refused[len(decided.refused) :]], place=store.root)
+    if keep_seconds:
+        is_empty = not (removed or options.environments)
+        return done._replace(
+            trashed_bytes=decided.trashed_bytes - left.freed_bytes,
+            kept_until=0 if is_empty else int(time.time() + keep_seconds),
+        )
+    freed = decided.freed_bytes + decided.trashed_bytes - left.freed_bytes
+    return done._replace(freed_bytes=freed, trashed_bytes=0, kept_until=0)
 
 
-def _remove_abandoned(gone: list[KnownVenv]) -> None:
-    """Remove the environments of deleted scripts: uv must not find them with links that lead nowhere.
+def _names(orphans: Iterable[Orphan]) -> set[str]:
+    return {orphan.stored.name for orphan in orphans}
 
-    An environment of another user stays.
+
+def _remove_environments(gone: list[KnownVenv], options: PruneOptions, grave: str) -> None:
+    """Remove the chosen environments, into the `grave` if there is one and it is on the same disk.
+
+    Those of deleted scripts go for good: uv must not find them with links that lead nowhere. An environment of
+    another user stays.
     """
     for known in gone:
-        if known.is_abandoned:
-            with contextlib.suppress(OSError):
-                os.unlink(f"{known.environment}/pyvenv.cfg")  # from now on the folder is no environment
-                filesystems.remove_tree(known.environment)
+        is_chosen = known.environment in options.environments
+        if not (known.is_abandoned or is_chosen) or not permissions.may_remove(known.environment):
+            continue
+        try:
+            if is_chosen and grave and buried.bury(known.environment, known.registration, grave):
+                continue
+            os.unlink(f"{known.environment}/pyvenv.cfg")  # from now on the folder is no environment
+            filesystems.remove_tree(known.environment)
+        except OSError as error:
+            if is_chosen:  # else the entries that it links would go without it
+                raise StoreError(f"cannot remove {known.environment}: {error.strerror}") from error
 
 
 def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
@@ -153,85 +208,22 @@ def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
         return False
 
 
-_HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a folder; then remove the damaged file"
-
-
-class Removed(NamedTuple):
-    """An entry that was removed from the store, and the environments that this has broken."""
-
-    entry_id: str
-    freed_bytes: int
-    broken: tuple[str, ...]
-
-
-def remove(store: Store, named: str, *, force: bool) -> Removed:
-    """Remove one entry, named by its id, as `name==version`, or by name if only one entry has that name.
-
-    Raises StoreError if no entry matches or if several do. Without `force` also if environments link the entry, or if
-    the registry can't be read.
-    """
-    name, _, version = named.partition("==")
-    if not store.exists():
-        raise StoreError(f"there is no store at {store.root}")
-    with store.pruning():
-        seen = census.take(store)
-        chosen = [
-            item
-            for item in seen.stored
-            if item.id == named or (item.name == normalize_name(name) and version in {"", item.version})
-        ]
-        if len(chosen) != 1:
-            ids = ", ".join(item.id for item in chosen)
-            raise StoreError(
-                f"several entries match {named}: {ids}" if chosen else f"the store has no entry {named}",
-                hint="name one of them" if chosen else _where_else(store, named),
-            )
-        users = seen.users().get(chosen[0].id, [])
-        if not force and _unreadable(store, seen):
-            raise StoreError(_unreadable(store, seen), hint=_HINT_BLOCKED)
-        policy = leases.policy_of(store.root)
-        if policy and not force:
-            readers = leases.users(store).get(chosen[0].id, [])
-            if readers:
-                raise StoreError(
-                    f"{chosen[0].id} is leased by {humanized.listed(readers)}",
-                    hint="`--force` removes it all the same",
-                )
-            if not policy.takes_leases:
-                raise StoreError(_blocked_as_layer(store), hint="`--force` removes it all the same")
-        if users and not force:
-            raise StoreError(
-                f"{chosen[0].id} is linked by {humanized.listed(users)}",
-                hint="uninstall it there, or use `--force`, which breaks them",
-            )
-        freed, _ = disk_usage.freed_by_removing([chosen[0].path])
-        trash.discard(store, chosen[0].path)
-    trash.empty(store)
-    return Removed(chosen[0].id, freed, tuple(users))
-
-
-def _where_else(store: Store, named: str) -> str:
-    """Return a hint for an entry that the store does not have: a layer may have it."""
-    layer = next((item.layer for item in entries.stored_in_layers(store) if entries.matches(item, [named])), "")
-    return (
-        f"it is in the layer {layer}: only the layer's owner can remove it"
-        if layer
-        else "`pepip store list` shows all"
-    )
+HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a folder; then remove the damaged file"
 
 
 def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
+    seen = _without(seen, options.environments)
     unreachable = [known for known in seen.projects if known.state == census.UNREACHABLE]
     gone = [known for known in seen.projects if known.state == census.MISSING]
     found = sorted(seen.found)
-    blocked = _unreadable(store, seen)
+    blocked = unreadable(store, seen)
     unknown = [known for known in unreachable if known.entries is None]
     if unknown and not blocked:
         blocked = f"{unknown[0].environment} can't be reached, and the registry does not say which entries it links"
-    hint = _HINT_BLOCKED
+    hint = HINT_BLOCKED
     policy = leases.policy_of(store.root)
     if policy and not blocked and not policy.takes_leases and not options.older_than_seconds:
-        blocked, hint = _blocked_as_layer(store), _HINT_LAYER
+        blocked, hint = blocked_as_layer(store), _HINT_LAYER
     if blocked:
         return PrunePreview([], 0, 0, gone, unreachable, found, blocked, [], hint)
     users = seen.users().keys()
@@ -239,28 +231,71 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     chosen = _choose(options, seen, {*users, *leased})
     orphans = [orphan for orphan in chosen if permissions.may_remove(orphan.stored.path)]
     refused = [orphan for orphan in chosen if orphan not in orphans]
-    freed, shared = freed_by(store, orphans, gone)
-    return PrunePreview(orphans, freed, shared, gone, unreachable, found, "", refused, leased=frozenset(leased))
+    freed, shared, trashed = reckon(store, orphans, gone, options)
+    kept_until = int(time.time() + options.keep_seconds) if options.keep_seconds and trashed else 0
+    graves = trash.contents(store, kept=not options.keep_seconds)
+    emptied = freed_space.by_removing(graves, place=store.root).freed_bytes if graves else 0
+    return PrunePreview(
+        orphans,
+        freed,
+        shared,
+        gone,
+        unreachable,
+        found,
+        "",
+        refused,
+        leased=frozenset(leased),
+        trashed_bytes=trashed,
+        kept_until=kept_until,
+        emptied_bytes=emptied,
+    )
 
 
-def _blocked_as_layer(store: Store) -> str:
+def _without(seen: Census, environments: Collection[str]) -> Census:
+    """Return a census in which some environments are as if they were deleted. Raises StoreError for an unfit one."""
+    if not environments:
+        return seen
+    known = {item.environment: item for item in seen.projects}
+    users = running_processes.users_of(environments)
+    for root in environments:
+        reason = idle.obstacle(known.get(root), users.get(root, ()))
+        if reason:
+            raise StoreError(f"{root} can't be removed: {reason}", hint="name the others alone")
+    projects = [
+        item._replace(state=census.MISSING, reason="it goes, too", packages=(), entries=frozenset())
+        if item.environment in environments
+        else item
+        for item in seen.projects
+    ]
+    return seen._replace(projects=projects)
+
+
+def blocked_as_layer(store: Store) -> str:
+    """Return in a sentence why nothing can be removed from a layer without leases."""
     return f"{store.root} is a layer, and takes no leases: nobody knows who links it"
 
 
 _HINT_LAYER = "--older-than 90d removes by age; `pepip store init --layer --lease-days 60` lets readers take leases"
 
 
-def _removable(store: Store, gone: list[KnownVenv], own_grave: str = "") -> list[str]:
-    """Return the paths that a prune removes beside orphans: the trash, and registry files on deleted environments.
+def _removable(store: Store, gone: list[KnownVenv], options: PruneOptions) -> list[str]:
+    """Return what a prune removes at once beside orphans: the trash, and the registry's files on environments.
 
-    Paths that this user may not remove are left out.
+    Only what this user may remove. What is kept in the trash stays if the prune keeps its own.
     """
-    files = [file for known in gone for file in registry.files_of(known.registration)]
+    buried_now = options.environments if options.keep_seconds else ()
+    files = [
+        file
+        for known in gone
+        if known.environment not in buried_now
+        for file in registry.files_of(known.registration)
+    ]
     files += [known.environment for known in gone if known.is_abandoned]
-    return [path for path in (*trash.contents(store, own=own_grave), *files) if permissions.may_remove(path)]
+    graves = trash.contents(store, kept=not options.keep_seconds)
+    return [path for path in (*graves, *files) if permissions.may_remove(path)]
 
 
-def _unreadable(store: Store, seen: Census) -> str:
+def unreadable(store: Store, seen: Census) -> str:
     """Return in a sentence why the registry may lack environments, empty if it is complete."""
     if seen.stored and not os.path.isdir(paths.projects(store.root)):
         return f"the registry {paths.projects(store.root)} is gone, so nobody knows which environments there are"
@@ -285,9 +320,9 @@ def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[
         and (options.only is None or item.id in options.only)
         and (not options.patterns or entries.matches(item, options.patterns))
         and not entries.matches(item, options.keep)
-        and (not options.older_than_seconds or now - _linked_at(item) >= options.older_than_seconds)
+        and (not options.older_than_seconds or now - item.last_used_at >= options.older_than_seconds)
     ]
-    candidates.sort(key=lambda item: (_linked_at(item), item.id))
+    candidates.sort(key=lambda item: (item.last_used_at, item.id))
     orphans = [_orphan(item) for item in candidates]
     if options.max_bytes < 0:
         return orphans
@@ -299,14 +334,6 @@ def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[
         chosen.append(orphan)
         excess -= orphan.allocated_bytes
     return chosen
-
-
-def _linked_at(stored: Stored) -> int:
-    """Return when an entry was last linked, or stored if that is later, in seconds since 1970.
-
-    Links are noted to the minute.
-    """
-    return max(stored.last_linked_at, stored.stored_at)
 
 
 def _orphan(stored: Stored) -> Orphan:

@@ -10,12 +10,13 @@ import contextlib
 import os
 import time
 
-from pepip.errors import InvalidWheelError, UvError
+from pepip.errors import InvalidWheelError, StoreError, UvError
 from pepip.fast_namedtuple import NamedTuple
+from pepip.host import filesystems
 from pepip.host.transfer import Transfer
 from pepip.humanized import count
 from pepip.model import Progress
-from pepip.store import from_installed, hash_pool, publish, staged, staging
+from pepip.store import from_installed, hash_pool, publish, staged, staging, trash
 from pepip.uv import arguments, cacheable, readahead, stage
 from pepip.wheel import content_identity
 from pepip.wheel.digest_cache import DigestCache
@@ -24,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
+    from pepip.errors import PepipError
     from pepip.model import Artifact, Entry, Environment, Request
     from pepip.store.publish import Prepared, Proof
     from pepip.store.root import Store
@@ -59,8 +61,26 @@ def store(store: Store, need: Need, *, already: int, replacing: str) -> Generato
     """Store the artifacts of `need`, and return the new entries.
 
     `already` is the number of distributions that the store had, for progress. `replacing` is the path of an entry
-    that is to be replaced. Raises UvError or StoreError; entries that were published before the failure stay.
+    that is to be replaced. If the disk is full, the trash is emptied, and all is tried once more. Raises UvError or
+    StoreError; entries that were published before the failure stay.
     """
+    trash.make_room(store)
+    try:
+        return (yield from _store(store, need, already=already, replacing=replacing))
+    except (StoreError, UvError) as error:
+        if not (_is_of_full_disk(error) and trash.make_room(store, is_full=True)):
+            raise
+    yield Progress("warning", "the disk was full: the trash is emptied, so the last prune can't be undone any more")
+    return (yield from _store(store, need, already=already, replacing=replacing))
+
+
+def _is_of_full_disk(error: PepipError) -> bool:
+    cause = error.__cause__
+    is_full = isinstance(cause, OSError) and cause.errno in filesystems.FULL
+    return is_full or (isinstance(error, UvError) and "No space left" in error.output)
+
+
+def _store(store: Store, need: Need, *, already: int, replacing: str) -> Generator[Progress, None, NewEntries]:
     yield Progress("download", count(len(need.artifacts), "distribution"), 0, _download_bytes(need))
     with staging.area(store) as area, staging.prefixes(area) as prefixes, staging.Writer(area) as writer:
         began_at_ns = (need.began_at_ns or time.time_ns()) - _LAG_NS

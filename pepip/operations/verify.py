@@ -11,7 +11,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import locks, permissions
 from pepip.model import Change, Progress
 from pepip.operations import acquire, census, recover, venvs
-from pepip.store import check, entries, trash
+from pepip.store import check, entries, trash, verdicts
 from pepip.uv import pylock, resolve
 from pepip.wheel import content_identity
 
@@ -57,20 +57,24 @@ class Repaired(NamedTuple):
 def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
     """Check all entries, or those that match `patterns`, yielding progress, and return a Verdict. Reads every byte.
 
-    Entries of layers are checked, too, but not their modes. Raises StoreError if none matches the given `patterns`.
+    Entries of layers are checked, too, but not their modes. The flaws are noted for the app. Raises StoreError if
+    none matches the given `patterns`.
     """
     known = [*entries.stored(store), *entries.stored_in_layers(store)]
     chosen = [item for item in known if not patterns or entries.matches(item, patterns)]
     if patterns and not chosen:
         raise StoreError(f"the store has no entry {', '.join(patterns)}", hint="`pepip store list` shows what it has")
     findings = []
+    found: dict[Stored, Sequence[Flaw]] = {}
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
         flaws = _inspect(item)
         if item.layer:  # the modes of a layer are its owner's choice: an image or a copy may have others
             flaws = [flaw for flaw in flaws if flaw.kind != "mode" or flaw.path.endswith("/RECORD")]
+        found[item] = flaws
         if flaws:
             findings.append(Finding(item, tuple(flaws)))
+    verdicts.note(store, found)
     return Verdict(len(chosen), findings)
 
 
@@ -113,6 +117,7 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
             failed.append((finding.stored.id, _reason(error)))
         else:
             mended.append(finding.stored.id)
+    verdicts.note(store, {item: () for item in entries.stored(store) if item.id in mended})
     healed: list[str] = []
     left: list[str] = []
     seen = census.take(store)

@@ -1,6 +1,6 @@
-"""The finished operations of the app, kept for its next start in a file of this user in the store's cache.
+"""The finished operations of the app, for its next start. A file in the user's folder for states of programs.
 
-If the file is lost, only the list is lost.
+If the file is lost, only the list is lost. There is a file for each store. It keeps the last 200 operations.
 """
 
 from __future__ import annotations
@@ -9,22 +9,24 @@ import contextlib
 import json
 import os
 
-from pepip import paths
+from pepip import digests
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, user_cache
+from pepip.host import files, locks, user_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.store.root import Store
 
-_NAME = "activity.json"
 _MOST_BYTES = 1 << 24
 _MOST_OPERATIONS = 200
 _MOST_LINES = 100
 
 
 class Finished(NamedTuple):
-    """A finished operation. `ended_at` is in seconds since 1970."""
+    """A finished operation. `ended_at` is in seconds since 1970.
+
+    `received_bytes` were downloaded, `freed_bytes` taken from the store.
+    """
 
     title: str
     command: str
@@ -33,28 +35,40 @@ class Finished(NamedTuple):
     log: list[str]
     ended_at: int
     seconds: float
+    received_bytes: int = 0
+    freed_bytes: int = 0
+
+
+def _place(store: Store) -> tuple[str, str]:
+    """Return the folder and the name of the file of a store."""
+    import platformdirs
+
+    folder = platformdirs.user_state_dir("pepip", appauthor=False)
+    return folder, f"activity-{digests.hexadecimal(store.root.encode('utf-8', 'surrogateescape'))[:16]}.json"
 
 
 def read(store: Store) -> list[Finished]:
     """Return the finished operations, oldest first. Empty if the file is missing or invalid."""
     try:
-        folder = user_cache.folder_in(paths.cache(store.root))
-        rows = files.load_json(user_cache.read(folder, _NAME, most_bytes=_MOST_BYTES))
+        folder, name = _place(store)
+        rows = files.load_json(user_cache.read(folder, name, most_bytes=_MOST_BYTES))
         return [item for row in rows if _is_sound(item := Finished(*row))]
     except (OSError, ValueError, TypeError):
         return []
 
 
 def add(store: Store, done: Finished) -> None:
-    """Note a finished operation, with the last lines of its log. Does nothing if the store has no cache."""
-    cache = paths.cache(store.root)
-    if not os.path.isdir(cache):
-        return
-    rows = [*read(store), done._replace(log=done.log[-_MOST_LINES:])][-_MOST_OPERATIONS:]
+    """Note a finished operation, with the last lines of its log. Does nothing if this user can't write the file."""
     with contextlib.suppress(OSError):
-        user_cache.write(user_cache.folder_in(cache), _NAME, json.dumps(rows).encode())
+        folder, name = _place(store)
+        os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
+        user_cache.make_folder(folder)
+        with locks.held(f"{folder}/.lock", mode=0o600):  # of another app of this user
+            rows = [*read(store), done._replace(log=done.log[-_MOST_LINES:])][-_MOST_OPERATIONS:]
+            user_cache.write(folder, name, json.dumps(rows).encode())
 
 
 def _is_sound(item: Finished) -> bool:
     texts = (item.title, item.command, item.state, item.outcome, *item.log)
-    return all(isinstance(text, str) for text in texts) and item.ended_at >= 0 and item.seconds >= 0
+    numbers = (item.ended_at, item.seconds, item.received_bytes, item.freed_bytes)
+    return all(isinstance(text, str) for text in texts) and all(number >= 0 for number in numbers)

@@ -1,6 +1,9 @@
 """Removes entries from the store: an entry is renamed into the trash, whole, and only then taken apart.
 
-No environment links an entry in the trash. If a run is killed, the next run empties the trash.
+No environment links an entry in the trash. Each run has a folder there, its grave. A grave is either emptied by the
+run that made it, or by the next run if that one was killed; or it is kept until a time that its name says. A kept
+grave has the entries below the names of their buckets, so that `restore` can rename them back. Before a kept grave is
+emptied, it gets another name: nobody restores an entry that is being deleted.
 """
 
 from __future__ import annotations
@@ -8,11 +11,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import time
 
 from pepip import paths
 from pepip.errors import StoreError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems, folders, locks, permissions, run_dirs
+from pepip.store import buried
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,17 +26,50 @@ if TYPE_CHECKING:
 
     from pepip.store.root import Store
 
+_AMPLE = 0.2
+"""The free share of a disk from which on entries may wait in the trash."""
+
+_KEPT = re.compile(r"\d+-\d+\.kept-(\d{1,20})-(\d{1,12})")
+
+
+class Grave(NamedTuple):
+    """A kept grave: its path, when its entries were removed and until when they are kept, in seconds since 1970.
+
+    `entry_ids` are the entries in it, `environments` the paths that its environments had.
+    """
+
+    path: str
+    removed_at: float
+    kept_until: int
+    entry_ids: tuple[str, ...]
+    environments: tuple[str, ...] = ()
+
+
+class Restored(NamedTuple):
+    """The ids of entries and the paths of environments that are back, and of those whose place is taken."""
+
+    entry_ids: tuple[str, ...]
+    environments: tuple[str, ...]
+    taken: tuple[str, ...]
+
+
+def has_room(store: Store) -> bool:
+    """Tell whether entries may wait in the trash: at least a fifth of the store's disk is free."""
+    return filesystems.free_share(store.root) >= _AMPLE
+
 
 @contextlib.contextmanager
-def grave(store: Store) -> Iterator[str]:
+def grave(store: Store, *, keep_seconds: float = 0) -> Iterator[str]:
     """Make a folder in the trash for one run's discarded entries, and yield it. Nobody empties it until the end.
 
-    A folder that has grown never gives its blocks back. So each run has a folder of its own, and the trash stays
-    small. If the disk is too full for a new folder, the trash itself is yielded; then another run may empty it at any
-    time.
+    With `keep_seconds`, it is kept for so long after now. A folder that has grown never gives its blocks back, so
+    each run has its own, and the trash itself stays small. If the disk is too full for a new folder, yield the trash
+    itself; then another run may empty it at any time.
     """
     whole = paths.trash(store.root)
-    with run_dirs.marked(whole, mode=store.lock_mode) as folder:
+    now = time.time_ns()
+    suffix = f".kept-{now}-{int(now / 1e9 + keep_seconds)}" if keep_seconds > 0 else ""
+    with run_dirs.marked(whole, mode=store.lock_mode, suffix=suffix) as folder:
         try:
             os.mkdir(folder, 0o700)  # no other member of a team may place a link where entries are moved to
         except OSError as error:
@@ -58,7 +97,12 @@ def discard(store: Store, place: str, own: str = "") -> None:
                 permissions.writable(store.root, place),
                 contextlib.nullcontext(own) if own else grave(store) as folder,
             ):
-                folders.move(store.root, place, f"{folder}/{name}.{bucket}.{time.monotonic_ns()}")
+                if is_kept(folder):
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(f"{folder}/{bucket}", 0o700)
+                    folders.move(store.root, place, f"{folder}/{bucket}/{name}")
+                else:
+                    folders.move(store.root, place, f"{folder}/{name}.{bucket}.{time.monotonic_ns()}")
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -82,20 +126,128 @@ def _take_apart(place: str) -> None:
     filesystems.remove_tree(place)
 
 
-def contents(store: Store, *, own: str = "") -> list[str]:
-    """Return the paths of all graves in the trash. The run's `own` grave is replaced by the paths in it."""
+def contents(store: Store, *, own: str = "", kept: bool = True) -> list[str]:
+    """Return the paths of the graves in the trash; instead of the run's `own` grave, the paths in it.
+
+    Without `kept`, graves are left out whose time is not over.
+    """
     folder = paths.trash(store.root)
-    graves = [f"{folder}/{name}" for name in run_dirs.present(folder)]
+    graves = [f"{folder}/{name}" for name in run_dirs.present(folder) if kept or not _is_due_later(name)]
     inside = [f"{own}/{name}" for name in run_dirs.present(own)] if own not in {"", folder} else []
     return [*(path for path in graves if path != own), *inside]
 
 
-def empty(store: Store) -> None:
-    """Remove the graves of ended runs from the trash, as far as this user may.
+def is_kept(grave_path: str) -> bool:
+    """Tell whether a grave was made to be kept."""
+    return _KEPT.fullmatch(os.path.basename(grave_path)) is not None
 
-    If two processes empty the trash at the same time, one waits for the other.
+
+def trees_in(grave_path: str) -> list[str]:
+    """Return the paths of the entries in a kept grave."""
+    buckets = (f"{grave_path}/{bucket}" for bucket in _folders(grave_path) if not bucket.startswith("."))
+    return [f"{bucket}/{entry}" for bucket in buckets for entry in _folders(bucket)]
+
+
+def kept(store: Store) -> list[Grave]:
+    """Return this user's graves that are kept, the latest first. Those of runs that go on are among them."""
+    folder = paths.trash(store.root)
+    found = []
+    for name in run_dirs.present(folder):
+        match = _KEPT.fullmatch(name)
+        path = f"{folder}/{name}"
+        if match and _is_due_later(name) and permissions.is_own(path):
+            entry_ids = tuple(tree[len(path) + 1 :] for tree in trees_in(path))
+            environments = tuple(buried.environments_in(path))
+            if entry_ids or environments:
+                found.append(Grave(path, int(match[1]) / 1e9, int(match[2]), entry_ids, environments))
+    return sorted(found, key=lambda item: item.removed_at, reverse=True)
+
+
+def _is_due_later(name: str) -> bool:
+    """Tell whether a name is that of a grave whose time is not over."""
+    match = _KEPT.fullmatch(name)
+    return match is not None and time.time() < int(match[2])
+
+
+def _folders(path: str) -> list[str]:
+    try:
+        with os.scandir(path) as children:
+            return sorted(child.name for child in children if child.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
+
+
+def empty(store: Store, *, kept: bool = False) -> None:
+    """Remove what lies in the trash, as far as this user may, without the graves of runs that still go on.
+
+    Graves whose time is not over stay, unless `kept` is set. If two processes do so at once, one waits.
     """
     folder = paths.trash(store.root)
-    if os.path.isdir(folder):
-        with locks.held(f"{folder}/.lock", mode=store.lock_mode):
-            run_dirs.remove_abandoned(folder)
+    if not os.path.isdir(folder):
+        return
+    with locks.held(f"{folder}/.lock", mode=store.lock_mode):
+        for name in run_dirs.present(folder):
+            if is_kept(name) and (kept or not _is_due_later(name)) and not run_dirs.is_in_use(f"{folder}/{name}"):
+                _give_up(f"{folder}/{name}")
+        run_dirs.remove_abandoned(folder, spares=is_kept)
+
+
+def _give_up(grave_path: str) -> None:
+    """Give a kept grave the name of one that is not kept, from which nobody restores. Another user's stays."""
+    with contextlib.suppress(OSError):
+        os.rename(grave_path, f"{os.path.dirname(grave_path)}/{os.getpid()}-{time.monotonic_ns()}")
+
+
+def expire(store: Store) -> None:
+    """Remove kept graves whose time is over. One system call if there are none."""
+    names = run_dirs.present(paths.trash(store.root))
+    if any(is_kept(name) and not _is_due_later(name) for name in names):
+        empty(store)
+
+
+def make_room(store: Store, *, is_full: bool = False) -> bool:
+    """Remove kept graves whose time is over; all of them if the disk has no ample room, or `is_full`.
+
+    Return whether there were any to remove. A few system calls if the trash is empty.
+    """
+    names = [name for name in run_dirs.present(paths.trash(store.root)) if is_kept(name)]
+    everything = bool(names) and (is_full or not has_room(store))
+    due = [name for name in names if everything or not _is_due_later(name)]
+    if due:
+        empty(store, kept=everything)
+    return bool(due)
+
+
+def restore(store: Store, grave: Grave) -> Restored:
+    """Move the content of a kept grave back to its places, each by one rename. The caller holds off prunes.
+
+    Entries come first, then the environments that link them. What is found at its place is deleted from the trash: an
+    install has stored the wheel again, or another wheel of the same name, or somebody made the environment anew. If
+    this is killed, each entry is whole, at its place or in the grave. Raises StoreError if the grave is not there any
+    more, or if the store can't be written; the rest stays in the grave then.
+    """
+    back, taken = [], []
+    with locks.held(f"{paths.trash(store.root)}/.lock", mode=store.lock_mode):
+        if run_dirs.is_in_use(grave.path) or not os.path.isdir(grave.path):
+            raise StoreError("the trash was emptied meanwhile, so nothing can be brought back")
+        for entry_id in grave.entry_ids:
+            path = f"{grave.path}/{entry_id}"
+            place = store.path_of(entry_id)
+            bucket = os.path.dirname(place)
+            store.make_directory(bucket, is_private="~" in os.path.basename(bucket))
+            if os.path.lexists(place):
+                taken.append(entry_id)
+                continue
+            try:
+                with permissions.writable(store.root, path), permissions.sealing(path, like=store.like):
+                    folders.move(store.root, path, place)
+            except OSError as error:
+                if not os.path.isdir(place):
+                    raise store.refusal(place, error) from error
+                taken.append(entry_id)
+            else:
+                back.append(entry_id)
+        environments, others = buried.exhume(store, grave.path)
+        _give_up(grave.path)
+        run_dirs.remove_abandoned(paths.trash(store.root), spares=is_kept)
+    return Restored(tuple(back), tuple(environments), (*taken, *others))

@@ -123,6 +123,18 @@ class Actions(Flows):
             self.session.verified.update(job.report.verified)
             self.app.notify(job.outcome, title=formatting.printable(job.title), markup=False)
 
+    def run_again(self, job: Job[object]) -> None:
+        """Ask to run a finished job again. A job of an earlier run is run by its command."""
+        try:
+            again = jobs.again(job)
+        except PepipError as error:
+            self.complain(error)
+            return
+        when = f", {formatting.moment(job.ended_at)}" if job.ended_at else ""
+        text = Text(f"{formatting.printable(job.title)}\n", "bold")
+        text.append(f"\nlast time{when}: {formatting.printable(job.outcome or job.state)}", "not bold")
+        self.confirm("Run again", text, "Run", again)
+
     def ask_to_leave(self) -> None:
         """Ask whether to finish or cancel the unfinished jobs, and let the app exit when they are over."""
         runner = self.session.runner

@@ -13,6 +13,7 @@ from textual.widgets import Static
 from pepip.tui import formatting
 from pepip.tui.bars import said
 from pepip.tui.job_queue import CANCELLED, DONE, FAILED, RUNNING, WAITING
+from pepip.tui.messages import RunAgain
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Column, Table, TableRow
 
@@ -23,15 +24,16 @@ if TYPE_CHECKING:
     from pepip.tui.job_queue import Job
 
 _GLYPHS = {WAITING: "·", RUNNING: "◐", DONE: "✓", FAILED: "✗", CANCELLED: "○"}
-_TONES = {WAITING: "muted", RUNNING: "accent", DONE: "good", FAILED: "bad", CANCELLED: "warn"}
+_TONES = {WAITING: "muted", RUNNING: "accent", DONE: "good", FAILED: "bad", CANCELLED: "muted"}
 
 COLUMNS = (
     Column("state", "", 1),
     Column("title", "Operation", 0),
-    Column("outcome", "Outcome", 0, from_width=72),
-    Column("state", "State", 9),
-    Column("seconds", "Seconds", 7, is_right=True, from_width=48),
-    Column("when", "When", 10, from_width=90),
+    Column("outcome", "Outcome", 0, from_width=96),
+    Column("state", "State", 9, from_width=70),
+    Column("seconds", "Seconds", 7, is_right=True, from_width=40),
+    Column("bytes", "Bytes", 10, is_right=True, from_width=46),
+    Column("when", "When", 11, from_width=54),
 )
 
 
@@ -41,6 +43,7 @@ class ActivityPane(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "app.cancel_job", "Cancel", tooltip="Cancel this operation"),
         Binding("y", "copy", "Copy", tooltip="Copy the command that does the same"),
+        Binding("a", "again", "Again", tooltip="Run this operation again"),
         Binding("l,right", "app.focus_next", "To the log", show=False),
         Binding("h,left", "app.focus_previous", "To the list", show=False),
     ]
@@ -73,9 +76,10 @@ class ActivityPane(Vertical):
                     formatting.printable(job.outcome or (said(job) if job.state == RUNNING else "")),
                     job.state,
                     f"{job.seconds:.1f}" if job.is_over else "",
-                    formatting.day(job.ended_at) if job.ended_at else "now",
+                    _bytes_of(job),
+                    formatting.moment(job.ended_at)[5:] if job.ended_at else "this run",
                 ),
-                (_TONES[job.state], "name", "muted", _TONES[job.state], "muted", "muted"),
+                (_TONES[job.state], "name", "muted", _TONES[job.state], "muted", "muted", "muted"),
             )
             for key, job in reversed(self._jobs.items())
         ]
@@ -106,8 +110,20 @@ class ActivityPane(Vertical):
         event.stop()
         self.screen.set_focus(self.query_one("#log"))
 
+    def action_again(self) -> None:
+        """Ask to run the operation under the cursor again."""
+        if self.current is not None and self.current.is_over:
+            self.post_message(RunAgain(self.current))
+
     def action_copy(self) -> None:
         """Copy the command of the operation under the cursor."""
         if self.current is not None:
             self.app.copy_to_clipboard(self.current.command)
             self.app.notify(formatting.printable(self.current.command), title="Copied", markup=False)
+
+
+def _bytes_of(job: Job[object]) -> str:
+    """Return the bytes that a job has freed (`-`) or fetched (`+`), empty if it has done neither."""
+    if job.report.freed_bytes:
+        return f"-{formatting.size(job.report.freed_bytes)}"
+    return f"+{formatting.size(job.fetched_bytes)}" if job.fetched_bytes else ""

@@ -1,4 +1,4 @@
-"""The app: four panes that show one catalog of the store, dialogs for changes, and one queue of jobs.
+"""The app: panes that show one catalog of the store, dialogs for changes, and one queue of jobs.
 
 At the start it shows the catalog of the last reading, and reads the store again while the user works. It only shows,
 asks and reports; `pepip.operations` does the work.
@@ -14,14 +14,14 @@ from textual.app import App, ComposeResult
 from textual.screen import ModalScreen
 
 from pepip import paths
+from pepip.tui import attention, formatting, history, keys
 from pepip.tui import catalog as catalogs
-from pepip.tui import formatting, history, keys
 from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
 from pepip.tui.checks import Checks
 from pepip.tui.collection import Collection
 from pepip.tui.job_queue import STARTED_IN, JobQueue
-from pepip.tui.messages import EntryWanted, Explained, JobChanged
-from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest
+from pepip.tui.messages import EntryWanted, Explained, HistoryRead, JobChanged, RunAgain
+from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest, UpgradeEverywhere
 from pepip.tui.panes import Panes
 from pepip.tui.scanner import Scanner
 from pepip.tui.session import Session
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from textual.app import SystemCommand
+    from textual.notifications import SeverityLevel
     from textual.screen import Screen
 
     from pepip.store.root import Store
@@ -95,7 +96,9 @@ class PepipApp(App[None]):
     async def on_mount(self) -> None:
         """Show the catalog of the last reading, then read the store."""
         self.query_one(Drawer).is_still = self.is_still
-        self.session.earlier = history.read(self.session.store)
+        self.run_worker(
+            lambda: self.post_message(HistoryRead(history.read(self.session.store))), thread=True, group="history"
+        )
         await self.action_show(self._first_pane)
         self._scanner.begin()
         self._say_status()
@@ -247,6 +250,7 @@ class PepipApp(App[None]):
         if job.step.phase == "" or job.is_over:
             self._show_busy()
         if is_news:
+            attention.call(self, job)
             self.flows.conclude(job)
             self.look_again()
 
@@ -302,6 +306,16 @@ class PepipApp(App[None]):
         await self.action_show("store")
         self.query_one(StorePane).seek(f"name:{event.name}", event.entry_id)
 
+    def on_history_read(self, event: HistoryRead) -> None:
+        """Show the jobs of earlier runs."""
+        self.session.earlier = event.jobs
+        if self.is_running and self.here == "activity":
+            self.query_one(Panes).fill()
+
+    def on_run_again(self, event: RunAgain) -> None:
+        """Ask to run a finished job again."""
+        self.flows.run_again(event.job)
+
     def on_explained(self, event: Explained) -> None:
         """Show a text that a thread has made."""
         if self.is_running:
@@ -315,20 +329,50 @@ class PepipApp(App[None]):
     def _on_environment_request(self, request: EnvironmentRequest) -> None:
         self.flows.projects.carry_out(request)
 
+    def on_show_map(self) -> None:
+        """Show the map of the listed entries."""
+        self.flows.entries.show_map()
+
+    def on_upgrade_everywhere(self, request: UpgradeEverywhere) -> None:
+        """Preview the upgrade of packages in many environments, and upgrade them."""
+        self.flows.projects.upgrade_cells(request.cells)
+
     def on_adopt_environments(self, request: AdoptEnvironments) -> None:
         """Preview the adoption of environments, and adopt them."""
         self.flows.projects.ask_to_adopt(request.environments)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable `prune` if the store is known to be empty, missing or unreadable."""
+        """Disable `prune` and `reclaim` if the store is known to be empty, missing or unreadable."""
         found = self.session.catalog
-        if action == "prune":
+        if action in {"prune", "reclaim"}:
             return found is None or (found.trouble is None and not found.is_empty)
         return super().check_action(action, parameters)
 
     def action_prune(self) -> None:
         """Preview a prune, and remove the ticked orphans."""
         self.flows.entries.ask_to_prune()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a note in one line over the keys, where it hides no content, in place of an earlier note."""
+        self.clear_notifications()
+        words = f"{title}: {message}" if title else message
+        super().notify(" ".join(words.split()), severity=severity, timeout=timeout, markup=markup and not title)
+
+    def action_reclaim(self) -> None:
+        """List all that can be freed, and remove what the user ticks."""
+        self.flows.entries.ask_to_reclaim()
+
+    def action_undo(self) -> None:
+        """Bring back what the last prune put into the trash."""
+        self.flows.entries.ask_to_undo()
 
     def action_install_anywhere(self) -> None:
         """Ask to install into a project, known or new."""

@@ -60,13 +60,14 @@ class Line(Widget):
 
 
 class Tabs(Line):
-    """The titles of the four panes, and to the right the status of the app."""
+    """The titles of the panes, and to the right the status of the app."""
 
     TITLES: ClassVar[dict[str, str]] = {
         "store": "Store",
         "projects": "Projects",
         "savings": "Savings",
         "activity": "Activity",
+        "versions": "Versions",
     }
 
     def __init__(self) -> None:
@@ -92,7 +93,7 @@ class Tabs(Line):
         self.spots = []
         for number, (name, title) in enumerate(self.TITLES.items(), 1):
             busy = f" ●{self.running}" if name == "activity" and self.running else ""
-            label = f" {number} {title}{busy} " if width >= 46 or name == self.here else f" {number}{busy} "
+            label = f" {number} {title}{busy} " if width >= 58 or name == self.here else f" {number}{busy} "
             start = cell_len(text.plain)
             text.append(label, self.style_of("cursor" if name == self.here else ""))
             self.spots.append(ClickTarget(start, start + cell_len(label), f"show('{name}')"))
@@ -161,18 +162,28 @@ class SavingsLine(Line):
 
     def _add_prunable(self, text: Text, sums: Savings, level: int) -> None:
         """Append what a prune would free at once, and if there is room, what more when uv's cache lets go."""
-        plain, alarm = self.style_of("muted"), self.style_of("alarm")
+        plain, figure, key = (self.style_of(name) for name in ("muted", "name", "key"))
         known = self.prunable
+        in_trash = known.emptied_bytes if known else 0
         if not sums.prunable_bytes or (known and not (known.orphans or known.freed_bytes)):
             text.append("nothing to prune" if level < 3 else "0 B", plain)
             return
+        if known is None or known.orphans or known.freed_bytes > in_trash:
+            start = cell_len(text.plain)
+            text.append(formatting.size(known.freed_bytes - in_trash) if known else "…", figure)
+            text.append(" prunable" if level < 3 else "", plain)
+            text.append(" [P]", key)
+            self.spots = [ClickTarget(start, cell_len(text.plain), "prune")]
+            if not in_trash and known and known.shared_bytes and level == 0:
+                text.append(f" · {formatting.size(known.shared_bytes)} more with uv's cache", plain)
+            if not in_trash or level > 1:
+                return
+            text.append(" · ", plain)
         start = cell_len(text.plain)
-        text.append(formatting.size(known.freed_bytes) if known else "…", alarm)
-        text.append(" prunable" if level < 3 else "", plain)
-        text.append(" [P]", alarm)
-        self.spots = [ClickTarget(start, cell_len(text.plain), "prune")]
-        if known and known.shared_bytes and level == 0:
-            text.append(f" · {formatting.size(known.shared_bytes)} more with uv's cache", plain)
+        text.append(formatting.size(in_trash), figure)
+        text.append(" in the trash" if level < 3 else "", plain)
+        text.append(" [z]", key)
+        self.spots.append(ClickTarget(start, cell_len(text.plain), "undo"))
 
 
 class Notices(Line):
@@ -223,10 +234,14 @@ class Keys(Line):
 
     def render(self) -> Text:
         """Return as many keys as fit. Help, palette and quit are always among them."""
-        found = [
-            (active.binding.key, self.app.get_key_display(active.binding), label_of(active.binding, self.screen))
-            for active in self.screen.active_bindings.values()
+        shown = {
+            active.binding.action: active.binding
+            for active in reversed(self.screen.active_bindings.values())  # of several keys, the first is shown
             if (active.binding.show or active.binding.key in self.wanted) and active.enabled
+        }
+        found = [
+            (binding.key, self.app.get_key_display(binding), label_of(binding, self.screen))
+            for binding in reversed(shown.values())
         ]
         last = [item for item in found if item[0] in self._LAST]
         first = [item for item in found if item[0] not in self._LAST]

@@ -8,20 +8,25 @@ from __future__ import annotations
 import os
 
 from pepip import paths
+from pepip.environment import purposes
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.operations import overview
-from pepip.store import trust
+from pepip.store import trust, verdicts
 from pepip.store.scan_cache import ScanCache
 from pepip.tui import formatting
 from pepip.uv import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pepip.model import Stored
+    from pepip.operations.census import KnownVenv
     from pepip.operations.overview import Overview
     from pepip.operations.savings import VenvShare
     from pepip.store.root import Store
+    from pepip.store.verdicts import Verdict
 
 ABSENT = "absent"
 DENIED = "denied"
@@ -42,9 +47,10 @@ class Trouble(NamedTuple):
 class Catalog(NamedTuple):
     """One reading of the store.
 
-    `users` maps the id of each entry to the environments that link it, `stored` to the entry. `shares` maps the root
-    of each environment to its share. If `trouble` is set, there is no overview, or it is of an earlier reading.
-    `notices` are lesser problems. If `is_fresh` is false, the scan cache gave all data.
+    `users` maps the id of each entry to the environments that link it, `stored` to the entry; those of layers are
+    among them. `shares` maps the root of each environment to its share. If `trouble` is set, there is no overview, or
+    it is of an earlier reading. `notices` are lesser problems. `verdicts` are those of the last verification of each
+    entry, by its id. If `is_fresh` is false, the scan cache gave all data.
     """
 
     overview: Overview | None
@@ -54,11 +60,24 @@ class Catalog(NamedTuple):
     trouble: Trouble | None
     notices: tuple[Trouble, ...]
     is_fresh: bool
+    verdicts: Mapping[str, Verdict] = {}
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no overview, or it has no entry, no environment and no damaged registration."""
         return self.overview is None or not (self.stored or self.shares or self.overview.seen.damaged)
+
+    def called(self, environment: str) -> str:
+        """Return an environment's name for people: its path, or the name of its script or tool with its kind."""
+        share = self.shares.get(environment)
+        return name_of(share.known) if share else formatting.printable(formatting.short_path(environment))
+
+
+def name_of(known: KnownVenv) -> str:
+    """Return the name of an environment for people, with its kind if it is not a project's."""
+    name = formatting.printable(formatting.short_path(known.name))
+    kind = known.purpose.kind
+    return name if kind in {purposes.PROJECT, purposes.RUN} else f"{name} ({kind})"
 
 
 def recall(store: Store, memory: ScanCache) -> Catalog | None:
@@ -84,7 +103,8 @@ def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> C
             # A store that goes away during the reading looks empty: check again.
             trouble = _trouble(store, was_there=was_there)
             if trouble is None:
-                return _of(seen, tuple(_notices(store, seen)), is_fresh=True)
+                found = verdicts.read(store, seen.seen.stored)
+                return _of(seen, tuple(_notices(store, seen)), is_fresh=True)._replace(verdicts=found)
         except OSError as error:
             trouble = _refused(store, error)
     notices = (*_notice_of_uv(),)
@@ -109,7 +129,7 @@ def _of(seen: Overview, notices: tuple[Trouble, ...], *, is_fresh: bool) -> Cata
     return Catalog(
         overview=seen,
         users=seen.seen.users(),
-        stored={item.id: item for item in seen.seen.stored},
+        stored={item.id: item for item in (*seen.seen.stored, *seen.seen.layered)},
         shares={share.known.environment: share for share in seen.shares},
         trouble=None,
         notices=notices,

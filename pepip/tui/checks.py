@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from pepip.operations import census, needs, prune
+from pepip.store import trash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Checks:
         worker = get_current_worker()
         if catalog.overview is not None:
             with contextlib.suppress(OSError):
+                trash.expire(self._store)
                 preview = prune.preview(self._store, prune.PruneOptions(), catalog.overview.seen)
                 self._app.post_message(self.Pruned(preview))
         unmet = {}

@@ -48,6 +48,20 @@ def patterns_of(chosen: Sequence[Stored], stored: Collection[Stored]) -> list[st
     return list(dict.fromkeys(found))
 
 
-def prune(patterns: Sequence[str], *, is_all: bool) -> str:
-    """Return the command that prunes all orphans if `is_all`, else those that match the patterns."""
-    return of("prune", "--yes", *([] if is_all else patterns))
+def prune(
+    patterns: Sequence[str],
+    *,
+    is_all: bool,
+    is_kept: bool = False,
+    environments: Sequence[str] = (),
+    with_cache: bool = False,
+) -> str:
+    """Return the command that prunes all orphans if `is_all`, else those that match the patterns.
+
+    If it `is_kept`, what goes stays in the trash. The `environments` go, too, and packages from uv's cache if
+    `with_cache`.
+    """
+    words = ["--trash"] if is_kept else []
+    words += [word for root in environments for word in ("--environment", root)]
+    words += ["--uv-cache"] if with_cache else []
+    return of("prune", "--yes", *words, *([] if is_all else patterns))

@@ -20,6 +20,7 @@ from pepip.tui.table import Column, Table, TableRow
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from textual.screen import Screen
 
@@ -211,7 +212,7 @@ class Question(Dialog):
 class Help(Dialog):
     """The keys that work at the focus below the dialog. Choosing a row presses its key."""
 
-    def __init__(self, screen: Screen[object], where: str, text: str) -> None:
+    def __init__(self, screen: Screen[Any], where: str, text: str) -> None:
         super().__init__(f"Help · {where}")
         self._text = text
         self._rows = []

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from pepip.model import Stored
     from pepip.operations.entry_details import Details
     from pepip.store.check import Flaw
+    from pepip.store.verdicts import Verdict
     from pepip.tui.catalog import Catalog
 
 USED, ORPHAN, DAMAGED, BUSY = "used", "orphan", "damaged", "busy"
+LAYER = "layer"
+"""An entry of a layer: others may link it, so it is no orphan, and no prune counts or removes it."""
 
-GLYPHS = {USED: "●", ORPHAN: "○", DAMAGED: "✗", BUSY: "◐"}
-TONES = {USED: "good", ORPHAN: "warn", DAMAGED: "bad", BUSY: "accent"}
+GLYPHS = {USED: "●", ORPHAN: "○", DAMAGED: "✗", BUSY: "◐", LAYER: "◇"}
+TONES = {USED: "good", ORPHAN: "", DAMAGED: "bad", BUSY: "accent", LAYER: "muted"}
 
 COLUMNS = (
     Column("state", "", 1),
@@ -34,12 +37,14 @@ COLUMNS = (
     Column("version", "Version", 14, from_width=36),
     Column("python", "Python", 11, from_width=62),
     Column("size", "Size", 9, is_right=True),
-    Column("size", "", 8, from_width=90),
+    Column("size", "", 8, from_width=124),
     Column("projects", "Projects", 10, is_right=True, from_width=54),
+    Column("used", "Last used", 11, from_width=90),
+    Column("stored", "Stored", 10, from_width=104),
     Column("state", "State", 9, from_width=84),
 )
 
-SORTS = ("size", "name", "projects", "stored", "state")
+SORTS = ("size", "name", "projects", "used", "stored", "state")
 DESCENDING = frozenset({"size", "projects", "stored"})
 """Sort keys that start with the largest value."""
 
@@ -56,11 +61,12 @@ class Listing(NamedTuple):
 
     def sorted_by(self, key: str, view: Sequence[int], *, is_descending: bool) -> list[int]:
         """Return the indices of `view` sorted by `key`. Damaged entries come first in every order."""
-        ranks = {DAMAGED: 0, BUSY: 1, ORPHAN: 2, USED: 3}
+        ranks = {DAMAGED: 0, BUSY: 1, ORPHAN: 2, LAYER: 3, USED: 4}
         orders: dict[str, Callable[[int], Any]] = {
             "size": lambda place: self.sizes[place],
             "projects": lambda place: len(self.users[place]),
             "stored": lambda place: self.stored[place].stored_at,
+            "used": lambda place: self.stored[place].last_used_at,
             "version": lambda place: self.stored[place].version,
             "python": lambda place: self.stored[place].bucket,
             "state": lambda place: ranks[self.states[place]],
@@ -82,10 +88,12 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
         return Listing((), (), (), (), (), ())
     largest = max(seen.sizes.values(), default=1) or 1
     states, rows, facts, sizes, users = [], [], [], [], []
-    for stored in seen.seen.stored:
+    kinds = {root: share.known.purpose.kind for root, share in catalog.shares.items()}
+    found_kinds = set(kinds.values())
+    for stored in catalog.stored.values():
         linked_by = catalog.users.get(stored.id, ())
         size_bytes = seen.sizes[stored.id]
-        state = USED if linked_by else ORPHAN
+        state = USED if linked_by else LAYER if stored.layer else ORPHAN
         if stored.id in busy:
             state = BUSY
         elif stored.state != "ok" or stored.id in damaged:
@@ -96,25 +104,33 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
             TableRow(
                 stored.id,
                 (
-                    GLYPHS[state],
+                    "◆" if state == USED and stored.layer else GLYPHS[state],
                     formatting.printable(stored.name),
                     formatting.printable(stored.version),
                     python,
                     formatting.size(size_bytes),
                     formatting.bar(size_bytes / largest, 8),
                     f"{len(linked_by):,}" if linked_by else "-",
+                    formatting.day(stored.last_used_at),
+                    formatting.day(stored.stored_at),
                     state,
                 ),
-                (tone, "name", "", "muted", "", "accent", "" if linked_by else "muted", tone),
+                (tone, "name", "", "muted", "", "accent", "" if linked_by else "muted", "muted", "muted", tone),
             )
         )
-        holds = (state, USED) if linked_by else (state, ORPHAN)
+        holds = (state, USED) if linked_by else (state,) if stored.layer else (state, ORPHAN)
+        if stored.layer:
+            holds = (*holds, LAYER)
         text = f"{stored.name} {stored.version} {python}".lower()
-        facts.append(Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text))
+        of_kinds = found_kinds if linked_by else ()
+        if len(found_kinds) > 1:
+            of_kinds = {kinds[root] for root in linked_by if root in kinds}
+        times = (stored.stored_at, stored.last_used_at)
+        facts.append(Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text, of_kinds, *times))
         states.append(state)
         sizes.append(size_bytes)
         users.append(linked_by)
-    return Listing(seen.seen.stored, sizes, states, users, rows, facts)
+    return Listing(list(catalog.stored.values()), sizes, states, users, rows, facts)
 
 
 def short_bucket(bucket: str) -> str:
@@ -162,12 +178,15 @@ def describe(
             if users
             else f"unused: no environment links it{gain and '; removing it: '}{gain}"
         )
+        if stored.layer and not users:
+            state = "in a layer: its owner looks after it, and others may link it"
     for title, value in (
         ("state", state),
         ("size", f"{formatting.size(size_bytes)}, {formatting.count(stored.file_count, 'file')}"),
+        *((("store", f"the layer {formatting.short_path(stored.layer, home)}"),) if stored.layer else ()),
         ("for", stored.bucket),
         ("stored", f"{formatting.day(stored.stored_at)}, last linked {formatting.day(stored.last_linked_at)}"),
-        ("verify", _verdict(flaws)),
+        ("verify", _verdict(flaws, catalog.verdicts.get(stored.id))),
     ):
         _row(text, title, value, width)
     if flaws:
@@ -178,7 +197,7 @@ def describe(
             text.append(f"  and {len(flaws) - 20} more\n")
     text.append("\nLinked by\n" if users else "\nNo project links it\n", "bold")
     for user in users[:40]:
-        text.append(f"  {formatting.short_path(formatting.printable(user), home)}\n")
+        text.append(f"  {catalog.called(user)}\n")
         if details is not None:
             asking = needs.get(user, ())
             reason = (
@@ -220,10 +239,11 @@ def why(catalog: Catalog, details: Details) -> dict[str, list[str]]:
     return found
 
 
-def _verdict(flaws: Sequence[Flaw] | None) -> str:
+def _verdict(flaws: Sequence[Flaw] | None, noted: Verdict | None) -> str:
     if flaws is None:
         return "not checked (v)"
-    return f"{formatting.count(len(flaws), 'problem')}, see below" if flaws else "every file intact"
+    when = f", {formatting.day(noted.checked_at)}" if noted else ""
+    return f"{formatting.count(len(flaws), 'problem')}, see below" if flaws else f"every file intact{when}"
 
 
 def _row(text: Text, title: str, value: str, width: int) -> None:

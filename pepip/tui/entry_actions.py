@@ -6,11 +6,14 @@ from rich.text import Text
 from textual.worker import get_current_worker
 
 from pepip import humanized
-from pepip.operations import prune
-from pepip.tui import formatting, jobs, pane_requests
+from pepip.errors import PepipError
+from pepip.operations import prune, reclaim, undo
+from pepip.tui import adoption_jobs, formatting, jobs, pane_requests
+from pepip.tui.dialogs import Choice, MessageDialog
 from pepip.tui.flows import Flows
 from pepip.tui.messages import Explained
 from pepip.tui.prune_dialog import PruneDialog
+from pepip.tui.reclaim_dialog import ReclaimDialog
 from pepip.tui.store_pane import StorePane
 
 TYPE_CHECKING = False
@@ -32,6 +35,10 @@ class EntryActions(Flows):
                 self.ask_to_install(line=f"{chosen[0].name}=={chosen[0].version}" if chosen else "")
             case pane_requests.DescribeEntry():
                 self.app.run_worker(lambda: self._read_detail(chosen[0]), thread=True, group="detail")
+            case pane_requests.ListFiles():
+                self.list_files(chosen[0])
+            case pane_requests.ExplainEntry():
+                self.ask_why(chosen[0].name, version=chosen[0].version)
             case pane_requests.RemoveEntries():
                 self._ask_to_remove(chosen)
             case pane_requests.VerifyEntries():
@@ -40,6 +47,10 @@ class EntryActions(Flows):
                 self._ask_to_repair(chosen)
             case pane_requests.CopyEntryCommand():
                 self.copy(jobs.show_command(chosen[0]))
+
+    def _called(self, environment: str) -> str:
+        catalog = self.session.catalog
+        return catalog.called(environment) if catalog else environment
 
     @property
     def _stored(self) -> Collection[Stored]:
@@ -53,6 +64,27 @@ class EntryActions(Flows):
             if not get_current_worker().is_cancelled:
                 self.app.post_message(Explained("Entry", text, jobs.show_command(stored)))
 
+    def list_files(self, stored: Stored) -> None:
+        """Show the folders and files of an entry."""
+        from pepip.tui.files_view import FilesView
+
+        self.app.push_screen(FilesView(stored))
+
+    def show_map(self) -> None:
+        """Show the map of the listed entries. Opening a tile shows the files of its entry."""
+        from pepip.tui.map_view import MapView, plots_of
+
+        pane = self.app.query_one(StorePane)
+        listed = pane.listed
+
+        def opened(entry_id: str | None) -> None:
+            stored = pane.catalog.stored.get(entry_id) if pane.catalog and entry_id else None
+            if stored is not None:
+                self.list_files(stored)
+
+        what = formatting.count(len(listed), "entry", "entries")
+        self.app.push_screen(MapView(plots_of(pane.listing, listed), what=what), opened)
+
     def ask_to_prune(self, options: prune.PruneOptions | None = None) -> None:
         """Preview a prune with these options, and remove the ticked orphans."""
         options = options or prune.PruneOptions()
@@ -64,7 +96,51 @@ class EntryActions(Flows):
 
         def decided(answer: str | None) -> None:
             if answer == "go" and dialog.preview is not None:
-                self.session.runner.submit(jobs.prune(store, dialog.chosen, dialog.command))
+                job = jobs.prune(store, dialog.chosen, dialog.command, keep_seconds=dialog.keep_seconds)
+                self.session.runner.submit(job)
+
+        self.app.push_screen(dialog, decided)
+
+    def ask_to_undo(self) -> None:
+        """Show what the last prune put into the trash, and bring it back if the user agrees."""
+        try:
+            grave = undo.last(self.session.store)
+        except PepipError as error:
+            self.complain(error)
+            return
+        names = [formatting.short_path(root) for root in grave.environments]
+        names += [name.rpartition("/")[2] for name in grave.entry_ids]
+        count = formatting.count(len(grave.entry_ids), "entry", "entries")
+        text = Text(f"{count}, removed {formatting.moment(grave.removed_at)}.\n\n")
+        text.append("\n".join(f"  {formatting.printable(name)}" for name in names[:12]))
+        if len(names) > 12:
+            text.append(f"\n  and {len(names) - 12} more")
+        text.append(f"\n\nThe trash keeps it until {formatting.moment(grave.kept_until)}.")
+        job = jobs.undo(self.session.store)
+
+        def decided(answer: str | None) -> None:
+            if answer == "go":
+                self.session.runner.submit(job)
+
+        choices = (Choice("go", "Bring back", "primary"), Choice("", "Cancel"))
+        self.app.push_screen(MessageDialog("Undo the last prune", text, choices, command=job.command), decided)
+
+    def ask_to_reclaim(self) -> None:
+        """Show all that can be freed, and remove the ticked bundles; or show the plan of the chosen one."""
+        catalog, store = self.session.catalog, self.session.store
+        if catalog is None or catalog.overview is None or isinstance(self.app.screen, ReclaimDialog):
+            return
+        dialog = ReclaimDialog(store, catalog.overview.seen, self.session.unshared)
+
+        def decided(answer: str | None) -> None:
+            bundle = dialog.bundle_of(answer or "")
+            if answer == "go" and dialog.options is not None:
+                self.session.runner.submit(jobs.reclaim(store, dialog.options, dialog.command))
+            elif bundle is not None and bundle.kind == reclaim.UPGRADE:
+                (stored,) = (catalog.stored[entry_id] for entry_id in bundle.entry_ids)
+                self.begin(lambda: jobs.upgrade(store, bundle.environment, [stored.name]))
+            elif bundle is not None and bundle.kind == reclaim.ADOPT:
+                self.begin(lambda: adoption_jobs.adopt(store, bundle.words[2:]))
 
         self.app.push_screen(dialog, decided)
 
@@ -72,10 +148,16 @@ class EntryActions(Flows):
         """Preview the removal of entries. If an environment links any of them, name those and remove nothing."""
         users = self.session.catalog.users if self.session.catalog else {}
         linked = [item for item in chosen if item.id in users]
+        layered = [item for item in chosen if item.layer]
+        if layered:
+            text = Text(f"{layered[0].name} {layered[0].version} is in the layer {layered[0].layer}.")
+            text.append(" The owner of a layer looks after it: pepip only links from there.")
+            self.explain("Entries of a layer are not removed", text)
+            return
         if linked:
             text = Text()
             for item in linked[:12]:
-                who = humanized.listed([formatting.short_path(user) for user in users[item.id]], most=2)
+                who = humanized.listed([self._called(user) for user in users[item.id]], most=2)
                 text.append(f"{item.name} {item.version}", "bold")
                 text.append(f" is linked by {who}\n")
             if len(linked) > 12:
@@ -92,7 +174,7 @@ class EntryActions(Flows):
         text = Text("What differs from its hashes is fetched again; nothing else is changed.\n")
         if concerned:
             text.append(f"\n{formatting.count(len(concerned), 'environment')} linked to it are linked anew:\n")
-            text.append("\n".join(f"  {formatting.short_path(user)}" for user in concerned[:15]))
+            text.append("\n".join(f"  {self._called(user)}" for user in concerned[:15]))
             if len(concerned) > 15:
                 text.append(f"\n  and {len(concerned) - 15} more")
         else:

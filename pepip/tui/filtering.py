@@ -2,15 +2,19 @@
 
 torch               name, version or Python contains the word; every word must match
 -torch              none of them contains the word
-orphan: used: damaged: busy: marked:
+orphan: used: layer: damaged: busy: marked:
 >100MB  <1GB        size on disk
-project:api         an environment with `api` in its path links the entry
+idle:>90d           not linked for more than 90 days; idle:<1w for less
+stored:<7d          stored within the last 7 days
+project:api         an environment with `api` in its path or name links the entry
+kind:tool           the environment of a tool (script, project, run) links the entry
 name:…  version:…  python:…
 """
 
 from __future__ import annotations
 
 import re
+import time
 
 from pepip import humanized
 from pepip.fast_namedtuple import NamedTuple
@@ -19,15 +23,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-STATES = ("orphan", "used", "damaged", "busy", "marked")
+STATES = ("orphan", "used", "layer", "damaged", "busy", "marked")
 
+_ALWAYS = (float("-inf"), float("inf"))
+_AGES = ("idle", "stored")
 _SIZE = re.compile(r"([<>]=?)(.+)")
 
 
 class Facts(NamedTuple):
     """The properties of one entry that a filter tests. `states` are the members of `STATES` that apply.
 
-    A filter searches its words in `text`. Filters are in lower case, so all texts except `users` must be, too.
+    `kinds` are the kinds of the environments that link it. A filter searches its words in `text`.
+    Filters are in lower case, so all texts except `users` must be, too.
+    `stored_at` and `used_at` are in seconds since 1970.
     """
 
     name: str
@@ -37,10 +45,17 @@ class Facts(NamedTuple):
     states: Collection[str]
     users: Sequence[str]
     text: str
+    kinds: Collection[str] = ()
+    stored_at: int = 0
+    used_at: int = 0
 
 
 class Filter(NamedTuple):
-    """A parsed filter line. An entry's size must lie between `above_bytes` and `below_bytes`, both excluded."""
+    """A parsed filter line. An entry's size must lie between `above_bytes` and `below_bytes`, both excluded.
+
+    `ages` has the times, in seconds since 1970, between which it must have been stored, and those between which it
+    must have been used last; empty if any will do.
+    """
 
     words: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
@@ -48,10 +63,13 @@ class Filter(NamedTuple):
     fields: tuple[tuple[str, str], ...] = ()
     above_bytes: float = -1
     below_bytes: float = float("inf")
+    ages: tuple[tuple[float, float], ...] = ()
 
     def holds(self, facts: Facts) -> bool:
         """Return whether an entry passes the filter."""
         if not self.above_bytes < facts.size_bytes < self.below_bytes:
+            return False
+        if self.ages and not all(map(_lies, (facts.stored_at, facts.used_at), self.ages)):
             return False
         if self.states and any(state not in facts.states for state in self.states):
             return False
@@ -70,6 +88,7 @@ def parse(line: str) -> Filter:
     """Return the filter of a line. Every line is valid: a word that is no facet is a word to search."""
     words, without, states, fields = [], [], [], []
     above, below = -1.0, float("inf")
+    between = dict.fromkeys(_AGES, _ALWAYS)
     for word in line.lower().split():
         match = _SIZE.fullmatch(word)
         field, colon, value = word.partition(":")
@@ -79,16 +98,35 @@ def parse(line: str) -> Filter:
                 above = limit - (0.5 if match[1] == ">=" else 0)
             else:
                 below = limit + (0.5 if match[1] == "<=" else 0)
+        elif colon and field in _AGES:
+            between[field] = _narrowed(between[field], value)
         elif colon and field in STATES and not value:
             states.append(field)
-        elif colon and field in {"project", "name", "version", "python"}:
+        elif colon and field in {"project", "name", "version", "python", "kind"}:
             if value:
                 fields.append((field, value))
         elif word.startswith("-") and len(word) > 1:
             without.append(word[1:])
         elif word not in {"-", "<", ">", "<=", ">="}:
             words.append(word)
-    return Filter(tuple(words), tuple(without), tuple(states), tuple(fields), above, below)
+    ages = (between["stored"], between["idle"])
+    is_any = ages == (_ALWAYS, _ALWAYS)
+    return Filter(tuple(words), tuple(without), tuple(states), tuple(fields), above, below, () if is_any else ages)
+
+
+def _narrowed(between: tuple[float, float], age: str) -> tuple[float, float]:
+    """Return times that also fit an age such as `>90d` or `<7d`. An unfinished age changes nothing."""
+    match = _SIZE.fullmatch(age)
+    seconds = humanized.parse_age(match[2]) if match else None
+    if match is None or seconds is None:
+        return between
+    since, until = between
+    then = time.time() - seconds
+    return (since, min(until, then)) if match[1].startswith(">") else (max(since, then), until)
+
+
+def _lies(seconds: int, between: tuple[float, float]) -> bool:
+    return between[0] < seconds < between[1]
 
 
 def toggled(line: str, facet: str) -> str:
@@ -109,4 +147,6 @@ def tally(facts: Sequence[Facts]) -> Mapping[str, int]:
 def _has(facts: Facts, field: str, value: str) -> bool:
     if field == "project":
         return any(value in user.lower() for user in facts.users)
+    if field == "kind":
+        return any(kind.startswith(value) for kind in facts.kinds)
     return value in str(getattr(facts, field))

@@ -51,6 +51,14 @@ class Flows:
         choices = (Choice("", "Cancel"), Choice("go", verb, "error" if is_destructive else "primary"))
         self.app.push_screen(MessageDialog(title, text, choices, command=job.command), decided)
 
+    def ask_why(self, name: str, *, version: str = "", environment: str = "") -> None:
+        """Show why a package is in an environment, or in all that have it."""
+        from pepip.tui.reasons_view import Question, ReasonsView
+
+        shares = self.session.catalog.shares if self.session.catalog else {}
+        known = [share.known for share in shares.values()]
+        self.app.push_screen(ReasonsView(self.session.store, Question(name, version, environment), known))
+
     def begin(self, make: Callable[[], PlannedAction], *, go_back: Callable[[], None] | None = None) -> None:
         """Show the preview of an action, and submit its job if the user agrees.
 

@@ -34,9 +34,21 @@ def gain(freed_bytes: int, shared_bytes: int) -> str:
     return f"{size(freed_bytes)} free at once{more}"
 
 
+def waiting(trashed_bytes: int, shared_bytes: int, keep_seconds: float) -> str:
+    """Return what a removal frees in words if it stays in the trash first."""
+    more = f", {size(shared_bytes)} more when uv's cache lets go" if shared_bytes else ""
+    return f"{size(trashed_bytes)} free in {humanized.duration(keep_seconds)}{more}"
+
+
+@functools.lru_cache(4096)
 def day(seconds: int) -> str:
     """Return the local date, such as `2026-03-14`, of a time in seconds since 1970; a dash for 0."""
     return time.strftime("%Y-%m-%d", time.localtime(seconds)) if seconds else "-"
+
+
+def moment(seconds: float) -> str:
+    """Return the local date and time, such as `2026-03-14 09:26`, of a time in seconds since 1970."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def printable(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from pepip.store import activity_log
-from pepip.tui.job_queue import Job, once
+from pepip.tui.job_queue import Job, Report, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,12 +22,21 @@ def _job(row: activity_log.Finished, number: int) -> Job[object]:
     job: Job[object] = Job(row.title, row.command, once(lambda: None))
     job.number, job.state, job.outcome = number, row.state, row.outcome
     job.log, job.ended_at, job.seconds = list(row.log), row.ended_at, row.seconds
+    job.fetched_bytes, job.report = row.received_bytes, Report(row.outcome, freed_bytes=row.freed_bytes)
     return job
 
 
 def add(store: Store, job: Job[object]) -> None:
     """Note a job that is over. It writes a file: call it in a worker."""
     row = activity_log.Finished(
-        job.title, job.command, job.state, job.outcome, list(job.log), int(time.time()), job.seconds
+        job.title,
+        job.command,
+        job.state,
+        job.outcome,
+        list(job.log),
+        int(time.time()),
+        job.seconds,
+        job.fetched_bytes,
+        job.report.freed_bytes,
     )
     activity_log.add(store, row)

@@ -56,12 +56,14 @@ class Failure(NamedTuple):
 class Report(NamedTuple):
     """The result of a job in words: a sentence, and lines for its log.
 
-    `verified` maps the ids of entries that the job has checked to the flaws that it found and left.
+    `verified` maps the ids of entries that the job has checked to the flaws that it found and left. `freed_bytes` are
+    those that it took from the store, 0 if that is not what it does.
     """
 
     sentence: str
     lines: Sequence[str] = ()
     verified: Mapping[str, Sequence[Flaw]] = {}
+    freed_bytes: int = 0
 
 
 def _done(result: object) -> Report:
@@ -75,7 +77,7 @@ class Job(Generic[Result]):
     `result` is the return value of the operation, None until it returns. `describe` turns it into the `report`. The
     queue enters `folder` while the job runs. `touches` are the ids of entries and the roots of environments that the
     job works on. A job that is not `is_listed` is only a preview, and the activity pane does not show it. `ended_at`,
-    in seconds since 1970, is set for a job of an earlier run.
+    in seconds since 1970, is set for a job of an earlier run. `fetched_bytes` are those of all downloads.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Job(Generic[Result]):
         self.state = WAITING
         self.step = Progress("")
         self.received_bytes = 0
+        self.fetched_bytes = 0
         self.phase_began = 0.0
         self.log: list[str] = []
         self.result: Result | None = None
@@ -159,6 +162,7 @@ class Job(Generic[Result]):
             self.phase_began = time.monotonic()
         if step.phase == "download":
             self.received_bytes += step.done
+            self.fetched_bytes += step.done
         self.step = step
         if step.phase == "scan":  # one of thousands of folders: show it, but keep it out of the log
             return

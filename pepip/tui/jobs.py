@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 
+import pepip
 from pepip import humanized
-from pepip.errors import UsageError
+from pepip.errors import UsageError, UvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
 from pepip.operations import install as installing
-from pepip.operations import needs
+from pepip.operations import needs, tools
 from pepip.operations import project as projects
 from pepip.operations import prune as pruning
 from pepip.operations import scan as scanning
 from pepip.operations import store_add as filling
+from pepip.operations import undo as undoing
 from pepip.operations import uninstall as uninstalling
 from pepip.operations import verify as verifying
+from pepip.operations.project import has_lock as has_lock
 from pepip.tui import commands, formatting, plans, reports, typed
 from pepip.tui.job_queue import Job, once
+from pepip.uv import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
     from typing import TypeVar
 
-    from pepip.model import Progress, Registration, Stored
+    from pepip.model import Progress, Registration, Stored, Summary
     from pepip.store.root import Store
     from pepip.tui.plans import Plan
 
@@ -136,15 +140,6 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAc
     return plan._replace(instead=_remove(store, environment, names), verb_instead="Remove", note=note)
 
 
-def has_lock(environment: str) -> bool:
-    """Return whether uv syncs this environment with a lock: the `.venv` of a project with a `[project]` table."""
-    folder, name = os.path.split(environment)
-    try:
-        return name == ".venv" and b"[project]" in files.read_regular(f"{folder}/pyproject.toml", follows=True)
-    except OSError:
-        return False
-
-
 def _add(store: Store, environment: str, words: Sequence[str]) -> Job[projects.Outcome]:
     """Return the job that adds requirements to a project. As on the command line, it removes nothing."""
     request = ProjectRequest(selection_options=("--no-dev",), sync_options=("--inexact",))
@@ -225,15 +220,36 @@ def store_command(line: str) -> str:
         return f"{commands.of('store', 'add')} {line}"
 
 
-def prune(store: Store, chosen: Sequence[pruning.Orphan], command: str) -> Job[pruning.PrunePreview]:
-    """Return the job that removes orphans chosen in a preview. It reads the environments' links again first."""
+def prune(
+    store: Store, chosen: Sequence[pruning.Orphan], command: str, *, keep_seconds: float = 0
+) -> Job[pruning.PrunePreview]:
+    """Return the job that removes orphans chosen in a preview. It reads the environments' links again first.
+
+    With `keep_seconds`, they stay in the trash for so long.
+    """
     ids = frozenset(orphan.stored.id for orphan in chosen)
+    return reclaim(store, pruning.PruneOptions(only=ids, keep_seconds=keep_seconds), command)
+
+
+def reclaim(store: Store, choice: pruning.PruneOptions, command: str) -> Job[pruning.PrunePreview]:
+    """Return the job that removes the chosen entries and environments."""
+    ids = choice.only or frozenset()
+    title = f"prune {formatting.count(len(ids), 'entry', 'entries')}"
+    if choice.environments:
+        title += f" and {formatting.count(len(choice.environments), 'environment')}"
     return Job(
-        f"prune {formatting.count(len(chosen), 'entry', 'entries')}",
+        title,
         command,
-        lambda: pruning.prune(store, pruning.PruneOptions(only=ids)),
+        lambda: pruning.prune(store, choice),
         describe=reports.of_prune,
-        touches=ids,
+        touches=frozenset((*ids, *choice.environments)),
+    )
+
+
+def undo(store: Store) -> Job[undoing.Undone]:
+    """Return the job that brings back what the last prune put into the trash."""
+    return Job(
+        "undo the last prune", commands.of("prune", "--undo"), lambda: undoing.undo(store), describe=reports.of_undo
     )
 
 
@@ -275,6 +291,23 @@ def repair(store: Store, chosen: Sequence[Stored] = (), stored: Collection[Store
 def show_command(stored: Stored) -> str:
     """Return the command that shows an entry."""
     return commands.of("store", "show", f"{stored.name}=={stored.version}")
+
+
+def files_command(stored: Stored) -> str:
+    """Return the command that lists the files of an entry."""
+    return commands.of("store", "show", f"{stored.name}=={stored.version}", "--files")
+
+
+def uninstall_tool(store: Store, environment: str) -> Job[Summary]:
+    """Return the job that lets uv uninstall the tool of an environment."""
+    name = os.path.basename(environment)
+    return Job(
+        f"remove the tool {name}",
+        commands.of("tool", "uninstall", name),
+        lambda: tools.uninstall(store, environment),
+        describe=reports.of_summary,
+        touches=frozenset([environment]),
+    )
 
 
 def detach(store: Store, environment: str, name: str) -> Job[detaching.Detached]:
@@ -333,5 +366,31 @@ def scan_command(folder: str) -> str:
     return commands.of("projects", "scan", path)
 
 
+def again(job: Job[object]) -> Job[object]:
+    """Return a new job that does the same as one that is over; by its command, if that was in an earlier run.
+
+    Raises UsageError if the command can't be run.
+    """
+    if not job.ended_at:
+        return Job(job.title, job.command, job.make, describe=job.describe, folder=job.folder, touches=job.touches)
+    try:
+        words = shlex.split(job.command)
+    except ValueError:
+        words = []
+    if words[:1] != ["pepip"]:
+        raise UsageError(f"{formatting.printable(job.command)} is no command of pepip")
+    home = os.path.dirname(os.path.dirname(os.path.abspath(pepip.__file__)))  # else Python would look in this folder
+
+    def run() -> process.Result:
+        try:
+            return process.run_python(sys.executable, ["-m", "pepip", *words[1:]])
+        except UvError as error:
+            raise UvError(f"{job.command} failed", output=error.output, exit_code=1) from error
+
+    return Job(job.title, job.command, once(run), describe=reports.of_output, folder=home)
+
+
 def _project(environment: str) -> str:
-    return os.path.basename(os.path.dirname(environment)) or environment
+    folder, name = os.path.split(environment)
+    project = os.path.basename(folder) or environment
+    return project if name == ".venv" else f"{project}/{name}"

@@ -18,7 +18,10 @@ OF_THE_APP: list[BindingType] = [
     Binding("2", "show('projects')", "Projects", show=False),
     Binding("3", "show('savings')", "Savings", show=False),
     Binding("4", "show('activity')", "Activity", show=False),
+    Binding("5", "show('versions')", "Versions", show=False),
     Binding("P", "prune", "Prune", tooltip="Preview what no environment links, and remove it"),
+    Binding("F", "reclaim", "Reclaim", show=False, tooltip="List all that can be freed, and what it costs"),
+    Binding("z", "undo", "Undo", show=False, tooltip="Bring back what the last prune put into the trash"),
     Binding("r", "rescan", "Rescan", show=False, tooltip="Look at the disk again"),
     Binding("I", "install_anywhere", "Install anywhere…", show=False, tooltip="Install into a project, known or new"),
     Binding(

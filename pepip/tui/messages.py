@@ -19,6 +19,22 @@ class JobChanged(Message):
         self.job = job
 
 
+class HistoryRead(Message):
+    """The finished jobs of earlier runs are known."""
+
+    def __init__(self, jobs: list[Job[object]]) -> None:
+        super().__init__()
+        self.jobs = jobs
+
+
+class RunAgain(Message):
+    """The user asks to run a finished job again."""
+
+    def __init__(self, job: Job[object]) -> None:
+        super().__init__()
+        self.job = job
+
+
 class Explained(Message):
     """A thread has a text that is to be shown in a dialog, with the command that shows the same."""
 

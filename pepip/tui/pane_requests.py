@@ -43,6 +43,14 @@ class CopyEntryCommand(EntryRequest):
     """Copy the command that shows an entry."""
 
 
+class ListFiles(EntryRequest):
+    """Show the folders and files of an entry."""
+
+
+class ExplainEntry(EntryRequest):
+    """Say why environments have an entry."""
+
+
 class EnvironmentRequest(Message):
     """A request on an environment, which is empty if none is known."""
 
@@ -95,6 +103,14 @@ class AttachPackage(PackageRequest):
     """Link the first package again."""
 
 
+class ExplainPackage(PackageRequest):
+    """Say why the environment has the first package."""
+
+
+class RemoveEnvironment(EnvironmentRequest):
+    """Remove a tool, with its environment."""
+
+
 class EjectEnvironment(EnvironmentRequest):
     """Give the environment files of its own in place of all links."""
 
@@ -105,3 +121,15 @@ class AdoptEnvironments(Message):
     def __init__(self, environments: Sequence[str]) -> None:
         super().__init__()
         self.environments = environments
+
+
+class ShowMap(Message):
+    """Show the map of the entries that the store pane lists."""
+
+
+class UpgradeEverywhere(Message):
+    """Upgrade packages, each in an environment: pairs of a name and the root of an environment."""
+
+    def __init__(self, cells: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self.cells = cells

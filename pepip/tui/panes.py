@@ -1,4 +1,4 @@
-"""The four panes, each made when it is shown for the first time. One of them is visible."""
+"""The panes, each made when it is shown for the first time. One of them is visible."""
 
 from __future__ import annotations
 
@@ -18,8 +18,15 @@ if TYPE_CHECKING:
     from pepip.tui.projects_pane import ProjectsPane
     from pepip.tui.savings_pane import SavingsPane
     from pepip.tui.session import Session
+    from pepip.tui.versions_pane import VersionsPane
 
-_FOCUS = {"store": "#entries", "projects": "#environments", "savings": "#shared", "activity": "#jobs"}
+_FOCUS = {
+    "store": "#entries",
+    "projects": "#environments",
+    "savings": "#shared",
+    "activity": "#jobs",
+    "versions": "#matrix",
+}
 
 
 class Panes(ContentSwitcher):
@@ -64,6 +71,8 @@ class Panes(ContentSwitcher):
             cast("ProjectsPane", pane).show(catalog, self.session.touched)
         elif self.here == "savings" and catalog is not None:
             cast("SavingsPane", pane).show(catalog, self.session.prunable)
+        elif self.here == "versions" and catalog is not None:
+            cast("VersionsPane", pane).show(catalog)
 
     def fill_unshared(self) -> None:
         """Update the list of environments that are not yet shared, if it is visible."""
@@ -84,6 +93,10 @@ def _make(name: str, session: Session) -> Widget:
         from pepip.tui.savings_pane import SavingsPane
 
         return SavingsPane()
+    if name == "versions":
+        from pepip.tui.versions_pane import VersionsPane
+
+        return VersionsPane()
     from pepip.tui.activity_pane import ActivityPane
 
     return ActivityPane()

@@ -241,6 +241,9 @@ class PlanDialog(Dialog):
         if self.plan.note:
             text.append(f"\n{self.plan.note}", "italic")
         self.query_one("#plan-sentence", Static).update(text)
+        self.query_one("#plan-error").display = bool(plan.words)
+        self.query_one("#plan-words", Static).update(Text(wording_of(plan.words)))
+        self.set_class(bool(plan.words), "-with-words")
         table = self.query_one("#plan", Table)
         table.display = bool(plan.steps)
         table.show([_row(number, step) for number, step in enumerate(plan.steps)])

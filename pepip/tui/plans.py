@@ -31,11 +31,15 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The changes that an action would make. Without `has_work`, there is nothing to do."""
+    """The changes that an action would make. Without `has_work`, there is nothing to do.
+
+    `words` say in full what the steps can only name.
+    """
 
     sentence: str
     steps: Sequence[Step]
     has_work: bool
+    words: str = ""
 
 
 def described(

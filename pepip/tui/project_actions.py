@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from pepip.tui import adoption_jobs, commands, formatting, jobs, pane_requests
+from pepip.environment import purposes
+from pepip.operations import upgrades
+from pepip.tui import adoption_jobs, commands, formatting, jobs, pane_requests, upgrade_actions
 from pepip.tui.flows import Flows
 
 TYPE_CHECKING = False
@@ -38,6 +40,10 @@ class ProjectActions(Flows):
             case pane_requests.UninstallPackages():
                 names = request.packages
                 self.begin(lambda: jobs.uninstall(store, environment, names))
+            case pane_requests.ExplainPackage():
+                self.ask_why(request.packages[0], environment=environment)
+            case pane_requests.RemoveEnvironment():
+                self._ask_to_remove(environment)
             case pane_requests.DetachPackage():
                 self._ask_to_detach(environment, request.packages[0])
             case pane_requests.AttachPackage():
@@ -61,10 +67,29 @@ class ProjectActions(Flows):
         text.append("\nThe way back is to adopt it.", "not bold")
         self.confirm("Eject this environment", text, "Eject", adoption_jobs.eject(self.session.store, environment))
 
+    def upgrade_cells(self, cells: Sequence[tuple[str, str]]) -> None:
+        """Preview the upgrade of packages, each in an environment, and upgrade them."""
+        upgrade_actions.UpgradeActions(self.session, self.app).upgrade_cells(cells)
+
+    def _ask_to_remove(self, environment: str) -> None:
+        share = self.session.catalog.shares.get(environment) if self.session.catalog else None
+        if share is None or share.known.purpose.kind != purposes.TOOL:
+            self.explain("Not a tool", Text("Only a tool is removed as a whole: u uninstalls packages of others."))
+            return
+        name = formatting.printable(share.known.name)
+        text = Text(f"uv uninstalls {name} with its launchers. What only it links becomes an orphan.")
+        text.append(f"\n\n{formatting.printable(environment)}", "bold")
+        job = jobs.uninstall_tool(self.session.store, environment)
+        self.confirm(f"Remove the tool {name}", text, "Remove", job, is_destructive=True)
+
     def _upgrade(self, environment: str, packages: Sequence[str]) -> None:
         names = packages
+        share = self.session.catalog.shares.get(environment) if self.session.catalog else None
+        if share is not None and share.known.purpose.kind != purposes.PROJECT:
+            flow = upgrade_actions.UpgradeActions(self.session, self.app)
+            flow.upgrade([upgrades.Target(share.known, tuple(names), upgrades.way_of(share.known))])
+            return
         if not names and not jobs.has_lock(environment):
-            share = self.session.catalog.shares.get(environment) if self.session.catalog else None
             names = sorted(package.name for package in share.known.packages) if share else ()
         self.begin(lambda: jobs.upgrade(self.session.store, environment, names))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pepip.environment import purposes
 from pepip.operations import census
 from pepip.tui import formatting
 from pepip.tui.filtering import Facts
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pepip.model import Installed
+    from pepip.operations.census import KnownVenv
     from pepip.operations.savings import VenvShare
     from pepip.tui.catalog import Catalog
 
@@ -44,9 +46,7 @@ PACKAGES = (
 def row_of(share: VenvShare, unmet: Collection[str], *, is_busy: bool) -> TableRow:
     """Return the row of a project. `unmet` are the environments with unmet needs."""
     known = share.known
-    name = os.path.basename(known.project) or known.project
-    if os.path.basename(known.environment) != ".venv":
-        name = f"{name} ({os.path.basename(known.environment)})"
+    name, folder = _name_and_folder(known)
     state, tone, glyph = known.state, _TONES[known.state], _GLYPHS[known.state]
     if known.environment in unmet:
         state, tone, glyph = UNMET, "bad", "!"
@@ -59,7 +59,7 @@ def row_of(share: VenvShare, unmet: Collection[str], *, is_busy: bool) -> TableR
         (
             glyph,
             formatting.printable(name),
-            formatting.printable(formatting.short_path(os.path.dirname(known.project))),
+            formatting.printable(formatting.short_path(folder)),
             known.python.removesuffix(".final.0")[:7],
             f"{linked}+{own}" if own else str(linked),
             formatting.size(share.alone_bytes),
@@ -70,10 +70,24 @@ def row_of(share: VenvShare, unmet: Collection[str], *, is_busy: bool) -> TableR
     )
 
 
+def _name_and_folder(known: KnownVenv) -> tuple[str, str]:
+    """Return the name of a project, script or tool, and the folder that it is in."""
+    purpose = known.purpose
+    if purpose.script is not None:
+        return f"{os.path.basename(purpose.script.path)} (script)", os.path.dirname(purpose.script.path)
+    if purpose.kind != purposes.PROJECT:
+        kind = "" if purpose.kind == purposes.RUN else f" ({purpose.kind})"
+        return f"{purpose.name}{kind}", os.path.dirname(known.environment)
+    name = os.path.basename(known.project) or known.project
+    if os.path.basename(known.environment) != ".venv":
+        name = f"{name} ({os.path.basename(known.environment)})"
+    return name, os.path.dirname(known.project)
+
+
 def order_by(key: str, unmet: Collection[str]) -> Callable[[VenvShare], Any]:
     """Return the key function that sorts projects by a column."""
     orders: dict[str, Callable[[VenvShare], Any]] = {
-        "name": lambda share: os.path.basename(share.known.project),
+        "name": lambda share: _name_and_folder(share.known)[0],
         "path": lambda share: share.known.environment,
         "python": lambda share: share.known.python,
         "packages": lambda share: len(share.known.entries or ()),
@@ -88,9 +102,10 @@ def facts_of(share: VenvShare, unmet: Collection[str]) -> Facts:
     """Return the properties of a project that a filter tests."""
     known = share.known
     state = UNMET if known.environment in unmet else known.state
-    text = f"{known.environment} {known.python} {state}".lower()
-    name = os.path.basename(known.project).lower()
-    return Facts(name, "", known.python, share.alone_bytes, (), (known.environment,), text)
+    name = _name_and_folder(known)[0].lower()
+    text = f"{name} {known.name} {known.environment} {known.python} {state}".lower()
+    users = (known.environment, known.name)
+    return Facts(name, "", known.python, share.alone_bytes, (), users, text, (known.purpose.kind,))
 
 
 def packages_of(share: VenvShare, catalog: Catalog, *, key: str, is_descending: bool) -> list[TableRow]:
@@ -115,7 +130,7 @@ def packages_of(share: VenvShare, catalog: Catalog, *, key: str, is_descending: 
                     formatting.size(sizes.get(package.store_id, 0)) if package.store_id else "",
                     shared if package.entry_id else package.mode or "private",
                 ),
-                ("name", "", "", "muted" if package.store_id else "warn"),
+                ("name", "", "", "muted" if package.store_id else "accent"),
             )
         )
     if not rows:

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
 
 from pepip import paths
+from pepip.environment import purposes
 from pepip.operations import census
 from pepip.tui import filtering, formatting, pane_requests, project_rows
 from pepip.tui.filter_line import FilterLine
@@ -53,8 +54,16 @@ class ProjectsPane(Vertical):
         Binding("R", "repair", "Repair", show=False, tooltip="Repair the store and all environments"),
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
-        Binding("slash", "filter", "Filter", show=False, tooltip="Filter by words and size: api 3.12 missing >100MB"),
+        Binding(
+            "slash",
+            "filter",
+            "Filter",
+            show=False,
+            tooltip="Filter by words: api missing kind:tool >100MB",
+        ),
         Binding("a", "mark_all", "Mark all", show=False),
+        Binding("t", "explain", "Why", tooltip="Say why this package is here, what it needs, and what goes with it"),
+        Binding("d", "remove", "Remove", show=False, tooltip="Remove this tool"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this project"),
         Binding("l,right", "to_packages", "To the packages", show=False),
         Binding("h,left,escape", "to_projects", "To the projects", show=False),
@@ -72,7 +81,9 @@ class ProjectsPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Make the filter and the lists."""
-        yield FilterLine("#environments", placeholder="/ filter   api  missing  >100MB  -word", id="projects-filter")
+        yield FilterLine(
+            "#environments", placeholder="/ filter   api  kind:tool  missing  >100MB  -word", id="projects-filter"
+        )
         with Horizontal(id="projects-split"):
             yield Table(project_rows.COLUMNS, verb="Packages", id="environments")
             with Vertical(id="project-detail"):
@@ -145,7 +156,10 @@ class ProjectsPane(Vertical):
             return
         known = share.known
         shown = Text()
-        shown.append(formatting.printable(formatting.short_path(known.environment, self._home)), "bold")
+        shown.append(formatting.printable(formatting.short_path(known.name, self._home)), "bold")
+        if known.purpose.kind != purposes.PROJECT:
+            place = formatting.printable(formatting.short_path(known.environment, self._home))
+            shown.append(f"\n{known.purpose.kind} in {place}", "dim")
         shown.append(f"\n{'Python ' + known.python if known.python else 'Python unknown'} · {known.state}", "")
         if known.reason:
             shown.append(f": {known.reason}")
@@ -330,6 +344,14 @@ class ProjectsPane(Vertical):
     def action_uninstall(self) -> None:
         """Ask to uninstall the chosen packages."""
         self._ask_for_packages(pane_requests.UninstallPackages)
+
+    def action_explain(self) -> None:
+        """Ask why the chosen package is here."""
+        self._ask_for_packages(pane_requests.ExplainPackage)
+
+    def action_remove(self) -> None:
+        """Ask to remove this tool."""
+        self._ask(pane_requests.RemoveEnvironment)
 
     def action_detach(self) -> None:
         """Ask to make the chosen package a private copy."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -12,11 +13,12 @@ from textual.message import Message
 from textual.widgets import Button, Static
 
 from pepip.errors import PepipError
-from pepip.operations import prune
+from pepip.operations import prune, undo
 from pepip.tui import commands, entries, formatting
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Column, Table, TableRow
+from pepip.tui.trash_line import TrashLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
     from pepip.model import Stored
     from pepip.operations.prune import Orphan, PruneOptions, PrunePreview
     from pepip.store.root import Store
+
+
+class _Ticked(NamedTuple):
+    """The ids of the ticked orphans, and the time that the trash keeps them, 0 if it doesn't."""
+
+    ids: frozenset[str]
+    keep_seconds: float
 
 
 class PruneDialog(Dialog):
@@ -38,22 +47,23 @@ class PruneDialog(Dialog):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "tick", "Tick", show=False),
         Binding("a", "tick_all", "Tick all", show=False),
+        Binding("t", "toggle_trash", "Trash", show=False, tooltip="Keep in the trash, or free at once"),
         Binding("tab", "app.focus_next", "Next", show=False),
     ]
 
     class Previewed(Message):
-        """The preview is there."""
+        """The preview is there, and the seconds for which the trash keeps a removal if nobody says otherwise."""
 
-        def __init__(self, preview: PrunePreview) -> None:
+        def __init__(self, preview: PrunePreview, keep_seconds: float) -> None:
             super().__init__()
-            self.preview = preview
+            self.preview, self.keep_seconds = preview, keep_seconds
 
     class Reckoned(Message):
-        """It is known what removing some of the orphans frees at once, and when uv's cache lets go."""
+        """It is known what removing some of the orphans frees, in words."""
 
-        def __init__(self, ids: frozenset[str], freed_bytes: int, shared_bytes: int) -> None:
+        def __init__(self, choice: _Ticked, gain: str) -> None:
             super().__init__()
-            self.ids, self.freed_bytes, self.shared_bytes = ids, freed_bytes, shared_bytes
+            self.choice, self.gain = choice, gain
 
     class Refused(Message):
         """There is no preview, and why."""
@@ -63,12 +73,13 @@ class PruneDialog(Dialog):
             self.reason = reason
 
     def __init__(self, store: Store, options: PruneOptions, stored: Collection[Stored]) -> None:
-        super().__init__("Prune what no environment links · ␣ unticks")
+        super().__init__("Prune what no environment links · ␣ unticks · t trash")
         self.preview: PrunePreview | None = None
         self._store = store
         self._options = options
         self._stored = stored
-        self._gains: dict[frozenset[str], str] = {}
+        self._gains: dict[_Ticked, str] = {}
+        self.keep_seconds = 0.0
 
     def body(self) -> ComposeResult:
         """Make the sentence, the list of orphans, and the notes."""
@@ -81,6 +92,7 @@ class PruneDialog(Dialog):
             Column("size", "On disk", 9, is_right=True),
         )
         yield Table(columns, can_mark=True, id="orphans")
+        yield TrashLine()
         with ScrollText(id="prune-notes"):
             yield Static("", id="prune-notes-text")
 
@@ -98,7 +110,8 @@ class PruneDialog(Dialog):
 
     def _look(self) -> None:
         try:
-            self.post_message(self.Previewed(prune.preview(self._store, self._options)))
+            keep_seconds = undo.ample_seconds(self._store, os.environ)
+            self.post_message(self.Previewed(prune.preview(self._store, self._options), keep_seconds))
         except (PepipError, OSError) as error:
             self.post_message(self.Refused(str(error)))
 
@@ -114,15 +127,29 @@ class PruneDialog(Dialog):
         preview = self.preview
         return self._options.only is None and preview is not None and len(self.chosen) == len(preview.orphans)
 
-    def _reckon(self, preview: PrunePreview, chosen: Sequence[Orphan]) -> None:
-        freed, shared = prune.freed_by(self._store, chosen, preview.gone)
-        self.post_message(self.Reckoned(frozenset(orphan.stored.id for orphan in chosen), freed, shared))
+    def _reckon(self, preview: PrunePreview, chosen: Sequence[Orphan], choice: _Ticked) -> None:
+        options = self._options._replace(keep_seconds=choice.keep_seconds)
+        freed, shared, trashed = prune.reckon(self._store, chosen, preview.gone, options)
+        if choice.keep_seconds:
+            gain = formatting.waiting(trashed, shared, choice.keep_seconds)
+        else:
+            gain = formatting.gain(freed, shared)
+        self.post_message(self.Reckoned(choice, gain))
 
     def on_prune_dialog_reckoned(self, event: Reckoned) -> None:
         """Update the sentence."""
         event.stop()
-        self._gains[event.ids] = formatting.gain(event.freed_bytes, event.shared_bytes)
+        self._gains[event.choice] = event.gain
         self._say()
+
+    def action_toggle_trash(self) -> None:
+        """Keep what is removed in the trash, or free its space at once."""
+        line = self.query_one(TrashLine)
+        if line.seconds:
+            line.is_on = not line.is_on
+            self.keep_seconds = line.seconds if line.is_on else 0.0
+            line.refresh()
+            self._say()
 
     def on_prune_dialog_refused(self, event: Refused) -> None:
         """Show the reason why there is no preview."""
@@ -133,8 +160,10 @@ class PruneDialog(Dialog):
         """Show the preview, with all orphans ticked."""
         event.stop()
         preview = self.preview = event.preview
-        ids = frozenset(orphan.stored.id for orphan in preview.orphans)
-        self._gains[ids] = formatting.gain(preview.freed_bytes, preview.shared_bytes)
+        self.keep_seconds = event.keep_seconds if preview.orphans else 0.0
+        line = self.query_one(TrashLine)
+        line.say(event.keep_seconds, is_on=bool(self.keep_seconds))
+        line.display = bool(preview.orphans) and not preview.blocked
         rows = [
             TableRow(
                 orphan.stored.id,
@@ -142,7 +171,7 @@ class PruneDialog(Dialog):
                     formatting.printable(orphan.stored.name),
                     formatting.printable(orphan.stored.version),
                     entries.short_bucket(orphan.stored.bucket),
-                    formatting.day(max(orphan.stored.last_linked_at, orphan.stored.stored_at)),
+                    formatting.day(orphan.stored.last_used_at),
                     formatting.size(orphan.allocated_bytes),
                 ),
                 ("name", "", "muted", "muted", ""),
@@ -191,24 +220,32 @@ class PruneDialog(Dialog):
             sentence.update(Text("Nothing to prune: an environment links every entry."))
             self.say_command("")
             return
-        ids = frozenset(orphan.stored.id for orphan in chosen)
-        if ids not in self._gains:
-            reckon = partial(self._reckon, preview, chosen)
+        choice = _Ticked(frozenset(orphan.stored.id for orphan in chosen), self.keep_seconds)
+        if choice not in self._gains:
+            reckon = partial(self._reckon, preview, chosen, choice)
             self.run_worker(reckon, thread=True, exclusive=True, group="reckon", description="reckon")
+        if not preview.orphans and preview.emptied_bytes:
+            size = formatting.size(preview.freed_bytes)
+            sentence.update(Text(f"An environment links every entry. Emptying the trash frees {size} at once."))
+            go.label = Text("Empty the trash")
+            go.refresh(layout=True)
+            self.say_command(commands.prune((), is_all=True))
+            return
         entry_count = formatting.count(len(chosen), "entry", "entries")
         most = "" if is_all else f" of {len(preview.orphans)}"
-        sentence.update(Text(f"{entry_count}{most} to remove: {self._gains.get(ids, '…')}."))
+        sentence.update(Text(f"{entry_count}{most} to remove: {self._gains.get(choice, '…')}."))
         go.label = Text(f"Remove {entry_count}")
         go.refresh(layout=True)  # Textual keeps the width of the old label
         patterns = commands.patterns_of([orphan.stored for orphan in chosen], self._stored)
-        self.say_command(commands.prune(patterns, is_all=self.is_all) if chosen or self.is_all else "")
+        command = commands.prune(patterns, is_all=self.is_all, is_kept=bool(self.keep_seconds))
+        self.say_command(command if chosen or self.is_all else "")
 
 
 def _notes(preview: PrunePreview) -> list[str]:
     """Return the facts that a user should know before a removal, one line each."""
     found = []
     if preview.shared_bytes:
-        found.append("uv's cache lets go by `uv cache prune`: it has hard links to the same files")
+        found.append("uv's cache has hard links to the same files: F frees those, too")
     found += [f"gone: {known.environment} ({known.reason})" for known in preview.gone]
     for known in preview.unreachable:
         what = "what it linked" if known.entries is None else formatting.count(len(known.entries), "entry", "entries")

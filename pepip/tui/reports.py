@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pepip.operations.prune import PrunePreview
     from pepip.operations.scan import Scanned
     from pepip.operations.store_add import Added
+    from pepip.operations.undo import Undone
     from pepip.operations.verify import Repaired, Verdict
+    from pepip.uv.process import Result
 
 
 def of_summary(summary: Summary) -> Report:
@@ -33,12 +35,26 @@ def of_outcome(outcome: Outcome) -> Report:
 def of_prune(done: PrunePreview) -> Report:
     """Describe a prune."""
     kept = f", {len(done.refused)} are another user's" if done.refused else ""
-    if not done.orphans and not done.freed_bytes:
+    if not (done.orphans or done.freed_bytes or done.trashed_bytes):
         return Report(f"nothing to prune{kept}")
-    removed = "environments of deleted scripts"
+    removed = "the trash" if done.emptied_bytes else "environments of deleted scripts"
     if done.orphans:
         removed = formatting.count(len(done.orphans), "entry", "entries")
-    return Report(f"{removed} removed, {formatting.size(done.freed_bytes)} free now{kept}")
+    if done.kept_until:
+        sentence = f"{removed} removed, {formatting.size(done.trashed_bytes)} in the trash: z brings back{kept}"
+        return Report(sentence, freed_bytes=done.freed_bytes)
+    return Report(
+        f"{removed} removed, {formatting.size(done.freed_bytes)} free now{kept}", freed_bytes=done.freed_bytes
+    )
+
+
+def of_undo(done: Undone) -> Report:
+    """Describe an undo."""
+    back = formatting.count(len(done.entry_ids), "entry", "entries")
+    if done.environments:
+        back += f" and {formatting.count(len(done.environments), 'environment')}"
+    lines = [*done.environments, *done.entry_ids, *(f"was made anew meanwhile: {name}" for name in done.replaced)]
+    return Report(f"{back} brought back", lines)
 
 
 def of_stored(added: Added) -> Report:
@@ -131,7 +147,8 @@ def of_adoption(done: list[Adopted]) -> Report:
         sentence += f". {failures[0].environment} was not adopted: {failures[0].failure}"
     if len(failures) > 1:
         sentence += f"; {len(failures) - 1} more: 4 shows the log"
-    return Report(sentence, lines)
+    freed_bytes = max(0, sum(item.freed.size_bytes for item in done))
+    return Report(sentence, lines, freed_bytes=freed_bytes)
 
 
 def of_ejecting(done: Ejected) -> Report:
@@ -140,3 +157,9 @@ def of_ejecting(done: Ejected) -> Report:
         return Report(f"nothing to do: {done.environment} links nothing")
     count = formatting.count(len(done.distributions), "package")
     return Report(f"{count} have files of their own now: {done.environment} needs no store")
+
+
+def of_output(result: Result) -> Report:
+    """Describe a run of a command by its own words."""
+    lines = (result.stdout + result.stderr).splitlines()
+    return Report(lines[-1] if lines else "done", lines[:-1])

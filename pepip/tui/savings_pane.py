@@ -52,7 +52,7 @@ class SavingsPane(Vertical):
         yield Static("", id="savings-text")
         with Horizontal(id="savings-split"):
             yield Table(SHARED, verb="In the store", id="shared")
-            yield Table(VERSIONS, verb="In the store", id="versions")
+            yield Table(VERSIONS, verb="In the store", id="several")
 
     def show(self, catalog: Catalog, prunable: PrunePreview | None) -> None:
         """Show the figures of a catalog, and of a prune, if these are known."""
@@ -149,7 +149,7 @@ class SavingsPane(Vertical):
             )
             for size_bytes, name, ids in found[:300]
         ]
-        table = self.query_one("#versions", Table)
+        table = self.query_one("#several", Table)
         table.empty_text = "no package has several versions"
         table.show(rows)
 

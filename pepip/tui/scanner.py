@@ -139,6 +139,8 @@ class Scanner:
                 self._show_first(remembered)
             stamp = catalogs.stamp(self._store)
             found = catalogs.read(self._store, was_there=self._was_there, memory=memory)
+            noted = {name: verdict.flaws for name, verdict in found.verdicts.items()}
+            self._session.verified = {**self._session.verified, **noted}
             listing = entries.listing(found, self._session.damaged, self._session.touched)
             self._app.post_message(self.Read(number, stamp, found, listing, _absent(found.shares)))
 

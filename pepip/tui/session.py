@@ -20,7 +20,8 @@ class Session:
 
     `folder` is the one in which the app was started. `drafts` has the lines of dialogs that were closed without an
     answer, by the dialog's title. `earlier` has the finished jobs of earlier runs.
-    `verified` maps the id of each verified entry to its flaws. An intact entry has none. `unshared` has the
+    `verified` maps the id of each verified entry to its flaws, those of earlier runs, too. An intact entry has none.
+    `unshared` has the
     environments that a search found and that were not registered. `search_place` is the place to which a running
     search has come. `prunable` is what a prune of all orphans would do, None until it is known. `unmet` has the unmet
     needs of environments. `is_leaving` says that the app exits as soon as no job is left.

@@ -91,8 +91,10 @@ class StorePane(Vertical):
         Binding("s", "sort", "Sort", tooltip="Sort by the next column; a click on a title sorts, too"),
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
         Binding("a", "mark_all", "Mark all", show=False),
+        Binding("t", "explain", "Why", tooltip="Say why environments have this entry, and what it needs"),
+        Binding("m", "map", "Map", tooltip="Show the listed entries as a map of the disk"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this entry"),
-        Binding("l,right", "to_detail", "To the detail", show=False),
+        Binding("l,right", "to_detail", "Detail", key_display="→", tooltip="Show everything about this entry"),
         Binding("h,left,escape", "to_list", "To the list", show=False),
     ]
 
@@ -119,7 +121,7 @@ class StorePane(Vertical):
         yield FilterLine("#entries", placeholder=placeholder, id="filter")
         yield Facets()
         with Horizontal():
-            table = Table(entries.COLUMNS, can_mark=True, id="entries")
+            table = Table(entries.COLUMNS, can_mark=True, verb="Files", id="entries")
             table.empty_text = "looking at the disk …"
             yield table
             with ScrollText(id="detail"):
@@ -223,7 +225,7 @@ class StorePane(Vertical):
         """Return the full description of an entry, `width` columns wide. It reads files: call it in a worker."""
         found = self._details(stored, catalog)
         needs = entries.why(catalog, found) if found else {}
-        gain = "" if stored.id in catalog.users else formatting.gain(*prune.freed_by_entry(stored))
+        gain = "" if stored.id in catalog.users or stored.layer else formatting.gain(*prune.freed_by_entry(stored))
         flaws = self.session.verified.get(stored.id)
         return entries.describe(catalog, stored, found, flaws, needs, gain=gain, width=width)
 
@@ -231,7 +233,7 @@ class StorePane(Vertical):
         if catalog.overview is None:
             return None
         worker = get_current_worker()
-        for item in catalog.overview.seen.stored:
+        for item in catalog.stored.values():
             if item.id not in self._needed:
                 self._needed[item.id] = entry_details.requirements(item)
                 if worker.is_cancelled:  # the cursor moved: the next worker continues from here
@@ -279,12 +281,10 @@ class StorePane(Vertical):
         self._sort_by(event.key)
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Move the focus to the detail, or ask for the detail in a dialog if it is not visible."""
+        """Ask for the files of the entry."""
         event.stop()
-        if self.is_wide:
-            self.screen.set_focus(self.query_one("#detail"))
-        elif self.current:
-            self.post_message(pane_requests.DescribeEntry([self.current]))
+        if self.current:
+            self.post_message(pane_requests.ListFiles([self.current]))
 
     def on_resize(self) -> None:
         """Show the detail, if the new size has room for it."""
@@ -329,9 +329,25 @@ class StorePane(Vertical):
         self.table.action_mark_all()
 
     def action_to_detail(self) -> None:
-        """Move the focus to the detail, if it is visible."""
+        """Move the focus to the detail, or ask for the detail in a dialog if it is not visible."""
         if self.is_wide:
             self.screen.set_focus(self.query_one("#detail"))
+        elif self.current:
+            self.post_message(pane_requests.DescribeEntry([self.current]))
+
+    def action_explain(self) -> None:
+        """Ask why environments have the entry under the cursor."""
+        if self.current:
+            self.post_message(pane_requests.ExplainEntry([self.current]))
+
+    def action_map(self) -> None:
+        """Ask for the map of the listed entries."""
+        self.post_message(pane_requests.ShowMap())
+
+    @property
+    def listed(self) -> list[int]:
+        """The indices of the entries that the filter shows."""
+        return list(self.table._view)
 
     def action_to_list(self) -> None:
         """Hide the drawer, and move the focus to the list. If the list has it already, clear the filter."""

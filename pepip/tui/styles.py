@@ -43,6 +43,14 @@ def _styles(theme: Theme) -> dict[str, Style]:
     cursor = color("block-cursor-foreground", on="block-cursor-background") + ground("block-cursor-background") + bold
     # ANSI themes use the terminal's own colours, which have no shades: underlining replaces the other background.
     raised = Style(bold=True, underline=True) if theme.ansi else bold + ground("panel")
+
+    def tile(kind: str) -> Style:
+        if theme.ansi:
+            return color(f"text-{kind}") + Style(reverse=True)
+        return ground(f"{kind}-muted") + Style(color=Color.parse(colors["foreground"]).rich_color)
+
+    # The warning's colour, which is the accent's in the default theme, means one thing: look here. Keys and bars have
+    # the primary colour. What is unused has no colour of its own: it is no fault.
     return {
         "": Style.null(),
         "name": bold,
@@ -52,9 +60,15 @@ def _styles(theme: Theme) -> dict[str, Style]:
         "bad": color("text-error") + bold,
         "warn": color("text-warning"),
         "alarm": color("text-warning") + bold,
-        "accent": color("text-accent"),
-        "key": color("text-accent") + bold,
+        "accent": color("text-primary"),
+        "key": color("text-primary") + bold,
         "title": raised,
         "resting": raised,
         "cursor": cursor,
+        "tile-used": tile("success"),
+        "tile-orphan": tile("warning"),
+        "tile-damaged": tile("error"),
+        "tile-busy": tile("primary"),
+        "tile-rest": raised,
+        "tile-layer": tile("secondary") if "secondary-muted" in colors else raised,
     }

@@ -320,7 +320,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         for _, column, width in self.shown_columns:
             is_sorted = column.title and column.key == self.sort_key
             arrow = (" ↓" if self.is_descending else " ↑") if is_sorted else ""
-            segments.append(Segment(_sized(column.title + arrow, width, is_right=column.is_right) + "  ", style))
+            segments.append(Segment(sized(column.title + arrow, width, is_right=column.is_right) + "  ", style))
         return Strip(segments).adjust_cell_length(self.width, style)
 
     def _row(self, row: TableRow, *, is_cursor: bool) -> Strip:
@@ -359,10 +359,10 @@ def _cell(text: str, width: int, column: Column) -> str:
         while cell_len(text) > width - 1:
             text = text[1:]
         text = f"…{text}"
-    return _sized(text, width, is_right=column.is_right)
+    return sized(text, width, is_right=column.is_right)
 
 
-def _sized(text: str, width: int, *, is_right: bool) -> str:
+def sized(text: str, width: int, *, is_right: bool = False) -> str:
     """Return text in exactly `width` columns. A cut text ends in an ellipsis."""
     length = cell_len(text)
     if length > width:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 HELP = {
     "store": (
-        "Every version is stored once. ● used  ○ orphan: no environment links it  ✗ damaged  ◐ being worked on. "
-        "The filter takes words and facets: orphan: used: damaged: marked: >100MB <1GB project:api name:torch -word"
+        "Every version is stored once. ● used  ○ orphan: no environment links it  ✗ damaged  ◐ being worked on  "
+        "◆ ◇ in a layer. The filter takes words and facets: orphan: used: layer: damaged: marked: >100MB <1GB "
+        "idle:>90d stored:<7d project:api kind:tool name:torch -word"
     ),
     "projects": (
         "Every environment that links the store. Without: its size without pepip. Now: its own size, beside the "
@@ -32,9 +33,14 @@ HELP = {
         "Savings, measured on disk; each inode counts once. Since: the growth of the store. Enter on a package "
         "shows it in the store."
     ),
+    "versions": (
+        "Packages that have several versions, against the projects that have them. Green is the newest version here, "
+        "the other colour is behind it. Space marks a cell, a click on a title marks its cells, a marks the package "
+        "wherever it is behind; U shows one plan for all marked cells, and upgrades each project in its own way."
+    ),
     "activity": (
-        "Running and finished jobs, newest first, with their output. Cancel stops at the next safe point: nothing "
-        "is left half done."
+        "Running and finished jobs, newest first, with their output, also those of earlier runs. Bytes: + fetched, "
+        "- freed. Cancel stops at the next safe point: nothing is left half done."
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Starting programs: uv, and an environment's interpreter. No other module of pepip starts a program.
+"""Starting programs: uv, an environment's interpreter, and those that make and mount images. No other module does.
 
 Programs get pipes for input and output, so that they never use a terminal that the command line or the app owns.
 Exceptions are programs that take over the terminal for the user: see `run_attached` and `become`.
@@ -6,6 +6,7 @@ Exceptions are programs that take over the terminal for the user: see `run_attac
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from _thread import get_ident
@@ -18,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator, Sequence
+    from typing import IO
 
 # With these variables, uv would use another environment than the given one, compile files that are only staged,
 # ignore pepip's options about a lock, or colour output that pepip reads. A caller that needs one passes it on.
@@ -112,6 +114,58 @@ def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") ->
     if process.returncode:
         raise UvError(f"the interpreter {executable} failed", output=stderr, exit_code=1)
     return Result(stdout, stderr)
+
+
+def run_program(command: Sequence[str]) -> Result:
+    """Run another program to its end. Raises UvError with its output if it fails, OSError if it does not start.
+
+    Its output goes to files: a program that it leaves running would keep pipes open.
+    """
+    import subprocess
+    import tempfile
+
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, check=False).returncode
+        texts = []
+        for file in (stdout, stderr):
+            file.seek(0)
+            texts.append(file.read().decode("utf-8", "replace"))
+    if code:
+        raise UvError(f"{command[0]} failed", output=texts[1] or texts[0], exit_code=1)
+    return Result(*texts)
+
+
+@contextlib.contextmanager
+def feeding(command: Sequence[str]) -> Iterator[IO[bytes]]:
+    """Start a program, and yield its stdin, a file of bytes. At the end, close it and wait for the program.
+
+    Raises UvError with its output if the program fails, also if it ends before it has read everything. If the caller
+    fails, the program is ended, and the caller's error is raised.
+    """
+    import subprocess
+    import tempfile
+
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output)
+        assert process.stdin is not None
+        is_broken = False
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                is_broken = True
+                yield process.stdin
+                process.stdin.close()
+                is_broken = False
+            code = process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        finally:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+        if code or is_broken:
+            output.seek(0)
+            raise UvError(f"{command[0]} failed", output=output.read().decode("utf-8", "replace"), exit_code=1)
 
 
 def run_attached(command: Sequence[str], *, program_path: str = "") -> int:

@@ -161,6 +161,26 @@ def make_environment(root: str, python: str, *, prompt: str = "") -> None:
     process.run(["venv", "--quiet", "--color", "never", *choice, *own, "--", root], **variables)
 
 
+def make_relocatable(root: str, python: str, *, prompt: str, system_site_packages: bool) -> None:
+    """Make a virtual environment at `root` whose scripts find it by their own place. Raises UvError."""
+    options = ["--relocatable", "--no-project", *(["--system-site-packages"] if system_site_packages else [])]
+    options += ["--prompt", prompt] if prompt else []
+    variables = dict.fromkeys(_VARIABLES_OF_VENV, "")
+    process.run(["venv", "--quiet", "--color", "never", "--python", python, *options, "--", root], **variables)
+
+
+def build_wheels(projects: Mapping[str, str], executable: str, *, prefix: str) -> Iterator[Arrival]:
+    """Build projects, given as URLs by name, and install their wheels into `prefix` for this interpreter.
+
+    They are built even if uv has cached a wheel: uv may not notice that a source has changed. Raises UvError.
+    """
+    command = ["pip", "install", "--no-deps", *PLAIN_OUTPUT, "--python", executable, "--prefix", prefix]
+    command += ["--link-mode", "copy"]
+    command += [word for name in projects for word in ("--reinstall-package", name)]
+    variables = dict.fromkeys(_VARIABLES_OF_RESOLUTION, "")
+    yield from arrivals([*command, *(f"{name} @ {url}" for name, url in projects.items())], **variables)
+
+
 def _python_setting() -> dict[str, str]:
     return {"UV_PYTHON": os.environ["UV_PYTHON"]} if "UV_PYTHON" in os.environ else {}
 

@@ -155,6 +155,23 @@ def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable
     return head.encode("utf-8", "surrogateescape"), wheel_rows, own.encode("utf-8", "surrogateescape")
 
 
+def without_folders(content: bytes, folders: Iterable[str], note: str) -> bytes:
+    """Return a RECORD without the rows for linked folders and for the note of modes.
+
+    If the head of RECORD is as pepip wrote it, all other rows keep their exact bytes.
+    """
+    head = of_environment(folders, b"", ())[0]
+    if content.startswith(head):
+        rest = content[len(head) :]
+    else:
+        gone = set(folders)
+        rows = parse(content.decode("utf-8", "surrogateescape"))
+        kept = [row for row in rows if row.hash_value or row.path not in gone]
+        rest = render(kept).encode("utf-8", "surrogateescape")
+    lines = rest.splitlines(keepends=True)
+    return b"".join(lines[:-1]) if lines and lines[-1].startswith(note.encode() + b",") else rest
+
+
 def of_installer(wheel_rows: bytes, own_rows: Iterable[Row]) -> bytes:
     """Return the RECORD of an environment that links nothing, as uv writes it: sorted, without rows for folders."""
     rows = [*parse(wheel_rows.decode("utf-8", "surrogateescape")), *own_rows]

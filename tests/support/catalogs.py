@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from pepip.environment.purposes import PROJECT, SCRIPT, TOOL, Purpose
 from pepip.environment.survey import Copy, Survey
-from pepip.host.disk_usage import Weight
+from pepip.environment.venv_id import ScriptNote
+from pepip.host.disk_usage import Branch, Weight
+from pepip.host.freed_space import Gain
 from pepip.host.running_processes import Process
-from pepip.model import Entry, Installed, Registration, Stored
-from pepip.operations import census, savings
+from pepip.model import Entry, Installed, Registration, Stored, Summary
+from pepip.operations import census, reclaim, savings
 from pepip.operations.adoption.freed_space import Freed, FreedSpace
 from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv
 from pepip.operations.entry_details import Details, User
+from pepip.operations.needs import UnmetNeed
 from pepip.operations.overview import Overview
-from pepip.operations.prune import Orphan, PrunePreview
+from pepip.operations.prune import Orphan, PruneOptions, PrunePreview
+from pepip.operations.reclaim import Bundle, Choice, Reclaimable
+from pepip.operations.upgrades import BY_LOCK, BY_PIP, Preview, Target, UpgradePlan
+from pepip.operations.why import Line, Reason
 from pepip.tui import catalog as catalogs
 from pepip.tui.catalog import Catalog, Trouble
 
@@ -41,6 +48,13 @@ PROJECTS = {
     "training [gpu]": ["torch==2.9.1", "triton==3.5.1", "numpy==2.4.1", "requests==2.32.5", "idna==3.11"],
     "crawler": ["requests==2.32.5", "idna==3.11", "rich==14.2.0", "requests-extra[/]==0.1"],
 }
+
+
+OTHERS = {
+    "plot [3d].py": ["numpy==2.0.2", "requests==2.32.5"],
+    "black": ["rich==14.2.0"],
+}
+"""A script and a tool."""
 
 
 def of(home: str, *, projects: Iterable[str] = tuple(PROJECTS), notices: tuple[Trouble, ...] = ()) -> Catalog:
@@ -118,6 +132,42 @@ def freed_by(orphans: Iterable[Orphan]) -> tuple[int, int]:
     return freed, freed
 
 
+def reckon(orphans: Iterable[Orphan], options: PruneOptions) -> tuple[int, int, int]:
+    """Return the same for a removal that may stay in the trash."""
+    freed, shared = freed_by(orphans)
+    return (0, shared, freed) if options.keep_seconds else (freed, shared, 0)
+
+
+def reclaimable(found: Catalog) -> Reclaimable:
+    """Return what can be freed: unused entries, an idle project, an outdated version, and foreign environments."""
+    assert found.overview is not None
+    previewed = preview(found)
+    ids = frozenset(orphan.stored.id for orphan in previewed.orphans)
+    crawler, research = (f"/home/ada/code/{name}/.venv" for name in ("crawler", "research"))
+    extra = frozenset(key for key in found.stored if "extra" in key)
+    numpy = frozenset(key for key in found.stored if "numpy-2.0" in key)
+    bundles = [
+        Bundle(reclaim.UNUSED, reclaim.UNUSED, "2 unused entries", "no environment links them", 0, 38_000_000, ids),
+        Bundle(
+            reclaim.IDLE, f"idle:{crawler}", "idle for 211 days", "uv.lock says how to make it again", 2, 3_100_000
+        )._replace(environment=crawler, entry_ids=extra),
+        Bundle(reclaim.ADOPT, reclaim.ADOPT, "2 to adopt", "files become links to one copy", 1, 9_000),
+        Bundle(
+            reclaim.UPGRADE, "upgrade:numpy", "numpy 2.0.2", "one upgrade ends it: 2 others have 2.4.1", 3, 72_000
+        )._replace(environment=research, entry_ids=numpy),
+        Bundle(
+            reclaim.IDLE, f"idle:{research}", "idle for 400 days", "no file says what is in it", 4, 800_000
+        )._replace(environment=research),
+    ]
+    return Reclaimable(bundles, previewed, found.overview.seen)
+
+
+def gain(found: Catalog, choice: Choice) -> Gain:
+    """Return what chosen bundles free: a part of it only with uv's cache."""
+    freed = 40_000_000 * len(choice.keys)
+    return Gain(freed * 3, 0) if choice.with_cache else Gain(freed, freed * 2)
+
+
 def _stored(home: str, number: int, pin: str) -> Stored:
     name, _, version = pin.partition("==")
     bucket, _, files = PACKAGES[pin]
@@ -138,12 +188,68 @@ def _stored(home: str, number: int, pin: str) -> Stored:
 
 def _known(home: str, name: str, ids: dict[str, str]) -> census.KnownVenv:
     root = f"{home}/code/{name}/.venv"
-    pins = PROJECTS.get(name, [])
+    pins = {**PROJECTS, **OTHERS}.get(name, [])
+    purpose = Purpose(PROJECT, root)
+    if name.endswith(".py"):
+        root = f"{home}/.cache/uv/environments-v2/plot-1a2b3c"
+        purpose = Purpose(SCRIPT, f"{home}/code/{name}", ScriptNote(f"{home}/code/{name}", ""))
+    elif name in OTHERS:
+        root = f"{home}/.local/share/uv/tools/{name}"
+        purpose = Purpose(TOOL, name)
     packages = [Installed(*pin.split("=="), "", ids[pin]) for pin in pins]
     if name == "research":
         packages.append(Installed("research", "0.1.0", "", ""))
     entries = frozenset(ids[pin] for pin in pins)
     registration = Registration("", root, f"{home}/code/{name}", 0, "", tuple(entries))
     return census.KnownVenv(
-        root, f"{home}/code/{name}", "3.12.12", census.OK, "", tuple(packages), entries, registration
+        root, os.path.dirname(root), "3.12.12", census.OK, "", tuple(packages), entries, registration, purpose
+    )
+
+
+def files_of(stored: Stored) -> Branch:
+    """Return the files of an entry, as `entry_files` would."""
+    names = {"lib": 7, "[core]": 4, "tests": 3, "__init__.py": 0, "io.py": 0}
+    children = [
+        Branch(name, stored.file_count * 9000 // (number + 2), max(1, files), is_folder=bool(files))
+        for number, (name, files) in enumerate(names.items())
+    ]
+    return Branch(stored.name, sum(child.size_bytes for child in children), stored.file_count, True, tuple(children))
+
+
+def reasons(name: str, environments: Iterable[census.KnownVenv]) -> list[Reason]:
+    """Return the reasons for a package, as `why` would: two environments have one, and the others another one."""
+    found = []
+    for known in environments:
+        item = next((item for item in known.packages if item.name == name), None)
+        if item is None:
+            continue
+        is_own = known.environment.endswith(("research/.venv", "[gpu]/.venv"))
+        stated = Line(1 - is_own, "", "", f"{name}>=1", "pyproject.toml")
+        up = (stated,) if is_own else (Line(0, "parent[extra]", "1.0", f"{name}<9"), stated)
+        down = (Line(0, "child", "2.0", "child"), Line(1, "leaf", "3.1", "leaf>=3"), Line(0, "leaf", "3.1", "leaf"))
+        found.append(Reason(known, name, item.version, up, down, ("leaf",) if is_own else ()))
+    return found
+
+
+def upgrade_plan(environments: Iterable[census.KnownVenv]) -> UpgradePlan:
+    """Return a plan for environments: the first has a change, the second a failure, the third nothing to do."""
+    api, research, training = list(environments)[:3]
+    change = Summary(
+        api.environment,
+        dry_run=True,
+        linked=(("requests", "2.33.0"), ("idna", "3.12")),
+        removed=(("requests", "2.32.5"), ("idna", "3.11")),
+        reused=("requests",),
+        downloaded=("idna",),
+        downloads=(("sha256:1", 71_000),),
+        download_bytes=71_000,
+    )
+    broken = (UnmetNeed("crawler", "0.3", "requests<2.33", "2.33.0"),)
+    return UpgradePlan(
+        (
+            Preview(Target(api, ("requests",), BY_PIP), change, "", broken),
+            Preview(Target(research, ("numpy",), BY_LOCK), None, "No solution found: numpy<2 and numpy>=3 [x]"),
+            Preview(Target(training, ("numpy", "requests"), BY_LOCK), Summary(training.environment, dry_run=True)),
+        ),
+        (),
     )

@@ -6,6 +6,7 @@ A comment of HTML right above a block says how a test treats it; no reader of th
     <!-- in .ci/run -->                `.ci/run` has each of its commands
     <!-- needs: root, group staff -->  run where the tests run as root and the group exists
     <!-- needs: network -->            run in the long list, with the machine's own index
+    <!-- needs: program NAME -->       run where the program is installed
 
 Every other block is run. Knows nothing of what the commands do.
 """
@@ -93,7 +94,7 @@ def filled(words: Sequence[str]) -> list[str]:
 def is_name_alone(words: Sequence[str]) -> bool:
     """Tell whether words are the name of a command and nothing else, such as `pepip store add`."""
     names = without_variables(words)[1:]
-    groups = {"store", "projects", "pip", "tool", "uv", "cache"}
+    groups = {"store", "image", "projects", "pip", "tool", "uv", "cache"}
     is_plain = names == list(words)[1:] and not any(name.startswith("-") for name in names)
     return is_plain and len(names) <= (2 if names[:1] and names[0] in groups else 1)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -113,11 +113,12 @@ def use(
     size: tuple[int, int] = (120, 36),
     pane: str = "store",
     folder: Path = Path("/nowhere"),
+    layers: Sequence[Path] = (),
 ) -> PepipApp:
     """Run a script of a person who uses the app on a store, started in `folder`. Return the app after its end."""
 
     async def run() -> PepipApp:
-        app = PepipApp(Store(str(store)), pane=pane, folder=str(folder))
+        app = PepipApp(Store(str(store), list(map(str, layers))), pane=pane, folder=str(folder))
         async with app.run_test(size=size, notifications=True) as pilot:
             person = Person(app, pilot)
             await person.has_looked()

@@ -1,0 +1,38 @@
+"""When an environment was last used: an interpreter was started in it, or a tool has changed it.
+
+Each start of its Python reads `pyvenv.cfg`. Linux notes that in the file's time of last access, exact to a day (mount
+option `relatime`, the default). pepip's own looks leave that time alone. With `noatime` nobody can know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from pepip.environment import contents
+from pepip.fast_namedtuple import NamedTuple
+
+
+class LastUse(NamedTuple):
+    """The time of the last use, in seconds since 1970; 0 if the environment can't be read.
+
+    Without `counts_starts` only changes count, since the disk notes no access.
+    """
+
+    at: float
+    counts_starts: bool
+
+
+def of(environment: str) -> LastUse:
+    """Return the last use of an environment. A few system calls; reads no file."""
+    try:
+        settings = os.stat(f"{environment}/pyvenv.cfg")
+    except OSError:
+        return LastUse(0, counts_starts=False)
+    flags = os.statvfs(environment).f_flag if hasattr(os, "statvfs") else 0
+    counts_starts = not flags & getattr(os, "ST_NOATIME", 0)
+    times = [settings.st_mtime, *(settings.st_atime,) * counts_starts]
+    for folder in contents.site_packages_of(environment):
+        with contextlib.suppress(OSError):
+            times.append(os.stat(folder).st_mtime)
+    return LastUse(max(times), counts_starts)

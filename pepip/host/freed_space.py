@@ -1,0 +1,47 @@
+"""The space that a removal of trees gives back, as `df` will see it.
+
+A file's blocks come back when its last name goes, and blocks that it shares with clones when the last clone goes.
+"""
+
+from __future__ import annotations
+
+import stat
+
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import disk_usage, filesystems, reflinks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Gain(NamedTuple):
+    """The bytes that are free after a removal, and those that stay since other files have them, too."""
+
+    freed_bytes: int
+    kept_bytes: int
+
+
+def by_removing(trees: Iterable[str], *, place: str) -> Gain:
+    """Return what the removal of all `trees` together gives back. `place` is a folder of their file system.
+
+    Blocks that two of the files share count as free after both: a third clone outside of the trees is not seen.
+    """
+    names, statuses, places = disk_usage.names_in(trees)
+    may_clone = reflinks.clones(filesystems.mount_point(place))
+    inode_bytes = filesystems.inode_bytes(place)
+    freed = kept = 0
+    shared: dict[tuple[int, int], int] = {}
+    for inode, status in statuses.items():
+        allocated = disk_usage.allocated_of(status)
+        if not stat.S_ISDIR(status.st_mode) and names[inode] < status.st_nlink:
+            kept += allocated
+            continue
+        freed += allocated + inode_bytes
+        if may_clone and stat.S_ISREG(status.st_mode) and status.st_size:
+            for extent in reflinks.shared_extents(places[inode]):
+                shared[extent] = shared.get(extent, 0) + 1
+    for (_, length), count in shared.items():
+        freed -= length * (count if count == 1 else count - 1)
+        kept += length if count == 1 else 0
+    return Gain(max(0, freed), kept)

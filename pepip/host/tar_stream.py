@@ -1,0 +1,97 @@
+"""A stream in the tar format of files that are not changed meanwhile: their names, modes and contents, at one time.
+
+All members belong to root and have the same time, so that the same members give the same bytes. Names may be any
+bytes. Knows nothing of what reads the stream.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tarfile
+
+from pepip.errors import ImageError
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
+
+FOLDER, LINK, FILE = "folder", "link", "file"
+_BLOCK_BYTES = 1 << 20
+_UNIT = tarfile.BLOCKSIZE
+
+
+class Member(NamedTuple):
+    """A folder, a symbolic link to `target`, or a file: of `source` on disk, else of `content`.
+
+    If `content` is given beside a `source`, it takes the place of as many bytes at the source's beginning.
+    """
+
+    kind: str
+    mode: int = 0o644
+    source: str = ""
+    content: bytes = b""
+    target: str = ""
+
+
+def write(stream: IO[bytes], path: str, member: Member, time_seconds: int) -> int:
+    """Write one member to `stream`, and return the bytes of its content.
+
+    Raises ImageError if the file became shorter while it was read, OSError if it can't be read.
+    """
+    info = tarfile.TarInfo(path)
+    info.mtime, info.mode = time_seconds, member.mode
+    info.uname = info.gname = "root"
+    if member.kind == FOLDER:
+        info.type = tarfile.DIRTYPE
+    elif member.kind == LINK:
+        info.type, info.linkname = tarfile.SYMTYPE, member.target
+    elif not member.source:
+        info.size = len(member.content)
+        stream.write(_header(info) + member.content + _padding(info.size))
+        return info.size
+    else:
+        return _write_source(stream, info, member)
+    stream.write(_header(info))
+    return 0
+
+
+def end(stream: IO[bytes]) -> None:
+    """Write the two empty blocks that end a stream."""
+    stream.write(bytes(2 * _UNIT))
+
+
+def _header(info: tarfile.TarInfo) -> bytes:
+    # The format of GNU tar holds names of any length and any bytes; pax names must be UTF-8.
+    return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % _UNIT)
+
+
+def _write_source(stream: IO[bytes], info: tarfile.TarInfo, member: Member) -> int:
+    descriptor = files.open_regular(member.source, follows=True)
+    try:
+        info.size = os.fstat(descriptor).st_size
+        rest = info.size
+        block = os.read(descriptor, min(rest, _BLOCK_BYTES)) if rest else b""
+        block = member.content + block[len(member.content) :]
+        rest -= len(block)
+        stream.write(_header(info) + block)
+        while rest > 0:
+            block = os.read(descriptor, min(rest, _BLOCK_BYTES))
+            if not block:
+                raise ImageError(f"{member.source} became shorter while it was read", hint="run the command again")
+            stream.write(block)
+            rest -= len(block)
+    except OSError as error:
+        if error.errno != errno.EPIPE:
+            error.filename = error.filename or member.source
+        raise
+    finally:
+        os.close(descriptor)
+    stream.write(_padding(info.size))
+    return info.size

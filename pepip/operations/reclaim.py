@@ -1,0 +1,249 @@
+"""What can be freed, in bundles: what goes together, how much each frees, and what it costs.
+
+Reading changes nothing. A prune with the options of a choice carries it out (`pepip.operations.prune`); upgrades and
+adoption are operations of their own.
+"""
+
+from __future__ import annotations
+
+import os
+
+from packaging.version import InvalidVersion, Version
+
+from pepip import humanized
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import freed_space
+from pepip.operations import idle, prune
+from pepip.store import registry, trash
+from pepip.uv import cached_packages
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from pepip.host.freed_space import Gain
+    from pepip.model import Stored
+    from pepip.operations.adoption.preview import AdoptionPreview
+    from pepip.operations.census import Census, KnownVenv
+    from pepip.operations.prune import PrunePreview
+    from pepip.store.root import Store
+
+UNUSED, TRASH, IDLE, UPGRADE, ADOPT = "unused", "trash", "idle", "upgrade", "adopt"
+
+_FOR_GOOD = 4
+"""The rank of the loss of things that nothing brings back."""
+
+_DEFINITIONS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "requirements.txt", "pyproject.toml", "Pipfile")
+
+
+class Bundle(NamedTuple):
+    """Things that go together. `freed_bytes` are free when this bundle alone goes.
+
+    `key` names the bundle. `cost` is the loss in words, `loss` ranks it: 0 for none. Bundles of the kinds `unused`
+    and `idle` go by a prune; one that frees at once also empties the `trash`. The command in `words` does each of
+    the others. `entry_ids` are entries that nothing links any more then; `environment` is the one that goes or that
+    alone links an outdated version.
+    """
+
+    kind: str
+    key: str
+    title: str
+    cost: str
+    loss: int
+    freed_bytes: int
+    entry_ids: frozenset[str] = frozenset()
+    environment: str = ""
+    words: tuple[str, ...] = ()
+
+    @property
+    def goes_by_prune(self) -> bool:
+        """Whether a prune removes it."""
+        return self.kind in {UNUSED, IDLE}
+
+
+class Reclaimable(NamedTuple):
+    """All bundles, the cheapest loss first, and the preview of a prune of all unused entries."""
+
+    bundles: list[Bundle]
+    preview: PrunePreview
+    seen: Census
+
+
+def find(store: Store, seen: Census, *, idle_seconds: float, unshared: AdoptionPreview | None = None) -> Reclaimable:
+    """Return all bundles. `idle_seconds` is the time from which on an environment counts as idle.
+
+    `unshared` are environments of other tools.
+    """
+    preview = prune.preview(store, prune.PruneOptions(), seen)
+    bundles = [*_unused(store, preview), *_in_trash(store)]
+    if not preview.blocked:
+        bundles += _idle(store, seen, idle_seconds)
+        bundles += _upgrades(store, seen)
+    bundles += _adoption(seen, unshared)
+    bundles.sort(key=lambda bundle: bundle.loss)
+    return Reclaimable(bundles, preview, seen)
+
+
+def _unused(store: Store, preview: PrunePreview) -> list[Bundle]:
+    if not preview.orphans:
+        return []
+    trees = [orphan.stored.path for orphan in preview.orphans]
+    title = humanized.count(len(trees), "unused entry", "unused entries")
+    ids = frozenset(orphan.stored.id for orphan in preview.orphans)
+    freed = freed_space.by_removing(trees, place=store.root).freed_bytes
+    return [Bundle(UNUSED, UNUSED, title, "no environment links them", 0, freed, ids)]
+
+
+def _in_trash(store: Store) -> list[Bundle]:
+    graves = trash.contents(store)
+    if not graves:
+        return []
+    freed = freed_space.by_removing(graves, place=store.root).freed_bytes
+    return [Bundle(TRASH, TRASH, "the trash", "what was removed can't be brought back", 1, freed)]
+
+
+def _idle(store: Store, seen: Census, idle_seconds: float) -> list[Bundle]:
+    found = []
+    for item in idle.find(seen.projects, longer_than_seconds=idle_seconds):
+        root = item.known.environment
+        definition = _definition_of(item.known)
+        cost = f"{definition} says how to make it again" if definition else "no file says what is in it"
+        ids = _ending_with(seen, {root})
+        gain = freed_space.by_removing(_trees_of(seen, ids, [item.known]), place=store.root)
+        title = f"idle for {humanized.duration(item.seconds)}"
+        found.append(
+            Bundle(IDLE, f"{IDLE}:{root}", title, cost, 2 if definition else _FOR_GOOD, gain.freed_bytes, ids, root)
+        )
+    return found
+
+
+def _definition_of(known: KnownVenv) -> str:
+    """Return the file of a project that says which packages its environment has; empty if there is none."""
+    return next((name for name in _DEFINITIONS if os.path.isfile(f"{known.project}/{name}")), "")
+
+
+def _upgrades(store: Store, seen: Census) -> list[Bundle]:
+    """Return a bundle for each version that one environment alone links, and that has a newer one in its bucket."""
+    users = seen.users()
+    newest: dict[tuple[str, str], Stored] = {}
+    for item in seen.stored:
+        key = (item.name, item.bucket)
+        if item.id in users and (key not in newest or _version(newest[key]) < _version(item)):
+            newest[key] = item
+    found = []
+    for item in seen.stored:
+        newer = newest.get((item.name, item.bucket))
+        if len(users.get(item.id, ())) != 1 or newer is None or not _version(item) < _version(newer):
+            continue
+        (root,) = users[item.id]
+        title = f"{item.name} {item.version}"
+        others = humanized.count(len(users[newer.id]), "other has", "others have")
+        cost = f"one upgrade ends it: {others} {newer.version}"
+        gain = freed_space.by_removing([item.path], place=store.root)
+        words = ("install", "--directory", os.path.dirname(root), "--venv", os.path.basename(root), "-U", item.name)
+        found.append(
+            Bundle(
+                UPGRADE, f"{UPGRADE}:{item.id}", title, cost, 3, gain.freed_bytes, frozenset([item.id]), root, words
+            )
+        )
+    return found
+
+
+def _version(item: Stored) -> Version:
+    try:
+        return Version(item.version)
+    except InvalidVersion:
+        return Version("0")
+
+
+def _adoption(seen: Census, unshared: AdoptionPreview | None) -> list[Bundle]:
+    """Return the bundle of all environments that could be adopted and that nobody runs now."""
+    known = {item.environment for item in seen.projects}
+    sightings = unshared.sightings if unshared else []
+    fit = [item for item in sightings if not (item.reason or item.processes or item.environment in known)]
+    freed = sum(unshared.freed_by(item).size_bytes for item in fit) if unshared else 0
+    if freed <= 0:
+        return []
+    title = f"{len(fit):,} to adopt"
+    words = ("adopt", "--yes", *(item.environment for item in fit))
+    return [Bundle(ADOPT, ADOPT, title, "files become links to one copy", 1, freed, words=words)]
+
+
+class Choice(NamedTuple):
+    """The keys of the chosen bundles. With `with_cache`, their packages go from uv's cache, too.
+
+    With `at_once`, nothing stays in the trash.
+    """
+
+    keys: frozenset[str]
+    with_cache: bool = False
+    at_once: bool = True
+
+
+def options_of(found: Reclaimable, choice: Choice) -> prune.PruneOptions:
+    """Return the options of the prune that carries out those chosen bundles that go by one."""
+    chosen = _chosen(found, choice)
+    environments = tuple(bundle.environment for bundle in chosen if bundle.kind == IDLE)
+    return prune.PruneOptions(
+        only=_entries_of(found, chosen), environments=environments, with_cache=choice.with_cache
+    )
+
+
+def measure(store: Store, found: Reclaimable, choice: Choice) -> Gain:
+    """Return what the chosen bundles free together, with the trash if they go at once.
+
+    Entries that several of them alone link go, too. What would wait in the trash counts as free.
+    """
+    chosen = _chosen(found, choice)
+    roots = {bundle.environment for bundle in chosen}
+    going = [known for known in found.seen.projects if known.environment in roots]
+    ids = _entries_of(found, chosen)
+    trees = _trees_of(found.seen, ids, going)
+    trees += trash.contents(store, kept=choice.at_once)
+    trees += [file for known in found.preview.gone for file in registry.files_of(known.registration)]
+    if choice.with_cache:
+        trees += cached_packages.trees_of({item.name for item in found.seen.stored if item.id in ids})
+    return freed_space.by_removing(trees, place=store.root)
+
+
+def pick(store: Store, found: Reclaimable, target_bytes: float, *, with_cache: bool) -> Choice:
+    """Return the choice that frees at least `target_bytes` at once with the least loss.
+
+    If entries are not enough, uv's cache goes next, then one environment after the other, the longest idle first. An
+    environment that no file describes is never picked. If all together free less, all are returned.
+    """
+    keys = frozenset(bundle.key for bundle in found.bundles if bundle.kind == UNUSED)
+    idle_ones = [bundle for bundle in found.bundles if bundle.kind == IDLE and bundle.loss < _FOR_GOOD]
+    choice = Choice(keys, with_cache)
+    for bundle in (None, *idle_ones):
+        choice = Choice(choice.keys | {bundle.key} if bundle else choice.keys, with_cache or bundle is not None)
+        for wanted in (choice, choice._replace(with_cache=True)):
+            if measure(store, found, wanted).freed_bytes >= target_bytes:
+                return wanted
+    return choice._replace(with_cache=True)
+
+
+def _chosen(found: Reclaimable, choice: Choice) -> list[Bundle]:
+    return [bundle for bundle in found.bundles if bundle.key in choice.keys and bundle.goes_by_prune]
+
+
+def _entries_of(found: Reclaimable, chosen: Sequence[Bundle]) -> frozenset[str]:
+    """Return the ids of the entries that go with the chosen bundles."""
+    roots = {bundle.environment for bundle in chosen if bundle.kind == IDLE}
+    unused = [bundle.entry_ids for bundle in chosen if bundle.kind == UNUSED]
+    return frozenset().union(_ending_with(found.seen, roots), *unused)
+
+
+def _ending_with(seen: Census, roots: Collection[str]) -> frozenset[str]:
+    """Return the ids of the store's entries that only these environments link."""
+    own = {item.id for item in seen.stored}
+    return frozenset(
+        entry_id for entry_id, users in seen.users().items() if entry_id in own and users and set(users) <= set(roots)
+    )
+
+
+def _trees_of(seen: Census, ids: Collection[str], going: Sequence[KnownVenv]) -> list[str]:
+    """Return the trees of entries, and of environments with their registrations."""
+    trees = [item.path for item in seen.stored if item.id in ids]
+    trees += [known.environment for known in going]
+    return trees + [file for known in going for file in registry.files_of(known.registration)]

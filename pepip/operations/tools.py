@@ -1,0 +1,63 @@
+"""The tools that uv keeps: upgrading and uninstalling them. uv does both, and what it installs is linked."""
+
+from __future__ import annotations
+
+import os
+
+from pepip.environment import contents
+from pepip.errors import UvError
+from pepip.model import Progress, Summary
+from pepip.operations import own_environments
+from pepip.uv import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pepip.store.root import Store
+
+
+def upgrade(store: Store, environment: str) -> Generator[Progress, None, Summary]:
+    """Let uv upgrade the tool of this environment with all its packages, and link what uv installs.
+
+    uv does not upgrade only some packages of a tool. Raises UvError; the tool is then as it was.
+    """
+    name = os.path.basename(environment)
+    before = _versions(store, environment)
+    yield Progress("resolve", name)
+    _run("upgrade", environment=environment)
+    after = _versions(store, environment)
+    yield from own_environments.link(store, [environment])
+    return Summary(
+        environment,
+        dry_run=False,
+        linked=tuple(sorted(after.items() - before.items())),
+        removed=tuple(sorted(before.items() - after.items())),
+    )
+
+
+def uninstall(store: Store, environment: str) -> Generator[Progress, None, Summary]:
+    """Let uv uninstall the tool of this environment, with its launchers. What only it linked becomes an orphan.
+
+    Raises UvError; the tool is then as it was.
+    """
+    before = _versions(store, environment)
+    yield Progress("link", os.path.basename(environment))
+    _run("uninstall", environment=environment)
+    if os.path.lexists(f"{environment}/pyvenv.cfg"):
+        raise UvError(f"uv left the tool {os.path.basename(environment)} in {environment}", output="")
+    return Summary(environment, dry_run=False, removed=tuple(sorted(before.items())))
+
+
+def _run(command: str, *, environment: str) -> None:
+    """Run `uv tool` on the tool of this environment, which may lie in another folder than new tools do now."""
+    folder, name = os.path.split(environment)
+    kept = {key: os.environ[key] for key in ("UV_PYTHON", "UV_COMPILE_BYTECODE") if key in os.environ}
+    process.run(["tool", command, "--color", "never", name], **{**kept, "UV_TOOL_DIR": folder})
+
+
+def _versions(store: Store, environment: str) -> dict[str, str]:
+    try:
+        return {item.name: item.version for item in contents.distributions_below(environment, store.known_roots)}
+    except OSError:
+        return {}

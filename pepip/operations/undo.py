@@ -1,0 +1,81 @@
+"""Undoing a removal: the entries of the last prune come back from the trash, as long as they are kept there.
+
+They are kept for the time in `PEPIP_TRASH_TIME`, and only where the disk has ample room: see `docs/store.md`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip import humanized
+from pepip.errors import StoreError, UsageError
+from pepip.fast_namedtuple import NamedTuple
+from pepip.model import Progress
+from pepip.store import trash
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from pepip.store.root import Store
+    from pepip.store.trash import Grave
+
+
+class Undone(NamedTuple):
+    """The ids of the entries and the paths of the environments that are back.
+
+    `replaced` are those whose place was taken meanwhile. `removed_at` is when they had been removed, in seconds since
+    1970.
+    """
+
+    entry_ids: tuple[str, ...]
+    environments: tuple[str, ...]
+    replaced: tuple[str, ...]
+    removed_at: float
+
+
+_DAY_SECONDS = 86_400
+_TIME = "PEPIP_TRASH_TIME"
+
+
+def trash_seconds(variables: Mapping[str, str]) -> float:
+    """Return for how long the trash keeps entries, by `PEPIP_TRASH_TIME`: a day by default, 0 for not at all.
+
+    Raises UsageError if the value is no time.
+    """
+    text = variables.get(_TIME, "")
+    seconds = 0.0 if text == "0" else humanized.parse_age(text) if text else float(_DAY_SECONDS)
+    if seconds is None:
+        raise UsageError(
+            f"{_TIME}: {text!r} is not a time", hint="write a number and s, m, h, d or w, such as 7d; or 0"
+        )
+    return seconds
+
+
+def ample_seconds(store: Store, variables: Mapping[str, str]) -> float:
+    """Return for how long a removal stays in the trash if nobody says otherwise: 0 if the disk has no ample room."""
+    return trash_seconds(variables) if trash.has_room(store) else 0.0
+
+
+def last(store: Store) -> Grave:
+    """Return the last removal that can be undone. Raises StoreError if there is none."""
+    graves = trash.kept(store)
+    if not graves:
+        raise StoreError("there is nothing to undo", hint=_HINT)
+    return graves[0]
+
+
+_HINT = "`pepip prune --trash` keeps what it removes in the trash, for the time in PEPIP_TRASH_TIME"
+
+
+def undo(store: Store) -> Generator[Progress, None, Undone]:
+    """Bring the entries of the last removal back, yielding progress. Raises StoreError if there is none.
+
+    Each entry comes back by one rename, so a killed run leaves it whole: in the store, or in the trash for the next
+    undo.
+    """
+    grave = last(store)
+    yield Progress("undo", ", ".join(os.path.basename(entry_id) for entry_id in grave.entry_ids[:3]))
+    with store.linking():
+        restored = trash.restore(store, grave)
+    return Undone(restored.entry_ids, restored.environments, restored.taken, grave.removed_at)

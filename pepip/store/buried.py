@@ -1,0 +1,89 @@
+"""Environments that a prune removes together with the entries that only they link.
+
+An environment on the store's disk waits in the grave of that prune, with its registration, and comes back with the
+entries. One on another disk is removed at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+from pepip import paths
+from pepip.host import files, filesystems
+from pepip.store import registry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.model import Registration
+    from pepip.store.root import Store
+
+_FOLDER = ".environments"  # no bucket has such a name
+_PLACE, _ROOT, _REGISTRATIONS = "place.json", "environment", "registrations"
+
+
+def bury(environment: str, registration: Registration, grave: str) -> bool:
+    """Move an environment and its registration into a kept grave. Return False if it is on another disk.
+
+    The environment goes first: a registration without an environment does no harm. Raises OSError.
+    """
+    folder = f"{grave}/{_FOLDER}"
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+    own = f"{folder}/{len(os.listdir(folder))}"
+    os.mkdir(own, 0o700)
+    os.mkdir(f"{own}/{_REGISTRATIONS}", 0o700)
+    files.write_whole(f"{own}/{_PLACE}", json.dumps(environment).encode("utf-8", "surrogateescape"))
+    if os.stat(environment).st_dev != os.stat(own).st_dev:
+        filesystems.remove_tree(own)
+        return False
+    try:
+        os.rename(environment, f"{own}/{_ROOT}")
+    except OSError:
+        filesystems.remove_tree(own)
+        raise
+    for file in registry.files_of(registration):
+        with contextlib.suppress(OSError):  # another user's: it stays, as of a deleted environment
+            os.rename(file, f"{own}/{_REGISTRATIONS}/{os.path.basename(file)}")
+    return True
+
+
+def environments_in(grave: str) -> list[str]:
+    """Return the environments in a grave, by the paths that they had."""
+    return [place for _, place in _all_in(grave)]
+
+
+def trees_in(grave: str) -> list[str]:
+    """Return where the environments in a grave lie now."""
+    return [f"{own}/{_ROOT}" for own, _ in _all_in(grave)]
+
+
+def exhume(store: Store, grave: str) -> tuple[list[str], list[str]]:
+    """Move the environments of a grave back to their places, and return them, and those whose place is taken.
+
+    The registration comes first: no prune takes from an environment what it links. The caller holds off prunes.
+    """
+    back, taken = [], []
+    for own, place in _all_in(grave):
+        if os.path.lexists(place) or not os.path.isdir(os.path.dirname(place)):
+            taken.append(place)
+            continue
+        for name in os.listdir(f"{own}/{_REGISTRATIONS}"):
+            os.rename(f"{own}/{_REGISTRATIONS}/{name}", f"{paths.projects(store.root)}/{name}")
+        os.rename(f"{own}/{_ROOT}", place)
+        back.append(place)
+    return back, taken
+
+
+def _all_in(grave: str) -> list[tuple[str, str]]:
+    """Return the folder of each environment in a grave, and the path that the environment had."""
+    found = []
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(f"{grave}/{_FOLDER}")):
+            own = f"{grave}/{_FOLDER}/{name}"
+            with contextlib.suppress(OSError, ValueError):
+                place = json.loads(files.read_regular(f"{own}/{_PLACE}"))
+                if isinstance(place, str) and os.path.isabs(place) and os.path.isdir(f"{own}/{_ROOT}"):
+                    found.append((own, place))
+    return found

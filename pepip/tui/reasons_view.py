@@ -1,0 +1,185 @@
+"""Why a package is there, what it needs, and what goes with it: in one environment, or in all that have it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from pepip import humanized
+from pepip.operations import needs_graph, why
+from pepip.tui import commands, formatting
+from pepip.tui.catalog import name_of
+from pepip.tui.table import Column, Table, TableRow
+from pepip.tui.view import View
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pepip.operations.census import KnownVenv
+    from pepip.operations.why import Line, Reason
+    from pepip.store.root import Store
+
+COLUMNS = (
+    Column("what", "", 0),
+    Column("requirement", "Requirement", 32, from_width=60),
+)
+
+
+class Question(NamedTuple):
+    """A package, a version or none, and the environment to ask about; empty for all."""
+
+    name: str
+    version: str
+    environment: str
+
+    @property
+    def command(self) -> str:
+        """The command that answers it."""
+        pin = f"{self.name}=={self.version}" if self.version else self.name
+        place = ["--project", self.environment] if self.environment else []
+        return commands.of("why", pin, *place)
+
+    @property
+    def title(self) -> str:
+        """The question in words."""
+        place = f" in {formatting.short_path(self.environment)}" if self.environment else " in all environments"
+        return f"Why {self.name} {self.version}".rstrip() + place
+
+
+class ReasonsView(View):
+    """The trees up and down. Enter on a package asks the same about it, Backspace goes back."""
+
+    HELP = (
+        "Needed by: the way up to the requirements of the project, script or tool itself. Needs: the way down. "
+        "Goes with it: what nothing needs any more when it is removed. It is what the environments have now, with "
+        "markers for each one's own Python; no lock is read. Enter asks about the package under the cursor."
+    )
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("backspace,h,left", "back", "Back", key_display="⌫"),
+        Binding("l,right", "choose", "Ask about this package", show=False),
+    ]
+
+    class Answered(Message):
+        """The reasons are known, in groups of environments with the same ones."""
+
+        def __init__(self, question: Question, groups: Sequence[Sequence[Reason]]) -> None:
+            super().__init__()
+            self.question, self.groups = question, groups
+
+    def __init__(self, store: Store, question: Question, environments: Sequence[KnownVenv]) -> None:
+        super().__init__(question.title, command=question.command)
+        self._environments = environments
+        self._store = store
+        self._graphs = needs_graph.Graphs(store)
+        self._asked = [question]
+        self.is_answered = False
+
+    def body(self) -> ComposeResult:
+        """Make the list."""
+        table = Table(COLUMNS, verb="Why this", id="reasons")
+        table.empty_text = "reading what each package needs …"
+        yield table
+
+    def on_mount(self) -> None:
+        """Ask."""
+        super().on_mount()
+        self.query_one("#reasons", Table).focus()
+        self._ask()
+
+    def _ask(self) -> None:
+        question = self._asked[-1]
+        self.is_answered = False
+        self.say_command(question.command)
+        self.say(title=question.title, facts="")
+        meant = [
+            known for known in self._environments if question.environment in {"", known.environment}
+        ]  # fmt: skip
+
+        def work() -> None:
+            worker, found = get_current_worker(), []
+            for reason in why.why(self._store, question.name, meant, version=question.version, graphs=self._graphs):
+                found.append(reason)
+                if worker.is_cancelled:
+                    return
+            self.post_message(self.Answered(question, why.groups(found)))
+
+        self.run_worker(work, thread=True, exclusive=True, group="reasons", description="reasons")
+
+    def on_reasons_view_answered(self, event: Answered) -> None:
+        """Show the trees."""
+        if event.question != self._asked[-1]:
+            return
+        table = self.query_one("#reasons", Table)
+        table.empty_text = "no environment has it"
+        table.show(list(_rows(event.groups)))
+        table.action_jump(0)
+        count = sum(len(group) for group in event.groups)
+        facts = formatting.count(count, "environment")
+        if len(event.groups) > 1:
+            facts += f", {len(event.groups)} different answers"
+        self.say(facts=facts)
+        self.is_answered = True
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Ask about the chosen package, where the answer comes from."""
+        event.stop()
+        _, name, environment = event.key.split("\n")
+        if name and name != self._asked[-1].name:
+            self._asked.append(Question(name, "", environment))
+            self._ask()
+
+    def action_choose(self) -> None:
+        """Ask about the package under the cursor."""
+        self.query_one("#reasons", Table).action_choose()
+
+    def action_back(self) -> None:
+        """Go back to the question before. At the first one, leave."""
+        if len(self._asked) < 2:
+            self.action_answer("")
+            return
+        self._asked.pop()
+        self._ask()
+
+
+def _rows(groups: Sequence[Sequence[Reason]]) -> Iterator[TableRow]:
+    numbers = iter(range(1 << 30))
+
+    def row(what: str, requirement: str = "", *, name: str = "", place: str = "", tone: str = "") -> TableRow:
+        cells = (formatting.printable(what), formatting.printable(requirement))
+        return TableRow(f"{next(numbers)}\n{name}\n{place}", cells, (tone, "muted"))
+
+    for group in groups:
+        first = group[0]
+        root = first.known.environment
+        names = humanized.listed([name_of(reason.known) for reason in group], most=2)
+        yield row(f"{first.name} {first.version} in {names}", tone="title")
+        yield row("needed by", tone="accent")
+        for line in first.up:
+            yield row(_indented(line), line.requirement, name=line.name, place=root, tone=_tone(line))
+        if first.down:
+            yield row("needs", tone="accent")
+        for line in first.down:
+            yield row(_indented(line), line.requirement, name=line.name, place=root, tone=_tone(line))
+        if first.unneeded:
+            yield row("goes with it: nothing else needs", tone="accent")
+        for name in first.unneeded:
+            yield row(f"  {name}", name=name, place=root, tone="warn")
+        yield row("")
+
+
+def _indented(line: Line) -> str:
+    if not line.name:
+        place = "installed for its own sake" if line.place == needs_graph.ITSELF else line.place
+        return f"{'  ' * (line.depth + 1)}▸ {place}"
+    again = " (see above)" if line.is_again else ""
+    return f"{'  ' * (line.depth + 1)}{line.name} {line.version}{again}"
+
+
+def _tone(line: Line) -> str:
+    return ("muted" if line.is_again else "") if line.name else "good"

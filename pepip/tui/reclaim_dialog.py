@@ -1,0 +1,356 @@
+"""The dialog of all that can be freed: bundles with their gain and cost, ticks, and a target that ticks for the user.
+
+A bundle that goes by another operation than a prune (an upgrade, adoption) has no tick: Enter shows its plan.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Button, Input, Static
+
+from pepip import humanized, paths
+from pepip.errors import PepipError
+from pepip.operations import reclaim, undo
+from pepip.operations.reclaim import Choice as Reclaimed
+from pepip.tui import commands, formatting
+from pepip.tui.bars import ClickTarget, Line
+from pepip.tui.dialogs import Choice, Dialog
+from pepip.tui.table import Column, Table, TableRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.host.freed_space import Gain
+    from pepip.operations.adoption.preview import AdoptionPreview
+    from pepip.operations.census import Census
+    from pepip.operations.prune import PruneOptions
+    from pepip.operations.reclaim import Bundle, Reclaimable
+    from pepip.store.root import Store
+
+_DAY_SECONDS = 86_400
+_IDLE_DAYS = (90, 180, 365, 7, 30)
+
+COLUMNS = (
+    Column("freed", "Frees", 9, is_right=True),
+    Column("title", "What", 25),
+    Column("where", "Where", 0, from_width=40, keeps_end=True),
+    Column("cost", "Cost", 44, from_width=74),
+)
+
+
+class Switches(Line):
+    """The choices beside the ticks. A click or their key changes them."""
+
+    def __init__(self) -> None:
+        super().__init__(id="switches")
+        self.with_cache = False
+        self.trash_seconds = 0.0
+        self.is_kept = False
+        self.idle_days = _IDLE_DAYS[0]
+
+    def render(self) -> Text:
+        """Return the line, in a short form if there is little room."""
+        is_short = self.size.width < 78
+        trash = f"keep in the trash for {humanized.duration(self.trash_seconds)}"
+        parts = [
+            (f"c [{_mark(self.with_cache)}] {'' if is_short else 'also '}uv's cache", "screen.toggle_cache"),
+            (f"t [{_mark(self.is_kept)}] {'trash' if is_short else trash}", "screen.toggle_trash"),
+            (f"n {self.idle_days} d idle" if is_short else f"n idle from {self.idle_days} days", "screen.next_idle"),
+        ]
+        if not self.trash_seconds:
+            del parts[1]
+        text = Text(no_wrap=True, end="")
+        self.spots = []
+        for words, action in parts:
+            start = len(text.plain)
+            text.append(words[:1], self.style_of("key"))
+            text.append(words[1:], self.style_of(""))
+            self.spots.append(ClickTarget(start, len(text.plain), action))
+            text.append("  " if is_short else "   ")
+        return text
+
+
+def _mark(is_on: bool) -> str:
+    return "x" if is_on else " "
+
+
+class ReclaimDialog(Dialog):
+    """The dialog. It reads in threads. Answers `go` for what is in `options`, or the key of a bundle with a plan."""
+
+    COMMAND_LINES = 2
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "tick", "Tick", show=False),
+        Binding("c", "toggle_cache", "uv's cache", show=False),
+        Binding("t", "toggle_trash", "Trash", show=False),
+        Binding("n", "next_idle", "Idle", show=False),
+        Binding("slash", "to_target", "Target", show=False),
+        Binding("tab", "app.focus_next", "Next", show=False),
+    ]
+
+    class Found(Message):
+        """All bundles are known, and the time that the trash keeps what goes."""
+
+        def __init__(self, found: Reclaimable, trash_seconds: float) -> None:
+            super().__init__()
+            self.found, self.trash_seconds = found, trash_seconds
+
+    class Measured(Message):
+        """It is known what a choice frees. `is_picked` tells that a target made the choice."""
+
+        def __init__(self, choice: Reclaimed, gain: Gain, *, is_picked: bool = False) -> None:
+            super().__init__()
+            self.choice, self.gain, self.is_picked = choice, gain, is_picked
+
+    class Refused(Message):
+        """The store can't be looked at, and why."""
+
+        def __init__(self, reason: str) -> None:
+            super().__init__()
+            self.reason = reason
+
+    def __init__(self, store: Store, seen: Census, unshared: AdoptionPreview | None) -> None:
+        super().__init__("Reclaim space · ␣ ticks · / a size picks for you")
+        self._store, self._seen, self._unshared = store, seen, unshared
+        self._found: Reclaimable | None = None
+        self._gains: dict[Reclaimed, Gain] = {}
+        self._home = paths.user_home(os.environ)
+
+    def body(self) -> ComposeResult:
+        """Make the sentence, the list, the switches and the target."""
+        yield Static(Text("Looking at the links and the last use of every environment …"), id="reclaim-sentence")
+        target = Input(placeholder="a size to free, such as 5 GB: it picks the cheapest loss", id="target")
+        target.cursor_blink = False
+        yield target
+        yield Table(COLUMNS, can_mark=True, verb="Plan", id="bundles")
+        yield Static("", id="cost")
+        yield Switches()
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the buttons, Cancel first."""
+        return (Choice("", "Cancel"), Choice("go", "Remove", "error"))
+
+    def on_mount(self) -> None:
+        """Look for the bundles, with the focus on Cancel."""
+        super().on_mount()
+        self.query_one("#bundles").display = False
+        self.query_one("#answer-go", Button).disabled = True
+        self.query_one("#answer-", Button).focus()
+        self._look()
+
+    # Reading
+
+    def _look(self) -> None:
+        idle_seconds = self._switches.idle_days * _DAY_SECONDS
+        self.run_worker(partial(self._find, idle_seconds), thread=True, exclusive=True, group="find")
+
+    def _find(self, idle_seconds: float) -> None:
+        try:
+            found = reclaim.find(self._store, self._seen, idle_seconds=idle_seconds, unshared=self._unshared)
+            self.post_message(self.Found(found, undo.ample_seconds(self._store, os.environ)))
+        except (PepipError, OSError) as error:
+            self.post_message(self.Refused(str(error)))
+
+    def _measure(self, found: Reclaimable, choice: Reclaimed) -> None:
+        self.post_message(self.Measured(choice, reclaim.measure(self._store, found, choice)))
+
+    def _pick(self, found: Reclaimable, target_bytes: float, *, with_cache: bool) -> None:
+        choice = reclaim.pick(self._store, found, target_bytes, with_cache=with_cache)
+        self.post_message(self.Measured(choice, reclaim.measure(self._store, found, choice), is_picked=True))
+
+    def on_reclaim_dialog_refused(self, event: Refused) -> None:
+        """Show the reason why there is no list."""
+        event.stop()
+        self.query_one("#reclaim-sentence", Static).update(Text(f"The store can't be looked at: {event.reason}"))
+
+    def on_reclaim_dialog_found(self, event: Found) -> None:
+        """Show the bundles. Unused entries are ticked at first."""
+        event.stop()
+        is_first = self._found is None
+        self._found = event.found
+        self._gains.clear()
+        table = self._table
+        switches = self._switches
+        if is_first:
+            switches.trash_seconds = event.trash_seconds
+            switches.is_kept = bool(event.trash_seconds)
+            table.marks = {bundle.key for bundle in event.found.bundles if bundle.kind == reclaim.UNUSED}
+        switches.refresh()
+        rows = [self._row(bundle) for bundle in event.found.bundles]
+        table.display = bool(rows)
+        table.show(rows)
+        self._say()
+
+    def _row(self, bundle: Bundle) -> TableRow:
+        where = formatting.printable(formatting.short_path(bundle.environment.removesuffix("/.venv"), self._home))
+        cells = (formatting.size(bundle.freed_bytes), formatting.printable(bundle.title), where, bundle.cost)
+        return TableRow(bundle.key, cells, ("", "name" if bundle.goes_by_prune else "", "", "muted"))
+
+    def on_reclaim_dialog_measured(self, event: Measured) -> None:
+        """Show the gain, and tick what a target has picked."""
+        event.stop()
+        self._gains[event.choice] = event.gain
+        if event.is_picked:
+            self._table.marks = set(event.choice.keys)
+            self._switches.with_cache, self._switches.is_kept = event.choice.with_cache, False
+            self._switches.refresh()
+            self._table.refresh()
+        self._say()
+
+    # State
+
+    @property
+    def _table(self) -> Table:
+        return self.query_one("#bundles", Table)
+
+    @property
+    def _switches(self) -> Switches:
+        return self.query_one(Switches)
+
+    @property
+    def choice(self) -> Reclaimed:
+        """The ticked bundles, and the switches."""
+        switches = self._switches
+        return Reclaimed(frozenset(self._table.marks), switches.with_cache, at_once=not switches.is_kept)
+
+    @property
+    def options(self) -> PruneOptions | None:
+        """The options of the prune that removes what is ticked, None before the bundles are known."""
+        if self._found is None:
+            return None
+        switches = self._switches
+        seconds = switches.trash_seconds if switches.is_kept else 0.0
+        return reclaim.options_of(self._found, self.choice)._replace(keep_seconds=seconds)
+
+    def bundle_of(self, key: str) -> Bundle | None:
+        """Return the bundle with this key."""
+        bundles = self._found.bundles if self._found else []
+        return next((bundle for bundle in bundles if bundle.key == key), None)
+
+    def _say(self) -> None:
+        found, options = self._found, self.options
+        if found is None or options is None:
+            return
+        sentence, go = self.query_one("#reclaim-sentence", Static), self.query_one("#answer-go", Button)
+        if found.preview.blocked:
+            sentence.update(Text(f"Nothing may be removed: {found.preview.blocked}."))
+            return
+        if not found.bundles:
+            sentence.update(Text("Nothing can be freed: an environment in use links every entry."))
+            return
+        choice = self.choice
+        if choice not in self._gains:
+            measure = partial(self._measure, found, choice)
+            self.run_worker(measure, thread=True, exclusive=True, group="measure")
+        go.disabled = not choice.keys
+        sentence.update(Text(self._sentence(choice, options)))
+        command = ""
+        if choice.keys:
+            unused = any(bundle.kind == reclaim.UNUSED for bundle in found.bundles if bundle.key in choice.keys)
+            is_all = unused or not found.preview.orphans
+            chosen = [item for item in found.seen.stored if item.id in (options.only or ())]
+            command = commands.prune(
+                commands.patterns_of(chosen, found.seen.stored),
+                is_all=is_all,
+                is_kept=bool(options.keep_seconds),
+                environments=options.environments,
+                with_cache=options.with_cache,
+            )
+        self.say_command(command)
+
+    def _sentence(self, choice: Reclaimed, options: PruneOptions) -> str:
+        gain = self._gains.get(choice)
+        if not choice.keys:
+            return "Nothing is ticked."
+        goes = formatting.count(len(options.only or ()), "entry", "entries")
+        if options.environments:
+            goes += f" and {formatting.count(len(options.environments), 'environment')}"
+        if gain is None:
+            return f"{goes}: …"
+        how = formatting.gain(gain.freed_bytes, gain.kept_bytes)
+        if options.keep_seconds:
+            how = formatting.waiting(gain.freed_bytes, gain.kept_bytes, options.keep_seconds)
+        wanted = humanized.parse_size(self.query_one("#target", Input).value)
+        short = f", less than {formatting.size(int(wanted))}" if wanted and gain.freed_bytes < wanted else ""
+        return f"{goes} to remove: {how}{short}."
+
+    # Actions
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Tick what frees the typed size with the least loss."""
+        event.stop()
+        wanted = humanized.parse_size(event.value)
+        if not event.value.strip():
+            self.query_one("#answer-", Button).focus()
+            self._say()
+            return
+        if wanted is None or self._found is None:
+            self.query_one("#reclaim-sentence", Static).update(
+                Text(f"{event.value!r} is not a size: write a number and kB, MB, GB or TB.")
+            )
+            return
+        with_cache = self._switches.with_cache
+        self.run_worker(partial(self._pick, self._found, wanted, with_cache=with_cache), thread=True, group="pick")
+        self.query_one("#answer-", Button).focus()
+
+    def on_table_marked(self, event: Table.Marked) -> None:
+        """Take a tick away from a bundle that no prune removes, and update the sentence and the command."""
+        event.stop()
+        bundles = self._found.bundles if self._found else []
+        self._table.marks -= {bundle.key for bundle in bundles if not bundle.goes_by_prune}
+        self._say()
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """Show the cost of the bundle under the cursor, which a narrow list has no column for."""
+        event.stop()
+        bundle = self.bundle_of(event.key)
+        self.query_one("#cost", Static).update(Text(f"  {bundle.cost}" if bundle else "", no_wrap=True))
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Show the plan of a bundle, or tick it."""
+        event.stop()
+        bundle = self.bundle_of(event.key)
+        if bundle is not None and not bundle.goes_by_prune:
+            self.dismiss(bundle.key)
+        else:
+            self._table.action_mark()
+
+    def action_tick(self) -> None:
+        """Tick or untick the bundle under the cursor, or show its plan."""
+        bundle = self.bundle_of(self._table.cursor_key)
+        if bundle is not None and not bundle.goes_by_prune:
+            self.dismiss(bundle.key)
+        else:
+            self._table.action_mark()
+
+    def action_toggle_cache(self) -> None:
+        """Remove the packages from uv's cache, too, or leave them there."""
+        self._switches.with_cache = not self._switches.with_cache
+        self._switches.refresh()
+        self._say()
+
+    def action_toggle_trash(self) -> None:
+        """Keep what goes in the trash, or free its space at once."""
+        if self._switches.trash_seconds:
+            self._switches.is_kept = not self._switches.is_kept
+            self._switches.refresh()
+            self._say()
+
+    def action_next_idle(self) -> None:
+        """Count environments as idle after another time."""
+        place = _IDLE_DAYS.index(self._switches.idle_days)
+        self._switches.idle_days = _IDLE_DAYS[(place + 1) % len(_IDLE_DAYS)]
+        self._switches.refresh()
+        self._look()
+
+    def action_to_target(self) -> None:
+        """Move the focus to the target."""
+        self.query_one("#target").focus()

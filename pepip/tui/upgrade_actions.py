@@ -1,0 +1,127 @@
+"""The flow that upgrades packages in many environments: one combined plan, then a job for each environment."""
+
+from __future__ import annotations
+
+from pepip.operations import upgrades
+from pepip.tui import commands, formatting, plans, reports
+from pepip.tui.catalog import name_of
+from pepip.tui.flows import Flows
+from pepip.tui.job_queue import Job
+from pepip.tui.jobs import PlannedAction
+from pepip.tui.plan_dialog import PlanDialog
+from pepip.tui.plans import Plan, Step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from pepip.model import Progress, Summary
+    from pepip.operations.upgrades import Target, UpgradePlan
+    from pepip.store.root import Store
+    from pepip.tui.matrix import Place
+
+
+class UpgradeActions(Flows):
+    """The flow of the versions pane, and of upgrading a tool or a script."""
+
+    def upgrade_cells(self, cells: Sequence[Place]) -> None:
+        """Preview the upgrade of packages, each in an environment, and upgrade them."""
+        by_environment: dict[str, list[str]] = {}
+        for name, environment in cells:
+            by_environment.setdefault(environment, []).append(name)
+        shares = self.session.catalog.shares if self.session.catalog else {}
+        self.upgrade(
+            [
+                upgrades.Target(shares[root].known, tuple(names), upgrades.way_of(shares[root].known))
+                for root, names in sorted(by_environment.items())
+                if root in shares
+            ]
+        )
+
+    def upgrade(self, targets: Sequence[Target]) -> None:
+        """Preview the upgrade of environments, and upgrade those that change."""
+        store, runner = self.session.store, self.session.runner
+        seen: list[UpgradePlan] = []
+
+        def look() -> Generator[Progress, None, Plan]:
+            seen.append((yield from upgrades.preview(store, upgrades.sorted_out(targets))))
+            return plan_of(seen[-1])
+
+        title = f"upgrade {_named(targets)}"
+        preview = Job(title, command_of(targets), look, is_listed=False)
+        action = PlannedAction(title, "Upgrade", preview, preview)
+
+        def decided(answer: str | None) -> None:
+            if answer == "go" and seen:
+                for item in seen[-1].previews:
+                    if item.has_work:
+                        runner.submit(job_of(store, item.target))
+
+        self.app.push_screen(PlanDialog(action, runner), decided)
+
+
+def command_of(targets: Sequence[Target]) -> str:
+    """Return the command that does the same. Environments with the same packages have one command together."""
+    by_packages: dict[tuple[str, ...], list[str]] = {}
+    for target in targets:
+        script = target.known.purpose.script
+        by_packages.setdefault(target.requirements, []).append(script.path if script else target.environment)
+    return "; ".join(
+        commands.of("upgrade", *packages, "--projects", *environments)
+        for packages, environments in by_packages.items()
+    )
+
+
+def job_of(store: Store, target: Target) -> Job[Summary]:
+    """Return the job that upgrades one environment."""
+    return Job(
+        f"upgrade {' '.join(target.requirements)} in {name_of(target.known)}",
+        command_of([target]),
+        lambda: upgrades.upgrade(store, target),
+        describe=reports.of_summary,
+        touches=frozenset([target.environment]),
+    )
+
+
+def plan_of(plan: UpgradePlan) -> Plan:
+    """Describe the combined preview: for each environment what changes, what fails, and what would be unmet."""
+    steps: list[Step] = []
+    words: list[str] = []
+    for item in plan.previews:
+        place = name_of(item.target.known)
+        if item.failure:
+            steps.append(Step(plans.IS_LOST, place, f"fails: {item.failure}"))
+            words.append(f"{place}: {item.failure}")
+        elif not item.has_work or item.summary is None:
+            steps.append(Step(plans.STAYS, place, "has the newest versions that fit"))
+        else:
+            steps.append(Step(plans.STAYS, place, upgrades.WAYS[item.target.way]))
+            steps += [step._replace(name=f"  {step.name}") for step in plans.of_summary(item.summary).steps]
+        steps += [
+            Step(plans.IS_LOST, f"  {need.name} {need.version}", f"stays, and needs {need.requirement}")
+            for need in item.broken
+        ]
+    steps += [Step(plans.STAYS, name_of(known), f"stays as it is: {reason}") for known, reason in plan.skipped]
+    changing, failed = sum(item.has_work for item in plan.previews), sum(bool(item.failure) for item in plan.previews)
+    if not changing:
+        return Plan(
+            "Nothing to upgrade." + (f" {failed} failed." if failed else ""),
+            steps,
+            has_work=False,
+            words="\n".join(words),
+        )
+    downloads = plan.downloads
+    size = f" ({formatting.size(sum(downloads.values()))})" if any(downloads.values()) else ""
+    came = f"{len(downloads)} to download{size}" if downloads else "0 B to download"
+    sentence = f"{formatting.count(changing, 'environment')} would change · {came}"
+    if failed:
+        sentence += f" · {failed} can't be upgraded: the others go on"
+    return Plan(sentence, steps, has_work=True, words="\n".join(words))
+
+
+def _named(targets: Sequence[Target]) -> str:
+    names = sorted({name for target in targets for name in target.requirements})
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    if len(targets) == 1:
+        return f"{shown} in {name_of(targets[0].known)}".lstrip()
+    return f"{shown} in {formatting.count(len(targets), 'environment')}"

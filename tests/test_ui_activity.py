@@ -1,0 +1,157 @@
+"""What `pepip ui` knows of earlier runs, finished operations and verdicts, and how it calls for attention."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pepip.store import activity_log, trash, verdicts
+from pepip.store.activity_log import Finished
+from pepip.store.check import Flaw
+from pepip.store.entries import stored
+from pepip.store.root import Store
+from pepip.tui import attention, formatting
+from pepip.tui.job_queue import DONE, Job, Report, once
+from tests.support.machines import Machine
+from tests.support.screens import Person, use
+from tests.support.stores import entries_of
+from tests.support.wheels import Wheel
+
+
+@pytest.fixture
+def keeper(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return a user with two orphans; this process is theirs, too."""
+    for name in ("drum", "horn"):
+        Wheel(name, "1.0", files={f"{name}/__init__.py": "x = 1\n" * 3000}).write(wheelhouse)
+    machine.pepip("store", "add", "drum", "horn", "--no-index", "--find-links", wheelhouse, folder=tmp_path)
+    for name, value in machine.variables({"XDG_STATE_HOME": str(tmp_path / "state")}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
+    return machine
+
+
+def test_what_was_done_is_listed_and_run_again_at_the_next_start(keeper: Machine, store: Path) -> None:
+    """The list says when, how long and how many bytes; the second run does the same by the command."""
+
+    async def remove(person: Person) -> None:
+        await person.write("#filter", "horn")
+        await person.press("enter", "d")
+        await person.sees("1 entry to remove")
+        await person.press("t")
+        await person.sees("free at once")
+        await person.answers("go")
+        await person.has_done()
+        await person.until(lambda: activity_log.read(Store(str(store))), "the note")
+
+    use(store, remove)
+    (noted,) = activity_log.read(Store(str(store)))
+    assert (noted.command, noted.state) == ("pepip prune --yes horn==1.0", DONE)
+    assert noted.freed_bytes > 10_000
+    environment = os.environ["PEPIP_HOME"]
+    assert entries_of(Path(environment)) == ["drum-1.0"]
+
+    async def again(person: Person) -> None:
+        await person.sees("prune 1 entry", f"-{formatting.size(noted.freed_bytes)}")
+        assert person.table("#jobs").cursor_key == "-1"
+        await person.press("a")
+        await person.sees("Run again", "1 entry removed", "pepip prune --yes horn==1.0")
+        await person.answers("go")
+        job = await person.has_done()
+        assert (job.state, job.command) == (DONE, noted.command), job.log
+        assert job.outcome == "Nothing to prune"
+
+    use(store, again, pane="activity")
+    assert [row.command for row in activity_log.read(Store(str(store)))] == [noted.command] * 2
+
+
+def test_a_command_that_is_none_of_pepip_is_not_run(keeper: Machine, store: Path) -> None:
+    """A file that somebody changed can't start another program."""
+    done = Finished("harmless", "touch owned", DONE, "done", [], 1_700_000_000, 1.0)
+    activity_log.add(Store(str(store)), done)
+
+    async def script(person: Person) -> None:
+        await person.sees("harmless")
+        await person.press("a")
+        await person.sees("touch owned is no command of pepip")
+
+    use(store, script, pane="activity")
+
+
+def test_the_list_is_bounded_and_a_damaged_one_counts_as_none(keeper: Machine, store: Path, tmp_path: Path) -> None:
+    """Two hundred operations stay, each with its last hundred lines."""
+    home = Store(str(store))
+    lines = [f"line {number}" for number in range(300)]
+    for number in range(205):
+        activity_log.add(home, Finished(f"job {number}", "pepip doctor", DONE, "done", lines, 1, 1.0))
+
+    rows = activity_log.read(home)
+
+    assert (len(rows), rows[0].title, rows[-1].title) == (200, "job 5", "job 204")
+    assert rows[0].log == lines[-100:]
+    (file,) = (tmp_path / "state" / "pepip").glob("activity-*.json")
+    for content in ("{", "[[1]]", json.dumps([["a", "b", "c", "d", [1], 0, 0]]), "x" * (17 << 20)):
+        file.write_text(content)
+        assert activity_log.read(home) == []
+
+
+def test_what_verify_found_is_known_at_the_next_start(keeper: Machine, store: Path, tmp_path: Path) -> None:
+    """A damaged entry is shown as damaged; one that was stored anew since is not."""
+    home = Store(str(store))
+    module = next(store.glob("packages/*/drum-1.0/drum/__init__.py"))
+    module.chmod(0o644)
+    module.write_text("changed")
+    keeper.pepip("store", "verify", folder=tmp_path, check=False)
+
+    async def script(person: Person) -> None:
+        await person.sees("✗", "damaged: 1 problem", "drum/__init__.py")
+        await person.press("j")
+        await person.sees("every file intact, ")
+
+    use(store, script)
+    found = verdicts.read(home, stored(home))
+    assert {name: verdict.flaws for name, verdict in found.items()} == {
+        "py3-none-any/drum-1.0": (Flaw("altered", "drum/__init__.py"),),
+        "py3-none-any/horn-1.0": (),
+    }
+    entry = module.parents[1]
+    entry.chmod(0o755)
+    entry.rename(tmp_path / "away")
+    entry.mkdir()
+    assert "py3-none-any/drum-1.0" not in verdicts.read(home, [item._replace(stored_at=1) for item in stored(home)])
+
+
+@pytest.mark.parametrize(("seconds", "bell", "rings"), [(11.0, "", True), (9.0, "", False), (11.0, "0", False)])
+def test_a_long_operation_calls_for_attention(
+    keeper: Machine, store: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, bell: str, *, rings: bool
+) -> None:
+    """From ten seconds on the terminal rings and notes; `PEPIP_BELL=0` turns that off. Names are printable."""
+    monkeypatch.setenv("PEPIP_BELL", bell)
+    written: list[str] = []
+
+    async def script(person: Person) -> None:
+        driver = person.app._driver
+        assert driver is not None
+        monkeypatch.setattr(driver, "write", written.append)
+        job: Job[object] = Job("verify \x1b[31m", "pepip store verify", once(lambda: None))
+        job.seconds, job.report, job.outcome = seconds, Report("done"), "done"
+        attention.call(person.app, job)
+
+    use(store, script)
+
+    assert ("\x07\x1b]9;pepip: verify \\x1b[31m: done\x1b\\" in written) == rings
+
+
+def test_a_note_covers_one_line_over_the_keys(keeper: Machine, store: Path) -> None:
+    """The rows of the list stay visible, and a later note takes the place of an earlier one."""
+
+    async def script(person: Person) -> None:
+        before = person.screen.splitlines()
+        await person.press("y", "y")
+        await person.sees("Copied: pepip store show drum==1.0")
+        now = person.screen.splitlines()
+        assert [number for number, line in enumerate(now) if line != before[number]] == [len(before) - 1]
+
+    use(store, script, size=(80, 24))
