@@ -41,7 +41,7 @@ def start() -> "NoReturn":
             sys.stderr.write(f"error: {error.strerror}\n")
         code = code or 1
         _give_up_stdout()
-    if "threading" not in sys.modules:
+    if not _has_threads():
         _leave(code)
     if sys.flags.inspect:  # PYTHONINSPECT: `sys.exit` would read commands from the terminal, and lose the exit code
         import atexit
@@ -53,6 +53,12 @@ def start() -> "NoReturn":
         atexit._run_exitfuncs()
         _leave(code)
     sys.exit(code)
+
+
+def _has_threads() -> bool:
+    """Tell whether threads run beside the main one. `subprocess` imports `threading`, and starts no thread."""
+    threading = sys.modules.get("threading")
+    return threading is not None and threading.active_count() > 1
 
 
 def _give_up_stdout() -> None:

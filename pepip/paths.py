@@ -223,7 +223,7 @@ def is_entry_id(text: str) -> bool:
 
 def is_layered(entry_id: str) -> bool:
     """Tell whether an id belongs to an entry of a layer: such an id is the absolute path of the entry's folder."""
-    return os.path.isabs(entry_id)
+    return entry_id.startswith("/") if os.sep == "/" else os.path.isabs(entry_id)
 
 
 def layer_of(entry_id: str) -> str:

@@ -16,7 +16,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, locks, permissions
 from pepip.host.transfer import COPY
 from pepip.model import Progress, Summary
-from pepip.operations import deciding, foreign_writes, registering, up_to_date, venv_creation, venvs
+from pepip.operations import deciding, foreign_writes, linked_entries, registering, up_to_date, venv_creation, venvs
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -168,6 +168,8 @@ def _change(
                 yield from job.install_private(supply.work)
             present = contents.installed(environment, store.known_roots)
         foreign_writes.note(store, environment, decision.changed_at_ns)
+        if decision.present:  # a new environment may never change
+            linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"{environment.root} keeps changing while it is installed into",
@@ -220,7 +222,8 @@ def _link(
             store, environment, decision.present, additions, going, reserved=supply.reserved, private=private
         )
         unfinished = relinking.UnfinishedChange(store, environment) if private else None
-        if asked and is_registered and not (work.private or work.changes.warnings):
+        is_settled = is_registered and not (work.private or work.changes.warnings)
+        if asked and is_settled and (asked.is_of_files or not decision.present):
             up_to_date.note(store, asked, environment, present, entries.values(), is_locked=True)
     used = {item.mode for item in present if item.name in entries}
     if supply.mode not in {"", COPY} and COPY in used:

@@ -103,8 +103,9 @@ def decide_first(store: Store, job: ChangeJob, environment: Environment) -> Deci
         return None
 
     def check(present: Sequence[Installed]) -> None:
-        from pepip.operations import recover
+        from pepip.operations import linked_entries, recover
 
+        linked_entries.recall(store, environment.root)
         if recover.has_lost(store, environment, present):
             raise _LostEntryError
 

@@ -17,7 +17,7 @@ from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Progress, Summary
-from pepip.operations import apply, deciding, up_to_date, venv_creation, venvs
+from pepip.operations import apply, deciding, linked_entries, up_to_date, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import project, resolve, settings, shareable, stage
 from pepip.uv.answer_cache import AnswerCache
@@ -188,8 +188,10 @@ def _read_ahead(store: Store) -> None:
     from pepip.operations.relinking import entry_of
 
     name = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
+    root = os.path.join(settings.project_folder(), name)
+    linked_entries.recall(store, root)
     with contextlib.suppress(OSError):
-        for item in contents.distributions_below(os.path.join(settings.project_folder(), name), store.known_roots):
+        for item in contents.distributions_below(root, store.known_roots):
             entry_of(store, item)
 
 

@@ -9,7 +9,7 @@ from pepip.environment import contents
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Changes
 from pepip.names import normalize_name
-from pepip.operations import apply, deciding, recover, relinking, venvs
+from pepip.operations import apply, deciding, linked_entries, recover, relinking, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import resolve
 
@@ -45,6 +45,7 @@ def preview(store: Store, root: str, request: Request) -> Removal:
     installed = contents.installed(environment, store.known_roots)
 
     def read_ahead() -> None:
+        linked_entries.recall(store, root)
         for item in installed:
             relinking.entry_of(store, item)
 

@@ -40,6 +40,17 @@ class Question(NamedTuple):
     began_at_ns: int
     request: Request | ProjectRequest
 
+    @property
+    def is_of_files(self) -> bool:
+        """Whether files say what is asked for: a project, or files of requirements.
+
+        Such a command is repeated often. A command that names packages and has just changed an environment is not: if
+        it is repeated all the same, that run finds nothing to do, and notes it.
+        """
+        from pepip import model
+
+        return not isinstance(self.request, model.Request) or bool(self.request.requirement_files)
+
 
 def note(
     store: Store,

@@ -256,8 +256,11 @@ def note_linked(store: Store, entry: Entry) -> None:
     known = store.known_entries.get(entry.id)
     if known and 0 <= time.time_ns() - known.changed_at_ns < _MINUTE_NS:
         return
+    now_ns = time.time_ns()
     with contextlib.suppress(OSError):  # another user's entry: only its owner's links are noted
-        os.utime(f"{entry.path}/{paths.ENTRY_METADATA}")
+        os.utime(f"{entry.path}/{paths.ENTRY_METADATA}", ns=(now_ns, now_ns))
+        if known:
+            store.known_entries[entry.id] = known._replace(changed_at_ns=now_ns)
 
 
 def _children(folder: str) -> list[str]:

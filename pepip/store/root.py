@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 class Store:
     """A store. `root` is its folder as configured, `layers` are the further stores from which this user links.
 
-    `known_entries` are the entries that this run has read, by id: see `entries.read`. `registered` maps the path of
-    each environment that this run has registered to its file in the registry. `unusable` are the ids of damaged
-    entries that this run can't repair: they count as lost.
+    `known_entries` are the entries that this run has read, by id: see `entries.read`. `recalled_entries` are those of
+    them that came from a cache, by environment: see `linked_entries`. `registered` maps the path of each environment
+    that this run has registered to its file in the registry. `unusable` are the ids of damaged entries that this run
+    can't repair: they count as lost.
     """
 
-    __slots__ = ("_known_roots", "_like", "_trust", "known_entries", "layers", "registered", "root", "unusable")
+    __slots__ = (
+        *("_known_roots", "_like", "_trust", "known_entries", "layers", "recalled_entries", "registered", "root"),
+        "unusable",
+    )
 
     def __init__(self, root: str, layer_roots: Iterable[str] = ()) -> None:
         self.root = root
@@ -36,6 +40,7 @@ class Store:
         self._like: os.stat_result | None = None
         self._trust: trust.Trust | None = None
         self.known_entries: dict[str, CachedEntry] = {}
+        self.recalled_entries: dict[str, dict[str, CachedEntry]] = {}
         self.registered: dict[str, str] = {}
         self.unusable: set[str] = set()
 

@@ -1,0 +1,62 @@
+"""The entries that an environment links, kept in one file of this user's cache.
+
+A change needs every entry that the environment links. To read one file takes a fraction of the time that their
+documents take. An entry counts only while its document has the same modification time and inode: `entries.read` looks
+at these each time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from pepip import __version__, digests, paths
+from pepip.model import CachedEntry, Entry
+from pepip.uv.answer_cache import AnswerCache, states
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pepip.store.root import Store
+
+_MOST_CHANGED = 8  # one in so many entries may have changed before the file is written anew
+
+
+def recall(store: Store, root: str) -> None:
+    """Take the entries that the environment at `root` linked at its last change as read by this run."""
+    if root in store.recalled_entries:
+        return
+    text = AnswerCache(paths.cache(store.root)).recall(_key(store, root))
+    try:
+        rows = [CachedEntry(_entry(fields), *state) for fields, *state in json.loads(text or "[]")]
+    except (ValueError, TypeError, AttributeError):
+        rows = []  # the file is damaged: `note` writes it anew
+    store.recalled_entries[root] = {row.entry.id: row for row in rows}
+    for row in rows:
+        store.known_entries.setdefault(row.entry.id, row)
+
+
+def note(store: Store, root: str, entry_ids: Iterable[str]) -> None:
+    """Keep the entries with these ids, as far as this run has read them. `root` is the environment that links them.
+
+    The file stays as it is if few of these entries have changed since they were recalled.
+    """
+    before = store.recalled_entries.get(root, {})
+    rows = [store.known_entries[entry_id] for entry_id in entry_ids if entry_id in store.known_entries]
+    changed = sum(row is not before.get(row.entry.id) for row in rows)
+    if changed * _MOST_CHANGED > len(rows):
+        evidence = states([f"{root}/pyvenv.cfg"])
+        AnswerCache(paths.cache(store.root)).remember(_key(store, root), json.dumps(rows), evidence)
+
+
+def _entry(fields: list[object]) -> Entry:
+    """Return an entry from its fields in JSON, where tuples are lists."""
+    values = (tuple(value) if isinstance(value, list) else value for value in fields)
+    entry = tuple.__new__(Entry, values)
+    return entry._replace(data=tuple((scheme, path) for scheme, path in entry.data)) if entry.data else entry
+
+
+def _key(store: Store, root: str) -> str:
+    words = (__version__, *Entry._fields, os.path.realpath(store.root), os.path.realpath(root))
+    return f"entries-{digests.hexadecimal(chr(0).join(words).encode('utf-8', 'surrogateescape'))[:32]}"

@@ -1,0 +1,46 @@
+"""A change takes the entries of its environment from one cached file, as long as their documents are the same."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.machines import Machine
+from tests.support.wheels import Wheel
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="writes into a document of the store")
+
+
+def test_a_document_is_read_again_only_after_it_was_changed(
+    machine: Machine, project: Path, interpreter: Path
+) -> None:
+    """A document with the same time and inode is not read. One with another time is read, and its damage is noticed.
+
+    A damaged file in the cache is no error.
+    """
+    project.mkdir(parents=True, exist_ok=True)
+    drum, horn, flute, kettle, bell = (
+        Wheel(name, "1.0").write(project.parent) for name in ("drum", "horn", "flute", "kettle", "bell")
+    )
+    machine.pepip("install", "--python", interpreter, drum, folder=project)
+    machine.pepip("install", horn, folder=project)
+    (document,) = machine.store.glob("packages/*/drum-1.0/pepip-entry.json")
+    before = document.stat()
+    document.chmod(0o600)
+    document.write_bytes(b"x" * before.st_size)  # the same inode
+    os.utime(document, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    unnoticed = machine.pepip("install", flute, folder=project)
+    os.utime(document)
+    noticed = machine.pepip("install", kettle, folder=project)
+    for cached in machine.store.glob("cache/answers-*/entries-*"):
+        cached.write_text(f"{cached.read_text().partition('[')[0]}[[1")
+    after_damage = machine.pepip("install", bell, folder=project)
+
+    assert "warning" not in unnoticed.stderr
+    assert "the store has lost drum" in noticed.stderr
+    assert "warning" not in after_damage.stderr
+    listed = machine.uv("pip", "list", "--python", project / ".venv", folder=project).stdout
+    assert [line.split()[0] for line in listed.splitlines()[2:]] == ["bell", "drum", "flute", "horn", "kettle"]
