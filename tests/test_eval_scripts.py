@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.support.images import require_mksquashfs
 from tests.support.machines import Machine
@@ -64,3 +67,15 @@ def test_an_image_is_measured_against_uv_and_mksquashfs(
     if os.geteuid() == 0:
         assert "2 processes at two mount points: import camera" in output.stdout
         assert " 0 failed" in output.stdout
+
+
+@pytest.mark.real_world
+def test_the_actors_of_a_ray_cluster_are_measured(machine: Machine) -> None:
+    """Two actors by each tool, in one environment each."""
+    with machine.scratch_folder() as folder:  # a short path, in which Ray can make sockets
+        said = run("ray_actors.py", folder, "--actors", "2", "--set", "seed", machine=machine, folder=folder)
+
+    figures = json.loads(said)
+    for tool in ("uv", "pepip"):
+        assert [found["environments"] for found in figures[tool]] == [1]
+        assert all(found["processor seconds of the workers"] > 0 for found in figures[tool])

@@ -230,6 +230,23 @@ def test_with_is_linked(desk: Desk) -> None:
     desk.assert_whole()
 
 
+def test_with_is_linked_before_the_command_starts(desk: Desk) -> None:
+    """A worker that runs for days, or that is killed, has its packages from the store from its first run on."""
+    shows = "import os, ink; print(os.path.realpath(ink.__file__))"
+    for words in (("python", "-c", shows), ("-m", "ink")):
+        desk.machine.uv("cache", "clean", folder=desk.folder, variables=desk.variables("uv"))
+        options, command = (words[:1], words[1:]) if words[0] == "-m" else ((), words)
+        said = desk.pepip("run", "--with", "ink", *options, *command, check=False)
+        environments = [item for item in desk.projects("--kind", "run") if item["state"] == "ok"]
+
+        assert [desk.is_linked(Path(str(item["environment"])), "ink") for item in environments] == [True]
+        if words[0] == "python":
+            assert said.stdout.startswith(f"{desk.machine.store}/packages/")
+        else:
+            assert "No module named ink.__main__" in said.stderr
+    desk.assert_whole()
+
+
 def test_a_script_from_stdin_is_linked(desk: Desk) -> None:
     """Its environment in uv's cache is linked when the script has ended."""
     text = '# /// script\n# dependencies = ["ink"]\n# ///\nimport ink; print(ink.COLOR)\n'
@@ -270,8 +287,9 @@ def test_uvs_cache_can_be_emptied(desk: Desk, command: str) -> None:
 def test_a_signal_ends_the_tool_too(desk: Desk) -> None:
     """A first run, in which pepip waits for uv, ends with its tool when it is asked to."""
     waits = "import os, time; print(os.getpid(), flush=True); time.sleep(300)"
+    (desk.folder / "waits.py").write_text(waits)
     process = desk.machine.start(
-        [sys.executable, "-m", "pepip", "run", "--with", "ink", "python", "-c", waits],
+        [sys.executable, "-m", "pepip", "run", "--with", "ink", "waits.py"],
         folder=desk.folder,
         variables=desk.variables("pepip"),
     )
@@ -291,7 +309,8 @@ def test_a_signal_ends_the_tool_too(desk: Desk) -> None:
 def test_open_files_reach_the_tool(desk: Desk, tmp_path: Path) -> None:
     """A file descriptor that the shell opened for the command is open in it, as with uv."""
     (tmp_path / "input").write_text("from the shell\n")
-    line = f'exec 7< {tmp_path / "input"}; "$0" -m pepip run --with ink python -c "import os; print(os.read(7, 99))"'
+    (desk.folder / "reads.py").write_text("import os; print(os.read(7, 99))")
+    line = f'exec 7< {tmp_path / "input"}; "$0" -m pepip run --with ink reads.py'
 
     output = desk.machine.run(
         ["sh", "-c", line, sys.executable], folder=desk.folder, variables=desk.variables("pepip")

@@ -213,7 +213,7 @@ def _has_nothing_to_do(command: str, words: Sequence[str]) -> bool:
     from pepip.uv import run_discovery
 
     kind = run_discovery.kind_of(words[0])
-    if kind == run_discovery.REMOTE:
+    if kind == run_discovery.REMOTE or run_discovery.is_ray_worker(words[0]):
         return False
     noted = [command]
     if _has_inline_metadata(words[0]):
@@ -239,7 +239,7 @@ def _end_early(command: str, words: Sequence[str]) -> int:
     """End a command that has nothing to do. `run` goes on with its own command."""
     if command == "run":
         is_script = "." in words[0] and _has_inline_metadata(words[0])
-        return _become_uv(["run", *([] if is_script else ["--no-sync"]), *words])
+        return _become_uv(["run", *([] if is_script else ["--no-sync"]), *words], as_pepip=True)
     if not any(word.startswith(("-q", "--quiet")) for word in words):
         from pepip.cli import output
 
@@ -268,10 +268,10 @@ def _help(words: Sequence[str]) -> int:
     return _become_uv(["help", *(words if words[0] != "uv" else words[1:])])
 
 
-def _become_uv(words: Sequence[str]) -> int:
+def _become_uv(words: Sequence[str], *, as_pepip: bool = False) -> int:
     from pepip.uv import process
 
-    return process.become(words)
+    return process.become(words, name=process.name_of_pepip() if as_pepip else "")
 
 
 def _leading_options(arguments: Sequence[str]) -> tuple[list[str], int]:

@@ -35,6 +35,35 @@ _FLAGS = ("-m/--module", "-s/--script", "--gui-script", "--no-env-file", "--no-s
 
 def run(words: Sequence[str]) -> int:
     """Run `pepip run` with the words that follow its name. In the end it becomes uv; it returns only on Windows."""
+    parser = parser_of_run()
+    of_run, command = options.split(words, values=parser.options_with_value())
+    arguments = parser.read_for_uv(of_run, ["run"], rest=command)
+    command = command[1:] if command[:1] == ["--"] else command
+    if run_discovery.is_ray_worker("".join(command[:1])):
+        command = ["python", *command]
+        words = [*of_run, *command]
+    folder, variables = os.getcwd(), dict(os.environ)
+    options.take_effect(arguments)
+    _complete_interrupted(arguments)
+    target = "".join(command[:1])
+    is_synced = _sync_environment(arguments, target, ["run", *of_run])
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
+    as_uv = ["run", *(["--no-sync"] if is_synced else []), *words]
+    name = "" if arguments.no_sync else process.name_of_pepip()
+    kind = run_discovery.kind_of(target, is_module=arguments.module)
+    if arguments.of_uv or kind in {run_discovery.STDIN, run_discovery.REMOTE}:
+        from pepip.cli import tool
+
+        first = [*as_uv[: len(as_uv) - len(words)], *_without_module(of_run), "python", "-c", ""]
+        is_command = kind == run_discovery.COMMAND and command and not (arguments.script or arguments.gui_script)
+        return tool.run_as_uv(as_uv, label=_label(arguments, target), name=name, first=first if is_command else ())
+    return process.become(as_uv, name=name)
+
+
+def parser_of_run() -> options.Parser:
+    """Return the parser of `pepip run`."""
     parser = sync.parser_of("pepip run", _DESCRIPTION, _EXAMPLES, json=False)
     parser.add_argument("--exact", action="store_true", help="also remove packages that the project does not need")
     parser.add_argument("command", metavar="COMMAND", nargs="*", help="a command of the environment, or a script")
@@ -48,27 +77,12 @@ def run(words: Sequence[str]) -> int:
         parser.add_argument(*option.split("/"), dest=name, action="store_true")
     options.add_elsewhere(parser, values=("--python-platform",), flags=("--show-settings",))
     parser.add_uv_options(options.PROJECT_OPTIONS)
-    of_run, command = options.split(words, values=parser.options_with_value())
-    arguments = parser.read_for_uv(of_run, ["run"], rest=command)
-    command = command[1:] if command[:1] == ["--"] else command
-    folder, variables = os.getcwd(), dict(os.environ)
-    options.take_effect(arguments)
-    _complete_interrupted(arguments)
-    target = "".join(command[:1])
-    is_synced = _sync_environment(arguments, target, ["run", *of_run])
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(variables)
-    as_uv = ["run", *(["--no-sync"] if is_synced else []), *words]
-    is_remote = run_discovery.kind_of(target, is_module=arguments.module) in {
-        run_discovery.STDIN,
-        run_discovery.REMOTE,
-    }
-    if arguments.of_uv or is_remote:
-        from pepip.cli import tool
+    return parser
 
-        return tool.run_as_uv(as_uv, label=_label(arguments, target))
-    return process.become(as_uv)
+
+def _without_module(of_run: Sequence[str]) -> list[str]:
+    """Return the options of `uv run` without the one that makes the command a module."""
+    return [word for word in of_run if word not in {"-m", "--module"}]
 
 
 def _label(arguments: argparse.Namespace, target: str) -> str:

@@ -41,11 +41,13 @@ def run_x(words: Sequence[str]) -> int:
     return run_as_uv(["tool", "run", *words], label=_label_of_tool(words))
 
 
-def run_as_uv(words: Sequence[str], *, label: str) -> int:
+def run_as_uv(words: Sequence[str], *, label: str, name: str = "", first: Sequence[str] = ()) -> int:
     """Let uv run a command that may get an environment in uv's cache, and link that environment when uv has ended.
 
-    If the same words were run before, and no new environment was made since, this process becomes uv at once.
-    Otherwise returns uv's exit code.
+    `name` is the first word of uv's command line, as in `process.become`. `first` are the words of another command
+    for which uv makes the same environment: uv runs it before, and the environment is linked before the command that
+    was asked for starts. If the same words were run before, and no new environment was made since, this process
+    becomes uv at once. Otherwise returns uv's exit code.
     """
     from pepip.operations import own_environments as linking
 
@@ -54,16 +56,19 @@ def run_as_uv(words: Sequence[str], *, label: str) -> int:
             writable_cache.ensure_tools(_folder_of_tools())
     store = _store(words)
     cache = own_environments.cache_of(words)
-    if store is None or not cache or not _HELP.isdisjoint(words) or linking.is_linked(store.root, words):
-        return process.become(words)
+    making = first or words
+    if store is None or not cache or not _HELP.isdisjoint(words) or linking.is_linked(store.root, making):
+        return process.become(words, name=name)
     before = set(own_environments.in_cache(cache))
-    code = process.run_uv_attached(words)
+    code = process.run_uv_attached(making, name=name)
     after = linking.state(cache)
     new = [root for root in own_environments.in_cache(cache) if root not in before]
     if new:
         _link(store, new, label=label)
     if code == 0 and store.exists():
-        linking.note_linked(store.root, words, after)
+        linking.note_linked(store.root, making, after)
+    if first and code == 0:
+        return process.become(words, name=name)
     return _as_exit_code(code)
 
 

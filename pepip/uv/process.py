@@ -174,10 +174,11 @@ def feeding(command: Sequence[str]) -> Iterator[IO[bytes]]:
             raise UvError(f"{command[0]} failed", output=output.read().decode("utf-8", "replace"), exit_code=1)
 
 
-def run_attached(command: Sequence[str]) -> int:
+def run_attached(command: Sequence[str], *, program_path: str = "") -> int:
     """Run a program on this terminal and return its exit code. Ctrl-C reaches only the program meanwhile.
 
     The program inherits the open files of this process. If this process is asked to end, it ends the program.
+    With a `program_path`, the first word of `command` is only the name under which the program runs.
     """
     import signal
     import subprocess
@@ -187,7 +188,7 @@ def run_attached(command: Sequence[str]) -> int:
     if before is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _leave_to_program)  # not SIG_IGN, which the program would inherit
     try:
-        process = subprocess.Popen(command, close_fds=False)
+        process = subprocess.Popen(command, executable=program_path or None, close_fds=False)
         try:
             return process.wait()
         except BaseException:
@@ -202,26 +203,39 @@ def _leave_to_program(number: int, frame: object) -> None:
     """Ignore a signal that the terminal also sends to the program in the foreground."""
 
 
-def run_uv_attached(arguments: Sequence[str]) -> int:
+def run_uv_attached(arguments: Sequence[str], *, name: str = "") -> int:
     """Run uv on this terminal, as `become` does, but return its exit code. See `run_attached`."""
-    return run_attached([program.path(), *arguments])
+    path = program.path()
+    return run_attached([name or path, *arguments], program_path=path)
 
 
-def become(arguments: Sequence[str]) -> int:
+def become(arguments: Sequence[str], *, name: str = "") -> int:
     """Replace this process by uv, which keeps the terminal, signals and exit code. Returns only on Windows.
 
+    `name` is the first word of uv's command line, which lists of processes show. It is the path of uv by default.
     Windows can't replace a process: there uv runs as a child, and its exit code is returned.
     """
-    command = [program.path(), *arguments]
+    path = program.path()
+    command = [name or path, *arguments]
     sys.stdout.flush()
     sys.stderr.flush()
     if sys.platform == "win32":
-        return run_attached(command)
+        return run_attached(command, program_path=path)
     import signal
 
-    for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these, and an ignored signal stays ignored after exec
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
-    return os.execv(command[0], command)
+    for ignored in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these, and an ignored signal stays ignored after exec
+        signal.signal(getattr(signal, ignored), signal.SIG_DFL)
+    return os.execv(path, command)
+
+
+def name_of_pepip() -> str:
+    """Return the name under which uv runs a command for `pepip run`: the path of pepip's program, or `pepip`.
+
+    Ray's own hook looks for a process named `uv`, and would start workers by `uv run --no-sync`. `pepip.ray` looks
+    for this name.
+    """
+    started = sys.argv[0]
+    return started if os.path.basename(started) == "pepip" else "pepip"
 
 
 def _variables(settings: dict[str, str]) -> dict[str, str]:

@@ -24,6 +24,7 @@ ARCHIVE = "archive"  # a folder or a zip file with a `__main__.py`
 REMOTE = "remote"  # a script at a URL
 STDIN = "stdin"
 
+_RAY_WORKER = "/ray/_private/workers/default_worker.py"
 _TAG = b"# /// script"
 _SCRIPT_ENDINGS = (".py", ".pyc", ".pyw")
 _NO_PYTHON = "/nonexistent/pepip-asks-only/python"
@@ -53,6 +54,15 @@ def kind_of(target: str, *, is_module: bool = False, is_script: bool = False) ->
     if os.path.isfile(f"{target}/__main__.py") or _is_zip_application(target):
         return ARCHIVE
     return COMMAND
+
+
+def is_ray_worker(target: str) -> bool:
+    """Tell whether a target is the script that Ray starts for each of its workers.
+
+    It lies in Ray's package, so uv would look for the project above the folder where Ray is installed. Ray means the
+    project in the current folder, which is its `working_dir`.
+    """
+    return target.endswith(_RAY_WORKER)
 
 
 def project_start(target: str, kind: str) -> str:
