@@ -80,6 +80,9 @@ PIP_OPTIONS: tuple[UvOption, ...] = (
     ),
 )  # fmt: skip
 
+COMMON_PIP_OPTIONS = tuple(option for option in PIP_OPTIONS if option.group == "common_options")
+"""The options of commands that look up no versions: indexes, builds, cache, network."""
+
 LOCK_OPTIONS: tuple[UvOption, ...] = (
     *_SHARED,
     *_values("build_options", "--no-build-package", "--no-binary-package"),

@@ -302,7 +302,7 @@ def _repair(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip store repair", description="Make damaged entries and environments whole again.")
     parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns")
-    parser.add_uv_options(options.PIP_OPTIONS)
+    parser.add_uv_options(options.COMMON_PIP_OPTIONS)
     arguments = parser.read(words)
     options.take_effect(arguments)
     request = Request(common_options=tuple(arguments.common_options))

@@ -31,7 +31,7 @@ _SCREENS = ("store", "projects", "savings", "activity", "versions")
 
 def run(words: Sequence[str]) -> int:
     """Run the command with the words that follow its name. Returns the exit code."""
-    parser = options.Parser("pepip ui", description=_DESCRIPTION, examples=_EXAMPLES)
+    parser = options.Parser("pepip ui", description=_DESCRIPTION, examples=_EXAMPLES, json=False)
     parser.add_argument("--screen", choices=_SCREENS, default="store", help="the screen to begin with")
     parser.add_argument("--theme", metavar="X", default="", help="the colours: textual-dark, ansi-dark, nord, …")
     parser.add_argument("--screenshot", metavar="FILE.svg", help="write a picture and exit; needs no terminal")

@@ -45,7 +45,7 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     parser.add_argument("--dry-run", action="store_true", help="show what would be removed, and change nothing")
     elsewhere = ("-t/--target", "--prefix")
     options.add_elsewhere(parser, values=elsewhere, flags=("--system", "--break-system-packages"))
-    parser.add_uv_options(options.PIP_OPTIONS)
+    parser.add_uv_options(options.COMMON_PIP_OPTIONS)
     arguments = parser.read_for_uv(words, ["pip", "uninstall"])
     if install.is_elsewhere(arguments):
         return process.become(["pip", "uninstall", *words])
