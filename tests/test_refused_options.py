@@ -29,7 +29,7 @@ def test_an_option_without_effect_is_refused(machine: Machine, project: Path, wo
 
 
 def test_uv_refuses_an_option_that_an_uninstall_can_not_use(machine: Machine, project: Path) -> None:
-    """uv alone answers, with its own exit code."""
+    """The answer is uv's alone, with its own exit code."""
     refused = machine.pepip("uninstall", "--upgrade", "drum", folder=project, check=False)
 
     assert refused.returncode == 2
