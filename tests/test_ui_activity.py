@@ -38,7 +38,7 @@ def test_what_was_done_is_listed_and_run_again_at_the_next_start(keeper: Machine
 
     async def remove(person: Person) -> None:
         await person.write("#filter", "horn")
-        await person.press("enter", "d")
+        await person.press("d")
         await person.sees("1 entry to remove")
         await person.press("t")
         await person.sees("free at once")

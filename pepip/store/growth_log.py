@@ -76,8 +76,13 @@ def add_sample(store: Store, sample: Sample) -> Growth:
 
 
 def add_prune(store: Store, entries: int, freed_bytes: int) -> None:
-    """Note a prune that ended now. Raises no error if it can't be written."""
+    """Note a prune that ended now. Raises no error if it can't be written.
+
+    Before the first sample nothing is noted: a new file would take space that the prune has just freed.
+    """
     known = read(store)
+    if not known.samples:
+        return
     done = Prune(int(time.time()), entries, freed_bytes)
     _write(store, known._replace(prunes=(*known.prunes, done)[-_MOST_ROWS:]))
 
