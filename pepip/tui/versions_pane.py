@@ -116,7 +116,7 @@ class VersionsPane(Vertical):
             newest = next(row.newest for row in self._rows if row.name == name)
             version = f"{cell.text} in" if cell else "is not in"
             place = self.catalog.called(root)
-            words = f"{name} {version} {place} · newest here: {newest}"
+            words = f"newest here: {newest} · {name} {version} {place}"
         marks, seen = self.matrix.marks, len(self._marked)
         hidden = f" ({len(marks) - seen:,} more filtered away)" if len(marks) > seen else ""
         shown = f"{seen:,} marked{hidden} · {words}" if marks else words

@@ -17,6 +17,7 @@ EXAMPLES = [
     errors.StoreError("it"),
     errors.InvalidWheelError("it"),
     errors.CorruptEntryError("/store/lamp", "it is empty"),
+    errors.ImageError("it"),
     errors.VenvError("it"),
     errors.ObstructedError("lamp", "/environment/lamp"),
     errors.ClashError("lib/lamp", "moth", "lamp"),
