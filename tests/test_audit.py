@@ -204,3 +204,16 @@ def test_an_answer_for_people_has_a_date(town: Town) -> None:
         "2 of 3 distributions outdated",
     ]
     assert all(line.rpartition(", ")[2].count("-") == 2 for line in lines)
+
+
+def test_settings_that_another_user_put_into_the_temporary_folder_do_not_count(town: Town, tmp_path: Path) -> None:
+    """The search of uv for settings goes on in the folders above the one where it works."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    (temporary / "uv.toml").write_text('index-url = "http://127.0.0.1:9/planted"\n')
+    (temporary / "pyproject.toml").write_text("[tool.uv]\nno-such-setting = true\n")
+
+    code, document = town.audit(TMPDIR=str(temporary))
+
+    assert code == 1
+    assert {item["kind"] for item in document["findings"]} == {"vulnerable", "yanked", "outdated"}

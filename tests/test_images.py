@@ -478,3 +478,16 @@ def test_what_is_no_image_is_not_mounted(machine: Machine, project: Path) -> Non
         assert_refused(refused, words)
     with contextlib.suppress(FileNotFoundError):
         assert [path for path in Path("/proc/self/mounts").read_text().split() if str(project) in path] == []
+
+
+def test_a_planted_link_is_not_written_through(machine: Machine, linked: Path) -> None:
+    """Another member of a group may put one into the folder of an image."""
+    victim = linked / "victim.txt"
+    victim.write_text("mine\n")
+    (linked / ".env.sqfs.pepip-new").symlink_to(victim)
+
+    machine.pepip("image", "build", "-o", "env.sqfs", folder=linked, variables={"SOURCE_DATE_EPOCH": "1"})
+
+    assert victim.read_text() == "mine\n"
+    assert not (linked / "env.sqfs").is_symlink()
+    assert not (linked / ".env.sqfs.pepip-new").exists()

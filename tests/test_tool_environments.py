@@ -230,6 +230,16 @@ def test_with_is_linked(desk: Desk) -> None:
     desk.assert_whole()
 
 
+def test_requirements_from_a_pipe_are_read_once(desk: Desk) -> None:
+    """A shell gives the output of a command as a file that can't be read a second time."""
+    shown = f"{sys.executable} -m pepip run --with-requirements <(echo ink) python -c 'import ink; print(ink.COLOR)'"
+    by_uv = desk.both("run", "--with", "ink", "python", "-c", "import ink; print(ink.COLOR)")[0]
+
+    output = desk.machine.run(["bash", "-c", shown], folder=desk.folder, variables=desk.variables("pepip"))
+
+    assert output.stdout == by_uv.stdout
+
+
 def test_with_is_linked_before_the_command_starts(desk: Desk) -> None:
     """A worker that runs for days, or that is killed, has its packages from the store from its first run on."""
     shows = "import os, ink; print(os.path.realpath(ink.__file__))"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -350,3 +351,36 @@ def test_a_removed_environment_is_gone_at_once_without_the_trash(keeper: Keeper)
     assert keeper.entries() == []
     assert leftovers_of(keeper.store) == []
     assert prune.preview(store_of(keeper), prune.PruneOptions()).orphans == []
+
+
+def test_an_environment_whose_folder_is_gone_stays_in_the_trash(keeper: Keeper) -> None:
+    """The undo says which folder it needs, and brings the environment back when it is there again."""
+    environment = keeper.install("away", "horn")
+    keeper.prune("--trash", "--environment", environment)
+    environment.parent.rename(keeper.folder / "moved")
+
+    assert_refused(keeper.prune_in_words("--undo", check=False), f"the folder {environment.parent} is gone")
+    environment.parent.mkdir()
+    keeper.ask("prune", "--undo")
+
+    assert dangling_links(environment) == []
+    keeper.machine.python(environment, "-c", "import horn")
+    assert verified(keeper)
+
+
+@pytest.mark.parametrize("start", ["by its path", "by PATH"])
+def test_an_environment_from_which_a_program_runs_is_not_removed(keeper: Keeper, start: str) -> None:
+    """Its program is a link to another Python, so only the word that started it leads to the environment."""
+    environment = keeper.install("busy", "horn")
+    program = "python" if start == "by PATH" else os.fspath(environment / "bin" / "python")
+    variables = {**os.environ, "PATH": f"{environment / 'bin'}:{os.environ['PATH']}"}
+    command = [program, "-c", "print('ready', flush=True); input()"]
+    with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/") as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+
+        refused = keeper.prune_in_words("--yes", "--environment", environment, check=False)
+        running.communicate(b"\n")
+
+    assert_refused(refused, f"({running.pid}) runs from it")
+    keeper.machine.python(environment, "-c", "import horn")

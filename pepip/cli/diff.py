@@ -47,6 +47,7 @@ def run(words: Sequence[str]) -> int:
         environment = compare.environment_at(os.path.abspath("".join(arguments.paths) or os.curdir))
         os.chdir(os.path.dirname(environment))
         os.environ.pop("UV_PROJECT", None)
+        os.environ["UV_PROJECT_ENVIRONMENT"] = environment  # uv plans for this one, whatever its name is
         found = output.follow(compare.with_lock(store, environment), output.reporter(arguments))
     else:
         left, right = (compare.environment_at(os.path.abspath(path)) for path in arguments.paths)

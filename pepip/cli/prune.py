@@ -92,7 +92,7 @@ def run(words: Sequence[str]) -> int:
                 hint="--yes removes without asking; --dry-run only shows",
             )
         _show(preview, would=True)
-        if not preview.orphans and not preview.freed_bytes:
+        if not (preview.orphans or preview.freed_bytes or preview.trashed_bytes):
             return 0
         if not output.confirm("Remove them?", default=False):
             output.say("Nothing was removed")
@@ -133,8 +133,8 @@ def _environment(path: str) -> str:
 def _undo(store: Store, arguments: argparse.Namespace) -> int:
     from pepip.operations import undo
 
-    chosen = [*arguments.patterns, *arguments.keep]
-    if chosen or arguments.max_size is not None or arguments.older_than != "0s":
+    chosen = [*arguments.patterns, *arguments.keep, *arguments.environment]
+    if chosen or arguments.uv_cache or arguments.max_size is not None or arguments.older_than != "0s":
         raise UsageError("--undo brings back all that the last prune removed", hint="`pepip prune --undo` alone")
     if arguments.dry_run:
         grave = undo.last(store)

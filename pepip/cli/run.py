@@ -47,18 +47,20 @@ def run(words: Sequence[str]) -> int:
     _complete_interrupted(arguments)
     target = "".join(command[:1])
     is_synced = _sync_environment(arguments, target, ["run", *of_run])
+    kind = run_discovery.kind_of(target, is_module=arguments.module)
+    is_first_empty = _may_start_empty(arguments, of_run)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
     as_uv = ["run", *(["--no-sync"] if is_synced else []), *words]
     name = "" if arguments.no_sync else process.name_of_pepip()
-    kind = run_discovery.kind_of(target, is_module=arguments.module)
     if arguments.of_uv or kind in {run_discovery.STDIN, run_discovery.REMOTE}:
         from pepip.cli import tool
 
         first = [*as_uv[: len(as_uv) - len(words)], *_without_module(of_run), "python", "-c", ""]
         is_command = kind == run_discovery.COMMAND and command and not (arguments.script or arguments.gui_script)
-        return tool.run_as_uv(as_uv, label=_label(arguments, target), name=name, first=first if is_command else ())
+        is_first = is_command and is_first_empty
+        return tool.run_as_uv(as_uv, label=_label(arguments, target), name=name, first=first if is_first else ())
     return process.become(as_uv, name=name)
 
 
@@ -78,6 +80,13 @@ def parser_of_run() -> options.Parser:
     options.add_elsewhere(parser, values=("--python-platform",), flags=("--show-settings",))
     parser.add_uv_options(options.PROJECT_OPTIONS)
     return parser
+
+
+def _may_start_empty(arguments: argparse.Namespace, of_run: Sequence[str]) -> bool:
+    """Tell whether uv may make the environment by an empty program first. A pipe can be read only once."""
+    read = [*(arguments.of_uv or ()), *arguments.env_file]
+    is_clear = not arguments.module or not {"-m", "--module"}.isdisjoint(of_run)
+    return is_clear and not any(map(stdin.is_pipe, read))
 
 
 def _without_module(of_run: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ def as_file(files: Sequence[str]) -> Iterator[dict[str, str]]:
     from pepip.host import temp_dirs
 
     names = {name: name for name in files}
-    streams = [name for name in names if name == "-" or _is_pipe(name)]
+    streams = [name for name in names if name == "-" or is_pipe(name)]
     if not streams:
         yield names
         return
@@ -34,7 +34,8 @@ def as_file(files: Sequence[str]) -> Iterator[dict[str, str]]:
         yield names
 
 
-def _is_pipe(path: str) -> bool:
+def is_pipe(path: str) -> bool:
+    """Tell whether a path is that of a pipe, which can be read only once."""
     try:
         return stat.S_ISFIFO(os.stat(path).st_mode)
     except (OSError, ValueError):

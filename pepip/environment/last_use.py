@@ -1,16 +1,19 @@
 """When an environment was last used: an interpreter was started in it, or a tool has changed it.
 
 Each start of its Python reads `pyvenv.cfg`. Linux notes that in the file's time of last access, exact to a day (mount
-option `relatime`, the default). pepip's own looks leave that time alone. With `noatime` nobody can know.
+option `relatime`, the default). pepip's own looks leave that time alone. Nobody can know with `noatime`, on a network
+file system (each machine answers reads from its own cache), and on other systems than Linux.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 
 from pepip.environment import contents
 from pepip.fast_namedtuple import NamedTuple
+from pepip.host import filesystems
 
 
 class LastUse(NamedTuple):
@@ -29,8 +32,9 @@ def of(environment: str) -> LastUse:
         settings = os.stat(f"{environment}/pyvenv.cfg")
     except OSError:
         return LastUse(0, counts_starts=False)
-    flags = os.statvfs(environment).f_flag if hasattr(os, "statvfs") else 0
-    counts_starts = not flags & getattr(os, "ST_NOATIME", 0)
+    counts_starts = sys.platform == "linux" and not (
+        os.statvfs(environment).f_flag & os.ST_NOATIME or filesystems.may_be_remote(environment, settings.st_dev)
+    )
     times = [settings.st_mtime, *(settings.st_atime,) * counts_starts]
     for folder in contents.site_packages_of(environment):
         with contextlib.suppress(OSError):

@@ -106,12 +106,25 @@ def _places(process: str) -> Iterator[str]:
     yield from (links.read_link(f"/proc/{process}/{link}") for link in ("exe", "cwd"))
     words = _read(process, "cmdline").split("\0")
     yield from (word for word in words[:2] if word.startswith("/"))
+    # The program of an environment is a link to its base: only the word that started it leads to the environment.
+    folder = links.read_link(f"/proc/{process}/cwd")
+    started = words[0] if "/" in words[0] else _found_on_path(process, words[0])
+    if started:
+        yield _real(folder, started)
     seen = set()
     for line in _read(process, "maps").splitlines():
         place = line[line.find("/") :] if "/" in line else ""
         if place and place not in seen:
             seen.add(place)
             yield place
+
+
+def _found_on_path(process: str, name: str) -> str:
+    """Return the file that the `PATH` of a process has for a name, empty if it has none."""
+    variables = _read(process, "environ").split("\0")
+    path = next((line[5:] for line in variables if line.startswith("PATH=")), "")
+    places = (f"{folder}/{name}" for folder in path.split(":") if name and folder)
+    return next(filter(os.path.lexists, places), "")
 
 
 def _name(process: str) -> str:

@@ -20,7 +20,7 @@ from pepip.environment import (
 )
 from pepip.errors import ImageError, UsageError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, locks, tar_stream, temp_dirs
+from pepip.host import files, filesystems, locks, tar_stream, temp_dirs
 from pepip.host.tar_stream import FILE, FOLDER, LINK, Member
 from pepip.model import Environment, Progress, Request
 from pepip.operations import recover, venvs
@@ -79,7 +79,8 @@ def build(store: Store, root: str, output: str, options: Options) -> Generator[P
     if store.exists() and os.access(root, os.W_OK) and recover.is_needed(store, environment):
         yield from recover.recover(store, environment, Request())
     folder, name = os.path.split(output)
-    lock, unfinished = f"{folder}/.{name}.pepip-lock", f"{folder}/.{name}.pepip-new"
+    lock, made = f"{folder}/.{name}.pepip-lock", f"{folder}/.{name}.pepip-new"
+    unfinished = f"{made}/image"  # in a folder of its own: nobody else can have put a link there
     with contextlib.ExitStack() as held:
         held.enter_context(locks.held(lock, remove=True))
         held.enter_context(locks.in_use(root))
@@ -89,16 +90,17 @@ def build(store: Store, root: str, output: str, options: Options) -> Generator[P
         held.enter_context(locks.held(f"{root}/.lock", shared=True, writes=is_own))
         scratch = held.enter_context(temp_dirs.folder())
         run = _Build(store, environment, options, scratch)
-        yield from run.collect(without=[output, lock, unfinished])
+        yield from run.collect(without=[output, lock])
+        with contextlib.suppress(FileNotFoundError):
+            filesystems.remove(made)  # of a killed build
+        os.mkdir(made, 0o700)
         try:
             yield from _pack(program, run.found.members, unfinished, options.compression)
             with open(unfinished, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(unfinished, output)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(unfinished)
-            raise
+        finally:
+            filesystems.remove_tree(made)
     count = sum(member.kind == FILE for member in run.found.members.values())
     size = os.stat(output).st_size
     return Image(output, size, root, len(run.present), count, run.python, run.needed)

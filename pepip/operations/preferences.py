@@ -101,6 +101,8 @@ def write(settings: Preferences, place: str = "") -> None:
     try:
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
         files.write_whole(os.path.realpath(place), "".join(lines).encode())
+    except UnicodeEncodeError as error:
+        raise UsageError("a setting has a character that no text file can hold") from error
     except OSError as error:
         raise PepipError(f"cannot write {place}: {error.strerror}") from error
 

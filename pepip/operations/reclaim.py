@@ -33,7 +33,7 @@ UNUSED, TRASH, IDLE, UPGRADE, ADOPT = "unused", "trash", "idle", "upgrade", "ado
 _FOR_GOOD = 4
 """The rank of the loss of things that nothing brings back."""
 
-_DEFINITIONS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "requirements.txt", "pyproject.toml", "Pipfile")
+_DEFINITIONS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "requirements.txt", "Pipfile.lock")
 
 
 class Bundle(NamedTuple):

@@ -68,16 +68,17 @@ def store(store: Store, need: Need, *, already: int, replacing: str) -> Generato
     try:
         return (yield from _store(store, need, already=already, replacing=replacing))
     except (StoreError, UvError) as error:
-        if not (_is_of_full_disk(error) and trash.make_room(store, is_full=True)):
+        if not (_is_of_full_disk(store, error) and trash.make_room(store, is_full=True)):
             raise
     yield Progress("warning", "the disk was full: the trash is emptied, so the last prune can't be undone any more")
     return (yield from _store(store, need, already=already, replacing=replacing))
 
 
-def _is_of_full_disk(error: PepipError) -> bool:
+def _is_of_full_disk(store: Store, error: PepipError) -> bool:
+    """Tell whether an error may be of the store's disk. uv may have filled the disk of its cache instead."""
     cause = error.__cause__
     is_full = isinstance(cause, OSError) and cause.errno in filesystems.FULL
-    return is_full or (isinstance(error, UvError) and "No space left" in error.output)
+    return is_full or (isinstance(error, UvError) and "No space left" in error.output and not trash.has_room(store))
 
 
 def _store(store: Store, need: Need, *, already: int, replacing: str) -> Generator[Progress, None, NewEntries]:

@@ -11,6 +11,7 @@ import json
 import os
 
 from pepip import paths
+from pepip.errors import StoreError
 from pepip.host import files, filesystems
 from pepip.store import registry
 
@@ -63,12 +64,16 @@ def exhume(store: Store, grave: str) -> tuple[list[str], list[str]]:
     """Move the environments of a grave back to their places, and return them, and those whose place is taken.
 
     The registration comes first: no prune takes from an environment what it links. The caller holds off prunes.
+    Raises StoreError if the folder of an environment is gone. That one and all that follow then stay in the grave.
     """
     back, taken = [], []
     for own, place in _all_in(grave):
-        if os.path.lexists(place) or not os.path.isdir(os.path.dirname(place)):
+        if os.path.lexists(place):
             taken.append(place)
             continue
+        folder = os.path.dirname(place)
+        if not os.path.isdir(folder):
+            raise StoreError(f"the folder {folder} is gone", hint="make it, and undo again")
         for name in os.listdir(f"{own}/{_REGISTRATIONS}"):
             os.rename(f"{own}/{_REGISTRATIONS}/{name}", f"{paths.projects(store.root)}/{name}")
         os.rename(f"{own}/{_ROOT}", place)

@@ -17,7 +17,7 @@ import time
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import filesystems, folders, locks, permissions, run_dirs
+from pepip.host import files, filesystems, folders, locks, permissions, run_dirs
 from pepip.store import buried
 
 TYPE_CHECKING = False
@@ -187,8 +187,12 @@ def empty(store: Store, *, kept: bool = False) -> None:
         return
     with locks.held(f"{folder}/.lock", mode=store.lock_mode):
         for name in run_dirs.present(folder):
-            if is_kept(name) and (kept or not _is_due_later(name)) and not run_dirs.is_in_use(f"{folder}/{name}"):
-                _give_up(f"{folder}/{name}")
+            path = f"{folder}/{name}"
+            # The owner of a team's trash may rename members' graves. That would end their undo, and free nothing.
+            is_mine = permissions.is_own(path) or files.user_id() == 0
+            is_over = is_kept(name) and (kept or not _is_due_later(name))
+            if is_over and is_mine and not run_dirs.is_in_use(path):
+                _give_up(path)
         run_dirs.remove_abandoned(folder, spares=is_kept)
 
 
@@ -224,13 +228,14 @@ def restore(store: Store, grave: Grave) -> Restored:
     Entries come first, then the environments that link them. What is found at its place is deleted from the trash: an
     install has stored the wheel again, or another wheel of the same name, or somebody made the environment anew. If
     this is killed, each entry is whole, at its place or in the grave. Raises StoreError if the grave is not there any
-    more, or if the store can't be written; the rest stays in the grave then.
+    more, if the store can't be written, or if the folder of an environment is gone; the rest stays in the grave then.
     """
     back, taken = [], []
     with locks.held(f"{paths.trash(store.root)}/.lock", mode=store.lock_mode):
         if run_dirs.is_in_use(grave.path) or not os.path.isdir(grave.path):
             raise StoreError("the trash was emptied meanwhile, so nothing can be brought back")
-        for entry_id in grave.entry_ids:
+        for tree in trees_in(grave.path):  # the prune that filled the grave may have gone on since `kept` looked
+            entry_id = tree[len(grave.path) + 1 :]
             path = f"{grave.path}/{entry_id}"
             place = store.path_of(entry_id)
             bucket = os.path.dirname(place)

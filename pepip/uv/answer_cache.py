@@ -71,8 +71,8 @@ class AnswerCache:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Remove the older half of the answers if there are too many."""
-        names = os.listdir(self._folder)
+        """Remove the older half of the answers if there are too many. Other files of the folder have an ending."""
+        names = [name for name in os.listdir(self._folder) if not name.endswith(".json")]
         if len(names) > _MOST_ANSWERS:
             places = sorted(
                 (f"{self._folder}/{name}" for name in names), key=lambda place: os.stat(place).st_mtime_ns

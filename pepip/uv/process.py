@@ -151,8 +151,10 @@ def feeding(command: Sequence[str]) -> Iterator[IO[bytes]]:
     import subprocess
     import tempfile
 
+    # mksquashfs refuses its option for the time if this variable is set, too.
+    variables = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=variables)
         assert process.stdin is not None
         is_broken = False
         try:

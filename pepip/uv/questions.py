@@ -25,6 +25,8 @@ Pin = tuple[str, str]
 
 _ROOT = "all-environments-of-pepip"
 _YANKED = re.compile(r"^warning: `([^`=]+)==([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?", re.MULTILINE)
+_OWN_WORKSPACE = "[tool.uv.workspace]\n"
+"""Ends uv's search for settings and projects in the folders above, where other users may have put some."""
 _NO_BUILD = ("--no-build", "--no-deps", "--no-header", "--color", "never")
 
 
@@ -64,7 +66,7 @@ def advisories(pins: Collection[Pin], *, service_url: str = "") -> list[dict[str
 
 
 def _project() -> str:
-    return f'name = "{_ROOT}"\nversion = "0"\nrequires-python = ">=3"\n'
+    return f'name = "{_ROOT}"\nversion = "0"\nrequires-python = ">=3"\n{_OWN_WORKSPACE}'
 
 
 def _lock(pins: Sequence[Pin]) -> str:
@@ -84,6 +86,7 @@ def newest(pins: Mapping[str, str], *, python: str, folder: str = "") -> dict[st
     uv lists outdated distributions of a folder of packages: it gets one that holds nothing but these names.
     """
     with tempfile.TemporaryDirectory() as scratch:
+        files.create(f"{scratch}/pyproject.toml", _OWN_WORKSPACE.encode())
         target = f"{scratch}/packages"
         os.mkdir(target)
         for name, version in pins.items():
@@ -106,6 +109,7 @@ def yanked(pins: Iterable[Pin], *, python: str, folder: str = "") -> Yanked:
     reasons: dict[Pin, str] = {}
     unknown: set[Pin] = set()
     with tempfile.TemporaryDirectory() as scratch:
+        files.create(f"{scratch}/pyproject.toml", _OWN_WORKSPACE.encode())
         rounds = [sorted(items) for items in _rounds(pins)]
         while rounds:
             asked = rounds.pop()

@@ -132,14 +132,14 @@ def _advisories(known: Pins, records: osv.Records | None, service_url: str) -> l
     """Return the vulnerable pins. A local build is asked about as the release that it was made from."""
     asked: dict[Pin, list[Pin]] = {}
     for name, version in known.every:
-        asked.setdefault((name, pins.public(version)), []).append((name, version))
+        asked.setdefault((name, pins.normalized(pins.public(version))), []).append((name, version))
     by_pin: dict[Pin, list[osv.Advisory]] = {}
     if records:
         by_pin = {pin: records.about(*pin) for pin in asked}
     else:
         for item in questions.advisories(asked, service_url=service_url):
             dependency = item["dependency"]
-            pin = (str(dependency["name"]), str(dependency["version"]))
+            pin = (str(dependency["name"]), pins.normalized(str(dependency["version"])))
             by_pin.setdefault(pin, []).append(_advisory(item))
     return [
         Finding(VULNERABLE, name, version, *advisory)
@@ -172,7 +172,10 @@ def _yanked(known: Pins) -> Generator[Progress, None, tuple[frozenset[Pin], list
         asked.update((group.folder, *pin) for pin in wanted)
         answer = questions.yanked(wanted, python=group.python, folder=group.folder)
         covered |= wanted - answer.unknown
-        findings.update(Finding(YANKED, *pin, summary=reason) for pin, reason in answer.reasons.items())
+        by_answer = {(name, pins.normalized(version)): (name, version) for name, version in wanted}
+        for (name, version), reason in answer.reasons.items():
+            pin = by_answer.get((name, pins.normalized(version)), (name, version))
+            findings.add(Finding(YANKED, *pin, summary=reason))
     return frozenset(covered), [item for item in findings if (item.name, item.version) in covered]
 
 

@@ -99,7 +99,7 @@ def _is_in(item: Any, version: Version) -> bool:
     """
     if not isinstance(item, dict) or item.get("type") != "ECOSYSTEM":
         return False
-    events = [event for event in item.get("events") or () if isinstance(event, dict)]
+    events = [event for event in _list(item.get("events")) if isinstance(event, dict)]
     limits = [event["limit"] for event in events if "limit" in event]
     if limits and not any(text == "*" or ((limit := _parsed(text)) and version < limit) for text in limits):
         return False
@@ -138,6 +138,11 @@ def _parsed(text: Any) -> Version | None:
         return None
 
 
+def _list(value: Any) -> list[Any]:
+    """Return a list of a record, empty if anything else is in its place."""
+    return value if isinstance(value, list) else []
+
+
 def _name(affected: Any) -> str:
     """Return the name of the distribution that an `affected` object concerns, empty for another ecosystem."""
     package = affected.get("package") or {}
@@ -148,16 +153,16 @@ def _name(affected: Any) -> str:
 def _advisory(record: dict[str, Any], affected: dict[str, Any]) -> Advisory:
     events = [
         event
-        for item in affected.get("ranges") or ()
+        for item in _list(affected.get("ranges"))
         if isinstance(item, dict) and item.get("type") == "ECOSYSTEM"
-        for event in item.get("events") or ()
+        for event in _list(item.get("events"))
     ]
     fixed = {at for event in events if isinstance(event, dict) and (at := _parsed(event.get("fixed")))}
-    links = [item.get("url") for item in record.get("references") or () if isinstance(item, dict)]
+    links = [item.get("url") for item in _list(record.get("references")) if isinstance(item, dict)]
     text = str(record.get("summary") or record.get("details") or "")
     return Advisory(
         record["id"],
-        tuple(sorted(str(alias) for alias in record.get("aliases") or ())),
+        tuple(sorted(str(alias) for alias in _list(record.get("aliases")))),
         text.strip().partition("\n")[0][:300],
         tuple(map(str, sorted(fixed))),
         next((link for link in links if isinstance(link, str)), ""),
@@ -199,11 +204,11 @@ def read(path: str) -> Records:
     try:
         if os.path.isdir(path):
             _read_folder(path, records)
-        elif zipfile.is_zipfile(path):
+        elif os.path.isfile(path) and zipfile.is_zipfile(path):
             _read_archive(path, records)
         else:
             _add_text(files.read_regular(path, most_bytes=_MOST_FILE_BYTES, follows=True), records)
-    except (OSError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageError(f"the OSV records {path} can't be read: {reason}") from error
     if not records.count:

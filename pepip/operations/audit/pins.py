@@ -68,7 +68,7 @@ def of_environments(projects: Sequence[KnownVenv]) -> Pins:
             unasked.append(known.environment)
             continue
         folder = _folder_of_settings(known)
-        python = _program(known.environment)
+        python = "" if _has_own_indexes(known) else _program(known.environment)
         _, pins = grouped.setdefault(
             (folder, ".".join(known.python.split(".")[:2]) if python else ""), (python, set())
         )
@@ -82,6 +82,14 @@ def of_environments(projects: Sequence[KnownVenv]) -> Pins:
 def public(version: str) -> str:
     """Return a version without its local part (`1.0+cu118` is `1.0`), which no index of releases knows."""
     return version.partition("+")[0]
+
+
+def normalized(version: str) -> str:
+    """Return the normalized spelling of a version, which uv's answers have. Metadata may have another one."""
+    try:
+        return str(Version(version))
+    except InvalidVersion:
+        return version
 
 
 def _pins(known: KnownVenv) -> Iterator[tuple[Pin, bool]]:
@@ -114,6 +122,20 @@ def _folder_of_settings(known: KnownVenv) -> str:
 
 _TABLE_OF_UV = re.compile(rb"""tool["']?\s*(?:\.\s*["']?uv\b|\]|=)|\\""")
 """Every spelling of a table `tool.uv` in TOML. More may match, which costs a question more."""
+
+
+def _has_own_indexes(known: KnownVenv) -> bool:
+    """Tell whether a tool or a script names indexes of its own. Its names are then asked of no other index."""
+    script = known.purpose.script
+    if known.purpose.kind == purposes.PROJECT:
+        return False
+    if script:
+        return bool(_INDEX_OF_SCRIPT.search(settings.content(script.path)))
+    return bool(_INDEX.search(settings.content(f"{known.environment}/uv-receipt.toml")))
+
+
+_INDEX = re.compile(rb"\bindex|\bfind-links")
+_INDEX_OF_SCRIPT = re.compile(rb"^#.*(?:\bindex|\bfind-links)", re.MULTILINE)
 
 
 def _program(environment: str) -> str:
