@@ -210,8 +210,8 @@ def test_settings_that_another_user_put_into_the_temporary_folder_do_not_count(t
     """The search of uv for settings goes on in the folders above the one where it works."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    (temporary / "uv.toml").write_text('index-url = "http://127.0.0.1:9/planted"\n')
-    (temporary / "pyproject.toml").write_text("[tool.uv]\nno-such-setting = true\n")
+    (temporary / "uv.toml").write_text("no TOML [\n")
+    (temporary / "pyproject.toml").write_text("no TOML [\n")
 
     code, document = town.audit(TMPDIR=str(temporary))
 

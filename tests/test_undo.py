@@ -372,10 +372,12 @@ def test_an_environment_whose_folder_is_gone_stays_in_the_trash(keeper: Keeper) 
 def test_an_environment_from_which_a_program_runs_is_not_removed(keeper: Keeper, start: str) -> None:
     """Its program is a link to another Python, so only the word that started it leads to the environment."""
     environment = keeper.install("busy", "horn")
-    program = "python" if start == "by PATH" else os.fspath(environment / "bin" / "python")
+    program = "python" if start == "by PATH" else ".venv/bin/python"
     variables = {**os.environ, "PATH": f"{environment / 'bin'}:{os.environ['PATH']}"}
     command = [program, "-c", "print('ready', flush=True); input()"]
-    with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/") as running:
+    with subprocess.Popen(
+        command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=environment.parent
+    ) as running:
         assert running.stdout is not None
         running.stdout.readline()
 
