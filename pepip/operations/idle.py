@@ -9,7 +9,7 @@ from pepip import humanized, paths
 from pepip.environment import last_use
 from pepip.environment.purposes import PROJECT
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import permissions
+from pepip.host import permissions, running_processes
 from pepip.operations import census
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ class Idle(NamedTuple):
 def find(projects: Iterable[KnownVenv], *, longer_than_seconds: float) -> list[Idle]:
     """Return the environments that were not used for so long, the longest first.
 
-    Left out are those that may not be removed, and those whose disk notes no use.
+    Left out are those that may not be removed, those from which a program runs, and those whose disk notes no use.
     """
     now = time.time()
     found = []
@@ -49,6 +49,8 @@ def find(projects: Iterable[KnownVenv], *, longer_than_seconds: float) -> list[I
             continue
         if not obstacle(known, ()):
             found.append(Idle(known, used, now - used.at))
+    users = running_processes.users_of([item.known.environment for item in found]) if found else {}
+    found = [item for item in found if item.known.environment not in users]
     return sorted(found, key=lambda item: (-item.seconds, item.known.environment))
 
 
