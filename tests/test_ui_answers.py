@@ -110,8 +110,8 @@ def test_marked_versions_are_upgraded_by_one_plan(player: Player, store: Path) -
         assert person.dialog.command == f"pepip upgrade drum --projects {' '.join(roots)}"
         await person.answers("go")
         await person.has_done(2)
-        assert [job.state for job in person.app.session.runner.jobs] == [DONE, DONE]
-        assert [job.command for job in person.app.session.runner.jobs] == [
+        assert [job.state for job in person.app.session.queue.jobs] == [DONE, DONE]
+        assert [job.command for job in person.app.session.queue.jobs] == [
             f"pepip upgrade drum --projects {root}" for root in (one, two)
         ]
         await person.until(lambda: matrix.marks == {("drum", str(left))}, "the new versions")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from pepip.errors import UsageError
-from pepip.tui import filtering, formatting, typed
+from pepip.tui import filtering, formatting, user_input
 from pepip.tui.filtering import Facts
 
 TORCH = Facts(
@@ -85,7 +85,7 @@ def test_growth_is_a_sum_over_time() -> None:
 
 def test_requirements_are_read_as_a_shell_would() -> None:
     """Quotes, extras and files are understood. Options of other commands are refused."""
-    request, words = typed.requirements("'numpy<2' requests[socks] -r dev.txt -e . -U")
+    request, words = user_input.requirements("'numpy<2' requests[socks] -r dev.txt -e . -U")
 
     assert request.packages == ("numpy<2", "requests[socks]")
     assert request.requirement_files == ("dev.txt",)
@@ -94,4 +94,4 @@ def test_requirements_are_read_as_a_shell_would() -> None:
     assert words[0] == "numpy<2"
     for line in ("", "  ", "-r", "--target x y", "'open"):
         with pytest.raises(UsageError):
-            typed.requirements(line)
+            user_input.requirements(line)

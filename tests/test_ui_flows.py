@@ -255,9 +255,9 @@ def test_a_scan_of_thousands_of_folders_can_be_cancelled(
     monkeypatch.setattr(scanning, "scan", slowly)
 
     async def script(person: Person) -> None:
-        job = person.app.session.runner.submit(jobs_of.scan(Store(str(store)), str(tmp_path / "code")))
+        job = person.app.session.queue.submit(jobs_of.scan(Store(str(store)), str(tmp_path / "code")))
         await person.until(lambda: job.step.phase == "scan", "a folder")
-        person.app.session.runner.cancel(job)
+        person.app.session.queue.cancel(job)
         cancelled.set()
         assert (await person.has_done()).state == CANCELLED
 
@@ -361,7 +361,7 @@ def test_cancel_is_what_enter_and_escape_do_in_a_prune(player: Machine, store: P
 
     app = use(store, script)
 
-    assert app.session.runner.jobs == []
+    assert app.session.queue.jobs == []
     assert entries_of(store) == ["horn-1.0"]
 
 
@@ -376,7 +376,7 @@ def test_marked_entries_that_are_linked_are_not_removed(player: Machine, store: 
 
     app = use(store, script)
 
-    assert app.session.runner.jobs == []
+    assert app.session.queue.jobs == []
     player.python(environment, "-c", "import horn")
 
 
@@ -544,7 +544,7 @@ def test_cancelling_in_the_middle_leaves_nothing_half_done(
         await person.write("#line", "drum")
         await person.press("enter")
         await person.answers("go")
-        jobs = person.app.session.runner.jobs
+        jobs = person.app.session.queue.jobs
         await person.until(lambda: jobs and jobs[0].step.phase == "download", "a download")
         await person.until(lambda: person.dialog is None, "the end of the dialog")
         await person.until(lambda: person.app.query_one(Drawer).spots, "the drawer")

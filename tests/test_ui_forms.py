@@ -149,7 +149,7 @@ def test_a_job_is_seen_although_the_one_before_was_hidden(writer: Machine, store
     async def script(person: Person) -> None:
         drawer = person.app.query_one(Drawer)
         for number, event in enumerate(events):
-            person.app.session.runner.submit(Job(f"job {number}", "pepip", lambda event=event: steps(event)))
+            person.app.session.queue.submit(Job(f"job {number}", "pepip", lambda event=event: steps(event)))
         await person.until(lambda: drawer.display and drawer.job and drawer.job.title == "job 0", "the first job")
         await person.press("escape")
         await person.until(lambda: not drawer.display, "no drawer")
@@ -166,7 +166,7 @@ def test_the_drawer_says_how_fast_it_goes(writer: Machine, store: Path) -> None:
     go_on = threading.Event()
 
     async def script(person: Person) -> None:
-        job = person.app.session.runner.submit(Job("look", "pepip", lambda: steps(go_on, 1.1)))
+        job = person.app.session.queue.submit(Job("look", "pepip", lambda: steps(go_on, 1.1)))
         await person.until(lambda: job.pace, "a speed")
         await person.sees("10 of 40", "/s", "s left")
         go_on.set()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pepip.tui import keys, palette
+from pepip.tui import key_bindings, palette
 from pepip.tui.table import Table
 from tests.support.machines import Machine
 from tests.support.screens import Person, use
@@ -127,7 +127,7 @@ def test_help_and_palette_have_no_names_of_textual(keeper: Machine, store: Path)
             await person.pilot.pause()
             titles = Counter(command.title for command in palette.commands_of(person.app.screen))
             assert [title for title, count in titles.items() if count > 1] == []
-            offered = {binding.description for binding in keys.offered_on(person.app.screen)}
+            offered = {binding.description for binding in key_bindings.offered_on(person.app.screen)}
             assert offered.isdisjoint(
                 {"Focus Next", "Copy selected text", "Move cursor left", "Scroll Up", "Page Left"}
             )

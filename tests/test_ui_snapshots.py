@@ -20,15 +20,14 @@ from pepip.model import Progress, Summary
 from pepip.operations import entry_details, entry_files, prune, reclaim, undo, why
 from pepip.store.check import Flaw
 from pepip.store.root import Store
-from pepip.tui import adoption_jobs, plans, reports, screenshot
+from pepip.tui import adoption_jobs, previews, reports, screenshot
 from pepip.tui import catalog as catalogs
 from pepip.tui.app import PepipApp
 from pepip.tui.catalog import Catalog, Trouble
 from pepip.tui.job_queue import Job, once
-from pepip.tui.jobs import PlannedAction
-from pepip.tui.plans import Plan
+from pepip.tui.previews import Preview, PreviewedAction
 from pepip.tui.unshared_search import UnsharedSearch
-from pepip.tui.upgrade_actions import plan_of
+from pepip.tui.upgrade_actions import preview_of
 from tests.support import catalogs as looks
 from tests.support.screens import Person, normalized, words_of
 
@@ -106,15 +105,15 @@ def planned(result: Summary | Exception, *, has_lock: bool = False) -> Script:
     """Return a script that shows a plan, maybe of a project that declares its requirements in a file."""
 
     async def script(person: Person) -> None:
-        def steps() -> Plan:
-            return _raise(result) if isinstance(result, Exception) else plans.of_summary(result)
+        def steps() -> Preview:
+            return _raise(result) if isinstance(result, Exception) else previews.of_summary(result)
 
         command = "pepip install --directory ~/code/api --venv .venv 'requests[socks]' 'numpy<2.5'"
         preview = Job("install requests[socks] numpy in api", command, once(steps), is_listed=False)
-        plan = PlannedAction(preview.title, "Install", preview, preview)
+        plan = PreviewedAction(preview.title, "Install", preview, preview)
         if has_lock:
             plan = plan._replace(instead=preview, verb_instead="Add", note="A sync removes it again: Add keeps it.")
-        person.app.flows.begin(lambda: plan, go_back=lambda: None)
+        person.app.actions.begin(lambda: plan, go_back=lambda: None)
         await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")
 
     return script
@@ -189,10 +188,12 @@ async def setting(person: Person) -> None:
 async def adopting(person: Person) -> None:
     """Be shown what adopting would do."""
     home = os.environ["HOME"]
-    preview = Job("", "", plans.described(once(lambda: looks.unshared(home)), plans.of_adoption), is_listed=False)
+    preview = Job(
+        "", "", previews.described(once(lambda: looks.unshared(home)), previews.of_adoption), is_listed=False
+    )
     plan = adoption_jobs.adopt(person.app.session.store, ["notebooks", "site"])
     preview.command = "pepip adopt --yes ~/code/notebooks/.venv '~/code/site [old]/.venv'"
-    person.app.flows.begin(lambda: plan._replace(preview=preview))
+    person.app.actions.begin(lambda: plan._replace(preview=preview))
     await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")
 
 
@@ -208,7 +209,7 @@ async def installing(person: Person) -> None:
         yield Progress("link")
 
     job = Job("install numpy 'requests[socks]' in api", "pepip install numpy", steps)
-    person.app.session.runner.submit(job)
+    person.app.session.queue.submit(job)
     await person.until(lambda: job.received_bytes, "bytes")
     person.app._follow()
 
@@ -220,13 +221,13 @@ async def activities(person: Person) -> None:
     done = once(
         lambda: Summary("/x", dry_run=False, linked=(("idna", "3.11"),), reused=("idna",), avoided_bytes=405_500)
     )
-    person.app.session.runner.submit(
+    person.app.session.queue.submit(
         Job("install idna in api", "pepip install idna", done, describe=reports.of_summary)
     )
-    person.app.session.runner.submit(Job("install nonsense[/] in api", "pepip install 'nonsense[/]'", failing))
-    await person.until(lambda: person.dialog and not person.app.session.runner.busy, "the failure")
+    person.app.session.queue.submit(Job("install nonsense[/] in api", "pepip install 'nonsense[/]'", failing))
+    await person.until(lambda: person.dialog and not person.app.session.queue.busy, "the failure")
     await person.press("escape", "4")
-    for job in person.app.session.runner.jobs:
+    for job in person.app.session.queue.jobs:
         job.seconds = 1.2
     person.app._follow()
 
@@ -333,10 +334,10 @@ async def upgrading(person: Person) -> None:
     """Be shown the plan for two projects, of which one can't be upgraded."""
     shares = person.app.session.catalog.shares.values()  # type: ignore[union-attr]
     plan = looks.upgrade_plan([share.known for share in shares])
-    preview = Job("upgrade numpy, requests", "", once(lambda: plan_of(plan)), is_listed=False)
+    preview = Job("upgrade numpy, requests", "", once(lambda: preview_of(plan)), is_listed=False)
     preview.command = "pepip upgrade numpy requests --projects ~/code/api/.venv '~/code/training [gpu]/.venv'"
-    action = PlannedAction("upgrade numpy, requests in 3 environments", "Upgrade", preview, preview)
-    person.app.flows.begin(lambda: action)
+    action = PreviewedAction("upgrade numpy, requests in 3 environments", "Upgrade", preview, preview)
+    person.app.actions.begin(lambda: action)
     await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")
 
 
@@ -437,8 +438,8 @@ async def _picture(state: State, home: Path) -> str:
         await state.script(person)
         await _settle(person)
         svg = screenshot.picture_of(app)
-        app.session.runner.cancel_all()
-        await asyncio.get_running_loop().run_in_executor(None, app.session.runner.wait, 10)
+        app.session.queue.cancel_all()
+        await asyncio.get_running_loop().run_in_executor(None, app.session.queue.wait, 10)
     return svg
 
 

@@ -295,8 +295,8 @@ def test_leaving_while_something_runs(band: Machine, store: Path, answer: str, s
     finish = threading.Event()
 
     async def script(person: Person) -> None:
-        person.app.session.runner.submit(Job("go on [/]", "pepip", lambda: endless(finish, ended)))
-        await person.until(lambda: person.app.session.runner.current, "a start")
+        person.app.session.queue.submit(Job("go on [/]", "pepip", lambda: endless(finish, ended)))
+        await person.until(lambda: person.app.session.queue.current, "a start")
         await person.press("q")
         await person.sees("Something is running", "go on [/]")
         await person.press("enter")
@@ -310,7 +310,7 @@ def test_leaving_while_something_runs(band: Machine, store: Path, answer: str, s
 
     app = use(store, script)
 
-    assert app.session.runner.jobs[0].state == state
+    assert app.session.queue.jobs[0].state == state
     assert ended == ["closed"]
 
 
@@ -325,11 +325,11 @@ def test_operations_wait_for_each_other(band: Machine, store: Path) -> None:
 
     async def script(person: Person) -> None:
         jobs = [
-            person.app.session.runner.submit(Job("first", "pepip", once(first))),
-            person.app.session.runner.submit(Job("second", "pepip", once(lambda: order.append("second")))),
-            person.app.session.runner.submit(Job("third", "pepip", once(lambda: order.append("third")))),
+            person.app.session.queue.submit(Job("first", "pepip", once(first))),
+            person.app.session.queue.submit(Job("second", "pepip", once(lambda: order.append("second")))),
+            person.app.session.queue.submit(Job("third", "pepip", once(lambda: order.append("third")))),
         ]
-        person.app.session.runner.cancel(jobs[1])
+        person.app.session.queue.cancel(jobs[1])
         go_on.set()
         await person.has_done(3)
         assert [job.state for job in jobs] == [DONE, CANCELLED, DONE]
@@ -343,10 +343,10 @@ def test_a_fault_of_the_engine_does_not_take_the_app_down(band: Machine, store: 
     """The fault is shown in full, and the next operation runs."""
 
     async def script(person: Person) -> None:
-        person.app.session.runner.submit(Job("divide", "pepip", once(lambda: 1 // 0)))
+        person.app.session.queue.submit(Job("divide", "pepip", once(lambda: 1 // 0)))
         await person.sees("Failed: divide", "ZeroDivisionError")
         await person.press("escape")
-        person.app.session.runner.submit(Job("go on", "pepip", once(lambda: 1)))
+        person.app.session.queue.submit(Job("go on", "pepip", once(lambda: 1)))
         assert (await person.has_done(2)).state == DONE
 
     use(store, script)

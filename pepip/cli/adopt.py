@@ -104,8 +104,8 @@ def _tell(item: Adopted, seen: AdoptionPreview) -> None:
     if item.failure:
         extent = "was adopted only in part" if item.linked else "was not adopted"
         output.fail(VenvError(f"{adoption_text.short(item.environment)} {extent}: {item.failure}"))
-    (sighting,) = (sighting for sighting in seen.sightings if sighting.environment == item.environment)
-    known = {copy.name for copy in sighting.survey.copies if copy.reason}
+    (venv,) = (venv for venv in seen.venvs if venv.environment == item.environment)
+    known = {copy.name for copy in venv.survey.copies if copy.reason}
     for kept in item.kept:
         if kept.name not in known:
             place = adoption_text.short(item.environment)
@@ -173,15 +173,15 @@ def _folders(arguments: argparse.Namespace) -> list[str]:
 
 def _document(seen: AdoptionPreview) -> dict[str, object]:
     """Return the JSON document of a preview."""
-    total = seen.reckoning.total
+    total = seen.freed_space.total
     return {
-        "environments": [_environment(item, seen) for item in seen.sightings],
+        "environments": [_environment(item, seen) for item in seen.venvs],
         "conda": seen.conda,
         "unreadable": seen.unreadable,
         "freed_bytes": total.size_bytes,
         "freed_inodes": total.inodes,
-        "copied_bytes": seen.reckoning.copied_bytes,
-        "shared_wheels": seen.reckoning.shared,
+        "copied_bytes": seen.freed_space.copied_bytes,
+        "shared_wheels": seen.freed_space.shared,
         "is_hashed": False,
     }
 

@@ -25,13 +25,13 @@ def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looks_everyw
     Without `is_complete`, it shows only the environments that would free most, and lists the packages that stay by
     reason. With `looks_everywhere`, the folders of tools were searched.
     """
-    if seen.sightings:
+    if seen.venvs:
         _show_environments(seen, is_complete=is_complete)
         if is_complete:
             _show_each_that_stays(seen)
         else:
             _show_reasons(seen)
-    for item in seen.sightings:
+    for item in seen.venvs:
         if item.processes and not item.reason:
             shown = ", ".join(f"{process.name} ({process.number})" for process in item.processes[:3])
             tables.say(f"{short(item.environment)} is in use by {shown}, which would go on working.")
@@ -58,8 +58,8 @@ def listed(files: Sequence[str]) -> str:
 
 def _show_environments(seen: AdoptionPreview, *, is_complete: bool) -> None:
     """Print a table of the environments; those that would free most come first."""
-    freed = {item.environment: max(0, seen.freed_by(item).size_bytes) for item in seen.sightings}
-    ordered = sorted(seen.sightings, key=lambda item: -freed[item.environment])
+    freed = {item.environment: max(0, seen.freed_by(item).size_bytes) for item in seen.venvs}
+    ordered = sorted(seen.venvs, key=lambda item: -freed[item.environment])
     shown = ordered if is_complete or len(ordered) <= _MOST_ROWS + 1 else ordered[:_MOST_ROWS]
     rows = [
         (
@@ -84,7 +84,7 @@ def _show_environments(seen: AdoptionPreview, *, is_complete: bool) -> None:
 def _show_reasons(seen: AdoptionPreview) -> None:
     """Print each reason for leaving something as it is, with the first packages or environments that it concerns."""
     reasons: dict[str, list[str]] = {}
-    for item in seen.sightings:
+    for item in seen.venvs:
         if item.reason:
             reasons.setdefault(item.reason, []).append(short(item.environment))
             continue
@@ -99,7 +99,7 @@ def _show_reasons(seen: AdoptionPreview) -> None:
 
 
 def _show_each_that_stays(seen: AdoptionPreview) -> None:
-    for item in seen.sightings:
+    for item in seen.venvs:
         if item.reason:
             tables.say(f"{short(item.environment)} stays as it is: {item.reason}")
             continue
@@ -111,17 +111,17 @@ def _show_each_that_stays(seen: AdoptionPreview) -> None:
 
 def _conclude(seen: AdoptionPreview, *, command: str, looks_everywhere: bool) -> None:
     """Print the sum, and the next step."""
-    if not seen.sightings:
+    if not seen.venvs:
         tables.say("No environment was found here." if not seen.conda else "Only environments of conda were found.")
         if not looks_everywhere:
             tables.say("`--known` looks where tools keep theirs: pipx, poetry, hatch, uv tools, …")
         return
-    total, shared = seen.reckoning.total, seen.reckoning.shared
-    number = sum(len(item.survey.copies) + item.survey.linked for item in seen.sightings)
-    holds = "holds" if len(seen.sightings) == 1 else "hold"
+    total, shared = seen.freed_space.total, seen.freed_space.shared
+    number = sum(len(item.survey.copies) + item.survey.linked for item in seen.venvs)
+    holds = "holds" if len(seen.venvs) == 1 else "hold"
     alike = f" {humanized.count(shared, 'package')} {'is' if shared == 1 else 'are'} in several of them."
     tables.say(
-        f"{humanized.count(len(seen.sightings), 'environment')} with {humanized.count(number, 'package')} "
+        f"{humanized.count(len(seen.venvs), 'environment')} with {humanized.count(number, 'package')} "
         f"{holds} {humanized.size(seen.held_bytes)}.{alike if shared else ''}"
     )
     if not seen.linkable:
@@ -133,8 +133,8 @@ def _conclude(seen: AdoptionPreview, *, command: str, looks_everywhere: bool) ->
     else:
         inodes = humanized.count(max(0, total.inodes), "inode")
         tables.stress(f"Sharing them would free {humanized.size(total.size_bytes)} and {inodes}.")
-    if seen.reckoning.copied_bytes:
-        size = humanized.size(seen.reckoning.copied_bytes)
+    if seen.freed_space.copied_bytes:
+        size = humanized.size(seen.freed_space.copied_bytes)
         tables.say(f"The store is on another disk, where it would take {size}.")
     if command and seen.linkable:
         tables.say("")

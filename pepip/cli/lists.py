@@ -61,19 +61,19 @@ def entries(
     """Return those of the chosen entries that pass the filter of the app, in its order."""
     from pepip.store import audit_answers
     from pepip.tui import entries as rows
-    from pepip.tui import listed
+    from pepip.tui import filtered_lists
 
     users = seen.users()
     kinds = {known.environment: known.purpose.kind for known in seen.projects}
     facts = rows.bare_listing(chosen, sizes, users, audit_answers.read(store), kinds)
     line = _expanded(arguments.filter or "")
-    return listed.entries_listed(facts, line, arguments.sort, is_reversed=arguments.reverse)
+    return filtered_lists.filtered_entries(facts, line, arguments.sort, is_reversed=arguments.reverse)
 
 
 def shares(store: Store, found: Collection[VenvShare], arguments: argparse.Namespace) -> list[VenvShare]:
     """Return those of the environments that pass the filter of the app, in its order."""
     from pepip.operations import census, needs
-    from pepip.tui import listed
+    from pepip.tui import filtered_lists
 
     known = needs.Needs(store)
     unmet = {
@@ -83,7 +83,7 @@ def shares(store: Store, found: Collection[VenvShare], arguments: argparse.Names
         and known.unmet(share.known.environment, share.known.python, share.known.packages)
     }
     line, order = _expanded(arguments.filter or ""), arguments.sort or "path"
-    return listed.shares_listed(found, line, order, unmet, is_reversed=arguments.reverse)
+    return filtered_lists.filtered_shares(found, line, order, unmet, is_reversed=arguments.reverse)
 
 
 def _expanded(line: str) -> str:

@@ -25,7 +25,7 @@ class Overview(NamedTuple):
     Entries of layers are in the census, too, and have sizes.
     """
 
-    seen: Census
+    census: Census
     sizes: dict[str, int]
     shares: list[VenvShare]
     savings: Savings

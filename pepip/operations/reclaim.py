@@ -66,7 +66,7 @@ class Reclaimable(NamedTuple):
 
     bundles: list[Bundle]
     preview: PrunePreview
-    seen: Census
+    census: Census
 
 
 def find(store: Store, seen: Census, *, idle_seconds: float, unshared: AdoptionPreview | None = None) -> Reclaimable:
@@ -159,8 +159,8 @@ def _version(item: Stored) -> Version:
 def _adoption(seen: Census, unshared: AdoptionPreview | None) -> list[Bundle]:
     """Return the bundle of all environments that could be adopted and that nobody runs now."""
     known = {item.environment for item in seen.projects}
-    sightings = unshared.sightings if unshared else []
-    fit = [item for item in sightings if not (item.reason or item.processes or item.environment in known)]
+    venvs = unshared.venvs if unshared else []
+    fit = [item for item in venvs if not (item.reason or item.processes or item.environment in known)]
     freed = sum(unshared.freed_by(item).size_bytes for item in fit) if unshared else 0
     if freed <= 0:
         return []
@@ -196,13 +196,13 @@ def measure(store: Store, found: Reclaimable, choice: Choice) -> Gain:
     """
     chosen = _chosen(found, choice)
     roots = {bundle.environment for bundle in chosen}
-    going = [known for known in found.seen.projects if known.environment in roots]
+    going = [known for known in found.census.projects if known.environment in roots]
     ids = _entries_of(found, chosen)
-    trees = _trees_of(found.seen, ids, going)
+    trees = _trees_of(found.census, ids, going)
     trees += trash.contents(store, kept=choice.at_once)
     trees += [file for known in found.preview.gone for file in registry.files_of(known.registration)]
     if choice.with_cache:
-        trees += cached_packages.trees_of({item.name for item in found.seen.stored if item.id in ids})
+        trees += cached_packages.trees_of({item.name for item in found.census.stored if item.id in ids})
     return freed_space.by_removing(trees, place=store.root)
 
 
@@ -231,7 +231,7 @@ def _entries_of(found: Reclaimable, chosen: Sequence[Bundle]) -> frozenset[str]:
     """Return the ids of the entries that go with the chosen bundles."""
     roots = {bundle.environment for bundle in chosen if bundle.kind == IDLE}
     unused = [bundle.entry_ids for bundle in chosen if bundle.kind == UNUSED]
-    return frozenset().union(_ending_with(found.seen, roots), *unused)
+    return frozenset().union(_ending_with(found.census, roots), *unused)
 
 
 def _ending_with(seen: Census, roots: Collection[str]) -> frozenset[str]:

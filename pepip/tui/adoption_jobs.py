@@ -8,9 +8,9 @@ from pepip.operations.adoption import adopt as adopting
 from pepip.operations.adoption import eject as ejecting
 from pepip.operations.adoption import preview as previewing
 from pepip.operations.adoption import survey_cache
-from pepip.tui import commands, formatting, plans, reports
+from pepip.tui import commands, formatting, previews, reports
 from pepip.tui.job_queue import Job
-from pepip.tui.jobs import PlannedAction
+from pepip.tui.previews import PreviewedAction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 
-def adopt(store: Store, environments: Sequence[str]) -> PlannedAction:
+def adopt(store: Store, environments: Sequence[str]) -> PreviewedAction:
     """Return the action that links environments of other tools to the store."""
     title = f"adopt {formatting.count(len(environments), 'environment')}"
     if len(environments) == 1:
@@ -38,9 +38,9 @@ def adopt(store: Store, environments: Sequence[str]) -> PlannedAction:
     def carry_out() -> Generator[Progress, None, list[Adopted]]:
         return (yield from adopting.adopt(store, (yield from look())))
 
-    preview = Job(title, command, plans.described(look, plans.of_adoption), is_listed=False)
+    preview = Job(title, command, previews.described(look, previews.of_adoption), is_listed=False)
     job = Job(title, command, carry_out, describe=reports.of_adoption, touches=frozenset(environments))
-    return PlannedAction(title, "Adopt", preview, job)
+    return PreviewedAction(title, "Adopt", preview, job)
 
 
 def eject(store: Store, environment: str) -> Job[ejecting.Ejected]:

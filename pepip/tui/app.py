@@ -14,11 +14,11 @@ from textual.app import App, ComposeResult
 from textual.screen import ModalScreen
 
 from pepip import paths
-from pepip.tui import attention, formatting, history, keys
+from pepip.tui import bell, formatting, job_history, key_bindings
 from pepip.tui import catalog as catalogs
+from pepip.tui.background_checks import BackgroundChecks
 from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
-from pepip.tui.checks import Checks
-from pepip.tui.collection import Collection
+from pepip.tui.garbage_collection import GarbageCollection
 from pepip.tui.job_queue import STARTED_IN, JobQueue
 from pepip.tui.messages import EntryWanted, Explained, HistoryRead, JobChanged, RunAgain
 from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest, UpgradeEverywhere
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from pepip.operations.preferences import Preferences
     from pepip.store.root import Store
-    from pepip.tui.actions import Actions
+    from pepip.tui.app_actions import AppActions
     from pepip.tui.catalog import Catalog
     from pepip.tui.entries import Listing
 
@@ -58,7 +58,7 @@ class PepipApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012 - textual declares it so
 
-    BINDINGS = keys.OF_THE_APP
+    BINDINGS = key_bindings.OF_THE_APP
 
     def __init__(
         self, store: Store, *, pane: str = "store", folder: str = STARTED_IN, is_still: bool = False
@@ -67,22 +67,22 @@ class PepipApp(App[None]):
         self.session = Session(store, JobQueue(lambda job: self.post_message(JobChanged(job))), folder)
         self.is_still = is_still
         self._scanner = Scanner(self.session, self)
-        self._checks = Checks(self.session, self)
+        self._checks = BackgroundChecks(self.session, self)
         self._search = UnsharedSearch(self.session, self)
         self._first_pane = pane
-        self._flows: Actions | None = None
+        self._actions: AppActions | None = None
         self._hidden_job = 0
-        self._collection = Collection()
+        self._collection = GarbageCollection()
         self._finished: set[int] = set()
 
     @property
-    def flows(self) -> Actions:
-        """The action flows. They are imported on first use, because the first paint does not need them."""
-        if self._flows is None:
-            from pepip.tui.actions import Actions
+    def actions(self) -> AppActions:
+        """The actions. They are imported on first use, because the first paint does not need them."""
+        if self._actions is None:
+            from pepip.tui.app_actions import AppActions
 
-            self._flows = Actions(self.session, self)
-        return self._flows
+            self._actions = AppActions(self.session, self)
+        return self._actions
 
     def compose(self) -> ComposeResult:
         """Make the lines and the store pane. The first catalog fills them."""
@@ -98,7 +98,7 @@ class PepipApp(App[None]):
         """Show the catalog of the last reading, then read the store."""
         self.query_one(Drawer).is_still = self.is_still
         self.run_worker(
-            lambda: self.post_message(HistoryRead(history.read(self.session.store))), thread=True, group="history"
+            lambda: self.post_message(HistoryRead(job_history.read(self.session.store))), thread=True, group="history"
         )
         await self.action_show(self._first_pane)
         self._scanner.begin()
@@ -146,14 +146,14 @@ class PepipApp(App[None]):
         self.session.unshared, self.session.search_place = event.found, ""
         self._show_unshared()
 
-    def on_checks_pruned(self, event: Checks.Pruned) -> None:
+    def on_background_checks_pruned(self, event: BackgroundChecks.Pruned) -> None:
         """Show what a prune would free."""
         self.session.prunable = event.preview
         if self.is_running:
             self._say_savings()
             self.query_one(Panes).fill()
 
-    def on_checks_needs_found(self, event: Checks.NeedsFound) -> None:
+    def on_background_checks_needs_found(self, event: BackgroundChecks.NeedsFound) -> None:
         """Show which environments have unmet needs."""
         if event.unmet != self.session.unmet:
             self.session.unmet = event.unmet
@@ -216,7 +216,7 @@ class PepipApp(App[None]):
     def _say_status(self) -> None:
         root = formatting.short_path(self.session.store.root, paths.user_home(os.environ))
         status = root if not self.is_reading or self.is_still else "looking at the disk …"
-        self.query_one(Tabs).say(status=status, running=len(self.session.runner.busy))
+        self.query_one(Tabs).say(status=status, running=len(self.session.queue.busy))
 
     def _check(self) -> None:
         """Read the store again if it changed on disk."""
@@ -243,23 +243,23 @@ class PepipApp(App[None]):
         is_news = job.is_over and job.number not in self._finished
         if is_news:
             self._finished.add(job.number)
-            self.run_worker(lambda: history.add(self.session.store, job), thread=True, group="history")
-        if self.session.is_leaving and not self.session.runner.busy:
+            self.run_worker(lambda: job_history.add(self.session.store, job), thread=True, group="history")
+        if self.session.is_leaving and not self.session.queue.busy:
             self.exit()
             return
         self._follow()
         if job.step.phase == "" or job.is_over:
             self._show_busy()
         if is_news:
-            attention.call(self, job)
-            self.flows.conclude(job)
+            bell.call(self, job)
+            self.actions.conclude(job)
             self.look_again()
 
     def _follow(self) -> None:
         if not self.is_running:
             return
-        busy = self.session.runner.busy
-        current = next((job for job in busy if job is self.session.runner.current), None)
+        busy = self.session.queue.busy
+        current = next((job for job in busy if job is self.session.queue.current), None)
         drawer = self.query_one(Drawer)
         is_hidden = current is not None and current.number == self._hidden_job
         drawer.say(None if is_hidden else current, max(0, len(busy) - 1))
@@ -282,14 +282,14 @@ class PepipApp(App[None]):
         """Cancel the operation under the cursor, or else the running one."""
         job = self.query_one(Panes).current_job
         if job is None or job.is_over:
-            job = self.session.runner.current
+            job = self.session.queue.current
         if job is not None and job.is_listed:
-            self.session.runner.cancel(job)
+            self.session.queue.cancel(job)
             self.notify(f"Cancelling: {job.title}", timeout=3, markup=False)
 
     def action_hide_drawer(self) -> None:
         """Hide the drawer. The operation goes on, and the next one is shown again."""
-        job = self.session.runner.current
+        job = self.session.queue.current
         self._hidden_job = job.number if job else 0
         self.query_one(Drawer).say(None, 0)
 
@@ -315,32 +315,32 @@ class PepipApp(App[None]):
 
     def on_run_again(self, event: RunAgain) -> None:
         """Ask to run a finished job again."""
-        self.flows.run_again(event.job)
+        self.actions.run_again(event.job)
 
     def on_explained(self, event: Explained) -> None:
         """Show a text that a thread has made."""
         if self.is_running:
-            self.flows.explain(event.title, event.text, command=event.command)
+            self.actions.explain(event.title, event.text, command=event.command)
 
     @on(EntryRequest)
     def _on_entry_request(self, request: EntryRequest) -> None:
-        self.flows.entries.carry_out(request)
+        self.actions.entries.carry_out(request)
 
     @on(EnvironmentRequest)
     def _on_environment_request(self, request: EnvironmentRequest) -> None:
-        self.flows.projects.carry_out(request)
+        self.actions.projects.carry_out(request)
 
     def on_show_map(self) -> None:
         """Show the map of the listed entries."""
-        self.flows.entries.show_map()
+        self.actions.entries.show_map()
 
     def on_upgrade_everywhere(self, request: UpgradeEverywhere) -> None:
         """Preview the upgrade of packages in many environments, and upgrade them."""
-        self.flows.projects.upgrade_cells(request.cells)
+        self.actions.projects.upgrade_cells(request.cells)
 
     def on_adopt_environments(self, request: AdoptEnvironments) -> None:
         """Preview the adoption of environments, and adopt them."""
-        self.flows.projects.ask_to_adopt(request.environments)
+        self.actions.projects.ask_to_adopt(request.environments)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable `prune` and `reclaim` if the store is known to be empty, missing or unreadable."""
@@ -351,7 +351,7 @@ class PepipApp(App[None]):
 
     def action_prune(self) -> None:
         """Preview a prune, and remove the ticked orphans."""
-        self.flows.entries.ask_to_prune()
+        self.actions.entries.ask_to_prune()
 
     def notify(
         self,
@@ -369,35 +369,35 @@ class PepipApp(App[None]):
 
     def action_reclaim(self) -> None:
         """List all that can be freed, and remove what the user ticks."""
-        self.flows.entries.ask_to_reclaim()
+        self.actions.entries.ask_to_reclaim()
 
     def action_undo(self) -> None:
         """Bring back what the last prune put into the trash."""
-        self.flows.entries.ask_to_undo()
+        self.actions.entries.ask_to_undo()
 
     def action_install_anywhere(self) -> None:
         """Ask to install into a project, known or new."""
-        self.flows.ask_to_install()
+        self.actions.ask_to_install()
 
     def action_store(self) -> None:
         """Ask for requirements, and store their wheels without a project."""
-        self.flows.ask_to_store()
+        self.actions.ask_to_store()
 
     def action_verify_all(self) -> None:
         """Verify the whole store."""
-        self.flows.verify_all()
+        self.actions.verify_all()
 
     def action_doctor(self) -> None:
         """Run the checks of the doctor, and show the results."""
-        self.flows.examine()
+        self.actions.examine()
 
     def action_scan(self) -> None:
         """Ask for a folder, and register the environments below it."""
-        self.flows.ask_to_scan()
+        self.actions.ask_to_scan()
 
     def action_report(self, name: str) -> None:
         """Begin a report: `audit`, `compare`, `export` or `settings`."""
-        self.flows.reports.begin_report(name, self.here)
+        self.actions.reports.begin_report(name, self.here)
 
     def use(self, settings: Preferences) -> None:
         """Take the user's settings, before the app runs."""
@@ -432,18 +432,18 @@ class PepipApp(App[None]):
         notices = self.session.catalog.notices if self.session.catalog else ()
         if notices:
             text = Text("\n\n".join(f"{notice.sentence}\n{notice.advice}" for notice in notices))
-            self.flows.explain("What is wrong", text)
+            self.actions.explain("What is wrong", text)
 
     async def action_quit(self) -> None:
         """Exit. If a job is unfinished, ask first whether to finish or cancel it."""
         if isinstance(self.screen, ModalScreen):
             self.screen.dismiss("")
-        if self.session.runner.busy:
-            self.flows.ask_to_leave()
+        if self.session.queue.busy:
+            self.actions.ask_to_leave()
         else:
             self.exit()
 
     def hang_up(self, signal_number: int) -> None:
         """Exit on a signal, such as SIGHUP if the terminal is gone. Cancel all jobs at their next safe point."""
-        self.session.runner.cancel_all()
+        self.session.queue.cancel_all()
         self.exit(return_code=128 + signal_number)

@@ -8,7 +8,7 @@ from textual.widgets import Button, Static
 
 from pepip.names import normalize_name
 from pepip.store.audit_answers import KINDS, OUTDATED, VULNERABLE, YANKED
-from pepip.tui import findings, formatting
+from pepip.tui import audit_findings, formatting
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.table import Column, Table, TableRow
 
@@ -63,10 +63,10 @@ class AuditDialog(Dialog):
 
     def _rows(self) -> list[TableRow]:
         rows = []
-        for pin, found in sorted(findings.by_pin(self._catalog.answers).items()):
+        for pin, found in sorted(audit_findings.by_pin(self._catalog.answers).items()):
             users = self._users.get(pin)
             for number, finding in enumerate(found if users else ()):
-                words = f"{finding.id} {findings.words_of(finding)}".strip()
+                words = f"{finding.id} {audit_findings.words_of(finding)}".strip()
                 cells = (
                     formatting.printable(finding.name),
                     formatting.printable(finding.version),

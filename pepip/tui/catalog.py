@@ -69,7 +69,7 @@ class Catalog(NamedTuple):
     @property
     def is_empty(self) -> bool:
         """Whether there is no overview, or it has no entry, no environment and no damaged registration."""
-        return self.overview is None or not (self.stored or self.shares or self.overview.seen.damaged)
+        return self.overview is None or not (self.stored or self.shares or self.overview.census.damaged)
 
     def called(self, environment: str) -> str:
         """Return an environment's name for people: its path, or the name of its script or tool with its kind."""
@@ -111,7 +111,7 @@ def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> C
             # A store that goes away during the reading looks empty: check again.
             trouble = _trouble(store, was_there=was_there)
             if trouble is None:
-                checked = verdicts.read(store, seen.seen.stored)
+                checked = verdicts.read(store, seen.census.stored)
                 found = _of(seen, tuple(_notices(store, seen)), is_fresh=True)
                 return found._replace(verdicts=checked, answers=audit_answers.read(store), growth=known)
         except OSError as error:
@@ -137,8 +137,8 @@ def stamp(store: Store) -> tuple[int, ...]:
 def _of(seen: Overview, notices: tuple[Trouble, ...], *, is_fresh: bool) -> Catalog:
     return Catalog(
         overview=seen,
-        users=seen.seen.users(),
-        stored={item.id: item for item in (*seen.seen.stored, *seen.seen.layered)},
+        users=seen.census.users(),
+        stored={item.id: item for item in (*seen.census.stored, *seen.census.layered)},
         shares={share.known.environment: share for share in seen.shares},
         trouble=None,
         notices=notices,
@@ -186,7 +186,7 @@ def _refused(store: Store, error: OSError) -> Trouble:
 
 def _notices(store: Store, seen: Overview) -> list[Trouble]:
     found = [*_notice_of_uv()]
-    damaged = seen.seen.damaged
+    damaged = seen.census.damaged
     if damaged:
         found.append(
             Trouble(

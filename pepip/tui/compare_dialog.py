@@ -40,9 +40,9 @@ class CompareDialog(Dialog):
 
     COMMAND_LINES = 2
 
-    def __init__(self, store: Store, catalog: Catalog, share: VenvShare, runner: JobQueue) -> None:
+    def __init__(self, store: Store, catalog: Catalog, share: VenvShare, queue: JobQueue) -> None:
         super().__init__(f"Compare {_name(share)}")
-        self._store, self._runner = store, runner
+        self._store, self._queue = store, queue
         self._left = share
         self._others = {
             root: other
@@ -82,7 +82,7 @@ class CompareDialog(Dialog):
     def on_unmount(self) -> None:
         """Cancel an unfinished look at the lock, because nobody waits for its result."""
         if self._asked is not None and not self._asked.is_over:
-            self._runner.cancel(self._asked)
+            self._queue.cancel(self._asked)
 
     def on_table_moved(self, event: Table.Moved) -> None:
         """Compare with the environment under the cursor."""
@@ -98,7 +98,7 @@ class CompareDialog(Dialog):
     def _compare(self, key: str) -> None:
         left = self._left.known.environment
         if self._asked is not None and not self._asked.is_over:
-            self._runner.cancel(self._asked)
+            self._queue.cancel(self._asked)
         self._asked = None
         if key != _LOCK:
             self.say_command(commands.of("diff", left, key))
@@ -115,7 +115,7 @@ class CompareDialog(Dialog):
             folder=project,
             is_listed=False,
         )
-        self._runner.submit(self._asked)
+        self._queue.submit(self._asked)
 
     def _look(self) -> None:
         job = self._asked

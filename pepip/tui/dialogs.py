@@ -11,8 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from pepip.tui import formatting
-from pepip.tui import keys as keys_module
+from pepip.tui import formatting, key_bindings
 from pepip.tui.bars import label_of
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Column, Table, TableRow
@@ -216,7 +215,7 @@ class Help(Dialog):
         super().__init__(f"Help · {where}")
         self._text = text
         self._rows = []
-        for binding in keys_module.offered_on(screen):
+        for binding in key_bindings.offered_on(screen):
             shown = screen.app.get_key_display(binding)
             self._rows.append(
                 TableRow(binding.key, (shown, binding.tooltip or label_of(binding, screen)), ("accent", ""))

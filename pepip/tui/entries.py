@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pepip import humanized, paths
 from pepip.fast_namedtuple import NamedTuple
-from pepip.tui import findings, formatting
+from pepip.tui import audit_findings, formatting
 from pepip.tui.filtering import Facts
 from pepip.tui.table import Column, TableRow
 
@@ -92,7 +92,7 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
     seen = catalog.overview
     if seen is None:
         return Listing((), (), (), (), (), ())
-    found = findings.by_pin(catalog.answers)
+    found = audit_findings.by_pin(catalog.answers)
     largest = max(seen.sizes.values(), default=1) or 1
     states, rows, facts, sizes, users = [], [], [], [], []
     kinds = {root: share.known.purpose.kind for root, share in catalog.shares.items()}
@@ -107,7 +107,7 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
             state = DAMAGED
         tone = TONES[state]
         python = short_bucket(stored.bucket)
-        asked = findings.tags(stored, found)
+        asked = audit_findings.tags(stored, found)
         rows.append(
             TableRow(
                 stored.id,
@@ -147,14 +147,14 @@ def bare_listing(
 
     `kinds` are the kinds of environments by their roots.
     """
-    found = findings.by_pin(answers)
+    found = audit_findings.by_pin(answers)
     linked = [users.get(item.id, ()) for item in chosen]
     states = [
         DAMAGED if item.state != "ok" else USED if linked_by else LAYER if item.layer else ORPHAN
         for item, linked_by in zip(chosen, linked, strict=True)
     ]
     facts = [
-        _facts(item, sizes[item.id], state, linked_by, findings.tags(item, found))._replace(
+        _facts(item, sizes[item.id], state, linked_by, audit_findings.tags(item, found))._replace(
             kinds={kinds[root] for root in linked_by if root in kinds}
         )
         for item, state, linked_by in zip(chosen, states, linked, strict=True)
@@ -236,7 +236,7 @@ def describe(
         ("verify", _verdict(flaws, catalog.verdicts.get(stored.id))),
     ):
         _row(text, title, value, width)
-    findings.describe(text, stored, catalog.answers)
+    audit_findings.describe(text, stored, catalog.answers)
     if flaws:
         text.append("\nProblems\n", "bold")
         for flaw in flaws[:20]:
@@ -275,7 +275,7 @@ def describe(
     ):
         _row(text, title, value, width)
     if details is not None:
-        findings.describe_links(text, details, width)
+        audit_findings.describe_links(text, details, width)
     return text
 
 

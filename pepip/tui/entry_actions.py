@@ -9,8 +9,8 @@ from pepip import humanized
 from pepip.errors import PepipError
 from pepip.operations import prune, reclaim, undo
 from pepip.tui import adoption_jobs, formatting, jobs, pane_requests
+from pepip.tui.base_actions import BaseActions
 from pepip.tui.dialogs import Choice, MessageDialog
-from pepip.tui.flows import Flows
 from pepip.tui.messages import Explained
 from pepip.tui.prune_dialog import PruneDialog
 from pepip.tui.reclaim_dialog import ReclaimDialog
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pepip.tui.pane_requests import EntryRequest
 
 
-class EntryActions(Flows):
+class EntryActions(BaseActions):
     """The flows of the store pane, and of pruning."""
 
     def carry_out(self, request: EntryRequest) -> None:
@@ -42,7 +42,7 @@ class EntryActions(Flows):
             case pane_requests.RemoveEntries():
                 self._ask_to_remove(chosen)
             case pane_requests.VerifyEntries():
-                self.session.runner.submit(jobs.verify(self.session.store, chosen, self._stored))
+                self.session.queue.submit(jobs.verify(self.session.store, chosen, self._stored))
             case pane_requests.RepairEntries():
                 self._ask_to_repair(chosen)
             case pane_requests.CopyEntryCommand():
@@ -97,7 +97,7 @@ class EntryActions(Flows):
         def decided(answer: str | None) -> None:
             if answer == "go" and dialog.preview is not None:
                 job = jobs.prune(store, dialog.chosen, dialog.command, keep_seconds=dialog.keep_seconds)
-                self.session.runner.submit(job)
+                self.session.queue.submit(job)
 
         self.app.push_screen(dialog, decided)
 
@@ -120,7 +120,7 @@ class EntryActions(Flows):
 
         def decided(answer: str | None) -> None:
             if answer == "go":
-                self.session.runner.submit(job)
+                self.session.queue.submit(job)
 
         choices = (Choice("go", "Bring back", "primary"), Choice("", "Cancel"))
         self.app.push_screen(MessageDialog("Undo the last prune", text, choices, command=job.command), decided)
@@ -130,12 +130,12 @@ class EntryActions(Flows):
         catalog, store = self.session.catalog, self.session.store
         if catalog is None or catalog.overview is None or isinstance(self.app.screen, ReclaimDialog):
             return
-        dialog = ReclaimDialog(store, catalog.overview.seen, self.session.unshared)
+        dialog = ReclaimDialog(store, catalog.overview.census, self.session.unshared)
 
         def decided(answer: str | None) -> None:
             bundle = dialog.bundle_of(answer or "")
             if answer == "go" and dialog.options is not None:
-                self.session.runner.submit(jobs.reclaim(store, dialog.options, dialog.command))
+                self.session.queue.submit(jobs.reclaim(store, dialog.options, dialog.command))
             elif bundle is not None and bundle.kind == reclaim.UPGRADE:
                 (stored,) = (catalog.stored[entry_id] for entry_id in bundle.entry_ids)
                 self.begin(lambda: jobs.upgrade(store, bundle.environment, [stored.name]))

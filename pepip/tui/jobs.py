@@ -9,7 +9,6 @@ import sys
 import pepip
 from pepip import humanized
 from pepip.errors import UsageError, UvError
-from pepip.fast_namedtuple import NamedTuple
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
 from pepip.operations import install as installing
@@ -22,8 +21,9 @@ from pepip.operations import undo as undoing
 from pepip.operations import uninstall as uninstalling
 from pepip.operations import verify as verifying
 from pepip.operations.project import has_lock as has_lock
-from pepip.tui import commands, formatting, plans, reports, typed
+from pepip.tui import commands, formatting, previews, reports, user_input
 from pepip.tui.job_queue import Job, once
+from pepip.tui.previews import PreviewedAction
 from pepip.uv import process
 
 TYPE_CHECKING = False
@@ -33,39 +33,22 @@ if TYPE_CHECKING:
 
     from pepip.model import Progress, Registration, Stored, Summary
     from pepip.store.root import Store
-    from pepip.tui.plans import Plan
+    from pepip.tui.previews import Preview
 
     T = TypeVar("T")
 
 
-class PlannedAction(NamedTuple):
-    """An action that a user asks for: one job previews it, another carries it out.
-
-    If the project declares its requirements in `pyproject.toml`, the job `instead` edits that file, too, after a
-    question. Its button has the label `verb_instead`. `note` says why.
-    """
-
-    title: str
-    verb: str
-    preview: Job[Plan]
-    carry_out: Job[object]
-    is_destructive: bool = False
-    instead: Job[object] | None = None
-    verb_instead: str = ""
-    note: str = ""
-
-
-def install(store: Store, environment: str, line: str) -> PlannedAction:
+def install(store: Store, environment: str, line: str) -> PreviewedAction:
     """Return the action that installs into an environment. Raises UsageError if the line can't be parsed."""
-    request, words = typed.requirements(line)
-    plan = _install(store, environment, request, f"install {' '.join(words)}", verb="Install", words=words)
+    request, words = user_input.requirements(line)
+    action = _install(store, environment, request, f"install {' '.join(words)}", verb="Install", words=words)
     if not has_lock(environment) or request.editables:
-        return plan
+        return action
     note = "A sync of this project removes what its pyproject.toml does not name: Add puts it in there."
-    return plan._replace(instead=_add(store, environment, words), verb_instead="Add", note=note)
+    return action._replace(instead=_add(store, environment, words), verb_instead="Add", note=note)
 
 
-def upgrade(store: Store, environment: str, names: Sequence[str]) -> PlannedAction:
+def upgrade(store: Store, environment: str, names: Sequence[str]) -> PreviewedAction:
     """Return the action that upgrades distributions of an environment and their dependencies.
 
     If the project has a lock, the action upgrades the lock and syncs the environment; without names, it upgrades the
@@ -80,7 +63,7 @@ def upgrade(store: Store, environment: str, names: Sequence[str]) -> PlannedActi
 
 def _install(
     store: Store, environment: str, request: Request, what: str, *, verb: str, words: Sequence[str]
-) -> PlannedAction:
+) -> PreviewedAction:
     options = installing.InstallOptions(environment=environment)
     folder = os.path.dirname(environment)
     command = commands.on_environment("install", environment, *words)
@@ -88,7 +71,7 @@ def _install(
 
     dry_run = options._replace(dry_run=True)
     preview = _preview(
-        title, command, lambda: installing.install(store, request, dry_run), plans.of_summary, folder=folder
+        title, command, lambda: installing.install(store, request, dry_run), previews.of_summary, folder=folder
     )
     carry_out = Job(
         title,
@@ -98,31 +81,31 @@ def _install(
         folder=folder,
         touches=frozenset([environment]),
     )
-    return PlannedAction(title, verb, preview, carry_out)
+    return PreviewedAction(title, verb, preview, carry_out)
 
 
 def _preview(
     title: str,
     command: str,
     make: Callable[[], Generator[Progress, None, T]],
-    describe: Callable[[T], Plan],
+    describe: Callable[[T], Preview],
     *,
     folder: str = "",
-) -> Job[Plan]:
-    return Job(title, command, plans.described(make, describe), folder=folder, is_listed=False)
+) -> Job[Preview]:
+    return Job(title, command, previews.described(make, describe), folder=folder, is_listed=False)
 
 
-def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAction:
+def uninstall(store: Store, environment: str, names: Sequence[str]) -> PreviewedAction:
     """Return the action that uninstalls distributions from an environment."""
     request = Request(packages=tuple(names))
     folder = os.path.dirname(environment)
     command = commands.on_environment("uninstall", environment, "--yes", *names)
     title = f"uninstall {' '.join(names)} from {_project(environment)}"
 
-    def look() -> Plan:
+    def look() -> Preview:
         removal = uninstalling.preview(store, environment, request)
         removed = {change.name for change in removal.removed}
-        return plans.of_removal(removal, needs.broken_by_removal(store, environment, removed) if removed else ())
+        return previews.of_removal(removal, needs.broken_by_removal(store, environment, removed) if removed else ())
 
     preview = Job(title, command, once(look), folder=folder, is_listed=False)
     carry_out = Job(
@@ -133,11 +116,11 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> PlannedAc
         folder=folder,
         touches=frozenset([environment]),
     )
-    plan = PlannedAction(title, "Uninstall", preview, carry_out, is_destructive=True)
+    action = PreviewedAction(title, "Uninstall", preview, carry_out, is_destructive=True)
     if not has_lock(environment):
-        return plan
+        return action
     note = "A sync of this project brings back what its pyproject.toml names: Remove takes it out there."
-    return plan._replace(instead=_remove(store, environment, names), verb_instead="Remove", note=note)
+    return action._replace(instead=_remove(store, environment, names), verb_instead="Remove", note=note)
 
 
 def _add(store: Store, environment: str, words: Sequence[str]) -> Job[projects.Outcome]:
@@ -169,7 +152,7 @@ def _edit(
     )
 
 
-def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str = "sync") -> PlannedAction:
+def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str = "sync") -> PreviewedAction:
     """Return the action that syncs the environment of a project with its lock.
 
     `words` are options of uv that upgrade the lock, or parts of it, first. Raises UsageError if `has_lock` is false.
@@ -185,7 +168,7 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
     title = f"{what} {_project(environment)}"
     dry_run = projects.ProjectOptions(dry_run=True)
     preview = _preview(
-        title, command, lambda: projects.sync(store, request, dry_run), plans.of_outcome, folder=folder
+        title, command, lambda: projects.sync(store, request, dry_run), previews.of_outcome, folder=folder
     )
     carry_out = Job(
         title,
@@ -195,7 +178,7 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
         folder=folder,
         touches=frozenset([environment]),
     )
-    return PlannedAction(title, "Upgrade" if words else "Sync", preview, carry_out)
+    return PreviewedAction(title, "Upgrade" if words else "Sync", preview, carry_out)
 
 
 def store(store: Store, line: str) -> Job[filling.Added]:
@@ -203,7 +186,7 @@ def store(store: Store, line: str) -> Job[filling.Added]:
 
     Raises UsageError if the line can't be parsed. Of the options of `requirements`, only `-r` and `-U` are allowed.
     """
-    request, words = typed.requirements(line, options=("-r",))
+    request, words = user_input.requirements(line, options=("-r",))
     return Job(
         f"store {' '.join(words)}",
         store_command(line),
@@ -321,12 +304,12 @@ def detach(store: Store, environment: str, name: str) -> Job[detaching.Detached]
     )
 
 
-def attach(store: Store, environment: str, name: str) -> PlannedAction:
+def attach(store: Store, environment: str, name: str) -> PreviewedAction:
     """Return the action that links a private distribution again."""
     title = f"attach {name} in {_project(environment)}"
     command = commands.on_environment("attach", environment, "--force", name)
     preview = _preview(
-        title, command, once(lambda: detaching.changed_files(store, environment, name)), plans.of_changed_files
+        title, command, once(lambda: detaching.changed_files(store, environment, name)), previews.of_changed_files
     )
     carry_out = Job(
         title,
@@ -335,7 +318,7 @@ def attach(store: Store, environment: str, name: str) -> PlannedAction:
         describe=reports.of_attaching,
         touches=frozenset([environment]),
     )
-    return PlannedAction(title, "Attach", preview, carry_out, is_destructive=True)
+    return PreviewedAction(title, "Attach", preview, carry_out, is_destructive=True)
 
 
 def forget(store: Store, environment: str) -> Job[list[Registration]]:
@@ -351,7 +334,7 @@ def forget(store: Store, environment: str) -> Job[list[Registration]]:
 
 def scan(store: Store, folder: str) -> Job[scanning.Scanned]:
     """Return the job that registers the environments below a folder. Raises UsageError if there is no such folder."""
-    path = typed.absolute_path(folder or ".")
+    path = user_input.absolute_path(folder or ".")
     if not os.path.isdir(path):
         raise UsageError(f"there is no folder {path}")
     return Job(f"scan {path}", scan_command(folder), lambda: scanning.scan(store, [path]), describe=reports.of_scan)
@@ -360,7 +343,7 @@ def scan(store: Store, folder: str) -> Job[scanning.Scanned]:
 def scan_command(folder: str) -> str:
     """Return the command that does the same as a scan of a folder."""
     try:
-        path = typed.absolute_path(folder or ".")
+        path = user_input.absolute_path(folder or ".")
     except UsageError:  # an unfinished `~name`
         path = folder
     return commands.of("projects", "scan", path)

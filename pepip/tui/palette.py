@@ -6,7 +6,7 @@ from functools import partial
 
 from textual.app import SystemCommand
 
-from pepip.tui import keys
+from pepip.tui import key_bindings
 from pepip.tui.bars import label_of
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ def commands_of(screen: Screen[object]) -> Iterator[SystemCommand]:
     """Yield the actions that are possible on a screen. Each presses its key."""
     seen: set[str] = set()
     app = screen.app
-    for binding in keys.offered_on(screen):
+    for binding in key_bindings.offered_on(screen):
         if binding.action in seen or binding.key == "ctrl+p":
             continue
         is_pane = binding.action.startswith("show(")

@@ -66,7 +66,7 @@ class Panes(ContentSwitcher):
         if not pane.is_mounted:
             return
         if self.here == "activity":
-            cast("ActivityPane", pane).show([*self.session.earlier, *self.session.runner.jobs])
+            cast("ActivityPane", pane).show([*self.session.earlier, *self.session.queue.jobs])
         elif self.here == "projects" and catalog is not None:
             cast("ProjectsPane", pane).show(catalog, self.session.touched)
         elif self.here == "savings" and catalog is not None:

@@ -11,7 +11,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from pepip.errors import PepipError
-from pepip.tui import typed
+from pepip.tui import user_input
 
 
 class PathInput(Input):
@@ -45,7 +45,7 @@ def suggestion_for(value: str) -> str | None:
     if "/" not in value:
         return None
     try:
-        folder = typed.absolute_path(typed_folder or "/")
+        folder = user_input.absolute_path(typed_folder or "/")
         with os.scandir(folder) as children:
             names = sorted(child.name for child in children if child.name.startswith(start) and child.is_dir())
     except (OSError, PepipError):

@@ -7,7 +7,7 @@ from rich.text import Text
 from pepip.environment import purposes
 from pepip.operations import upgrades
 from pepip.tui import adoption_jobs, commands, formatting, jobs, pane_requests, upgrade_actions
-from pepip.tui.flows import Flows
+from pepip.tui.base_actions import BaseActions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pepip.tui.pane_requests import EnvironmentRequest
 
 
-class ProjectActions(Flows):
+class ProjectActions(BaseActions):
     """The flows of the projects pane."""
 
     def carry_out(self, request: EnvironmentRequest) -> None:

@@ -256,9 +256,9 @@ class ReclaimDialog(Dialog):
         if choice.keys:
             unused = any(bundle.kind == reclaim.UNUSED for bundle in found.bundles if bundle.key in choice.keys)
             is_all = unused or not found.preview.orphans
-            chosen = [item for item in found.seen.stored if item.id in (options.only or ())]
+            chosen = [item for item in found.census.stored if item.id in (options.only or ())]
             command = commands.prune(
-                commands.patterns_of(chosen, found.seen.stored),
+                commands.patterns_of(chosen, found.census.stored),
                 is_all=is_all,
                 is_kept=bool(options.keep_seconds),
                 environments=options.environments,

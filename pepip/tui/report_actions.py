@@ -8,11 +8,11 @@ from typing import cast
 from pepip.errors import PepipError
 from pepip.operations import inventory, preferences, sheets
 from pepip.operations.audit import asking
-from pepip.tui import commands, entries, filtering, formatting, listed, typed
+from pepip.tui import commands, entries, filtered_lists, filtering, formatting, user_input
 from pepip.tui.audit_dialog import AuditDialog
+from pepip.tui.base_actions import BaseActions
 from pepip.tui.compare_dialog import CompareDialog
 from pepip.tui.dialogs import Question
-from pepip.tui.flows import Flows
 from pepip.tui.job_queue import Job, Report, once
 from pepip.tui.messages import EntryWanted
 from pepip.tui.projects_pane import ProjectsPane
@@ -29,7 +29,7 @@ _OF_THE_APP_ALONE = frozenset({"marked", "damaged", "busy"})
 """States that only this run of the app knows. A command names the entries instead."""
 
 
-class ReportActions(Flows):
+class ReportActions(BaseActions):
     """The flows of the reports, each begun by its name."""
 
     def begin_report(self, name: str, pane: str) -> None:
@@ -52,7 +52,7 @@ class ReportActions(Flows):
 
         def decided(answer: str | None) -> None:
             if answer == "go":
-                self.session.runner.submit(job)
+                self.session.queue.submit(job)
             elif answer:
                 _, name, version = answer.split(" ")
                 self.app.post_message(EntryWanted(name, self._entry_of(name, version)))
@@ -71,7 +71,7 @@ class ReportActions(Flows):
         if share is None:
             self.app.notify("2 shows the projects: = compares the one under the cursor.", timeout=4)
             return
-        self.app.push_screen(CompareDialog(self.session.store, catalog, share, self.session.runner))
+        self.app.push_screen(CompareDialog(self.session.store, catalog, share, self.session.queue))
 
     def ask_to_export(self, pane: str) -> None:
         """Ask for a file, and write the visible list of entries or of projects to it."""
@@ -107,7 +107,7 @@ class ReportActions(Flows):
                 once(lambda: sheets.save(sheet, path)),
                 describe=lambda _: done,
             )
-            self.session.runner.submit(job)
+            self.session.queue.submit(job)
 
         value = formatting.short_path(value)
         self.app.push_screen(Question("Write this list", text, value=value, verb="Write", command=command), entered)
@@ -137,7 +137,7 @@ class ReportActions(Flows):
         chosen = [catalog.shares[key] for key in pane.table.keys if key in catalog.shares]
         line = self.session.preferences.expanded(pane.filter_text)
         words = ["projects", *([f"--filter={line}"] if line else []), "--sort", pane.sort_key]
-        is_reversed = pane.is_descending != (pane.sort_key in listed.DESCENDING)
+        is_reversed = pane.is_descending != (pane.sort_key in filtered_lists.DESCENDING)
         return inventory.sheet_of_environments(chosen), [*words, *(["--reverse"] if is_reversed else [])]
 
     def ask_for_settings(self) -> None:
@@ -158,7 +158,7 @@ class ReportActions(Flows):
                 once(lambda: preferences.write(dialog.settings)),
                 describe=lambda _: Report(f"written to {formatting.short_path(preferences.path())}"),
             )
-            self.session.runner.submit(job)
+            self.session.queue.submit(job)
             self.use(dialog.settings)
 
         self.app.push_screen(dialog, decided)
@@ -171,7 +171,7 @@ class ReportActions(Flows):
         self.app.query_one(StorePane).use_settings()
 
 
-def audit(flows: Flows) -> Job[object]:
+def audit(flows: BaseActions) -> Job[object]:
     """Return the job that asks for all environments."""
     options = asking.AuditOptions(service_url=asking.service_url(os.environ))
     job = Job(
@@ -192,6 +192,6 @@ def _of_audit(found: Audit) -> Report:
 
 def _path(line: str) -> str:
     try:
-        return typed.absolute_path(line.strip())
+        return user_input.absolute_path(line.strip())
     except PepipError:  # an unfinished `~name`
         return line

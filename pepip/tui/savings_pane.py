@@ -84,7 +84,7 @@ class SavingsPane(Vertical):
             text.append(formatting.bar(prunable.shared_bytes / most, width) + "\n", "dim")
         self.query_one(GrowthPlot).show(catalog, _ROWS_OF_PLOT.get(min(3, self.app.size.height // 12), 0))
         self.refresh_bindings()
-        steps = [(stored.stored_at, seen.sizes[stored.id]) for stored in seen.seen.stored if stored.stored_at]
+        steps = [(stored.stored_at, seen.sizes[stored.id]) for stored in seen.census.stored if stored.stored_at]
         has_plot = self.query_one(GrowthPlot).display
         if len({formatting.day(when) for when, _ in steps}) > 1 and self.app.size.height > 20 and not has_plot:
             since = f"since {formatting.day(min(steps)[0])}"
@@ -104,7 +104,7 @@ class SavingsPane(Vertical):
         assert seen is not None
         copied = Counter(
             package.source_id
-            for known in seen.seen.projects
+            for known in seen.census.projects
             for package in known.packages
             if package.mode in {"clone", "copy"}
         )
@@ -138,7 +138,7 @@ class SavingsPane(Vertical):
         seen = catalog.overview
         assert seen is not None
         by_name: dict[str, list[str]] = {}
-        for stored in seen.seen.stored:
+        for stored in seen.census.stored:
             by_name.setdefault(stored.name, []).append(stored.id)
         found = [
             (sum(seen.sizes[entry_id] for entry_id in ids), name, ids)

@@ -30,10 +30,10 @@ class Session:
     soon as no job is left.
     """
 
-    def __init__(self, store: Store, runner: JobQueue, folder: str) -> None:
+    def __init__(self, store: Store, queue: JobQueue, folder: str) -> None:
         self.store = store
         self.folder = folder
-        self.runner = runner
+        self.queue = queue
         self.catalog: Catalog | None = None
         self.verified: dict[str, Sequence[Flaw]] = {}
         self.unshared: AdoptionPreview | None = None
@@ -53,4 +53,4 @@ class Session:
     @property
     def touched(self) -> frozenset[str]:
         """The ids of entries and the roots of environments that unfinished jobs work on."""
-        return frozenset(key for job in self.runner.busy for key in job.touches)
+        return frozenset(key for job in self.queue.busy for key in job.touches)

@@ -37,7 +37,7 @@ def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
     if theme:
         app.theme = theme
     app.run()
-    app.session.runner.wait(_SECONDS_FOR_WHAT_RUNS)
+    app.session.queue.wait(_SECONDS_FOR_WHAT_RUNS)
     return app.return_code or 0
 
 
@@ -61,6 +61,6 @@ def _end_at_the_latest(app: PepipApp, number: int) -> None:
     may be gone, too, and the app would wait for it forever.
     """
     time.sleep(_SECONDS_TO_LEAVE)
-    app.session.runner.cancel_all()
-    app.session.runner.wait(_SECONDS_FOR_WHAT_RUNS)
+    app.session.queue.cancel_all()
+    app.session.queue.wait(_SECONDS_FOR_WHAT_RUNS)
     os._exit(128 + number)

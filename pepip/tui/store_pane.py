@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
@@ -16,8 +15,8 @@ from textual.worker import get_current_worker
 
 from pepip.operations import entry_details, prune
 from pepip.tui import entries, filtering, formatting, pane_requests
-from pepip.tui.bars import ClickTarget, Line
 from pepip.tui.entries import Listing
+from pepip.tui.facets import Facets
 from pepip.tui.filter_line import FilterLine
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Table
@@ -34,51 +33,6 @@ if TYPE_CHECKING:
 
 _SECONDS_BEFORE_DETAILS = 0.12
 EMPTY = Listing((), (), (), (), (), ())
-
-
-class Facets(Line):
-    """The number of entries in each state. A click filters by that state."""
-
-    class Toggled(Message):
-        """A facet was clicked."""
-
-        def __init__(self, facet: str) -> None:
-            super().__init__()
-            self.facet = facet
-
-    def __init__(self) -> None:
-        super().__init__(id="facets")
-        self.counts: dict[str, int] = {}
-        self.line = ""
-        self.shown = ""
-
-    def say(self, counts: dict[str, int], line: str, shown: str) -> None:
-        """Show the count of each facet, and `shown` at the right. Highlight the facets in the filter `line`."""
-        self.counts, self.line, self.shown = counts, line, shown
-        self.refresh()
-
-    def render(self) -> Text:
-        """Return the line."""
-        text = Text(" ", no_wrap=True, end="")
-        self.spots = []
-        words = self.line.split()
-        room = self.size.width - cell_len(self.shown) - 2
-        for facet, number in self.counts.items():
-            is_on = facet in words
-            label = f"{facet.rstrip(':')} {number:,}"
-            if (not number and not is_on) or cell_len(text.plain) + len(label) + 2 > room:
-                continue
-            start = cell_len(text.plain)
-            text.append(label, self.style_of("cursor" if is_on else "accent"))
-            self.spots.append(ClickTarget(start, cell_len(text.plain), facet))
-            text.append("  ")
-        text.append(" " * max(1, self.size.width - cell_len(text.plain) - cell_len(self.shown) - 1))
-        text.append(self.shown, self.style_of("muted"))
-        return text
-
-    async def press(self, action: str) -> None:
-        """Post the clicked facet."""
-        self.post_message(self.Toggled(action))
 
 
 class StorePane(Vertical):
@@ -258,7 +212,7 @@ class StorePane(Vertical):
                     return None
         try:
             found = entry_details.show(
-                self.session.store, stored.name, stored.version, seen=catalog.overview.seen, needed=self._needed
+                self.session.store, stored.name, stored.version, seen=catalog.overview.census, needed=self._needed
             )
         except Exception:  # noqa: BLE001 - it was pruned or damaged meanwhile: the next look says so
             return None

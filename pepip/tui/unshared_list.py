@@ -68,7 +68,7 @@ class UnsharedList(Vertical):
     def show(self, found: AdoptionPreview | None, known: Collection[str], place: str) -> None:
         """Show what a search has found, without the environments in `known`. A running search has come to `place`."""
         self._found = found
-        candidates = [item for item in found.sightings if item.environment not in known] if found else []
+        candidates = [item for item in found.venvs if item.environment not in known] if found else []
         self._shown = [item for item in candidates if _linkable(item)] if found else []
         if found:
             self._shown.sort(key=lambda item: (-found.freed_by(item).size_bytes, item.environment))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pepip.operations import upgrades
-from pepip.tui import commands, formatting, plans, reports
+from pepip.tui import commands, formatting, previews, reports
+from pepip.tui.base_actions import BaseActions
 from pepip.tui.catalog import name_of
-from pepip.tui.flows import Flows
 from pepip.tui.job_queue import Job
-from pepip.tui.jobs import PlannedAction
-from pepip.tui.plan_dialog import PlanDialog
-from pepip.tui.plans import Plan, Step
+from pepip.tui.preview_dialog import PreviewDialog
+from pepip.tui.previews import Change, Preview, PreviewedAction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from pepip.tui.matrix import Place
 
 
-class UpgradeActions(Flows):
+class UpgradeActions(BaseActions):
     """The flow of the versions pane, and of upgrading a tool or a script."""
 
     def upgrade_cells(self, cells: Sequence[Place]) -> None:
@@ -40,24 +39,24 @@ class UpgradeActions(Flows):
 
     def upgrade(self, targets: Sequence[Target]) -> None:
         """Preview the upgrade of environments, and upgrade those that change."""
-        store, runner = self.session.store, self.session.runner
+        store, queue = self.session.store, self.session.queue
         seen: list[UpgradePlan] = []
 
-        def look() -> Generator[Progress, None, Plan]:
+        def look() -> Generator[Progress, None, Preview]:
             seen.append((yield from upgrades.preview(store, upgrades.sorted_out(targets))))
-            return plan_of(seen[-1])
+            return preview_of(seen[-1])
 
         title = f"upgrade {_named(targets)}"
         preview = Job(title, command_of(targets), look, is_listed=False)
-        action = PlannedAction(title, "Upgrade", preview, preview)
+        action = PreviewedAction(title, "Upgrade", preview, preview)
 
         def decided(answer: str | None) -> None:
             if answer == "go" and seen:
                 for item in seen[-1].previews:
                     if item.has_work:
-                        runner.submit(job_of(store, item.target))
+                        queue.submit(job_of(store, item.target))
 
-        self.app.push_screen(PlanDialog(action, runner), decided)
+        self.app.push_screen(PreviewDialog(action, queue), decided)
 
 
 def command_of(targets: Sequence[Target]) -> str:
@@ -83,30 +82,32 @@ def job_of(store: Store, target: Target) -> Job[Summary]:
     )
 
 
-def plan_of(plan: UpgradePlan) -> Plan:
+def preview_of(plan: UpgradePlan) -> Preview:
     """Describe the combined preview: for each environment what changes, what fails, and what would be unmet."""
-    steps: list[Step] = []
+    changes: list[Change] = []
     words: list[str] = []
     for item in plan.previews:
         place = name_of(item.target.known)
         if item.failure:
-            steps.append(Step(plans.IS_LOST, place, f"fails: {item.failure}"))
+            changes.append(Change(previews.IS_LOST, place, f"fails: {item.failure}"))
             words.append(f"{place}: {item.failure}")
         elif not item.has_work or item.summary is None:
-            steps.append(Step(plans.STAYS, place, "has the newest versions that fit"))
+            changes.append(Change(previews.STAYS, place, "has the newest versions that fit"))
         else:
-            steps.append(Step(plans.STAYS, place, upgrades.WAYS[item.target.way]))
-            steps += [step._replace(name=f"  {step.name}") for step in plans.of_summary(item.summary).steps]
-        steps += [
-            Step(plans.IS_LOST, f"  {need.name} {need.version}", f"stays, and needs {need.requirement}")
+            changes.append(Change(previews.STAYS, place, upgrades.WAYS[item.target.way]))
+            changes += [
+                change._replace(name=f"  {change.name}") for change in previews.of_summary(item.summary).changes
+            ]
+        changes += [
+            Change(previews.IS_LOST, f"  {need.name} {need.version}", f"stays, and needs {need.requirement}")
             for need in item.broken
         ]
-    steps += [Step(plans.STAYS, name_of(known), f"stays as it is: {reason}") for known, reason in plan.skipped]
+    changes += [Change(previews.STAYS, name_of(known), f"stays as it is: {reason}") for known, reason in plan.skipped]
     changing, failed = sum(item.has_work for item in plan.previews), sum(bool(item.failure) for item in plan.previews)
     if not changing:
-        return Plan(
+        return Preview(
             "Nothing to upgrade." + (f" {failed} failed." if failed else ""),
-            steps,
+            changes,
             has_work=False,
             words="\n".join(words),
         )
@@ -116,7 +117,7 @@ def plan_of(plan: UpgradePlan) -> Plan:
     sentence = f"{formatting.count(changing, 'environment')} would change · {came}"
     if failed:
         sentence += f" · {failed} can't be upgraded: the others go on"
-    return Plan(sentence, steps, has_work=True, words="\n".join(words))
+    return Preview(sentence, changes, has_work=True, words="\n".join(words))
 
 
 def _named(targets: Sequence[Target]) -> str:

@@ -144,7 +144,7 @@ def unshared(home: str) -> AdoptionPreview:
         "notebooks": ("virtualenv", 61),
         "../.local/share/uv/tools/ruff": ("uv tool", 1),
     }
-    sightings, freed = [], {}
+    venvs, freed = [], {}
     for number, (name, (tool, packages)) in enumerate(names.items()):
         copies = tuple(Copy(f"package-{n}", "1.0", "", "", (), "", (), (0, 0), (0, 0)) for n in range(packages))
         if number == 0:
@@ -153,19 +153,19 @@ def unshared(home: str) -> AdoptionPreview:
         survey = Survey(copies, 0, 9_400_000 * packages, 40 * packages, 0, 1, ())
         root = os.path.normpath(f"{home}/code/{name}" + ("" if ".." in name else "/.venv"))
         processes = (Process(4711, "jupyter-lab"),) if tool == "virtualenv" else ()
-        sightings.append(FoundVenv(root, tool, "3.12.12", "", survey, processes))
+        venvs.append(FoundVenv(root, tool, "3.12.12", "", survey, processes))
         freed[number] = Freed(8_100_000 * (packages - 1), 35 * packages)
     nothing = Survey((), 0, 0, 0, 0, 1, ())
-    sightings.append(FoundVenv(f"{home}/code/gone/.venv", "pip", "3.9", "its interpreter is gone", nothing))
+    venvs.append(FoundVenv(f"{home}/code/gone/.venv", "pip", "3.9", "its interpreter is gone", nothing))
     space = FreedSpace(freed, sum(freed.values(), Freed()), 0, 12, {})
-    return AdoptionPreview(sightings, [], [], space, 76)
+    return AdoptionPreview(venvs, [], [], space, 76)
 
 
 def preview(found: Catalog) -> PrunePreview:
     """Return the preview of a prune: all unused entries, and one project that can't be reached."""
     seen = found.overview
     assert seen is not None
-    orphans = [Orphan(item, seen.sizes[item.id]) for item in seen.seen.stored if item.id not in found.users]
+    orphans = [Orphan(item, seen.sizes[item.id]) for item in seen.census.stored if item.id not in found.users]
     away = _known("/mnt/usb", "laptop", {})._replace(
         state=census.UNREACHABLE, reason="the disk of /mnt/usb is not there", entries=frozenset({"a", "b"})
     )
@@ -205,7 +205,7 @@ def reclaimable(found: Catalog) -> Reclaimable:
             reclaim.IDLE, f"idle:{research}", "idle for 400 days", "no file says what is in it", 4, 800_000
         )._replace(environment=research),
     ]
-    return Reclaimable(bundles, previewed, found.overview.seen)
+    return Reclaimable(bundles, previewed, found.overview.census)
 
 
 def gain(found: Catalog, choice: Choice) -> Gain:

@@ -73,11 +73,11 @@ class Person:
     async def has_done(self, number: int = 1) -> Job:
         """Wait until `number` operations are over and their results are shown. Return the last operation."""
         await self.until(
-            lambda: len(self.app.session.runner.jobs) >= number and not self.app.session.runner.busy,
+            lambda: len(self.app.session.queue.jobs) >= number and not self.app.session.queue.busy,
             f"operation {number}",
         )
         await self.has_looked()
-        return self.app.session.runner.jobs[-1]
+        return self.app.session.queue.jobs[-1]
 
     async def answers(self, key: str) -> None:
         """Click a button of a dialog as soon as it is enabled."""
@@ -123,8 +123,8 @@ def use(
             person = Person(app, pilot)
             await person.has_looked()
             await script(person)
-            app.session.runner.cancel_all()
-            await asyncio.get_running_loop().run_in_executor(None, app.session.runner.wait, PATIENCE_SECONDS)
+            app.session.queue.cancel_all()
+            await asyncio.get_running_loop().run_in_executor(None, app.session.queue.wait, PATIENCE_SECONDS)
         return app
 
     return asyncio.run(run())

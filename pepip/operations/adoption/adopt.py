@@ -67,11 +67,11 @@ def adopt(
     """
     store.create()
     staging.remove_abandoned(store)
-    wanted = [item for item in seen.sightings if not item.reason]
+    wanted = [item for item in seen.venvs if not item.reason]
     total = sum(copy.size_bytes for item in wanted for copy in item.survey.copies if not copy.reason)
     run = _Run(store, choice, total)
-    for number, names in sorted(seen.reckoning.sources.items()):
-        yield from run.make(seen.sightings[number].environment, names)
+    for number, names in sorted(seen.freed_space.sources.items()):
+        yield from run.make(seen.venvs[number].environment, names)
     found: list[Adopted] = []
     for item in wanted:
         found += [(yield from run.adopt(item))]

@@ -54,19 +54,19 @@ class AdoptionPreview(NamedTuple):
     `conda` environments are left alone. `linkable` is the number of distributions that would be linked.
     """
 
-    sightings: list[FoundVenv]
+    venvs: list[FoundVenv]
     conda: list[str]
     unreadable: list[str]
-    reckoning: FreedSpace
+    freed_space: FreedSpace
     linkable: int
 
     @property
     def held_bytes(self) -> int:
         """The bytes that all environments occupy. Hard links of the same files count once."""
         held, seen = 0, set()
-        for sighting in self.sightings:
-            held += sighting.survey.allocated_bytes
-            for copy in sighting.survey.copies:
+        for venv in self.venvs:
+            held += venv.survey.allocated_bytes
+            for copy in venv.survey.copies:
                 for group in copy.inodes:
                     if group.mark in seen:
                         held -= group.size_bytes
@@ -74,9 +74,9 @@ class AdoptionPreview(NamedTuple):
                         seen.add(group.mark)
         return held
 
-    def freed_by(self, sighting: FoundVenv) -> Freed:
+    def freed_by(self, venv: FoundVenv) -> Freed:
         """Return the part of the total that is due to one environment."""
-        return self.reckoning.by_environment.get(self.sightings.index(sighting), Freed())
+        return self.freed_space.by_environment.get(self.venvs.index(venv), Freed())
 
 
 class Selection(NamedTuple):
@@ -114,34 +114,34 @@ def preview(
     found = yield from find_venvs.discover(folders, left_out=left_out)
     roots = [root for root in found.environments if choice.takes_environment(root)]
     processes = running_processes.users_of(roots)
-    sightings = []
+    venvs = []
     for number, root in enumerate(roots):
         yield Progress("scan", root, number, len(roots))
-        sightings.append(_look(store, root, tuple(processes.get(root, ())), memory))
-    candidates = _candidates(sightings, choice)
-    reckoning = _reckon(store, sightings, candidates, memory)
-    return AdoptionPreview(sightings, found.conda, found.unreadable, reckoning, len(candidates))
+        venvs.append(_look(store, root, tuple(processes.get(root, ())), memory))
+    candidates = _candidates(venvs, choice)
+    freed_space = _measure_freed_space(store, venvs, candidates, memory)
+    return AdoptionPreview(venvs, found.conda, found.unreadable, freed_space, len(candidates))
 
 
-def _candidates(sightings: Sequence[FoundVenv], choice: Selection) -> list[Candidate]:
+def _candidates(venvs: Sequence[FoundVenv], choice: Selection) -> list[Candidate]:
     return [
-        Candidate(number, sighting.survey.device, copy)
-        for number, sighting in enumerate(sightings)
-        if not sighting.reason
-        for copy in sighting.survey.copies
+        Candidate(number, venv.survey.device, copy)
+        for number, venv in enumerate(venvs)
+        if not venv.reason
+        for copy in venv.survey.copies
         if not copy.reason and choice.takes(copy.name)
     ]
 
 
-def _reckon(
-    store: Store, sightings: Sequence[FoundVenv], candidates: Sequence[Candidate], memory: ScanCache | None
+def _measure_freed_space(
+    store: Store, venvs: Sequence[FoundVenv], candidates: Sequence[Candidate], memory: ScanCache | None
 ) -> FreedSpace:
     wanted = {candidate.copy.name for candidate in candidates}
-    disk = _disk_of(store, sightings, candidates)
+    disk = _disk_of(store, venvs, candidates)
     return measure(candidates, stored=_stored_contents(store, wanted, memory), disk=disk)
 
 
-def _disk_of(store: Store, sightings: Sequence[FoundVenv], candidates: Sequence[Candidate]) -> Disk:
+def _disk_of(store: Store, venvs: Sequence[FoundVenv], candidates: Sequence[Candidate]) -> Disk:
     """Return the disk of the store, or the one on which it will be made.
 
     Folders there are taken to be as large as those of the candidates.
@@ -149,7 +149,7 @@ def _disk_of(store: Store, sightings: Sequence[FoundVenv], candidates: Sequence[
     home = os.path.realpath(store.root)
     device = next(os.stat(above).st_dev for above in paths.upward(home) if os.path.isdir(above))
     size_bytes, number = (sum(item.copy.folders[field] for item in candidates) for field in (0, 1))
-    places = {item.survey.device: item.environment for item in sightings}
+    places = {item.survey.device: item.environment for item in venvs}
     inode_bytes = {device: filesystems.inode_bytes(place) for device, place in places.items()}
     folder_bytes = min(size_bytes // number if number else _FOLDER_BYTES, _FOLDER_BYTES)
     return Disk(home, device, folder_bytes, inode_bytes)

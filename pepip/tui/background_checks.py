@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SECONDS_TO_REST = 0.002  # after each environment, for the keys
 
 
-class Checks:
+class BackgroundChecks:
     """Checks on request. Call its methods in the app's own thread. A new check ends the one before."""
 
     class Pruned(Message):
@@ -61,7 +61,7 @@ class Checks:
         if catalog.overview is not None:
             with contextlib.suppress(OSError):
                 trash.expire(self._store)
-                preview = prune.preview(self._store, prune.PruneOptions(), catalog.overview.seen)
+                preview = prune.preview(self._store, prune.PruneOptions(), catalog.overview.census)
                 self._app.post_message(self.Pruned(preview))
         unmet = {}
         for root, share in catalog.shares.items():

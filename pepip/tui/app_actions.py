@@ -7,12 +7,12 @@ from rich.text import Text
 from pepip.errors import PepipError
 from pepip.operations import doctor
 from pepip.tui import commands, formatting, jobs, styles
+from pepip.tui.base_actions import BaseActions
 from pepip.tui.dialogs import Choice, MessageDialog, Question
 from pepip.tui.entry_actions import EntryActions
-from pepip.tui.flows import Flows
 from pepip.tui.job_queue import CANCELLED, FAILED, Job
 from pepip.tui.messages import Explained
-from pepip.tui.plan_dialog import wording_of
+from pepip.tui.preview_dialog import wording_of
 from pepip.tui.project_actions import ProjectActions
 from pepip.tui.report_actions import ReportActions
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _TONES = {doctor.OK: "good", doctor.WARNING: "warn", doctor.ERROR: "bad"}
 
 
-class Actions(Flows):
+class AppActions(BaseActions):
     """The flows of the app itself, and those of its panes: `entries`, `projects` and `reports`."""
 
     def __init__(self, session: Session, app: App[None]) -> None:
@@ -43,7 +43,7 @@ class Actions(Flows):
         def entered(answer: str | None) -> None:
             if answer:
                 try:
-                    self.session.runner.submit(jobs.store(self.session.store, answer))
+                    self.session.queue.submit(jobs.store(self.session.store, answer))
                 except PepipError as error:
                     self.ask_to_store(line=answer)
                     self.complain(error)
@@ -54,7 +54,7 @@ class Actions(Flows):
     def verify_all(self) -> None:
         """Verify the whole store."""
         ids = self.session.catalog.stored if self.session.catalog else {}
-        self.session.runner.submit(jobs.verify_all(self.session.store, ids))
+        self.session.queue.submit(jobs.verify_all(self.session.store, ids))
 
     def ask_to_scan(self, *, folder: str = "~") -> None:
         """Ask for a folder, and register the environments below it."""
@@ -62,7 +62,7 @@ class Actions(Flows):
         def entered(answer: str | None) -> None:
             if answer:
                 try:
-                    self.session.runner.submit(jobs.scan(self.session.store, answer))
+                    self.session.queue.submit(jobs.scan(self.session.store, answer))
                 except PepipError as error:
                     self.ask_to_scan(folder=answer)
                     self.complain(error)
@@ -139,8 +139,8 @@ class Actions(Flows):
 
     def ask_to_leave(self) -> None:
         """Ask whether to finish or cancel the unfinished jobs, and let the app exit when they are over."""
-        runner = self.session.runner
-        titles = "\n".join(f"  {job.title}" for job in runner.busy)
+        queue = self.session.queue
+        titles = "\n".join(f"  {job.title}" for job in queue.busy)
         choices = (
             Choice("", "Stay"),
             Choice("finish", "Finish, then leave"),
@@ -152,8 +152,8 @@ class Actions(Flows):
                 return
             self.session.is_leaving = True
             if answer == "cancel":
-                runner.cancel_all()
-            if runner.busy:
+                queue.cancel_all()
+            if queue.busy:
                 self.app.notify("Leaving when it is over …", timeout=60)
             else:
                 self.app.exit()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from rich.text import Text
 
 from pepip.errors import PepipError
-from pepip.tui import formatting, jobs, typed
+from pepip.tui import formatting, jobs, user_input
 from pepip.tui.dialogs import Choice, MessageDialog
-from pepip.tui.plan_dialog import InstallForm, PlanDialog
+from pepip.tui.install_form import InstallForm
+from pepip.tui.preview_dialog import PreviewDialog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from pepip.tui.job_queue import Job
-    from pepip.tui.jobs import PlannedAction
+    from pepip.tui.previews import PreviewedAction
     from pepip.tui.session import Session
 
 
-class Flows:
+class BaseActions:
     """The flows of some actions: dialogs on the screen of `app` that ask, and jobs in the queue of the session."""
 
     def __init__(self, session: Session, app: App[None]) -> None:
@@ -46,7 +47,7 @@ class Flows:
 
         def decided(answer: str | None) -> None:
             if answer == "go":
-                self.session.runner.submit(job)
+                self.session.queue.submit(job)
 
         choices = (Choice("", "Cancel"), Choice("go", verb, "error" if is_destructive else "primary"))
         self.app.push_screen(MessageDialog(title, text, choices, command=job.command), decided)
@@ -59,7 +60,7 @@ class Flows:
         known = [share.known for share in shares.values()]
         self.app.push_screen(ReasonsView(self.session.store, Question(name, version, environment), known))
 
-    def begin(self, make: Callable[[], PlannedAction], *, go_back: Callable[[], None] | None = None) -> None:
+    def begin(self, make: Callable[[], PreviewedAction], *, go_back: Callable[[], None] | None = None) -> None:
         """Show the preview of an action, and submit its job if the user agrees.
 
         `go_back` opens the dialog before this one.
@@ -69,12 +70,12 @@ class Flows:
         except PepipError as error:
             self.complain(error)
             return
-        runner = self.session.runner
+        queue = self.session.queue
 
         def decided(answer: str | None) -> None:
             if answer == "go":
                 self.session.drafts.pop("Install", None)
-                runner.submit(plan.carry_out)
+                queue.submit(plan.carry_out)
             elif answer == "instead" and plan.instead is not None:
                 text = Text(
                     "uv changes pyproject.toml and uv.lock, and the environment follows the new lock. That may "
@@ -84,7 +85,7 @@ class Flows:
             elif answer == "back" and go_back is not None:
                 go_back()
 
-        self.app.push_screen(PlanDialog(plan, runner, can_go_back=go_back is not None), decided)
+        self.app.push_screen(PreviewDialog(plan, queue, can_go_back=go_back is not None), decided)
 
     def ask_to_install(self, *, place: str = "", line: str = "") -> None:
         """Ask for a project and requirements, show the preview, and install.
@@ -102,7 +103,7 @@ class Flows:
                 drafts["Install"] = (form.place, form.line)
             if answer == "go":
                 self.begin(
-                    lambda: jobs.install(store, typed.environment_at(form.place), form.line),
+                    lambda: jobs.install(store, user_input.environment_at(form.place), form.line),
                     go_back=lambda: self.ask_to_install(place=form.place, line=form.line),
                 )
 

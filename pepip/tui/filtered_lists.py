@@ -18,7 +18,7 @@ DESCENDING = frozenset({"packages", "alone", "own"})
 """Sort keys of projects that start with the largest value."""
 
 
-def entries_listed(listing: Listing, line: str, sort_key: str, *, is_reversed: bool) -> list[Stored]:
+def filtered_entries(listing: Listing, line: str, sort_key: str, *, is_reversed: bool) -> list[Stored]:
     """Return the entries of a listing that pass the filter `line`, in order. No entry is marked here."""
     wanted = filtering.parse(line)
     places = [place for place, facts in enumerate(listing.facts) if wanted.holds(facts)]
@@ -26,7 +26,7 @@ def entries_listed(listing: Listing, line: str, sort_key: str, *, is_reversed: b
     return [listing.stored[place] for place in listing.sorted_by(sort_key, places, is_descending=is_descending)]
 
 
-def shares_listed(
+def filtered_shares(
     shares: Iterable[VenvShare], line: str, sort_key: str, unmet: Collection[str], *, is_reversed: bool
 ) -> list[VenvShare]:
     """Return the environments that pass the filter `line`, in order. `unmet` are those with unmet needs."""

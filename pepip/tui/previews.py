@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from pepip.operations.needs import UnmetNeed
     from pepip.operations.project import Outcome
     from pepip.operations.uninstall import Removal
+    from pepip.tui.job_queue import Job
 
     T = TypeVar("T")
 
 COMES, GOES, IS_LOST, STAYS = "+", "-", "!", "="
 
 
-class Step(NamedTuple):
+class Change(NamedTuple):
     """One change: its sign, the name of what changes, and what happens to it."""
 
     sign: str
@@ -30,60 +31,79 @@ class Step(NamedTuple):
     effect: str
 
 
-class Plan(NamedTuple):
+class Preview(NamedTuple):
     """The changes that an action would make. Without `has_work`, there is nothing to do.
 
     `words` say in full what the steps can only name.
     """
 
     sentence: str
-    steps: Sequence[Step]
+    changes: Sequence[Change]
     has_work: bool
     words: str = ""
 
 
-def described(
-    make: Callable[[], Generator[Progress, None, T]], describe: Callable[[T], Plan]
-) -> Callable[[], Generator[Progress, None, Plan]]:
-    """Return a preview operation that returns its result as a Plan."""
+class PreviewedAction(NamedTuple):
+    """An action that a user asks for: one job previews it, another carries it out.
 
-    def operation() -> Generator[Progress, None, Plan]:
+    If the project declares its requirements in `pyproject.toml`, the job `instead` edits that file, too, after a
+    question. Its button has the label `verb_instead`. `note` says why.
+    """
+
+    title: str
+    verb: str
+    preview: Job[Preview]
+    carry_out: Job[object]
+    is_destructive: bool = False
+    instead: Job[object] | None = None
+    verb_instead: str = ""
+    note: str = ""
+
+
+def described(
+    make: Callable[[], Generator[Progress, None, T]], describe: Callable[[T], Preview]
+) -> Callable[[], Generator[Progress, None, Preview]]:
+    """Return a preview operation that returns its result as a Preview."""
+
+    def operation() -> Generator[Progress, None, Preview]:
         return describe((yield from make()))
 
     return operation
 
 
-def of_summary(summary: Summary) -> Plan:
+def of_summary(summary: Summary) -> Preview:
     """Describe the dry run of a change to an environment."""
     reused, private = set(summary.reused), {name for name, _ in summary.private}
     before = dict(summary.removed)
-    steps = []
+    changes = []
     for name, version in sorted({*summary.linked, *summary.private}):
         was = f", was {before[name]}" if name in before else ""
         effect = "from the store" if name in reused else "to download"
-        steps.append(Step(COMES, f"{name} {version}", ("private copy" if name in private else effect) + was))
+        changes.append(Change(COMES, f"{name} {version}", ("private copy" if name in private else effect) + was))
     came = {name for name, _ in (*summary.linked, *summary.private)}
-    steps += [Step(GOES, f"{name} {version}", "removed") for name, version in summary.removed if name not in came]
-    if not steps:
-        return Plan("Nothing to do: everything is installed already.", (), has_work=False)
+    changes += [Change(GOES, f"{name} {version}", "removed") for name, version in summary.removed if name not in came]
+    if not changes:
+        return Preview("Nothing to do: everything is installed already.", (), has_work=False)
     parts = [f"{len(reused)} reused"]
     size = f" ({formatting.size(summary.download_bytes)})" if summary.download_bytes else ""
     parts.append(f"{len(summary.downloaded)} to download{size}" if summary.downloaded else "0 B to download")
     if private:
         parts.append(f"{len(private)} private copy")
     parts.append(f"{formatting.size(summary.avoided_bytes)} not stored again")
-    return Plan(" · ".join(parts), steps, has_work=True)
+    return Preview(" · ".join(parts), changes, has_work=True)
 
 
-def of_outcome(outcome: Outcome) -> Plan:
+def of_outcome(outcome: Outcome) -> Preview:
     """Describe the dry run of a change to a project."""
     return of_summary(outcome.summary)
 
 
-def of_removal(removal: Removal, broken: Sequence[UnmetNeed]) -> Plan:
+def of_removal(removal: Removal, broken: Sequence[UnmetNeed]) -> Preview:
     """Describe the preview of an uninstall. `broken` are needs of other distributions that it would leave unmet."""
-    steps = [Step(GOES, f"{change.name} {change.version}", "removed") for change in removal.removed]
-    steps += [Step(IS_LOST, f"{need.name} {need.version}", f"stays, and needs {need.requirement}") for need in broken]
+    changes = [Change(GOES, f"{change.name} {change.version}", "removed") for change in removal.removed]
+    changes += [
+        Change(IS_LOST, f"{need.name} {need.version}", f"stays, and needs {need.requirement}") for need in broken
+    ]
     absent = f" Not installed: {', '.join(removal.absent)}." if removal.absent else ""
     count = formatting.count(len(removal.removed), "distribution")
     sentence = f"Removes {count} from this environment. The store keeps what it holds.{absent}"
@@ -92,48 +112,50 @@ def of_removal(removal: Removal, broken: Sequence[UnmetNeed]) -> Plan:
         sentence = (
             f"Removes {count}, which {needing} in this environment need{'' if needing[:2] != '1 ' else 's'}.{absent}"
         )
-    return Plan(sentence, steps, has_work=bool(removal.removed))
+    return Preview(sentence, changes, has_work=bool(removal.removed))
 
 
-def of_changed_files(changed: list[str]) -> Plan:
+def of_changed_files(changed: list[str]) -> Preview:
     """Describe the preview of an attaching, by the files that the user has changed."""
-    steps = [Step(IS_LOST, path, "your change would be lost") for path in changed]
-    if steps:
-        return Plan(f"{formatting.count(len(steps), 'file')} changed by you would be lost:", steps, has_work=True)
-    return Plan("No file was changed: the copy goes, and it is linked from the store again.", (), has_work=True)
+    changes = [Change(IS_LOST, path, "your change would be lost") for path in changed]
+    if changes:
+        return Preview(
+            f"{formatting.count(len(changes), 'file')} changed by you would be lost:", changes, has_work=True
+        )
+    return Preview("No file was changed: the copy goes, and it is linked from the store again.", (), has_work=True)
 
 
-def of_adoption(seen: AdoptionPreview) -> Plan:
+def of_adoption(seen: AdoptionPreview) -> Preview:
     """Describe the preview of adopting environments: what would be linked in each, what stays, and why."""
-    steps: list[Step] = []
-    for item in seen.sightings:
-        steps += _adoption_of(item, seen)
+    changes: list[Change] = []
+    for item in seen.venvs:
+        changes += _adoption_of(item, seen)
     if not seen.linkable:
-        return Plan("Nothing can be linked here.", steps, has_work=False)
-    total = seen.reckoning.total
+        return Preview("Nothing can be linked here.", changes, has_work=False)
+    total = seen.freed_space.total
     freed = f"{formatting.size(max(0, total.size_bytes))} and {formatting.count(max(0, total.inodes), 'inode')}"
     sentence = f"Links {formatting.count(seen.linkable, 'package')}: {freed} would be free (nothing is hashed yet)."
-    if seen.reckoning.copied_bytes:
-        sentence += f" The store is on another disk, which gets {formatting.size(seen.reckoning.copied_bytes)}."
-    return Plan(sentence, steps, has_work=True)
+    if seen.freed_space.copied_bytes:
+        sentence += f" The store is on another disk, which gets {formatting.size(seen.freed_space.copied_bytes)}."
+    return Preview(sentence, changes, has_work=True)
 
 
-def _adoption_of(item: FoundVenv, seen: AdoptionPreview) -> list[Step]:
+def _adoption_of(item: FoundVenv, seen: AdoptionPreview) -> list[Change]:
     place = formatting.short_path(item.environment)
     if item.reason:
-        return [Step(STAYS, place, f"stays as it is: {item.reason}")]
+        return [Change(STAYS, place, f"stays as it is: {item.reason}")]
     linked = sum(not copy.reason for copy in item.survey.copies)
     freed = seen.freed_by(item).size_bytes
     effect = f"{formatting.count(linked, 'package')} linked" + (
         f", frees {formatting.size(freed)}" if freed > 0 else ""
     )
-    steps = [Step(COMES if linked else STAYS, place, effect)]
-    steps += [
-        Step(STAYS, f"{process.name} ({process.number})", "runs from it, and goes on working")
+    changes = [Change(COMES if linked else STAYS, place, effect)]
+    changes += [
+        Change(STAYS, f"{process.name} ({process.number})", "runs from it, and goes on working")
         for process in item.processes[:3]
     ]
     for copy in item.survey.copies:
         if copy.reason:
             changed = f": {humanized.listed(copy.changed)}" if copy.changed else ""
-            steps.append(Step(STAYS, f"{copy.name} {copy.version}", f"stays: {copy.reason}{changed}"))
-    return steps
+            changes.append(Change(STAYS, f"{copy.name} {copy.version}", f"stays: {copy.reason}{changed}"))
+    return changes

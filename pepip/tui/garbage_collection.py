@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 
-class Collection:
+class GarbageCollection:
     """The state of the collection in this process. It is off until the first catalog is shown (`start.tune`)."""
 
     def __init__(self) -> None:

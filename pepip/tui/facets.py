@@ -1,0 +1,54 @@
+"""The line below the filter of the store pane: the number of entries in each state, and of those that are shown."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual.message import Message
+
+from pepip.tui.bars import ClickTarget, Line
+
+
+class Facets(Line):
+    """The number of entries in each state. A click filters by that state."""
+
+    class Toggled(Message):
+        """A facet was clicked."""
+
+        def __init__(self, facet: str) -> None:
+            super().__init__()
+            self.facet = facet
+
+    def __init__(self) -> None:
+        super().__init__(id="facets")
+        self.counts: dict[str, int] = {}
+        self.line = ""
+        self.shown = ""
+
+    def say(self, counts: dict[str, int], line: str, shown: str) -> None:
+        """Show the count of each facet, and `shown` at the right. Highlight the facets in the filter `line`."""
+        self.counts, self.line, self.shown = counts, line, shown
+        self.refresh()
+
+    def render(self) -> Text:
+        """Return the line."""
+        text = Text(" ", no_wrap=True, end="")
+        self.spots = []
+        words = self.line.split()
+        room = self.size.width - cell_len(self.shown) - 2
+        for facet, number in self.counts.items():
+            is_on = facet in words
+            label = f"{facet.rstrip(':')} {number:,}"
+            if (not number and not is_on) or cell_len(text.plain) + len(label) + 2 > room:
+                continue
+            start = cell_len(text.plain)
+            text.append(label, self.style_of("cursor" if is_on else "accent"))
+            self.spots.append(ClickTarget(start, cell_len(text.plain), facet))
+            text.append("  ")
+        text.append(" " * max(1, self.size.width - cell_len(text.plain) - cell_len(self.shown) - 1))
+        text.append(self.shown, self.style_of("muted"))
+        return text
+
+    async def press(self, action: str) -> None:
+        """Post the clicked facet."""
+        self.post_message(self.Toggled(action))

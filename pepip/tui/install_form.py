@@ -1,0 +1,147 @@
+"""The form for an installation: a project and requirements."""
+
+from __future__ import annotations
+
+import os
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.widgets import Input, Static
+
+from pepip import paths
+from pepip.errors import PepipError
+from pepip.tui import commands, formatting, user_input
+from pepip.tui.dialogs import Choice, Dialog
+from pepip.tui.path_input import PathInput
+from pepip.tui.table import Column, Table, TableRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.operations.savings import VenvShare
+
+
+_MARKS_OF_PROJECTS = ("pyproject.toml", ".venv", "requirements.txt", "setup.py")
+
+
+class InstallForm(Dialog):
+    """A form that asks for a project and requirements. Answers `go`; `place` and `line` keep the typed lines.
+
+    `folder` is the one in which the app was started. If it is a project, the form begins with it.
+    """
+
+    COMMAND_LINES = 2
+
+    def __init__(self, shares: Sequence[VenvShare], folder: str, *, place: str = "", line: str = "") -> None:
+        super().__init__("Install")
+        self.place, self.line = place, line
+        self._folder = folder if os.path.isdir(folder) else ""
+        self._projects = [share.known for share in shares if share.known.state in {"ok", "broken"}]
+        self._home = paths.user_home(os.environ)
+
+    def body(self) -> ComposeResult:
+        """Make the two lines, and the list of known projects."""
+        yield Static(Text("Project: a known one, or a new folder"), classes="dialog--label")
+        if not self.place and any(os.path.exists(f"{self._folder}/{name}") for name in _MARKS_OF_PROJECTS):
+            self.place = formatting.short_path(self._folder, self._home)
+        place = PathInput(self.place, placeholder="~/code/my-project", id="place")
+        yield place
+        yield Table((Column("path", "Known projects", 0), Column("python", "Python", 8)), rests=False, id="known")
+        yield Static(Text("Requirements, as for `pepip install`"), classes="dialog--label")
+        line = Input(self.line, placeholder="requests 'numpy<2' -r requirements.txt", id="line")
+        yield line
+        place.cursor_blink = line.cursor_blink = False
+        yield Static("", id="complaint")
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the buttons."""
+        return (Choice("go", "Preview", "primary"), Choice("", "Cancel"))
+
+    def on_mount(self) -> None:
+        """Focus the requirements if the project is given, else the project."""
+        super().on_mount()
+        self._narrow("")
+        self.query_one("#line" if self.place else "#place", Input).focus()
+        self._say()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Narrow the list down, and show the command."""
+        if event.input.id == "place":
+            self._narrow("" if event.value == self.place else event.value)
+        self._say()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Move on to the requirements if they are missing, else answer `go`."""
+        if event.input.id == "place" and not self.query_one("#line", Input).value:
+            self.query_one("#line", Input).focus()
+        else:
+            self.action_answer("go")
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Take the chosen project, and move on to the requirements."""
+        self._pick(event.key)
+        self.query_one("#line", Input).focus()
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """Take the project under the cursor, if the list has the focus."""
+        if event.table.has_focus and event.key:
+            self._pick(event.key)
+
+    def action_look_further(self, rows: int) -> None:
+        """Move the focus to the known projects, and take the one under the cursor."""
+        del rows
+        table = self.query_one("#known", Table)
+        if table.cursor_key:
+            table.focus()
+            self._pick(table.cursor_key)
+
+    def _pick(self, key: str) -> None:
+        place = self.query_one("#place", Input)
+        with place.prevent(Input.Changed):
+            place.value = formatting.short_path(key, self._home)
+        self._say()
+
+    def action_answer(self, key: str) -> None:
+        """Close with an answer. For `go`, check both lines first; an error keeps the form open."""
+        self.place = self.query_one("#place", Input).value
+        self.line = self.query_one("#line", Input).value
+        if key == "go":
+            try:
+                user_input.environment_at(self.place)
+                user_input.requirements(self.line)
+            except PepipError as error:
+                hint = f"; {error.hint}" if error.hint else ""
+                self.query_one("#complaint", Static).update(Text(f"{error.message}{hint}"))
+                return
+        self.dismiss(key)
+
+    def _narrow(self, typed: str) -> None:
+        wanted = typed.strip()
+        if self._home and (wanted == "~" or wanted.startswith("~/")):
+            wanted = self._home + wanted[1:]
+        rows = [
+            TableRow(
+                known.project if os.path.basename(known.environment) == ".venv" else known.environment,
+                (formatting.printable(formatting.short_path(known.project, self._home)), known.python[:7]),
+                ("", "muted"),
+            )
+            for known in self._projects
+            if wanted in known.environment
+        ]
+        if self._folder and wanted in self._folder and all(row.key != self._folder for row in rows):
+            shown = formatting.printable(formatting.short_path(self._folder, self._home))
+            rows.insert(0, TableRow(self._folder, (f"(started here) {shown}", ""), ("", "")))
+        table = self.query_one("#known", Table)
+        table.empty_text = "a new project" if wanted else "no project is known yet: type the path of one"
+        table.show(rows)
+
+    def _say(self) -> None:
+        self.query_one("#complaint", Static).update("")
+        try:
+            environment = user_input.environment_at(self.query_one("#place", Input).value)
+            _, words = user_input.requirements(self.query_one("#line", Input).value)
+        except PepipError:
+            self.say_command("")
+            return
+        self.say_command(commands.on_environment("install", environment, *words))

@@ -1,0 +1,152 @@
+"""The dialog that previews an action before it runs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Button, Static
+
+from pepip.model import Progress
+from pepip.tui import formatting, previews
+from pepip.tui.dialogs import Choice, Dialog
+from pepip.tui.job_queue import CANCELLED, FAILED, Failure
+from pepip.tui.scroll_text import ScrollText
+from pepip.tui.table import Column, Table, TableRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepip.tui.job_queue import JobQueue
+    from pepip.tui.previews import Change, Preview, PreviewedAction
+
+
+class PreviewDialog(Dialog):
+    """The preview of an action.
+
+    Answers `go` to carry it out, `instead` to run its other job, `back` to change the request.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Back"),
+        Binding("x", "answer('')", "Cancel", show=False),
+    ]
+
+    def __init__(self, plan: PreviewedAction, queue: JobQueue, *, can_go_back: bool = False) -> None:
+        super().__init__(plan.title[:1].upper() + plan.title[1:], command=plan.preview.command)
+        self.action = plan
+        self._queue = queue
+        self._can_go_back = can_go_back
+        self._seen = ""
+        self.is_ready = False
+
+    def body(self) -> ComposeResult:
+        """Make the sentence, the table of changes, and the text for the output of uv."""
+        yield Static(Text("Looking at what would change …"), id="preview-sentence")
+        columns = (Column("sign", "", 1), Column("name", "Package", 0), Column("what", "What happens", 0))
+        yield Table(columns, id="preview")
+        with ScrollText(id="preview-error", classes="dialog--scroll"):
+            yield Static("", id="preview-words")
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the buttons. Cancel comes first, so a removal never does."""
+        go = Choice("go", self.action.verb, "error" if self.action.is_destructive else "primary")
+        back = [Choice("back", "Back")] if self._can_go_back else []
+        instead = [Choice("instead", self.action.verb_instead, go.kind)] if self.action.instead else []
+        return (Choice("", "Cancel"), *back, *instead, go)
+
+    def on_mount(self) -> None:
+        """Submit the preview, and poll for its result."""
+        super().on_mount()
+        self.query_one("#preview").display = self.query_one("#preview-error").display = False
+        for ahead in self.query("#answer-go, #answer-instead").results(Button):
+            ahead.disabled = True
+        self.set_focus(None)  # an Enter too many must neither cancel nor go on
+        self._queue.submit(self.action.preview)
+        self.set_interval(0.05, self._look)
+
+    def on_unmount(self) -> None:
+        """Cancel an unfinished preview, because nobody waits for its result."""
+        if not self.action.preview.is_over:
+            self._queue.cancel(self.action.preview)
+
+    def action_leave(self) -> None:
+        """Go back to the form, which has the typed lines. Close if there was none."""
+        self.dismiss("back" if self._can_go_back else "")
+
+    def _look(self) -> None:
+        job = self.action.preview
+        if self._seen == "over":
+            return
+        if not job.is_over:
+            current = self._queue.current
+            waits = current is not None and current is not job
+            words = f"Waiting for: {current.title} …" if waits and current else _asking(job.step)
+            if words != self._seen:
+                self._seen = words
+                self.query_one("#preview-sentence", Static).update(Text(words))
+            return
+        self._seen = "over"
+        if job.state == FAILED and job.failure is not None:
+            self._complain(job.failure)
+            self.query("#answer-back, #answer-").first(Button).focus()
+        elif job.state != CANCELLED and job.result is not None:
+            self._show(job.result, [line for line in job.log if line.startswith("warning:")])
+        self.is_ready = True
+
+    def _complain(self, failure: Failure) -> None:
+        self.query_one("#preview-sentence", Static).update(Text(_failed(failure)))
+        self.query_one("#preview-error").display = True
+        hint = f"\n\nhint: {failure.hint}" if failure.hint else ""
+        self.query_one("#preview-words", Static).update(Text(wording_of(failure.output) + hint))
+
+    def _show(self, plan: Preview, warnings: Sequence[str]) -> None:
+        text = Text(plan.sentence)
+        for line in warnings:
+            text.append(f"\n{line}", "italic")
+        if self.action.note:
+            text.append(f"\n{self.action.note}", "italic")
+        self.query_one("#preview-sentence", Static).update(text)
+        self.query_one("#preview-error").display = bool(plan.words)
+        self.query_one("#preview-words", Static).update(Text(wording_of(plan.words)))
+        self.set_class(bool(plan.words), "-with-words")
+        table = self.query_one("#preview", Table)
+        table.display = bool(plan.changes)
+        table.show([_row(number, change) for number, change in enumerate(plan.changes)])
+        go = self.query_one("#answer-go", Button)
+        go.disabled = not plan.has_work
+        for instead in self.query("#answer-instead").results(Button):
+            instead.disabled = False
+        if plan.has_work and not self.action.is_destructive:
+            go.focus()
+        else:
+            self.query_one("#answer-", Button).focus()
+
+
+_NO_SOLUTION = "No solution found"
+"""How uv begins its report that no set of versions satisfies a request."""
+
+
+def _failed(failure: Failure) -> str:
+    """Return the sentence over uv's own words, which say why."""
+    return "No version fits:" if _NO_SOLUTION in failure.output else f"Failed: {failure.message}"
+
+
+def wording_of(output: str) -> str:
+    """Return the output of a program with unprintable characters escaped."""
+    return "\n".join(formatting.printable(line) for line in output.strip("\n").splitlines())
+
+
+def _asking(step: Progress) -> str:
+    return f"{step.title or 'Looking at what would change'} {step.detail}".rstrip() + " …"
+
+
+_TONES = {previews.COMES: "good", previews.GOES: "bad", previews.IS_LOST: "warn", previews.STAYS: "muted"}
+
+
+def _row(number: int, change: Change) -> TableRow:
+    cells = (change.sign, formatting.printable(change.name), formatting.printable(change.effect))
+    return TableRow(f"{number} {change.name}", cells, (_TONES[change.sign], "name", "muted"))
