@@ -106,10 +106,10 @@ class Watch:
     def __init__(self, app: PepipApp, table: Table) -> None:
         self._has_other_rows = self._is_put_together = False
         self.is_painted = asyncio.Event()
-        look, render_line, display = table.look, table.render_line, app._display
+        set_view, render_line, display = table.set_view, table.render_line, app._display
 
         def looking(view: Sequence[int]) -> None:
-            look(view)
+            set_view(view)
             self._has_other_rows = True
 
         def rendering(y: int) -> Strip:
@@ -121,7 +121,7 @@ class Watch:
             if self._is_put_together:
                 self.is_painted.set()
 
-        table.look, table.render_line, app._display = looking, rendering, displaying  # type: ignore[method-assign]
+        table.set_view, table.render_line, app._display = looking, rendering, displaying  # type: ignore[method-assign]
 
     def begin(self) -> None:
         """Watch for the next rows."""

@@ -8,45 +8,35 @@ from __future__ import annotations
 
 import os
 
-from rich.text import Text
-from textual import on
-from textual.app import App, ComposeResult
-from textual.screen import ModalScreen
+from textual.app import ComposeResult
 
 from pepip import paths
-from pepip.tui import bell, formatting, job_history, key_bindings
+from pepip.tui import bell, formatting, job_history
 from pepip.tui import catalog as catalogs
+from pepip.tui.action_app import ActionApp
 from pepip.tui.background_checks import BackgroundChecks
 from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
 from pepip.tui.garbage_collection import GarbageCollection
 from pepip.tui.job_queue import STARTED_IN, JobQueue
-from pepip.tui.messages import EntryWanted, Explained, HistoryRead, JobChanged, RunAgain
-from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest, UpgradeEverywhere
+from pepip.tui.messages import EntryWanted, HistoryRead, JobChanged
 from pepip.tui.panes import Panes
 from pepip.tui.scanner import Scanner
 from pepip.tui.session import Session
 from pepip.tui.store_pane import StorePane
 from pepip.tui.unshared_search import UnsharedSearch
-from pepip.tui.welcome import HELP, Welcome, figures_of, keys_of
+from pepip.tui.welcome import Welcome, figures_of, keys_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from textual.app import SystemCommand
-    from textual.notifications import SeverityLevel
-    from textual.screen import Screen
-
     from pepip.operations.preferences import Preferences
     from pepip.store.root import Store
-    from pepip.tui.app_actions import AppActions
     from pepip.tui.catalog import Catalog
     from pepip.tui.entries import Listing
 
 _SECONDS_BETWEEN_CHECKS = 2.0
 
 
-class PepipApp(App[None]):
+class PepipApp(ActionApp):
     """The app. It looks for environments below `folder`, too, which is the one in which it was started.
 
     With `is_still`, it shows nothing that changes only with time, for screenshots, and searches for no environments.
@@ -58,31 +48,17 @@ class PepipApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012 - textual declares it so
 
-    BINDINGS = key_bindings.OF_THE_APP
-
     def __init__(
         self, store: Store, *, pane: str = "store", folder: str = STARTED_IN, is_still: bool = False
     ) -> None:
-        super().__init__()
-        self.session = Session(store, JobQueue(lambda job: self.post_message(JobChanged(job))), folder)
+        super().__init__(Session(store, JobQueue(lambda job: self.post_message(JobChanged(job))), folder))
         self.is_still = is_still
         self._scanner = Scanner(self.session, self)
         self._checks = BackgroundChecks(self.session, self)
         self._search = UnsharedSearch(self.session, self)
         self._first_pane = pane
-        self._actions: AppActions | None = None
-        self._hidden_job = 0
         self._collection = GarbageCollection()
         self._finished: set[int] = set()
-
-    @property
-    def actions(self) -> AppActions:
-        """The actions. They are imported on first use, because the first paint does not need them."""
-        if self._actions is None:
-            from pepip.tui.app_actions import AppActions
-
-            self._actions = AppActions(self.session, self)
-        return self._actions
 
     def compose(self) -> ComposeResult:
         """Make the lines and the store pane. The first catalog fills them."""
@@ -105,7 +81,7 @@ class PepipApp(App[None]):
         self._say_status()
         if not self.is_still:
             self.set_interval(_SECONDS_BETWEEN_CHECKS, self._check)
-            self.set_interval(0.5, self._follow)
+            self.set_interval(0.5, self._show_jobs)
 
     # Reading the store
 
@@ -190,11 +166,6 @@ class PepipApp(App[None]):
             self.default_screen.set_focus(self.query_one(Panes).list_here)
         self._collection.go_on(keeps=found.is_fresh and found.trouble is None)
 
-    @property
-    def here(self) -> str:
-        """The name of the visible pane."""
-        return self.query_one(Panes).here
-
     def _make_room(self) -> bool:
         """Show the screen of an empty or unreadable store in place of the panes, and return whether there is one.
 
@@ -247,29 +218,24 @@ class PepipApp(App[None]):
         if self.session.is_leaving and not self.session.queue.busy:
             self.exit()
             return
-        self._follow()
+        self._show_jobs()
         if job.step.phase == "" or job.is_over:
-            self._show_busy()
+            self._mark_busy()
         if is_news:
             bell.call(self, job)
             self.actions.conclude(job)
             self.look_again()
 
-    def _follow(self) -> None:
+    def _show_jobs(self) -> None:
+        """Show the state of the jobs in the drawer, in the tabs and in the activity pane."""
         if not self.is_running:
             return
-        busy = self.session.queue.busy
-        current = next((job for job in busy if job is self.session.queue.current), None)
-        drawer = self.query_one(Drawer)
-        is_hidden = current is not None and current.number == self._hidden_job
-        drawer.say(None if is_hidden else current, max(0, len(busy) - 1))
-        tabs = self.query_one(Tabs)
-        if tabs.running != len(busy):
-            tabs.say(running=len(busy))
+        self.query_one(Drawer).follow(self.session.queue)
+        self.query_one(Tabs).say(running=len(self.session.queue.busy))
         if self.here == "activity":
             self.query_one(Panes).fill()
 
-    def _show_busy(self) -> None:
+    def _mark_busy(self) -> None:
         """Mark the entries and environments that jobs work on."""
         found = self.session.catalog
         if found is None or found.trouble is not None:
@@ -289,9 +255,7 @@ class PepipApp(App[None]):
 
     def action_hide_drawer(self) -> None:
         """Hide the drawer. The operation goes on, and the next one is shown again."""
-        job = self.session.queue.current
-        self._hidden_job = job.number if job else 0
-        self.query_one(Drawer).say(None, 0)
+        self.query_one(Drawer).hide()
 
     async def action_show(self, pane: str) -> None:
         """Show a pane."""
@@ -313,135 +277,11 @@ class PepipApp(App[None]):
         if self.is_running and self.here == "activity":
             self.query_one(Panes).fill()
 
-    def on_run_again(self, event: RunAgain) -> None:
-        """Ask to run a finished job again."""
-        self.actions.run_again(event.job)
-
-    def on_explained(self, event: Explained) -> None:
-        """Show a text that a thread has made."""
-        if self.is_running:
-            self.actions.explain(event.title, event.text, command=event.command)
-
-    @on(EntryRequest)
-    def _on_entry_request(self, request: EntryRequest) -> None:
-        self.actions.entries.carry_out(request)
-
-    @on(EnvironmentRequest)
-    def _on_environment_request(self, request: EnvironmentRequest) -> None:
-        self.actions.projects.carry_out(request)
-
-    def on_show_map(self) -> None:
-        """Show the map of the listed entries."""
-        self.actions.entries.show_map()
-
-    def on_upgrade_everywhere(self, request: UpgradeEverywhere) -> None:
-        """Preview the upgrade of packages in many environments, and upgrade them."""
-        self.actions.projects.upgrade_cells(request.cells)
-
-    def on_adopt_environments(self, request: AdoptEnvironments) -> None:
-        """Preview the adoption of environments, and adopt them."""
-        self.actions.projects.ask_to_adopt(request.environments)
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable `prune` and `reclaim` if the store is known to be empty, missing or unreadable."""
-        found = self.session.catalog
-        if action in {"prune", "reclaim"}:
-            return found is None or (found.trouble is None and not found.is_empty)
-        return super().check_action(action, parameters)
-
-    def action_prune(self) -> None:
-        """Preview a prune, and remove the ticked orphans."""
-        self.actions.entries.ask_to_prune()
-
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = True,
-    ) -> None:
-        """Show a note in one line over the keys, where it hides no content, in place of an earlier note."""
-        self.clear_notifications()
-        words = f"{title}: {message}" if title else message
-        super().notify(" ".join(words.split()), severity=severity, timeout=timeout, markup=markup and not title)
-
-    def action_reclaim(self) -> None:
-        """List all that can be freed, and remove what the user ticks."""
-        self.actions.entries.ask_to_reclaim()
-
-    def action_undo(self) -> None:
-        """Bring back what the last prune put into the trash."""
-        self.actions.entries.ask_to_undo()
-
-    def action_install_anywhere(self) -> None:
-        """Ask to install into a project, known or new."""
-        self.actions.ask_to_install()
-
-    def action_store(self) -> None:
-        """Ask for requirements, and store their wheels without a project."""
-        self.actions.ask_to_store()
-
-    def action_verify_all(self) -> None:
-        """Verify the whole store."""
-        self.actions.verify_all()
-
-    def action_doctor(self) -> None:
-        """Run the checks of the doctor, and show the results."""
-        self.actions.examine()
-
-    def action_scan(self) -> None:
-        """Ask for a folder, and register the environments below it."""
-        self.actions.ask_to_scan()
-
-    def action_report(self, name: str) -> None:
-        """Begin a report: `audit`, `compare`, `export` or `settings`."""
-        self.actions.reports.begin_report(name, self.here)
-
     def use(self, settings: Preferences) -> None:
         """Take the user's settings, before the app runs."""
         self.session.preferences = settings
         if settings.theme in self.available_themes:
             self.theme = settings.theme
-
-    def action_help(self) -> None:
-        """Show the keys of the pane that has the focus."""
-        if not isinstance(self.screen, ModalScreen):
-            from pepip.tui.dialogs import Help
-
-            self.push_screen(Help(self.screen, Tabs.TITLES[self.here], HELP[self.here]), self._press)
-
-    def _press(self, key: str | None) -> None:
-        if key:
-            self.simulate_key(key)
-
-    def action_command_palette(self) -> None:
-        """Show the command palette, except over a dialog."""
-        if not isinstance(self.screen, ModalScreen):
-            super().action_command_palette()
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Return the actions that are possible on this screen, for the command palette."""
-        from pepip.tui import palette
-
-        return palette.commands_of(screen)
-
-    def action_explain(self) -> None:
-        """Show the full text of all notices."""
-        notices = self.session.catalog.notices if self.session.catalog else ()
-        if notices:
-            text = Text("\n\n".join(f"{notice.sentence}\n{notice.advice}" for notice in notices))
-            self.actions.explain("What is wrong", text)
-
-    async def action_quit(self) -> None:
-        """Exit. If a job is unfinished, ask first whether to finish or cancel it."""
-        if isinstance(self.screen, ModalScreen):
-            self.screen.dismiss("")
-        if self.session.queue.busy:
-            self.actions.ask_to_leave()
-        else:
-            self.exit()
 
     def hang_up(self, signal_number: int) -> None:
         """Exit on a signal, such as SIGHUP if the terminal is gone. Cancel all jobs at their next safe point."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pepip.operations.prune import PrunePreview
     from pepip.operations.savings import Savings
     from pepip.tui.catalog import Catalog, Trouble
-    from pepip.tui.job_queue import Job
+    from pepip.tui.job_queue import Job, JobQueue
 
 
 class ClickTarget(NamedTuple):
@@ -280,6 +280,18 @@ class Drawer(Line):
         self.job: Job[object] | None = None
         self.waiting = 0
         self.is_still = False
+        self._hidden: Job[object] | None = None
+
+    def follow(self, queue: JobQueue) -> None:
+        """Show the running job of a queue, unless the user has hidden it."""
+        busy = queue.busy
+        current = next((job for job in busy if job is queue.current), None)
+        self.say(None if current is self._hidden else current, max(0, len(busy) - 1))
+
+    def hide(self) -> None:
+        """Hide the drawer until another job runs."""
+        self._hidden = self.job or self._hidden
+        self.say(None, 0)
 
     def say(self, job: Job[object] | None, waiting: int) -> None:
         """Show an operation and the number of waiting ones. None hides the drawer."""

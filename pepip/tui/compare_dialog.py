@@ -57,7 +57,7 @@ class CompareDialog(Dialog):
         """Make the list of others, a sentence, and the list of differences."""
         yield Table(_OTHERS, verb="Compare", id="others")
         yield Static("", id="compare-text")
-        yield Table(_DIFFERENCES, rests=False, id="differences")
+        yield Table(_DIFFERENCES, keeps_cursor=False, id="differences")
 
     def choices(self) -> Sequence[Choice]:
         """Return the button."""

@@ -47,7 +47,9 @@ class InstallForm(Dialog):
             self.place = formatting.short_path(self._folder, self._home)
         place = PathInput(self.place, placeholder="~/code/my-project", id="place")
         yield place
-        yield Table((Column("path", "Known projects", 0), Column("python", "Python", 8)), rests=False, id="known")
+        yield Table(
+            (Column("path", "Known projects", 0), Column("python", "Python", 8)), keeps_cursor=False, id="known"
+        )
         yield Static(Text("Requirements, as for `pepip install`"), classes="dialog--label")
         line = Input(self.line, placeholder="requests 'numpy<2' -r requirements.txt", id="line")
         yield line

@@ -12,11 +12,10 @@ from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from pepip.tui import styles
-from pepip.tui.table import sized
+from pepip.tui.scrolled_rows import ScrolledRows, sized, toggled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,21 +42,16 @@ class Grid(NamedTuple):
     cells: Mapping[Place, Cell] = {}
 
 
-class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
+class Matrix(ScrolledRows):
     """The matrix. `title` stands above the first column, which is at most `most_title` wide."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1, 0)", "Down", show=False),
-        Binding("up,k", "move(-1, 0)", "Up", show=False),
-        Binding("right,l", "move(0, 1)", "Right", show=False),
-        Binding("left,h", "move(0, -1)", "Left", show=False),
-        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False),
+        Binding("right,l", "move_aside(1)", "Right", show=False),
+        Binding("left,h", "move_aside(-1)", "Left", show=False),
         Binding("g,ctrl+home", "jump(0)", "First", show=False),
         Binding("G,ctrl+end", "jump(-1)", "Last", show=False),
         Binding("home", "edge(0)", "First column", show=False),
         Binding("end", "edge(-1)", "Last column", show=False),
-        Binding("enter", "choose", "Detail", show=True, key_display="⏎"),
     ]
 
     class Moved(Message):
@@ -74,15 +68,13 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
         """The marks changed."""
 
     def __init__(self, title: str, *, verb: str, width: int = 14, most_title: int = 26, id: str) -> None:  # noqa: A002
-        super().__init__(id=id)
-        self.verb = verb
+        super().__init__(verb=verb, id=id)
         self.title = title
-        self.empty_text = ""
         self.marks: set[Place] = set()
         self.grid = Grid()
         self._column_width = width
         self._most_title = most_title
-        self._row = self._column = 0
+        self._column = 0
         self._longest = len(title)
 
     @property
@@ -105,7 +97,7 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
             for place in self.marks
             if place not in before or place not in grid.cells or before[place].text == grid.cells[place].text
         }
-        self._row = _index(grid.rows, row)
+        self._row, self._row_count = _index(grid.rows, row), len(grid.rows)
         self._column = _index(grid.columns, column)
         self.virtual_size = Size(self._first + len(grid.columns) * self._column_width, len(grid.rows) + 1)
         self._settle()
@@ -113,7 +105,7 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def _first(self) -> int:
         """The width of the first column, with the blanks beside it."""
-        room = max(10, self.scrollable_content_region.width // 3)
+        room = max(10, self.width // 3)
         return 3 + min(self._longest, self._most_title, room)
 
     def put_cursor(self, place: Place) -> None:
@@ -121,21 +113,13 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
         self._row, self._column = _index(self.grid.rows, place[0]), _index(self.grid.columns, place[1])
         self._settle()
 
-    def action_move(self, rows: int, columns: int) -> None:
-        """Move the cursor by rows and columns."""
-        self._go(self._row + rows, self._column + columns)
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by a number of pages."""
-        self._go(self._row + pages * max(1, self.size.height - 2), self._column)
-
-    def action_jump(self, row: int) -> None:
-        """Move the cursor to the first or the last row."""
-        self._go(len(self.grid.rows) - 1 if row < 0 else row, self._column)
+    def action_move_aside(self, columns: int) -> None:
+        """Move the cursor by a number of columns."""
+        self._go_to(self._row, self._column + columns)
 
     def action_edge(self, column: int) -> None:
         """Move the cursor to the first or the last column."""
-        self._go(self._row, len(self.grid.columns) - 1 if column < 0 else column)
+        self._go_to(self._row, len(self.grid.columns) - 1 if column < 0 else column)
 
     def action_choose(self) -> None:
         """Choose the cell under the cursor."""
@@ -149,31 +133,23 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
 
     def toggle(self, places: Sequence[Place]) -> None:
         """Mark these places; if all of them are marked, unmark them."""
-        given = {place for place in places if place in self.grid.cells}
-        self.marks = self.marks - given if given <= self.marks else self.marks | given
+        self.marks = toggled(self.marks, {place for place in places if place in self.grid.cells})
         self.refresh()
         self.post_message(self.Marked(self.cursor))
 
-    def _go(self, row: int, column: int) -> None:
-        self._row = max(0, min(len(self.grid.rows) - 1, row))
+    def _go_to(self, row: int, column: int) -> None:
         self._column = max(0, min(len(self.grid.columns) - 1, column))
-        self._settle()
+        self._go(row)
 
     def _settle(self) -> None:
-        """Scroll to the cursor, and tell where it is."""
-        region = self.scrollable_content_region
-        height, width = max(1, region.height - 1), max(self._column_width, region.width - self._first)
-        top, left = round(self.scroll_y), round(self.scroll_x)
-        if self._row < top or self._row >= top + height:
-            top = self._row if self._row < top else self._row - height + 1
+        """Scroll to the cell of the cursor, and post `Moved`."""
+        super()._settle()
+        room = max(self._column_width, self.width - self._first)
         start = self._column * self._column_width
-        if start < left:
-            left = start
-        elif start + self._column_width > left + width:
-            left = start + self._column_width - width
-        if (left, top) != (round(self.scroll_x), round(self.scroll_y)):
-            self.scroll_to(x=left, y=top, animate=False, force=True)
-        self.refresh()
+        if start < round(self.scroll_x):
+            self.scroll_to(x=start, animate=False, force=True)
+        elif start + self._column_width > round(self.scroll_x) + room:
+            self.scroll_to(x=start + self._column_width - room, animate=False, force=True)
         self.post_message(self.Moved(self.cursor))
 
     def on_resize(self) -> None:
@@ -194,20 +170,19 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
                 self.toggle([(name, key) for name, _ in self.grid.rows])
         elif row < len(self.grid.rows) and offset.x < self._first:
             key = self.grid.rows[row][0]
-            self._go(row, self._column)
+            self._go(row)
             self.toggle([(key, name) for name, _ in self.grid.columns])
         elif row < len(self.grid.rows) and is_on_column:
             is_again = (row, column) == (self._row, self._column)
-            self._go(row, column)
+            self._go_to(row, column)
             if is_again:
                 self.action_mark()
 
     def render_line(self, y: int) -> Strip:
         """Return one line: the titles of the columns first, then the visible rows."""
-        width, first = self.scrollable_content_region.width, self._first
         if not self.grid.rows:
-            text = f"  {self.empty_text}" if y == 1 else ""
-            return Strip([Segment(sized(text, width), self._style("muted"))])
+            return self._empty_line(y)
+        width, first = self.width, self._first
         row = round(self.scroll_y) + y - 1
         if y and row >= len(self.grid.rows):
             return Strip.blank(width, self.rich_style)
@@ -235,8 +210,7 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
     def _title(self, column: int) -> Segment:
         is_here = column == self._column
         text = f" {sized(self.grid.columns[column][1], self._column_width - 3)}  "
-        style = self._style("title")
-        return Segment(text, style + styles.of(self.app)["key"] if is_here else style)
+        return Segment(text, self._style("title") + (styles.of(self.app)["key"] if is_here else Style.null()))
 
     def _cell(self, row: int, key: str, column: int) -> Segment:
         place = (key, self.grid.columns[column][0])
@@ -247,14 +221,6 @@ class Matrix(ScrollView, can_focus=True, inherit_bindings=False):
             return Segment(text, self._style("cursor" if self.has_focus else "resting"))
         tone = "key" if place in self.marks else cell.tone if cell else ""
         return Segment(text, self._style(tone))
-
-    def _style(self, tone: str) -> Style:
-        return self.rich_style + styles.of(self.app)[tone]
-
-    def watch_has_focus(self, has_focus: bool) -> None:
-        """Repaint the cursor when the focus comes or goes."""
-        super().watch_has_focus(has_focus)
-        self.refresh()
 
 
 def _index(keys: Sequence[tuple[str, str]], wanted: str) -> int:

@@ -88,7 +88,9 @@ class ProjectsPane(Vertical):
             yield Table(project_rows.COLUMNS, verb="Packages", id="environments")
             with Vertical(id="project-detail"):
                 yield Static("", id="project-text")
-                yield Table(project_rows.PACKAGES, can_mark=True, rests=False, verb="In the store", id="packages")
+                yield Table(
+                    project_rows.PACKAGES, can_mark=True, keeps_cursor=False, verb="In the store", id="packages"
+                )
         yield UnsharedList(id="unshared")
 
     @property
@@ -127,7 +129,7 @@ class ProjectsPane(Vertical):
         self._shares = list(catalog.shares.values())
         unmet = self.session.unmet
         rows = [project_rows.row_of(share, unmet, is_busy=share.known.environment in busy) for share in self._shares]
-        self.table.take(rows)
+        self.table.set_rows(rows)
         self._sort()
         self._describe()
         self.show_unshared()
@@ -150,7 +152,7 @@ class ProjectsPane(Vertical):
             if wanted.holds(project_rows.facts_of(shares[place], self.session.unmet))
         ]
         table.empty_text = f"nothing matches {line}" if line and shares else _EMPTY
-        table.look(sorted(view, key=lambda place: order(shares[place]), reverse=self.is_descending))
+        table.set_view(sorted(view, key=lambda place: order(shares[place]), reverse=self.is_descending))
 
     def _describe(self) -> None:
         share, table = self.current, self.packages
@@ -229,14 +231,14 @@ class ProjectsPane(Vertical):
         self.is_descending = not self.is_descending if is_same else key in {"packages", "alone", "own"}
         self.sort_key = key
         self._sort()
-        self.table.begin_anew()
+        self.table.stay_at_top()
 
     def _sort_packages_by(self, key: str) -> None:
         is_same = key == self._package_sort
         self._is_package_descending = not self._is_package_descending if is_same else key in {"size", "others"}
         self._package_sort = key
         self._describe()
-        self.packages.begin_anew()
+        self.packages.stay_at_top()
 
     def action_sort(self) -> None:
         """Sort the list that has the focus by its next column."""

@@ -129,7 +129,7 @@ class StorePane(Vertical):
         is_first = not self.listing.rows
         self.catalog, self.listing = catalog, listing
         self._tally = {f"{name}:": number for name, number in filtering.tally(listing.facts).items()}
-        self.table.take(listing.rows)
+        self.table.set_rows(listing.rows)
         self._sort()
         if is_first:
             self.table.action_jump(0)
@@ -152,12 +152,12 @@ class StorePane(Vertical):
             order = [place for place in order if rows[place].key in marks]
         view = order if wanted == filtering.Filter() else [place for place in order if wanted.holds(facts[place])]
         self.table.empty_text = f"nothing matches {line}" if line else "the store is empty"
-        self.table.look(view)
+        self.table.set_view(view)
         self._count()
 
     def _count(self) -> None:
         sizes, marks = self.listing.sizes, self.table.marks
-        view = self.table._view
+        view = self.table.view
         size_bytes = sum(sizes[place] for place in view)
         shown = f"{formatting.count(len(view), 'entry', 'entries')}, {formatting.size(size_bytes)}"
         if marks:
@@ -274,7 +274,7 @@ class StorePane(Vertical):
         self.is_descending = not self.is_descending if key == self.sort_key else key in entries.DESCENDING
         self.sort_key = key
         self._sort()
-        self.table.begin_anew()
+        self.table.stay_at_top()
 
     def action_sort(self) -> None:
         """Sort by the next column."""
@@ -282,7 +282,7 @@ class StorePane(Vertical):
         self.sort_key = entries.SORTS[(at + 1) % len(entries.SORTS)]
         self.is_descending = self.sort_key in entries.DESCENDING
         self._sort()
-        self.table.begin_anew()
+        self.table.stay_at_top()
 
     def action_reverse(self) -> None:
         """Reverse the order."""
@@ -319,7 +319,7 @@ class StorePane(Vertical):
     @property
     def listed(self) -> list[int]:
         """The indices of the entries that the filter shows."""
-        return list(self.table._view)
+        return list(self.table.view)
 
     def action_to_list(self) -> None:
         """Hide the drawer, and move the focus to the list. If the list has it already, clear the filter."""

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from pepip.tui import styles
+from pepip.tui.scrolled_rows import ScrolledRows, sized, toggled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,20 +47,15 @@ class TableRow(NamedTuple):
     tones: tuple[str, ...]
 
 
-class Table(ScrollView, can_focus=True, inherit_bindings=False):
+class Table(ScrolledRows):
     """The table. With `can_mark`, a click at the left edge of a row marks it, and so does `action_mark`.
 
-    With `rests`, the cursor stays visible without the focus. `verb` is the label of Enter, which chooses a row.
+    With `keeps_cursor`, the cursor stays visible without the focus. Enter chooses a row; its label is `verb`.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False),
         Binding("g,home", "jump(0)", "First", show=False),
         Binding("G,end", "jump(-1)", "Last", show=False),
-        Binding("enter", "choose", "Detail", show=True, key_display="⏎"),
     ]
 
     class Moved(Message):
@@ -91,84 +84,77 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         columns: Sequence[Column],
         *,
         can_mark: bool = False,
-        rests: bool = True,
+        keeps_cursor: bool = True,
         verb: str = "Detail",
         id: str | None = None,  # noqa: A002 - textual's name
     ) -> None:
-        super().__init__(id=id)
-        self.rests = rests
-        self.verb = verb
+        super().__init__(verb=verb, id=id)
+        self.keeps_cursor = keeps_cursor
         self.columns = columns
         self.can_mark = can_mark
-        self.empty_text = ""
         self.sort_key = ""
         self.is_descending = False
         self.marks: set[str] = set()
         self.cursor_key = ""
         self._rows: Sequence[TableRow] = ()
-        self._places: dict[str, int] = {}
+        self._indices: dict[str, int] = {}
         self._view: Sequence[int] = ()
         self._widths: list[int] = []  # unknown until the first rows come
-        self._position = 0
         self._was_at_top = True
-        self._styles: dict[str, Style] = {}
         self._strips: dict[tuple[str, bool, bool, int], Strip] = {}
 
     # Display
 
     def show(self, rows: Sequence[TableRow]) -> None:
         """Replace the rows, and show all of them."""
-        self.take(rows)
-        self.look(range(len(rows)))
+        self.set_rows(rows)
+        self.set_view(range(len(rows)))
 
-    def take(self, rows: Sequence[TableRow]) -> None:
-        """Replace the rows. The table shows none of them before the next `look`.
+    def set_rows(self, rows: Sequence[TableRow]) -> None:
+        """Replace the rows. The table shows none of them before the next `set_view`.
 
         The cursor and the marks keep their keys. Marks of rows that are gone are dropped.
         """
         self._rows = rows
-        self._places = {row.key: place for place, row in enumerate(rows)}
-        self.marks &= self._places.keys()
+        self._indices = {row.key: index for index, row in enumerate(rows)}
+        self.marks &= self._indices.keys()
         self._strips.clear()
         self._widths = [
             _fitting(column, [row.cells[number] for row in rows]) for number, column in enumerate(self.columns)
         ]
-        self._view = ()
+        self._view, self._row_count = (), 0
 
-    def look(self, view: Sequence[int]) -> None:
+    def set_view(self, view: Sequence[int]) -> None:
         """Show the rows with these indices, in this order. The cursor stays on its row if that row is still shown."""
-        before = self.cursor_key
-        self._was_at_top = self._position == 0
-        self._view = view
+        self._was_at_top = self._row == 0
+        self._view, self._row_count = view, len(view)
         self.virtual_size = Size(0, len(view) + 1)
-        place = self._places.get(before, -1)
-        if place >= 0 and place in view:
-            self._position = view.index(place)
+        index = self._indices.get(self.cursor_key, -1)
+        if index in view:
+            self._go(view.index(index))
         else:
-            self._position = min(self._position, max(0, len(view) - 1)) if before in self._places else 0
-        self._settle(before)
-        self.refresh()
+            self._go(self._row if index >= 0 else 0)
 
     @property
-    def width(self) -> int:
-        """The width of a line in terminal columns, without the scroll bar."""
-        return self.scrollable_content_region.width
+    def view(self) -> Sequence[int]:
+        """The indices of the shown rows, in their order."""
+        return self._view
 
     @property
-    def _lead(self) -> int:
+    def _margin(self) -> int:
         return 2 if self.can_mark else 1
 
     @property
     def keys(self) -> list[str]:
         """The keys of the shown rows, in their order."""
-        return [self._rows[place].key for place in self._view]
+        return [self._rows[index].key for index in self._view]
 
     @property
     def shown_columns(self) -> list[tuple[int, Column, int]]:
         """The columns that fit, each with its index and its current width. Empty until the first rows come."""
         if not self._widths:
             return []
-        room = self.width - self._lead
+        room = self.width - self._margin
         chosen = [(number, column) for number, column in enumerate(self.columns) if column.from_width <= room]
         rest = room + 1 - sum(self._widths[number] + 2 for number, _ in chosen)
         flexible = sum(not column.width for _, column in chosen) or 1
@@ -176,27 +162,14 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     def put_cursor(self, key: str) -> None:
         """Move the cursor to a row, if it is shown."""
-        place = self._places.get(key, -1)
-        if place >= 0 and place in self._view:
-            before, self._position = self.cursor_key, self._view.index(place)
-            self._settle(before)
+        index = self._indices.get(key, -1)
+        if index in self._view:
+            self._go(self._view.index(index))
 
     # Moving and marking
 
-    def action_move(self, rows: int) -> None:
-        """Move the cursor by a number of rows."""
-        self._go(self._position + rows)
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by a number of pages."""
-        self._go(self._position + pages * max(1, self.size.height - 2))
-
-    def action_jump(self, position: int) -> None:
-        """Move the cursor to the first or the last row."""
-        self._go(len(self._view) - 1 if position < 0 else position)
-
-    def begin_anew(self) -> None:
-        """Stay at the top after the rows were sorted. A cursor that was moved from there stays on its row."""
+    def stay_at_top(self) -> None:
+        """Move the cursor to the first row if it was on the first row before the rows were sorted."""
         if self._was_at_top:
             self.action_jump(0)
 
@@ -209,41 +182,24 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         """Mark or unmark the row under the cursor, and move to the next row."""
         if self.can_mark and self.cursor_key:
             self.marks ^= {self.cursor_key}
-            self._go(self._position + 1)
+            self.action_move(1)
             self._tell_marks()
 
     def action_mark_all(self) -> None:
         """Mark all shown rows. If all of them are marked already, unmark them."""
         if self.can_mark:
-            seen = set(self.keys)
-            self.marks = self.marks - seen if seen <= self.marks else self.marks | seen
+            self.marks = toggled(self.marks, set(self.keys))
             self._tell_marks()
 
     def _tell_marks(self) -> None:
         self.refresh()
         self.post_message(self.Marked(self, self.cursor_key))
 
-    def _go(self, position: int) -> None:
+    def _settle(self) -> None:
+        """Set `cursor_key` to the row of the cursor, and scroll to that row. Post `Moved` if the key changes."""
         before = self.cursor_key
-        self._position = max(0, min(len(self._view) - 1, position))
-        self._settle(before)
-
-    def _settle(self, before: str) -> None:
-        """Set `cursor_key` to the row at the cursor's position, and scroll to that row.
-
-        Posts `Moved` if the key is not `before`.
-        """
-        if self._view:
-            self.cursor_key = self._rows[self._view[self._position]].key
-        else:
-            self.cursor_key, self._position = "", 0
-        height = max(1, self.size.height - 1)
-        top = round(self.scroll_y)
-        if self._position < top:
-            self.scroll_to(y=self._position, animate=False, force=True)
-        elif self._position >= top + height:
-            self.scroll_to(y=self._position - height + 1, animate=False, force=True)
-        self.refresh()
+        self.cursor_key = self._rows[self._view[self._row]].key if self._view else ""
+        super()._settle()
         if self.cursor_key != before:
             self.post_message(self.Moved(self, self.cursor_key))
 
@@ -262,10 +218,10 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             if column is not None:
                 self.post_message(self.Sorted(self, column.key))
             return
-        position = round(self.scroll_y) + offset.y - 1
-        if position >= len(self._view):
+        row = round(self.scroll_y) + offset.y - 1
+        if row >= self._row_count:
             return
-        self._go(position)
+        self._go(row)
         if self.can_mark and offset.x < 2:
             self.marks ^= {self.cursor_key}
             self._tell_marks()
@@ -273,7 +229,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             self.action_choose()
 
     def _column_at(self, x: int) -> Column | None:
-        left = self._lead
+        left = self._margin
         for _, column, width in self.shown_columns:
             if left <= x < left + width + 2:
                 return column
@@ -285,67 +241,55 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     def notify_style_update(self) -> None:
         """Forget the colours of the previous theme."""
         super().notify_style_update()
-        self._styles.clear()
         self._strips.clear()
 
     def on_resize(self) -> None:
         """Keep the cursor visible."""
         self._strips.clear()
-        self._settle(self.cursor_key)
+        self._settle()
 
     def render_line(self, y: int) -> Strip:
         """Return one line: the titles first, then the visible rows."""
         if y == 0:
             return self._titles()
+        if not self._view:
+            return self._empty_line(y)
         position = round(self.scroll_y) + y - 1
-        if position >= len(self._view):
-            if position == 0 and self.empty_text:
-                text = set_cell_size(f"  {self.empty_text}", self.width)
-                return Strip([Segment(text, self._style("muted"))])
+        if position >= self._row_count:
             return Strip.blank(self.width, self.rich_style)
         row = self._rows[self._view[position]]
-        is_cursor = position == self._position
+        is_cursor = position == self._row
         state = (row.key, is_cursor, row.key in self.marks, self.width + (1000 if self.has_focus else 0))
         if state not in self._strips:
             if len(self._strips) > 2000:
                 self._strips.clear()
-            self._strips[state] = self._row(row, is_cursor=is_cursor)
+            self._strips[state] = self._painted(row, is_cursor=is_cursor)
         return self._strips[state]
 
     def _titles(self) -> Strip:
         style = self._style("title")
         if not self._widths:
             return Strip.blank(self.width, style)
-        segments = [Segment(" " * self._lead, style)]
+        segments = [Segment(" " * self._margin, style)]
         for _, column, width in self.shown_columns:
             is_sorted = column.title and column.key == self.sort_key
             arrow = (" ↓" if self.is_descending else " ↑") if is_sorted else ""
             segments.append(Segment(sized(column.title + arrow, width, is_right=column.is_right) + "  ", style))
         return Strip(segments).adjust_cell_length(self.width, style)
 
-    def _row(self, row: TableRow, *, is_cursor: bool) -> Strip:
+    def _painted(self, row: TableRow, *, is_cursor: bool) -> Strip:
         over = None
-        if is_cursor and (self.has_focus or self.rests):
+        if is_cursor and (self.has_focus or self.keeps_cursor):
             over = self._style("cursor" if self.has_focus else "resting")
         plain = over or self.rich_style
         segments = []
         mark = "●" if row.key in self.marks else " "
-        segments.append(Segment(f"{mark:<{self._lead}}", over or self._style("key")))
+        segments.append(Segment(f"{mark:<{self._margin}}", over or self._style("key")))
         for number, column, width in self.shown_columns:
             tone = row.tones[number]
             style = over if over is not None else (self._style(tone) if tone else plain)
             segments.append(Segment(_cell(row.cells[number], width, column) + "  ", style))
         return Strip(segments).adjust_cell_length(self.width, plain)
-
-    def _style(self, tone: str) -> Style:
-        if tone not in self._styles:
-            self._styles[tone] = self.rich_style + styles.of(self.app)[tone]
-        return self._styles[tone]
-
-    def watch_has_focus(self, has_focus: bool) -> None:
-        """Repaint the cursor when the focus comes or goes."""
-        super().watch_has_focus(has_focus)
-        self.refresh()
 
 
 def _fitting(column: Column, cells: Sequence[str]) -> int:
@@ -360,11 +304,3 @@ def _cell(text: str, width: int, column: Column) -> str:
             text = text[1:]
         text = f"…{text}"
     return sized(text, width, is_right=column.is_right)
-
-
-def sized(text: str, width: int, *, is_right: bool = False) -> str:
-    """Return text in exactly `width` columns. A cut text ends in an ellipsis."""
-    length = cell_len(text)
-    if length > width:
-        return set_cell_size(text, width - 1) + "…" if width > 1 else set_cell_size(text, width)
-    return " " * (width - length) + text if is_right else text + " " * (width - length)

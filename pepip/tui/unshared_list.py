@@ -52,7 +52,7 @@ class UnsharedList(Vertical):
     def compose(self) -> ComposeResult:
         """Make the sentence and the list."""
         yield Static("", classes="unshared--sentence")
-        yield Table(COLUMNS, can_mark=True, rests=False, verb="Preview", id="unshared-list")
+        yield Table(COLUMNS, can_mark=True, keeps_cursor=False, verb="Preview", id="unshared-list")
 
     @property
     def table(self) -> Table:
