@@ -1,4 +1,4 @@
-"""What `pepip ui` knows of earlier runs, finished operations and verdicts, and how it calls for attention."""
+"""The activity log of `pepip ui`, the verdicts of earlier runs, and the bell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.wheels import Wheel
 
 @pytest.fixture
 def keeper(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Return a user with two orphans; this process is theirs, too."""
+    """Return a user with two orphans. This process runs as that user, too."""
     for name in ("drum", "horn"):
         Wheel(name, "1.0", files={f"{name}/__init__.py": "x = 1\n" * 3000}).write(wheelhouse)
     machine.pepip("store", "add", "drum", "horn", "--no-index", "--find-links", wheelhouse, folder=tmp_path)
@@ -33,8 +33,8 @@ def keeper(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pyte
     return machine
 
 
-def test_what_was_done_is_listed_and_run_again_at_the_next_start(keeper: Machine, store: Path) -> None:
-    """The list says when, how long and how many bytes; the second run does the same by the command."""
+def test_operations_are_listed_and_run_again_at_the_next_start(keeper: Machine, store: Path) -> None:
+    """The list has the time, the duration and the bytes. The second run uses the command."""
 
     async def remove(person: Person) -> None:
         await person.write("#filter", "horn")
@@ -67,8 +67,8 @@ def test_what_was_done_is_listed_and_run_again_at_the_next_start(keeper: Machine
     assert [row.command for row in activity_log.read(Store(str(store)))] == [noted.command] * 2
 
 
-def test_a_command_that_is_none_of_pepip_is_not_run(keeper: Machine, store: Path) -> None:
-    """A file that somebody changed can't start another program."""
+def test_a_command_of_another_program_is_not_run(keeper: Machine, store: Path) -> None:
+    """A changed activity log can't start another program."""
     done = Finished("harmless", "touch owned", DONE, "done", [], 1_700_000_000, 1.0)
     activity_log.add(Store(str(store)), done)
 
@@ -80,7 +80,7 @@ def test_a_command_that_is_none_of_pepip_is_not_run(keeper: Machine, store: Path
     use(store, script, pane="activity")
 
 
-def test_the_list_is_bounded_and_a_damaged_one_counts_as_none(keeper: Machine, store: Path, tmp_path: Path) -> None:
+def test_the_log_is_bounded_and_a_damaged_log_is_empty(keeper: Machine, store: Path, tmp_path: Path) -> None:
     """Two hundred operations stay, each with its last hundred lines."""
     home = Store(str(store))
     lines = [f"line {number}" for number in range(300)]
@@ -97,8 +97,8 @@ def test_the_list_is_bounded_and_a_damaged_one_counts_as_none(keeper: Machine, s
         assert activity_log.read(home) == []
 
 
-def test_what_verify_found_is_known_at_the_next_start(keeper: Machine, store: Path, tmp_path: Path) -> None:
-    """A damaged entry is shown as damaged; one that was stored anew since is not."""
+def test_verdicts_are_known_at_the_next_start(keeper: Machine, store: Path, tmp_path: Path) -> None:
+    """A damaged entry is shown as damaged, but not if it was stored again since."""
     home = Store(str(store))
     module = next(store.glob("packages/*/drum-1.0/drum/__init__.py"))
     module.chmod(0o644)
@@ -124,10 +124,10 @@ def test_what_verify_found_is_known_at_the_next_start(keeper: Machine, store: Pa
 
 
 @pytest.mark.parametrize(("seconds", "bell", "rings"), [(11.0, "", True), (9.0, "", False), (11.0, "0", False)])
-def test_a_long_operation_calls_for_attention(
+def test_a_long_operation_rings_the_bell(
     keeper: Machine, store: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, bell: str, *, rings: bool
 ) -> None:
-    """From ten seconds on the terminal rings and notes; `PEPIP_BELL=0` turns that off. Names are printable."""
+    """After ten seconds the terminal rings and notifies. `PEPIP_BELL=0` turns both off. Names are printable."""
     monkeypatch.setenv("PEPIP_BELL", bell)
     written: list[str] = []
 
@@ -137,15 +137,15 @@ def test_a_long_operation_calls_for_attention(
         monkeypatch.setattr(driver, "write", written.append)
         job: Job[object] = Job("verify \x1b[31m", "pepip store verify", once(lambda: None))
         job.seconds, job.report, job.outcome = seconds, Report("done"), "done"
-        bell.call(person.app, job)
+        bell.ring(person.app, job)
 
     use(store, script)
 
     assert ("\x07\x1b]9;pepip: verify \\x1b[31m: done\x1b\\" in written) == rings
 
 
-def test_a_note_covers_one_line_over_the_keys(keeper: Machine, store: Path) -> None:
-    """The rows of the list stay visible, and a later note takes the place of an earlier one."""
+def test_a_note_covers_one_line_above_the_keys(keeper: Machine, store: Path) -> None:
+    """The rows of the list stay visible, and a later note replaces an earlier one."""
 
     async def script(person: Person) -> None:
         before = person.screen.splitlines()

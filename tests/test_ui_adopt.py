@@ -1,4 +1,4 @@
-"""Environments of other tools in `pepip ui`: found, shown with what they would free, adopted, and ejected again."""
+"""Environments of other tools in `pepip ui`: found, listed with the space to free, adopted, and ejected."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WHEELS = [
 
 @pytest.fixture
 def owner(machine: Machine, wheelhouse: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Return a user of uv; this process is theirs, too."""
+    """Return a user of uv. This process runs as that user, too."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     for name, value in machine.variables().items():
@@ -51,18 +51,18 @@ def is_linked(environment: Path) -> bool:
     return (site_packages_of(environment) / "drum").is_symlink()
 
 
-def test_the_first_screen_shows_what_sharing_would_free(
+def test_the_first_screen_shows_the_space_that_sharing_would_free(
     owner: Machine, store: Path, tmp_path: Path, interpreter: Path, wheelhouse: Path
 ) -> None:
-    """From nothing: two environments are found where the app was started; one key and one answer link them."""
+    """Two environments are found below the folder of the start. One key and one answer link them."""
     one, two = (make(owner, tmp_path / "code" / name, interpreter, wheelhouse) for name in ("one", "two"))
     before = snapshot(one)
 
     async def script(person: Person) -> None:
-        await person.sees("Nothing is stored yet", "would be free if 2 environments shared", "Not yet shared")
+        await person.sees("Nothing is stored yet", "can be freed by adopting 2 environments", "Not yet shared")
         assert not store.exists()
         await person.press("A")
-        await person.sees("4 packages", "would be free", f"pepip adopt --yes {one} {two}"[:60])
+        await person.sees("4 packages", "Frees about", f"pepip adopt --yes {one} {two}"[:60])
         await person.press("escape")
         assert snapshot(one) == before
         await person.press("A")
@@ -85,7 +85,7 @@ def test_the_first_screen_shows_what_sharing_would_free(
 def test_marked_environments_are_adopted_and_ejected(
     owner: Machine, store: Path, tmp_path: Path, interpreter: Path, wheelhouse: Path
 ) -> None:
-    """Beside a registered project two more are found: the marked one is adopted; an ejected one is found again."""
+    """Two more are found beside a registered project. The marked one is adopted. An ejected one is found again."""
     owner.make_folder(tmp_path / "code" / "here")
     source = ("--no-index", "--find-links", wheelhouse)
     owner.pepip("install", *source, "horn", folder=tmp_path / "code" / "here")
@@ -107,7 +107,7 @@ def test_marked_environments_are_adopted_and_ejected(
         environments.focus()
         environments.put_cursor(str(two))
         await person.press("E")
-        await person.sees("Eject this environment", "The way back is to adopt it", "pepip eject")
+        await person.sees("Eject this environment", "To undo this, adopt", "pepip eject")
         await person.press("enter")
         assert is_linked(two)
         await person.press("E")
@@ -126,7 +126,7 @@ def test_marked_environments_are_adopted_and_ejected(
 def test_keys_work_while_environments_are_searched(
     owner: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The search waits for the disk; the panes change all the same, and leaving does not wait for it."""
+    """While the search waits for the disk, the panes change, and the app exits at once."""
     started, go_on = threading.Event(), threading.Event()
     real = find_venvs.discover
 
@@ -140,12 +140,12 @@ def test_keys_work_while_environments_are_searched(
 
     async def script(person: Person) -> None:
         await person.until(started.is_set, "a search")
-        await person.sees("looking for environments: /somewhere")
+        await person.sees("searching for environments: /somewhere")
         await person.press("4")
         await person.until(lambda: person.app.here == "activity", "another pane")
         await person.press("1")
         await person.sees("Nothing is stored yet")
         go_on.set()
-        await person.until(lambda: "looking for environments" not in person.screen, "the end of the search")
+        await person.until(lambda: "searching for environments" not in person.screen, "the end of the search")
 
     use(store, script, folder=tmp_path)

@@ -1,4 +1,4 @@
-"""The answers of `pepip ui`: versions side by side, why and what, files, the map, scripts and tools."""
+"""The views of `pepip ui`: versions, reasons, files, the map; scripts, tools and layers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Player(NamedTuple):
 
 @pytest.fixture
 def player(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Player:
-    """Return a user whose uv takes wheels from the wheelhouse alone; this process is theirs, too."""
+    """Return a user whose uv takes wheels only from the wheelhouse. This process runs as that user, too."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     settings = tmp_path / "settings" / "uv" / "uv.toml"
@@ -91,8 +91,8 @@ def stuck(player: Player) -> Path:
     return folder / ".venv"
 
 
-def test_marked_versions_are_upgraded_by_one_plan(player: Player, store: Path) -> None:
-    """The plan names the project that can't be upgraded; the others are, each by a job of its own."""
+def test_marked_versions_are_upgraded_in_one_preview(player: Player, store: Path) -> None:
+    """The preview names the project that can't be upgraded; the others are upgraded, each by its own job."""
     one, two = player.install("one", "drum==1.0"), player.install("two", "drum==1.0")
     player.install("new", "drum")
     left = stuck(player)
@@ -102,7 +102,7 @@ def test_marked_versions_are_upgraded_by_one_plan(player: Player, store: Path) -
         matrix = person.app.screen.query_one(Matrix)
         await person.until(lambda: len(matrix.grid.columns) == 4, "the matrix")
         await person.press("a")
-        await person.sees("3 marked", "newest here: 2.0")
+        await person.sees("3 marked", "newest version here: 2.0")
         await person.press("U")
         await person.sees("2 environments would change", "1 can't be upgraded", "fails:", "from the store, was 1.0")
         assert person.dialog is not None
@@ -116,7 +116,7 @@ def test_marked_versions_are_upgraded_by_one_plan(player: Player, store: Path) -
         ]
         await person.until(lambda: matrix.marks == {("drum", str(left))}, "the new versions")
         await person.write("#versions-filter", "project:two")
-        await person.sees("0 marked (1 more filtered away)")
+        await person.sees("0 marked (1 more hidden by the filter)")
         await person.press("U")
         assert person.dialog is None
 
@@ -127,7 +127,7 @@ def test_marked_versions_are_upgraded_by_one_plan(player: Player, store: Path) -
 
 @pytest.mark.real_world
 def test_the_mouse_marks_cells_rows_and_columns(player: Player, store: Path) -> None:
-    """A second click on a cell marks it, a click on a title marks its row or column; the upgrade is clicked, too."""
+    """A second click marks a cell. A click on a title marks a row or column. A click starts the upgrade."""
     one, two = player.install("one", "drum==1.0"), player.install("two", "drum==1.0")
     player.install("new", "drum")
 
@@ -155,7 +155,7 @@ def test_the_mouse_marks_cells_rows_and_columns(player: Player, store: Path) -> 
 
 
 def test_a_package_is_explained_up_and_down(player: Player, store: Path) -> None:
-    """From the list of a project's packages: who needs it, what it needs, what goes with it, and on from there."""
+    """The view lists needs in both directions. Enter asks about one of the listed packages."""
     environment = player.install("one", "band")
 
     async def script(person: Person) -> None:
@@ -165,11 +165,11 @@ def test_a_package_is_explained_up_and_down(player: Player, store: Path) -> None
         await person.until(lambda: getattr(person.app.screen, "is_answered", False), "the answer")
         assert isinstance(person.app.screen, ReasonsView)
         assert person.app.screen.command == f"pepip why horn --project {environment}"
-        await person.sees("needed by", "band 1.0", "installed for its own sake")
+        await person.sees("needed by", "band 1.0", "installed on its own")
         table = person.table("#reasons")
         table.put_cursor(next(key for key in table.keys if "\nband\n" in key))
         await person.press("enter")
-        await person.sees("Why band", "goes with it", "drum 2.0")
+        await person.sees("Why band", "only it needs", "drum 2.0")
         assert person.app.screen.command == f"pepip why band --project {environment}"
         await person.press("backspace")
         await person.sees("Why horn")
@@ -186,7 +186,7 @@ def test_a_package_is_explained_up_and_down(player: Player, store: Path) -> None
 
 
 def test_files_are_reached_from_the_list_and_from_the_map(player: Player, store: Path) -> None:
-    """Enter goes into folders and Backspace up; the map opens the same list by a double click."""
+    """Enter goes into folders, Backspace goes up. A double click on the map opens the same list."""
     player.install("one", "drum", "horn")
 
     async def script(person: Person) -> None:
@@ -223,8 +223,8 @@ def test_files_are_reached_from_the_list_and_from_the_map(player: Player, store:
     use(store, script)
 
 
-def test_a_tool_is_shown_as_one_upgraded_and_removed(player: Player, store: Path, tmp_path: Path) -> None:
-    """It is found by its kind, upgraded by uv, and removed with its launcher."""
+def test_a_tool_is_listed_upgraded_and_removed(player: Player, store: Path, tmp_path: Path) -> None:
+    """A filter finds it by its kind. uv upgrades it, and removes it with its launcher."""
     player.install("one", "horn")
     player.pepip("tool", "install", "pen>=1", "--with", "horn")
     player.pepip("tool", "install", "--force", "pen<2")
@@ -258,8 +258,8 @@ def test_a_tool_is_shown_as_one_upgraded_and_removed(player: Player, store: Path
     assert not (tmp_path / "bin" / "pen").exists()
 
 
-def test_entries_of_a_layer_are_shown_as_such(player: Player, store: Path, tmp_path: Path) -> None:
-    """They have a glyph and a filter of their own, the detail names the layer, and they can't be removed."""
+def test_entries_of_a_layer_have_their_own_sign(player: Player, store: Path, tmp_path: Path) -> None:
+    """They have a sign and a filter. The detail names the layer. They can't be removed."""
     layer = tmp_path / "layer"
     player.machine.pepip("store", "add", "drum", "horn", folder=player.code, variables={
         "PEPIP_HOME": str(layer), "XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"],
@@ -276,7 +276,7 @@ def test_entries_of_a_layer_are_shown_as_such(player: Player, store: Path, tmp_p
         table.put_cursor(next(key for key in table.keys if "horn" in key))
         await person.sees("the layer", "used by 1 environment")
         table.put_cursor(next(key for key in table.keys if "drum" in key))
-        await person.sees("others may link it")
+        await person.sees("other users may link it")
         await person.press("d")
         await person.sees("Entries of a layer are not removed")
         await person.press("escape", "t")

@@ -151,12 +151,12 @@ class Terminal:
 
 
 def test_a_prune_on_a_real_terminal(stocked: Machine, project: Path, store: Path, tmp_path: Path) -> None:
-    """In the installed `pepip ui`, a user can look, filter, prune by keys, and leave."""
+    """In the installed `pepip ui`, a user filters, prunes by keys, and quits."""
     with terminal(stocked, tmp_path) as shown:
         shown.sees("2 entries")
         shown.press("/")
         shown.sees("esc Clear")
-        shown.press("orphan:")
+        shown.press("unused:")
         shown.sees("1 entry")
         shown.press("Enter")
         shown.sees("Files")
@@ -171,7 +171,7 @@ def test_a_prune_on_a_real_terminal(stocked: Machine, project: Path, store: Path
 
 
 def test_a_terminal_that_is_gone_ends_the_app(stocked: Machine, tmp_path: Path) -> None:
-    """Nobody reads the output any more, and a write of it must not wait for ever."""
+    """Nobody reads the output any more. A write must not wait for ever."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "pepip", "ui"],

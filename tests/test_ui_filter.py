@@ -23,7 +23,7 @@ TORCH = Facts(
     used_at=int(time.time() - 100 * 86_400),
 )
 NOW = int(time.time())
-IDNA = Facts("idna", "3.11", "any", 400_000, {"orphan"}, [], "idna 3.11 any", stored_at=NOW, used_at=NOW)
+IDNA = Facts("idna", "3.11", "any", 400_000, {"unused"}, [], "idna 3.11 any", stored_at=NOW, used_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,7 @@ IDNA = Facts("idna", "3.11", "any", 400_000, {"orphan"}, [], "idna 3.11 any", st
         (">1GB", (True, False)),
         (">=400kB <1MB", (False, True)),
         ("<1gib", (False, True)),
+        ("unused:", (False, True)),
         ("orphan:", (False, True)),
         ("used: project:API", (True, False)),
         ("project:billing", (False, False)),
@@ -56,14 +57,14 @@ IDNA = Facts("idna", "3.11", "any", 400_000, {"orphan"}, [], "idna 3.11 any", st
         ("idle: stored:> idle:>9", (True, True)),
     ],
 )
-def test_what_a_line_lets_through(line: str, holds: tuple[bool, bool]) -> None:
-    """Every word and facet of a line must match. A half-typed one matches everything."""
+def test_a_line_lets_matching_entries_through(line: str, holds: tuple[bool, bool]) -> None:
+    """Every word and facet of a line must match. A half-typed facet matches everything."""
     wanted = filtering.parse(line)
 
     assert (wanted.holds(TORCH), wanted.holds(IDNA)) == holds
 
 
-def test_a_facet_is_put_in_and_taken_out() -> None:
+def test_a_click_adds_and_removes_a_facet() -> None:
     """A click on a facet adds it to the typed words, and a second click removes it."""
     assert filtering.toggled("torch", "orphan:") == "torch orphan:"
     assert filtering.toggled("torch orphan: x", "orphan:") == "torch x"

@@ -38,7 +38,7 @@ WHEELS = [
 
 @pytest.fixture
 def player(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Return a user whose uv takes wheels only from the wheelhouse. This process has the user's variables too."""
+    """Return a user whose uv takes wheels only from the wheelhouse. This process has the same variables."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     settings = tmp_path / "settings" / "uv" / "uv.toml"
@@ -69,7 +69,7 @@ def version_in(environment: Path, name: str) -> str:
 
 
 def test_a_first_install_into_a_new_path(player: Machine, store: Path, tmp_path: Path) -> None:
-    """From an empty store's screen, the path is made, the plan lists the distributions, and the environment works."""
+    """From the welcome screen: the path is made, the preview lists the distributions, the environment works."""
 
     async def script(person: Person) -> None:
         await person.sees("Nothing is stored yet")
@@ -117,7 +117,7 @@ def test_a_second_install_reuses_all(player: Machine, store: Path, tmp_path: Pat
     assert (site_packages_of(environment) / "drum").is_symlink()
 
 
-def test_uninstalling_takes_the_links_and_leaves_the_store(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_uninstalling_removes_links_and_leaves_the_store(player: Machine, store: Path, tmp_path: Path) -> None:
     """The dialog's default is Cancel. A confirmed uninstall changes only the environment."""
     environment = install(player, tmp_path / "one", "drum")
     before = snapshot(store / "packages")
@@ -130,7 +130,7 @@ def test_uninstalling_takes_the_links_and_leaves_the_store(player: Machine, stor
         assert person.focus == "answer-"
         await person.answers("go")
         assert (await person.has_done()).state == DONE
-        await person.sees("unmet needs", "drum needs skin: it is not installed")
+        await person.sees("unmet needs", "drum needs skin: not installed")
         await person.press("I")
         await person.write("#place", str(tmp_path / "one"))
         await person.write("#line", "skin")
@@ -151,7 +151,7 @@ def test_uninstalling_takes_the_links_and_leaves_the_store(player: Machine, stor
 
 
 def test_upgrading_a_package(player: Machine, store: Path, tmp_path: Path) -> None:
-    """The plan names both versions. Afterwards the new version and its dependency are linked."""
+    """The preview names both versions. Afterwards the new version and its dependency are linked."""
     environment = install(player, tmp_path / "one", "drum==1.0")
 
     async def script(person: Person) -> None:
@@ -204,7 +204,7 @@ def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, sto
         await person.press("i")
         await person.write("#line", "horn")
         await person.press("enter")
-        await person.sees("Add puts it in there")
+        await person.sees("Add writes them there")
         await person.answers("instead")
         await person.answers("go")
         job = await person.has_done(2)
@@ -213,7 +213,7 @@ def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, sto
         await person.press("enter")
         person.table("#packages").put_cursor("horn")
         await person.press("u")
-        await person.sees("Remove takes it out there")
+        await person.sees("Remove takes them out")
         await person.answers("instead")
         await person.answers("go")
         assert (await person.has_done(3)).state == DONE
@@ -266,7 +266,7 @@ def test_a_scan_of_thousands_of_folders_can_be_cancelled(
     assert len(list((store / "projects").glob("*.json"))) == 1
 
 
-def test_pruning_leaves_what_was_unticked_and_what_is_linked(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_pruning_leaves_unticked_and_linked_entries(player: Machine, store: Path, tmp_path: Path) -> None:
     """One key opens the preview with the focus on Cancel. Only ticked entries are removed."""
     environment = install(player, tmp_path / "one", "drum==1.0", "horn")
     player.pepip("uninstall", "-y", "drum", "horn", folder=tmp_path / "one")
@@ -293,8 +293,8 @@ def test_pruning_leaves_what_was_unticked_and_what_is_linked(player: Machine, st
     player.python(environment, "-c", "import skin")
 
 
-def test_one_figure_says_what_a_prune_frees(player: Machine, store: Path, tmp_path: Path) -> None:
-    """Header, preview and result say the same. Without one entry, it is less by the figure in that entry's detail."""
+def test_all_screens_show_the_same_freed_space(player: Machine, store: Path, tmp_path: Path) -> None:
+    """Header, preview and result have the same figure. The detail of an entry has the share of that entry."""
     install(player, tmp_path / "one", "drum==1.0", "skin", "horn")
     player.pepip("uninstall", "-y", "drum", "horn", "skin", folder=tmp_path / "one")
 
@@ -304,11 +304,11 @@ def test_one_figure_says_what_a_prune_frees(player: Machine, store: Path, tmp_pa
         return float(amount) * {"B": 1, "kB": 1000, "MB": 1_000_000}[unit]
 
     async def script(person: Person) -> None:
-        await person.sees("kB prunable", "more with uv's cache")
-        in_all = figure("", person.screen, " prunable")
+        await person.sees("kB unused", "more in uv's cache")
+        in_all = figure("", person.screen, " unused")
         person.table("#entries").put_cursor(next(key for key in person.table("#entries").keys if "skin" in key))
-        await person.sees("removing it: ")
-        of_one = figure("removing it: ", person.screen, " free at once")
+        await person.sees("a removal: ")
+        of_one = figure("a removal: ", person.screen, " free at once")
         await person.press("P")
         await person.sees("3 entries to remove: ")
         await person.press("t")
@@ -324,12 +324,12 @@ def test_one_figure_says_what_a_prune_frees(player: Machine, store: Path, tmp_pa
         table.put_cursor(next(key for key in table.keys if "skin" in key))
         await person.press("space")
         await person.answers("go")
-        assert figure("", (await person.has_done()).outcome, " free now") == in_all
+        assert figure("", (await person.has_done()).outcome, " freed") == in_all
 
     use(store, script, size=(300, 40))
 
 
-def test_pruning_spares_what_was_linked_since_the_preview(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_pruning_keeps_entries_linked_since_the_preview(player: Machine, store: Path, tmp_path: Path) -> None:
     """If another project links an orphan while the preview is open, it stays. Other orphans are removed."""
     install(player, tmp_path / "one", "drum==1.0", "horn")
     player.pepip("uninstall", "-y", "drum", "horn", folder=tmp_path / "one")
@@ -347,7 +347,7 @@ def test_pruning_spares_what_was_linked_since_the_preview(player: Machine, store
     player.python(tmp_path / "two" / ".venv", "-c", "import horn")
 
 
-def test_cancel_is_what_enter_and_escape_do_in_a_prune(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_enter_and_escape_cancel_a_prune(player: Machine, store: Path, tmp_path: Path) -> None:
     """Both keys close the preview, and nothing is removed."""
     install(player, tmp_path / "one", "horn")
     player.pepip("uninstall", "-y", "horn", folder=tmp_path / "one")
@@ -371,7 +371,7 @@ def test_marked_entries_that_are_linked_are_not_removed(player: Machine, store: 
 
     async def script(person: Person) -> None:
         await person.press("space", "d")
-        await person.sees("is linked by", "uninstall it there first")
+        await person.sees("is linked by", "First uninstall them")
         await person.press("enter")
 
     app = use(store, script)
@@ -396,7 +396,7 @@ def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_pa
         await person.until(lambda: "horn" in person.table("#entries").keys[0], "the damaged entry at the top")
         await person.sees("damaged 1", "✗")
         await person.press("g", "R")
-        await person.sees("linked to it are linked anew", str(environment))
+        await person.sees("Links again 1 environment", str(environment))
         await person.answers("go")
         job = await person.has_done(2)
         assert job.state == DONE, job.log
@@ -422,7 +422,7 @@ def test_detaching_and_attaching_a_package(player: Machine, store: Path, tmp_pat
         (package / "__init__.py").write_text("mine = True\n")
         await person.until(lambda: "private" in person.screen, "a private copy")
         await person.press("L")
-        await person.sees("horn/__init__.py", "your change would be lost")
+        await person.sees("horn/__init__.py", "These changes would be lost")
         await person.answers("go")
         assert (await person.has_done(2)).state == DONE
 
@@ -444,14 +444,14 @@ def test_forgetting_and_finding_an_environment(player: Machine, store: Path, tmp
         await person.write("#line", str(tmp_path / "code"))
         await person.press("enter")
         job = await person.has_done(2)
-        assert job.outcome == "1 found, 1 link the store"
+        assert job.outcome == "1 new, 1 link the store"
         await person.until(lambda: person.table("#environments").keys, "the project")
 
     use(store, script)
 
 
 def test_packages_are_stored_without_a_project(player: Machine, store: Path, tmp_path: Path) -> None:
-    """The form shows the command `pepip store add` during typing, and names words that it can't take."""
+    """During typing, the form shows the command `pepip store add`. It names words that are not allowed."""
     del tmp_path
 
     async def script(person: Person) -> None:
@@ -463,7 +463,7 @@ def test_packages_are_stored_without_a_project(player: Machine, store: Path, tmp
         await person.press("escape")
         await person.write("#line", "horn -e .")
         await person.press("enter")
-        await person.sees("-e is not for here", "requirements, -r and -U are")
+        await person.sees("-e is not allowed here", "use requirements, -r and -U only")
         await person.press("escape")
         await person.write("#line", "horn drum==1.0")
         await person.press("enter")
@@ -480,8 +480,8 @@ def test_packages_are_stored_without_a_project(player: Machine, store: Path, tmp
     assert sorted(path.name for path in store.glob("packages/*/*")) == ["drum-1.0", "horn-1.0"]
 
 
-def test_what_uv_refuses_is_shown_in_full(player: Machine, store: Path, tmp_path: Path) -> None:
-    """The plan shows uv's refusal, with names that look like markup, and nothing is made."""
+def test_a_refusal_of_uv_is_shown_in_full(player: Machine, store: Path, tmp_path: Path) -> None:
+    """The preview shows uv's refusal, with names that look like markup, and nothing is made."""
     install(player, tmp_path / "one", "horn")
     before = snapshot(store / "packages")
 
@@ -547,8 +547,8 @@ def test_cancelling_in_the_middle_leaves_nothing_half_done(
         jobs = person.app.session.queue.jobs
         await person.until(lambda: jobs and jobs[0].step.phase == "download", "a download")
         await person.until(lambda: person.dialog is None, "the end of the dialog")
-        await person.until(lambda: person.app.query_one(Drawer).spots, "the drawer")
-        spot = person.app.query_one(Drawer).spots[0]
+        await person.until(lambda: person.app.query_one(Drawer).click_targets, "the drawer")
+        spot = person.app.query_one(Drawer).click_targets[0]
         await person.click("#drawer", (spot.start, 0))
         await person.until(jobs[0].is_cancelled.is_set, "the click")
         cancelled.set()

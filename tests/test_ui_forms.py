@@ -1,4 +1,4 @@
-"""Forms, plans and the drawer of `pepip ui`: what was typed is kept, paths are completed, and each job is seen."""
+"""Forms, previews and the drawer of `pepip ui`: typed lines are kept, paths are completed, and each job is shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.wheels import Wheel
 
 @pytest.fixture
 def writer(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Return a user whose uv takes wheels from the wheelhouse alone; this process is theirs, too."""
+    """Return a user whose uv takes wheels only from the wheelhouse. This process runs as that user, too."""
     Wheel("horn", "1.0", files={"horn/__init__.py": ""}).write(wheelhouse)
     settings = tmp_path / "settings" / "uv" / "uv.toml"
     settings.parent.mkdir(parents=True)
@@ -38,8 +38,8 @@ def line_of(person: Person, selector: str) -> str:
     return person.app.screen.query_one(selector, Input).value
 
 
-def test_typed_lines_survive_escape_and_an_enter_too_many(writer: Machine, store: Path, tmp_path: Path) -> None:
-    """A form that was left has its lines when it opens again; Escape in the plan goes back to it."""
+def test_typed_lines_survive_escape_and_a_second_enter(writer: Machine, store: Path, tmp_path: Path) -> None:
+    """A form that was closed opens again with its lines. Escape in the preview goes back to the form."""
 
     async def script(person: Person) -> None:
         await person.press("I")
@@ -69,7 +69,7 @@ def test_typed_lines_survive_escape_and_an_enter_too_many(writer: Machine, store
 
 
 def test_questions_keep_their_line(writer: Machine, store: Path) -> None:
-    """Of storing and scanning; a folder that is not there is asked for again."""
+    """The dialogs of storing and scanning do so. After a missing folder, the dialog opens again."""
 
     async def script(person: Person) -> None:
         await person.press("plus")
@@ -88,8 +88,8 @@ def test_questions_keep_their_line(writer: Machine, store: Path) -> None:
     use(store, script)
 
 
-def test_the_form_begins_where_the_app_was_started(writer: Machine, store: Path, tmp_path: Path) -> None:
-    """A project is filled in; any other folder is the first of the list."""
+def test_the_form_begins_with_the_folder_of_the_start(writer: Machine, store: Path, tmp_path: Path) -> None:
+    """If the folder is a project, it is filled in. Any other folder is the first of the list."""
     (tmp_path / "band").mkdir()
 
     async def offered(person: Person) -> None:
@@ -109,7 +109,7 @@ def test_the_form_begins_where_the_app_was_started(writer: Machine, store: Path,
 
 
 def test_paths_are_completed(writer: Machine, store: Path, tmp_path: Path) -> None:
-    """Tab takes the suggestion; without one it moves on."""
+    """Tab takes the suggestion. Without one, Tab moves to the next widget."""
     (tmp_path / "orchestra" / "strings").mkdir(parents=True)
     (tmp_path / "orchestra" / ".hidden").mkdir()
     (tmp_path / "orchestra" / "a file").write_text("")
@@ -142,8 +142,8 @@ def steps(go_on: threading.Event, seconds: float = 0) -> Generator[Progress, Non
     go_on.wait(60)
 
 
-def test_a_job_is_seen_although_the_one_before_was_hidden(writer: Machine, store: Path) -> None:
-    """Escape hides the running job alone."""
+def test_a_job_is_shown_although_the_previous_one_was_hidden(writer: Machine, store: Path) -> None:
+    """Escape hides only the running job."""
     events = [threading.Event(), threading.Event()]
 
     async def script(person: Person) -> None:
@@ -161,8 +161,8 @@ def test_a_job_is_seen_although_the_one_before_was_hidden(writer: Machine, store
     use(store, script)
 
 
-def test_the_drawer_says_how_fast_it_goes(writer: Machine, store: Path) -> None:
-    """Per second, and the time that is left."""
+def test_the_drawer_shows_speed_and_remaining_time(writer: Machine, store: Path) -> None:
+    """The speed is per second."""
     go_on = threading.Event()
 
     async def script(person: Person) -> None:
@@ -176,7 +176,7 @@ def test_the_drawer_says_how_fast_it_goes(writer: Machine, store: Path) -> None:
 
 
 def test_speed_in_bytes() -> None:
-    """A download counts the bytes that have come; adopting counts those in all."""
+    """A download adds the bytes of its steps. Adopting counts all bytes itself."""
     job = Job("get", "pepip", lambda: steps(threading.Event()))
     job.state = "running"
     for step in (Progress("download", "a", 0, 9_000_000), Progress("download", "a", 3_000_000, 9_000_000)):

@@ -1,4 +1,4 @@
-"""Lists of `pepip ui`: sorting, filters, marks, what is noticed by itself, and the names in help and palette."""
+"""Lists of `pepip ui`: sorting, filters, marks, changes on disk, and the names in help and palette."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def names(table: Table) -> list[str]:
     return [key.rpartition("/")[2].partition("-")[0] for key in table.keys]
 
 
-def test_sorting_begins_at_the_top_and_goes_both_ways(keeper: Machine, store: Path) -> None:
-    """A cursor that was never moved stays at the top; one that was moved stays on its entry."""
+def test_sorting_in_both_directions_stays_at_the_top(keeper: Machine, store: Path) -> None:
+    """A cursor that was never moved stays at the top. A cursor that was moved stays on its entry."""
 
     async def script(person: Person) -> None:
         table = person.table("#entries")
@@ -59,14 +59,14 @@ def test_sorting_begins_at_the_top_and_goes_both_ways(keeper: Machine, store: Pa
     use(store, script)
 
 
-def test_marks_that_are_filtered_away_do_not_act(keeper: Machine, store: Path) -> None:
-    """They are counted, and wait; Escape leaves the filter at once."""
+def test_hidden_marks_have_no_effect(keeper: Machine, store: Path) -> None:
+    """They are counted, and come back. Escape clears the filter at once."""
 
     async def script(person: Person) -> None:
         table = person.table("#entries")
         await person.press("a")
         await person.press("slash", *"horn")
-        await person.sees("1 marked", "(2 more filtered away)")
+        await person.sees("1 marked", "(2 more hidden by the filter)")
         await person.press("enter", "v")
         job = await person.has_done()
         assert job.outcome == "1 entry checked, intact"
@@ -107,18 +107,18 @@ def test_projects_are_filtered_and_their_packages_sorted(keeper: Machine, store:
 
 
 def test_a_removed_project_is_noticed(keeper: Machine, store: Path, tmp_path: Path) -> None:
-    """Without a key: its state is another, and what only it linked is unused."""
+    """Without a key press, its state changes, and the entries that only it linked are unused."""
 
     async def script(person: Person) -> None:
         await person.sees("nothing to prune")
         shutil.rmtree(tmp_path / "code" / "one")
-        await person.sees("○", "it was deleted or moved", "kB prunable")
+        await person.sees("○", "it was deleted or moved", "kB unused")
 
     use(store, script, pane="projects", size=(160, 40))
 
 
 def test_help_and_palette_have_no_names_of_textual(keeper: Machine, store: Path) -> None:
-    """Each name is there once, on the list and in the filter."""
+    """Each name appears once, on the list and in the filter."""
 
     async def script(person: Person) -> None:
         for pane, focus in (("store", "#entries"), ("store", "#filter"), ("projects", "#packages")):

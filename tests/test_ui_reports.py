@@ -1,4 +1,4 @@
-"""The reports of `pepip ui`, used as a person does, up to the files that they leave, and the shown commands."""
+"""The reports of `pepip ui`: the screens, the written files, and the shown commands."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def desk(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Desk:
-    """Return the user, who this process is, too."""
+    """Return the user. This process runs as that user, too."""
     for name, version in (("drum", "1.0"), ("drum", "2.0"), ("horn", "1.0"), ("flute", "1.0")):
         Wheel(name, version, files={f"{name}/__init__.py": f"V = {version!r}\n" * 999}).write(wheelhouse)
     settings = tmp_path / "settings"
@@ -73,11 +73,11 @@ def desk(
 
 
 def test_an_audit_asks_only_after_its_button(desk: Desk, advisories: Service) -> None:
-    """Then the list can be filtered by its findings, the command shows the same, and a row leads to the entry."""
+    """Afterwards facets filter by the findings, the command shows the same, and a row leads to the entry."""
 
     async def script(person: Person) -> None:
         await person.press("o")
-        await person.sees("Nobody was asked yet")
+        await person.sees("There is no answer yet")
         assert person.dialog is not None
         assert shlex.split(person.dialog.command) == ["pepip", "audit"]
         await person.press("enter")
@@ -116,8 +116,8 @@ def test_an_audit_asks_only_after_its_button(desk: Desk, advisories: Service) ->
 
 
 @pytest.mark.real_world
-def test_a_failed_audit_is_told_in_a_dialog(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of it is kept."""
+def test_a_failed_audit_is_shown_in_a_dialog(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer is kept."""
     monkeypatch.setenv("UV_OFFLINE", "1")
 
     async def script(person: Person) -> None:
@@ -169,8 +169,8 @@ def test_a_list_is_written_as_it_is_shown(desk: Desk, pane: str, keys: tuple[str
 
 
 @pytest.mark.real_world
-def test_a_file_that_is_there_stays(desk: Desk) -> None:
-    """The failure is told, and so is a name whose format is not known."""
+def test_an_existing_file_stays(desk: Desk) -> None:
+    """A dialog shows the failure. It also refuses a name with an unknown format."""
     file = desk.code / "list.csv"
     file.write_text("mine")
 
@@ -269,8 +269,8 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
 
 
 @pytest.mark.real_world
-def test_a_bad_settings_file_is_one_line(desk: Desk) -> None:
-    """The defaults hold, and the dialog says why it can't change them."""
+def test_a_bad_settings_file_is_one_notice(desk: Desk) -> None:
+    """The defaults apply, and the dialog says why it can't change them."""
     file = desk.settings / "pepip" / "settings.toml"
     file.parent.mkdir()
     file.write_text("theme = [")
@@ -286,7 +286,7 @@ def test_a_bad_settings_file_is_one_line(desk: Desk) -> None:
 
 
 @pytest.mark.real_world
-def test_the_growth_is_that_of_the_days_before(desk: Desk) -> None:
+def test_the_plot_shows_the_growth_of_the_last_days(desk: Desk) -> None:
     """`w` and a click show another period. A prune is a notch, and the copied command shows the same days."""
     desk.pepip("savings")
     (kept,) = desk.machine.store.glob("cache/*/growth.json")

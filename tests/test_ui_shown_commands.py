@@ -1,4 +1,4 @@
-"""The command that `pepip ui` shows for a flow does on disk the same as the flow: each is run on an equal store."""
+"""Each action of `pepip ui` and the command that it shows have the same effect on equal stores."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Studio(NamedTuple):
         self.player.pepip(*words, folder=folder or self.code, variables=settings)
 
     def state(self) -> dict[str, object]:
-        """Return what the store holds, what each environment has and how, and which environments are registered."""
+        """Return the contents of the store and of each environment, and the registered environments."""
         environments = {}
         for environment in sorted(self.code.glob("*/.venv")):
             packages = sorted(site_packages_of(environment).glob("*.dist-info"))
@@ -82,7 +82,7 @@ class Studio(NamedTuple):
 def studio(
     machine: Machine, wheelhouse: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Studio:
-    """Return a user whose uv takes wheels from the wheelhouse alone; this process is theirs, too."""
+    """Return a user whose uv takes wheels only from the wheelhouse. This process runs as that user, too."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
     settings = tmp_path / "settings" / "uv" / "uv.toml"
@@ -101,7 +101,7 @@ Script = Callable[[Person], Awaitable[None]]
 
 
 class Flow(NamedTuple):
-    """A flow: the state before it, and what a person does until the dialog asks. Its last answer is `answer`.
+    """An action: the state before it, and the keys up to the question of the dialog. The last answer is `answer`.
 
     It ends with a number of `jobs`.
     """
@@ -183,7 +183,7 @@ async def prune(person: Person) -> None:
 
 
 def resting(studio: Studio) -> None:
-    """Have two orphans, and a project that nobody has used for long and that a file describes."""
+    """Have two orphans, and an idle project with a requirements file."""
     studio.pepip("store", "add", "drum==1.0", "horn==1.0")
     studio.install("one", "skin")
     (studio.code / "one" / "requirements.txt").write_text("skin")
@@ -192,7 +192,7 @@ def resting(studio: Studio) -> None:
 
 
 def pruned(studio: Studio) -> None:
-    """Have what a prune removed in the trash."""
+    """Have the entries of a prune in the trash."""
     orphans(studio)
     studio.pepip("prune", "--yes", "--trash", "horn")
 
@@ -206,7 +206,7 @@ async def reclaim_all(person: Person) -> None:
 
 
 async def reclaim_project(person: Person) -> None:
-    """Move only the idle project and what it alone links into the trash, by the mouse; also from uv's cache."""
+    """By the mouse, move only the idle project and its entries into the trash, and its packages out of uv's cache."""
     await person.press("F")
     await person.sees("2 entries to remove")
     table = person.table("#bundles")
@@ -218,7 +218,7 @@ async def reclaim_project(person: Person) -> None:
 
 
 async def reclaim_target(person: Person) -> None:
-    """Ask for a size; the unused entries are enough."""
+    """Type a size for which the unused entries are enough."""
     await person.press("F")
     await person.sees("2 entries to remove")
     await person.press("slash", *"1 kB", "enter")
@@ -226,13 +226,13 @@ async def reclaim_target(person: Person) -> None:
 
 
 async def take_back(person: Person) -> None:
-    """Bring back what the last prune removed."""
+    """Undo the last prune."""
     await person.press("z")
     await person.sees("horn-2.0")
 
 
 async def install(person: Person) -> None:
-    """Install into a project that is not there yet."""
+    """Install into a new project."""
     await person.press("I")
     await person.write("#place", f"{os.environ['CODE']}/three")
     await person.write("#line", "drum 'horn<2'")
@@ -289,7 +289,7 @@ async def remove_tool(person: Person) -> None:
 
 
 async def add(person: Person) -> None:
-    """Let a project with a lock name a package, too."""
+    """Add a package to a project with a lock."""
     await person.press("i")
     await person.write("#line", "horn")
     await person.press("enter")
@@ -329,7 +329,7 @@ FLOWS = {
 @pytest.mark.every(2)
 @pytest.mark.parametrize("name", FLOWS)
 def test_the_shown_command_does_the_same(name: str, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the flow and after its command, the store, the environments and the registry are equal."""
+    """After the action and after its command, the store, the environments and the registry are equal."""
     flow = FLOWS[name]
     monkeypatch.setenv("CODE", str(studio.code))
     commands: list[str] = []

@@ -102,7 +102,7 @@ async def damaged(person: Person) -> None:
 
 
 def planned(result: Summary | Exception, *, has_lock: bool = False) -> Script:
-    """Return a script that shows a plan, maybe of a project that declares its requirements in a file."""
+    """Return a script that shows a preview, maybe of a project that declares its requirements in a file."""
 
     async def script(person: Person) -> None:
         def steps() -> Preview:
@@ -114,7 +114,7 @@ def planned(result: Summary | Exception, *, has_lock: bool = False) -> Script:
         if has_lock:
             plan = plan._replace(instead=preview, verb_instead="Add", note="A sync removes it again: Add keeps it.")
         person.app.actions.begin(lambda: plan, go_back=lambda: None)
-        await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")
+        await person.until(lambda: getattr(person.dialog, "is_ready", False), "the preview")
 
     return script
 
@@ -132,7 +132,7 @@ async def pruning(person: Person) -> None:
 
 
 async def reclaiming(person: Person) -> None:
-    """Open the list of all that can be freed, and tick one more bundle."""
+    """Open the list of bundles, and tick one more."""
     await person.press("F")
     await person.sees("entries to remove")
     await person.press("down", "space")
@@ -149,11 +149,11 @@ async def freeing(person: Person) -> None:
 
 
 def unshared(*pressed: str) -> Script:
-    """Return the script of one for whom a search has found environments, and who then presses keys."""
+    """Return a script that waits for the environments of a search, and then presses keys."""
 
     async def script(person: Person) -> None:
         person.app.post_message(UnsharedSearch.Ended(looks.unshared(os.environ["HOME"])))
-        await person.sees("would be free")
+        await person.sees("can be freed")
         await person.press(*pressed)
 
     return script
@@ -186,7 +186,7 @@ async def setting(person: Person) -> None:
 
 
 async def adopting(person: Person) -> None:
-    """Be shown what adopting would do."""
+    """Open the preview of an adoption."""
     home = os.environ["HOME"]
     preview = Job(
         "", "", previews.described(once(lambda: looks.unshared(home)), previews.of_adoption), is_listed=False
@@ -194,7 +194,7 @@ async def adopting(person: Person) -> None:
     plan = adoption_jobs.adopt(person.app.session.store, ["notebooks", "site"])
     preview.command = "pepip adopt --yes ~/code/notebooks/.venv '~/code/site [old]/.venv'"
     person.app.actions.begin(lambda: plan._replace(preview=preview))
-    await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")
+    await person.until(lambda: getattr(person.dialog, "is_ready", False), "the preview")
 
 
 async def installing(person: Person) -> None:
@@ -331,14 +331,14 @@ async def marked(person: Person) -> None:
 
 
 async def upgrading(person: Person) -> None:
-    """Be shown the plan for two projects, of which one can't be upgraded."""
+    """Open the preview for two projects, of which one can't be upgraded."""
     shares = person.app.session.catalog.shares.values()  # type: ignore[union-attr]
     plan = looks.upgrade_plan([share.known for share in shares])
     preview = Job("upgrade numpy, requests", "", once(lambda: preview_of(plan)), is_listed=False)
     preview.command = "pepip upgrade numpy requests --projects ~/code/api/.venv '~/code/training [gpu]/.venv'"
     action = PreviewedAction("upgrade numpy, requests in 3 environments", "Upgrade", preview, preview)
     person.app.actions.begin(lambda: action)
-    await person.until(lambda: getattr(person.dialog, "is_ready", False), "the plan")
+    await person.until(lambda: getattr(person.dialog, "is_ready", False), "the preview")
 
 
 SCREENS = {
@@ -402,7 +402,7 @@ def test_a_state_looks_as_it_did(
     monkeypatch.setattr(why, "why", lambda _store, name, known, **_: looks.reasons(name, known))
     monkeypatch.setattr(prune, "preview", lambda *_: looks.preview(found))
     monkeypatch.setattr(prune, "freed_by_entry", lambda item: (item.file_count * 9000, 0))
-    monkeypatch.setattr(prune, "reckon", lambda _store, chosen, _gone, options: looks.reckon(chosen, options))
+    monkeypatch.setattr(prune, "measure", lambda _store, chosen, _gone, options: looks.measure(chosen, options))
     monkeypatch.setattr(undo, "ample_seconds", lambda *_: 86_400.0)
     monkeypatch.setattr(reclaim, "find", lambda *_, **__: looks.reclaimable(found))
     monkeypatch.setattr(reclaim, "measure", lambda _store, _seen, choice: looks.gain(found, choice))

@@ -46,7 +46,7 @@ def add(machine: Machine, project: Path, wheelhouse: Path, *requirements: str) -
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(band: Machine, store: Path) -> None:
-    """This holds for every pane, and for the detail that lists who links an entry."""
+    """This holds for every pane, and for the detail that lists the environments that link an entry."""
 
     async def script(person: Person) -> None:
         await person.write("#filter", "horn")
@@ -83,7 +83,7 @@ def test_the_cursor_and_the_marks_stay_on_their_entries(band: Machine, store: Pa
     use(store, script)
 
 
-def test_the_mouse_does_it_all(band: Machine, store: Path) -> None:
+def test_the_mouse_works_everywhere(band: Machine, store: Path) -> None:
     """The mouse works on tabs, titles, rows, marks, facets and the keys."""
 
     async def script(person: Person) -> None:
@@ -106,7 +106,7 @@ def test_the_mouse_does_it_all(band: Machine, store: Path) -> None:
     use(store, script)
 
 
-def test_arrows_and_enter_lead_from_one_thing_to_the_next(band: Machine, store: Path) -> None:
+def test_arrows_and_enter_lead_from_list_to_detail(band: Machine, store: Path) -> None:
     """They lead from the list to the detail and back, and from a project to its packages and to the store."""
 
     async def script(person: Person) -> None:
@@ -126,7 +126,7 @@ def test_arrows_and_enter_lead_from_one_thing_to_the_next(band: Machine, store: 
 
 
 def test_a_dialog_is_read_with_the_focus_on_its_button(band: Machine, store: Path) -> None:
-    """Down scrolls a text that is longer than its place, and Enter still closes the dialog."""
+    """Down scrolls a text that is longer than the dialog, and Enter still closes the dialog."""
 
     async def script(person: Person) -> None:
         await person.press("right")
@@ -172,12 +172,12 @@ def test_two_apps_and_the_command_line_at_once(band: Machine, store: Path, tmp_p
 
 
 def test_a_store_on_a_disk_that_goes_away_and_comes_back(band: Machine, store: Path, tmp_path: Path) -> None:
-    """The app reports the missing store in place of an empty list, and goes on when the store is back."""
+    """The app reports the missing store in place of an empty list, and continues when the store is back."""
 
     async def script(person: Person) -> None:
         store.rename(tmp_path / "away")
         await person.press("r")
-        await person.sees("is not there any more")
+        await person.sees("has disappeared")
         await person.press("P")
         assert person.dialog is None or "Prune" in person.screen
         if person.dialog is not None:
@@ -191,7 +191,7 @@ def test_a_store_on_a_disk_that_goes_away_and_comes_back(band: Machine, store: P
     assert len(list(store.glob("packages/*/*"))) == 2
 
 
-def test_a_store_that_may_not_be_read(band: Machine, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_the_user_may_not_read(band: Machine, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The app names the folder and the remedy. A stand-in refuses root, who may read everything."""
     real = os.listdir
 
@@ -220,25 +220,25 @@ def test_a_store_path_that_is_a_file(tmp_path: Path) -> None:
 
 
 def test_a_broken_registry_file_blocks_pruning(band: Machine, store: Path) -> None:
-    """A notice names the file, and a click shows it in full. The preview says why nothing may be removed."""
+    """A notice names the file, and a click shows it in full. The preview says why nothing can be removed."""
     registered = next((store / "projects").glob("*.json"))
     registered.write_text("{")
 
     async def script(person: Person) -> None:
         await person.sees("! The registry file")
         await person.click("#notices")
-        await person.sees("What is wrong")
+        await person.sees("Notices")
         assert isinstance(person.dialog, MessageDialog)
         assert f"{registered} can't be read (it is not valid JSON)" in person.dialog._text.plain
         await person.press("escape", "P")
-        await person.sees("Nothing may be removed")
+        await person.sees("Nothing can be removed")
         assert person.app.screen.query_one("#answer-go").disabled
         await person.press("escape")
 
     use(store, script)
 
 
-def test_without_uv_the_app_looks_and_says_what_it_cannot(
+def test_without_uv_the_app_refuses_only_an_install(
     band: Machine, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The app shows and verifies the store without uv. An install is refused with the reason."""
@@ -289,7 +289,7 @@ def endless(finish: threading.Event, ended: list[str]) -> Generator[Progress, No
 
 
 @pytest.mark.parametrize(("answer", "state"), [("finish", DONE), ("cancel", CANCELLED)])
-def test_leaving_while_something_runs(band: Machine, store: Path, answer: str, state: str) -> None:
+def test_quitting_while_an_operation_runs(band: Machine, store: Path, answer: str, state: str) -> None:
     """The app asks: it lets the operation finish, or cancels it and waits. The default is Stay."""
     ended: list[str] = []
     finish = threading.Event()
@@ -298,12 +298,12 @@ def test_leaving_while_something_runs(band: Machine, store: Path, answer: str, s
         person.app.session.queue.submit(Job("go on [/]", "pepip", lambda: endless(finish, ended)))
         await person.until(lambda: person.app.session.queue.current, "a start")
         await person.press("q")
-        await person.sees("Something is running", "go on [/]")
+        await person.sees("Unfinished operations", "go on [/]")
         await person.press("enter")
         await person.until(lambda: person.dialog is None, "the end of the dialog")
         assert person.app.is_running
         await person.press("q")
-        await person.sees("Something is running")
+        await person.sees("Unfinished operations")
         await person.answers(answer)
         finish.set() if answer == "finish" else None
         await person.until(lambda: not person.app.is_running or person.app._exit, "the end")
@@ -339,7 +339,7 @@ def test_operations_wait_for_each_other(band: Machine, store: Path) -> None:
     assert order == ["first", "third"]
 
 
-def test_a_fault_of_the_engine_does_not_take_the_app_down(band: Machine, store: Path) -> None:
+def test_a_fault_of_the_engine_does_not_end_the_app(band: Machine, store: Path) -> None:
     """The fault is shown in full, and the next operation runs."""
 
     async def script(person: Person) -> None:
@@ -368,7 +368,7 @@ def test_the_palette_and_the_clipboard(band: Machine, store: Path) -> None:
     use(store, script)
 
 
-def test_the_doctor_says_how_all_is(band: Machine, store: Path, tmp_path: Path) -> None:
+def test_the_doctor_is_shown_in_a_dialog(band: Machine, store: Path, tmp_path: Path) -> None:
     """The doctor has one line for each check, and a hint for each fault."""
     shutil.rmtree(tmp_path / "one")
 
@@ -379,7 +379,7 @@ def test_the_doctor_says_how_all_is(band: Machine, store: Path, tmp_path: Path) 
     use(store, script, size=(160, 60))
 
 
-def test_a_registry_document_is_untouched_by_looking(band: Machine, store: Path) -> None:
+def test_looking_changes_no_registration(band: Machine, store: Path) -> None:
     """The app changes no registration while the user only looks."""
     before = {path: path.read_bytes() for path in (store / "projects").iterdir()}
 

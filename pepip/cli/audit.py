@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Ask which distributions in the registered environments are vulnerable, yanked or outdated. uv asks its service of
-advisories, and the indexes that each project's settings name. Nothing is changed.
+advisories, and the indexes in the settings of each project. Nothing is changed.
 
-The exit code is 1 if one is vulnerable or yanked, as with `uv audit`. `pepip uv audit` audits one project's lock.
+The exit code is 1 if a distribution is vulnerable or yanked, as with `uv audit`. `pepip uv audit` audits the lock of
+one project.
 """
 
 _EXAMPLES = """\
@@ -38,9 +39,9 @@ def run(words: Sequence[str]) -> int:
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip audit", description=_DESCRIPTION, examples=_EXAMPLES)
-    parser.add_argument("--only", choices=KINDS, action="append", help="ask only this; may be repeated")
+    parser.add_argument("--only", choices=KINDS, action="append", help="ask only for these findings; can be repeated")
     parser.add_argument("--osv", metavar="PATH", help="look up advisories in OSV records: a file, a folder or a zip")
-    parser.add_argument("--service-url", metavar="URL", help="another service of advisories than uv's own")
+    parser.add_argument("--service-url", metavar="URL", help="a service of advisories in place of uv's own")
     parser.add_argument("--last", action="store_true", help="show the last answers again; ask nothing")
     arguments = parser.read(words)
     options.take_effect(arguments)

@@ -61,7 +61,7 @@ _GROUPS = (
             Command("audit", "audit", "run", "ask which packages are vulnerable, yanked or outdated"),
             Command("diff", "diff", "run", "compare two environments, or one with its lock"),
             Command("prune", "prune", "run", "remove entries that no environment links"),
-            Command("reclaim", "reclaim", "run", "list what can be freed, and pick what frees enough"),
+            Command("reclaim", "reclaim", "run", "list the space that can be freed, and pick enough of it"),
             Command("adopt", "adopt", "run", "link environments that other tools made"),
             Command("eject", "detach", "run_eject", "give an environment real files in place of all links"),
             Command("detach", "detach", "run", "make one package a private copy, to patch it"),
@@ -69,7 +69,7 @@ _GROUPS = (
             Command("image", "image", "run", "make one file of an environment; run a command in it"),
             Command("doctor", "doctor", "run", "check everything that pepip needs"),
             Command("settings", "settings", "run", "the colours, columns and filters of the app"),
-            Command("ui", "ui", "run", "see and do all of this on the whole terminal"),
+            Command("ui", "ui", "run", "an app in the terminal for all of this"),
         ),
     ),
 )

@@ -33,7 +33,7 @@ def run(words: Sequence[str]) -> int:
     from pepip.operations import compare
 
     parser = options.Parser("pepip diff", description=_DESCRIPTION, examples=_EXAMPLES)
-    parser.add_argument("paths", metavar="PATH", nargs="*", help="two environments or projects; with --lock one")
+    parser.add_argument("paths", metavar="PATH", nargs="*", help="two environments or projects; only one with --lock")
     parser.add_argument("--lock", action="store_true", help="compare with the uv.lock of the project")
     arguments = parser.read(words)
     options.take_effect(arguments)

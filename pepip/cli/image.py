@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DESCRIPTION = """\
-Make one file of an environment, and run programs in it, on machines without a store and without pepip.
+Put a whole environment into one file, for machines without a store, and run commands in it.
 
 `pepip image build` makes a SquashFS image of an environment with all files that it links.
-`pepip image run` mounts one, runs a command in it, and unmounts it.
+`pepip image run` mounts such an image, runs a command in it, and unmounts it.
 """
 
 _BUILD = """\
@@ -33,7 +33,7 @@ examples:
 _RUN = """\
 Mount an image, run a command with its environment, and unmount it. The exit code is that of the command.
 
-Root mounts it by the kernel, other users by squashfuse, which apptainer brings, too.
+For root the kernel mounts the image. For other users squashfuse does, which apptainer also brings.
 """
 
 _RUN_EXAMPLES = """\
@@ -62,12 +62,20 @@ def _build(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip image build", description=_BUILD, examples=_BUILD_EXAMPLES)
     parser.add_argument(
-        "environment", metavar="ENVIRONMENT", nargs="?", default="", help="(the active one, or .venv)"
+        "environment", metavar="ENVIRONMENT", nargs="?", default="", help="the environment (the active one, or .venv)"
     )
-    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the image; it is replaced at the end")
-    parser.add_argument("--with-python", action="store_true", help="with the interpreter that the environment uses")
-    parser.add_argument("--no-editable", action="store_true", help="with editable projects as wheels")
-    parser.add_argument("--compression", choices=sorted(squashfs.COMPRESSIONS), default="zstd", help="(zstd)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        required=True,
+        help="the file of the image; an older one is replaced at the end",
+    )
+    parser.add_argument("--with-python", action="store_true", help="also include the environment's interpreter")
+    parser.add_argument("--no-editable", action="store_true", help="include editable projects as wheels")
+    parser.add_argument(
+        "--compression", choices=sorted(squashfs.COMPRESSIONS), default="zstd", help="the compression (zstd)"
+    )
     arguments = parser.read(words)
     options.take_effect(arguments)
     root = venvs.locate(arguments.environment, dict(os.environ), os.getcwd())

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def add_options(parser: Parser) -> None:
     """Add the options of a list to a parser."""
     parser.add_argument("--filter", metavar="LINE", help="words and facets as in the app: 'numpy >100MB project:api'")
-    parser.add_argument("--reverse", action="store_true", help="the other way round")
+    parser.add_argument("--reverse", action="store_true", help="reverse the order")
     parser.add_argument("--format", choices=("csv", "markdown", "json"), help="write the list in this format")
-    parser.add_argument("--output", metavar="FILE", help="write it to a new file *.csv, *.md or *.json")
+    parser.add_argument("--output", metavar="FILE", help="write the list to a new .csv, .md or .json file")
 
 
 def check(arguments: argparse.Namespace) -> None:

@@ -174,9 +174,7 @@ def run_uses(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip uses", description="List the environments that have a distribution.")
     parser.add_argument("requirement", metavar="NAME[SPECIFIER]", nargs="?", help="for example 'urllib3<2.5'")
-    parser.add_argument(
-        "--several", action="store_true", help="all packages of which environments have several versions"
-    )
+    parser.add_argument("--several", action="store_true", help="packages of which environments have several versions")
     arguments = parser.read(words)
     options.take_effect(arguments)
     if arguments.several == bool(arguments.requirement):

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _DESCRIPTION = """\
-List what can be freed, in bundles that go together: how much each frees, and what it costs. With
---free, pick the bundles that free so much with the least loss. Changes nothing without --yes.
+List the space that can be freed, in bundles, each with its size and its cost. With --free, pick the
+bundles that free this size with the least loss. Changes nothing without --yes.
 """
 
 _EXAMPLES = """\
@@ -39,8 +39,8 @@ def run(words: Sequence[str]) -> int:
     from pepip.operations import census, prune, reclaim
 
     parser = options.Parser("pepip reclaim", description=_DESCRIPTION, examples=_EXAMPLES)
-    parser.add_argument("--free", metavar="SIZE", help="pick what frees so much: 5GB")
-    parser.add_argument("--idle", metavar="AGE", default="90d", help="environments count as idle after: 30d")
+    parser.add_argument("--free", metavar="SIZE", help="pick bundles that free this size: 5GB")
+    parser.add_argument("--idle", metavar="AGE", default="90d", help="an environment is idle after this time: 30d")
     parser.add_argument("--uv-cache", action="store_true", help="also remove the packages from uv's cache")
     parser.add_argument(
         "--look", metavar="DIR", action="append", default=[], help="look there for environments not shared yet"

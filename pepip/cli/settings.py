@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DESCRIPTION = """\
-Show or change the settings of `pepip ui`. An empty value takes a setting away.
+Show or change the settings of `pepip ui`. An empty value removes a setting.
 
 theme=NAME           the colours, such as nord, textual-light or ansi-dark
 hidden=COLUMN,…      columns of the list of entries that are not shown

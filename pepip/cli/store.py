@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 _SORTS = ("size", "name", "projects", "stored", "used", "version", "python", "state")
 
 _HELP = """\
-Look into the store, and look after it.
+Inspect and maintain the store.
 
 commands:
   list      entries with their size, projects and state
   show      everything about one distribution
-  add       fill the store without a project
+  add       store packages without a project
   remove    remove one entry
   verify    check every file against its hash
-  repair    make damaged entries and environments whole again
-  path      print where the store is
+  repair    repair damaged entries and environments
+  path      print the path of the store
   init      make the store, for you or for a group
   publish   copy entries to a layer, for others to link
   clean     remove the store, with all entries
@@ -300,7 +300,7 @@ def _repair(words: Sequence[str]) -> int:
     from pepip.model import Request
     from pepip.operations import verify
 
-    parser = options.Parser("pepip store repair", description="Make damaged entries and environments whole again.")
+    parser = options.Parser("pepip store repair", description="Repair damaged entries and environments.")
     parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns")
     parser.add_uv_options(options.COMMON_PIP_OPTIONS)
     arguments = parser.read(words)

@@ -28,11 +28,11 @@ def run_init(words: Sequence[str]) -> int:
         metavar="members|owner|USER",
         action="append",
         default=[],
-        help="the users whose entries each member links, beside their own: the store's owner and root (owner, the "
-        "default), also a further user (USER), or all members (members); can be repeated",
+        help="whose entries each member links besides their own. owner (the default): the store's owner and root; "
+        "USER: also this user; members: all members. Can be repeated",
     )
     parser.add_argument(
-        "--layer", action="store_true", help="others link the store as a layer: prune it by age or by leases"
+        "--layer", action="store_true", help="make the store a layer, which others link; prune it by age or by leases"
     )
     parser.add_argument(
         "--lease-days",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Say what needs a package, up to the requirements of the project itself, and what the package needs.
 
-The answer is about the environments as they are, with markers for each one's own Python. By default all environments
-that have the package are asked; those with the same answer are shown together.
+The answer is about the environments as they are, with the markers of their own Python. By default it covers all
+environments that have the package. Environments with the same answer are shown together.
 """
 
 _EXAMPLES = """\

@@ -89,7 +89,7 @@ def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> 
     return _decide(store, options, seen or census.take(store))
 
 
-def reckon(
+def measure(
     store: Store, orphans: Iterable[Orphan], gone: list[KnownVenv], options: PruneOptions
 ) -> tuple[int, int, int]:
     """Return the bytes that removing these orphans frees, those that other files keep, and those left in the trash.
@@ -235,7 +235,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     chosen = _choose(options, seen, {*users, *leased})
     orphans = [orphan for orphan in chosen if permissions.may_remove(orphan.stored.path)]
     refused = [orphan for orphan in chosen if orphan not in orphans]
-    freed, shared, trashed = reckon(store, orphans, gone, options)
+    freed, shared, trashed = measure(store, orphans, gone, options)
     kept_until = int(time.time() + options.keep_seconds) if options.keep_seconds and trashed else 0
     graves = trash.contents(store, kept=not options.keep_seconds)
     emptied = freed_space.by_removing(graves, place=store.root).freed_bytes if graves else 0

@@ -1,4 +1,4 @@
-"""The terminal app: runs the same operations as the command line, and has none of its own.
+"""The terminal app. It runs the operations of the command line, and has no operation of its own.
 
 The only package that imports textual.
 """

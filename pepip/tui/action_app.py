@@ -80,7 +80,7 @@ class ActionApp(App[None]):
         self.actions.projects.ask_to_adopt(request.environments)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable `prune` and `reclaim` if the store is known to be empty, missing or unreadable."""
+        """Disable `prune` and `reclaim` if the store is empty, missing or unreadable."""
         found = self.session.catalog
         if action in {"prune", "reclaim"}:
             return found is None or (found.trouble is None and not found.is_empty)
@@ -91,11 +91,11 @@ class ActionApp(App[None]):
         self.actions.entries.ask_to_prune()
 
     def action_reclaim(self) -> None:
-        """List all that can be freed, and remove what the user ticks."""
+        """List the space that can be freed, and free the ticked part."""
         self.actions.entries.ask_to_reclaim()
 
     def action_undo(self) -> None:
-        """Bring back what the last prune put into the trash."""
+        """Bring back the entries that the last prune put into the trash."""
         self.actions.entries.ask_to_undo()
 
     def action_install_anywhere(self) -> None:
@@ -149,10 +149,10 @@ class ActionApp(App[None]):
         notices = self.session.catalog.notices if self.session.catalog else ()
         if notices:
             text = Text("\n\n".join(f"{notice.sentence}\n{notice.advice}" for notice in notices))
-            self.actions.explain("What is wrong", text)
+            self.actions.explain("Notices", text)
 
     async def action_quit(self) -> None:
-        """Exit. If a job is unfinished, ask first whether to finish or cancel it."""
+        """Exit. If a job is unfinished, first ask whether to finish or cancel it."""
         if isinstance(self.screen, ModalScreen):
             self.screen.dismiss("")
         if self.session.queue.busy:
@@ -169,7 +169,7 @@ class ActionApp(App[None]):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Show a note in one line over the keys, where it hides no content, in place of an earlier note."""
+        """Show a note in one line above the keys, in place of an earlier note."""
         self.clear_notifications()
         words = f"{title}: {message}" if title else message
         super().notify(" ".join(words.split()), severity=severity, timeout=timeout, markup=markup and not title)

@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from pepip.tui import formatting
-from pepip.tui.bars import said
+from pepip.tui.bars import current_step
 from pepip.tui.job_queue import CANCELLED, DONE, FAILED, RUNNING, WAITING
 from pepip.tui.messages import RunAgain
 from pepip.tui.scroll_text import ScrollText
@@ -73,7 +73,7 @@ class ActivityPane(Vertical):
                 (
                     _GLYPHS[job.state],
                     formatting.printable(job.title),
-                    formatting.printable(job.outcome or (said(job) if job.state == RUNNING else "")),
+                    formatting.printable(job.outcome or (current_step(job) if job.state == RUNNING else "")),
                     job.state,
                     f"{job.seconds:.1f}" if job.is_over else "",
                     _bytes_of(job),
@@ -84,7 +84,7 @@ class ActivityPane(Vertical):
             for key, job in reversed(self._jobs.items())
         ]
         table = self.query_one("#jobs", Table)
-        table.empty_text = "nothing was done yet: I installs, P prunes, V verifies"
+        table.empty_text = "no operation yet: I installs, P prunes, V verifies"
         table.show(rows)
         self._log()
 
@@ -123,7 +123,7 @@ class ActivityPane(Vertical):
 
 
 def _bytes_of(job: Job[object]) -> str:
-    """Return the bytes that a job has freed (`-`) or fetched (`+`), empty if it has done neither."""
+    """Return the bytes that a job has freed (`-`) or fetched (`+`); empty if there are none."""
     if job.report.freed_bytes:
         return f"-{formatting.size(job.report.freed_bytes)}"
     return f"+{formatting.size(job.fetched_bytes)}" if job.fetched_bytes else ""

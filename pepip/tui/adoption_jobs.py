@@ -1,4 +1,4 @@
-"""Adopting and ejecting as jobs. The command of each does the same."""
+"""Adopting and ejecting as jobs, each with the command that does the same."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def adopt(store: Store, environments: Sequence[str]) -> PreviewedAction:
-    """Return the action that links environments of other tools to the store."""
+    """Return the action that links environments that other tools made."""
     title = f"adopt {formatting.count(len(environments), 'environment')}"
     if len(environments) == 1:
         title = f"adopt {formatting.short_path(environments[0])}"
@@ -31,9 +31,9 @@ def adopt(store: Store, environments: Sequence[str]) -> PreviewedAction:
 
     def look() -> Generator[Progress, None, AdoptionPreview]:
         memory = survey_cache.load(store)
-        seen = yield from previewing.preview(store, environments, memory)
+        found = yield from previewing.preview(store, environments, memory)
         memory.save()
-        return seen
+        return found
 
     def carry_out() -> Generator[Progress, None, list[Adopted]]:
         return (yield from adopting.adopt(store, (yield from look())))
@@ -44,7 +44,7 @@ def adopt(store: Store, environments: Sequence[str]) -> PreviewedAction:
 
 
 def eject(store: Store, environment: str) -> Job[ejecting.Ejected]:
-    """Return the job that gives an environment files of its own in place of all links."""
+    """Return the job that gives an environment real files in place of all links."""
     return Job(
         f"eject {os.path.basename(os.path.dirname(environment)) or environment}",
         commands.of("eject", environment),

@@ -1,7 +1,7 @@
 """The app: panes that show one catalog of the store, dialogs for changes, and one queue of jobs.
 
-At the start it shows the catalog of the last reading, and reads the store again while the user works. It only shows,
-asks and reports; `pepip.operations` does the work.
+At the start the app shows the catalog of the last reading, and reads the store again while the user works. The app
+shows, asks and reports; `pepip.operations` does the work.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pepip.tui.scanner import Scanner
 from pepip.tui.session import Session
 from pepip.tui.store_pane import StorePane
 from pepip.tui.unshared_search import UnsharedSearch
-from pepip.tui.welcome import Welcome, figures_of, keys_of
+from pepip.tui.welcome import Welcome, keys_of, text_without_figures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ _SECONDS_BETWEEN_CHECKS = 2.0
 
 
 class PepipApp(ActionApp):
-    """The app. It looks for environments below `folder`, too, which is the one in which it was started.
+    """The app, started in `folder`. It also searches for environments below that folder.
 
-    With `is_still`, it shows nothing that changes only with time, for screenshots, and searches for no environments.
+    With `is_still`, for screenshots, the app shows no running times and searches for no environments.
     """
 
     CSS_PATH = "app.tcss"
@@ -90,9 +90,9 @@ class PepipApp(ActionApp):
         """Whether a thread is reading the store."""
         return self._scanner.is_reading
 
-    def look_again(self) -> None:
+    def read_again(self) -> None:
         """Read the store again, and update the status."""
-        self._scanner.look()
+        self._scanner.read_again()
         self._say_status()
 
     # While the app exits, messages still come, but the widgets are gone: each handler asks whether it is running.
@@ -103,7 +103,7 @@ class PepipApp(ActionApp):
             self.call_after_refresh(event.is_painted.set)
 
     def on_scanner_read(self, event: Scanner.Read) -> None:
-        """Show what the last reading found."""
+        """Show the result of the last reading."""
         if self.is_running and self._scanner.is_last(event):
             self._show(event.catalog, event.listing)
             is_known = event.catalog.trouble is None or event.catalog.trouble.kind == catalogs.ABSENT
@@ -113,7 +113,7 @@ class PepipApp(ActionApp):
                 self._search.update(event.catalog)
 
     def on_unshared_search_progressed(self, event: UnsharedSearch.Progressed) -> None:
-        """Show the place to which the search for environments has come."""
+        """Show the folder that the search for environments has reached."""
         self.session.search_place = event.place
         self._show_unshared()
 
@@ -122,7 +122,7 @@ class PepipApp(ActionApp):
         self.session.unshared, self.session.search_place = event.found, ""
         self._show_unshared()
 
-    def on_background_checks_pruned(self, event: BackgroundChecks.Pruned) -> None:
+    def on_background_checks_prune_previewed(self, event: BackgroundChecks.PrunePreviewed) -> None:
         """Show what a prune would free."""
         self.session.prunable = event.preview
         if self.is_running:
@@ -138,55 +138,55 @@ class PepipApp(ActionApp):
 
     def _show_unshared(self) -> None:
         if self.is_running and self.session.catalog is not None:
-            self._make_room()
+            self._show_welcome()
             self.query_one(Panes).fill_unshared()
 
     def on_scanner_stamped(self, event: Scanner.Stamped) -> None:
         """Read the store again if it has changed on disk."""
         if self._scanner.is_outdated(event) and self.is_running:
-            self.look_again()
+            self.read_again()
 
     def on_scanner_listed(self, event: Scanner.Listed) -> None:
         """Show another listing of the catalog, unless a newer catalog came meanwhile."""
         if self.is_running and self.session.catalog is event.catalog:
             self.query_one(StorePane).show(event.catalog, event.listing)
 
-    def _show(self, found: Catalog, listing: Listing) -> None:
-        """Show a catalog and its listing. If the store went away, keep the data of the catalog before."""
-        if found.trouble is not None and found.trouble.kind == catalogs.AWAY and self.session.catalog is not None:
-            found = self.session.catalog._replace(trouble=found.trouble, notices=found.notices)
-        self.session.catalog = found
-        is_special = self._make_room()
-        self.query_one(Notices).say(found.notices)
+    def _show(self, catalog: Catalog, listing: Listing) -> None:
+        """Show a catalog and its listing. If the store has disappeared, keep the data of the catalog before."""
+        if catalog.trouble is not None and catalog.trouble.kind == catalogs.AWAY and self.session.catalog is not None:
+            catalog = self.session.catalog._replace(trouble=catalog.trouble, notices=catalog.notices)
+        self.session.catalog = catalog
+        is_welcome = self._show_welcome()
+        self.query_one(Notices).say(catalog.notices)
         self._say_savings()
-        self.query_one(StorePane).show(found, listing)
+        self.query_one(StorePane).show(catalog, listing)
         self.query_one(Panes).fill()
         self._say_status()
-        if self.default_screen.focused is None and not is_special:
+        if self.default_screen.focused is None and not is_welcome:
             self.default_screen.set_focus(self.query_one(Panes).list_here)
-        self._collection.go_on(keeps=found.is_fresh and found.trouble is None)
+        self._collection.resume(freezes=catalog.is_fresh and catalog.trouble is None)
 
-    def _make_room(self) -> bool:
-        """Show the screen of an empty or unreadable store in place of the panes, and return whether there is one.
+    def _show_welcome(self) -> bool:
+        """Show the welcome screen if the store is empty or unreadable, else the panes. Return whether it is shown.
 
-        It never replaces the activity pane.
+        The welcome screen never replaces the activity pane.
         """
-        welcome, panes, found = self.query_one(Welcome), self.query_one(Panes), self.session.catalog
-        is_special = welcome.show() and self.here != "activity"
-        welcome.display, panes.display = is_special, not is_special
-        self.query_one(Keys).say(keys_of(found) if is_special and found else ())
-        if is_special:
+        welcome, panes, catalog = self.query_one(Welcome), self.query_one(Panes), self.session.catalog
+        is_welcome = welcome.show() and self.here != "activity"
+        welcome.display, panes.display = is_welcome, not is_welcome
+        self.query_one(Keys).say(keys_of(catalog) if is_welcome and catalog else ())
+        if is_welcome:
             self.default_screen.set_focus(welcome.list_here)
-        return is_special
+        return is_welcome
 
     def _say_savings(self) -> None:
-        found = self.session.catalog
-        if found is not None:
-            self.query_one(SavingsLine).say(found, self.session.prunable, otherwise=figures_of(found))
+        catalog = self.session.catalog
+        if catalog is not None:
+            self.query_one(SavingsLine).say(catalog, self.session.prunable, otherwise=text_without_figures(catalog))
 
     def _say_status(self) -> None:
         root = formatting.short_path(self.session.store.root, paths.user_home(os.environ))
-        status = root if not self.is_reading or self.is_still else "looking at the disk …"
+        status = root if not self.is_reading or self.is_still else "reading the store …"
         self.query_one(Tabs).say(status=status, running=len(self.session.queue.busy))
 
     def _check(self) -> None:
@@ -196,35 +196,35 @@ class PepipApp(ActionApp):
             self._say_status()
 
     def on_app_focus(self) -> None:
-        """Read the store again when the terminal gets the focus: uv may have changed environments meanwhile."""
+        """Read the store again when the terminal gets the focus, because uv may have changed environments."""
         if self.session.catalog is not None and not self.is_reading:
-            self.look_again()
+            self.read_again()
 
     def action_rescan(self) -> None:
         """Read the store again, unless a thread is reading it, and search for environments again."""
         if not self.is_reading:
             self._search.forget()
-            self.look_again()
+            self.read_again()
 
     def on_job_changed(self, event: JobChanged) -> None:
         """Show the progress of a job. When it ends, report its result and read the store again."""
         job = event.job
         if not job.is_listed or not self.is_running:
             return
-        is_news = job.is_over and job.number not in self._finished
-        if is_news:
+        has_just_ended = job.is_over and job.number not in self._finished
+        if has_just_ended:
             self._finished.add(job.number)
             self.run_worker(lambda: job_history.add(self.session.store, job), thread=True, group="history")
         if self.session.is_leaving and not self.session.queue.busy:
             self.exit()
             return
         self._show_jobs()
-        if job.step.phase == "" or job.is_over:
+        if not job.step.phase or job.is_over:
             self._mark_busy()
-        if is_news:
-            bell.call(self, job)
+        if has_just_ended:
+            bell.ring(self, job)
             self.actions.conclude(job)
-            self.look_again()
+            self.read_again()
 
     def _show_jobs(self) -> None:
         """Show the state of the jobs in the drawer, in the tabs and in the activity pane."""
@@ -237,10 +237,10 @@ class PepipApp(ActionApp):
 
     def _mark_busy(self) -> None:
         """Mark the entries and environments that jobs work on."""
-        found = self.session.catalog
-        if found is None or found.trouble is not None:
+        catalog = self.session.catalog
+        if catalog is None or catalog.trouble is not None:
             return
-        self._scanner.mark(found)
+        self._scanner.mark_busy(catalog)
         if self.here == "projects":
             self.query_one(Panes).fill()
 
@@ -262,7 +262,7 @@ class PepipApp(ActionApp):
         panes = self.query_one(Panes)
         await panes.go_to(pane)
         self.query_one(Tabs).say(here=pane)
-        self._make_room()
+        self._show_welcome()
         if panes.display:
             self.default_screen.set_focus(panes.list_here)
 
@@ -283,7 +283,7 @@ class PepipApp(ActionApp):
         if settings.theme in self.available_themes:
             self.theme = settings.theme
 
-    def hang_up(self, signal_number: int) -> None:
-        """Exit on a signal, such as SIGHUP if the terminal is gone. Cancel all jobs at their next safe point."""
+    def exit_on_signal(self, signal_number: int) -> None:
+        """Exit after a signal, such as SIGHUP if the terminal is gone. Cancel all jobs at their next safe point."""
         self.session.queue.cancel_all()
         self.exit(return_code=128 + signal_number)

@@ -1,4 +1,4 @@
-"""The flows of the app's own actions: to store, verify, scan, examine and leave, and the report of each job's end."""
+"""The actions of the app itself: store, verify, scan, examine, leave. Reports the end of each job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pepip.tui.dialogs import Choice, MessageDialog, Question
 from pepip.tui.entry_actions import EntryActions
 from pepip.tui.job_queue import CANCELLED, FAILED, Job
 from pepip.tui.messages import Explained
-from pepip.tui.preview_dialog import wording_of
+from pepip.tui.preview_dialog import printable_lines
 from pepip.tui.project_actions import ProjectActions
 from pepip.tui.report_actions import ReportActions
 
@@ -29,7 +29,7 @@ _TONES = {doctor.OK: "good", doctor.WARNING: "warn", doctor.ERROR: "bad"}
 
 
 class AppActions(BaseActions):
-    """The flows of the app itself, and those of its panes: `entries`, `projects` and `reports`."""
+    """The actions of the app itself. `entries`, `projects` and `reports` have those of the panes."""
 
     def __init__(self, session: Session, app: App[None]) -> None:
         super().__init__(session, app)
@@ -48,7 +48,9 @@ class AppActions(BaseActions):
                     self.ask_to_store(line=answer)
                     self.complain(error)
 
-        text = "Stores packages, and what they need, for projects to come. Until one links them they are orphans."
+        text = (
+            "Stores packages and their dependencies for later projects. They are unused until a project links them."
+        )
         self._ask("Store without a project", text, value=line, verb="Store", command=jobs.store_command, then=entered)
 
     def verify_all(self) -> None:
@@ -67,7 +69,7 @@ class AppActions(BaseActions):
                     self.ask_to_scan(folder=answer)
                     self.complain(error)
 
-        text = "Registers every environment below a folder that links the store: moved, copied, restored."
+        text = "Registers the environments below a folder that link the store, such as moved or restored ones."
         self._ask("Scan for environments", text, value=folder, verb="Scan", command=jobs.scan_command, then=entered)
 
     def _ask(
@@ -80,7 +82,7 @@ class AppActions(BaseActions):
         command: Callable[[str], str],
         then: Callable[[str | None], None],
     ) -> None:
-        """Ask for a line, and call `then` with it. A line typed before an Escape takes the place of `value`."""
+        """Ask for a line, and call `then` with it. A line that was typed before an Escape is there again."""
         drafts = self.session.drafts
         (value,) = drafts.pop(title, (value,))
         question = Question(title, text, value=value, verb=verb, command=command)
@@ -93,7 +95,7 @@ class AppActions(BaseActions):
         self.app.push_screen(question, answered)
 
     def examine(self) -> None:
-        """Run the checks of the doctor in a thread, and show the results."""
+        """Run the checks of `pepip doctor` in a thread, and show the results."""
         self.app.run_worker(self._examine, thread=True, exclusive=True, group="doctor")
 
     def _examine(self) -> None:
@@ -106,7 +108,7 @@ class AppActions(BaseActions):
                 if check.hint and check.state != doctor.OK:
                     text.append(f"         {check.hint}\n", "dim")
         except (PepipError, OSError) as error:
-            text.append(f"The store can't be looked at: {error}\n")
+            text.append(f"The store can't be read: {error}\n")
         self.app.post_message(Explained("Doctor", text, commands.of("doctor")))
 
     def conclude(self, job: Job[object]) -> None:
@@ -117,7 +119,7 @@ class AppActions(BaseActions):
             text = Text()
             text.append(f"{job.failure.message}\n", "bold")
             if job.failure.output:
-                text.append(f"\n{wording_of(job.failure.output)}\n")
+                text.append(f"\n{printable_lines(job.failure.output)}\n")
             if job.failure.hint:
                 text.append(f"\nhint: {job.failure.hint}\n")
             self.explain(f"Failed: {job.title}", text, command=job.command)
@@ -126,7 +128,7 @@ class AppActions(BaseActions):
             self.app.notify(job.outcome, title=formatting.printable(job.title), markup=False)
 
     def run_again(self, job: Job[object]) -> None:
-        """Ask to run a finished job again. A job of an earlier run is run by its command."""
+        """Ask to run a finished job again. A job of an earlier run of the app is repeated by its command."""
         try:
             again = jobs.again(job)
         except PepipError as error:
@@ -134,11 +136,11 @@ class AppActions(BaseActions):
             return
         when = f", {formatting.moment(job.ended_at)}" if job.ended_at else ""
         text = Text(f"{formatting.printable(job.title)}\n", "bold")
-        text.append(f"\nlast time{when}: {formatting.printable(job.outcome or job.state)}", "not bold")
+        text.append(f"\nlast run{when}: {formatting.printable(job.outcome or job.state)}", "not bold")
         self.confirm("Run again", text, "Run", again)
 
     def ask_to_leave(self) -> None:
-        """Ask whether to finish or cancel the unfinished jobs, and let the app exit when they are over."""
+        """Ask whether to finish or cancel the unfinished jobs. The app exits when they are over."""
         queue = self.session.queue
         titles = "\n".join(f"  {job.title}" for job in queue.busy)
         choices = (
@@ -154,8 +156,8 @@ class AppActions(BaseActions):
             if answer == "cancel":
                 queue.cancel_all()
             if queue.busy:
-                self.app.notify("Leaving when it is over …", timeout=60)
+                self.app.notify("The app exits when the operations are over …", timeout=60)
             else:
                 self.app.exit()
 
-        self.app.push_screen(MessageDialog("Something is running", Text(titles), choices), decided)
+        self.app.push_screen(MessageDialog("Unfinished operations", Text(titles), choices), decided)

@@ -1,4 +1,4 @@
-"""The dialog of the last answers on vulnerable, yanked and outdated packages. Only its button asks anything."""
+"""The dialog of the last answers of an audit. Only its button sends a question over the network."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class AuditDialog(Dialog):
         yield Table(_COLUMNS, verb="In the store", id="findings")
 
     def choices(self) -> Sequence[Choice]:
-        """Return the buttons. Nobody is asked by accident."""
+        """Return the buttons. Close comes first, so that Enter asks nothing."""
         return (Choice("", "Close"), Choice("go", "Ask again" if self._catalog.answers else "Ask", "primary"))
 
     def on_mount(self) -> None:
-        """Fill the list. Without an answer there is none."""
+        """Fill the list. Hide it if there is no answer yet."""
         super().on_mount()
         table = self.query_one("#findings", Table)
         table.display = bool(self._catalog.answers)
@@ -84,14 +84,14 @@ class AuditDialog(Dialog):
         text = Text()
         if not self._catalog.answers:
             text.append(
-                "Asking sends the names and versions of all packages to uv's service of advisories, and the names "
-                "to the indexes that each project's settings name.\n"
-                "Nobody was asked yet."
+                "Asking sends the names and versions of all packages to uv's service of advisories. It sends the "
+                "names to the indexes in each project's settings.\n"
+                "There is no answer yet."
             )
         for kind in KINDS if self._catalog.answers else ():
             answer = self._catalog.answers.get(kind)
             if answer is None:
-                text.append(f"never asked which are {kind}\n", "dim")
+                text.append(f"{kind}: not asked yet\n", "dim")
                 continue
             pins = {(found.name, found.version) for found in answer.findings} & self._users.keys()
             unknown = len(self._users.keys() - answer.pins)
@@ -103,7 +103,7 @@ class AuditDialog(Dialog):
 
 
 def users_of(catalog: Catalog) -> Mapping[Pin, int]:
-    """Return, for the name and version of each package, the number of environments that have it."""
+    """Map the name and version of each package to the number of environments that have it."""
     users: dict[Pin, int] = {}
     for share in catalog.shares.values():
         for package in share.known.packages:

@@ -1,4 +1,4 @@
-"""The findings of an audit at an entry: tags for the filter, and text for the detail. Knows nothing of widgets."""
+"""The findings of an audit on entries: facets for the filter, and text for the detail. Knows nothing of widgets."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pepip.operations.entry_details import Details
     from pepip.store.audit_answers import Answer, Finding, Pin
 
-TAGS = {VULNERABLE: "vuln", YANKED: "yanked", OUTDATED: "outdated"}
-"""The facet of the filter for each kind of finding."""
+FACETS = {VULNERABLE: "vuln", YANKED: "yanked", OUTDATED: "outdated"}
+"""The filter's facet for each kind of finding."""
 
 
 def by_pin(answers: Mapping[str, Answer]) -> dict[Pin, list[Finding]]:
@@ -31,12 +31,12 @@ def by_pin(answers: Mapping[str, Answer]) -> dict[Pin, list[Finding]]:
     return found
 
 
-def tags(stored: Stored, found: Mapping[Pin, Sequence[Finding]]) -> Sequence[str]:
+def facets(stored: Stored, found: Mapping[Pin, Sequence[Finding]]) -> Sequence[str]:
     """Return the facets that apply to an entry."""
     if not found:
         return ()
     known = found.get((normalize_name(stored.name), stored.version), ())
-    return tuple(dict.fromkeys(TAGS[finding.kind] for finding in known))
+    return tuple(dict.fromkeys(FACETS[finding.kind] for finding in known))
 
 
 def words_of(finding: Finding) -> str:
@@ -50,7 +50,7 @@ def words_of(finding: Finding) -> str:
 
 
 def describe(text: Text, stored: Stored, answers: Mapping[str, Answer]) -> None:
-    """Append what the last answers say of an entry, each with its date. Append nothing if none covers it."""
+    """Append the findings of the last answers on an entry, with dates. Append nothing if no answer covers it."""
     pin = (normalize_name(stored.name), stored.version)
     known = by_pin(answers).get(pin, ())
     dates = {kind: answer.asked_at for kind, answer in answers.items() if pin in answer.pins}
@@ -69,9 +69,9 @@ def describe(text: Text, stored: Stored, answers: Mapping[str, Answer]) -> None:
 
 
 def describe_links(text: Text, details: Details, width: int) -> None:
-    """Append the licence and the pages of an entry's distribution, which a terminal with links can open.
+    """Append the licence and the pages of an entry's distribution, as links that a terminal can open.
 
-    An address that is too long for `width` columns loses its end, but the link is whole.
+    An address that is too long for `width` columns is shown without its end. The link is complete.
     """
     if not details.licence and not details.links:
         return

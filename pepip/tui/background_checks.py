@@ -1,4 +1,4 @@
-"""Finds in a thread what a reading of the store leaves open: what a prune would free, and unmet needs.
+"""Previews a prune and finds unmet needs, in a thread after each reading of the store.
 
 Posts both to the app.
 """
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from pepip.tui.catalog import Catalog
     from pepip.tui.session import Session
 
-_SECONDS_TO_REST = 0.002  # after each environment, for the keys
+_SECONDS_TO_REST = 0.002  # after each environment, so that the app can answer keys
 
 
 class BackgroundChecks:
-    """Checks on request. Call its methods in the app's own thread. A new check ends the one before."""
+    """The checks of one app. Call the methods in the app's own thread. A new check ends the one before."""
 
-    class Pruned(Message):
-        """It is known what a prune of all orphans would do."""
+    class PrunePreviewed(Message):
+        """The preview of a prune of all orphans is ready."""
 
         def __init__(self, preview: PrunePreview) -> None:
             super().__init__()
             self.preview = preview
 
     class NeedsFound(Message):
-        """The unmet needs are known, of each environment that has any."""
+        """The unmet needs are known, by the environments that have any."""
 
         def __init__(self, unmet: Mapping[str, Sequence[UnmetNeed]]) -> None:
             super().__init__()
@@ -62,7 +62,7 @@ class BackgroundChecks:
             with contextlib.suppress(OSError):
                 trash.expire(self._store)
                 preview = prune.preview(self._store, prune.PruneOptions(), catalog.overview.census)
-                self._app.post_message(self.Pruned(preview))
+                self._app.post_message(self.PrunePreviewed(preview))
         unmet = {}
         for root, share in catalog.shares.items():
             known = share.known

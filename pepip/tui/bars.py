@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ClickTarget(NamedTuple):
-    """A clickable part of a line, from column `start` up to `end`. `action` is an action, a key or a facet."""
+    """A clickable part of a line, from column `start` up to `end`. The line's `press` gets its `action`."""
 
     start: int
     end: int
@@ -41,17 +41,17 @@ class Line(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
-        self.spots: list[ClickTarget] = []
+        self.click_targets: list[ClickTarget] = []
 
     def style_of(self, name: str) -> Style:
         """Return a style by its name."""
         return styles.of(self.app)[name]
 
     async def on_click(self, event: events.Click) -> None:
-        """Press the clicked part."""
-        for spot in self.spots:
-            if spot.start <= event.x < spot.end:
-                await self.press(spot.action)
+        """Press the clicked part, if there is one."""
+        for target in self.click_targets:
+            if target.start <= event.x < target.end:
+                await self.press(target.action)
                 return
 
     async def press(self, action: str) -> None:
@@ -60,7 +60,7 @@ class Line(Widget):
 
 
 class Tabs(Line):
-    """The titles of the panes, and to the right the status of the app."""
+    """The titles of the panes, and the status of the app at the right."""
 
     TITLES: ClassVar[dict[str, str]] = {
         "store": "Store",
@@ -77,7 +77,7 @@ class Tabs(Line):
         self.running = 0
 
     def say(self, *, here: str | None = None, status: str | None = None, running: int | None = None) -> None:
-        """Change the current pane, the status, or the number of unfinished operations. None keeps the value."""
+        """Change the current pane, the status, or the number of unfinished jobs. None keeps the value."""
         before = (self.here, self.status, self.running)
         self.here = self.here if here is None else here
         self.status = self.status if status is None else status
@@ -90,13 +90,13 @@ class Tabs(Line):
         width = self.size.width
         text = Text(no_wrap=True, end="")
         text.append(" pepip " if width >= 60 else "", self.style_of("key"))
-        self.spots = []
+        self.click_targets = []
         for number, (name, title) in enumerate(self.TITLES.items(), 1):
             busy = f" ●{self.running}" if name == "activity" and self.running else ""
             label = f" {number} {title}{busy} " if width >= 58 or name == self.here else f" {number}{busy} "
             start = cell_len(text.plain)
             text.append(label, self.style_of("cursor" if name == self.here else ""))
-            self.spots.append(ClickTarget(start, start + cell_len(label), f"show('{name}')"))
+            self.click_targets.append(ClickTarget(start, start + cell_len(label), f"show('{name}')"))
         room = width - cell_len(text.plain) - 2
         status = formatting.fit(self.status, room) if room > 6 else ""
         text.append(" " * (room + 1 - cell_len(status)) + status, self.style_of("muted"))
@@ -104,7 +104,7 @@ class Tabs(Line):
 
 
 class SavingsLine(Line):
-    """The size on disk, the size without sharing, the savings, and the prunable size. A click on the last prunes."""
+    """The size on disk, the size without sharing, the savings, and the unused size. A click on the last prunes."""
 
     def __init__(self) -> None:
         super().__init__(id="savings-line")
@@ -114,9 +114,9 @@ class SavingsLine(Line):
         self.otherwise = "…"
 
     def say(self, found: Catalog, prunable: PrunePreview | None, *, otherwise: str) -> None:
-        """Show the sums of a catalog, or `otherwise` if there are none. Sums of an earlier reading get a `~`.
+        """Show the sums of a catalog, or the text `otherwise` if there are none. Sums of an earlier run get a `~`.
 
-        `prunable` is what a prune would do, None if that is not known yet.
+        `prunable` is the preview of a prune, None if it is not ready yet.
         """
         self.sums = found.overview.savings if found.overview else None
         self.is_fresh = found.is_fresh and found.trouble is None
@@ -125,7 +125,7 @@ class SavingsLine(Line):
 
     def render(self) -> Text:
         """Return the longest form of the line that fits."""
-        sums, self.spots = self.sums, []
+        sums, self.click_targets = self.sums, []
         if sums is None:
             return Text(f" {self.otherwise}", self.style_of("muted"), no_wrap=True)
         width = self.size.width
@@ -152,16 +152,16 @@ class SavingsLine(Line):
             text.append(formatting.size(sums.saved_bytes) + (f" ({times})" if times else ""), self.style_of("gain"))
         else:
             without_unused = sums.saved_bytes + sums.prunable_bytes
-            outweighed = f"{formatting.size(without_unused)} saved, less than is unused"
+            outweighed = f"saved {formatting.size(without_unused)}, but more is unused"
             costs = f"costs {formatting.size(-sums.saved_bytes)} so far"
             few = "saves once two projects share" if sums.projects < 2 else costs
             text.append(outweighed if sums.prunable_bytes and without_unused > 0 else few, plain)
         text.append(" · ", plain)
-        self._add_prunable(text, sums, level)
+        self._add_unused(text, sums, level)
         return text
 
-    def _add_prunable(self, text: Text, sums: Savings, level: int) -> None:
-        """Append what a prune would free at once, and if there is room, what more when uv's cache lets go."""
+    def _add_unused(self, text: Text, sums: Savings, level: int) -> None:
+        """Append the size that a prune frees at once and, if there is room, the size that uv's cache also holds."""
         plain, figure, key = (self.style_of(name) for name in ("muted", "name", "key"))
         known = self.prunable
         in_trash = known.emptied_bytes if known else 0
@@ -171,11 +171,11 @@ class SavingsLine(Line):
         if known is None or known.orphans or known.freed_bytes > in_trash:
             start = cell_len(text.plain)
             text.append(formatting.size(known.freed_bytes - in_trash) if known else "…", figure)
-            text.append(" prunable" if level < 3 else "", plain)
+            text.append(" unused" if level < 3 else "", plain)
             text.append(" [P]", key)
-            self.spots = [ClickTarget(start, cell_len(text.plain), "prune")]
+            self.click_targets = [ClickTarget(start, cell_len(text.plain), "prune")]
             if not in_trash and known and known.shared_bytes and level == 0:
-                text.append(f" · {formatting.size(known.shared_bytes)} more with uv's cache", plain)
+                text.append(f" · {formatting.size(known.shared_bytes)} more in uv's cache", plain)
             if not in_trash or level > 1:
                 return
             text.append(" · ", plain)
@@ -183,11 +183,11 @@ class SavingsLine(Line):
         text.append(formatting.size(in_trash), figure)
         text.append(" in the trash" if level < 3 else "", plain)
         text.append(" [z]", key)
-        self.spots.append(ClickTarget(start, cell_len(text.plain), "undo"))
+        self.click_targets.append(ClickTarget(start, cell_len(text.plain), "undo"))
 
 
 class Notices(Line):
-    """One line for each notice, a problem that the app can work with. Hidden if there are none."""
+    """One line for each notice. A notice is a problem that does not stop the app. Hidden if there are none."""
 
     def __init__(self) -> None:
         super().__init__(id="notices")
@@ -201,9 +201,9 @@ class Notices(Line):
         self.refresh(layout=True)
 
     def render(self) -> Text:
-        """Return the lines. A click on one of them shows the full text of all notices."""
+        """Return the lines. A click shows the full text of all notices."""
         width = self.size.width
-        self.spots = [ClickTarget(0, width, "explain")]
+        self.click_targets = [ClickTarget(0, width, "explain")]
         lines = []
         for notice in self.notices:
             line = f" ! {notice.sentence} {notice.advice}"
@@ -221,22 +221,24 @@ class Keys(Line):
         self.wanted: Collection[str] = ()
 
     def say(self, wanted: Collection[str]) -> None:
-        """Show these keys, too, although their bindings are usually hidden."""
+        """Also show these keys, whose bindings are usually hidden."""
         self.wanted = wanted
         self.refresh()
 
     def on_mount(self) -> None:
-        """Repaint when the focus, and so the active keys, change."""
+        """Repaint when the active keys change, as with the focus."""
         self.screen.bindings_updated_signal.subscribe(self, self._follow)
 
     def _follow(self, _: Any) -> None:
         self.refresh()
 
     def render(self) -> Text:
-        """Return as many keys as fit. Help, palette and quit are always among them."""
+        """Return as many keys as fit, always with those of the help, the palette and quitting."""
         shown = {
             active.binding.action: active.binding
-            for active in reversed(self.screen.active_bindings.values())  # of several keys, the first is shown
+            for active in reversed(
+                self.screen.active_bindings.values()
+            )  # of several keys for one action, show the first
             if (active.binding.show or active.binding.key in self.wanted) and active.enabled
         }
         found = [
@@ -247,7 +249,7 @@ class Keys(Line):
         first = [item for item in found if item[0] not in self._LAST]
         room = self.size.width - sum(self._width(item) for item in last)
         text = Text(no_wrap=True, end="")
-        self.spots = []
+        self.click_targets = []
         for item in first:
             if self._width(item) <= room:
                 room -= self._width(item)
@@ -265,7 +267,7 @@ class Keys(Line):
         start = cell_len(text.plain)
         text.append(f" {shown}", self.style_of("key"))
         text.append(f" {label} ", self.style_of(""))
-        self.spots.append(ClickTarget(start, cell_len(text.plain), key))
+        self.click_targets.append(ClickTarget(start, cell_len(text.plain), key))
 
     async def press(self, action: str) -> None:
         """Press a key."""
@@ -273,7 +275,7 @@ class Keys(Line):
 
 
 class Drawer(Line):
-    """Two lines above the keys: the running operation. A click cancels it, hides the drawer, or shows the log."""
+    """Two lines above the keys: the running job. A click cancels it, hides the drawer, or shows the log."""
 
     def __init__(self) -> None:
         super().__init__(id="drawer")
@@ -294,7 +296,7 @@ class Drawer(Line):
         self.say(None, 0)
 
     def say(self, job: Job[object] | None, waiting: int) -> None:
-        """Show an operation and the number of waiting ones. None hides the drawer."""
+        """Show a job and the number of waiting ones. None hides the drawer."""
         self.job, self.waiting = job, waiting
         self.display = job is not None
         self.refresh()
@@ -309,7 +311,7 @@ class Drawer(Line):
         if width < 60:
             right = " x cancel "
         title = job.title + (f"  (+{self.waiting} waiting)" if self.waiting else "")
-        self.spots = []
+        self.click_targets = []
         room = max(4, width - len(right) - 1)
         text = Text(no_wrap=True, end="")
         shown = formatting.printable(title)
@@ -324,10 +326,10 @@ class Drawer(Line):
         for word, action in (("x cancel", "cancel_job"), ("esc hide", "hide_drawer")):
             start = room + 1 + right.find(word)
             if word in right:
-                self.spots.append(ClickTarget(start, start + len(word), action))
+                self.click_targets.append(ClickTarget(start, start + len(word), action))
         pace = "" if self.is_still else job.pace
         amount = f"  {job.amount}" + (f"  {pace}" if pace else "") if job.amount else ""
-        words = f" {said(job)}{amount}"
+        words = f" {current_step(job)}{amount}"
         if len(words) > width - bar_width - 2 and job.amount:
             words = amount[1:]
         text.append(words[: max(0, width - bar_width - 2)], self.style_of(""))
@@ -336,22 +338,24 @@ class Drawer(Line):
     async def on_click(self, event: events.Click) -> None:
         """Run the action of the clicked words. Anywhere else, show the activity pane."""
         event.stop()
-        spots = [spot for spot in self.spots if event.y == 0 and spot.start <= event.x < spot.end]
-        await self.app.run_action(spots[0].action if spots else "show('activity')")
+        click_targets = [
+            target for target in self.click_targets if event.y == 0 and target.start <= event.x < target.end
+        ]
+        await self.app.run_action(click_targets[0].action if click_targets else "show('activity')")
 
 
 def label_of(binding: Binding, screen: Screen[object]) -> str:
-    """Return the label of a key. The label of Enter is the verb of the focused list."""
+    """Return the label of a key. The label of Enter is the `verb` of the focused list."""
     if binding.action == "choose":
         return str(getattr(screen.focused, "verb", binding.description))
     return binding.description
 
 
-def said(job: Job[object]) -> str:
+def current_step(job: Job[object]) -> str:
     """Return the current step of a job in words."""
     if job.state == WAITING:
-        return "waiting for earlier jobs"
+        return "waiting for earlier operations"
     if job.is_cancelled.is_set():
-        return "cancelling: ends at the next safe point …"
+        return "cancelling: the operation ends at its next safe point …"
     step = job.step
     return formatting.printable(f"{step.title or 'Starting'} {step.detail}".strip())

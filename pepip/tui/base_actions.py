@@ -1,4 +1,4 @@
-"""What the flows of all actions have in common: a plan or a question, the job that follows, and a text to read."""
+"""The common part of all actions: a preview or a question, the job that follows, and a text to read."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class BaseActions:
-    """The flows of some actions: dialogs on the screen of `app` that ask, and jobs in the queue of the session."""
+    """Some actions: dialogs on the screen of `app`, and jobs in the queue of the session."""
 
     def __init__(self, session: Session, app: App[None]) -> None:
         self.session = session
         self.app = app
 
     def explain(self, title: str, text: Text, *, command: str = "") -> None:
-        """Show a text in a dialog."""
+        """Show a text in a dialog. `command` shows the same."""
         self.app.push_screen(MessageDialog(title, text, command=command))
 
     def complain(self, error: PepipError) -> None:
@@ -53,20 +53,20 @@ class BaseActions:
         self.app.push_screen(MessageDialog(title, text, choices, command=job.command), decided)
 
     def ask_why(self, name: str, *, version: str = "", environment: str = "") -> None:
-        """Show why a package is in an environment, or in all that have it."""
-        from pepip.tui.reasons_view import Question, ReasonsView
+        """Show why a package is in an environment; without one, in all environments that have the package."""
+        from pepip.tui.reasons_view import ReasonsView, WhyQuery
 
         shares = self.session.catalog.shares if self.session.catalog else {}
         known = [share.known for share in shares.values()]
-        self.app.push_screen(ReasonsView(self.session.store, Question(name, version, environment), known))
+        self.app.push_screen(ReasonsView(self.session.store, WhyQuery(name, version, environment), known))
 
     def begin(self, make: Callable[[], PreviewedAction], *, go_back: Callable[[], None] | None = None) -> None:
         """Show the preview of an action, and submit its job if the user agrees.
 
-        `go_back` opens the dialog before this one.
+        `go_back` opens the dialog that led to the preview.
         """
         try:
-            plan = make()
+            action = make()
         except PepipError as error:
             self.complain(error)
             return
@@ -75,17 +75,17 @@ class BaseActions:
         def decided(answer: str | None) -> None:
             if answer == "go":
                 self.session.drafts.pop("Install", None)
-                queue.submit(plan.carry_out)
-            elif answer == "instead" and plan.instead is not None:
+                queue.submit(action.carry_out)
+            elif answer == "instead" and action.instead is not None:
                 text = Text(
-                    "uv changes pyproject.toml and uv.lock, and the environment follows the new lock. That may "
-                    "change more than the plan before has shown, which is of another command."
+                    "uv changes pyproject.toml and uv.lock, and syncs the environment with the new lock. The preview "
+                    "was for another command: more packages may change."
                 )
-                self.confirm(plan.instead.title, text, plan.verb_instead, plan.instead)
+                self.confirm(action.instead.title, text, action.verb_instead, action.instead)
             elif answer == "back" and go_back is not None:
                 go_back()
 
-        self.app.push_screen(PreviewDialog(plan, queue, can_go_back=go_back is not None), decided)
+        self.app.push_screen(PreviewDialog(action, queue, can_go_back=go_back is not None), decided)
 
     def ask_to_install(self, *, place: str = "", line: str = "") -> None:
         """Ask for a project and requirements, show the preview, and install.

@@ -1,4 +1,4 @@
-"""The bell and the note of the terminal at the end of a long job: the user has turned to something else meanwhile."""
+"""The terminal's bell and a desktop notification at the end of a long job, whose user may look elsewhere."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from pepip.tui.job_queue import Job
 
 SECONDS = 10
-"""The duration from which on a job calls for attention."""
+"""The bell rings after a job that took at least this time."""
 
 
 def is_wanted(variables: Mapping[str, str]) -> bool:
-    """Return whether the user wants it. `PEPIP_BELL=0` turns it off."""
+    """Return whether the user wants the bell. `PEPIP_BELL=0` turns it off."""
     return variables.get("PEPIP_BELL", "") != "0"
 
 
-def call(app: App[Any], job: Job[object]) -> None:
-    """Ring the bell and send a note of the desktop (OSC 9) if a job that is over has taken ten seconds."""
+def ring(app: App[Any], job: Job[object]) -> None:
+    """Ring the bell and send a desktop notification (OSC 9) if a finished job took at least ten seconds."""
     driver = app._driver
     if job.seconds >= SECONDS and driver is not None and is_wanted(os.environ):
-        driver.write(f"\x07\x1b]9;{note_of(job)}\x1b\\")
+        driver.write(f"\x07\x1b]9;{notification_of(job)}\x1b\\")
         driver.flush()
 
 
-def note_of(job: Job[object]) -> str:
-    """Return the note: one line, without control characters."""
+def notification_of(job: Job[object]) -> str:
+    """Return the text of the notification: one line, without control characters."""
     return formatting.printable(f"pepip: {job.title}: {job.outcome or job.state}")[:200]

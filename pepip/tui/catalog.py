@@ -1,6 +1,6 @@
 """The data that the panes show: one immutable catalog of the store, read in a thread.
 
-Knows nothing of widgets. Reading writes nothing but the scan cache and the day's sample of the store's growth.
+Knows nothing of widgets. A reading writes only the scan cache and the day's sample of the store's growth.
 """
 
 from __future__ import annotations
@@ -49,10 +49,11 @@ class Trouble(NamedTuple):
 class Catalog(NamedTuple):
     """One reading of the store.
 
-    `users` maps the id of each entry to the environments that link it, `stored` to the entry; those of layers are
-    among them. `shares` maps the root of each environment to its share. If `trouble` is set, there is no overview, or
-    it is of an earlier reading. `notices` are lesser problems. `verdicts` are those of the last verification of each
-    entry, by its id. `answers` are the last ones of an audit. If `is_fresh` is false, the scan cache gave all data.
+    `stored` maps the id of each entry, also of those in layers, to the entry. `users` maps it to the environments
+    that link the entry. `shares` maps the root of each environment to its share. With `trouble`, there is no
+    overview, or the overview of an earlier reading. `notices` are lesser problems. `verdicts` has the last
+    verification of each entry by its id. `answers` has the last answer of an audit for each kind. If `is_fresh` is
+    false, all data come from the scan cache.
     """
 
     overview: Overview | None
@@ -68,24 +69,24 @@ class Catalog(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no overview, or it has no entry, no environment and no damaged registration."""
+        """Whether the store has no entry, no environment and no damaged registration."""
         return self.overview is None or not (self.stored or self.shares or self.overview.census.damaged)
 
     def called(self, environment: str) -> str:
-        """Return an environment's name for people: its path, or the name of its script or tool with its kind."""
+        """Return an environment's name for users: its path, or the name of its script or tool with the kind."""
         share = self.shares.get(environment)
         return name_of(share.known) if share else formatting.printable(formatting.short_path(environment))
 
 
 def name_of(known: KnownVenv) -> str:
-    """Return the name of an environment for people, with its kind if it is not a project's."""
+    """Return an environment's name for users, with its kind if it does not belong to a project."""
     name = formatting.printable(formatting.short_path(known.name))
     kind = known.purpose.kind
     return name if kind in {purposes.PROJECT, purposes.RUN} else f"{name} ({kind})"
 
 
 def recall(store: Store, memory: ScanCache) -> Catalog | None:
-    """Return the catalog of the last reading at once, None if nothing is remembered or the store can't be read."""
+    """Return the catalog in the scan cache, None if there is none or the store can't be read. Reads no entries."""
     if _trouble(store, was_there=False) is not None:
         return None
     seen = overview.recall(store, memory)
@@ -98,7 +99,7 @@ def recall(store: Store, memory: ScanCache) -> Catalog | None:
 def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> Catalog:
     """Read the store. If it can't be read, the catalog has `trouble`.
 
-    `was_there` says that an earlier reading found the store. If it is missing now, the trouble is `away`, not
+    With `was_there`, an earlier reading found the store. If the store is missing now, the trouble is `away`, not
     `absent`. `memory` is the scan cache, if the caller has just loaded it.
     """
     trouble = _trouble(store, was_there=was_there)
@@ -123,7 +124,8 @@ def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> C
 def stamp(store: Store) -> tuple[int, ...]:
     """Return a value that changes when entries come or go, or environments are registered.
 
-    It holds the modification times of a few folders. If one can't be read, it says whether the store exists.
+    The value holds the modification times of a few folders. If one can't be read, the value says whether the store
+    exists.
     """
     folders = [paths.packages(store.root), paths.projects(store.root)]
     try:
@@ -167,9 +169,9 @@ def _trouble(store: Store, *, was_there: bool) -> Trouble | None:
 def _away(store: Store) -> Trouble:
     return Trouble(
         AWAY,
-        f"The store at {formatting.short_path(store.root)} is not there any more.",
-        "Its disk may have gone away, or somebody removed it. Mount the disk again, then press r. "
-        "Environments that link it are broken until then; pepip removes nothing meanwhile.",
+        f"The store at {formatting.short_path(store.root)} has disappeared.",
+        "Its disk may not be mounted, or somebody removed the store. Mount the disk, then press r. "
+        "Until then, environments that link the store are broken. pepip removes nothing meanwhile.",
     )
 
 
@@ -179,8 +181,8 @@ def _refused(store: Store, error: OSError) -> Trouble:
         f"The store at {formatting.short_path(store.root)} can't be read: {error.strerror or error}"
         + (f" ({error.filename})" if error.filename and error.filename != store.root else "")
         + ".",
-        "Ask the owner of that folder for permission to read it, or start with PEPIP_HOME set to a folder of "
-        "yours. Then press r.",
+        "Ask the owner of that folder for permission to read it, then press r. Or start with PEPIP_HOME set to a "
+        "folder of your own.",
     )
 
 
@@ -191,9 +193,9 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
         found.append(
             Trouble(
                 "registry",
-                f"The registry file {damaged[0].file} can't be read ({damaged[0].damage}): "
-                "nothing can be pruned until it can.",
-                "Scan the folder that its project lies in, which registers it anew; then remove that file.",
+                f"The registry file {damaged[0].file} can't be read ({damaged[0].damage}). "
+                "Until it is repaired, nothing can be pruned.",
+                "Scan (C) the folder of its project, which registers the project again. Then remove the file.",
             )
         )
     weakness = trust.weakness(store.root, store.like) if store.exists() else ""
@@ -201,8 +203,8 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
         found.append(
             Trouble(
                 "sharing",
-                f"{weakness[:1].upper()}{weakness[1:]}.",
-                "The store's owner, or root, ends that by `pepip store init --shared GROUP`.",
+                _sentence(weakness),
+                "The store's owner or root repairs this with `pepip store init --shared GROUP`.",
             )
         )
     if store.exists() and not store.is_writable():
@@ -210,17 +212,22 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
             Trouble(
                 "read-only",
                 "Read-only store: you can use it, not change it.",
-                "Ask its owner for permission to write, or start with PEPIP_HOME set to a folder of yours.",
+                "Ask its owner for permission to write, or start with PEPIP_HOME set to a folder of your own.",
             )
         )
     return [*found, *_notice_of_settings()]
+
+
+def _sentence(words: str) -> str:
+    """Return words as a sentence: with a capital letter and a full stop."""
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
 
 
 def _notice_of_settings() -> list[Trouble]:
     try:
         preferences.read()
     except PepipError as error:
-        return [Trouble("settings", f"{error.message[:1].upper()}{error.message[1:]}.", f"{error.hint}.")]
+        return [Trouble("settings", _sentence(error.message), _sentence(error.hint or ""))]
     return []
 
 
@@ -231,8 +238,8 @@ def _notice_of_uv() -> list[Trouble]:
         return [
             Trouble(
                 "uv",
-                f"{error.message[:1].upper()}{error.message[1:]}: nothing can be installed, upgraded or repaired.",
-                f"{error.hint or ''}; looking, verifying and pruning work without it.",
+                f"{_sentence(error.message)} Nothing can be installed, upgraded or repaired.",
+                f"{_sentence(error.hint or '')} The rest of the app works without uv.",
             )
         ]
     return []

@@ -35,9 +35,9 @@ def on_project(command: str, project: str, *words: str) -> str:
 
 
 def patterns_of(chosen: Sequence[Stored], stored: Collection[Stored]) -> list[str]:
-    """Return patterns that match the chosen ones of the `stored` entries, and no other entry.
+    """Return patterns that match the `chosen` entries and no other entry among the `stored` ones.
 
-    `name==version` where that is enough, else the entry's id: several buckets may have one version.
+    A pattern is `name==version`, or the entry's id if another bucket has the same version.
     """
     pins = Counter(f"{item.name}=={item.version}" for item in stored)
     wanted = Counter(f"{item.name}=={item.version}" for item in chosen)
@@ -58,8 +58,8 @@ def prune(
 ) -> str:
     """Return the command that prunes all orphans if `is_all`, else those that match the patterns.
 
-    If it `is_kept`, what goes stays in the trash. The `environments` go, too, and packages from uv's cache if
-    `with_cache`.
+    With `is_kept`, the removed entries stay in the trash. The command also removes `environments` and, with
+    `with_cache`, packages from uv's cache.
     """
     words = ["--trash"] if is_kept else []
     words += [word for root in environments for word in ("--environment", root)]

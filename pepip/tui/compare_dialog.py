@@ -28,15 +28,15 @@ _OTHERS = (Column("name", "Compare with", 0), Column("path", "Folder", 0, from_w
 _DIFFERENCES = (
     Column("sign", "", 1),
     Column("name", "Package", 0),
-    Column("left", "This", 14),
-    Column("right", "Other", 14),
+    Column("left", "Here", 14),
+    Column("right", "There", 14),
 )
 _SIGNS = {compare.ADDED: ("+", "good"), compare.REMOVED: ("-", "bad"), compare.CHANGED: ("~", "accent")}
 _LOCK = "uv.lock"
 
 
 class CompareDialog(Dialog):
-    """The packages in which a project differs from the chosen other one. Its lock comes first, if it has one."""
+    """The differences between the packages of a project and of the chosen other one, or of its own lock."""
 
     COMMAND_LINES = 2
 
@@ -50,11 +50,11 @@ class CompareDialog(Dialog):
             if root != share.known.environment and _is_there(other)
         }
         self._has_lock = os.path.isfile(f"{os.path.dirname(share.known.environment)}/{_LOCK}")
-        self._asked: Job[Comparison] | None = None
+        self._lock_job: Job[Comparison] | None = None
         self._versions = _versions(share)
 
     def body(self) -> ComposeResult:
-        """Make the list of others, a sentence, and the list of differences."""
+        """Make the list of other projects, a sentence, and the list of differences."""
         yield Table(_OTHERS, verb="Compare", id="others")
         yield Static("", id="compare-text")
         yield Table(_DIFFERENCES, keeps_cursor=False, id="differences")
@@ -64,7 +64,7 @@ class CompareDialog(Dialog):
         return (Choice("", "Close"),)
 
     def on_mount(self) -> None:
-        """Fill the list of others, and compare with the first one."""
+        """Fill the list of other projects, the lock first, and compare with the first row."""
         super().on_mount()
         table = self.query_one("#others", Table)
         table.empty_text = "no other environment can be read"
@@ -80,9 +80,9 @@ class CompareDialog(Dialog):
             self._compare(rows[0].key)
 
     def on_unmount(self) -> None:
-        """Cancel an unfinished look at the lock, because nobody waits for its result."""
-        if self._asked is not None and not self._asked.is_over:
-            self._queue.cancel(self._asked)
+        """Cancel an unfinished comparison with the lock."""
+        if self._lock_job is not None and not self._lock_job.is_over:
+            self._queue.cancel(self._lock_job)
 
     def on_table_moved(self, event: Table.Moved) -> None:
         """Compare with the environment under the cursor."""
@@ -90,38 +90,38 @@ class CompareDialog(Dialog):
         if event.table.id == "others" and event.key:
             self._compare(event.key)
 
-    def action_look_further(self, rows: int) -> None:
+    def action_scroll_content(self, rows: int) -> None:
         """Move through the list that has the focus."""
         table = self.query_one("#differences", Table)
         (table if table.has_focus else self.query_one("#others", Table)).action_move(rows)
 
     def _compare(self, key: str) -> None:
         left = self._left.known.environment
-        if self._asked is not None and not self._asked.is_over:
-            self._queue.cancel(self._asked)
-        self._asked = None
+        if self._lock_job is not None and not self._lock_job.is_over:
+            self._queue.cancel(self._lock_job)
+        self._lock_job = None
         if key != _LOCK:
             self.say_command(commands.of("diff", left, key))
             self._show(compare.differing(self._versions, _versions(self._others[key])))
             return
         project = os.path.dirname(left)
         self.say_command(commands.of("diff", "--lock", left))
-        self.query_one("#compare-text", Static).update(Text("Asking uv what the lock holds …"))
+        self.query_one("#compare-text", Static).update(Text("Asking uv for the packages of the lock …"))
         self.query_one("#differences").display = False
-        self._asked = Job(
+        self._lock_job = Job(
             f"compare {_name(self._left)} with its lock",
             self.command,
             lambda: compare.with_lock(self._store, left),
             folder=project,
             is_listed=False,
         )
-        self._queue.submit(self._asked)
+        self._queue.submit(self._lock_job)
 
     def _look(self) -> None:
-        job = self._asked
+        job = self._lock_job
         if job is None or not job.is_over:
             return
-        self._asked = None
+        self._lock_job = None
         if job.result is not None:
             self._show(job.result.differences)
         elif job.state == FAILED and job.failure is not None:

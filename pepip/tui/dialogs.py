@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 
-_MOST_LETTERS = 600
-"""Number of characters of a command that a dialog shows."""
+_MOST_CHARACTERS = 600
+"""A dialog shows so many characters of a command."""
 
-_PLAIN = frozenset({"Down", "Up", "Page down", "Page up", "First", "Last"})
-"""Descriptions of the keys that every list has. The help shows them last."""
+_OF_EVERY_LIST = frozenset({"Down", "Up", "Page down", "Page up", "First", "Last"})
+"""Labels of the keys that every list has. The help shows them last."""
 
 
 class Choice(NamedTuple):
-    """A button. `kind` is `default`, `primary` or `error`; the first one of a message has the focus."""
+    """A button. `kind` is `default`, `primary` or `error`. In a message, the first button has the focus."""
 
     key: str
     label: str
@@ -48,10 +48,10 @@ class CommandLine(Static):
 
 
 class Dialog(ModalScreen[str]):
-    """A box in the middle of the screen. Escape answers with an empty string, left and right move between buttons.
+    """A box in the middle of the screen. Escape answers with an empty string. Left and right move between buttons.
 
-    Up and down scroll the list or the text, while the focus stays on the button that Enter presses. If the command
-    changes while the user types or clicks, `COMMAND_LINES` lines are reserved for it, so that nothing else moves.
+    Up and down scroll the list or the text. The focus stays on the button that Enter presses. `COMMAND_LINES` lines
+    are reserved for the command if it changes while the user types or clicks, so that nothing else moves.
     """
 
     COMMAND_LINES: ClassVar[int] = 0
@@ -60,10 +60,10 @@ class Dialog(ModalScreen[str]):
         Binding("escape", "answer('')", "Close"),
         Binding("left", "app.focus_previous", "Previous", show=False),
         Binding("right", "app.focus_next", "Next", show=False),
-        Binding("down,j", "look_further(1)", "Down", show=False),
-        Binding("up,k", "look_further(-1)", "Up", show=False),
-        Binding("pagedown,ctrl+d", "look_further(8)", "Page down", show=False),
-        Binding("pageup,ctrl+u", "look_further(-8)", "Page up", show=False),
+        Binding("down,j", "scroll_content(1)", "Down", show=False),
+        Binding("up,k", "scroll_content(-1)", "Up", show=False),
+        Binding("pagedown,ctrl+d", "scroll_content(8)", "Page down", show=False),
+        Binding("pageup,ctrl+u", "scroll_content(-8)", "Page up", show=False),
         Binding("y", "copy", "Copy command", show=False),
     ]
 
@@ -95,7 +95,7 @@ class Dialog(ModalScreen[str]):
         return (Choice("", "Close"),)
 
     def say_command(self, command: str) -> None:
-        """Show another command. An empty one hides the line, unless `COMMAND_LINES` reserves it."""
+        """Show another command. An empty command hides the line, unless `COMMAND_LINES` reserves it."""
         self.command = command
         line = self.query_one(".dialog--command", Static)
         line.update(self._shown_command() if command else "")
@@ -104,9 +104,9 @@ class Dialog(ModalScreen[str]):
             line.styles.height = self.COMMAND_LINES
 
     def _shown_command(self) -> Text:
-        shown = self.command[:_MOST_LETTERS]  # it may hold hundreds of names; a copy gets all of them
+        shown = self.command[:_MOST_CHARACTERS]  # a command may have hundreds of names; copying takes all of them
         text = Text(f"$ {formatting.printable(shown)}{'' if shown == self.command else ' …'}")
-        if not self.query(Input) and self.app.size.width >= 60:  # beside a text field, y is a letter: a click copies
+        if not self.query(Input) and self.app.size.width >= 60:  # in a text field, y is a letter; a click copies
             text.append("   y copies", "italic")
         return text
 
@@ -119,14 +119,14 @@ class Dialog(ModalScreen[str]):
         """Close with an answer."""
         self.dismiss(key)
 
-    def action_look_further(self, rows: int) -> None:
+    def action_scroll_content(self, rows: int) -> None:
         """Move through the list, or scroll the text."""
         for table in self.query(Table):
             if table.display:
                 table.action_move(rows)
                 return
-        for reader in self.query(ScrollText):
-            reader.scroll_relative(y=rows, animate=False)
+        for text in self.query(ScrollText):
+            text.scroll_relative(y=rows, animate=False)
 
     def action_copy(self) -> None:
         """Copy the command that does the same."""
@@ -166,9 +166,9 @@ class MessageDialog(Dialog):
 
 
 class Question(Dialog):
-    """A question that the user answers with one line. `command` returns the command that does the same.
+    """A question that the user answers with one line. `command` returns the command for a line.
 
-    `value` is the line as it is now.
+    `value` is the current line.
     """
 
     COMMAND_LINES = 2
@@ -209,7 +209,7 @@ class Question(Dialog):
 
 
 class Help(Dialog):
-    """The keys that work at the focus below the dialog. Choosing a row presses its key."""
+    """The keys that work on the screen below the dialog. Choosing a row presses its key."""
 
     def __init__(self, screen: Screen[Any], where: str, text: str) -> None:
         super().__init__(f"Help · {where}")
@@ -229,12 +229,12 @@ class Help(Dialog):
             for row in self._rows
             if unique[row.cells[1]] is row
         ]
-        self._rows.sort(key=lambda row: row.cells[1] in _PLAIN)
+        self._rows.sort(key=lambda row: row.cells[1] in _OF_EVERY_LIST)
 
     def body(self) -> ComposeResult:
         """Make the text and the list."""
         yield Static(Text(self._text), classes="dialog--text")
-        table = Table((Column("key", "Key", 12), Column("what", "What it does", 0)), id="help")
+        table = Table((Column("key", "Key", 12), Column("action", "Action", 0)), id="help")
         yield table
 
     def on_mount(self) -> None:

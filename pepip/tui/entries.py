@@ -1,4 +1,4 @@
-"""Forms of the store's entries: rows of a table, facts to filter, and text. Knows nothing of widgets."""
+"""The store's entries as rows of a table, as facts to filter, and as text. Knows nothing of widgets."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from pepip.store.verdicts import Verdict
     from pepip.tui.catalog import Catalog
 
-USED, ORPHAN, DAMAGED, BUSY = "used", "orphan", "damaged", "busy"
+USED, UNUSED, DAMAGED, BUSY = "used", "unused", "damaged", "busy"
 LAYER = "layer"
-"""An entry of a layer: others may link it, so it is no orphan, and no prune counts or removes it."""
+"""The state of an entry of a layer. Other users may link it, so it is not unused, and no prune removes it."""
 
-GLYPHS = {USED: "●", ORPHAN: "○", DAMAGED: "✗", BUSY: "◐", LAYER: "◇"}
-TONES = {USED: "good", ORPHAN: "", DAMAGED: "bad", BUSY: "accent", LAYER: "muted"}
+GLYPHS = {USED: "●", UNUSED: "○", DAMAGED: "✗", BUSY: "◐", LAYER: "◇"}
+TONES = {USED: "good", UNUSED: "", DAMAGED: "bad", BUSY: "accent", LAYER: "muted"}
 
 COLUMNS = (
     Column("state", "", 1),
@@ -46,9 +46,9 @@ COLUMNS = (
 )
 
 HIDEABLE = tuple(dict.fromkeys(column.key for column in COLUMNS if column.width > 1))
-"""Keys of the columns that a user may hide: all but the name and the signs of states."""
+"""Keys of the columns that a user may hide: all but the name and the sign of the state."""
 
-_NEVER = 10_000  # a terminal has fewer columns
+_NEVER = 10_000  # more columns than any terminal has
 
 SORTS = ("size", "name", "projects", "used", "stored", "state")
 DESCENDING = frozenset({"size", "projects", "stored"})
@@ -56,7 +56,7 @@ DESCENDING = frozenset({"size", "projects", "stored"})
 
 
 class Listing(NamedTuple):
-    """All entries, as parallel sequences: one index is the same entry in each. `sizes` are bytes on disk."""
+    """All entries, as parallel sequences: an index stands for the same entry in each. `sizes` are bytes on disk."""
 
     stored: Sequence[Stored]
     sizes: Sequence[int]
@@ -67,20 +67,20 @@ class Listing(NamedTuple):
 
     def sorted_by(self, key: str, view: Sequence[int], *, is_descending: bool) -> list[int]:
         """Return the indices of `view` sorted by `key`. Damaged entries come first in every order."""
-        ranks = {DAMAGED: 0, BUSY: 1, ORPHAN: 2, LAYER: 3, USED: 4}
+        ranks = {DAMAGED: 0, BUSY: 1, UNUSED: 2, LAYER: 3, USED: 4}
         orders: dict[str, Callable[[int], Any]] = {
-            "size": lambda place: self.sizes[place],
-            "projects": lambda place: len(self.users[place]),
-            "stored": lambda place: self.stored[place].stored_at,
-            "used": lambda place: self.stored[place].last_used_at,
-            "version": lambda place: self.stored[place].version,
-            "python": lambda place: self.stored[place].bucket,
-            "state": lambda place: ranks[self.states[place]],
-            "name": lambda place: self.stored[place].name,
+            "size": lambda index: self.sizes[index],
+            "projects": lambda index: len(self.users[index]),
+            "stored": lambda index: self.stored[index].stored_at,
+            "used": lambda index: self.stored[index].last_used_at,
+            "version": lambda index: self.stored[index].version,
+            "python": lambda index: self.stored[index].bucket,
+            "state": lambda index: ranks[self.states[index]],
+            "name": lambda index: self.stored[index].name,
         }
         found = sorted(view, key=orders[key], reverse=is_descending)
         if DAMAGED in self.states:
-            found.sort(key=lambda place: self.states[place] != DAMAGED)
+            found.sort(key=lambda index: self.states[index] != DAMAGED)
         return found
 
 
@@ -89,25 +89,25 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
 
     `damaged` are ids of entries that a verification found damaged. `busy` are ids of entries that a job works on.
     """
-    seen = catalog.overview
-    if seen is None:
+    overview = catalog.overview
+    if overview is None:
         return Listing((), (), (), (), (), ())
     found = audit_findings.by_pin(catalog.answers)
-    largest = max(seen.sizes.values(), default=1) or 1
+    largest = max(overview.sizes.values(), default=1) or 1
     states, rows, facts, sizes, users = [], [], [], [], []
     kinds = {root: share.known.purpose.kind for root, share in catalog.shares.items()}
     found_kinds = set(kinds.values())
     for stored in catalog.stored.values():
         linked_by = catalog.users.get(stored.id, ())
-        size_bytes = seen.sizes[stored.id]
-        state = USED if linked_by else LAYER if stored.layer else ORPHAN
+        size_bytes = overview.sizes[stored.id]
+        state = USED if linked_by else LAYER if stored.layer else UNUSED
         if stored.id in busy:
             state = BUSY
         elif stored.state != "ok" or stored.id in damaged:
             state = DAMAGED
         tone = TONES[state]
         python = short_bucket(stored.bucket)
-        asked = audit_findings.tags(stored, found)
+        asked = audit_findings.facets(stored, found)
         rows.append(
             TableRow(
                 stored.id,
@@ -150,11 +150,11 @@ def bare_listing(
     found = audit_findings.by_pin(answers)
     linked = [users.get(item.id, ()) for item in chosen]
     states = [
-        DAMAGED if item.state != "ok" else USED if linked_by else LAYER if item.layer else ORPHAN
+        DAMAGED if item.state != "ok" else USED if linked_by else LAYER if item.layer else UNUSED
         for item, linked_by in zip(chosen, linked, strict=True)
     ]
     facts = [
-        _facts(item, sizes[item.id], state, linked_by, audit_findings.tags(item, found))._replace(
+        _facts(item, sizes[item.id], state, linked_by, audit_findings.facets(item, found))._replace(
             kinds={kinds[root] for root in linked_by if root in kinds}
         )
         for item, state, linked_by in zip(chosen, states, linked, strict=True)
@@ -162,18 +162,18 @@ def bare_listing(
     return Listing(chosen, [sizes[item.id] for item in chosen], states, linked, (), facts)
 
 
-def _facts(stored: Stored, size_bytes: int, state: str, linked_by: Sequence[str], tags: Sequence[str]) -> Facts:
-    """Return the properties of an entry that a filter tests. `tags` are what the last answers found of it."""
+def _facts(stored: Stored, size_bytes: int, state: str, linked_by: Sequence[str], asked: Sequence[str]) -> Facts:
+    """Return the properties of an entry that a filter tests. `asked` are the facets of the last audit."""
     python = short_bucket(stored.bucket)
     text = f"{stored.name} {stored.version} {python}".lower()
     of_layer = (LAYER,) if stored.layer else ()
-    holds = (state, *((USED,) if linked_by else () if stored.layer else (ORPHAN,)), *of_layer, *tags)
+    holds = (state, *((USED,) if linked_by else () if stored.layer else (UNUSED,)), *of_layer, *asked)
     times = (stored.stored_at, stored.last_used_at)
     return Facts(stored.name, stored.version, python, size_bytes, holds, linked_by, text, (), *times)
 
 
 def columns_without(hidden: Collection[str]) -> tuple[Column, ...]:
-    """Return the columns of the list, so that those with the `hidden` keys never have room."""
+    """Return the columns of the list. The `hidden` ones never have room."""
     return tuple(
         column._replace(from_width=_NEVER) if column.key in hidden and column.width > 1 else column
         for column in COLUMNS
@@ -181,7 +181,7 @@ def columns_without(hidden: Collection[str]) -> tuple[Column, ...]:
 
 
 def short_bucket(bucket: str) -> str:
-    """Return the name of a bucket in a short form: `cpython-312-linux-x86_64` is `cp312 linux`."""
+    """Return the short name of a bucket, such as `cp312 linux` for `cpython-312-linux-x86_64`."""
     if bucket == "py3-none-any":
         return "any"
     parts = bucket.split("-")
@@ -203,13 +203,13 @@ def describe(
 ) -> Text:
     """Return the full description of an entry for users. Long values are wrapped at `width` columns.
 
-    Without `details`, the description holds only the facts of the catalog. `needs` maps each environment to the names
-    of the distributions there that need this entry. `flaws` are the findings of a verification, None without one.
-    `gain` says what removing the entry frees.
+    Without `details`, the description has only the facts of the catalog. `needs` maps each environment to the names
+    of its distributions that need this entry. `flaws` are the findings of a verification, None if there was none.
+    `gain` says how much space a removal frees.
     """
-    seen = catalog.overview
+    overview = catalog.overview
     users = catalog.users.get(stored.id, [])
-    size_bytes = seen.sizes.get(stored.id, 0) if seen else 0
+    size_bytes = overview.sizes.get(stored.id, 0) if overview else 0
     home = paths.user_home(os.environ)
     text = Text()
     text.append(f"{formatting.printable(stored.name)} {formatting.printable(stored.version)}\n", "bold")
@@ -223,10 +223,10 @@ def describe(
         state = (
             f"used by {formatting.count(len(users), 'environment')}"
             if users
-            else f"unused: no environment links it{gain and '; removing it: '}{gain}"
+            else f"unused: no environment links it{gain and '; a removal: '}{gain}"
         )
         if stored.layer and not users:
-            state = "in a layer: its owner looks after it, and others may link it"
+            state = "in a layer: its owner manages it, and other users may link it"
     for title, value in (
         ("state", state),
         ("size", f"{formatting.size(size_bytes)}, {formatting.count(stored.file_count, 'file')}"),
@@ -243,7 +243,7 @@ def describe(
             text.append(f"  {flaw.words:<16}{formatting.printable(flaw.path)}\n")
         if len(flaws) > 20:
             text.append(f"  and {len(flaws) - 20} more\n")
-    text.append("\nLinked by\n" if users else "\nNo project links it\n", "bold")
+    text.append("\nLinked by\n" if users else "\nNo environment links it\n", "bold")
     for user in users[:40]:
         text.append(f"  {catalog.called(user)}\n")
         if details is not None:
@@ -255,19 +255,22 @@ def describe(
             )
             text.append(f"    {reason}\n", "dim")
     if len(users) > 40:
-        text.append(f"  and {len(users) - 40} more: filter the projects by its name\n", "dim")
+        text.append(f"  and {len(users) - 40} more\n", "dim")
     if details is not None:
         unfolded = {folder for user in details.users for folder in user.unfolded}
         for title, values in (
             ("Needs", details.dependencies),
             ("Scripts", details.scripts),
-            ("Real folders everywhere", [f"{folder}: {reason}" for folder, reason in details.opened.items()]),
-            ("Real folders where others have files in them, too", sorted(unfolded)),
+            (
+                "Real folders in every environment",
+                [f"{folder}: {reason}" for folder, reason in details.opened.items()],
+            ),
+            ("Real folders where other packages have files in them", sorted(unfolded)),
         ):
             if values:
                 text.append(f"\n{title}\n", "bold")
                 text.append("".join(f"  {formatting.printable(value)}\n" for value in values))
-    text.append("\nWhere it comes from\n", "bold")
+    text.append("\nOrigin\n", "bold")
     for title, value in (
         ("from", formatting.printable(stored.origin) or "-"),
         ("hash", stored.identity or "-"),

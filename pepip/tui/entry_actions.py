@@ -1,4 +1,4 @@
-"""The flows of actions on entries of the store."""
+"""The actions on entries of the store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class EntryActions(BaseActions):
-    """The flows of the store pane, and of pruning."""
+    """The actions of the store pane, and pruning."""
 
     def carry_out(self, request: EntryRequest) -> None:
         """Carry out a request of the store pane."""
@@ -59,7 +59,7 @@ class EntryActions(BaseActions):
     def _read_detail(self, stored: Stored) -> None:
         catalog = self.session.catalog
         if catalog is not None:
-            width = min(84, int(self.app.size.width * 0.96) - 5)  # within the frame, beside the scroll bar
+            width = min(84, int(self.app.size.width * 0.96) - 5)  # the width inside the frame, without the scroll bar
             text = self.app.query_one(StorePane).text_of(stored, catalog, width)
             if not get_current_worker().is_cancelled:
                 self.app.post_message(Explained("Entry", text, jobs.show_command(stored)))
@@ -102,7 +102,7 @@ class EntryActions(BaseActions):
         self.app.push_screen(dialog, decided)
 
     def ask_to_undo(self) -> None:
-        """Show what the last prune put into the trash, and bring it back if the user agrees."""
+        """Show the entries that the last prune put into the trash, and bring them back if the user agrees."""
         try:
             grave = undo.last(self.session.store)
         except PepipError as error:
@@ -115,7 +115,7 @@ class EntryActions(BaseActions):
         text.append("\n".join(f"  {formatting.printable(name)}" for name in names[:12]))
         if len(names) > 12:
             text.append(f"\n  and {len(names) - 12} more")
-        text.append(f"\n\nThe trash keeps it until {formatting.moment(grave.kept_until)}.")
+        text.append(f"\n\nThe trash keeps them until {formatting.moment(grave.kept_until)}.")
         job = jobs.undo(self.session.store)
 
         def decided(answer: str | None) -> None:
@@ -126,7 +126,7 @@ class EntryActions(BaseActions):
         self.app.push_screen(MessageDialog("Undo the last prune", text, choices, command=job.command), decided)
 
     def ask_to_reclaim(self) -> None:
-        """Show all that can be freed, and remove the ticked bundles; or show the plan of the chosen one."""
+        """Show the space that can be freed, and remove the ticked bundles, or show the preview of the chosen one."""
         catalog, store = self.session.catalog, self.session.store
         if catalog is None or catalog.overview is None or isinstance(self.app.screen, ReclaimDialog):
             return
@@ -151,7 +151,7 @@ class EntryActions(BaseActions):
         layered = [item for item in chosen if item.layer]
         if layered:
             text = Text(f"{layered[0].name} {layered[0].version} is in the layer {layered[0].layer}.")
-            text.append(" The owner of a layer looks after it: pepip only links from there.")
+            text.append(" Only the owner of the layer can remove it.")
             self.explain("Entries of a layer are not removed", text)
             return
         if linked:
@@ -162,18 +162,18 @@ class EntryActions(BaseActions):
                 text.append(f" is linked by {who}\n")
             if len(linked) > 12:
                 text.append(f"and {len(linked) - 12} more\n")
-            text.append("\nWhat an environment links stays: uninstall it there first.")
+            text.append("\nFirst uninstall them from these environments.")
             self.explain("Linked entries are not removed", text)
             return
         self.ask_to_prune(prune.PruneOptions(only=frozenset(item.id for item in chosen)))
 
     def _ask_to_repair(self, chosen: Sequence[Stored]) -> None:
-        """Name the environments that a repair affects, ask, and repair."""
+        """Name the environments that a repair concerns, ask, and repair."""
         users = self.session.catalog.users if self.session.catalog else {}
         concerned = sorted({user for item in chosen for user in users.get(item.id, ())})
-        text = Text("What differs from its hashes is fetched again; nothing else is changed.\n")
+        text = Text("Files that differ from their hashes are fetched again. Nothing else changes.\n")
         if concerned:
-            text.append(f"\n{formatting.count(len(concerned), 'environment')} linked to it are linked anew:\n")
+            text.append(f"\nLinks again {formatting.count(len(concerned), 'environment')}:\n")
             text.append("\n".join(f"  {self._called(user)}" for user in concerned[:15]))
             if len(concerned) > 15:
                 text.append(f"\n  and {len(concerned) - 15} more")

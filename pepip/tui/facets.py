@@ -10,7 +10,7 @@ from pepip.tui.bars import ClickTarget, Line
 
 
 class Facets(Line):
-    """The number of entries in each state. A click filters by that state."""
+    """The line. A click on a facet adds it to the filter, or removes it."""
 
     class Toggled(Message):
         """A facet was clicked."""
@@ -26,14 +26,14 @@ class Facets(Line):
         self.shown = ""
 
     def say(self, counts: dict[str, int], line: str, shown: str) -> None:
-        """Show the count of each facet, and `shown` at the right. Highlight the facets in the filter `line`."""
+        """Show the count of each facet, and the text `shown` at the right. Highlight the facets in the filter."""
         self.counts, self.line, self.shown = counts, line, shown
         self.refresh()
 
     def render(self) -> Text:
         """Return the line."""
         text = Text(" ", no_wrap=True, end="")
-        self.spots = []
+        self.click_targets = []
         words = self.line.split()
         room = self.size.width - cell_len(self.shown) - 2
         for facet, number in self.counts.items():
@@ -43,7 +43,7 @@ class Facets(Line):
                 continue
             start = cell_len(text.plain)
             text.append(label, self.style_of("cursor" if is_on else "accent"))
-            self.spots.append(ClickTarget(start, cell_len(text.plain), facet))
+            self.click_targets.append(ClickTarget(start, cell_len(text.plain), facet))
             text.append("  ")
         text.append(" " * max(1, self.size.width - cell_len(text.plain) - cell_len(self.shown) - 1))
         text.append(self.shown, self.style_of("muted"))

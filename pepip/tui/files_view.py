@@ -35,9 +35,9 @@ class FilesView(View):
     """The folders and files of one entry. Enter goes into a folder, Backspace goes up."""
 
     HELP = (
-        "What the entry takes on disk: each file with its blocks, each inode once. The bar is the share of the "
-        "folder that is shown. `.pepip` and `pepip-entry.json` are the store's own; all else is the wheel's, or "
-        "bytecode. Enter goes into a folder, Backspace up again."
+        "The size of the entry on disk, in blocks, with each inode once. A bar is the share of the shown folder. "
+        "`.pepip` and `pepip-entry.json` belong to the store. All other files come from the wheel, or are bytecode. "
+        "Enter goes into a folder, Backspace goes up."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -46,7 +46,7 @@ class FilesView(View):
     ]
 
     class Walked(Message):
-        """The tree of the entry was read. None, with the reason, if it could not be."""
+        """The tree of the entry was read. `tree` is None if it can't be read; `reason` says why."""
 
         def __init__(self, tree: Branch | None, reason: str) -> None:
             super().__init__()

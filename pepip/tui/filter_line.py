@@ -22,7 +22,7 @@ class FilterLine(Input):
         self._target = target
 
     def action_leave(self) -> None:
-        """Move the focus to the list at once: the next key is for the list."""
+        """Move the focus to the list at once, so that the list gets the next key."""
         self.screen.set_focus(self.screen.query_one(self._target))
 
     def action_clear(self) -> None:

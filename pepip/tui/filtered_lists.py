@@ -1,4 +1,4 @@
-"""The entries and environments that a filter line shows, in the order of a list: for lists in files. No widgets."""
+"""Entries and environments, filtered by a filter line and sorted by a column, for the command line. No widgets."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ DESCENDING = frozenset({"packages", "alone", "own"})
 
 
 def filtered_entries(listing: Listing, line: str, sort_key: str, *, is_reversed: bool) -> list[Stored]:
-    """Return the entries of a listing that pass the filter `line`, in order. No entry is marked here."""
+    """Return the entries of a listing that pass the filter `line`, sorted. No entry is marked here."""
     wanted = filtering.parse(line)
-    places = [place for place, facts in enumerate(listing.facts) if wanted.holds(facts)]
+    indices = [index for index, facts in enumerate(listing.facts) if wanted.holds(facts)]
     is_descending = (sort_key in entries.DESCENDING) != is_reversed
-    return [listing.stored[place] for place in listing.sorted_by(sort_key, places, is_descending=is_descending)]
+    return [listing.stored[index] for index in listing.sorted_by(sort_key, indices, is_descending=is_descending)]
 
 
 def filtered_shares(
     shares: Iterable[VenvShare], line: str, sort_key: str, unmet: Collection[str], *, is_reversed: bool
 ) -> list[VenvShare]:
-    """Return the environments that pass the filter `line`, in order. `unmet` are those with unmet needs."""
+    """Return the environments that pass the filter `line`, sorted. `unmet` are those with unmet needs."""
     wanted = filtering.parse(line)
     found = [share for share in shares if wanted.holds(project_rows.facts_of(share, unmet))]
     return sorted(found, key=project_rows.order_by(sort_key, unmet), reverse=(sort_key in DESCENDING) != is_reversed)

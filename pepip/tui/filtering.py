@@ -1,14 +1,14 @@
-"""The filter line of the store pane: words, and facets that test a property. No I/O, no widgets.
+"""The filter lines of the panes: words, and facets that test a property. No I/O, no widgets.
 
 torch               name, version or Python contains the word; every word must match
--torch              none of them contains the word
-orphan: used: layer: damaged: busy: marked:
-vuln: yanked: outdated:   as the last answers say, which `o` asks for
+-torch              neither name, version nor Python contains the word
+unused: used: layer: damaged: busy: marked:     `orphan:` is the same as `unused:`
+vuln: yanked: outdated:                         from the last answers of an audit
 >100MB  <1GB        size on disk
-idle:>90d           not linked for more than 90 days; idle:<1w for less
+idle:>90d           not linked for more than 90 days; idle:<1w: linked within the last week
 stored:<7d          stored within the last 7 days
-project:api         an environment with `api` in its path or name links the entry
-kind:tool           the environment of a tool (script, project, run) links the entry
+project:api         an environment that links the entry has `api` in its path or name
+kind:tool           the environment of a tool links the entry; also script, project, run
 name:…  version:…  python:…
 """
 
@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-STATES = ("orphan", "used", "layer", "damaged", "busy", "marked", "vuln", "yanked", "outdated")
+STATES = ("unused", "used", "layer", "damaged", "busy", "marked", "vuln", "yanked", "outdated")
 
 _ALWAYS = (float("-inf"), float("inf"))
 _AGES = ("idle", "stored")
@@ -32,11 +32,11 @@ _SIZE = re.compile(r"([<>]=?)(.+)")
 
 
 class Facts(NamedTuple):
-    """The properties of one entry that a filter tests. `states` are the members of `STATES` that apply.
+    """The properties of one entry or environment that a filter tests.
 
-    `kinds` are the kinds of the environments that link it. A filter searches its words in `text`.
-    Filters are in lower case, so all texts except `users` must be, too.
-    `stored_at` and `used_at` are in seconds since 1970.
+    `states` are the members of `STATES` that apply. `kinds` are the kinds of the environments that link the entry. A
+    filter looks for its words in `text`. All texts except `users` must be in lower case, as the words of a filter
+    are. `stored_at` and `used_at` are in seconds since 1970.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Facts(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """A parsed filter line. An entry's size must lie between `above_bytes` and `below_bytes`, both excluded.
+    """A parsed filter line. The size of an entry must lie between `above_bytes` and `below_bytes`, both excluded.
 
-    `ages` has the times, in seconds since 1970, between which it must have been stored, and those between which it
-    must have been used last; empty if any will do.
+    `ages` has two spans of time, in seconds since 1970. The entry must have been stored within the first, and last
+    used within the second. An empty `ages` allows any time.
     """
 
     words: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class Filter(NamedTuple):
         """Return whether an entry passes the filter."""
         if not self.above_bytes < facts.size_bytes < self.below_bytes:
             return False
-        if self.ages and not all(map(_lies, (facts.stored_at, facts.used_at), self.ages)):
+        if self.ages and not all(map(_lies_within, (facts.stored_at, facts.used_at), self.ages)):
             return False
         if self.states and any(state not in facts.states for state in self.states):
             return False
@@ -101,8 +101,8 @@ def parse(line: str) -> Filter:
                 below = limit + (0.5 if match[1] == "<=" else 0)
         elif colon and field in _AGES:
             between[field] = _narrowed(between[field], value)
-        elif colon and field in STATES and not value:
-            states.append(field)
+        elif colon and (field in STATES or field == "orphan") and not value:
+            states.append("unused" if field == "orphan" else field)
         elif colon and field in {"project", "name", "version", "python", "kind"}:
             if value:
                 fields.append((field, value))
@@ -116,7 +116,7 @@ def parse(line: str) -> Filter:
 
 
 def _narrowed(between: tuple[float, float], age: str) -> tuple[float, float]:
-    """Return times that also fit an age such as `>90d` or `<7d`. An unfinished age changes nothing."""
+    """Return the part of a span of time that fits an age such as `>90d`. An unfinished age changes nothing."""
     match = _SIZE.fullmatch(age)
     seconds = humanized.parse_age(match[2]) if match else None
     if match is None or seconds is None:
@@ -126,7 +126,7 @@ def _narrowed(between: tuple[float, float], age: str) -> tuple[float, float]:
     return (since, min(until, then)) if match[1].startswith(">") else (max(since, then), until)
 
 
-def _lies(seconds: int, between: tuple[float, float]) -> bool:
+def _lies_within(seconds: int, between: tuple[float, float]) -> bool:
     return between[0] < seconds < between[1]
 
 

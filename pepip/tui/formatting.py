@@ -29,14 +29,14 @@ def factor(without: int, on_disk: int) -> str:
 
 
 def gain(freed_bytes: int, shared_bytes: int) -> str:
-    """Return what a removal frees in words: at once, and when uv's cache drops its hard links to the same files."""
-    more = f", {size(shared_bytes)} more when uv's cache lets go" if shared_bytes else ""
+    """Return in words the bytes that a removal frees, and those that uv's cache still holds."""
+    more = f", {size(shared_bytes)} more once uv's cache drops them" if shared_bytes else ""
     return f"{size(freed_bytes)} free at once{more}"
 
 
 def waiting(trashed_bytes: int, shared_bytes: int, keep_seconds: float) -> str:
-    """Return what a removal frees in words if it stays in the trash first."""
-    more = f", {size(shared_bytes)} more when uv's cache lets go" if shared_bytes else ""
+    """Return in words the bytes that a removal frees if the entries first stay in the trash."""
+    more = f", {size(shared_bytes)} more once uv's cache drops them" if shared_bytes else ""
     return f"{size(trashed_bytes)} free in {humanized.duration(keep_seconds)}{more}"
 
 
@@ -67,7 +67,7 @@ def short_path(path: str, home: str = "") -> str:
 
 
 def fit(text: str, width: int) -> str:
-    """Return a path or a name in at most `width` columns. A long one loses its start: its end says more."""
+    """Return a path or a name in at most `width` columns. A long one loses its start, because its end says more."""
     if len(text) <= width:
         return text
     return "…" + text[-(width - 1) :] if width > 1 else "…"[:width]
@@ -83,7 +83,7 @@ def bar(share: float, width: int) -> str:
 
 
 def growth(steps: Sequence[tuple[int, int]], width: int) -> str:
-    """Return a chart of a running total, `width` columns from first to last step. A step is a time and an amount."""
+    """Return a chart of a running total in `width` columns. A step is a time and an amount."""
     first, last = min(steps)[0], max(steps)[0]
     sums = [0] * width
     for when, amount in steps:
@@ -102,9 +102,9 @@ def outcome(summary: Summary) -> str:
             f"{len(summary.linked)} linked: {len(summary.reused)} reused, {len(summary.downloaded)} downloaded"
         )
     if summary.private:
-        parts.append(f"{len(summary.private)} the project's own")
+        parts.append(count(len(summary.private), "private copy", "private copies"))
     if gone:
         parts.append(f"{gone} removed")
     if summary.avoided_bytes:
         parts.append(f"{size(summary.avoided_bytes)} not stored again")
-    return ", ".join(parts) or "nothing to do: all is as asked"
+    return ", ".join(parts) or "nothing to do"

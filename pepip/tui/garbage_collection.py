@@ -1,4 +1,4 @@
-"""Garbage collection while thousands of objects of a catalog live on: collections of them would delay keys."""
+"""Garbage collection in the app. A catalog has thousands of objects, and a collection of them would delay keys."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import gc
 
 
 class GarbageCollection:
-    """The state of the collection in this process. It is off until the first catalog is shown (`start.tune`)."""
+    """The garbage collection of this process. It is off until the first catalog is shown (`start.tune`)."""
 
     def __init__(self) -> None:
         self._has_frozen = False
 
-    def go_on(self, *, keeps: bool) -> None:
-        """Go on collecting. With `keeps`, exempt all objects that exist now.
+    def resume(self, *, freezes: bool) -> None:
+        """Switch collection on. With `freezes`, exempt all objects that exist now from it.
 
-        `gc.freeze` keeps existing garbage for good. At the first catalog there is little garbage, and the user waits,
-        so it stays. At later catalogs, all frozen objects are first collected once.
+        `gc.freeze` also exempts garbage, for good. At the first catalog there is little garbage, and the user waits,
+        so the garbage stays. At each later catalog, one collection of all frozen objects comes first.
         """
-        if keeps:
+        if freezes:
             if self._has_frozen:
                 gc.unfreeze()
                 gc.collect()

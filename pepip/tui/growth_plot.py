@@ -34,7 +34,7 @@ class GrowthPlot(Line):
         self.catalog: Catalog | None = None
 
     def show(self, catalog: Catalog, rows: int) -> None:
-        """Show the growth in as many rows, none if there is no room or nothing to show yet."""
+        """Show the growth in `rows` rows. Hide the plot if there are no rows, or fewer than two samples."""
         self.catalog = catalog
         self.display = rows > 0 and len(catalog.growth.samples) > 1 and catalog.overview is not None
         self.styles.height = rows + 2
@@ -71,13 +71,13 @@ class GrowthPlot(Line):
         return text
 
     def _title(self, text: Text, days: Sequence[Day]) -> None:
-        self.spots = []
+        self.click_targets = []
         text.append(" on disk", self.style_of("name"))
         for period in growth.PERIODS:
             text.append(" ")
             start = cell_len(text.plain)
             text.append(f" {period} ", self.style_of("cursor" if period == self.period else "accent"))
-            self.spots.append(ClickTarget(start, cell_len(text.plain), str(period)))
+            self.click_targets.append(ClickTarget(start, cell_len(text.plain), str(period)))
         text.append(" days")
         prunes = [prune for day in days for prune in day.prunes]
         if prunes and self.size.width >= 60:
@@ -86,7 +86,7 @@ class GrowthPlot(Line):
         text.append("\n")
 
     async def on_click(self, event: events.Click) -> None:
-        """Press a period in the title. The plot itself has nothing to press."""
+        """Show the clicked period. A click below the title does nothing."""
         if event.y == 0:
             await super().on_click(event)
 

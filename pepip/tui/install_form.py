@@ -26,9 +26,9 @@ _MARKS_OF_PROJECTS = ("pyproject.toml", ".venv", "requirements.txt", "setup.py")
 
 
 class InstallForm(Dialog):
-    """A form that asks for a project and requirements. Answers `go`; `place` and `line` keep the typed lines.
+    """A form that asks for a project and requirements. Answers `go`. `place` and `line` are the typed lines.
 
-    `folder` is the one in which the app was started. If it is a project, the form begins with it.
+    The app was started in `folder`. If this folder is a project, the form begins with it.
     """
 
     COMMAND_LINES = 2
@@ -74,14 +74,14 @@ class InstallForm(Dialog):
         self._say()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Move on to the requirements if they are missing, else answer `go`."""
+        """Move to the requirements if they are missing, else answer `go`."""
         if event.input.id == "place" and not self.query_one("#line", Input).value:
             self.query_one("#line", Input).focus()
         else:
             self.action_answer("go")
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Take the chosen project, and move on to the requirements."""
+        """Take the chosen project, and move to the requirements."""
         self._pick(event.key)
         self.query_one("#line", Input).focus()
 
@@ -90,7 +90,7 @@ class InstallForm(Dialog):
         if event.table.has_focus and event.key:
             self._pick(event.key)
 
-    def action_look_further(self, rows: int) -> None:
+    def action_scroll_content(self, rows: int) -> None:
         """Move the focus to the known projects, and take the one under the cursor."""
         del rows
         table = self.query_one("#known", Table)
@@ -135,7 +135,7 @@ class InstallForm(Dialog):
             shown = formatting.printable(formatting.short_path(self._folder, self._home))
             rows.insert(0, TableRow(self._folder, (f"(started here) {shown}", ""), ("", "")))
         table = self.query_one("#known", Table)
-        table.empty_text = "a new project" if wanted else "no project is known yet: type the path of one"
+        table.empty_text = "a new project" if wanted else "no known project: type a path"
         table.show(rows)
 
     def _say(self) -> None:

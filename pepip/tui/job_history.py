@@ -1,4 +1,4 @@
-"""The jobs of earlier runs of the app, from the store's log of activity, and new ones for it."""
+"""The jobs of earlier runs of the app: reads them from the store's activity log, and adds new ones to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _job(row: activity_log.Finished, number: int) -> Job[object]:
 
 
 def add(store: Store, job: Job[object]) -> None:
-    """Note a job that is over. It writes a file: call it in a worker."""
+    """Add a finished job to the log. This writes a file, so call it in a worker."""
     row = activity_log.Finished(
         job.title,
         job.command,

@@ -1,7 +1,7 @@
 """Runs operations one after the other, in a thread of its own. Knows nothing of widgets.
 
-An operation is a generator of `pepip.operations`. Cancelling closes it between two steps. Within a step, cancelling
-ends the program that the step runs, as Ctrl-C does on the command line.
+An operation is a generator of `pepip.operations`. Cancelling a job closes its operation between two steps. If the
+current step runs a program, cancelling ends the program, as Ctrl-C does on the command line.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Failure(NamedTuple):
 class Report(NamedTuple):
     """The result of a job in words: a sentence, and lines for its log.
 
-    `verified` maps the ids of entries that the job has checked to the flaws that it found and left. `freed_bytes` are
-    those that it took from the store, 0 if that is not what it does.
+    `verified` maps the id of each entry that the job has checked to the flaws that remain. `freed_bytes` are the
+    bytes that the job has removed from the store.
     """
 
     sentence: str
@@ -74,10 +74,11 @@ def _done(result: object) -> Report:
 class Job(Generic[Result]):
     """One operation: waiting, running or over.
 
-    `result` is the return value of the operation, None until it returns. `describe` turns it into the `report`. The
-    queue enters `folder` while the job runs. `touches` are the ids of entries and the roots of environments that the
-    job works on. A job that is not `is_listed` is only a preview, and the activity pane does not show it. `ended_at`,
-    in seconds since 1970, is set for a job of an earlier run. `fetched_bytes` are those of all downloads.
+    `result` is the return value of the operation, None until it returns. `describe` turns the result into the
+    `report`. The queue enters `folder` while the job runs. `touches` are the ids of entries and the roots of
+    environments that the job works on. If `is_listed` is false, the job is a preview, and the activity pane does not
+    show it. `ended_at`, in seconds since 1970, is set only for a job of an earlier run. `fetched_bytes` are the bytes
+    of all downloads.
     """
 
     def __init__(
@@ -129,9 +130,9 @@ class Job(Generic[Result]):
 
     @property
     def pace(self) -> str:
-        """The speed of the current phase and the time that it still takes; empty in its first second, and if unknown.
+        """The speed of the current phase and its remaining time; empty in its first second, and if unknown.
 
-        The speed is in bytes a second where the phase counts bytes, else in distributions a second.
+        The speed is in bytes a second if the phase counts bytes, else in distributions a second.
         """
         seconds = time.monotonic() - self.phase_began
         done = self.received_bytes if self.step.phase == "download" else self.step.done
@@ -153,7 +154,7 @@ class Job(Generic[Result]):
         return f"{done} of {self.step.total}"
 
     def note(self, step: Progress) -> None:
-        """Record a step as the current one, and log it. A warning is only logged, a scan is not logged."""
+        """Record a step as the current one, and log it. A warning is only logged. A scan is not logged."""
         if step.phase == "warning":
             self.say(f"warning: {step.detail}")
             return
@@ -164,7 +165,7 @@ class Job(Generic[Result]):
             self.received_bytes += step.done
             self.fetched_bytes += step.done
         self.step = step
-        if step.phase == "scan":  # one of thousands of folders: show it, but keep it out of the log
+        if step.phase == "scan":  # thousands of folders: show each, but keep them out of the log
             return
         size = ""
         if step.phase == "download" and (step.done or (step.total and not self.received_bytes)):
@@ -181,8 +182,8 @@ class Job(Generic[Result]):
 class JobQueue:
     """Runs jobs one by one.
 
-    `tell` is called a few times a second, and whenever a job changes its state. It runs in the queue's thread;
-    `submit` and `cancel` call it in the thread of their caller.
+    The queue calls `tell` a few times a second, and whenever a job changes its state. `submit` and `cancel` call it
+    in the thread of their caller, all others in the thread of the queue.
     """
 
     def __init__(self, tell: Callable[[Job[object]], object]) -> None:
@@ -220,7 +221,7 @@ class JobQueue:
         return job
 
     def cancel(self, job: Job[object]) -> None:
-        """End a running job at its next safe point, or remove a waiting one. Its state tells when it is over."""
+        """End a running job at its next safe point, or remove a waiting one. Does not wait for the end."""
         with self._changed:
             job.is_cancelled.set()
             if job is self._current and self._thread is not None and self._thread.ident is not None:
@@ -273,8 +274,8 @@ class JobQueue:
         except OSError as error:
             place = error.filename2 or error.filename
             job.failure = Failure(f"{error.strerror or error}{f': {place}' if place else ''}")
-        except Exception:  # noqa: BLE001 - the edge: a fault of pepip must not take the app down, and must be seen
-            job.failure = Failure("pepip failed where it should not", traceback.format_exc())
+        except Exception:  # noqa: BLE001 - a fault of pepip must not end the app, and the user must see it
+            job.failure = Failure("internal error in pepip", traceback.format_exc())
         if job.failure is None:
             return DONE
         job.outcome = job.failure.message
@@ -287,10 +288,10 @@ class JobQueue:
     def _follow(self, job: Job[object]) -> None:
         """Run the operation of a job to its end, record its progress, and keep its result.
 
-        If the job is cancelled, closes the operation and raises KeyboardInterrupt: between two steps, or while a step
+        If the job is cancelled, close the operation and raise KeyboardInterrupt, between two steps or while a step
         waits for a program.
         """
-        told_at = 0.0
+        last_told = 0.0
         with contextlib.closing(job.make()) as operation:
             while True:
                 try:
@@ -305,13 +306,13 @@ class JobQueue:
                 job.note(step)
                 if job.is_cancelled.is_set():
                     raise KeyboardInterrupt
-                if time.monotonic() - told_at > _SECONDS_BETWEEN_MESSAGES:
-                    told_at = time.monotonic()
+                if time.monotonic() - last_told > _SECONDS_BETWEEN_MESSAGES:
+                    last_told = time.monotonic()
                     self._tell(job)
 
 
 def once(function: Callable[[], T]) -> Callable[[], Generator[Progress, None, T]]:
-    """Return `function`, which yields no progress, as the `make` argument of a job."""
+    """Return a function that yields no progress as the `make` argument of a job."""
 
     def operation() -> Generator[Progress, None, T]:
         yield from ()
@@ -322,9 +323,9 @@ def once(function: Callable[[], T]) -> Callable[[], Generator[Progress, None, T]
 
 @contextlib.contextmanager
 def _entered(folder: str) -> Iterator[None]:
-    """Work in `folder` like a command that was started there: uv finds settings and relative paths from it.
+    """Work in `folder`, so that uv finds the settings there and relative paths start there.
 
-    A missing folder is not entered.
+    Do nothing if the folder is missing.
     """
     if not folder or not os.path.isdir(folder):
         yield

@@ -1,4 +1,4 @@
-"""The actions of the app as jobs: an operation, its title, and the command that does the same."""
+"""The jobs of the app's actions: each has an operation, a title, and the command that does the same."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def install(store: Store, environment: str, line: str) -> PreviewedAction:
     action = _install(store, environment, request, f"install {' '.join(words)}", verb="Install", words=words)
     if not has_lock(environment) or request.editables:
         return action
-    note = "A sync of this project removes what its pyproject.toml does not name: Add puts it in there."
+    note = "A sync of this project removes packages that its pyproject.toml does not name. Add writes them there."
     return action._replace(instead=_add(store, environment, words), verb_instead="Add", note=note)
 
 
@@ -119,7 +119,7 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> Previewed
     action = PreviewedAction(title, "Uninstall", preview, carry_out, is_destructive=True)
     if not has_lock(environment):
         return action
-    note = "A sync of this project brings back what its pyproject.toml names: Remove takes it out there."
+    note = "A sync of this project brings back packages that its pyproject.toml names. Remove takes them out."
     return action._replace(instead=_remove(store, environment, names), verb_instead="Remove", note=note)
 
 
@@ -155,13 +155,13 @@ def _edit(
 def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str = "sync") -> PreviewedAction:
     """Return the action that syncs the environment of a project with its lock.
 
-    `words` are options of uv that upgrade the lock, or parts of it, first. Raises UsageError if `has_lock` is false.
+    `words` are options of uv that first upgrade the lock, or parts of it. Raises UsageError if `has_lock` is false.
     """
     folder = os.path.dirname(environment)
     if not has_lock(environment):
         raise UsageError(
-            f"{environment} is not the .venv of a pyproject.toml with a [project]: there is nothing to sync it with",
-            hint="install into it, or `uv init` there first",
+            f"can't sync {environment}: beside it is no pyproject.toml with a [project]",
+            hint="install into it, or first run `uv init` there",
         )
     request = ProjectRequest(resolver_options=tuple(words))
     command = commands.on_project("sync", folder, *words)
@@ -184,7 +184,7 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
 def store(store: Store, line: str) -> Job[filling.Added]:
     """Return the job that stores the wheels for a line of requirements, without a project.
 
-    Raises UsageError if the line can't be parsed. Of the options of `requirements`, only `-r` and `-U` are allowed.
+    Raises UsageError if the line can't be parsed, or has an option other than `-r` and `-U`.
     """
     request, words = user_input.requirements(line, options=("-r",))
     return Job(
@@ -206,9 +206,9 @@ def store_command(line: str) -> str:
 def prune(
     store: Store, chosen: Sequence[pruning.Orphan], command: str, *, keep_seconds: float = 0
 ) -> Job[pruning.PrunePreview]:
-    """Return the job that removes orphans chosen in a preview. It reads the environments' links again first.
+    """Return the job that removes orphans chosen in a preview. The job first reads the environments' links again.
 
-    With `keep_seconds`, they stay in the trash for so long.
+    With `keep_seconds`, the orphans stay in the trash for so long.
     """
     ids = frozenset(orphan.stored.id for orphan in chosen)
     return reclaim(store, pruning.PruneOptions(only=ids, keep_seconds=keep_seconds), command)
@@ -230,14 +230,14 @@ def reclaim(store: Store, choice: pruning.PruneOptions, command: str) -> Job[pru
 
 
 def undo(store: Store) -> Job[undoing.Undone]:
-    """Return the job that brings back what the last prune put into the trash."""
+    """Return the job that brings back the entries that the last prune put into the trash."""
     return Job(
         "undo the last prune", commands.of("prune", "--undo"), lambda: undoing.undo(store), describe=reports.of_undo
     )
 
 
 def verify(store: Store, chosen: Sequence[Stored], stored: Collection[Stored]) -> Job[verifying.Verdict]:
-    """Return the job that verifies some of the `stored` entries, which are all that there are."""
+    """Return the job that verifies the `chosen` entries. `stored` are all entries of the store."""
     return _verify(store, commands.patterns_of(chosen, stored), frozenset(item.id for item in chosen))
 
 
@@ -257,9 +257,9 @@ def _verify(store: Store, patterns: Sequence[str], ids: frozenset[str]) -> Job[v
 
 
 def repair(store: Store, chosen: Sequence[Stored] = (), stored: Collection[Stored] = ()) -> Job[verifying.Repaired]:
-    """Return the job that repairs some entries, and the environments that need it; by default the whole store.
+    """Return the job that repairs the `chosen` entries and their environments; by default the whole store.
 
-    `stored` are all entries that there are.
+    `stored` are all entries of the store.
     """
     patterns = commands.patterns_of(chosen, stored)
     return Job(
@@ -350,9 +350,9 @@ def scan_command(folder: str) -> str:
 
 
 def again(job: Job[object]) -> Job[object]:
-    """Return a new job that does the same as one that is over; by its command, if that was in an earlier run.
+    """Return a new job that does the same as a finished one. A job of an earlier run is repeated by its command.
 
-    Raises UsageError if the command can't be run.
+    Raises UsageError if the command is not one of pepip.
     """
     if not job.ended_at:
         return Job(job.title, job.command, job.make, describe=job.describe, folder=job.folder, touches=job.touches)
@@ -361,8 +361,10 @@ def again(job: Job[object]) -> Job[object]:
     except ValueError:
         words = []
     if words[:1] != ["pepip"]:
-        raise UsageError(f"{formatting.printable(job.command)} is no command of pepip")
-    home = os.path.dirname(os.path.dirname(os.path.abspath(pepip.__file__)))  # else Python would look in this folder
+        raise UsageError(f"{formatting.printable(job.command)} is not a command of pepip")
+    home = os.path.dirname(
+        os.path.dirname(os.path.abspath(pepip.__file__))
+    )  # not the current folder, from which Python would import
 
     def run() -> process.Result:
         try:

@@ -1,4 +1,4 @@
-"""The keys that work on every pane, and those that the help and the palette offer."""
+"""The keys that work on every pane, and the keys that the help and the palette list."""
 
 from __future__ import annotations
 
@@ -19,25 +19,33 @@ OF_THE_APP: list[BindingType] = [
     Binding("3", "show('savings')", "Savings", show=False),
     Binding("4", "show('activity')", "Activity", show=False),
     Binding("5", "show('versions')", "Versions", show=False),
-    Binding("P", "prune", "Prune", tooltip="Preview what no environment links, and remove it"),
-    Binding("F", "reclaim", "Reclaim", show=False, tooltip="List all that can be freed, and what it costs"),
-    Binding("z", "undo", "Undo", show=False, tooltip="Bring back what the last prune put into the trash"),
-    Binding("r", "rescan", "Rescan", show=False, tooltip="Look at the disk again"),
-    Binding("I", "install_anywhere", "Install anywhere…", show=False, tooltip="Install into a project, known or new"),
+    Binding("P", "prune", "Prune", tooltip="Preview the unused entries, and remove them"),
+    Binding("F", "reclaim", "Reclaim", show=False, tooltip="List the space that can be freed, and its cost"),
+    Binding("z", "undo", "Undo", show=False, tooltip="Bring back the entries that the last prune removed"),
+    Binding("r", "rescan", "Rescan", show=False, tooltip="Read the store again"),
+    Binding("I", "install_anywhere", "Install anywhere…", show=False, tooltip="Install into a known or new project"),
     Binding(
         "plus", "store", "Store packages…", show=False, key_display="+", tooltip="Store packages without a project"
     ),
     Binding("V", "verify_all", "Verify all", show=False, tooltip="Verify every file of the store"),
-    Binding("C", "scan", "Scan…", show=False, tooltip="Scan a folder for environments nobody registered"),
-    Binding("exclamation_mark", "doctor", "Doctor", show=False, tooltip="Look at everything that pepip rests on"),
+    Binding("C", "scan", "Scan…", show=False, tooltip="Scan a folder for unregistered environments"),
+    Binding("exclamation_mark", "doctor", "Doctor", show=False, tooltip="Check everything that pepip needs"),
+    Binding("o", "report('audit')", "Audit", show=False, tooltip="List vulnerable, yanked and outdated packages"),
     Binding(
-        "o", "report('audit')", "Audit", show=False, tooltip="Packages vulnerable, yanked or outdated; asks first"
-    ),
-    Binding(
-        "equals_sign", "report('compare')", "Compare", show=False, tooltip="Compare with another, or with the lock"
+        "equals_sign",
+        "report('compare')",
+        "Compare",
+        show=False,
+        tooltip="Compare a project with another one, or with its lock",
     ),
     Binding("e", "report('export')", "Write list…", show=False, tooltip="Write this list as CSV, Markdown or JSON"),
-    Binding("comma", "report('settings')", "Settings", show=False, tooltip="Theme, columns, named filters"),
+    Binding(
+        "comma",
+        "report('settings')",
+        "Settings",
+        show=False,
+        tooltip="Change the theme, the columns and the named filters",
+    ),
     Binding("x", "cancel_job", "Cancel", show=False, tooltip="Cancel the running operation"),
     Binding("escape", "hide_drawer", "Hide", show=False, system=True),
     Binding("question_mark", "help", "Help", key_display="?"),
@@ -51,11 +59,11 @@ _OF_TEXTUAL = {
     for owner in (Screen, Input, ScrollableContainer)
     for binding in cast("list[Binding]", owner.BINDINGS)
 }
-"""The actions that Textual names: to move the focus, to edit a line, and to scroll."""
+"""Actions of Textual itself: moving the focus, editing a line, scrolling."""
 
 
 def offered_on(screen: Screen[object]) -> Iterator[Binding]:
-    """Yield the keys that work on a screen now, without those that Textual names."""
+    """Yield the keys that work on a screen now, except those of Textual itself."""
     for active in screen.active_bindings.values():
         binding = active.binding
         is_of_textual = (binding.action, binding.description) in _OF_TEXTUAL

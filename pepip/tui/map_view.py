@@ -1,4 +1,4 @@
-"""The map of the store: one tile for each entry, as large as the entry on disk."""
+"""The map of the store: one tile for each entry. Its area stands for the size on disk."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from pepip.tui.treemap import Tile
 
 _LEAST_CELLS = 24
-"""The cells of the smallest tile that has an entry of its own. Smaller entries share one tile."""
+"""The smallest tile of a single entry has so many cells. Smaller entries share one tile."""
 
 _LEAST_TILES = 12
-"""As many of the largest entries have tiles of their own in any case."""
+"""So many of the largest entries have a tile of their own, however small it is."""
 
 
 _CELL_RATIO = 2
-"""The height of a terminal's cell as a multiple of its width, about."""
+"""The approximate height of a terminal's cell, as a multiple of its width."""
 
 
 class Plot(NamedTuple):
-    """An entry to draw: its id, the words of its tile and of the line of facts, its size, and its state.
+    """An entry to draw. `key` is its id, `name` the text of its tile, and `facts` the text of the line of facts.
 
-    `rest` has the entries that share a tile, empty for the tile of one entry.
+    If several entries share a tile, `rest` has them.
     """
 
     key: str
@@ -47,8 +47,8 @@ class Plot(NamedTuple):
     rest: tuple[Plot, ...] = ()
 
 
-def gathered(plots: Sequence[Plot], cells: int) -> list[Plot]:
-    """Return the plots, largest first. Those that are too small for a map of so many `cells` share one."""
+def merged(plots: Sequence[Plot], cells: int) -> list[Plot]:
+    """Return the plots, largest first. Plots that are too small on a map of `cells` cells are merged into one."""
     ordered = sorted((plot for plot in plots if plot.size_bytes > 0), key=lambda plot: -plot.size_bytes)
     total = sum(plot.size_bytes for plot in ordered) or 1
     own = [plot for plot in ordered if plot.size_bytes * cells >= total * _LEAST_CELLS]
@@ -65,7 +65,7 @@ def gathered(plots: Sequence[Plot], cells: int) -> list[Plot]:
 
 
 class TreeMap(Widget, can_focus=True):
-    """The tiles. A click chooses a tile, a second click on it opens it."""
+    """The tiles. A click chooses a tile. A double click opens it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "go(-1, 0)", "Left", show=False),
@@ -78,14 +78,14 @@ class TreeMap(Widget, can_focus=True):
     ]
 
     class Moved(Message):
-        """Another tile is the current one."""
+        """The current tile is another one."""
 
         def __init__(self, plot: Plot) -> None:
             super().__init__()
             self.plot = plot
 
     class Opened(Moved):
-        """A tile was opened, by Enter or a second click."""
+        """A tile was opened, by Enter or a double click."""
 
     def __init__(self) -> None:
         super().__init__(id="map")
@@ -112,7 +112,7 @@ class TreeMap(Widget, can_focus=True):
         self._tell()
 
     def on_resize(self) -> None:
-        """Lay the tiles out anew. The current entry stays the current one if it still has a tile."""
+        """Lay out the tiles for the new size. The current entry stays current if it still has a tile."""
         before = self.current
         self._lay_out()
         keys = [plot.key for plot in self._plots]
@@ -122,7 +122,7 @@ class TreeMap(Widget, can_focus=True):
 
     def _lay_out(self) -> None:
         width, height = self.size
-        plots = gathered(self._given, width * height) if width and height else []
+        plots = merged(self._given, width * height) if width and height else []
         sizes = [plot.size_bytes for plot in plots]
         square = treemap.squarified(sizes, width, height * _CELL_RATIO)
         tiles = treemap.cells(
@@ -198,7 +198,7 @@ class TreeMap(Widget, can_focus=True):
             self.post_message(self.Opened(self.current))
 
     def on_click(self, event: events.Click) -> None:
-        """Choose the clicked tile; open it if it is the current one already."""
+        """Choose the clicked tile. A double click on the current tile opens it."""
         offset = event.get_content_offset(self)
         if offset is None:
             return
@@ -212,7 +212,7 @@ class TreeMap(Widget, can_focus=True):
 
 
 def _words(plot: Plot, width: int, height: int) -> list[str]:
-    """Return the lines of a tile. Its last column stays blank as a gap, and its last line if there is room."""
+    """Return the lines of a tile. The last column stays blank as a gap; so does the last line if there is room."""
     inner, lines = max(1, width - 1), height - 1 if height > 2 else height
     before = " " if inner > 6 else ""
     shown = [plot.name, formatting.size(plot.size_bytes)][:lines]
@@ -224,12 +224,12 @@ def _fitted(text: str, width: int) -> str:
 
 
 class MapView(View):
-    """The map of all entries that the store pane lists. Opening a tile leaves the view with the id of its entry."""
+    """The map of all entries that the store pane lists. Opening a tile closes the view with the id of its entry."""
 
     HELP = (
-        "One tile for each entry of the list, as large as the entry on disk. The colour is its state: used, "
-        "orphan, damaged. Small entries share a tile: opening it shows them as a map of their own. Enter, or a "
-        "double click, shows an entry's files."
+        "One tile for each entry of the list. Its area is the size on disk, its colour the state: used, unused, "
+        "damaged. Small entries share a tile. Opening it shows a map of these entries. Enter or a double click shows "
+        "the files of an entry."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -259,7 +259,7 @@ class MapView(View):
         self.say(facts=f"{event.plot.facts} · {formatting.size(event.plot.size_bytes)}, {share:.1f} %")
 
     def on_tree_map_opened(self, event: TreeMap.Opened) -> None:
-        """Leave with the entry, or show the map of the entries that share the tile."""
+        """Close with the entry, or show the map of the entries that share the tile."""
         event.stop()
         if event.plot.rest:
             self._shown.append(event.plot.rest)
@@ -268,7 +268,7 @@ class MapView(View):
             self.action_answer(event.plot.key)
 
     def action_back(self) -> None:
-        """Show the map before. At the first one, leave."""
+        """Show the previous map. On the first map, close."""
         if len(self._shown) < 2:
             self.action_answer("")
             return

@@ -1,4 +1,4 @@
-"""A matrix for thousands of rows and columns: it renders only the visible cells. Its first column stays in place.
+"""A matrix for thousands of rows and columns. It renders only the visible cells. Its first column does not scroll.
 
 The cursor is on one cell. The cursor and the marks are kept by key, so they stay when the matrix gets other rows.
 """
@@ -35,7 +35,7 @@ class Cell(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """The content: keys and titles of rows and columns, and the cells. A place without a cell is blank."""
+    """The content: keys and titles of rows and columns, and the cells by place. A place without a cell is blank."""
 
     rows: Sequence[tuple[str, str]] = ()
     columns: Sequence[tuple[str, str]] = ()
@@ -85,9 +85,9 @@ class Matrix(ScrolledRows):
         return self.grid.rows[self._row][0], self.grid.columns[self._column][0]
 
     def show(self, grid: Grid) -> None:
-        """Show another content. The cursor keeps its place. So do marks, unless the text of their cell has changed.
+        """Show another content. The cursor and the marks stay, except the marks of cells with another text.
 
-        A mark without a cell waits until its cell is shown again.
+        A mark whose cell is hidden comes back with the cell.
         """
         row, column = self.cursor
         before, self.grid = self.grid.cells, grid
@@ -157,7 +157,7 @@ class Matrix(ScrolledRows):
         self._settle()
 
     def on_click(self, event: events.Click) -> None:
-        """Move the cursor to the clicked cell; a second click there marks it. A click on a title marks its cells."""
+        """Move the cursor to the clicked cell. A second click marks it. A click on a title marks all its cells."""
         offset = event.get_content_offset(self)
         if offset is None or not self.grid.rows:
             return

@@ -1,4 +1,4 @@
-"""Messages to the app itself. Threads post them, and so do panes that know nothing of each other."""
+"""Messages to the app itself, from its threads and panes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class JobChanged(Message):
-    """A job was queued, began, progressed or ended. Posted by any thread that works with the queue."""
+    """A job was queued, began, progressed or ended. Any thread that works with the queue may post it."""
 
     def __init__(self, job: Job[object]) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class JobChanged(Message):
 
 
 class HistoryRead(Message):
-    """The finished jobs of earlier runs are known."""
+    """A thread has read the finished jobs of earlier runs."""
 
     def __init__(self, jobs: list[Job[object]]) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class RunAgain(Message):
 
 
 class Explained(Message):
-    """A thread has a text that is to be shown in a dialog, with the command that shows the same."""
+    """A thread has made a text for a dialog. `command` shows the same text."""
 
     def __init__(self, title: str, text: Text, command: str) -> None:
         super().__init__()

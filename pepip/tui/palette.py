@@ -1,4 +1,4 @@
-"""The actions that the command palette offers: those whose keys work on the screen now."""
+"""The actions in the command palette. Each has a key that works on the screen now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def commands_of(screen: Screen[object]) -> Iterator[SystemCommand]:
-    """Yield the actions that are possible on a screen. Each presses its key."""
+    """Yield the actions that are possible on a screen. Choosing one presses its key."""
     seen: set[str] = set()
     app = screen.app
     for binding in key_bindings.offered_on(screen):
@@ -32,5 +32,5 @@ def commands_of(screen: Screen[object]) -> Iterator[SystemCommand]:
             seen.add(title)
             yield SystemCommand(title, binding.tooltip or "", partial(app.simulate_key, binding.key))
     yield SystemCommand(
-        "Theme", "Change the colours; the ansi themes use the terminal's own", app.action_change_theme
+        "Theme", "Change the colours; the ansi themes use the colours of the terminal", app.action_change_theme
     )

@@ -1,4 +1,4 @@
-"""The requests of panes: what the user asks for, and on what. The app carries them out."""
+"""The requests of panes: an action on entries, environments or packages. The app carries them out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class EntryRequest(Message):
-    """A request on the chosen entries. There is at least one, but for an install."""
+    """A request on the chosen entries. Only an install may have none."""
 
     def __init__(self, chosen: Sequence[Stored]) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class EntryRequest(Message):
 
 
 class InstallEntry(EntryRequest):
-    """Install an entry, or anything, into a project."""
+    """Install an entry into a project. Without an entry, the user names packages."""
 
 
 class RemoveEntries(EntryRequest):
@@ -52,7 +52,7 @@ class ExplainEntry(EntryRequest):
 
 
 class EnvironmentRequest(Message):
-    """A request on an environment, which is empty if none is known."""
+    """A request on an environment. The path is empty if there is none."""
 
     def __init__(self, environment: str) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class EnvironmentRequest(Message):
 
 
 class InstallIntoEnvironment(EnvironmentRequest):
-    """Install into the environment, or into any."""
+    """Install into the environment. Without one, the user names it."""
 
 
 class RepairEverything(EnvironmentRequest):
@@ -80,7 +80,7 @@ class CopyEnvironmentCommand(EnvironmentRequest):
 
 
 class PackageRequest(EnvironmentRequest):
-    """A request on packages of an environment. There is at least one, but for an upgrade."""
+    """A request on packages of an environment. Only an upgrade may have none."""
 
     def __init__(self, environment: str, packages: Sequence[str]) -> None:
         super().__init__(environment)
@@ -112,11 +112,11 @@ class RemoveEnvironment(EnvironmentRequest):
 
 
 class EjectEnvironment(EnvironmentRequest):
-    """Give the environment files of its own in place of all links."""
+    """Give the environment real files in place of all links."""
 
 
 class AdoptEnvironments(Message):
-    """Link environments that do not link the store yet."""
+    """Link environments that other tools made."""
 
     def __init__(self, environments: Sequence[str]) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class ShowMap(Message):
 
 
 class UpgradeEverywhere(Message):
-    """Upgrade packages, each in an environment: pairs of a name and the root of an environment."""
+    """Upgrade packages in several environments. Each cell is a package name and the root of an environment."""
 
     def __init__(self, cells: Sequence[tuple[str, str]]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The panes, each made when it is shown for the first time. One of them is visible."""
+"""The panes, of which one is visible. A pane is made when it is shown for the first time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Panes(ContentSwitcher):
         return cast("ActivityPane", self._pane()).current if self.here == "activity" else None
 
     async def go_to(self, name: str) -> None:
-        """Show a pane. The first call for a pane makes it."""
+        """Show a pane. Make it first if it was never shown."""
         if not self.query(f"#{name}"):
             made = _make(name, self.session)
             made.display = False

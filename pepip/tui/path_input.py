@@ -15,7 +15,7 @@ from pepip.tui import user_input
 
 
 class PathInput(Input):
-    """The line. Tab moves to the next widget if there is nothing to complete."""
+    """The line. Without a suggestion, Tab moves to the next widget."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete", show=False)]
 
@@ -23,7 +23,7 @@ class PathInput(Input):
         super().__init__(value, placeholder=placeholder, id=id, suggester=_Folders(use_cache=False))
 
     def action_complete(self) -> None:
-        """Take the suggestion, or move on."""
+        """Take the suggestion. Without one, move to the next widget."""
         before = self.value
         if self.cursor_position == len(self.value):
             self.action_cursor_right()
@@ -32,7 +32,7 @@ class PathInput(Input):
 
 
 class _Folders(Suggester):
-    """Suggests the first folder whose path begins with the typed text. Hidden folders only after a dot."""
+    """Suggests the first folder whose path begins with the typed text; a hidden folder only after a typed dot."""
 
     async def get_suggestion(self, value: str) -> str | None:
         """Return a longer path that begins with `value`, None if there is none. A slow disk does not stop the app."""

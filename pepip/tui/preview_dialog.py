@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class PreviewDialog(Dialog):
     """The preview of an action.
 
-    Answers `go` to carry it out, `instead` to run its other job, `back` to change the request.
+    Answers `go` to carry out the action, `instead` to run its other job, `back` to change the request.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -40,19 +40,19 @@ class PreviewDialog(Dialog):
         self.action = plan
         self._queue = queue
         self._can_go_back = can_go_back
-        self._seen = ""
+        self._shown = ""
         self.is_ready = False
 
     def body(self) -> ComposeResult:
         """Make the sentence, the table of changes, and the text for the output of uv."""
         yield Static(Text("Looking at what would change …"), id="preview-sentence")
-        columns = (Column("sign", "", 1), Column("name", "Package", 0), Column("what", "What happens", 0))
+        columns = (Column("sign", "", 1), Column("name", "Package", 0), Column("effect", "Effect", 0))
         yield Table(columns, id="preview")
         with ScrollText(id="preview-error", classes="dialog--scroll"):
             yield Static("", id="preview-words")
 
     def choices(self) -> Sequence[Choice]:
-        """Return the buttons. Cancel comes first, so a removal never does."""
+        """Return the buttons. Cancel is always the first one."""
         go = Choice("go", self.action.verb, "error" if self.action.is_destructive else "primary")
         back = [Choice("back", "Back")] if self._can_go_back else []
         instead = [Choice("instead", self.action.verb_instead, go.kind)] if self.action.instead else []
@@ -62,34 +62,34 @@ class PreviewDialog(Dialog):
         """Submit the preview, and poll for its result."""
         super().on_mount()
         self.query_one("#preview").display = self.query_one("#preview-error").display = False
-        for ahead in self.query("#answer-go, #answer-instead").results(Button):
-            ahead.disabled = True
-        self.set_focus(None)  # an Enter too many must neither cancel nor go on
+        for forward in self.query("#answer-go, #answer-instead").results(Button):
+            forward.disabled = True
+        self.set_focus(None)  # a second Enter by mistake must press no button
         self._queue.submit(self.action.preview)
         self.set_interval(0.05, self._look)
 
     def on_unmount(self) -> None:
-        """Cancel an unfinished preview, because nobody waits for its result."""
+        """Cancel an unfinished preview."""
         if not self.action.preview.is_over:
             self._queue.cancel(self.action.preview)
 
     def action_leave(self) -> None:
-        """Go back to the form, which has the typed lines. Close if there was none."""
+        """Go back to the form with the typed lines. Without a form, close."""
         self.dismiss("back" if self._can_go_back else "")
 
     def _look(self) -> None:
         job = self.action.preview
-        if self._seen == "over":
+        if self._shown == "over":
             return
         if not job.is_over:
             current = self._queue.current
             waits = current is not None and current is not job
             words = f"Waiting for: {current.title} …" if waits and current else _asking(job.step)
-            if words != self._seen:
-                self._seen = words
+            if words != self._shown:
+                self._shown = words
                 self.query_one("#preview-sentence", Static).update(Text(words))
             return
-        self._seen = "over"
+        self._shown = "over"
         if job.state == FAILED and job.failure is not None:
             self._complain(job.failure)
             self.query("#answer-back, #answer-").first(Button).focus()
@@ -101,7 +101,7 @@ class PreviewDialog(Dialog):
         self.query_one("#preview-sentence", Static).update(Text(_failed(failure)))
         self.query_one("#preview-error").display = True
         hint = f"\n\nhint: {failure.hint}" if failure.hint else ""
-        self.query_one("#preview-words", Static).update(Text(wording_of(failure.output) + hint))
+        self.query_one("#preview-words", Static).update(Text(printable_lines(failure.output) + hint))
 
     def _show(self, plan: Preview, warnings: Sequence[str]) -> None:
         text = Text(plan.sentence)
@@ -111,7 +111,7 @@ class PreviewDialog(Dialog):
             text.append(f"\n{self.action.note}", "italic")
         self.query_one("#preview-sentence", Static).update(text)
         self.query_one("#preview-error").display = bool(plan.words)
-        self.query_one("#preview-words", Static).update(Text(wording_of(plan.words)))
+        self.query_one("#preview-words", Static).update(Text(printable_lines(plan.words)))
         self.set_class(bool(plan.words), "-with-words")
         table = self.query_one("#preview", Table)
         table.display = bool(plan.changes)
@@ -127,15 +127,15 @@ class PreviewDialog(Dialog):
 
 
 _NO_SOLUTION = "No solution found"
-"""How uv begins its report that no set of versions satisfies a request."""
+"""With these words, uv reports that no set of versions satisfies a request."""
 
 
 def _failed(failure: Failure) -> str:
-    """Return the sentence over uv's own words, which say why."""
+    """Return the sentence above uv's own explanation."""
     return "No version fits:" if _NO_SOLUTION in failure.output else f"Failed: {failure.message}"
 
 
-def wording_of(output: str) -> str:
+def printable_lines(output: str) -> str:
     """Return the output of a program with unprintable characters escaped."""
     return "\n".join(formatting.printable(line) for line in output.strip("\n").splitlines())
 

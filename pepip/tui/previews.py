@@ -1,4 +1,4 @@
-"""The previews of actions in words: a sentence, and a row for each change. Knows nothing of widgets."""
+"""Previews of actions: a sentence, and a row for each change. Knows nothing of widgets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMES, GOES, IS_LOST, STAYS = "+", "-", "!", "="
 
 
 class Change(NamedTuple):
-    """One change: its sign, the name of what changes, and what happens to it."""
+    """One change: its sign, the name of a package or an environment, and the effect on it."""
 
     sign: str
     name: str
@@ -32,9 +32,9 @@ class Change(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """The changes that an action would make. Without `has_work`, there is nothing to do.
+    """The changes that an action would make. If `has_work` is false, there is nothing to do.
 
-    `words` say in full what the steps can only name.
+    `words` is a text for which the rows have no room.
     """
 
     sentence: str
@@ -44,10 +44,10 @@ class Preview(NamedTuple):
 
 
 class PreviewedAction(NamedTuple):
-    """An action that a user asks for: one job previews it, another carries it out.
+    """An action that the user asks for. One job previews the action, another job carries it out.
 
-    If the project declares its requirements in `pyproject.toml`, the job `instead` edits that file, too, after a
-    question. Its button has the label `verb_instead`. `note` says why.
+    If the project declares its requirements in `pyproject.toml`, the user can choose the job `instead`, which also
+    edits this file. Its button has the label `verb_instead`. `note` says why.
     """
 
     title: str
@@ -63,7 +63,7 @@ class PreviewedAction(NamedTuple):
 def described(
     make: Callable[[], Generator[Progress, None, T]], describe: Callable[[T], Preview]
 ) -> Callable[[], Generator[Progress, None, Preview]]:
-    """Return a preview operation that returns its result as a Preview."""
+    """Return an operation that runs `make` and returns the result as a Preview."""
 
     def operation() -> Generator[Progress, None, Preview]:
         return describe((yield from make()))
@@ -88,7 +88,7 @@ def of_summary(summary: Summary) -> Preview:
     size = f" ({formatting.size(summary.download_bytes)})" if summary.download_bytes else ""
     parts.append(f"{len(summary.downloaded)} to download{size}" if summary.downloaded else "0 B to download")
     if private:
-        parts.append(f"{len(private)} private copy")
+        parts.append(formatting.count(len(private), "private copy", "private copies"))
     parts.append(f"{formatting.size(summary.avoided_bytes)} not stored again")
     return Preview(" · ".join(parts), changes, has_work=True)
 
@@ -99,14 +99,14 @@ def of_outcome(outcome: Outcome) -> Preview:
 
 
 def of_removal(removal: Removal, broken: Sequence[UnmetNeed]) -> Preview:
-    """Describe the preview of an uninstall. `broken` are needs of other distributions that it would leave unmet."""
+    """Describe the preview of an uninstall. It would leave the needs in `broken` unmet."""
     changes = [Change(GOES, f"{change.name} {change.version}", "removed") for change in removal.removed]
     changes += [
         Change(IS_LOST, f"{need.name} {need.version}", f"stays, and needs {need.requirement}") for need in broken
     ]
     absent = f" Not installed: {', '.join(removal.absent)}." if removal.absent else ""
     count = formatting.count(len(removal.removed), "distribution")
-    sentence = f"Removes {count} from this environment. The store keeps what it holds.{absent}"
+    sentence = f"Removes {count} from this environment. The store keeps them.{absent}"
     if broken:
         needing = formatting.count(len({need.name for need in broken}), "package")
         sentence = (
@@ -116,27 +116,29 @@ def of_removal(removal: Removal, broken: Sequence[UnmetNeed]) -> Preview:
 
 
 def of_changed_files(changed: list[str]) -> Preview:
-    """Describe the preview of an attaching, by the files that the user has changed."""
-    changes = [Change(IS_LOST, path, "your change would be lost") for path in changed]
+    """Describe the preview of an attachment. `changed` are the files that the user has changed."""
+    changes = [Change(IS_LOST, path, "lost") for path in changed]
     if changes:
         return Preview(
-            f"{formatting.count(len(changes), 'file')} changed by you would be lost:", changes, has_work=True
+            f"You changed {formatting.count(len(changes), 'file')}. These changes would be lost:",
+            changes,
+            has_work=True,
         )
-    return Preview("No file was changed: the copy goes, and it is linked from the store again.", (), has_work=True)
+    return Preview("No file was changed. Links to the store replace the copy.", (), has_work=True)
 
 
 def of_adoption(seen: AdoptionPreview) -> Preview:
-    """Describe the preview of adopting environments: what would be linked in each, what stays, and why."""
+    """Describe the preview of an adoption: the packages to link in each environment, and those that stay."""
     changes: list[Change] = []
     for item in seen.venvs:
         changes += _adoption_of(item, seen)
     if not seen.linkable:
-        return Preview("Nothing can be linked here.", changes, has_work=False)
+        return Preview("Nothing can be linked.", changes, has_work=False)
     total = seen.freed_space.total
     freed = f"{formatting.size(max(0, total.size_bytes))} and {formatting.count(max(0, total.inodes), 'inode')}"
-    sentence = f"Links {formatting.count(seen.linkable, 'package')}: {freed} would be free (nothing is hashed yet)."
+    sentence = f"Links {formatting.count(seen.linkable, 'package')}. Frees about {freed}: no file was hashed yet."
     if seen.freed_space.copied_bytes:
-        sentence += f" The store is on another disk, which gets {formatting.size(seen.freed_space.copied_bytes)}."
+        sentence += f" The store is on another disk, and grows by {formatting.size(seen.freed_space.copied_bytes)}."
     return Preview(sentence, changes, has_work=True)
 
 
@@ -151,7 +153,7 @@ def _adoption_of(item: FoundVenv, seen: AdoptionPreview) -> list[Change]:
     )
     changes = [Change(COMES if linked else STAYS, place, effect)]
     changes += [
-        Change(STAYS, f"{process.name} ({process.number})", "runs from it, and goes on working")
+        Change(STAYS, f"{process.name} ({process.number})", "runs from it, and keeps working")
         for process in item.processes[:3]
     ]
     for copy in item.survey.copies:

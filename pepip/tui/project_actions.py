@@ -1,4 +1,4 @@
-"""The flows of actions on projects and their packages."""
+"""The actions on projects and their packages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ProjectActions(BaseActions):
-    """The flows of the projects pane."""
+    """The actions of the projects pane."""
 
     def carry_out(self, request: EnvironmentRequest) -> None:
         """Carry out a request of the projects pane."""
@@ -51,20 +51,22 @@ class ProjectActions(BaseActions):
                 self.begin(lambda: jobs.attach(store, environment, name))
 
     def ask_to_adopt(self, environments: Sequence[str]) -> None:
-        """Preview the adoption of environments that do not link the store, and adopt them."""
+        """Preview the adoption of environments that other tools made, and adopt them."""
         self.begin(lambda: adoption_jobs.adopt(self.session.store, environments))
 
     def _ask_to_eject(self, environment: str) -> None:
         share = self.session.catalog.shares.get(environment) if self.session.catalog else None
         text = Text(f"{formatting.printable(formatting.short_path(environment))}\n", "bold")
         text.append(
-            "\nFiles of its own take the place of all links: it needs neither the store nor pepip afterwards. "
-            "Nothing else changes in it.",
+            "\nReal files replace all links. Afterwards the environment needs neither the store nor pepip. "
+            "Nothing else changes.",
             "not bold",
         )
         if share is not None and share.alone_bytes > share.own_bytes:
-            text.append(f"\nIt takes {formatting.size(share.alone_bytes - share.own_bytes)} more then.", "not bold")
-        text.append("\nThe way back is to adopt it.", "not bold")
+            text.append(
+                f"\nThis takes {formatting.size(share.alone_bytes - share.own_bytes)} more disk space.", "not bold"
+            )
+        text.append("\nTo undo this, adopt the environment.", "not bold")
         self.confirm("Eject this environment", text, "Eject", adoption_jobs.eject(self.session.store, environment))
 
     def upgrade_cells(self, cells: Sequence[tuple[str, str]]) -> None:
@@ -74,10 +76,13 @@ class ProjectActions(BaseActions):
     def _ask_to_remove(self, environment: str) -> None:
         share = self.session.catalog.shares.get(environment) if self.session.catalog else None
         if share is None or share.known.purpose.kind != purposes.TOOL:
-            self.explain("Not a tool", Text("Only a tool is removed as a whole: u uninstalls packages of others."))
+            self.explain(
+                "Not a tool",
+                Text("Only a tool can be removed as a whole. In other environments, u uninstalls packages."),
+            )
             return
         name = formatting.printable(share.known.name)
-        text = Text(f"uv uninstalls {name} with its launchers. What only it links becomes an orphan.")
+        text = Text(f"uv uninstalls {name} with its launchers. Entries that only this tool links become unused.")
         text.append(f"\n\n{formatting.printable(environment)}", "bold")
         job = jobs.uninstall_tool(self.session.store, environment)
         self.confirm(f"Remove the tool {name}", text, "Remove", job, is_destructive=True)
@@ -95,19 +100,21 @@ class ProjectActions(BaseActions):
 
     def _ask_to_repair(self) -> None:
         text = Text(
-            "All entries are checked, every byte read; what differs is fetched again, and environments "
-            "that dangle are linked anew."
+            "Reads every byte of all entries. Files that differ from their hashes are fetched again, and broken "
+            "environments are linked again."
         )
         self.confirm("Repair the store", text, "Repair", jobs.repair(self.session.store))
 
     def _ask_to_detach(self, environment: str, name: str) -> None:
-        text = Text("The package becomes a real, writable copy in this environment alone. Others don't notice.")
+        text = Text(
+            "The package becomes a real, writable copy in this environment. Other environments do not change."
+        )
         self.confirm(f"Detach {name}", text, "Detach", jobs.detach(self.session.store, environment, name))
 
     def _ask_to_forget(self, environment: str) -> None:
         text = Text(
-            "What only it links becomes an orphan, which a prune removes. An environment that is still there "
-            "comes back with its next install."
+            "Entries that only this environment links become unused, and a prune removes them. The next install "
+            "into the environment registers it again."
         )
         text.append(f"\n\n{formatting.printable(environment)}", "bold")
         job = jobs.forget(self.session.store, environment)

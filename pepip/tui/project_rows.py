@@ -1,4 +1,4 @@
-"""Forms of projects and their packages: rows of tables, and facts to filter. Knows nothing of widgets."""
+"""Projects and their packages as rows of tables, and as facts to filter. Knows nothing of widgets."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def row_of(share: VenvShare, unmet: Collection[str], *, is_busy: bool) -> TableR
 
 
 def _name_and_folder(known: KnownVenv) -> tuple[str, str]:
-    """Return the name of a project, script or tool, and the folder that it is in."""
+    """Return the name of a project, script or tool, and its folder."""
     purpose = known.purpose
     if purpose.script is not None:
         return f"{os.path.basename(purpose.script.path)} (script)", os.path.dirname(purpose.script.path)

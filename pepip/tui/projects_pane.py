@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pepip.tui.pane_requests import EnvironmentRequest
     from pepip.tui.session import Session
 
-_EMPTY = "no environment links the store yet: i installs into one, c scans for them"
+_EMPTY = "no environment links the store yet: i installs into one, c scans a folder"
 
 
 class ProjectsPane(Vertical):
@@ -41,16 +41,14 @@ class ProjectsPane(Vertical):
         Binding("U", "upgrade", "Upgrade", tooltip="Upgrade the marked packages, the current one, or all"),
         Binding("S", "sync", "Sync", tooltip="Sync the project with its lock"),
         Binding("space", "mark", "Mark", key_display="␣", tooltip="Mark a package of the project"),
-        Binding("c", "app.scan", "Scan", tooltip="Scan a folder for environments moved, copied, restored"),
+        Binding("c", "app.scan", "Scan", tooltip="Scan a folder for unregistered environments"),
         Binding("f", "forget", "Forget", tooltip="Take this environment out of the registry"),
-        Binding("D", "detach", "Detach", show=False, tooltip="Make a package the project's own copy, to patch it"),
-        Binding("L", "attach", "Attach", show=False, tooltip="Link a package again that is the project's own"),
+        Binding("D", "detach", "Detach", show=False, tooltip="Make a package a private copy, to patch it"),
+        Binding("L", "attach", "Attach", show=False, tooltip="Link a detached package from the store again"),
         Binding(
             "A", "adopt", "Adopt", tooltip="Link the marked environments that are not yet shared, or all of them"
         ),
-        Binding(
-            "E", "eject", "Eject", show=False, tooltip="Give this environment files of its own, without the store"
-        ),
+        Binding("E", "eject", "Eject", show=False, tooltip="Give this environment real files in place of all links"),
         Binding("R", "repair", "Repair", show=False, tooltip="Repair the store and all environments"),
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
@@ -62,7 +60,7 @@ class ProjectsPane(Vertical):
             tooltip="Filter by words: api missing kind:tool >100MB",
         ),
         Binding("a", "mark_all", "Mark all", show=False),
-        Binding("t", "explain", "Why", tooltip="Say why this package is here, what it needs, and what goes with it"),
+        Binding("t", "explain", "Why", tooltip="Say what needs this package, and what it needs"),
         Binding("d", "remove", "Remove", show=False, tooltip="Remove this tool"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this project"),
         Binding("l,right", "to_packages", "To the packages", show=False),
@@ -115,7 +113,7 @@ class ProjectsPane(Vertical):
 
     @property
     def target(self) -> VenvShare | None:
-        """The environment that actions work on. None while the focus is on those that are not yet shared."""
+        """The environment for actions. None while the focus is on the environments that are not yet shared."""
         return None if self.unshared.table.has_focus else self.current
 
     @property
@@ -135,7 +133,7 @@ class ProjectsPane(Vertical):
         self.show_unshared()
 
     def show_unshared(self) -> None:
-        """Show the environments that are not yet shared, as far as a search has found them."""
+        """Show the environments that are not yet shared and that a search has found so far."""
         known = self.catalog.shares.keys() if self.catalog else ()
         self.unshared.show(self.session.unshared, known, self.session.search_place)
         self.refresh_bindings()
@@ -177,7 +175,7 @@ class ProjectsPane(Vertical):
         )
         unmet = self.session.unmet.get(known.environment, ())
         for need in unmet[:4]:
-            instead = f"{need.found} is installed" if need.found else "it is not installed"
+            instead = f"{need.found} is installed" if need.found else "not installed"
             shown.append(f"\n{need.name} needs {formatting.printable(need.requirement)}: {instead}", "italic")
         if len(unmet) > 4:
             shown.append(f"\nand {len(unmet) - 4} more: pepip pip check", "italic")
@@ -185,7 +183,7 @@ class ProjectsPane(Vertical):
         if self._packages_of != known.environment:
             table.marks = set()
             self._packages_of = known.environment
-        table.empty_text = "its packages are unknown" if known.state != census.OK else "nothing installed"
+        table.empty_text = "unknown packages" if known.state != census.OK else "nothing installed"
         table.sort_key, table.is_descending = self._package_sort, self._is_package_descending
         table.show(
             project_rows.packages_of(
@@ -204,7 +202,7 @@ class ProjectsPane(Vertical):
         event.stop()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Move from a project to its packages, or from a package to its entry in the store pane."""
+        """Move from a project to its packages, or from a package to its entry in the store."""
         event.stop()
         if event.table is self.table:
             self.action_to_packages()
@@ -216,7 +214,7 @@ class ProjectsPane(Vertical):
         if store_id:
             self.post_message(EntryWanted(name, store_id))
         else:
-            self.app.notify(f"{name} is the project's own: it is not in the store", markup=False)
+            self.app.notify(f"{name} is a private copy: it is not in the store", markup=False)
 
     def on_table_sorted(self, event: Table.Sorted) -> None:
         """Sort by the clicked column. A second click reverses the order."""
@@ -296,21 +294,21 @@ class ProjectsPane(Vertical):
         return sorted(table.marks)
 
     def _ask(self, request: Callable[[str], EnvironmentRequest], *, can_lack: bool = False) -> None:
-        """Post a request on the environment under the cursor. Without one, only if the request `can_lack` it."""
+        """Post a request on the environment under the cursor. With `can_lack`, the request may be without one."""
         environment = self.target.known.environment if self.target else ""
         if environment or can_lack:
             self.post_message(request(environment))
 
     def _ask_for_packages(self, request: Callable[[str, Sequence[str]], EnvironmentRequest]) -> None:
-        """Post a request on the chosen packages. Without one, say how to choose one."""
+        """Post a request on the chosen packages. Without any, say how to choose one."""
         chosen = self.chosen
         if self.target is not None and not chosen:
-            self.app.notify("Enter goes to the packages of this project: choose or mark some there.", timeout=4)
+            self.app.notify("No package is chosen. Enter goes to the packages of this project.", timeout=4)
         elif self.target is not None:
             self.post_message(request(self.target.known.environment, chosen))
 
     def action_install(self) -> None:
-        """Ask to install into this project, or into any."""
+        """Ask to install into this project. Without one, the user names it."""
         self._ask(pane_requests.InstallIntoEnvironment, can_lack=True)
 
     def action_repair(self) -> None:
@@ -318,7 +316,7 @@ class ProjectsPane(Vertical):
         self._ask(pane_requests.RepairEverything, can_lack=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable `adopt` if no environment is known that it could link."""
+        """Disable `adopt` if there is no environment to adopt."""
         if action == "adopt":
             return self.is_mounted and bool(self.unshared.chosen)
         return super().check_action(action, parameters)
@@ -328,7 +326,7 @@ class ProjectsPane(Vertical):
         self.unshared.action_adopt()
 
     def action_eject(self) -> None:
-        """Ask to give this environment files of its own."""
+        """Ask to eject this environment."""
         self._ask(pane_requests.EjectEnvironment)
 
     def action_sync(self) -> None:

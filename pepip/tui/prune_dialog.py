@@ -1,4 +1,4 @@
-"""The preview of a prune. It lists every orphan, each can be unticked, and the default button removes nothing."""
+"""The preview of a prune. The user can untick each orphan. The default button removes nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class _Ticked(NamedTuple):
-    """The ids of the ticked orphans, and the time that the trash keeps them, 0 if it doesn't."""
+    """The ids of the ticked orphans, and the seconds for which the trash keeps them, 0 for no trash."""
 
     ids: frozenset[str]
     keep_seconds: float
@@ -52,28 +52,28 @@ class PruneDialog(Dialog):
     ]
 
     class Previewed(Message):
-        """The preview is there, and the seconds for which the trash keeps a removal if nobody says otherwise."""
+        """The preview is ready. By default, the trash keeps the removed entries for `keep_seconds`."""
 
         def __init__(self, preview: PrunePreview, keep_seconds: float) -> None:
             super().__init__()
             self.preview, self.keep_seconds = preview, keep_seconds
 
-    class Reckoned(Message):
-        """It is known what removing some of the orphans frees, in words."""
+    class Measured(Message):
+        """The `gain` says in words how much space a choice of orphans frees."""
 
         def __init__(self, choice: _Ticked, gain: str) -> None:
             super().__init__()
             self.choice, self.gain = choice, gain
 
     class Refused(Message):
-        """There is no preview, and why."""
+        """There is no preview. `reason` says why."""
 
         def __init__(self, reason: str) -> None:
             super().__init__()
             self.reason = reason
 
     def __init__(self, store: Store, options: PruneOptions, stored: Collection[Stored]) -> None:
-        super().__init__("Prune what no environment links · ␣ unticks · t trash")
+        super().__init__("Prune unused entries · ␣ unticks · t trash")
         self.preview: PrunePreview | None = None
         self._store = store
         self._options = options
@@ -127,23 +127,23 @@ class PruneDialog(Dialog):
         preview = self.preview
         return self._options.only is None and preview is not None and len(self.chosen) == len(preview.orphans)
 
-    def _reckon(self, preview: PrunePreview, chosen: Sequence[Orphan], choice: _Ticked) -> None:
+    def _measure(self, preview: PrunePreview, chosen: Sequence[Orphan], choice: _Ticked) -> None:
         options = self._options._replace(keep_seconds=choice.keep_seconds)
-        freed, shared, trashed = prune.reckon(self._store, chosen, preview.gone, options)
+        freed, shared, trashed = prune.measure(self._store, chosen, preview.gone, options)
         if choice.keep_seconds:
             gain = formatting.waiting(trashed, shared, choice.keep_seconds)
         else:
             gain = formatting.gain(freed, shared)
-        self.post_message(self.Reckoned(choice, gain))
+        self.post_message(self.Measured(choice, gain))
 
-    def on_prune_dialog_reckoned(self, event: Reckoned) -> None:
+    def on_prune_dialog_measured(self, event: Measured) -> None:
         """Update the sentence."""
         event.stop()
         self._gains[event.choice] = event.gain
         self._say()
 
     def action_toggle_trash(self) -> None:
-        """Keep what is removed in the trash, or free its space at once."""
+        """Keep the removed entries in the trash, or free their space at once."""
         line = self.query_one(TrashLine)
         if line.seconds:
             line.is_on = not line.is_on
@@ -154,7 +154,7 @@ class PruneDialog(Dialog):
     def on_prune_dialog_refused(self, event: Refused) -> None:
         """Show the reason why there is no preview."""
         event.stop()
-        self.query_one("#prune-sentence", Static).update(Text(f"The store can't be looked at: {event.reason}"))
+        self.query_one("#prune-sentence", Static).update(Text(f"The store can't be read: {event.reason}"))
 
     def on_prune_dialog_previewed(self, event: Previewed) -> None:
         """Show the preview, with all orphans ticked."""
@@ -213,20 +213,20 @@ class PruneDialog(Dialog):
         go.disabled = bool(preview.blocked) or not (chosen or (is_all and (preview.freed_bytes or preview.gone)))
         sentence = self.query_one("#prune-sentence", Static)
         if preview.blocked:
-            sentence.update(Text(f"Nothing may be removed: {preview.blocked}."))
+            sentence.update(Text(f"Nothing can be removed: {preview.blocked}."))
             self.say_command("")
             return
         if not preview.orphans and not preview.freed_bytes:
-            sentence.update(Text("Nothing to prune: an environment links every entry."))
+            sentence.update(Text("Nothing to prune: each entry has an environment that links it."))
             self.say_command("")
             return
         choice = _Ticked(frozenset(orphan.stored.id for orphan in chosen), self.keep_seconds)
         if choice not in self._gains:
-            reckon = partial(self._reckon, preview, chosen, choice)
-            self.run_worker(reckon, thread=True, exclusive=True, group="reckon", description="reckon")
+            measure = partial(self._measure, preview, chosen, choice)
+            self.run_worker(measure, thread=True, exclusive=True, group="measure", description="measure")
         if not preview.orphans and preview.emptied_bytes:
             size = formatting.size(preview.freed_bytes)
-            sentence.update(Text(f"An environment links every entry. Emptying the trash frees {size} at once."))
+            sentence.update(Text(f"No entry is unused. Emptying the trash frees {size} at once."))
             go.label = Text("Empty the trash")
             go.refresh(layout=True)
             self.say_command(commands.prune((), is_all=True))
@@ -245,11 +245,11 @@ def _notes(preview: PrunePreview) -> list[str]:
     """Return the facts that a user should know before a removal, one line each."""
     found = []
     if preview.shared_bytes:
-        found.append("uv's cache has hard links to the same files: F frees those, too")
+        found.append("uv's cache has hard links to the same files: F also frees those")
     found += [f"gone: {known.environment} ({known.reason})" for known in preview.gone]
     for known in preview.unreachable:
-        what = "what it linked" if known.entries is None else formatting.count(len(known.entries), "entry", "entries")
-        found.append(f"kept: {what} of {known.environment}, which can't be reached: {known.reason}")
-    found += [f"kept: what {environment} links, which nobody had registered" for environment in preview.found]
-    found += [f"left: {orphan.stored.id} is another user's" for orphan in preview.refused]
+        kept = "all entries" if known.entries is None else formatting.count(len(known.entries), "entry", "entries")
+        found.append(f"kept: {kept} of {known.environment}, which is unreachable: {known.reason}")
+    found += [f"kept: the entries of {environment}, which was not registered" for environment in preview.found]
+    found += [f"left: {orphan.stored.id} belongs to another user" for orphan in preview.refused]
     return [formatting.printable(line) for line in found]

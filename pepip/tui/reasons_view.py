@@ -1,4 +1,4 @@
-"""Why a package is there, what it needs, and what goes with it: in one environment, or in all that have it."""
+"""The reasons why environments have a package, the packages that it needs, and those that only it needs."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 COLUMNS = (
-    Column("what", "", 0),
+    Column("package", "", 0),
     Column("requirement", "Requirement", 32, from_width=60),
 )
 
 
-class Question(NamedTuple):
-    """A package, a version or none, and the environment to ask about; empty for all."""
+class WhyQuery(NamedTuple):
+    """A question about a package. An empty version stands for all versions, an empty environment for all of them."""
 
     name: str
     version: str
@@ -39,7 +39,7 @@ class Question(NamedTuple):
 
     @property
     def command(self) -> str:
-        """The command that answers it."""
+        """The command that answers the question."""
         pin = f"{self.name}=={self.version}" if self.version else self.name
         place = ["--project", self.environment] if self.environment else []
         return commands.of("why", pin, *place)
@@ -52,12 +52,13 @@ class Question(NamedTuple):
 
 
 class ReasonsView(View):
-    """The trees up and down. Enter on a package asks the same about it, Backspace goes back."""
+    """The trees of needs. Enter on a package asks the same about this package, Backspace goes back."""
 
     HELP = (
-        "Needed by: the way up to the requirements of the project, script or tool itself. Needs: the way down. "
-        "Goes with it: what nothing needs any more when it is removed. It is what the environments have now, with "
-        "markers for each one's own Python; no lock is read. Enter asks about the package under the cursor."
+        "Needed by: the packages that need it, up to the requirements of the project, script or tool. Needs: the "
+        "packages that it needs. Only it needs: the packages that nothing needs after its removal. The answer is "
+        "about the environments as they are, with the markers of their own Python. Enter asks about the package "
+        "under the cursor."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -66,24 +67,24 @@ class ReasonsView(View):
     ]
 
     class Answered(Message):
-        """The reasons are known, in groups of environments with the same ones."""
+        """The reasons are known. Environments with the same reasons are in one group."""
 
-        def __init__(self, question: Question, groups: Sequence[Sequence[Reason]]) -> None:
+        def __init__(self, question: WhyQuery, groups: Sequence[Sequence[Reason]]) -> None:
             super().__init__()
             self.question, self.groups = question, groups
 
-    def __init__(self, store: Store, question: Question, environments: Sequence[KnownVenv]) -> None:
+    def __init__(self, store: Store, question: WhyQuery, environments: Sequence[KnownVenv]) -> None:
         super().__init__(question.title, command=question.command)
         self._environments = environments
         self._store = store
         self._graphs = needs_graph.Graphs(store)
-        self._asked = [question]
+        self._queries = [question]
         self.is_answered = False
 
     def body(self) -> ComposeResult:
         """Make the list."""
         table = Table(COLUMNS, verb="Why this", id="reasons")
-        table.empty_text = "reading what each package needs …"
+        table.empty_text = "reading the needs of each package …"
         yield table
 
     def on_mount(self) -> None:
@@ -93,17 +94,17 @@ class ReasonsView(View):
         self._ask()
 
     def _ask(self) -> None:
-        question = self._asked[-1]
+        question = self._queries[-1]
         self.is_answered = False
         self.say_command(question.command)
         self.say(title=question.title, facts="")
-        meant = [
+        asked = [
             known for known in self._environments if question.environment in {"", known.environment}
         ]  # fmt: skip
 
         def work() -> None:
             worker, found = get_current_worker(), []
-            for reason in why.why(self._store, question.name, meant, version=question.version, graphs=self._graphs):
+            for reason in why.why(self._store, question.name, asked, version=question.version, graphs=self._graphs):
                 found.append(reason)
                 if worker.is_cancelled:
                     return
@@ -113,7 +114,7 @@ class ReasonsView(View):
 
     def on_reasons_view_answered(self, event: Answered) -> None:
         """Show the trees."""
-        if event.question != self._asked[-1]:
+        if event.question != self._queries[-1]:
             return
         table = self.query_one("#reasons", Table)
         table.empty_text = "no environment has it"
@@ -127,11 +128,11 @@ class ReasonsView(View):
         self.is_answered = True
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Ask about the chosen package, where the answer comes from."""
+        """Ask about the chosen package in the environment of its row."""
         event.stop()
         _, name, environment = event.key.split("\n")
-        if name and name != self._asked[-1].name:
-            self._asked.append(Question(name, "", environment))
+        if name and name != self._queries[-1].name:
+            self._queries.append(WhyQuery(name, "", environment))
             self._ask()
 
     def action_choose(self) -> None:
@@ -139,19 +140,19 @@ class ReasonsView(View):
         self.query_one("#reasons", Table).action_choose()
 
     def action_back(self) -> None:
-        """Go back to the question before. At the first one, leave."""
-        if len(self._asked) < 2:
+        """Go back to the previous question. At the first question, close."""
+        if len(self._queries) < 2:
             self.action_answer("")
             return
-        self._asked.pop()
+        self._queries.pop()
         self._ask()
 
 
 def _rows(groups: Sequence[Sequence[Reason]]) -> Iterator[TableRow]:
     numbers = iter(range(1 << 30))
 
-    def row(what: str, requirement: str = "", *, name: str = "", place: str = "", tone: str = "") -> TableRow:
-        cells = (formatting.printable(what), formatting.printable(requirement))
+    def row(text: str, requirement: str = "", *, name: str = "", place: str = "", tone: str = "") -> TableRow:
+        cells = (formatting.printable(text), formatting.printable(requirement))
         return TableRow(f"{next(numbers)}\n{name}\n{place}", cells, (tone, "muted"))
 
     for group in groups:
@@ -167,7 +168,7 @@ def _rows(groups: Sequence[Sequence[Reason]]) -> Iterator[TableRow]:
         for line in first.down:
             yield row(_indented(line), line.requirement, name=line.name, place=root, tone=_tone(line))
         if first.unneeded:
-            yield row("goes with it: nothing else needs", tone="accent")
+            yield row("only it needs", tone="accent")
         for name in first.unneeded:
             yield row(f"  {name}", name=name, place=root, tone="warn")
         yield row("")
@@ -175,7 +176,7 @@ def _rows(groups: Sequence[Sequence[Reason]]) -> Iterator[TableRow]:
 
 def _indented(line: Line) -> str:
     if not line.name:
-        place = "installed for its own sake" if line.place == needs_graph.ITSELF else line.place
+        place = "installed on its own" if line.place == needs_graph.ITSELF else line.place
         return f"{'  ' * (line.depth + 1)}▸ {place}"
     again = " (see above)" if line.is_again else ""
     return f"{'  ' * (line.depth + 1)}{line.name} {line.version}{again}"

@@ -1,6 +1,6 @@
-"""The dialog of all that can be freed: bundles with their gain and cost, ticks, and a target that ticks for the user.
+"""The dialog that frees space. It lists bundles with gain and cost. The user ticks them, or types a size to free.
 
-A bundle that goes by another operation than a prune (an upgrade, adoption) has no tick: Enter shows its plan.
+Some bundles need an upgrade or an adoption instead of a prune. They have no tick: Enter shows their preview.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ COLUMNS = (
 
 
 class Switches(Line):
-    """The choices beside the ticks. A click or their key changes them."""
+    """The options of the removal. A click or a key changes them."""
 
     def __init__(self) -> None:
         super().__init__(id="switches")
@@ -63,17 +63,17 @@ class Switches(Line):
         parts = [
             (f"c [{_mark(self.with_cache)}] {'' if is_short else 'also '}uv's cache", "screen.toggle_cache"),
             (f"t [{_mark(self.is_kept)}] {'trash' if is_short else trash}", "screen.toggle_trash"),
-            (f"n {self.idle_days} d idle" if is_short else f"n idle from {self.idle_days} days", "screen.next_idle"),
+            (f"n {self.idle_days} d idle" if is_short else f"n idle after {self.idle_days} days", "screen.next_idle"),
         ]
         if not self.trash_seconds:
             del parts[1]
         text = Text(no_wrap=True, end="")
-        self.spots = []
+        self.click_targets = []
         for words, action in parts:
             start = len(text.plain)
             text.append(words[:1], self.style_of("key"))
             text.append(words[1:], self.style_of(""))
-            self.spots.append(ClickTarget(start, len(text.plain), action))
+            self.click_targets.append(ClickTarget(start, len(text.plain), action))
             text.append("  " if is_short else "   ")
         return text
 
@@ -83,7 +83,7 @@ def _mark(is_on: bool) -> str:
 
 
 class ReclaimDialog(Dialog):
-    """The dialog. It reads in threads. Answers `go` for what is in `options`, or the key of a bundle with a plan."""
+    """The dialog. Answers `go` to prune with `options`, or the key of a bundle whose preview the user wants."""
 
     COMMAND_LINES = 2
 
@@ -97,40 +97,40 @@ class ReclaimDialog(Dialog):
     ]
 
     class Found(Message):
-        """All bundles are known, and the time that the trash keeps what goes."""
+        """The bundles are known, and the seconds for which the trash keeps removed entries."""
 
         def __init__(self, found: Reclaimable, trash_seconds: float) -> None:
             super().__init__()
             self.found, self.trash_seconds = found, trash_seconds
 
     class Measured(Message):
-        """It is known what a choice frees. `is_picked` tells that a target made the choice."""
+        """The gain of a choice is known. With `is_picked`, the typed size made the choice."""
 
         def __init__(self, choice: Reclaimed, gain: Gain, *, is_picked: bool = False) -> None:
             super().__init__()
             self.choice, self.gain, self.is_picked = choice, gain, is_picked
 
     class Refused(Message):
-        """The store can't be looked at, and why."""
+        """The store can't be read. `reason` says why."""
 
         def __init__(self, reason: str) -> None:
             super().__init__()
             self.reason = reason
 
-    def __init__(self, store: Store, seen: Census, unshared: AdoptionPreview | None) -> None:
-        super().__init__("Reclaim space · ␣ ticks · / a size picks for you")
-        self._store, self._seen, self._unshared = store, seen, unshared
+    def __init__(self, store: Store, census: Census, unshared: AdoptionPreview | None) -> None:
+        super().__init__("Reclaim space · ␣ ticks · / picks by size")
+        self._store, self._census, self._unshared = store, census, unshared
         self._found: Reclaimable | None = None
         self._gains: dict[Reclaimed, Gain] = {}
         self._home = paths.user_home(os.environ)
 
     def body(self) -> ComposeResult:
-        """Make the sentence, the list, the switches and the target."""
+        """Make the sentence, the line for a size, the list and the switches."""
         yield Static(Text("Looking at the links and the last use of every environment …"), id="reclaim-sentence")
-        target = Input(placeholder="a size to free, such as 5 GB: it picks the cheapest loss", id="target")
+        target = Input(placeholder="a size to free, such as 5 GB: picks the least loss", id="target")
         target.cursor_blink = False
         yield target
-        yield Table(COLUMNS, can_mark=True, verb="Plan", id="bundles")
+        yield Table(COLUMNS, can_mark=True, verb="Preview", id="bundles")
         yield Static("", id="cost")
         yield Switches()
 
@@ -154,7 +154,7 @@ class ReclaimDialog(Dialog):
 
     def _find(self, idle_seconds: float) -> None:
         try:
-            found = reclaim.find(self._store, self._seen, idle_seconds=idle_seconds, unshared=self._unshared)
+            found = reclaim.find(self._store, self._census, idle_seconds=idle_seconds, unshared=self._unshared)
             self.post_message(self.Found(found, undo.ample_seconds(self._store, os.environ)))
         except (PepipError, OSError) as error:
             self.post_message(self.Refused(str(error)))
@@ -167,9 +167,9 @@ class ReclaimDialog(Dialog):
         self.post_message(self.Measured(choice, reclaim.measure(self._store, found, choice), is_picked=True))
 
     def on_reclaim_dialog_refused(self, event: Refused) -> None:
-        """Show the reason why there is no list."""
+        """Say why there is no list."""
         event.stop()
-        self.query_one("#reclaim-sentence", Static).update(Text(f"The store can't be looked at: {event.reason}"))
+        self.query_one("#reclaim-sentence", Static).update(Text(f"The store can't be read: {event.reason}"))
 
     def on_reclaim_dialog_found(self, event: Found) -> None:
         """Show the bundles. Unused entries are ticked at first."""
@@ -195,7 +195,7 @@ class ReclaimDialog(Dialog):
         return TableRow(bundle.key, cells, ("", "name" if bundle.goes_by_prune else "", "", "muted"))
 
     def on_reclaim_dialog_measured(self, event: Measured) -> None:
-        """Show the gain, and tick what a target has picked."""
+        """Show the gain, and tick the bundles that a typed size has picked."""
         event.stop()
         self._gains[event.choice] = event.gain
         if event.is_picked:
@@ -217,13 +217,13 @@ class ReclaimDialog(Dialog):
 
     @property
     def choice(self) -> Reclaimed:
-        """The ticked bundles, and the switches."""
+        """The ticked bundles and the options."""
         switches = self._switches
         return Reclaimed(frozenset(self._table.marks), switches.with_cache, at_once=not switches.is_kept)
 
     @property
     def options(self) -> PruneOptions | None:
-        """The options of the prune that removes what is ticked, None before the bundles are known."""
+        """The options of the prune that removes the ticked bundles, None before the bundles are known."""
         if self._found is None:
             return None
         switches = self._switches
@@ -241,10 +241,10 @@ class ReclaimDialog(Dialog):
             return
         sentence, go = self.query_one("#reclaim-sentence", Static), self.query_one("#answer-go", Button)
         if found.preview.blocked:
-            sentence.update(Text(f"Nothing may be removed: {found.preview.blocked}."))
+            sentence.update(Text(f"Nothing can be removed: {found.preview.blocked}."))
             return
         if not found.bundles:
-            sentence.update(Text("Nothing can be freed: an environment in use links every entry."))
+            sentence.update(Text("Nothing can be freed: each entry has an environment in use that links it."))
             return
         choice = self.choice
         if choice not in self._gains:
@@ -285,7 +285,7 @@ class ReclaimDialog(Dialog):
     # Actions
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Tick what frees the typed size with the least loss."""
+        """Tick the bundles that free the typed size with the least loss."""
         event.stop()
         wanted = humanized.parse_size(event.value)
         if not event.value.strip():
@@ -294,7 +294,7 @@ class ReclaimDialog(Dialog):
             return
         if wanted is None or self._found is None:
             self.query_one("#reclaim-sentence", Static).update(
-                Text(f"{event.value!r} is not a size: write a number and kB, MB, GB or TB.")
+                Text(f"{event.value!r} is not a size: type a number and kB, MB, GB or TB.")
             )
             return
         with_cache = self._switches.with_cache
@@ -302,20 +302,20 @@ class ReclaimDialog(Dialog):
         self.query_one("#answer-", Button).focus()
 
     def on_table_marked(self, event: Table.Marked) -> None:
-        """Take a tick away from a bundle that no prune removes, and update the sentence and the command."""
+        """Untick bundles that no prune removes. Update the sentence and the command."""
         event.stop()
         bundles = self._found.bundles if self._found else []
         self._table.marks -= {bundle.key for bundle in bundles if not bundle.goes_by_prune}
         self._say()
 
     def on_table_moved(self, event: Table.Moved) -> None:
-        """Show the cost of the bundle under the cursor, which a narrow list has no column for."""
+        """Show the cost of the bundle under the cursor. A narrow list has no column for it."""
         event.stop()
         bundle = self.bundle_of(event.key)
         self.query_one("#cost", Static).update(Text(f"  {bundle.cost}" if bundle else "", no_wrap=True))
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
-        """Show the plan of a bundle, or tick it."""
+        """Show the preview of a bundle, or tick it."""
         event.stop()
         bundle = self.bundle_of(event.key)
         if bundle is not None and not bundle.goes_by_prune:
@@ -324,7 +324,7 @@ class ReclaimDialog(Dialog):
             self._table.action_mark()
 
     def action_tick(self) -> None:
-        """Tick or untick the bundle under the cursor, or show its plan."""
+        """Tick or untick the bundle under the cursor, or show its preview."""
         bundle = self.bundle_of(self._table.cursor_key)
         if bundle is not None and not bundle.goes_by_prune:
             self.dismiss(bundle.key)
@@ -332,25 +332,25 @@ class ReclaimDialog(Dialog):
             self._table.action_mark()
 
     def action_toggle_cache(self) -> None:
-        """Remove the packages from uv's cache, too, or leave them there."""
+        """Also remove the packages from uv's cache, or leave them there."""
         self._switches.with_cache = not self._switches.with_cache
         self._switches.refresh()
         self._say()
 
     def action_toggle_trash(self) -> None:
-        """Keep what goes in the trash, or free its space at once."""
+        """Keep the removed entries in the trash, or free their space at once."""
         if self._switches.trash_seconds:
             self._switches.is_kept = not self._switches.is_kept
             self._switches.refresh()
             self._say()
 
     def action_next_idle(self) -> None:
-        """Count environments as idle after another time."""
+        """Choose the next number of days after which an environment counts as idle."""
         place = _IDLE_DAYS.index(self._switches.idle_days)
         self._switches.idle_days = _IDLE_DAYS[(place + 1) % len(_IDLE_DAYS)]
         self._switches.refresh()
         self._look()
 
     def action_to_target(self) -> None:
-        """Move the focus to the target."""
+        """Move the focus to the line for a size."""
         self.query_one("#target").focus()

@@ -1,4 +1,4 @@
-"""The flows of the reports: the audit, comparisons, lists in files, and the settings."""
+"""The actions of the reports: the audit, comparisons, lists in files, and the settings."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
     from pepip.operations.audit.asking import Audit
     from pepip.operations.preferences import Preferences
     from pepip.operations.sheets import Sheet
+    from pepip.store.root import Store
 
 _OF_THE_APP_ALONE = frozenset({"marked", "damaged", "busy"})
-"""States that only this run of the app knows. A command names the entries instead."""
+"""States that only this run of the app knows. The command lists the entries by name instead."""
 
 
 class ReportActions(BaseActions):
-    """The flows of the reports, each begun by its name."""
+    """The actions of the reports. Each begins by its name."""
 
     def begin_report(self, name: str, pane: str) -> None:
-        """Begin the report `audit`, `compare`, `export` or `settings`, while a pane is visible."""
+        """Begin the report `audit`, `compare`, `export` or `settings`. `pane` is the visible pane."""
         if name == "settings":
             self.ask_for_settings()
         elif self.session.catalog is None or self.session.catalog.overview is None:
@@ -46,9 +47,9 @@ class ReportActions(BaseActions):
             self.ask_to_export(pane)
 
     def show_audit(self) -> None:
-        """Show the last answers, and ask again if the user says so."""
+        """Show the last answers of an audit, and audit again if the user agrees."""
         assert self.session.catalog is not None
-        job = audit(self)
+        job = audit(self.session.store)
 
         def decided(answer: str | None) -> None:
             if answer == "go":
@@ -69,21 +70,21 @@ class ReportActions(BaseActions):
         assert catalog is not None
         share = self.app.query_one(ProjectsPane).current if pane == "projects" else None
         if share is None:
-            self.app.notify("2 shows the projects: = compares the one under the cursor.", timeout=4)
+            self.app.notify("In the projects pane (2), = compares the project under the cursor.", timeout=4)
             return
         self.app.push_screen(CompareDialog(self.session.store, catalog, share, self.session.queue))
 
     def ask_to_export(self, pane: str) -> None:
         """Ask for a file, and write the visible list of entries or of projects to it."""
         if pane not in {"store", "projects"}:
-            self.app.notify("Lists to write are in 1 and 2.", timeout=3)
+            self.app.notify("Only the lists of the store (1) and of the projects (2) can be written.", timeout=3)
             return
         sheet, words = self._entries() if pane == "store" else self._projects()
         if not sheet.rows:
-            self.app.notify("Nothing is listed.", timeout=3)
+            self.app.notify("The list is empty.", timeout=3)
             return
         noun = ("entry", "entries") if pane == "store" else ("environment", "environments")
-        text = f"Writes the {formatting.count(len(sheet.rows), *noun)} listed to a new file: *.csv, *.md or *.json."
+        text = f"Writes the {formatting.count(len(sheet.rows), *noun)} of this list to a new .csv, .md or .json file."
         self._ask_for_file(text, sheet, words, f"{self.session.folder}/pepip-{pane}.csv")
 
     def _ask_for_file(self, text: str, sheet: Sheet, words: list[str], value: str) -> None:
@@ -100,7 +101,9 @@ class ReportActions(BaseActions):
                 self._ask_for_file(text, sheet, words, line)
                 self.complain(error)
                 return
-            done = Report(f"{formatting.count(len(sheet.rows), 'row')} of {form} in {formatting.short_path(path)}")
+            done = Report(
+                f"{formatting.count(len(sheet.rows), 'row')} of {form} written to {formatting.short_path(path)}"
+            )
             job = Job(
                 f"write {os.path.basename(path)}",
                 command(line),
@@ -113,7 +116,7 @@ class ReportActions(BaseActions):
         self.app.push_screen(Question("Write this list", text, value=value, verb="Write", command=command), entered)
 
     def _entries(self) -> tuple[Sheet, list[str]]:
-        """Return the entries that the store pane lists, and the words of the command that lists the same."""
+        """Return the entries that the store pane lists, and the words of the command that lists them."""
         pane, store, catalog = self.app.query_one(StorePane), self.session.store, self.session.catalog
         assert catalog is not None
         assert catalog.overview is not None
@@ -125,13 +128,13 @@ class ReportActions(BaseActions):
         if _OF_THE_APP_ALONE & set(filtering.parse(line).states):
             words += commands.patterns_of(chosen, catalog.stored.values())
         elif line:
-            words.append(f"--filter={line}")  # it may begin with a minus
+            words.append(f"--filter={line}")  # one word, because the line may begin with a minus
         words += ["--sort", pane.sort_key]
         is_reversed = pane.is_descending != (pane.sort_key in entries.DESCENDING)
         return inventory.sheet_of_entries(documents), [*words, *(["--reverse"] if is_reversed else [])]
 
     def _projects(self) -> tuple[Sheet, list[str]]:
-        """Return the projects that are listed, and the words of the command that lists the same."""
+        """Return the environments that the projects pane lists, and the words of the command that lists them."""
         pane, catalog = self.app.query_one(ProjectsPane), self.session.catalog
         assert catalog is not None
         chosen = [catalog.shares[key] for key in pane.table.keys if key in catalog.shares]
@@ -164,20 +167,20 @@ class ReportActions(BaseActions):
         self.app.push_screen(dialog, decided)
 
     def use(self, settings: Preferences) -> None:
-        """Let settings take effect."""
+        """Apply settings to the app."""
         self.session.preferences = settings
         if settings.theme:
             self.app.theme = settings.theme
         self.app.query_one(StorePane).use_settings()
 
 
-def audit(flows: BaseActions) -> Job[object]:
-    """Return the job that asks for all environments."""
+def audit(store: Store) -> Job[object]:
+    """Return the job that audits all environments."""
     options = asking.AuditOptions(service_url=asking.service_url(os.environ))
     job = Job(
         "audit all environments",
         commands.of("audit"),
-        lambda: asking.ask(flows.session.store, options),
+        lambda: asking.ask(store, options),
         describe=_of_audit,
     )
     return cast("Job[object]", job)
@@ -187,7 +190,7 @@ def _of_audit(found: Audit) -> Report:
     counts = {kind: {(f.name, f.version) for f in found.findings if f.kind == kind} for kind in found.answers}
     sentence = ", ".join(f"{len(pins)} {kind}" for kind, pins in counts.items())
     lines = [f"{f.kind}: {f.name} {f.version} {f.id} {', '.join(f.fixed)}".rstrip() for f in found.findings]
-    return Report(f"{sentence}: o lists them" if lines else f"{sentence}: nothing found", lines)
+    return Report(f"{sentence}: o shows them" if lines else f"{sentence}: nothing found", lines)
 
 
 def _path(line: str) -> str:

@@ -1,4 +1,4 @@
-"""The results of jobs in words. Each job is made with the function that describes its result."""
+"""The results of jobs in words: one function for each kind of result."""
 
 from __future__ import annotations
 
@@ -34,18 +34,16 @@ def of_outcome(outcome: Outcome) -> Report:
 
 def of_prune(done: PrunePreview) -> Report:
     """Describe a prune."""
-    kept = f", {len(done.refused)} are another user's" if done.refused else ""
+    kept = f", {len(done.refused)} left: they belong to another user" if done.refused else ""
     if not (done.orphans or done.freed_bytes or done.trashed_bytes):
         return Report(f"nothing to prune{kept}")
     removed = "the trash" if done.emptied_bytes else "environments of deleted scripts"
     if done.orphans:
         removed = formatting.count(len(done.orphans), "entry", "entries")
     if done.kept_until:
-        sentence = f"{removed} removed, {formatting.size(done.trashed_bytes)} in the trash: z brings back{kept}"
+        sentence = f"{removed} removed, {formatting.size(done.trashed_bytes)} in the trash: z brings them back{kept}"
         return Report(sentence, freed_bytes=done.freed_bytes)
-    return Report(
-        f"{removed} removed, {formatting.size(done.freed_bytes)} free now{kept}", freed_bytes=done.freed_bytes
-    )
+    return Report(f"{removed} removed, {formatting.size(done.freed_bytes)} freed{kept}", freed_bytes=done.freed_bytes)
 
 
 def of_undo(done: Undone) -> Report:
@@ -53,7 +51,11 @@ def of_undo(done: Undone) -> Report:
     back = formatting.count(len(done.entry_ids), "entry", "entries")
     if done.environments:
         back += f" and {formatting.count(len(done.environments), 'environment')}"
-    lines = [*done.environments, *done.entry_ids, *(f"was made anew meanwhile: {name}" for name in done.replaced)]
+    lines = [
+        *done.environments,
+        *done.entry_ids,
+        *(f"not brought back, made again meanwhile: {name}" for name in done.replaced),
+    ]
     return Report(f"{back} brought back", lines)
 
 
@@ -61,10 +63,10 @@ def of_stored(added: Added) -> Report:
     """Describe the storing of packages."""
     unshared = f", {len(added.unshared)} can't be shared" if added.unshared else ""
     stored = formatting.count(len(added.stored), "entry", "entries") if added.stored else "nothing"
-    before = f", {len(added.reused):,} there before" if added.reused else ""
+    before = f", {len(added.reused):,} already stored" if added.reused else ""
     return Report(
         f"{stored} stored{before}{unshared}",
-        [f"can't be shared, and is not stored: {name}" for name in added.unshared],
+        [f"not stored, because it can't be shared: {name}" for name in added.unshared],
     )
 
 
@@ -96,7 +98,7 @@ def of_repair(done: Repaired) -> Report:
     if done.failed:
         parts.append(f"{formatting.count(len(done.failed), 'entry', 'entries')} could not be repaired")
     if done.environments:
-        parts.append(f"{formatting.count(len(done.environments), 'environment')} healed")
+        parts.append(f"{formatting.count(len(done.environments), 'environment')} repaired")
     return Report(
         ", ".join(parts) or "nothing to repair",
         [f"could not be repaired: {entry_id}: {reason}" for entry_id, reason in done.failed],
@@ -106,7 +108,7 @@ def of_repair(done: Repaired) -> Report:
 
 def of_detaching(done: Detached) -> Report:
     """Describe the detaching of a distribution."""
-    return Report(f"{done.name} {done.version} is a private copy now, in {done.site_packages}")
+    return Report(f"{done.name} {done.version} is now a private copy in {done.site_packages}")
 
 
 def of_attaching(done: Attached) -> Report:
@@ -123,13 +125,13 @@ def of_scan(done: Scanned) -> Report:
     """Describe a scan."""
     new = sum(not item.was_known for item in done.found)
     return Report(
-        f"{new} found, {len(done.found)} link the store" if done.found else "no environment there links the store",
-        [f"{'known' if item.was_known else 'found'}: {item.environment}" for item in done.found],
+        f"{new} new, {len(done.found)} link the store" if done.found else "no environment there links the store",
+        [f"{'known' if item.was_known else 'new'}: {item.environment}" for item in done.found],
     )
 
 
 def of_adoption(done: list[Adopted]) -> Report:
-    """Describe the adoption of environments: what was linked, what is free now, and what was left and why."""
+    """Describe an adoption: the linked packages, the freed space, and the packages that stay, with reasons."""
     lines = []
     for item in done:
         lines.append(f"{item.environment}: {formatting.count(len(item.linked), 'package')} linked")
@@ -139,27 +141,27 @@ def of_adoption(done: list[Adopted]) -> Report:
     linked = sum(len(item.linked) for item in done)
     environments = formatting.count(sum(bool(item.linked) for item in done), "environment")
     freed = formatting.size(max(0, sum(item.freed.size_bytes for item in done)))
-    sentence = f"{formatting.count(linked, 'package')} linked in {environments}: {freed} free now"
+    sentence = f"{formatting.count(linked, 'package')} linked in {environments}: {freed} freed"
     if not linked:
         sentence = "nothing was linked"
     failures = [item for item in done if item.failure]
     if failures:
         sentence += f". {failures[0].environment} was not adopted: {failures[0].failure}"
     if len(failures) > 1:
-        sentence += f"; {len(failures) - 1} more: 4 shows the log"
+        sentence += f"; {len(failures) - 1} more in the log (4)"
     freed_bytes = max(0, sum(item.freed.size_bytes for item in done))
     return Report(sentence, lines, freed_bytes=freed_bytes)
 
 
 def of_ejecting(done: Ejected) -> Report:
-    """Describe the ejecting of an environment."""
+    """Describe an ejection."""
     if not done.distributions:
         return Report(f"nothing to do: {done.environment} links nothing")
     count = formatting.count(len(done.distributions), "package")
-    return Report(f"{count} have files of their own now: {done.environment} needs no store")
+    return Report(f"{count} with real files now: {done.environment} needs no store")
 
 
 def of_output(result: Result) -> Report:
-    """Describe a run of a command by its own words."""
+    """Describe a run of a command by its output."""
     lines = (result.stdout + result.stderr).splitlines()
     return Report(lines[-1] if lines else "done", lines[:-1])

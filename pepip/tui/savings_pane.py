@@ -1,4 +1,4 @@
-"""The savings pane: the sums, the entries that save most, and the packages with several entries."""
+"""The savings pane: the sums, the most shared entries, and the packages with several versions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SavingsPane(Vertical):
         Binding("l,right", "app.focus_next", "Next list", show=False),
         Binding("h,left", "app.focus_previous", "Previous list", show=False),
         Binding("w", "period", "Period", tooltip="Show the growth of 30, 90 or 365 days"),
-        Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that says the savings"),
+        Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows the savings"),
     ]
 
     def __init__(self) -> None:
@@ -63,11 +63,11 @@ class SavingsPane(Vertical):
             yield Table(VERSIONS, verb="In the store", id="several")
 
     def show(self, catalog: Catalog, prunable: PrunePreview | None) -> None:
-        """Show the figures of a catalog, and of a prune, if these are known."""
-        self.catalog, self._prunable, seen = catalog, prunable, catalog.overview
-        if seen is None:
+        """Show the figures of a catalog and, if it is ready, of the preview of a prune."""
+        self.catalog, self._prunable, overview = catalog, prunable, catalog.overview
+        if overview is None:
             return
-        sums = seen.savings
+        sums = overview.savings
         width = max(10, min(48, self.size.width - 40)) if self.size.width else 40
         most = max(sums.without_sharing_bytes, sums.with_hard_links_bytes, sums.on_disk_bytes, 1)
         text = Text()
@@ -75,16 +75,19 @@ class SavingsPane(Vertical):
             ("without sharing", sums.without_sharing_bytes, "dim"),
             ("with uv's hard links", sums.with_hard_links_bytes, "dim"),
             ("on disk, with pepip", sums.on_disk_bytes, "bold"),
-            ("  free by a prune", prunable.freed_bytes if prunable else 0, ""),
+            ("  a prune frees", prunable.freed_bytes if prunable else 0, ""),
         ):
             text.append(f" {title:<21} {formatting.size(figure):>9}  ", style)
             text.append(formatting.bar(figure / most, width) + "\n", style)
         if prunable and prunable.shared_bytes:
-            text.append(f" {'  with uv cache prune':<21} {formatting.size(prunable.shared_bytes):>9}  ", "dim")
+            title = "  more in uv's cache"
+            text.append(f" {title:<21} {formatting.size(prunable.shared_bytes):>9}  ", "dim")
             text.append(formatting.bar(prunable.shared_bytes / most, width) + "\n", "dim")
         self.query_one(GrowthPlot).show(catalog, _ROWS_OF_PLOT.get(min(3, self.app.size.height // 12), 0))
         self.refresh_bindings()
-        steps = [(stored.stored_at, seen.sizes[stored.id]) for stored in seen.census.stored if stored.stored_at]
+        steps = [
+            (stored.stored_at, overview.sizes[stored.id]) for stored in overview.census.stored if stored.stored_at
+        ]
         has_plot = self.query_one(GrowthPlot).display
         if len({formatting.day(when) for when, _ in steps}) > 1 and self.app.size.height > 20 and not has_plot:
             since = f"since {formatting.day(min(steps)[0])}"
@@ -100,19 +103,19 @@ class SavingsPane(Vertical):
         self._show_versions(catalog)
 
     def _show_shared(self, catalog: Catalog) -> None:
-        seen = catalog.overview
-        assert seen is not None
+        overview = catalog.overview
+        assert overview is not None
         copied = Counter(
             package.source_id
-            for known in seen.census.projects
+            for known in overview.census.projects
             for package in known.packages
             if package.mode in {"clone", "copy"}
         )
         counts = {entry_id: len(users) - copied[entry_id] for entry_id, users in catalog.users.items()}
         found = [
-            (seen.sizes[entry_id] * (users - 1), entry_id, users)
+            (overview.sizes[entry_id] * (users - 1), entry_id, users)
             for entry_id, users in counts.items()
-            if users > 1 and entry_id in seen.sizes
+            if users > 1 and entry_id in overview.sizes
         ]
         found.sort(key=lambda item: (-item[0], item[1]))
         largest = found[0][0] if found else 1
@@ -135,13 +138,13 @@ class SavingsPane(Vertical):
         table.show(rows)
 
     def _show_versions(self, catalog: Catalog) -> None:
-        seen = catalog.overview
-        assert seen is not None
+        overview = catalog.overview
+        assert overview is not None
         by_name: dict[str, list[str]] = {}
-        for stored in seen.census.stored:
+        for stored in overview.census.stored:
             by_name.setdefault(stored.name, []).append(stored.id)
         found = [
-            (sum(seen.sizes[entry_id] for entry_id in ids), name, ids)
+            (sum(overview.sizes[entry_id] for entry_id in ids), name, ids)
             for name, ids in by_name.items()
             if len(ids) > 1
         ]

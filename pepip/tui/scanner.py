@@ -1,4 +1,4 @@
-"""Reads the store in threads, while the user works. Posts each result to the app."""
+"""Reads the store in threads while the user works, and posts each result to the app."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ _MOST_SECONDS_FOR_PAINT = 2.0
 
 
 class Scanner:
-    """Reads the store on request, and when it changed on disk.
+    """Reads the store.
 
-    Call its methods in the app's own thread. If two readings overlap, only the later one counts.
+    Call the methods in the app's own thread. If two readings overlap, only the later one counts.
     """
 
     class Remembered(Message):
-        """The catalog of the last run, from the scan cache. The reading goes on when `is_painted` is set."""
+        """The catalog of the last run, from the scan cache. The reading continues when `is_painted` is set."""
 
         def __init__(self, catalog: Catalog, listing: Listing, is_painted: threading.Event) -> None:
             super().__init__()
             self.catalog, self.listing, self.is_painted = catalog, listing, is_painted
 
     class Read(Message):
-        """A reading has ended: its number, the catalog and its listing, and the stamp of the store before it.
+        """A reading has ended. `number` counts the readings.
 
-        `absent` are registered environments that are not there.
+        `stamp` is the stamp of the store before the reading. `absent` are registered environments that do not exist.
         """
 
         def __init__(
@@ -54,14 +54,14 @@ class Scanner:
             self.absent = absent
 
     class Stamped(Message):
-        """The stamp of the store now, and the registered environments that are not there."""
+        """The current stamp of the store, and the registered environments that do not exist."""
 
         def __init__(self, stamp: tuple[int, ...], absent: frozenset[str]) -> None:
             super().__init__()
             self.stamp, self.absent = stamp, absent
 
     class Listed(Message):
-        """Another listing of the same catalog, with the entries marked that jobs work on now."""
+        """A new listing of the same catalog: the entries that jobs work on have changed."""
 
         def __init__(self, catalog: Catalog, listing: Listing) -> None:
             super().__init__()
@@ -71,7 +71,7 @@ class Scanner:
         self._session = session
         self._store = session.store
         self._app = app
-        self._looks = 0
+        self._readings = 0
         self._stamp: tuple[int, ...] = ()
         self._absent: frozenset[str] = frozenset()
         self._was_there = session.store.exists()
@@ -79,17 +79,17 @@ class Scanner:
         self._is_checking = False
 
     def begin(self) -> None:
-        """Post the catalog that the scan cache remembers, then read the store."""
+        """Post the catalog in the scan cache, then read the store."""
         self._start(remembers=True)
 
-    def look(self) -> None:
+    def read_again(self) -> None:
         """Read the store again."""
         self._start(remembers=False)
 
     def check(self) -> None:
-        """Compare the store with the last reading: other programs change entries, registrations and environments.
+        """Find out in a thread whether other programs have changed the store since the last reading.
 
-        The check, too, runs in a thread: a network disk that hangs must not stop the app.
+        A network disk may hang. It must not stop the app.
         """
         if self.is_reading or self._is_checking:
             return
@@ -99,38 +99,38 @@ class Scanner:
         def work() -> None:
             self._app.post_message(self.Stamped(catalogs.stamp(self._store), _absent(roots)))
 
-        threading.Thread(target=work, daemon=True).start()  # the app does not wait for it at its exit
+        threading.Thread(target=work, daemon=True).start()  # daemon: the app exits without waiting for it
 
     def is_outdated(self, event: Stamped) -> bool:
-        """End a check. Return whether the store has changed since the last reading."""
+        """Take the result of a check. Return whether the store has changed since the last reading."""
         self._is_checking = False
         return not self.is_reading and (event.stamp != self._stamp or event.absent != self._absent)
 
     def is_last(self, event: Read) -> bool:
-        """End a reading. Return whether it is the last one that was started."""
-        if event.number != self._looks:
+        """Take the result of a reading. Return whether no later reading was started."""
+        if event.number != self._readings:
             return False
         self.is_reading = False
         self._stamp, self._absent = event.stamp, event.absent
-        found = event.catalog
-        self._was_there = self._was_there or (found.trouble is None and found.overview is not None)
+        catalog = event.catalog
+        self._was_there = self._was_there or (catalog.trouble is None and catalog.overview is not None)
         return True
 
-    def mark(self, found: Catalog) -> None:
-        """Post the listing of a catalog again, because other entries are being worked on now."""
+    def mark_busy(self, catalog: Catalog) -> None:
+        """Post a new listing of a catalog, in which the entries that jobs work on are marked."""
         damaged, touched = self._session.damaged, self._session.touched
 
         def work() -> None:
-            listing = entries.listing(found, damaged, touched)
+            listing = entries.listing(catalog, damaged, touched)
             if not get_current_worker().is_cancelled:
-                self._app.post_message(self.Listed(found, listing))
+                self._app.post_message(self.Listed(catalog, listing))
 
         self._app.run_worker(work, thread=True, exclusive=True, group="mark", description="mark")
 
     def _start(self, *, remembers: bool) -> None:
-        self._looks += 1
+        self._readings += 1
         self.is_reading = True
-        number = self._looks
+        number = self._readings
 
         def work() -> None:
             memory = ScanCache(paths.cache(self._store.root)) if remembers else None
@@ -138,18 +138,18 @@ class Scanner:
             if remembered is not None:
                 self._show_first(remembered)
             stamp = catalogs.stamp(self._store)
-            found = catalogs.read(self._store, was_there=self._was_there, memory=memory)
-            noted = {name: verdict.flaws for name, verdict in found.verdicts.items()}
-            self._session.verified = {**self._session.verified, **noted}
-            listing = entries.listing(found, self._session.damaged, self._session.touched)
-            self._app.post_message(self.Read(number, stamp, found, listing, _absent(found.shares)))
+            catalog = catalogs.read(self._store, was_there=self._was_there, memory=memory)
+            earlier = {entry_id: verdict.flaws for entry_id, verdict in catalog.verdicts.items()}
+            self._session.verified = {**self._session.verified, **earlier}
+            listing = entries.listing(catalog, self._session.damaged, self._session.touched)
+            self._app.post_message(self.Read(number, stamp, catalog, listing, _absent(catalog.shares)))
 
         self._app.run_worker(work, thread=True, exclusive=True, group="look", description="look")
 
     def _show_first(self, remembered: Catalog) -> None:
-        """Post the remembered catalog, and wait until it is painted, 2 seconds at most.
+        """Post the catalog of the last run, and wait until it is painted, 2 seconds at most.
 
-        Painting and reading at once would slow each other down.
+        Painting and reading at the same time would slow down both.
         """
         is_painted = threading.Event()
         self._app.post_message(self.Remembered(remembered, entries.listing(remembered, (), ()), is_painted))

@@ -22,7 +22,7 @@ def themes() -> list[str]:
 
 
 def take(store: Store, *, pane: str, size: tuple[int, int], theme: str = "") -> str:
-    """Return a pane as SVG, after the app has read the store. If the app fails, its error is raised."""
+    """Return a pane as SVG, after the app has read the store. Raises the error of the app if it fails."""
     from pepip.tui.app import PepipApp
 
     async def run() -> str:
@@ -33,7 +33,7 @@ def take(store: Store, *, pane: str, size: tuple[int, int], theme: str = "") -> 
             while app.is_running and (app.session.catalog is None or app.is_reading):
                 await pilot.pause(0.02)
             await pilot.pause()
-            # A worker adds the detail a moment later.
+            # A worker adds the detail of the entry later.
             while app.is_running and any(not worker.is_finished for worker in app.workers):
                 await pilot.pause(0.02)
             await pilot.pause()

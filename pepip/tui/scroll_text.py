@@ -9,7 +9,7 @@ from textual.containers import VerticalScroll
 
 
 class ScrollText(VerticalScroll, can_focus=True, inherit_bindings=False):
-    """The container. It leaves left and right to the widgets around it, because text scrolls only up and down."""
+    """The container. Text scrolls only up and down, so left and right work on the widgets around it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "scroll_down", "Down", show=False),

@@ -1,4 +1,4 @@
-"""The state that the parts of the app share. Knows nothing of widgets."""
+"""The state that all parts of the app share. Knows nothing of widgets."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One run of the app: the store, its queue of jobs, and the catalog that is shown, None before the first one.
+    """One run of the app.
 
-    `folder` is the one in which the app was started. `drafts` has the lines of dialogs that were closed without an
-    answer, by the dialog's title. `earlier` has the finished jobs of earlier runs.
-    `verified` maps the id of each verified entry to its flaws, those of earlier runs, too. An intact entry has none.
-    `unshared` has the
-    environments that a search found and that were not registered. `search_place` is the place to which a running
-    search has come. `prunable` is what a prune of all orphans would do, None until it is known. `unmet` has the unmet
-    needs of environments. `preferences` are the user's settings. `is_leaving` says that the app exits as
-    soon as no job is left.
+    - `folder`: the folder in which the app was started
+    - `queue`: the queue of jobs; `earlier`: the finished jobs of earlier runs
+    - `catalog`: the catalog that is shown, None before the first one
+    - `verified`: the flaws of each verified entry by its id, also from earlier runs; an intact entry has none
+    - `unshared`: the environments that a search has found and that do not link the store yet
+    - `search_place`: the folder that a running search has reached
+    - `prunable`: the preview of a prune of all orphans, None until it is ready
+    - `unmet`: the unmet needs of each environment that has any
+    - `drafts`: the typed lines of dialogs that were closed without an answer, by the dialog's title
+    - `preferences`: the user's settings
+    - `is_leaving`: the app exits as soon as no job is left
     """
 
     def __init__(self, store: Store, queue: JobQueue, folder: str) -> None:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from pepip.operations.preferences import Preferences
 
-_COLUMNS = (Column("what", "", 8), Column("name", "Setting", 0), Column("value", "", 0))
+_COLUMNS = (Column("mark", "", 8), Column("name", "Setting", 0), Column("value", "", 0))
 
 
 class SettingsDialog(Dialog):
-    """The settings. Answers `go` to write `settings`; Cancel brings the theme of before back.
+    """The settings. Answers `go` to write `settings`. Cancel restores the previous theme.
 
-    Space, Enter or a click takes a column or a theme in or out, and a filter away.
+    Space, Enter or a click shows or hides a column, chooses a theme, or removes a filter.
     """
 
     COMMAND_LINES = 2
@@ -43,7 +43,7 @@ class SettingsDialog(Dialog):
     def body(self) -> ComposeResult:
         """Make the list, and the line for a new filter."""
         yield Table(_COLUMNS, verb="Change", id="settings")
-        yield Static(Text("A filter with a name: type @name in a filter line"), classes="dialog--label")
+        yield Static(Text("A new named filter; @name in a filter line applies it"), classes="dialog--label")
         line = Input(placeholder="big = >100MB -torch", id="new-filter")
         line.cursor_blink = False
         yield line
@@ -71,15 +71,15 @@ class SettingsDialog(Dialog):
 
     def action_change(self) -> None:
         """Change the setting under the cursor."""
-        what, _, name = self.query_one("#settings", Table).cursor_key.partition(":")
+        kind, _, name = self.query_one("#settings", Table).cursor_key.partition(":")
         hidden, filters = set(self.settings.hidden), dict(self.settings.filters)
-        if what == "column":
+        if kind == "column":
             hidden ^= {name}
             self.settings = self.settings._replace(hidden=tuple(key for key in entries.HIDEABLE if key in hidden))
-        elif what == "filter":
+        elif kind == "filter":
             filters.pop(name)
             self.settings = self.settings._replace(filters=filters)
-        elif what == "theme":
+        elif kind == "theme":
             self.settings = self.settings._replace(theme="" if self.settings.theme == name else name)
             self.app.theme = self.settings.theme or self._theme_before
         self._show()
@@ -99,7 +99,7 @@ class SettingsDialog(Dialog):
             self._show()
 
     def action_answer(self, key: str) -> None:
-        """Close with an answer. For `go`, take a typed filter, too; an error keeps the dialog open."""
+        """Close with an answer. For `go`, first take a typed filter; an error in it keeps the dialog open."""
         if key == "go" and self.query_one("#new-filter", Input).value.strip() and not self._take_line():
             return
         if key != "go":
@@ -150,9 +150,9 @@ class SettingsDialog(Dialog):
         self.query_one("#answer-go", Button).disabled = not words and not line.strip()
 
 
-def _row(what: str, key: str, name: str, value: str, *, is_on: bool) -> TableRow:
+def _row(kind: str, key: str, name: str, value: str, *, is_on: bool) -> TableRow:
     mark = "☑" if is_on else "☐"
-    if what == "theme":
+    if kind == "theme":
         mark = "●" if is_on else "○"
     cells = (mark, formatting.printable(name), formatting.printable(value))
-    return TableRow(f"{what}:{key}", cells, ("accent" if is_on else "muted", "", "muted"))
+    return TableRow(f"{kind}:{key}", cells, ("accent" if is_on else "muted", "", "muted"))

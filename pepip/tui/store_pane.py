@@ -1,4 +1,4 @@
-"""The store pane: all entries with size and users, a filter that follows each key, marks, and an entry's detail."""
+"""The store pane: the entries with sizes and users, a filter, marks, and the detail of one entry."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class StorePane(Vertical):
     """The filter, the list and the detail."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", tooltip="Filter by words and facets: orphan: >100MB project:api"),
+        Binding("slash", "filter", "Filter", tooltip="Filter by words and facets: unused: >100MB project:api"),
         Binding("space", "mark", "Mark", tooltip="Mark the entry under the cursor", key_display="␣"),
         Binding("i", "install", "Install", tooltip="Install the entry under the cursor into a project"),
         Binding("d", "remove", "Remove", tooltip="Remove the marked entries that no environment links"),
         Binding("v", "verify", "Verify", tooltip="Verify the marked entries, or the one under the cursor"),
         Binding("R", "repair", "Repair", tooltip="Repair the marked entries, or the one under the cursor"),
-        Binding("s", "sort", "Sort", tooltip="Sort by the next column; a click on a title sorts, too"),
+        Binding("s", "sort", "Sort", tooltip="Sort by the next column, or by a clicked title"),
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
         Binding("a", "mark_all", "Mark all", show=False),
-        Binding("t", "explain", "Why", tooltip="Say why environments have this entry, and what it needs"),
+        Binding("t", "explain", "Why", tooltip="Say what needs this entry, and what it needs"),
         Binding("m", "map", "Map", tooltip="Show the listed entries as a map of the disk"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this entry"),
-        Binding("l,right", "to_detail", "Detail", key_display="→", tooltip="Show everything about this entry"),
+        Binding("l,right", "to_detail", "Detail", key_display="→", tooltip="Show the detail of this entry"),
         Binding("h,left,escape", "to_list", "To the list", show=False),
     ]
 
@@ -74,12 +74,12 @@ class StorePane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Make the filter, the list and the detail."""
-        placeholder = "/ filter   orphan:  >100MB  project:api  -word"
+        placeholder = "/ filter   unused:  >100MB  project:api  -word"
         yield FilterLine("#entries", placeholder=placeholder, id="filter")
         yield Facets()
         with Horizontal():
             table = Table(self._columns, can_mark=True, verb="Files", id="entries")
-            table.empty_text = "looking at the disk …"
+            table.empty_text = "reading the store …"
             yield table
             with ScrollText(id="detail"):
                 yield Static("", id="detail-text")
@@ -99,7 +99,7 @@ class StorePane(Vertical):
         return entries.columns_without(self.session.preferences.hidden)
 
     def use_settings(self) -> None:
-        """Show the columns, and apply the named filters, that the settings name now."""
+        """Apply the settings: the columns and the named filters."""
         self.table.columns = self._columns
         if self.catalog is not None:
             self.show(self.catalog, self.listing)
@@ -116,7 +116,7 @@ class StorePane(Vertical):
 
     @property
     def chosen(self) -> list[Stored]:
-        """The marked entries that the filter shows, or the one under the cursor."""
+        """The marked entries that the filter shows. Without marks, the entry under the cursor."""
         marks = self.table.marks & set(self.table.keys)
         if marks and self.catalog:
             return [self.catalog.stored[key] for key in sorted(marks) if key in self.catalog.stored]
@@ -138,8 +138,8 @@ class StorePane(Vertical):
     def _sort(self) -> None:
         table = self.table
         table.sort_key, table.is_descending = self.sort_key, self.is_descending
-        places = range(len(self.listing.rows))
-        self._order = self.listing.sorted_by(self.sort_key, places, is_descending=self.is_descending)
+        indices = range(len(self.listing.rows))
+        self._order = self.listing.sorted_by(self.sort_key, indices, is_descending=self.is_descending)
         self._filter()
 
     def _filter(self) -> None:
@@ -149,8 +149,8 @@ class StorePane(Vertical):
         if "marked" in wanted.states:
             wanted = wanted._replace(states=tuple(state for state in wanted.states if state != "marked"))
             marks, rows = self.table.marks, self.listing.rows
-            order = [place for place in order if rows[place].key in marks]
-        view = order if wanted == filtering.Filter() else [place for place in order if wanted.holds(facts[place])]
+            order = [index for index in order if rows[index].key in marks]
+        view = order if wanted == filtering.Filter() else [index for index in order if wanted.holds(facts[index])]
         self.table.empty_text = f"nothing matches {line}" if line else "the store is empty"
         self.table.set_view(view)
         self._count()
@@ -158,13 +158,13 @@ class StorePane(Vertical):
     def _count(self) -> None:
         sizes, marks = self.listing.sizes, self.table.marks
         view = self.table.view
-        size_bytes = sum(sizes[place] for place in view)
+        size_bytes = sum(sizes[index] for index in view)
         shown = f"{formatting.count(len(view), 'entry', 'entries')}, {formatting.size(size_bytes)}"
         if marks:
-            marked = [sizes[place] for place in view if self.listing.rows[place].key in marks]
+            marked = [sizes[index] for index in view if self.listing.rows[index].key in marks]
             shown = f"{len(marked):,} marked, {formatting.size(sum(marked))}"
             hidden = len(marks) - len(marked)
-            shown += f" ({hidden:,} more filtered away)" if hidden else ""
+            shown += f" ({hidden:,} more hidden by the filter)" if hidden else ""
         counts = {**self._tally, "marked:": len(marks)}
         self.query_one(Facets).say(counts, self.query_one("#filter", Input).value, shown)
 
@@ -179,11 +179,13 @@ class StorePane(Vertical):
         width = self.query_one("#detail").scrollable_content_region.width
         text.update(entries.describe(self.catalog, stored, None, flaws, {}, width=width))
         self.query_one("#detail").scroll_home(animate=False)
-        self._look_closer(stored, self.catalog, width)
+        self._read_detail(stored, self.catalog, width)
 
-    @work(thread=True, exclusive=True, group="detail", description="detail")  # else Textual formats the whole catalog
-    def _look_closer(self, stored: Stored, catalog: Catalog, width: int) -> None:
-        """Read the entry's own files for the detail, after the cursor has rested on it for a moment."""
+    @work(
+        thread=True, exclusive=True, group="detail", description="detail"
+    )  # `description`: else Textual would format the whole catalog
+    def _read_detail(self, stored: Stored, catalog: Catalog, width: int) -> None:
+        """Read the entry's files for the detail, after the cursor has stayed on the entry for a moment."""
         import time
 
         time.sleep(_SECONDS_BEFORE_DETAILS)
@@ -194,7 +196,7 @@ class StorePane(Vertical):
             self.post_message(self.Described(stored.id, text))
 
     def text_of(self, stored: Stored, catalog: Catalog, width: int) -> Text:
-        """Return the full description of an entry, `width` columns wide. It reads files: call it in a worker."""
+        """Return the full description of an entry, `width` columns wide. Reads files, so call it in a worker."""
         found = self._details(stored, catalog)
         needs = entries.why(catalog, found) if found else {}
         gain = "" if stored.id in catalog.users or stored.layer else formatting.gain(*prune.freed_by_entry(stored))
@@ -208,13 +210,13 @@ class StorePane(Vertical):
         for item in catalog.stored.values():
             if item.id not in self._needed:
                 self._needed[item.id] = entry_details.requirements(item)
-                if worker.is_cancelled:  # the cursor moved: the next worker continues from here
+                if worker.is_cancelled:  # the cursor moved; the next worker continues
                     return None
         try:
             found = entry_details.show(
                 self.session.store, stored.name, stored.version, seen=catalog.overview.census, needed=self._needed
             )
-        except Exception:  # noqa: BLE001 - it was pruned or damaged meanwhile: the next look says so
+        except Exception:  # noqa: BLE001 - pruned or damaged meanwhile: the next reading shows it
             return None
         return next((item for item in found if item.stored.id == stored.id), None)
 

@@ -1,7 +1,7 @@
 """The few text styles of all screens, by name, in the colours of the current theme.
 
-They are computed once for each theme. Asking the style sheet for them, for each widget, would cost a third of the
-first paint.
+They are computed once for each theme. Computing them from the style sheet for each widget would take a third of the
+time of the first paint.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _styles(theme: Theme) -> dict[str, Style]:
 
     bold, dim = Style(bold=True), Style(dim=True)
     cursor = color("block-cursor-foreground", on="block-cursor-background") + ground("block-cursor-background") + bold
-    # ANSI themes use the terminal's own colours, which have no shades: underlining replaces the other background.
+    # ANSI themes use the terminal's own colours, which have no shades. There, underlining replaces the background.
     raised = Style(bold=True, underline=True) if theme.ansi else bold + ground("panel")
 
     def tile(kind: str) -> Style:
@@ -49,8 +49,8 @@ def _styles(theme: Theme) -> dict[str, Style]:
             return color(f"text-{kind}") + Style(reverse=True)
         return ground(f"{kind}-muted") + Style(color=Color.parse(colors["foreground"]).rich_color)
 
-    # The warning's colour, which is the accent's in the default theme, means one thing: look here. Keys and bars have
-    # the primary colour. What is unused has no colour of its own: it is no fault.
+    # The colour of warnings, which is the accent of the default theme, is for warnings only. Keys and bars have the
+    # primary colour. Unused entries have no colour, because they are no fault.
     return {
         "": Style.null(),
         "name": bold,
@@ -66,7 +66,7 @@ def _styles(theme: Theme) -> dict[str, Style]:
         "resting": raised,
         "cursor": cursor,
         "tile-used": tile("success"),
-        "tile-orphan": tile("warning"),
+        "tile-unused": tile("warning"),
         "tile-damaged": tile("error"),
         "tile-busy": tile("primary"),
         "tile-rest": raised,

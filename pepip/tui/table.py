@@ -1,6 +1,6 @@
 """A table for thousands of rows: it renders only the visible lines.
 
-The rows are given once, with their cells as text. A list of indices says which rows are shown, and in which order.
+`set_rows` takes all rows, with their cells as text. `set_view` takes the indices of the rows to show, in their order.
 The cursor and the marks are kept by key, so they stay on their rows when the table is sorted or filtered.
 """
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class Column(NamedTuple):
-    """A column. It is as wide as its content, at most `width`. A `width` of 0 takes the space that others leave.
+    """A column. It is as wide as its content, at most `width`. A `width` of 0 takes the space that is left.
 
-    The column is shown if the rows have room for at least `from_width` characters. A text that is too long loses its
-    end; if the column `keeps_end`, its start.
+    The column is shown if a row has room for at least `from_width` characters. A text that is too long loses its end
+    or, with `keeps_end`, its start.
     """
 
     key: str

@@ -9,7 +9,7 @@ from pepip.tui.bars import ClickTarget, Line
 
 
 class TrashLine(Line):
-    """The line. `seconds` is the time that the trash keeps entries, 0 if it keeps none."""
+    """The line. The trash keeps entries for `seconds`, 0 if it keeps none."""
 
     def __init__(self) -> None:
         super().__init__(id="trash-line")
@@ -17,7 +17,7 @@ class TrashLine(Line):
         self.is_on = False
 
     def say(self, seconds: float, *, is_on: bool) -> None:
-        """Show the time of the trash, and whether it is used."""
+        """Show for how long the trash keeps entries, and whether the user wants that."""
         self.seconds, self.is_on = seconds, is_on
         self.refresh()
 
@@ -25,9 +25,11 @@ class TrashLine(Line):
         """Return the line."""
         text = Text(no_wrap=True, end="")
         if not self.seconds:
-            return text.append("free at once: the trash is off, or has no room", self.style_of("muted"))
+            return text.append(
+                "free at once: the trash is off, or the disk is too full for it", self.style_of("muted")
+            )
         mark = "x" if self.is_on else " "
-        words = f"[{mark}] keep in the trash for {humanized.duration(self.seconds)}: z brings it back"
+        words = f"[{mark}] keep in the trash for {humanized.duration(self.seconds)}: z brings them back"
         text.append(words, self.style_of(""))
-        self.spots = [ClickTarget(0, len(words), "screen.toggle_trash")]
+        self.click_targets = [ClickTarget(0, len(words), "screen.toggle_trash")]
         return text

@@ -1,4 +1,4 @@
-"""A treemap: rectangles whose areas are proportional to sizes, as square as they can be. Pure, no widgets.
+"""A treemap: rectangles with areas proportional to sizes, as square as possible. Pure, no widgets.
 
 Source: Bruls, Huizing and van Wijk, "Squarified Treemaps" (2000).
 """
@@ -37,7 +37,7 @@ class Tile(NamedTuple):
 
 
 def squarified(sizes: Sequence[float], width: float, height: float) -> list[Tile]:
-    """Return one tile for each of the `sizes`, which begin with the largest and are all greater than zero.
+    """Return one tile for each of the `sizes`, which are greater than zero, the largest first.
 
     The tiles fill the rectangle of this width and height without overlap. Neighbours share the very same edges.
     """
@@ -64,15 +64,15 @@ def squarified(sizes: Sequence[float], width: float, height: float) -> list[Tile
 def cells(tiles: Sequence[Tile]) -> list[Tile]:
     """Return the tiles with edges on whole numbers. They still fill the same rectangle without overlap.
 
-    A tile may vanish: its width or height is zero then.
+    The width or height of a small tile may become zero.
     """
     return [Tile(*(round(edge) for edge in tile)) for tile in tiles]
 
 
 def _strip(sizes: Sequence[float], side: float, scale: float) -> list[float]:
-    """Return the first sizes, as many as make the squarest tiles side by side along a `side`.
+    """Return as many of the first sizes as make the squarest tiles in a row along a `side`.
 
-    `scale` is the area for a size of one.
+    `scale` is the area of a tile with size 1.
     """
     best, worst = 1, float("inf")
     area = 0.0

@@ -1,4 +1,4 @@
-"""The list of environments that do not link the store yet, with the space that linking each would free."""
+"""The list of environments that other tools made, with the space that adopting each would free."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class UnsharedList(Vertical):
         return [item.environment for item in self._shown if not marks or item.environment in marks]
 
     def show(self, found: AdoptionPreview | None, known: Collection[str], place: str) -> None:
-        """Show what a search has found, without the environments in `known`. A running search has come to `place`."""
+        """Show the result of a search, without the environments in `known`. A running search has reached `place`."""
         self._found = found
         candidates = [item for item in found.venvs if item.environment not in known] if found else []
         self._shown = [item for item in candidates if _linkable(item)] if found else []
@@ -82,12 +82,12 @@ class UnsharedList(Vertical):
         found = self._found
         if found is None or not self._shown:
             room = max(10, self.app.size.width - 34)
-            return text.append(f"looking for environments: {formatting.fit(place, room)}" if place else "", "dim")
+            return text.append(f"searching for environments: {formatting.fit(place, room)}" if place else "", "dim")
         freed = formatting.size(max(0, sum(found.freed_by(item).size_bytes for item in self._shown)))
-        text.append(f"{freed} would be free", "bold")
-        text.append(f" if {formatting.count(len(self._shown), 'environment')} shared their packages")
+        text.append(f"{freed} can be freed", "bold")
+        text.append(f" by adopting {formatting.count(len(self._shown), 'environment')}")
         if number > len(self._shown):
-            text.append(f" · {number - len(self._shown)} more: nothing to share", "dim")
+            text.append(f" · {number - len(self._shown)} more have nothing to share", "dim")
         return text
 
     def _row(self, item: FoundVenv) -> TableRow:
@@ -117,7 +117,7 @@ class UnsharedList(Vertical):
         event.stop()
 
     def on_table_sorted(self, event: Table.Sorted) -> None:
-        """Stop the message: the environment that frees most is first."""
+        """Stop the message: the environment that frees most is always first."""
         event.stop()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:

@@ -1,6 +1,7 @@
 """Searches for environments that do not link the store yet, in a thread. Posts each step to the app.
 
-It looks in the folders in which tools keep environments, beside the registered projects, and in one more folder.
+The search covers the folders in which tools keep environments, the folders of registered projects, and the folder in
+which the app was started.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _SECONDS_BETWEEN_MESSAGES = 0.3
-_SECONDS_TO_REST = 0.002  # after each step, for the keys
+_SECONDS_TO_REST = 0.002  # after each step, so that the app can answer keys
 
 
 class UnsharedSearch:
-    """Searches on request. Call its methods in the app's own thread. A new search ends the one before."""
+    """The searches of one app. Call the methods in the app's own thread. A new search ends the one before."""
 
     class Progressed(Message):
-        """The search has come to a folder or an environment."""
+        """The search has reached a folder or an environment."""
 
         def __init__(self, place: str) -> None:
             super().__init__()
             self.place = place
 
     class Ended(Message):
-        """The search is over: the environments that are not registered, and what linking them would free."""
+        """The search is over. It has found the environments that are not registered."""
 
         def __init__(self, found: AdoptionPreview) -> None:
             super().__init__()
@@ -86,7 +87,7 @@ class UnsharedSearch:
 
     def _follow(self, worker: Worker[None], operation: Generator[Progress, None, T]) -> T:
         """Run an operation to its end, and post its progress. Raises _SearchEndedError if a new search begins."""
-        told_at = 0.0
+        last_told = 0.0
         with contextlib.closing(operation):
             while True:
                 try:
@@ -96,8 +97,8 @@ class UnsharedSearch:
                     return result
                 if worker.is_cancelled:
                     raise _SearchEndedError
-                if time.monotonic() - told_at > _SECONDS_BETWEEN_MESSAGES:
-                    told_at = time.monotonic()
+                if time.monotonic() - last_told > _SECONDS_BETWEEN_MESSAGES:
+                    last_told = time.monotonic()
                     self._app.post_message(self.Progressed(step.detail))
                 time.sleep(_SECONDS_TO_REST)
 
@@ -107,6 +108,6 @@ class _SearchEndedError(Exception):
 
 
 def outermost(folders: Iterable[str]) -> list[str]:
-    """Return the folders that exist, each once. A folder within another one is left out, and so is `/`."""
+    """Return the existing folders, each once, without `/` and without folders below another one."""
     there = {os.path.realpath(folder) for folder in folders if os.path.isdir(folder)} - {"/"}
     return sorted(path for path in there if not any(path.startswith(f"{other}/") for other in there))

@@ -1,4 +1,4 @@
-"""The flow that upgrades packages in many environments: one combined plan, then a job for each environment."""
+"""The action that upgrades packages in many environments: one preview for all, then a job for each environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class UpgradeActions(BaseActions):
-    """The flow of the versions pane, and of upgrading a tool or a script."""
+    """The upgrades of the versions pane, of tools and of scripts."""
 
     def upgrade_cells(self, cells: Sequence[Place]) -> None:
         """Preview the upgrade of packages, each in an environment, and upgrade them."""
@@ -60,7 +60,7 @@ class UpgradeActions(BaseActions):
 
 
 def command_of(targets: Sequence[Target]) -> str:
-    """Return the command that does the same. Environments with the same packages have one command together."""
+    """Return the command that does the same, or one command for each set of packages, joined by semicolons."""
     by_packages: dict[tuple[str, ...], list[str]] = {}
     for target in targets:
         script = target.known.purpose.script
@@ -83,7 +83,7 @@ def job_of(store: Store, target: Target) -> Job[Summary]:
 
 
 def preview_of(plan: UpgradePlan) -> Preview:
-    """Describe the combined preview: for each environment what changes, what fails, and what would be unmet."""
+    """Describe the preview: for each environment the changes, the failure, and the needs that would be unmet."""
     changes: list[Change] = []
     words: list[str] = []
     for item in plan.previews:
@@ -92,7 +92,7 @@ def preview_of(plan: UpgradePlan) -> Preview:
             changes.append(Change(previews.IS_LOST, place, f"fails: {item.failure}"))
             words.append(f"{place}: {item.failure}")
         elif not item.has_work or item.summary is None:
-            changes.append(Change(previews.STAYS, place, "has the newest versions that fit"))
+            changes.append(Change(previews.STAYS, place, "already has the newest versions that fit"))
         else:
             changes.append(Change(previews.STAYS, place, upgrades.WAYS[item.target.way]))
             changes += [
@@ -116,7 +116,7 @@ def preview_of(plan: UpgradePlan) -> Preview:
     came = f"{len(downloads)} to download{size}" if downloads else "0 B to download"
     sentence = f"{formatting.count(changing, 'environment')} would change · {came}"
     if failed:
-        sentence += f" · {failed} can't be upgraded: the others go on"
+        sentence += f" · {failed} can't be upgraded, which does not stop the others"
     return Preview(sentence, changes, has_work=True, words="\n".join(words))
 
 

@@ -21,7 +21,7 @@ def environment_at(text: str) -> str:
     Raises UsageError if the path is empty, is a file, or begins with `~` and there is no such home folder.
     """
     if not text.strip():
-        raise UsageError("which project?", hint="type the folder of a project; a new one is made")
+        raise UsageError("no project given", hint="type the folder of a project; a missing folder is made")
     path = absolute_path(text)
     if os.path.lexists(path) and not os.path.isdir(path):
         raise UsageError(f"{path} is a file", hint="type the folder of a project")
@@ -33,9 +33,9 @@ def environment_at(text: str) -> str:
 def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> tuple[Request, list[str]]:
     """Parse a line of requirements. Return its request and its words.
 
-    The line may also have `-U`, and those of `-r FILE`, `-c FILE` and `-e PATH` that are in `options`, as on the
-    command line. Raises UsageError if a quote is not closed, an option is unknown or lacks its value, or the line
-    names nothing to install.
+    The line may also have `-U`, and each of `-r FILE`, `-c FILE` and `-e PATH` that is in `options`, as on the
+    command line. Raises UsageError if a quote is not closed, if an option is unknown or lacks its value, or if the
+    line names no package.
     """
     try:
         words = shlex.split(line)
@@ -51,8 +51,8 @@ def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> t
         elif word in {"-U", "--upgrade"}:
             is_upgrade = True
         elif word.startswith("-"):
-            hint = f"requirements, {', '.join(options)} and -U are"
-            raise UsageError(f"{word} is not for here", hint=hint)
+            hint = f"use requirements, {', '.join(options)} and -U only"
+            raise UsageError(f"{word} is not allowed here", hint=hint)
         else:
             packages.append(word)
     if not packages and not lists["-r"] and not lists["-e"]:
@@ -70,7 +70,7 @@ def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> t
 def absolute_path(path: str) -> str:
     """Return a typed path as an absolute one.
 
-    A relative path starts at the folder that the app was started in, even while a running job is in another folder.
+    A relative path is relative to the folder in which the app was started, even while a job runs in another folder.
 
     Raises UsageError if the path begins with `~` and there is no such home folder.
     """
@@ -79,5 +79,5 @@ def absolute_path(path: str) -> str:
 
 def _value(option: str, value: str) -> str:
     if not value:
-        raise UsageError(f"{option} wants a value")
+        raise UsageError(f"{option} needs a value")
     return value

@@ -34,11 +34,9 @@ class VersionsPane(Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "mark", "Mark", key_display="␣", tooltip="Mark the package in this project"),
-        Binding(
-            "a", "mark_behind", "Mark behind", tooltip="Mark the package wherever it is behind its newest version"
-        ),
+        Binding("a", "mark_behind", "Mark older", tooltip="Mark the package in all projects with an older version"),
         Binding("U", "upgrade", "Upgrade", tooltip="Upgrade the marked packages in their projects"),
-        Binding("t", "explain", "Why", tooltip="Say why the package is in this project"),
+        Binding("t", "explain", "Why", tooltip="Say what needs the package, and what it needs"),
         Binding("slash", "filter", "Filter", tooltip="Filter by words: numpy -rich project:api"),
         Binding(
             "y", "copy", "Copy", show=False, tooltip="Copy the command that lists packages with several versions"
@@ -56,7 +54,7 @@ class VersionsPane(Vertical):
         """Make the filter, the matrix and the line of facts."""
         yield FilterLine("#matrix", placeholder="/ filter   numpy  -rich  project:api", id="versions-filter")
         matrix = Matrix("Several versions", verb="In the store", id="matrix")
-        matrix.empty_text = "looking at the disk …"
+        matrix.empty_text = "reading the store …"
         yield matrix
         yield Static("", id="versions-facts")
 
@@ -108,7 +106,7 @@ class VersionsPane(Vertical):
         self._say()
 
     def _say(self) -> None:
-        """Say the facts of the cell under the cursor, and the number of marks."""
+        """Show the facts of the cell under the cursor, and the number of marks."""
         name, root = self.matrix.cursor
         words = ""
         if root and self.catalog is not None and root in self.catalog.shares:
@@ -116,9 +114,9 @@ class VersionsPane(Vertical):
             newest = next(row.newest for row in self._rows if row.name == name)
             version = f"{cell.text} in" if cell else "is not in"
             place = self.catalog.called(root)
-            words = f"newest here: {newest} · {name} {version} {place}"
+            words = f"newest version here: {newest} · {name} {version} {place}"
         marks, seen = self.matrix.marks, len(self._marked)
-        hidden = f" ({len(marks) - seen:,} more filtered away)" if len(marks) > seen else ""
+        hidden = f" ({len(marks) - seen:,} more hidden by the filter)" if len(marks) > seen else ""
         shown = f"{seen:,} marked{hidden} · {words}" if marks else words
         self.query_one("#versions-facts", Static).update(Text(f" {shown}", no_wrap=True, overflow="ellipsis"))
 
@@ -140,7 +138,7 @@ class VersionsPane(Vertical):
         self._fill()
 
     def on_matrix_moved(self, event: Matrix.Moved) -> None:
-        """Say the facts of the cell."""
+        """Show the facts of the cell."""
         event.stop()
         if type(event) is not Matrix.Chosen:
             self._say()
@@ -156,14 +154,14 @@ class VersionsPane(Vertical):
         if store_id:
             self.post_message(EntryWanted(name, store_id))
         else:
-            self.app.notify(f"{name} is the project's own: it is not in the store", markup=False)
+            self.app.notify(f"{name} is a private copy: it is not in the store", markup=False)
 
     def action_mark(self) -> None:
         """Mark or unmark the cell under the cursor."""
         self.matrix.action_mark()
 
     def action_mark_behind(self) -> None:
-        """Mark all cells of the package under the cursor that have an older version; unmark them if all are."""
+        """Mark all older versions of the package under the cursor. If all are marked, unmark them."""
         name = self.matrix.cursor[0]
         cells = self.matrix.grid.cells
         self.matrix.toggle([place for place, cell in cells.items() if place[0] == name and cell.tone == "warn"])
@@ -198,7 +196,7 @@ class VersionsPane(Vertical):
 def titles_of(environments: Sequence[KnownVenv]) -> dict[str, str]:
     """Return a short title for each environment by its root: the name of its project, script or tool.
 
-    The folder above is named, too, where two projects have the same name.
+    Projects with the same name also get the name of the folder above.
     """
     titles = {known.environment: _title(known, 1) for known in environments}
     count = Counter(titles.values())

@@ -1,4 +1,4 @@
-"""A screen over the panes that answers one question: a title, a line of facts, content, and the keys that work."""
+"""A screen over the panes: a title, a line of facts, the content, and the keys that work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pepip.tui.dialogs import CommandLine, Dialog, Help
 
 
 class View(Dialog):
-    """A dialog on the whole screen. Escape leaves it; a question mark shows its keys and `HELP`."""
+    """A dialog on the whole screen. Escape closes it. A question mark shows its keys and `HELP`."""
 
     HELP: ClassVar[str] = ""
 

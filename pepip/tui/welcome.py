@@ -1,4 +1,4 @@
-"""The screen in place of the panes, for an empty, unreadable or missing store, and the help of each pane."""
+"""The welcome screen for an empty, unreadable or missing store, and the help texts of the panes."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 
 HELP = {
     "store": (
-        "Every version is stored once. ● used  ○ orphan: no environment links it  ✗ damaged  ◐ being worked on  "
-        "◆ ◇ in a layer. The filter takes words and facets: orphan: used: layer: damaged: marked: "
+        "Every version is stored once. ● used  ○ unused: no environment links it  ✗ damaged  ◐ busy  "
+        "◆ ◇ used, unused in a layer. The filter takes words and facets: unused: used: layer: damaged: marked: "
         "vuln: yanked: outdated: >100MB <1GB idle:>90d stored:<7d "
         "project:api kind:tool name:torch -word @name"
     ),
     "projects": (
-        "Every environment that links the store. Without: its size without pepip. Now: its own size, beside the "
-        "store. 40+2: forty packages linked, two private copies. Others: how many other projects link that "
-        "version. Enter goes to the packages, Escape back."
+        "Every environment that links the store. Without: its size without pepip. Now: its size in addition to the "
+        "store. 40+2: forty linked packages, two private copies. Others: the number of other projects that link the "
+        "same version. Enter goes to the packages, Escape goes back."
     ),
     "savings": (
-        "Savings, measured on disk; each inode counts once. The plot has a sample a day; a notch ╵ is a prune. "
+        "Savings, measured on disk. Each inode counts once. The plot has one sample a day. A notch ╵ is a prune. "
         "Enter on a package shows it in the store."
     ),
     "versions": (
-        "Packages that have several versions, against the projects that have them. Green is the newest version here, "
-        "the other colour is behind it. Space marks a cell, a click on a title marks its cells, a marks the package "
-        "wherever it is behind; U shows one plan for all marked cells, and upgrades each project in its own way."
+        "Packages with several versions, and the projects that have them. The newest version here is green, older "
+        "ones have another colour. Space marks a cell. A click on a title marks its row or column. a marks all older "
+        "versions of the package. U previews the upgrade of all marked cells."
     ),
     "activity": (
-        "Running and finished jobs, newest first, with their output, also those of earlier runs. Bytes: + fetched, "
-        "- freed. Cancel stops at the next safe point: nothing is left half done."
+        "Running and finished operations with their output, the newest first, also those of earlier runs. Bytes: "
+        "+ fetched, - freed. Cancel ends an operation at its next safe point: nothing is left half done."
     ),
 }
 
@@ -49,30 +49,30 @@ HELP = {
 KEYS_OF_EMPTY = ("I", "C")
 
 
-def figures_of(found: Catalog) -> str:
-    """Return the text in place of the savings if there are no figures."""
+def text_without_figures(found: Catalog) -> str:
+    """Return the text that replaces the savings if there are no figures."""
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
         return "no figures: the store can't be read"
     return "nothing on disk yet"
 
 
 def keys_of(found: Catalog) -> tuple[str, ...]:
-    """Return the keys that the key line shows, too, beside the text of `screen_of`."""
+    """Return the keys that the key line also shows below the text of `screen_of`."""
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
         return ("r",)
     return KEYS_OF_EMPTY
 
 
 def screen_of(store_root: str, found: Catalog, *, can_adopt: bool = False) -> Text | None:
-    """Return the text to show in place of the panes, None if the panes have something to show.
+    """Return the text of the welcome screen, None if the panes have something to show.
 
-    With `can_adopt`, environments that could be adopted are listed below the text.
+    With `can_adopt`, environments that can be adopted are listed below the text.
     """
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
         text = Text()
         text.append(f"{found.trouble.sentence}\n", "bold")
         text.append(f"\n{found.trouble.advice}\n")
-        text.append("\nr looks again · ! doctor · 4 activity · q quits", "dim")
+        text.append("\nr reads again · ! doctor · 4 activity · q quits", "dim")
         return text
     if not found.is_empty:
         return None
@@ -81,15 +81,15 @@ def screen_of(store_root: str, found: Catalog, *, can_adopt: bool = False) -> Te
     text.append(
         f"\npepip keeps every version of a package once, in {formatting.short_path(store_root)}, and links it into "
         "each project's .venv. "
-        "The second project that needs it takes no download and no disk.\n"
+        "The second project that needs this version takes no download and no disk space.\n"
     )
     text.append("\nBegin here\n", "bold")
     if can_adopt:
-        text.append("  A  share those below: the marked ones, or all\n")
-    text.append("  I  install into a project, known or new\n")
+        text.append("  A  adopt the environments below: the marked ones, or all\n")
+    text.append("  I  install into a known or new project\n")
     text.append("  C  scan for environments that link this store\n")
     if can_adopt:
-        return text.append("  $ pepip adopt --dry-run --known .   only looks", "dim")
+        return text.append("  $ pepip adopt --dry-run --known .   only shows the savings", "dim")
     text.append("\nor in a shell\n", "bold")
     text.append("  cd my-project && pepip install requests\n")
     text.append("  cd my-project && pepip sync              with a pyproject.toml\n")
@@ -98,7 +98,7 @@ def screen_of(store_root: str, found: Catalog, *, can_adopt: bool = False) -> Te
 
 
 class Welcome(Vertical):
-    """The screen in place of the panes. On an empty store it lists the environments that could be adopted."""
+    """The welcome screen. For an empty store it lists the environments that can be adopted."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(id="trouble")
@@ -110,7 +110,7 @@ class Welcome(Vertical):
         yield UnsharedList(id="unshared-first")
 
     def show(self) -> bool:
-        """Show the text for the catalog of the session. Return whether there is one."""
+        """Show the text for the catalog of the session. Return False if the panes have something to show."""
         catalog = self.session.catalog
         if catalog is None or screen_of(self.session.store.root, catalog) is None:
             return False

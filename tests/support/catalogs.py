@@ -178,7 +178,7 @@ def freed_by(orphans: Iterable[Orphan]) -> tuple[int, int]:
     return freed, freed
 
 
-def reckon(orphans: Iterable[Orphan], options: PruneOptions) -> tuple[int, int, int]:
+def measure(orphans: Iterable[Orphan], options: PruneOptions) -> tuple[int, int, int]:
     """Return the same for a removal that may stay in the trash."""
     freed, shared = freed_by(orphans)
     return (0, shared, freed) if options.keep_seconds else (freed, shared, 0)

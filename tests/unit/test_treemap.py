@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pepip.tui import treemap
-from pepip.tui.map_view import Plot, gathered
+from pepip.tui.map_view import Plot, merged
 from pepip.tui.treemap import Tile
 
 SIZES = st.lists(st.integers(1, 10**12), min_size=1, max_size=60).map(lambda sizes: sorted(sizes, reverse=True))
@@ -66,7 +66,7 @@ def test_gathering_loses_no_byte(sizes: list[int], cells: int) -> None:
     """The plots of a map have the bytes of all entries together. Each entry is in one of them, unless it is empty."""
     plots = [Plot(str(number), "", "", size, "used") for number, size in enumerate(sizes)]
 
-    found = gathered(plots, cells)
+    found = merged(plots, cells)
 
     assert sum(plot.size_bytes for plot in found) == sum(sizes)
     assert [plot.size_bytes for plot in found] == sorted((plot.size_bytes for plot in found), reverse=True)
