@@ -24,7 +24,7 @@ PROJECTS = {
     "notebooks": ["pandas", "numpy", "matplotlib"],
     "forecast": ["pandas", "numpy<2.3", "requests"],
     "docs": ["mkdocs", "rich", "pygments"],
-    "old-experiment": ["numpy<2.1", "sqlalchemy<2", "django<5"],
+    "old-experiment": ["sqlalchemy<2", "django<5"],
 }
 GONE = "old-experiment"
 

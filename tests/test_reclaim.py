@@ -84,10 +84,10 @@ def test_bundles_say_what_they_free_and_what_they_cost(keeper: Keeper) -> None:
     assert found["unused"]["entries"] == ["py3-none-any/rock-1.0"]
     assert found["idle old"]["entries"] == ["py3-none-any/boulder-1.0"]
     assert found["idle old"]["title"] == "idle for 200 days"
-    assert found["idle old"]["cost"] == "requirements.txt says how to make it again"
+    assert found["idle old"]["cost"] == "requirements.txt describes it"
     assert found["idle forgotten"]["entries"] == []
-    assert found["idle forgotten"]["cost"] == "no file says what is in it"
-    assert found["upgrade old"]["cost"] == "one upgrade ends it: 1 other has 2.0"
+    assert found["idle forgotten"]["cost"] == "no file describes it"
+    assert found["upgrade old"]["cost"] == "an upgrade removes it: 1 other has 2.0"
     assert changes(before, snapshot(keeper.store / "packages")) == []
     assert os.stat(settings).st_atime == read_at
     assert list(bundles(keeper.ask("reclaim", "--idle", "300d"))) == ["unused", "upgrade old", "idle forgotten"]

@@ -211,7 +211,7 @@ async def installing(person: Person) -> None:
     job = Job("install numpy 'requests[socks]' in api", "pepip install numpy", steps)
     person.app.session.queue.submit(job)
     await person.until(lambda: job.received_bytes, "bytes")
-    person.app._follow()
+    person.app._show_jobs()
 
 
 async def activities(person: Person) -> None:
@@ -229,7 +229,7 @@ async def activities(person: Person) -> None:
     await person.press("escape", "4")
     for job in person.app.session.queue.jobs:
         job.seconds = 1.2
-    person.app._follow()
+    person.app._show_jobs()
 
 
 PLAN = Summary(

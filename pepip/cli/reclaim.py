@@ -112,7 +112,7 @@ def _show(found: Reclaimable, choice: Choice | None) -> None:
         )
         for bundle in found.bundles
     ]
-    titles = ("pick", "frees", "what", "where", "cost")
+    titles = ("pick", "frees", "bundle", "environment", "cost")
     if rows and choice:
         tables.show(titles, rows, right=(1,))
     elif rows:

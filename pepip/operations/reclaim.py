@@ -99,7 +99,7 @@ def _in_trash(store: Store) -> list[Bundle]:
     if not graves:
         return []
     freed = freed_space.by_removing(graves, place=store.root).freed_bytes
-    return [Bundle(TRASH, TRASH, "the trash", "what was removed can't be brought back", 1, freed)]
+    return [Bundle(TRASH, TRASH, "the trash", "prunes can no longer be undone", 1, freed)]
 
 
 def _idle(store: Store, seen: Census, idle_seconds: float) -> list[Bundle]:
@@ -107,7 +107,7 @@ def _idle(store: Store, seen: Census, idle_seconds: float) -> list[Bundle]:
     for item in idle.find(seen.projects, longer_than_seconds=idle_seconds):
         root = item.known.environment
         definition = _definition_of(item.known)
-        cost = f"{definition} says how to make it again" if definition else "no file says what is in it"
+        cost = f"{definition} describes it" if definition else "no file describes it"
         ids = _ending_with(seen, {root})
         gain = freed_space.by_removing(_trees_of(seen, ids, [item.known]), place=store.root)
         title = f"idle for {humanized.duration(item.seconds)}"
@@ -138,7 +138,7 @@ def _upgrades(store: Store, seen: Census) -> list[Bundle]:
         (root,) = users[item.id]
         title = f"{item.name} {item.version}"
         others = humanized.count(len(users[newer.id]), "other has", "others have")
-        cost = f"one upgrade ends it: {others} {newer.version}"
+        cost = f"an upgrade removes it: {others} {newer.version}"
         gain = freed_space.by_removing([item.path], place=store.root)
         words = ("install", "--directory", os.path.dirname(root), "--venv", os.path.basename(root), "-U", item.name)
         found.append(
@@ -164,7 +164,7 @@ def _adoption(seen: Census, unshared: AdoptionPreview | None) -> list[Bundle]:
     freed = sum(unshared.freed_by(item).size_bytes for item in fit) if unshared else 0
     if freed <= 0:
         return []
-    title = f"{len(fit):,} to adopt"
+    title = f"{humanized.count(len(fit), 'environment')} to adopt"
     words = ("adopt", "--yes", *(item.environment for item in fit))
     return [Bundle(ADOPT, ADOPT, title, "files become links to one copy", 1, freed, words=words)]
 

@@ -156,7 +156,7 @@ class ActionApp(App[None]):
         if isinstance(self.screen, ModalScreen):
             self.screen.dismiss("")
         if self.session.queue.busy:
-            self.actions.ask_to_leave()
+            self.actions.ask_to_quit()
         else:
             self.exit()
 

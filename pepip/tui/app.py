@@ -123,7 +123,7 @@ class PepipApp(ActionApp):
         self._show_unshared()
 
     def on_background_checks_prune_previewed(self, event: BackgroundChecks.PrunePreviewed) -> None:
-        """Show what a prune would free."""
+        """Show the space that a prune would free."""
         self.session.prunable = event.preview
         if self.is_running:
             self._say_savings()
@@ -254,7 +254,7 @@ class PepipApp(ActionApp):
             self.notify(f"Cancelling: {job.title}", timeout=3, markup=False)
 
     def action_hide_drawer(self) -> None:
-        """Hide the drawer. The operation goes on, and the next one is shown again."""
+        """Hide the drawer until the next job runs. The running job continues."""
         self.query_one(Drawer).hide()
 
     async def action_show(self, pane: str) -> None:

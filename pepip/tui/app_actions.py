@@ -1,4 +1,4 @@
-"""The actions of the app itself: store, verify, scan, examine, leave. Reports the end of each job."""
+"""The actions of the app itself: store, verify, scan, examine, quit. Reports the end of each job."""
 
 from __future__ import annotations
 
@@ -139,14 +139,14 @@ class AppActions(BaseActions):
         text.append(f"\nlast run{when}: {formatting.printable(job.outcome or job.state)}", "not bold")
         self.confirm("Run again", text, "Run", again)
 
-    def ask_to_leave(self) -> None:
+    def ask_to_quit(self) -> None:
         """Ask whether to finish or cancel the unfinished jobs. The app exits when they are over."""
         queue = self.session.queue
         titles = "\n".join(f"  {job.title}" for job in queue.busy)
         choices = (
             Choice("", "Stay"),
-            Choice("finish", "Finish, then leave"),
-            Choice("cancel", "Cancel, then leave", "error"),
+            Choice("finish", "Finish, then quit"),
+            Choice("cancel", "Cancel, then quit", "error"),
         )
 
         def decided(answer: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The terminal's bell and a desktop notification at the end of a long job, whose user may look elsewhere."""
+"""The terminal's bell and a desktop notification at the end of a long job: its user may look elsewhere."""
 
 from __future__ import annotations
 

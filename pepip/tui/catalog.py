@@ -109,7 +109,7 @@ def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> C
             seen = overview.take(store, memory)
             memory.save()
             known = growth.note(store, seen.savings)
-            # A store that goes away during the reading looks empty: check again.
+            # A store that disappears during the reading looks empty: check again.
             trouble = _trouble(store, was_there=was_there)
             if trouble is None:
                 checked = verdicts.read(store, seen.census.stored)

@@ -82,8 +82,8 @@ class EntryActions(BaseActions):
             if stored is not None:
                 self.list_files(stored)
 
-        what = formatting.count(len(listed), "entry", "entries")
-        self.app.push_screen(MapView(plots_of(pane.listing, listed), what=what), opened)
+        title = formatting.count(len(listed), "entry", "entries")
+        self.app.push_screen(MapView(plots_of(pane.listing, listed), title=title), opened)
 
     def ask_to_prune(self, options: prune.PruneOptions | None = None) -> None:
         """Preview a prune with these options, and remove the ticked orphans."""
@@ -157,9 +157,9 @@ class EntryActions(BaseActions):
         if linked:
             text = Text()
             for item in linked[:12]:
-                who = humanized.listed([self._called(user) for user in users[item.id]], most=2)
+                users_shown = humanized.listed([self._called(user) for user in users[item.id]], most=2)
                 text.append(f"{item.name} {item.version}", "bold")
-                text.append(f" is linked by {who}\n")
+                text.append(f" is linked by {users_shown}\n")
             if len(linked) > 12:
                 text.append(f"and {len(linked) - 12} more\n")
             text.append("\nFirst uninstall them from these environments.")

@@ -118,7 +118,7 @@ class FilesView(View):
             self._show("")
 
     def action_up(self) -> None:
-        """Go up, with the cursor on the folder that was left. At the top, leave."""
+        """Go up, with the cursor on the folder before. At the top, close."""
         if len(self.way) < 2:
             self.action_answer("")
             return

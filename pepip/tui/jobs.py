@@ -56,18 +56,18 @@ def upgrade(store: Store, environment: str, names: Sequence[str]) -> PreviewedAc
     """
     if has_lock(environment):
         words = [word for name in names for word in ("--upgrade-package", name)] or ["--upgrade"]
-        return sync(store, environment, words, what=f"upgrade {' '.join(names)} in" if names else "upgrade")
+        return sync(store, environment, words, operation=f"upgrade {' '.join(names)} in" if names else "upgrade")
     request = Request(packages=tuple(names), resolver_options=("--upgrade",))
     return _install(store, environment, request, f"upgrade {' '.join(names)}", verb="Upgrade", words=["-U", *names])
 
 
 def _install(
-    store: Store, environment: str, request: Request, what: str, *, verb: str, words: Sequence[str]
+    store: Store, environment: str, request: Request, operation: str, *, verb: str, words: Sequence[str]
 ) -> PreviewedAction:
     options = installing.InstallOptions(environment=environment)
     folder = os.path.dirname(environment)
     command = commands.on_environment("install", environment, *words)
-    title = f"{what} in {_project(environment)}"
+    title = f"{operation} in {_project(environment)}"
 
     dry_run = options._replace(dry_run=True)
     preview = _preview(
@@ -152,7 +152,7 @@ def _edit(
     )
 
 
-def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str = "sync") -> PreviewedAction:
+def sync(store: Store, environment: str, words: Sequence[str] = (), *, operation: str = "sync") -> PreviewedAction:
     """Return the action that syncs the environment of a project with its lock.
 
     `words` are options of uv that first upgrade the lock, or parts of it. Raises UsageError if `has_lock` is false.
@@ -165,7 +165,7 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, what: str
         )
     request = ProjectRequest(resolver_options=tuple(words))
     command = commands.on_project("sync", folder, *words)
-    title = f"{what} {_project(environment)}"
+    title = f"{operation} {_project(environment)}"
     dry_run = projects.ProjectOptions(dry_run=True)
     preview = _preview(
         title, command, lambda: projects.sync(store, request, dry_run), previews.of_outcome, folder=folder

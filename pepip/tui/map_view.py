@@ -236,8 +236,8 @@ class MapView(View):
         Binding("backspace", "back", "Back", key_display="⌫"),
     ]
 
-    def __init__(self, plots: Sequence[Plot], *, what: str) -> None:
-        super().__init__(f"Map · {what}", command=commands.of("store", "list", "--sort", "size"))
+    def __init__(self, plots: Sequence[Plot], *, title: str) -> None:
+        super().__init__(f"Map · {title}", command=commands.of("store", "list", "--sort", "size"))
         self._shown: list[Sequence[Plot]] = [plots]
 
     def body(self) -> ComposeResult:

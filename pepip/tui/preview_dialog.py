@@ -45,7 +45,7 @@ class PreviewDialog(Dialog):
 
     def body(self) -> ComposeResult:
         """Make the sentence, the table of changes, and the text for the output of uv."""
-        yield Static(Text("Looking at what would change …"), id="preview-sentence")
+        yield Static(Text("Looking for the changes …"), id="preview-sentence")
         columns = (Column("sign", "", 1), Column("name", "Package", 0), Column("effect", "Effect", 0))
         yield Table(columns, id="preview")
         with ScrollText(id="preview-error", classes="dialog--scroll"):
@@ -141,7 +141,7 @@ def printable_lines(output: str) -> str:
 
 
 def _asking(step: Progress) -> str:
-    return f"{step.title or 'Looking at what would change'} {step.detail}".rstrip() + " …"
+    return f"{step.title or 'Looking for the changes'} {step.detail}".rstrip() + " …"
 
 
 _TONES = {previews.COMES: "good", previews.GOES: "bad", previews.IS_LOST: "warn", previews.STAYS: "muted"}

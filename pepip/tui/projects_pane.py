@@ -133,7 +133,7 @@ class ProjectsPane(Vertical):
         self.show_unshared()
 
     def show_unshared(self) -> None:
-        """Show the environments that are not yet shared and that a search has found so far."""
+        """Show the environments that do not link the store yet, as far as a search has found them."""
         known = self.catalog.shares.keys() if self.catalog else ()
         self.unshared.show(self.session.unshared, known, self.session.search_place)
         self.refresh_bindings()

@@ -52,7 +52,7 @@ class WhyQuery(NamedTuple):
 
 
 class ReasonsView(View):
-    """The trees of needs. Enter on a package asks the same about this package, Backspace goes back."""
+    """The trees of needs. Enter asks about the package under the cursor, Backspace goes back."""
 
     HELP = (
         "Needed by: the packages that need it, up to the requirements of the project, script or tool. Needs: the "

@@ -40,8 +40,8 @@ _IDLE_DAYS = (90, 180, 365, 7, 30)
 
 COLUMNS = (
     Column("freed", "Frees", 9, is_right=True),
-    Column("title", "What", 25),
-    Column("where", "Where", 0, from_width=40, keeps_end=True),
+    Column("title", "Bundle", 25),
+    Column("environment", "Environment", 0, from_width=40, keeps_end=True),
     Column("cost", "Cost", 44, from_width=74),
 )
 
@@ -57,7 +57,7 @@ class Switches(Line):
         self.idle_days = _IDLE_DAYS[0]
 
     def render(self) -> Text:
-        """Return the line, in a short form if there is little room."""
+        """Return the line, in a short form for a narrow screen."""
         is_short = self.size.width < 78
         trash = f"keep in the trash for {humanized.duration(self.trash_seconds)}"
         parts = [
@@ -270,17 +270,17 @@ class ReclaimDialog(Dialog):
         gain = self._gains.get(choice)
         if not choice.keys:
             return "Nothing is ticked."
-        goes = formatting.count(len(options.only or ()), "entry", "entries")
+        removed = formatting.count(len(options.only or ()), "entry", "entries")
         if options.environments:
-            goes += f" and {formatting.count(len(options.environments), 'environment')}"
+            removed += f" and {formatting.count(len(options.environments), 'environment')}"
         if gain is None:
-            return f"{goes}: …"
+            return f"{removed}: …"
         how = formatting.gain(gain.freed_bytes, gain.kept_bytes)
         if options.keep_seconds:
             how = formatting.waiting(gain.freed_bytes, gain.kept_bytes, options.keep_seconds)
         wanted = humanized.parse_size(self.query_one("#target", Input).value)
         short = f", less than {formatting.size(int(wanted))}" if wanted and gain.freed_bytes < wanted else ""
-        return f"{goes} to remove: {how}{short}."
+        return f"{removed} to remove: {how}{short}."
 
     # Actions
 
