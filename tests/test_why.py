@@ -1,4 +1,4 @@
-"""`pepip why`: the tree up to the project and down, with markers and extras, and what goes with a package."""
+"""`pepip why`: the tree up to the project and down, with markers and extras, and the packages that only one needs."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_what_goes_with_a_package_is_what_nothing_else_needs(user: Machine, whee
     text = user.pepip("why", "app-kit==1.0", folder=tmp_path).stdout
 
     assert kit["unneeded_without"] == ["core", "loop", "web"]
-    assert "nothing else needs, so they go with it: core, loop, web" in text
+    assert "only it needs: core, loop, web" in text
 
 
 def test_packages_that_need_each_other_are_reached(user: Machine, wheelhouse: Path, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_same_answers_are_shown_together(user: Machine, wheelhouse: Path, tmp_pa
 
     assert answer.count("wire 3.0") == 1
     assert f"in {tmp_path}/one/.venv, {tmp_path}/two/.venv" in answer
-    assert "core 1.5  needs wire<9\n      installed for its own sake" in answer
+    assert "core 1.5  needs wire<9\n      installed on its own" in answer
 
 
 @pytest.mark.parametrize(

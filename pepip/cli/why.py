@@ -1,4 +1,4 @@
-"""`pepip why`: the reason for a package in an environment, and what goes with it."""
+"""`pepip why`: the reasons why environments have a package, and the packages that only it needs."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _describe(group: Sequence[Reason]) -> None:
     _show("needed by", first.up)
     _show("needs", first.down)
     if first.unneeded:
-        tables.say(f"  nothing else needs, so they go with it: {', '.join(first.unneeded)}")
+        tables.say(f"  only it needs: {', '.join(first.unneeded)}")
 
 
 def _show(title: str, lines: Sequence[Line]) -> None:

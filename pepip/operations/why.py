@@ -34,15 +34,15 @@ class Line(NamedTuple):
     def words(self) -> str:
         """The line for people, without the blanks before it."""
         if not self.name:
-            return "installed for its own sake" if self.place == ITSELF else f"{self.place}: {self.requirement}"
+            return "installed on its own" if self.place == ITSELF else f"{self.place}: {self.requirement}"
         needs = f"  needs {self.requirement}" if self.requirement else ""
         return f"{self.name} {self.version}{needs}{'  (see above)' if self.is_again else ''}"
 
 
 class Reason(NamedTuple):
-    """A distribution in one environment: the tree up to the project, the tree down, and what goes with it.
+    """A distribution in one environment, with the tree up to the project and the tree down.
 
-    `unneeded` are the distributions that nothing needs any more when it goes.
+    `unneeded` are the distributions that nothing needs after its removal.
     """
 
     known: KnownVenv
