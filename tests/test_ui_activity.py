@@ -75,7 +75,7 @@ def test_a_command_of_another_program_is_not_run(keeper: Machine, store: Path) -
     async def script(person: Person) -> None:
         await person.sees("harmless")
         await person.press("a")
-        await person.sees("touch owned is no command of pepip")
+        await person.sees("touch owned is not a command of pepip")
 
     use(store, script, pane="activity")
 
@@ -137,7 +137,7 @@ def test_a_long_operation_rings_the_bell(
         monkeypatch.setattr(driver, "write", written.append)
         job: Job[object] = Job("verify \x1b[31m", "pepip store verify", once(lambda: None))
         job.seconds, job.report, job.outcome = seconds, Report("done"), "done"
-        bell.ring(person.app, job)
+        bells.ring(person.app, job)
 
     use(store, script)
 

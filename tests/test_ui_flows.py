@@ -473,7 +473,7 @@ def test_packages_are_stored_without_a_project(player: Machine, store: Path, tmp
         await person.press("plus")
         await person.write("#line", "horn")
         await person.press("enter")
-        assert (await person.has_done(2)).outcome == "nothing stored, 1 there before"
+        assert (await person.has_done(2)).outcome == "nothing stored, 1 already stored"
 
     use(store, script)
 

@@ -305,7 +305,7 @@ def test_the_plot_shows_the_growth_of_the_last_days(desk: Desk) -> None:
         assert plot.period == 30
         await person.press("w")
         assert plot.period == 90
-        spot = next(spot for spot in plot.spots if spot.action == "365")
+        spot = next(spot for spot in plot.click_targets if spot.action == "365")
         await person.click("#growth", (spot.start + 1, 0))
         assert plot.period == 365
         await person.pilot.resize_terminal(50, 20)

@@ -99,7 +99,7 @@ def test_the_mouse_works_everywhere(band: Machine, store: Path) -> None:
         await person.click("#facets", (2, 0))
         await person.until(lambda: person.app.query_one("#filter").value, "a facet")  # type: ignore[attr-defined]
         keys = person.app.query_one("#keys")
-        spot = next(spot for spot in keys.spots if spot.action == "question_mark")  # type: ignore[attr-defined]
+        spot = next(spot for spot in keys.click_targets if spot.action == "question_mark")  # type: ignore[attr-defined]
         await person.click("#keys", (spot.start + 1, 0))
         await person.sees("Help · Store")
 
