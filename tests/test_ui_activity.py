@@ -13,6 +13,7 @@ from pepip.store.activity_log import Finished
 from pepip.store.check import Flaw
 from pepip.store.entries import stored
 from pepip.store.root import Store
+from pepip.tui import bell as terminal_bell
 from pepip.tui import formatting
 from pepip.tui.job_queue import DONE, Job, Report, once
 from tests.support.machines import Machine
@@ -137,7 +138,7 @@ def test_a_long_operation_rings_the_bell(
         monkeypatch.setattr(driver, "write", written.append)
         job: Job[object] = Job("verify \x1b[31m", "pepip store verify", once(lambda: None))
         job.seconds, job.report, job.outcome = seconds, Report("done"), "done"
-        bells.ring(person.app, job)
+        terminal_bell.ring(person.app, job)
 
     use(store, script)
 

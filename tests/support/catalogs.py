@@ -194,16 +194,16 @@ def reclaimable(found: Catalog) -> Reclaimable:
     numpy = frozenset(key for key in found.stored if "numpy-2.0" in key)
     bundles = [
         Bundle(reclaim.UNUSED, reclaim.UNUSED, "2 unused entries", "no environment links them", 0, 38_000_000, ids),
-        Bundle(
-            reclaim.IDLE, f"idle:{crawler}", "idle for 211 days", "uv.lock describes it", 2, 3_100_000
-        )._replace(environment=crawler, entry_ids=extra),
+        Bundle(reclaim.IDLE, f"idle:{crawler}", "idle for 211 days", "uv.lock describes it", 2, 3_100_000)._replace(
+            environment=crawler, entry_ids=extra
+        ),
         Bundle(reclaim.ADOPT, reclaim.ADOPT, "2 environments to adopt", "files become links to one copy", 1, 9_000),
         Bundle(
             reclaim.UPGRADE, "upgrade:numpy", "numpy 2.0.2", "an upgrade removes it: 2 others have 2.4.1", 3, 72_000
         )._replace(environment=research, entry_ids=numpy),
-        Bundle(
-            reclaim.IDLE, f"idle:{research}", "idle for 400 days", "no file describes it", 4, 800_000
-        )._replace(environment=research),
+        Bundle(reclaim.IDLE, f"idle:{research}", "idle for 400 days", "no file describes it", 4, 800_000)._replace(
+            environment=research
+        ),
     ]
     return Reclaimable(bundles, previewed, found.overview.census)
 
