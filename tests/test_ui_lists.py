@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from textual import events
+from textual.widgets import Input
 
 from pepip.tui import key_bindings, palette
 from pepip.tui.table import Table
@@ -57,6 +59,31 @@ def test_sorting_in_both_directions_stays_at_the_top(keeper: Machine, store: Pat
         assert "drum" in table.cursor_key
 
     use(store, script)
+
+
+@pytest.mark.parametrize(
+    ("pane", "keys_in_a_row", "expected"),
+    [
+        ("store", ["slash", *"horn", "enter", "j"], ("horn", "entries")),
+        ("store", ["slash", *"horn", "escape", "s"], ("", "entries")),
+        ("store", ["slash", *"a/d"], ("a/d", "filter")),
+        ("projects", ["slash", *"one", "down", "s"], ("one", "environments")),
+        ("versions", ["slash", *"x", "enter", "a"], ("x", "matrix")),
+    ],
+)
+def test_a_busy_app_gives_no_key_to_a_filter_that_was_left(
+    keeper: Machine, store: Path, pane: str, keys_in_a_row: list[str], expected: tuple[str, str]
+) -> None:
+    """All keys come before the app has handled the first. Each goes where it would go with time between them."""
+
+    async def script(person: Person) -> None:
+        for key in keys_in_a_row:
+            person.app.post_message(events.Key(key, {"slash": "/"}.get(key, key if len(key) == 1 else None)))
+        typed = person.app.query_one(f"#{pane} FilterLine", Input)
+        await person.until(lambda: (typed.value, person.focus) == expected, str(expected))
+        assert person.dialog is None
+
+    use(store, script, pane=pane)
 
 
 def test_hidden_marks_have_no_effect(keeper: Machine, store: Path) -> None:

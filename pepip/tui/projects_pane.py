@@ -14,8 +14,8 @@ from textual.widgets import Input, Static
 from pepip import paths
 from pepip.environment import purposes
 from pepip.operations import census
-from pepip.tui import filtering, formatting, pane_requests, project_rows
-from pepip.tui.filter_line import FilterLine
+from pepip.tui import filter_line, filtering, formatting, pane_requests, project_rows
+from pepip.tui.filter_line import FilteredPane, FilterLine
 from pepip.tui.messages import EntryWanted
 from pepip.tui.table import Table
 from pepip.tui.unshared_list import UnsharedList
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _EMPTY = "no environment links the store yet: i installs into one, c scans a folder"
 
 
-class ProjectsPane(Vertical):
+class ProjectsPane(FilteredPane):
     """The list of projects, and the list of packages of the project under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -52,13 +52,7 @@ class ProjectsPane(Vertical):
         Binding("R", "repair", "Repair", show=False, tooltip="Repair the store and all environments"),
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
-        Binding(
-            "slash",
-            "filter",
-            "Filter",
-            show=False,
-            tooltip="Filter by words: api missing kind:tool >100MB",
-        ),
+        filter_line.key_to(tooltip="Filter by words: api missing kind:tool >100MB idle:>90d", show=False),
         Binding("a", "mark_all", "Mark all", show=False),
         Binding("t", "explain", "Why", tooltip="Say what needs this package, and what it needs"),
         Binding("d", "remove", "Remove", show=False, tooltip="Remove this tool"),
@@ -251,10 +245,6 @@ class ProjectsPane(Vertical):
             self._sort_packages_by(self._package_sort)
         else:
             self._sort_by(self.sort_key)
-
-    def action_filter(self) -> None:
-        """Move the focus to the filter."""
-        self.screen.set_focus(self.query_one("#projects-filter"))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Apply the filter after each key."""
