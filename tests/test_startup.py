@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from tests.support.machines import Machine
 
 _TELL_MODULES = """
+import subprocess
 import sys
 before = set(sys.modules)
 from pepip.__main__ import main
@@ -115,3 +117,12 @@ def test_nothing_to_do_loads_no_parser(machine: Machine, project: Path, interpre
         time.sleep(0.1)  # files that changed just now are not noted as up to date yet
 
     assert not {"argparse", "re", "json", "typing", "subprocess", "contextlib", "pepip.model"} & set(found)
+
+
+def test_the_first_paint_of_the_app_waits_for_no_parser() -> None:
+    """The parsers of METADATA and of requirements are imported by the threads that need them later."""
+    code = "import sys; from pepip.tui import start; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+
+    assert "pepip.tui.app" in modules
+    assert {"email.parser", "packaging.requirements", "pepip.operations.needs", "humanize"}.isdisjoint(modules)

@@ -13,7 +13,6 @@ from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from pepip.operations import entry_details, prune
 from pepip.tui import entries, filter_line, filtering, formatting, pane_requests
 from pepip.tui.entries import Listing
 from pepip.tui.facets import Facets
@@ -197,6 +196,8 @@ class StorePane(FilteredPane):
 
     def text_of(self, stored: Stored, catalog: Catalog, width: int) -> Text:
         """Return the full description of an entry, `width` columns wide. Reads files, so call it in a worker."""
+        from pepip.operations import prune
+
         found = self._details(stored, catalog)
         needs = entries.why(catalog, found) if found else {}
         gain = "" if stored.id in catalog.users or stored.layer else formatting.gain(*prune.freed_by_entry(stored))
@@ -204,6 +205,8 @@ class StorePane(FilteredPane):
         return entries.describe(catalog, stored, found, flaws, needs, gain=gain, width=width)
 
     def _details(self, stored: Stored, catalog: Catalog) -> Details | None:
+        from pepip.operations import entry_details  # it reads METADATA; the first paint does not wait for that parser
+
         if catalog.overview is None:
             return None
         worker = get_current_worker()
