@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
+from pepip.operations import preferences, undo
+from pepip.tui import bell
 from pepip.tui.compare_dialog import CompareDialog
+from pepip.tui.facets import Facets
 from pepip.tui.growth_plot import GrowthPlot
 from pepip.tui.job_queue import DONE
 from tests.support.advisories import Service, record, service
@@ -239,6 +243,10 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
         table.put_cursor("theme:nord")
         await person.press("enter")
         assert person.app.theme == "nord"
+        for key in ("trash:", "bell:"):
+            table.put_cursor(key)
+            await person.press("space")
+        await person.sees("for 7 days")
         await person.write("#new-filter", "large = >1kB -horn")
         await person.until(lambda: person.dialog and "large" in person.dialog.command, "the command")
         assert person.dialog is not None
@@ -248,7 +256,11 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
         assert (job.state, job.command) == (DONE, commands[0]), job.log
         columns = [column.key for _, column, _ in person.table("#entries").shown_columns]
         assert "python" not in columns
-        await person.write("#filter", "@large")
+        facets = person.app.query_one("#facets", Facets)
+        await person.until(lambda: [spot for spot in facets.spots if spot.action == "@large"], "the named filter")
+        spot = next(spot for spot in facets.spots if spot.action == "@large")
+        await person.click("#facets", (spot.start, 0))
+        await person.until(lambda: person.app.query_one("#filter", Input).value == "@large", "the click")
         assert not [key for key in person.table("#entries").keys if "horn" in key]
         await person.press("escape", "comma")
         person.table("#settings").put_cursor("theme:gruvbox")
@@ -266,6 +278,26 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
 
     assert file.read_text() == written
     assert "nord" in written
+    assert undo.trash_seconds({}) == 7 * 86_400
+    assert undo.trash_seconds({"PEPIP_TRASH_TIME": "1h"}) == 3600
+    assert not bell.is_wanted({}, rings=preferences.read().rings)
+    assert bell.is_wanted({"PEPIP_BELL": "1"}, rings=False)
+
+
+def test_any_pane_compares_two_projects(desk: Desk) -> None:
+    """Where no project is under the cursor, a list asks for one. Those that link the entry there come first."""
+
+    async def script(person: Person) -> None:
+        await person.write("#filter", "name:flute used:")
+        await person.press("equals_sign")
+        await person.sees("Compare which project?")
+        assert person.table("#which").keys[0] == f"{desk.code}/two/.venv"
+        await person.press("enter")
+        await person.sees("Compare two", "1 added, 1 removed, 1 changed")
+        assert person.dialog is not None
+        assert person.dialog.command == f"pepip diff {desk.code}/two/.venv {desk.code}/one/.venv"
+
+    use(desk.machine.store, script)
 
 
 @pytest.mark.real_world

@@ -288,6 +288,23 @@ async def remove_tool(person: Person) -> None:
     await person.press("d")
 
 
+def twins(studio: Studio) -> None:
+    """Have an orphan, and two projects that link the same entry: neither links one alone."""
+    studio.pepip("store", "add", "drum==1.0")
+    studio.install("one", "skin")
+    studio.install("two", "skin")
+
+
+def remove_environment(name: str) -> Script:
+    """Return the script that removes the environment of a project."""
+
+    async def script(person: Person) -> None:
+        person.table("#environments").put_cursor(f"{os.environ['CODE']}/{name}/.venv")
+        await person.press("d")
+
+    return script
+
+
 async def add(person: Person) -> None:
     """Add a package to a project with a lock."""
     await person.press("i")
@@ -322,6 +339,8 @@ FLOWS = {
     "add": Flow(locked, add, pane="projects"),
     "upgrade in two projects": Flow(side_by_side, mark, pane="versions", jobs=2),
     "remove a tool": Flow(tool, remove_tool, pane="projects"),
+    "remove an environment": Flow(resting, remove_environment("one"), pane="projects"),
+    "remove an environment alone": Flow(twins, remove_environment("two"), pane="projects"),
     "adopt": Flow(foreign, adopt),
 }
 

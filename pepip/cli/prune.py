@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Remove entries that no environment links. First shows them, and asks. If a fifth of the disk is free,
-the entries then stay in the trash for a day (PEPIP_TRASH_TIME): --undo brings them back. With --yes
-the space is free at once.
+the entries then stay in the trash for a day (`pepip settings trash=7d`): --undo brings them back.
+With --yes the space is free at once.
 """
 
 _EXAMPLES = """\
@@ -117,7 +117,8 @@ def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
         seconds = undo.trash_seconds(os.environ)
         if not seconds:
             raise UsageError(
-                "PEPIP_TRASH_TIME is 0, so the trash keeps nothing", hint="PEPIP_TRASH_TIME=1d, or --now"
+                "PEPIP_TRASH_TIME or the setting trash is 0, so the trash keeps nothing",
+                hint="PEPIP_TRASH_TIME=1d, `pepip settings trash=1d`, or --now",
             )
         return seconds
     is_for_room = arguments.now or arguments.yes or arguments.dry_run or arguments.max_size is not None

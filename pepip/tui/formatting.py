@@ -24,8 +24,9 @@ def size(size_bytes: int) -> str:
 
 
 def factor(without: int, on_disk: int) -> str:
-    """Return the size without sharing as a multiple of the size on disk, such as `5.0×`; empty if no gain."""
-    return f"{without / on_disk:.1f}×" if on_disk and without > on_disk else ""
+    """Return the size without sharing as a multiple of the size on disk, such as `5.0×`; empty if it rounds to 1."""
+    times = f"{without / on_disk:.1f}×" if on_disk and without > on_disk else ""
+    return "" if times == "1.0×" else times
 
 
 def gain(freed_bytes: int, shared_bytes: int) -> str:

@@ -32,14 +32,16 @@ def of_outcome(outcome: Outcome) -> Report:
     return of_summary(outcome.summary)
 
 
-def of_prune(done: PrunePreview) -> Report:
-    """Describe a prune."""
+def of_prune(done: PrunePreview, *, environments: int = 0) -> Report:
+    """Describe a prune that removed some `environments`, too."""
     kept = f", {len(done.refused)} left: they belong to another user" if done.refused else ""
-    if not (done.orphans or done.freed_bytes or done.trashed_bytes):
+    if not (done.orphans or done.freed_bytes or done.trashed_bytes or environments):
         return Report(f"nothing to prune{kept}")
     removed = "the trash" if done.emptied_bytes else "environments of deleted scripts"
-    if done.orphans:
-        removed = formatting.count(len(done.orphans), "entry", "entries")
+    if done.orphans or environments:
+        parts = [formatting.count(len(done.orphans), "entry", "entries")] if done.orphans else []
+        parts += [formatting.count(environments, "environment")] if environments else []
+        removed = " and ".join(parts)
     if done.kept_until:
         sentence = f"{removed} removed, {formatting.size(done.trashed_bytes)} in the trash: z brings them back{kept}"
         return Report(sentence, freed_bytes=done.freed_bytes)

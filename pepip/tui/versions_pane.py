@@ -70,7 +70,8 @@ class VersionsPane(FilteredPane):
         known = [share.known for share in catalog.shares.values()]
         self._rows = side_by_side.several(known)
         self._titles = titles_of(known)
-        self.matrix.marks = {place for place in self.matrix.marks if place[1] in catalog.shares}
+        versions = [(row.name, users) for row in self._rows for users in row.versions.values()]
+        self.matrix.marks &= {(name, known.environment) for name, users in versions for known in users}
         self._fill()
 
     def _fill(self) -> None:
