@@ -257,9 +257,11 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
         columns = [column.key for _, column, _ in person.table("#entries").shown_columns]
         assert "python" not in columns
         facets = person.app.query_one("#facets", Facets)
-        await person.until(lambda: [spot for spot in facets.spots if spot.action == "@large"], "the named filter")
-        spot = next(spot for spot in facets.spots if spot.action == "@large")
-        await person.click("#facets", (spot.start, 0))
+        await person.until(
+            lambda: [target for target in facets.click_targets if target.action == "@large"], "the named filter"
+        )
+        target = next(target for target in facets.click_targets if target.action == "@large")
+        await person.click("#facets", (target.start, 0))
         await person.until(lambda: person.app.query_one("#filter", Input).value == "@large", "the click")
         assert not [key for key in person.table("#entries").keys if "horn" in key]
         await person.press("escape", "comma")

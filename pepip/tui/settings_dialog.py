@@ -170,9 +170,9 @@ class SettingsDialog(Dialog):
 def _trash(setting: str) -> TableRow:
     """Return the row of the time of the trash. A variable has priority over the setting."""
     seconds = preferences.seconds_of(setting or _TRASH_BY_DEFAULT) or 0.0
-    kept = f"for {humanized.duration(seconds)}" if seconds else "not at all"
+    kept = f"in the trash for {humanized.duration(seconds)}" if seconds else "not at all"
     value = f"{kept}; now {_TIME} says {os.environ[_TIME]}" if os.environ.get(_TIME) else kept
-    return _row("trash", "", "keep removed entries in the trash", value, is_on=bool(seconds))
+    return _row("trash", "", "keep removed entries", value, is_on=bool(seconds))
 
 
 def _row(kind: str, key: str, name: str, value: str, *, is_on: bool) -> TableRow:

@@ -128,6 +128,7 @@ class StorePane(FilteredPane):
         is_first = not self.listing.rows
         self.catalog, self.listing = catalog, listing
         self._tally = {f"{name}:": number for name, number in filtering.tally(listing.facts).items()}
+        self._tally |= filtering.tally_named(listing.facts, self.session.preferences)
         self.table.set_rows(listing.rows)
         self._sort()
         if is_first:
