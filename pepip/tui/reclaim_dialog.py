@@ -191,7 +191,8 @@ class ReclaimDialog(Dialog):
         self._say()
 
     def _row(self, bundle: Bundle) -> TableRow:
-        where = self._names.get(bundle.environment, "").removesuffix("/.venv")
+        root = bundle.environment
+        where = (self._names.get(root) or formatting.printable(formatting.short_path(root))).removesuffix("/.venv")
         cells = (formatting.size(bundle.freed_bytes), formatting.printable(bundle.title), where, bundle.cost)
         return TableRow(bundle.key, cells, ("", "name" if bundle.goes_by_prune else "", "", "muted"))
 
