@@ -82,20 +82,24 @@ def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None
     result = versions.ask(command, meanwhile, **{**_variables(), **_set("UV_FROZEN", "UV_LOCKED")})
     with versions.readable():
         document = json.loads(result.stdout)
-        environment, action = document["sync"]["environment"]["path"], document["sync"]["action"]
-        lock_action = document["lock"]["action"] if document["lock"] else _NO_LOCK
-        if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
-            raise ValueError(f"actions {action} and {lock_action}")
-        reported, lock = document["sync"]["changes"], document["lock"]["path"] if document["lock"] else ""
-        script = document["script"]["path"] if request.script else ""
+        changes = dry_run_output.read(document["sync"]["changes"], result.stderr)
+        return read_preview(document, changes, is_of_script=bool(request.script))
+
+
+def read_preview(document: dict[str, Any], changes: Changes, *, is_of_script: bool = False) -> SyncPreview:
+    """Return the result that uv's `document` describes, with these changes. Raises ValueError or KeyError."""
+    environment, action = document["sync"]["environment"]["path"], document["sync"]["action"]
+    lock_action = document["lock"]["action"] if document["lock"] else _NO_LOCK
+    if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
+        raise ValueError(f"actions {action} and {lock_action}")
     return SyncPreview(
         environment=environment,
         is_made=action in {"create", "replace"},
-        lock=lock,
+        lock=document["lock"]["path"] if document["lock"] else "",
         is_locked=lock_action not in {"create", "update"},
-        changes=dry_run_output.read(reported, result.stderr),
+        changes=changes,
         document=document,
-        script=script,
+        script=document["script"]["path"] if is_of_script else "",
     )
 
 
