@@ -202,9 +202,9 @@ def run_attached(command: Sequence[str], *, program_path: str = "") -> int:
     handlers.update((getattr(signal, name), pass_on) for name in _PASSED_ON if hasattr(signal, name))
     before = {number: signal.getsignal(number) for number in handlers}
     try:
-        for number, handler in handlers.items():
-            if before[number] is not signal.SIG_IGN:
-                signal.signal(number, handler)
+        for caught, handler in handlers.items():
+            if before[caught] is not signal.SIG_IGN:
+                signal.signal(caught, handler)
         started.append(subprocess.Popen(command, executable=program_path or None, close_fds=False))
         try:
             for number in early:
@@ -215,8 +215,8 @@ def run_attached(command: Sequence[str], *, program_path: str = "") -> int:
             started[0].wait()
             raise
     finally:
-        for number, handler_before in before.items():
-            signal.signal(number, handler_before)
+        for caught, handler_before in before.items():
+            signal.signal(caught, handler_before)
 
 
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
