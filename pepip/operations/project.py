@@ -202,7 +202,21 @@ def _job(
         others.update(item.name for item in contents.installed(environment, store.known_roots))
         return project.lay_out(request, environment.executable, folder, without=sorted(others - private))
 
-    return ChangeJob(project.staging_request(request), decide, install_private, lay_out_private, is_of_project=True)
+    return ChangeJob(
+        project.staging_request(request),
+        decide,
+        install_private,
+        lay_out_private,
+        is_of_project=True,
+        named=_link_to(environment.root),
+    )
+
+
+def _link_to(root: str) -> str:
+    """Return the project's link `.venv` to an environment that uv keeps in its cache. Empty if there is none."""
+    link = f"{settings.project_folder()}/.venv"
+    is_elsewhere = os.path.islink(link) and os.path.abspath(root) != link
+    return link if is_elsewhere and os.path.realpath(link) == os.path.realpath(root) else ""
 
 
 def _read_ahead(store: Store) -> None:

@@ -1,7 +1,7 @@
 """Plans that uv made before for the same project in another folder, whose environment was missing.
 
 Worktrees and clones hold one project many times. If a project has no environment yet, uv's plan depends on the text of
-the project's files, settings and lock, on options and variables, and on the interpreter. The path of the project enters
+its files, settings and lock, on options and variables, and on the interpreter. The path of the project is in the plan
 only as the place of the environment, of the lock and of the project itself. A plan with any other path is not kept.
 Source: uv's documentation of projects, and `cacheable.files_of_project`.
 """
@@ -108,7 +108,7 @@ def of_missing_environment(answers: AnswerCache, request: ProjectRequest) -> Pla
 
 
 def _arrangement(folder: str) -> Iterator[str]:
-    """Yield the start folder and the places of all settings files: relative to `folder` if they lie there or above."""
+    """Yield the start folder and the places of settings files: relative to `folder` if they lie there or above."""
     yield os.path.relpath(settings.start_folder(), folder)
     above = set(paths.upward(settings.start_folder()))
     for path in settings.places():
