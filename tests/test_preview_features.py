@@ -1,4 +1,4 @@
-"""uv's preview features that move environments or the cache: pepip makes the same environments, linked, and no second.
+"""uv's preview features that move environments or the cache: pepip makes the same environments, linked, none twice.
 
 The features are redirect files (PEP 832), environments of projects in uv's cache, and the cache by content.
 """

@@ -1,8 +1,9 @@
 """Plans that uv made before for the same project in another folder, whose environment was missing.
 
-Worktrees and clones hold one project many times. If a project has no environment yet, uv's plan depends on the text of
-its files, settings and lock, on options and variables, and on the interpreter. The path of the project is in the plan
-only as the place of the environment, of the lock and of the project itself. A plan with any other path is not kept.
+Worktrees and clones hold one project many times. If a project has no environment yet, uv's plan depends on the text
+of its files, settings and lock, on options and variables, and on the interpreter. The path of the project is in the
+plan only as the place of the environment, of the lock and of the project itself. A plan with any other path is not
+kept.
 Source: uv's documentation of projects, and `cacheable.files_of_project`.
 """
 
