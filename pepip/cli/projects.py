@@ -26,15 +26,17 @@ _DESCRIPTION = """\
 List the environments of projects, scripts and tools that link the store, or show one of them.
 
 `pepip projects scan DIR…` registers environments that were moved, copied or restored. `pepip projects forget PATH`
-takes an environment out of the registry.
+takes an environment out of the registry. `pepip projects remove SCRIPT` removes the environment of a script.
 """
 
 
 def run(words: Sequence[str]) -> int:
-    """Run `pepip projects`, or its `forget` or `scan`. Returns the exit code."""
+    """Run `pepip projects`, or its `forget`, `remove` or `scan`. Returns the exit code."""
     before, rest = options.split(words, values=options.GLOBAL_VALUES)
     if rest[:1] == ["forget"]:
         return _forget([*before, *rest[1:]])
+    if rest[:1] == ["remove"]:
+        return _remove([*before, *rest[1:]])
     if rest[:1] == ["scan"]:
         return _scan([*before, *rest[1:]])
     from pepip.operations import inventory, savings
@@ -136,6 +138,28 @@ def _forget(words: Sequence[str]) -> int:
         output.say(
             f"Forgot {item.environment or item.file}: entries that only this environment linked are unused now"
         )
+    return 0
+
+
+def _remove(words: Sequence[str]) -> int:
+    from pepip.operations import census, script_environments
+
+    parser = options.Parser(
+        "pepip projects remove", description="Remove the environment that uv keeps for a script. The script stays."
+    )
+    parser.add_argument("script", metavar="SCRIPT", help="a script, or the path of its environment")
+    arguments = parser.read(words)
+    options.take_effect(arguments)
+    store = open_store()
+    meant = [item for item in census.take(store).projects if item.is_called(arguments.script, os.getcwd())]
+    if not meant:
+        raise StoreError(
+            f"no environment of {arguments.script} links the store",
+            hint="`pepip projects --kind script` lists those that do",
+        )
+    for item in meant:
+        done = output.follow(script_environments.remove(store, item), output.reporter(arguments))
+        output.conclude(done, arguments)
     return 0
 
 

@@ -61,7 +61,7 @@ def obstacle(known: KnownVenv | None, processes: Sequence[Process]) -> str:
     root = known.environment
     if known.state not in {census.OK, census.BROKEN}:
         return known.reason
-    if known.purpose.kind != PROJECT:
+    if known.purpose.kind != PROJECT or known.name != root:
         return "it belongs to uv, as a tool or a script"
     if processes:
         return f"{processes[0].name} ({processes[0].number}) runs from it"

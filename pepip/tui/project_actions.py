@@ -6,7 +6,7 @@ from rich.text import Text
 
 from pepip.environment import purposes
 from pepip.operations import upgrades
-from pepip.tui import adoption_jobs, commands, formatting, jobs, pane_requests, upgrade_actions
+from pepip.tui import adoption_jobs, commands, formatting, jobs, pane_requests, script_jobs, upgrade_actions
 from pepip.tui.base_actions import BaseActions
 
 TYPE_CHECKING = False
@@ -75,13 +75,19 @@ class ProjectActions(BaseActions):
 
     def _ask_to_remove(self, environment: str) -> None:
         share = self.session.catalog.shares.get(environment) if self.session.catalog else None
-        if share is None or share.known.purpose.kind != purposes.TOOL:
+        if share is None or share.known.purpose.kind not in {purposes.TOOL, purposes.SCRIPT}:
+            sentence = "Only a tool or the environment of a script can be removed. "
             self.explain(
-                "Not a tool",
-                Text("Only a tool can be removed as a whole. In other environments, u uninstalls packages."),
+                "Neither a tool nor a script", Text(f"{sentence}In other environments, u uninstalls packages.")
             )
             return
         name = formatting.printable(share.known.name)
+        if share.known.purpose.kind == purposes.SCRIPT:
+            text = Text(f"{name} stays, and uv makes its environment anew when the script is run. ")
+            text.append("Entries that only this environment links become unused.")
+            job = script_jobs.remove(self.session.store, share.known)
+            self.confirm("Remove the environment of this script", text, "Remove", job, is_destructive=True)
+            return
         text = Text(f"uv uninstalls {name} with its launchers. Entries that only this tool links become unused.")
         text.append(f"\n\n{formatting.printable(environment)}", "bold")
         job = jobs.uninstall_tool(self.session.store, environment)
