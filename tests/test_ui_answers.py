@@ -258,6 +258,31 @@ def test_a_tool_is_listed_upgraded_and_removed(player: Player, store: Path, tmp_
     assert not (tmp_path / "bin" / "pen").exists()
 
 
+def test_the_environment_of_a_script_is_removed(player: Player, store: Path, tmp_path: Path) -> None:
+    """A filter finds it by its kind. The dialog shows the command, and the script stays."""
+    player.install("one", "horn")
+    plot = tmp_path / "plot.py"
+    plot.write_text("# /// script\n# dependencies = ['horn']\n# ///\nimport horn\n")
+    player.pepip("run", str(plot))
+
+    async def script(person: Person) -> None:
+        await person.press("2")
+        await person.write("#projects-filter", "kind:script")
+        await person.press("enter")
+        await person.sees("plot.py (script)")
+        await person.press("d")
+        await person.sees("Remove the environment of this script", "pepip projects remove")
+        await person.answers("go")
+        job = await person.has_done()
+        assert job.state == DONE, job.log
+
+    use(store, script, size=(160, 48))
+
+    assert plot.exists()
+    known = json.loads(player.machine.pepip("projects", "--json", folder=player.code).stdout)
+    assert [item["kind"] for item in known] == ["project"]
+
+
 def test_entries_of_a_layer_have_their_own_sign(player: Player, store: Path, tmp_path: Path) -> None:
     """They have a sign and a filter. The detail names the layer. They can't be removed."""
     layer = tmp_path / "layer"
