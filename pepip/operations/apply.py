@@ -157,7 +157,13 @@ def _change(
         first = None
         for sentence in decision.work.changes.warnings:
             yield Progress("warning", sentence)
+        is_new = not decision.present
         supply = yield from supplying.get(store, job, decision)
+        if supply.is_private_installed:
+            installed = _with_private(store, decision, supply.work)
+            if installed is None:
+                continue
+            decision = installed
         linked = yield from _link(store, decision, supply, asked, named=job.named)
         if linked is None:
             yield from foreign_writes.look(store)
@@ -168,13 +174,25 @@ def _change(
                 yield from job.install_private(supply.work)
             present = contents.installed(environment, store.known_roots)
         foreign_writes.note(store, environment, decision.changed_at_ns)
-        if decision.present:  # a new environment may never change
+        if not is_new:  # a new environment may never change
             linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"{environment.root} keeps changing while it is installed into",
         hint="let the other installer finish, then run the command again",
     )
+
+
+def _with_private(store: Store, decision: Decision, work: Work) -> Decision | None:
+    """Return the decision for the environment in which uv has just installed the private distributions.
+
+    None if the environment holds others, too: another run was at work there.
+    """
+    environment = decision.environment
+    fingerprint = contents.fingerprint(environment)
+    present = contents.installed(environment, store.known_roots)
+    is_alone = {item.name for item in present} == {artifact.name for artifact in work.private}
+    return decision._replace(fingerprint=fingerprint, present=present) if is_alone else None
 
 
 class _Linked(NamedTuple):
@@ -217,7 +235,7 @@ def _link(
         origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
         additions = [Installation(entry, *origins[name], mode=supply.mode) for name, entry in entries.items()]
         going = {item.name for item in work.changes.removed}
-        private = {item.name for item in work.private}
+        private = set() if supply.is_private_installed else {item.name for item in work.private}
         present = relinking.relink(
             store, environment, decision.present, additions, going, reserved=supply.reserved, private=private
         )

@@ -202,6 +202,11 @@ def _job(
         others.update(item.name for item in contents.installed(environment, store.known_roots))
         return project.lay_out(request, environment.executable, folder, without=sorted(others - private))
 
+    def install_first(work: Work) -> Iterator[Progress]:
+        for arrival in project.install_private(request, without=sorted(item.name for item in work.shared)):
+            yield Progress("build", arrival.name)
+
+    needs_others = request.script or shareable.builds_in_environment(project.staging_request(request))
     return ChangeJob(
         project.staging_request(request),
         decide,
@@ -209,6 +214,7 @@ def _job(
         lay_out_private,
         is_of_project=True,
         named=_link_to(environment.root),
+        install_first=None if needs_others else install_first,
     )
 
 

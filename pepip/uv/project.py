@@ -206,14 +206,19 @@ def lay_out(
     yield from stage.arrivals([*command, *left_out], UV_PROJECT_ENVIRONMENT=root)
 
 
-def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Iterator[stage.Arrival]:
+def install_private(
+    request: ProjectRequest, *, reinstall: Sequence[str] = (), without: Sequence[str] = ()
+) -> Iterator[stage.Arrival]:
     """Let `uv sync` install the distributions that are not linked: the project itself, and private distributions.
 
-    `reinstall` names distributions among them that are installed already and must be replaced.
+    `reinstall` names distributions among them that are installed already and must be replaced. Those in `without` are
+    neither installed nor removed.
     """
     replaced = [word for name in reinstall for word in ("--reinstall-package", name)]
+    left_out = [word for name in without for word in ("--no-install-package", name)]
+    left_out += ["--inexact"] if without and "--inexact" not in request.sync_options else []
     command = ["sync", *_kept_lock(request), *stage.PLAIN_OUTPUT]
-    options = [*_common(request), *request.selection_options, *request.sync_options, *replaced]
+    options = [*_common(request), *request.selection_options, *request.sync_options, *replaced, *left_out]
     yield from stage.arrivals([*command, *options], **_variables())
 
 
