@@ -84,7 +84,7 @@ def carry_out(
             change_job = job(environment)
             first = None if made else deciding.decide_first(store, change_job, environment)
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
-                yield from _warn_and_register(store, first)
+                yield from _warn_and_register(store, first, change_job.named)
                 if asked and not first.work.changes.warnings:
                     present = contents.installed(environment, store.known_roots)
                     up_to_date.note(store, asked, environment, present, (), is_locked=False)
@@ -125,13 +125,13 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
         yield Progress("warning", f"{sentence}: set PEPIP_HOME to a folder for all, or UV_LINK_MODE=copy")
 
 
-def _warn_and_register(store: Store, decision: Decision) -> Generator[Progress, None, None]:
+def _warn_and_register(store: Store, decision: Decision, named: str) -> Generator[Progress, None, None]:
     """Pass on uv's warnings, and register the environment if it links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence)
     linked = {item.store_id for item in decision.present if item.store_id}
     if linked:
-        registering.register(store, decision.environment.root, linked)
+        registering.register(store, named or decision.environment.root, linked)
 
 
 def _compile(environment: Environment) -> Generator[Progress, None, None]:
@@ -157,8 +157,14 @@ def _change(
         first = None
         for sentence in decision.work.changes.warnings:
             yield Progress("warning", sentence)
+        is_new = not decision.present
         supply = yield from supplying.get(store, job, decision)
-        linked = yield from _link(store, decision, supply, asked)
+        if supply.is_private_installed:
+            installed = _with_private(store, decision, supply.work)
+            if installed is None:
+                continue
+            decision = installed
+        linked = yield from _link(store, decision, supply, asked, named=job.named)
         if linked is None:
             yield from foreign_writes.look(store)
             continue
@@ -168,13 +174,25 @@ def _change(
                 yield from job.install_private(supply.work)
             present = contents.installed(environment, store.known_roots)
         foreign_writes.note(store, environment, decision.changed_at_ns)
-        if decision.present:  # a new environment may never change
+        if not is_new:  # a new environment may never change
             linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"{environment.root} keeps changing while it is installed into",
         hint="let the other installer finish, then run the command again",
     )
+
+
+def _with_private(store: Store, decision: Decision, work: Work) -> Decision | None:
+    """Return the decision for the environment in which uv has just installed the private distributions.
+
+    None if the environment holds others, too: another run was at work there.
+    """
+    environment = decision.environment
+    fingerprint = contents.fingerprint(environment)
+    present = contents.installed(environment, store.known_roots)
+    is_alone = {item.name for item in present} == {artifact.name for artifact in work.private}
+    return decision._replace(fingerprint=fingerprint, present=present) if is_alone else None
 
 
 class _Linked(NamedTuple):
@@ -188,7 +206,7 @@ class _Linked(NamedTuple):
 
 
 def _link(
-    store: Store, decision: Decision, supply: Supply, asked: up_to_date.Question | None
+    store: Store, decision: Decision, supply: Supply, asked: up_to_date.Question | None, *, named: str
 ) -> Generator[Progress, None, _Linked | None]:
     """Register the environment, link the acquired entries, and remove the distributions that go.
 
@@ -213,11 +231,11 @@ def _link(
         linked = {item.store_id for item in decision.present if item.store_id}
         coming = {entry.id for entry in entries.values()}
         # Register before the first link, while pruning must wait, so that no prune misses this environment.
-        is_registered = registering.register(store, environment.root, linked | coming)
+        is_registered = registering.register(store, named or environment.root, linked | coming)
         origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
         additions = [Installation(entry, *origins[name], mode=supply.mode) for name, entry in entries.items()]
         going = {item.name for item in work.changes.removed}
-        private = {item.name for item in work.private}
+        private = set() if supply.is_private_installed else {item.name for item in work.private}
         present = relinking.relink(
             store, environment, decision.present, additions, going, reserved=supply.reserved, private=private
         )

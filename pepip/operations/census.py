@@ -123,7 +123,7 @@ def take(store: Store, *, memory: ScanCache | None = None, with_layers: bool = F
     stored = entries.stored(store, memory)
     ids = {item.id for item in stored}
     registered = registry.registrations(store)
-    readable = [(item, purposes.of(item.environment)) for item in registered if not item.is_damaged]
+    readable = [(item, purposes.of(item.environment, item.named)) for item in registered if not item.is_damaged]
     abandoned = _abandoned(readable)
     projects = [
         _look(store, item, purpose, ids, memory, is_abandoned=item.environment in abandoned)

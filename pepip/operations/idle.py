@@ -7,7 +7,7 @@ import time
 
 from pepip import humanized, paths
 from pepip.environment import last_use
-from pepip.environment.purposes import RUN, SCRIPT, TOOL
+from pepip.environment.purposes import PROJECT, RUN, SCRIPT, TOOL
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import permissions, running_processes
 from pepip.operations import census
@@ -76,6 +76,8 @@ def obstacle(known: KnownVenv | None, processes: Sequence[Process]) -> str:
         return "it is a tool: `pepip tool uninstall` removes it"
     if known.purpose.kind == RUN or (known.purpose.kind == SCRIPT and known.purpose.script is None):
         return "it belongs to uv, which makes and removes it"
+    if known.purpose.kind == PROJECT and known.name != root:
+        return "uv keeps it in its cache for a project"
     if processes:
         return f"{processes[0].name} ({processes[0].number}) runs from it"
     if not permissions.is_own(root) or not permissions.may_remove(root):

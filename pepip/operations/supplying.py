@@ -22,12 +22,14 @@ class Supply(NamedTuple):
 
     `work` is the decided work; distributions that turned out not to be shareable have moved to `private`. `reserved`
     are the folders of site-packages into which uv will write private distributions. `mode` is as in `Installation`.
+    `is_private_installed` says that uv has installed them already, into an environment that had no distributions.
     """
 
     work: Work
     acquired: acquire.Acquired
     reserved: set[str]
     mode: str
+    is_private_installed: bool = False
 
 
 def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress, None, Supply]:
@@ -63,6 +65,9 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     yield Progress("build", ", ".join(artifact.name for artifact in work.private))
     if acquired.indexes:
         work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
+    if job.install_first and not decision.present:
+        yield from job.install_first(work)
+        return Supply(work, acquired, set(), mode, is_private_installed=True)
     reserved = acquire.folders_of_private(
         store,
         functools.partial(job.lay_out_private, work),

@@ -82,20 +82,24 @@ def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None
     result = versions.ask(command, meanwhile, **{**_variables(), **_set("UV_FROZEN", "UV_LOCKED")})
     with versions.readable():
         document = json.loads(result.stdout)
-        environment, action = document["sync"]["environment"]["path"], document["sync"]["action"]
-        lock_action = document["lock"]["action"] if document["lock"] else _NO_LOCK
-        if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
-            raise ValueError(f"actions {action} and {lock_action}")
-        reported, lock = document["sync"]["changes"], document["lock"]["path"] if document["lock"] else ""
-        script = document["script"]["path"] if request.script else ""
+        changes = dry_run_output.read(document["sync"]["changes"], result.stderr)
+        return read_preview(document, changes, is_of_script=bool(request.script))
+
+
+def read_preview(document: dict[str, Any], changes: Changes, *, is_of_script: bool = False) -> SyncPreview:
+    """Return the result that uv's `document` describes, with these changes. Raises ValueError or KeyError."""
+    environment, action = document["sync"]["environment"]["path"], document["sync"]["action"]
+    lock_action = document["lock"]["action"] if document["lock"] else _NO_LOCK
+    if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
+        raise ValueError(f"actions {action} and {lock_action}")
     return SyncPreview(
         environment=environment,
         is_made=action in {"create", "replace"},
-        lock=lock,
+        lock=document["lock"]["path"] if document["lock"] else "",
         is_locked=lock_action not in {"create", "update"},
-        changes=dry_run_output.read(reported, result.stderr),
+        changes=changes,
         document=document,
-        script=script,
+        script=document["script"]["path"] if is_of_script else "",
     )
 
 
@@ -202,14 +206,19 @@ def lay_out(
     yield from stage.arrivals([*command, *left_out], UV_PROJECT_ENVIRONMENT=root)
 
 
-def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Iterator[stage.Arrival]:
+def install_private(
+    request: ProjectRequest, *, reinstall: Sequence[str] = (), without: Sequence[str] = ()
+) -> Iterator[stage.Arrival]:
     """Let `uv sync` install the distributions that are not linked: the project itself, and private distributions.
 
-    `reinstall` names distributions among them that are installed already and must be replaced.
+    `reinstall` names distributions among them that are installed already and must be replaced. Those in `without` are
+    neither installed nor removed.
     """
     replaced = [word for name in reinstall for word in ("--reinstall-package", name)]
+    left_out = [word for name in without for word in ("--no-install-package", name)]
+    left_out += ["--inexact"] if without and "--inexact" not in request.sync_options else []
     command = ["sync", *_kept_lock(request), *stage.PLAIN_OUTPUT]
-    options = [*_common(request), *request.selection_options, *request.sync_options, *replaced]
+    options = [*_common(request), *request.selection_options, *request.sync_options, *replaced, *left_out]
     yield from stage.arrivals([*command, *options], **_variables())
 
 
