@@ -125,7 +125,7 @@ def decide(
     check: Callable[[Sequence[Installed]], None] | None = None,
 ) -> Decision:
     """Let uv decide, and `check` the distributions meanwhile. An error of `check` ends the decision."""
-    changed_at_ns = venv_times.time_of(environment.site_packages).modified_ns
+    changed_at_ns = venv_times.modified_ns(environment.site_packages)
     seen = contents.fingerprint(environment)
     present = contents.installed(environment, store.known_roots)
     return Decision(environment, changed_at_ns, seen, present, job.decide(present, lambda: check and check(present)))

@@ -10,7 +10,7 @@ from pepip import paths
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Change, Changes, Progress, Request, Summary
-from pepip.operations import apply, deciding, up_to_date, venvs
+from pepip.operations import apply, deciding, settling, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import arguments, pylock, required_hashes, resolve, settings
 from pepip.uv.answer_cache import AnswerCache
@@ -27,7 +27,7 @@ class InstallOptions(NamedTuple):
     """The options of an install, beside the request itself.
 
     `python` is a request in uv's words, empty for uv's choice. `words` are the command line, if a note may answer the
-    same command the next time (see `up_to_date`).
+    same command the next time (see `settling`).
     """
 
     environment: str
@@ -60,7 +60,7 @@ def install(store: Store, request: Request, options: InstallOptions) -> Generato
             options.environment,
             make=lambda: venvs.make(options.environment, options.python, known),
             job=job,
-            asked=up_to_date.Question(options.words, began_at_ns, request),
+            asked=settling.Question(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
     return summary._replace(seconds=time.monotonic() - started)
