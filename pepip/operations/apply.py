@@ -167,7 +167,7 @@ def _change(
             with linked.unfinished:
                 yield from job.install_private(supply.work)
             present = contents.installed(environment, store.known_roots)
-        foreign_writes.note(store, environment, decision.changed_at_ns)
+        foreign_writes.note(store, environment, decision.changed_at_ns, is_by_uv=bool(linked.unfinished))
         if decision.present:  # a new environment may never change
             linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)

@@ -105,14 +105,14 @@ def _has_changed(row: VenvTime, *, looks_inside: bool) -> bool:
         return False
 
 
-def modified_ns(folder: str) -> int:
+def modified_ns(folder: str, *, looks_inside: bool = True) -> int:
     """Return the modification time of a site-packages folder in nanoseconds since 1970, 0 if it can't be read.
 
-    For root it is the newest time of the folder itself and of the `.dist-info` folders in it.
+    For root it is the newest time of the folder itself and, if it `looks_inside`, of the `.dist-info` folders in it.
     """
     try:
         newest_ns = os.stat(folder).st_mtime_ns
-        if files.user_id() == 0:
+        if looks_inside and files.user_id() == 0:
             with os.scandir(folder) as children:
                 for child in children:
                     if child.name.endswith(".dist-info"):
