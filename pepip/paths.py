@@ -226,7 +226,8 @@ def is_inside(path: str) -> bool:
 
 def is_name(text: str) -> bool:
     """Tell whether a text is the plain name of one file or folder: no path, and no character that can't be shown."""
-    return is_inside(text) and "/" not in text and text != os.curdir and text.isprintable()
+    is_one = "/" not in text and "\\" not in text and text[1:2] != ":"  # no drive
+    return is_one and text not in {"", os.curdir, os.pardir} and text.isprintable()
 
 
 def is_entry_id(text: str) -> bool:
