@@ -9,7 +9,6 @@ import os
 import sys
 
 from pepip import humanized
-from pepip.cli import nothing_to_do
 from pepip.errors import PepipError, UvError
 
 TYPE_CHECKING = False
@@ -315,6 +314,8 @@ def _sentence(summary: Summary) -> str:
     elif gone:
         verb, count = ("Would remove" if summary.dry_run else "Removed"), gone
     else:
+        from pepip.cli import nothing_to_do
+
         return nothing_to_do.sentence(summary.seconds)
     if gone and came:
         details.append(f"{gone} removed")

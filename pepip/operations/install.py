@@ -12,7 +12,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Change, Changes, Progress, Request, Summary
 from pepip.operations import apply, deciding, settling, venvs
 from pepip.operations.deciding import ChangeJob, Work
-from pepip.uv import arguments, pylock, required_hashes, resolve, settings
+from pepip.uv import arguments, required_hashes, resolve, settings
 from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
@@ -89,7 +89,7 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> Chan
         from pepip.uv import stage
 
         again = deciding.private_to_reinstall(work, request.installer_options)
-        is_of_lock = any(map(pylock.is_lock, request.requirement_files))
+        is_of_lock = any(map(arguments.is_lock, request.requirement_files))
         if work.needs_whole_request or is_of_lock or files_name_index():
             arrivals = stage.install_as_given(request, executable, reinstall=again)
         else:
@@ -125,7 +125,7 @@ def _needs_uvs_own_check(request: Request) -> bool:
         bool(request.installer_options)
         or request.is_whole
         or any(_is_odd(package) for package in request.packages)
-        or any(map(pylock.is_lock, request.requirement_files))
+        or any(map(arguments.is_lock, request.requirement_files))
         or required_hashes.are_required(request)
         or required_hashes.of(request).is_unclear
         or settings.mention(*_SETTINGS_OF_COMPILE)

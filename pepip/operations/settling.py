@@ -12,7 +12,6 @@ import sys
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.uv import up_to_date
 from pepip.uv.answer_cache import UNTIL, AnswerCache, states
 
 TYPE_CHECKING = False
@@ -66,7 +65,7 @@ def note(
     """
     from pepip import model
     from pepip.store import entries
-    from pepip.uv import cacheable
+    from pepip.uv import cacheable, up_to_date
 
     if not asked.words:
         return
