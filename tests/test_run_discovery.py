@@ -428,7 +428,7 @@ def test_a_script_with_nothing_to_sync_starts_at_once(trees: Trees, case: Case) 
 
     loaded = trees.modules(case)
 
-    assert "pepip.operations.up_to_date" in loaded
+    assert "pepip.uv.up_to_date" in loaded
     assert not {"argparse", "subprocess", "json"} & loaded
     compare(trees, case)
 

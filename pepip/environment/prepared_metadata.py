@@ -11,7 +11,7 @@ import os
 from pepip import paths
 from pepip.environment import contents, metadata, provenance, set_aside
 from pepip.errors import ObstructedError
-from pepip.host import filesystems, parallel
+from pepip.host import filesystems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,8 +74,12 @@ def prepare(
             whole = folders.get(entry.name, ())
             metadata.build_folder(environment, installation, placer, folder, folders=whole, script_rows=rows)
 
-    here, there = _halves(environment, additions) if len(additions) >= _MANY_DISTRIBUTIONS else (additions, [])
-    parallel.in_two(build, here, there)
+    if len(additions) < _MANY_DISTRIBUTIONS:
+        build(additions)
+        return
+    from pepip.host import parallel
+
+    parallel.in_two(build, *_halves(environment, additions))
 
 
 def _halves(environment: Environment, additions: list[Installation]) -> tuple[list[Installation], list[Installation]]:

@@ -8,7 +8,6 @@ import stat
 import sys
 
 from pepip.errors import StoreError
-from pepip.host import folders
 from pepip.host.transfer import replace_by_copy
 
 TYPE_CHECKING = False
@@ -196,6 +195,8 @@ def writable(root: str, path: str) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
+    from pepip.host import folders
+
     try:
         with folders.opened(root, path) as (name, above):
             descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)

@@ -16,7 +16,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, locks, permissions
 from pepip.host.transfer import COPY
 from pepip.model import Progress, Summary
-from pepip.operations import deciding, foreign_writes, linked_entries, registering, up_to_date, venv_creation, venvs
+from pepip.operations import deciding, foreign_writes, linked_entries, registering, settling, venv_creation, venvs
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -61,7 +61,7 @@ def carry_out(
     *,
     make: Callable[[], bool],
     job: Callable[[Environment], ChangeJob],
-    asked: up_to_date.Question | None = None,
+    asked: settling.Question | None = None,
     compile_bytecode: bool = False,
 ) -> Generator[Progress, None, Summary]:
     """Change the environment at `root`, yielding progress, and return the summary.
@@ -87,7 +87,7 @@ def carry_out(
                 yield from _warn_and_register(store, first, change_job.named)
                 if asked and not first.work.changes.warnings:
                     present = contents.installed(environment, store.known_roots)
-                    up_to_date.note(store, asked, environment, present, (), is_locked=False)
+                    settling.note(store, asked, environment, present, (), is_locked=False)
                 if compile_bytecode:
                     yield from _compile(environment)
                 return _summary(environment, first.work, None, dry_run=False)
@@ -145,7 +145,7 @@ def _change(
     environment: Environment,
     first: Decision | None,
     *,
-    asked: up_to_date.Question | None,
+    asked: settling.Question | None,
 ) -> Generator[Progress, None, Summary]:
     """Decide, acquire, link, and let uv install private distributions. Start over if another tool interferes."""
     from pepip.operations import supplying
@@ -173,7 +173,8 @@ def _change(
             with linked.unfinished:
                 yield from job.install_private(supply.work)
             present = contents.installed(environment, store.known_roots)
-        foreign_writes.note(store, environment, decision.changed_at_ns)
+        is_by_uv = bool(linked.unfinished) or supply.is_private_installed
+        foreign_writes.note(store, environment, decision.changed_at_ns, is_by_uv=is_by_uv)
         if not is_new:  # a new environment may never change
             linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
@@ -206,7 +207,7 @@ class _Linked(NamedTuple):
 
 
 def _link(
-    store: Store, decision: Decision, supply: Supply, asked: up_to_date.Question | None, *, named: str
+    store: Store, decision: Decision, supply: Supply, asked: settling.Question | None, *, named: str
 ) -> Generator[Progress, None, _Linked | None]:
     """Register the environment, link the acquired entries, and remove the distributions that go.
 
@@ -242,7 +243,7 @@ def _link(
         unfinished = relinking.UnfinishedChange(store, environment) if private else None
         is_settled = is_registered and not (work.private or work.changes.warnings)
         if asked and is_settled and (asked.is_of_files or not decision.present):
-            up_to_date.note(store, asked, environment, present, entries.values(), is_locked=True)
+            settling.note(store, asked, environment, present, entries.values(), is_locked=True)
     used = {item.mode for item in present if item.name in entries}
     if supply.mode not in {"", COPY} and COPY in used:
         yield Progress("warning", _FELL_BACK)

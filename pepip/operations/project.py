@@ -17,7 +17,7 @@ from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Progress, Summary
-from pepip.operations import apply, deciding, linked_entries, up_to_date, venv_creation, venvs
+from pepip.operations import apply, deciding, linked_entries, settling, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import known_plans, project, resolve, settings, shareable, stage
 from pepip.uv.answer_cache import AnswerCache
@@ -109,7 +109,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
             job=lambda environment: _noted_job(
                 store, request, planned, environment, question=question, known=known
             )._replace(began_at_ns=began_at_ns),
-            asked=up_to_date.Question(options.words, began_at_ns, request),
+            asked=settling.Question(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
     summary = summary._replace(seconds=time.monotonic() - started)

@@ -7,7 +7,7 @@ import json
 import os
 
 from pepip import paths
-from pepip.environment import layout_check, skeleton
+from pepip.environment import layout_check
 from pepip.errors import StoreError, VenvError
 from pepip.host import files, permissions
 from pepip.model import Environment
@@ -93,6 +93,8 @@ def make_skeleton(
     `words`, the request for a `python` and uv's settings determine the environment that uv makes. If its prompt
     depends on more than these, `prompt` is that prompt, and an answer that contains it is not kept.
     """
+    from pepip.environment import skeleton
+
     question = cacheable.environment_question(python) if skeleton.is_plain(root) else None
     if question is None:
         by_uv()

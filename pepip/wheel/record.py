@@ -58,7 +58,7 @@ def read(path: str) -> list[Row]:
     An absolute path is kept as written. A path that leads out of the wheel matches none of its files.
     """
     content = files.read_regular(path, most_bytes=files.RECORD_BYTES, follows=True)
-    rows = parse(content.decode("utf-8-sig", "surrogateescape"))
+    rows = parse(content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape"))
     return [row if _is_plain(row.path) else row._replace(path=_plain(row.path)) for row in rows]
 
 
