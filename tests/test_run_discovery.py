@@ -449,6 +449,7 @@ def test_a_script_with_nothing_to_sync_starts_at_once(trees: Trees, case: Case) 
     compare(trees, case)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("name", "text"),
     [
