@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import re
 import shutil
@@ -88,7 +89,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture
-def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def tmp_path(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, state_folder: Path
+) -> Iterator[Path]:
     """Yield an empty folder, at the same path for all tests of a process. That of a failed test stays, with its name.
 
     For each new path of an environment, uv starts the interpreter, which takes longer than all else that uv does in
@@ -97,6 +100,8 @@ def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.getbasetemp() / "case"
     folder.mkdir()
     yield folder
+    for noted in state_folder.iterdir():  # the app notes activities under the path of the store
+        shutil.rmtree(noted, ignore_errors=True)
     ended = tmp_path_factory.mktemp(re.sub(r"\W", "_", request.node.name)[:30])
     folder.rename(ended)
     if not request.node.stash.get(_HAS_FAILED, False):
@@ -131,6 +136,23 @@ def wheelhouse(tmp_path: Path) -> Path:
     folder = tmp_path / "wheelhouse"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def app_user(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return the user of the app, which runs in this process. Their uv takes wheels from `wheelhouse` alone.
+
+    This process has the user's variables, and so has each command that it starts.
+    """
+    settings = tmp_path / "settings" / "uv" / "uv.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
+    for name in set(os.environ) - machine.variables().keys():
+        monkeypatch.delenv(name)
+    for name, value in machine.variables().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
+    return machine
 
 
 @pytest.fixture(scope="session")
