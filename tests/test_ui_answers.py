@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 from pathlib import Path
@@ -49,8 +48,7 @@ class Player(NamedTuple):
 
     def pepip(self, *words: str, folder: Path | None = None) -> None:
         """Run pepip."""
-        settings = {name: os.environ[name] for name in ("XDG_CONFIG_HOME", "UV_TOOL_DIR", "UV_TOOL_BIN_DIR")}
-        self.machine.pepip(*words, folder=folder or self.code, variables=settings)
+        self.machine.pepip(*words, folder=folder or self.code)
 
     def install(self, name: str, *requirements: str) -> Path:
         """Install into a project, and return its environment."""
@@ -64,23 +62,15 @@ class Player(NamedTuple):
 
 
 @pytest.fixture
-def player(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Player:
-    """Return a user whose uv takes wheels only from the wheelhouse. This process runs as that user, too."""
+def player(app_user: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Player:
+    """Return the user of the app, with wheels and a folder of tools."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
-    settings = tmp_path / "settings" / "uv" / "uv.toml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
-    for name in set(os.environ) - machine.variables().keys():
-        monkeypatch.delenv(name)
-    for name, value in machine.variables().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
     monkeypatch.setenv("UV_TOOL_DIR", str(tmp_path / "tools"))
     monkeypatch.setenv("UV_TOOL_BIN_DIR", str(tmp_path / "bin"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
-    return Player(machine, machine.make_folder(tmp_path / "code"))
+    return Player(app_user, app_user.make_folder(tmp_path / "code"))
 
 
 def stuck(player: Player) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,8 +32,7 @@ class Desk:
 
     def pepip(self, *words: str, folder: Path | None = None, check: bool = True) -> Output:
         """Run pepip."""
-        variables = {name: os.environ[name] for name in ("XDG_CONFIG_HOME", "PEPIP_AUDIT_SERVICE_URL")}
-        return self.machine.pepip(*words, folder=folder or self.code, variables=variables, check=check)
+        return self.machine.pepip(*words, folder=folder or self.code, check=check)
 
     def shown(self, command: str, *more: str, check: bool = True) -> Output:
         """Run a command that the app has shown."""
@@ -52,7 +50,7 @@ def advisories() -> Iterator[Service]:
 
 @pytest.fixture
 def desk(
-    machine: Machine,
+    app_user: Machine,
     advisories: Service,
     wheelhouse: Path,
     tmp_path: Path,
@@ -61,18 +59,10 @@ def desk(
     """Return the user. This process runs as that user, too."""
     for name, version in (("drum", "1.0"), ("drum", "2.0"), ("horn", "1.0"), ("flute", "1.0")):
         Wheel(name, version, files={f"{name}/__init__.py": f"V = {version!r}\n" * 999}).write(wheelhouse)
-    settings = tmp_path / "settings"
-    (settings / "uv").mkdir(parents=True)
-    (settings / "uv" / "uv.toml").write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
-    for name in set(os.environ) - machine.variables().keys():
-        monkeypatch.delenv(name)
-    for name, value in machine.variables().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings))
     monkeypatch.setenv("PEPIP_AUDIT_SERVICE_URL", advisories.url)
-    desk = Desk(machine, machine.make_folder(tmp_path / "code"), settings)
+    desk = Desk(app_user, app_user.make_folder(tmp_path / "code"), tmp_path / "settings")
     for project, names in (("one", ("drum==1.0", "horn")), ("two", ("drum==2.0", "flute"))):
-        desk.pepip("install", *names, folder=machine.make_folder(desk.code / project))
+        desk.pepip("install", *names, folder=app_user.make_folder(desk.code / project))
     return desk
 
 

@@ -54,8 +54,7 @@ class Studio(NamedTuple):
 
     def pepip(self, *words: str, folder: Path | None = None) -> None:
         """Run pepip."""
-        settings = {"XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"]}
-        self.player.pepip(*words, folder=folder or self.code, variables=settings)
+        self.player.pepip(*words, folder=folder or self.code)
 
     def state(self) -> dict[str, object]:
         """Return the contents of the store and of each environment, and the registered environments."""
@@ -80,21 +79,13 @@ class Studio(NamedTuple):
 
 @pytest.fixture
 def studio(
-    machine: Machine, wheelhouse: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+    app_user: Machine, wheelhouse: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Studio:
-    """Return a user whose uv takes wheels only from the wheelhouse. This process runs as that user, too."""
+    """Return the user of the app, with wheels and a folder of projects."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
-    settings = tmp_path / "settings" / "uv" / "uv.toml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
-    for name in set(os.environ) - machine.variables().keys():
-        monkeypatch.delenv(name)
-    for name, value in machine.variables().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
     monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
-    return Studio(machine, machine.make_folder(tmp_path / "code"), store)
+    return Studio(app_user, app_user.make_folder(tmp_path / "code"), store)
 
 
 Script = Callable[[Person], Awaitable[None]]
