@@ -19,7 +19,7 @@ from pepip.host import files
 from pepip.model import Progress, Summary
 from pepip.operations import apply, deciding, linked_entries, settling, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
-from pepip.uv import known_plans, project, resolve, settings, shareable, stage
+from pepip.uv import known_plans, project, resolve, settings, shareable
 from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
@@ -194,6 +194,8 @@ def _job(
             yield Progress("build", arrival.name)
 
     def lay_out_private(work: Work, folder: str) -> Iterator[object]:
+        from pepip.uv import stage
+
         staging = project.staging_request(request)
         if request.script or shareable.builds_in_environment(staging):
             return stage.install_private(staging, work.private, environment.executable, prefix=folder)
