@@ -161,6 +161,11 @@ def _build_metadata(
                     _take(child, target)
         os.chmod(place + folder, stat.S_IMODE(os.stat(source).st_mode))
     own_modes = {path: state[-1] for path, state in wheel.states.items() if path in wheel.shared}
+    for path, item in own.items():
+        if item.is_directory:
+            for folder, _, _ in os.walk(f"{environment.root}/{path}"):
+                if os.path.basename(folder) != paths.PYCACHE:
+                    own_modes[folder[len(environment.root) + 1 :]] = stat.S_IMODE(os.stat(folder).st_mode)
     unusual = file_modes.unusual(own_modes, environment.site_packages)
     rows = []
     if unusual:
