@@ -270,6 +270,22 @@ def closed_to_others(path: str) -> str:
     return next((folder for folder in folders if not os.stat(folder).st_mode & stat.S_IXOTH), "")
 
 
+def has_special(path: str, status: os.stat_result) -> bool:
+    """Tell whether a file gives its users rights by its mode (set-user-ID, set-group-ID) or by a capability.
+
+    `status` is its status. Links to another file of the same bytes would not give these rights, or give them to more
+    users.
+    """
+    if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
+        return True
+    if not status.st_mode & stat.S_IXUSR or not hasattr(os, "getxattr"):
+        return False
+    try:
+        return bool(os.getxattr(path, "security.capability", follow_symlinks=False))
+    except (OSError, ValueError):
+        return False
+
+
 def obstacle_to_changing(folder: str) -> str:
     """Return a sentence that says why this user can't make and remove files in a folder, empty if the user can.
 

@@ -67,6 +67,12 @@ def short_path(path: str, home: str = "") -> str:
     return path
 
 
+def cost_of_sharing(size_bytes: int) -> str:
+    """Say that links take a number of bytes more than files, as they do where no environment shares a package."""
+    more = f"takes {size(size_bytes)} more" if size_bytes else "frees nothing now"
+    return f"this {more}, until other environments share the same packages"
+
+
 def fit(text: str, width: int) -> str:
     """Return a path or a name in at most `width` columns. A long one loses its start, because its end says more."""
     if len(text) <= width:
