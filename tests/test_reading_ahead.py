@@ -122,8 +122,10 @@ sys.exit(main())
 """
 
 
-def test_an_install_reads_each_file_of_a_build_once(shop: Shop, wheelhouse: Path, interpreter: Path, tmp_path: Path) -> None:
-    """uv has built its wheel. The one read takes place in uv's cache, while another distribution is downloading."""
+def test_an_install_reads_each_file_of_a_build_once(
+    shop: Shop, wheelhouse: Path, interpreter: Path, tmp_path: Path
+) -> None:
+    """The one read takes place in uv's cache, while another distribution is still downloading."""
     for wheel in wheelhouse.iterdir():
         wheel.unlink()
     DRUM.write_sdist(wheelhouse)

@@ -115,7 +115,7 @@ sys.exit(main())
 def test_only_what_lay_in_uvs_cache_before_is_read(
     workshop: Workshop, interpreter: Path, tmp_path: Path, *, is_there_before: bool
 ) -> None:
-    """uv has compared the archive with its hash. What lay in its cache may have been edited since."""
+    """With an archive, uv has compared its hash. What lay in uv's cache may have been edited since."""
     workshop.offer(CLOCK)
     project = workshop.machine.make_folder(tmp_path / "project")
     words = ["--python", interpreter, *workshop.source, "clock"]
@@ -202,7 +202,7 @@ def test_a_layer_gets_no_unproven_entry(workshop: Workshop) -> None:
 
 
 def test_a_record_that_lies_makes_no_wheel_equal_to_an_adopted_one(workshop: Workshop) -> None:
-    """RECORD lists the digests of an adopted distribution. The wheel has other bytes, and gets an entry of its own."""
+    """RECORD lists the digests of an adopted distribution. The wheel has other bytes, so it gets an entry."""
     workshop.offer(CLOCK)
     owner = workshop.machine.make_folder(workshop.folder / "code" / "owner")
     workshop.machine.uv("venv", "--python", workshop.interpreter, ".venv", folder=owner)
@@ -258,7 +258,7 @@ def test_nobody_can_tell_what_is_new_elsewhere(tmp_path: Path, cache: str) -> No
 
 
 def test_a_cache_that_appears_later_holds_new_wheels(tmp_path: Path) -> None:
-    """uv makes its cache when it first needs it."""
+    """At its first use, uv makes its cache."""
     found = Archives(str(tmp_path / "cache"))
 
     assert found.are_without(add(tmp_path / "cache", "archive-v0", "aaa"))
