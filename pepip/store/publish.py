@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import time
 
 from pepip import paths, urls
@@ -213,14 +214,16 @@ def _describe(
         empty=tuple(hollow),
         record_is_shared=is_plain,
         modes_are_uvs=len(own_files) < len(tree.files),
-        size_bytes=sum(_allocated_bytes(status) for _, status in tree.files),
+        size_bytes=_allocated_bytes([status for _, status in tree.files]),
         file_count=len(tree.files),
         stored_at=int(time.time()),
     )
 
 
-def _allocated_bytes(status: os.stat_result) -> int:
-    return getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+def _allocated_bytes(statuses: Sequence[os.stat_result]) -> int:
+    if sys.platform == "win32":
+        return sum([-(-status.st_size // 512) for status in statuses]) * 512
+    return sum([status.st_blocks for status in statuses]) * 512
 
 
 def _origin(artifact: Artifact) -> str:

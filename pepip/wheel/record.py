@@ -210,9 +210,10 @@ def may_match(row: Row, size_bytes: int) -> bool:
     False if the row proves nothing, or if its size or the form of its hash is wrong.
     """
     algorithm, _, digest = row.hash_value.partition("=")
-    digest = digest.rstrip("=")
-    is_well_formed = len(digest) == _LENGTHS.get(algorithm) and not digest.strip(_URL_SAFE_CHARACTERS)
-    return is_well_formed and row.size == str(size_bytes)
+    length = _LENGTHS.get(algorithm)
+    if len(digest) != length and len(digest.rstrip("=")) != length:
+        return False
+    return row.size == str(size_bytes) and not digest.rstrip("=").strip(_URL_SAFE_CHARACTERS)
 
 
 def matches(row: Row, path: str, known: bytes | None = None) -> bool:
