@@ -104,8 +104,17 @@ def publish_all(store: Store, staging: Path, count: int) -> list[Entry]:
             wheel, artifact = lay_out(staging / str(number), number)
             tree = staged.look(wheel.wheel)
             proof = publish.prove(wheel, tree, digest_cache)
-            layout = publish.lay_out(store, wheel.wheel, tree, f"{area}/{number}", transfer)
-            prepared = publish.prepare(store, wheel, layout, proof, artifact, launchers={}, digest_cache=digest_cache)
+            prepared = publish.prepare(
+                store,
+                wheel,
+                tree,
+                proof,
+                artifact,
+                launchers={},
+                workshop=f"{area}/{number}",
+                digest_cache=digest_cache,
+                transfer=transfer,
+            )
             published.append(publish.publish(store, prepared))
             shutil.rmtree(wheel.wheel)
     return sorted(published, key=lambda entry: entry.name)

@@ -16,7 +16,7 @@ from pepip.host import filesystems
 from pepip.host.transfer import Transfer
 from pepip.humanized import count
 from pepip.model import Progress
-from pepip.store import ahead, from_installed, hash_pool, publish, staged, staging, trash
+from pepip.store import from_installed, hash_pool, publish, staged, staging, trash
 from pepip.uv import archives, arguments, cacheable, readahead, stage
 from pepip.wheel import content_identity
 from pepip.wheel.digest_cache import DigestCache
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pepip.errors import PepipError
     from pepip.model import Artifact, Entry, Environment, Request
-    from pepip.store.publish import Layout, Prepared, Proof
+    from pepip.store.publish import Prepared, Proof
     from pepip.store.root import Store
     from pepip.store.staged import StagedWheel, WheelTree
     from pepip.uv.resolve import Indexes
@@ -121,7 +121,6 @@ class _Run:
         self._seen = DigestCache()
         self._archives: dict[str, archives.Archives] = {}
         self._transfer = Transfer(arguments.link_mode(need.request))
-        self._ahead = ahead.Ahead(store, area, self._transfer)
         self._number = 0
         self._python = ".".join(need.environment.interpreter.version.split(".")[:2])
         self._done, self._wanted = already, already + len(need.artifacts)
@@ -143,20 +142,17 @@ class _Run:
         contested = staged.contested(found) if len(artifacts) > 1 else set()
         following = [_Batch([artifacts[name]], batch.is_fresh) for name in sorted(contested)]
         trees = []
-        layouts: dict[str, Layout | None] = {}
         for item in found:
             if item.name not in contested:
                 with _unless_cleaned(artifacts[item.name], batch, following):
-                    if item.name in provable and self._has_just_come(item.wheel):
-                        layouts[item.name] = self._ahead.layout(item)
-                    layout = layouts.get(item.name)
-                    trees.append((item, layout.tree if layout else staged.look(item.wheel)))
+                    trees.append((item, staged.look(item.wheel)))
+        checked = {item.name for item, _ in trees if item.name in provable and self._has_just_come(item.wheel)}
         prepared: list[Prepared] = []
-        with contextlib.closing(hash_pool.in_order(trees, self._seen, without=layouts)) as in_order:
+        with contextlib.closing(hash_pool.in_order(trees, self._seen, without=checked)) as in_order:
             for item, tree in in_order:
                 artifact = artifacts[item.name]
                 with _unless_cleaned(artifact, batch, following):
-                    proof = publish.prove(item, tree, self._seen, is_checked=item.name in layouts)
+                    proof = publish.prove(item, tree, self._seen, is_checked=item.name in checked)
                     is_new = batch.is_fresh or _was_made_since(item.wheel, self._need.began_at_ns)
                     # A wheel that was in uv's cache before may have been changed through a hard link. uv removes the
                     # rows of files that a wheel lacks from RECORD, so if a listed file is absent, it was lost since.
@@ -167,7 +163,7 @@ class _Run:
                         continue
                     if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
                         yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
-                    prepared += self._prepared(item, layouts.get(item.name) or tree, proof, artifact, prefix)
+                    prepared += self._prepared(item, tree, proof, artifact, prefix)
                     self._done += 1
                     yield Progress("store", item.name, self._done, self._wanted)
         self._writer.settle()
@@ -184,14 +180,13 @@ class _Run:
         return []
 
     def _prepared(
-        self, item: StagedWheel, found: WheelTree | Layout, proof: Proof, artifact: Artifact, prefix: str
+        self, item: StagedWheel, tree: WheelTree, proof: Proof, artifact: Artifact, prefix: str
     ) -> Iterator[Prepared]:
-        """Yield the prepared entry of a wheel, or note why there can be none. A mere tree is laid out first.
+        """Yield the prepared entry of a wheel, or note why there can be none.
 
         If an adopted entry is equal to the wheel, that entry is noted instead.
         """
         launchers = staged.launchers(prefix, item, self._python)
-        tree = found.tree if isinstance(found, publish.Layout) else found
         replaces_adopted = content_identity.is_of_content(artifact.identity)
         if replaces_adopted and from_installed.content_of(item, tree, proof) != artifact.identity:
             self.unshared[item.name] = f"no index has the files of {item.name} {item.version} that were adopted"
@@ -201,13 +196,16 @@ class _Run:
             if equal is not None:
                 self.added[equal.name] = equal
                 return
-            if isinstance(found, publish.Layout):
-                layout = found
-            else:
-                workshop = f"{self._area}/{self._number}.{item.name}"
-                layout = publish.lay_out(self._store, item.wheel, tree, workshop, self._transfer)
             yield publish.prepare(
-                self._store, item, layout, proof, artifact, launchers=launchers, digest_cache=self._seen
+                self._store,
+                item,
+                tree,
+                proof,
+                artifact,
+                launchers=launchers,
+                workshop=f"{self._area}/{self._number}.{item.name}",
+                digest_cache=self._seen,
+                transfer=self._transfer,
             )
         except InvalidWheelError as error:
             self.unshared[item.name] = error.message
@@ -220,7 +218,7 @@ class _Run:
     def _stage(self, batch: _Batch, provable: Collection[str]) -> Generator[Progress, None, str]:
         """Let uv stage a batch, and return the prefix. Raises UvError, or _NotStagedError.
 
-        The files of `provable` distributions need not be read if uv unpacks them now. They are laid out meanwhile.
+        The files of `provable` distributions need not be read if uv unpacks them now.
         """
         self._number += 1
         prefix = f"{self._prefixes}/{self._number}"
@@ -250,11 +248,7 @@ class _Run:
         if cache not in self._archives:
             self._archives[cache] = archives.Archives(cache)
         unproven = sizes.keys() - provable
-        with contextlib.ExitStack() as lookouts:
-            if unproven:
-                lookouts.enter_context(readahead.Readahead(unproven, self._seen, cache=cache))
-            if provable:
-                lookouts.enter_context(readahead.Lookout(provable, self._ahead.take, cache=cache))
+        with readahead.Readahead(unproven, self._seen, cache=cache) if unproven else contextlib.nullcontext():
             for arrival in stage.stage(
                 request,
                 [artifact.package for artifact in self._need.indexes.named(batch.artifacts)],

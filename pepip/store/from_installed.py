@@ -98,8 +98,17 @@ def prepare(
         changed = next(iter((*proof.differing, *proof.absent)))
         raise InvalidWheelError(f"{changed} of {item.name} {item.version} changed while it was read")
     artifact = Artifact(item.name, item.version, content, {}, "", 0, None, "")
-    layout = publish.lay_out(store, item.wheel, tree, workshop, transfer)
-    return publish.prepare(store, item, layout, proof, artifact, launchers=launchers, digest_cache=digest_cache)
+    return publish.prepare(
+        store,
+        item,
+        tree,
+        proof,
+        artifact,
+        launchers=launchers,
+        workshop=workshop,
+        digest_cache=digest_cache,
+        transfer=transfer,
+    )
 
 
 def take_bytecode(prepared: Prepared, sources: Mapping[str, str], transfer: Transfer) -> None:

@@ -7,7 +7,7 @@ import time
 
 from pepip import paths
 from pepip.errors import CorruptEntryError
-from pepip.host import files, permissions
+from pepip.host import files
 from pepip.host.transfer import CLONE, Transfer
 from pepip.store import document as documents
 from pepip.store import publish
@@ -33,7 +33,6 @@ def copy(target: Store, entry: str, workshop: str) -> Prepared:
     document = documents.read(entry)._replace(modes_are_uvs=False, stored_at=int(time.time()))
     with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
         file.write(documents.dump(document))
-    permissions.seal_file(documents.place_of(workshop), like=target.like)
     publish.seal(target, workshop, tree, {file.path for file in tree.files})
     return Prepared(workshop, document)
 

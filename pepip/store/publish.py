@@ -39,17 +39,6 @@ class Prepared(NamedTuple):
     document: Document
 
 
-class Layout(NamedTuple):
-    """A wheel that is laid out and sealed in the folder `workshop`, without a document.
-
-    `own` are the paths of the files that share no inode with uv's cache.
-    """
-
-    workshop: str
-    tree: WheelTree
-    own: set[str]
-
-
 class Proof(NamedTuple):
     """The result of comparing the files of an unpacked wheel with its RECORD.
 
@@ -108,56 +97,58 @@ def prove(staged: StagedWheel, tree: WheelTree, digest_cache: DigestCache, *, is
     return Proof(tuple(differing), absent, unlisted, digests, min(unread_until_ns, time.time_ns()))
 
 
-def lay_out(store: Store, wheel: str, tree: WheelTree, workshop: str, transfer: Transfer) -> Layout:
-    """Lay out the unpacked wheel at the path `wheel` in the new folder `workshop`, as it will lie in the store.
-
-    Raises OSError if the disk is full, or if the wheel is gone.
-    """
-    os.mkdir(workshop)
-    for folder in tree.folders:
-        os.mkdir(f"{workshop}/{folder}")
-    own = transfer.tree(wheel, workshop, tree.files)
-    seal(store, workshop, tree, own)
-    return Layout(workshop, tree, own)
-
-
 def prepare(
     store: Store,
     staged: StagedWheel,
-    layout: Layout,
+    tree: WheelTree,
     proof: Proof,
     artifact: Artifact,
     *,
     launchers: dict[str, str],
+    workshop: str,
     digest_cache: DigestCache,
+    transfer: Transfer,
 ) -> Prepared:
-    """Describe a wheel that is laid out, so that it can be published.
+    """Lay out an unpacked wheel in the new folder `workshop`, as it will lie in the store.
 
     `launchers` are the texts of the wheel's launchers: see `staged.launchers`. Raises InvalidWheelError if the wheel
     can't become an entry, OSError if the disk is full.
     """
     for name in (paths.ENTRY_METADATA, paths.READY):
-        if os.path.lexists(f"{layout.workshop}/{name}"):
+        if os.path.lexists(f"{staged.wheel}/{name}"):
             raise InvalidWheelError(f"{staged.name} {staged.version} has a file named {name}, which pepip reserves")
-    document = _describe(layout, staged, proof, artifact, launchers=launchers, digest_cache=digest_cache)
-    place = documents.place_of(layout.workshop)
-    with open(place, "x", encoding="utf-8") as file:
+    os.mkdir(workshop)
+    for folder in tree.folders:
+        os.mkdir(f"{workshop}/{folder}")
+    own = transfer.tree(staged.wheel, workshop, tree.files)
+    document = _describe(
+        workshop,
+        staged,
+        tree,
+        proof,
+        artifact,
+        launchers=launchers,
+        digest_cache=digest_cache,
+        modes_are_uvs=len(own) < len(tree.files),
+    )
+    with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
         file.write(documents.dump(document))
-    permissions.seal_file(place, like=store.like)
-    return Prepared(layout.workshop, document)
+    seal(store, workshop, tree, own)
+    return Prepared(workshop, document)
 
 
 def _describe(
-    layout: Layout,
+    workshop: str,
     staged: StagedWheel,
+    tree: WheelTree,
     proof: Proof,
     artifact: Artifact,
     *,
     launchers: dict[str, str],
     digest_cache: DigestCache,
+    modes_are_uvs: bool,
 ) -> Document:
     """Return the entry's document, which has everything that linking needs."""
-    workshop, tree, own_files = layout
     dist_info = staged.dist_info
     data_prefix = dist_info.removesuffix(".dist-info") + ".data/"
     statuses = {path: status for path, status in tree.files if not path.startswith(data_prefix)}
@@ -213,7 +204,7 @@ def _describe(
         unlisted=proof.unlisted,
         empty=tuple(hollow),
         record_is_shared=is_plain,
-        modes_are_uvs=len(own_files) < len(tree.files),
+        modes_are_uvs=modes_are_uvs,
         size_bytes=_allocated_bytes([status for _, status in tree.files]),
         file_count=len(tree.files),
         stored_at=int(time.time()),
@@ -268,6 +259,7 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
         ):
             sealed.add(kind)
     with_modules = {path.rpartition("/")[0] for path, _ in tree.files if path.endswith(".py")}
+    permissions.seal_file(documents.place_of(workshop), like=like)
     read_only = module_folders.find([*(path for path, _ in tree.files), *(f"{path}/" for path in tree.folders)])
     has_bytecode = {path.rpartition("/")[0] for path in tree.folders if path.endswith(paths.PYCACHE)}
     has_bytecode.update(path.rpartition("/")[0] for path, _ in tree.files if path.endswith(f"/{paths.PYCACHE}"))

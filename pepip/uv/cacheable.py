@@ -160,13 +160,8 @@ def _text(path: str) -> str:
 
 def folders(parent: str, prefix: str = "") -> list[str]:
     """Return the paths in a folder of uv's cache whose names have this prefix; empty if the folder isn't there."""
-    return [f"{parent}/{name}" for name in children(parent) if name.startswith(prefix)]
-
-
-def children(parent: str) -> list[str]:
-    """Return the names in a folder of uv's cache; empty if the folder isn't there."""
     try:
-        return os.listdir(parent)
+        return [f"{parent}/{name}" for name in os.listdir(parent) if name.startswith(prefix)]
     except OSError:
         return []
 
