@@ -120,9 +120,12 @@ def _readable(status: os.stat_result, like: os.stat_result) -> int:
     return mode | (mode & 0o044) >> 2 if mode & stat.S_IXUSR else mode
 
 
-def seal_directory(path: str, *, like: os.stat_result) -> None:
-    """Make a directory read-only, and readable for all users who may read `like`."""
-    _set_directory_mode(path, 0o500, like)
+def seal_directory(path: str, *, like: os.stat_result, status: os.stat_result | None = None) -> None:
+    """Make a directory read-only, and readable for all users who may read `like`.
+
+    `status` may be a known status with its mode and group, which saves a system call.
+    """
+    _set_directory_mode(path, 0o500, like, status)
 
 
 @contextlib.contextmanager
@@ -140,15 +143,22 @@ def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
         os.close(descriptor)
 
 
-def open_directory(path: str, *, like: os.stat_result) -> None:
-    """Make a directory writable for its owner alone, and readable for all users who may read `like`."""
-    _set_directory_mode(path, 0o700, like)
+def open_directory(path: str, *, like: os.stat_result, status: os.stat_result | None = None) -> None:
+    """Make a directory writable for its owner alone, and readable for all users who may read `like`.
+
+    `status` is as in `seal_directory`.
+    """
+    _set_directory_mode(path, 0o700, like, status)
 
 
-def _set_directory_mode(path: str, own: int, like: os.stat_result) -> None:
-    if sys.platform != "win32":
-        _carry_group(path, os.stat(path), like)
-        os.chmod(path, own | (stat.S_IMODE(like.st_mode) & 0o055))
+def _set_directory_mode(path: str, own: int, like: os.stat_result, status: os.stat_result | None) -> None:
+    if sys.platform == "win32":
+        return
+    status = status or os.stat(path)
+    _carry_group(path, status, like)
+    mode = own | (stat.S_IMODE(like.st_mode) & 0o055)
+    if stat.S_IMODE(status.st_mode) != mode or status.st_gid != like.st_gid:
+        os.chmod(path, mode)
 
 
 def _carry_group(path: str | int, status: os.stat_result, like: os.stat_result) -> None:

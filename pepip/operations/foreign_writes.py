@@ -110,7 +110,7 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
 
     is_kept = store.keeps(path)
     at_fault = [root for root in roots if is_kept and _keep_there(store, root)]
-    flaws = check.inspect(path)
+    flaws = [flaw for flaw in check.inspect(path) if flaw.kind != check.UNPROVEN]
     shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")
     name, places = os.path.basename(path), " or ".join(at_fault or roots)
     said = f"another tool wrote into {name} in the store, probably in {places}" + (shown and f" ({shown})")

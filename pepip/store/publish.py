@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import time
 
 from pepip import paths, urls
@@ -42,28 +43,40 @@ class Proof(NamedTuple):
     """The result of comparing the files of an unpacked wheel with its RECORD.
 
     `differing` are the paths of files with another hash, `absent` paths of rows without a file, `unlisted` paths of
-    files without a row. `digests` has a RECORD hash for each file that no row proves.
+    files without a row. `digests` has a RECORD hash for each file that no row proves. If files were not read,
+    `unread_until_ns` is their newest modification time, otherwise 0.
     """
 
     differing: tuple[str, ...]
     absent: tuple[str, ...]
     unlisted: tuple[str, ...]
     digests: dict[str, str]
+    unread_until_ns: int
 
     @property
     def is_as_listed(self) -> bool:
-        """Whether every row has its file, with its hash."""
+        """Whether every row has its file, with its hash or, if the file was not read, with its size."""
         return not self.differing and not self.absent
 
 
-def prove(staged: StagedWheel, tree: WheelTree, digest_cache: DigestCache) -> Proof:
-    """Compare an unpacked wheel with its RECORD. Reads files that `digest_cache` lacks. Raises OSError."""
+def prove(staged: StagedWheel, tree: WheelTree, digest_cache: DigestCache, *, is_checked: bool = False) -> Proof:
+    """Compare an unpacked wheel with its RECORD. Reads files that `digest_cache` lacks. Raises OSError.
+
+    With `is_checked`, uv has unpacked the wheel in this run, and has compared the archive with its hash. Reading
+    would prove nothing more. So files are read only if RECORD can't be their baseline: without a row, for example, or
+    with another size.
+    """
     record_path = f"{staged.dist_info}/RECORD"
     statuses = {file.path: file.status for file in tree.files}
     rows = {row.path: row for row in record.read(f"{staged.wheel}/{record_path}")}
     differing, proved = [], {record_path}
+    unread_until_ns = 0
     for path, row in rows.items():
         if path not in statuses or not row.hash_value or path == record_path:
+            continue
+        if is_checked and record.may_match(row, statuses[path].st_size):
+            unread_until_ns = max(unread_until_ns, statuses[path].st_mtime_ns, 1)
+            proved.add(path)
             continue
         place, known = f"{staged.wheel}/{path}", digest_cache.digest(statuses[path])
         is_same = record.matches(row, place, known)
@@ -81,7 +94,7 @@ def prove(staged: StagedWheel, tree: WheelTree, digest_cache: DigestCache) -> Pr
             digests[path] = record.hash_value(found)
     absent = tuple(path for path in rows if path not in statuses)
     unlisted = tuple(path for path in statuses if path not in rows and path != record_path)
-    return Proof(tuple(differing), absent, unlisted, digests)
+    return Proof(tuple(differing), absent, unlisted, digests, min(unread_until_ns, time.time_ns()))
 
 
 def prepare(
@@ -145,7 +158,7 @@ def _describe(
     run_paths = {
         path: digest_cache.run_paths(f"{workshop}/{path}", status)
         for path, status in statuses.items()
-        if libraries.is_library_name(path)
+        if ".so" in path and libraries.is_library_name(path)
     }
     shape = footprint.compute(
         workshop,
@@ -153,7 +166,8 @@ def _describe(
         dist_info=dist_info,
         escaping_libraries=libraries.leaving(workshop, run_paths),
     )
-    hollow = set(tree.folders) - {folder for path, _ in tree.files for folder in paths.ancestors(path)}
+    filled = {path.rpartition("/")[0] for path, _ in tree.files}
+    hollow = set(tree.folders) - filled - {above for folder in filled for above in paths.ancestors(folder)}
     for folder in hollow:
         scheme, _, inside = folder[len(data_prefix) :].partition("/")
         if folder.startswith(data_prefix) and inside:
@@ -185,19 +199,22 @@ def _describe(
         metadata=staged.metadata,
         record=record.hexadecimal(rows),
         digests=proof.digests,
+        unread_until_ns=proof.unread_until_ns,
         absent=proof.absent,
         unlisted=proof.unlisted,
         empty=tuple(hollow),
         record_is_shared=is_plain,
         modes_are_uvs=modes_are_uvs,
-        size_bytes=sum(_allocated_bytes(status) for _, status in tree.files),
+        size_bytes=_allocated_bytes([status for _, status in tree.files]),
         file_count=len(tree.files),
         stored_at=int(time.time()),
     )
 
 
-def _allocated_bytes(status: os.stat_result) -> int:
-    return getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+def _allocated_bytes(statuses: Sequence[os.stat_result]) -> int:
+    if sys.platform == "win32":
+        return sum([-(-status.st_size // 512) for status in statuses]) * 512
+    return sum([status.st_blocks for status in statuses]) * 512
 
 
 def _origin(artifact: Artifact) -> str:
@@ -230,9 +247,10 @@ def tag_of(wheel_file: str, artifact: Artifact) -> str:
 def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
     """Give every folder with modules its `__pycache__`, and set the modes of all files and folders, innermost first.
 
-    `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache.
+    `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache. The folders
+    are as they were made, with the mode and group of `workshop`.
     """
-    like = store.like
+    like, made = store.like, os.stat(workshop)
     sealed: set[tuple[int, int, bool]] = set()  # kinds of files that have the right mode and group already
     for path, status in tree.files:
         kind = (status.st_mode, status.st_gid, path in own)
@@ -243,20 +261,21 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
     with_modules = {path.rpartition("/")[0] for path, _ in tree.files if path.endswith(".py")}
     permissions.seal_file(documents.place_of(workshop), like=like)
     read_only = module_folders.find([*(path for path, _ in tree.files), *(f"{path}/" for path in tree.folders)])
+    has_bytecode = {path.rpartition("/")[0] for path in tree.folders if path.endswith(paths.PYCACHE)}
+    has_bytecode.update(path.rpartition("/")[0] for path, _ in tree.files if path.endswith(f"/{paths.PYCACHE}"))
     for folder in reversed(["", *tree.folders]):
         path = f"{workshop}/{folder}" if folder else workshop
         if os.path.basename(folder) == paths.PYCACHE:
-            permissions.open_directory(path, like=like)
+            permissions.open_directory(path, like=like, status=made)
             continue
-        bytecode = f"{path}/{paths.PYCACHE}"
-        if folder in with_modules and not os.path.lexists(bytecode):
-            os.mkdir(bytecode)
-            permissions.open_directory(bytecode, like=like)
+        if folder in with_modules and folder not in has_bytecode:
+            os.mkdir(f"{path}/{paths.PYCACHE}")
+            permissions.open_directory(f"{path}/{paths.PYCACHE}", like=like, status=made)
         os.utime(path, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
         if folder in read_only:
-            permissions.seal_directory(path, like=like)
+            permissions.seal_directory(path, like=like, status=made)
         elif folder:
-            permissions.open_directory(path, like=like)
+            permissions.open_directory(path, like=like, status=made)
 
 
 def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
