@@ -572,7 +572,7 @@ def test_remove_refuses_what_is_linked(hall: Hall) -> None:
     doctor = hall.pepip("doctor")
     assert doctor.returncode == 1
     for environment in environments:
-        assert f"{environment}: the store has lost horn-1.0, which it links" in doctor.stdout
+        assert f"{environment}: it links horn-1.0, which the store has lost" in doctor.stdout
     hall.pepip("store", "repair", *hall.from_wheelhouse, check=True)
     assert hall.pepip("doctor").returncode == 0
     for environment in environments:
@@ -691,7 +691,7 @@ def lose_an_entry(hall: Hall) -> tuple[str, str, str]:
     entry = hall.entry("horn-1.0")
     entry.chmod(0o755)
     entry.rename(hall.folder / "horn")
-    return "error", "the store has lost horn-1.0, which it links", "pepip store repair"
+    return "error", "it links horn-1.0, which the store has lost", "pepip store repair"
 
 
 def leave_a_journal(hall: Hall) -> tuple[str, str, str]:
@@ -729,7 +729,7 @@ def damage_an_entry(hall: Hall) -> tuple[str, str, str]:
 def leave_something_in_the_trash(hall: Hall) -> tuple[str, str, str]:
     """Leave the trash of a killed prune."""
     (hall.store / "trash" / "horn-1.0.1-2").mkdir()
-    return "warning", "1 entries", "pepip prune"
+    return "warning", "removed entries still occupy", "pepip prune"
 
 
 def forbid_a_folder(hall: Hall) -> tuple[str, str, str]:

@@ -241,10 +241,10 @@ def _linked_and_foreign(store: Store, environment: Environment) -> tuple[dict[st
 
 
 def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
-    """Replace files of this user's environments that are hard links to what the entries in `stored` replaced.
+    """Replace files in this user's environments that are hard links to entries which the `stored` ones replaced.
 
-    They may be damaged as the old entries were. Missing links are not made: somebody may be deleting the environment.
-    An environment that can't be changed now stays as it is.
+    Such files may be damaged as the old entries were. Missing links are not made: somebody may be deleting the
+    environment. An environment that can't be changed now stays as it is.
     """
     from pepip.environment import outdated
 
