@@ -716,7 +716,7 @@ def delete_the_project(hall: Hall) -> tuple[str, str, str]:
 def garble_the_registry(hall: Hall) -> tuple[str, str, str]:
     """Write invalid JSON into a file of the registry."""
     next((hall.store / "projects").glob("one-*.json")).write_text("{")
-    return "error", "can't be read: nothing is pruned until it is", "pepip projects scan"
+    return "error", "can't be read, so nothing is pruned", "pepip projects scan"
 
 
 def damage_an_entry(hall: Hall) -> tuple[str, str, str]:

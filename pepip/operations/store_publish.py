@@ -43,8 +43,10 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
         flaw = next(iter(check.inspect(item.path)), None)
         if flaw:
+            state = "unproven" if flaw.kind == check.UNPROVEN else "damaged"
             raise StoreError(
-                f"{item.id} can't be published: {flaw.path}, {flaw.words}", hint="run `pepip store repair` first"
+                f"{item.id} is {state} and can't be published: {flaw.path}, {flaw.words}",
+                hint="run `pepip store repair` first",
             )
     _make(layer)
     published: list[str] = []

@@ -45,7 +45,7 @@ def packer() -> str:
     path = shutil.which("mksquashfs")
     if path is None:
         raise ImageError(
-            "mksquashfs, which makes the image, is not installed", hint="install the package squashfs-tools"
+            "mksquashfs is not installed, so no image can be made", hint="install the package squashfs-tools"
         )
     try:
         said = process.run_program([path, "-version"]).stdout
