@@ -109,7 +109,7 @@ def _idle(store: Store, seen: Census, idle_seconds: float) -> list[Bundle]:
         root = item.known.environment
         definition = _definition_of(item.known)
         cost = f"{definition} describes it" if definition else "no file describes it"
-        ids = ending_with(seen, {root})
+        ids = linked_only_by(seen, {root})
         gain = freed_space.by_removing(_trees_of(seen, ids, [item.known]), place=store.root)
         title = f"idle for {humanized.duration(item.seconds)}"
         found.append(
@@ -237,10 +237,10 @@ def _entries_of(found: Reclaimable, chosen: Sequence[Bundle]) -> frozenset[str]:
     """Return the ids of the entries that go with the chosen bundles."""
     roots = {bundle.environment for bundle in chosen if bundle.kind == IDLE}
     unused = [bundle.entry_ids for bundle in chosen if bundle.kind == UNUSED]
-    return frozenset().union(ending_with(found.census, roots), *unused)
+    return frozenset().union(linked_only_by(found.census, roots), *unused)
 
 
-def ending_with(seen: Census, roots: Collection[str]) -> frozenset[str]:
+def linked_only_by(seen: Census, roots: Collection[str]) -> frozenset[str]:
     """Return the ids of the store's entries that only these environments link."""
     own = {item.id for item in seen.stored}
     return frozenset(

@@ -188,7 +188,8 @@ def recover(
     link_elsewhere(store, have.values())
     if missing:
         names = ", ".join(item.name for item in missing)
-        yield Progress("warning", f"{names} could not be fetched again: install from the original source")
+        advice = f"install into {environment.root} from the original source"
+        yield Progress("warning", f"{names} could not be fetched again: {advice}")
 
 
 def _refuse_without_layers(store: Store, environment: Environment, lost: Iterable[_Lost]) -> None:
