@@ -200,7 +200,7 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         nothing = "Nothing would be removed" if would else "Nothing was removed"
         output.say(nothing if preview.refused else "Nothing to prune")
         return
-    removed = "the trash" if preview.emptied_bytes else "environments of deleted scripts"
+    removed = "the entries in the trash" if preview.emptied_bytes else "environments of deleted scripts"
     if preview.orphans:
         removed = humanized.count(len(preview.orphans), "entry", "entries")
     verb, freed = ("Would remove", "free") if would else ("Removed", "freed")
