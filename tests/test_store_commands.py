@@ -249,7 +249,7 @@ def test_show_says_everything_of_an_entry(filled: Hall) -> None:
     assert "two" not in said.replace(str(filled.folder), "")
     assert "needed by   py3-none-any/drum-1.0, py3-none-any/drum-2.0" in horn
     assert "linked by   2 environments" in horn
-    assert "drum is a real folder there" in part or "unfolded    drum: a namespace" in part
+    assert "drum is a real folder there" in part or "opened      drum: a namespace" in part
 
 
 def test_show_says_why_a_folder_is_unfolded(filled: Hall) -> None:
@@ -257,8 +257,8 @@ def test_show_says_why_a_folder_is_unfolded(filled: Hall) -> None:
     said = filled.pepip("store", "show", "wind-one").stdout
     (document,) = filled.read("store", "show", "wind-one")
 
-    assert "unfolded    wind: a namespace, to which other distributions may add files" in said
-    assert "unfolded    wind/one: in a namespace, where pip must find a file of this distribution" in said
+    assert "opened      wind: a namespace, to which other distributions may add files" in said
+    assert "opened      wind/one: in a namespace, where pip must find a file of this distribution" in said
     assert document["namespaces"] == ["wind"]
     assert document["linked_whole"] == []
     assert document["unfolded"] == {}
