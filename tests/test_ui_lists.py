@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from textual.widgets import Input
 from pepip.environment import last_use
 from pepip.tui import key_bindings, palette
 from pepip.tui.table import Table
+from tests.support.indexes import served
 from tests.support.machines import Machine, site_packages_of
+from tests.support.projects import write_simple_index
 from tests.support.screens import Person, use
 from tests.support.wheels import Wheel
 
@@ -194,3 +197,24 @@ def test_help_and_palette_have_no_names_of_textual(keeper: Machine, store: Path)
             assert "Commands" in offered
 
     use(store, script, size=(160, 40))
+
+
+def test_entries_that_differ_from_their_record_are_counted_and_shown(
+    keeper: Machine, store: Path, tmp_path: Path
+) -> None:
+    """An install does not read the files of such a wheel, so only a verification finds them."""
+    (tmp_path / "wheels").mkdir()
+    Wheel("clock", "1.0", files={"clock/face.txt": "12"}, wrong_hashes=["clock/face.txt"]).write(tmp_path / "wheels")
+    write_simple_index(tmp_path / "pages" / "simple", tmp_path / "wheels", hashes=True)
+    fresh = replace(keeper, uv_cache=tmp_path / "uv-cache")
+    with served(tmp_path / "pages") as url:
+        fresh.pepip("store", "add", "clock", "--default-index", f"{url}simple/", folder=tmp_path)
+
+    async def script(person: Person) -> None:
+        await person.press("V")
+        job = await person.has_done()
+        assert job.outcome == "4 entries checked, 1 not as RECORD lists: R fetches and compares"
+        await person.write("#filter", "clock")
+        await person.sees("✗", "unproven: 1 problem", "RECORD differs", "clock/face.txt")
+
+    use(store, script)

@@ -1,4 +1,7 @@
-"""Files that uv has unpacked and checked in the same run are not read again. Later reads compare them with RECORD."""
+"""Files that uv has unpacked and checked in the same run are not read again, unless somebody has written since.
+
+Later reads compare them with RECORD.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import json
 import os
 import shutil
 import sys
+import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +27,10 @@ from tests.support.projects import write_simple_index
 from tests.support.wheels import Wheel
 
 CLOCK = Wheel("clock", "1.0", files={"clock/__init__.py": "HOUR = 12\n", "clock/face.txt": "twelve\n"})
+BELL = Wheel("bell", "1.0", files={"bell.py": "LOUD = True\n"})
+SECONDS_OF_BELL = 1.0
+"""The time that the wheel of the second distribution takes to arrive. Nothing else is slow."""
+
 LYING_CLOCK = replace(CLOCK, wrong_hashes=["clock/face.txt"])
 FACE = "py3-none-any/clock-1.0/clock/face.txt"
 
@@ -39,12 +49,13 @@ class Workshop:
         """Return the arguments that name the index."""
         return ("--default-index", f"{self.url}simple/")
 
-    def offer(self, wheel: Wheel, *, is_sdist: bool = False) -> None:
-        """Let the index have this distribution alone."""
+    def offer(self, *wheels: Wheel, is_sdist: bool = False) -> None:
+        """Let the index have these distributions alone."""
         for name in ("wheels", "pages"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         (self.folder / "wheels").mkdir()
-        (wheel.write_sdist if is_sdist else wheel.write)(self.folder / "wheels")
+        for wheel in wheels:
+            (wheel.write_sdist if is_sdist else wheel.write)(self.folder / "wheels")
         write_simple_index(self.folder / "pages" / "simple", self.folder / "wheels", hashes=True)
 
     def install(self, *words: str | Path) -> Output:
@@ -63,10 +74,10 @@ class Workshop:
         return found
 
     def verify(self) -> dict[str, Any]:
-        """Return the result of a verification. It fails only if an entry is damaged."""
+        """Return the result of a verification. It fails if an entry is damaged or unproven."""
         output = self.machine.pepip("store", "verify", "--json", folder=self.folder, check=False)
         found: dict[str, Any] = json.loads(output.stdout)
-        assert output.returncode == (1 if found["damaged"] else 0), output.stderr
+        assert output.returncode == (1 if found["damaged"] or found["unproven"] else 0), output.stderr
         return found
 
     def repair(self, *words: str | Path) -> Output:
@@ -78,7 +89,7 @@ class Workshop:
 def workshop(machine: Machine, interpreter: Path, tmp_path: Path) -> Iterator[Workshop]:
     """Return a workshop."""
     machine = replace(machine, uv_cache=tmp_path / "uv-cache", store=tmp_path / "store")
-    with served(tmp_path / "pages") as url:
+    with served(tmp_path / "pages", slow={"bell-1.0-py3-none-any.whl": SECONDS_OF_BELL}) as url:
         yield Workshop(machine, tmp_path, url, interpreter)
 
 
@@ -139,10 +150,23 @@ def test_a_wheel_that_uv_built_is_read(workshop: Workshop) -> None:
     assert workshop.document("clock")["unread_until_ns"] == 0
 
 
-def test_a_wheel_whose_record_is_wrong_is_no_damage(workshop: Workshop) -> None:
-    """It is installed and verified as unproven. A repair fetches it once, and then its own digests count."""
+@pytest.fixture(params=["hard links", "copies", "cache on another disk"])
+def placed(request: pytest.FixtureRequest, workshop: Workshop) -> Iterator[tuple[Workshop, list[str]]]:
+    """Return a workshop, and the options of an install whose entries get their files in this way."""
+    if request.param != "cache on another disk":
+        yield workshop, ["--link-mode", "copy"] if request.param == "copies" else []
+        return
+    if not Path("/dev/shm").is_dir():
+        pytest.skip("there is no second file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield replace(workshop, machine=replace(workshop.machine, uv_cache=Path(folder))), []
+
+
+def test_a_wheel_whose_record_is_wrong_is_unproven(placed: tuple[Workshop, list[str]]) -> None:
+    """It is installed, and a verification fails. A repair fetches it once, and then its own digests count."""
+    workshop, options = placed
     workshop.offer(LYING_CLOCK)
-    said = workshop.install("clock").stderr
+    said = workshop.install("clock", *options).stderr
     assert "RECORD" not in said
     assert workshop.verify() == {
         "checked": 1, "damaged": [], "unproven": flaws("py3-none-any/clock-1.0", ("unproven", "clock/face.txt")),
@@ -156,6 +180,86 @@ def test_a_wheel_whose_record_is_wrong_is_no_damage(workshop: Workshop) -> None:
     assert (site_packages_of(workshop.folder / "project" / ".venv") / "clock/face.txt").read_text() == "twelve\n"
     overwrite(workshop.packages() / FACE, "eleven", keeps_time=True)
     assert workshop.verify()["damaged"] == flaws("py3-none-any/clock-1.0", ("altered", "clock/face.txt"))
+
+
+def test_a_verification_says_in_words_what_is_unproven(workshop: Workshop) -> None:
+    """The sentence says what to do, and the exit code tells a program."""
+    workshop.offer(LYING_CLOCK)
+    workshop.install("clock")
+
+    output = workshop.machine.pepip("store", "verify", folder=workshop.folder, check=False)
+
+    assert output.returncode == 1
+    assert "RECORD differs   clock/face.txt" in output.stdout
+    assert "1 entry checked, 1 differs from its RECORD, and was not read before" in output.stderr
+    assert "`pepip store repair` settles it" in output.stderr
+
+
+def test_a_wrong_mode_of_an_unproven_entry_is_mended_offline(workshop: Workshop) -> None:
+    """A mode needs no download. The file that differs stays, with a warning."""
+    workshop.offer(LYING_CLOCK)
+    workshop.install("clock")
+    shutil.rmtree(workshop.machine.uv_cache)
+    module = (workshop.packages() / FACE).with_name("__init__.py")
+    module.chmod(0o200)
+    assert workshop.verify()["damaged"] == flaws(
+        "py3-none-any/clock-1.0", ("mode", "clock/__init__.py"), ("unproven", "clock/face.txt")
+    )
+
+    said = workshop.repair("--offline").stderr
+
+    assert "py3-none-any/clock-1.0 differs from its RECORD, and its wheel can't be fetched" in said
+    assert module.read_text() == "HOUR = 12\n"
+    assert workshop.verify() == {
+        "checked": 1, "damaged": [], "unproven": flaws("py3-none-any/clock-1.0", ("unproven", "clock/face.txt")),
+    }  # fmt: skip
+
+
+def replace_file(path: Path, content: str) -> None:
+    """Put another file in the place of one, with its times, as an editor does."""
+    status = path.stat()
+    other = path.with_name("new")
+    other.write_text(content)
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(path)
+
+
+def overwrite_and_keep_time(path: Path, content: str) -> None:
+    """Write into a file, and set its time back."""
+    overwrite(path, content, keeps_time=True)
+
+
+@pytest.mark.parametrize(
+    ("edit", "name"), [(overwrite_and_keep_time, "clock/face.txt"), (replace_file, "dial.txt")], ids=["deep", "top"]
+)
+def test_a_write_while_uv_waits_for_another_wheel_is_noticed(
+    workshop: Workshop, edit: Callable[[Path, str], None], name: str
+) -> None:
+    """The write comes after the check of the first wheel. So it is read, it differs, and it is fetched again."""
+    workshop.offer(replace(CLOCK, files={**CLOCK.files, "dial.txt": "twelve\n"}), BELL)
+    edited = threading.Event()
+
+    def write() -> None:
+        last = time.monotonic() + 20
+        while time.monotonic() < last:
+            if found := list(workshop.machine.uv_cache.glob("archive-v*/*/clock-1.0.dist-info/RECORD")):
+                time.sleep(0.3 * SECONDS_OF_BELL)
+                edit(found[0].parents[1] / name, "eleven\n")
+                assert not list(workshop.machine.uv_cache.glob("archive-v*/*/bell-1.0.dist-info"))
+                edited.set()
+                return
+            time.sleep(0.01)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    said = workshop.install("clock", "bell").stderr
+    writer.join()
+
+    assert edited.is_set()
+    assert f"{name} differs from the RECORD of the wheel: fetching it again" in said
+    (installed,) = workshop.packages().glob(f"*/clock-1.0/{name}")
+    assert installed.read_text() == "twelve\n"
+    assert workshop.verify() == {"checked": 2, "damaged": [], "unproven": []}
 
 
 def test_an_unproven_entry_stays_if_it_cannot_be_fetched(workshop: Workshop) -> None:
@@ -262,6 +366,27 @@ def test_a_cache_that_appears_later_holds_new_wheels(tmp_path: Path) -> None:
     found = Archives(str(tmp_path / "cache"))
 
     assert found.are_without(add(tmp_path / "cache", "archive-v0", "aaa"))
+
+
+def test_the_move_of_a_wheel_is_told_from_later_changes(tmp_path: Path) -> None:
+    """A file in the wheel's own folder may change the folder's time. If the wheel was seen to come, that shows."""
+    cache, made = tmp_path / "cache", tmp_path / "made"
+    found = Archives(str(cache))
+    (cache / "archive-v0").mkdir(parents=True)
+    (made / "deep").mkdir(parents=True)
+    (made / "deep" / "file").write_text("four")
+    place = cache / "archive-v0" / "aaa"
+    with found.watched():
+        made.rename(place)
+    moved_at_ns = place.stat().st_ctime_ns
+    assert found.moved_at_ns(str(place)) == moved_at_ns >= (place / "deep" / "file").stat().st_ctime_ns
+
+    time.sleep(0.05)  # longer than a tick of the clock of the file system
+    overwrite_and_keep_time(place / "deep" / "file", "five")
+    assert found.moved_at_ns(str(place)) == moved_at_ns < (place / "deep" / "file").stat().st_ctime_ns
+    (place / "new").touch()
+    assert found.moved_at_ns(str(place)) == 0
+    assert Archives(str(cache)).moved_at_ns(str(place)) == 0
 
 
 RIGHT = record.row_of("a", b"four")

@@ -279,23 +279,22 @@ def _verify(words: Sequence[str]) -> int:
             for title, findings in (("damaged", verdict.findings), ("unproven", verdict.unproven))
         }
         output.write_json({"checked": verdict.checked, **rows})
-        return 1 if verdict.findings else 0
+        return 1 if verdict.findings or verdict.unproven else 0
     for finding in (*verdict.findings, *verdict.unproven):
         tables.say(finding.stored.id)
         for flaw in finding.flaws:
             tables.say(f"  {flaw.words:<16} {flaw.path}")
-    if verdict.findings:
-        checked = humanized.count(verdict.checked, "entry", "entries")
-        raise StoreError(
-            f"{checked} checked, {len(verdict.findings)} damaged", hint="`pepip store repair` repairs damaged entries"
-        )
-    intact = "all intact" if verdict.checked > 1 else "intact"
     checked = humanized.count(verdict.checked, "entry", "entries")
+    problems = [f"{len(verdict.findings)} damaged"] if verdict.findings else []
+    hint = "`pepip store repair` repairs damaged entries"
     if verdict.unproven:
-        intact = (
-            f"{len(verdict.unproven)} unproven: `pepip store repair` fetches their wheels, and compares the files "
-            "that differ from RECORD"
-        )
+        is_one = len(verdict.unproven) == 1
+        words = "differs from its RECORD, and was" if is_one else "differ from their RECORD, and were"
+        problems.append(f"{len(verdict.unproven)} {words} not read before")
+        hint = "`pepip store repair` settles it: it fetches the wheel again, and compares"
+    if problems:
+        raise StoreError(f"{checked} checked, {'; '.join(problems)}", hint=hint)
+    intact = "all intact" if verdict.checked > 1 else "intact"
     output.say(f"{checked} checked, {intact}" if verdict.checked else "Nothing to check")
     return 0
 

@@ -128,7 +128,9 @@ class _Run:
     def store(self, batch: _Batch, *, replacing: str) -> Generator[Progress, None, list[_Batch]]:
         """Store a batch. Return the batches that must follow it."""
         settling = batch.is_fresh or bool(replacing)  # a doubt about the bytes is settled by reading them
-        provable = frozenset() if settling else frozenset(item.name for item in batch.artifacts if _has_hash(item))
+        provable = (
+            frozenset[str]() if settling else frozenset(item.name for item in batch.artifacts if _has_hash(item))
+        )
         try:
             prefix = yield from self._stage(batch, provable)
         except _NotStagedError as error:
@@ -141,22 +143,28 @@ class _Run:
             self.unshared[name] = "uv's cache does not show its unpacked wheel"
         contested = staged.contested(found) if len(artifacts) > 1 else set()
         following = [_Batch([artifacts[name]], batch.is_fresh) for name in sorted(contested)]
-        trees = []
+        trees: list[tuple[StagedWheel, WheelTree]] = []
+        untouched: set[str] = set()
+        checked: set[str] = set()
         for item in found:
             if item.name not in contested:
                 with _unless_cleaned(artifacts[item.name], batch, following):
-                    trees.append((item, staged.look(item.wheel)))
-        checked = {item.name for item, _ in trees if item.name in provable and self._has_just_come(item.wheel)}
+                    tree = staged.look(item.wheel)
+                    if self._is_untouched(item.wheel, tree):
+                        untouched.add(item.name)
+                        if item.name in provable and self._is_new(item.wheel):
+                            checked.add(item.name)
+                    trees.append((item, tree))
         prepared: list[Prepared] = []
         with contextlib.closing(hash_pool.in_order(trees, self._seen, without=checked)) as in_order:
             for item, tree in in_order:
                 artifact = artifacts[item.name]
                 with _unless_cleaned(artifact, batch, following):
                     proof = publish.prove(item, tree, self._seen, is_checked=item.name in checked)
-                    is_new = batch.is_fresh or _was_made_since(item.wheel, self._need.began_at_ns)
+                    is_uvs = item.name in untouched and _was_made_since(item.wheel, self._need.began_at_ns)
                     # A wheel that was in uv's cache before may have been changed through a hard link. uv removes the
                     # rows of files that a wheel lacks from RECORD, so if a listed file is absent, it was lost since.
-                    is_doubtful = (proof.differing and not is_new) or proof.absent
+                    is_doubtful = (proof.differing and not is_uvs) or proof.absent
                     if is_doubtful and not batch.is_fresh:
                         yield Progress("warning", _differs(item, proof) + ": fetching it again")
                         following.append(_Batch([artifact], is_fresh=True))
@@ -210,10 +218,21 @@ class _Run:
         except InvalidWheelError as error:
             self.unshared[item.name] = error.message
 
-    def _has_just_come(self, wheel: str) -> bool:
+    def _is_new(self, wheel: str) -> bool:
         """Tell whether uv has unpacked a wheel since this run called it. It has then checked the archive's hash."""
         is_new = any(known.are_without(wheel) for known in self._archives.values())
         return is_new and _was_made_since(wheel, self._need.began_at_ns)
+
+    def _is_untouched(self, wheel: str, tree: WheelTree) -> bool:
+        """Tell whether no file of an unpacked wheel was written since uv put it into its cache.
+
+        Forgets the digests of the other files: a writer may have set their times back.
+        """
+        moved_at_ns = next((known.moved_at_ns(wheel) for known in self._archives.values() if known.hold(wheel)), 0)
+        later = [file.status for file in tree.files if file.status.st_ctime_ns > moved_at_ns]
+        for status in later:
+            self._seen.forget(status)
+        return not later
 
     def _stage(self, batch: _Batch, provable: Collection[str]) -> Generator[Progress, None, str]:
         """Let uv stage a batch, and return the prefix. Raises UvError, or _NotStagedError.
@@ -248,7 +267,8 @@ class _Run:
         if cache not in self._archives:
             self._archives[cache] = archives.Archives(cache)
         unproven = sizes.keys() - provable
-        with readahead.Readahead(unproven, self._seen, cache=cache) if unproven else contextlib.nullcontext():
+        reading = readahead.Readahead(unproven, self._seen, cache=cache) if unproven else contextlib.nullcontext()
+        with self._archives[cache].watched(), reading:
             for arrival in stage.stage(
                 request,
                 [artifact.package for artifact in self._need.indexes.named(batch.artifacts)],

@@ -35,7 +35,8 @@ class Finding(NamedTuple):
 class Verdict(NamedTuple):
     """The result of a verification: the number of checked entries, and the entries with flaws.
 
-    The `unproven` entries have only flaws of that kind: nothing shows that they are damaged.
+    The `unproven` entries have only flaws of that kind: RECORD may be wrong, the disk may have failed, or somebody
+    wrote during the install and set the time back.
     """
 
     checked: int
@@ -77,10 +78,9 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
             flaws = [flaw for flaw in flaws if flaw.kind != "mode" or flaw.path.endswith("/RECORD")]
         if flaws and all(flaw.kind == check.UNPROVEN for flaw in flaws):
             unproven.append(Finding(item, tuple(flaws)))
-            flaws = []
-        found[item] = flaws
-        if flaws:
+        elif flaws:
             findings.append(Finding(item, tuple(flaws)))
+        found[item] = flaws
     verdicts.note(store, found)
     return Verdict(len(chosen), findings, unproven)
 
@@ -104,8 +104,9 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     Modes and added files are corrected in place. An entry whose bytes differ is fetched again, by its hash, an
     adopted one by its name and version; `request` holds uv's options for that. An entry that can't be repaired is
     named in the result, and stays as it is. An unproven entry is fetched again, too, and read. If that fails, there
-    is only a warning. Only an entry whose identity is lost goes to the trash. No layer is changed: if environments
-    link a damaged or missing entry of a layer, it is stored in the user's own store instead.
+    is only a warning, and a later verification finds the same. Only an entry whose identity is lost goes to the
+    trash. No layer is changed: if environments link a damaged or missing entry of a layer, it is stored in the user's
+    own store instead.
     """
     verdict = yield from verify(store, patterns)
     findings = [finding for finding in (*verdict.findings, *verdict.unproven) if not finding.stored.layer]
@@ -114,22 +115,28 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     users = census.take(store)
     by_entry = users.users()
     mended: list[str] = []
+    settled: dict[str, Sequence[Flaw]] = {}  # the flaws that are left, by entry
     failed: list[tuple[str, str]] = []
     for finding in findings:
         if not os.path.lexists(finding.stored.path):
             continue  # pruned meanwhile
         yield Progress("repair", f"{finding.stored.name} {finding.stored.version}", len(mended), len(findings))
+        remaining = finding.flaws
         try:
-            yield from _mend(store, request, finding, by_entry.get(finding.stored.id, []))
+            remaining = _mend_in_place(store, finding)
+            if remaining:
+                yield from _store_anew(store, request, finding.stored, by_entry.get(finding.stored.id, []))
+                remaining = ()
         except (PepipError, OSError) as error:
-            if finding in verdict.unproven:
-                text = f"{finding.stored.id} differs from its RECORD, and its wheel can't be fetched"
-                yield Progress("warning", f"{text}: {_reason(error)}")
-            else:
+            if any(flaw.kind != check.UNPROVEN for flaw in remaining):
                 failed.append((finding.stored.id, _reason(error)))
-        else:
+                continue
+            text = f"{finding.stored.id} differs from its RECORD, and its wheel can't be fetched: {_reason(error)}"
+            yield Progress("warning", text)
+        settled[finding.stored.id] = remaining
+        if len(remaining) < len(finding.flaws):
             mended.append(finding.stored.id)
-    verdicts.note(store, {item: () for item in entries.stored(store) if item.id in mended})
+    verdicts.note(store, {item: settled[item.id] for item in entries.stored(store) if item.id in settled})
     healed: list[str] = []
     left: list[str] = []
     seen = census.take(store)
@@ -161,18 +168,34 @@ def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str
                 check.update_modes(item.path, like=store.like)
 
 
-def _mend(store: Store, request: Request, finding: Finding, users: Sequence[str]) -> Generator[Progress, None, None]:
+def _mend_in_place(store: Store, finding: Finding) -> tuple[Flaw, ...]:
+    """Correct modes and remove added files of an entry, if it has no worse damage. Return the flaws that are left.
+
+    Raises StoreError if this user may not change the entry.
+    """
     stored, flaws = finding
     if not store.is_writable():
         raise StoreError("you may not change this store")
     if not permissions.may_remove(stored.path) or not store.trusts(os.path.dirname(stored.path)):
         raise StoreError("it belongs to another user, who may repair it")
+    certain = [flaw for flaw in flaws if flaw.kind != check.UNPROVEN]
     # While root mends an entry, its owner could turn a folder of it into a link: replace it instead.
-    if store.keeps(stored.path) and all(flaw.kind in {"mode", "added", "touched"} for flaw in flaws):
-        is_more = any(flaw.kind == "added" for flaw in flaws)
+    if not store.keeps(stored.path) or any(flaw.kind not in {"mode", "added", "touched"} for flaw in certain):
+        return flaws
+    if certain:
+        is_more = any(flaw.kind == "added" for flaw in certain)
         with trash.grave(store) if is_more else contextlib.nullcontext("") as grave:
-            check.mend(stored.path, flaws, grave, like=store.like)
-        return
+            check.mend(stored.path, certain, grave, like=store.like)
+    return tuple(flaw for flaw in flaws if flaw.kind == check.UNPROVEN)
+
+
+def _store_anew(
+    store: Store, request: Request, stored: Stored, users: Sequence[str]
+) -> Generator[Progress, None, None]:
+    """Fetch an entry again, and put it in the place of the old one. An entry without an identity goes to the trash.
+
+    Raises PepipError if the entry can't be fetched: then the old one stays.
+    """
     if not stored.identity:
         entry_name = os.path.basename(stored.path)
         trash.discard(store, stored.path)

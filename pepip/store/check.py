@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 UNPROVEN = "unproven"
-"""The kind of a flaw that is no damage: see `Flaw`."""
+"""The kind of a flaw that may be no damage: see `Flaw`."""
 
 
 class Flaw(NamedTuple):
@@ -32,7 +32,8 @@ class Flaw(NamedTuple):
     `kind` is `altered` (other bytes, another link target, or no regular file), `missing` (also: a document that can't
     be read), `added`, `link` (a link in the place of a file), `mode`, `touched` (a folder whose modification time
     has changed), or `unproven`: nobody read the file before, its bytes are not those that RECORD lists, and no time
-    shows a change. Then RECORD is wrong, or the disk has failed; only the archive could tell.
+    shows a change. There are three causes: RECORD is wrong, the disk has failed, or somebody wrote into the file
+    during the install and set its time back. Only the archive can tell.
     """
 
     kind: str

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from pepip import humanized, paths
 from pepip.fast_namedtuple import NamedTuple
+from pepip.store import check
 from pepip.tui import audit_findings, formatting
 from pepip.tui.filtering import Facts
 from pepip.tui.table import Column, TableRow
@@ -87,7 +88,8 @@ class Listing(NamedTuple):
 def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -> Listing:
     """Return all entries of a catalog as a listing.
 
-    `damaged` are ids of entries that a verification found damaged. `busy` are ids of entries that a job works on.
+    `damaged` are ids of entries that a verification found damaged or unproven. `busy` are ids of entries that a job
+    works on.
     """
     overview = catalog.overview
     if overview is None:
@@ -218,7 +220,8 @@ def describe(
     text.append("\n")
     state = "damaged: its metadata can't be read" if stored.state != "ok" else ""
     if flaws:
-        state = f"damaged: {formatting.count(len(flaws), 'problem')}, see below"
+        word = "unproven" if all(flaw.kind == check.UNPROVEN for flaw in flaws) else "damaged"
+        state = f"{word}: {formatting.count(len(flaws), 'problem')}, see below"
     if not state:
         state = (
             f"used by {formatting.count(len(users), 'environment')}"

@@ -76,17 +76,19 @@ def of_verification(ids: Collection[str]) -> Callable[[Verdict], Report]:
     """Return the function that describes a verification of the entries with these ids."""
 
     def describe(verdict: Verdict) -> Report:
-        lines = []
-        for finding in verdict.findings:
-            lines.append(f"damaged: {finding.stored.id}")
-            lines += [f"  {flaw.words:<16} {flaw.path}" for flaw in finding.flaws]
         if not verdict.checked:
             return Report("nothing to check")
+        lines = []
+        for word, findings in (("damaged", verdict.findings), ("unproven", verdict.unproven)):
+            for finding in findings:
+                lines.append(f"{word}: {finding.stored.id}")
+                lines += [f"  {flaw.words:<16} {flaw.path}" for flaw in finding.flaws]
         checked = formatting.count(verdict.checked, "entry", "entries")
-        result = f"{len(verdict.findings)} damaged: R repairs"
-        if not verdict.findings:
-            result = "all intact" if verdict.checked > 1 else "intact"
-        flaws = {finding.stored.id: finding.flaws for finding in verdict.findings}
+        problems = [f"{len(verdict.findings)} damaged: R repairs"] if verdict.findings else []
+        if verdict.unproven:
+            problems.append(f"{len(verdict.unproven)} not as RECORD lists: R fetches and compares")
+        result = ", ".join(problems) or ("all intact" if verdict.checked > 1 else "intact")
+        flaws = {finding.stored.id: finding.flaws for finding in (*verdict.findings, *verdict.unproven)}
         return Report(f"{checked} checked, {result}", lines, {**dict.fromkeys(ids, ()), **flaws})
 
     return describe

@@ -69,7 +69,7 @@ class Session:
 
     @property
     def damaged(self) -> frozenset[str]:
-        """The ids of the entries that a verification found damaged."""
+        """The ids of the entries that a verification found damaged or unproven."""
         return frozenset([entry_id for entry_id, flaws in list(self.verified.items()) if flaws])
 
     @property
