@@ -80,6 +80,8 @@ def run(words: Sequence[str]) -> int:
         keep_seconds=_keep_seconds(store, arguments),
         environments=tuple(root for name in arguments.environment for root in _environments(seen, name)),
     )
+    if arguments.trash:
+        _refuse_other_disks(store, choice.environments)
     preview = prune.preview(store, choice, seen)
     if arguments.dry_run:
         if arguments.json:
@@ -133,6 +135,17 @@ def _environments(seen: Census, name: str) -> list[str]:
     """Return the environments that a name means: a path, a project, or a script, which may have several."""
     called = [item.environment for item in seen.projects if item.is_called(name, os.getcwd())]
     return called or [os.path.realpath(name)]
+
+
+def _refuse_other_disks(store: Store, environments: Sequence[str]) -> None:
+    """Raise UsageError if an environment is on another disk than the trash, which could not keep it."""
+    device = os.stat(store.root).st_dev
+    for root in environments:
+        if os.path.isdir(root) and os.stat(root).st_dev != device:
+            raise UsageError(
+                f"the trash can't keep {root}, which is on another disk than the store",
+                hint="--now removes it for good",
+            )
 
 
 def _undo(store: Store, arguments: argparse.Namespace) -> int:
@@ -200,7 +213,7 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         nothing = "Nothing would be removed" if would else "Nothing was removed"
         output.say(nothing if preview.refused else "Nothing to prune")
         return
-    removed = "the entries in the trash" if preview.emptied_bytes else "environments of deleted scripts"
+    removed = "the entries in the trash" if preview.emptied_bytes else "environments"
     if preview.orphans:
         removed = humanized.count(len(preview.orphans), "entry", "entries")
     verb, freed = ("Would remove", "free") if would else ("Removed", "freed")
@@ -214,7 +227,7 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
             f"{humanized.size(preview.trashed_bytes)} {'would stay' if would else 'stay'} in the trash for {left}: "
             "`pepip prune --undo` brings it back, `pepip prune --now` frees the space"
         )
-    if preview.shared_bytes:
+    if preview.shared_bytes and (would or preview.orphans):
         how = "--uv-cache" if would else f"`uv cache clean {' '.join(_names_of(preview))}`"
         output.say(
             f"uv's cache has hard links to {humanized.size(preview.shared_bytes)} of these files: "

@@ -109,8 +109,9 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, 
     except PermissionError as error:
         if is_begun(environment.root):  # an exchange could not be taken back: the next run does it
             raise
-        place = str(error.filename2 or error.filename)
-        raise OwnFilesError("its files may not be replaced", (os.path.relpath(place, environment.root),)) from error
+        place = error.filename2 or error.filename
+        inside = (os.path.relpath(place, environment.root),) if isinstance(place, str) else ()
+        raise OwnFilesError("its files may not be replaced", inside) from error
 
 
 def _link(entry: Entry, item: Link, placer: Placer, place: str) -> None:

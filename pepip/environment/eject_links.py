@@ -124,6 +124,7 @@ class _Copier:
 
     def __init__(self, environment: Environment, noted: dict[str, int]) -> None:
         self._environment = environment
+        self._real_root = os.path.realpath(environment.root)
         self._noted = noted
         self._transfer = Transfer(may_link=False)
         self._plain, self._program, self._folder = file_modes.usual(environment.site_packages)
@@ -146,7 +147,7 @@ class _Copier:
                 # Python writes bytecode under a temporary name first, which may be gone by now.
                 with contextlib.suppress(FileNotFoundError) if is_bytecode else contextlib.nullcontext():
                     self.copy(f"{source}/{name}", f"{path}/{name}", f"{target}/{name}")
-        is_own = source.endswith(path) and os.path.realpath(source) == source
+        is_own = source.endswith(path) and os.path.realpath(source) == f"{self._real_root}/{path}"
         os.chmod(target, stat.S_IMODE(status.st_mode) if is_own else self._noted.get(path, self._folder))
 
     def copy_metadata(self, info: str, found: Linked, target: str) -> None:

@@ -70,7 +70,8 @@ def carry_out(
     `asked` is noted as met, if the same command can be answered by that note. Raises PepipError. After an error, an
     environment that this run made is removed again, unless it holds distributions; any other environment is as it
     was; published entries stay. If a run is killed, the next command on that environment completes the change or
-    takes it back.
+    takes it back. Into an empty environment, uv installs the project itself first: this stays, and the next sync adds
+    the rest.
     """
     venvs.refuse_the_store(root, store)
     yield from foreign_writes.look(store)  # first: a new environment is no trace of a tool in the one before it

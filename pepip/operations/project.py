@@ -169,9 +169,9 @@ def _job(
     seen = contents.fingerprint(environment)
 
     def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> Work:
-        del present
         meanwhile()
-        is_fresh = contents.fingerprint(environment) == seen
+        is_filled = planned.is_made and bool(present)  # the plan is for an empty environment
+        is_fresh = contents.fingerprint(environment) == seen and not is_filled
         changes = planned.changes if is_fresh else project.preview(request).changes
         if not changes.added:
             return deciding.work_of(changes, [])

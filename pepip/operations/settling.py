@@ -96,7 +96,8 @@ def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:
     active = [os.environ.get(name, "") for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")]
     others = [*active, *(f"{folder}/.venv" for folder in paths.upward(os.getcwd()))]
     markers = [f"{place}/pyvenv.cfg" for place in others if place != environment.root]
-    return [program.path(), *settings.places(), *markers, *files]
+    redirects = [place for place in others if not os.path.isdir(place)]  # a file there names an environment (PEP 832)
+    return [program.path(), *settings.places(), *markers, *filter(None, redirects), *files]
 
 
 def _places_inside(store: Store, environment: Environment, present: Iterable[Installed]) -> list[str]:

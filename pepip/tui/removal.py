@@ -37,7 +37,9 @@ def remove(store: Store, census: Census, known: KnownVenv) -> PreviewedAction:
         trees = [root, *registry.files_of(known.registration), *(item.path for item in entries)]
         gain = freed_space.by_removing(trees, place=store.root)
         how = formatting.gain(*gain)
-        if options.keep_seconds:
+        if options.keep_seconds and os.stat(root).st_dev != os.stat(store.root).st_dev:
+            how += "; it is on another disk than the store, so z brings back only entries"
+        elif options.keep_seconds:
             how = f"{formatting.waiting(*gain, options.keep_seconds)}; z brings it back until then"
         only = f", with {formatting.count(len(entries), 'entry', 'entries')} that only it links" if entries else ""
         changes = [Change(GOES, formatting.short_path(root), "the environment")]

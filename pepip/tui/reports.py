@@ -37,7 +37,7 @@ def of_prune(done: PrunePreview, *, environments: int = 0) -> Report:
     kept = f", {len(done.refused)} kept: they belong to another user" if done.refused else ""
     if not (done.orphans or done.freed_bytes or done.trashed_bytes or environments):
         return Report(f"nothing to prune{kept}")
-    removed = "the entries in the trash" if done.emptied_bytes else "environments of deleted scripts"
+    removed = "the entries in the trash" if done.emptied_bytes else "environments"
     if done.orphans or environments:
         parts = [formatting.count(len(done.orphans), "entry", "entries")] if done.orphans else []
         parts += [formatting.count(environments, "environment")] if environments else []

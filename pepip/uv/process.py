@@ -177,10 +177,11 @@ def feeding(command: Sequence[str]) -> Iterator[IO[bytes]]:
 
 
 def run_attached(command: Sequence[str], *, program_path: str = "") -> int:
-    """Run a program on this terminal and return its exit code. Ctrl-C reaches only the program meanwhile.
+    """Run a program on this terminal and return its exit code. Ctrl-C ends only the program.
 
-    The program inherits the open files of this process. Other signals that this process gets are passed on to the
-    program, and this process waits for the program to end, as `uv run` does. A signal that this process ignores stays
+    The program inherits the open files of this process. Signals that this process gets are passed on to the program,
+    and this process waits for the program to end, as `uv run` does. In the foreground of a terminal, SIGINT is not
+    passed on: the program gets it, too. A signal that this process ignores stays
     ignored, also by the program.
     With a `program_path`, the first word of `command` is only the name under which the program runs.
     """
@@ -198,7 +199,8 @@ def run_attached(command: Sequence[str], *, program_path: str = "") -> int:
             early.append(number)
 
     sys.stdout.flush()
-    handlers = {signal.SIGINT: _leave_to_program}  # not SIG_IGN, which the program would inherit
+    # From a terminal, the program gets SIGINT itself. SIG_IGN would be inherited by it.
+    handlers = {signal.SIGINT: _leave_to_program if _is_in_foreground() else pass_on}
     handlers.update((getattr(signal, name), pass_on) for name in _PASSED_ON if hasattr(signal, name))
     before = {number: signal.getsignal(number) for number in handlers}
     try:
@@ -216,11 +218,28 @@ def run_attached(command: Sequence[str], *, program_path: str = "") -> int:
             raise
     finally:
         for caught, handler_before in before.items():
-            signal.signal(caught, handler_before)
+            if handler_before is not None:  # None: it was set by C code
+                signal.signal(caught, handler_before)
 
 
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
 """The signals that `uv run` passes on to its command, as far as this system has them."""
+
+
+def _is_in_foreground() -> bool:
+    """Tell whether this process is in the foreground of a terminal, whose Ctrl-C goes to its programs, too."""
+    if sys.platform == "win32":
+        return True
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
 
 
 def _leave_to_program(number: int, frame: object) -> None:
