@@ -1,4 +1,4 @@
-"""Sharing the processors: work split between two processes, and a thread with low priority."""
+"""Sharing the time: work split between two processes or several threads, and a thread with low priority."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import TypeVar
 
     Item = TypeVar("Item")
@@ -56,6 +56,40 @@ def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Se
         is_done = _has_ended_well(child)
     if not is_done:
         do(there)
+
+
+def in_threads(do: Callable[[Item], object], items: Iterable[Item]) -> None:
+    """Run `do` on each of `items` in several threads, which mostly wait: for a disk, or for another machine.
+
+    Raises the first error. Then some items may not have been tried, and none is being worked on any more.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    rest = list(items)
+
+    def work(at: int) -> None:
+        for item in rest[at : at + _ITEMS_AT_ONCE]:
+            do(item)
+
+    pool = ThreadPoolExecutor(_THREADS)
+    try:
+        for _ in pool.map(work, range(0, len(rest), _ITEMS_AT_ONCE)):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_THREADS = 8
+_ITEMS_AT_ONCE = 8
+
+
+def each(do: Callable[[Item], object], items: Iterable[Item], *, in_turn: bool) -> None:
+    """Run `do` on each of `items`, one after the other or in several threads."""
+    if in_turn:
+        for item in items:
+            do(item)
+    else:
+        in_threads(do, items)
 
 
 def _may_fork() -> bool:

@@ -119,7 +119,7 @@ class _Run:
         self._store, self._need, self._writer = store, need, writer
         self._area, self._prefixes = area, prefixes
         self._seen = DigestCache()
-        self._transfer = Transfer(arguments.link_mode(need.request))
+        self._transfer = Transfer(arguments.link_mode(need.request), keeps_times=False)
         self._number = 0
         self._python = ".".join(need.environment.interpreter.version.split(".")[:2])
         self._done, self._wanted = already, already + len(need.artifacts)

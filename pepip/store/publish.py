@@ -14,7 +14,7 @@ import time
 from pepip import paths, urls
 from pepip.errors import CorruptEntryError, InvalidWheelError, StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import permissions
+from pepip.host import files, parallel, permissions
 from pepip.store import document as documents
 from pepip.store import entries, prelinks, trash
 from pepip.store.document import Document
@@ -104,12 +104,10 @@ def prepare(
     for name in (paths.ENTRY_METADATA, paths.READY):
         if os.path.lexists(f"{staged.wheel}/{name}"):
             raise InvalidWheelError(f"{staged.name} {staged.version} has a file named {name}, which pepip reserves")
-    os.mkdir(workshop)
-    for folder in tree.folders:
-        os.mkdir(f"{workshop}/{folder}")
-    own = transfer.tree(staged.wheel, workshop, tree.files)
+    in_turn = not store.is_remote
+    make_folders(store, workshop, tree)
+    own = transfer.tree(staged.wheel, workshop, tree.files, in_turn=in_turn)
     document = _describe(
-        workshop,
         staged,
         tree,
         proof,
@@ -118,14 +116,24 @@ def prepare(
         digest_cache=digest_cache,
         modes_are_uvs=len(own) < len(tree.files),
     )
-    with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
-        file.write(documents.dump(document))
+    mode = permissions.sealed_mode(like=store.like)
+    files.create(documents.place_of(workshop), documents.dump(document).encode(), mode=mode)
     seal(store, workshop, tree, own)
     return Prepared(workshop, document)
 
 
+def make_folders(store: Store, workshop: str, tree: WheelTree) -> None:
+    """Make the new folder `workshop`, and the folders of a wheel in it."""
+    mode = permissions.open_mode(like=store.like)
+    os.mkdir(workshop)
+    by_depth: dict[int, list[str]] = {}
+    for folder in tree.folders:
+        by_depth.setdefault(folder.count("/"), []).append(f"{workshop}/{folder}")
+    for _, folders in sorted(by_depth.items()):
+        parallel.each(lambda folder: os.mkdir(folder, mode), folders, in_turn=not store.is_remote)
+
+
 def _describe(
-    workshop: str,
     staged: StagedWheel,
     tree: WheelTree,
     proof: Proof,
@@ -135,7 +143,7 @@ def _describe(
     digest_cache: DigestCache,
     modes_are_uvs: bool,
 ) -> Document:
-    """Return the entry's document, which has everything that linking needs."""
+    """Return the entry's document, which has everything that linking needs. Reads the wheel in uv's cache alone."""
     dist_info = staged.dist_info
     data_prefix = dist_info.removesuffix(".dist-info") + ".data/"
     statuses = {path: status for path, status in tree.files if not path.startswith(data_prefix)}
@@ -143,15 +151,15 @@ def _describe(
     own = record.made_by_installer(dist_info)
     folders = [f"{path}/" for path in tree.folders if not f"{path}/".startswith(data_prefix)]
     run_paths = {
-        path: digest_cache.run_paths(f"{workshop}/{path}", status)
+        path: digest_cache.run_paths(f"{staged.wheel}/{path}", status)
         for path, status in statuses.items()
         if libraries.is_library_name(path)
     }
     shape = footprint.compute(
-        workshop,
+        staged.wheel,
         [path for path in sorted([*statuses, *folders]) if path not in own],
         dist_info=dist_info,
-        escaping_libraries=libraries.leaving(workshop, run_paths),
+        escaping_libraries=libraries.leaving(staged.wheel, run_paths),
     )
     hollow = set(tree.folders) - {folder for path, _ in tree.files for folder in paths.ancestors(path)}
     for folder in hollow:
@@ -162,7 +170,7 @@ def _describe(
         if len(row) != 2 or row[0] not in documents.SCHEMES:
             shown = f"{data_prefix}{'/'.join(row)}"
             raise InvalidWheelError(f"{staged.name} {staged.version} has {shown}, which is in no known scheme")
-    with open(f"{workshop}/{dist_info}/RECORD", "rb") as file:
+    with open(f"{staged.wheel}/{dist_info}/RECORD", "rb") as file:
         rows = file.read()
     is_plain = not (launchers or data or staged.metadata or artifact.local_path or artifact.direct_url)
     return Document(
@@ -171,7 +179,7 @@ def _describe(
         identity=artifact.identity,
         origin=_origin(artifact),
         package=json.loads(urls.without_password(json.dumps(artifact.package))),
-        tag=tag_of(f"{workshop}/{dist_info}/WHEEL", artifact),
+        tag=tag_of(f"{staged.wheel}/{dist_info}/WHEEL", artifact),
         dist_info=dist_info,
         directories=shape.directories,
         files=shape.files,
@@ -243,20 +251,25 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
     with_modules = {path.rpartition("/")[0] for path, _ in tree.files if path.endswith(".py")}
     permissions.seal_file(documents.place_of(workshop), like=like)
     read_only = module_folders.find([*(path for path, _ in tree.files), *(f"{path}/" for path in tree.folders)])
-    for folder in reversed(["", *tree.folders]):
+    taken = {*tree.folders, *(path for path, _ in tree.files if path.endswith(paths.PYCACHE))}
+    mode = permissions.open_mode(like=like)
+
+    def finish(folder: str) -> None:
         path = f"{workshop}/{folder}" if folder else workshop
         if os.path.basename(folder) == paths.PYCACHE:
             permissions.open_directory(path, like=like)
-            continue
-        bytecode = f"{path}/{paths.PYCACHE}"
-        if folder in with_modules and not os.path.lexists(bytecode):
-            os.mkdir(bytecode)
-            permissions.open_directory(bytecode, like=like)
+            return
+        if folder in with_modules and (f"{folder}/{paths.PYCACHE}" if folder else paths.PYCACHE) not in taken:
+            os.mkdir(f"{path}/{paths.PYCACHE}", mode)
+            permissions.open_directory(f"{path}/{paths.PYCACHE}", like=like)
         os.utime(path, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
         if folder in read_only:
             permissions.seal_directory(path, like=like)
         elif folder:
             permissions.open_directory(path, like=like)
+
+    # Nothing that `finish` does to a folder changes the time of the folder above it.
+    parallel.each(finish, reversed(["", *tree.folders]), in_turn=not store.is_remote)
 
 
 def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:

@@ -8,7 +8,7 @@ import stat
 
 from pepip import paths
 from pepip.errors import StoreError
-from pepip.host import files, locks, permissions
+from pepip.host import files, filesystems, locks, permissions
 from pepip.model import StoreRoots
 from pepip.store import layers, trust
 
@@ -77,6 +77,11 @@ class Store:
         if self._like is None:
             self._like = os.stat(self.root)
         return self._like
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether other machines may see the store. Then each call on a file may wait for one of them."""
+        return filesystems.may_be_remote(self.root, self.like.st_dev)
 
     @property
     def is_shared(self) -> bool:
