@@ -284,6 +284,21 @@ def _make_links(
                     _clear(environment.root, path)
                     placer.place(entry, inside, place, is_directory=link.is_directory, mode=link.mode)
 
+    if filesystems.is_remote(environment.root):
+        occupied = []
+
+        def try_one(item: tuple[str, Link]) -> None:
+            path, link = item
+            inside = link.target[len(entries[link.owner].path) + 1 :]
+            place = f"{environment.root}/{path}"
+            try:
+                placer.place(entries[link.owner], inside, place, is_directory=link.is_directory, mode=link.mode)
+            except FileExistsError:
+                occupied.append(item)
+
+        parallel.in_threads(try_one, wanted)
+        make(occupied)
+        return
     half = len(wanted) * 11 // 20 if len(wanted) >= _MANY_LINKS else len(wanted)  # the second process begins later
     parallel.in_two(make, wanted[:half], wanted[half:])
 

@@ -7,6 +7,7 @@ import os
 from pepip import humanized, names, paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
+from pepip.host import parallel
 from pepip.model import Progress
 from pepip.store import entries
 from pepip.uv import resolve
@@ -43,8 +44,9 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
     where = []
     if not all(artifact.wheel for artifact in artifacts):
         where = wheel_tags.buckets_for(list(environment.tags))
-    found = {}
-    for artifact in artifacts:
+    found: dict[str, Entry] = {}
+
+    def look(artifact: Artifact) -> None:
         known = [wheel_tags.bucket(wheel_tags.of_filename(artifact.wheel))] if artifact.wheel else where
         entry = entries.find(
             store, name=artifact.name, version=artifact.version, identity=artifact.identity, buckets=known
@@ -57,7 +59,9 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
 
                 publish.complete(store, entry)
             found[artifact.name] = entry
-    return found
+
+    parallel.each(look, artifacts, in_turn=not store.has_remote)
+    return {artifact.name: found[artifact.name] for artifact in artifacts if artifact.name in found}
 
 
 def acquire(

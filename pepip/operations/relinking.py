@@ -7,7 +7,7 @@ import os
 
 from pepip.environment import contents, journal, leftovers, linking, removal, set_aside, without_record
 from pepip.errors import CorruptEntryError, PepipError, UvError
-from pepip.host import locks
+from pepip.host import locks, parallel
 from pepip.store import entries
 
 TYPE_CHECKING = False
@@ -49,8 +49,8 @@ def relink(
             private=private,
             gives_way=gives_way,
         )
-        for addition in additions:
-            entries.note_linked(store, addition.entry)
+        new = [addition.entry for addition in additions]
+        parallel.each(lambda entry: entries.note_linked(store, entry), new, in_turn=not store.is_remote)
     if any(addition.mode for addition in additions):
         return contents.installed(environment, store.known_roots)
     linked = (contents.distribution_of(item.entry.dist_info, item.entry.id) for item in additions)

@@ -81,7 +81,12 @@ class Store:
     @property
     def is_remote(self) -> bool:
         """Whether other machines may see the store. Then each call on a file may wait for one of them."""
-        return filesystems.may_be_remote(self.root, self.like.st_dev)
+        return filesystems.may_be_remote(self.root, self.like.st_dev)  # the status is known already
+
+    @property
+    def has_remote(self) -> bool:
+        """Whether the store or one of its layers is remote."""
+        return any(home.exists() and home.is_remote for home in (self, *self.layers))
 
     @property
     def is_shared(self) -> bool:
