@@ -91,8 +91,8 @@ def compare(there: Path, here: Path, arguments: argparse.Namespace) -> int:
     least = {name: min(sample.seconds for sample in found) for name, found in samples.items()}
     for name, found in samples.items():
         busy = min(sample.processor_seconds for sample in found)
-        print(f"{name:<6} {least[name]:8.2f} s ({busy:.2f} s)  {least[name] / least['uv']:6.3f} of uv")
-    print(f"rounds {[[round(sample.seconds, 2) for sample in found] for found in samples.values()]}")
+        print(f"{name:<6} {least[name]:8.2f} s ({busy:.2f} s)  {least[name] / least['uv']:6.3f} of uv", flush=True)
+    print(f"rounds {[[round(sample.seconds, 2) for sample in found] for found in samples.values()]}", flush=True)
     missed = [name for name, limit in TARGETS.items() if least[name] > limit * least["uv"]]
     for name, limit in TARGETS.items():
         print(f"target of {name}: {limit} of uv, {'NOT MET' if name in missed else 'met'}")
