@@ -86,8 +86,9 @@ def compare(there: Path, here: Path, arguments: argparse.Namespace) -> int:
         for name, commands, own in turns[number % 2 :] + turns[: number % 2]:
             (place / name).mkdir()
             samples.setdefault(name, []).append(_measured(commands, place / name, own))
+            print(f"round {number}: {name} {samples[name][-1].seconds:.2f} s", flush=True)
         if arguments.threads:
-            samples.setdefault("floor", []).append(_bare_loop(place / "uv", place / "floor", arguments.threads))
+            samples.setdefault("floor", []).append(_bare_loop(here / "first", place / "floor", arguments.threads))
     least = {name: min(sample.seconds for sample in found) for name, found in samples.items()}
     for name, found in samples.items():
         busy = min(sample.processor_seconds for sample in found)

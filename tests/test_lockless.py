@@ -150,11 +150,14 @@ def test_many_processes_change_and_prune(ground: Ground, rounds: int) -> None:
 
 
 @pytest.mark.real_world
-@pytest.mark.parametrize("rounds", [3, 125])
+@pytest.mark.parametrize("rounds", [3, int(os.environ.get("PEPIP_TEST_ROUNDS", "1000")) // 8])
 def test_many_processes_on_two_nodes_of_a_network_file_system(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path, rounds: int
 ) -> None:
-    """GlusterFS, mounted twice: each node sees its mount at the same path."""
+    """GlusterFS, mounted twice: each node sees its mount at the same path.
+
+    `PEPIP_TEST_ROUNDS` is the number of rounds of all eight processes together.
+    """
     with two_mounts(tmp_path / "volume") as mounts:
         folder = tmp_path / "ground"
         folder.mkdir()

@@ -24,7 +24,7 @@ def two_mounts(folder: Path) -> Iterator[tuple[Path, Path]]:
         pytest.skip("GlusterFS is missing (the package glusterfs-server), or the tests do not run as root")
     folder.mkdir(parents=True)
     started = _start_daemon(folder / "glusterd.pid")
-    host, name = socket.gethostname(), f"pepip-{os.getpid()}"
+    host, name = socket.gethostname(), _volume()
     brick, mounts = folder / "brick", (folder / "node-a", folder / "node-b")
     for made in (brick, *mounts):
         made.mkdir()
@@ -41,6 +41,20 @@ def two_mounts(folder: Path) -> Iterator[tuple[Path, Path]]:
             subprocess.run(["gluster", "--mode=script", "volume", *words], capture_output=True, check=False)
         if started:
             os.kill(started, 15)
+
+
+@contextmanager
+def stopped() -> Iterator[None]:
+    """Stop the volume, and start it again. Meanwhile both mount points are there, and each call on them fails."""
+    _run("gluster", "--mode=script", "volume", "stop", _volume(), "force")
+    try:
+        yield
+    finally:
+        _run("gluster", "--mode=script", "volume", "start", _volume())
+
+
+def _volume() -> str:
+    return f"pepip-{os.getpid()}"
 
 
 def _start_daemon(pid_file: Path) -> int:
