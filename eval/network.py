@@ -13,7 +13,9 @@ while a clock runs. In each round uv and pepip take turns, each into new folders
     floor    a bare loop writes the files of uv's environment, in threads: a folder, or a file by open, write, close
 
 A figure is the least of the rounds: other users of a machine and of a network only make it worse. In brackets are the
-processor seconds of the commands, without those of the file system's own processes. At the end all is removed.
+processor seconds of the commands. On one machine the file system's own processes can be counted, too: their numbers
+follow `--processes`, such as those of glusterfs and glusterfsd. On a busy machine only these seconds can be compared.
+At the end all is removed.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ def main() -> int:
     parser.add_argument("--packages", nargs="+", default=["jupyterlab"], metavar="PACKAGE")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cache", choices=["local", "there"], default="local", help="where uv's cache lies")
+    parser.add_argument("--processes", nargs="*", type=int, default=[], metavar="NUMBER", help="of the file system")
     parser.add_argument("--threads", type=int, default=8, help="of the bare loop; 0 leaves that out")
     parser.add_argument("--python", default=sys.executable, help="the interpreter of the environments")
     parser.add_argument("--uv", default=os.fspath(Path(sys.executable).with_name("uv")))
@@ -76,6 +79,7 @@ def compare(there: Path, here: Path, arguments: argparse.Namespace) -> int:
     _measured(_by_uv(here / "first", pins, arguments), here, variables)  # fills uv's cache
     variables["UV_OFFLINE"] = "1"
     samples: dict[str, list[Sample]] = {}
+    busy: dict[str, list[float]] = {}
     for number in range(arguments.rounds):
         place = there / str(number)
         place.mkdir()
@@ -85,19 +89,37 @@ def compare(there: Path, here: Path, arguments: argparse.Namespace) -> int:
         turns = [("uv", by_uv, variables), ("first", install, stored), ("again", install, stored)]
         for name, commands, own in turns[number % 2 :] + turns[: number % 2]:
             (place / name).mkdir()
-            samples.setdefault(name, []).append(_measured(commands, place / name, own))
+            before = _busy_seconds(arguments.processes)
+            sample = _measured(commands, place / name, own)
+            busy.setdefault(name, []).append(_busy_seconds(arguments.processes) - before)
+            samples.setdefault(name, []).append(sample)
             print(f"round {number}: {name} {samples[name][-1].seconds:.2f} s", flush=True)
         if arguments.threads:
+            before = _busy_seconds(arguments.processes)
             samples.setdefault("floor", []).append(_bare_loop(here / "first", place / "floor", arguments.threads))
+            busy.setdefault("floor", []).append(_busy_seconds(arguments.processes) - before)
     least = {name: min(sample.seconds for sample in found) for name, found in samples.items()}
     for name, found in samples.items():
-        busy = min(sample.processor_seconds for sample in found)
-        print(f"{name:<6} {least[name]:8.2f} s ({busy:.2f} s)  {least[name] / least['uv']:6.3f} of uv", flush=True)
+        alone = min(sample.processor_seconds for sample in found)
+        print(f"{name:<6} {least[name]:8.2f} s ({alone:.2f} s)  {least[name] / least['uv']:6.3f} of uv", end="")
+        both = {key: min(map(sum, zip(_processor(samples[key]), busy[key], strict=True))) for key in (name, "uv")}
+        shown = f", with the file system {both[name]:.2f} s, {both[name] / both['uv']:.3f} of uv"
+        print(shown if arguments.processes else "", flush=True)
     print(f"rounds {[[round(sample.seconds, 2) for sample in found] for found in samples.values()]}", flush=True)
     missed = [name for name, limit in TARGETS.items() if least[name] > limit * least["uv"]]
     for name, limit in TARGETS.items():
         print(f"target of {name}: {limit} of uv, {'NOT MET' if name in missed else 'met'}")
     return int(bool(missed))
+
+
+def _processor(found: Sequence[Sample]) -> list[float]:
+    return [sample.processor_seconds for sample in found]
+
+
+def _busy_seconds(processes: Sequence[int]) -> float:
+    """Return the processor seconds that running processes have used. Linux alone tells them."""
+    fields = (Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split() for number in processes)
+    return sum(int(row[11]) + int(row[12]) for row in fields) / os.sysconf("SC_CLK_TCK")
 
 
 def _measured(commands: Sequence[Sequence[str]], folder: Path, variables: Mapping[str, str]) -> Sample:

@@ -10,6 +10,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Future, ThreadPoolExecutor
     from typing import TypeVar
 
     Item = TypeVar("Item")
@@ -90,6 +91,40 @@ def each(do: Callable[[Item], object], items: Iterable[Item], *, in_turn: bool) 
             do(item)
     else:
         in_threads(do, items)
+
+
+class Tasks:
+    """Calls that several threads make while the caller prepares further ones; with `in_turn`, each is made at once.
+
+    A context manager. Its end waits for all calls, and raises the first error. If the caller fails, calls that have
+    not begun are dropped.
+    """
+
+    def __init__(self, in_turn: bool) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._pending: list[Future[None]] = []
+        if not in_turn:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._pool = ThreadPoolExecutor(_THREADS)
+
+    def add(self, do: Callable[[], None]) -> None:
+        """Make this call."""
+        if self._pool is None:
+            do()
+        else:
+            self._pending.append(self._pool.submit(do))
+
+    def __enter__(self) -> Tasks:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            for call in self._pending if kind is None else ():
+                call.result()
+        finally:
+            if self._pool:
+                self._pool.shutdown(cancel_futures=True)
 
 
 def _may_fork() -> bool:

@@ -7,12 +7,13 @@ uv's cache was changed or removed, or if uv can't stage a batch as a whole.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 
 from pepip.errors import InvalidWheelError, StoreError, UvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import filesystems
+from pepip.host import filesystems, parallel
 from pepip.host.transfer import Transfer
 from pepip.humanized import count
 from pepip.model import Progress
@@ -144,7 +145,8 @@ class _Run:
                 with _unless_cleaned(artifacts[item.name], batch, following):
                     trees.append((item, staged.look(item.wheel)))
         prepared: list[Prepared] = []
-        with contextlib.closing(hash_pool.in_order(trees, self._seen)) as in_order:
+        in_turn = not self._store.is_remote
+        with contextlib.closing(hash_pool.in_order(trees, self._seen)) as in_order, parallel.Tasks(in_turn) as tasks:
             for item, tree in in_order:
                 artifact = artifacts[item.name]
                 with _unless_cleaned(artifact, batch, following):
@@ -159,13 +161,17 @@ class _Run:
                         continue
                     if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
                         yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
-                    prepared += self._prepared(item, tree, proof, artifact, prefix)
+                    made = self._prepared(item, tree, proof, artifact, prefix)
+                    tasks.add(functools.partial(_collect, prepared, made, artifact, batch, following))
                     self._done += 1
                     yield Progress("store", item.name, self._done, self._wanted)
         self._writer.settle()
-        for shaped in prepared:
+
+        def appear(shaped: Prepared) -> None:
             entry = publish.publish(self._store, shaped, replacing=replacing)
             self.added[entry.name] = entry
+
+        parallel.each(appear, prepared, in_turn=in_turn)
         return following
 
     def _one_by_one(self, batch: _Batch, reason: str) -> list[_Batch]:
@@ -245,6 +251,13 @@ class _Run:
             ):
                 name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
                 yield Progress("download", name, sizes.get(arrival.name, 0), _download_bytes(self._need))
+
+
+def _collect(
+    prepared: list[Prepared], made: Iterator[Prepared], artifact: Artifact, batch: _Batch, following: list[_Batch]
+) -> None:
+    with _unless_cleaned(artifact, batch, following):
+        prepared.extend(made)
 
 
 @contextlib.contextmanager
