@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,6 +181,24 @@ def test_a_repair_gives_copies_the_bytes_of_the_entry(room: Room) -> None:
     room.pepip("store", "repair", *room.source[:3])
 
     assert room.says("import lamp; print(lamp.BULB)") == "bright"
+
+
+def test_a_copy_in_the_store_is_made_by_opening_writing_and_closing(room: Room) -> None:
+    """No mode and no time is set afterwards: on a network file system each call takes as long as the write."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is missing")
+    log = room.project / "calls"
+    words = (strace, "-f", "-y", "-e", "trace=fchmod,chmod,utimensat,openat", "-o", str(log))
+    room.machine.run(
+        [*words, sys.executable, "-m", "pepip", "install", "lamp==1.0", "shade", *room.source], folder=room.project
+    )
+
+    calls = [line for line in log.read_text().splitlines() if f"{room.store}/staging/" in line]
+    made = [line for line in calls if "O_CREAT" in line and "cloth.py" in line]
+    assert len(made) == 1
+    changed = [line for line in calls if "openat" not in line and ".py" in line]
+    assert changed == []
 
 
 def test_savings_count_copies_once(room: Room) -> None:

@@ -64,17 +64,20 @@ def in_threads(do: Callable[[Item], object], items: Iterable[Item]) -> None:
 
     Raises the first error. Then some items may not have been tried, and none is being worked on any more.
     """
+    rest = list(items)
+    if not rest:
+        return
     from concurrent.futures import ThreadPoolExecutor
 
-    rest = list(items)
+    count = min(_ITEMS_AT_ONCE, -(-len(rest) // _THREADS))  # the items that a thread takes at a time
 
     def work(at: int) -> None:
-        for item in rest[at : at + _ITEMS_AT_ONCE]:
+        for item in rest[at : at + count]:
             do(item)
 
     pool = ThreadPoolExecutor(_THREADS)
     try:
-        for _ in pool.map(work, range(0, len(rest), _ITEMS_AT_ONCE)):
+        for _ in pool.map(work, range(0, len(rest), count)):
             pass
     finally:
         pool.shutdown(cancel_futures=True)
