@@ -74,7 +74,7 @@ def test_a_network_file_system_is_measured_in_any_folder(
 ) -> None:
     """With a package that the test has made, by turns. The targets may be missed: exit code 1."""
     Wheel("camera", "1.0", files={"camera/__init__.py": "VERSION = 1\n"}).write(wheelhouse)
-    words = ("--packages", "camera", "--rounds", "2", "--python", interpreter, "--processes", str(os.getpid()))
+    words = ("--packages", "camera", "--rounds", "1", "--python", interpreter, "--processes", str(os.getpid()))
 
     output = machine.run(
         [sys.executable, EVAL / "network.py", tmp_path, *words],
