@@ -297,6 +297,10 @@ def _make_links(
                 occupied.append(item)
 
         parallel.in_threads(try_one, wanted)
+        for path, link in occupied:
+            # The system may remember a link for a second after another machine has removed it. To remove it asks.
+            if not link.mode and placer.is_placed(f"{environment.root}/{path}", link.target):
+                links.unlink(f"{environment.root}/{path}")
         make(occupied)
         return
     half = len(wanted) * 11 // 20 if len(wanted) >= _MANY_LINKS else len(wanted)  # the second process begins later
