@@ -29,6 +29,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))  # for this folder's p
 
 from eval.bench import disk, filesystems, index, machine, plot, prepare, report, sets, tools
 from eval.bench.measure import FailedError
+from eval.bench.network import Network
 from eval.bench.rounds import Rounds, Work, clear
 from eval.bench.rows import BYTES
 
@@ -73,12 +74,16 @@ def compare(arguments: argparse.Namespace, programs: tools.Programs, folder: Pat
     with contextlib.ExitStack() as stack:
         if not arguments.no_cleanup:
             stack.callback(clear, scratch)
-        server = stack.enter_context(index.served(map(index.read_wheel, goods.files)))
+        wheels = list(map(index.read_wheel, goods.files))
+        server = stack.enter_context(index.served(wheels))
         others = stack.enter_context(filesystems.another(scratch))
         supply = tools.Supply(server.url, folder / "wheels")
         rounds = Rounds(scratch, compared, work, supply, say)
         asked = rounds.warm(arguments.rounds, others, lambda: server.requests)
         rounds.cold(arguments.rounds)
+        if arguments.network:
+            slow = stack.enter_context(index.served(wheels, Network(arguments.network * 1e6)))
+            rounds.network(arguments.rounds, tools.Supply(slow.url, folder / "wheels"))
         rounds.remove(arguments.rounds)
         footprints = _footprints(scratch, rounds, arguments.projects)
     other = "caches on another file system" if others else "uv made to copy"
@@ -91,7 +96,8 @@ def compare(arguments: argparse.Namespace, programs: tools.Programs, folder: Pat
         "requests to the index while offline": asked,
         "load average at the end": os.getloadavg()[0],
     }
-    return report.Outcome(arguments.tools, arguments.set or "", other, facts, rounds.results, footprints)
+    network = f"{arguments.network:g} MB/s"
+    return report.Outcome(arguments.tools, arguments.set or "", other, facts, rounds.results, footprints, network)
 
 
 def say(line: str) -> None:
@@ -139,6 +145,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--projects", type=_count, default=5, help="projects whose disk is measured (default: 5)")
     parser.add_argument("--rounds", type=_count, default=5, help="counted rounds, after a warm-up (default: 5)")
     parser.add_argument("--tools", type=_tools, default=list(tools.NAMES), help=f"of {','.join(tools.NAMES)}")
+    parser.add_argument(
+        "--network", type=float, default=25.0, metavar="MB/S", help="of the row with a slow network; 0 leaves it out"
+    )
     parser.add_argument("--python", default="", help="of the environments: a path or version (default: this one)")
     parser.add_argument(
         "--wheels", type=Path, nargs="+", default=[], metavar="FOLDER", help="wheels that the machine offers"

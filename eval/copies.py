@@ -3,10 +3,12 @@
     python eval/copies.py --set worktrees --count 50
     python eval/copies.py --set scripts --count 1000
 
-`worktrees` makes git worktrees of one locked project and runs `sync --frozen` in each. `scripts` makes copies of one
-script with inline metadata and runs each. Every tool has a home, a cache and a store of its own, on one file system,
-and one more worktree or copy before the count begins: the figures are those of each further one. Each inode counts
-once. `--importing` lets the first import write its bytecode, as it does for users.
+`worktrees` makes git worktrees of one locked project and runs `sync --frozen` in each. With `--backend`, the project
+is a package, which uv builds in each worktree. `scripts` makes copies of one script with inline metadata, and runs
+each.
+Every tool has a home, a cache and a store of its own, on one file system, and one more worktree or copy before the
+count begins: the figures are those of each further one. Each inode counts once. `--importing` lets the first import
+write its bytecode, as it does for users.
 
 Needs POSIX, git, and an index for the packages, to which uv is set.
 """
@@ -26,7 +28,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from eval.bench.measure import clean_variables, measure
+from eval.bench.measure import Sample, clean_variables, measure
 from eval.bench.rounds import clear
 from tests.support.disk import Usage, usage
 
@@ -36,14 +38,23 @@ TARGETS = {"worktrees": {"bytes": 0.05, "inodes": 0.05, "seconds": 0.25}, "scrip
 """The most that each further one may need, in shares of what uv needs."""
 
 
+BACKENDS = {
+    "hatchling": 'requires = ["hatchling"]\nbuild-backend = "hatchling.build"\n',
+    "uv_build": 'requires = ["uv_build>=0.9,<1"]\nbuild-backend = "uv_build"\n',
+}
+
 _OF_INDEXES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_FIND_LINKS")
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What each further worktree or copy needs: medians of seconds, means of the rest."""
+    """What each further worktree or copy needs: medians of seconds, means of the rest.
+
+    `processor_seconds` are those of all processes, user and system. They depend less on other programs.
+    """
 
     seconds: float
+    processor_seconds: float
     allocated_bytes: float
     inodes: float
 
@@ -54,6 +65,7 @@ def main() -> int:
     parser.add_argument("--set", choices=SETS, required=True)
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--packages", nargs="+", default=list(PACKAGES), metavar="PACKAGE")
+    parser.add_argument("--backend", choices=BACKENDS, help="the project is a package, built by this")
     parser.add_argument("--python", default=sys.executable, help="the interpreter of the environments")
     parser.add_argument("--importing", action="store_true", help="import the packages, and write bytecode")
     parser.add_argument("--uv", default=os.fspath(Path(sys.executable).with_name("uv")))
@@ -83,18 +95,19 @@ def measured(folder: Path, program: str, arguments: argparse.Namespace) -> Figur
     }
     variables = {name: value for name, value in variables.items() if value}
     make = worktrees if arguments.set == "worktrees" else scripts
-    seconds: list[float] = []
+    samples: list[Sample] = []
     before = Usage(0, 0)
     for place, command in make(folder, program, variables, arguments):
         sample = measure([command], place, variables)
         if not before.inodes:
             before = _usage(folder)  # with the first one: what it fills is used by all
         else:
-            seconds.append(sample.seconds)
+            samples.append(sample)
     after = _usage(folder)
-    count = len(seconds)
+    count = len(samples)
     return Figures(
-        statistics.median(seconds),
+        statistics.median(sample.seconds for sample in samples),
+        statistics.median(sample.processor_seconds for sample in samples),
         (after.allocated_bytes - before.allocated_bytes) / count,
         (after.inodes - before.inodes) / count,
     )
@@ -114,6 +127,10 @@ def worktrees(
     main_tree.mkdir()
     listed = ", ".join(f'"{package}"' for package in arguments.packages)
     text = f'[project]\nname = "app"\nversion = "1.0"\nrequires-python = ">=3.9"\ndependencies = [{listed}]\n'
+    if arguments.backend:
+        text += f"\n[build-system]\n{BACKENDS[arguments.backend]}"
+        (main_tree / "src/app").mkdir(parents=True)
+        (main_tree / "src/app/__init__.py").write_text("NAME = 'app'\n")
     (main_tree / "pyproject.toml").write_text(text)
     (main_tree / ".gitignore").write_text(".venv\noutput.log\n")
     _run([arguments.uv, "lock", "--quiet"], main_tree, variables)
@@ -152,12 +169,14 @@ def scripts(
 def report(found: Mapping[str, Figures], targets: Mapping[str, float], count: int) -> int:
     """Print the figures and the verdict on each target. Returns 1 if one is missed."""
     print(f"each of {count} further ones: median of seconds, means of bytes and inodes")
-    print(f"{'':<8} {'seconds':>9} {'bytes':>13} {'inodes':>9}")
+    print(f"{'':<9} {'seconds':>9} {'processor':>9} {'bytes':>13} {'inodes':>9}")
     for name, figures in found.items():
-        print(f"{name:<8} {figures.seconds:9.3f} {figures.allocated_bytes:13,.0f} {figures.inodes:9.1f}")
+        times = f"{figures.seconds:9.3f} {figures.processor_seconds:9.3f}"
+        print(f"{name:<9} {times} {figures.allocated_bytes:13,.0f} {figures.inodes:9.1f}")
     uv, pepip = found["uv"], found["pepip"]
     ratios = {
         "seconds": pepip.seconds / uv.seconds,
+        "processor": pepip.processor_seconds / uv.processor_seconds,
         "bytes": pepip.allocated_bytes / uv.allocated_bytes,
         "inodes": pepip.inodes / uv.inodes,
     }
@@ -167,7 +186,7 @@ def report(found: Mapping[str, Figures], targets: Mapping[str, float], count: in
         is_met = limit is None or ratio <= limit
         missed += not is_met
         verdict = "" if limit is None else f"  (target {limit:.2f}: {'met' if is_met else 'NOT MET'})"
-        print(f"{name:<8} {ratio:9.3f} of uv{verdict}")
+        print(f"{name:<9} {ratio:9.3f} of uv{verdict}")
     return int(bool(missed))
 
 

@@ -8,8 +8,8 @@ and hashes every byte of the entries, in one process for each processor. Beside 
 install` for the same pins, offline, and its system calls, if strace is there to count them.
 
 With a folder of wheels that has all of them, it also profiles the first install: its phases, from an index on the
-loopback device, and uv's as a whole. What each round makes is removed at the end: gigabytes for a large set. Needs
-POSIX, and uv's cache with the same versions.
+loopback device, uv's as a whole, and a bare loop that makes the folders and hard links of all entries. What each
+round makes is removed at the end: gigabytes for a large set. Needs POSIX, and uv's cache with the same versions.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ from pepip.store.root import Store
 
 _KEPT = ("UV_", "PEPIP_HOME", "XDG_")
 _UV, _WHOLE = "uv venv, uv pip install", "pepip, from its start to its end"
-_ROWS = (_UV, *phases.TITLES.values(), _WHOLE)
+_BARE = "bare loop: the entries' folders and hard links"
+_ROWS = (_UV, *phases.TITLES.values(), _WHOLE, _BARE)
 
 
 class Piece(NamedTuple):
@@ -97,7 +98,7 @@ class Bench:
     def steps(self) -> dict[str, Callable[[], float]]:
         """Return the steps to measure, by title. Each step returns seconds."""
         pieces = pieces_of(self._root)
-        files = files_of(Store(os.environ.get("PEPIP_HOME") or os.path.expanduser("~/.pepip")), self._root)
+        files = files_of(_store(), self._root)
         megabytes = sum(map(os.path.getsize, files)) / 1e6
         return {
             "python -c pass": lambda: self._seconds([sys.executable, "-c", "pass"]),
@@ -124,12 +125,16 @@ class Bench:
     def profile(self, wheels: Path, rounds: int) -> str:
         """Return a table of the phases of a first install, and of uv's whole, with their processor seconds."""
         found: dict[str, list[phases.Phase]] = {}
+        pieces = entry_pieces(_store(), self._root)
         with index.served(map(index.read_wheel, sorted(wheels.glob("*.whl")))) as server:
             for number in range(rounds):
                 tools = [self._whole_of_uv, self._phases]
                 for tool in tools if number % 2 else reversed(tools):
                     for phase in tool(server.url):
                         found.setdefault(phase.title, []).append(phase)
+                folder, began = self._new_folder(), phases.Clock.now()
+                made(pieces, folder)
+                found.setdefault(_BARE, []).append(began.until(phases.Clock.now(), _BARE))
         rows = [
             [title, *(f"{statistics.median(figures):.2f}" for figures in list(zip(*samples, strict=True))[1:])]
             for title, samples in sorted(found.items(), key=lambda item: list(_ROWS).index(item[0]))
@@ -190,6 +195,25 @@ def pieces_of(root: Path) -> list[Piece]:
             content = None if is_shared else Path(place).read_bytes()
             found.append(Piece(os.path.normpath(f"{inside}/{name}"), place if is_shared else "", content))
     return found
+
+
+def entry_pieces(store: Store, root: Path) -> list[Piece]:
+    """Return the folders and files of the entries that an environment links, each folder before its content."""
+    found = [Piece(".", "", None)]
+    for number, item in enumerate(linked(store, root)):
+        entry = entries.read(store, item).path
+        for folder, folders, names in os.walk(entry):
+            inside = os.path.normpath(f"{number}/{os.path.relpath(folder, entry)}")
+            found.append(Piece(inside, "", None))
+            if os.path.basename(folder) == "__pycache__":
+                names.clear()
+            folders[:] = [name for name in folders if name != ".pepip"]
+            found += [Piece(f"{inside}/{name}", f"{folder}/{name}", None) for name in names]
+    return found
+
+
+def _store() -> Store:
+    return Store(os.environ.get("PEPIP_HOME") or os.path.expanduser("~/.pepip"))
 
 
 def made(pieces: Sequence[Piece], folder: Path) -> float:

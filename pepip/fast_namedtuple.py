@@ -32,19 +32,23 @@ else:
             defaults = {field: namespace.pop(field) for field in fields if field in namespace}
             getters = {field: _getter(position, None) for position, field in enumerate(fields)}
             special = {"__slots__": (), "_fields": fields, "_field_defaults": defaults, "__match_args__": fields}
+            special["_default_values"] = tuple(defaults.values())  # those of the last fields, in order
             return super().__new__(cls, name, bases, {**namespace, **getters, **special})
 
     class NamedTuple(metaclass=_Fields):
         """The base of all: an immutable tuple whose items have names."""
 
-        _fields = _field_defaults = ()
+        _fields = _field_defaults = _default_values = ()
 
         def __new__(cls, /, *values, **named):
             """Return an instance of these items, given in order or by name. Absent items have their defaults."""
             fields = cls._fields
             if named and not values and len(named) == len(fields) and fields == tuple(named):
                 return tuple.__new__(cls, named.values())  # all fields by name, in their order
-            if named or len(values) != len(fields):
+            absent = len(fields) - len(values)
+            if not named and 0 < absent <= len(cls._default_values):
+                return tuple.__new__(cls, values + cls._default_values[-absent:])
+            if named or absent:
                 items = dict(zip(fields, values, strict=False))
                 if len(values) > len(fields) or not items.keys().isdisjoint(named) or named.keys() - set(fields):
                     raise TypeError(f"{cls.__name__} takes {', '.join(fields)}")

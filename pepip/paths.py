@@ -31,7 +31,17 @@ def default_store_root(variables: Mapping[str, str]) -> str:
 
     Raises UsageError if `PEPIP_HOME` is not set and the user has no home folder.
     """
-    return os.path.abspath(expand_user(variables.get("PEPIP_HOME") or "~/.pepip", variables))
+    return os.path.abspath(expand_user(_store_root(variables), variables))
+
+
+def known_store_root(variables: Mapping[str, str]) -> str:
+    """Return the path of `default_store_root`, empty where that raises an error."""
+    expanded = _expanded(_store_root(variables), variables)
+    return os.path.abspath(expanded) if expanded else ""
+
+
+def _store_root(variables: Mapping[str, str]) -> str:
+    return variables.get("PEPIP_HOME") or "~/.pepip"
 
 
 def user_home(variables: Mapping[str, str]) -> str:
@@ -58,20 +68,27 @@ def expand_user(path: str, variables: Mapping[str, str]) -> str:
 
     Raises UsageError if there is no such home folder: an unexpanded `~` would name a folder in the current folder.
     """
-    if not path.startswith("~"):
-        return path
-    user, separator, rest = path.partition("/")
-    home = user_home(variables) if user == "~" else os.path.expanduser(user)
-    if home and home != user:
-        return f"{home.rstrip('/')}{separator}{rest}" or "/"
+    expanded = _expanded(path, variables)
+    if expanded or not path:
+        return expanded
     from pepip.errors import UsageError
 
+    user = path.partition("/")[0]
     if user == "~":
         raise UsageError(
             f"there is no home folder for {path}: HOME is not set, and the system has none for this user",
             hint="set HOME, or set PEPIP_HOME to the folder of the store",
         )
     raise UsageError(f"there is no home folder for {path}: the system knows no user {user[1:]}")
+
+
+def _expanded(path: str, variables: Mapping[str, str]) -> str:
+    """Return the result of `expand_user`, empty if there is no such home folder."""
+    if not path.startswith("~"):
+        return path
+    user, separator, rest = path.partition("/")
+    home = user_home(variables) if user == "~" else os.path.expanduser(user)
+    return f"{home.rstrip('/')}{separator}{rest}" or "/" if home and home != user else ""
 
 
 def user_folder(variables: Mapping[str, str], name: str, default: str) -> str:
@@ -209,7 +226,8 @@ def is_inside(path: str) -> bool:
 
 def is_name(text: str) -> bool:
     """Tell whether a text is the plain name of one file or folder: no path, and no character that can't be shown."""
-    return is_inside(text) and "/" not in text and text != os.curdir and text.isprintable()
+    is_one = "/" not in text and "\\" not in text and text[1:2] != ":"  # no drive
+    return is_one and text not in {"", os.curdir, os.pardir} and text.isprintable()
 
 
 def is_entry_id(text: str) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import os
+import re
+import shutil
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +52,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             counts[name] += 1
 
 
+def pytest_collection_finish() -> None:
+    """Spare the collected tests each garbage collection: they are most objects of this process, and they stay."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep the app's list of activities out of the home of the person who runs the tests."""
@@ -65,6 +75,37 @@ def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return Path(given)
     session = tmp_path_factory.getbasetemp()
     return (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "uv-cache"
+
+
+_HAS_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note that a test has failed, for `tmp_path`."""
+    report = yield
+    item.stash[_HAS_FAILED] = item.stash.get(_HAS_FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture
+def tmp_path(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, state_folder: Path
+) -> Iterator[Path]:
+    """Yield an empty folder, at the same path for all tests of a process. That of a failed test stays, with its name.
+
+    For each new path of an environment, uv starts the interpreter, which takes longer than all else that uv does in
+    most tests. It caches the answer with the path, so it knows an environment at the path of an earlier one.
+    """
+    folder = tmp_path_factory.getbasetemp() / "case"
+    folder.mkdir()
+    yield folder
+    for noted in state_folder.iterdir():  # the app notes activities under the path of the store
+        shutil.rmtree(noted, ignore_errors=True)
+    ended = tmp_path_factory.mktemp(re.sub(r"\W", "_", request.node.name)[:30])
+    folder.rename(ended)
+    if not request.node.stash.get(_HAS_FAILED, False):
+        shutil.rmtree(ended, ignore_errors=True)
 
 
 @pytest.fixture
@@ -95,6 +136,23 @@ def wheelhouse(tmp_path: Path) -> Path:
     folder = tmp_path / "wheelhouse"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def app_user(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return the user of the app, which runs in this process. Their uv takes wheels from `wheelhouse` alone.
+
+    This process has the user's variables, and so has each command that it starts.
+    """
+    settings = tmp_path / "settings" / "uv" / "uv.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
+    for name in set(os.environ) - machine.variables().keys():
+        monkeypatch.delenv(name)
+    for name, value in machine.variables().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
+    return machine
 
 
 @pytest.fixture(scope="session")

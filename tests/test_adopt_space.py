@@ -54,6 +54,19 @@ def free_inodes(folder: Path) -> int:
     return os.statvfs(folder).f_ffree
 
 
+def make_environments(
+    machine: Machine, disk: Path, interpreter: Path, packages: tuple[str, ...], source: tuple[str | Path, ...]
+) -> None:
+    """Make six environments below `code`: copies, hard links and clones; every second one with bytecode."""
+    for number, mode in enumerate(("copy", "copy", "hardlink", "hardlink", "clone", "copy")):
+        environment = machine.make_folder(disk / "code" / f"project{number}") / ".venv"
+        machine.uv("venv", environment, "--python", interpreter, folder=disk)
+        into = ("pip", "install", "--python", environment, "--link-mode", mode, *source)
+        machine.uv(*into, *packages[number % 3 :], folder=disk)
+        if number % 2:
+            machine.run([interpreter_of(environment), "-m", "compileall", "-q", environment / "lib"], folder=disk)
+
+
 @pytest.mark.parametrize(
     "packages",
     [
@@ -77,13 +90,7 @@ def test_what_the_preview_says_is_what_df_says(
     with mounted(kind, tmp_path / "disk", mebibytes=1500) as disk:
         near = replace(machine, store=disk / "home" / ".pepip", uv_cache=disk / "uv-cache")
         near.make_folder(disk / "home")
-        for number, mode in enumerate(("copy", "copy", "hardlink", "hardlink", "clone", "copy")):
-            environment = near.make_folder(disk / "code" / f"project{number}") / ".venv"
-            near.uv("venv", environment, "--python", interpreter, folder=disk)
-            into = ("pip", "install", "--python", environment, "--link-mode", mode, *source)
-            near.uv(*into, *names[number % 3 :], folder=disk)
-            if number % 2:
-                near.run([interpreter_of(environment), "-m", "compileall", "-q", environment / "lib"], folder=disk)
+        make_environments(near, disk, interpreter, names, source)
         before, inodes = free_bytes(disk), free_inodes(disk)
 
         answer = near.pepip("adopt", "--dry-run", "--json", disk / "code", folder=disk)
@@ -98,3 +105,30 @@ def test_what_the_preview_says_is_what_df_says(
         assert told["freed_bytes"] == pytest.approx(freed, rel=TOLERANCE)
         if kind == "ext4":
             assert promised["freed_inodes"] == pytest.approx(free_inodes(disk) - inodes, rel=TOLERANCE)
+
+
+@pytest.mark.real_world
+@pytest.mark.parametrize("kind", ["ext4", "btrfs"])
+def test_preview_counts_both_disks_if_the_store_is_on_another(
+    machine: Machine, tmp_path: Path, interpreter: Path, wheelhouse: Path, *, kind: str
+) -> None:
+    """One disk gives the files, and the other gets one copy of each: the preview has both figures."""
+    names = small_wheels(wheelhouse)
+    source = ("--no-index", "--find-links", wheelhouse)
+    with (
+        mounted(kind, tmp_path / "disk", mebibytes=600) as disk,
+        mounted("ext4", tmp_path / "far", mebibytes=600) as far,
+    ):
+        near = replace(machine, store=far / ".pepip", uv_cache=disk / "uv-cache")
+        make_environments(near, disk, interpreter, names, source)
+        before = free_bytes(disk), free_bytes(far)
+
+        promised = json.loads(near.pepip("adopt", "--dry-run", "--json", disk / "code", folder=disk).stdout)
+        told = json.loads(near.pepip("adopt", "--yes", "--json", disk / "code", folder=disk).stdout)
+
+        freed = free_bytes(disk) - before[0], free_bytes(far) - before[1]
+        print(promised["freed_bytes"], promised["copied_bytes"], told["freed_bytes"], freed)
+        assert [item["failure"] for item in told["environments"]] == [""] * 6
+        assert promised["copied_bytes"] == pytest.approx(-freed[1], rel=TOLERANCE)
+        assert promised["freed_bytes"] == pytest.approx(freed[0], rel=TOLERANCE)
+        assert told["freed_bytes"] == pytest.approx(sum(freed), rel=TOLERANCE)

@@ -59,6 +59,20 @@ def test_ejected_environment_is_as_before_it_was_adopted(attic: Attic, tool: str
     assert str(other) in shown
 
 
+def test_ejected_folders_have_their_modes(attic: Attic) -> None:
+    """A folder that was linked whole gets its mode from before, as uv gives it to wheels that it built."""
+    environment = attic.make("one", "uv copy", "camera")
+    package = site_packages_of(environment) / "camera"
+    (package / "lenses").chmod(0o777)
+    before = snapshot(package)
+    attic.adopt()
+    assert package.is_symlink()
+
+    attic.machine.pepip("eject", environment, folder=attic.folder)
+
+    assert [line for line in changes(before, snapshot(package)) if "__pycache__" not in line] == []
+
+
 def test_ejected_environment_needs_no_store(attic: Attic) -> None:
     """Without the store, all modules can be imported, and pip and uv can still change the environment."""
     environment = attic.machine.make_folder(attic.folder / "project") / ".venv"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +16,7 @@ import pytest
 from eval import copies, floor
 from eval.bench import check, disk, index, phases, plot, prepare, report, rows, sets, tools
 from eval.bench.measure import FailedError, clean_variables, measure
+from eval.bench.network import Network
 from eval.bench.rounds import Results, Rounds, Sample, Work
 from tests.support.machines import Machine, uv_executable
 from tests.support.wheels import Wheel
@@ -66,6 +69,7 @@ def test_rounds_fill_every_row_and_ask_the_index_nothing_after_the_warm_up(
         rounds = Rounds(tmp_path / "run", compared, work, supply, say=lambda _: None, settle=lambda: None)
         asked = rounds.warm(1, tmp_path / "others", lambda: server.requests)
         rounds.cold(1)
+        rounds.network(1, supply)
         rounds.remove(1)
         footprint = disk.measure_projects(tmp_path / "disk", compared[1], work, supply, 2)
 
@@ -78,6 +82,21 @@ def test_rounds_fill_every_row_and_ask_the_index_nothing_after_the_warm_up(
     assert footprint.whole.inodes > footprint.last_after_import.inodes > 0
     ElementTree.fromstring(plot.draw(outcome(found), "seed & more"))
     assert rows.NEW.title in report.text(outcome(found, [footprint]))
+
+
+def test_a_network_carries_no_more_than_its_speed(files: list[Path]) -> None:
+    """Two connections share one line."""
+    wheel = index.read_wheel(files[0])
+    size = files[0].stat().st_size
+    with index.served([wheel], Network(size * 4)) as server:
+        url = server.url.replace("/simple/", f"/files/{files[0].name}")
+        started = time.monotonic()
+        with ThreadPoolExecutor(2) as pool:
+            contents = list(pool.map(lambda _: urllib.request.urlopen(url).read(), range(2)))
+        seconds = time.monotonic() - started
+
+    assert contents == [files[0].read_bytes()] * 2
+    assert seconds >= 0.5
 
 
 def test_environment_is_compared_with_its_pins_and_its_scripts(
@@ -145,7 +164,8 @@ def test_the_profile_of_a_first_install_has_uvs_too(
     told = floor.Bench(project / ".venv", project).profile(files[0].parent, 2)
 
     titles = [line.split("|")[1].strip() for line in told.splitlines()[2:]]
-    assert titles == ["uv venv, uv pip install", *phases.TITLES.values(), "pepip, from its start to its end"]
+    bare = "bare loop: the entries' folders and hard links"
+    assert titles == ["uv venv, uv pip install", *phases.TITLES.values(), "pepip, from its start to its end", bare]
 
 
 def test_index_answers_with_the_headers_of_a_real_one(files: list[Path]) -> None:

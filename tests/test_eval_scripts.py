@@ -100,3 +100,21 @@ def test_the_actors_of_a_ray_cluster_are_measured(machine: Machine) -> None:
     for tool in ("uv", "pepip"):
         assert [found["environments"] for found in figures[tool]] == [1]
         assert all(found["processor seconds of the workers"] > 0 for found in figures[tool])
+
+
+def test_the_least_cost_of_each_everyday_change_is_measured(machine: Machine, tmp_path: Path) -> None:
+    """With a package that the test has made: each row has the seconds of uv, of the bare program and of pepip."""
+    for version in ("1.0", "2.0"):
+        Wheel("tripod", version, files={"tripod.py": f"VERSION = {version}\n"}).write(tmp_path / "wheels")
+    project = tmp_path / "studio"
+    project.mkdir()
+    source = f'[tool.uv]\nno-index = true\nfind-links = ["{tmp_path / "wheels"}"]\n'
+    about = '[project]\nname = "studio"\nversion = "1"\nrequires-python = ">=3.8"\ndependencies = []\n\n'
+    (project / "pyproject.toml").write_text(about + source)
+    machine.uv("lock", folder=project)
+
+    said = run("change_floor.py", project, "tripod", "1.0", "2.0", "--rounds", "1", machine=machine, folder=tmp_path)
+
+    rows = [line.split() for line in said.splitlines()[1:]]
+    assert [row[0] for row in rows] == ["install", "upgrade", "uninstall", "add", "sync"]
+    assert all(float(seconds) > 0 for row in rows for seconds in row[1:4])

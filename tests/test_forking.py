@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,28 @@ def test_folder_variables_and_umask_are_those_of_the_run(machine: Machine, proje
         os.umask(before)
 
     assert (project / "here" / "packages").stat().st_mode & 0o007 == 0
+
+
+def test_a_plain_user_and_their_umask_are_those_of_the_run(machine: Machine, tmp_path: Path) -> None:
+    """A store that a plain user makes by a fork has the owner and the modes of one that an interpreter makes."""
+    plain = machine.as_plain_user(tmp_path / "plain")
+    careful = replace(plain, prefix=(*plain.prefix, "sh", "-c", 'umask 077; exec "$@"', "sh"))
+    assert forking.may_fork(careful.variables(), careful.prefix)
+    made = []
+    for name, settings in (("forked", {}), ("started", {"LC_ALL": "C"})):
+        variables = {"PEPIP_HOME": str(plain.home / name), **settings}
+        careful.pepip("store", "init", folder=plain.home, variables=variables)
+        made.append({path.relative_to(plain.home / name): path.stat() for path in (plain.home / name).rglob("*")})
+
+    forked, started = ({path: (node.st_uid, oct(node.st_mode)) for path, node in tree.items()} for tree in made)
+    assert forked == started
+    assert {owner for owner, _ in forked.values()} == {plain.home.stat().st_uid}
+
+
+def test_words_that_do_more_than_choose_a_user_start_an_interpreter(machine: Machine) -> None:
+    """Such as words that set a variable, which a fork would not have."""
+    for prefix in (("env", "HOME=/nowhere"), ("unshare", "--user"), ("setpriv", "--reuid=1", "env", "HOME=/nowhere")):
+        assert not forking.may_fork(machine.variables(), prefix)
 
 
 def test_a_run_leaves_nothing_to_the_next(machine: Machine, project: Path) -> None:

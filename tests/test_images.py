@@ -23,6 +23,7 @@ from tests.support.images import build, left_by_runs, mounted_image, require_mks
 from tests.support.machines import Machine, Output, plain_user_prefix, site_packages_of
 from tests.support.parity import Level, differences, observe
 from tests.support.refusals import assert_refused
+from tests.support.signals import PASSED_ON, TELLING, told_by
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import problems_of
 from tests.support.suites import Suite, download_sdist, run_suite, unpack_tests
@@ -251,6 +252,19 @@ def test_a_signal_ends_the_program_and_leaves_no_mount(
     process.communicate(timeout=30)
 
     assert process.returncode in {-number, 128 + number}
+    assert left_by_runs(temporary) == []
+
+
+def test_signals_reach_the_program(machine: Machine, linked: Path, tmp_path: Path) -> None:
+    """Also those that end a program by default. The exit code is the program's, and no mount is left."""
+    require_mounts()
+    image, temporary = build(machine, linked), tmp_path / "tmp"
+    temporary.mkdir()
+    words = [sys.executable, "-m", "pepip", "image", "run", image, "--", "python", "-c", TELLING]
+
+    process = machine.start(words, folder=tmp_path, variables={"TMPDIR": str(temporary)})
+
+    assert told_by(process) == (["ready", *(number.name for number in PASSED_ON), "SIGTERM"], 7)
     assert left_by_runs(temporary) == []
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,20 +14,8 @@ from pepip.model import Artifact
 from pepip.uv import known_pins
 from tests.support.machines import Machine, site_packages_of
 from tests.support.projects import project_table
+from tests.support.told import commands_of_uv
 from tests.support.wheels import Wheel
-
-_TELL_PROGRAMS = """
-import json, os, sys
-started = []
-def hear(event, details):
-    if event in {"subprocess.Popen", "os.posix_spawn"}:
-        started.append(list(map(os.fspath, details[1][1:])))
-sys.addaudithook(hear)
-from pepip.__main__ import main
-code = main()
-print(json.dumps(started))
-sys.exit(code)
-"""
 
 PIN, LOOK_UP = "pip install", "pip compile"
 
@@ -58,10 +44,8 @@ class Shop:
         return folder
 
     def run(self, folder: Path, *words: str | Path) -> list[str]:
-        """Run pepip in a folder, and return the commands of uv that it started: two words of each."""
-        command = [sys.executable, "-c", _TELL_PROGRAMS, *words]
-        told = self.machine.run(command, folder=folder, variables=self.variables).stdout.splitlines()[-1]
-        return [" ".join(words[:2]) if words[0] == "pip" else words[0] for words in json.loads(told)]
+        """Run pepip in a folder, and return the commands of uv that it started."""
+        return commands_of_uv(self.machine, *words, folder=folder, variables=self.variables)
 
     @property
     def variables(self) -> dict[str, str]:

@@ -16,18 +16,23 @@ from tests.support.wheels import PKG_RESOURCES_NAMESPACE, PKGUTIL_NAMESPACE, Whe
 
 EVERYDAY = [
     "requests",
+    "numpy",  # libraries that the wheel brings along
+    "googleapis-common-protos protobuf",  # a namespace of both, and an extension in it
+    "setuptools pip wheel",  # a `.pth` file that runs code, and scripts
+    "pydantic[email] attrs",  # extras
+]
+"""One row of each kind."""
+
+MORE_OF_EVERY_DAY = [
     "black",
     "numpy pandas",
     "zope.interface zope.event",
     "ruamel.yaml",
     "greenlet",
-    "setuptools pip wheel",
     "coverage pytest-cov",
     "sphinxcontrib-jsmath sphinxcontrib-applehelp",
     "azure-core azure-common",
-    "googleapis-common-protos protobuf",
     "cffi cryptography",
-    "pydantic[email] attrs",
     "markupsafe jinja2 pyyaml",
 ]
 
@@ -57,8 +62,9 @@ LONG_LIST = [
 ]
 
 
-@pytest.mark.every(2)
-@pytest.mark.parametrize("requirements", EVERYDAY)
+@pytest.mark.parametrize(
+    "requirements", [*EVERYDAY, *(pytest.param(row, marks=pytest.mark.real_world) for row in MORE_OF_EVERY_DAY)]
+)
 def test_environment_equals_uvs(twins: Twins, pip: Path, requirements: str) -> None:
     """Everyday packages have the same files, metadata, scripts, imports and libraries."""
     twins.install(*requirements.split())

@@ -49,11 +49,11 @@ class Scratch:
         self.machine.python(self.environment, "-c", MODULES)
 
     def age(self, days: int, *roots: Path) -> None:
-        """Let all files have been used so many days ago, and not since."""
+        """Let all files have been used and written so many days ago, and not since."""
         for path in (path for root in roots for path in root.rglob("*") if path.is_symlink() or not path.is_dir()):
             status = path.lstat()
             accessed = time.time_ns() - days * DAY * 1_000_000_000
-            os.utime(path, ns=(accessed, status.st_mtime_ns), follow_symlinks=False)
+            os.utime(path, ns=(accessed, min(accessed, status.st_mtime_ns)), follow_symlinks=False)
 
     def purge(self, days: int, *roots: Path, chosen: Callable[[Path], bool] = lambda _: True) -> list[str]:
         """Delete the `chosen` files that nobody has used for so many days, and return their names."""
@@ -130,9 +130,9 @@ def test_what_is_used_is_touched(scratch: Scratch) -> None:
     """
     scratch.install(*NAMES)
     scratch.machine.pepip("store", "add", "big-bell", *scratch.source, folder=scratch.project)
-    modified = {path: path.lstat().st_mtime_ns for path in site_packages_of(scratch.environment).rglob("*.py")}
     everything = (scratch.machine.store / "packages", scratch.environment)
     scratch.age(61, *everything)
+    modified = {path: path.lstat().st_mtime_ns for path in site_packages_of(scratch.environment).rglob("*.py")}
     notes = list((scratch.machine.store / "cache").rglob("touched-*"))
     assert len(notes) == 1
     notes[0].unlink()  # as if the last touch were long ago
@@ -146,6 +146,35 @@ def test_what_is_used_is_touched(scratch: Scratch) -> None:
     assert "members.py" not in gone
     scratch.imports()
     assert all(path.lstat().st_mtime_ns == at for path, at in modified.items())
+
+
+def test_what_is_being_written_and_what_others_own_is_not_touched(scratch: Scratch) -> None:
+    """A file that another program writes at this moment must not get an older modification time."""
+    scratch.install(*NAMES)
+    written, others, own = (scratch.environment / name for name in ("written.txt", "others.txt", "own.txt"))
+    for path in (written, others, own):
+        path.write_text("")
+    scratch.age(61, others, own, scratch.environment)
+    os.utime(written, ns=(written.lstat().st_atime_ns, time.time_ns()))
+    if os.geteuid() == 0:
+        os.chown(others, 64321, -1)
+    (note,) = (scratch.machine.store / "cache").rglob("touched-*")
+    note.unlink()
+
+    scratch.install(*NAMES)
+
+    unused = {path for path in (written, others, own) if path.lstat().st_atime < time.time() - 60 * DAY}
+    assert unused == ({written, others} if os.geteuid() == 0 else {written})
+
+
+def test_a_first_command_that_stores_nothing_has_no_store_to_touch(scratch: Scratch) -> None:
+    """No folder of a store is there yet, and none is needed."""
+    scratch.machine.uv("venv", "--python", scratch.source[-1], ".venv", folder=scratch.project)
+    (scratch.project / "nothing.txt").write_text("")
+
+    scratch.install("-r", "nothing.txt")
+
+    assert scratch.environment.exists()
 
 
 def _unused(root: Path, days: int) -> list[Path]:

@@ -122,8 +122,13 @@ sys.exit(main())
 """
 
 
-def test_an_install_reads_each_file_once(shop: Shop, wheelhouse: Path, interpreter: Path, tmp_path: Path) -> None:
+def test_an_install_reads_each_file_of_a_build_once(
+    shop: Shop, wheelhouse: Path, interpreter: Path, tmp_path: Path
+) -> None:
     """The one read takes place in uv's cache, while another distribution is still downloading."""
+    for wheel in wheelhouse.iterdir():
+        wheel.unlink()
+    DRUM.write_sdist(wheelhouse)
     Wheel("slow", "1.0", files={"slow.py": ""}).write(wheelhouse)
     write_simple_index(tmp_path / "pages" / "simple", wheelhouse, hashes=True)
     machine = replace(shop.machine, uv_cache=shop.cache, store=tmp_path / "store")

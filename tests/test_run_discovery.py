@@ -116,9 +116,20 @@ class Trees:
 
     def both(self, case: Case) -> tuple[Output, Output]:
         """Run a case by uv and by pepip."""
-        return (
-            self._run([uv_executable()], self.by_uv, case),
-            self._run([sys.executable, "-m", "pepip"], self.by_pepip, case),
+        return self._run([uv_executable()], self.by_uv, case), self._run_pepip(case)
+
+    def _run_pepip(self, case: Case) -> Output:
+        if case.stdin:
+            return self._run([sys.executable, "-m", "pepip"], self.by_pepip, case)
+        tree = self.by_pepip
+        output = self.machine.pepip(
+            *(word.replace("<tree>", str(tree)) for word in case.words),
+            folder=tree / case.folder,
+            check=False,
+            variables=self._variables(case, tree),
+        )
+        return Output(
+            output.args, output.returncode, self._plain(output.stdout, tree), self._plain(output.stderr, tree)
         )
 
     def modules(self, case: Case) -> set[str]:
@@ -128,11 +139,16 @@ class Trees:
         return {line.rpartition("|")[2].strip() for line in lines}
 
     def _run(self, program: Sequence[str | Path], tree: Path, case: Case) -> Output:
-        variables = {name: value.replace("<tree>", str(tree)) for name, value in case.variables.items()}
         command = [*program, *(word.replace("<tree>", str(tree)) for word in case.words)]
-        process = self.machine.start(command, folder=tree / case.folder, variables={**self.settings, **variables})
+        process = self.machine.start(command, folder=tree / case.folder, variables=self._variables(case, tree))
         stdout, stderr = process.communicate(case.stdin, timeout=120)
         return Output(command, process.returncode, self._plain(stdout, tree), self._plain(stderr, tree))
+
+    def _variables(self, case: Case, tree: Path) -> dict[str, str]:
+        return {
+            **self.settings,
+            **{name: value.replace("<tree>", str(tree)) for name, value in case.variables.items()},
+        }
 
     def _plain(self, text: str, tree: Path) -> str:
         """Return output without paths that differ: those of the trees, and those of environments in uv's cache."""
@@ -428,11 +444,12 @@ def test_a_script_with_nothing_to_sync_starts_at_once(trees: Trees, case: Case) 
 
     loaded = trees.modules(case)
 
-    assert "pepip.operations.up_to_date" in loaded
+    assert "pepip.uv.up_to_date" in loaded
     assert not {"argparse", "subprocess", "json"} & loaded
     compare(trees, case)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("name", "text"),
     [

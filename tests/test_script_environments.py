@@ -13,7 +13,7 @@ import pytest
 from tests.support.environments import Twins
 from tests.support.machines import Machine, find_interpreter, site_packages_of, uv_executable
 from tests.support.parity import Level, differences, observe
-from tests.support.refusals import assert_refused_alike
+from tests.support.refusals import assert_refused, assert_refused_alike
 from tests.support.snapshots import stamps
 from tests.support.stores import leftovers_of, problems_of
 from tests.support.wheels import Wheel
@@ -318,3 +318,47 @@ def test_a_refused_sync_leaves_nothing(twins: Twins) -> None:
 
     assert_refused_alike(by_uv, by_pepip)
     assert not twins.machine.store.exists()
+
+
+def test_the_environment_of_a_script_is_removed_and_made_anew(twins: Twins) -> None:
+    """`pepip prune --environment` removes it, and what only it linked. The script stays."""
+    machine, folder = twins.machine, twins.pepip_project
+    twins.write("plot.py", script("iniconfig"))
+    machine.pepip("run", "plot.py", folder=folder)
+    environment = environment_of(machine, folder, "plot.py")
+
+    said = machine.pepip("prune", "--environment", "plot.py", "--yes", "--json", folder=folder).stdout
+
+    assert [orphan["name"] for orphan in json.loads(said)["orphans"]] == ["iniconfig"]
+    assert not environment.exists()
+    assert json.loads(machine.pepip("projects", "--json", folder=folder).stdout) == []
+    assert machine.pepip("run", "plot.py", folder=folder).stdout == "[] True\n"
+    assert is_linked(machine, environment, "iniconfig")
+    assert leftovers_of(machine.store) == problems_of(machine.store) == []
+
+
+def test_the_environment_of_a_running_script_is_not_removed(twins: Twins) -> None:
+    """The error names the program."""
+    machine, folder = twins.machine, twins.pepip_project
+    twins.write("wait.py", script("iniconfig", body="import iniconfig; print('ready', flush=True); input()\n"))
+    process = machine.start([sys.executable, "-m", "pepip", "run", "wait.py"], folder=folder)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+    output = machine.pepip("prune", "--environment", "wait.py", "--yes", folder=folder, check=False)
+
+    process.communicate("\n", timeout=60)
+    assert process.returncode == 0
+    assert_refused(output, "runs from", "name the others alone")
+    assert is_linked(machine, environment_of(machine, folder, "wait.py"), "iniconfig")
+
+
+def test_an_environment_that_nobody_registered_is_not_removed(twins: Twins) -> None:
+    """A script that has none is named."""
+    machine, folder = twins.machine, twins.machine.make_folder(twins.pepip_project)
+    machine.pepip("install", "iniconfig", folder=folder)
+
+    unknown = machine.pepip("prune", "--environment", "plot.py", "--yes", folder=folder, check=False)
+
+    assert_refused(unknown, "plot.py can't be removed: it is not registered")
+    assert (folder / ".venv").is_dir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from tests.support.machines import Machine
 
 _TELL_MODULES = """
+import subprocess
 import sys
 before = set(sys.modules)
 from pepip.__main__ import main
@@ -72,6 +74,27 @@ REASONS = {
 """Each standard-library module that an install from the store may load, with the reason."""
 
 
+NEEDED_TO_KNOW_THAT_NOTHING_IS_TO_DO = [
+    "pepip",
+    "pepip.__main__",
+    "pepip.cli",
+    "pepip.cli.main",
+    "pepip.cli.nothing_to_do",
+    "pepip.digests",
+    "pepip.host",
+    "pepip.host.files",
+    "pepip.host.user_cache",
+    "pepip.paths",
+    "pepip.store",
+    "pepip.store.venv_times",
+    "pepip.uv",
+    "pepip.uv.answer_cache",
+    "pepip.uv.up_to_date",
+    "pepip.uv.writable_cache",
+]
+"""pepip's modules on that way, sorted. Each further one costs a dozen system calls."""
+
+
 def _modules(machine: Machine, folder: Path, *words: str | Path) -> list[str]:
     """Run pepip and return the modules that it loaded, its own and others."""
     output = machine.run([sys.executable, "-c", _TELL_MODULES, *words], folder=folder)
@@ -114,4 +137,14 @@ def test_nothing_to_do_loads_no_parser(machine: Machine, project: Path, interpre
         found = _modules(machine, project, *words)
         time.sleep(0.1)  # files that changed just now are not noted as up to date yet
 
-    assert not {"argparse", "re", "json", "typing", "subprocess", "contextlib", "pepip.model"} & set(found)
+    assert not {"argparse", "re", "json", "typing", "subprocess", "contextlib"} & set(found)
+    assert [name for name in found if name.partition(".")[0] == "pepip"] == NEEDED_TO_KNOW_THAT_NOTHING_IS_TO_DO
+
+
+def test_the_first_paint_of_the_app_waits_for_no_parser() -> None:
+    """The parsers of METADATA and of requirements are imported by the threads that need them later."""
+    code = "import sys; from pepip.tui import start; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+
+    assert "pepip.tui.app" in modules
+    assert {"email.parser", "packaging.requirements", "pepip.operations.needs", "humanize"}.isdisjoint(modules)

@@ -496,7 +496,7 @@ def test_what_is_whole_is_said_to_be_whole(tower: Tower) -> None:
 
     assert (output.returncode, output.stdout) == (0, "")
     assert "3 entries checked, all intact" in output.stderr
-    assert json.loads(tower.verify("--json").stdout) == {"checked": 3, "damaged": []}
+    assert json.loads(tower.verify("--json").stdout) == {"checked": 3, "damaged": [], "unproven": []}
 
 
 def test_what_is_damaged_is_a_table_for_people_and_a_document_for_machines(tower: Tower) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.machines import Machine, Output, site_packages_of, uv_executable
+from tests.support.signals import PASSED_ON, TELLING, told_by
 from tests.support.snapshots import snapshot
 from tests.support.stores import leftovers_of, problems_of
 from tests.support.wheels import Wheel
@@ -314,6 +315,25 @@ def test_a_signal_ends_the_tool_too(desk: Desk) -> None:
     while Path(f"/proc/{number}").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("words", ["tool run bell", "run --with ink -"])
+def test_signals_reach_the_tool_in_its_first_run(desk: Desk, words: str) -> None:
+    """As under uv, also while pepip waits for uv. The exit code is the tool's."""
+    bell = Wheel("bell", "1.0", files={"bell.py": TELLING}, entry_points={"console_scripts": {"bell": "bell:main"}})
+    bell.write(desk.wheels)
+    ends = []
+    for tool in ([sys.executable, "-m", "pepip"], [uv_executable()]):
+        process = desk.machine.start(
+            [*map(str, tool), *words.split()], folder=desk.folder, variables=desk.variables("uv")
+        )
+        assert process.stdin is not None
+        process.stdin.write(TELLING)
+        process.stdin.close()
+        process.stdin = None
+        ends.append(told_by(process))
+
+    assert ends[0] == ends[1] == (["ready", *(number.name for number in PASSED_ON), "SIGTERM"], 7)
 
 
 def test_open_files_reach_the_tool(desk: Desk, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from textual.widgets._toast import Toast
 
 from pepip.store import activity_log, trash, verdicts
 from pepip.store.activity_log import Finished
@@ -138,11 +139,26 @@ def test_a_long_operation_rings_the_bell(
         monkeypatch.setattr(driver, "write", written.append)
         job: Job[object] = Job("verify \x1b[31m", "pepip store verify", once(lambda: None))
         job.seconds, job.report, job.outcome = seconds, Report("done"), "done"
-        terminal_bell.ring(person.app, job)
+        terminal_bell.ring(person.app, job, rings=True)
 
     use(store, script)
 
     assert ("\x07\x1b]9;pepip: verify \\x1b[31m: done\x1b\\" in written) == rings
+
+
+def test_a_note_covers_no_button(keeper: Machine, store: Path) -> None:
+    """Over a dialog it is in the first line of the screen, whatever the dialog's size."""
+
+    async def script(person: Person) -> None:
+        await person.press("question_mark")
+        await person.until(lambda: person.dialog, "the help")
+        person.app.notify("a note")
+        await person.until(lambda: person.app.screen.query(Toast), "the note")
+        (toast,) = person.app.screen.query(Toast)
+        assert toast.region.y == 0
+        assert person.screen.splitlines()[0].strip().startswith("a note")
+
+    use(store, script, size=(80, 24))
 
 
 def test_a_note_covers_one_line_above_the_keys(keeper: Machine, store: Path) -> None:

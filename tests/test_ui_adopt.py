@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_marked_environments_are_adopted_and_ejected(
         table.focus()
         table.put_cursor(str(two))
         await person.press("space", "A")
-        await person.sees("2 packages", str(two))
+        await person.sees("2 packages", "/code/two/.venv 2 packages linked")
         await person.answers("go")
         assert (await person.has_done()).state == DONE
         await person.until(lambda: table.keys == [str(one)], "one environment")
@@ -121,6 +122,23 @@ def test_marked_environments_are_adopted_and_ejected(
     assert not is_linked(two)
     owner.python(two, "-c", "import drum, horn")
     assert problems_of(store) == []
+
+
+def test_an_adoption_that_costs_space_says_so(
+    owner: Machine, store: Path, tmp_path: Path, interpreter: Path, wheelhouse: Path
+) -> None:
+    """One environment alone takes a little more than before: the preview and the report say how much."""
+    make(owner, tmp_path / "code" / "one", interpreter, wheelhouse)
+
+    async def script(person: Person) -> None:
+        await person.sees("Adopting 1 environment would free nothing now", "Not yet shared")
+        await person.press("A")
+        await person.sees("Links 2 packages: this takes ", "until other environments share")
+        await person.answers("go")
+        job = await person.has_done()
+        assert re.fullmatch(r"2 packages linked in 1 environment: this takes \S+ kB more, until .*", job.outcome)
+
+    use(store, script, folder=tmp_path / "code")
 
 
 def test_keys_work_while_environments_are_searched(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import pytest
 from textual.app import App, ComposeResult
 
+from pepip.store import trash
 from pepip.tui.files_view import FilesView
 from pepip.tui.job_queue import DONE
 from pepip.tui.map_view import MapView, TreeMap
@@ -48,8 +48,7 @@ class Player(NamedTuple):
 
     def pepip(self, *words: str, folder: Path | None = None) -> None:
         """Run pepip."""
-        settings = {name: os.environ[name] for name in ("XDG_CONFIG_HOME", "UV_TOOL_DIR", "UV_TOOL_BIN_DIR")}
-        self.machine.pepip(*words, folder=folder or self.code, variables=settings)
+        self.machine.pepip(*words, folder=folder or self.code)
 
     def install(self, name: str, *requirements: str) -> Path:
         """Install into a project, and return its environment."""
@@ -63,22 +62,15 @@ class Player(NamedTuple):
 
 
 @pytest.fixture
-def player(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Player:
-    """Return a user whose uv takes wheels only from the wheelhouse. This process runs as that user, too."""
+def player(app_user: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Player:
+    """Return the user of the app, with wheels and a folder of tools."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
-    settings = tmp_path / "settings" / "uv" / "uv.toml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
-    for name in set(os.environ) - machine.variables().keys():
-        monkeypatch.delenv(name)
-    for name, value in machine.variables().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
     monkeypatch.setenv("UV_TOOL_DIR", str(tmp_path / "tools"))
     monkeypatch.setenv("UV_TOOL_BIN_DIR", str(tmp_path / "bin"))
     monkeypatch.chdir(tmp_path)
-    return Player(machine, machine.make_folder(tmp_path / "code"))
+    monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
+    return Player(app_user, app_user.make_folder(tmp_path / "code"))
 
 
 def stuck(player: Player) -> Path:
@@ -115,6 +107,7 @@ def test_marked_versions_are_upgraded_in_one_preview(player: Player, store: Path
             f"pepip upgrade drum --projects {root}" for root in (one, two)
         ]
         await person.until(lambda: matrix.marks == {("drum", str(left))}, "the new versions")
+        assert "hidden by the filter" not in person.screen
         await person.write("#versions-filter", "project:two")
         await person.sees("0 marked (1 more hidden by the filter)")
         await person.press("U")
@@ -256,6 +249,46 @@ def test_a_tool_is_listed_upgraded_and_removed(player: Player, store: Path, tmp_
 
     assert not tool.exists()
     assert not (tmp_path / "bin" / "pen").exists()
+
+
+def test_a_script_keeps_its_packages_and_loses_its_environment(player: Player, store: Path, tmp_path: Path) -> None:
+    """Its environment goes, with what it alone links, and comes back by an undo. Only the script changes packages."""
+    player.install("one", "horn")
+    path = tmp_path / "show.py"
+    path.write_text('# /// script\n# dependencies = ["drum<2", "horn"]\n# ///\nimport drum\n')
+    player.pepip("run", str(path))
+
+    async def script(person: Person) -> None:
+        table = person.table("#environments")
+        await person.click("#projects-facets", (2, 0))
+        await person.write("#projects-filter", "kind:script")
+        await person.until(lambda: len(table.keys) == 1, "the script alone")
+        root = Path(table.keys[0])
+        await person.press("escape", "escape")
+        table.put_cursor(str(player.code / "one" / ".venv"))
+        await person.press("i")
+        await person.until(lambda: person.dialog, "the form")
+        assert person.table("#known").keys == [str(player.code / "one")]
+        await person.press("escape")
+        table.put_cursor(str(root))
+        await person.press("i")
+        await person.sees("says itself which packages", f"pepip add --script {path}")
+        await person.press("escape", "d")
+        await person.sees("with 1 entry that only it links", "drum 1.0")
+        await person.answers("go")
+        job = await person.has_done()
+        assert job.outcome.startswith("1 entry and 1 environment removed"), job.log
+        assert job.report.freed_bytes == 0
+        assert path.exists()
+        assert not root.exists()
+        assert [entry.name for entry in sorted(store.glob("packages/*/*"))] == ["horn-1.0"]
+        await person.press("z")
+        await person.sees("1 environment and 1 entry, removed")
+        await person.answers("go")
+        await person.has_done(2)
+        assert (site_packages_of(root) / "drum" / "__init__.py").exists()
+
+    use(store, script, size=(160, 48), pane="projects")
 
 
 def test_entries_of_a_layer_have_their_own_sign(player: Player, store: Path, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import threading
 from collections.abc import Generator
@@ -37,28 +35,19 @@ WHEELS = [
 
 
 @pytest.fixture
-def player(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Return a user whose uv takes wheels only from the wheelhouse. This process has the same variables."""
+def player(app_user: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return the user of the app, with wheels, in the folder of the test."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
-    settings = tmp_path / "settings" / "uv" / "uv.toml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
-    for name in set(os.environ) - machine.variables().keys():
-        monkeypatch.delenv(name)
-    for name, value in machine.variables().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
-    return machine
+    return app_user
 
 
 def install(player: Machine, project: Path, *requirements: str) -> Path:
     """Install by the command line, and return the environment."""
     player.make_folder(project)
-    settings = {"XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"]}
-    player.pepip("install", *requirements, folder=project, variables=settings)
+    player.pepip("install", *requirements, folder=project)
     return project / ".venv"
 
 
@@ -193,7 +182,7 @@ def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, sto
     project = player.make_folder(tmp_path / "app")
     described = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum<2"]\n'
     (project / "pyproject.toml").write_text(described)
-    player.pepip("sync", folder=project, variables={"XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"]})
+    player.pepip("sync", folder=project)
     (project / "pyproject.toml").write_text(described.replace("drum<2", "drum"))
 
     async def script(person: Person) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Generator
@@ -21,16 +20,10 @@ from tests.support.wheels import Wheel
 
 
 @pytest.fixture
-def writer(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Return a user whose uv takes wheels only from the wheelhouse. This process runs as that user, too."""
+def writer(app_user: Machine, wheelhouse: Path) -> Machine:
+    """Return the user of the app, with a wheel."""
     Wheel("horn", "1.0", files={"horn/__init__.py": ""}).write(wheelhouse)
-    settings = tmp_path / "settings" / "uv" / "uv.toml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
-    for name, value in machine.variables().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
-    return machine
+    return app_user
 
 
 def line_of(person: Person, selector: str) -> str:

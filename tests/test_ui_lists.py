@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from textual import events
+from textual.widgets import Input
 
+from pepip.environment import last_use
 from pepip.tui import key_bindings, palette
 from pepip.tui.table import Table
-from tests.support.machines import Machine
+from tests.support.machines import Machine, site_packages_of
 from tests.support.screens import Person, use
 from tests.support.wheels import Wheel
 
@@ -57,6 +62,61 @@ def test_sorting_in_both_directions_stays_at_the_top(keeper: Machine, store: Pat
         assert "drum" in table.cursor_key
 
     use(store, script)
+
+
+@pytest.mark.parametrize(
+    ("pane", "keys_in_a_row", "expected"),
+    [
+        ("store", ["slash", *"horn", "enter", "j"], ("horn", "entries")),
+        ("store", ["slash", *"horn", "escape", "s"], ("", "entries")),
+        ("store", ["slash", *"a/d"], ("a/d", "filter")),
+        ("projects", ["slash", *"one", "down", "s"], ("one", "environments")),
+        ("versions", ["slash", *"x", "enter", "a"], ("x", "matrix")),
+    ],
+)
+def test_a_busy_app_gives_no_key_to_a_filter_that_was_left(
+    keeper: Machine, store: Path, pane: str, keys_in_a_row: list[str], expected: tuple[str, str]
+) -> None:
+    """All keys come before the app has handled the first. Each goes where it would go with time between them."""
+
+    async def script(person: Person) -> None:
+        for key in keys_in_a_row:
+            person.app.post_message(events.Key(key, {"slash": "/"}.get(key, key if len(key) == 1 else None)))
+        typed = person.app.query_one(f"#{pane} FilterLine", Input)
+        await person.until(lambda: (typed.value, person.focus) == expected, str(expected))
+        assert person.dialog is None
+
+    use(store, script, pane=pane)
+
+
+def test_projects_are_filtered_and_sorted_by_their_last_use(
+    keeper: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line lists the same. Without the times of starts, no project counts as idle or as used."""
+    old = tmp_path / "code" / "one" / ".venv"
+    for path in (old / "pyvenv.cfg", site_packages_of(old)):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    shown = keeper.pepip("projects", "--filter", "idle:>90d", "--sort", "used", "--json", folder=tmp_path).stdout
+
+    async def script(person: Person) -> None:
+        table = person.table("#environments")
+        await person.write("#projects-filter", "idle:>90d")
+        await person.until(lambda: table.keys == [str(old)], "the idle project alone")
+        await person.sees("1 environment,", "2023-11-1")
+        await person.write("#projects-filter", "idle:<90d")
+        await person.until(lambda: table.keys == [str(tmp_path / "code" / "two" / ".venv")], "the other")
+        await person.write("#projects-filter", "")
+        await person.press("escape", "s", "s", "s", "s")
+        assert (table.sort_key, table.keys[0]) == ("used", str(old))
+        monkeypatch.setattr(last_use, "of", lambda _: last_use.LastUse(1_700_000_000, counts_starts=False))
+        person.app.read_again()
+        await person.has_looked()
+        await person.write("#projects-filter", "idle:>1d")
+        await person.until(lambda: not table.keys, "no project")
+
+    use(store, script, pane="projects", size=(160, 48))
+
+    assert [item["environment"] for item in json.loads(shown)] == [str(old)]
 
 
 def test_hidden_marks_have_no_effect(keeper: Machine, store: Path) -> None:

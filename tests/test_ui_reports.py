@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
+from pepip.operations import preferences, undo
+from pepip.tui import bell
 from pepip.tui.compare_dialog import CompareDialog
+from pepip.tui.facets import Facets
 from pepip.tui.growth_plot import GrowthPlot
 from pepip.tui.job_queue import DONE
 from tests.support.advisories import Service, record, service
@@ -29,8 +32,7 @@ class Desk:
 
     def pepip(self, *words: str, folder: Path | None = None, check: bool = True) -> Output:
         """Run pepip."""
-        variables = {name: os.environ[name] for name in ("XDG_CONFIG_HOME", "PEPIP_AUDIT_SERVICE_URL")}
-        return self.machine.pepip(*words, folder=folder or self.code, variables=variables, check=check)
+        return self.machine.pepip(*words, folder=folder or self.code, check=check)
 
     def shown(self, command: str, *more: str, check: bool = True) -> Output:
         """Run a command that the app has shown."""
@@ -48,7 +50,7 @@ def advisories() -> Iterator[Service]:
 
 @pytest.fixture
 def desk(
-    machine: Machine,
+    app_user: Machine,
     advisories: Service,
     wheelhouse: Path,
     tmp_path: Path,
@@ -57,18 +59,10 @@ def desk(
     """Return the user. This process runs as that user, too."""
     for name, version in (("drum", "1.0"), ("drum", "2.0"), ("horn", "1.0"), ("flute", "1.0")):
         Wheel(name, version, files={f"{name}/__init__.py": f"V = {version!r}\n" * 999}).write(wheelhouse)
-    settings = tmp_path / "settings"
-    (settings / "uv").mkdir(parents=True)
-    (settings / "uv" / "uv.toml").write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
-    for name in set(os.environ) - machine.variables().keys():
-        monkeypatch.delenv(name)
-    for name, value in machine.variables().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings))
     monkeypatch.setenv("PEPIP_AUDIT_SERVICE_URL", advisories.url)
-    desk = Desk(machine, machine.make_folder(tmp_path / "code"), settings)
+    desk = Desk(app_user, app_user.make_folder(tmp_path / "code"), tmp_path / "settings")
     for project, names in (("one", ("drum==1.0", "horn")), ("two", ("drum==2.0", "flute"))):
-        desk.pepip("install", *names, folder=machine.make_folder(desk.code / project))
+        desk.pepip("install", *names, folder=app_user.make_folder(desk.code / project))
     return desk
 
 
@@ -239,6 +233,10 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
         table.put_cursor("theme:nord")
         await person.press("enter")
         assert person.app.theme == "nord"
+        for key in ("trash:", "bell:"):
+            table.put_cursor(key)
+            await person.press("space")
+        await person.sees("for 7 days")
         await person.write("#new-filter", "large = >1kB -horn")
         await person.until(lambda: person.dialog and "large" in person.dialog.command, "the command")
         assert person.dialog is not None
@@ -248,7 +246,13 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
         assert (job.state, job.command) == (DONE, commands[0]), job.log
         columns = [column.key for _, column, _ in person.table("#entries").shown_columns]
         assert "python" not in columns
-        await person.write("#filter", "@large")
+        facets = person.app.query_one("#facets", Facets)
+        await person.until(
+            lambda: [target for target in facets.click_targets if target.action == "@large"], "the named filter"
+        )
+        target = next(target for target in facets.click_targets if target.action == "@large")
+        await person.click("#facets", (target.start, 0))
+        await person.until(lambda: person.app.query_one("#filter", Input).value == "@large", "the click")
         assert not [key for key in person.table("#entries").keys if "horn" in key]
         await person.press("escape", "comma")
         person.table("#settings").put_cursor("theme:gruvbox")
@@ -266,6 +270,26 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
 
     assert file.read_text() == written
     assert "nord" in written
+    assert undo.trash_seconds({}) == 7 * 86_400
+    assert undo.trash_seconds({"PEPIP_TRASH_TIME": "1h"}) == 3600
+    assert not bell.is_wanted({}, rings=preferences.read().rings)
+    assert bell.is_wanted({"PEPIP_BELL": "1"}, rings=False)
+
+
+def test_any_pane_compares_two_projects(desk: Desk) -> None:
+    """Where no project is under the cursor, a list asks for one. Those that link the entry there come first."""
+
+    async def script(person: Person) -> None:
+        await person.write("#filter", "name:flute used:")
+        await person.press("equals_sign")
+        await person.sees("Compare which project?")
+        assert person.table("#which").keys[0] == f"{desk.code}/two/.venv"
+        await person.press("enter")
+        await person.sees("Compare two", "1 added, 1 removed, 1 changed")
+        assert person.dialog is not None
+        assert person.dialog.command == f"pepip diff {desk.code}/two/.venv {desk.code}/one/.venv"
+
+    use(desk.machine.store, script)
 
 
 @pytest.mark.real_world

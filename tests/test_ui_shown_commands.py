@@ -54,8 +54,7 @@ class Studio(NamedTuple):
 
     def pepip(self, *words: str, folder: Path | None = None) -> None:
         """Run pepip."""
-        settings = {"XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"]}
-        self.player.pepip(*words, folder=folder or self.code, variables=settings)
+        self.player.pepip(*words, folder=folder or self.code)
 
     def state(self) -> dict[str, object]:
         """Return the contents of the store and of each environment, and the registered environments."""
@@ -80,21 +79,13 @@ class Studio(NamedTuple):
 
 @pytest.fixture
 def studio(
-    machine: Machine, wheelhouse: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+    app_user: Machine, wheelhouse: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Studio:
-    """Return a user whose uv takes wheels only from the wheelhouse. This process runs as that user, too."""
+    """Return the user of the app, with wheels and a folder of projects."""
     for wheel in WHEELS:
         wheel.write(wheelhouse)
-    settings = tmp_path / "settings" / "uv" / "uv.toml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
-    for name in set(os.environ) - machine.variables().keys():
-        monkeypatch.delenv(name)
-    for name, value in machine.variables().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
     monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
-    return Studio(machine, machine.make_folder(tmp_path / "code"), store)
+    return Studio(app_user, app_user.make_folder(tmp_path / "code"), store)
 
 
 Script = Callable[[Person], Awaitable[None]]
@@ -288,6 +279,23 @@ async def remove_tool(person: Person) -> None:
     await person.press("d")
 
 
+def twins(studio: Studio) -> None:
+    """Have an orphan, and two projects that link the same entry: neither links one alone."""
+    studio.pepip("store", "add", "drum==1.0")
+    studio.install("one", "skin")
+    studio.install("two", "skin")
+
+
+def remove_environment(name: str) -> Script:
+    """Return the script that removes the environment of a project."""
+
+    async def script(person: Person) -> None:
+        person.table("#environments").put_cursor(f"{os.environ['CODE']}/{name}/.venv")
+        await person.press("d")
+
+    return script
+
+
 async def add(person: Person) -> None:
     """Add a package to a project with a lock."""
     await person.press("i")
@@ -322,6 +330,8 @@ FLOWS = {
     "add": Flow(locked, add, pane="projects"),
     "upgrade in two projects": Flow(side_by_side, mark, pane="versions", jobs=2),
     "remove a tool": Flow(tool, remove_tool, pane="projects"),
+    "remove an environment": Flow(resting, remove_environment("one"), pane="projects"),
+    "remove an environment alone": Flow(twins, remove_environment("two"), pane="projects"),
     "adopt": Flow(foreign, adopt),
 }
 

@@ -295,10 +295,13 @@ STATES = {
     "reclaim-ansi": State(freeing, (80, 24), "ansi-dark"),
     "repair": State(keys("R")),
     "remove-linked": State(keys("d")),
+    "undo": State(keys("z")),
+    "undo-50x20": State(keys("z"), (50, 20)),
     "help": State(keys("question_mark")),
     "audit": State(keys("o"), look=looks.audited),
     "audit-detail-160x48": State(filtered("vuln:"), (160, 48), look=looks.audited),
     "compare": State(comparing, pane="projects"),
+    "compare-which": State(keys("equals_sign")),
     "settings": State(setting),
     "export": State(exporting),
     "growth-120x36": State(keys("w"), (120, 36), pane="savings", look=looks.grown),
@@ -404,6 +407,7 @@ def test_a_state_looks_as_it_did(
     monkeypatch.setattr(prune, "freed_by_entry", lambda item: (item.file_count * 9000, 0))
     monkeypatch.setattr(prune, "measure", lambda _store, chosen, _gone, options: looks.measure(chosen, options))
     monkeypatch.setattr(undo, "ample_seconds", lambda *_: 86_400.0)
+    monkeypatch.setattr(undo, "last", lambda *_: looks.grave(found))
     monkeypatch.setattr(reclaim, "find", lambda *_, **__: looks.reclaimable(found))
     monkeypatch.setattr(reclaim, "measure", lambda _store, _seen, choice: looks.gain(found, choice))
     monkeypatch.setenv("XDG_STATE_HOME", str(home))

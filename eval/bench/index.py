@@ -22,8 +22,11 @@ from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
+from eval.bench.network import Network
+
 PAGE_LIFE = "max-age=600, public"
 FILE_LIFE = "max-age=365000000, immutable, public"
+_BLOCK_BYTES = 1 << 16
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 
 
@@ -39,14 +42,15 @@ class Wheel:
 
 
 class Index(ThreadingHTTPServer):
-    """The server. `requests` is the number of requests that it got."""
+    """The server. `requests` is the number of requests that it got. With a `network`, files arrive no faster."""
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, wheels: Iterable[Wheel]) -> None:
+    def __init__(self, wheels: Iterable[Wheel], network: Network | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.wheels = {wheel.path.name: wheel for wheel in wheels}
+        self.network = network
         self.requests = 0
 
     @property
@@ -56,9 +60,9 @@ class Index(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def served(wheels: Iterable[Wheel]) -> Iterator[Index]:
-    """Serve `wheels` until the context ends."""
-    with Index(wheels) as server:
+def served(wheels: Iterable[Wheel], network: Network | None = None) -> Iterator[Index]:
+    """Serve `wheels` until the context ends, through a `network` if there is one."""
+    with Index(wheels, network) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -121,8 +125,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_wheel(self, path: Path) -> None:
         size = path.stat().st_size
         self._send_head(HTTPStatus.OK, "application/octet-stream", FILE_LIFE, size, f'"{path.name}-{size}"')
+        network = self.server.network
         with path.open("rb") as file:
-            shutil.copyfileobj(file, self.wfile, 1 << 18)
+            if network is None:
+                shutil.copyfileobj(file, self.wfile, 1 << 18)
+                return
+            while block := file.read(_BLOCK_BYTES):
+                network.carry(len(block))
+                self.wfile.write(block)
 
     def _send_head(self, status: HTTPStatus, kind: str, life: str, size: int, tag: str) -> None:
         self.send_response(status)

@@ -27,8 +27,8 @@ from pepip.store.root import Store
 TITLES = {
     "": "environment made",
     "resolve": "resolved by uv, and looked up",
-    "download": "downloaded, unpacked and linked by uv; meanwhile, read",
-    "store": "told apart, the rest read, checked, shaped, published",
+    "download": "downloaded, unpacked and linked by uv",
+    "store": "told apart, checked, laid out, described, published",
     "link": "linked into the environment",
 }
 """The work in each phase of an install into a new environment, up to the beginning of the next one."""

@@ -14,12 +14,12 @@ from eval.bench.rows import ROWS, TARGETS, Row
 
 BASELINE = "uv"
 SUBJECT = "pepip"
-_ROWS_OF_WORK = (rows.NEW, rows.NOTHING, rows.ADD, rows.UPGRADE, rows.COLD)
+_ROWS_OF_WORK = (rows.NEW, rows.NOTHING, rows.ADD, rows.UPGRADE, rows.COLD, rows.NETWORK)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """All results of a run. `other` completes the titles of rows, and `facts` are the conditions of the run."""
+    """All results of a run. `other` and `network` complete titles of rows; `facts` are the conditions of the run."""
 
     tools: Sequence[str]
     set_name: str
@@ -27,16 +27,22 @@ class Outcome:
     facts: Mapping[str, object]
     results: Results
     footprints: Sequence[Footprint]
+    network: str = "a network"
 
     def title(self, row: Row) -> str:
         """Return a row's title."""
-        return row.title.format(other=self.other)
+        return row.title.format(other=self.other, network=self.network)
 
     def ratio(self, row: Row, tool: str) -> float | None:
         """Return a tool's figure divided by uv's, None if one of the two is missing."""
         if row in {rows.BYTES, rows.INODES}:
             return self._disk_ratio(row, tool)
-        own, baseline = self.results.seconds(row, tool), self.results.seconds(row, BASELINE)
+        own, baseline = (
+            self.results.processor_seconds(rows.COLD, name)
+            if row is rows.COLD_WORK
+            else self.results.seconds(row, name)
+            for name in (tool, BASELINE)
+        )
         return statistics.median(own) / statistics.median(baseline) if own and baseline else None
 
     def _disk_ratio(self, row: Row, tool: str) -> float | None:

@@ -122,6 +122,16 @@ class Rounds:
                         home.mkdir(parents=True)
                     self._take(row, tool, project, commands or tool.new, home=home, after=rows.COLD)
 
+    def network(self, count: int, supply: Supply) -> None:
+        """Run `count` rounds of a first install with nothing cached, from another supply with a slow network."""
+        for number in range(1, count + 1):
+            self.say(f"network round {number} of {count}")
+            for tool in self._in_turn(rows.NETWORK, number):
+                project, home = self._project(tool, "network", number), self._project(tool, "network-home", number)
+                self._lay_out(project, self.work.pins)
+                home.mkdir(parents=True)
+                self._take(rows.NETWORK, tool, project, tool.new, home=home, supply=supply)
+
     def remove(self, count: int) -> None:
         """Remove the projects of `count` rounds, and make an environment right after each removal."""
         removing = [["/bin/rm", "-rf", ENVIRONMENT]]
@@ -235,6 +245,7 @@ class Rounds:
         home: Path | None = None,
         forced: dict[str, str] | None = None,
         after: Row | None = None,
+        supply: Supply | None = None,
     ) -> None:
         """Measure once and note the result. A row that failed, or that needs a failed row, is not tried again."""
         troubles = self.results.troubles
@@ -243,9 +254,9 @@ class Rounds:
         if after and (after, tool.name) in troubles:
             troubles[row, tool.name] = troubles[after, tool.name]
             return
-        is_online = is_warming or row in {rows.COLD, rows.COLD_IMPORT}
+        is_online = is_warming or row in {rows.COLD, rows.COLD_IMPORT, rows.NETWORK}
         home = home or self.folder / "store_roots" / tool.name
-        variables = {**tool.variables(home, self.supply, offline=not is_online), **(forced or {})}
+        variables = {**tool.variables(home, supply or self.supply, offline=not is_online), **(forced or {})}
         self.settle()
         try:
             sample = measure(commands, project, variables)

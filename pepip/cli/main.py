@@ -9,8 +9,6 @@ import os
 import sys
 
 from pepip import __version__
-from pepip.cli import commands
-from pepip.errors import PepipError
 from pepip.uv import writable_cache
 
 TYPE_CHECKING = False
@@ -33,25 +31,29 @@ def run(arguments: Sequence[str]) -> int:
         signal.signal(ended.number, signal.SIG_DFL)
         os.kill(os.getpid(), ended.number)
         return 128 + ended.number
-    except PepipError as error:
-        from pepip.cli import output
-
-        return output.fail(error if _is_in_folder() else _NO_FOLDER)  # clearer than uv's message for the same error
     except BrokenPipeError:
         return _die_of_pipe()
-    except OSError as error:
-        from pepip.cli import output
-
-        return output.fail_in_system(error) if _is_in_folder() else output.fail(_NO_FOLDER)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 128 + 2
+    except Exception as error:  # `_fail` tells the kinds apart: without an error, their module is not imported
+        failed = _fail(error)
+        if failed is None:
+            raise
+        return failed
 
 
-_NO_FOLDER = PepipError(
-    "the current directory does not exist",
-    hint="it was removed or replaced: change to another directory, or enter this one again",
-)
+def _fail(error: Exception) -> int | None:
+    """Print an error of pepip or of the system, and return the exit code. None for an error of any other kind."""
+    from pepip.cli import output
+    from pepip.errors import PepipError
+
+    if not isinstance(error, PepipError | OSError):
+        return None
+    if not _is_in_folder():  # clearer than uv's message for the same error
+        hint = "it was removed or replaced: change to another directory, or enter this one again"
+        return output.fail(PepipError("the current directory does not exist", hint=hint))
+    return output.fail(error) if isinstance(error, PepipError) else output.fail_in_system(error)
 
 
 def _is_in_folder() -> bool:
@@ -91,19 +93,27 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return _without_command(arguments)
     command, words = arguments[position], [*before, *arguments[position + 1 :]]
     writable_cache.ensure()
-    if command in commands.COMMANDS and command not in _NEEDS_NO_WARNING and words[:1] != ["init"]:
+    is_own = command in _UPDATING or _is_own(command)
+    if is_own and command not in _NEEDS_NO_WARNING and words[:1] != ["init"]:
         _warn_of_weakness()
-    if command in commands.COMMANDS and command not in _LEAVES_ENTRIES_ALONE:
+    if is_own and command not in _LEAVES_ENTRIES_ALONE:
         _repair_written_entries(looks_inside=command not in _UPDATING)  # these look again if there is work to do
     if command in _UPDATING and _has_nothing_to_do(command, words):
         return _end_early(command, words)
-    if command in commands.COMMANDS:
+    if is_own:
         return _run(command, words)
     if command == "help":
         return _help([word for word in words if not word.startswith("-")])
-    if command != "uv" and command not in commands.OF_UV:
+    if command != "uv":
         _refuse_misspelled(command)
     return _become_uv(words if command == "uv" else arguments)
+
+
+def _is_own(command: str) -> bool:
+    """Tell whether pepip has a command of its own by this name."""
+    from pepip.cli import commands  # a command with nothing to do ends without this list
+
+    return command in commands.COMMANDS
 
 
 _MEANT = {
@@ -127,6 +137,10 @@ def _refuse_misspelled(command: str) -> None:
     `uv clean` exists, and empties uv's cache. `pepip clean` is refused all the same: people expect it to clean the
     store.
     """
+    from pepip.cli import commands
+
+    if command in commands.OF_UV:
+        return
     import difflib
 
     from pepip.uv import versions
@@ -154,14 +168,11 @@ _NEEDS_NO_WARNING = {"doctor", "ui", "generate-shell-completion"}
 
 def _repair_written_entries(*, looks_inside: bool) -> None:
     """Repair entries that another tool wrote into since the last check, with a warning for each."""
-    from pepip.paths import default_store_root
+    from pepip.paths import known_store_root
     from pepip.store import venv_times
 
-    try:
-        store_root = default_store_root(os.environ)
-    except PepipError:
-        return  # a command that needs the store says why
-    if not venv_times.VenvTimes(store_root).changed(looks_inside=looks_inside):
+    store_root = known_store_root(os.environ)  # empty: a command that needs the store says why
+    if not store_root or not venv_times.VenvTimes(store_root).changed(looks_inside=looks_inside):
         return
     from pepip.cli import output
     from pepip.operations import foreign_writes
@@ -172,12 +183,12 @@ def _repair_written_entries(*, looks_inside: bool) -> None:
 
 def _warn_of_weakness() -> None:
     """Warn of a shared store in which members could replace the files of an entry."""
-    from pepip.paths import default_store_root
+    from pepip.paths import known_store_root
 
+    store_root = known_store_root(os.environ)
     try:
-        store_root = default_store_root(os.environ)
         like = os.stat(store_root)
-    except (PepipError, OSError):
+    except OSError:
         return  # a command that needs the store says why
     if not like.st_mode & 0o022 or sys.platform == "win32":
         return
@@ -198,8 +209,8 @@ _UPDATING = ("install", "sync", "run")
 
 def _has_nothing_to_do(command: str, words: Sequence[str]) -> bool:
     """Tell whether the command would find nothing to do, by a note of an earlier run."""
-    from pepip.operations import up_to_date
     from pepip.paths import default_store_root
+    from pepip.uv import up_to_date
 
     if not _is_in_folder():
         return False  # notes are kept per folder
@@ -241,13 +252,15 @@ def _end_early(command: str, words: Sequence[str]) -> int:
         is_script = "." in words[0] and _has_inline_metadata(words[0])
         return _become_uv(["run", *([] if is_script else ["--no-sync"]), *words], as_pepip=True)
     if not any(word.startswith(("-q", "--quiet")) for word in words):
-        from pepip.cli import output
+        from pepip.cli import nothing_to_do
 
-        output.say_nothing_to_do(0.0)
+        nothing_to_do.say(0.0)
     return 0
 
 
 def _run(command: str, words: Sequence[str]) -> int:
+    from pepip.cli import commands
+
     _unwind_when_asked_to_end()
     meant = commands.COMMANDS[command]
     # Not by `importlib`: nothing else needs it, and it loads `warnings`.
@@ -256,6 +269,8 @@ def _run(command: str, words: Sequence[str]) -> int:
 
 def _help(words: Sequence[str]) -> int:
     """Show the help of pepip, of one of its commands, or of a command of uv."""
+    from pepip.cli import commands
+
     if not words:
         sys.stdout.write(commands.usage() + "\n")
         return 0
@@ -292,6 +307,8 @@ def _without_command(arguments: Sequence[str]) -> int:
         return 0
     if arguments:
         return _become_uv(arguments)  # uv reports the error
+    from pepip.cli import commands
+
     sys.stderr.write(commands.usage() + "\n")
     return 2
 

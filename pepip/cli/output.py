@@ -251,15 +251,6 @@ def added(verb: str, new: int, *, present: int, to: str = "") -> str:
     return f"{verb} {humanized.count(new, 'entry', 'entries')}{to}" + (f", {there}" if there else "")
 
 
-def say_nothing_to_do(seconds: float) -> None:
-    """Print that there was nothing to do, and how long it took to find out."""
-    say(_nothing_to_do(seconds))
-
-
-def _nothing_to_do(seconds: float) -> str:
-    return f"Nothing to do: all requirements are met ({seconds:.2f}s)"
-
-
 def document(summary: Summary) -> dict[str, object]:
     """Return the JSON document of an install."""
     pairs = ("linked", "removed", "private")
@@ -323,7 +314,9 @@ def _sentence(summary: Summary) -> str:
     elif gone:
         verb, count = ("Would remove" if summary.dry_run else "Removed"), gone
     else:
-        return _nothing_to_do(summary.seconds)
+        from pepip.cli import nothing_to_do
+
+        return nothing_to_do.sentence(summary.seconds)
     if gone and came:
         details.append(f"{gone} removed")
     if summary.avoided_bytes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
 
-_SORTS = ("alone", "own", "name", "packages", "state", "path", "python")
+_SORTS = ("alone", "own", "name", "packages", "used", "state", "path", "python")
 
 _DESCRIPTION = """\
 List the environments of projects, scripts and tools that link the store, or show one of them.

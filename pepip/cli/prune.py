@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.operations import prune
+    from pepip.operations.census import Census
     from pepip.store.root import Store
 
 _DESCRIPTION = """\
 Remove entries that no environment links. First shows them, and asks. If a fifth of the disk is free,
-the entries then stay in the trash for a day (PEPIP_TRASH_TIME): --undo brings them back. With --yes
-the space is free at once.
+the entries then stay in the trash for a day (`pepip settings trash=7d`): --undo brings them back.
+With --yes the space is free at once.
 """
 
 _EXAMPLES = """\
@@ -37,7 +38,7 @@ examples:
 
 def run(words: Sequence[str]) -> int:
     """Run the command with the words that follow its name. Returns the exit code."""
-    from pepip.operations import prune
+    from pepip.operations import census, prune
 
     parser = options.Parser("pepip prune", description=_DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="only entries that match, as shell patterns")
@@ -53,7 +54,7 @@ def run(words: Sequence[str]) -> int:
         metavar="PATH",
         action="append",
         default=[],
-        help="also remove this environment, and the entries that only it links",
+        help="also remove the environment of this path, project or script, and the entries that only it links",
     )
     parser.add_argument("--uv-cache", action="store_true", help="also remove these packages from uv's cache")
     place = parser.add_mutually_exclusive_group()
@@ -67,7 +68,6 @@ def run(words: Sequence[str]) -> int:
         keep=tuple(arguments.keep),
         older_than_seconds=_seconds(arguments.older_than),
         max_bytes=-1 if arguments.max_size is None else _bytes(arguments.max_size),
-        environments=tuple(map(_environment, arguments.environment)),
         with_cache=arguments.uv_cache,
     )
     store = open_store()
@@ -75,8 +75,12 @@ def run(words: Sequence[str]) -> int:
         raise StoreError(f"there is no store at {store.root}")
     if arguments.undo:
         return _undo(store, arguments)
-    choice = choice._replace(keep_seconds=_keep_seconds(store, arguments))
-    preview = prune.preview(store, choice)
+    seen = census.take(store)
+    choice = choice._replace(
+        keep_seconds=_keep_seconds(store, arguments),
+        environments=tuple(root for name in arguments.environment for root in _environments(seen, name)),
+    )
+    preview = prune.preview(store, choice, seen)
     if arguments.dry_run:
         if arguments.json:
             output.write_json(_document(preview))
@@ -117,17 +121,18 @@ def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
         seconds = undo.trash_seconds(os.environ)
         if not seconds:
             raise UsageError(
-                "PEPIP_TRASH_TIME is 0, so the trash keeps nothing", hint="PEPIP_TRASH_TIME=1d, or --now"
+                "PEPIP_TRASH_TIME or the setting trash is 0, so the trash keeps nothing",
+                hint="PEPIP_TRASH_TIME=1d, `pepip settings trash=1d`, or --now",
             )
         return seconds
     is_for_room = arguments.now or arguments.yes or arguments.dry_run or arguments.max_size is not None
     return 0.0 if is_for_room else undo.ample_seconds(store, os.environ)
 
 
-def _environment(path: str) -> str:
-    """Return the environment at a path, or in the project at a path."""
-    place = os.path.realpath(path)
-    return place if os.path.isfile(f"{place}/pyvenv.cfg") else f"{place}/.venv"
+def _environments(seen: Census, name: str) -> list[str]:
+    """Return the environments that a name means: a path, a project, or a script, which may have several."""
+    called = [item.environment for item in seen.projects if item.is_called(name, os.getcwd())]
+    return called or [os.path.realpath(name)]
 
 
 def _undo(store: Store, arguments: argparse.Namespace) -> int:

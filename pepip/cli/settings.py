@@ -14,6 +14,8 @@ Show or change the settings of `pepip ui`. An empty value removes a setting.
 
 theme=NAME           the colours, such as nord, textual-light or ansi-dark
 hidden=COLUMN,…      columns of the list of entries that are not shown
+trash=TIME           how long the trash keeps what is removed: 12h, 7d; 0 for not at all
+bell=off             no bell and no note of the terminal when a long job ends
 filter.NAME=LINE     a filter that @NAME stands for
 """
 
@@ -39,10 +41,16 @@ def run(words: Sequence[str]) -> int:
         _check(found)
         preferences.write(found)
     if arguments.json:
-        filters = {"theme": found.theme, "hidden": list(found.hidden), "filters": dict(found.filters)}
-        output.write_json({"file": preferences.path(), **found.more, **filters})
+        known: dict[str, object] = {
+            "theme": found.theme,
+            "hidden": list(found.hidden),
+            "filters": dict(found.filters),
+        }
+        known |= {"trash": found.trash, "bell": found.rings}
+        output.write_json({"file": preferences.path(), **found.more, **known})
         return 0
     rows = [("theme", found.theme or "(the app's own)"), ("hidden", ", ".join(found.hidden) or "(none)")]
+    rows += [("trash", found.trash or "(a day)"), ("bell", "on" if found.rings else "off")]
     rows += [(f"filter.{name}", line) for name, line in sorted(found.filters.items())]
     rows += [(key, str(value)) for key, value in sorted(found.more.items())]
     tables.show(("setting", "value"), rows)

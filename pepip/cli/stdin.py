@@ -18,13 +18,13 @@ def as_file(files: Sequence[str]) -> Iterator[dict[str, str]]:
 
     uv reads such a file more than once, but stdin and a pipe (`<(uv export)`) can be read only once.
     """
-    from pepip.host import temp_dirs
-
     names = {name: name for name in files}
     streams = [name for name in names if name == "-" or is_pipe(name)]
     if not streams:
         yield names
         return
+    from pepip.host import temp_dirs
+
     with temp_dirs.folder() as folder:
         for number, name in enumerate(streams):
             names[name] = f"{folder}/requirements{number or ''}.txt"

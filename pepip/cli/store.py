@@ -268,20 +268,19 @@ def _verify(words: Sequence[str]) -> int:
     options.take_effect(arguments)
     verdict = output.follow(verify.verify(open_store(), arguments.patterns), output.reporter(arguments))
     if arguments.json:
-        output.write_json(
-            {
-                "checked": verdict.checked,
-                "damaged": [
-                    {
-                        "entry": finding.stored.id,
-                        "flaws": [{"kind": flaw.kind, "path": flaw.path} for flaw in finding.flaws],
-                    }
-                    for finding in verdict.findings
-                ],
-            }
-        )
+        rows = {
+            title: [
+                {
+                    "entry": finding.stored.id,
+                    "flaws": [{"kind": flaw.kind, "path": flaw.path} for flaw in finding.flaws],
+                }
+                for finding in findings
+            ]
+            for title, findings in (("damaged", verdict.findings), ("unproven", verdict.unproven))
+        }
+        output.write_json({"checked": verdict.checked, **rows})
         return 1 if verdict.findings else 0
-    for finding in verdict.findings:
+    for finding in (*verdict.findings, *verdict.unproven):
         tables.say(finding.stored.id)
         for flaw in finding.flaws:
             tables.say(f"  {flaw.words:<16} {flaw.path}")
@@ -292,6 +291,10 @@ def _verify(words: Sequence[str]) -> int:
         )
     intact = "all intact" if verdict.checked > 1 else "intact"
     checked = humanized.count(verdict.checked, "entry", "entries")
+    if verdict.unproven:
+        intact = (
+            f"{len(verdict.unproven)} unproven: `pepip store repair` fetches and compares what differs from RECORD"
+        )
     output.say(f"{checked} checked, {intact}" if verdict.checked else "Nothing to check")
     return 0
 

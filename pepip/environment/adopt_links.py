@@ -15,7 +15,7 @@ from pepip import paths
 from pepip.environment import contents, file_modes
 from pepip.environment.as_wheel import OwnFilesError, state_of
 from pepip.environment.placement import placer_for
-from pepip.environment.swap import Swap
+from pepip.environment.swap import Swap, is_begun
 from pepip.host import files, links, transfer
 from pepip.plan.merge import merge
 from pepip.wheel import record
@@ -78,8 +78,8 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, 
 
     With `may_clone`, the file system has clones, and blocks that a removed file shares with other files are not
     counted. The caller holds the environment's lock, and has proven that the entry has the same bytes as `wheel`.
-    Raises OwnFilesError if a file has changed since it was read, and OSError if a link can't be made. After either
-    error, the environment is unchanged.
+    Raises OwnFilesError if a file has changed since it was read, or may not be replaced, and OSError if a link can't
+    be made. After either error, the environment is unchanged.
     """
     own = {path: item for path, item in plan.links.items() if item.owner == entry.name}
     info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
@@ -104,7 +104,13 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, 
     except BaseException:
         swap.give_up()
         raise
-    return swap.carry_out(may_clone=may_clone)
+    try:
+        return swap.carry_out(may_clone=may_clone)
+    except PermissionError as error:
+        if is_begun(environment.root):  # what was exchanged could not be taken back: the next run does it
+            raise
+        place = str(error.filename2 or error.filename)
+        raise OwnFilesError("its files may not be replaced", (os.path.relpath(place, environment.root),)) from error
 
 
 def _link(entry: Entry, item: Link, placer: Placer, place: str) -> None:
@@ -155,6 +161,11 @@ def _build_metadata(
                     _take(child, target)
         os.chmod(place + folder, stat.S_IMODE(os.stat(source).st_mode))
     own_modes = {path: state[-1] for path, state in wheel.states.items() if path in wheel.shared}
+    for path, item in own.items():
+        if item.is_directory:
+            for folder, _, _ in os.walk(f"{environment.root}/{path}"):
+                if os.path.basename(folder) != paths.PYCACHE:
+                    own_modes[folder[len(environment.root) + 1 :]] = stat.S_IMODE(os.stat(folder).st_mode)
     unusual = file_modes.unusual(own_modes, environment.site_packages)
     rows = []
     if unusual:

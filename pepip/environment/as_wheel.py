@@ -9,9 +9,9 @@ import os
 import stat
 
 from pepip import digests, paths
-from pepip.environment import file_modes
+from pepip.environment import file_modes, survey
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, launchers, links
+from pepip.host import files, launchers, links, permissions
 from pepip.plan.merge import data_path
 from pepip.wheel import content_identity, record, scripts
 
@@ -74,10 +74,12 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
     dist_info = distribution.dist_info
     place = f"{environment.site_packages}/{dist_info}"
     if links.read_link(f"{place}/METADATA"):
-        raise OwnFilesError("its files are links of another tool")
+        raise OwnFilesError(survey.FARMED)
     try:
         text = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES).decode("utf-8", "surrogateescape")
         declared = dict(_declared(place))
+    except FileNotFoundError as error:
+        raise OwnFilesError(survey.NO_RECORD) from error
     except (OSError, ValueError) as error:
         raise OwnFilesError(f"its metadata can't be read: {error}") from error
     found = AsWheel(
@@ -92,7 +94,7 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
         if row.path.startswith("/") or not paths.is_inside(path):
             raise OwnFilesError(f"its RECORD lists {row.path}, outside of the environment")
         if not links.is_reached(environment.root, path, is_real):
-            raise OwnFilesError("its files are links of another tool", (row.path,))
+            raise OwnFilesError(survey.FARMED, (row.path,))
         shown = _path_in_wheel(environment, distribution, path, declared)
         if not shown:
             continue
@@ -101,14 +103,21 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
         status = _status(f"{environment.root}/{path}")
         if status is None and not row.hash_value:
             continue  # virtualenv lists files that it has not made
-        if status is None or not _matches(environment, path, row, status, digest_cache):
+        if status is None:
+            if links.read_link(f"{environment.root}/{path}"):
+                raise OwnFilesError(survey.FARMED)
+            changed.append(row.path)
+            continue
+        if permissions.has_special(f"{environment.root}/{path}", status):
+            raise OwnFilesError(survey.SPECIAL, (row.path,))
+        content = _restored(environment, path, shown, dist_info)
+        if not (_matches(environment, path, row, status, digest_cache) or _is_row_of_wheel(row, content)):
             changed.append(row.path)
             continue
         found.states[path] = state_of(status)
         if status.st_mode & stat.S_IXUSR:
             executables.add(shown)
         found.files[shown] = path
-        content = _restored(environment, path, shown, dist_info)
         if content is None:
             found.hashes[shown] = record.hash_value(_digest(environment, path, status, digest_cache))
         elif _is_launcher(content, declared):
@@ -119,7 +128,7 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
     if changed:
         raise OwnFilesError("its files are not as RECORD says", tuple(sorted(changed)))
     if f"{dist_info}/METADATA" not in found.files or f"{dist_info}/WHEEL" not in found.files:
-        raise OwnFilesError("its RECORD does not list the metadata of a wheel")
+        raise OwnFilesError(survey.NO_WHEEL)
     return found._replace(executables=frozenset(executables))
 
 
@@ -216,6 +225,14 @@ def _matches(
     is_sha256 = row.hash_value.startswith("sha256=")
     known = _digest(environment, path, status, digest_cache) if is_sha256 else None
     return record.matches(row, f"{environment.root}/{path}", known)
+
+
+def _is_row_of_wheel(row: record.Row, content: bytes | None) -> bool:
+    """Tell whether RECORD has the wheel's own row for a script with this `content` in the wheel.
+
+    pip 22.0 changes the first line of a script, and leaves the hash in RECORD as it was.
+    """
+    return content is not None and row.hash_value == record.hash_value(digests.binary(content))
 
 
 def _restored(environment: Environment, path: str, shown: str, dist_info: str) -> bytes | None:

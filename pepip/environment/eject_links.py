@@ -146,7 +146,8 @@ class _Copier:
                 # Python writes bytecode under a temporary name first, which may be gone by now.
                 with contextlib.suppress(FileNotFoundError) if is_bytecode else contextlib.nullcontext():
                     self.copy(f"{source}/{name}", f"{path}/{name}", f"{target}/{name}")
-        os.chmod(target, self._folder)
+        is_own = source.endswith(path) and os.path.realpath(source) == source
+        os.chmod(target, stat.S_IMODE(status.st_mode) if is_own else self._noted.get(path, self._folder))
 
     def copy_metadata(self, info: str, found: Linked, target: str) -> None:
         """Copy a `.dist-info` folder without the note of modes.

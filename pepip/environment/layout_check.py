@@ -15,7 +15,7 @@ from pepip.host import links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pepip.model import Environment, StoreRoots
 
@@ -46,16 +46,28 @@ def check_frame(environment: Environment) -> None:
 
     Only site-packages, the folder of scripts, and the folders above these are checked.
     """
-    base, scripts = environment.interpreter.site_packages, environment.interpreter.scripts
-    for folder in (*paths.ancestors(base), base, *paths.ancestors(scripts), scripts):
-        place = f"{environment.root}/{folder}"
-        if links.read_link(place):
-            inside = os.path.realpath(environment.root) + os.sep
-            if not os.path.realpath(place).startswith(inside):
-                raise VenvError(
-                    f"cannot use {environment.root}: {place} is a link that leads out of it",
-                    hint="put a folder in its place, or make the environment anew",
-                )
+    place = link_that_leads_out(
+        environment.root, (environment.interpreter.site_packages, environment.interpreter.scripts)
+    )
+    if place:
+        raise VenvError(
+            f"cannot use {environment.root}: {place} is a link that leads out of it",
+            hint="put a folder in its place, or make the environment anew",
+        )
+
+
+def link_that_leads_out(root: str, folders: Iterable[str]) -> str:
+    """Return the first of `folders`, or of the folders above them, that is a link out of the environment at `root`.
+
+    `folders` are relative to `root`. The result is a path, or empty if there is none.
+    """
+    inside = os.path.realpath(root) + os.sep
+    for folder in folders:
+        for above in (*paths.ancestors(folder), folder):
+            place = f"{root}/{above}"
+            if links.read_link(place) and not os.path.realpath(place).startswith(inside):
+                return place
+    return ""
 
 
 def _files_read(root: str) -> Iterator[os.DirEntry[str]]:

@@ -23,7 +23,7 @@ from pepip.environment import (
 )
 from pepip.environment.placement import Placer, placer_for
 from pepip.environment.tree import Tree
-from pepip.host import filesystems, links, parallel
+from pepip.host import filesystems, links
 from pepip.plan.merge import merge
 
 TYPE_CHECKING = False
@@ -285,6 +285,8 @@ def _make_links(
                     placer.place(entry, inside, place, is_directory=link.is_directory, mode=link.mode)
 
     if filesystems.is_remote(environment.root):
+        from pepip.host import parallel
+
         occupied = []
 
         def try_one(item: tuple[str, Link]) -> None:
@@ -303,7 +305,12 @@ def _make_links(
                 links.unlink(f"{environment.root}/{path}")
         make(occupied)
         return
-    half = len(wanted) * 11 // 20 if len(wanted) >= _MANY_LINKS else len(wanted)  # the second process begins later
+    if len(wanted) < _MANY_LINKS:
+        make(wanted)
+        return
+    from pepip.host import parallel
+
+    half = len(wanted) * 11 // 20  # the second process begins later
     parallel.in_two(make, wanted[:half], wanted[half:])
 
 

@@ -11,7 +11,7 @@ import os
 from pepip import paths
 from pepip.environment import contents, metadata, provenance, set_aside
 from pepip.errors import ObstructedError
-from pepip.host import filesystems, parallel
+from pepip.host import filesystems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,13 +75,19 @@ def prepare(
             metadata.build_folder(environment, installation, placer, folder, folders=whole, script_rows=rows)
 
     if filesystems.is_remote(environment.root):
+        from pepip.host import parallel
+
         contested = _contested(environment, additions)
         build(item for item in additions if metadata.script_names(environment, item.entry) & contested)
         rest = [item for item in additions if not metadata.script_names(environment, item.entry) & contested]
         parallel.in_threads(lambda item: build([item]), rest)
         return
-    here, there = _halves(environment, additions) if len(additions) >= _MANY_DISTRIBUTIONS else (additions, [])
-    parallel.in_two(build, here, there)
+    if len(additions) < _MANY_DISTRIBUTIONS:
+        build(additions)
+        return
+    from pepip.host import parallel
+
+    parallel.in_two(build, *_halves(environment, additions))
 
 
 def _halves(environment: Environment, additions: list[Installation]) -> tuple[list[Installation], list[Installation]]:
@@ -140,7 +146,13 @@ def place(environment: Environment, additions: list[Installation], placer: Place
             filesystems.remove_tree(place)
             os.rename(folder, place)
 
-    parallel.each(appear, additions, in_turn=not filesystems.is_remote(environment.root))
+    if filesystems.is_remote(environment.root):
+        from pepip.host import parallel
+
+        parallel.in_threads(appear, additions)
+        return
+    for installation in additions:
+        appear(installation)
 
 
 def restore_scripts(

@@ -34,13 +34,18 @@ class Purpose(NamedTuple):
     script: ScriptNote | None = None
 
 
-def of(root: str) -> Purpose:
-    """Return the purpose of the environment at `root`. If the environment is gone, its path alone decides."""
+def of(root: str, named: str = "") -> Purpose:
+    """Return the purpose of the environment at `root`. If the environment is gone, its path alone decides.
+
+    uv may keep the environment of a project in its cache, and give the project a link to it: `named` is that link.
+    """
     if os.path.lexists(f"{root}/{makers.TOOL_RECEIPT}"):
         return Purpose(TOOL, os.path.basename(root))
     bucket = _BUCKET.fullmatch(os.path.basename(os.path.dirname(root)))
     if bucket is None:
         return Purpose(PROJECT, root)
+    if named and os.path.basename(named) == ".venv":
+        return Purpose(PROJECT, named)
     if bucket[1] == "archive":
         return Purpose(RUN, venv_id.label_of(root) or f"run {os.path.basename(root)}")
     script = venv_id.script_of(root)

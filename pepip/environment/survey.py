@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 
-from pepip import digests, paths
-from pepip.environment import contents
+from pepip import digests, names, paths
+from pepip.environment import contents, makers
+from pepip.environment.file_tree import FileTree
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, files, filesystems, links, reflinks
-from pepip.wheel import footprint, record
+from pepip.host import disk_usage, files, filesystems, links, permissions, reflinks
+from pepip.wheel import footprint, record, scripts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 1 << 28
 _MARKS = (1 << 53) - 1  # every JSON reader keeps integers of 53 bits exactly
-_FARMED = "its files are links of another tool"
+FARMED = "its files are links of another tool"
+EGG = "it has an egg's metadata, and no RECORD"
+NO_RECORD = "it has no RECORD"
+SPECIAL = "it has a file that gives its users special rights"
+TWICE = "it is installed twice"
+NO_WHEEL = "its RECORD does not list the metadata of a wheel"
 _INSIDE_INIT = ("__init__.py", "__init__.pyi", "__init__.pyc")
 
 
@@ -83,44 +88,6 @@ class Survey(NamedTuple):
     """All folders, relative to the environment. Their modification times show whether the survey is still true."""
 
 
-class _Tree:
-    """All files and folders of an environment, by their relative path.
-
-    `links` are all paths that are neither a regular file nor a folder. `bytecode` lists the `.pyc` files by the
-    folder of their modules.
-    """
-
-    def __init__(self, root: str) -> None:
-        self.files: dict[str, os.stat_result] = {}
-        self.folders: dict[str, os.stat_result] = {"": os.lstat(root)}
-        self.links: set[str] = set()
-        self.bytecode: dict[str, list[str]] = {}
-        pending = [""]
-        while pending:
-            folder = pending.pop()
-            self._list(root, folder, pending)
-
-    def _list(self, root: str, folder: str, pending: list[str]) -> None:
-        prefix = f"{folder}/" if folder else ""
-        is_bytecode = folder.endswith(paths.PYCACHE)
-        with os.scandir(f"{root}/{folder}" if folder else root) as children:
-            for child in children:
-                try:
-                    status = child.stat(follow_symlinks=False)
-                except FileNotFoundError:  # a program that runs in the environment has removed it
-                    continue
-                path = prefix + child.name
-                if stat.S_ISDIR(status.st_mode):
-                    self.folders[path] = status
-                    pending.append(path)
-                elif stat.S_ISREG(status.st_mode):
-                    self.files[path] = status
-                    if is_bytecode and child.name.endswith(".pyc"):
-                        self.bytecode.setdefault(folder[: -len(paths.PYCACHE) - 1], []).append(path)
-                else:
-                    self.links.add(path)
-
-
 class _Found(NamedTuple):
     """A `Copy` that has no sizes yet. `listed` are the paths in its RECORD, relative to the environment."""
 
@@ -133,16 +100,22 @@ def survey(root: str, store_roots: StoreRoots) -> Survey:
 
     Raises OSError if a folder can't be read.
     """
-    tree = _Tree(root)
+    tree = FileTree(root)
     found: list[_Found] = []
     linked = 0
-    for site_packages in contents.site_packages_of(root)[:1]:
+    for site_packages in _site_packages(root):
         base = site_packages[len(root) + 1 :]
-        for item in contents.installed_in(site_packages, store_roots):
+        present = contents.installed_in(site_packages, store_roots)
+        all_names = [item.name for item in present]
+        for item in present:
             if item.entry_id:
                 linked += 1
             elif f"{base}/{item.dist_info}" in tree.folders or not item.dist_info.endswith(".dist-info"):
-                found.append(_look(root, base, item.dist_info, tree, name=item.name, version=item.version))
+                seen = _look(root, base, item.dist_info, tree, name=item.name, version=item.version)
+                if all_names.count(item.name) > 1 and not seen.copy.reason:
+                    seen = seen._replace(copy=seen.copy._replace(reason=TWICE, content=""))
+                found.append(seen)
+        found += [_Found(copy, []) for copy in _eggs(base, tree)]
         found = _weighed(root, tree, base, found)
     everything = {status.st_ino: status for status in (*tree.files.values(), *tree.folders.values())}
     compiled = (tree.files[path] for some in tree.bytecode.values() for path in some)
@@ -157,7 +130,26 @@ def survey(root: str, store_roots: StoreRoots) -> Survey:
     )
 
 
-def _look(root: str, base: str, dist_info: str, tree: _Tree, *, name: str, version: str) -> _Found:
+def _site_packages(root: str) -> list[str]:
+    """Return the folder that the environment's Python reads: others may be left of an older version of Python."""
+    found = contents.site_packages_of(root)
+    version = makers.python_of(makers.settings_of(root))
+    read = f"/python{'.'.join(version.split('.')[:2])}/site-packages"
+    return [folder for folder in found if folder.endswith(read)] or found[:1]
+
+
+def _eggs(base: str, tree: FileTree) -> Iterator[Copy]:
+    """Yield the eggs that `easy_install` and `setup.py install` have made: files or folders named `*.egg`."""
+    for path in sorted(path for path in (*tree.files, *tree.folders) if path.endswith(".egg")):
+        folder, _, file_name = path.rpartition("/")
+        if folder == base:
+            name, _, version = file_name.removesuffix(".egg").partition("-")
+            yield Copy(
+                names.normalize_name(name), version.partition("-")[0], file_name, EGG, (), "", (), (0, 0), (0, 0)
+            )
+
+
+def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, version: str) -> _Found:
     """Read one distribution, and tell whether it could be linked or why not."""
 
     def own(reason: str, changed: Iterable[str] = (), listed: Iterable[str] = ()) -> _Found:
@@ -165,15 +157,15 @@ def _look(root: str, base: str, dist_info: str, tree: _Tree, *, name: str, versi
         return _Found(copy, list(listed))
 
     if not dist_info.endswith(".dist-info"):
-        return own("it has an egg's metadata, and no RECORD")
+        return own(EGG)
     prefix = f"{base}/{dist_info}"
     record_path = f"{prefix}/RECORD"
     if record_path in tree.links or f"{prefix}/METADATA" in tree.links:
         target = links.read_link(f"{root}/{prefix}/METADATA")
         is_of_pepip = f"/{dist_info}/METADATA" in target and paths.packages("") in target
-        return own("another store of pepip has it" if is_of_pepip else _FARMED)
+        return own("another store of pepip has it" if is_of_pepip else FARMED)
     if record_path not in tree.files or f"{prefix}/METADATA" not in tree.files:
-        return own("it has no RECORD" if record_path not in tree.files else "it has no METADATA")
+        return own(NO_RECORD if record_path not in tree.files else "it has no METADATA")
     try:
         content = files.read_regular(f"{root}/{record_path}", most_bytes=_MOST_BYTES)
     except (OSError, ValueError) as error:
@@ -191,13 +183,15 @@ def _look(root: str, base: str, dist_info: str, tree: _Tree, *, name: str, versi
         status = tree.files.get(inside)
         if paths.PYCACHE in path and path.endswith(".pyc"):
             continue
+        if status is not None and permissions.has_special(f"{root}/{inside}", status):
+            reason = reason or SPECIAL
         if status is None and not hash_value and inside not in tree.links:
             continue  # virtualenv lists files that it has not made
         listed.append(inside)
         if status is None:
             farmed += inside in tree.links or _is_below_link(inside, tree)
             changed.append(path)
-        elif size and size != str(status.st_size):
+        elif size and size != str(status.st_size) and not _is_script_of_wheel(root, inside, size):
             changed.append(path)
         if not path.startswith("../"):
             content_rows.append(f"{path},{hash_value}")
@@ -205,12 +199,25 @@ def _look(root: str, base: str, dist_info: str, tree: _Tree, *, name: str, versi
     if origin or reason:
         return own(origin or reason, (), listed)
     if farmed:
-        return own(_FARMED, (), listed)
+        return own(FARMED, (), listed)
     if changed:
         return own("its files are not as RECORD says", sorted(changed), listed)
+    if not {f"{prefix}/METADATA", f"{prefix}/WHEEL"} <= set(listed):
+        return own(NO_WHEEL, (), listed)
     text = "\n".join([f"{name} {version}", *sorted(content_rows)])
     key = digests.hexadecimal(text.encode("utf-8", "surrogateescape"))
     return _Found(Copy(name, version, dist_info, "", (), key, (), (0, 0), (0, 0)), listed)
+
+
+def _is_script_of_wheel(root: str, path: str, size: str) -> bool:
+    """Tell whether a file is a script for which RECORD has the size that it has in its wheel, as older pips write."""
+    if not path.startswith(("bin/", "Scripts/")):
+        return False
+    try:
+        content = files.read_regular(f"{root}/{path}", most_bytes=files.RECORD_BYTES)
+    except (OSError, ValueError):
+        return False
+    return size == str(len(scripts.restored(content)))
 
 
 def content_of_entry(name: str, version: str, dist_info: str, text: bytes) -> str:
@@ -236,11 +243,11 @@ def _inside(base: str, path: str) -> str:
     return place if paths.is_inside(place) else ""
 
 
-def _is_below_link(path: str, tree: _Tree) -> bool:
+def _is_below_link(path: str, tree: FileTree) -> bool:
     return any(folder in tree.links for folder in paths.ancestors(path))
 
 
-def _origin(root: str, prefix: str, tree: _Tree) -> str:
+def _origin(root: str, prefix: str, tree: FileTree) -> str:
     """Return the reason why the origin of a distribution (`direct_url.json`) rules out links, or an empty string."""
     if f"{prefix}/direct_url.json" not in tree.files:
         return ""
@@ -254,7 +261,7 @@ def _origin(root: str, prefix: str, tree: _Tree) -> str:
     return "it is editable" if folder.get("editable") else "it was built from a folder on this machine"
 
 
-def _weighed(root: str, tree: _Tree, base: str, found: list[_Found]) -> list[_Found]:
+def _weighed(root: str, tree: FileTree, base: str, found: list[_Found]) -> list[_Found]:
     """Return the distributions with the sizes of their files and of the folders that links would replace."""
     holders: dict[str, str] = {}
     for copy, listed in found:
@@ -270,7 +277,7 @@ def _weighed(root: str, tree: _Tree, base: str, found: list[_Found]) -> list[_Fo
     return [item._replace(copy=_weigh(root, tree, base, item, holders, may_clone=may_clone)) for item in found]
 
 
-def _weigh(root: str, tree: _Tree, base: str, item: _Found, holders: dict[str, str], *, may_clone: bool) -> Copy:
+def _weigh(root: str, tree: FileTree, base: str, item: _Found, holders: dict[str, str], *, may_clone: bool) -> Copy:
     sums: dict[int, list[int]] = {}
     for path in item.listed:
         status = tree.files.get(path)

@@ -114,7 +114,7 @@ def _open_regular(
     reason = ""
     if not stat.S_ISREG(status.st_mode):  # it was replaced meanwhile
         reason = "it is no regular file"
-    elif is_trusted and status.st_uid not in {0, user_id()}:
+    elif is_trusted and status.st_uid and status.st_uid != user_id():
         reason = "it is another user's"
     if reason:
         os.close(descriptor)

@@ -97,11 +97,12 @@ def _is_still(descriptor: int, path: str) -> bool:
     """Tell whether `path` still leads to the open file.
 
     On a network file system the system may remember a file for a second after another machine has removed it. An
-    open asks the other machine.
+    open asks the other machine. If that open fails, the answer is no: the caller's next open meets the same fault.
     """
+    is_remote = _is_remote(path, descriptor)
     try:
         status = os.fstat(descriptor)
-        if not _is_remote(path, descriptor):
+        if not is_remote:
             return os.path.samestat(status, os.stat(path))
         fresh = os.open(path, os.O_RDONLY | _NO_FOLLOW_NO_WAIT)
         try:
@@ -109,7 +110,7 @@ def _is_still(descriptor: int, path: str) -> bool:
         finally:
             _close(fresh)
     except OSError as error:
-        if error.errno not in _GONE:
+        if error.errno in {errno.EMFILE, errno.ENFILE} or not (is_remote or error.errno in _GONE):
             raise
         return False
 

@@ -8,7 +8,6 @@ import stat
 import sys
 
 from pepip.errors import StoreError
-from pepip.host import folders
 from pepip.host.transfer import replace_by_copy
 
 TYPE_CHECKING = False
@@ -129,9 +128,12 @@ def _readable(status: os.stat_result, like: os.stat_result) -> int:
     return mode | (mode & 0o044) >> 2 if mode & stat.S_IXUSR else mode
 
 
-def seal_directory(path: str, *, like: os.stat_result) -> None:
-    """Make a directory read-only, and readable for all users who may read `like`."""
-    _set_directory_mode(path, 0o500, like)
+def seal_directory(path: str, *, like: os.stat_result, status: os.stat_result | None = None) -> None:
+    """Make a directory read-only, and readable for all users who may read `like`.
+
+    `status` may be a known status with its mode and group, which saves a system call.
+    """
+    _set_directory_mode(path, 0o500, like, status)
 
 
 @contextlib.contextmanager
@@ -149,9 +151,12 @@ def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
         os.close(descriptor)
 
 
-def open_directory(path: str, *, like: os.stat_result) -> None:
-    """Make a directory writable for its owner alone, and readable for all users who may read `like`."""
-    _set_directory_mode(path, 0o700, like)
+def open_directory(path: str, *, like: os.stat_result, status: os.stat_result | None = None) -> None:
+    """Make a directory writable for its owner alone, and readable for all users who may read `like`.
+
+    `status` is as in `seal_directory`.
+    """
+    _set_directory_mode(path, 0o700, like, status)
 
 
 def open_mode(*, like: os.stat_result) -> int:
@@ -159,12 +164,14 @@ def open_mode(*, like: os.stat_result) -> int:
     return 0o700 | (stat.S_IMODE(like.st_mode) & 0o055)
 
 
-def _set_directory_mode(path: str, own: int, like: os.stat_result) -> None:
-    if sys.platform != "win32":
-        status, mode = os.stat(path), own | (stat.S_IMODE(like.st_mode) & 0o055)
-        _carry_group(path, status, like)
-        if stat.S_IMODE(status.st_mode) != mode:
-            os.chmod(path, mode)
+def _set_directory_mode(path: str, own: int, like: os.stat_result, status: os.stat_result | None) -> None:
+    if sys.platform == "win32":
+        return
+    status = status or os.stat(path)
+    _carry_group(path, status, like)
+    mode = own | (stat.S_IMODE(like.st_mode) & 0o055)
+    if stat.S_IMODE(status.st_mode) != mode or status.st_gid != like.st_gid:
+        os.chmod(path, mode)
 
 
 def _carry_group(path: str | int, status: os.stat_result, like: os.stat_result) -> None:
@@ -211,6 +218,8 @@ def writable(root: str, path: str) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
+    from pepip.host import folders
+
     try:
         with folders.opened(root, path) as (name, above):
             descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
@@ -282,6 +291,22 @@ def closed_to_others(path: str) -> str:
     parts = os.path.realpath(path).split("/")
     folders = ("/".join(parts[:count]) for count in range(2, len(parts) + 1))
     return next((folder for folder in folders if not os.stat(folder).st_mode & stat.S_IXOTH), "")
+
+
+def has_special(path: str, status: os.stat_result) -> bool:
+    """Tell whether a file gives its users rights by its mode (set-user-ID, set-group-ID) or by a capability.
+
+    `status` is its status. Links to another file of the same bytes would not give these rights, or give them to more
+    users.
+    """
+    if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
+        return True
+    if not status.st_mode & stat.S_IXUSR or not hasattr(os, "getxattr"):
+        return False
+    try:
+        return bool(os.getxattr(path, "security.capability", follow_symlinks=False))
+    except (OSError, ValueError):
+        return False
 
 
 def obstacle_to_changing(folder: str) -> str:

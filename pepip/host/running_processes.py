@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import sys
 
+from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import links
+from pepip.host import files, links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,37 @@ def users_of(folders: Collection[str]) -> dict[str, list[Process]]:
         for folder in used:
             found.setdefault(folder, []).append(Process(int(name), _name(name)))
     return found
+
+
+def user_without_access(number: int, folder: str) -> int | None:
+    """Return the id of the user as whom a process runs, if that user may not read a folder or one above it.
+
+    None if the user may, and for processes of this user, of root, and of users whom a capability lets read all files.
+    A part of `folder` that does not exist yet is taken to be readable. Access lists are not looked at: the answer is
+    the one without them.
+    """
+    facts = dict(line.partition(":\t")[::2] for line in _read(str(number), "status").splitlines())
+    try:
+        user = int(facts["Uid"].split()[1])
+        groups = {int(group) for group in (facts["Gid"].split()[3], *facts["Groups"].split())}
+        reads_all = int(facts["CapEff"], 16) & _READS_ALL
+    except (KeyError, ValueError, IndexError):  # the process has ended
+        return None
+    if user in {0, files.user_id()} or reads_all:
+        return None
+    for above in paths.upward(folder):
+        try:
+            status = os.stat(above)
+        except OSError:
+            continue
+        shift = 6 if status.st_uid == user else 3 if status.st_gid in groups else 0
+        wanted = 0o5 if above == folder else 0o1
+        if status.st_mode >> shift & wanted != wanted:
+            return user
+    return None
+
+
+_READS_ALL = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
 
 
 def installers_in(root: str) -> list[Process]:

@@ -9,7 +9,7 @@ import errno
 import os
 import sys
 
-from pepip.host import files, parallel
+from pepip.host import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Transfer:
     """
 
     def __init__(self, preferred: str = CLONE, *, may_link: bool = True, keeps_times: bool = True) -> None:
-        self._keeps_times = keeps_times
+        self.keeps_times = keeps_times
         ways = [CLONE, LINK, COPY] if may_link else [CLONE, COPY]
         self._ways = ways[ways.index(preferred) :] if preferred in ways else ways
 
@@ -62,7 +62,7 @@ class Transfer:
                 if way == CLONE:
                     _clone(source, target, mode)
                 else:
-                    _copy(source, target, mode, keeps_times=self._keeps_times)
+                    _copy(source, target, mode, keeps_times=self.keeps_times)
                 return False
             except OSError as error:
                 if way == COPY or error.errno not in _REFUSALS:
@@ -103,7 +103,11 @@ class Transfer:
             make((path, status))
             if self._ways[0] == COPY or not in_turn:  # the way is known now
                 break
-        parallel.in_threads(make, rest)
+        some = list(rest)
+        if some:
+            from pepip.host import parallel
+
+            parallel.in_threads(make, some)
         return own
 
 

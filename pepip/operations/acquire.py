@@ -7,7 +7,6 @@ import os
 from pepip import humanized, names, paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import parallel
 from pepip.model import Progress
 from pepip.store import entries
 from pepip.uv import resolve
@@ -60,7 +59,13 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
                 publish.complete(store, entry)
             found[artifact.name] = entry
 
-    parallel.each(look, artifacts, in_turn=not store.has_remote)
+    if store.has_remote:
+        from pepip.host import parallel
+
+        parallel.in_threads(look, artifacts)
+    else:
+        for artifact in artifacts:
+            look(artifact)
     return {artifact.name: found[artifact.name] for artifact in artifacts if artifact.name in found}
 
 

@@ -16,7 +16,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, locks, permissions
 from pepip.host.transfer import COPY
 from pepip.model import Progress, Summary
-from pepip.operations import deciding, foreign_writes, linked_entries, registering, up_to_date, venv_creation, venvs
+from pepip.operations import deciding, foreign_writes, linked_entries, registering, settling, venv_creation, venvs
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -61,7 +61,7 @@ def carry_out(
     *,
     make: Callable[[], bool],
     job: Callable[[Environment], ChangeJob],
-    asked: up_to_date.Question | None = None,
+    asked: settling.Question | None = None,
     compile_bytecode: bool = False,
 ) -> Generator[Progress, None, Summary]:
     """Change the environment at `root`, yielding progress, and return the summary.
@@ -88,10 +88,10 @@ def carry_out(
             change_job = job(environment)
             first = None if made else deciding.decide_first(store, change_job, environment)
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
-                yield from _warn_and_register(store, first)
+                yield from _warn_and_register(store, first, change_job.named)
                 if asked and not first.work.changes.warnings:
                     present = contents.installed(environment, store.known_roots)
-                    up_to_date.note(store, asked, environment, present, (), is_locked=False)
+                    settling.note(store, asked, environment, present, (), is_locked=False)
                 if compile_bytecode:
                     yield from _compile(environment)
                 return _summary(environment, first.work, None, dry_run=False)
@@ -129,13 +129,13 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
         yield Progress("warning", f"{sentence}: set PEPIP_HOME to a folder for all, or UV_LINK_MODE=copy")
 
 
-def _warn_and_register(store: Store, decision: Decision) -> Generator[Progress, None, None]:
+def _warn_and_register(store: Store, decision: Decision, named: str) -> Generator[Progress, None, None]:
     """Pass on uv's warnings, and register the environment if it links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence)
     linked = {item.store_id for item in decision.present if item.store_id}
     if linked:
-        registering.register(store, decision.environment.root, linked)
+        registering.register(store, named or decision.environment.root, linked)
 
 
 def _compile(environment: Environment) -> Generator[Progress, None, None]:
@@ -149,7 +149,7 @@ def _change(
     environment: Environment,
     first: Decision | None,
     *,
-    asked: up_to_date.Question | None,
+    asked: settling.Question | None,
 ) -> Generator[Progress, None, Summary]:
     """Decide, acquire, link, and let uv install private distributions. Start over if another tool interferes."""
     from pepip.operations import supplying
@@ -161,8 +161,14 @@ def _change(
         first = None
         for sentence in decision.work.changes.warnings:
             yield Progress("warning", sentence)
+        is_new = not decision.present
         supply = yield from supplying.get(store, job, decision)
-        linked = yield from _link(store, decision, supply, asked)
+        if supply.is_private_installed:
+            installed = _with_private(store, decision, supply.work)
+            if installed is None:
+                continue
+            decision = installed
+        linked = yield from _link(store, decision, supply, asked, named=job.named)
         if linked is None:
             yield from foreign_writes.look(store)
             continue
@@ -171,14 +177,27 @@ def _change(
             with linked.unfinished:
                 yield from job.install_private(supply.work)
             present = contents.installed(environment, store.known_roots)
-        foreign_writes.note(store, environment, decision.changed_at_ns)
-        if decision.present:  # a new environment may never change
+        is_by_uv = bool(linked.unfinished) or supply.is_private_installed
+        foreign_writes.note(store, environment, decision.changed_at_ns, is_by_uv=is_by_uv)
+        if not is_new:  # a new environment may never change
             linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"{environment.root} keeps changing while it is installed into",
         hint="let the other installer finish, then run the command again",
     )
+
+
+def _with_private(store: Store, decision: Decision, work: Work) -> Decision | None:
+    """Return the decision for the environment in which uv has just installed the private distributions.
+
+    None if the environment holds others, too: another run was at work there.
+    """
+    environment = decision.environment
+    fingerprint = contents.fingerprint(environment)
+    present = contents.installed(environment, store.known_roots)
+    is_alone = {item.name for item in present} == {artifact.name for artifact in work.private}
+    return decision._replace(fingerprint=fingerprint, present=present) if is_alone else None
 
 
 class _Linked(NamedTuple):
@@ -192,7 +211,7 @@ class _Linked(NamedTuple):
 
 
 def _link(
-    store: Store, decision: Decision, supply: Supply, asked: up_to_date.Question | None
+    store: Store, decision: Decision, supply: Supply, asked: settling.Question | None, *, named: str
 ) -> Generator[Progress, None, _Linked | None]:
     """Register the environment, link the acquired entries, and remove the distributions that go.
 
@@ -217,18 +236,18 @@ def _link(
         linked = {item.store_id for item in decision.present if item.store_id}
         coming = {entry.id for entry in entries.values()}
         # Register before the first link, while pruning must wait, so that no prune misses this environment.
-        is_registered = registering.register(store, environment.root, linked | coming)
+        is_registered = registering.register(store, named or environment.root, linked | coming)
         origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
         additions = [Installation(entry, *origins[name], mode=supply.mode) for name, entry in entries.items()]
         going = {item.name for item in work.changes.removed}
-        private = {item.name for item in work.private}
+        private = set() if supply.is_private_installed else {item.name for item in work.private}
         present = relinking.relink(
             store, environment, decision.present, additions, going, reserved=supply.reserved, private=private
         )
         unfinished = relinking.UnfinishedChange(store, environment) if private else None
         is_settled = is_registered and not (work.private or work.changes.warnings)
         if asked and is_settled and (asked.is_of_files or not decision.present):
-            up_to_date.note(store, asked, environment, present, entries.values(), is_locked=True)
+            settling.note(store, asked, environment, present, entries.values(), is_locked=True)
     used = {item.mode for item in present if item.name in entries}
     if supply.mode not in {"", COPY} and COPY in used:
         yield Progress("warning", _FELL_BACK)

@@ -123,7 +123,7 @@ def take(store: Store, *, memory: ScanCache | None = None, with_layers: bool = F
     stored = entries.stored(store, memory)
     ids = {item.id for item in stored}
     registered = registry.registrations(store)
-    readable = [(item, purposes.of(item.environment)) for item in registered if not item.is_damaged]
+    readable = [(item, purposes.of(item.environment, item.named)) for item in registered if not item.is_damaged]
     abandoned = _abandoned(readable)
     projects = [
         _look(store, item, purpose, ids, memory, is_abandoned=item.environment in abandoned)
@@ -235,12 +235,18 @@ def _packages(store: Store, root: str, memory: ScanCache | None) -> list[Install
     folders = contents.site_packages_of(root)
     evidence = [[folder, os.stat(folder).st_mtime_ns] for folder in folders]
     known = memory.recall("packages", root, evidence) if memory else None
-    if known is not None:
-        return [Installed(*row) for row in known]
+    if memory and known is not None:
+        return recalled(memory, known)
     packages = contents.distributions_below(root, store.known_roots)
     if memory:
         memory.note("packages", root, evidence, [list(item) for item in packages])
     return packages
+
+
+def recalled(memory: ScanCache, rows: Iterable[Sequence[str]]) -> list[Installed]:
+    """Return remembered distributions. Equal ones are one object: many environments have the same."""
+    made = memory.made
+    return [made.get(row) or made.setdefault(row, Installed._make(row)) for row in map(tuple, rows)]
 
 
 def _whereabouts(registration: Registration, root: str) -> tuple[str, str]:

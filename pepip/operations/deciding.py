@@ -9,14 +9,14 @@ import contextlib
 
 from pepip.environment import contents, journal
 from pepip.fast_namedtuple import NamedTuple
+from pepip.model import Artifact
 from pepip.store import venv_times
-from pepip.uv import pylock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pepip.model import Artifact, Changes, Environment, Installed, Progress, Request
+    from pepip.model import Change, Changes, Environment, Installed, Progress, Request
     from pepip.store.root import Store
     from pepip.uv.required_hashes import Demands
 
@@ -48,7 +48,9 @@ class ChangeJob(NamedTuple):
     `install_private` is called after everything else is linked, and after installed distributions of the same names
     are removed. `lay_out_private` lets uv install the same distributions into a folder, to see where their files will
     be. `began_at_ns` is the time before uv was first asked. With `is_of_project`, uv reads its settings as for
-    `uv sync`.
+    `uv sync`. `named` is the path by which the project knows an environment that lies elsewhere. `install_first` lets
+    uv install the private distributions into an environment without any, before others are linked. It is None if
+    their builds may need the others.
     """
 
     request: Request
@@ -57,16 +59,24 @@ class ChangeJob(NamedTuple):
     lay_out_private: Callable[[Work, str], Iterator[object]]
     began_at_ns: int = 0
     is_of_project: bool = False
+    named: str = ""
+    install_first: Callable[[Work], Iterator[Progress]] | None = None
 
 
 def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | None = None) -> Work:
     """Return the work of uv's plan. Distributions without an artifact that can be shared are private."""
     known = {artifact.name: artifact for artifact in artifacts}
-    added = [known.get(item.name) or pylock.unknown(item.name, item.version, item.url) for item in changes.added]
+    added = [known.get(item.name) or _unknown(item) for item in changes.added]
     shared = [artifact for artifact in added if artifact.is_shared]
     private = [artifact for artifact in added if not artifact.is_shared]
     is_open = bool(added) and demands is not None and not demands.are_met_by_all(added)
     return Work(changes, shared, private, is_open)
+
+
+def _unknown(change: Change) -> Artifact:
+    """Return the artifact of a distribution that uv plans to install and that no lock names."""
+    package = {"name": change.name, **({"url": change.url} if change.url else {})}
+    return Artifact(change.name, change.version, "", package, "", 0, None, "")
 
 
 def private_to_reinstall(work: Work, options: Sequence[str]) -> list[str]:
@@ -125,7 +135,7 @@ def decide(
     check: Callable[[Sequence[Installed]], None] | None = None,
 ) -> Decision:
     """Let uv decide, and `check` the distributions meanwhile. An error of `check` ends the decision."""
-    changed_at_ns = venv_times.time_of(environment.site_packages).modified_ns
+    changed_at_ns = venv_times.modified_ns(environment.site_packages)
     seen = contents.fingerprint(environment)
     present = contents.installed(environment, store.known_roots)
     return Decision(environment, changed_at_ns, seen, present, job.decide(present, lambda: check and check(present)))

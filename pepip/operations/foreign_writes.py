@@ -55,16 +55,19 @@ def look(store: Store) -> Generator[Progress, None, None]:
         seen.note(rows)
 
 
-def note(store: Store, environment: Environment, before_ns: int) -> None:
-    """Note that pepip itself has changed an environment.
+def note(store: Store, environment: Environment, before_ns: int, *, is_by_uv: bool) -> None:
+    """Note that pepip itself, or uv for it (`is_by_uv`), has changed an environment.
 
     `before_ns` is the time in its `VenvTime` before that. Nothing is noted if another tool was at work there since
-    the last look: then the next command must look.
+    the last look: then the next command must look. pepip fills a `.dist-info` folder before it moves the folder into
+    site-packages, so site-packages has the newest time. uv fills such a folder in its place.
     """
     name = os.path.basename(registry.file_of(store, environment.root))
     seen = venv_times.VenvTimes(store.root)
     if name and seen.knows(name, before_ns):
-        seen.note({name: venv_times.time_of(environment.site_packages)})
+        folder = environment.site_packages
+        changed_at_ns = venv_times.modified_ns(folder, looks_inside=is_by_uv)
+        seen.note({name: (max(changed_at_ns, before_ns), folder)})
 
 
 def _time_of_change(root: str) -> list[venv_times.VenvTime]:
@@ -107,7 +110,7 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
 
     is_kept = store.keeps(path)
     at_fault = [root for root in roots if is_kept and _keep_there(store, root)]
-    flaws = check.inspect(path)
+    flaws = [flaw for flaw in check.inspect(path) if flaw.kind != check.UNPROVEN]
     shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")
     name, places = os.path.basename(path), " or ".join(at_fault or roots)
     said = f"another tool wrote into {name} in the store, probably in {places}" + (shown and f" ({shown})")

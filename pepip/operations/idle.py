@@ -7,7 +7,7 @@ import time
 
 from pepip import humanized, paths
 from pepip.environment import last_use
-from pepip.environment.purposes import PROJECT
+from pepip.environment.purposes import PROJECT, RUN, SCRIPT, TOOL
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import permissions, running_processes
 from pepip.operations import census
@@ -54,6 +54,17 @@ def find(projects: Iterable[KnownVenv], *, longer_than_seconds: float) -> list[I
     return sorted(found, key=lambda item: (-item.seconds, item.known.environment))
 
 
+def used_at(projects: Iterable[KnownVenv]) -> dict[str, float]:
+    """Return the last use of each environment by its root, in seconds since 1970, where the disk notes each start."""
+    found = {}
+    for known in projects:
+        if known.state in {census.OK, census.BROKEN}:
+            used = last_use.of(known.environment)
+            if used.at and used.counts_starts:
+                found[known.environment] = used.at
+    return found
+
+
 def obstacle(known: KnownVenv | None, processes: Sequence[Process]) -> str:
     """Return why an environment may not be removed, empty if it may be."""
     if known is None:
@@ -61,8 +72,12 @@ def obstacle(known: KnownVenv | None, processes: Sequence[Process]) -> str:
     root = known.environment
     if known.state not in {census.OK, census.BROKEN}:
         return known.reason
-    if known.purpose.kind != PROJECT:
-        return "it belongs to uv, as a tool or a script"
+    if known.purpose.kind == TOOL:
+        return "it is a tool: `pepip tool uninstall` removes it"
+    if known.purpose.kind == RUN or (known.purpose.kind == SCRIPT and known.purpose.script is None):
+        return "it belongs to uv, which makes and removes it"
+    if known.purpose.kind == PROJECT and known.name != root:
+        return "uv keeps it in its cache for a project"
     if processes:
         return f"{processes[0].name} ({processes[0].number}) runs from it"
     if not permissions.is_own(root) or not permissions.may_remove(root):

@@ -10,9 +10,9 @@ from pepip import paths
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Change, Changes, Progress, Request, Summary
-from pepip.operations import apply, deciding, up_to_date, venvs
+from pepip.operations import apply, deciding, settling, venvs
 from pepip.operations.deciding import ChangeJob, Work
-from pepip.uv import arguments, pylock, required_hashes, resolve, settings
+from pepip.uv import arguments, required_hashes, resolve, settings
 from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ class InstallOptions(NamedTuple):
     """The options of an install, beside the request itself.
 
     `python` is a request in uv's words, empty for uv's choice. `words` are the command line, if a note may answer the
-    same command the next time (see `up_to_date`).
+    same command the next time (see `settling`).
     """
 
     environment: str
@@ -60,7 +60,7 @@ def install(store: Store, request: Request, options: InstallOptions) -> Generato
             options.environment,
             make=lambda: venvs.make(options.environment, options.python, known),
             job=job,
-            asked=up_to_date.Question(options.words, began_at_ns, request),
+            asked=settling.Question(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
     return summary._replace(seconds=time.monotonic() - started)
@@ -89,7 +89,7 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> Chan
         from pepip.uv import stage
 
         again = deciding.private_to_reinstall(work, request.installer_options)
-        is_of_lock = any(map(pylock.is_lock, request.requirement_files))
+        is_of_lock = any(map(arguments.is_lock, request.requirement_files))
         if work.needs_whole_request or is_of_lock or files_name_index():
             arrivals = stage.install_as_given(request, executable, reinstall=again)
         else:
@@ -125,7 +125,7 @@ def _needs_uvs_own_check(request: Request) -> bool:
         bool(request.installer_options)
         or request.is_whole
         or any(_is_odd(package) for package in request.packages)
-        or any(map(pylock.is_lock, request.requirement_files))
+        or any(map(arguments.is_lock, request.requirement_files))
         or required_hashes.are_required(request)
         or required_hashes.of(request).is_unclear
         or settings.mention(*_SETTINGS_OF_COMPILE)

@@ -17,9 +17,11 @@ from pepip.uv.answer_cache import AnswerCache, states
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from pepip.store.root import Store
 
+_DATA = Entry._fields.index("data")
 _MOST_CHANGED = 8  # one in so many entries may have changed before the file is written anew
 
 
@@ -50,11 +52,13 @@ def note(store: Store, root: str, entry_ids: Iterable[str]) -> None:
         AnswerCache(paths.cache(store.root)).remember(_key(store, root), json.dumps(rows), evidence)
 
 
-def _entry(fields: list[object]) -> Entry:
+def _entry(fields: list[Any]) -> Entry:
     """Return an entry from its fields in JSON, where tuples are lists."""
-    values = (tuple(value) if isinstance(value, list) else value for value in fields)
-    entry = tuple.__new__(Entry, values)
-    return entry._replace(data=tuple((scheme, path) for scheme, path in entry.data)) if entry.data else entry
+    values = [tuple(value) if value.__class__ is list else value for value in fields]
+    data = values[_DATA]
+    if data:
+        values[_DATA] = tuple([(scheme, path) for scheme, path in data])
+    return tuple.__new__(Entry, values)
 
 
 def _key(store: Store, root: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import os
 
 from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage
 from pepip.host.transfer import LINK
-from pepip.model import Installed, Registration, Stored
+from pepip.model import Registration, Stored
 from pepip.operations import census, savings
 
 TYPE_CHECKING = False
@@ -47,7 +48,7 @@ def recall(store: Store, memory: ScanCache) -> Overview | None:
     known, and all count as whole.
     """
     rows_of_weights = memory.remembered("weights").items()
-    weights = {name: disk_usage.Weight(*row[1][:3]) for name, row in rows_of_weights}
+    weights = {name: disk_usage.Weight._make(row[1][:3]) for name, row in rows_of_weights}
     alone_bytes = {name: weights[name].total - row[1][3] for name, row in rows_of_weights}
     stored = [
         _stored(store, entry_id, row[0], row[1])
@@ -57,28 +58,29 @@ def recall(store: Store, memory: ScanCache) -> Overview | None:
     if not stored:
         return None
     stored.sort(key=lambda item: (item.name, item.version, item.id))
+    own_ids = {entry_id for entry_id in weights if not paths.is_layered(entry_id)}
     own = {root: row[1] for root, row in memory.remembered("own").items()}
+    entry_of, source_of = operator.attrgetter("entry_id"), operator.attrgetter("source_id")
     shares: list[VenvShare] = []
     used: list[str] = []
-    borrowed: set[str] = set()
     for root, (_, rows) in sorted(memory.remembered("packages").items()):
-        packages = [Installed(*row) for row in rows]
-        linked = frozenset(item.entry_id for item in packages if item.entry_id)
-        used += [entry_id for entry_id in linked if entry_id in weights and not paths.is_layered(entry_id)]
-        borrowed.update(item.source_id for item in packages if item.mode == LINK)
-        has = linked | {item.source_id for item in packages if item.source_id}
+        packages = census.recalled(memory, rows)
+        linked = frozenset(filter(None, map(entry_of, packages)))
+        used += linked & own_ids
+        has = linked.union(filter(None, map(source_of, packages)))
         registration = Registration("", root, os.path.dirname(root), 0, "", ())
         known = census.KnownVenv(root, registration.project, "", census.OK, "", (), has, registration)
         own_bytes, instead = own.get(root, (0, 0))
-        alone = sum(alone_bytes.get(entry_id, 0) for entry_id in linked)
+        alone = sum(filter(None, map(alone_bytes.get, linked)))
         shares.append(savings.VenvShare(known, own_bytes, own_bytes - instead + alone))
+    borrowed = {item.source_id for item in memory.made.values() if item.mode == LINK}
     seen = census.Census(stored, [share.known for share in shares], [], {})
     sums = savings.sum_up(
         {item.id: weights[item.id] for item in stored},
         shares,
         used,
         borrowed,
-        kept=set(seen.users()),
+        kept=frozenset().union(*(share.known.entries or () for share in shares)),
         trashed_bytes=0,
     )
     return Overview(seen, {item.id: weights[item.id].total for item in stored}, shares, sums)

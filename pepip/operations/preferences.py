@@ -9,6 +9,7 @@ import json
 import os
 import sys
 
+from pepip import humanized
 from pepip.errors import PepipError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
@@ -26,12 +27,16 @@ _FILTER = "filter."
 class Preferences(NamedTuple):
     """The settings. `theme` is empty for the app's own. `hidden` are keys of columns of the list of entries.
 
-    `filters` maps names to lines of a filter. `more` has settings of another pepip, which are kept as they are.
+    `filters` maps names to lines of a filter. `trash` is the time for which the trash keeps what is removed, such as
+    `7d`; `0` for not at all, empty for the default. Without `rings`, no bell tells the end of a long job. `more` has
+    settings of another pepip, which are kept as they are.
     """
 
     theme: str = ""
     hidden: tuple[str, ...] = ()
     filters: dict[str, str] = {}  # noqa: RUF012 - never changed
+    trash: str = ""
+    rings: bool = True
     more: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
     def expanded(self, line: str) -> str:
@@ -69,18 +74,27 @@ def read(place: str = "") -> Preferences:
 
 
 def _checked(place: str, document: dict[str, Any]) -> Preferences:
-    theme, hidden, filters = (document.pop(key, default) for key, default in _DEFAULTS.items())
+    theme, hidden, filters, trash, bell = (document.pop(key, default) for key, default in _DEFAULTS.items())
     if not isinstance(theme, str):
         raise _unreadable(place, "`theme` is no text")
     if not isinstance(hidden, list) or not all(isinstance(key, str) for key in hidden):
         raise _unreadable(place, "`hidden` is no list of texts")
     if not isinstance(filters, dict) or not all(isinstance(line, str) for line in filters.values()):
         raise _unreadable(place, "`filters` is no table of texts")
+    if not isinstance(trash, str) or (trash and seconds_of(trash) is None):
+        raise _unreadable(place, '`trash` is no time such as "7d"')
+    if not isinstance(bell, bool):
+        raise _unreadable(place, "`bell` is neither true nor false")
     more = {key: value for key, value in document.items() if isinstance(value, str | int | float | bool)}
-    return Preferences(theme, tuple(hidden), filters, more)
+    return Preferences(theme, tuple(hidden), filters, trash, bell, more)
 
 
-_DEFAULTS: Mapping[str, Any] = {"theme": "", "hidden": [], "filters": {}}
+_DEFAULTS: Mapping[str, Any] = {"theme": "", "hidden": [], "filters": {}, "trash": "", "bell": True}
+
+
+def seconds_of(trash: str) -> float | None:
+    """Return the seconds of a time of the trash; None if it is no time."""
+    return 0.0 if trash == "0" else humanized.parse_age(trash)
 
 
 def _unreadable(place: str, reason: str) -> UsageError:
@@ -93,8 +107,9 @@ def write(settings: Preferences, place: str = "") -> None:
     """Write the file in one step. Raises UsageError if the present file can't be read, PepipError if it fails."""
     place = place or path()
     read(place)
-    rows = {"theme": settings.theme, "hidden": list(settings.hidden)}
+    rows = {"theme": settings.theme, "hidden": list(settings.hidden), "trash": settings.trash}
     lines = [_HEAD, *(_row(key, value) for key, value in rows.items() if value)]
+    lines += [] if settings.rings else [_row("bell", False)]
     lines += [_row(key, value) for key, value in sorted(settings.more.items())]
     if settings.filters:
         lines += ["\n[filters]\n", *(_row(name, line) for name, line in sorted(settings.filters.items()))]
@@ -117,7 +132,8 @@ def _row(key: str, value: object) -> str:
 def changed(settings: Preferences, words: Sequence[str]) -> Preferences:
     """Return the settings with each `key=value` of the words. An empty value takes the setting away.
 
-    Keys are `theme`, `hidden` (columns with commas between them) and `filter.NAME`. Raises UsageError for others.
+    Keys are `theme`, `hidden` (columns with commas between them), `trash` (a time), `bell` (`on` or `off`) and
+    `filter.NAME`. Raises UsageError for others.
     """
     filters = dict(settings.filters)
     for word in words:
@@ -131,19 +147,32 @@ def changed(settings: Preferences, words: Sequence[str]) -> Preferences:
             settings = settings._replace(theme=value)
         elif key == "hidden":
             settings = settings._replace(hidden=tuple(item for item in value.split(",") if item))
+        elif key == "trash":
+            if value and seconds_of(value) is None:
+                raise UsageError(f"trash: {value!r} is not a time", hint="a number and s, m, h, d or w; or 0")
+            settings = settings._replace(trash=value)
+        elif key == "bell":
+            if value not in {"", "on", "off"}:
+                raise UsageError(f"bell: {value!r} is neither on nor off", hint="bell=off")
+            settings = settings._replace(rings=value != "off")
         elif name != key and name and not set(name) & set(" @="):
             filters.pop(name, None)
             if value.strip():
                 filters[name] = " ".join(value.split())
         else:
-            raise UsageError(f"there is no setting {key}", hint="theme, hidden, or filter.NAME without blanks in it")
+            raise UsageError(f"there is no setting {key}", hint=_KEYS)
     return settings._replace(filters=filters)
+
+
+_KEYS = "theme, hidden, trash, bell, or filter.NAME without blanks in it"
 
 
 def words_of(before: Preferences, after: Preferences) -> list[str]:
     """Return the words by which `changed` makes `after` of `before`."""
     words = [f"theme={after.theme}"] if before.theme != after.theme else []
     words += [f"hidden={','.join(after.hidden)}"] if before.hidden != after.hidden else []
+    words += [f"trash={after.trash}"] if before.trash != after.trash else []
+    words += [f"bell={'on' if after.rings else 'off'}"] if before.rings != after.rings else []
     for name in sorted(before.filters.keys() | after.filters.keys()):
         if before.filters.get(name, "") != after.filters.get(name, ""):
             words.append(f"{_FILTER}{name}={after.filters.get(name, '')}")

@@ -17,9 +17,9 @@ from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Progress, Summary
-from pepip.operations import apply, deciding, linked_entries, up_to_date, venv_creation, venvs
+from pepip.operations import apply, deciding, linked_entries, settling, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
-from pepip.uv import project, resolve, settings, shareable, stage
+from pepip.uv import known_plans, project, resolve, settings, shareable
 from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
@@ -90,7 +90,8 @@ def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Gener
 def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
     started, began_at_ns = time.monotonic(), time.time_ns()
     yield Progress("resolve")
-    planned = _preview(request, functools.partial(_read_ahead, store))
+    question, known = _recall(store, request)
+    planned = known.preview if known else _preview(request, functools.partial(_read_ahead, store))
     if options.dry_run:
         for sentence in planned.changes.warnings:
             yield Progress("warning", sentence)
@@ -105,14 +106,23 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
             store,
             planned.environment,
             make=lambda: planned.is_made and _make(store, request, planned.environment),
-            job=lambda environment: _noted_job(store, request, planned, environment)._replace(
-                began_at_ns=began_at_ns
-            ),
-            asked=up_to_date.Question(options.words, began_at_ns, request),
+            job=lambda environment: _noted_job(
+                store, request, planned, environment, question=question, known=known
+            )._replace(began_at_ns=began_at_ns),
+            asked=settling.Question(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
     summary = summary._replace(seconds=time.monotonic() - started)
     return Outcome(summary, _document(planned, summary))
+
+
+def _recall(
+    store: Store, request: ProjectRequest
+) -> tuple[known_plans.PlanQuestion | None, known_plans.KnownPlan | None]:
+    """Return the question for a plan that does not depend on the project's path, and the known answer."""
+    question = known_plans.of_missing_environment(AnswerCache(paths.cache(store.root)), request)
+    known = question.recall() if question and not venv_creation.is_unfinished(f"{question.folder}/.venv") else None
+    return question, known
 
 
 def _document(planned: project.SyncPreview, summary: Summary) -> dict[str, Any]:
@@ -131,12 +141,18 @@ def _with_version(change_of_uv: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 def _noted_job(
-    store: Store, request: ProjectRequest, planned: project.SyncPreview, environment: Environment
+    store: Store,
+    request: ProjectRequest,
+    planned: project.SyncPreview,
+    environment: Environment,
+    *,
+    question: known_plans.PlanQuestion | None,
+    known: known_plans.KnownPlan | None,
 ) -> ChangeJob:
     """Return the job of a sync. The environment of a script first gets a note of its script."""
     if planned.script:
         venv_id.note_script(environment.root, planned.script)
-    return _job(store, request, planned, environment)
+    return _job(store, request, planned, environment, question=question, known=known)
 
 
 def _job(
@@ -146,7 +162,10 @@ def _job(
     environment: Environment,
     *,
     is_dry_run: bool = False,
+    question: known_plans.PlanQuestion | None = None,
+    known: known_plans.KnownPlan | None = None,
 ) -> ChangeJob:
+    """Return the job of a sync. `known` is the answer to the `question`, which is remembered if it is not known."""
     seen = contents.fingerprint(environment)
 
     def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> Work:
@@ -159,9 +178,13 @@ def _job(
         if is_dry_run and not planned.is_locked:
             # No lock names the new files yet, so ask the indexes for these versions.
             artifacts = resolve.locate(project.staging_request(request), changes.added, environment)
+        elif known and is_fresh:
+            artifacts = known.artifacts
         else:
             answers = AnswerCache(paths.cache(store.root))
             artifacts = project.locate(request, changes.added, environment, planned.lock, answers)
+            if question and is_fresh:
+                question.remember(planned, artifacts)
         return deciding.work_of(changes, artifacts)
 
     def install_private(work: Work) -> Generator[Progress, None, None]:
@@ -171,6 +194,8 @@ def _job(
             yield Progress("build", arrival.name)
 
     def lay_out_private(work: Work, folder: str) -> Iterator[object]:
+        from pepip.uv import stage
+
         staging = project.staging_request(request)
         if request.script or shareable.builds_in_environment(staging):
             return stage.install_private(staging, work.private, environment.executable, prefix=folder)
@@ -179,7 +204,27 @@ def _job(
         others.update(item.name for item in contents.installed(environment, store.known_roots))
         return project.lay_out(request, environment.executable, folder, without=sorted(others - private))
 
-    return ChangeJob(project.staging_request(request), decide, install_private, lay_out_private, is_of_project=True)
+    def install_first(work: Work) -> Iterator[Progress]:
+        for arrival in project.install_private(request, without=sorted(item.name for item in work.shared)):
+            yield Progress("build", arrival.name)
+
+    needs_others = request.script or shareable.builds_in_environment(project.staging_request(request))
+    return ChangeJob(
+        project.staging_request(request),
+        decide,
+        install_private,
+        lay_out_private,
+        is_of_project=True,
+        named=_link_to(environment.root),
+        install_first=None if needs_others else install_first,
+    )
+
+
+def _link_to(root: str) -> str:
+    """Return the project's link `.venv` to an environment that uv keeps in its cache. Empty if there is none."""
+    link = f"{settings.project_folder()}/.venv"
+    is_elsewhere = os.path.islink(link) and os.path.abspath(root) != link
+    return link if is_elsewhere and os.path.realpath(link) == os.path.realpath(root) else ""
 
 
 def _read_ahead(store: Store) -> None:
@@ -243,6 +288,7 @@ def _make(store: Store, request: ProjectRequest, root: str) -> bool:
             project.make_environment(request)
 
     def make() -> None:
+        store.create()  # it keeps the answers that a further folder with this project needs
         words = project.words_of_environment(request)
         if not words or os.path.lexists(root):
             make_by_uv()

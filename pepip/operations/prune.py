@@ -294,7 +294,7 @@ def _removable(store: Store, gone: list[KnownVenv], options: PruneOptions) -> li
         if known.environment not in buried_now
         for file in registry.files_of(known.registration)
     ]
-    files += [known.environment for known in gone if known.is_abandoned]
+    files += [known.environment for known in gone if known.is_abandoned and known.environment not in buried_now]
     graves = trash.contents(store, kept=not options.keep_seconds)
     return [path for path in (*graves, *files) if permissions.may_remove(path)]
 

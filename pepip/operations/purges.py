@@ -15,7 +15,7 @@ import time
 from pepip import digests, humanized, paths
 from pepip.environment import contents
 from pepip.errors import UsageError
-from pepip.host import parallel
+from pepip.host import files, parallel
 from pepip.model import Progress
 from pepip.operations import foreign_writes
 from pepip.store import check
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 VARIABLE = "PEPIP_PURGE_AFTER"
 _TOUCHES = 4
 """In the time after which files are deleted, a used environment is touched so often."""
-_HARMLESS = {"added", "touched", "mode"}
+_JUST_WRITTEN_NS = 60_000_000_000
+"""A file that was written so lately needs no touch. And another program may be writing it."""
 
 
 def seconds() -> float:
@@ -85,9 +86,9 @@ def folders(entry: Entry) -> list[str]:
 
 
 def _give_up(store: Store, entry_id: str) -> Iterator[Progress]:
-    """Let an entry that has lost files count as lost. Other flaws are left to those who look for them."""
+    """Let an entry that has lost files count as lost. All other flaws are left to those who look for them."""
     path = store.path_of(entry_id)
-    lost = next((flaw.path for flaw in check.inspect(path) if flaw.kind not in _HARMLESS), "")
+    lost = next((flaw.path for flaw in check.inspect(path) if flaw.kind == "missing"), "")
     if not lost:
         return
     said = f"{os.path.basename(path)} in {paths.layer_of(entry_id) or store.root} has lost files, such as {lost}"
@@ -102,9 +103,10 @@ def _give_up(store: Store, entry_id: str) -> Iterator[Progress]:
 
 
 def _touch(store: Store, environment: Environment, entry_paths: list[str]) -> None:
-    """Set the times of last access of all files and links. Those of other users stay."""
-    own = [f"{folder}/{name}" for folder in (store.root, paths.projects(store.root)) for name in os.listdir(folder)]
-    _touch_files(path for path in own if os.path.isfile(path))
+    """Set the times of last access of this user's files and links. Folders that can't be listed are passed over."""
+    for folder in (store.root, paths.projects(store.root)):
+        with contextlib.suppress(OSError):  # the first command on this machine: nothing has been stored yet
+            _touch_files(path for name in os.listdir(folder) if os.path.isfile(path := f"{folder}/{name}"))
     parallel.each(_touch_tree, [environment.root, *entry_paths], in_turn=not store.has_remote)
 
 
@@ -117,10 +119,13 @@ def _touch_tree(root: str) -> None:
 def _touch_files(places: Iterator[str]) -> None:
     now_ns = time.time_ns()
     follows = os.utime not in os.supports_follow_symlinks
+    user_id = files.user_id()
     for place in places:
         with contextlib.suppress(OSError):
-            modified_ns = os.stat(place, follow_symlinks=follows).st_mtime_ns
-            os.utime(place, ns=(now_ns, modified_ns), follow_symlinks=follows)
+            status = os.stat(place, follow_symlinks=follows)
+            is_just_written = abs(now_ns - status.st_mtime_ns) < _JUST_WRITTEN_NS
+            if status.st_uid == user_id and not is_just_written:
+                os.utime(place, ns=(now_ns, status.st_mtime_ns), follow_symlinks=follows)
 
 
 def _digest(text: str) -> str:

@@ -108,7 +108,7 @@ def _idle(store: Store, seen: Census, idle_seconds: float) -> list[Bundle]:
         root = item.known.environment
         definition = _definition_of(item.known)
         cost = f"{definition} describes it" if definition else "no file describes it"
-        ids = _ending_with(seen, {root})
+        ids = ending_with(seen, {root})
         gain = freed_space.by_removing(_trees_of(seen, ids, [item.known]), place=store.root)
         title = f"idle for {humanized.duration(item.seconds)}"
         found.append(
@@ -118,7 +118,9 @@ def _idle(store: Store, seen: Census, idle_seconds: float) -> list[Bundle]:
 
 
 def _definition_of(known: KnownVenv) -> str:
-    """Return the file of a project that says which packages its environment has; empty if there is none."""
+    """Return the file that says which packages an environment has: a project's, or the script; empty if none does."""
+    if known.purpose.script is not None:
+        return os.path.basename(known.purpose.script.path)
     return next((name for name in _DEFINITIONS if os.path.isfile(f"{known.project}/{name}")), "")
 
 
@@ -130,6 +132,7 @@ def _upgrades(store: Store, seen: Census) -> list[Bundle]:
         key = (item.name, item.bucket)
         if item.id in users and (key not in newest or _version(newest[key]) < _version(item)):
             newest[key] = item
+    scripts = {known.environment: known.purpose.script.path for known in seen.projects if known.purpose.script}
     found = []
     for item in seen.stored:
         newer = newest.get((item.name, item.bucket))
@@ -140,7 +143,7 @@ def _upgrades(store: Store, seen: Census) -> list[Bundle]:
         others = humanized.count(len(users[newer.id]), "other has", "others have")
         cost = f"an upgrade removes it: {others} {newer.version}"
         gain = freed_space.by_removing([item.path], place=store.root)
-        words = ("install", "--directory", os.path.dirname(root), "--venv", os.path.basename(root), "-U", item.name)
+        words = ("upgrade", item.name, "--projects", scripts.get(root, root))
         found.append(
             Bundle(
                 UPGRADE, f"{UPGRADE}:{item.id}", title, cost, 3, gain.freed_bytes, frozenset([item.id]), root, words
@@ -192,7 +195,8 @@ def options_of(found: Reclaimable, choice: Choice) -> prune.PruneOptions:
 def measure(store: Store, found: Reclaimable, choice: Choice) -> Gain:
     """Return what the chosen bundles free together, with the trash if they go at once.
 
-    Entries that several of them alone link go, too. What would wait in the trash counts as free.
+    Entries that several of them alone link go, too. What would wait in the trash counts as free. `kept_bytes` are
+    those that uv's cache keeps: none if its packages go, too.
     """
     chosen = _chosen(found, choice)
     roots = {bundle.environment for bundle in chosen}
@@ -203,7 +207,8 @@ def measure(store: Store, found: Reclaimable, choice: Choice) -> Gain:
     trees += [file for known in found.preview.gone for file in registry.files_of(known.registration)]
     if choice.with_cache:
         trees += cached_packages.trees_of({item.name for item in found.census.stored if item.id in ids})
-    return freed_space.by_removing(trees, place=store.root)
+    gain = freed_space.by_removing(trees, place=store.root)
+    return gain._replace(kept_bytes=0) if choice.with_cache else gain
 
 
 def pick(store: Store, found: Reclaimable, target_bytes: float, *, with_cache: bool) -> Choice:
@@ -231,10 +236,10 @@ def _entries_of(found: Reclaimable, chosen: Sequence[Bundle]) -> frozenset[str]:
     """Return the ids of the entries that go with the chosen bundles."""
     roots = {bundle.environment for bundle in chosen if bundle.kind == IDLE}
     unused = [bundle.entry_ids for bundle in chosen if bundle.kind == UNUSED]
-    return frozenset().union(_ending_with(found.census, roots), *unused)
+    return frozenset().union(ending_with(found.census, roots), *unused)
 
 
-def _ending_with(seen: Census, roots: Collection[str]) -> frozenset[str]:
+def ending_with(seen: Census, roots: Collection[str]) -> frozenset[str]:
     """Return the ids of the store's entries that only these environments link."""
     own = {item.id for item in seen.stored}
     return frozenset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from pepip import humanized, paths
-from pepip.environment import contents, journal, outdated, plan_on_disk
+from pepip.environment import contents, journal, plan_on_disk
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
@@ -15,7 +15,7 @@ from pepip.model import Change, Progress, Request
 from pepip.operations import acquire, registering, venvs
 from pepip.operations.relinking import change_links, entry_of, has_private, relink, roll_back
 from pepip.store import entries, registry
-from pepip.uv import pylock, resolve
+from pepip.uv import resolve
 from pepip.wheel import record
 
 TYPE_CHECKING = False
@@ -246,6 +246,8 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
     They may be damaged as the old entries were. Missing links are not made: somebody may be deleting the environment.
     An environment that can't be changed now stays as it is.
     """
+    from pepip.environment import outdated
+
     entry_ids = {entry.id for entry in stored}
     for item in registry.registrations(store) if entry_ids else ():
         if entry_ids.isdisjoint(item.entries or ()) or not permissions.is_own(item.environment):
@@ -303,6 +305,8 @@ def _locate(store: Store, request: Request, lost: list[_Lost], environment: Envi
     An entry that is still there names its artifact, even if its files were changed. uv is asked for all others at
     once, or for one after the other if one of them can't be found any more.
     """
+    from pepip.uv import pylock
+
     found, wanted = [], []
     for item in lost:
         entry = entry_of(store, item.installed)  # an entry that is not trusted may name any artifact

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from pepip.environment import venv_id
-from pepip.store import layers, leases, registry
+from pepip.store import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
     venv_id.ensure(os.path.realpath(environment))
     entry_ids = tuple(entry_ids)
     if store.layers:
+        from pepip.store import layers, leases
+
         layers.note_linked(store.root, entry_ids)
         leases.take(store, environment, entry_ids)
     return registry.register(store, environment, entry_ids)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip.environment import contents, journal, leftovers, linking, removal, set_aside, without_record
+from pepip.environment import contents, journal, linking, removal, set_aside, without_record
 from pepip.errors import CorruptEntryError, PepipError, UvError
-from pepip.host import locks, parallel
+from pepip.host import locks
 from pepip.store import entries
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def relink(
             gives_way=gives_way,
         )
         new = [addition.entry for addition in additions]
-        parallel.each(lambda entry: entries.note_linked(store, entry), new, in_turn=not store.is_remote)
+        store.each(lambda entry: entries.note_linked(store, entry), new)
     if any(addition.mode for addition in additions):
         return contents.installed(environment, store.known_roots)
     linked = (contents.distribution_of(item.entry.dist_info, item.entry.id) for item in additions)
@@ -160,6 +160,8 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
     Files that the change had set aside are put back, and the former entries are linked again. Raises OSError or
     PepipError. The journal then stays, and the next command can try again.
     """
+    from pepip.environment import leftovers
+
     entry_ids = [addition.entry_id for addition in unfinished.additions]
     as_files = {addition.entry_id for addition in unfinished.additions if addition.mode}
     before = set_aside.distributions(environment, store.known_roots)
@@ -189,10 +191,9 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
 
 def _departure(environment: Environment, going: list[Installed]) -> without_record.Departure:
     """Ask uv which files to remove of distributions without a RECORD. Raises UvError if it can't remove one."""
-    from pepip.host import temp_dirs
-
     if not going:
         return without_record.NOTHING
+    from pepip.host import temp_dirs
     from pepip.uv import stage
 
     with temp_dirs.folder() as folder:

@@ -12,7 +12,7 @@ from pepip.host import locks, permissions
 from pepip.model import Change, Changes, Progress
 from pepip.operations import acquire, deciding, recover, venv_creation, venvs
 from pepip.store import staging
-from pepip.uv import interpreter, pylock, required_hashes, resolve, stage
+from pepip.uv import arguments, interpreter, required_hashes, resolve, stage
 from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
@@ -63,7 +63,7 @@ def add(store: Store, request: Request, python: str) -> Generator[Progress, None
 def _decide(request: Request, environment: Environment) -> Work:
     """Return the work of uv for an empty environment. Raises UvError if it would refuse the request."""
     demands = required_hashes.of(request)
-    is_for_uv = required_hashes.are_required(request) or any(map(pylock.is_lock, request.requirement_files))
+    is_for_uv = required_hashes.are_required(request) or any(map(arguments.is_lock, request.requirement_files))
     if is_for_uv:  # a resolution reads no lock, and accepts requirements without a hash
         changes = resolve.changes(request, environment.executable)
         return deciding.work_of(changes, resolve.locate(request, changes.added, environment), demands)

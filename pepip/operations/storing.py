@@ -18,13 +18,13 @@ from pepip.host.transfer import Transfer
 from pepip.humanized import count
 from pepip.model import Progress
 from pepip.store import from_installed, hash_pool, publish, staged, staging, trash
-from pepip.uv import arguments, cacheable, readahead, stage
+from pepip.uv import archives, arguments, cacheable, readahead, stage
 from pepip.wheel import content_identity
 from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterator, Sequence
 
     from pepip.errors import PepipError
     from pepip.model import Artifact, Entry, Environment, Request
@@ -120,15 +120,18 @@ class _Run:
         self._store, self._need, self._writer = store, need, writer
         self._area, self._prefixes = area, prefixes
         self._seen = DigestCache()
-        self._transfer = Transfer(arguments.link_mode(need.request), keeps_times=False)
+        self._archives: dict[str, archives.Archives] = {}
+        self._transfer = Transfer(arguments.link_mode(need.request), keeps_times=not store.is_remote)
         self._number = 0
         self._python = ".".join(need.environment.interpreter.version.split(".")[:2])
         self._done, self._wanted = already, already + len(need.artifacts)
 
     def store(self, batch: _Batch, *, replacing: str) -> Generator[Progress, None, list[_Batch]]:
         """Store a batch. Return the batches that must follow it."""
+        settling = batch.is_fresh or bool(replacing)  # a doubt about the bytes is settled by reading them
+        provable = frozenset() if settling else frozenset(item.name for item in batch.artifacts if _has_hash(item))
         try:
-            prefix = yield from self._stage(batch)
+            prefix = yield from self._stage(batch, provable)
         except _NotStagedError as error:
             return self._one_by_one(batch, str(error))
         yield Progress("store", "", self._done, self._wanted)
@@ -144,13 +147,15 @@ class _Run:
             if item.name not in contested:
                 with _unless_cleaned(artifacts[item.name], batch, following):
                     trees.append((item, staged.look(item.wheel)))
+        checked = {item.name for item, _ in trees if item.name in provable and self._has_just_come(item.wheel)}
         prepared: list[Prepared] = []
         in_turn = not self._store.is_remote
-        with contextlib.closing(hash_pool.in_order(trees, self._seen)) as in_order, parallel.Tasks(in_turn) as tasks:
+        read = hash_pool.in_order(trees, self._seen, without=checked)
+        with contextlib.closing(read) as in_order, parallel.Tasks(in_turn) as tasks:
             for item, tree in in_order:
                 artifact = artifacts[item.name]
                 with _unless_cleaned(artifact, batch, following):
-                    proof = publish.prove(item, tree, self._seen)
+                    proof = publish.prove(item, tree, self._seen, is_checked=item.name in checked)
                     is_new = batch.is_fresh or _was_made_since(item.wheel, self._need.began_at_ns)
                     # A wheel that was in uv's cache before may have been changed through a hard link. uv removes the
                     # rows of files that a wheel lacks from RECORD, so if a listed file is absent, it was lost since.
@@ -171,7 +176,7 @@ class _Run:
             entry = publish.publish(self._store, shaped, replacing=replacing)
             self.added[entry.name] = entry
 
-        parallel.each(appear, prepared, in_turn=in_turn)
+        self._store.each(appear, prepared)
         return following
 
     def _one_by_one(self, batch: _Batch, reason: str) -> list[_Batch]:
@@ -212,17 +217,25 @@ class _Run:
         except InvalidWheelError as error:
             self.unshared[item.name] = error.message
 
-    def _stage(self, batch: _Batch) -> Generator[Progress, None, str]:
-        """Let uv stage a batch, and return the prefix. Raises UvError, or _NotStagedError."""
+    def _has_just_come(self, wheel: str) -> bool:
+        """Tell whether uv has unpacked a wheel since this run called it. It has then checked the archive's hash."""
+        is_new = any(known.are_without(wheel) for known in self._archives.values())
+        return is_new and _was_made_since(wheel, self._need.began_at_ns)
+
+    def _stage(self, batch: _Batch, provable: Collection[str]) -> Generator[Progress, None, str]:
+        """Let uv stage a batch, and return the prefix. Raises UvError, or _NotStagedError.
+
+        The files of `provable` distributions need not be read if uv unpacks them now.
+        """
         self._number += 1
         prefix = f"{self._prefixes}/{self._number}"
         try:
-            yield from self._stage_into(prefix, batch)
+            yield from self._stage_into(prefix, batch, provable)
         except UvError as error:
             if "No space left" in error.output and not prefix.startswith(self._area):
                 self._number += 1
                 prefix = f"{self._area}/{self._number}"  # the folder in memory was full: the disk may have room
-                yield from self._stage_into(prefix, batch)
+                yield from self._stage_into(prefix, batch, provable)
             elif self._need.is_checked and "Hash mismatch" in error.output:
                 # The file has the hash that the request demands, and uv goes by the request.
                 raise _NotStagedError("its file has another hash than its index says") from error
@@ -232,14 +245,17 @@ class _Run:
                 raise
         return prefix
 
-    def _stage_into(self, prefix: str, batch: _Batch) -> Iterator[Progress]:
+    def _stage_into(self, prefix: str, batch: _Batch, provable: Collection[str]) -> Iterator[Progress]:
         os.mkdir(prefix)
         request = self._need.request
         place = f"{self._area}/{self._number}"
         own_cache = f"{place}.cache" if batch.is_fresh or arguments.wants_no_cache(request) else ""
         cache = own_cache or cacheable.cache_folder(request.common_options)
         sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts}
-        with readahead.Readahead(sizes, self._seen, cache=cache):
+        if cache not in self._archives:
+            self._archives[cache] = archives.Archives(cache)
+        unproven = sizes.keys() - provable
+        with readahead.Readahead(unproven, self._seen, cache=cache) if unproven else contextlib.nullcontext():
             for arrival in stage.stage(
                 request,
                 [artifact.package for artifact in self._need.indexes.named(batch.artifacts)],
@@ -269,6 +285,11 @@ def _unless_cleaned(artifact: Artifact, batch: _Batch, following: list[_Batch]) 
         if batch.is_fresh:
             raise
         following.append(_Batch([artifact], is_fresh=True))
+
+
+def _has_hash(artifact: Artifact) -> bool:
+    """Tell whether uv compares the wheel of an artifact with a hash. A wheel that uv builds itself has none."""
+    return bool(artifact.wheel and artifact.identity) and not content_identity.is_of_content(artifact.identity)
 
 
 def _was_made_since(folder: str, began_at_ns: int) -> bool:

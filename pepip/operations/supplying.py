@@ -7,7 +7,6 @@ import functools
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Progress
 from pepip.operations import acquire
-from pepip.uv import link_mode, pylock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,21 +21,29 @@ class Supply(NamedTuple):
 
     `work` is the decided work; distributions that turned out not to be shareable have moved to `private`. `reserved`
     are the folders of site-packages into which uv will write private distributions. `mode` is as in `Installation`.
+    `is_private_installed` says that uv has installed them already, into an environment that had no distributions.
     """
 
     work: Work
     acquired: acquire.Acquired
     reserved: set[str]
     mode: str
+    is_private_installed: bool = False
 
 
 def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress, None, Supply]:
     """Get the entries that the work needs, and the folders of its private distributions. Raises PepipError."""
     environment, work = decision.environment, decision.work
-    mode = link_mode.chosen(job.request.common_options, of_project=job.is_of_project) if work.shared else ""
+    mode = ""
+    if work.shared:
+        from pepip.uv import link_mode
+
+        mode = link_mode.chosen(job.request.common_options, of_project=job.is_of_project)
     if work.has_open_demands:
         yield from acquire.check_demands(job.request, environment)
         if not store.is_writable():  # nothing can be staged for comparison with the checked files
+            from pepip.uv import pylock
+
             left = map(pylock.left_to_uv, work.shared)
             work = work._replace(shared=[], private=[*work.private, *left])
     acquired = yield from acquire.acquire(
@@ -53,6 +60,8 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
 
         recover.link_elsewhere(store, (acquired.entries[name] for name in acquired.stored))
     if acquired.unshared:
+        from pepip.uv import pylock
+
         for name, reason in acquired.unshared.items():
             yield Progress("warning", f"{name} is not shared: {reason}")
         unshared = [pylock.left_to_uv(item) for item in work.shared if item.name in acquired.unshared]
@@ -63,6 +72,9 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     yield Progress("build", ", ".join(artifact.name for artifact in work.private))
     if acquired.indexes:
         work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
+    if job.install_first and not decision.present:
+        yield from job.install_first(work)
+        return Supply(work, acquired, set(), mode, is_private_installed=True)
     reserved = acquire.folders_of_private(
         store,
         functools.partial(job.lay_out_private, work),

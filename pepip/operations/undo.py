@@ -1,16 +1,18 @@
 """Undoing a removal: the entries of the last prune come back from the trash, as long as they are kept there.
 
-They are kept for the time in `PEPIP_TRASH_TIME`, and only where the disk has ample room: see `docs/store.md`.
+They are kept for the time in `PEPIP_TRASH_TIME` or in the user's settings, and only where the disk has ample room:
+see `docs/store.md`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 
-from pepip import humanized
-from pepip.errors import StoreError, UsageError
+from pepip.errors import PepipError, StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Progress
+from pepip.operations import preferences
 from pepip.store import trash
 
 TYPE_CHECKING = False
@@ -39,12 +41,16 @@ _TIME = "PEPIP_TRASH_TIME"
 
 
 def trash_seconds(variables: Mapping[str, str]) -> float:
-    """Return for how long the trash keeps entries, by `PEPIP_TRASH_TIME`: a day by default, 0 for not at all.
+    """Return for how long the trash keeps entries: a day by default, 0 for not at all.
 
-    Raises UsageError if the value is no time.
+    `PEPIP_TRASH_TIME` says it, or else the setting `trash`. Raises UsageError if the variable is no time. Settings
+    that can't be read say nothing.
     """
     text = variables.get(_TIME, "")
-    seconds = 0.0 if text == "0" else humanized.parse_age(text) if text else float(_DAY_SECONDS)
+    if not text:
+        with contextlib.suppress(PepipError):
+            text = preferences.read().trash
+    seconds = preferences.seconds_of(text) if text else float(_DAY_SECONDS)
     if seconds is None:
         raise UsageError(
             f"{_TIME}: {text!r} is not a time", hint="write a number and s, m, h, d or w, such as 7d; or 0"
@@ -65,7 +71,7 @@ def last(store: Store) -> Grave:
     return graves[0]
 
 
-_HINT = "`pepip prune --trash` keeps what it removes in the trash, for the time in PEPIP_TRASH_TIME"
+_HINT = "`pepip prune --trash` keeps what it removes in the trash, for the time that `pepip settings` says"
 
 
 def undo(store: Store) -> Generator[Progress, None, Undone]:

@@ -157,7 +157,7 @@ def way_of(known: KnownVenv) -> str:
         return BY_TOOL
     if known.purpose.kind == purposes.SCRIPT:
         return BY_SCRIPT
-    return BY_LOCK if project.has_lock(known.environment) else BY_PIP
+    return BY_LOCK if project.has_lock(known.name) else BY_PIP
 
 
 def preview(store: Store, meant: Targets) -> Generator[Progress, None, UpgradePlan]:
@@ -267,8 +267,9 @@ def _at_home(target: Target) -> Iterator[None]:
 
     The folder and the variables are the process's own: nothing else may depend on them meanwhile.
     """
-    script = target.known.purpose.script
-    folder = os.path.dirname(script.path if script else target.environment)
+    purpose = target.known.purpose
+    own = purpose.name if purpose.kind == purposes.PROJECT else target.environment
+    folder = os.path.dirname(purpose.script.path if purpose.script else own)
     before, variables = os.getcwd(), {name: os.environ.pop(name, None) for name in _OF_ANOTHER_PROJECT}
     try:
         os.chdir(folder)

@@ -7,9 +7,9 @@ import json
 import os
 
 from pepip import paths
-from pepip.environment import layout_check, skeleton
+from pepip.environment import layout_check
 from pepip.errors import StoreError, VenvError
-from pepip.host import permissions
+from pepip.host import files, permissions
 from pepip.model import Environment
 from pepip.operations import venv_creation
 from pepip.uv import answer_cache, cacheable, interpreter, settings
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def locate(named: str, variables: dict[str, str], folder: str) -> str:
     """Return the environment's absolute path: named, activated, configured, or the nearest `.venv`.
 
-    If there is none, this is the path of `.venv` in `folder`, where it will be made. Source: uv's discovery of
-    environments.
+    `.venv` may be a file that holds the path of the environment. If there is no environment, this is the path of
+    `.venv` in `folder`, where it will be made. Source: uv's discovery of environments; PEP 832.
     """
     active = variables.get("VIRTUAL_ENV", "")
     if named:
@@ -37,7 +37,22 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
     if configured:
         return os.path.abspath(os.path.join(settings.project_folder() or folder, configured))
     places = (f"{above}/.venv" for above in paths.upward(folder))
-    return next(filter(venv_creation.is_environment, places), os.path.abspath(f"{folder}/.venv"))
+    meant = (place if os.path.isdir(place) else _redirected(place) for place in places)
+    return next(filter(venv_creation.is_environment, meant), os.path.abspath(f"{folder}/.venv"))
+
+
+def _redirected(place: str) -> str:
+    """Return the path that a redirect file holds, empty if there is no such file. One line ending does not count."""
+    try:
+        content = files.read_regular(place, most_bytes=_MOST_BYTES_OF_REDIRECT, follows=True)
+    except (OSError, ValueError):
+        return ""
+    text = os.fsdecode(content).removesuffix("\n").removesuffix("\r")
+    is_path = bool(text) and "\0" not in text
+    return os.path.abspath(os.path.join(os.path.dirname(place), text)) if is_path else ""
+
+
+_MOST_BYTES_OF_REDIRECT = 1 << 14
 
 
 def is_conda(variables: dict[str, str]) -> bool:
@@ -78,6 +93,8 @@ def make_skeleton(
     `words`, the request for a `python` and uv's settings determine the environment that uv makes. If its prompt
     depends on more than these, `prompt` is that prompt, and an answer that contains it is not kept.
     """
+    from pepip.environment import skeleton
+
     question = cacheable.environment_question(python) if skeleton.is_plain(root) else None
     if question is None:
         by_uv()

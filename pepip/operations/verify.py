@@ -33,10 +33,14 @@ class Finding(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The result of a verification: the number of checked entries, and the entries with flaws."""
+    """The result of a verification: the number of checked entries, and the entries with flaws.
+
+    The `unproven` entries have only flaws of that kind: nothing shows that they are damaged.
+    """
 
     checked: int
     findings: list[Finding]
+    unproven: list[Finding]
 
 
 class Repaired(NamedTuple):
@@ -64,18 +68,21 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
     chosen = [item for item in known if not patterns or entries.matches(item, patterns)]
     if patterns and not chosen:
         raise StoreError(f"the store has no entry {', '.join(patterns)}", hint="`pepip store list` shows what it has")
-    findings = []
+    findings, unproven = [], []
     found: dict[Stored, Sequence[Flaw]] = {}
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
         flaws = _inspect(item)
         if item.layer:  # the modes of a layer are its owner's choice: an image or a copy may have others
             flaws = [flaw for flaw in flaws if flaw.kind != "mode" or flaw.path.endswith("/RECORD")]
+        if flaws and all(flaw.kind == check.UNPROVEN for flaw in flaws):
+            unproven.append(Finding(item, tuple(flaws)))
+            flaws = []
         found[item] = flaws
         if flaws:
             findings.append(Finding(item, tuple(flaws)))
     verdicts.note(store, found)
-    return Verdict(len(chosen), findings)
+    return Verdict(len(chosen), findings, unproven)
 
 
 def _inspect(stored: Stored) -> list[Flaw]:
@@ -96,12 +103,13 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
 
     Modes and added files are corrected in place. An entry whose bytes differ is fetched again, by its hash, an
     adopted one by its name and version; `request` holds uv's options for that. An entry that can't be repaired is
-    named in the result, and stays as it is. Only an entry whose identity is lost goes to the trash. No layer is
+    named in the result, and stays as it is. An unproven entry is fetched again, too, and read. If that fails, there
+    is only a warning. Only an entry whose identity is lost goes to the trash. No layer is
     changed: if environments link a damaged or missing entry of one, it is stored in the store instead.
     """
-    found = (yield from verify(store, patterns)).findings
-    findings = [finding for finding in found if not finding.stored.layer]
-    store.unusable.update(finding.stored.id for finding in found if finding.stored.layer)
+    verdict = yield from verify(store, patterns)
+    findings = [finding for finding in (*verdict.findings, *verdict.unproven) if not finding.stored.layer]
+    store.unusable.update(finding.stored.id for finding in verdict.findings if finding.stored.layer)
     _update_modes(store, patterns, {finding.stored.id for finding in findings})
     users = census.take(store)
     by_entry = users.users()
@@ -114,7 +122,11 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
         try:
             yield from _mend(store, request, finding, by_entry.get(finding.stored.id, []))
         except (PepipError, OSError) as error:
-            failed.append((finding.stored.id, _reason(error)))
+            if finding in verdict.unproven:
+                text = f"{finding.stored.id} differs from its RECORD, and can't be compared: {_reason(error)}"
+                yield Progress("warning", text)
+            else:
+                failed.append((finding.stored.id, _reason(error)))
         else:
             mended.append(finding.stored.id)
     verdicts.note(store, {item: () for item in entries.stored(store) if item.id in mended})

@@ -103,14 +103,17 @@ def merge(
     directories: set[str] = set()
     for share in shares:
         entry = share.entry
+        name, base, mode = entry.name, f"{entry.path}/", share.mode
         for path in share.directories:
-            folders[prefix + path] = _link(prefix + path, f"{entry.path}/{path}", True, entry.name, "")
+            place = prefix + path
+            folders[place] = _link(place, base + path, True, name, "")
         for path in share.files:
-            files[prefix + path] = _link(prefix + path, f"{entry.path}/{path}", False, entry.name, share.mode)
+            place = prefix + path
+            files[place] = _link(place, base + path, False, name, mode)
         directories.update(prefix + path for path in share.opened)
         for folder in share.bytecode:
             path = f"{prefix}{folder}/{PYCACHE}"
-            folders[path] = _link(path, f"{entry.path}/{folder}/{PYCACHE}", True, entry.name, "")
+            folders[path] = _link(path, f"{base}{folder}/{PYCACHE}", True, name, "")
     for link in data:
         other = files.get(link.path)
         if other is None or other.owner <= link.owner:
@@ -125,12 +128,15 @@ def merge(
 
 def _data_links(share: _Share, interpreter: Interpreter) -> Iterator[Link]:
     """Yield the links to the files of an entry's `.data` folder. Scripts are not linked."""
-    entry = share.entry
-    for scheme, path in entry.data:
+    name, mode, data = share.entry.name, share.mode, share.entry.data
+    folder = f"{share.entry.path}/{share.entry.data_directory}" if data else ""
+    starts: dict[str, str] = {}  # by scheme: the path that comes before each file's own
+    for scheme, path in data:
         if scheme != "scripts" and not path.endswith("/"):
-            target = f"{entry.path}/{entry.data_directory}/{scheme}/{path}"
-            place = _real_place(data_path(scheme, path, interpreter, entry.name))
-            yield _link(place, target, False, entry.name, share.mode)
+            if scheme not in starts:
+                starts[scheme] = data_path(scheme, "", interpreter, name)
+            place = _real_place(starts[scheme] + path)
+            yield _link(place, f"{folder}/{scheme}/{path}", False, name, mode)
 
 
 def _real_place(path: str) -> str:

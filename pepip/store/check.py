@@ -22,12 +22,17 @@ if TYPE_CHECKING:
     from pepip.store.document import Document
 
 
+UNPROVEN = "unproven"
+"""The kind of a flaw that is no damage: see `Flaw`."""
+
+
 class Flaw(NamedTuple):
     """One difference between an entry and its state when it was stored. `path` is relative to the entry.
 
     `kind` is `altered` (other bytes, another link target, or no regular file), `missing` (also: a document that can't
-    be read), `added`, `link` (a link in the place of a file), `mode`, or `touched` (a folder whose modification time
-    has changed).
+    be read), `added`, `link` (a link in the place of a file), `mode`, `touched` (a folder whose modification time
+    has changed), or `unproven`: nobody read the file before, its bytes are not those that RECORD lists, and no time
+    shows a change. Then RECORD is wrong, or the disk has failed; only the archive could tell.
     """
 
     kind: str
@@ -46,6 +51,7 @@ _WORDS = {
     "link": "link, not a file",
     "mode": "mode changed",
     "touched": "folder changed",
+    UNPROVEN: "RECORD differs",
 }
 
 
@@ -91,7 +97,9 @@ def inspect(path: str) -> list[Flaw]:
                 inner.clear()
             continue
         is_read_only = relative in read_only
-        found += _flaws_of_folder(current, relative, like=like, is_bytecode=is_bytecode, is_read_only=is_read_only)
+        of_folder = _flaws_of_folder(current, relative, like=like, is_bytecode=is_bytecode, is_read_only=is_read_only)
+        found += of_folder
+        is_touched = any(flaw.kind == "touched" for flaw in of_folder)
         for name in [*names, *(name for name in inner if os.path.islink(f"{current}/{name}"))]:
             shown = prefix + name
             present.add(shown)
@@ -105,6 +113,7 @@ def inspect(path: str) -> list[Flaw]:
                 is_listed=shown in listed,
                 is_executable=shown in document.executables,
                 may_be_writable=document.modes_are_uvs,
+                unread_until_ns=0 if is_touched or shown in document.digests else document.unread_until_ns,
             )
     found += [Flaw("missing", shown) for shown in listed - present if not _is_bytecode_path(shown)]
     data_directory = document.dist_info.removesuffix(".dist-info") + ".data"
@@ -257,8 +266,12 @@ def _flaws_of_file(
     is_listed: bool,
     is_executable: bool,
     may_be_writable: bool,
+    unread_until_ns: int,
 ) -> list[Flaw]:
-    """Return the flaws of one file. With `may_be_writable`, the file may share uv's mode, which others may write."""
+    """Return the flaws of one file. With `may_be_writable`, the file may share uv's mode, which others may write.
+
+    If the file was not read when it was stored, `unread_until_ns` is the time of its last modification, or later.
+    """
     status = os.lstat(place)
     if stat.S_ISLNK(status.st_mode):
         return [Flaw("link", shown)]
@@ -273,7 +286,8 @@ def _flaws_of_file(
     if sys.platform != "win32" and (not is_readable or is_writable or (is_executable and not mode & 0o100)):
         found.append(Flaw("mode", shown))
     if row is not None and mode & 0o400 and not record.matches(row, place):
-        found.append(Flaw("altered", shown))
+        is_unproven = status.st_mtime_ns <= unread_until_ns and record.may_match(row, status.st_size)
+        found.append(Flaw(UNPROVEN if is_unproven else "altered", shown))
     return found
 
 

@@ -27,7 +27,8 @@ class Document(NamedTuple):
     `origin` tells people which file or URL the entry was made from. `package` is the lock's table with which uv
     stages the same wheel again. It is empty in format 1, where the line `requirement` serves that purpose. `tag` is
     the tag of the wheel. `record` is the SHA-256 of RECORD in hexadecimal digits. `digests` has a RECORD hash for
-    each file that RECORD does not prove. `absent` are rows of RECORD without a file, `unlisted` files without a row,
+    each file that RECORD does not prove. If files were not read when the entry was stored, `unread_until_ns` is their
+    newest modification time, otherwise 0. `absent` are rows of RECORD without a file, `unlisted` files without a row,
     `empty` folders without a file. With `modes_are_uvs`, files may share their inode, and so their mode, with uv's
     cache. With `record_is_shared`, environments may share one RECORD. `stored_at` is in seconds since 1970,
     `size_bytes` in bytes on disk.
@@ -61,6 +62,7 @@ class Document(NamedTuple):
     file_count: int
     stored_at: int
     requirement: str = ""
+    unread_until_ns: int = 0
     format: int = FORMAT
 
 
@@ -112,6 +114,7 @@ def load(content: bytes) -> Document:
         metadata=_plain_files(fields, "metadata"),
         record=_text(fields, "record", default=""),
         digests={_inside(path): str(digest) for path, digest in _table(fields, "digests").items()},
+        unread_until_ns=_number(fields, "unread_until_ns", default=0),
         absent=_texts(fields, "absent"),
         unlisted=_paths(fields, "unlisted", default=()),
         empty=_paths(fields, "empty", default=()),
@@ -137,8 +140,8 @@ def _text(fields: dict[str, Any], key: str, *, default: str | None = None) -> st
     return value
 
 
-def _number(fields: dict[str, Any], key: str) -> int:
-    value = fields.get(key)
+def _number(fields: dict[str, Any], key: str, *, default: int | None = None) -> int:
+    value = fields.get(key, default)
     if not isinstance(value, int) or not 0 <= value <= _LATEST:
         raise ValueError(f"its {key} is no valid number")
     return value

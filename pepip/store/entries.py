@@ -12,7 +12,6 @@ from pepip import digests, names, paths
 from pepip.errors import CorruptEntryError
 from pepip.host import files
 from pepip.model import CachedEntry, Entry, Stored
-from pepip.store import archive_aliases
 from pepip.store import document as documents
 from pepip.wheel import record, scripts
 
@@ -123,6 +122,8 @@ def _find_in_layers(
 
 def _equal(store: Store, name: str, identity: str) -> Entry | None:
     """Return the adopted entry that has the content of an archive, None if no such comparison is known."""
+    from pepip.store import archive_aliases
+
     entry_id, content = archive_aliases.entry_of(store, identity)
     try:
         entry = read(store, entry_id) if entry_id else None
@@ -281,25 +282,26 @@ def is_whole(entry: Entry) -> bool:
     if not all(map(_is_sealed, sealed(entry))):
         return False
     # A sealed folder still has all its files. So check only the files outside of such folders; on Windows, all files.
-    data = [f"{entry.data_directory}/{scheme}/{path}" for scheme, path in entry.data]
+    folder = f"{entry.data_directory}/" if entry.data else ""
+    data = [f"{folder}{scheme}/{path}" for scheme, path in entry.data]
     if sys.platform == "win32":
         alone = [*entry.files, *data]
     else:
+        alone = [path for path in entry.files if "/" not in path]
         folders = {path.rpartition("/")[0] for path in data}
         unsealed = {folder for folder in folders if os.path.basename(folder) == paths.PYCACHE}
         if not all(_is_sealed(f"{entry.path}/{folder}") for folder in folders - unsealed):
             return False
-        alone = [path for path in entry.files if "/" not in path]
         if unsealed:
             alone += [path for path in data if path.rpartition("/")[0] in unsealed]
-    if not all(os.path.lexists(f"{entry.path}/{path}") for path in alone):
+    if alone and not all(os.path.lexists(f"{entry.path}/{path}") for path in alone):
         return False
     try:
         if not os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size:
             return False
     except FileNotFoundError:
         return False
-    return not of_one_environment(entry.path, entry.data_directory, entry.data, entry.format)
+    return entry.format != 1 or not of_one_environment(entry.path, entry.data_directory, entry.data, entry.format)
 
 
 def of_one_environment(
@@ -321,8 +323,9 @@ def of_one_environment(
 
 def sealed(entry: Entry) -> list[str]:
     """Return the folders of an entry whose modification times show a change: linked folders, and opened ones."""
-    opened = (path for path in entry.opened if not path.endswith(paths.PYCACHE))
-    return [f"{entry.path}/{path}" for path in (*entry.directories, *opened)]
+    base = f"{entry.path}/"
+    opened = [base + path for path in entry.opened if not path.endswith(paths.PYCACHE)]
+    return [*[base + path for path in entry.directories], *opened]
 
 
 def _is_sealed(path: str) -> bool:

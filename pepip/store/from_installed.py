@@ -17,6 +17,7 @@ from pepip.store import document as documents
 from pepip.store.publish import Prepared
 from pepip.store.staged import StagedWheel
 from pepip.wheel import content_identity, record, tags
+from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pepip.model import Entry
     from pepip.store.root import Store
     from pepip.store.staged import WheelTree
-    from pepip.wheel.digest_cache import DigestCache
 
 
 def find(store: Store, *, name: str, content: str) -> Entry | None:
@@ -158,6 +158,10 @@ def equal_entry(
                 continue
             content = content or content_of(item, tree, proof)
             alike = document.identity == content and document.launchers == launchers
+            if alike and proof.unread_until_ns:  # RECORD alone says so: read the files
+                content = content_of(item, tree, publish.prove(item, tree, DigestCache()))
+                alike = document.identity == content
+                proof = proof._replace(unread_until_ns=0)
             if alike and document.metadata == item.metadata and not check.inspect(path):
                 entry = entries.read(store, entry_id)
                 archive_aliases.note(store, artifact.identity, entry.id, content)

@@ -7,7 +7,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Collection, Generator, Sequence
     from threading import Event
 
     from pepip.store.staged import StagedWheel, WheelFile, WheelTree
@@ -17,30 +17,35 @@ _FILES_AT_ONCE = 200
 
 
 def in_order(
-    trees: Sequence[tuple[StagedWheel, WheelTree]], digest_cache: DigestCache
+    trees: Sequence[tuple[StagedWheel, WheelTree]], digest_cache: DigestCache, *, without: Collection[str] = ()
 ) -> Generator[tuple[StagedWheel, WheelTree]]:
     """Read the files of all wheels into `digest_cache`. Yield each wheel when its files are read, the quickest first.
 
-    Unreadable files are skipped; the comparison with RECORD reports them. A caller that stops early must close the
-    generator, which stops the reading.
+    The distributions `without` are not read. Unreadable files are skipped; the comparison with RECORD reports them.
+    A caller that stops early must close the generator, which stops the reading.
     """
-    from concurrent.futures import ThreadPoolExecutor
-    from threading import Event
-
     unread = {
         staged.name: [file for file in tree.files if digest_cache.digest(file.status) is None]
         for staged, tree in trees
+        if staged.name not in without
     }
-    in_turn = sorted(trees, key=lambda item: sum(file.status.st_size for file in unread[item[0].name]))
+    if not any(unread.values()):
+        yield from trees
+        return
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Event
+
+    in_turn = sorted(trees, key=lambda item: sum(file.status.st_size for file in unread.get(item[0].name, ())))
     is_over = Event()
     pool = ThreadPoolExecutor(os.cpu_count() or 1)  # a thread mostly waits in system calls
     try:
         pending = {
             staged.name: [
-                pool.submit(_read, staged.wheel, unread[staged.name][at : at + _FILES_AT_ONCE], digest_cache, is_over)
-                for at in range(0, len(unread[staged.name]), _FILES_AT_ONCE)
+                pool.submit(_read, staged.wheel, files[at : at + _FILES_AT_ONCE], digest_cache, is_over)
+                for at in range(0, len(files), _FILES_AT_ONCE)
             ]
             for staged, _ in in_turn
+            for files in [unread.get(staged.name, [])]
         }
         for staged, tree in in_turn:
             for part in pending[staged.name]:

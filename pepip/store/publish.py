@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import time
 
 from pepip import paths, urls
 from pepip.errors import CorruptEntryError, InvalidWheelError, StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, parallel, permissions
+from pepip.host import files, permissions
 from pepip.store import document as documents
 from pepip.store import entries, prelinks, trash
 from pepip.store.document import Document
@@ -42,28 +43,40 @@ class Proof(NamedTuple):
     """The result of comparing the files of an unpacked wheel with its RECORD.
 
     `differing` are the paths of files with another hash, `absent` paths of rows without a file, `unlisted` paths of
-    files without a row. `digests` has a RECORD hash for each file that no row proves.
+    files without a row. `digests` has a RECORD hash for each file that no row proves. If files were not read,
+    `unread_until_ns` is their newest modification time, otherwise 0.
     """
 
     differing: tuple[str, ...]
     absent: tuple[str, ...]
     unlisted: tuple[str, ...]
     digests: dict[str, str]
+    unread_until_ns: int
 
     @property
     def is_as_listed(self) -> bool:
-        """Whether every row has its file, with its hash."""
+        """Whether every row has its file, with its hash or, if the file was not read, with its size."""
         return not self.differing and not self.absent
 
 
-def prove(staged: StagedWheel, tree: WheelTree, digest_cache: DigestCache) -> Proof:
-    """Compare an unpacked wheel with its RECORD. Reads files that `digest_cache` lacks. Raises OSError."""
+def prove(staged: StagedWheel, tree: WheelTree, digest_cache: DigestCache, *, is_checked: bool = False) -> Proof:
+    """Compare an unpacked wheel with its RECORD. Reads files that `digest_cache` lacks. Raises OSError.
+
+    With `is_checked`, uv has unpacked the wheel in this run, and has compared the archive with its hash. Reading
+    would prove nothing more. So files are read only if RECORD can't be their baseline: without a row, for example, or
+    with another size.
+    """
     record_path = f"{staged.dist_info}/RECORD"
     statuses = {file.path: file.status for file in tree.files}
     rows = {row.path: row for row in record.read(f"{staged.wheel}/{record_path}")}
     differing, proved = [], {record_path}
+    unread_until_ns = 0
     for path, row in rows.items():
         if path not in statuses or not row.hash_value or path == record_path:
+            continue
+        if is_checked and record.may_match(row, statuses[path].st_size):
+            unread_until_ns = max(unread_until_ns, statuses[path].st_mtime_ns, 1)
+            proved.add(path)
             continue
         place, known = f"{staged.wheel}/{path}", digest_cache.digest(statuses[path])
         is_same = record.matches(row, place, known)
@@ -81,7 +94,7 @@ def prove(staged: StagedWheel, tree: WheelTree, digest_cache: DigestCache) -> Pr
             digests[path] = record.hash_value(found)
     absent = tuple(path for path in rows if path not in statuses)
     unlisted = tuple(path for path in statuses if path not in rows and path != record_path)
-    return Proof(tuple(differing), absent, unlisted, digests)
+    return Proof(tuple(differing), absent, unlisted, digests, min(unread_until_ns, time.time_ns()))
 
 
 def prepare(
@@ -104,10 +117,12 @@ def prepare(
     for name in (paths.ENTRY_METADATA, paths.READY):
         if os.path.lexists(f"{staged.wheel}/{name}"):
             raise InvalidWheelError(f"{staged.name} {staged.version} has a file named {name}, which pepip reserves")
-    in_turn = not store.is_remote
     make_folders(store, workshop, tree)
-    own = transfer.tree(staged.wheel, workshop, tree.files, in_turn=in_turn)
+    own = transfer.tree(staged.wheel, workshop, tree.files, in_turn=not store.is_remote)
+    if own and proof.unread_until_ns and not transfer.keeps_times:
+        proof = proof._replace(unread_until_ns=_time_at(workshop))
     document = _describe(
+        workshop,
         staged,
         tree,
         proof,
@@ -125,15 +140,25 @@ def prepare(
 def make_folders(store: Store, workshop: str, tree: WheelTree) -> None:
     """Make the new folder `workshop`, and the folders of a wheel in it."""
     mode = permissions.open_mode(like=store.like)
-    os.mkdir(workshop)
+    os.mkdir(workshop, mode)
     by_depth: dict[int, list[str]] = {}
     for folder in tree.folders:
         by_depth.setdefault(folder.count("/"), []).append(f"{workshop}/{folder}")
     for _, folders in sorted(by_depth.items()):
-        parallel.each(lambda folder: os.mkdir(folder, mode), folders, in_turn=not store.is_remote)
+        store.each(lambda folder: os.mkdir(folder, mode), folders)
+
+
+def _time_at(folder: str) -> int:
+    """Return the time at which all files that exist in a folder have been written, in nanoseconds.
+
+    The clock of another machine, which stamps the files there, may be ahead of this one.
+    """
+    os.utime(folder)
+    return max(os.stat(folder).st_mtime_ns, time.time_ns())
 
 
 def _describe(
+    workshop: str,
     staged: StagedWheel,
     tree: WheelTree,
     proof: Proof,
@@ -143,7 +168,11 @@ def _describe(
     digest_cache: DigestCache,
     modes_are_uvs: bool,
 ) -> Document:
-    """Return the entry's document, which has everything that linking needs. Reads the wheel in uv's cache alone."""
+    """Return the entry's document, which has everything that linking needs.
+
+    The wheel is read in uv's cache, which lies nearer than a store on a network file system. RECORD is read in
+    `workshop`: somebody could have changed the other one since it was copied.
+    """
     dist_info = staged.dist_info
     data_prefix = dist_info.removesuffix(".dist-info") + ".data/"
     statuses = {path: status for path, status in tree.files if not path.startswith(data_prefix)}
@@ -153,7 +182,7 @@ def _describe(
     run_paths = {
         path: digest_cache.run_paths(f"{staged.wheel}/{path}", status)
         for path, status in statuses.items()
-        if libraries.is_library_name(path)
+        if ".so" in path and libraries.is_library_name(path)
     }
     shape = footprint.compute(
         staged.wheel,
@@ -161,7 +190,8 @@ def _describe(
         dist_info=dist_info,
         escaping_libraries=libraries.leaving(staged.wheel, run_paths),
     )
-    hollow = set(tree.folders) - {folder for path, _ in tree.files for folder in paths.ancestors(path)}
+    filled = {path.rpartition("/")[0] for path, _ in tree.files}
+    hollow = set(tree.folders) - filled - {above for folder in filled for above in paths.ancestors(folder)}
     for folder in hollow:
         scheme, _, inside = folder[len(data_prefix) :].partition("/")
         if folder.startswith(data_prefix) and inside:
@@ -170,7 +200,7 @@ def _describe(
         if len(row) != 2 or row[0] not in documents.SCHEMES:
             shown = f"{data_prefix}{'/'.join(row)}"
             raise InvalidWheelError(f"{staged.name} {staged.version} has {shown}, which is in no known scheme")
-    with open(f"{staged.wheel}/{dist_info}/RECORD", "rb") as file:
+    with open(f"{workshop}/{dist_info}/RECORD", "rb") as file:
         rows = file.read()
     is_plain = not (launchers or data or staged.metadata or artifact.local_path or artifact.direct_url)
     return Document(
@@ -193,19 +223,22 @@ def _describe(
         metadata=staged.metadata,
         record=record.hexadecimal(rows),
         digests=proof.digests,
+        unread_until_ns=proof.unread_until_ns,
         absent=proof.absent,
         unlisted=proof.unlisted,
         empty=tuple(hollow),
         record_is_shared=is_plain,
         modes_are_uvs=modes_are_uvs,
-        size_bytes=sum(_allocated_bytes(status) for _, status in tree.files),
+        size_bytes=_allocated_bytes([status for _, status in tree.files]),
         file_count=len(tree.files),
         stored_at=int(time.time()),
     )
 
 
-def _allocated_bytes(status: os.stat_result) -> int:
-    return getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+def _allocated_bytes(statuses: Sequence[os.stat_result]) -> int:
+    if sys.platform == "win32":
+        return sum([-(-status.st_size // 512) for status in statuses]) * 512
+    return sum([status.st_blocks for status in statuses]) * 512
 
 
 def _origin(artifact: Artifact) -> str:
@@ -236,11 +269,12 @@ def tag_of(wheel_file: str, artifact: Artifact) -> str:
 
 
 def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
-    """Give every folder with modules its `__pycache__`, and set the modes of all files and folders, innermost first.
+    """Give every folder with modules its `__pycache__`, and set the modes of all files and folders.
 
-    `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache.
+    `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache. The folders
+    are as they were made, with the mode and group of `workshop`.
     """
-    like = store.like
+    like, made = store.like, os.stat(workshop)
     sealed: set[tuple[int, int, bool]] = set()  # kinds of files that have the right mode and group already
     for path, status in tree.files:
         kind = (status.st_mode, status.st_gid, path in own)
@@ -257,19 +291,19 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
     def finish(folder: str) -> None:
         path = f"{workshop}/{folder}" if folder else workshop
         if os.path.basename(folder) == paths.PYCACHE:
-            permissions.open_directory(path, like=like)
+            permissions.open_directory(path, like=like, status=made)
             return
         if folder in with_modules and (f"{folder}/{paths.PYCACHE}" if folder else paths.PYCACHE) not in taken:
             os.mkdir(f"{path}/{paths.PYCACHE}", mode)
-            permissions.open_directory(f"{path}/{paths.PYCACHE}", like=like)
+            permissions.open_directory(f"{path}/{paths.PYCACHE}", like=like, status=made)
         os.utime(path, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
         if folder in read_only:
-            permissions.seal_directory(path, like=like)
+            permissions.seal_directory(path, like=like, status=made)
         elif folder:
-            permissions.open_directory(path, like=like)
+            permissions.open_directory(path, like=like, status=made)
 
-    # Nothing that `finish` does to a folder changes the time of the folder above it.
-    parallel.each(finish, reversed(["", *tree.folders]), in_turn=not store.is_remote)
+    # In any order: nothing that `finish` does to a folder changes the time of the folder above it.
+    store.each(finish, ["", *tree.folders])
 
 
 def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:

@@ -18,15 +18,23 @@ if TYPE_CHECKING:
     from typing import Any
 
 _NAME = "seen.json"
-_FORMAT = 3
+_FORMAT = 4
 _MOST_BYTES = 1 << 28
 
 _RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
 """For each topic, a topic that has all existing names. `save` drops rows of other names, except names of layers."""
 
 
+_OF_ITEMS = ("packages", "links")
+"""Topics whose answers are lists of items that many names have. File and memory have each item once."""
+
+
 class ScanCache:
-    """Answers by topic and name, each with its evidence. An answer with other evidence is not used again."""
+    """Answers by topic and name, each with its evidence. An answer with other evidence is not used again.
+
+    Items of answers in the topics of `_OF_ITEMS` are strings or rows; a row that was read from the file is a tuple.
+    `made` maps such rows to what a caller made of them, so that equal rows become one object.
+    """
 
     def __init__(self, cache: str) -> None:
         """Use this user's own folder in `cache`. If the folder `cache` does not exist, `save` writes nothing."""
@@ -35,6 +43,7 @@ class ScanCache:
         self._before = self._read()
         self._now: dict[str, dict[str, list[Any]]] = {}
         self._is_changed = False
+        self.made: dict[tuple[Any, ...], Any] = {}
 
     def recall(self, topic: str, name: str, evidence: Any) -> Any:
         """Return the answer that was noted with the same evidence, None if there is none."""
@@ -58,6 +67,12 @@ class ScanCache:
         self._now.setdefault(topic, {})[name] = [evidence, answer]
         self._is_changed = True
 
+    def begin_anew(self) -> None:
+        """Begin another scan. The answers of the last one are those from before, without reading the file again."""
+        self._before = {**self._before, **self._now}
+        self._now = {}
+        self._is_changed = False
+
     def save(self) -> None:
         """Write the file if an answer was noted. Rows of other names are kept, unless the name no longer exists."""
         if not self._is_changed or not os.path.isdir(self._cache):
@@ -70,7 +85,7 @@ class ScanCache:
                 topics[basis] = alive
                 rows = topics.get(topic, {}).items()
                 topics[topic] = {name: row for name, row in rows if name in alive or paths.layer_of(name)}
-        text = json.dumps(topics).encode()
+        text = json.dumps(_packed(topics)).encode()
         with contextlib.suppress(OSError):  # a lost file only costs the time to read everything again
             user_cache.write(self._folder, _NAME, _seal(text), b"\n", text)
 
@@ -78,10 +93,36 @@ class ScanCache:
         try:
             content = user_cache.read(self._folder, _NAME, most_bytes=_MOST_BYTES)
             seal, _, text = content.partition(b"\n")
-            topics: dict[str, dict[str, list[Any]]] = files.load_json(text) if seal == _seal(text) else {}
-            return topics
+            return _unpacked(files.load_json(text)) if seal == _seal(text) else {}
         except (OSError, ValueError):
             return {}
+
+
+def _packed(topics: dict[str, dict[str, list[Any]]]) -> dict[str, Any]:
+    """Return the content of the file: `topics`, with numbers in the place of items, and the `items` of each topic."""
+    items: dict[str, list[Any]] = {}
+    found = dict(topics)
+    for topic in _OF_ITEMS:
+        numbers: dict[Any, int] = {}
+        found[topic] = {
+            name: [evidence, [numbers.setdefault(_hashable(item), len(numbers)) for item in answer]]
+            for name, (evidence, answer) in topics.get(topic, {}).items()
+        }
+        items[topic] = list(numbers)
+    return {"items": items, "topics": found}
+
+
+def _unpacked(content: dict[str, Any]) -> dict[str, dict[str, list[Any]]]:
+    topics: dict[str, dict[str, list[Any]]] = content["topics"]
+    for topic, found in content["items"].items():
+        items = [_hashable(item) for item in found]
+        for row in topics[topic].values():
+            row[1] = [items[number] for number in row[1]]
+    return topics
+
+
+def _hashable(item: Any) -> Any:
+    return tuple(item) if isinstance(item, list) else item
 
 
 def _seal(text: bytes) -> bytes:

@@ -133,7 +133,8 @@ def look(wheel: str) -> WheelTree:
                     tree.folders.append(path)
                     pending.append(path)
                 elif child.is_file(follow_symlinks=False):
-                    tree.files.append(WheelFile(path, child.stat(follow_symlinks=False)))
+                    status = child.stat(follow_symlinks=False)
+                    tree.files.append(tuple.__new__(WheelFile, (path, status)))  # half the time of a plain call
                 else:
                     raise InvalidWheelError(f"{os.path.basename(wheel)}: {path} is neither a file nor a folder")
     return tree

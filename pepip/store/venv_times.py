@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 
 from pepip import paths
-from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, user_cache
 
 TYPE_CHECKING = False
@@ -23,14 +22,11 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1 << 24
 
 
-class VenvTime(NamedTuple):
-    """A site-packages folder and its modification time, in nanoseconds since 1970.
+VenvTime = tuple[int, str]
+"""The modification time of a site-packages folder, see `modified_ns`, and the path of that folder.
 
-    For root it is the newest time of the folder itself and of the `.dist-info` folders in it.
-    """
-
-    modified_ns: int
-    folder: str
+It has no class of its own, since each command reads these rows.
+"""
 
 
 class VenvTimes:
@@ -57,7 +53,7 @@ class VenvTimes:
 
     def knows(self, name: str, changed_at_ns: int) -> bool:
         """Tell whether this time is the last noted time of an environment. True also if no time was noted."""
-        return name not in self._rows or self._rows[name].modified_ns == changed_at_ns
+        return name not in self._rows or self._rows[name][0] == changed_at_ns
 
     def note(self, rows: Mapping[str, VenvTime]) -> None:
         """Note the times of environments, by the names of the registry files.
@@ -66,12 +62,12 @@ class VenvTimes:
         """
         import contextlib
 
-        rows = {name: row for name, row in rows.items() if "\n" not in row.folder}
+        rows = {name: row for name, row in rows.items() if "\n" not in row[1]}
         if all(self._rows.get(name) == row for name, row in rows.items()):
             return
         registered = set(self._registered())
         self._rows = {name: row for name, row in {**self._read(), **rows}.items() if name in registered}
-        text = "".join(f"{name}\t{row.modified_ns}\t{row.folder}\n" for name, row in self._rows.items())
+        text = "".join(f"{name}\t{time_ns}\t{folder}\n" for name, (time_ns, folder) in self._rows.items())
         with contextlib.suppress(OSError):
             user_cache.write(self._folder, _NAME, text.encode("utf-8", "surrogateescape"))
 
@@ -88,7 +84,7 @@ class VenvTimes:
         except (OSError, ValueError):
             return {}
         rows = (line.split("\t", 2) for line in content.decode("utf-8", "surrogateescape").splitlines())
-        return {row[0]: VenvTime(int(row[1]), row[2]) for row in rows if len(row) == 3 and row[1].isdecimal()}
+        return {row[0]: (int(row[1]), row[2]) for row in rows if len(row) == 3 and row[1].isdecimal()}
 
 
 _NAME = "site-packages"
@@ -96,23 +92,27 @@ _NAME = "site-packages"
 
 def time_of(folder: str) -> VenvTime:
     """Return the current time of a site-packages folder."""
-    return VenvTime(_modified_ns(folder), folder)
+    return modified_ns(folder), folder
 
 
 def _has_changed(row: VenvTime, *, looks_inside: bool) -> bool:
+    noted_ns, folder = row
     if looks_inside or files.user_id():
-        return _modified_ns(row.folder) not in {row.modified_ns, 0}
+        return modified_ns(folder) not in {noted_ns, 0}
     try:
-        return os.stat(row.folder).st_mtime_ns > row.modified_ns
+        return os.stat(folder).st_mtime_ns > noted_ns
     except OSError:
         return False
 
 
-def _modified_ns(folder: str) -> int:
-    """Return the modification time in a `VenvTime`, 0 if the folder can't be read."""
+def modified_ns(folder: str, *, looks_inside: bool = True) -> int:
+    """Return the modification time of a site-packages folder in nanoseconds since 1970, 0 if it can't be read.
+
+    For root it is the newest time of the folder itself and, if it `looks_inside`, of the `.dist-info` folders in it.
+    """
     try:
         newest_ns = os.stat(folder).st_mtime_ns
-        if files.user_id() == 0:
+        if looks_inside and files.user_id() == 0:
             with os.scandir(folder) as children:
                 for child in children:
                     if child.name.endswith(".dist-info"):

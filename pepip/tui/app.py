@@ -222,7 +222,7 @@ class PepipApp(ActionApp):
         if not job.step.phase or job.is_over:
             self._mark_busy()
         if has_just_ended:
-            bell.ring(self, job)
+            bell.ring(self, job, rings=self.session.preferences.rings)
             self.actions.conclude(job)
             self.read_again()
 

@@ -11,8 +11,7 @@ import time
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from pepip.operations import census, needs, prune
-from pepip.store import trash
+from pepip.operations import census
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
-    from pepip.operations.needs import UnmetNeed
+    from pepip.operations.needs import Needs, UnmetNeed
     from pepip.operations.prune import PrunePreview
     from pepip.tui.catalog import Catalog
     from pepip.tui.session import Session
@@ -48,7 +47,7 @@ class BackgroundChecks:
     def __init__(self, session: Session, app: App[None]) -> None:
         self._app = app
         self._store = session.store
-        self._needs = needs.Needs(session.store)
+        self._needs: Needs | None = None
 
     def begin(self, catalog: Catalog) -> None:
         """Check the entries and environments of a catalog."""
@@ -57,7 +56,12 @@ class BackgroundChecks:
         )
 
     def _check(self, catalog: Catalog) -> None:
+        # These import the parsers of METADATA and of requirements. The first paint does not wait for them.
+        from pepip.operations import needs, prune
+        from pepip.store import trash
+
         worker = get_current_worker()
+        self._needs = self._needs or needs.Needs(self._store)
         if catalog.overview is not None:
             with contextlib.suppress(OSError):
                 trash.expire(self._store)

@@ -19,15 +19,15 @@ SECONDS = 10
 """The bell rings after a job that took at least this time."""
 
 
-def is_wanted(variables: Mapping[str, str]) -> bool:
-    """Return whether the user wants the bell. `PEPIP_BELL=0` turns it off."""
-    return variables.get("PEPIP_BELL", "") != "0"
+def is_wanted(variables: Mapping[str, str], *, rings: bool) -> bool:
+    """Return whether the user wants the bell: by `PEPIP_BELL`, 0 or 1, or else by the settings (`rings`)."""
+    return variables.get("PEPIP_BELL", "1" if rings else "0") != "0"
 
 
-def ring(app: App[Any], job: Job[object]) -> None:
+def ring(app: App[Any], job: Job[object], *, rings: bool) -> None:
     """Ring the bell and send a desktop notification (OSC 9) if a finished job took at least ten seconds."""
     driver = app._driver
-    if job.seconds >= SECONDS and driver is not None and is_wanted(os.environ):
+    if job.seconds >= SECONDS and driver is not None and is_wanted(os.environ, rings=rings):
         driver.write(f"\x07\x1b]9;{notification_of(job)}\x1b\\")
         driver.flush()
 

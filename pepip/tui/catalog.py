@@ -11,7 +11,7 @@ from pepip import paths
 from pepip.environment import purposes
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.operations import growth, overview, preferences
+from pepip.operations import growth, idle, overview, preferences
 from pepip.store import audit_answers, growth_log, trust, verdicts
 from pepip.store.growth_log import Growth
 from pepip.store.scan_cache import ScanCache
@@ -52,8 +52,9 @@ class Catalog(NamedTuple):
     `stored` maps the id of each entry, also of those in layers, to the entry. `users` maps it to the environments
     that link the entry. `shares` maps the root of each environment to its share. With `trouble`, there is no
     overview, or the overview of an earlier reading. `notices` are lesser problems. `verdicts` has the last
-    verification of each entry by its id. `answers` has the last answer of an audit for each kind. If `is_fresh` is
-    false, all data come from the scan cache.
+    verification of each entry by its id. `answers` has the last answer of an audit for each kind. `used_at` has the
+    last use of each environment, in seconds since 1970, where it is known. If `is_fresh` is false, all data come from
+    the scan cache.
     """
 
     overview: Overview | None
@@ -66,6 +67,7 @@ class Catalog(NamedTuple):
     verdicts: Mapping[str, Verdict] = {}
     answers: Mapping[str, Answer] = {}
     growth: Growth = Growth()
+    used_at: Mapping[str, float] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -114,7 +116,8 @@ def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> C
             if trouble is None:
                 checked = verdicts.read(store, seen.census.stored)
                 found = _of(seen, tuple(_notices(store, seen)), is_fresh=True)
-                return found._replace(verdicts=checked, answers=audit_answers.read(store), growth=known)
+                used = idle.used_at(seen.census.projects)
+                return found._replace(verdicts=checked, answers=audit_answers.read(store), growth=known, used_at=used)
         except OSError as error:
             trouble = _refused(store, error)
     notices = (*_notice_of_uv(),)

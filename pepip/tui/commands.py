@@ -56,7 +56,7 @@ def prune(
     environments: Sequence[str] = (),
     with_cache: bool = False,
 ) -> str:
-    """Return the command that prunes all orphans if `is_all`, else those that match the patterns.
+    """Return the command that prunes all orphans if `is_all`, else those that match the patterns, if there are any.
 
     With `is_kept`, the removed entries stay in the trash. The command also removes `environments` and, with
     `with_cache`, packages from uv's cache.
@@ -64,4 +64,5 @@ def prune(
     words = ["--trash"] if is_kept else []
     words += [word for root in environments for word in ("--environment", root)]
     words += ["--uv-cache"] if with_cache else []
+    words += ["--keep", "*"] if not is_all and not patterns else []  # without a pattern, all orphans would go
     return of("prune", "--yes", *words, *([] if is_all else patterns))

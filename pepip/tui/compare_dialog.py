@@ -8,15 +8,17 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import Static
 
+from pepip.environment import purposes
 from pepip.operations import compare
 from pepip.tui import commands, formatting
+from pepip.tui.catalog import name_of
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.job_queue import FAILED, Job
 from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pepip.operations.compare import Comparison, Difference
     from pepip.operations.savings import VenvShare
@@ -33,6 +35,41 @@ _DIFFERENCES = (
 )
 _SIGNS = {compare.ADDED: ("+", "good"), compare.REMOVED: ("-", "bad"), compare.CHANGED: ("~", "accent")}
 _LOCK = "uv.lock"
+
+
+class CompareWhich(Dialog):
+    """A list of all environments, those with the roots `first` at its top. Answers the root of the chosen one."""
+
+    def __init__(self, catalog: Catalog, first: Collection[str]) -> None:
+        super().__init__("Compare which project?")
+        there = [share for share in catalog.shares.values() if _is_there(share)]
+        self._shares = sorted(there, key=lambda share: share.known.environment not in first)
+
+    def body(self) -> ComposeResult:
+        """Make the list."""
+        columns = (_OTHERS[0]._replace(title="Project"), _OTHERS[1])
+        yield Table(columns, verb="Compare", id="which")
+
+    def choices(self) -> Sequence[Choice]:
+        """Return the button."""
+        return (Choice("", "Cancel"),)
+
+    def on_mount(self) -> None:
+        """Fill the list."""
+        super().on_mount()
+        table = self.query_one("#which", Table)
+        table.empty_text = "no environment can be read"
+        table.show([_row_of(share) for share in self._shares])
+        table.focus()
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """Stop the message: nothing follows the cursor."""
+        event.stop()
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        """Answer with the chosen environment."""
+        event.stop()
+        self.dismiss(event.key)
 
 
 class CompareDialog(Dialog):
@@ -69,9 +106,7 @@ class CompareDialog(Dialog):
         table = self.query_one("#others", Table)
         table.empty_text = "no other environment can be read"
         rows = [TableRow(_LOCK, (f"its {_LOCK}", ""), ("name", ""))] if self._has_lock else []
-        for root, other in self._others.items():
-            folder = formatting.short_path(os.path.dirname(other.known.project))
-            rows.append(TableRow(root, (_name(other), formatting.printable(folder)), ("name", "muted")))
+        rows += map(_row_of, self._others.values())
         table.show(rows)
         self.query_one("#differences").display = False
         table.focus()
@@ -144,6 +179,11 @@ class CompareDialog(Dialog):
         table.show([_row(item) for item in found])
 
 
+def _row_of(share: VenvShare) -> TableRow:
+    folder = formatting.short_path(os.path.dirname(share.known.project))
+    return TableRow(share.known.environment, (_name(share), formatting.printable(folder)), ("name", "muted"))
+
+
 def _row(item: Difference) -> TableRow:
     sign, tone = _SIGNS[item.kind]
     cells = (sign, item.name, item.left or "-", item.right or "-")
@@ -159,6 +199,8 @@ def _is_there(share: VenvShare) -> bool:
 
 
 def _name(share: VenvShare) -> str:
+    if share.known.purpose.kind != purposes.PROJECT:
+        return name_of(share.known)
     folder, name = os.path.split(share.known.environment)
     project = os.path.basename(folder) or folder
     return formatting.printable(project if name == ".venv" else f"{project} ({name})")

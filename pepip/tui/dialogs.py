@@ -107,7 +107,7 @@ class Dialog(ModalScreen[str]):
         shown = self.command[:_MOST_CHARACTERS]  # a command may have hundreds of names; copying takes all of them
         text = Text(f"$ {formatting.printable(shown)}{'' if shown == self.command else ' …'}")
         if not self.query(Input) and self.app.size.width >= 60:  # in a text field, y is a letter; a click copies
-            text.append("   y copies", "italic")
+            text.append("   y\N{NO-BREAK SPACE}copies", "italic")
         return text
 
     def on_button_pressed(self, event: Button.Pressed) -> None:

@@ -8,7 +8,7 @@ from textual.worker import get_current_worker
 from pepip import humanized
 from pepip.errors import PepipError
 from pepip.operations import prune, reclaim, undo
-from pepip.tui import adoption_jobs, formatting, jobs, pane_requests
+from pepip.tui import adoption_jobs, formatting, jobs, pane_requests, upgrade_actions
 from pepip.tui.base_actions import BaseActions
 from pepip.tui.dialogs import Choice, MessageDialog
 from pepip.tui.messages import Explained
@@ -110,7 +110,8 @@ class EntryActions(BaseActions):
             return
         names = [formatting.short_path(root) for root in grave.environments]
         names += [name.rpartition("/")[2] for name in grave.entry_ids]
-        count = formatting.count(len(grave.entry_ids), "entry", "entries")
+        kinds = ((len(grave.environments), "environment", "environments"), (len(grave.entry_ids), "entry", "entries"))
+        count = " and ".join(formatting.count(*kind) for kind in kinds if kind[0])
         text = Text(f"{count}, removed {formatting.moment(grave.removed_at)}.\n\n")
         text.append("\n".join(f"  {formatting.printable(name)}" for name in names[:12]))
         if len(names) > 12:
@@ -138,7 +139,8 @@ class EntryActions(BaseActions):
                 self.session.queue.submit(jobs.reclaim(store, dialog.options, dialog.command))
             elif bundle is not None and bundle.kind == reclaim.UPGRADE:
                 (stored,) = (catalog.stored[entry_id] for entry_id in bundle.entry_ids)
-                self.begin(lambda: jobs.upgrade(store, bundle.environment, [stored.name]))
+                flow = upgrade_actions.UpgradeActions(self.session, self.app)
+                flow.upgrade_cells([(stored.name, bundle.environment)])
             elif bundle is not None and bundle.kind == reclaim.ADOPT:
                 self.begin(lambda: adoption_jobs.adopt(store, bundle.words[2:]))
 

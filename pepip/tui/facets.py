@@ -1,4 +1,4 @@
-"""The line below the filter of the store pane: the number of entries in each state, and of those that are shown."""
+"""The line below a filter: the number of rows that each facet lets through, and of those that are shown."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Facets(Line):
             super().__init__()
             self.facet = facet
 
-    def __init__(self) -> None:
-        super().__init__(id="facets")
+    def __init__(self, *, id: str = "facets") -> None:  # noqa: A002 - textual's name
+        super().__init__(id=id)
         self.counts: dict[str, int] = {}
         self.line = ""
         self.shown = ""

@@ -1,19 +1,24 @@
-"""The line above a list in which a filter is typed."""
+"""The line above a list in which a filter is typed, and the panes that have one."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.widgets import Input
 
 
 class FilterLine(Input):
-    """The filter of the list `target`. Down and Enter move to the list. Escape empties the line first."""
+    """The filter of the list `target`. Down and Enter move to the list. Escape empties the line first.
+
+    These keys have priority: the app moves the focus before it reads the next key. Else a busy app would hand that
+    key to the line, too.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,enter", "leave", "To the list", show=False),
-        Binding("escape", "clear", "Clear", key_display="esc"),
+        Binding("down,enter", "leave", "To the list", show=False, priority=True),
+        Binding("escape", "clear", "Clear", key_display="esc", priority=True),
     ]
 
     def __init__(self, target: str, *, placeholder: str, id: str) -> None:  # noqa: A002 - textual's name
@@ -26,6 +31,28 @@ class FilterLine(Input):
         self.screen.set_focus(self.screen.query_one(self._target))
 
     def action_clear(self) -> None:
-        """Empty the line, and move to the list."""
-        self.value = ""
+        """Move to the list at once. Empty the line after the keys that were typed before."""
         self.action_leave()
+        self.call_later(self._empty)
+
+    def _empty(self) -> None:
+        self.value = ""
+
+
+def key_to(*, tooltip: str, show: bool = True) -> Binding:
+    """Return the key that moves from a list to its filter line. It has priority, like those that move back."""
+    return Binding("slash", "filter", "Filter", show=show, tooltip=tooltip, priority=True)
+
+
+class FilteredPane(Vertical):
+    """A pane with a filter line. While it has the focus, a slash is a letter."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Disable `filter` while the user types."""
+        if action == "filter":
+            return self.is_attached and not isinstance(self.screen.focused, Input)
+        return super().check_action(action, parameters)
+
+    def action_filter(self) -> None:
+        """Move the focus to the filter."""
+        self.screen.set_focus(self.query_one(FilterLine))

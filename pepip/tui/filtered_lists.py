@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from pepip.operations import idle
 from pepip.tui import entries, filtering, project_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from pepip.model import Stored
     from pepip.operations.savings import VenvShare
     from pepip.tui.entries import Listing
 
 ENTRY_SORTS = ("size", "name", "projects", "stored", "version", "python", "state")
-PROJECT_SORTS = ("alone", "own", "name", "packages", "state", "path", "python")
+PROJECT_SORTS = ("alone", "own", "name", "packages", "used", "state", "path", "python")
 DESCENDING = frozenset({"packages", "alone", "own"})
 """Sort keys of projects that start with the largest value."""
 
@@ -27,9 +28,11 @@ def filtered_entries(listing: Listing, line: str, sort_key: str, *, is_reversed:
 
 
 def filtered_shares(
-    shares: Iterable[VenvShare], line: str, sort_key: str, unmet: Collection[str], *, is_reversed: bool
+    shares: Collection[VenvShare], line: str, sort_key: str, unmet: Collection[str], *, is_reversed: bool
 ) -> list[VenvShare]:
     """Return the environments that pass the filter `line`, sorted. `unmet` are those with unmet needs."""
     wanted = filtering.parse(line)
-    found = [share for share in shares if wanted.holds(project_rows.facts_of(share, unmet))]
-    return sorted(found, key=project_rows.order_by(sort_key, unmet), reverse=(sort_key in DESCENDING) != is_reversed)
+    used = idle.used_at(share.known for share in shares)
+    found = [share for share in shares if wanted.holds(project_rows.facts_of(share, unmet, used))]
+    order = project_rows.order_by(sort_key, unmet, used)
+    return sorted(found, key=order, reverse=(sort_key in DESCENDING) != is_reversed)

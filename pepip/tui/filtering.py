@@ -24,6 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from pepip.operations.preferences import Preferences
+
 STATES = ("unused", "used", "layer", "damaged", "busy", "marked", "vuln", "yanked", "outdated")
 
 _ALWAYS = (float("-inf"), float("inf"))
@@ -48,7 +50,7 @@ class Facts(NamedTuple):
     text: str
     kinds: Collection[str] = ()
     stored_at: int = 0
-    used_at: int = 0
+    used_at: float = 0
 
 
 class Filter(NamedTuple):
@@ -126,7 +128,7 @@ def _narrowed(between: tuple[float, float], age: str) -> tuple[float, float]:
     return (since, min(until, then)) if match[1].startswith(">") else (max(since, then), until)
 
 
-def _lies_within(seconds: int, between: tuple[float, float]) -> bool:
+def _lies_within(seconds: float, between: tuple[float, float]) -> bool:
     return between[0] < seconds < between[1]
 
 
@@ -143,6 +145,12 @@ def tally(facts: Sequence[Facts]) -> Mapping[str, int]:
         for state in set(item.states):
             found[state] += 1
     return found
+
+
+def tally_named(facts: Sequence[Facts], settings: Preferences) -> Mapping[str, int]:
+    """Return the number of entries that each named filter of the settings lets through, by its `@name`."""
+    filters = {f"@{name}": parse(settings.expanded(f"@{name}")) for name in sorted(settings.filters)}
+    return {name: sum(map(wanted.holds, facts)) for name, wanted in filters.items()}
 
 
 def _has(facts: Facts, field: str, value: str) -> bool:

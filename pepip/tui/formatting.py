@@ -24,8 +24,9 @@ def size(size_bytes: int) -> str:
 
 
 def factor(without: int, on_disk: int) -> str:
-    """Return the size without sharing as a multiple of the size on disk, such as `5.0×`; empty if no gain."""
-    return f"{without / on_disk:.1f}×" if on_disk and without > on_disk else ""
+    """Return the size without sharing as a multiple of the size on disk, such as `5.0×`; empty if it rounds to 1."""
+    times = f"{without / on_disk:.1f}×" if on_disk and without > on_disk else ""
+    return "" if times == "1.0×" else times
 
 
 def gain(freed_bytes: int, shared_bytes: int) -> str:
@@ -64,6 +65,12 @@ def short_path(path: str, home: str = "") -> str:
     if home and home != "/" and (path == home or path.startswith(home + "/")):
         return "~" + path[len(home) :]
     return path
+
+
+def cost_of_sharing(size_bytes: int) -> str:
+    """Say that links take a number of bytes more than files, as they do where no environment shares a package."""
+    more = f"takes {size(size_bytes)} more" if size_bytes else "frees nothing now"
+    return f"this {more}, until other environments share the same packages"
 
 
 def fit(text: str, width: int) -> str:

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from pepip import paths
+from pepip.environment import purposes
 from pepip.errors import PepipError
 from pepip.tui import commands, formatting, user_input
 from pepip.tui.dialogs import Choice, Dialog
@@ -37,7 +38,11 @@ class InstallForm(Dialog):
         super().__init__("Install")
         self.place, self.line = place, line
         self._folder = folder if os.path.isdir(folder) else ""
-        self._projects = [share.known for share in shares if share.known.state in {"ok", "broken"}]
+        self._projects = [
+            share.known
+            for share in shares
+            if share.known.state in {"ok", "broken"} and share.known.purpose.kind == purposes.PROJECT
+        ]
         self._home = paths.user_home(os.environ)
 
     def body(self) -> ComposeResult:
@@ -122,15 +127,12 @@ class InstallForm(Dialog):
         wanted = typed.strip()
         if self._home and (wanted == "~" or wanted.startswith("~/")):
             wanted = self._home + wanted[1:]
-        rows = [
-            TableRow(
-                known.project if os.path.basename(known.environment) == ".venv" else known.environment,
-                (formatting.printable(formatting.short_path(known.project, self._home)), known.python[:7]),
-                ("", "muted"),
-            )
-            for known in self._projects
-            if wanted in known.environment
-        ]
+        rows = []
+        for known in self._projects:
+            if wanted in known.environment:
+                key = known.project if os.path.basename(known.environment) == ".venv" else known.environment
+                shown = formatting.printable(formatting.short_path(key, self._home))
+                rows.append(TableRow(key, (shown, known.python[:7]), ("", "muted")))
         if self._folder and wanted in self._folder and all(row.key != self._folder for row in rows):
             shown = formatting.printable(formatting.short_path(self._folder, self._home))
             rows.insert(0, TableRow(self._folder, (f"(started here) {shown}", ""), ("", "")))

@@ -224,7 +224,7 @@ def reclaim(store: Store, choice: pruning.PruneOptions, command: str) -> Job[pru
         title,
         command,
         lambda: pruning.prune(store, choice),
-        describe=reports.of_prune,
+        describe=lambda done: reports.of_prune(done, environments=len(choice.environments)),
         touches=frozenset((*ids, *choice.environments)),
     )
 

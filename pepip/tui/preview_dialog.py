@@ -46,7 +46,7 @@ class PreviewDialog(Dialog):
     def body(self) -> ComposeResult:
         """Make the sentence, the table of changes, and the text for the output of uv."""
         yield Static(Text("Looking for the changes …"), id="preview-sentence")
-        columns = (Column("sign", "", 1), Column("name", "Package", 0), Column("effect", "Effect", 0))
+        columns = (Column("sign", "", 1), Column("name", "Package", 0, keeps_end=True), Column("effect", "Effect", 0))
         yield Table(columns, id="preview")
         with ScrollText(id="preview-error", classes="dialog--scroll"):
             yield Static("", id="preview-words")

@@ -135,8 +135,12 @@ def of_adoption(seen: AdoptionPreview) -> Preview:
     if not seen.linkable:
         return Preview("Nothing can be linked.", changes, has_work=False)
     total = seen.freed_space.total
-    freed = f"{formatting.size(max(0, total.size_bytes))} and {formatting.count(max(0, total.inodes), 'inode')}"
-    sentence = f"Links {formatting.count(seen.linkable, 'package')}. Frees about {freed}: no file was hashed yet."
+    sentence = f"Links {formatting.count(seen.linkable, 'package')}"
+    if total.size_bytes > 0:
+        freed = f"{formatting.size(total.size_bytes)} and {formatting.count(max(0, total.inodes), 'inode')}"
+        sentence += f". Frees about {freed}: no file was hashed yet."
+    else:
+        sentence += f": {formatting.cost_of_sharing(-total.size_bytes)}."
     if seen.freed_space.copied_bytes:
         sentence += f" The store is on another disk, and grows by {formatting.size(seen.freed_space.copied_bytes)}."
     return Preview(sentence, changes, has_work=True)

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from pepip.environment import purposes
 from pepip.operations import upgrades
-from pepip.tui import adoption_jobs, commands, formatting, jobs, pane_requests, upgrade_actions
+from pepip.tui import adoption_jobs, commands, formatting, jobs, pane_requests, removal, upgrade_actions
 from pepip.tui.base_actions import BaseActions
 
 TYPE_CHECKING = False
@@ -23,6 +23,8 @@ class ProjectActions(BaseActions):
         """Carry out a request of the projects pane."""
         store, environment = self.session.store, request.environment
         match request:
+            case pane_requests.InstallIntoEnvironment() if self._is_of_uv(environment):
+                self._explain_change(environment, "add")
             case pane_requests.InstallIntoEnvironment():
                 self.ask_to_install(place=formatting.short_path(environment.removesuffix("/.venv")))
             case pane_requests.RepairEverything():
@@ -37,6 +39,8 @@ class ProjectActions(BaseActions):
                 self._ask_to_eject(environment)
             case pane_requests.UpgradePackages():
                 self._upgrade(environment, request.packages)
+            case pane_requests.UninstallPackages() if self._is_of_uv(environment):
+                self._explain_change(environment, "remove", request.packages)
             case pane_requests.UninstallPackages():
                 names = request.packages
                 self.begin(lambda: jobs.uninstall(store, environment, names))
@@ -74,18 +78,40 @@ class ProjectActions(BaseActions):
         upgrade_actions.UpgradeActions(self.session, self.app).upgrade_cells(cells)
 
     def _ask_to_remove(self, environment: str) -> None:
-        share = self.session.catalog.shares.get(environment) if self.session.catalog else None
-        if share is None or share.known.purpose.kind != purposes.TOOL:
-            self.explain(
-                "Not a tool",
-                Text("Only a tool can be removed as a whole. In other environments, u uninstalls packages."),
-            )
+        catalog = self.session.catalog
+        share = catalog.shares.get(environment) if catalog else None
+        if catalog is None or catalog.overview is None or share is None:
+            return
+        if share.known.purpose.kind != purposes.TOOL:
+            census, known = catalog.overview.census, share.known
+            self.begin(lambda: removal.remove(self.session.store, census, known))
             return
         name = formatting.printable(share.known.name)
         text = Text(f"uv uninstalls {name} with its launchers. Entries that only this tool links become unused.")
         text.append(f"\n\n{formatting.printable(environment)}", "bold")
         job = jobs.uninstall_tool(self.session.store, environment)
         self.confirm(f"Remove the tool {name}", text, "Remove", job, is_destructive=True)
+
+    def _is_of_uv(self, environment: str) -> bool:
+        """Whether uv decides which packages an environment has: that of a tool, of a script, or of one run."""
+        share = self.session.catalog.shares.get(environment) if self.session.catalog else None
+        return share is not None and share.known.purpose.kind != purposes.PROJECT
+
+    def _explain_change(self, environment: str, verb: str, packages: Sequence[str] = ("PACKAGE",)) -> None:
+        """Say how packages come into an environment of uv, or out of it: `verb` is `add` or `remove`."""
+        assert self.session.catalog is not None
+        known = self.session.catalog.shares[environment].known
+        name, command = formatting.printable(known.name), ""
+        if known.purpose.kind == purposes.TOOL:
+            text = f"The tool {name} has the packages that it was installed with."
+            text += " d removes it as a whole, U upgrades it." if verb == "remove" else " This adds one:"
+            command = commands.of("tool", "install", known.name, "--with", *packages) if verb == "add" else ""
+        elif known.purpose.script is not None:
+            text = f"The script {name} says itself which packages it needs, and its next run follows."
+            command = commands.of(verb, "--script", known.purpose.script.path, *packages)
+        else:
+            text = "uv makes this environment for one request, and makes another one for the next."
+        self.explain("uv keeps this environment", Text(text), command=command)
 
     def _upgrade(self, environment: str, packages: Sequence[str]) -> None:
         names = packages

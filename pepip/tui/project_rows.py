@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections import Counter
 
 from pepip.environment import purposes
 from pepip.operations import census
@@ -12,7 +14,7 @@ from pepip.tui.table import Column, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
     from pepip.model import Installed
@@ -33,6 +35,7 @@ COLUMNS = (
     Column("packages", "Linked", 7, is_right=True, from_width=46),
     Column("alone", "Without", 9, is_right=True),
     Column("own", "Now", 9, is_right=True),
+    Column("used", "Last used", 11, from_width=90),
     Column("state", "State", 11, from_width=68),
 )
 PACKAGES = (
@@ -43,8 +46,11 @@ PACKAGES = (
 )
 
 
-def row_of(share: VenvShare, unmet: Collection[str], *, is_busy: bool) -> TableRow:
-    """Return the row of a project. `unmet` are the environments with unmet needs."""
+def row_of(share: VenvShare, unmet: Collection[str], used_at: Mapping[str, float], *, is_busy: bool) -> TableRow:
+    """Return the row of a project. `unmet` are the environments with unmet needs.
+
+    `used_at` maps environments to their last use.
+    """
     known = share.known
     name, folder = _name_and_folder(known)
     state, tone, glyph = known.state, _TONES[known.state], _GLYPHS[known.state]
@@ -64,9 +70,10 @@ def row_of(share: VenvShare, unmet: Collection[str], *, is_busy: bool) -> TableR
             f"{linked}+{own}" if own else str(linked),
             formatting.size(share.alone_bytes),
             formatting.size(share.own_bytes),
+            formatting.day(int(used_at.get(known.environment, 0))),
             state,
         ),
-        (tone, "name", "muted", "muted", "", "", "", tone),
+        (tone, "name", "muted", "muted", "", "", "", "muted", tone),
     )
 
 
@@ -84,8 +91,17 @@ def _name_and_folder(known: KnownVenv) -> tuple[str, str]:
     return name, os.path.dirname(known.project)
 
 
-def order_by(key: str, unmet: Collection[str]) -> Callable[[VenvShare], Any]:
-    """Return the key function that sorts projects by a column."""
+def facets_of(shares: Sequence[VenvShare], unmet: Collection[str]) -> dict[str, int]:
+    """Return how many projects each facet lets through: kinds, if there are several, and states that need a look."""
+    kinds = Counter(share.known.purpose.kind for share in shares)
+    found = {f"kind:{kind}": number for kind in purposes.KINDS if (number := kinds[kind])} if len(kinds) > 1 else {}
+    states = Counter(share.known.state for share in shares if share.known.state != census.OK)
+    unmet_count = sum(share.known.environment in unmet for share in shares)
+    return found | states | ({UNMET.partition(" ")[0]: unmet_count} if unmet_count else {})
+
+
+def order_by(key: str, unmet: Collection[str], used_at: Mapping[str, float]) -> Callable[[VenvShare], Any]:
+    """Return the key function that sorts projects by a column. An unknown last use counts as now."""
     orders: dict[str, Callable[[VenvShare], Any]] = {
         "name": lambda share: _name_and_folder(share.known)[0],
         "path": lambda share: share.known.environment,
@@ -93,19 +109,22 @@ def order_by(key: str, unmet: Collection[str]) -> Callable[[VenvShare], Any]:
         "packages": lambda share: len(share.known.entries or ()),
         "alone": lambda share: share.alone_bytes,
         "own": lambda share: share.own_bytes,
+        "used": lambda share: used_at.get(share.known.environment, math.inf),
         "state": lambda share: (share.known.environment not in unmet, share.known.state),
     }
     return orders[key]
 
 
-def facts_of(share: VenvShare, unmet: Collection[str]) -> Facts:
-    """Return the properties of a project that a filter tests."""
+def facts_of(share: VenvShare, unmet: Collection[str], used_at: Mapping[str, float]) -> Facts:
+    """Return the properties of a project that a filter tests. An unknown last use passes no filter of ages."""
     known = share.known
     state = UNMET if known.environment in unmet else known.state
     name = _name_and_folder(known)[0].lower()
     text = f"{name} {known.name} {known.environment} {known.python} {state}".lower()
     users = (known.environment, known.name)
-    return Facts(name, "", known.python, share.alone_bytes, (), users, text, (known.purpose.kind,))
+    used = used_at.get(known.environment, math.nan)
+    stored_at = 0  # `stored:` is of entries
+    return Facts(name, "", known.python, share.alone_bytes, (), users, text, (known.purpose.kind,), stored_at, used)
 
 
 def packages_of(share: VenvShare, catalog: Catalog, *, key: str, is_descending: bool) -> list[TableRow]:

@@ -14,8 +14,9 @@ from textual.widgets import Input, Static
 from pepip import paths
 from pepip.environment import purposes
 from pepip.operations import census
-from pepip.tui import filtering, formatting, pane_requests, project_rows
-from pepip.tui.filter_line import FilterLine
+from pepip.tui import filter_line, filtering, formatting, pane_requests, project_rows
+from pepip.tui.facets import Facets
+from pepip.tui.filter_line import FilteredPane, FilterLine
 from pepip.tui.messages import EntryWanted
 from pepip.tui.table import Table
 from pepip.tui.unshared_list import UnsharedList
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
 
     from pepip.operations.savings import VenvShare
     from pepip.tui.catalog import Catalog
+    from pepip.tui.filtering import Facts
     from pepip.tui.pane_requests import EnvironmentRequest
     from pepip.tui.session import Session
 
 _EMPTY = "no environment links the store yet: i installs into one, c scans a folder"
 
 
-class ProjectsPane(Vertical):
+class ProjectsPane(FilteredPane):
     """The list of projects, and the list of packages of the project under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -52,16 +54,12 @@ class ProjectsPane(Vertical):
         Binding("R", "repair", "Repair", show=False, tooltip="Repair the store and all environments"),
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
-        Binding(
-            "slash",
-            "filter",
-            "Filter",
-            show=False,
-            tooltip="Filter by words: api missing kind:tool >100MB",
-        ),
+        filter_line.key_to(tooltip="Filter by words: api missing kind:tool >100MB idle:>90d", show=False),
         Binding("a", "mark_all", "Mark all", show=False),
         Binding("t", "explain", "Why", tooltip="Say what needs this package, and what it needs"),
-        Binding("d", "remove", "Remove", show=False, tooltip="Remove this tool"),
+        Binding(
+            "d", "remove", "Remove", show=False, tooltip="Remove this environment, and the entries that only it links"
+        ),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this project"),
         Binding("l,right", "to_packages", "To the packages", show=False),
         Binding("h,left,escape", "to_projects", "To the projects", show=False),
@@ -73,6 +71,8 @@ class ProjectsPane(Vertical):
         self.catalog: Catalog | None = None
         self.sort_key, self.is_descending = "alone", True
         self._shares: list[VenvShare] = []
+        self._facts: list[Facts] = []
+        self._counts: dict[str, int] = {}
         self._home = paths.user_home(os.environ)
         self._packages_of = ""
         self._package_sort, self._is_package_descending = "name", False
@@ -80,8 +80,9 @@ class ProjectsPane(Vertical):
     def compose(self) -> ComposeResult:
         """Make the filter and the lists."""
         yield FilterLine(
-            "#environments", placeholder="/ filter   api  kind:tool  missing  >100MB  -word", id="projects-filter"
+            "#environments", placeholder="/ filter   api  kind:tool  missing  >100MB  idle:>90d", id="projects-filter"
         )
+        yield Facets(id="projects-facets")
         with Horizontal(id="projects-split"):
             yield Table(project_rows.COLUMNS, verb="Packages", id="environments")
             with Vertical(id="project-detail"):
@@ -126,7 +127,13 @@ class ProjectsPane(Vertical):
         self.catalog = catalog
         self._shares = list(catalog.shares.values())
         unmet = self.session.unmet
-        rows = [project_rows.row_of(share, unmet, is_busy=share.known.environment in busy) for share in self._shares]
+        used = catalog.used_at
+        rows = [
+            project_rows.row_of(share, unmet, used, is_busy=share.known.environment in busy) for share in self._shares
+        ]
+        self._facts = [project_rows.facts_of(share, unmet, used) for share in self._shares]
+        named = filtering.tally_named(self._facts, self.session.preferences)
+        self._counts = {**project_rows.facets_of(self._shares, unmet), **named}
         self.table.set_rows(rows)
         self._sort()
         self._describe()
@@ -139,24 +146,25 @@ class ProjectsPane(Vertical):
         self.refresh_bindings()
 
     def _sort(self) -> None:
-        order, shares = project_rows.order_by(self.sort_key, self.session.unmet), self._shares
+        used = self.catalog.used_at if self.catalog else {}
+        order, shares = project_rows.order_by(self.sort_key, self.session.unmet, used), self._shares
         table = self.table
         table.sort_key, table.is_descending = self.sort_key, self.is_descending
         line = self.filter_text
         wanted = filtering.parse(self.session.preferences.expanded(line))
-        view = [
-            place
-            for place in range(len(shares))
-            if wanted.holds(project_rows.facts_of(shares[place], self.session.unmet))
-        ]
+        view = [place for place, facts in enumerate(self._facts) if wanted.holds(facts)]
         table.empty_text = f"nothing matches {line}" if line and shares else _EMPTY
         table.set_view(sorted(view, key=lambda place: order(shares[place]), reverse=self.is_descending))
+        own_bytes = sum(shares[place].own_bytes for place in view)
+        shown = f"{formatting.count(len(view), 'environment')}, {formatting.size(own_bytes)} now"
+        self.query_one(Facets).say(self._counts, line, shown)
 
     def _describe(self) -> None:
         share, table = self.current, self.packages
         text = self.query_one("#project-text", Static)
         if share is None or self.catalog is None:
             text.update("")
+            table.empty_text = ""
             table.show(())
             return
         known = share.known
@@ -243,7 +251,7 @@ class ProjectsPane(Vertical):
         if self.packages.has_focus:
             self._sort_packages_by(_next(["name", "version", "size", "others"], self._package_sort))
         else:
-            self._sort_by(_next(["alone", "own", "name", "packages", "state"], self.sort_key))
+            self._sort_by(_next(["alone", "own", "name", "packages", "used", "state"], self.sort_key))
 
     def action_reverse(self) -> None:
         """Reverse the order of the list that has the focus."""
@@ -252,9 +260,11 @@ class ProjectsPane(Vertical):
         else:
             self._sort_by(self.sort_key)
 
-    def action_filter(self) -> None:
-        """Move the focus to the filter."""
-        self.screen.set_focus(self.query_one("#projects-filter"))
+    def on_facets_toggled(self, event: Facets.Toggled) -> None:
+        """Add a facet to the filter, or remove it."""
+        event.stop()
+        line = self.query_one("#projects-filter", Input)
+        line.value = filtering.toggled(line.value, event.facet)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Apply the filter after each key."""
@@ -355,7 +365,7 @@ class ProjectsPane(Vertical):
         self._ask_for_packages(pane_requests.ExplainPackage)
 
     def action_remove(self) -> None:
-        """Ask to remove this tool."""
+        """Ask to remove this environment."""
         self._ask(pane_requests.RemoveEnvironment)
 
     def action_detach(self) -> None:

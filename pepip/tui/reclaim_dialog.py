@@ -15,12 +15,13 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Button, Input, Static
 
-from pepip import humanized, paths
+from pepip import humanized
 from pepip.errors import PepipError
 from pepip.operations import reclaim, undo
 from pepip.operations.reclaim import Choice as Reclaimed
 from pepip.tui import commands, formatting
 from pepip.tui.bars import ClickTarget, Line
+from pepip.tui.catalog import name_of
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.table import Column, Table, TableRow
 
@@ -122,7 +123,7 @@ class ReclaimDialog(Dialog):
         self._store, self._census, self._unshared = store, census, unshared
         self._found: Reclaimable | None = None
         self._gains: dict[Reclaimed, Gain] = {}
-        self._home = paths.user_home(os.environ)
+        self._names = {known.environment: name_of(known) for known in census.projects}
 
     def body(self) -> ComposeResult:
         """Make the sentence, the line for a size, the list and the switches."""
@@ -190,7 +191,8 @@ class ReclaimDialog(Dialog):
         self._say()
 
     def _row(self, bundle: Bundle) -> TableRow:
-        where = formatting.printable(formatting.short_path(bundle.environment.removesuffix("/.venv"), self._home))
+        root = bundle.environment
+        where = (self._names.get(root) or formatting.printable(formatting.short_path(root))).removesuffix("/.venv")
         cells = (formatting.size(bundle.freed_bytes), formatting.printable(bundle.title), where, bundle.cost)
         return TableRow(bundle.key, cells, ("", "name" if bundle.goes_by_prune else "", "", "muted"))
 

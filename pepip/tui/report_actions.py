@@ -11,13 +11,14 @@ from pepip.operations.audit import asking
 from pepip.tui import commands, entries, filtered_lists, filtering, formatting, user_input
 from pepip.tui.audit_dialog import AuditDialog
 from pepip.tui.base_actions import BaseActions
-from pepip.tui.compare_dialog import CompareDialog
+from pepip.tui.compare_dialog import CompareDialog, CompareWhich
 from pepip.tui.dialogs import Question
 from pepip.tui.job_queue import Job, Report, once
 from pepip.tui.messages import EntryWanted
 from pepip.tui.projects_pane import ProjectsPane
 from pepip.tui.settings_dialog import SettingsDialog
 from pepip.tui.store_pane import StorePane
+from pepip.tui.versions_pane import VersionsPane
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,14 +66,29 @@ class ReportActions(BaseActions):
         return next((item.id for item in stored if (item.name, item.version) == (name, version)), "")
 
     def compare(self, pane: str) -> None:
-        """Compare the project under the cursor with others."""
+        """Compare the project under the cursor with others. Ask for the project if the pane has none."""
         catalog = self.session.catalog
         assert catalog is not None
-        share = self.app.query_one(ProjectsPane).current if pane == "projects" else None
-        if share is None:
-            self.app.notify("In the projects pane (2), = compares the project under the cursor.", timeout=4)
-            return
-        self.app.push_screen(CompareDialog(self.session.store, catalog, share, self.session.queue))
+        root = ""
+        if pane == "projects":
+            current = self.app.query_one(ProjectsPane).current
+            root = current.known.environment if current else ""
+        elif pane == "versions":
+            root = self.app.query_one(VersionsPane).matrix.cursor[1]
+
+        def chosen(root: str | None) -> None:
+            share = catalog.shares.get(root or "")
+            if share is not None:
+                self.app.push_screen(CompareDialog(self.session.store, catalog, share, self.session.queue))
+
+        if root:
+            chosen(root)
+        elif catalog.shares:
+            stored = self.app.query_one(StorePane).current if pane == "store" else None
+            first = catalog.users.get(stored.id, ()) if stored else ()
+            self.app.push_screen(CompareWhich(catalog, first), chosen)
+        else:
+            self.app.notify("No environment links the store yet.", timeout=3)
 
     def ask_to_export(self, pane: str) -> None:
         """Ask for a file, and write the visible list of entries or of projects to it."""

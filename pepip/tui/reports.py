@@ -32,14 +32,16 @@ def of_outcome(outcome: Outcome) -> Report:
     return of_summary(outcome.summary)
 
 
-def of_prune(done: PrunePreview) -> Report:
-    """Describe a prune."""
+def of_prune(done: PrunePreview, *, environments: int = 0) -> Report:
+    """Describe a prune that removed some `environments`, too."""
     kept = f", {len(done.refused)} left: they belong to another user" if done.refused else ""
-    if not (done.orphans or done.freed_bytes or done.trashed_bytes):
+    if not (done.orphans or done.freed_bytes or done.trashed_bytes or environments):
         return Report(f"nothing to prune{kept}")
     removed = "the trash" if done.emptied_bytes else "environments of deleted scripts"
-    if done.orphans:
-        removed = formatting.count(len(done.orphans), "entry", "entries")
+    if done.orphans or environments:
+        parts = [formatting.count(len(done.orphans), "entry", "entries")] if done.orphans else []
+        parts += [formatting.count(environments, "environment")] if environments else []
+        removed = " and ".join(parts)
     if done.kept_until:
         sentence = f"{removed} removed, {formatting.size(done.trashed_bytes)} in the trash: z brings them back{kept}"
         return Report(sentence, freed_bytes=done.freed_bytes)
@@ -140,8 +142,9 @@ def of_adoption(done: list[Adopted]) -> Report:
             lines.append(f"  not adopted: {item.failure}")
     linked = sum(len(item.linked) for item in done)
     environments = formatting.count(sum(bool(item.linked) for item in done), "environment")
-    freed = formatting.size(max(0, sum(item.freed.size_bytes for item in done)))
-    sentence = f"{formatting.count(linked, 'package')} linked in {environments}: {freed} freed"
+    freed_bytes = sum(item.freed.size_bytes for item in done)
+    effect = f"{formatting.size(freed_bytes)} freed" if freed_bytes >= 0 else formatting.cost_of_sharing(-freed_bytes)
+    sentence = f"{formatting.count(linked, 'package')} linked in {environments}: {effect}"
     if not linked:
         sentence = "nothing was linked"
     failures = [item for item in done if item.failure]
@@ -149,8 +152,7 @@ def of_adoption(done: list[Adopted]) -> Report:
         sentence += f". {failures[0].environment} was not adopted: {failures[0].failure}"
     if len(failures) > 1:
         sentence += f"; {len(failures) - 1} more in the log (4)"
-    freed_bytes = max(0, sum(item.freed.size_bytes for item in done))
-    return Report(sentence, lines, freed_bytes=freed_bytes)
+    return Report(sentence, lines, freed_bytes=max(0, freed_bytes))
 
 
 def of_ejecting(done: Ejected) -> Report:

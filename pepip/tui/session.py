@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pepip.operations.prune import PrunePreview
     from pepip.store.check import Flaw
     from pepip.store.root import Store
+    from pepip.store.scan_cache import ScanCache
     from pepip.tui.catalog import Catalog
     from pepip.tui.job_queue import Job, JobQueue
 
@@ -47,6 +48,24 @@ class Session:
         self.drafts: dict[str, tuple[str, ...]] = {}
         self.is_leaving = False
         self.preferences = Preferences()
+        self._memories: list[ScanCache] = []
+
+    def take_memory(self) -> ScanCache | None:
+        """Return the scan cache for one thread, which puts it back at its end; None if another thread has it.
+
+        A thread that gets none loads its own. To load it each time would take as long as to read an unchanged store,
+        and the objects that come and go would leave holes in the memory of the process.
+        """
+        try:
+            memory = self._memories.pop()
+        except IndexError:
+            return None
+        memory.begin_anew()
+        return memory
+
+    def put_memory_back(self, memory: ScanCache) -> None:
+        """Keep the scan cache for the next thread."""
+        self._memories[:] = [memory]
 
     @property
     def damaged(self) -> frozenset[str]:

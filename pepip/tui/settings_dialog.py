@@ -1,7 +1,8 @@
-"""The dialog of the settings: columns, named filters and the theme. It changes nothing before `Save`."""
+"""The dialog of the settings: trash, bell, columns, named filters and the theme. It changes nothing before `Save`."""
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 from rich.text import Text
@@ -9,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Button, Input, Static
 
+from pepip import humanized
 from pepip.errors import PepipError
 from pepip.operations import preferences
 from pepip.tui import commands, entries, formatting
@@ -21,13 +23,19 @@ if TYPE_CHECKING:
 
     from pepip.operations.preferences import Preferences
 
+_TRASH = ("", "7d", "30d", "0")
+"""The times of the trash that the dialog offers. `pepip settings` takes any other one."""
+_TRASH_BY_DEFAULT = "1d"
+_TIME = "PEPIP_TRASH_TIME"
+
 _COLUMNS = (Column("mark", "", 8), Column("name", "Setting", 0), Column("value", "", 0))
 
 
 class SettingsDialog(Dialog):
     """The settings. Answers `go` to write `settings`. Cancel restores the previous theme.
 
-    Space, Enter or a click shows or hides a column, chooses a theme, or removes a filter.
+    Space, Enter or a click chooses the next time of the trash, turns the bell on or off, shows or hides a column,
+    chooses a theme, or removes a filter.
     """
 
     COMMAND_LINES = 2
@@ -79,6 +87,11 @@ class SettingsDialog(Dialog):
         elif kind == "filter":
             filters.pop(name)
             self.settings = self.settings._replace(filters=filters)
+        elif kind == "trash":
+            place = _TRASH.index(self.settings.trash) if self.settings.trash in _TRASH else 0
+            self.settings = self.settings._replace(trash=_TRASH[(place + 1) % len(_TRASH)])
+        elif kind == "bell":
+            self.settings = self.settings._replace(rings=not self.settings.rings)
         elif kind == "theme":
             self.settings = self.settings._replace(theme="" if self.settings.theme == name else name)
             self.app.theme = self.settings.theme or self._theme_before
@@ -125,6 +138,10 @@ class SettingsDialog(Dialog):
     def _show(self) -> None:
         titles = {column.key: column.title for column in entries.COLUMNS if column.title}
         rows = [
+            _trash(self.settings.trash),
+            _row("bell", "", "ring a bell when a long job ends", "", is_on=self.settings.rings),
+        ]
+        rows += [
             _row("column", key, f"column {titles[key]}", "", is_on=key not in self.settings.hidden)
             for key in entries.HIDEABLE
         ]
@@ -148,6 +165,14 @@ class SettingsDialog(Dialog):
         words = preferences.words_of(self._before, after)
         self.say_command(commands.of("settings", *words) if words else "")
         self.query_one("#answer-go", Button).disabled = not words and not line.strip()
+
+
+def _trash(setting: str) -> TableRow:
+    """Return the row of the time of the trash. A variable has priority over the setting."""
+    seconds = preferences.seconds_of(setting or _TRASH_BY_DEFAULT) or 0.0
+    kept = f"in the trash for {humanized.duration(seconds)}" if seconds else "not at all"
+    value = f"{kept}; now {_TIME} says {os.environ[_TIME]}" if os.environ.get(_TIME) else kept
+    return _row("trash", "", "keep removed entries", value, is_on=bool(seconds))
 
 
 def _row(kind: str, key: str, name: str, value: str, *, is_on: bool) -> TableRow:

@@ -8,16 +8,15 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from pepip.operations import entry_details, prune
-from pepip.tui import entries, filtering, formatting, pane_requests
+from pepip.tui import entries, filter_line, filtering, formatting, pane_requests
 from pepip.tui.entries import Listing
 from pepip.tui.facets import Facets
-from pepip.tui.filter_line import FilterLine
+from pepip.tui.filter_line import FilteredPane, FilterLine
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Table
 
@@ -35,11 +34,11 @@ _SECONDS_BEFORE_DETAILS = 0.12
 EMPTY = Listing((), (), (), (), (), ())
 
 
-class StorePane(Vertical):
+class StorePane(FilteredPane):
     """The filter, the list and the detail."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", tooltip="Filter by words and facets: unused: >100MB project:api"),
+        filter_line.key_to(tooltip="Filter by words and facets: unused: >100MB project:api"),
         Binding("space", "mark", "Mark", tooltip="Mark the entry under the cursor", key_display="␣"),
         Binding("i", "install", "Install", tooltip="Install the entry under the cursor into a project"),
         Binding("d", "remove", "Remove", tooltip="Remove the marked entries that no environment links"),
@@ -129,6 +128,7 @@ class StorePane(Vertical):
         is_first = not self.listing.rows
         self.catalog, self.listing = catalog, listing
         self._tally = {f"{name}:": number for name, number in filtering.tally(listing.facts).items()}
+        self._tally |= filtering.tally_named(listing.facts, self.session.preferences)
         self.table.set_rows(listing.rows)
         self._sort()
         if is_first:
@@ -197,6 +197,8 @@ class StorePane(Vertical):
 
     def text_of(self, stored: Stored, catalog: Catalog, width: int) -> Text:
         """Return the full description of an entry, `width` columns wide. Reads files, so call it in a worker."""
+        from pepip.operations import prune
+
         found = self._details(stored, catalog)
         needs = entries.why(catalog, found) if found else {}
         gain = "" if stored.id in catalog.users or stored.layer else formatting.gain(*prune.freed_by_entry(stored))
@@ -204,6 +206,8 @@ class StorePane(Vertical):
         return entries.describe(catalog, stored, found, flaws, needs, gain=gain, width=width)
 
     def _details(self, stored: Stored, catalog: Catalog) -> Details | None:
+        from pepip.operations import entry_details  # it reads METADATA; the first paint does not wait for that parser
+
         if catalog.overview is None:
             return None
         worker = get_current_worker()
@@ -289,10 +293,6 @@ class StorePane(Vertical):
     def action_reverse(self) -> None:
         """Reverse the order."""
         self._sort_by(self.sort_key)
-
-    def action_filter(self) -> None:
-        """Move the focus to the filter."""
-        self.screen.set_focus(self.query_one("#filter"))
 
     def action_mark(self) -> None:
         """Mark or unmark the entry under the cursor."""

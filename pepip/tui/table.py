@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from textual import events
 
 
+_MOST_STRIPS = 300
+"""Number of rendered lines that a table keeps, a few screens. Each takes some kB."""
+
+
 class Column(NamedTuple):
     """A column. It is as wide as its content, at most `width`. A `width` of 0 takes the space that is left.
 
@@ -261,7 +265,7 @@ class Table(ScrolledRows):
         is_cursor = position == self._row
         state = (row.key, is_cursor, row.key in self.marks, self.width + (1000 if self.has_focus else 0))
         if state not in self._strips:
-            if len(self._strips) > 2000:
+            if len(self._strips) > _MOST_STRIPS:
                 self._strips.clear()
             self._strips[state] = self._painted(row, is_cursor=is_cursor)
         return self._strips[state]

@@ -83,9 +83,13 @@ class UnsharedList(Vertical):
         if found is None or not self._shown:
             room = max(10, self.app.size.width - 34)
             return text.append(f"searching for environments: {formatting.fit(place, room)}" if place else "", "dim")
-        freed = formatting.size(max(0, sum(found.freed_by(item).size_bytes for item in self._shown)))
-        text.append(f"{freed} can be freed", "bold")
-        text.append(f" by adopting {formatting.count(len(self._shown), 'environment')}")
+        freed = sum(found.freed_by(item).size_bytes for item in self._shown)
+        shown = formatting.count(len(self._shown), "environment")
+        if freed > 0:
+            text.append(f"{formatting.size(freed)} can be freed", "bold")
+            text.append(f" by adopting {shown}")
+        else:
+            text.append(f"Adopting {shown} would free nothing now")
         if number > len(self._shown):
             text.append(f" · {number - len(self._shown)} more have nothing to share", "dim")
         return text

@@ -13,8 +13,6 @@ import time
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from pepip.operations.adoption import find_venvs, preview, survey_cache, tool_folders
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable
@@ -74,15 +72,20 @@ class UnsharedSearch:
         )
 
     def _search(self, known: Collection[str], places: Iterable[str]) -> None:
+        from pepip.operations.adoption import find_venvs, preview, survey_cache, tool_folders
+
         store = self._session.store
         worker = get_current_worker()
         folders = outermost([self._session.folder, *places, *tool_folders.known(os.environ)])
         with contextlib.suppress(OSError, _SearchEndedError):
             found = self._follow(worker, find_venvs.discover(folders, left_out={os.path.realpath(store.root)}))
-            memory = survey_cache.load(store)
+            taken = self._session.take_memory() if store.exists() else None
+            memory = taken or survey_cache.load(store)
             roots = [root for root in found.environments if root not in known]
             seen = self._follow(worker, preview.preview(store, roots, memory))
             memory.save()
+            if store.exists():
+                self._session.put_memory_back(memory)
             self._app.post_message(self.Ended(seen))
 
     def _follow(self, worker: Worker[None], operation: Generator[Progress, None, T]) -> T:

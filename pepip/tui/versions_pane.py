@@ -9,13 +9,12 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from pepip.environment import purposes
 from pepip.operations import side_by_side
-from pepip.tui import formatting, pane_requests
-from pepip.tui.filter_line import FilterLine
+from pepip.tui import filter_line, formatting, pane_requests
+from pepip.tui.filter_line import FilteredPane, FilterLine
 from pepip.tui.matrix import Cell, Grid, Matrix
 from pepip.tui.messages import EntryWanted
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from pepip.tui.matrix import Place
 
 
-class VersionsPane(Vertical):
+class VersionsPane(FilteredPane):
     """The filter, the matrix, and a line of facts about the cell under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -37,7 +36,7 @@ class VersionsPane(Vertical):
         Binding("a", "mark_behind", "Mark older", tooltip="Mark the package in all projects with an older version"),
         Binding("U", "upgrade", "Upgrade", tooltip="Upgrade the marked packages in their projects"),
         Binding("t", "explain", "Why", tooltip="Say what needs the package, and what it needs"),
-        Binding("slash", "filter", "Filter", tooltip="Filter by words: numpy -rich project:api"),
+        filter_line.key_to(tooltip="Filter by words: numpy -rich project:api"),
         Binding(
             "y", "copy", "Copy", show=False, tooltip="Copy the command that lists packages with several versions"
         ),
@@ -71,7 +70,8 @@ class VersionsPane(Vertical):
         known = [share.known for share in catalog.shares.values()]
         self._rows = side_by_side.several(known)
         self._titles = titles_of(known)
-        self.matrix.marks = {place for place in self.matrix.marks if place[1] in catalog.shares}
+        versions = [(row.name, users) for row in self._rows for users in row.versions.values()]
+        self.matrix.marks &= {(name, known.environment) for name, users in versions for known in users}
         self._fill()
 
     def _fill(self) -> None:
@@ -176,10 +176,6 @@ class VersionsPane(Vertical):
         name, root = self.matrix.cursor
         if (name, root) in self.matrix.grid.cells:
             self.post_message(pane_requests.ExplainPackage(root, [name]))
-
-    def action_filter(self) -> None:
-        """Move the focus to the filter."""
-        self.screen.set_focus(self.query_one("#versions-filter"))
 
     def action_leave(self) -> None:
         """Hide the drawer, unmark all, and clear the filter."""

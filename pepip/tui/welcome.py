@@ -28,7 +28,8 @@ HELP = {
     "projects": (
         "Every environment that links the store. Without: its size without pepip. Now: its size in addition to the "
         "store. 40+2: forty linked packages, two private copies. Others: the number of other projects that link the "
-        "same version. Enter goes to the packages, Escape goes back."
+        "same version. Enter goes to the packages, Escape goes back. d removes an environment. The filter also takes "
+        "idle:>90d kind:tool >100MB."
     ),
     "savings": (
         "Savings, measured on disk. Each inode counts once. The plot has one sample a day. A notch ╵ is a prune. "

@@ -1,4 +1,4 @@
-"""Turns a request into words on uv's command line, and selects options and their values by name."""
+"""Turns a request into words on uv's command line, and selects options and files by name."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ def as_given(request: Request) -> list[str]:
     if request.no_deps:
         arguments.append("--no-deps")
     return [*arguments, "--", *request.packages] if request.packages else arguments
+
+
+def is_lock(path: str) -> bool:
+    """Tell whether a requirements file is a lock in the format of PEP 751 (`pylock.toml`, `pylock.dev.toml`)."""
+    name = os.path.basename(path)
+    return name.startswith("pylock.") and name.endswith(".toml")
 
 
 def without(options: Sequence[str], flags: Collection[str] = (), values: Collection[str] = ()) -> list[str]:

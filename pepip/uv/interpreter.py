@@ -56,7 +56,7 @@ def executable(environment: str) -> str:
     if not os.path.isfile(f"{environment}/pyvenv.cfg"):
         fault = "is a file" if os.path.isfile(environment) else "is not a virtual environment (no pyvenv.cfg)"
         raise VenvError(f"{environment} {fault}", hint="name another folder with --venv, or move this one away")
-    if not environment.isascii() and os.fsencode(environment).decode("utf-8", "ignore") != environment:
+    if not is_readable_by_uv(environment):
         raise VenvError(f"uv can't work in {environment}: its path is not valid UTF-8", hint="rename that folder")
     for candidate in PROGRAMS:
         if os.path.lexists(f"{environment}/{candidate}"):
@@ -67,6 +67,11 @@ def executable(environment: str) -> str:
                 hint=f"make the environment anew: `uv venv --clear {environment}`",
             )
     raise VenvError(f"{environment} has no interpreter", hint=f"make it anew: `uv venv --clear {environment}`")
+
+
+def is_readable_by_uv(path: str) -> bool:
+    """Tell whether uv can work in a path: it must be valid UTF-8."""
+    return path.isascii() or os.fsencode(path).decode("utf-8", "ignore") == path
 
 
 def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:

@@ -179,26 +179,48 @@ def feeding(command: Sequence[str]) -> Iterator[IO[bytes]]:
 def run_attached(command: Sequence[str], *, program_path: str = "") -> int:
     """Run a program on this terminal and return its exit code. Ctrl-C reaches only the program meanwhile.
 
-    The program inherits the open files of this process. If this process is asked to end, it ends the program.
+    The program inherits the open files of this process. Other signals that this process gets are passed on to the
+    program, and this process waits for the program to end, as `uv run` does. A signal that this process ignores stays
+    ignored, also by the program.
     With a `program_path`, the first word of `command` is only the name under which the program runs.
     """
     import signal
     import subprocess
 
+    started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
+    def pass_on(number: int, frame: object) -> None:
+        del frame
+        for process in started:
+            process.send_signal(number)
+        if not started:
+            early.append(number)
+
     sys.stdout.flush()
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _leave_to_program)  # not SIG_IGN, which the program would inherit
+    handlers = {signal.SIGINT: _leave_to_program}  # not SIG_IGN, which the program would inherit
+    handlers.update((getattr(signal, name), pass_on) for name in _PASSED_ON if hasattr(signal, name))
+    before = {number: signal.getsignal(number) for number in handlers}
     try:
-        process = subprocess.Popen(command, executable=program_path or None, close_fds=False)
+        for caught, handler in handlers.items():
+            if before[caught] is not signal.SIG_IGN:
+                signal.signal(caught, handler)
+        started.append(subprocess.Popen(command, executable=program_path or None, close_fds=False))
         try:
-            return process.wait()
+            for number in early:
+                started[0].send_signal(number)
+            return started[0].wait()
         except BaseException:
-            process.terminate()
-            process.wait()
+            started[0].terminate()
+            started[0].wait()
             raise
     finally:
-        signal.signal(signal.SIGINT, before)
+        for caught, handler_before in before.items():
+            signal.signal(caught, handler_before)
+
+
+_PASSED_ON = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
+"""The signals that `uv run` passes on to its command, as far as this system has them."""
 
 
 def _leave_to_program(number: int, frame: object) -> None:

@@ -14,7 +14,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Request
 from pepip.names import normalize_name
-from pepip.uv import arguments, dry_run_output, known_pins, program, resolve, settings, stage, versions
+from pepip.uv import arguments, dry_run_output, known_pins, program, resolve, settings, versions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pepip.model import Artifact, Change, Changes, Environment, ProjectRequest
     from pepip.uv.answer_cache import AnswerCache
     from pepip.uv.process import Result
+    from pepip.uv.stage import Arrival
 
 
 _ENVIRONMENT_ACTIONS = {"check", "update", "replace", "create"}
@@ -82,20 +83,24 @@ def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None
     result = versions.ask(command, meanwhile, **{**_variables(), **_set("UV_FROZEN", "UV_LOCKED")})
     with versions.readable():
         document = json.loads(result.stdout)
-        environment, action = document["sync"]["environment"]["path"], document["sync"]["action"]
-        lock_action = document["lock"]["action"] if document["lock"] else _NO_LOCK
-        if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
-            raise ValueError(f"actions {action} and {lock_action}")
-        reported, lock = document["sync"]["changes"], document["lock"]["path"] if document["lock"] else ""
-        script = document["script"]["path"] if request.script else ""
+        changes = dry_run_output.read(document["sync"]["changes"], result.stderr)
+        return read_preview(document, changes, is_of_script=bool(request.script))
+
+
+def read_preview(document: dict[str, Any], changes: Changes, *, is_of_script: bool = False) -> SyncPreview:
+    """Return the result that uv's `document` describes, with these changes. Raises ValueError or KeyError."""
+    environment, action = document["sync"]["environment"]["path"], document["sync"]["action"]
+    lock_action = document["lock"]["action"] if document["lock"] else _NO_LOCK
+    if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
+        raise ValueError(f"actions {action} and {lock_action}")
     return SyncPreview(
         environment=environment,
         is_made=action in {"create", "replace"},
-        lock=lock,
+        lock=document["lock"]["path"] if document["lock"] else "",
         is_locked=lock_action not in {"create", "update"},
-        changes=dry_run_output.read(reported, result.stderr),
+        changes=changes,
         document=document,
-        script=script,
+        script=document["script"]["path"] if is_of_script else "",
     )
 
 
@@ -148,6 +153,8 @@ def make_environment_of_script(request: ProjectRequest, root: str) -> None:
     uv has no command that makes only the environment of a script. But `uv python find` names the script's
     interpreter.
     """
+    from pepip.uv import stage
+
     asked = request.python or os.environ.get("UV_PYTHON", "")
     meant = [asked] if asked else ["--script", request.script]
     options = arguments.only(request.common_options, _OF_INTERPRETERS)
@@ -187,13 +194,13 @@ def _exported(request: ProjectRequest, wanted: Sequence[Change], environment: En
     return resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, environment)
 
 
-def lay_out(
-    request: ProjectRequest, executable: str, root: str, *, without: Sequence[str]
-) -> Iterator[stage.Arrival]:
+def lay_out(request: ProjectRequest, executable: str, root: str, *, without: Sequence[str]) -> Iterator[Arrival]:
     """Let `uv sync` make an environment at `root` from the lock, `without` these distributions.
 
     `executable` is the interpreter of the project's environment. Raises UvError.
     """
+    from pepip.uv import stage
+
     left_out = [word for name in without for word in ("--no-install-package", name)]
     options = [*request.common_options, *request.build_options, *request.selection_options]
     options += arguments.without(request.sync_options, {"--active", "--inexact"})
@@ -202,14 +209,21 @@ def lay_out(
     yield from stage.arrivals([*command, *left_out], UV_PROJECT_ENVIRONMENT=root)
 
 
-def install_private(request: ProjectRequest, *, reinstall: Sequence[str]) -> Iterator[stage.Arrival]:
+def install_private(
+    request: ProjectRequest, *, reinstall: Sequence[str] = (), without: Sequence[str] = ()
+) -> Iterator[Arrival]:
     """Let `uv sync` install the distributions that are not linked: the project itself, and private distributions.
 
-    `reinstall` names distributions among them that are installed already and must be replaced.
+    `reinstall` names distributions among them that are installed already and must be replaced. Those in `without` are
+    neither installed nor removed.
     """
+    from pepip.uv import stage
+
     replaced = [word for name in reinstall for word in ("--reinstall-package", name)]
+    left_out = [word for name in without for word in ("--no-install-package", name)]
+    left_out += ["--inexact"] if without and "--inexact" not in request.sync_options else []
     command = ["sync", *_kept_lock(request), *stage.PLAIN_OUTPUT]
-    options = [*_common(request), *request.selection_options, *request.sync_options, *replaced]
+    options = [*_common(request), *request.selection_options, *request.sync_options, *replaced, *left_out]
     yield from stage.arrivals([*command, *options], **_variables())
 
 

@@ -28,12 +28,6 @@ _PROOFS = ("sha256", "sha512", "sha384", "blake2b")
 """The hash algorithms that may identify an entry, the preferred one first. MD5 proves nothing."""
 
 
-def is_lock(path: str) -> bool:
-    """Tell whether a requirements file is a lock in the format of PEP 751 (`pylock.toml`, `pylock.dev.toml`)."""
-    name = os.path.basename(path)
-    return name.startswith("pylock.") and name.endswith(".toml")
-
-
 def artifacts(
     lock: str,
     tags: Sequence[str],
@@ -99,11 +93,6 @@ def requirement_line(artifact: Artifact) -> str:
 def left_to_uv(artifact: Artifact) -> Artifact:
     """Return the artifact with only its name and version, so that uv itself chooses and checks the file."""
     return _private({"name": artifact.name, **({"version": artifact.version} if artifact.version else {})})
-
-
-def unknown(name: str, version: str, url: str) -> Artifact:
-    """Return the artifact of a distribution that uv plans to install and that no lock names."""
-    return Artifact(name, version, "", {"name": name, **({"url": url} if url else {})}, "", 0, None, "")
 
 
 def _toml(value: object) -> str:

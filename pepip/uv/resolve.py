@@ -13,18 +13,14 @@ from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Artifact
 from pepip.names import normalize_name
-from pepip.urls import without_password
 from pepip.uv import (
     answer_cache,
     arguments,
     cacheable,
     dry_run_output,
     known_pins,
-    markers,
-    pylock,
     required_hashes,
     settings,
-    shareable,
     versions,
 )
 
@@ -99,14 +95,14 @@ def locate(
     Otherwise pepip asks for each distribution by name and version alone, and takes the artifact from `answers` as
     long as uv would name the same one.
     """
-    locks = [path for path in request.requirement_files if pylock.is_lock(path)]
+    locks = [path for path in request.requirement_files if arguments.is_lock(path)]
     found: list[Artifact] = []
     for path in locks:
         text = required_hashes.read(path)
         if text == required_hashes.UNREADABLE:  # uv may be able to log in there: this lock is left to uv
             continue
         artifacts = _read_lock(text, os.path.dirname(os.path.abspath(path)), environment)
-        found += _matching(shareable.shareable(request, artifacts), wanted)
+        found += _matching(_shareable(request, artifacts), wanted)
     is_asked = request.packages or request.requirement_files or request.editables or request.resolver_options
     is_plain = cacheable.is_plain(request)
     if not locks and is_asked and not is_plain:
@@ -173,12 +169,12 @@ def _compile(
     options = ["--format", "pylock.toml", *(["--no-deps"] if no_deps else [])]
     if not pins and not settings.mention("output-file"):
         output = _run_compile(request, options, requirements, files, environment)
-        return shareable.shareable(request, _read_lock(output, os.getcwd(), environment, request))
+        return _shareable(request, _read_lock(output, os.getcwd(), environment, request))
     with temp_dirs.folder() as folder:
         options += [*_as_constraints(pins, folder), "--output-file", f"{folder}/pylock.toml"]
         _run_compile(request, options, requirements, files, environment)
         with open(f"{folder}/pylock.toml", encoding="utf-8") as file:
-            return shareable.shareable(request, _read_lock(file.read(), folder, environment, request))
+            return _shareable(request, _read_lock(file.read(), folder, environment, request))
 
 
 def _run_compile(
@@ -231,7 +227,7 @@ def indexes(request: Request, artifacts: Sequence[Artifact], environment: Enviro
     from pepip.host import temp_dirs
 
     unnamed = [item for item in artifacts if item.is_of_index and "index" not in item.package]
-    if not unnamed or any(map(pylock.is_lock, request.requirement_files)):
+    if not unnamed or any(map(arguments.is_lock, request.requirement_files)):
         return Indexes((), {})
     pins = [f"{item.name}=={item.version}" for item in unnamed if item.version]
     options = ["--emit-index-url", "--emit-index-annotation", "--no-annotate", "--color", "never"]
@@ -252,6 +248,8 @@ def indexes(request: Request, artifacts: Sequence[Artifact], environment: Enviro
 
 def read_indexes(output: str) -> Indexes:
     """Return the indexes in the output of `uv pip compile --emit-index-url --emit-index-annotation`."""
+    from pepip.urls import without_password
+
     urls: list[str] = []
     of: dict[str, str] = {}
     name = ""
@@ -272,10 +270,18 @@ def artifacts_of_lock(
 ) -> list[Artifact]:
     """Return the artifacts that a lock, made in this folder, names for the distributions that uv plans to add."""
     artifacts = _read_lock(lock, os.getcwd(), environment)
-    return shareable.shareable(request, _matching(artifacts, wanted))
+    return _shareable(request, _matching(artifacts, wanted))
+
+
+def _shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
+    from pepip.uv import shareable  # not needed for files that uv named before
+
+    return shareable.shareable(request, artifacts)
 
 
 def _read_lock(lock: str, folder: str, environment: Environment, request: Request | None = None) -> list[Artifact]:
+    from pepip.uv import markers, pylock
+
     preferred = required_hashes.of(request).allowed if request else None
     applies = markers.evaluator(environment)
     with versions.readable():

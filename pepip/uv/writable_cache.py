@@ -11,7 +11,6 @@ import os
 import stat
 
 from pepip import paths
-from pepip.host import links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,6 +136,8 @@ def _mirror(source: str, target: str) -> None:
 
     Links in `source` are copied as links. Locks and environments of scripts are left out: uv writes them in place.
     """
+    from pepip.host import links
+
     for name, path, is_folder in _children(source):
         if os.path.islink(path):
             links.symbolic_link(os.readlink(path), f"{target}/{name}")
@@ -151,6 +152,8 @@ def _mirror(source: str, target: str) -> None:
 
 
 def _link_children(source: str, target: str) -> None:
+    from pepip.host import links
+
     for name, path, is_folder in _children(source):
         if is_folder:
             links.symbolic_link(path, f"{target}/{name}")

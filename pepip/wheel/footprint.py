@@ -127,16 +127,27 @@ def _direct_files(node: dict[str, object]) -> int:
 def tree_of(files: Iterable[str]) -> dict[str, object]:
     """Return paths as a tree of nested dictionaries. A file is None. A path that ends with a slash is a folder."""
     tree: dict[str, object] = {}
+    nodes = {"": tree}
     for path in files:
-        node = tree
-        *folders, name = path.split("/")
-        for folder in folders:
-            child = node.setdefault(folder, {})
-            assert isinstance(child, dict)
-            node = child
+        folder, _, name = path.rpartition("/")
+        node = nodes.get(folder)
+        if node is None:
+            node = _made_node(nodes, folder)
         if name:
             node[name] = None
     return tree
+
+
+def _made_node(nodes: dict[str, dict[str, object]], folder: str) -> dict[str, object]:
+    """Make the node of a folder, and of the folders above it. `nodes` has the known ones by path."""
+    above, _, name = folder.rpartition("/")
+    parent = nodes.get(above)
+    if parent is None:
+        parent = _made_node(nodes, above)
+    assert name not in parent
+    node: dict[str, object] = {}
+    parent[name] = nodes[folder] = node
+    return node
 
 
 def is_namespace(name: str, node: dict[str, object]) -> bool:

@@ -9,6 +9,7 @@ Source: ld.so(8), DT_RPATH and DT_RUNPATH.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import struct
 
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _ELF_MAGIC = b"\x7fELF"
-_PT_DYNAMIC = 2
+_PT_LOAD, _PT_DYNAMIC = 1, 2
+_DT_STRTAB = 5
 _RUN_PATH_TAGS = {15, 29}  # DT_RPATH, DT_RUNPATH
 _LARGEST_PIECE_BYTES = 1 << 20
+_LONGEST_TEXT_BYTES = 1 << 16
 
 # By ELF class (1: 32 bits, 2: 64 bits): the `struct` letter of a word; the offsets in the ELF header of the program
-# headers' offset and of their size and count; the offsets in a program header of its segment's offset and size.
+# headers' offset and of their size and count; the offsets in a program header of its segment's offset, which its
+# address follows, and of its size.
 _ELF_CLASSES = {1: ("I", 28, 42, 4, 16), 2: ("Q", 32, 54, 8, 32)}
 
 
@@ -49,10 +53,10 @@ def is_library_name(path: str) -> bool:
     return name.endswith(".so") or ".so." in name
 
 
-def _may_have_run_path(file: BinaryIO) -> bool:
-    """Tell whether the dynamic section of an ELF file names a run path. True also if the headers can't be parsed.
+def _plain_run_paths(file: BinaryIO) -> list[str] | None:
+    """Return the run paths in the dynamic section of an ELF file, None if its headers can't be parsed.
 
-    Most files name no run path, and this check takes a hundredth of the time of the full ELF reader. Source: elf(5).
+    Takes a twentieth of the time of the full ELF reader. Source: elf(5).
     """
     header = file.read(64)
     try:
@@ -61,19 +65,29 @@ def _may_have_run_path(file: BinaryIO) -> bool:
         (table_at,) = struct.unpack_from(order + word, header, table)
         entry_bytes, count = struct.unpack_from(f"{order}HH", header, sizes)
         segments = _piece(file, table_at, entry_bytes * count)
+        loaded, dynamic = [], b""
         for start in range(0, entry_bytes * count, entry_bytes):
-            if struct.unpack_from(f"{order}I", segments, start)[0] == _PT_DYNAMIC:
-                (at,) = struct.unpack_from(order + word, segments, start + offset)
-                (size,) = struct.unpack_from(order + word, segments, start + length)
-                tags = struct.iter_unpack(f"{order}{word}{word}", _piece(file, at, size))
-                return any(tag in _RUN_PATH_TAGS for tag, _ in tags)
-    except (struct.error, LookupError, ValueError, OverflowError):
-        return True
+            (kind,) = struct.unpack_from(f"{order}I", segments, start)
+            at, address = struct.unpack_from(f"{order}2{word}", segments, start + offset)
+            (size,) = struct.unpack_from(order + word, segments, start + length)
+            if kind == _PT_LOAD:
+                loaded.append((address, size, at))
+            elif kind == _PT_DYNAMIC and not dynamic:
+                dynamic = _piece(file, at, size)
+        tags = list(itertools.takewhile(lambda tag: tag[0], struct.iter_unpack(f"{order}{word}{word}", dynamic)))
+        named = [value for tag, value in tags if tag in _RUN_PATH_TAGS]
+        if not named:
+            return []
+        strings = next(value for tag, value in tags if tag == _DT_STRTAB)
+        place = next(at + strings - start for start, size, at in loaded if start <= strings < start + size)
+        texts = [_text(file, place + value) for value in named]
+    except (struct.error, LookupError, ValueError, OverflowError, StopIteration):
+        return None
     except OSError as error:
         if error.errno != errno.EINVAL:  # EINVAL: the headers name an offset that no file can have
             raise
-        return True
-    return False
+        return None
+    return [path for text in texts for path in text.split(":") if path]
 
 
 def _piece(file: BinaryIO, at: int, size: int) -> bytes:
@@ -82,6 +96,15 @@ def _piece(file: BinaryIO, at: int, size: int) -> bytes:
         raise ValueError(size)
     file.seek(at)
     return file.read(size)
+
+
+def _text(file: BinaryIO, at: int) -> str:
+    """Return the text at a place of a file, up to a null byte. Raises ValueError if it is too long for a path."""
+    file.seek(at)
+    text, end, _ = file.read(_LONGEST_TEXT_BYTES).partition(b"\0")
+    if not end:
+        raise ValueError(at)
+    return text.decode()
 
 
 def _leaves(root: str, library: str, run_path: str) -> bool:
@@ -101,8 +124,9 @@ def run_paths(library: str) -> list[str]:
         if file.read(4) != _ELF_MAGIC:
             return []
         file.seek(0)
-        if not _may_have_run_path(file):
-            return []
+        plain = _plain_run_paths(file)
+        if plain is not None:
+            return plain
         file.seek(0)
         from elftools.elf.dynamic import DynamicSegment
         from elftools.elf.elffile import ELFFile

@@ -25,6 +25,7 @@ from pepip.operations.upgrades import BY_LOCK, BY_PIP, Preview, Target, UpgradeP
 from pepip.operations.why import Line, Reason
 from pepip.store.audit_answers import OUTDATED, VULNERABLE, YANKED, Answer, Finding
 from pepip.store.growth_log import Growth, Prune, Sample
+from pepip.store.trash import Grave
 from pepip.tui import catalog as catalogs
 from pepip.tui.catalog import Catalog, Trouble
 
@@ -75,7 +76,14 @@ def of(home: str, *, projects: Iterable[str] = tuple(PROJECTS), notices: tuple[T
     sums = savings.sum_up(weights, shares, used, (), kept=set(used), trashed_bytes=0)
     seen = census.Census(stored, [share.known for share in shares], [], {})
     overview = Overview(seen, {item.id: weights[item.id].total for item in stored}, shares, sums)
-    return catalogs._of(overview, notices, is_fresh=True)
+    used_at = {share.known.environment: FIRST_DAY + (39 - 17 * number) * DAY for number, share in enumerate(shares)}
+    return catalogs._of(overview, notices, is_fresh=True)._replace(used_at=used_at)
+
+
+def grave(found: Catalog) -> Grave:
+    """Return what an undo would bring back: a project with two entries."""
+    ids = tuple(sorted(found.stored)[:2])
+    return Grave("", FIRST_DAY + 40 * DAY - 300, FIRST_DAY + 41 * DAY - 300, ids, (sorted(found.shares)[0],))
 
 
 def audited(home: str) -> Catalog:

@@ -75,7 +75,6 @@ if __name__ == "__main__":
     import_all()
     gc.freeze()  # the collector would write to the memory that forks share
     request = serve(socket.socket(fileno=int(sys.argv[1])))
-    os.umask(request["umask"])
     os.environ.clear()
     os.environ.update(request["variables"])
     os.chdir(request["folder"])

@@ -1,4 +1,4 @@
-"""Starts pepip in a process that is forked from a server: see `fork_server.py`. One server serves a test session."""
+"""Starts pepip in a process that is forked from a server: see `fork_server.py`. There is a server for each user."""
 
 from __future__ import annotations
 
@@ -20,26 +20,48 @@ _SERVER = Path(__file__).with_name("fork_server.py")
 _AT_START = ("PYTHON", "LC_", "LANG", "LD_", "TZ")
 """The beginnings of variables that an interpreter or the loader obeys at its start. A fork is too late for them."""
 
-is_wanted = sys.platform == "linux" and not any(name.startswith("COVERAGE_PROCESS") for name in os.environ)
-"""Whether commands are forked at all. Coverage measures only processes that are started anew."""
+is_wanted = sys.platform == "linux"
+"""Whether commands are forked at all."""
 
 
-def may_fork(variables: Mapping[str, str]) -> bool:
-    """Tell whether a fork of the server is the same as a new process with these variables."""
-    return is_wanted and _at_start(variables) == _Server.get().variables
+_UMASK = ("sh", "-c", re.compile(r'umask \d+; exec "\$@"'), "sh")
+"""The words that set the umask of the command after them."""
+
+
+def may_fork(variables: Mapping[str, str], prefix: Sequence[str] = ()) -> bool:
+    """Tell whether a fork of the server is the same as a new process with these variables and words before it."""
+    return (
+        is_wanted and _is_of_a_user(prefix) and _at_start(variables) == _Server.get(tuple(prefix), _umask()).variables
+    )
+
+
+def _is_of_a_user(prefix: Sequence[str]) -> bool:
+    """Tell whether words before a command only choose its user and its umask, so that several commands have them."""
+    if not prefix:
+        return True
+    rest = [word for word in prefix[1:] if not word.startswith("--")]
+    is_umask = len(rest) == len(_UMASK) and all(
+        re.fullmatch(known, word) for known, word in zip(_UMASK, rest, strict=True)
+    )
+    return Path(prefix[0]).name == "setpriv" and (not rest or is_umask)
 
 
 def run(
-    words: Sequence[str], *, folder: Path, variables: Mapping[str, str], timeout_seconds: float
+    words: Sequence[str],
+    *,
+    folder: Path,
+    variables: Mapping[str, str],
+    timeout_seconds: float,
+    prefix: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run pepip with `words`, and return its output, as `subprocess.run` does. Raises `TimeoutExpired`."""
     reading, writing = zip(*(os.pipe() for _ in range(2)), strict=True)
-    request = {"words": list(words), "folder": str(folder), "variables": dict(variables), "umask": _umask()}
+    request = {"words": list(words), "folder": str(folder), "variables": dict(variables)}
     connection, reply = socket.socketpair()
     with connection:
         with reply:
             descriptors = [reply.fileno(), *writing]
-            socket.send_fds(_Server.get().control, [json.dumps(request).encode()], descriptors)
+            socket.send_fds(_Server.get(tuple(prefix), _umask()).control, [json.dumps(request).encode()], descriptors)
         for descriptor in writing:
             os.close(descriptor)
         child = int.from_bytes(connection.recv(8, socket.MSG_WAITALL), "big")
@@ -84,15 +106,15 @@ def _at_start(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 class _Server:
-    """The process whose forks run commands. It ends with this one, or when this one ends."""
+    """The process whose forks run commands of one user. It ends with this one, or when this one ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: tuple[str, ...]) -> None:
         removed = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH"}  # as in `Machine.variables`
         variables = {name: value for name, value in os.environ.items() if name not in removed}
         self.variables = _at_start(variables)
         self.control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other:
-            command = [sys.executable, _SERVER, str(other.fileno())]
+            command = [*prefix, sys.executable, _SERVER, str(other.fileno())]
             self._process = subprocess.Popen(
                 command, cwd="/", env=variables, stdin=subprocess.DEVNULL, pass_fds=[other.fileno()]
             )
@@ -104,6 +126,6 @@ class _Server:
 
     @classmethod
     @functools.cache
-    def get(cls) -> _Server:
-        """Return the server, which the first call starts."""
-        return cls()
+    def get(cls, prefix: tuple[str, ...], umask: int) -> _Server:  # noqa: ARG003  a key of the cache
+        """Return the server with these words before it, which the first call starts. Its forks have its umask."""
+        return cls(prefix)

@@ -23,6 +23,9 @@ from typing import Any
 
 from tests.support.wheels import Wheel
 
+_POLL_SECONDS = 0.02
+"""The time until a server notices that it is to stop. A test waits for that, and the default is half a second."""
+
 
 @contextlib.contextmanager
 def served(folder: Path, *, slow: Mapping[str, float] | None = None) -> Iterator[str]:
@@ -32,7 +35,7 @@ def served(folder: Path, *, slow: Mapping[str, float] | None = None) -> Iterator
     """
     handler = functools.partial(_Quiet, directory=str(folder), slow=slow or {})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/"
@@ -180,7 +183,7 @@ def counting_server() -> Iterator[CountingServer]:
     """Yield a server without any index. It stops when the context ends."""
     with _KeepingServer(("127.0.0.1", 0), _Answer) as server:
         server.counting = CountingServer(server)
-        thread = threading.Thread(target=functools.partial(server.serve_forever, poll_interval=0.05))
+        thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,))
         thread.start()
         try:
             yield server.counting

@@ -168,11 +168,13 @@ class Machine:
     ) -> Output:
         """Run pepip with the tests' own interpreter, in a forked process if that is the same: see `forking.py`."""
         settings = self.variables(variables)
-        if self.prefix or not forking.may_fork(settings):
+        if not forking.may_fork(settings, self.prefix):
             command = [sys.executable, "-m", "pepip", *arguments]
             return self.run(command, folder=folder, check=check, variables=variables)
         words = [os.fspath(word) for word in arguments]
-        output = forking.run(words, folder=folder, variables=settings, timeout_seconds=TIMEOUT_SECONDS)
+        output = forking.run(
+            words, folder=folder, variables=settings, timeout_seconds=TIMEOUT_SECONDS, prefix=self.prefix
+        )
         return _checked(output) if check else output
 
     def python(

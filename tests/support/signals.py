@@ -4,9 +4,46 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
+
+PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGHUP)
+"""Signals that `uv run` passes on to its command."""
+
+TELLING = f"""
+import signal, sys, time
+def tell(number, frame):
+    print(signal.Signals(number).name, flush=True)
+    if number == signal.SIGTERM:
+        sys.exit(7)
+def main():
+    for number in {[int(number) for number in PASSED_ON]}:
+        signal.signal(number, tell)
+    signal.signal(signal.SIGTERM, tell)
+    print("ready", flush=True)
+    while True:
+        time.sleep(0.05)
+if __name__ == "__main__":
+    main()
+"""
+"""A module that tells the signals that it gets, and ends with 7 at SIGTERM."""
+
+
+def told_by(process: subprocess.Popen[str]) -> tuple[list[str], int]:
+    """Send each signal to a process that runs `TELLING`, then SIGTERM. Return the told names and the exit code."""
+    assert process.stdout is not None
+    said = [process.stdout.readline().strip()]
+    try:
+        for number in (*PASSED_ON, signal.SIGTERM):
+            wait_until_caught(process.pid, number)
+            process.send_signal(number)
+            said.append(process.stdout.readline().strip())
+        return said, process.wait(60)
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def wait_until_caught(process: int, number: signal.Signals) -> None:

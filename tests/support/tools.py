@@ -108,7 +108,10 @@ def _pip(project: Project) -> Path:
 def _pip_install(project: Project, environment: Path, package: str) -> None:
     pip = (environment / "bin" / "python", "-m", "pip")
     project.run(*pip, "install", package)
-    project.run(*pip, "install", "--force-reinstall", "--no-deps", project.packages[0])
+    name = project.packages[0].partition("==")[0]
+    script = f"import importlib.metadata; print(importlib.metadata.version({name!r}))"
+    version = project.run(pip[0], "-c", script).stdout.strip()  # a newer one may want other dependencies
+    project.run(*pip, "install", "--force-reinstall", "--no-deps", f"{name}=={version}")
     project.run(*pip, "uninstall", "--yes", package)
 
 

@@ -25,6 +25,7 @@ DOCUMENTS = st.builds(
     dist_info=PATHS, directories=LISTS, files=LISTS, opened=LISTS, namespaces=LISTS, bytecode=LISTS, compiled=LISTS,
     executables=LISTS, data=st.lists(st.tuples(st.sampled_from(["data", "purelib"]), PATHS), max_size=2).map(tuple),
     launchers=TEXTS, metadata=TEXTS, record=st.text(max_size=5), digests=st.dictionaries(PATHS, st.text(max_size=5)),
+    unread_until_ns=st.integers(0, 1 << 61),
     absent=st.lists(st.text(max_size=5), max_size=2).map(tuple), unlisted=LISTS, empty=LISTS,
     record_is_shared=st.booleans(), modes_are_uvs=st.booleans(), size_bytes=st.integers(0, 1 << 60),
     file_count=st.integers(0, 1 << 30), stored_at=st.integers(0, 1 << 40), requirement=st.text(max_size=5),

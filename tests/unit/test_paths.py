@@ -52,6 +52,14 @@ def test_what_is_inside_stays_inside(path: str) -> None:
         assert path.startswith("/") or not path or ".." in path or path[1:2] == ":" or "\\" in path
 
 
+@given(st.one_of(st.text(max_size=4), st.text("./\\:a\0", max_size=4)))
+def test_a_name_is_inside_and_has_one_part(text: str) -> None:
+    """Whatever characters it has: the answer is the one that the general check of paths gives."""
+    has_one_part = paths.is_inside(text) and "/" not in text and text != os.curdir
+
+    assert paths.is_name(text) == (has_one_part and text.isprintable())
+
+
 @given(st.lists(st.one_of(RELATIVE, NAMES), unique=True, min_size=2, max_size=6))
 @example(["a/b", "a%b"]).via("two folders had one ready link")
 @example(["a/%b", "a%/b"])

@@ -11,7 +11,7 @@ import os
 import time
 
 from pepip.environment import adopt_links as linking
-from pepip.environment import as_wheel, contents
+from pepip.environment import as_wheel, contents, survey
 from pepip.environment.as_wheel import OwnFilesError
 from pepip.errors import InvalidWheelError, PepipError, VenvError
 from pepip.fast_namedtuple import NamedTuple
@@ -171,7 +171,7 @@ class _Run:
             yield Progress("adopt", f"{item.name} in {environment.root}", self._done, self._total)
             try:
                 if names.count(item.name) > 1:
-                    raise OwnFilesError("it is installed twice")
+                    raise OwnFilesError(survey.TWICE)
                 _refuse_own(environment, item)
                 wheels.append(as_wheel.read(environment, item, self._seen))
             except OwnFilesError as error:
@@ -299,7 +299,7 @@ def _kept_if_unfit(wheel: AsWheel, kept: dict[str, Kept]) -> Iterator[None]:
 def _refuse_own(environment: Environment, distribution: Installed) -> None:
     """Raise OwnFilesError for a distribution with an egg's metadata, an editable, or one built from a folder."""
     if not distribution.dist_info.endswith(".dist-info"):
-        raise OwnFilesError("it has an egg's metadata, and no RECORD")
+        raise OwnFilesError(survey.EGG)
     origin = contents.direct_url(environment, distribution) or {}
     folder = origin.get("dir_info")
     if isinstance(folder, dict):

@@ -36,6 +36,8 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     """
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
+    if not store.exists() and not _linked_entries(store, environment):
+        return Ejected(root, ())
     if recover.is_needed(store, environment):
         yield from recover.recover(store, environment, Request())
     done = []

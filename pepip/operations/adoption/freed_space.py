@@ -95,6 +95,8 @@ def measure(candidates: Iterable[Candidate], *, stored: set[str], disk: Disk) ->
         for candidate in equal:
             if candidate is not chosen:
                 freed = _freed(candidate.copy, chosen, gone)
+                if candidate.device != disk.device:
+                    freed += _links(candidate.copy, disk)
                 by_environment[candidate.environment] = by_environment.get(candidate.environment, Freed()) + freed
     devices = {candidate.environment: candidate.device for equal in by_content.values() for candidate in equal}
     for environment, freed in by_environment.items():
@@ -130,12 +132,21 @@ def _freed(copy: Copy, chosen: Candidate | None, gone: dict[int, int]) -> Freed:
 def _cost(copy: Copy, disk: Disk) -> Freed:
     """Return, as a negative `Freed`, the space that an entry needs beside the files and folders of its copy."""
     files = sum(group.number for group in copy.inodes)
-    ready = copy.links + 1  # links to folders and to METADATA, which environments share
-    longest = len(disk.home) + len("/packages/cpython-312-linux-x86_64/") + 2 * len(copy.name) + len(copy.version)
+    ready = _links(copy, disk)
     folders = 3 + copy.new_folders  # of the entry, of its metadata, and of the links that it keeps ready
     # Btrfs keeps small files in its metadata, and folders take no blocks there. The 2 is fitted to one set of wheels
     texts = -(-files * _ROW_BYTES // _BLOCK_BYTES) + (4 if disk.folder_bytes else 2)
     size_bytes = texts * _BLOCK_BYTES + folders * disk.folder_bytes
-    if longest > _LONGEST_SYMLINK_INSIDE and disk.folder_bytes:  # other file systems store targets in the inode
-        size_bytes += ready * _BLOCK_BYTES
-    return Freed(-size_bytes, -(folders + ready + 5))
+    return ready + Freed(-size_bytes, -(folders + 5))
+
+
+def _links(copy: Copy, disk: Disk) -> Freed:
+    """Return, as a negative `Freed`, the space of the links to an entry's folders and to its METADATA.
+
+    The store keeps them ready, and all environments on its disk share them. On another disk each has its own.
+    """
+    number = copy.links + 1
+    longest = len(disk.home) + len("/packages/cpython-312-linux-x86_64/") + 2 * len(copy.name) + len(copy.version)
+    # Some file systems store any target in the inode. They are those on which folders take no blocks.
+    takes_block = longest > _LONGEST_SYMLINK_INSIDE and disk.folder_bytes
+    return Freed(-number * _BLOCK_BYTES if takes_block else 0, -number)

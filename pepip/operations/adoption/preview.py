@@ -10,7 +10,7 @@ import os
 import stat
 
 from pepip import digests, names, paths
-from pepip.environment import makers
+from pepip.environment import contents, layout_check, makers
 from pepip.environment import survey as surveys
 from pepip.environment.survey import Copy, Inodes, Survey
 from pepip.fast_namedtuple import NamedTuple
@@ -19,6 +19,7 @@ from pepip.model import Progress
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.freed_space import Candidate, Disk, Freed, measure
 from pepip.store import entries
+from pepip.uv import interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
 
-_TOPIC = "surveys"
+_TOPIC = "surveys 2"
+_TOO_OLD = ("1.", "2.")
 _FOLDER_BYTES = 4096  # of a small folder on a file system where folders occupy blocks
 
 
@@ -174,17 +176,36 @@ def _look(store: Store, root: str, processes: tuple[Process, ...], memory: ScanC
     except OSError as error:
         nothing = Survey((), 0, 0, 0, 0, 0, ())
         return FoundVenv(root, tool, python, f"{error.filename or root}: {error.strerror}", nothing, processes)
-    return FoundVenv(root, tool, python, _obstacle(root), survey, processes)
+    reason = _obstacle(root, python) or _without_access(store, processes)
+    return FoundVenv(root, tool, python, reason, survey, processes)
 
 
-def _obstacle(root: str) -> str:
+def _obstacle(root: str, python: str) -> str:
     """Return in words why no distribution of an environment may be linked, empty if there is no reason."""
-    if not any(os.path.exists(f"{root}/{path}") for path in ("bin/python", "Scripts/python.exe")):
+    if not any(os.path.exists(f"{root}/{path}") for path in interpreter.PROGRAMS):
         return "its interpreter is gone"
+    if python.startswith(_TOO_OLD):
+        return f"pepip does not work with Python {python}"
+    if not interpreter.is_readable_by_uv(root):
+        return "its path is not valid UTF-8"
     owner = permissions.other_owner(root)
     if owner:
         return f"it belongs to {owner}"
+    folders = (folder[len(root) + 1 :] for folder in contents.site_packages_of(root))
+    outside = layout_check.link_that_leads_out(root, (*folders, "lib", "bin"))
+    if outside:
+        return f"{outside} is a link that leads out of it"
     return permissions.obstacle_to_changing(root)
+
+
+def _without_access(store: Store, processes: Iterable[Process]) -> str:
+    """Return in words that a user runs a process in an environment and may not read the store; empty if none does."""
+    for process in processes:
+        user = running_processes.user_without_access(process.number, os.path.realpath(store.root))
+        if user is not None:
+            name = permissions.name_of(user)
+            return f"{name} runs {process.name} in it, and may not read the store"
+    return ""
 
 
 def _survey(store: Store, root: str, memory: ScanCache | None) -> Survey:

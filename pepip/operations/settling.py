@@ -1,4 +1,4 @@
-"""Notes on commands that had nothing to do. While nothing has changed, the same command need not ask uv again.
+"""Writes the notes that `pepip.uv.up_to_date` reads: a command had nothing to do.
 
 To tell that requirements are met, uv reads the environment and files, but no index. The states of all these are
 noted. While they are the same, the same command in the same folder with the same variables has nothing to do.
@@ -12,22 +12,17 @@ import sys
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.uv.answer_cache import UNTIL, AnswerCache, key, states
+from pepip.uv.answer_cache import UNTIL, AnswerCache, states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from pepip.model import Entry, Environment, Installed, ProjectRequest, Request
     from pepip.store.root import Store
 
 _SECOND_NS = 1_000_000_000
 _LAG_NS = _SECOND_NS // 20  # a file system may stamp a change this much earlier than the clock
-
-
-def is_up_to_date(store_root: str, words: Sequence[str]) -> bool:
-    """Tell whether a note says that the command with these words has nothing to do."""
-    return AnswerCache(paths.cache(store_root)).recall(_key(words)) is not None
 
 
 class Question(NamedTuple):
@@ -70,7 +65,7 @@ def note(
     """
     from pepip import model
     from pepip.store import entries
-    from pepip.uv import cacheable
+    from pepip.uv import cacheable, up_to_date
 
     if not asked.words:
         return
@@ -91,35 +86,7 @@ def note(
     if not any(_may_have_changed(place, asked.began_at_ns) for place in watched):
         places = [*around, *inside, *_renewal(store, linked), *_purge_evidence(linked)]
         evidence = [*states(places), *_seals(linked)]
-        AnswerCache(paths.cache(store.root)).remember(_key(asked.words), "", evidence)
-
-
-def _key(words: Sequence[str]) -> str:
-    return key("settled", os.getcwd(), *_meaningful(words))
-
-
-def _meaningful(words: Sequence[str]) -> Iterator[str]:
-    """Yield the words that the result depends on.
-
-    Left out are words about output, and the Python for a new environment.
-    """
-    remaining = iter(words)
-    for word in remaining:
-        if word in {"-q", "--quiet", "--no-progress"}:
-            continue
-        name, separator, value = word.partition("=")
-        if name in {"-p", "--python"} and words[0] == "install":
-            value = value if separator else next(remaining, "")
-            if _names_environment(value):
-                yield f"{name}={value}"
-        else:
-            yield word
-
-
-def _names_environment(python: str) -> bool:
-    """Tell whether a request for a Python names an environment, by its folder or its interpreter."""
-    folder = os.path.dirname(os.path.dirname(python))
-    return any(os.path.exists(f"{place}/pyvenv.cfg") for place in (python or ".", folder or "."))
+        AnswerCache(paths.cache(store.root)).remember(up_to_date.key(asked.words), "", evidence)
 
 
 def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:

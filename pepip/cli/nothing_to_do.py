@@ -1,0 +1,15 @@
+"""The line of a command that had nothing to do. Such a command imports no other module that prints."""
+
+from __future__ import annotations
+
+import sys
+
+
+def sentence(seconds: float) -> str:
+    """Return the line, with the time that it took to find out."""
+    return f"Nothing to do: all requirements are met ({seconds:.2f}s)"
+
+
+def say(seconds: float) -> None:
+    """Print the line to stderr, as `output.say` does."""
+    sys.stderr.write(sentence(seconds) + "\n")

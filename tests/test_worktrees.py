@@ -1,0 +1,228 @@
+"""Many folders with one project: what uv answered in the first holds in the others, as long as nothing differs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from eval.bench.index import read_wheel, served
+from tests.support.machines import Machine, site_packages_of
+from tests.support.projects import UV_BUILD
+from tests.support.told import commands_of_uv
+from tests.support.wheels import Wheel
+
+TABLE = '[project]\nname = "orchard"\nversion = "1.0"\nrequires-python = ">=3.9"\n'
+APPLE = Wheel(
+    "apple",
+    "1.0",
+    files={"apple/__init__.py": "def main():\n    print('apple')\n"},
+    entry_points={"console_scripts": {"apple": "apple:main"}},
+)
+PEAR = Wheel("pear", "1.0", files={"pear.py": ""})
+
+
+@dataclass(frozen=True)
+class Orchard:
+    """A machine, an index, and a folder for the trees of one project."""
+
+    machine: Machine
+    folder: Path
+    variables: dict[str, str]
+
+    def write(self, *, dependencies: str = '"apple"', more: str = "") -> None:
+        """Write the project and its lock into the folder `first`."""
+        first = self.folder / "first"
+        first.mkdir(exist_ok=True)
+        (first / "pyproject.toml").write_text(f"{TABLE}dependencies = [{dependencies}]\n{more}")
+        (first / "src/orchard").mkdir(parents=True, exist_ok=True)
+        (first / "src/orchard/__init__.py").write_text("TREES = 1\n")
+        self.machine.uv("lock", folder=first, variables=self.variables)
+
+    def tree(self, name: str) -> Path:
+        """Return the folder of a further tree: a copy of `first` as it was checked out."""
+        shutil.copytree(self.folder / "first", self.folder / name, ignore=shutil.ignore_patterns(".venv"))
+        return self.folder / name
+
+    def sync(self, name: str, *words: str, **variables: str) -> list[str]:
+        """Sync a tree, and return the commands of uv that were started for it."""
+        words = words or ("--frozen",)
+        given = {**self.variables, **variables}
+        return commands_of_uv(self.machine, "sync", "-q", *words, folder=self.folder / name, variables=given)
+
+
+@pytest.fixture
+def orchard(machine: Machine, tmp_path: Path, interpreter: Path) -> Iterator[Orchard]:
+    """Return an orchard with a locked project in `first`."""
+    alone = Machine(machine.home, machine.store, tmp_path / "uv-cache")
+    with served([read_wheel(wheel.write(tmp_path / "wheels")) for wheel in (APPLE, PEAR)]) as index:
+        found = Orchard(alone, tmp_path, {"UV_DEFAULT_INDEX": index.url, "UV_PYTHON": str(interpreter)})
+        found.write()
+        yield found
+
+
+@pytest.mark.parametrize("mode", ["--frozen", "--locked", "--no-progress"])
+def test_a_further_tree_is_synced_without_uv(orchard: Orchard, mode: str) -> None:
+    """The environment is the one that uv makes."""
+    assert orchard.sync("first", mode)
+    third = orchard.tree("third")
+    orchard.tree("second")
+
+    assert orchard.sync("second", mode) == []
+    orchard.machine.uv("sync", "--frozen", folder=third, variables=orchard.variables)
+    script = orchard.folder / "second/.venv/bin/apple"
+    assert subprocess.run([script], capture_output=True, text=True, check=True).stdout == "apple\n"
+    listed = [
+        orchard.machine.uv("pip", "freeze", folder=orchard.folder / name, variables={"UV_PYTHON": ""}).stdout
+        for name in ("second", "third")
+    ]
+    assert listed[0] == listed[1]
+    assert orchard.machine.uv("sync", "--check", folder=orchard.folder / "second", variables=orchard.variables)
+
+
+def test_a_worktree_of_git_is_synced_without_uv(orchard: Orchard) -> None:
+    """A worktree has the files of the commit."""
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false"]
+    first = orchard.folder / "first"
+    (first / ".gitignore").write_text(".venv\n")
+    steps = (["init", "-q"], ["add", "-A"], ["commit", "-qm", "Plant"], ["worktree", "add", "-q", "../second"])
+    for words in steps:
+        orchard.machine.run([*git, *words], folder=first)
+    orchard.sync("first")
+
+    assert orchard.sync("second") == []
+    assert (site_packages_of(orchard.folder / "second/.venv") / "apple").is_symlink()
+
+
+def test_the_report_names_the_folder_of_the_tree(orchard: Orchard) -> None:
+    """`--output-format json` prints uv's report, and each path in it is the tree's own."""
+    orchard.sync("first")
+    second = orchard.tree("second")
+
+    words = ("sync", "--frozen", "--output-format", "json")
+    known = orchard.machine.pepip(*words, folder=second, variables=orchard.variables).stdout
+    asked = orchard.machine.uv(*words, "--dry-run", folder=orchard.tree("third"), variables=orchard.variables).stdout
+
+    assert json.loads(known) == {**json.loads(asked.replace("/third", "/second")), "dry_run": False}
+
+
+def _edit(orchard: Orchard) -> None:
+    with (orchard.folder / "second/pyproject.toml").open("a") as file:
+        file.write("# other\n")
+
+
+def _lock(orchard: Orchard) -> None:
+    orchard.write(dependencies='"apple", "pear"')
+    shutil.copy(orchard.folder / "first/uv.lock", orchard.folder / "second/uv.lock")
+
+
+def _settings(orchard: Orchard) -> None:
+    (orchard.folder / "second/uv.toml").write_text("offline = true\n")
+
+
+def _settings_above(orchard: Orchard) -> None:
+    (orchard.folder / "uv.toml").write_text("offline = true\n")
+
+
+def _version_file(orchard: Orchard) -> None:
+    (orchard.folder / "second/.python-version").write_text(f"{sys.version_info.major}.{sys.version_info.minor}\n")
+
+
+def _workspace_above(orchard: Orchard) -> None:
+    (orchard.folder / "pyproject.toml").write_text("[tool.uv.workspace]\nmembers = ['second']\n")
+    orchard.machine.uv("lock", folder=orchard.folder, variables=orchard.variables)
+
+
+def _environment(orchard: Orchard) -> None:
+    orchard.machine.uv("venv", folder=orchard.folder / "second", variables=orchard.variables)
+
+
+CHANGES: dict[str, Callable[[Orchard], None]] = {
+    "project file": _edit,
+    "lock": _lock,
+    "settings": _settings,
+    "settings above": _settings_above,
+    "version file": _version_file,
+    "workspace": _workspace_above,
+    "environment": _environment,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_uv_plans_anew_where_a_file_differs(orchard: Orchard, change: str) -> None:
+    """The plan may then be another."""
+    orchard.sync("first")
+    orchard.tree("second")
+    CHANGES[change](orchard)
+
+    assert "sync" in orchard.sync("second")
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        (("--frozen", "--no-dev"), {}),
+        (("--frozen", "--offline"), {}),
+        (("--frozen",), {"UV_PROJECT_ENVIRONMENT": "other"}),
+        (("--frozen",), {"UV_PYTHON_PREFERENCE": "only-system"}),
+        (("--frozen",), {"VIRTUAL_ENV": "/nowhere"}),
+        (("--frozen", "--reinstall"), {}),
+    ],
+)
+def test_uv_plans_anew_for_other_options_and_variables(
+    orchard: Orchard, words: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    """Each of them may change uv's plan."""
+    orchard.sync("first")
+    orchard.tree("second")
+
+    assert "sync" in orchard.sync("second", *words, **variables)
+
+
+def test_the_project_itself_is_installed_by_uv_in_each_tree(orchard: Orchard) -> None:
+    """Its folder is part of the answer, so only the plan is known. uv names no file again."""
+    orchard.write(more=UV_BUILD)
+    first = orchard.sync("first")
+    orchard.tree("second")
+    second = orchard.sync("second")
+
+    assert "export" in first
+    assert second == ["sync"]  # uv installs the project
+    site_packages = site_packages_of(orchard.folder / "second/.venv")
+    paths = [path.read_text() for path in site_packages.glob("*.pth")]
+    assert any(str(orchard.folder / "second/src") in text for text in paths)
+    assert not any(str(orchard.folder / "first") in text for text in paths)
+    assert (site_packages / "apple").is_symlink()
+
+
+def test_a_member_at_a_path_is_planned_by_uv(orchard: Orchard) -> None:
+    """A source at a path may differ in each tree."""
+    fruit = orchard.folder / "first/fruit"
+    fruit.mkdir()
+    (fruit / "pyproject.toml").write_text('[project]\nname = "fruit"\nversion = "1.0"\n' + UV_BUILD)
+    (fruit / "src/fruit").mkdir(parents=True)
+    (fruit / "src/fruit/__init__.py").touch()
+    orchard.write(dependencies='"apple", "fruit"', more='[tool.uv.sources]\nfruit = { path = "fruit" }\n')
+    orchard.sync("first")
+    orchard.tree("second")
+
+    assert orchard.sync("second")[0] == "sync"
+
+
+def test_an_environment_whose_base_is_gone_is_planned_by_uv(orchard: Orchard, tmp_path: Path) -> None:
+    """The interpreter is a part of the question."""
+    python = tmp_path / "python"
+    python.symlink_to(Path(sys.executable).resolve())
+    orchard.sync("first", "--frozen", UV_PYTHON=str(python))
+    python.unlink()
+    orchard.tree("second")
+
+    with pytest.raises(pytest.fail.Exception, match="No interpreter found"):
+        orchard.sync("second", "--frozen", UV_PYTHON=str(python))
+    assert not (orchard.folder / "second/.venv").exists()
