@@ -1,6 +1,7 @@
 """Brings an environment from one plan to another. Only the links that differ are changed.
 
-Idempotent: a link that is already right is kept, so that a killed run can be repeated.
+Idempotent: a link that is already right is kept, so that a killed run can be repeated. On a network file system such a
+link is made anew.
 """
 
 from __future__ import annotations
@@ -300,7 +301,8 @@ def _make_links(
 
         parallel.in_threads(try_one, wanted)
         for path, link in occupied:
-            # The system may remember a link for a second after another machine has removed it. To remove it asks.
+            # The system may remember a link for a second after another machine has removed it: then it refuses the
+            # new link without asking that machine. A removal asks, and makes the system forget the name.
             if not link.mode and placer.is_placed(f"{environment.root}/{path}", link.target):
                 links.unlink(f"{environment.root}/{path}")
         make(occupied)

@@ -13,6 +13,11 @@ from pathlib import Path
 
 import pytest
 
+# By default the system and the volume's client each remember names and attributes for a second, also of files that the
+# other node has removed meanwhile.
+_MOUNT_OPTIONS = "entry-timeout=0,attribute-timeout=0"
+_OPTIONS = (("performance.stat-prefetch", "off"),)
+
 
 @contextmanager
 def two_mounts(folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -30,9 +35,11 @@ def two_mounts(folder: Path) -> Iterator[tuple[Path, Path]]:
         made.mkdir()
     try:
         _run("gluster", "--mode=script", "volume", "create", name, f"{host}:{brick}", "force")
+        for option in _OPTIONS:
+            _run("gluster", "--mode=script", "volume", "set", name, *option)
         _run("gluster", "--mode=script", "volume", "start", name)
         for mount in mounts:
-            _run("mount", "-t", "glusterfs", f"{host}:/{name}", str(mount))
+            _run("mount", "-t", "glusterfs", "-o", _MOUNT_OPTIONS, f"{host}:/{name}", str(mount))
         yield mounts
     finally:
         for mount in mounts:
