@@ -1,7 +1,7 @@
 """Brings an environment from one plan to another. Only the links that differ are changed.
 
-Idempotent: a link that is already right is kept, so that a killed run can be repeated. On a network file system such a
-link is made anew.
+Idempotent: a link that is already right is kept, so that a killed run can be repeated. On a network file system it
+is made anew.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-# By default the system and the volume's client each remember names and attributes for a second, also of files that the
-# other node has removed meanwhile.
+# By default the system and the volume's client each remember names and attributes for a second, also of files that
+# the other node has removed meanwhile.
 _MOUNT_OPTIONS = "entry-timeout=0,attribute-timeout=0"
 _OPTIONS = (("performance.stat-prefetch", "off"),)
 
